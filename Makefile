@@ -1,0 +1,49 @@
+# Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock bench clean
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+help: ## What there is to run
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "需要 Python 3.11，请用 PYTHON=/path/to/python3.11 指定 · Python 3.11 is needed: give PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "▸ 安装依赖 · installing dependencies into $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(STAMP) ## Install everything into .venv
+
+demo: setup ## Replay the Dingri earthquake through the real system
+	@$(BIN)/xuelian demo dingri
+
+test: setup ## Run every test on real Kafka and PostgreSQL
+	@$(BIN)/python -m pytest
+
+check: setup ## Format, lint, types, rooms
+	@echo "▸ ruff format"; $(BIN)/ruff format --check .
+	@echo "▸ ruff check"; $(BIN)/ruff check .
+	@echo "▸ mypy"; $(BIN)/mypy
+	@echo "▸ import-linter"; $(BIN)/lint-imports
+	@echo "✔ check"
+
+format: setup ## Rewrite in house format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: setup ## Latency and throughput beside their floors
+	@$(BIN)/python -m bench
+
+lock: setup ## Resolve requirements again, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements/dev.txt
+
+clean: ## Remove what was built (not the state of running services)
+	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,62 @@
+"""Settings: the one place that reads the environment.
+
+Every field is an environment variable `XUELIAN_<FIELD>` in upper case. Unknown `XUELIAN_` variables are
+refused by `xuelian doctor`, and a test holds the compose file against this list.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PostgresDsn, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process needs to know of the machine it runs on."""
+
+    model_config = SettingsConfigDict(env_prefix="XUELIAN_", extra="ignore", frozen=True)
+
+    kafka_bootstrap: str = Field(
+        default="127.0.0.1:9092", description="Comma-separated host:port of the Kafka brokers."
+    )
+    kafka_replication: int = Field(
+        default=1, ge=1, le=5, description="Replication factor of every topic; 3 in production."
+    )
+    postgres_dsn: PostgresDsn = Field(
+        default=PostgresDsn("postgresql://xuelian@127.0.0.1:5432/xuelian"),
+        description="Where the truth is kept.",
+    )
+    postgres_pool: int = Field(
+        default=8, ge=2, le=64, description="Connections of one process at most."
+    )
+    state_dir: Path = Field(
+        default=Path("build/state"), description="Folder of the embedded services, logs and locks."
+    )
+    gateway_host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
+    gateway_port: int = Field(default=8480, ge=0, le=65535, description="0 picks a free port.")
+    gateway_url: str = Field(
+        default="http://127.0.0.1:8480", description="Where clients (the CLI too) find the gateway."
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The key that the CLI presents to the gateway."
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Prometheus port of workers; 0 serves none."
+    )
+    clock: str = Field(
+        default="system",
+        description=(
+            "`system`, or `scaled:<ISO instant>@<speed>x<ISO real start>` for drills: the simulated "
+            "instant that stood at the real start, and how fast time runs from there."
+        ),
+    )
+    hold_s: int = Field(
+        default=3600, ge=60, description="Seconds a soft reservation stands before it is given back."
+    )
+    batch_max: int = Field(
+        default=64, ge=1, le=512, description="Events decided in one transaction at most."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
+    log_format: Literal["json", "console"] = Field(default="json")
