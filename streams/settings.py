@@ -1,7 +1,7 @@
 """Settings: the one place that reads the environment.
 
-Every field is an environment variable `XUELIAN_<FIELD>` in upper case. Unknown `XUELIAN_` variables are
-refused by `xuelian doctor`, and a test holds the compose file against this list.
+Every field is an environment variable `XUELIAN_<FIELD>` in upper case. `xuelian doctor` names
+unknown `XUELIAN_` variables, and a test holds the compose file against this list.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ class Settings(BaseSettings):
     clock: str = Field(
         default="system",
         description=(
-            "`system`, or `scaled:<ISO instant>@<speed>x<ISO real start>` for drills: the simulated "
+            "`system`, or for drills `scaled:<ISO instant>@<speed>x<ISO real start>`: the simulated "
             "instant that stood at the real start, and how fast time runs from there."
         ),
     )
     hold_s: int = Field(
-        default=3600, ge=60, description="Seconds a soft reservation stands before it is given back."
+        default=3600,
+        ge=60,
+        description="Seconds a soft reservation stands before it is given back.",
     )
     batch_max: int = Field(
         default=64, ge=1, le=512, description="Events decided in one transaction at most."

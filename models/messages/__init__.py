@@ -1,0 +1,1 @@
+"""The texts that people read: Chinese first, English beside it, one entry per code."""

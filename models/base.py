@@ -1,0 +1,49 @@
+"""The ground every value stands on: frozen, closed to unknown fields, aware instants, identifiers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+# The root of every derived identifier. The same inputs give the same identifier, so a retried
+# transaction writes the same rows and a replayed event changes nothing.
+_NAMESPACE = UUID("6f5a7c2e-3b0d-5e0a-9d43-8d2f1c6b7a10")
+
+
+def _to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An aware instant, kept in UTC. A naive one is refused: nobody may guess a time zone."""
+
+Identifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")
+]
+"""A name that travels in keys, paths and headers: ASCII letters, digits and `. _ : -`, 1 to 64."""
+
+Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
+"""One line of human text: no control characters, 500 characters at most."""
+
+
+class Value(BaseModel):
+    """An immutable value. Unknown fields are refused: a misspelt field is a lost instruction."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    def but(self, **changes: object) -> Self:
+        """Return a validated copy with the named fields changed."""
+        return type(self).model_validate({**dict(self), **changes})
+
+
+def derive_id(*parts: object) -> str:
+    """Derive a stable UUID (text) from its parts, in order.
+
+    Args:
+        parts: What makes the thing unique; joined by a unit separator, so `("a", "bc")` and
+            `("ab", "c")` differ.
+    """
+    return str(uuid5(_NAMESPACE, "\x1f".join(str(part) for part in parts)))

@@ -1,0 +1,169 @@
+"""The topic registry: every topic with its owner, key, partitions, retention and events.
+
+One place. Topic creation and verification, access lists and generated documents are made from it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.base import Value
+
+PARTITIONS = 6
+"""The same for every topic, so that a station has the same partition number in each of them.
+
+Six lets six workers share a region of stations; more would only add files on a small broker."""
+
+MAX_MESSAGE_BYTES = 1_000_000
+"""Our producers refuse more (bytes, body and headers); the brokers' own default is just above it."""
+
+_DAY_MS = 86_400_000
+
+
+class AppName(StrEnum):
+    """A consumer group. Urgent intake runs alone: a full buffer stops every topic of its app."""
+
+    URGENT = "xuelian-urgent"
+    SUPPLY = "xuelian-supply"
+
+
+class TopicName(StrEnum):
+    REQUESTS = "blood.requests.v1"
+    DECISIONS = "blood.decisions.v1"
+    STOCK = "blood.stock.v1"
+    ALERTS = "blood.alerts.v1"
+    ACTIVATIONS = "blood.activations.v1"
+    CALLOUTS = "blood.callouts.v1"
+    ANSWERS = "blood.answers.v1"
+    SHORTAGES = "blood.shortages.v1"
+    OFFERS = "blood.offers.v1"
+    TRANSFERS = "blood.transfers.v1"
+
+
+class Topic(Value):
+    """One topic.
+
+    Attributes:
+        owner: The room that writes it, or who outside does.
+        key: What the record key is; records of one key keep their order.
+        retention_ms: How long the log keeps a record.
+        readers: Our own consumer groups; each has a dead-letter topic of its own.
+        event_types: Wire types that may appear in it.
+    """
+
+    name: TopicName
+    owner: str
+    key: str
+    partitions: int = Field(default=PARTITIONS, ge=1)
+    retention_ms: int = Field(default=7 * _DAY_MS, ge=_DAY_MS)
+    readers: tuple[AppName, ...] = ()
+    event_types: tuple[str, ...]
+    inbound: bool
+
+    def dead_letter(self, reader: AppName) -> str:
+        return f"{self.name}.{reader}.dlq"
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        name=TopicName.REQUESTS,
+        owner="hospitals, gateway",
+        key="supplying station",
+        readers=(AppName.URGENT,),
+        inbound=True,
+        event_types=(
+            "blood.request.opened.v1",
+            "blood.request.amended.v1",
+            "blood.request.cancelled.v1",
+        ),
+    ),
+    Topic(
+        name=TopicName.DECISIONS,
+        owner="streams",
+        key="supplying station",
+        readers=(AppName.SUPPLY,),
+        inbound=False,
+        event_types=("blood.request.decided.v1",),
+    ),
+    Topic(
+        name=TopicName.STOCK,
+        owner="stations, gateway",
+        key="station",
+        readers=(AppName.SUPPLY,),
+        inbound=True,
+        event_types=("blood.stock.counted.v1", "blood.stock.changed.v1"),
+    ),
+    Topic(
+        name=TopicName.ALERTS,
+        owner="disaster feeds, gateway",
+        key="disaster event",
+        readers=(AppName.SUPPLY,),
+        inbound=True,
+        event_types=("blood.alert.received.v1",),
+    ),
+    Topic(
+        name=TopicName.ACTIVATIONS,
+        owner="streams",
+        key="station",
+        inbound=False,
+        event_types=(
+            "blood.activation.opened.v1",
+            "blood.activation.revised.v1",
+            "blood.activation.stood-down.v1",
+        ),
+    ),
+    Topic(
+        name=TopicName.CALLOUTS,
+        owner="streams",
+        key="station",
+        inbound=False,
+        event_types=("blood.callout.issued.v1", "blood.callout.closed.v1"),
+    ),
+    Topic(
+        name=TopicName.ANSWERS,
+        owner="notifiers, stations, gateway",
+        key="station",
+        readers=(AppName.SUPPLY,),
+        inbound=True,
+        event_types=("blood.callout.answered.v1",),
+    ),
+    Topic(
+        name=TopicName.SHORTAGES,
+        owner="streams",
+        key="station in need",
+        inbound=False,
+        event_types=(
+            "blood.shortage.declared.v1",
+            "blood.shortage.changed.v1",
+            "blood.shortage.cleared.v1",
+        ),
+    ),
+    Topic(
+        name=TopicName.OFFERS,
+        owner="neighbours, gateway",
+        key="station in need",
+        readers=(AppName.SUPPLY,),
+        inbound=True,
+        event_types=("blood.offer.made.v1",),
+    ),
+    Topic(
+        name=TopicName.TRANSFERS,
+        owner="streams",
+        key="station in need",
+        inbound=False,
+        event_types=(
+            "blood.transfer.agreed.v1",
+            "blood.transfer.completed.v1",
+            "blood.offer.declined.v1",
+        ),
+    ),
+)
+
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+def find_topic_of(event_type: str) -> Topic | None:
+    """Return the one topic that carries a wire type, or None if no topic does."""
+    return next((topic for topic in TOPICS if event_type in topic.event_types), None)
