@@ -1,4 +1,4 @@
-"""The ground every value stands on: frozen, closed to unknown fields, aware instants, identifiers."""
+"""The ground of every value: frozen, closed to unknown fields, aware instants, identifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CloudEvents 1.0 envelope in Kafka binary mode: attributes are `ce_*` headers, the body is data.
+"""The CloudEvents 1.0 envelope in Kafka binary mode: `ce_*` headers, the body is the data.
 
 Beside the standard attributes we use three extensions: `sequence` (gapless per key of our own
 events, set when the transaction that made the event commits), `causationid` (the event that caused

@@ -17,7 +17,7 @@ PARTITIONS = 6
 Six lets six workers share a region of stations; more would only add files on a small broker."""
 
 MAX_MESSAGE_BYTES = 1_000_000
-"""Our producers refuse more (bytes, body and headers); the brokers' own default is just above it."""
+"""Our producers refuse more (bytes, body and headers); Kafka's own default is just above."""
 
 _DAY_MS = 86_400_000
 

@@ -1,9 +1,6 @@
 """The versioned events, one class per wire type, and the registry that decodes them."""
 
-from __future__ import annotations
+from models.events.base import EventData
+from models.events.registry import EVENT_CLASSES, decode_event
 
-from models.base import Value
-
-
-class EventData(Value):
-    """The body of one event."""
+__all__ = ["EVENT_CLASSES", "EventData", "decode_event"]

@@ -1,1 +1,1 @@
-"""Clinical and legal rules as data, each with its citation. Read once, when the room is imported."""
+"""Clinical and legal rules as data, each with its citation. Read once, at import."""

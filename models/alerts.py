@@ -1,0 +1,107 @@
+"""Disaster alerts as they are received, and the activations that they open."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.base import Identifier, Instant, Line, Value
+from models.components import Component
+from models.facilities import Location
+
+
+class AlertKind(StrEnum):
+    ALERT = "alert"
+    UPDATE = "update"
+    CANCEL = "cancel"
+
+
+class AlertStatus(StrEnum):
+    """Only an actual alert moves blood; an exercise opens a marked activation and calls nobody."""
+
+    ACTUAL = "actual"
+    EXERCISE = "exercise"
+    TEST = "test"
+
+
+class Exposure(Value):
+    """People who felt an intensity: one row of a PAGER revision."""
+
+    mmi: int = Field(ge=1, le=12)
+    population: int = Field(ge=0)
+
+
+class Casualties(Value):
+    """Counts as reported; zero is a report, None is no report."""
+
+    dead: int = Field(default=0, ge=0)
+    injured: int = Field(default=0, ge=0)
+
+
+class Alert(Value):
+    """One message about one disaster.
+
+    Attributes:
+        event_key: The disaster; revisions of it share the key and are ordered by `revision`.
+        revision: Grows with each message of the issuer; an older one changes nothing.
+        casualties: As reported by authorities, or None; then exposures are used.
+    """
+
+    alert_id: Identifier
+    event_key: Identifier
+    revision: int = Field(ge=1)
+    kind: AlertKind = AlertKind.ALERT
+    status: AlertStatus = AlertStatus.ACTUAL
+    hazard: Identifier = "earthquake"
+    headline: Line = ""
+    source: Line = Field(min_length=1)
+    sent_at: Instant
+    occurred_at: Instant
+    location: Location
+    depth_km: float | None = Field(default=None, ge=0, le=800)
+    magnitude: float | None = Field(default=None, ge=0, le=10)
+    country: Identifier = "CN"
+    exposures: tuple[Exposure, ...] = ()
+    casualties: Casualties | None = None
+
+
+class ActivationStatus(StrEnum):
+    """open -> stood_down. A later revision reopens a stood-down activation."""
+
+    OPEN = "open"
+    STOOD_DOWN = "stood_down"
+
+
+class Need(Value):
+    """Units that a disaster is expected to need of one component.
+
+    Attributes:
+        basis: `reported` (casualty counts) or `estimated` (exposures and a fatality model).
+    """
+
+    component: Component
+    units: int = Field(ge=0)
+    basis: Identifier
+
+
+class Activation(Value):
+    """One station's part in one disaster.
+
+    Attributes:
+        lead: The nearest station plans for the whole need; the others support it.
+        needs: The whole estimated need of the disaster, per component.
+        donors_wanted: Whole-blood donations this station is asked for.
+    """
+
+    activation_id: Identifier
+    event_key: Identifier
+    station_id: Identifier
+    revision: int = Field(ge=1)
+    status: ActivationStatus
+    exercise: bool = False
+    lead: bool
+    distance_km: float = Field(ge=0)
+    needs: tuple[Need, ...] = ()
+    donors_wanted: int = Field(default=0, ge=0)
+    decided_at: Instant

@@ -1,0 +1,231 @@
+"""Which groups of a component a patient may get, best first, and under which rule.
+
+Pure. The table is data (`rules/compatibility.toml`); this module only reads and orders it. ABO comes
+first in the order within an RhD choice; RhD- blood is kept for those who need it, so an RhD+ patient
+gets every compatible RhD+ group before any RhD- one.
+
+Source: rules/compatibility.toml cites each rule; rule set 2026-1.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any
+
+from models.base import Value
+from models.components import Component, ComponentClass
+from models.facilities import StationPolicy
+from models.groups import Abo, BloodGroup, RhD
+from models.patients import Patient, Sex
+from models.requests import Priority
+
+_RULES: Mapping[str, Any] = tomllib.loads(
+    files("models.rules").joinpath("compatibility.toml").read_text(encoding="utf-8")
+)
+RULES_VERSION: str = _RULES["version"]
+O_NEGATIVE_CAP: int = _RULES["unknown_cap"]["o_negative_units"]
+"""Unconfirmed O RhD- red cells one unknown patient may get."""
+
+_ABO: Mapping[ComponentClass, Mapping[Abo, tuple[Abo, ...]]] = {
+    component_class: {
+        recipient: tuple(Abo(donor) for donor in _RULES["abo"][component_class][recipient])
+        for recipient in Abo
+    }
+    for component_class in ComponentClass
+}
+
+
+class Candidate(Value):
+    """A donor group that may go to the patient.
+
+    Attributes:
+        rank: 0 is best; units of a lower rank are used up first.
+        rule: `name@version` of the rule that allows it.
+        low_titre_only: Only units with low anti-A and anti-B titre.
+        capped: Counts towards the cap of unconfirmed O RhD- red cells.
+    """
+
+    group: BloodGroup
+    rank: int
+    rule: str
+    low_titre_only: bool = False
+    capped: bool = False
+
+
+def list_candidates(
+    *, component: Component, patient: Patient, priority: Priority, policy: StationPolicy
+) -> tuple[Candidate, ...]:
+    """List the groups that may go to this patient, best first.
+
+    Args:
+        component: What is transfused.
+        patient: A group of None means unknown, and the rules for unknown patients hold.
+        priority: Some exceptions exist only while life is in danger.
+        policy: The supplying station's own choices.
+    Returns:
+        0..8 candidates with rising rank, no group twice; empty if nothing is allowed.
+    Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
+        of anti-D.
+    Source: rules/compatibility.toml; rule set 2026-1.
+    """
+    component_class = component.spec.component_class
+    if component_class is ComponentClass.PLASMA:
+        found = _plasma(patient, policy)
+    elif component_class is ComponentClass.PLATELETS:
+        found = _platelets(patient, priority)
+    elif patient.group is None:
+        found = _unknown_red_cells(patient, priority, component_class)
+    else:
+        found = _red_cells(patient, patient.group, priority, component_class)
+    return _ranked(found)
+
+
+def needs_rhd_negative(patient: Patient) -> bool:
+    """Return whether RhD+ red cells would harm: anti-D, or RhD- and may bear children."""
+    if patient.has_anti_d:
+        return True
+    if patient.asian_del:
+        return False
+    if patient.group is None:
+        return _is_unknown_but_protected(patient)
+    return patient.group.rhd is RhD.NEGATIVE and _may_bear_children(patient)
+
+
+def _rule(name: str) -> str:
+    return f"{_RULES[name]['rule'] if name in _RULES else name}@{RULES_VERSION}"
+
+
+def _abo_rule(component_class: ComponentClass) -> str:
+    return f"{_RULES['abo'][component_class]['rule']}@{RULES_VERSION}"
+
+
+def _ranked(found: Iterator[Candidate]) -> tuple[Candidate, ...]:
+    first: dict[BloodGroup, Candidate] = {}
+    for candidate in found:
+        first.setdefault(candidate.group, candidate)
+    return tuple(candidate.but(rank=rank) for rank, candidate in enumerate(first.values()))
+
+
+def _may_bear_children(patient: Patient) -> bool:
+    rule = _RULES["childbearing"]
+    if patient.sex is Sex.MALE:
+        return False
+    if patient.age_years is None:
+        return True
+    return bool(rule["female_from_age_years"] <= patient.age_years <= rule["female_to_age_years"])
+
+
+def _is_unknown_but_protected(patient: Patient) -> bool:
+    """Female to 50 or male to 18; who cannot be told apart is protected."""
+    rule = _RULES["unknown"]
+    limits = {
+        Sex.FEMALE: rule["female_rhd_negative_to_age_years"],
+        Sex.MALE: rule["male_rhd_negative_to_age_years"],
+    }
+    limit = limits[patient.sex] if patient.sex else max(limits.values())
+    return patient.age_years is None or patient.age_years <= limit
+
+
+def _red_cells(
+    patient: Patient, group: BloodGroup, priority: Priority, component_class: ComponentClass
+) -> Iterator[Candidate]:
+    rule = _abo_rule(component_class)
+    donors = _ABO[component_class][group.abo]
+    served_as_positive = group.rhd is RhD.POSITIVE or patient.asian_del
+    if served_as_positive and not patient.has_anti_d:
+        positive_rule = rule if group.rhd is RhD.POSITIVE else _rule("del")
+        yield from _groups(donors, RhD.POSITIVE, positive_rule)
+    yield from _groups(donors, RhD.NEGATIVE, rule)
+    if component_class is ComponentClass.WHOLE_BLOOD and _is_emergency(priority):
+        yield from _low_titre_o(patient, group, rule)
+    if not served_as_positive and _may_fall_back(patient, priority):
+        fallback = tuple(Abo(donor) for donor in _RULES["rhd_fallback"][group.abo])
+        allowed = tuple(abo for abo in fallback if abo in donors)
+        yield from _groups(allowed, RhD.POSITIVE, _rule("rhd_fallback"))
+
+
+def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Candidate]:
+    wants_positive = group.rhd is RhD.POSITIVE and not patient.has_anti_d
+    for rhd in (RhD.POSITIVE, RhD.NEGATIVE) if wants_positive else (RhD.NEGATIVE,):
+        yield Candidate(group=BloodGroup.of(Abo.O, rhd), rank=0, rule=rule, low_titre_only=True)
+
+
+def _may_fall_back(patient: Patient, priority: Priority) -> bool:
+    """Signed consent, no anti-D; for one who may bear children only while life is in danger."""
+    if patient.rhd_consent is None or patient.has_anti_d:
+        return False
+    return _is_emergency(priority) or not _may_bear_children(patient)
+
+
+def _unknown_red_cells(
+    patient: Patient, priority: Priority, component_class: ComponentClass
+) -> Iterator[Candidate]:
+    rule = _rule("unknown")
+    low_titre = component_class is ComponentClass.WHOLE_BLOOD
+    if low_titre and not _is_emergency(priority):
+        return
+    negative = Candidate(
+        group=BloodGroup.O_NEG, rank=0, rule=rule, low_titre_only=low_titre, capped=True
+    )
+    positive = Candidate(group=BloodGroup.O_POS, rank=0, rule=rule, low_titre_only=low_titre)
+    if patient.has_anti_d:
+        # The cap is a rationing rule; for a holder of anti-D there is no other blood.
+        yield negative.but(capped=False)
+    elif not _is_unknown_but_protected(patient):
+        yield positive
+        yield negative
+    else:
+        yield negative
+        if _is_emergency(priority):
+            yield positive
+
+
+def _plasma(patient: Patient, policy: StationPolicy) -> Iterator[Candidate]:
+    """RhD is not matched; RhD+ first, since it is the commoner stock."""
+    abo = patient.group.abo if patient.group else Abo.AB
+    rule = _abo_rule(ComponentClass.PLASMA) if patient.group else _rule("unknown")
+    for donor in _ABO[ComponentClass.PLASMA][abo]:
+        yield from _groups((donor,), RhD.POSITIVE, rule)
+        yield from _groups((donor,), RhD.NEGATIVE, rule)
+    if abo is Abo.AB and policy.low_titre_a_plasma:
+        for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
+            group = BloodGroup.of(Abo.A, rhd)
+            yield Candidate(group=group, rank=0, rule=rule, low_titre_only=True)
+
+
+def _platelets(patient: Patient, priority: Priority) -> Iterator[Candidate]:
+    rule = _abo_rule(ComponentClass.PLATELETS) if patient.group else _rule("unknown")
+    abo = patient.group.abo if patient.group else Abo.AB
+    plasma_compatible = _ABO[ComponentClass.PLATELETS][abo]
+    out_of_group = tuple(donor for donor in Abo if donor not in plasma_compatible)
+    for donors, low_titre_only in ((plasma_compatible, False), (out_of_group, True)):
+        for rhd in _platelet_rhd_order(patient, priority):
+            for candidate in _groups(donors, rhd, rule):
+                yield candidate.but(low_titre_only=low_titre_only)
+
+
+def _platelet_rhd_order(patient: Patient, priority: Priority) -> tuple[RhD, ...]:
+    if patient.has_anti_d:
+        return (RhD.NEGATIVE,)
+    positive_first = patient.asian_del or (
+        patient.group is not None and patient.group.rhd is RhD.POSITIVE
+    )
+    if positive_first or (patient.group is None and not _is_unknown_but_protected(patient)):
+        return (RhD.POSITIVE, RhD.NEGATIVE)
+    unknown_and_dying = patient.group is None and _is_emergency(priority)
+    if needs_rhd_negative(patient) and not (
+        patient.anti_d_prophylaxis_ordered or unknown_and_dying
+    ):
+        return (RhD.NEGATIVE,)
+    return (RhD.NEGATIVE, RhD.POSITIVE)
+
+
+def _groups(donors: tuple[Abo, ...], rhd: RhD, rule: str) -> Iterator[Candidate]:
+    for donor in donors:
+        yield Candidate(group=BloodGroup.of(donor, rhd), rank=0, rule=rule)
+
+
+def _is_emergency(priority: Priority) -> bool:
+    return priority is Priority.LIFE_THREATENING

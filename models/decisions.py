@@ -1,0 +1,92 @@
+"""A decision on a request, with a reason for each choice and each refusal."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.base import Identifier, Instant, Value
+from models.components import Component
+from models.groups import BloodGroup
+
+
+class Reason(Value):
+    """Why, as a code with its parameters; the texts stand in the message files.
+
+    Attributes:
+        rule: The clinical or legal rule that was followed, `name@version`; empty if none.
+    """
+
+    code: str
+    params: dict[str, str | int | float] = Field(default_factory=dict)
+    rule: str = ""
+
+
+class Outcome(StrEnum):
+    """What a decision came to.
+
+    reserved: every unit asked for is reserved. partly_reserved and waiting: the rest, or all, is
+    asked of donors and neighbours. refused, cancelled, expired, fulfilled: the end.
+    """
+
+    RESERVED = "reserved"
+    PARTLY_RESERVED = "partly_reserved"
+    WAITING = "waiting"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FULFILLED = "fulfilled"
+
+
+class ReservedUnit(Value):
+    """A unit promised to a line.
+
+    Attributes:
+        epoch: Must be presented by every later step; a stale one is refused.
+        reason: Why this unit: identical or substituted group, and by which rule.
+    """
+
+    promise_id: Identifier
+    unit_id: Identifier
+    component: Component
+    group: BloodGroup
+    expires_at: Instant
+    epoch: int = Field(ge=1)
+    reason: Reason
+
+
+class LineDecision(Value):
+    line_no: int
+    component: Component
+    requested: int
+    reserved: tuple[ReservedUnit, ...] = ()
+    uncovered: int = Field(default=0, ge=0)
+    refusals: tuple[Reason, ...] = ()
+
+
+class Decision(Value):
+    """What was decided, when, on what grounds, and what it waits for.
+
+    Attributes:
+        version: 1 for the first decision on a request, then one more each.
+        eta_s: Seconds from picking to the hospital; None if nothing was reserved.
+        eta_estimated: The journey was estimated from coordinates, no route is recorded.
+        waiting_for: `picking`, `donors_and_neighbours`, or empty when it has ended.
+        hold_until: When the reservation is given back unless it was picked.
+    """
+
+    decision_id: Identifier
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    version: int = Field(ge=1)
+    outcome: Outcome
+    lines: tuple[LineDecision, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    eta_s: int | None = None
+    eta_estimated: bool = False
+    waiting_for: str = ""
+    hold_until: Instant | None = None
+    decided_at: Instant
+    rules_version: str

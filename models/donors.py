@@ -1,0 +1,108 @@
+"""On-call emergency donors, whether they may give, and the calls that go out to them.
+
+Personal data stays here and in PostgreSQL: events carry donor ids only (PIPL art. 28, minimum use).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.base import Identifier, Instant, Line, Value
+from models.components import Component
+from models.facilities import Location
+from models.groups import BloodGroup
+from models.patients import Sex
+
+
+class Donor(Value):
+    """A registered emergency donor.
+
+    Attributes:
+        contact: Where the notifier reaches the donor; never in an event, never in a log.
+        staff: Works at the station; answers far better than the public.
+        repeat_without_reaction: Gave before without a reaction, may give to the higher age.
+        consented_at: Separate consent to hold health data; without it the donor is never called.
+        unavailable_until: The donor's own word: eligible is not available.
+        deferred_until: A medical or legal deferral.
+    """
+
+    donor_id: Identifier
+    station_id: Identifier
+    name: Line = Field(min_length=1)
+    contact: Line = Field(min_length=1)
+    group: BloodGroup
+    sex: Sex
+    born_on: date
+    weight_kg: float = Field(gt=20, lt=300)
+    location: Location | None = None
+    staff: bool = False
+    repeat_without_reaction: bool = False
+    last_whole_blood_on: date | None = None
+    last_platelets_on: date | None = None
+    unavailable_until: Instant | None = None
+    deferred_until: Instant | None = None
+    consented_at: Instant | None = None
+
+
+class CallOutStatus(StrEnum):
+    """What became of one call.
+
+    called -> accepted | declined | no_answer | stood_down
+    accepted -> arrived | no_show | stood_down
+    arrived -> donated | deferred
+    declined, no_answer, no_show, donated, deferred, stood_down: the end.
+    """
+
+    CALLED = "called"
+    ACCEPTED = "accepted"
+    ARRIVED = "arrived"
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+    NO_SHOW = "no_show"
+    DONATED = "donated"
+    DEFERRED = "deferred"
+    STOOD_DOWN = "stood_down"
+
+
+class CallOut(Value):
+    """One donor called for one cause.
+
+    Attributes:
+        cause_id: The activation or shortage it serves.
+    """
+
+    call_out_id: Identifier
+    donor_id: Identifier
+    station_id: Identifier
+    cause_id: Identifier
+    wave: int = Field(ge=1)
+    called_at: Instant
+
+
+class Answer(StrEnum):
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    NO_ANSWER = "no_answer"
+    ARRIVED = "arrived"
+    DONATED = "donated"
+    DEFERRED = "deferred"
+
+
+class Donation(Value):
+    """What a donor gave; it becomes a quarantined unit.
+
+    Attributes:
+        volume_ml: Whole blood drawn, millilitres; the law allows 400 at most.
+        component: What the station makes of it.
+    """
+
+    unit_id: Identifier
+    donation_id: Identifier
+    component: Component
+    group: BloodGroup
+    volume_ml: int = Field(gt=0, le=400)
+    collected_at: Instant
+    expires_at: Instant

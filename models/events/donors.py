@@ -1,0 +1,86 @@
+"""Events about calls to donors. They carry donor ids only, never a name or a number."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from models.base import Identifier, Instant, Line
+from models.donors import Answer, CallOut, CallOutStatus, Donation
+from models.events.base import EventData
+
+
+class CallOutIssued(EventData):
+    """A wave of donors is to be called; the notifier looks up how to reach them.
+
+    Attributes:
+        donations_wanted: Donations that the wave is meant to bring.
+    """
+
+    TYPE: ClassVar[str] = "blood.callout.issued.v1"
+    station_id: Identifier
+    cause_id: Identifier
+    wave: int = Field(ge=1)
+    donations_wanted: int = Field(ge=1)
+    calls: tuple[CallOut, ...] = Field(min_length=1)
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.cause_id
+
+
+class CallOutClosed(EventData):
+    """Calls that are not needed any more, or ended without a donation."""
+
+    TYPE: ClassVar[str] = "blood.callout.closed.v1"
+    station_id: Identifier
+    cause_id: Identifier
+    status: CallOutStatus
+    call_out_ids: tuple[Identifier, ...] = Field(min_length=1)
+    closed_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.cause_id
+
+
+class CallOutAnswered(EventData):
+    """A donor answered, came, gave or was deferred.
+
+    Attributes:
+        eta_s: Seconds until the donor expects to arrive; with `accepted`.
+        donation: With `donated`, what was given.
+    """
+
+    TYPE: ClassVar[str] = "blood.callout.answered.v1"
+    call_out_id: Identifier
+    donor_id: Identifier
+    station_id: Identifier
+    answer: Answer
+    answered_at: Instant
+    eta_s: int | None = Field(default=None, ge=0, le=86_400)
+    donation: Donation | None = None
+    reason: Line = ""
+
+    @model_validator(mode="after")
+    def _donation_with_donated(self) -> Self:
+        if (self.answer is Answer.DONATED) != (self.donation is not None):
+            raise ValueError("donation: goes with the answer `donated` and with no other")
+        return self
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.call_out_id

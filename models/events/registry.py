@@ -1,0 +1,88 @@
+"""From wire type to event class. Old versions are read through upcasters, one version at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from models.errors import ContractError
+from models.events import alerts, donors, requests, shortages, stock
+from models.events.base import EventData
+
+EVENT_CLASSES: Mapping[str, type[EventData]] = {
+    event_class.TYPE: event_class
+    for event_class in (
+        requests.RequestOpened,
+        requests.RequestAmended,
+        requests.RequestCancelled,
+        requests.RequestDecided,
+        stock.StockCounted,
+        stock.StockChanged,
+        alerts.AlertReceived,
+        alerts.ActivationOpened,
+        alerts.ActivationRevised,
+        alerts.ActivationStoodDown,
+        donors.CallOutIssued,
+        donors.CallOutClosed,
+        donors.CallOutAnswered,
+        shortages.ShortageDeclared,
+        shortages.ShortageChanged,
+        shortages.ShortageCleared,
+        shortages.OfferMade,
+        shortages.OfferDeclined,
+        shortages.TransferAgreed,
+        shortages.TransferCompleted,
+    )
+}
+
+Upcaster = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
+UPCASTERS: Mapping[str, Upcaster] = {}
+"""Old wire type to a function that returns the next wire type and its body. None retired yet."""
+
+
+def decode_event(event_type: str, body: bytes) -> EventData:
+    """Decode a body of a known wire type, upcast to its newest version.
+
+    Args:
+        event_type: The `ce_type` of the record.
+        body: JSON, UTF-8.
+
+    Raises:
+        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json` or
+            `body_invalid` with the first field that failed and the rule it broke.
+    """
+    if event_type in EVENT_CLASSES:
+        return _validate(EVENT_CLASSES[event_type], body)
+    if event_type not in UPCASTERS:
+        raise _unknown(event_type)
+    try:
+        content = json.loads(body)
+    except ValueError as error:
+        raise ContractError("body_not_json", detail=str(error)[:200]) from error
+    while event_type in UPCASTERS:
+        event_type, content = UPCASTERS[event_type](content)
+    return _validate(EVENT_CLASSES[event_type], json.dumps(content).encode())
+
+
+def _unknown(event_type: str) -> ContractError:
+    name, _, version = event_type.rpartition(".v")
+    known = [known for known in EVENT_CLASSES if known.rpartition(".v")[0] == name]
+    if known and version.isdigit():
+        return ContractError("event_version_unknown", found=event_type, known=", ".join(known))
+    return ContractError("event_type_unknown", found=event_type[:120])
+
+
+def _validate(event_class: type[EventData], body: bytes) -> EventData:
+    try:
+        return event_class.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise ContractError("body_not_json", detail=first["msg"][:200]) from error
+        field = ".".join(str(part) for part in first["loc"]) or "(body)"
+        raise ContractError(
+            "body_invalid", field=field, rule=first["msg"][:300], errors=error.error_count()
+        ) from error

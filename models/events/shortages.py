@@ -1,0 +1,101 @@
+"""Events between stations: shortages, offers, transfers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from models.base import Identifier, Instant
+from models.decisions import Reason
+from models.events.base import EventData
+from models.shortages import Offer, Shortage, Transfer
+
+
+class _ShortageEvent(EventData):
+    shortage: Shortage
+
+    @property
+    def key(self) -> str:
+        return self.shortage.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.shortage.shortage_id
+
+
+class ShortageDeclared(_ShortageEvent):
+    """A station lacks blood; neighbours are asked."""
+
+    TYPE: ClassVar[str] = "blood.shortage.declared.v1"
+
+
+class ShortageChanged(_ShortageEvent):
+    """The level or the missing units changed."""
+
+    TYPE: ClassVar[str] = "blood.shortage.changed.v1"
+
+
+class ShortageCleared(_ShortageEvent):
+    """Nothing is missing any more."""
+
+    TYPE: ClassVar[str] = "blood.shortage.cleared.v1"
+
+
+class OfferMade(EventData):
+    """A neighbour offers units for a shortage."""
+
+    TYPE: ClassVar[str] = "blood.offer.made.v1"
+    offer: Offer
+
+    @property
+    def key(self) -> str:
+        return self.offer.to_station_id
+
+    @property
+    def subject(self) -> str:
+        return self.offer.offer_id
+
+
+class OfferDeclined(EventData):
+    """An offer was not taken, with the reason."""
+
+    TYPE: ClassVar[str] = "blood.offer.declined.v1"
+    offer_id: Identifier
+    shortage_id: Identifier
+    from_station_id: Identifier
+    to_station_id: Identifier
+    reasons: tuple[Reason, ...] = Field(min_length=1)
+    declined_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.to_station_id
+
+    @property
+    def subject(self) -> str:
+        return self.offer_id
+
+
+class _TransferEvent(EventData):
+    transfer: Transfer
+
+    @property
+    def key(self) -> str:
+        return self.transfer.to_station_id
+
+    @property
+    def subject(self) -> str:
+        return self.transfer.transfer_id
+
+
+class TransferAgreed(_TransferEvent):
+    """An offer was accepted: these units are reserved for the station in need."""
+
+    TYPE: ClassVar[str] = "blood.transfer.agreed.v1"
+
+
+class TransferCompleted(_TransferEvent):
+    """Every unit of the transfer arrived or was lost on the way."""
+
+    TYPE: ClassVar[str] = "blood.transfer.completed.v1"

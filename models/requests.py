@@ -1,0 +1,141 @@
+"""A hospital's urgent request and everything that it may demand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from models.base import Identifier, Instant, Line, Value
+from models.components import Component
+from models.patients import Antigen, Patient
+
+MAX_QUANTITY = 100
+"""Units in one line. More than any single order reported from a mass casualty; a larger figure is a
+typing error and is refused with that limit."""
+
+
+class Priority(StrEnum):
+    """How long the patient can wait; the order in which a batch is decided."""
+
+    LIFE_THREATENING = "life_threatening"
+    URGENT = "urgent"
+    ROUTINE = "routine"
+
+    @property
+    def rank(self) -> int:
+        return list(Priority).index(self)
+
+
+class RequestStatus(StrEnum):
+    """Where a request stands.
+
+    open -> reserved | refused | cancelled | expired
+    reserved -> open (a hold lapsed or a unit was lost) | fulfilled | cancelled
+    refused, cancelled, expired, fulfilled: the end.
+    """
+
+    OPEN = "open"
+    RESERVED = "reserved"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FULFILLED = "fulfilled"
+
+
+TERMINAL_REQUEST_STATUSES = frozenset(
+    {
+        RequestStatus.REFUSED,
+        RequestStatus.CANCELLED,
+        RequestStatus.EXPIRED,
+        RequestStatus.FULFILLED,
+    }
+)
+
+
+class HardAttributes(Value):
+    """What a unit must have; a unit without it is never chosen.
+
+    Attributes:
+        max_age_d: Days since collection at most.
+        hla_matched: HLA types of which a unit must show every one.
+    """
+
+    leukoreduced: bool = False
+    irradiated: bool = False
+    cmv_negative: bool = False
+    washed: bool = False
+    low_titre: bool = False
+    identical_group_only: bool = False
+    antigen_negative: frozenset[Antigen] = frozenset()
+    hla_matched: frozenset[str] = frozenset()
+    max_age_d: int | None = Field(default=None, ge=1, le=3650)
+
+
+class RequestLine(Value):
+    """So many units of one component."""
+
+    line_no: int = Field(ge=1, le=50)
+    component: Component
+    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    attributes: HardAttributes = HardAttributes()
+
+
+class UrgentRequest(Value):
+    """What a hospital asks for one patient.
+
+    Attributes:
+        station_id: The station that supplies the hospital; also the key on Kafka.
+        needed_by: The instant by which the units must be at the hospital.
+        lines: What is asked; with `massive_transfusion_packs` the hospital's pack is added.
+        massive_transfusion_packs: Packs of the hospital's own protocol, 0 for none.
+    """
+
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    patient: Patient
+    priority: Priority
+    needed_by: Instant
+    lines: tuple[RequestLine, ...] = ()
+    massive_transfusion_packs: int = Field(default=0, ge=0, le=20)
+    note: Line = ""
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Self:
+        if not self.lines and not self.massive_transfusion_packs:
+            raise ValueError("lines: at least one line or one massive-transfusion pack is needed")
+        numbers = [line.line_no for line in self.lines]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("lines: line_no must be unique within a request")
+        return self
+
+
+class Amendment(Value):
+    """What a hospital may change of an open request; a missing field stays as it was."""
+
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    patient: Patient | None = None
+    priority: Priority | None = None
+    needed_by: Instant | None = None
+    lines: tuple[RequestLine, ...] | None = Field(default=None, min_length=1)
+    note: Line | None = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set - {"request_id", "hospital_id", "station_id"}:
+            raise ValueError("an amendment must change at least one field")
+        numbers = [line.line_no for line in self.lines or ()]
+        if len(set(numbers)) != len(numbers):
+            raise ValueError("lines: line_no must be unique within a request")
+        return self
+
+
+class Cancellation(Value):
+    request_id: Identifier
+    hospital_id: Identifier
+    station_id: Identifier
+    reason: Line = Field(min_length=1)

@@ -1,0 +1,118 @@
+"""Shortages, the offers that answer them, and the transfers that follow."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.base import Identifier, Instant, Value
+from models.components import Component
+from models.facilities import ShortageThresholds
+from models.groups import BloodGroup
+
+
+class ShortageLevel(StrEnum):
+    """Four colours, in days of supply at the current burn rate."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    ORANGE = "orange"
+    RED = "red"
+
+    @property
+    def severity(self) -> int:
+        return list(ShortageLevel).index(self)
+
+
+def level_of(days_of_supply: float, thresholds: ShortageThresholds) -> ShortageLevel:
+    """Return the colour for so many days of supply under a station's thresholds."""
+    if days_of_supply < thresholds.red_below_d:
+        return ShortageLevel.RED
+    if days_of_supply < thresholds.orange_below_d:
+        return ShortageLevel.ORANGE
+    if days_of_supply < thresholds.yellow_below_d:
+        return ShortageLevel.YELLOW
+    return ShortageLevel.GREEN
+
+
+class ShortageStatus(StrEnum):
+    """open -> cleared."""
+
+    OPEN = "open"
+    CLEARED = "cleared"
+
+
+class Shortage(Value):
+    """A station lacks one component of one group.
+
+    Attributes:
+        days_of_supply: Available units over the burn rate; None when nothing burns and only
+            open requests are uncovered.
+        units_missing: What open requests still lack, plus what the target needs.
+        uncovered_units: The part of it that patients wait for now.
+        donor_groups: Groups that can serve, best first: what a neighbour may offer.
+        version: Grows with each change.
+    """
+
+    shortage_id: Identifier
+    station_id: Identifier
+    component: Component
+    group: BloodGroup
+    level: ShortageLevel
+    status: ShortageStatus
+    days_of_supply: float | None = Field(default=None, ge=0)
+    units_missing: int = Field(ge=0)
+    uncovered_units: int = Field(ge=0)
+    donor_groups: tuple[BloodGroup, ...]
+    version: int = Field(ge=1)
+    assessed_at: Instant
+
+
+class OfferStatus(StrEnum):
+    """Where an offer stands: offered -> accepted | declined."""
+
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+
+
+class Offer(Value):
+    """A neighbour's answer to a shortage.
+
+    Attributes:
+        from_station_id: Who gives. Its released, unpromised units are reserved on acceptance.
+        quantity: Units offered; fewer may be accepted.
+    """
+
+    offer_id: Identifier
+    shortage_id: Identifier
+    from_station_id: Identifier
+    to_station_id: Identifier
+    component: Component
+    group: BloodGroup
+    quantity: int = Field(ge=1, le=500)
+    valid_until: Instant
+
+
+class TransferStatus(StrEnum):
+    """agreed -> in_transit -> completed; agreed -> cancelled when its hold lapses."""
+
+    AGREED = "agreed"
+    IN_TRANSIT = "in_transit"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class Transfer(Value):
+    """Units on their way from one station to another."""
+
+    transfer_id: Identifier
+    offer_id: Identifier
+    shortage_id: Identifier
+    from_station_id: Identifier
+    to_station_id: Identifier
+    status: TransferStatus
+    unit_ids: tuple[Identifier, ...]
+    eta_s: int = Field(ge=0)
+    agreed_at: Instant
