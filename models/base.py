@@ -29,6 +29,14 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 """One line of human text: no control characters, 500 characters at most."""
 
 
+def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
+AsSet = AfterValidator(_sorted_once)
+"""Makes a tuple of names a set with one order, so that equal values have equal bytes."""
+
+
 class Value(BaseModel):
     """An immutable value. Unknown fields are refused: a misspelt field is a lost instruction."""
 

@@ -1,8 +1,7 @@
 """Which groups of a component a patient may get, best first, and under which rule.
 
-Pure. The table is data (`rules/compatibility.toml`); this module only reads and orders it. ABO comes
-first in the order within an RhD choice; RhD- blood is kept for those who need it, so an RhD+ patient
-gets every compatible RhD+ group before any RhD- one.
+Pure. The table is data (`rules/compatibility.toml`); this module reads and orders it. RhD- blood is
+kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- one.
 
 Source: rules/compatibility.toml cites each rule; rule set 2026-1.
 """
@@ -64,8 +63,10 @@ def list_candidates(
         patient: A group of None means unknown, and the rules for unknown patients hold.
         priority: Some exceptions exist only while life is in danger.
         policy: The supplying station's own choices.
+
     Returns:
         0..8 candidates with rising rank, no group twice; empty if nothing is allowed.
+
     Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
         of anti-D.
     Source: rules/compatibility.toml; rule set 2026-1.

@@ -7,11 +7,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from models.base import Identifier, Line, Value
+from models.base import AsSet, Identifier, Line, Value
 from models.groups import BloodGroup
 
 Antigen = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,7}$")]
 """A red-cell antigen such as `C`, `e`, `Mur`, `Dia`, `Jka`, `Fyb`, `K`."""
+
+Antigens = Annotated[tuple[Antigen, ...], AsSet]
 
 ANTI_D: Antigen = "D"
 
@@ -47,7 +49,7 @@ class Patient(Value):
     group: BloodGroup | None = None
     sex: Sex | None = None
     age_years: int | None = Field(default=None, ge=0, le=130)
-    antibodies: frozenset[Antigen] = frozenset()
+    antibodies: Antigens = ()
     asian_del: bool = False
     chronically_transfused: bool = False
     rhd_consent: RhdConsent | None = None

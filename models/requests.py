@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import AsSet, Identifier, Instant, Line, Value
 from models.components import Component
-from models.patients import Antigen, Patient
+from models.patients import Antigens, Patient
 
 MAX_QUANTITY = 100
 """Units in one line. More than any single order reported from a mass casualty; a larger figure is a
@@ -68,8 +68,8 @@ class HardAttributes(Value):
     washed: bool = False
     low_titre: bool = False
     identical_group_only: bool = False
-    antigen_negative: frozenset[Antigen] = frozenset()
-    hla_matched: frozenset[str] = frozenset()
+    antigen_negative: Antigens = ()
+    hla_matched: Annotated[tuple[str, ...], AsSet] = ()
     max_age_d: int | None = Field(default=None, ge=1, le=3650)
 
 

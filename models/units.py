@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Value
+from models.base import AsSet, Identifier, Instant, Value
 from models.components import Component
 from models.groups import BloodGroup
-from models.patients import Antigen
+from models.patients import Antigens
 
 
 class UnitStatus(StrEnum):
@@ -46,8 +46,8 @@ class UnitTraits(Value):
     cmv_negative: bool = False
     washed: bool = False
     low_titre: bool = False
-    antigen_negative: frozenset[Antigen] = frozenset()
-    hla: frozenset[str] = frozenset()
+    antigen_negative: Antigens = ()
+    hla: Annotated[tuple[str, ...], AsSet] = ()
 
 
 class Unit(Value):
