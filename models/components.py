@@ -56,6 +56,11 @@ class ComponentSpec(Value):
     note: str = ""
     confirm: tuple[str, ...] = ()
 
+    @property
+    def carries_red_cells(self) -> bool:
+        """Whether red-cell antibodies of the patient matter for it."""
+        return self.component_class in {ComponentClass.RED_CELLS, ComponentClass.WHOLE_BLOOD}
+
 
 def _load() -> dict[Component, ComponentSpec]:
     text = files("models.rules").joinpath("components.toml").read_text(encoding="utf-8")

@@ -44,6 +44,7 @@ class ReservedUnit(Value):
 
     Attributes:
         epoch: Must be presented by every later step; a stale one is refused.
+        capped: Counts towards the cap of unconfirmed O RhD- red cells.
         reason: Why this unit: identical or substituted group, and by which rule.
     """
 
@@ -53,15 +54,25 @@ class ReservedUnit(Value):
     group: BloodGroup
     expires_at: Instant
     epoch: int = Field(ge=1)
+    capped: bool = False
     reason: Reason
 
 
 class LineDecision(Value):
+    """What became of one line; requested = reserved + uncovered + refused.
+
+    Attributes:
+        uncovered: Units that wait for donors and neighbours.
+        refused: Units that can never be supplied as asked; the reason says why.
+        refusals: Why units that were looked at were not chosen, with their number.
+    """
+
     line_no: int
     component: Component
     requested: int
     reserved: tuple[ReservedUnit, ...] = ()
     uncovered: int = Field(default=0, ge=0)
+    refused: int = Field(default=0, ge=0)
     refusals: tuple[Reason, ...] = ()
 
 

@@ -1,0 +1,1 @@
+"""What happens: Kafka in, a decision, a PostgreSQL transaction, Kafka out."""

@@ -1,0 +1,1 @@
+"""One module per use case: ports, matching and models, composed into a transaction."""

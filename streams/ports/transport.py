@@ -1,8 +1,4 @@
-"""What the engine needs of the outside, in its own words.
-
-`store` and `wire` implement these, `bootstrap` composes them, services and relays only know them.
-Every method that waits on a dependency raises `TransientError` while that dependency is away.
-"""
+"""Ports to Kafka and to time: records in, events out, and the clock."""
 
 from __future__ import annotations
 
@@ -17,8 +13,8 @@ from models.errors import ContractError
 from models.events import EventData
 
 LANES = 8
-"""Outbox lanes. A key always falls into the same lane, and a lane is published by one relay at a time,
-so records of a key leave in the order their transactions committed. Eight keep two relays busy."""
+"""Outbox lanes. A key always falls into the same lane and one relay at a time publishes a lane, so
+records of a key leave in the order their transactions committed. Eight keep two relays busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

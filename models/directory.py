@@ -1,0 +1,47 @@
+"""All stations, hospitals and routes at one moment, and the journeys between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.facilities import Hospital, Location, Station, estimate_eta_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """From one facility to another, in seconds; estimated where no route is recorded."""
+
+    eta_s: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directory:
+    """A snapshot; a changed facility is a new snapshot.
+
+    Attributes:
+        routes: (from, to) to whole seconds, one direction each.
+    """
+
+    stations: Mapping[str, Station] = field(default_factory=dict)
+    hospitals: Mapping[str, Hospital] = field(default_factory=dict)
+    routes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+    def find_location(self, facility_id: str) -> Location | None:
+        facility = self.stations.get(facility_id) or self.hospitals.get(facility_id)
+        return facility.location if facility else None
+
+    def get_journey(self, from_id: str, to_id: str) -> Journey:
+        """Return the recorded journey, or an estimate from the coordinates.
+
+        Raises:
+            KeyError: A facility is not in the directory.
+        """
+        known = self.routes.get((from_id, to_id))
+        if known is not None:
+            return Journey(eta_s=known, estimated=False)
+        origin, destination = self.find_location(from_id), self.find_location(to_id)
+        if origin is None or destination is None:
+            raise KeyError(from_id if origin is None else to_id)
+        return Journey(eta_s=estimate_eta_s(origin, destination), estimated=True)

@@ -1,0 +1,14 @@
+"""Disaster alerts and their revisions, into activations with an estimated need."""
+
+from __future__ import annotations
+
+import faust
+
+from models.topics import TopicName
+from streams.agents.edge import Edge, EdgeDeps
+from streams.agents.registration import register_edge
+from streams.ports import BatchHandler
+
+
+def register(app: faust.App, *, handler: BatchHandler, deps: EdgeDeps) -> Edge:
+    return register_edge(app, topic=TopicName.ALERTS, name="alerts", handler=handler, deps=deps)

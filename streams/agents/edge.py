@@ -1,0 +1,225 @@
+"""The edge every agent shares: take what waits, decide it in one transaction, then acknowledge.
+
+Owns the order of things: decode, decide and commit, acknowledge, wake the relay. An event is
+acknowledged only after the transaction that holds its outcome. What the handler raises decides the
+rest: a dependency away is retried in place for ever, anything else ends the process with the
+record unacknowledged and named.
+
+Concurrency: one feeder (the agent's own task) and one committer per agent; so the records of a
+partition are decided in order, and a batch is whatever came while the last one was decided. No
+timer anywhere: an event that comes alone is decided alone, at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from models.errors import InvariantViolation, TransientError
+from streams.agents import metrics
+from streams.ports import BatchHandler, Record, Unreadable
+from streams.wire.codec import HeaderPairs, RawRecord, read_record
+
+log = structlog.get_logger(__name__)
+
+_RETRY_FIRST_S = 0.05
+_RETRY_MOST_S = 2.0
+
+
+class Message(RawRecord, Protocol):
+    """What the edge reads of a Faust message."""
+
+    @property
+    def headers(self) -> HeaderPairs: ...
+    @property
+    def generation_id(self) -> int | None: ...
+
+
+class Event(Protocol):
+    """What the edge needs of a Faust event."""
+
+    @property
+    def message(self) -> Message: ...
+    def ack(self) -> bool: ...
+
+
+class Stream(Protocol):
+    """What the edge needs of a Faust stream."""
+
+    def noack(self) -> Stream: ...
+    def events(self) -> AsyncIterable[Event]: ...
+
+
+class LaneWaker(Protocol):
+    """The relay, as agents know it."""
+
+    def wake(self, lanes: Collection[int], /) -> None: ...
+
+
+Reporter = Callable[[str, str | None], None]
+"""Takes the name of a part and why it is not ready, or None once it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeDeps:
+    """What all edges of a worker share.
+
+    Attributes:
+        relay: Woken with the lanes that a commit filled.
+        batch_max: Events decided in one transaction at most.
+        report: Told when an agent cannot go on, and when it can again.
+    """
+
+    relay: LaneWaker
+    batch_max: int
+    report: Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    event: Event
+    record: Record
+
+
+class Edge:
+    """One agent's edge.
+
+    Args:
+        name: Of the agent; labels its logs, metrics and readiness.
+        handler: Decides a batch in one transaction.
+        is_current: Whether a message belongs to the assignment that holds now.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        handler: BatchHandler,
+        deps: EdgeDeps,
+        is_current: Callable[[Message], bool],
+    ) -> None:
+        self.name = name
+        self._handler = handler
+        self._deps = deps
+        self._is_current = is_current
+        # As deep as one batch: what waits deeper in Faust is dropped there when partitions go.
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=deps.batch_max)
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._log = log.bind(agent=name)
+
+    async def run(self, stream: Stream) -> None:
+        """Be the agent: feed and commit until cancelled; raise what must end the process."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._commit_forever(), name=f"committer-{self.name}")
+                async for event in stream.noack().events():
+                    metrics.RECORDS_IN.labels(self.name).inc()
+                    await self._queue.put(event)
+        except BaseExceptionGroup as several:
+            # One committer, one cause: Faust and the log get it bare.
+            error = several.exceptions[0]
+            raise error from error.__cause__
+
+    async def finish(self) -> None:
+        """Take no further batch; return once the transaction in flight is over and acknowledged."""
+        self._stopping.set()
+        await self._idle.wait()
+
+    async def _commit_forever(self) -> None:
+        while not self._stopping.is_set():
+            events = [await self._queue.get()]
+            if self._stopping.is_set():
+                return  # unacknowledged: whoever owns the partition next reads it again
+            self._idle.clear()
+            try:
+                await self._settle([_hold(event) for event in self._drain_onto(events)])
+            finally:
+                self._idle.set()
+
+    def _drain_onto(self, events: list[Event]) -> list[Event]:
+        with suppress(asyncio.QueueEmpty):
+            while len(events) < self._deps.batch_max:
+                events.append(self._queue.get_nowait())
+        metrics.QUEUE_RECORDS.labels(self.name).set(self._queue.qsize())
+        return events
+
+    async def _settle(self, batch: Sequence[_Held]) -> None:
+        """Decide a batch; find and name the record of it that our code cannot bear.
+
+        Raises:
+            InvariantViolation: A record breaks the handler; the original error is its cause.
+        """
+        try:
+            await self._decide(batch)
+        except Exception as error:
+            if len(batch) == 1:
+                raise _name_record(batch[0].record) from error
+            self._log.exception("batch_broke_handler", records=len(batch), now="one by one")
+            for one in batch:
+                await self._settle([one])
+
+    async def _decide(self, batch: Sequence[_Held]) -> None:
+        """Commit and acknowledge; wait out a dependency that is away, for as long as it takes."""
+        pause_s = 0.0
+        while True:
+            batch = self._keep_current(batch)
+            if not batch or self._stopping.is_set():
+                return
+            try:
+                with metrics.DECIDE_SECONDS.labels(self.name).time():
+                    lanes = await self._handler([held.record for held in batch])
+            except TransientError as error:
+                pause_s = min(max(pause_s * 2, _RETRY_FIRST_S), _RETRY_MOST_S)
+                await self._wait_out(error, pause_s)
+                continue
+            self._acknowledge(batch)
+            self._deps.relay.wake(lanes)
+            if pause_s:
+                self._deps.report(self.name, None)
+            return
+
+    def _keep_current(self, batch: Sequence[_Held]) -> Sequence[_Held]:
+        """Let go of records whose partition was taken away: their next owner reads them again."""
+        kept = [held for held in batch if self._is_current(held.event.message)]
+        if len(kept) < len(batch):
+            metrics.RECORDS_DROPPED.labels(self.name).inc(len(batch) - len(kept))
+            self._log.info("records_let_go", records=len(batch) - len(kept), why="revoked")
+        return kept
+
+    async def _wait_out(self, error: TransientError, pause_s: float) -> None:
+        metrics.RETRIES.labels(self.name).inc()
+        self._deps.report(self.name, str(error))
+        self._log.warning("dependency_away", error=str(error), again_in_s=pause_s)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), pause_s)
+
+    def _acknowledge(self, batch: Sequence[_Held]) -> None:
+        metrics.BATCH_RECORDS.labels(self.name).observe(len(batch))
+        for held in batch:
+            held.event.ack()
+            if isinstance(held.record, Unreadable):
+                code = held.record.error.code
+                metrics.RECORDS_UNREADABLE.labels(self.name, code).inc()
+
+
+def _hold(event: Event) -> _Held:
+    message = event.message
+    return _Held(event, read_record(message, headers=message.headers))
+
+
+def _name_record(record: Record) -> InvariantViolation:
+    event_id = "unreadable" if isinstance(record, Unreadable) else record.envelope.id
+    return InvariantViolation(
+        "record_broke_handler",
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        event_id=event_id,
+    )

@@ -1,0 +1,136 @@
+"""Running a Faust app inside an event loop: start, stop cleanly, end the process on a bug.
+
+Owns the life of one app and what it says of its readiness. Uses the app's own services and not
+Faust's command line, which would take over logging, signals and the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import faust
+import structlog
+
+from models.errors import InvariantViolation
+from streams.agents.edge import Edge, Reporter
+
+log = structlog.get_logger(__name__)
+
+_FINISH_S = 5.0
+"""A transaction in flight gets this long to commit; after that it is abandoned unacknowledged."""
+
+_STOP_S = 12.0
+"""Leaving the group, with its last commit; longer than one bounded commit attempt."""
+
+
+class Readiness:
+    """Why a process is not ready, by part. Written and read on one event loop."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[str, str] = {}
+
+    def report(self, part: str, reason: str | None, /) -> None:
+        """Note why a part is not ready, or with None that it is."""
+        if reason is None:
+            self._reasons.pop(part, None)
+        else:
+            self._reasons[part] = reason
+
+    @property
+    def is_ready(self) -> bool:
+        return not self._reasons
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        return MappingProxyType(self._reasons)
+
+
+@contextmanager
+def stop_on_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` on SIGTERM and SIGINT while inside. Only from the main thread."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+async def run_worker(
+    app: faust.App, *, edges: Sequence[Edge], report: Reporter, stop: asyncio.Event
+) -> None:
+    """Run an app until `stop` is set or something in it breaks.
+
+    Returns once stopped cleanly: the transactions in flight are committed and acknowledged, their
+    offsets committed, the group is left.
+
+    Args:
+        app: Of `build_app`, with its agents registered; built in this event loop.
+        edges: Of those agents.
+        report: Told why the app is not ready, and when it is; such as `Readiness.report`.
+        stop: Ends the run.
+
+    Raises:
+        Exception: What broke the app. The caller must end the process with a non-zero code:
+        whatever was
+            in flight is unacknowledged and will be read again.
+    """
+    part = f"kafka:{app.conf.id}"
+    report(part, "joining the consumer group")
+    listeners = _follow_assignment(app, report, part)
+    try:
+        await app.start()
+        await _wait_for_end(app, stop)
+    finally:
+        report(part, "stopping")
+        await _close(app, edges)
+        del listeners
+    if app.crashed:
+        reason = app.crash_reason
+        raise reason if reason is not None else InvariantViolation("app_crashed_without_reason")
+
+
+def _follow_assignment(app: faust.App, report: Reporter, part: str) -> list[Any]:
+    """Report ready while partitions are settled. Faust holds listeners weakly: keep what it
+    returns."""
+
+    async def on_settled(*_: Any, **__: Any) -> None:
+        report(part, None)
+
+    async def on_revoked(*_: Any, **__: Any) -> None:
+        report(part, "partitions are being assigned again")
+
+    app.on_rebalance_complete.connect(on_settled)
+    app.on_partitions_revoked.connect(on_revoked)
+    return [on_settled, on_revoked]
+
+
+async def _wait_for_end(app: faust.App, stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(stop.wait())
+        ended = group.create_task(app.wait_until_stopped())
+        await asyncio.wait((asked, ended), return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        ended.cancel()
+
+
+async def _close(app: faust.App, edges: Sequence[Edge]) -> None:
+    try:
+        async with asyncio.timeout(_FINISH_S):
+            for edge in edges:
+                await edge.finish()
+    except TimeoutError:
+        log.warning("transaction_abandoned", limit_s=_FINISH_S)
+    try:
+        async with asyncio.timeout(_STOP_S):
+            await app.stop()
+    except TimeoutError:
+        log.warning("app_stop_slow", limit_s=_STOP_S)

@@ -1,0 +1,69 @@
+"""The usable stock of a batch: units by station, component and group, first expiry first out.
+
+A shelf belongs to one decision batch. Units that are chosen leave it, so no two requests of a batch
+can choose the same one.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.components import Component
+from models.errors import InvariantViolation
+from models.groups import BloodGroup
+from models.units import UnitTraits
+
+NO_TRAITS = UnitTraits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShelfUnit:
+    """A released, unpromised unit. `epoch` is that of its last promise; 0 if never promised."""
+
+    unit_id: str
+    station_id: str
+    component: Component
+    group: BloodGroup
+    collected_at: datetime
+    expires_at: datetime
+    epoch: int
+    traits: UnitTraits = NO_TRAITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One place on the shelf."""
+
+    station_id: str
+    component: Component
+    group: BloodGroup
+
+
+class Shelf:
+    """Units that may still be chosen.
+
+    Args:
+        units: In any order.
+
+    Raises:
+        InvariantViolation: Two units share an id.
+    """
+
+    def __init__(self, units: Iterable[ShelfUnit]) -> None:
+        self._cells: dict[Cell, dict[str, ShelfUnit]] = defaultdict(dict)
+        for unit in sorted(units, key=lambda unit: (unit.expires_at, unit.unit_id)):
+            cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
+            if unit.unit_id in self._cells[cell]:
+                raise InvariantViolation("unit_twice_on_shelf", unit_id=unit.unit_id)
+            self._cells[cell][unit.unit_id] = unit
+
+    def first_out(self, cell: Cell) -> Iterator[ShelfUnit]:
+        """Yield the units of a place, first expiry first; taking one while iterating is allowed."""
+        yield from tuple(self._cells.get(cell, {}).values())
+
+    def take(self, unit: ShelfUnit) -> None:
+        cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
+        del self._cells[cell][unit.unit_id]

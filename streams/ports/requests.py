@@ -1,0 +1,100 @@
+"""Port to requests, their lines, promises and decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from models.decisions import Decision
+from models.requests import RequestStatus, UrgentRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineState:
+    """A line as it stands, in units: uncovered, held on the shelf, issued, received."""
+
+    line_no: int
+    uncovered: int
+    held: int
+    issued: int
+    received: int
+
+    @property
+    def covered(self) -> int:
+        return self.held + self.issued + self.received
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestState:
+    """A request as it stands, locked for this transaction."""
+
+    request: UrgentRequest
+    status: RequestStatus
+    waiting_for: str
+    version: int
+    lines: tuple[LineState, ...]
+    opened_at: datetime
+
+    @property
+    def held(self) -> int:
+        return sum(line.held for line in self.lines)
+
+    @property
+    def issued(self) -> int:
+        return sum(line.issued for line in self.lines)
+
+    @property
+    def received(self) -> int:
+        return sum(line.received for line in self.lines)
+
+    @property
+    def uncovered(self) -> int:
+        return sum(line.uncovered for line in self.lines)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """A decision to write, with the request as it stands after it.
+
+    Attributes:
+        status: Of the request from now on.
+        from_status: For the audit; empty for a new request.
+        caused_by: Identifier of the event or timer.
+        why: Short machine word for the audit.
+    """
+
+    request: UrgentRequest
+    decision: Decision
+    status: RequestStatus
+    from_status: str
+    opened_at: datetime
+    caused_by: str
+    why: str
+
+
+class RequestStore(Protocol):
+    async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
+        """Return those that exist already."""
+        ...
+
+    async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
+        """Lock requests in id order and give their state; unknown ids are missing."""
+        ...
+
+    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
+        """List open requests, life-threatening first, then by the needed-by time."""
+        ...
+
+    async def count_capped(self, hospital_id: str, patient_reference: str) -> int:
+        """Count unconfirmed O RhD- red cells promised to a patient so far, over all requests."""
+        ...
+
+    async def write(self, rulings: Sequence[Ruling]) -> None:
+        """Write decisions: requests, lines, promises, units, the audit of each.
+
+        Raises:
+            TransientError: A unit or request changed since it was read; decide again.
+        """
+        ...

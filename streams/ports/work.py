@@ -1,0 +1,161 @@
+"""The unit of work: one transaction, what it reads and writes, and what it will publish.
+
+Events, timers and audit rows are buffered and written when the block ends, the outbox last: its row
+lock per key then stands only for the moment before the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from models.directory import Directory
+from models.errors import XuelianError
+from models.events import EventData
+from streams.ports.requests import RequestStore
+from streams.ports.stock import StockStore
+from streams.ports.supply import SupplyStore
+from streams.ports.transport import Received, Record
+
+
+class Claim(StrEnum):
+    """What the inbox says of a record: new, seen before, or an old id with other content."""
+
+    FRESH = "fresh"
+    REPEATED = "repeated"
+    REUSED = "reused"
+
+
+class TimerKind(StrEnum):
+    HOLD_LAPSE = "hold_lapse"
+    REQUEST_EXPIRY = "request_expiry"
+    UNIT_EXPIRY = "unit_expiry"
+    SHORTAGE_ASSESSMENT = "shortage_assessment"
+    REMATCH = "rematch"
+    CALL_WAVE = "call_wave"
+    NO_SHOW = "no_show"
+    FEED_RETENTION = "feed_retention"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer:
+    """Something to do at an instant. Scheduling the same kind and subject again moves it."""
+
+    kind: TimerKind
+    subject: str
+    due_at: datetime
+
+    @property
+    def timer_id(self) -> str:
+        return f"{self.kind}:{self.subject}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """An event to publish once the transaction has committed.
+
+    Attributes:
+        caused_by: Identifier of the event or timer that led to it.
+        made_at: Aware UTC instant, the event's `ce_time`.
+        hospital_id: Set where a hospital may see it in the feed.
+    """
+
+    event: EventData
+    caused_by: str
+    made_at: datetime
+    hospital_id: str | None = None
+    station_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """A change of state for the audit: whose, from what to what, why, by which event, when."""
+
+    subject_kind: str
+    subject: str
+    station_id: str | None
+    from_state: str
+    to_state: str
+    why: str
+    caused_by: str
+    at: datetime
+
+
+class InboxStore(Protocol):
+    async def claim(
+        self, records: Sequence[Received], *, reader: str, now: datetime
+    ) -> Sequence[Claim]:
+        """Take records in, in order; of two with the same id in one call the first is fresh.
+
+        Raises:
+            TransientError: Another transaction is taking one of them in at this moment.
+        """
+        ...
+
+    async def quarantine(
+        self, record: Record, error: XuelianError, *, reader: str, now: datetime
+    ) -> None:
+        """Keep a record whole with its reason, and publish it to the reader's dead-letter topic.
+
+        The same record of the log is kept once, however often it is read.
+        """
+        ...
+
+
+class TimerStore(Protocol):
+    async def claim_due(self, now: datetime) -> Timer | None:
+        """Take the longest due timer, which no other transaction is firing; delete it."""
+        ...
+
+    async def find_next_due_at(self) -> datetime | None: ...
+
+    async def drop(self, kind: TimerKind, subject: str) -> None: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction."""
+
+    @property
+    def inbox(self) -> InboxStore: ...
+    @property
+    def requests(self) -> RequestStore: ...
+    @property
+    def stock(self) -> StockStore: ...
+    @property
+    def supply(self) -> SupplyStore: ...
+    @property
+    def timers(self) -> TimerStore: ...
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        """Lanes of the outbox that this transaction filled; complete once the block has ended."""
+        ...
+
+    def emit(self, outgoing: Outgoing) -> None: ...
+    def schedule(self, timer: Timer) -> None: ...
+    def record(self, transition: Transition) -> None: ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """Undo what the inner block wrote and buffered if it raises; the exception goes on."""
+        ...
+
+
+class Begin(Protocol):
+    """Begin a transaction. It commits when the block ends normally, else nothing happened."""
+
+    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+
+
+class DirectorySource(Protocol):
+    def current(self) -> Directory:
+        """Return the last snapshot; never waits."""
+        ...
+
+    async def refresh(self) -> Directory:
+        """Read the directory again, at most once a second however often it is called."""
+        ...

@@ -1,0 +1,172 @@
+"""From the outbox to Kafka: what was committed leaves at once, in order, and never not at all.
+
+Owns when to publish; the outbox owns what, and the lock that lets one relay at a time publish a
+lane. A commit wakes its lanes here; polling is only the fallback for rows whose process died
+before it could.
+
+Concurrency: `wake` is synchronous and for the same event loop. Several publishers work side by
+side on different lanes; a lane belongs to one of them until it is empty, so its order holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+
+import structlog
+
+from models.envelope import Envelope
+from models.errors import TransientError
+from streams.ports import EventPublisher, Outbox, OutboxRow
+
+log = structlog.get_logger(__name__)
+
+Reporter = Callable[[str, str | None], None]
+"""Takes the name of a part and why it is not ready, or None once it is."""
+
+_PART = "relay"
+
+CLAIM_ROWS = 256
+"""Rows of one claim: enough for a whole micro-batch, few enough to hold the lanes for
+milliseconds."""
+
+_RETRY_FIRST_S = 0.05
+_RETRY_MOST_S = 1.0
+
+
+class OutboxRelay:
+    """Publishes the lanes it is woken for.
+
+    Args:
+        outbox: Gives unpublished rows and remembers what was published.
+        publisher: Sends them.
+        report: Told when nothing can be published, and when it can again.
+        publishers: Claims at work at once. Two, so that a commit need not wait for the publishing
+        of
+            the one before it, unless they share a lane.
+        poll_s: How often forgotten lanes are looked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        publisher: EventPublisher,
+        report: Reporter,
+        publishers: int = 2,
+        poll_s: float = 1.0,
+    ) -> None:
+        self._outbox = outbox
+        self._publisher = publisher
+        self._report = report
+        self._publishers = publishers
+        self._poll_s = poll_s
+        self._woken: set[int] = set()
+        self._busy: set[int] = set()
+        self._signal = asyncio.Event()
+        self._failing: set[str] = set()
+
+    def wake(self, lanes: Collection[int], /) -> None:
+        """Say that lanes have something to publish. Cheap; call it right after the commit."""
+        self._woken.update(lanes)
+        if self._woken - self._busy:
+            self._signal.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Publish until `stop` is set; what is being published then is finished first.
+
+        What is no TransientError is a bug and leaves at once.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(self._publishers):
+                group.create_task(self._publish_forever(stop))
+            group.create_task(self._poll_forever(stop))
+            await stop.wait()
+            self._signal.set()
+
+    async def _publish_forever(self, stop: asyncio.Event) -> None:
+        pause_s = 0.0
+        while not stop.is_set():
+            lanes = self._take()
+            if not lanes:
+                self._signal.clear()
+                await self._signal.wait()
+                continue
+            try:
+                await self._publish(lanes, stop)
+            except TransientError as error:
+                pause_s = min(max(pause_s * 2, _RETRY_FIRST_S), _RETRY_MOST_S)
+                self._fail("publish", error, pause_s)
+                # Busy lanes stay ours meanwhile: no other publisher runs into the same wall.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), pause_s)
+                self._woken |= lanes
+            else:
+                pause_s = 0.0
+                self._recover("publish")
+            finally:
+                self._give_back(lanes)
+
+    def _take(self) -> frozenset[int]:
+        lanes = frozenset(self._woken - self._busy)
+        self._woken -= lanes
+        self._busy |= lanes
+        return lanes
+
+    def _give_back(self, lanes: frozenset[int]) -> None:
+        self._busy -= lanes
+        if self._woken:
+            self._signal.set()
+
+    async def _publish(self, lanes: frozenset[int], stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            async with self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows:
+                await self._send(rows)
+            if len(rows) < CLAIM_ROWS:
+                return
+
+    async def _send(self, rows: Sequence[OutboxRow]) -> None:
+        """Send rows, each topic in their order, the topics side by side: one round trip.
+
+        Raises:
+            TransientError: After every send has ended; one still open while we try again could put
+            a
+                later row before an earlier one.
+        """
+        by_topic: dict[str, list[Envelope]] = {}
+        for row in rows:
+            by_topic.setdefault(row.topic, []).append(row.envelope)
+        if len(by_topic) == 1:
+            ((topic, envelopes),) = by_topic.items()
+            await self._publisher.publish(topic, envelopes)
+            return
+        outcomes = await asyncio.gather(
+            *(self._publisher.publish(topic, some) for topic, some in by_topic.items()),
+            return_exceptions=True,
+        )
+        errors = [outcome for outcome in outcomes if outcome is not None]
+        for error in sorted(errors, key=lambda one: isinstance(one, TransientError)):
+            raise error  # a bug before an outage: the bug is what somebody must hear of
+
+    async def _poll_forever(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                self.wake(await self._outbox.list_pending_lanes())
+            except TransientError as error:
+                self._fail("poll", error, self._poll_s)
+            else:
+                self._recover("poll")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._poll_s)
+
+    def _fail(self, doing: str, error: TransientError, pause_s: float) -> None:
+        self._failing.add(doing)
+        self._report(_PART, str(error))
+        log.warning("relay_waits", doing=doing, error=str(error), again_in_s=pause_s)
+
+    def _recover(self, doing: str) -> None:
+        if doing in self._failing:
+            self._failing.remove(doing)
+            if not self._failing:
+                self._report(_PART, None)

@@ -1,0 +1,273 @@
+"""Match requests with the shelf and write what was decided; the one way a request is decided.
+
+First with as much of the shelf as will usually do, without locks; where that leaves something
+uncovered, once more with all of it. A unit that another transaction took meanwhile makes the write
+fail as `TransientError`, and the batch is decided again on what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.base import derive_id
+from models.compatibility import RULES_VERSION
+from models.decisions import Decision, Outcome, Reason
+from models.events.requests import RequestDecided
+from models.requests import RequestStatus, UrgentRequest
+from streams.matching.requests import Case, decide_batch
+from streams.matching.shelf import Cell, Shelf
+from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports.requests import RequestState, Ruling
+
+SPARE_UNITS = 4
+"""Units read per place beyond what is asked: some may expire too early or lack an attribute."""
+
+REQUEST_GRACE_S = 3600
+"""An open request ends this long after its needed-by time; until then late blood still helps."""
+
+_STATUS_OF = {
+    Outcome.RESERVED: RequestStatus.RESERVED,
+    Outcome.PARTLY_RESERVED: RequestStatus.OPEN,
+    Outcome.WAITING: RequestStatus.OPEN,
+    Outcome.REFUSED: RequestStatus.REFUSED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One request to decide, and how it stood before."""
+
+    case: Case
+    before: RequestState | None
+    why: str
+    traceparent: str | None
+
+
+class Deciding:
+    """Decides requests inside a transaction that the caller began.
+
+    Args:
+        directories: Hospitals, stations, journeys.
+        hold_s: Seconds that a reservation stands past the time it is needed.
+    """
+
+    def __init__(self, *, directories: DirectorySource, hold_s: int) -> None:
+        self._directories = directories
+        self._hold_s = hold_s
+
+    async def open(
+        self,
+        work: UnitOfWork,
+        fresh: Sequence[tuple[UrgentRequest, Received]],
+        *,
+        now: datetime,
+    ) -> None:
+        """Decide new requests for the first time, together."""
+        tasks = []
+        for request, record in fresh:
+            case = await self._build_case(
+                work, request, version=1, cause_id=record.envelope.id, before=None
+            )
+            tasks.append(
+                _Task(case=case, before=None, why="opened", traceparent=record.envelope.traceparent)
+            )
+        decisions = await self._match(work, [task.case for task in tasks], now)
+        await self._write(work, tasks, decisions, now)
+
+    async def decide_again(
+        self,
+        work: UnitOfWork,
+        request: UrgentRequest,
+        *,
+        cause: Received | str,
+        why: str,
+        now: datetime,
+        always: bool = False,
+    ) -> bool:
+        """Decide an existing request once more; what it has promised stays promised.
+
+        Args:
+            work: The transaction, in which the request is locked.
+            request: As it reads now.
+            cause: The record, or the identifier of the timer, that makes us decide.
+            why: Short machine word for the audit.
+            now: Aware UTC instant.
+            always: Write a decision even if nothing new was reserved.
+
+        Returns:
+            Whether a decision was written.
+        """
+        state = (await work.requests.lock_requests([request.request_id]))[request.request_id]
+        caused_by = cause if isinstance(cause, str) else cause.envelope.id
+        case = await self._build_case(
+            work, request, version=state.version + 1, cause_id=caused_by, before=state
+        )
+        (decision,) = await self._match(work, [case], now)
+        if not always and not any(line.reserved for line in decision.lines):
+            return False
+        traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
+        task = _Task(case=case, before=state, why=why, traceparent=traceparent)
+        await self._write(work, [task], [decision], now)
+        return True
+
+    async def close(
+        self,
+        work: UnitOfWork,
+        state: RequestState,
+        *,
+        outcome: Outcome,
+        status: RequestStatus,
+        reason: Reason,
+        caused_by: str,
+        now: datetime,
+        waiting_for: str = "",
+    ) -> None:
+        """Write a decision that chooses nothing: an end, or a step on the way there."""
+        version = state.version + 1
+        decision = Decision(
+            decision_id=derive_id("decision", state.request.request_id, version),
+            request_id=state.request.request_id,
+            hospital_id=state.request.hospital_id,
+            station_id=state.request.station_id,
+            version=version,
+            outcome=outcome,
+            reasons=(reason,),
+            waiting_for=waiting_for,
+            decided_at=now,
+            rules_version=RULES_VERSION,
+        )
+        ruling = Ruling(
+            request=state.request,
+            decision=decision,
+            status=status,
+            from_status=state.status,
+            opened_at=state.opened_at,
+            caused_by=caused_by,
+            why=reason.code,
+        )
+        await work.requests.write([ruling])
+        _announce(work, ruling, traceparent=None, now=now)
+
+    async def _build_case(
+        self,
+        work: UnitOfWork,
+        request: UrgentRequest,
+        *,
+        version: int,
+        cause_id: str,
+        before: RequestState | None,
+    ) -> Case:
+        directory = self._directories.current()
+        capped = 0
+        if request.patient.group is None and request.patient.reference:
+            capped = await work.requests.count_capped(
+                request.hospital_id, request.patient.reference
+            )
+        held: Mapping[int, int] = (
+            {line.line_no: line.covered for line in before.lines} if before else {}
+        )
+        return Case(
+            request=request,
+            hospital=directory.hospitals[request.hospital_id],
+            policy=directory.stations[request.station_id].policy,
+            journey=directory.get_journey(request.station_id, request.hospital_id),
+            version=version,
+            cause_id=cause_id,
+            held=held,
+            capped_before=capped,
+        )
+
+    async def _match(
+        self, work: UnitOfWork, cases: Sequence[Case], now: datetime
+    ) -> tuple[Decision, ...]:
+        wants = _list_wants(cases)
+        units = await work.stock.list_shelf(wants, now=now) if wants else []
+        decisions = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
+        seen = Counter(
+            Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
+            for unit in units
+        )
+        cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
+        if not cut or not _lacks_from(decisions, cut):
+            return decisions
+        units = await work.stock.list_shelf(dict.fromkeys(wants), now=now)
+        return decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
+
+    async def _write(
+        self,
+        work: UnitOfWork,
+        tasks: Sequence[_Task],
+        decisions: Sequence[Decision],
+        now: datetime,
+    ) -> None:
+        rulings = [
+            Ruling(
+                request=task.case.request,
+                decision=decision,
+                status=_STATUS_OF[decision.outcome],
+                from_status=task.before.status if task.before else "",
+                opened_at=task.before.opened_at if task.before else now,
+                caused_by=task.case.cause_id,
+                why=task.why,
+            )
+            for task, decision in zip(tasks, decisions, strict=True)
+        ]
+        await work.requests.write(rulings)
+        for task, ruling in zip(tasks, rulings, strict=True):
+            _announce(work, ruling, traceparent=task.traceparent, now=now)
+
+
+def _list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
+    wants: Counter[Cell] = Counter()
+    for case in cases:
+        for line in case.request.lines:
+            quantity = case.open_quantity(line)
+            if not quantity:
+                continue
+            for candidate in case.candidates(line):
+                cell = Cell(
+                    station_id=case.request.station_id,
+                    component=line.component,
+                    group=candidate.group,
+                )
+                wants[cell] += quantity
+    return {cell: units + SPARE_UNITS for cell, units in wants.items()}
+
+
+def _lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
+    """Return whether something uncovered could lie in a place that was not read to its end."""
+    return any(
+        line.uncovered
+        and cell.component is line.component
+        and cell.station_id == decision.station_id
+        for decision in decisions
+        for line in decision.lines
+        for cell in cut
+    )
+
+
+def _announce(work: UnitOfWork, ruling: Ruling, *, traceparent: str | None, now: datetime) -> None:
+    """Publish the decision and set the timers that end the request if nothing else does."""
+    decision, request = ruling.decision, ruling.request
+    work.emit(
+        Outgoing(
+            event=RequestDecided(decision=decision),
+            caused_by=ruling.caused_by,
+            made_at=now,
+            station_id=request.station_id,
+            hospital_id=request.hospital_id,
+            traceparent=traceparent,
+        )
+    )
+    if decision.hold_until is not None:
+        work.schedule(
+            Timer(kind=TimerKind.HOLD_LAPSE, subject=request.request_id, due_at=decision.hold_until)
+        )
+    if ruling.status is RequestStatus.OPEN:
+        due_at = max(now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
+        work.schedule(
+            Timer(kind=TimerKind.REQUEST_EXPIRY, subject=request.request_id, due_at=due_at)
+        )

@@ -1,0 +1,82 @@
+"""Take in a batch: one transaction for the inbox, the decision, the outbox and the quarantine.
+
+What cannot be accepted is quarantined inside the same transaction, so a record is either acted on
+once, known as a repeat, or kept whole with its reason. Nothing is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from models.errors import ContractError, DomainRefusal
+from models.topics import AppName
+from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unreadable
+
+Decide = Callable[[UnitOfWork, Sequence[Received], datetime], Awaitable[None]]
+"""Acts on records that are new, in order; one call per batch."""
+
+
+class Intake:
+    """A `BatchHandler` for one topic and one reader.
+
+    Args:
+        begin: Begins the transaction of a batch.
+        clock: The one `now` of a batch is read when it begins.
+        reader: The consumer group, under which repeats are known.
+        decide: What to do with the records that are new.
+    """
+
+    def __init__(self, *, begin: Begin, clock: Clock, reader: AppName, decide: Decide) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._reader = reader
+        self._decide = decide
+
+    async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
+        now = self._clock.now()
+        async with self._begin() as work:
+            fresh = await self._take_in(work, batch, now)
+            if fresh:
+                await self._decide(work, fresh, now)
+        return work.lanes
+
+    async def _take_in(
+        self, work: UnitOfWork, batch: Sequence[Record], now: datetime
+    ) -> list[Received]:
+        readable = [record for record in batch if isinstance(record, Received)]
+        for record in batch:
+            if isinstance(record, Unreadable):
+                await work.inbox.quarantine(record, record.error, reader=self._reader, now=now)
+        if not readable:
+            return []
+        claims = await work.inbox.claim(readable, reader=self._reader, now=now)
+        for record, claim in zip(readable, claims, strict=True):
+            if claim is Claim.REUSED:
+                error = ContractError(
+                    "event_id_reused", id=record.envelope.id, source=record.envelope.source
+                )
+                await work.inbox.quarantine(record, error, reader=self._reader, now=now)
+        return [
+            record for record, claim in zip(readable, claims, strict=True) if claim is Claim.FRESH
+        ]
+
+
+def one_by_one(
+    act: Callable[[UnitOfWork, Received, datetime], Awaitable[None]], *, reader: AppName
+) -> Decide:
+    """Make a `Decide` that acts on each record by itself, inside a savepoint.
+
+    A record that is refused or not understood is quarantined with its reason and leaves no other
+    trace; the rest of the batch goes on.
+    """
+
+    async def decide(work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+        for record in records:
+            try:
+                async with work.savepoint():
+                    await act(work, record, now)
+            except (ContractError, DomainRefusal) as error:
+                await work.inbox.quarantine(record, error, reader=reader, now=now)
+
+    return decide

@@ -1,0 +1,130 @@
+"""What a moved or lost unit means for the request or transfer it was promised to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.decisions import Outcome, Reason
+from models.errors import InvariantViolation
+from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
+from streams.ports import Timer, TimerKind, UnitOfWork
+from streams.ports.requests import RequestState
+from streams.ports.stock import LivePromise
+from streams.services.deciding import Deciding
+from streams.services.transfers import Transfers
+
+REMATCH_LIMIT = 200
+"""Open requests of one station decided again in one transaction; the rest follow in the next."""
+
+
+class Progress:
+    """Carries a request from picking over delivery to its end, and transfers with it."""
+
+    def __init__(self, *, deciding: Deciding, transfers: Transfers) -> None:
+        self._deciding = deciding
+        self._transfers = transfers
+
+    async def after_unit_moved(
+        self,
+        work: UnitOfWork,
+        promise: LivePromise,
+        *,
+        lost: bool,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        """A promised unit was issued or received, or was lost: discarded or expired."""
+        if promise.transfer_id is not None:
+            await self._transfers.advance(work, promise.transfer_id, caused_by=caused_by, now=now)
+            return
+        if promise.request_id is None:
+            raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
+        states = await work.requests.lock_requests([promise.request_id])
+        state = states[promise.request_id]
+        if state.status in TERMINAL_REQUEST_STATUSES:
+            return
+        if lost:
+            await self._deciding.decide_again(
+                work, state.request, cause=caused_by, why="unit_lost", now=now, always=True
+            )
+            return
+        await self._step(work, state, caused_by=caused_by, now=now)
+
+    async def rematch(
+        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
+    ) -> int:
+        """Decide the open requests of a station again; return how many got more."""
+        request_ids = await work.requests.list_open_ids(station_id, limit=REMATCH_LIMIT)
+        states = await work.requests.lock_requests(request_ids)
+        served = 0
+        for request_id in request_ids:
+            state = states[request_id]
+            if state.status is RequestStatus.OPEN:
+                served += await self._deciding.decide_again(
+                    work, state.request, cause=caused_by, why="rematched", now=now
+                )
+        return served
+
+    async def lapse_hold(
+        self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Give back what was never picked; the request ends unless units are on their way."""
+        state = (await work.requests.lock_requests([request_id])).get(request_id)
+        if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
+            return
+        given_back = await work.stock.release_held(request_id=request_id, now=now)
+        reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
+        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+        for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
+            work.schedule(Timer(kind=kind, subject=state.request.station_id, due_at=now))
+
+    async def expire(
+        self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """The time it was needed by is past: stop looking for what is still uncovered."""
+        state = (await work.requests.lock_requests([request_id])).get(request_id)
+        if state is None or state.status is not RequestStatus.OPEN:
+            return
+        reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
+        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+
+    async def _step(
+        self, work: UnitOfWork, state: RequestState, *, caused_by: str, now: datetime
+    ) -> None:
+        """Tell the hospital when the last unit has left, and when the last has arrived."""
+        if state.held or state.uncovered:
+            return
+        if state.issued:
+            reason = Reason(code="units_issued", params={"units": state.issued})
+        else:
+            reason = Reason(code="units_received", params={"units": state.received})
+        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+
+    async def _end_or_wait(
+        self,
+        work: UnitOfWork,
+        state: RequestState,
+        *,
+        reason: Reason,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        held = 0 if reason.code == "hold_lapsed" else state.held
+        if held:
+            outcome, status, waiting_for = Outcome.RESERVED, RequestStatus.RESERVED, "picking"
+        elif state.issued:
+            outcome, status, waiting_for = Outcome.RESERVED, RequestStatus.RESERVED, "delivery"
+        elif state.received:
+            outcome, status, waiting_for = Outcome.FULFILLED, RequestStatus.FULFILLED, ""
+        else:
+            outcome, status, waiting_for = Outcome.EXPIRED, RequestStatus.EXPIRED, ""
+        await self._deciding.close(
+            work,
+            state,
+            outcome=outcome,
+            status=status,
+            reason=reason,
+            caused_by=caused_by,
+            now=now,
+            waiting_for=waiting_for,
+        )

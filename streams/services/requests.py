@@ -1,0 +1,217 @@
+"""Open, amend and cancel urgent requests.
+
+Opened requests of a batch are decided together on one shelf; amendments and cancellations one at a
+time, in the order they arrived. Runs inside the transaction of `Intake`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+from models.decisions import Outcome, Reason
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
+from models.topics import AppName
+from streams.ports import DirectorySource, Received, UnitOfWork
+from streams.ports.requests import RequestState
+from streams.services.deciding import Deciding
+
+READER = AppName.URGENT
+
+
+class RequestService:
+    """Decides what arrives on the request topic.
+
+    Args:
+        directories: Who the hospitals are and which station supplies them.
+        deciding: Matching and writing, shared with everything that decides requests again.
+    """
+
+    def __init__(self, *, directories: DirectorySource, deciding: Deciding) -> None:
+        self._directories = directories
+        self._deciding = deciding
+
+    async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+        """Act on new records, in order; the `Decide` of this topic."""
+        accepted = await self._accept(work, records, now)
+        for opened, run in groupby(
+            accepted, lambda record: isinstance(record.event, RequestOpened)
+        ):
+            if opened:
+                await self._open(work, list(run), now)
+            else:
+                for record in run:
+                    await self._change(work, record, now)
+
+    async def _accept(
+        self, work: UnitOfWork, records: Sequence[Received], now: datetime
+    ) -> list[Received]:
+        """Quarantine what speaks for a hospital it may not speak for."""
+        accepted = []
+        for record in records:
+            try:
+                await self._ensure_rightful(record)
+            except ContractError as error:
+                await work.inbox.quarantine(record, error, reader=READER, now=now)
+            else:
+                accepted.append(record)
+        return accepted
+
+    async def _ensure_rightful(self, record: Received) -> None:
+        hospital_id, station_id = _tell_parties(record)
+        hospital = self._directories.current().hospitals.get(hospital_id)
+        if hospital is None:
+            hospital = (await self._directories.refresh()).hospitals.get(hospital_id)
+        if hospital is None:
+            raise ContractError("hospital_unknown", hospital_id=hospital_id)
+        if hospital.station_id != station_id:
+            raise ContractError(
+                "station_does_not_supply",
+                hospital_id=hospital_id,
+                station_id=station_id,
+                supplied_by=hospital.station_id,
+            )
+        if record.envelope.key != station_id:
+            raise ContractError("key_differs", key=record.envelope.key, expected=station_id)
+        if record.envelope.source != f"hospital/{hospital_id}":
+            raise ContractError(
+                "source_differs", source=record.envelope.source, expected=f"hospital/{hospital_id}"
+            )
+
+    async def _open(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+        known = await work.requests.list_known([record.event.subject for record in records])
+        seen: set[str] = set(known)
+        fresh: list[tuple[UrgentRequest, Received]] = []
+        for record in records:
+            request = _expand(_opened(record).request, self._directories)
+            if request.request_id in seen:
+                error = ContractError("request_id_reused", request_id=request.request_id)
+                await work.inbox.quarantine(record, error, reader=READER, now=now)
+                continue
+            seen.add(request.request_id)
+            fresh.append((request, record))
+        if fresh:
+            await self._deciding.open(work, fresh, now=now)
+
+    async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+        try:
+            state = await self._lock(work, record)
+            if isinstance(record.event, RequestAmended):
+                await self._amend(work, record, record.event, state, now)
+            elif isinstance(record.event, RequestCancelled):
+                await self._cancel(work, record, record.event, state, now)
+            else:
+                raise InvariantViolation("event_not_ours", type=record.event.TYPE)
+        except (ContractError, DomainRefusal) as error:
+            await work.inbox.quarantine(record, error, reader=READER, now=now)
+
+    async def _lock(self, work: UnitOfWork, record: Received) -> RequestState:
+        request_id = record.event.subject
+        state = (await work.requests.lock_requests([request_id])).get(request_id)
+        if state is None:
+            raise ContractError("request_unknown", request_id=request_id)
+        hospital_id, _ = _tell_parties(record)
+        if state.request.hospital_id != hospital_id:
+            raise ContractError(
+                "request_of_other_hospital", request_id=request_id, hospital_id=hospital_id
+            )
+        if state.status in TERMINAL_REQUEST_STATUSES:
+            raise DomainRefusal("request_ended", request_id=request_id, status=state.status)
+        return state
+
+    async def _amend(
+        self,
+        work: UnitOfWork,
+        record: Received,
+        event: RequestAmended,
+        state: RequestState,
+        now: datetime,
+    ) -> None:
+        amendment = event.amendment
+        changes = {
+            name: getattr(amendment, name)
+            for name in ("patient", "priority", "needed_by", "lines", "note")
+            if getattr(amendment, name) is not None
+        }
+        _ensure_issued_lines_kept(state, amendment.lines)
+        request = state.request.but(**changes)
+        # What is still on the shelf is given back and chosen again under the new request, so that
+        # nothing stays promised that the new words would refuse.
+        await work.stock.release_held(request_id=request.request_id, now=now)
+        await self._deciding.decide_again(
+            work, request, cause=record, why="amended", now=now, always=True
+        )
+
+    async def _cancel(
+        self,
+        work: UnitOfWork,
+        record: Received,
+        event: RequestCancelled,
+        state: RequestState,
+        now: datetime,
+    ) -> None:
+        released = await work.stock.release_held(request_id=state.request.request_id, now=now)
+        reason = Reason(
+            code="cancelled_by_hospital",
+            params={"reason": event.cancellation.reason, "units_given_back": len(released)},
+        )
+        await self._deciding.close(
+            work,
+            state,
+            outcome=Outcome.CANCELLED,
+            status=RequestStatus.CANCELLED,
+            reason=reason,
+            caused_by=record.envelope.id,
+            now=now,
+        )
+
+
+def _opened(record: Received) -> RequestOpened:
+    if not isinstance(record.event, RequestOpened):
+        raise InvariantViolation("event_not_ours", type=record.event.TYPE)
+    return record.event
+
+
+def _tell_parties(record: Received) -> tuple[str, str]:
+    """Return (hospital id, station id) that the event speaks for."""
+    match record.event:
+        case RequestOpened(request=request):
+            return request.hospital_id, request.station_id
+        case RequestAmended(amendment=amendment):
+            return amendment.hospital_id, amendment.station_id
+        case RequestCancelled(cancellation=cancellation):
+            return cancellation.hospital_id, cancellation.station_id
+        case other:
+            raise ContractError("event_not_for_topic", type=other.TYPE)
+
+
+def _expand(request: UrgentRequest, directories: DirectorySource) -> UrgentRequest:
+    """Turn massive-transfusion packs into lines of the hospital's own pack."""
+    if not request.massive_transfusion_packs:
+        return request
+    pack = directories.current().hospitals[request.hospital_id].pack
+    first = max((line.line_no for line in request.lines), default=0) + 1
+    added = tuple(
+        RequestLine(
+            line_no=first + at,
+            component=component,
+            quantity=units * request.massive_transfusion_packs,
+        )
+        for at, (component, units) in enumerate(sorted(pack.units.items()))
+    )
+    return request.but(lines=(*request.lines, *added))
+
+
+def _ensure_issued_lines_kept(state: RequestState, lines: tuple[RequestLine, ...] | None) -> None:
+    """A line of which units have left the station cannot vanish or become another component."""
+    if lines is None:
+        return
+    old = {line.line_no: line.component for line in state.request.lines}
+    new = {line.line_no: line.component for line in lines}
+    for line in state.lines:
+        gone = line.issued + line.received
+        if gone and new.get(line.line_no) is not old.get(line.line_no):
+            raise DomainRefusal("line_already_issued", line_no=line.line_no, units=gone)

@@ -1,0 +1,113 @@
+"""Fire due timers, one transaction each: the row is deleted by the transaction that does its work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+
+from models.errors import InvariantViolation
+from models.units import UnitStatus
+from streams.ports import Begin, Clock, Timer, TimerKind, Transition, UnitOfWork
+from streams.services.progress import Progress
+from streams.services.transfers import Transfers
+
+Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
+
+UNIT_EXPIRY_EVERY = timedelta(seconds=60)
+"""How late an expiry may be noticed at most; no unit is chosen past its expiry in any case."""
+
+
+class TimerService:
+    """Fires one due timer at a time.
+
+    Args:
+        begin: Begins the transaction of one timer.
+        clock: Decides what is due.
+        fires: What each kind does.
+    """
+
+    def __init__(self, *, begin: Begin, clock: Clock, fires: Mapping[TimerKind, Fire]) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._fires = fires
+
+    async def fire_one(self) -> tuple[int, frozenset[int], datetime | None]:
+        """Fire the longest due timer.
+
+        Returns:
+            How many fired (0 or 1), the lanes that now have something to publish, and when the next
+            one is due if none was.
+        """
+        now = self._clock.now()
+        async with self._begin() as work:
+            timer = await work.timers.claim_due(now)
+            if timer is None:
+                return 0, frozenset(), await work.timers.find_next_due_at()
+            fire = self._fires.get(timer.kind)
+            if fire is None:
+                raise InvariantViolation("timer_without_service", kind=timer.kind)
+            await fire(work, timer, now)
+        return 1, work.lanes, None
+
+
+class ExpiryService:
+    """Ends units past their expiry and tells the requests they were promised to."""
+
+    def __init__(self, *, progress: Progress) -> None:
+        self._progress = progress
+
+    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        states = await work.stock.expire_units(now=now)
+        for state in states:
+            if state.promise:
+                await work.stock.end_promise(state.promise.promise_id, to="lost", now=now)
+            await work.stock.move_unit(state.unit_id, to=UnitStatus.EXPIRED)
+            work.record(
+                Transition(
+                    subject_kind="unit",
+                    subject=state.unit_id,
+                    station_id=state.station_id,
+                    from_state=state.status,
+                    to_state=UnitStatus.EXPIRED,
+                    why="expired",
+                    caused_by=timer.timer_id,
+                    at=now,
+                )
+            )
+        for state in states:
+            if state.promise:
+                await self._progress.after_unit_moved(
+                    work, state.promise, lost=True, caused_by=timer.timer_id, now=now
+                )
+        for station_id in sorted({state.station_id for state in states}):
+            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+        work.schedule(
+            Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now + UNIT_EXPIRY_EVERY)
+        )
+
+
+def fire_rematch(progress: Progress) -> Fire:
+    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        await progress.rematch(work, timer.subject, caused_by=timer.timer_id, now=now)
+
+    return fire
+
+
+def fire_request_expiry(progress: Progress) -> Fire:
+    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        await progress.expire(work, timer.subject, caused_by=timer.timer_id, now=now)
+
+    return fire
+
+
+def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
+    """The subject is a request, or `transfer:<id>`."""
+
+    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        kind, _, transfer_id = timer.subject.partition("transfer:")
+        if transfer_id and not kind:
+            await transfers.lapse_hold(work, transfer_id, caused_by=timer.timer_id, now=now)
+        else:
+            await progress.lapse_hold(work, timer.subject, caused_by=timer.timer_id, now=now)
+
+    return fire

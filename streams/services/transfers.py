@@ -1,0 +1,75 @@
+"""What becomes of an agreed transfer as its units move."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.events.shortages import TransferCompleted
+from models.shortages import Transfer, TransferStatus
+from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+
+
+class Transfers:
+    """Carries a transfer from agreed over in transit to its end."""
+
+    async def advance(
+        self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """A unit of the transfer was issued, received, lost or given back."""
+        transfer = await work.supply.get_transfer(transfer_id)
+        if transfer.status in {TransferStatus.COMPLETED, TransferStatus.CANCELLED}:
+            return
+        units = await work.supply.count_promises(transfer_id)
+        if not units.get("held") and not units.get("issued"):
+            arrived = units.get("received", 0)
+            status = TransferStatus.COMPLETED if arrived else TransferStatus.CANCELLED
+            await self._set(work, transfer, status, caused_by=caused_by, now=now)
+        elif units.get("issued") and transfer.status is TransferStatus.AGREED:
+            await self._set(work, transfer, TransferStatus.IN_TRANSIT, caused_by=caused_by, now=now)
+
+    async def lapse_hold(
+        self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Give back what was never sent."""
+        transfer = await work.supply.get_transfer(transfer_id)
+        if await work.stock.release_held(transfer_id=transfer_id, now=now):
+            await self.advance(work, transfer_id, caused_by=caused_by, now=now)
+            for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
+                work.schedule(Timer(kind=kind, subject=transfer.from_station_id, due_at=now))
+
+    async def _set(
+        self,
+        work: UnitOfWork,
+        transfer: Transfer,
+        status: TransferStatus,
+        *,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        changed = transfer.but(status=status)
+        await work.supply.write_transfer(changed, now=now)
+        work.record(
+            Transition(
+                subject_kind="transfer",
+                subject=transfer.transfer_id,
+                station_id=transfer.to_station_id,
+                from_state=transfer.status,
+                to_state=status,
+                why="units_moved",
+                caused_by=caused_by,
+                at=now,
+            )
+        )
+        if status is TransferStatus.IN_TRANSIT:
+            return
+        work.emit(
+            Outgoing(
+                event=TransferCompleted(transfer=changed),
+                caused_by=caused_by,
+                made_at=now,
+                station_id=transfer.to_station_id,
+            )
+        )
+        work.schedule(
+            Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=transfer.to_station_id, due_at=now)
+        )

@@ -1,0 +1,169 @@
+"""Inbox, quarantine and timers."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+
+from models.base import derive_id
+from models.errors import TransientError, XuelianError
+from models.topics import BY_NAME, AppName, TopicName
+from streams.ports import LANES, Claim, Received, Record, Timer, TimerKind
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import PooledConnection
+
+QUARANTINED_TYPE = "blood.record.quarantined.v1"
+SOURCE = "xuelian"
+PUBLISHED_BODY_BYTES = 300_000
+"""A longer body is kept in PostgreSQL only: base64 of it would not fit into a Kafka record."""
+
+_QUERIES = load_queries("intake")
+
+
+def lane_of(key: str) -> int:
+    """Return the outbox lane of a key; the same in every process."""
+    return zlib.crc32(key.encode()) % LANES
+
+
+class PgInbox:
+    """Inbox and dead letters of one transaction.
+
+    Args:
+        connection: Inside a transaction.
+        lanes: Collects the lanes that a dead letter fills.
+    """
+
+    def __init__(self, connection: PooledConnection, lanes: set[int]) -> None:
+        self._connection = connection
+        self._lanes = lanes
+
+    async def claim(
+        self, records: Sequence[Received], *, reader: str, now: datetime
+    ) -> Sequence[Claim]:
+        rows = [
+            row
+            async for row in _QUERIES.claim_inbox(
+                self._connection,
+                sources=[record.envelope.source for record in records],
+                event_ids=[record.envelope.id for record in records],
+                digests=[record.digest for record in records],
+                topics=[record.topic for record in records],
+                partitions=[record.partition for record in records],
+                offsets=[record.offset for record in records],
+                reader=reader,
+                now=now,
+            )
+        ]
+        seen: set[tuple[str, str]] = set()
+        claims = []
+        for record, row in zip(records, rows, strict=True):
+            identity = (record.envelope.source, record.envelope.id)
+            digest = row["known_digest"] or row["taken_digest"]
+            if digest is None:
+                raise TransientError("postgres_contended", detail="inbox")
+            if digest != record.digest:
+                claims.append(Claim.REUSED)
+            elif row["known_digest"] or identity in seen:
+                claims.append(Claim.REPEATED)
+            else:
+                claims.append(Claim.FRESH)
+            seen.add(identity)
+        return claims
+
+    async def quarantine(
+        self, record: Record, error: XuelianError, *, reader: str, now: datetime
+    ) -> None:
+        key, body, headers = _tell_raw(record)
+        dead_letter_id = derive_id(
+            "dead-letter", reader, record.topic, record.partition, record.offset
+        )
+        status = await _QUERIES.add_dead_letter(
+            self._connection,
+            dead_letter_id=dead_letter_id,
+            topic=record.topic,
+            partition=record.partition,
+            log_offset=record.offset,
+            reader=reader,
+            key=key,
+            body=body,
+            headers=[[name, _as_text(value)] for name, value in headers],
+            code=error.code,
+            params=dict(error.params),
+            now=now,
+        )
+        if not _is_written(status):
+            return
+        told = {
+            "dead_letter_id": dead_letter_id,
+            "topic": record.topic,
+            "partition": record.partition,
+            "offset": record.offset,
+            "reader": reader,
+            "code": error.code,
+            "params": dict(error.params),
+            "key": _as_text(key or b""),
+            "headers": [[name, _as_text(value)] for name, value in headers],
+            "body_base64": None
+            if body is None or len(body) > PUBLISHED_BODY_BYTES
+            else base64.b64encode(body).decode(),
+        }
+        lane = lane_of(dead_letter_id)
+        await _QUERIES.append_dead_letter_event(
+            self._connection,
+            lane=lane,
+            topic=BY_NAME[TopicName(record.topic)].dead_letter(AppName(reader)),
+            key=dead_letter_id,
+            event_id=derive_id(dead_letter_id, "quarantined"),
+            event_type=QUARANTINED_TYPE,
+            source=SOURCE,
+            subject=dead_letter_id,
+            body=orjson.dumps(told),
+            now=now,
+        )
+        self._lanes.add(lane)
+
+
+class PgTimers:
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def claim_due(self, now: datetime) -> Timer | None:
+        rows = [row async for row in _QUERIES.claim_due_timer(self._connection, now=now)]
+        if not rows:
+            return None
+        (row,) = rows
+        return Timer(kind=TimerKind(row["kind"]), subject=row["subject"], due_at=row["due_at"])
+
+    async def find_next_due_at(self) -> datetime | None:
+        found: datetime | None = await _QUERIES.find_next_due_at(self._connection)
+        return found
+
+    async def drop(self, kind: TimerKind, subject: str) -> None:
+        await _QUERIES.drop_timer(self._connection, timer_id=f"{kind}:{subject}")
+
+
+def _tell_raw(
+    record: Record,
+) -> tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]:
+    if isinstance(record, Received):
+        return record.envelope.key.encode(), record.envelope.data, record.envelope.to_headers()
+    return record.key, record.value, record.headers
+
+
+def _as_text(raw: bytes) -> str:
+    """Latin-1 gives every byte one character, so that a replay restores the same bytes.
+
+    PostgreSQL takes no NUL in jsonb, so it travels escaped, and the escape character doubled.
+    """
+    return raw.decode("latin-1").replace("\\", "\\\\").replace("\x00", "\\0")
+
+
+def _is_written(status: str | int | None) -> bool:
+    return str(status).rsplit(" ", 1)[-1] not in {"0", "None"}

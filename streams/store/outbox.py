@@ -1,0 +1,72 @@
+"""The outbox as the relay reads it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from models.envelope import Envelope
+from streams.ports import Clock, OutboxRow
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from streams.store.database import Database
+
+_QUERIES = load_queries("relay")
+
+LOCK_SPACE = 0x584C
+"""First half of our advisory locks (`XL`); the second is the lane."""
+
+
+class PgOutbox:
+    """Implements `ports.Outbox`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @asynccontextmanager
+    async def claim(
+        self, lanes: Collection[int], *, limit: int
+    ) -> AsyncIterator[Sequence[OutboxRow]]:
+        wanted = sorted(lanes)
+        async with self._database.transaction() as connection:
+            # Lost with a crash of the server, the mark costs a second delivery, not a record; so
+            # this commit need not wait for the disk.
+            await connection.execute("SET LOCAL synchronous_commit = off")
+            async for _ in _QUERIES.hold_lanes(connection, space=LOCK_SPACE, lanes=wanted):
+                pass
+            found = _QUERIES.list_unpublished(connection, lanes=wanted, limit=limit)
+            rows = [_to_row(row) async for row in found]
+            yield rows
+            if rows:
+                await _QUERIES.mark_published(
+                    connection, row_ids=[row.row_id for row in rows], now=self._clock.now()
+                )
+
+    async def list_pending_lanes(self) -> frozenset[int]:
+        async with self._database.connection() as connection:
+            rows = _QUERIES.list_pending_lanes(connection)
+            return frozenset([row["lane"] async for row in rows])
+
+
+def _to_row(row: asyncpg.Record) -> OutboxRow:
+    return OutboxRow(
+        row_id=row["row_id"],
+        topic=row["topic"],
+        envelope=Envelope.model_construct(
+            id=row["event_id"],
+            type=row["event_type"],
+            source=row["source"],
+            subject=row["subject"],
+            time=row["made_at"],
+            key=row["key"],
+            data=row["body"],
+            sequence=row["sequence"],
+            causationid=row["caused_by"],
+            traceparent=row["traceparent"],
+        ),
+    )

@@ -1,0 +1,140 @@
+"""Requests, lines, promises and decisions of one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from models.errors import TransientError
+from models.requests import RequestStatus, UrgentRequest
+from streams.ports.requests import LineState, RequestState, Ruling
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import PooledConnection
+
+_QUERIES = load_queries("requests")
+
+
+class PgRequests:
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
+        rows = _QUERIES.list_known(self._connection, request_ids=list(request_ids))
+        return frozenset([row["request_id"] async for row in rows])
+
+    async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
+        wanted = list(request_ids)
+        rows = [row async for row in _QUERIES.lock_requests(self._connection, request_ids=wanted)]
+        lines: dict[str, list[LineState]] = defaultdict(list)
+        async for row in _QUERIES.list_line_states(self._connection, request_ids=wanted):
+            fields = dict(row)
+            lines[fields.pop("request_id")].append(LineState(**fields))
+        return {
+            row["request_id"]: RequestState(
+                request=UrgentRequest.model_validate(row["body"]),
+                status=RequestStatus(row["status"]),
+                waiting_for=row["waiting_for"],
+                version=row["version"],
+                lines=tuple(lines[row["request_id"]]),
+                opened_at=row["opened_at"],
+            )
+            for row in rows
+        }
+
+    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
+        rows = _QUERIES.list_open_ids(self._connection, station_id=station_id, limit=limit)
+        return [row["request_id"] async for row in rows]
+
+    async def count_capped(self, hospital_id: str, patient_reference: str) -> int:
+        count: int = await _QUERIES.count_capped(
+            self._connection, hospital_id=hospital_id, reference=patient_reference
+        )
+        return count
+
+    async def write(self, rulings: Sequence[Ruling]) -> None:
+        promises = [row for ruling in rulings for row in _promise_rows(ruling)]
+        payload = {
+            "requests": [_request_row(ruling) for ruling in rulings],
+            "lines": [row for ruling in rulings for row in _line_rows(ruling)],
+            "promises": promises,
+            "decisions": [_decision_row(ruling) for ruling in rulings],
+        }
+        (written,) = [
+            row
+            async for row in _QUERIES.write_rulings(
+                self._connection, payload=payload, now=rulings[0].decision.decided_at
+            )
+        ]
+        if written["requests"] != len(rulings) or written["units"] != len(promises):
+            raise TransientError("postgres_contended", detail="request or unit")
+
+
+def _request_row(ruling: Ruling) -> dict[str, Any]:
+    request, decision = ruling.request, ruling.decision
+    return {
+        "request_id": request.request_id,
+        "hospital_id": request.hospital_id,
+        "station_id": request.station_id,
+        "priority": request.priority,
+        "needed_by": request.needed_by,
+        "status": ruling.status,
+        "from_status": ruling.from_status,
+        "waiting_for": decision.waiting_for,
+        "version": decision.version,
+        "body": _as_json(request),
+        "opened_at": ruling.opened_at,
+        "why": ruling.why,
+        "caused_by": ruling.caused_by,
+        "keep_lines": [line.line_no for line in decision.lines],
+    }
+
+
+def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
+    for line in ruling.decision.lines:
+        yield {
+            "request_id": ruling.request.request_id,
+            "line_no": line.line_no,
+            "component": line.component,
+            "quantity": line.requested,
+            "uncovered": line.uncovered,
+        }
+
+
+def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
+    decision = ruling.decision
+    for line in decision.lines:
+        for unit in line.reserved:
+            yield {
+                "promise_id": unit.promise_id,
+                "unit_id": unit.unit_id,
+                "component": unit.component,
+                "blood_group": unit.group,
+                "epoch": unit.epoch,
+                "request_id": decision.request_id,
+                "line_no": line.line_no,
+                "capped": unit.capped,
+                "reason": _as_json(unit.reason),
+                "hold_until": decision.hold_until,
+                "station_id": decision.station_id,
+                "caused_by": ruling.caused_by,
+            }
+
+
+def _decision_row(ruling: Ruling) -> dict[str, Any]:
+    decision = ruling.decision
+    return {
+        "decision_id": decision.decision_id,
+        "request_id": decision.request_id,
+        "version": decision.version,
+        "outcome": decision.outcome,
+        "body": _as_json(decision),
+    }
+
+
+def _as_json(value: Any) -> orjson.Fragment:  # noqa: ANN401 - any pydantic value
+    return orjson.Fragment(value.model_dump_json(exclude_none=True))

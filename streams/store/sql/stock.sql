@@ -1,0 +1,92 @@
+-- name: list_shelf
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.collected_at, u.expires_at, u.epoch,
+    u.traits
+FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
+AS w (station_id, component, blood_group, most)
+CROSS JOIN LATERAL (
+    SELECT * FROM units
+    WHERE
+        station_id = w.station_id
+        AND component = w.component
+        AND blood_group = w.blood_group
+        AND status = 'available'
+        AND expires_at > :now::timestamptz
+    ORDER BY expires_at, unit_id
+    LIMIT w.most
+) AS u;
+
+-- name: lock_units
+SELECT unit_id, station_id, donation_id, component, blood_group, expires_at, status, epoch
+FROM units
+WHERE unit_id = ANY(:unit_ids::text[])
+ORDER BY unit_id
+FOR UPDATE;
+
+-- name: list_live_promises
+SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
+FROM promises
+WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
+
+-- name: add_units!
+INSERT INTO units (
+    unit_id, donation_id, station_id, component, blood_group, volume_ml, collected_at, expires_at,
+    traits, status, source, released_at
+)
+SELECT
+    x.unit_id, x.donation_id, x.station_id, x.component, x.blood_group, x.volume_ml, x.collected_at,
+    x.expires_at, x.traits, x.status, x.source, x.released_at
+FROM jsonb_to_recordset(:payload::jsonb) AS x (
+    unit_id text, donation_id text, station_id text, component text, blood_group text, volume_ml int,
+    collected_at timestamptz, expires_at timestamptz, traits jsonb, status text, source text,
+    released_at timestamptz
+);
+
+-- name: move_unit!
+UPDATE units SET
+    status = :status::text,
+    released_at = coalesce(:released_at::timestamptz, released_at),
+    station_id = coalesce(:station_id::text, station_id),
+    source = coalesce(:source::text, source)
+WHERE unit_id = :unit_id;
+
+-- name: end_promise!
+UPDATE promises SET
+    status = :status::text,
+    ended_at = CASE WHEN :status::text = 'issued' THEN NULL ELSE :now::timestamptz END
+WHERE promise_id = :promise_id;
+
+-- name: release_held
+WITH given_back AS (
+    UPDATE promises SET status = 'released', ended_at = :now::timestamptz
+    WHERE
+        status = 'held'
+        AND (request_id = :request_id::text OR transfer_id = :transfer_id::text)
+    RETURNING unit_id
+),
+freed AS (
+    UPDATE units SET status = 'available'
+    WHERE unit_id IN (SELECT unit_id FROM given_back) AND status = 'reserved'
+    RETURNING unit_id, station_id
+),
+audited AS (
+    INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
+    SELECT
+        'unit', unit_id, station_id, 'reserved', 'available', 'given_back',
+        coalesce(:request_id::text, :transfer_id::text), :now::timestamptz
+    FROM freed
+)
+SELECT unit_id FROM freed ORDER BY unit_id;
+
+-- name: list_expired
+SELECT unit_id FROM units
+WHERE expires_at <= :now AND status IN ('available', 'quarantined', 'reserved')
+ORDER BY unit_id
+LIMIT 1000;
+
+-- name: count_stock
+SELECT component, blood_group, status, count(*) AS units
+FROM units
+WHERE station_id = :station_id
+GROUP BY component, blood_group, status
+ORDER BY component, blood_group, status;

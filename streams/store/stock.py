@@ -1,0 +1,153 @@
+"""Units and promises of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from models.components import Component
+from models.groups import BloodGroup
+from models.units import UnitStatus, UnitTraits
+from streams.matching.shelf import NO_TRAITS, Cell, ShelfUnit
+from streams.ports.stock import LivePromise, NewUnit, UnitState
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from streams.store.database import PooledConnection
+
+_QUERIES = load_queries("stock")
+
+_COMPONENTS = {component.value: component for component in Component}
+_GROUPS = {group.value: group for group in BloodGroup}
+
+
+class PgStock:
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def list_shelf(
+        self, wants: Mapping[Cell, int | None], *, now: datetime
+    ) -> list[ShelfUnit]:
+        cells = list(wants)
+        rows = _QUERIES.list_shelf(
+            self._connection,
+            stations=[cell.station_id for cell in cells],
+            components=[cell.component for cell in cells],
+            groups=[cell.group for cell in cells],
+            limits=[wants[cell] for cell in cells],
+            now=now,
+        )
+        return [_to_shelf_unit(row) async for row in rows]
+
+    async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
+        wanted = list(unit_ids)
+        rows = [row async for row in _QUERIES.lock_units(self._connection, unit_ids=wanted)]
+        promises = {
+            row["unit_id"]: LivePromise(
+                promise_id=row["promise_id"],
+                epoch=row["epoch"],
+                status=row["status"],
+                request_id=row["request_id"],
+                transfer_id=row["transfer_id"],
+            )
+            async for row in _QUERIES.list_live_promises(self._connection, unit_ids=wanted)
+        }
+        return {
+            row["unit_id"]: UnitState(
+                unit_id=row["unit_id"],
+                station_id=row["station_id"],
+                donation_id=row["donation_id"],
+                component=_COMPONENTS[row["component"]],
+                group=_GROUPS[row["blood_group"]],
+                expires_at=row["expires_at"],
+                status=UnitStatus(row["status"]),
+                epoch=row["epoch"],
+                promise=promises.get(row["unit_id"]),
+            )
+            for row in rows
+        }
+
+    async def add_units(self, units: Sequence[NewUnit]) -> None:
+        payload = [
+            {
+                "unit_id": new.unit.unit_id,
+                "donation_id": new.unit.donation_id,
+                "station_id": new.unit.station_id,
+                "component": new.unit.component,
+                "blood_group": new.unit.group,
+                "volume_ml": new.unit.volume_ml,
+                "collected_at": new.unit.collected_at,
+                "expires_at": new.unit.expires_at,
+                "traits": new.unit.traits.model_dump(mode="json", exclude_defaults=True),
+                "status": new.status,
+                "source": new.source,
+                "released_at": new.released_at,
+            }
+            for new in units
+        ]
+        await _QUERIES.add_units(self._connection, payload=payload)
+
+    async def move_unit(
+        self,
+        unit_id: str,
+        *,
+        to: UnitStatus,
+        released_at: datetime | None = None,
+        station_id: str | None = None,
+        source: str | None = None,
+    ) -> None:
+        await _QUERIES.move_unit(
+            self._connection,
+            unit_id=unit_id,
+            status=to,
+            released_at=released_at,
+            station_id=station_id,
+            source=source,
+        )
+
+    async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
+        await _QUERIES.end_promise(self._connection, promise_id=promise_id, status=to, now=now)
+
+    async def release_held(
+        self, *, request_id: str | None = None, transfer_id: str | None = None, now: datetime
+    ) -> list[str]:
+        rows = _QUERIES.release_held(
+            self._connection, request_id=request_id, transfer_id=transfer_id, now=now
+        )
+        return [row["unit_id"] async for row in rows]
+
+    async def expire_units(self, *, now: datetime) -> list[UnitState]:
+        rows = _QUERIES.list_expired(self._connection, now=now)
+        unit_ids = [row["unit_id"] async for row in rows]
+        states = await self.lock_units(unit_ids)
+        gone = {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED, UnitStatus.RESERVED}
+        return [state for state in states.values() if state.status in gone]
+
+    async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
+        rows = _QUERIES.count_stock(self._connection, station_id=station_id)
+        return [
+            (
+                Component(row["component"]),
+                BloodGroup(row["blood_group"]),
+                row["status"],
+                row["units"],
+            )
+            async for row in rows
+        ]
+
+
+def _to_shelf_unit(row: asyncpg.Record) -> ShelfUnit:
+    traits = row["traits"]
+    return ShelfUnit(
+        unit_id=row["unit_id"],
+        station_id=row["station_id"],
+        component=_COMPONENTS[row["component"]],
+        group=_GROUPS[row["blood_group"]],
+        collected_at=row["collected_at"],
+        expires_at=row["expires_at"],
+        epoch=row["epoch"],
+        traits=UnitTraits.model_validate(traits) if traits else NO_TRAITS,
+    )

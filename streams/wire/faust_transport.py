@@ -1,0 +1,197 @@
+"""The Faust transport that never commits past a record in flight.
+
+Owns what of Faust's consumer touches offsets: what counts as delivered, what may be committed,
+where reading resumes. Built against the pinned faust-streaming, from its source; a new version
+needs a new look.
+
+Why it is not the stock one (0.15.3): it commits past an open record when the record sits exactly
+at the committed offset, or when nothing was committed yet; it counts the record behind an offset
+gap as done; it hands out a batch that was fetched before a seek as if it came after it; it does
+not rewind a partition that has no commit yet; and it takes its process down when a commit meets a
+rebalance.
+
+Concurrency: the consumer lives in a thread of its own with its own loop. Ledgers are touched on
+the main loop only; `seek_epoch` is written in the consumer thread only and read on the main loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from time import monotonic
+from typing import Any, ClassVar, cast
+
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, Message
+from faust.types.transports import ConsumerCallback, ConsumerT, TPorTopicSet
+from faust.types.tuples import ack_lock
+
+from streams.wire.offsets import OffsetLedger
+
+COMMIT_TIMEOUT_S = 5.0
+"""A commit that takes longer is given up and tried again at the next interval; so that stopping a
+worker while Kafka is away, or a rebalance, is never held up for longer than this."""
+
+FETCH_MAX_WAIT_MS = 100
+"""An idle broker answers at once when a record arrives; this bounds the wait of a partition whose
+earlier records were drained late (its fetch then queues behind the open one). Ten empty fetches a
+second idle."""
+
+
+class FetchedBatch(dict[TP, list[Any]]):
+    """Records by partition, and the seek after which they were read."""
+
+    epoch: int = 0
+
+
+class SafeConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread of the Kafka client: tags what it fetches, rewinds whole, bounds its commits."""
+
+    seek_epoch: int = 0
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust fixes 1,500 ms in its source; the client reads the attribute when it starts.
+        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001 - no public way to it
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> Mapping[TP, list[Any]]:
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        # No await between the client's drain and this line, so no seek can slip in between.
+        batch = FetchedBatch(records)
+        batch.epoch = self.seek_epoch
+        return batch
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return cast(Mapping[TP, int], await self.call_thread(self._rewind_all))
+
+    async def _rewind_all(self) -> Mapping[TP, int | None]:
+        """Put every assigned partition on its committed offset, or on its first one if it has
+        none."""
+        consumer = self._ensure_consumer()
+        assigned = tuple(consumer.assignment())
+        committed = {tp: await consumer.committed(tp) for tp in assigned}
+        missing = [tp for tp, offset in committed.items() if offset is None]
+        first = await consumer.beginning_offsets(missing) if missing else {}
+        # From here on without an await: a batch is from before all seeks or from after all of them.
+        for tp, offset in committed.items():
+            consumer.seek(tp, first[tp] if offset is None else offset)
+        self.seek_epoch += 1
+        return {TP(tp.topic, tp.partition): offset for tp, offset in committed.items()}
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+        self.seek_epoch += 1
+        await super()._seek_wait(consumer, partitions)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Commit; False if it did not happen and another attempt is safe."""
+        assigned = self.assignment()
+        payload = {
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        if not payload:
+            return False
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await self._ensure_consumer().commit(payload)
+        except (CommitFailedError, IllegalStateError, TimeoutError) as error:
+            # A rebalance came first, or Kafka is away: whoever owns the partition reads it again.
+            self.log.warning("offsets not committed, will be tried again: %r", error)
+            return False
+        except KafkaError as error:
+            if not error.retriable:
+                await self.crash(error)
+                raise
+            self.log.warning("offsets not committed, will be tried again: %r", error)
+            return False
+        now = monotonic()
+        self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
+        return True
+
+
+class SafeConsumer(driver.Consumer):
+    """Faust's consumer with a ledger per partition in place of its acknowledgement lists."""
+
+    def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **kw: Any) -> None:
+        self._ledgers: dict[TP, OffsetLedger] = {}
+        self._forward = callback
+        super().__init__(transport, self._deliver, *args, **kw)
+
+    def _new_consumer_thread(self) -> SafeConsumerThread:
+        return SafeConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _deliver(self, message: Message) -> None:
+        ledger = self._ledgers.get(message.tp)
+        if ledger is None:
+            ledger = self._ledgers[message.tp] = OffsetLedger()
+        ledger.deliver(message.offset)
+        await self._forward(message)
+
+    def ack(self, message: Message) -> bool:
+        """Close a record. Called once its transaction is committed, from any generation: it is
+        true."""
+        with ack_lock:
+            if message.acked:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            ledger = self._ledgers.get(message.tp)
+            return ledger is not None and ledger.acknowledge(message.offset)
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109 - Faust's signature
+        records, active = await super()._wait_next_records(timeout)
+        thread = cast(SafeConsumerThread, self._thread)
+        if isinstance(records, FetchedBatch) and records.epoch != thread.seek_epoch:
+            # Read before the last seek, which went back behind it: it will be read again, in order.
+            return None, active
+        return records, active
+
+    async def perform_seek(self) -> None:
+        await super().perform_seek()
+        # All that was delivered before is delivered again from here; late acknowledgements of it
+        # are ignored until it is, and the inbox makes the repeat harmless.
+        self._ledgers = {
+            tp: OffsetLedger(committed=self._committed_offset[tp]) for tp in self.assignment()
+        }
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        # While the partitions are still ours: what is done need not be done again by the next
+        # owner.
+        await self.commit()
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._ledgers.pop(tp, None)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Faust's own gap book is not kept: a ledger needs none."""
+
+    def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
+        return (tp for tp in self._ledgers if topics is None or tp in topics or tp.topic in topics)
+
+    async def _commit_tps(self, tps: Iterable[TP], start_new_transaction: bool) -> bool:  # noqa: ARG002 - Faust's signature
+        assigned = self.assignment()
+        ledgers = {tp: self._ledgers[tp] for tp in tps if tp in assigned}
+        found = {tp: ledger.find_committable() for tp, ledger in ledgers.items()}
+        offsets = {tp: offset for tp, offset in found.items() if offset is not None}
+        if not offsets or not await self._commit(offsets):
+            return False
+        for tp, offset in offsets.items():
+            ledgers[tp].mark_committed(offset)
+        self._committed_offset.update(offsets)
+        self.app.tables.on_commit(offsets)
+        self.app.monitor.on_tp_commit(offsets)
+        return True
+
+
+class SafeTransport(driver.Transport):
+    Consumer: ClassVar[type[ConsumerT]] = SafeConsumer

@@ -1,0 +1,181 @@
+"""Publishing to Kafka with `acks=all`, in order, or with a clear failure within a bounded time.
+
+Owns one idempotent aiokafka producer at a time. It is made on first need and thrown away, buffer
+and all, after any failure: a producer that was fenced, lost its sequence or sat out an outage is
+never trusted again, and nothing it still held may leave later, behind what was published since.
+
+Concurrency: any number of tasks of one event loop may publish at once. They share the producer; if
+it fails for one, all that wait on it fail, and the next call makes a new one. Nothing runs in the
+background.
+
+A cancelled publish (its caller hung up) is not a failure of the producer: what it had handed over
+leaves in its place, within `timeout_s` or never, and before anything published later.
+
+What it cannot promise: a batch that had reached the broker's socket when the time was up may still
+be appended. Publishing is at-least-once; readers deduplicate by event id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerClosed
+
+from models.envelope import Envelope
+from models.errors import ContractError, TransientError
+from models.topics import MAX_MESSAGE_BYTES
+from streams.wire.codec import count_bytes
+
+log = structlog.get_logger(__name__)
+
+_FRAMING_BYTES = 4096
+"""What the record batch format adds to one record at most; the broker's limit leaves room for
+it."""
+
+_ABANDON_S = 1.0
+"""Closing sockets takes milliseconds; a hung close must not hold up the next attempt."""
+
+
+class KafkaPublisher:
+    """Implements `ports.EventPublisher`.
+
+    Keys are placed by Kafka's default partitioner (murmur2), so Java producers agree with us.
+
+    Args:
+        bootstrap: Comma-separated host:port of the brokers.
+        timeout_s: A publish that is not acknowledged within this fails; includes connecting.
+        client_id: Names us in the brokers' logs and quotas.
+    """
+
+    def __init__(
+        self, *, bootstrap: str, timeout_s: float = 10.0, client_id: str = "xuelian"
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._timeout_s = timeout_s
+        self._client_id = client_id
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
+        self._stopped = False
+
+    async def start(self) -> None:
+        """Connect ahead of the first publish. Kafka being away is no error here."""
+        self._stopped = False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._ensure_producer()
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("kafka_away_at_start", bootstrap=self._bootstrap, error=repr(error))
+
+    async def stop(self) -> None:
+        """Close. Whoever still waits on a publish gets a TransientError."""
+        self._stopped = True
+        if self._producer is not None:
+            await self._abandon(self._producer)
+
+    async def publish(self, topic: str, envelopes: Sequence[Envelope]) -> None:
+        """Send in order; return when every replica in sync has all of them.
+
+        Events of one key keep their order among each other and against earlier successful calls.
+
+        Raises:
+            TransientError: At least one is not known to be kept; sending all again is safe.
+            ContractError: One is larger than a record may be; nothing was sent.
+        """
+        prepared = [_prepare(envelope) for envelope in envelopes]
+        if not prepared:
+            return
+        if self._stopped:
+            raise TransientError("publisher_stopped")
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                producer = await self._ensure_producer()
+                await _send_all(producer, topic, prepared)
+        except (KafkaError, ProducerClosed, OSError, TimeoutError) as error:
+            await self._abandon(producer)
+            cause = type(error).__name__
+            log.warning("publish_failed", topic=topic, events=len(prepared), error=repr(error))
+            raise TransientError("kafka_away", topic=topic, cause=cause) from error
+
+    async def _ensure_producer(self) -> AIOKafkaProducer:
+        if self._producer is not None:
+            return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await self._connect()
+            return self._producer
+
+    async def _connect(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_request_size=MAX_MESSAGE_BYTES + _FRAMING_BYTES,
+            request_timeout_ms=max(1, int(self._timeout_s * 1000)),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await _close_now(producer)
+            raise
+        return producer
+
+    async def _abandon(self, producer: AIOKafkaProducer | None) -> None:
+        if producer is None:
+            return
+        if self._producer is producer:
+            self._producer = None
+        await _close_now(producer)
+
+
+Prepared = tuple[bytes, bytes, list[tuple[str, bytes]]]
+
+
+def _prepare(envelope: Envelope) -> Prepared:
+    key, headers = envelope.key.encode(), envelope.to_headers()
+    size = count_bytes(key=key, value=envelope.data, headers=headers)
+    if size > MAX_MESSAGE_BYTES:
+        raise ContractError(
+            "record_too_large", found=size, limit=MAX_MESSAGE_BYTES, event_id=envelope.id
+        )
+    return key, envelope.data, headers
+
+
+async def _send_all(producer: AIOKafkaProducer, topic: str, prepared: Sequence[Prepared]) -> None:
+    """Hand everything to the producer, then wait for all of it: one round trip for many."""
+    pending: list[asyncio.Future[Any]] = []
+    try:
+        for key, value, headers in prepared:
+            pending.append(await producer.send(topic, value=value, key=key, headers=headers))
+        await asyncio.gather(*pending)
+    except BaseException:
+        for future in pending:
+            # Read what became of the others, or asyncio reports each as an error nobody looked at.
+            future.add_done_callback(_look_at)
+        raise
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+async def _close_now(producer: AIOKafkaProducer) -> None:
+    """Close without flushing: what is buffered is dropped, whoever waits on it is told."""
+    producer._closed = True  # noqa: SLF001 - the public stop() flushes, for as long as it takes
+    accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - the same
+    try:
+        async with asyncio.timeout(_ABANDON_S):
+            accumulator._closed = True  # noqa: SLF001 - the same
+            # The sockets first: the sender waits for its open requests, and these end with them.
+            await producer.client.close()
+            await sender.close()
+            accumulator.fail_all(ProducerClosed())
+    except TimeoutError:
+        log.warning("producer_close_slow", limit_s=_ABANDON_S)
