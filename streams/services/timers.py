@@ -1,4 +1,4 @@
-"""Fire due timers, one transaction each: the row is deleted by the transaction that does its work."""
+"""Fire due timers: each row is deleted by the transaction that does its work."""
 
 from __future__ import annotations
 
