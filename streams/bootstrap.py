@@ -2,65 +2,206 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from enum import StrEnum
 
+import faust
+
+from models.errors import TransientError
 from models.topics import AppName, TopicName
-from streams.ports import BatchHandler, Clock, TimerKind
-from streams.services import timers
-from streams.services.deciding import Deciding
-from streams.services.intake import Decide, Intake, one_by_one
-from streams.services.progress import Progress
-from streams.services.requests import RequestService
-from streams.services.stock import StockService
-from streams.services.timers import ExpiryService, TimerService
-from streams.services.transfers import Transfers
+from streams.agents import alerts, answers, decisions, offers, requests, stock
+from streams.agents.app import build_app
+from streams.agents.edge import Edge, EdgeDeps
+from streams.agents.worker import Readiness, run_worker, stop_on_signals
+from streams.clock import parse_clock
+from streams.composition import Services, build_services
+from streams.ports import Clock, Timer, TimerKind
+from streams.probe import build_server
+from streams.relay.outbox import OutboxRelay
+from streams.relay.timers import TimerRunner, TimersFired
+from streams.settings import Settings
 from streams.store.database import Database
-from streams.store.directory import PgDirectory
+from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
+from streams.wire.producer import KafkaPublisher
+
+DIRECTORY_EVERY_S = 5.0
+"""How late a worker may learn of a changed station policy; an unknown name is looked up at once."""
+
+
+class Role(StrEnum):
+    """What a process does. Every role relays what it commits itself."""
+
+    URGENT = "urgent"
+    SUPPLY = "supply"
+    RELAY = "relay"
+
+
+_AGENTS = {
+    Role.URGENT: {TopicName.REQUESTS: requests.register},
+    Role.SUPPLY: {
+        TopicName.STOCK: stock.register,
+        TopicName.ALERTS: alerts.register,
+        TopicName.ANSWERS: answers.register,
+        TopicName.OFFERS: offers.register,
+        TopicName.DECISIONS: decisions.register,
+    },
+}
+_APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """Every use case on one database.
-
-    Attributes:
-        handlers: What decides the records of each topic that we read.
-    """
-
-    directory: PgDirectory
-    handlers: Mapping[TopicName, BatchHandler]
-    timers: TimerService
+class _Process:
+    settings: Settings
+    database: Database
+    clock: Clock
+    services: Services
+    relay: OutboxRelay
+    readiness: Readiness
 
 
-def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
-    """Compose the services of one process."""
-    begin = PgBegin(database)
-    directory = PgDirectory(database, clock)
-    deciding = Deciding(directories=directory, hold_s=hold_s)
-    transfers = Transfers()
-    progress = Progress(deciding=deciding, transfers=transfers)
-    requests = RequestService(directories=directory, deciding=deciding)
-    stock = StockService(directories=directory, progress=progress)
-    supply = AppName.SUPPLY
-
-    def intake(reader: AppName, decide: Decide) -> BatchHandler:
-        return Intake(begin=begin, clock=clock, reader=reader, decide=decide)
-
-    return Services(
-        directory=directory,
-        handlers={
-            TopicName.REQUESTS: intake(AppName.URGENT, requests.decide),
-            TopicName.STOCK: intake(supply, one_by_one(stock.act, reader=supply)),
-        },
-        timers=TimerService(
-            begin=begin,
-            clock=clock,
-            fires={
-                TimerKind.REMATCH: timers.fire_rematch(progress),
-                TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
-                TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
-                TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
-            },
-        ),
+@asynccontextmanager
+async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
+    clock = parse_clock(settings.clock)
+    readiness = Readiness()
+    database = await Database.open(
+        str(settings.postgres_dsn), size=settings.postgres_pool, name=f"xuelian-{role}"
     )
+    publisher = KafkaPublisher(
+        bootstrap=settings.kafka_bootstrap, client_id=f"xuelian-{role}-relay"
+    )
+    try:
+        await publisher.start()
+        yield _Process(
+            settings=settings,
+            database=database,
+            clock=clock,
+            services=build_services(database=database, clock=clock, hold_s=settings.hold_s),
+            relay=OutboxRelay(
+                outbox=PgOutbox(database, clock), publisher=publisher, report=readiness.report
+            ),
+            readiness=readiness,
+        )
+    finally:
+        await publisher.stop()
+        await database.close()
+
+
+async def run_process(settings: Settings, role: Role) -> None:
+    """Run a worker or relay until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: It must not start as it is configured.
+        Exception: A bug; whatever was in flight is unacknowledged and will be read again.
+    """
+    stop = asyncio.Event()
+    async with _compose(settings, role) as process:
+        with stop_on_signals(stop):
+            await _wait_for_directory(process, stop)
+            async with asyncio.TaskGroup() as group:
+                relaying = asyncio.Event()
+                group.create_task(process.relay.run(relaying))
+                group.create_task(_keep_directory_fresh(process, stop))
+                if settings.metrics_port:
+                    group.create_task(_serve_probe(process, stop))
+                if role is not Role.URGENT:
+                    group.create_task(_fire_timers(process, stop))
+                try:
+                    await _work(process, role, stop)
+                finally:
+                    # The relay goes last: what the last transaction committed leaves with it.
+                    stop.set()
+                    relaying.set()
+
+
+async def _work(process: _Process, role: Role, stop: asyncio.Event) -> None:
+    if role is Role.RELAY:
+        await stop.wait()
+        return
+    app = build_app(settings=process.settings, app_name=_APP[role])
+    edges = _register(app, process, role)
+    await run_worker(app, edges=edges, report=process.readiness.report, stop=stop)
+
+
+def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Edge]:
+    deps = EdgeDeps(
+        relay=process.relay,
+        batch_max=process.settings.batch_max,
+        report=process.readiness.report,
+    )
+    return [
+        register(app, handler=process.services.handlers[topic], deps=deps)
+        for topic, register in _AGENTS[role].items()
+    ]
+
+
+async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:
+    """No record can be judged before the facilities are known; wait for PostgreSQL here."""
+    while not stop.is_set():
+        try:
+            await process.services.directory.refresh()
+        except TransientError as error:
+            process.readiness.report("directory", str(error))
+            await _sleep(stop, 0.5)
+        else:
+            process.readiness.report("directory", None)
+            return
+
+
+async def _keep_directory_fresh(process: _Process, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await _sleep(stop, DIRECTORY_EVERY_S)
+        # PostgreSQL away: the last snapshot stands, and those who need the database say so.
+        with suppress(TransientError):
+            await process.services.directory.refresh()
+
+
+async def _fire_timers(process: _Process, stop: asyncio.Event) -> None:
+    await _start_periodic(process, stop)
+
+    async def fire() -> TimersFired:
+        count, lanes, next_due_at = await process.services.timers.fire_one()
+        return TimersFired(count=count, lanes=lanes, next_due_at=next_due_at)
+
+    runner = TimerRunner(
+        fire=fire,
+        clock=process.clock,
+        relay=process.relay,
+        report=process.readiness.report,
+    )
+    await runner.run(stop)
+
+
+async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
+    """Set the timers that set themselves again; setting one that stands only moves it to now."""
+    begin = PgBegin(process.database)
+    while not stop.is_set():
+        try:
+            async with begin() as work:
+                now = process.clock.now()
+                work.schedule(Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now))
+        except TransientError as error:
+            process.readiness.report("timers", str(error))
+            await _sleep(stop, 0.5)
+        else:
+            process.readiness.report("timers", None)
+            return
+
+
+async def _serve_probe(process: _Process, stop: asyncio.Event) -> None:
+    settings = process.settings
+    server = build_server(
+        lambda: process.readiness.reasons, host=settings.gateway_host, port=settings.metrics_port
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve())
+        await stop.wait()
+        server.should_exit = True
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     clock: str = Field(
         default="system",
         description=(
-            "`system`, or for drills `scaled:<ISO instant>@<speed>x<ISO real start>`: the simulated "
-            "instant that stood at the real start, and how fast time runs from there."
+            "`system`, or for drills `scaled:<ISO instant>@<speed>x<ISO real start>`: the "
+            "simulated instant that stood at the real start, and how fast time runs from there."
         ),
     )
     hold_s: int = Field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import asyncpg
 import orjson
@@ -82,6 +82,6 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:  # noqa: ANN401
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         async with self.connection() as connection:
             return await connection.fetch(query, *args)

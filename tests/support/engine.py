@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import asyncpg
 
 from models.topics import TopicName
-from streams.bootstrap import Services, build_services
+from streams.composition import Services, build_services
 from streams.ports import Record
 from streams.store.database import Database
 from tests.support.database import fresh_database
@@ -46,10 +45,10 @@ class Engine:
             await self.fetch(only, kind)
         return fired
 
-    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         return await self.database.fetch(query, *args)
 
-    async def one(self, query: str, *args: Any) -> asyncpg.Record:
+    async def one(self, query: str, *args: object) -> asyncpg.Record:
         (row,) = await self.fetch(query, *args)
         return row
 

@@ -1,0 +1,66 @@
+"""Services composed on one database: shared by workers, tests and whoever decides in process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.topics import AppName, TopicName
+from streams.ports import BatchHandler, Clock, TimerKind
+from streams.services import timers
+from streams.services.deciding import Deciding
+from streams.services.intake import Decide, Intake, one_by_one
+from streams.services.progress import Progress
+from streams.services.requests import RequestService
+from streams.services.stock import StockService
+from streams.services.timers import ExpiryService, TimerService
+from streams.services.transfers import Transfers
+from streams.store.database import Database
+from streams.store.directory import PgDirectory
+from streams.store.unit_of_work import PgBegin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every use case on one database.
+
+    Attributes:
+        handlers: What decides the records of each topic that we read.
+    """
+
+    directory: PgDirectory
+    handlers: Mapping[TopicName, BatchHandler]
+    timers: TimerService
+
+
+def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
+    """Compose the services of one process."""
+    begin = PgBegin(database)
+    directory = PgDirectory(database, clock)
+    deciding = Deciding(directories=directory, hold_s=hold_s)
+    transfers = Transfers()
+    progress = Progress(deciding=deciding, transfers=transfers)
+    requests = RequestService(directories=directory, deciding=deciding)
+    stock = StockService(directories=directory, progress=progress)
+    supply = AppName.SUPPLY
+
+    def intake(reader: AppName, decide: Decide) -> BatchHandler:
+        return Intake(begin=begin, clock=clock, reader=reader, decide=decide)
+
+    return Services(
+        directory=directory,
+        handlers={
+            TopicName.REQUESTS: intake(AppName.URGENT, requests.decide),
+            TopicName.STOCK: intake(supply, one_by_one(stock.act, reader=supply)),
+        },
+        timers=TimerService(
+            begin=begin,
+            clock=clock,
+            fires={
+                TimerKind.REMATCH: timers.fire_rematch(progress),
+                TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
+                TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
+                TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
+            },
+        ),
+    )
