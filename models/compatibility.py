@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -71,9 +72,19 @@ def list_candidates(
         of anti-D.
     Source: rules/compatibility.toml; rule set 2026-1.
     """
+    # The reference tells patients apart; the blood they may get does not depend on it.
+    facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})
+    return _list_candidates(component, facts, priority, policy.low_titre_a_plasma)
+
+
+@lru_cache(maxsize=8192)
+def _list_candidates(
+    component: Component, patient: Patient, priority: Priority, low_titre_a_plasma: bool
+) -> tuple[Candidate, ...]:
+    """Remember answers: a batch asks for the same few kinds of patient again and again."""
     component_class = component.spec.component_class
     if component_class is ComponentClass.PLASMA:
-        found = _plasma(patient, policy)
+        found = _plasma(patient, low_titre_a=low_titre_a_plasma)
     elif component_class is ComponentClass.PLATELETS:
         found = _platelets(patient, priority)
     elif patient.group is None:
@@ -183,14 +194,14 @@ def _unknown_red_cells(
             yield positive
 
 
-def _plasma(patient: Patient, policy: StationPolicy) -> Iterator[Candidate]:
+def _plasma(patient: Patient, *, low_titre_a: bool) -> Iterator[Candidate]:
     """RhD is not matched; RhD+ first, since it is the commoner stock."""
     abo = patient.group.abo if patient.group else Abo.AB
     rule = _abo_rule(ComponentClass.PLASMA) if patient.group else _rule("unknown")
     for donor in _ABO[ComponentClass.PLASMA][abo]:
         yield from _groups((donor,), RhD.POSITIVE, rule)
         yield from _groups((donor,), RhD.NEGATIVE, rule)
-    if abo is Abo.AB and policy.low_titre_a_plasma:
+    if abo is Abo.AB and low_titre_a:
         for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
             group = BloodGroup.of(Abo.A, rhd)
             yield Candidate(group=group, rank=0, rule=rule, low_titre_only=True)

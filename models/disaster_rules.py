@@ -1,0 +1,86 @@
+"""From casualties, exposures or a magnitude to blood: the ratios and models, as cited data.
+
+Pure. The rules stand in `rules/disasters.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from models.base import Value
+from models.citations import CitedRule, RuleSet, read_rules
+from models.components import Component
+from models.groups import BloodGroup
+
+
+class ComponentsRule(CitedRule):
+    """Components per admission, and how they divide."""
+
+    units_per_admission: float = Field(gt=0)
+    ratio: dict[Component, Annotated[float, Field(gt=0)]] = Field(min_length=1)
+
+    def units_per(self, component: Component) -> float:
+        """Return the units of one component that one admission needs."""
+        return self.units_per_admission * self.ratio[component] / sum(self.ratio.values())
+
+
+class ReportedRule(CitedRule):
+    admissions_per_injured: float = Field(gt=0, le=1)
+
+
+class FatalityModel(Value):
+    """A country's lognormal curve; theta is the intensity at which half would die."""
+
+    theta: float = Field(gt=0)
+    beta: float = Field(gt=0)
+
+
+class EstimatedRule(CitedRule):
+    fallback_country: str
+    countries: dict[str, FatalityModel]
+
+    @model_validator(mode="after")
+    def _falls_back_on_something(self) -> Self:
+        if self.fallback_country not in self.countries:
+            raise ValueError("fallback_country: must be one of the countries")
+        return self
+
+
+class InjuredRule(CitedRule):
+    injured_per_dead: float = Field(gt=0)
+
+
+class MagnitudeRow(Value):
+    from_magnitude: float
+    admissions: int = Field(ge=0)
+
+
+class MagnitudeRule(CitedRule):
+    """Admissions by magnitude at a shallow depth; deep earthquakes harm less, very deep none."""
+
+    deep_below_km: float = Field(gt=0)
+    deep_share: float = Field(ge=0, le=1)
+    very_deep_below_km: float = Field(gt=0)
+    rows: tuple[MagnitudeRow, ...] = Field(min_length=1)
+
+
+class DonationsRule(CitedRule):
+    red_cells_per_donation: float = Field(gt=0)
+    group_order: tuple[BloodGroup, ...]
+
+
+class DisasterRules(RuleSet):
+    """The whole file."""
+
+    components: ComponentsRule
+    reported: ReportedRule
+    estimated: EstimatedRule
+    injured: InjuredRule
+    magnitude: MagnitudeRule
+    cover: CitedRule
+    donations: DonationsRule
+
+
+DISASTER_RULES = DisasterRules.model_validate(read_rules("disasters"))

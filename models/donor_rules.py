@@ -1,0 +1,82 @@
+"""Who may give whole blood, and how a wave of calls is sized, as cited data.
+
+Pure. The rules stand in `rules/donors.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.citations import CitedRule, RuleSet, read_rules
+from models.components import Component
+from models.patients import Sex
+
+
+class CalendarRule(CitedRule):
+    utc_offset_h: int = Field(ge=-12, le=14)
+
+
+class MonthsRule(CitedRule):
+    months: int = Field(ge=1)
+
+
+class WeeksRule(CitedRule):
+    weeks: int = Field(ge=1)
+
+
+class AgeRule(CitedRule):
+    """Completed years, both ends included."""
+
+    from_years: int = Field(ge=0)
+    to_years: int = Field(ge=0)
+    repeat_to_years: int = Field(ge=0)
+
+
+class WeightRule(CitedRule):
+    male_kg: float = Field(gt=0)
+    female_kg: float = Field(gt=0)
+
+    def least_kg(self, sex: Sex) -> float:
+        return self.male_kg if sex is Sex.MALE else self.female_kg
+
+
+class AcceptanceRule(CitedRule):
+    """`prior_calls`: how many of a donor's own calls weigh as much as the station's rate."""
+
+    prior_calls: float = Field(gt=0)
+
+
+class ShowUpRule(CitedRule):
+    """The share of the near rate that is lost per kilometre, and what is left at least."""
+
+    loss_per_km: float = Field(ge=0, lt=1)
+    least_share: float = Field(gt=0, le=1)
+
+
+class WaveRule(CitedRule):
+    answer_window_s: int = Field(ge=60)
+
+
+class ServesRule(CitedRule):
+    components: tuple[Component, ...] = Field(min_length=1)
+
+
+class DonorRules(RuleSet):
+    """The whole file."""
+
+    calendar: CalendarRule
+    whole_blood_interval: MonthsRule
+    after_platelets_interval: WeeksRule
+    age: AgeRule
+    weight: WeightRule
+    consent: CitedRule
+    deferral: CitedRule
+    availability: CitedRule
+    one_call: CitedRule
+    acceptance: AcceptanceRule
+    show_up: ShowUpRule
+    wave: WaveRule
+    serves: ServesRule
+
+
+DONOR_RULES = DonorRules.model_validate(read_rules("donors"))

@@ -1,0 +1,53 @@
+"""When a station lacks blood and what a neighbour can spare, as cited data.
+
+Pure. The rules stand in `rules/shortages.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.citations import CitedRule, RuleSet, read_rules
+from models.groups import Abo, BloodGroup, RhD
+
+
+class GroupsRule(CitedRule):
+    """Shares of the population; RhD does not depend on ABO."""
+
+    rhd_negative: float = Field(ge=0, le=1)
+    abo: dict[Abo, float] = Field(min_length=len(Abo))
+
+    def share_of(self, group: BloodGroup) -> float:
+        """Return the share of the population that has this group."""
+        negative = group.rhd is RhD.NEGATIVE
+        return self.abo[group.abo] * (self.rhd_negative if negative else 1 - self.rhd_negative)
+
+
+class BurnRule(CitedRule):
+    window_d: int = Field(ge=1)
+
+
+class ExpectedRule(CitedRule):
+    least_units: float = Field(ge=0)
+
+
+class RecoveryRule(CitedRule):
+    margin: float = Field(ge=0, le=1)
+
+
+class ChangeRule(CitedRule):
+    share: float = Field(ge=0, le=1)
+
+
+class ShortageRules(RuleSet):
+    """The whole file."""
+
+    groups: GroupsRule
+    burn: BurnRule
+    expected: ExpectedRule
+    recovery: RecoveryRule
+    change: ChangeRule
+    offers: CitedRule
+
+
+SHORTAGE_RULES = ShortageRules.model_validate(read_rules("shortages"))

@@ -1,0 +1,161 @@
+"""What must hold for every batch on every shelf."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.components import Component
+from models.decisions import Outcome
+from models.directory import Journey
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import HardAttributes, Priority, RequestLine
+from models.units import UnitTraits
+from streams.matching.requests import Case, decide_batch
+from streams.matching.shelf import Shelf, ShelfUnit
+from tests.support.world import NOW, PEOPLES, build_request
+
+COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)
+ETA_S = 1800
+
+traits = st.builds(
+    UnitTraits,
+    leukoreduced=st.booleans(),
+    irradiated=st.booleans(),
+    low_titre=st.booleans(),
+    antigen_negative=st.sets(st.sampled_from(["C", "Mur", "Jka"])).map(tuple),
+)
+attributes = st.builds(
+    HardAttributes,
+    leukoreduced=st.booleans(),
+    irradiated=st.booleans(),
+    identical_group_only=st.booleans(),
+    antigen_negative=st.sets(st.sampled_from(["C", "Jka"]), max_size=1).map(tuple),
+    max_age_d=st.none() | st.integers(1, 30),
+)
+patients = st.builds(
+    Patient,
+    group=st.none() | st.sampled_from(list(BloodGroup)),
+    sex=st.none() | st.sampled_from(list(Sex)),
+    age_years=st.none() | st.integers(0, 90),
+    antibodies=st.sets(st.sampled_from(["D", "Mur"]), max_size=2).map(tuple),
+    rhd_consent=st.none() | st.just(RhdConsent(physician="a", signed_by="b")),
+)
+
+
+@st.composite
+def shelves(draw: st.DrawFn) -> list[ShelfUnit]:
+    count = draw(st.integers(0, 25))
+    return [
+        ShelfUnit(
+            unit_id=f"u{number}",
+            station_id="shigatse",
+            component=draw(st.sampled_from(COMPONENTS)),
+            group=draw(st.sampled_from(list(BloodGroup))),
+            collected_at=NOW - timedelta(days=draw(st.integers(0, 34))),
+            expires_at=NOW + timedelta(minutes=draw(st.integers(1, 5000))),
+            epoch=draw(st.integers(0, 3)),
+            traits=draw(traits),
+        )
+        for number in range(count)
+    ]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> list[Case]:
+    found = []
+    for number in range(draw(st.integers(1, 5))):
+        lines = tuple(
+            RequestLine(
+                line_no=line_no,
+                component=draw(st.sampled_from(COMPONENTS)),
+                quantity=draw(st.integers(1, 5)),
+                attributes=draw(attributes),
+            )
+            for line_no in range(1, draw(st.integers(1, 2)) + 1)
+        )
+        request = build_request(
+            request_id=f"r{number}",
+            lines=lines,
+            patient=draw(patients),
+            priority=draw(st.sampled_from(list(Priority))),
+            needed_in_h=draw(st.floats(-1, 6)),
+        )
+        found.append(
+            Case(
+                request=request,
+                hospital=PEOPLES,
+                policy=StationPolicy(),
+                journey=Journey(eta_s=ETA_S, estimated=False),
+                version=1,
+                cause_id=f"e{number}",
+            )
+        )
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(units=shelves(), batch=cases())
+def test_every_decision_is_safe_and_complete(units: list[ShelfUnit], batch: list[Case]) -> None:
+    by_id = {unit.unit_id: unit for unit in units}
+    decisions = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
+    promised: set[str] = set()
+    for case, decision in zip(batch, decisions, strict=True):
+        assert decision.request_id == case.request.request_id
+        for line, told in zip(case.request.lines, decision.lines, strict=True):
+            assert told.requested == line.quantity
+            assert len(told.reserved) + told.uncovered + told.refused == line.quantity
+            if told.uncovered or told.refused:
+                assert told.refusals, "a refusal without a reason"
+            allowed = {candidate.group for candidate in case.candidates(line)}
+            for chosen in told.reserved:
+                unit = by_id[chosen.unit_id]
+                assert chosen.unit_id not in promised
+                promised.add(chosen.unit_id)
+                assert unit.component is line.component
+                assert unit.group in allowed
+                assert unit.expires_at > NOW + timedelta(seconds=ETA_S)
+                assert chosen.epoch == unit.epoch + 1
+                assert not line.attributes.irradiated or unit.traits.irradiated
+                assert not line.attributes.leukoreduced or unit.traits.leukoreduced
+                assert set(line.attributes.antigen_negative) <= set(unit.traits.antigen_negative)
+                assert chosen.reason.rule
+        if decision.outcome is Outcome.REFUSED:
+            assert not decision.waiting_for
+        else:
+            assert decision.waiting_for
+
+
+@settings(max_examples=50, deadline=None)
+@given(units=shelves(), batch=cases(), seed=st.randoms(use_true_random=False))
+def test_the_order_of_the_shelf_does_not_matter(
+    units: list[ShelfUnit], batch: list[Case], seed: Random
+) -> None:
+    shuffled = list(units)
+    seed.shuffle(shuffled)
+    first = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
+    again = decide_batch(batch, shelf=Shelf(shuffled), now=NOW, hold_s=3600)
+    assert first == again
+
+
+@settings(max_examples=80, deadline=None)
+@given(units=shelves(), batch=cases())
+def test_nothing_that_fits_is_left_while_something_is_uncovered(
+    units: list[ShelfUnit], batch: list[Case]
+) -> None:
+    """Greedy may choose badly, but it must not leave a usable unit beside a waiting patient."""
+    case = batch[0]
+    shelf = Shelf(units)
+    (decision,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
+    chosen = {unit.unit_id for line in decision.lines for unit in line.reserved}
+    left = [unit for unit in units if unit.unit_id not in chosen]
+    (again,) = decide_batch([case], shelf=Shelf(left), now=NOW, hold_s=3600)
+    for line, rest in zip(decision.lines, again.lines, strict=True):
+        capped = any(reason.code == "o_negative_cap" for reason in line.refusals)
+        if line.uncovered and not capped:
+            assert not rest.reserved
