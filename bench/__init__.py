@@ -1,0 +1,1 @@
+"""Latency and throughput, each beside a floor of the same run. Ratios count, not figures."""

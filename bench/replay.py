@@ -1,0 +1,98 @@
+"""The throughput floor: the statements of real decisions, sent again without Kafka or deciding.
+
+The services decide batches of 64 on one database while the driver's query log records every
+statement with its arguments; the same statements then run on an untouched copy of that database, on
+one connection. What the whole system reaches of that rate is the ratio.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from models.topics import TopicName
+from streams.composition import build_services
+from streams.ports import Clock, Record
+from streams.store.database import Database
+
+Statement = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(slots=True)
+class Recording:
+    """Statements in order, BEGIN and COMMIT among them; `batches` counts the commits."""
+
+    statements: list[Statement] = field(default_factory=list)
+    requests: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedClock:
+    """Decides every batch at the same instant, so that the copy is asked the very same."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        return self.at
+
+    def real_s_until(self, instant: datetime) -> float:
+        return max(0.0, (instant - self.at).total_seconds())
+
+
+async def record_decisions(
+    dsn: str, batches: Sequence[Sequence[Record]], *, clock: Clock
+) -> Recording:
+    """Decide batches in process and record what PostgreSQL was asked."""
+    database = await Database.open(dsn, size=1, name="bench-record")
+    recording = Recording()
+    try:
+        services = build_services(database=database, clock=clock, hold_s=3600)
+        await services.directory.refresh()
+        handle = services.handlers[TopicName.REQUESTS]
+        async with database.connection() as connection:
+            connection.add_query_logger(
+                lambda logged: recording.statements.append((logged.query, tuple(logged.args)))
+            )
+            # The pool hands out the same single connection again; its logger stays with it.
+            raw = connection
+        del raw
+        start = time.perf_counter()
+        for batch in batches:
+            await handle(batch)
+            recording.requests += len(batch)
+        recording.seconds = time.perf_counter() - start
+    finally:
+        await database.close()
+    return recording
+
+
+async def replay(dsn: str, recording: Recording) -> float:
+    """Send the recorded statements again on one connection; return requests a second."""
+    database = await Database.open(dsn, size=1, name="bench-replay")
+    try:
+        async with database.connection() as connection:
+            start = time.perf_counter()
+            for query, args in recording.statements:
+                if args:
+                    await connection.fetch(query, *args)
+                else:
+                    await connection.execute(query)
+            return recording.requests / (time.perf_counter() - start)
+    finally:
+        await database.close()
+
+
+async def clone_database(server_dsn: str, *, source: str, target: str) -> None:
+    """Make `target` a file-level copy of `source`, which nobody may be connected to."""
+    connection = await asyncpg.connect(server_dsn)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')
+        await connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
+    finally:
+        await connection.close()
