@@ -94,17 +94,6 @@ def _list_candidates(
     return _ranked(found)
 
 
-def needs_rhd_negative(patient: Patient) -> bool:
-    """Return whether RhD+ red cells would harm: anti-D, or RhD- and may bear children."""
-    if patient.has_anti_d:
-        return True
-    if patient.asian_del:
-        return False
-    if patient.group is None:
-        return _is_unknown_but_protected(patient)
-    return patient.group.rhd is RhD.NEGATIVE and _may_bear_children(patient)
-
-
 def _rule(name: str) -> str:
     return f"{_RULES[name]['rule'] if name in _RULES else name}@{RULES_VERSION}"
 
@@ -156,19 +145,21 @@ def _red_cells(
         fallback = tuple(Abo(donor) for donor in _RULES["rhd_fallback"][group.abo])
         allowed = tuple(abo for abo in fallback if abo in donors)
         yield from _groups(allowed, RhD.POSITIVE, _rule("rhd_fallback"))
+        if component_class is ComponentClass.WHOLE_BLOOD:
+            rule = _rule("rhd_fallback")
+            yield Candidate(group=BloodGroup.O_POS, rank=0, rule=rule, low_titre_only=True)
 
 
 def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Candidate]:
-    wants_positive = group.rhd is RhD.POSITIVE and not patient.has_anti_d
+    served_as_positive = group.rhd is RhD.POSITIVE or patient.asian_del
+    wants_positive = served_as_positive and not patient.has_anti_d
     for rhd in (RhD.POSITIVE, RhD.NEGATIVE) if wants_positive else (RhD.NEGATIVE,):
         yield Candidate(group=BloodGroup.of(Abo.O, rhd), rank=0, rule=rule, low_titre_only=True)
 
 
 def _may_fall_back(patient: Patient, priority: Priority) -> bool:
-    """Signed consent, no anti-D; for one who may bear children only while life is in danger."""
-    if patient.rhd_consent is None or patient.has_anti_d:
-        return False
-    return _is_emergency(priority) or not _may_bear_children(patient)
+    """Signed consent, no anti-D, and life in danger."""
+    return patient.rhd_consent is not None and not patient.has_anti_d and _is_emergency(priority)
 
 
 def _unknown_red_cells(
@@ -227,7 +218,7 @@ def _platelet_rhd_order(patient: Patient, priority: Priority) -> tuple[RhD, ...]
     if positive_first or (patient.group is None and not _is_unknown_but_protected(patient)):
         return (RhD.POSITIVE, RhD.NEGATIVE)
     unknown_and_dying = patient.group is None and _is_emergency(priority)
-    if needs_rhd_negative(patient) and not (
+    if _may_bear_children(patient) and not (
         patient.anti_d_prophylaxis_ordered or unknown_and_dying
     ):
         return (RhD.NEGATIVE,)

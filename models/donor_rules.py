@@ -57,6 +57,10 @@ class WaveRule(CitedRule):
     answer_window_s: int = Field(ge=60)
 
 
+class ArrivalRule(CitedRule):
+    default_eta_s: int = Field(ge=60)
+
+
 class ServesRule(CitedRule):
     components: tuple[Component, ...] = Field(min_length=1)
 
@@ -73,9 +77,11 @@ class DonorRules(RuleSet):
     deferral: CitedRule
     availability: CitedRule
     one_call: CitedRule
+    once_per_cause: CitedRule
     acceptance: AcceptanceRule
     show_up: ShowUpRule
     wave: WaveRule
+    arrival: ArrivalRule
     serves: ServesRule
 
 

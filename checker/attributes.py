@@ -1,0 +1,65 @@
+"""What a unit must have beside its group: demanded attributes, antibodies, the hospital's means.
+
+Pure. Each fault comes back as a sentence; no fault, an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from checker.compatibility import Patient
+from checker.rows import Unit
+
+_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "low_titre")
+_WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
+_FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
+
+
+def list_lacking(
+    *, unit: Unit, wanted: Mapping[str, Any], patient: Patient, held_at: datetime
+) -> list[str]:
+    """List what the unit lacks of what the line demands and the patient's antibodies require.
+
+    Args:
+        unit: The promised unit.
+        wanted: `attributes` of the request line; a missing one is not demanded.
+        patient: As known when the unit was chosen.
+        held_at: When it was chosen; `max_age_d` counts up to it.
+    """
+    lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
+    if wanted.get("washed") and not _is_washed(unit):
+        lacking.append("washed")
+    if wanted.get("identical_group_only") and unit.blood_group != patient.group:
+        lacking.append("identical_group_only")
+    lacking += [f"hla {name}" for name in _missing(wanted, "hla_matched", unit, "hla")]
+    lacking += [f"{name}-" for name in sorted(_unwanted_antigens(unit, wanted, patient))]
+    limit_d = wanted.get("max_age_d")
+    if limit_d is not None and held_at - unit.collected_at > timedelta(days=limit_d):
+        lacking.append(f"max_age_d {limit_d}")
+    return lacking
+
+
+def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
+    """Whether the unit is frozen and the hospital cannot thaw."""
+    return unit.component in _FROZEN and hospital.get("can_thaw", True) is False
+
+
+def _is_washed(unit: Unit) -> bool:
+    return unit.component == "washed_red_cells" or bool(unit.traits.get("washed"))
+
+
+def _missing(wanted: Mapping[str, Any], demand: str, unit: Unit, trait: str) -> list[str]:
+    return sorted(set(wanted.get(demand) or ()) - set(unit.traits.get(trait) or ()))
+
+
+def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) -> set[str]:
+    """Antigens the unit may carry and must not; RhD is on the label, and plasma carries none."""
+    against = set(wanted.get("antigen_negative") or ())
+    if unit.component in _WITH_RED_CELLS:
+        against |= patient.antibodies
+    absent = set(unit.traits.get("antigen_negative") or ())
+    if unit.blood_group.endswith("-"):
+        absent.add("D")
+    return against - absent

@@ -1,0 +1,1 @@
+"""The checks: pure functions from everything that was read to findings, one room per matter."""

@@ -1,0 +1,92 @@
+"""Whether every promised unit may be transfused to the patient, by the checker's own table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from checker.attributes import is_beyond_hospital, list_lacking
+from checker.compatibility import O_NEGATIVE_CAP, Situation, get_allowed
+from checker.history import Version
+from checker.report import Finding
+from checker.rows import Promise, Request, Unit
+from checker.world import World
+
+_WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
+
+
+def find_incompatible(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
+    for promise in world.rows.promises:
+        unit = world.units.get(promise.unit_id)
+        request = world.requests.get(promise.request_id or "")
+        if unit is None or request is None:
+            continue
+        told = _fault(world, promise, unit, request, histories[request.request_id])
+        if told:
+            yield Finding(subject=unit.unit_id, told=f"{request.request_id}: {told}")
+    yield from _find_beyond_cap(world, histories)
+
+
+def _fault(
+    world: World, promise: Promise, unit: Unit, request: Request, versions: list[Version]
+) -> str:
+    line = world.lines.get((request.request_id, promise.line_no or 0))
+    if line is not None and line.component != unit.component:
+        return f"成分不符 · {unit.component}, the line asks for {line.component}"
+    hospital = world.hospitals.get(request.hospital_id)
+    if hospital is not None and is_beyond_hospital(unit=unit, hospital=hospital.body):
+        return f"医院不能解冻 · {unit.component}, the hospital cannot thaw"
+    # Only a held unit can still be exchanged, so only it must fit the request as it is now.
+    judged = versions[-1:] if promise.status == "held" else versions
+    faults = [_fault_under(world, promise, unit, request, version) for version in judged]
+    return faults[-1] if all(faults) else ""
+
+
+def _fault_under(
+    world: World, promise: Promise, unit: Unit, request: Request, version: Version
+) -> str:
+    patient = version.patient
+    station = world.stations.get(request.station_id)
+    policy = station.body.get("policy") or {} if station is not None else {}
+    allowed = get_allowed(
+        Situation(
+            component=unit.component,
+            patient=patient,
+            emergency=version.priority == "life_threatening",
+            low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
+        )
+    )
+    terms = allowed.get(unit.blood_group)
+    recipient = patient.group or "未知 · unknown"
+    if terms is None:
+        return f"血型不容 · {unit.component} {unit.blood_group} → {recipient}"
+    if terms.low_titre and not unit.traits.get("low_titre"):
+        return f"须低效价 · low titre needed: {unit.blood_group} → {recipient}"
+    lacking = list_lacking(
+        unit=unit,
+        wanted=version.wanted(promise.line_no),
+        patient=patient,
+        held_at=promise.held_at,
+    )
+    return f"缺少 · lacks {', '.join(lacking)}" if lacking else ""
+
+
+def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
+    """Unknown patients with more unconfirmed O RhD- than the cap, over all their requests."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for promise in world.rows.promises:
+        request = world.requests.get(promise.request_id or "")
+        if request is None or promise.status in {"released", "lost"}:
+            continue
+        patient = histories[request.request_id][-1].patient
+        is_rationed = patient.group is None and not patient.has_anti_d
+        if is_rationed and promise.blood_group == "O-" and promise.component in _WITH_RED_CELLS:
+            # Without a pseudonym the request is all that is known of the patient.
+            counts[request.hospital_id, patient.reference or request.request_id] += 1
+    for (hospital_id, patient_id), count in counts.items():
+        if count > O_NEGATIVE_CAP:
+            yield Finding(
+                subject=patient_id,
+                told=f"未定型 O- 超限 · {count} of unconfirmed O- at {hospital_id}, "
+                f"at most {O_NEGATIVE_CAP}",
+            )

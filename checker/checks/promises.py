@@ -1,0 +1,124 @@
+"""Whether a unit was promised twice, as another unit than it is, or beyond what was asked.
+
+Promises are read twice over: from the rows of PostgreSQL, and replayed from the decisions and
+transfers on Kafka without looking at those rows. An index that is missing in the database shows in
+both; a log that tells hospitals something else than the rows shows in the second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+
+from checker.checks.replay import replay_bindings
+from checker.history import Version
+from checker.intervals import Binding, list_overlaps
+from checker.report import Finding
+from checker.rows import Promise
+from checker.world import World
+
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far a clock that was read before a row was locked may lie behind it, in a fast drill."""
+
+
+def find_promised_twice(world: World) -> Iterator[Finding]:
+    by_row = {
+        unit_id: [_binding(promise) for promise in promises]
+        for unit_id, promises in world.promises_of_units.items()
+    }
+    for place, bindings in (("PostgreSQL", by_row), ("Kafka", replay_bindings(world))):
+        for unit_id, bound in bindings.items():
+            for earlier, later in list_overlaps(bound):
+                if _is_skew(earlier, later, world.trails.get(unit_id, [])):
+                    continue
+                yield Finding(
+                    subject=unit_id,
+                    told=f"{place}: {earlier.holder} 未了又许 · still held, then {later.holder}",
+                )
+    yield from _find_reused_epochs(world)
+
+
+def _binding(promise: Promise) -> Binding:
+    """A unit that a patient received is bound for good; one that a neighbour received is not."""
+    is_for_good = promise.status == "received" and promise.request_id is not None
+    return Binding(
+        holder=promise.promise_id,
+        begins_at=promise.held_at,
+        ends_at=None if is_for_good else promise.ended_at,
+    )
+
+
+def _is_skew(earlier: Binding, later: Binding, trail: list[str]) -> bool:
+    """Whether an overlap is one of clocks only.
+
+    A transaction reads its clock, then waits for the unit's row; a release that comes in between
+    carries a later time than the promise that follows it. The audit is written under the row's
+    lock, so there the release stands before the promise.
+    """
+    if earlier.ends_at is None or earlier.ends_at - later.begins_at > CLOCK_SKEW:
+        return False
+    return bool(trail) and not _is_reserved_twice(trail)
+
+
+def _is_reserved_twice(trail: list[str]) -> bool:
+    return any(pair == ("reserved", "reserved") for pair in pairwise(trail))
+
+
+def _find_reused_epochs(world: World) -> Iterator[Finding]:
+    counts = Counter((promise.unit_id, promise.epoch) for promise in world.rows.promises)
+    for (unit_id, epoch), count in counts.items():
+        if count > 1:
+            yield Finding(subject=unit_id, told=f"{count} 次承诺同一期号 · share epoch {epoch}")
+
+
+def find_mismatches(world: World) -> Iterator[Finding]:
+    """Promises, as kept and as told, whose component or group is not the unit's."""
+    for promise in world.rows.promises:
+        unit = world.units.get(promise.unit_id)
+        is_own = unit and (unit.component, unit.blood_group) == (
+            promise.component,
+            promise.blood_group,
+        )
+        if not is_own:
+            told = f"{promise.promise_id}: {promise.component} {promise.blood_group}"
+            yield Finding(subject=promise.unit_id, told=f"承诺与血袋不符 · not the unit's {told}")
+    promises = {promise.promise_id: promise for promise in world.rows.promises}
+    told_of: set[tuple[str, str, str, str]] = set()
+    for decision, _ in world.decisions_on_log.values():
+        for line in decision.get("lines") or ():
+            for unit_told in line.get("reserved") or ():
+                names = ("promise_id", "unit_id", "component", "group")
+                promise_id, unit_id, component, group = (str(unit_told.get(n)) for n in names)
+                told_of.add((promise_id, unit_id, component, group))
+    for promise_id, unit_id, component, group in told_of:
+        kept = promises.get(promise_id)
+        if kept is None:
+            yield Finding(subject=unit_id, told=f"无此承诺 · told on Kafka, not kept: {promise_id}")
+        elif (kept.unit_id, kept.component, kept.blood_group) != (unit_id, component, group):
+            told = f"{promise_id}: {unit_id} {component} {group}"
+            yield Finding(subject=unit_id, told=f"日志所述不符 · Kafka tells otherwise: {told}")
+
+
+def find_over_promised(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
+    """Lines with more units on them than were asked.
+
+    Units that already left cannot be called back by an amendment, so they are held against the most
+    that was ever asked; units that are only held are held against what is asked now.
+    """
+    counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    for promise in world.rows.promises:
+        if promise.request_id is not None and promise.line_no is not None:
+            counts[promise.request_id, promise.line_no][promise.status] += 1
+    for (request_id, line_no), count in counts.items():
+        total = count["held"] + count["issued"] + count["received"]
+        line = world.lines.get((request_id, line_no))
+        now = line.quantity if line else 0
+        versions = histories.get(request_id, ())
+        asked = (int(v.lines[line_no]["quantity"]) for v in versions if line_no in v.lines)
+        limit = now if count["held"] else max(asked, default=now)
+        if total > max(limit, now):
+            yield Finding(
+                subject=request_id, told=f"第 {line_no} 行 · line {line_no}: {total} > {limit}"
+            )

@@ -1,0 +1,146 @@
+"""Who held which unit when, replayed from the log alone.
+
+A decision names the units it reserves and, by its numbers, says how many earlier ones stay: what a
+line asks, less what is reserved now, uncovered and refused. So a promise is bound from the first
+decision that names it until one that leaves no room for it, or the request's end. A transfer binds
+its units from its agreement until each is reported received or discarded, or the transfer ends. A
+transfer that is called off has no event of its own; its end is read from its row.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from checker.checks.requests import ENDED
+from checker.intervals import Binding
+from checker.world import STOCK, TRANSFERS, World, parse_instant
+
+Reports = Mapping[str, list[tuple[str, datetime]]]
+"""Unit id to what stations reported of it, and when it happened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    promise_id: str
+    unit_id: str
+    line_no: int
+
+
+def replay_bindings(world: World) -> dict[str, list[Binding]]:
+    """Return every unit's bindings."""
+    found: dict[str, list[Binding]] = defaultdict(list)
+    by_request: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for decision, _ in world.decisions_on_log.values():
+        by_request[str(decision.get("request_id"))].append(decision)
+    reports = _read_reports(world)
+    for decisions in by_request.values():
+        for unit_id, binding in _replay_request(decisions, reports):
+            found[unit_id].append(binding)
+    for unit_id, binding in _replay_transfers(world, reports):
+        found[unit_id].append(binding)
+    return found
+
+
+def _replay_request(
+    decisions: list[dict[str, Any]], reports: Reports
+) -> Iterator[tuple[str, Binding]]:
+    bound: dict[_Told, datetime] = {}
+    for decision in sorted(decisions, key=lambda one: int(one["version"])):
+        at = parse_instant(decision["decided_at"])
+        for told in _list_given_up(decision, bound, reports):
+            yield told.unit_id, _bind(told, begins_at=bound.pop(told), ends_at=at)
+        for told in _list_told(decision):
+            bound.setdefault(told, at)
+    for told, begun_at in bound.items():
+        yield told.unit_id, _bind(told, begins_at=begun_at, ends_at=None)
+
+
+def _bind(told: _Told, *, begins_at: datetime, ends_at: datetime | None) -> Binding:
+    return Binding(holder=told.promise_id, begins_at=begins_at, ends_at=ends_at)
+
+
+def _list_given_up(
+    decision: Mapping[str, Any], bound: Mapping[_Told, datetime], reports: Reports
+) -> list[_Told]:
+    """List the bound units that a decision leaves no room for."""
+    if decision.get("outcome") in ENDED:
+        return list(bound)
+    lines = decision.get("lines") or ()
+    if not lines:
+        return list(bound) if decision.get("outcome") == "waiting" else []
+    named = set(_list_told(decision))
+    room = {int(line["line_no"]): _count_kept(line) for line in lines}
+    earlier: dict[int, list[_Told]] = defaultdict(list)
+    for told in bound:
+        if told not in named:
+            earlier[told.line_no].append(told)
+    given_up: list[_Told] = []
+    for line_no, promises in earlier.items():
+        kept = room.get(line_no, 0)
+        if kept <= 0:
+            given_up += promises
+        elif kept < len(promises):
+            # The numbers do not say which; a unit on its way stays with its request.
+            given_up += [one for one in promises if not _has_left(one, bound[one], reports)]
+    return given_up
+
+
+def _count_kept(line: Mapping[str, Any]) -> int:
+    named = len(line.get("reserved") or ())
+    return int(line["requested"]) - named - int(line.get("uncovered", 0) + line.get("refused", 0))
+
+
+def _list_told(decision: Mapping[str, Any]) -> Iterator[_Told]:
+    for line in decision.get("lines") or ():
+        for unit in line.get("reserved") or ():
+            yield _Told(
+                promise_id=str(unit["promise_id"]),
+                unit_id=str(unit["unit_id"]),
+                line_no=int(line["line_no"]),
+            )
+
+
+def _has_left(told: _Told, since: datetime, reports: Reports) -> bool:
+    return any(what == "issued" and at >= since for what, at in reports.get(told.unit_id, ()))
+
+
+def _replay_transfers(world: World, reports: Reports) -> Iterator[tuple[str, Binding]]:
+    agreed: dict[str, dict[str, Any]] = {}
+    ended: dict[str, datetime] = {
+        row.transfer_id: row.updated_at for row in world.rows.transfers if row.status == "cancelled"
+    }
+    for record in world.log.of(TRANSFERS):
+        transfer = record.body.get("transfer") if isinstance(record.body, dict) else None
+        if not isinstance(transfer, dict):
+            continue
+        agreed.setdefault(str(transfer["transfer_id"]), transfer)
+        if transfer.get("status") in {"completed", "cancelled"} and record.time:
+            ended.setdefault(str(transfer["transfer_id"]), parse_instant(record.time))
+    for transfer_id, transfer in agreed.items():
+        begins_at = parse_instant(transfer["agreed_at"])
+        for unit_id in map(str, transfer.get("unit_ids") or ()):
+            ends = [
+                at
+                for what, at in reports.get(unit_id, ())
+                if at >= begins_at and what in {"received", "discarded"}
+            ]
+            if transfer_id in ended:
+                ends.append(ended[transfer_id])
+            ends_at = min(ends, default=None)
+            yield unit_id, Binding(holder=transfer_id, begins_at=begins_at, ends_at=ends_at)
+
+
+def _read_reports(world: World) -> Reports:
+    found: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    for record in world.log.of(STOCK):
+        if record.coordinate in world.quarantined.coordinates:
+            continue
+        body = record.body if isinstance(record.body, dict) else {}
+        if body.get("change") in {"issued", "received", "discarded"}:
+            happened_at = parse_instant(str(body["happened_at"]))
+            found[str(body.get("unit_id"))].append((str(body["change"]), happened_at))
+    return found

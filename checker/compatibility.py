@@ -1,0 +1,230 @@
+"""Which donor groups may go to a patient: the checker's own table, written from the sources.
+
+Pure. Rows are written out with their RhD, the way a wall chart shows them, rather than computed; a
+slip in the engine's arithmetic on groups can so not be repeated here. It says what is allowed, not
+what is best, except where the source gives an order.
+
+Facts that are not known are settled by trying every possibility: who may belong to a protected
+group is protected.
+
+Source: Lifeblood component compatibility; Victoria (cap of unconfirmed O RhD-); the Chinese RhD-
+emergency fallback; Blood 2023;141:2141 for Asian-type DEL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+O_NEGATIVE_CAP = 4
+"""Units of unconfirmed O RhD- that one unknown patient may get (Victoria)."""
+
+LAST_CHILDBEARING_AGE = 50
+LAST_PROTECTED_AGE_OF_BOYS = 18
+
+_RED_CELLS = {
+    "O-": "O-",
+    "O+": "O+ O-",
+    "A-": "A- O-",
+    "A+": "A+ A- O+ O-",
+    "B-": "B- O-",
+    "B+": "B+ B- O+ O-",
+    "AB-": "AB- A- B- O-",
+    "AB+": "AB+ AB- A+ A- B+ B- O+ O-",
+}
+RHD_FALLBACK = {
+    "O-": "O- O+",
+    "A-": "A- O- A+ O+",
+    "B-": "B- O- B+ O+",
+    "AB-": "AB- A- B- O- AB+ A+ B+ O+",
+}
+"""In the order of the source: for RhD- patients in an emergency, with signed consent, no anti-D."""
+
+_PLASMA = {
+    "O": "O- O+ A- A+ B- B+ AB- AB+",
+    "A": "A- A+ AB- AB+",
+    "B": "B- B+ AB- AB+",
+    "AB": "AB- AB+",
+}
+_EVERY_GROUP = "O- O+ A- A+ B- B+ AB- AB+"
+_RED_CELL_COMPONENTS = {"red_cells", "washed_red_cells", "frozen_red_cells"}
+_PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """What the choice depends on; None is unknown."""
+
+    group: str | None = None
+    sex: str | None = None
+    age_years: int | None = None
+    antibodies: frozenset[str] = frozenset()
+    asian_del: bool = False
+    consented_to_rhd_positive: bool = False
+    prophylaxis_ordered: bool = False
+    reference: str | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Patient:
+        return cls(
+            group=body.get("group"),
+            sex=body.get("sex"),
+            age_years=body.get("age_years"),
+            antibodies=frozenset(body.get("antibodies") or ()),
+            asian_del=bool(body.get("asian_del")),
+            consented_to_rhd_positive=body.get("rhd_consent") is not None,
+            prophylaxis_ordered=bool(body.get("anti_d_prophylaxis_ordered")),
+            reference=body.get("reference"),
+        )
+
+    @property
+    def has_anti_d(self) -> bool:
+        return "D" in self.antibodies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On what terms a group may go to a patient.
+
+    Attributes:
+        low_titre: Only units with low anti-A and anti-B titre.
+        capped: Counts towards `O_NEGATIVE_CAP`.
+    """
+
+    low_titre: bool = False
+    capped: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything about a line but the units.
+
+    Attributes:
+        emergency: Life is in danger; the exceptions of the sources exist only then.
+        low_titre_a_plasma: The station's policy lets low-titre A plasma go to AB and the unknown.
+    """
+
+    component: str
+    patient: Patient
+    emergency: bool
+    low_titre_a_plasma: bool = field(default=False)
+
+
+def get_allowed(situation: Situation) -> dict[str, Terms]:
+    """Return every donor group that may be given, with its terms.
+
+    Raises:
+        ValueError: The component is none that the table knows.
+    """
+    component = situation.component
+    if component in _RED_CELL_COMPONENTS:
+        return _red_cells(situation)
+    if component in _PLASMA_COMPONENTS:
+        return _plasma(situation)
+    if component == "platelets":
+        return _platelets(situation)
+    if component == "whole_blood":
+        return _whole_blood(situation)
+    raise ValueError(f"unknown component: {component}")
+
+
+def may_bear_children(patient: Patient) -> bool:
+    """Whether any completion of the unknown facts is a woman of childbearing age."""
+    return any(
+        sex == "female" and age <= LAST_CHILDBEARING_AGE for sex, age in _completions(patient)
+    )
+
+
+def is_protected_while_unknown(patient: Patient) -> bool:
+    """Female to 50 or male to 18, or one who may be."""
+    return any(
+        age <= (LAST_CHILDBEARING_AGE if sex == "female" else LAST_PROTECTED_AGE_OF_BOYS)
+        for sex, age in _completions(patient)
+    )
+
+
+def _completions(patient: Patient) -> list[tuple[str, int]]:
+    sexes = ("female", "male") if patient.sex is None else (patient.sex,)
+    # Every limit is an upper one, so the youngest possibility stands for all of them.
+    age = 0 if patient.age_years is None else patient.age_years
+    return [(sex, age) for sex in sexes]
+
+
+def _rows(text: str) -> dict[str, Terms]:
+    return {group: Terms() for group in text.split()}
+
+
+def _only_negative(allowed: Mapping[str, Terms]) -> dict[str, Terms]:
+    return {group: terms for group, terms in allowed.items() if group.endswith("-")}
+
+
+def _red_cells(situation: Situation) -> dict[str, Terms]:
+    patient = situation.patient
+    if patient.group is None:
+        return _unknown_group_o(situation)
+    row = _RED_CELLS[patient.group]
+    if patient.group.endswith("-"):
+        if patient.asian_del:
+            row = _RED_CELLS[patient.group.replace("-", "+")]
+        elif patient.consented_to_rhd_positive and situation.emergency:
+            row = RHD_FALLBACK[patient.group]
+    return _only_negative(_rows(row)) if patient.has_anti_d else _rows(row)
+
+
+def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
+    if situation.patient.has_anti_d:
+        # RhD+ would harm and nothing else is left, so rationing has no place here.
+        return {"O-": Terms()}
+    allowed = {"O-": Terms(capped=True)}
+    if situation.emergency or not is_protected_while_unknown(situation.patient):
+        # O RhD+ is never withheld for life-saving.
+        allowed["O+"] = Terms()
+    return allowed
+
+
+def _whole_blood(situation: Situation) -> dict[str, Terms]:
+    """ABO identical, RhD as for red cells; in an emergency group O of low titre beside it."""
+    by_red_cells = _red_cells(situation)
+    patient = situation.patient
+    if patient.group is None:
+        if not situation.emergency:
+            return {}
+        return {g: Terms(low_titre=True, capped=t.capped) for g, t in by_red_cells.items()}
+    abo = patient.group[:-1]
+    allowed = {group: terms for group, terms in by_red_cells.items() if group[:-1] == abo}
+    if situation.emergency:
+        for group in ("O-", "O+"):
+            if group in by_red_cells:
+                allowed.setdefault(group, Terms(low_titre=True))
+    return allowed
+
+
+def _plasma(situation: Situation) -> dict[str, Terms]:
+    group = situation.patient.group
+    abo = "AB" if group is None else group[:-1]
+    allowed = _rows(_PLASMA[abo])
+    if abo == "AB" and situation.low_titre_a_plasma:
+        allowed |= {"A-": Terms(low_titre=True), "A+": Terms(low_titre=True)}
+    return allowed
+
+
+def _platelets(situation: Situation) -> dict[str, Terms]:
+    """Plasma-compatible without condition, every other group only of low titre."""
+    patient = situation.patient
+    abo = "AB" if patient.group is None else patient.group[:-1]
+    compatible = _PLASMA[abo].split()
+    allowed = {g: Terms(low_titre=g not in compatible) for g in _EVERY_GROUP.split()}
+    return _only_negative(allowed) if _needs_negative_platelets(situation) else allowed
+
+
+def _needs_negative_platelets(situation: Situation) -> bool:
+    patient = situation.patient
+    if patient.has_anti_d:
+        return True
+    may_be_negative = patient.group is None or patient.group.endswith("-")
+    if not may_be_negative or patient.asian_del or patient.prophylaxis_ordered:
+        return False
+    if patient.group is None and situation.emergency:
+        return False
+    return may_bear_children(patient)

@@ -1,0 +1,82 @@
+"""Whether a donor may be called to give whole blood: the checker's own rule.
+
+Pure. The calendar day of a call depends on the time zone that is meant (UTC or China's); a rule is
+only broken if it is broken on both days, so a call at midnight is not called a fault.
+
+Source: 献血法 art. 9 (six months between donations of whole blood); GB 18467-2011 (age 18-55, to 60
+for repeat donors without reactions; 50 kg for men, 45 kg for women; four weeks after platelets).
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+from checker.world import parse_instant
+
+INTERVAL_MONTHS = 6
+AFTER_PLATELETS = timedelta(weeks=4)
+AGE_FROM, AGE_TO, AGE_TO_REPEAT = 18, 55, 60
+MINIMUM_KG = {"male": 50.0, "female": 45.0}
+_CHINA = timezone(timedelta(hours=8))
+
+
+def list_reasons(
+    *, donor: Mapping[str, Any], whole_blood_on: Iterable[date], called_at: datetime
+) -> list[str]:
+    """List why the donor must not have been called; empty if the call was right.
+
+    Args:
+        donor: The donor's record.
+        whole_blood_on: Days of whole-blood donations that lay before the call.
+        called_at: Aware instant of the call.
+    """
+    reasons = _standing_reasons(donor, called_at)
+    days = {called_at.astimezone(zone).date() for zone in (UTC, _CHINA)}
+    last = max(whole_blood_on, default=None)
+    platelets = donor.get("last_platelets_on")
+
+    def always(is_broken: Callable[[date], bool]) -> bool:
+        return all(is_broken(day) for day in days)
+
+    if last is not None and always(lambda day: day < add_months(last, INTERVAL_MONTHS)):
+        reasons.append(f"全血间隔不足 6 个月 · under 6 months since {last}")
+    if platelets and always(lambda day: day < date.fromisoformat(platelets) + AFTER_PLATELETS):
+        reasons.append(f"献血小板后不足 4 周 · under 4 weeks since platelets on {platelets}")
+    born = date.fromisoformat(donor["born_on"])
+    oldest = AGE_TO_REPEAT if donor.get("repeat_without_reaction") else AGE_TO
+    if always(lambda day: not AGE_FROM <= age_on(born, day) <= oldest):
+        reasons.append(f"年龄不符 · age outside {AGE_FROM}-{oldest}, born {born}")
+    return reasons
+
+
+def _standing_reasons(donor: Mapping[str, Any], called_at: datetime) -> list[str]:
+    reasons = []
+    consented_at = donor.get("consented_at")
+    if not consented_at or parse_instant(consented_at) > called_at:
+        reasons.append("没有知情同意 · no consent")
+    for name, told in (
+        ("deferred_until", "暂缓献血 · deferred"),
+        ("unavailable_until", "不便 · away"),
+    ):
+        until = donor.get(name)
+        if until and parse_instant(until) > called_at:
+            reasons.append(f"{told} until {until}")
+    if donor["weight_kg"] < MINIMUM_KG[donor["sex"]]:
+        reasons.append(f"体重不足 · weight {donor['weight_kg']} kg")
+    return reasons
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the same day so many months later, or the last day of a shorter month."""
+    index = day.year * 12 + day.month - 1 + months
+    year, month = divmod(index, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return date(year, month + 1, min(day.day, last))
+
+
+def age_on(born: date, day: date) -> int:
+    """Return the completed years of age."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

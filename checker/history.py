@@ -1,0 +1,85 @@
+"""What a request said at each time: as opened, after each amendment, and as PostgreSQL has it now.
+
+A unit was chosen for the request as it stood then. The log does not tell at which instant an
+amendment was taken in, so a choice that cannot be undone any more is judged leniently: it is wrong
+if no version of the request would have allowed it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from checker.compatibility import Patient
+from checker.rows import Request
+from checker.world import REQUESTS, World
+
+
+class RowError(ValueError):
+    """A row's JSON is not what the schema's owner writes; judging it would be guessing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a request.
+
+    Attributes:
+        lines: Line number to the line as asked; packs of the hospital's protocol are not in it.
+    """
+
+    patient: Patient
+    priority: str
+    lines: Mapping[int, Mapping[str, Any]]
+
+    def wanted(self, line_no: int | None) -> Mapping[str, Any]:
+        line = self.lines.get(line_no, {}) if line_no is not None else {}
+        return line.get("attributes") or {}
+
+
+def read_histories(world: World) -> dict[str, list[Version]]:
+    """Return every version of every request that PostgreSQL has, the current one last.
+
+    Raises:
+        RowError: A request's body has no patient.
+    """
+    told = _read_log(world)
+    return {
+        request.request_id: [*told.get(request.request_id, ()), _current(request)]
+        for request in world.rows.requests
+    }
+
+
+def _read_log(world: World) -> Mapping[str, list[Version]]:
+    bodies: dict[str, dict[str, Any]] = {}
+    found: dict[str, list[Version]] = defaultdict(list)
+    for record in world.log.of(REQUESTS):
+        if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
+            continue
+        opened, amended = record.body.get("request"), record.body.get("amendment")
+        if isinstance(opened, dict):
+            request_id = str(opened.get("request_id"))
+            bodies.setdefault(request_id, opened)
+        elif isinstance(amended, dict) and str(amended.get("request_id")) in bodies:
+            request_id = str(amended["request_id"])
+            bodies[request_id] = {**bodies[request_id], **amended}
+        else:
+            continue
+        found[request_id].append(_version(bodies[request_id]))
+    return found
+
+
+def _current(request: Request) -> Version:
+    body = request.body.get("request", request.body)
+    if "patient" not in body:
+        raise RowError(f"requests.body of {request.request_id} has no patient")
+    return _version({**body, "priority": request.priority})
+
+
+def _version(body: Mapping[str, Any]) -> Version:
+    return Version(
+        patient=Patient.from_json(body.get("patient") or {}),
+        priority=str(body.get("priority")),
+        lines={int(line["line_no"]): line for line in body.get("lines") or ()},
+    )

@@ -1,0 +1,237 @@
+"""The rows of PostgreSQL that the checks need, as plain values.
+
+Owns the SQL of the checker. Everything is read in one read-only snapshot, so that no two tables
+disagree because time passed between them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+import asyncpg
+
+Json = dict[str, Any]
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    unit_id: str
+    component: str
+    blood_group: str
+    collected_at: datetime
+    expires_at: datetime
+    released_at: datetime | None
+    status: str
+    traits: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    request_id: str
+    hospital_id: str
+    station_id: str
+    priority: str
+    needed_by: datetime
+    status: str
+    waiting_for: str
+    version: int
+    body: Json
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    request_id: str
+    line_no: int
+    component: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    decision_id: str
+    request_id: str
+    version: int
+    outcome: str
+    body: Json
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    promise_id: str
+    unit_id: str
+    component: str
+    blood_group: str
+    epoch: int
+    request_id: str | None
+    line_no: int | None
+    transfer_id: str | None
+    status: str
+    held_at: datetime
+    hold_until: datetime
+    ended_at: datetime | None
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in {"held", "issued"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    transfer_id: str
+    status: str
+    body: Json
+    agreed_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    donor_id: str
+    body: Json
+    last_whole_blood_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOut:
+    call_out_id: str
+    donor_id: str
+    status: str
+    called_at: datetime
+    answered_at: datetime | None
+    ended_at: datetime | None
+    unit_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    source: str
+    event_id: str
+    topic: str
+    partition: int
+    log_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbox:
+    topic: str
+    key: str
+    sequence: int | None
+    event_id: str
+    source: str
+    event_type: str
+    made_at: datetime
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    topic: str
+    partition: int
+    log_offset: int
+    body: bytes | None
+    headers: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A unit's change of state in the audit; identifiers rise in the order of the unit's lock."""
+
+    audit_id: int
+    subject: str
+    to_state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility:
+    """A station or a hospital."""
+
+    facility_id: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    key: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """One snapshot of the database."""
+
+    units: list[Unit] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    promises: list[Promise] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    donors: list[Donor] = field(default_factory=list)
+    call_outs: list[CallOut] = field(default_factory=list)
+    inbox: list[Inbox] = field(default_factory=list)
+    outbox: list[Outbox] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    stations: list[Facility] = field(default_factory=list)
+    hospitals: list[Facility] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    trail: list[Step] = field(default_factory=list)
+
+
+async def read_rows(dsn: str) -> Rows:
+    """Read one snapshot.
+
+    Args:
+        dsn: `postgresql://…` of the database that the migrations made.
+
+    Raises:
+        asyncpg.PostgresError: A table or a column is not there.
+        OSError: The server cannot be reached.
+    """
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.set_type_codec(
+            "jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+        )
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return await _read_all(connection)
+    finally:
+        await connection.close()
+
+
+async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
+    return Rows(
+        units=await _read(connection, Unit, "units"),
+        requests=await _read(connection, Request, "requests"),
+        lines=await _read(connection, Line, "request_lines"),
+        decisions=await _read(connection, Decision, "decisions"),
+        promises=await _read(connection, Promise, "promises"),
+        transfers=await _read(connection, Transfer, "transfers"),
+        donors=await _read(connection, Donor, "donors"),
+        call_outs=await _read(connection, CallOut, "call_outs"),
+        inbox=await _read(connection, Inbox, "inbox"),
+        outbox=await _read(connection, Outbox, "outbox"),
+        dead_letters=await _read(connection, DeadLetter, "dead_letters"),
+        stations=await _read(connection, Facility, "stations", "station_id"),
+        hospitals=await _read(connection, Facility, "hospitals", "hospital_id"),
+        keys=await _read(connection, Key, "outbox_keys"),
+        trail=await _read(connection, Step, "audit WHERE subject_kind = 'unit'"),
+    )
+
+
+async def _read(
+    connection: asyncpg.Connection[asyncpg.Record],
+    row_class: type[Row],
+    table: str,
+    facility_id: str = "",
+) -> list[Row]:
+    """Read the columns of a table that the row class names; domains come as their base type."""
+    names = list(row_class.__dataclass_fields__)  # type: ignore[attr-defined]  # rows are dataclasses
+    columns = [f"{facility_id} AS {n}" if n == "facility_id" else n for n in names]
+    # Names come from this file alone, never from outside.
+    sql = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 - see above
+    return [row_class(**row) for row in await connection.fetch(sql)]

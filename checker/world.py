@@ -1,0 +1,173 @@
+"""Everything that was read, with the joins that more than one check needs.
+
+Pure: made once from what was loaded; the joins are computed when first asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from checker.log import Coordinate, Log, Record
+from checker.rows import Facility, Line, Promise, Request, Rows, Unit
+from checker.sent import Sent
+
+INBOUND = (
+    "blood.requests.v1",
+    "blood.stock.v1",
+    "blood.alerts.v1",
+    "blood.answers.v1",
+    "blood.offers.v1",
+)
+"""Topics that others write and the engine must take in, record by record."""
+
+REQUESTS, STOCK = "blood.requests.v1", "blood.stock.v1"
+DECISIONS, TRANSFERS = "blood.decisions.v1", "blood.transfers.v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """What is known of the records that were set aside, whichever place told it.
+
+    Attributes:
+        coordinates: Where they lie in the log.
+        identities: Event id with subject; the subject is empty if it was not readable.
+        bodies: Their bodies in canonical form, for records whose headers say nothing.
+    """
+
+    coordinates: frozenset[Coordinate]
+    identities: frozenset[tuple[str, str]]
+    bodies: frozenset[str]
+
+    def has(self, *, event_id: str, subject: str, body: Any) -> bool:  # noqa: ANN401 - any JSON
+        if {(event_id, subject), (event_id, "")} & self.identities:
+            return True
+        return body is not None and canonical(body) in self.bodies
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """What one run looks at.
+
+    Attributes:
+        as_of: The instant at which it is judged; by default the newest that the system recorded.
+    """
+
+    sent: tuple[Sent, ...] = ()
+    log: Log = field(default_factory=Log)
+    rows: Rows = field(default_factory=Rows)
+    as_of: datetime | None = None
+
+    @cached_property
+    def now(self) -> datetime | None:
+        if self.as_of is not None:
+            return self.as_of
+        made = [row.made_at for row in self.rows.outbox]
+        decided = [row.decided_at for row in self.rows.decisions]
+        return max(made + decided, default=None)
+
+    @cached_property
+    def units(self) -> Mapping[str, Unit]:
+        return {unit.unit_id: unit for unit in self.rows.units}
+
+    @cached_property
+    def requests(self) -> Mapping[str, Request]:
+        return {request.request_id: request for request in self.rows.requests}
+
+    @cached_property
+    def lines(self) -> Mapping[tuple[str, int], Line]:
+        return {(line.request_id, line.line_no): line for line in self.rows.lines}
+
+    @cached_property
+    def stations(self) -> Mapping[str, Facility]:
+        return {station.facility_id: station for station in self.rows.stations}
+
+    @cached_property
+    def hospitals(self) -> Mapping[str, Facility]:
+        return {hospital.facility_id: hospital for hospital in self.rows.hospitals}
+
+    @cached_property
+    def promises_of_units(self) -> Mapping[str, list[Promise]]:
+        found: dict[str, list[Promise]] = defaultdict(list)
+        for promise in self.rows.promises:
+            found[promise.unit_id].append(promise)
+        return found
+
+    @cached_property
+    def trails(self) -> Mapping[str, list[str]]:
+        """Unit id to the states it was put in, in the order in which its row was locked."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
+            found[row.subject].append(row.to_state)
+        return found
+
+    @cached_property
+    def inbox(self) -> frozenset[tuple[str, str]]:
+        """Source and event id of everything that was taken in."""
+        return frozenset((row.source, row.event_id) for row in self.rows.inbox)
+
+    @cached_property
+    def decisions_on_log(self) -> Mapping[str, tuple[dict[str, Any], Record]]:
+        """Decision id to its body and the first record that carries it."""
+        found: dict[str, tuple[dict[str, Any], Record]] = {}
+        for record in self.log.of(DECISIONS):
+            if isinstance(record.body, dict) and isinstance(record.body.get("decision"), dict):
+                decision = record.body["decision"]
+                found.setdefault(str(decision.get("decision_id")), (decision, record))
+        return found
+
+    @cached_property
+    def quarantined(self) -> Quarantined:
+        """Joined from the dead-letter table and the dead-letter topics; either is enough."""
+        coordinates = {(row.topic, row.partition, row.log_offset) for row in self.rows.dead_letters}
+        coordinates |= {
+            (str(body["topic"]), int(body["partition"]), int(body["offset"]))
+            for body in (record.body for record in self.log.list_dead_letters())
+            if isinstance(body, dict) and {"topic", "partition", "offset"} <= body.keys()
+        }
+        identities = set()
+        bodies = set()
+        for row in self.rows.dead_letters:
+            headers = _headers(row.headers)
+            if headers.get("ce_id"):
+                identities.add((headers["ce_id"], headers.get("ce_subject", "")))
+            elif row.body:
+                bodies.add(canonical(row.body))
+        for record in (self.log.at[spot] for spot in coordinates if spot in self.log.at):
+            if record.event_id:
+                identities.add((record.event_id, record.subject or ""))
+            elif record.value:
+                bodies.add(canonical(record.value))
+        return Quarantined(
+            coordinates=frozenset(coordinates),
+            identities=frozenset(identities),
+            bodies=frozenset(bodies),
+        )
+
+
+def canonical(body: Any) -> str:  # noqa: ANN401 - any JSON, or raw bytes or text of one
+    """Return equal text for equal JSON; what is not JSON stands for itself."""
+    if isinstance(body, bytes):
+        body = body.decode(errors="backslashreplace")
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            return body  # type: ignore[no-any-return]  # narrowed to str above
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _headers(raw: Any) -> dict[str, str]:  # noqa: ANN401 - JSON of either form
+    """Read headers kept as an object or as a list of pairs."""
+    pairs = raw.items() if isinstance(raw, dict) else raw or ()
+    return {str(pair[0]): str(pair[1]) for pair in pairs if len(pair) > 1}
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an RFC 3339 instant; `Z` is UTC."""
+    return datetime.fromisoformat(text)

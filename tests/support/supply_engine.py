@@ -1,0 +1,186 @@
+"""The whole engine with its supply side, on a real database, fed by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+
+from models.components import Component
+from models.donors import Answer, Donor
+from models.events.alerts import AlertReceived
+from models.events.donors import CallOutAnswered
+from models.events.requests import RequestDecided
+from models.events.shortages import OfferMade
+from models.facilities import Station
+from models.groups import BloodGroup
+from models.requests import Priority
+from models.shortages import Offer
+from models.topics import AppName, TopicName
+from streams.ports import BatchHandler, Received, TimerKind
+from streams.services.alerts import AlertService
+from streams.services.answers import AnswerService
+from streams.services.call_outs import CallOuts
+from streams.services.causes import Causes
+from streams.services.decisions import DecisionService
+from streams.services.intake import Decide, Intake, one_by_one
+from streams.services.offers import OfferService
+from streams.services.shortages import ShortageService
+from streams.services.timers import TimerService
+from streams.store.donors import PgDonors
+from streams.store.unit_of_work import PgBegin
+from tests.support.engine import Engine, build_engine
+from tests.support.supply import make_alert, make_donor
+from tests.support.world import NOW, build_record, build_request, opened
+
+HOLD_S = 3600
+
+
+class SupplyEngine(Engine):
+    """Adds what tests of the supply side say and look at."""
+
+    async def put_donors(self, donors: Iterable[Donor], *, station_id: str = "shigatse") -> None:
+        register = PgDonors(self.database, self.clock)
+        await register.put(list(donors), station_id=station_id, by="test")
+
+    async def put_reserve(self, count: int, **changes: object) -> None:
+        donors = [make_donor(f"d-{at:02}", **changes) for at in range(count)]
+        await self.put_donors(donors)
+
+    async def put_station(self, station: Station) -> None:
+        await self.services.directory.put_station(station)
+        await self.services.directory.refresh()
+
+    async def alert(self, *, revision: int = 1, injured: int = 340, **changes: object) -> None:
+        alert = make_alert(revision=revision, injured=injured, **changes)
+        await self.feed(build_record(AlertReceived(alert=alert), source="feed/test"))
+
+    async def answer(self, answer: Answer, *call_out_ids: str, **fields: object) -> None:
+        """The same answer of several donors, as one batch."""
+        records = []
+        for call_out_id in call_out_ids:
+            call = await self.one(
+                "SELECT donor_id, station_id FROM call_outs WHERE call_out_id = $1", call_out_id
+            )
+            event = CallOutAnswered.model_validate(
+                {
+                    "call_out_id": call_out_id,
+                    **dict(call),
+                    "answer": answer,
+                    "answered_at": self.clock.now(),
+                    **fields,
+                }
+            )
+            records.append(build_record(event, source="notifier/test"))
+        await self.feed(*records)
+
+    async def ask(
+        self,
+        *,
+        group: str | None = "A+",
+        quantity: int = 2,
+        priority: Priority = Priority.URGENT,
+        component: Component = Component.RED_CELLS,
+    ) -> str:
+        """A request that is decided, and whose decision is read back; its id."""
+        request = build_request(
+            group=group,
+            quantity=quantity,
+            priority=priority,
+            component=component,
+            now=self.clock.now(),
+        )
+        await self.feed(opened(request))
+        await self.read_decisions(request.request_id)
+        return request.request_id
+
+    async def read_decisions(self, request_id: str) -> None:
+        """Feed the newest decision on a request back, as Kafka would."""
+        row = await self.one(
+            "SELECT event_id, body FROM outbox WHERE subject = $1 ORDER BY sequence DESC LIMIT 1",
+            request_id,
+        )
+        event = RequestDecided.model_validate_json(row["body"])
+        await self.feed(build_record(event, source="xuelian", event_id=row["event_id"]))
+
+    async def offer(
+        self, shortage_id: str, *, quantity: int, group: str = "A+", **changes: object
+    ) -> Offer:
+        offer = build_offer(shortage_id, quantity=quantity, group=group, **changes)
+        await self.feed(offered(offer))
+        return offer
+
+    async def events(self, event_type: str) -> list[dict[str, Any]]:
+        rows = await self.fetch(
+            "SELECT body FROM outbox WHERE event_type = $1 ORDER BY row_id", event_type
+        )
+        return [orjson.loads(row["body"]) for row in rows]
+
+    async def calls(self, *statuses: str) -> list[str]:
+        rows = await self.fetch(
+            "SELECT call_out_id FROM call_outs WHERE status = ANY($1::text[]) "
+            "ORDER BY wave, call_out_id",
+            list(statuses),
+        )
+        return [row["call_out_id"] for row in rows]
+
+
+def build_offer(shortage_id: str, *, quantity: int, group: str, **changes: object) -> Offer:
+    fields: dict[str, object] = {
+        "offer_id": f"offer-{group}-{quantity}",
+        "shortage_id": shortage_id,
+        "from_station_id": "lhasa",
+        "to_station_id": "shigatse",
+        "component": Component.RED_CELLS,
+        "group": BloodGroup(group),
+        "quantity": quantity,
+        "valid_until": NOW.replace(hour=23),
+    }
+    return Offer.model_validate({**fields, **changes})
+
+
+def offered(offer: Offer, *, source: str | None = None) -> Received:
+    return build_record(OfferMade(offer=offer), source=source or f"station/{offer.from_station_id}")
+
+
+@asynccontextmanager
+async def build_supply_engine(dsn: str) -> AsyncIterator[SupplyEngine]:
+    async with build_engine(dsn) as engine:
+        begin = PgBegin(engine.database)
+        directory = engine.services.directory
+        call_outs = CallOuts(causes=Causes(directories=directory))
+        shortages = ShortageService(directories=directory, call_outs=call_outs)
+        supply = AppName.SUPPLY
+
+        def intake(decide: Decide) -> BatchHandler:
+            return Intake(begin=begin, clock=engine.clock, reader=supply, decide=decide)
+
+        alerts = AlertService(directories=directory, call_outs=call_outs)
+        answers = AnswerService(directories=directory, call_outs=call_outs)
+        offers = OfferService(directories=directory, shortages=shortages, hold_s=HOLD_S)
+        decisions = DecisionService(directories=directory, shortages=shortages)
+        timers = engine.services.timers
+        services = dataclasses.replace(
+            engine.services,
+            handlers={
+                **engine.services.handlers,
+                TopicName.ALERTS: intake(one_by_one(alerts.act, reader=supply)),
+                TopicName.ANSWERS: intake(one_by_one(answers.act, reader=supply)),
+                TopicName.OFFERS: intake(one_by_one(offers.act, reader=supply)),
+                TopicName.DECISIONS: intake(decisions.decide),
+            },
+            timers=TimerService(
+                begin=begin,
+                clock=engine.clock,
+                fires={
+                    **timers._fires,
+                    TimerKind.CALL_WAVE: call_outs.fire_wave,
+                    TimerKind.NO_SHOW: call_outs.fire_no_show,
+                    TimerKind.SHORTAGE_ASSESSMENT: shortages.fire,
+                },
+            ),
+        )
+        yield SupplyEngine(database=engine.database, clock=engine.clock, services=services)

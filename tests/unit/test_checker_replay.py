@@ -1,0 +1,179 @@
+"""Who held which unit, from the log alone, and which overlaps are only those of clocks."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from checker.checks.promises import find_promised_twice
+from checker.checks.replay import replay_bindings
+from checker.checks.shelf import find_quarantined
+from checker.intervals import Binding, list_overlaps
+from checker.log import Log, Record, to_record
+from checker.rows import Promise, Rows, Step, Unit
+from checker.world import World
+from tests.support.seeding import minutes
+
+
+def record(topic: str, offset: int, body: dict[str, Any]) -> Record:
+    return to_record(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        key=b"nagqu",
+        value=json.dumps(body).encode(),
+        headers=[("ce_id", f"{topic}/{offset}".encode())],
+    )
+
+
+def decision(version: int, at: float, *lines: dict[str, Any], **more: str) -> dict[str, Any]:
+    body = {
+        "decision_id": f"r.v{version}",
+        "request_id": "r",
+        "version": version,
+        "outcome": "reserved",
+        "lines": list(lines),
+        "decided_at": minutes(at).isoformat(),
+    }
+    return {"decision": body | more}
+
+
+def line(*units: str, requested: int, uncovered: int = 0) -> dict[str, Any]:
+    reserved = [{"promise_id": f"p-{unit_id}", "unit_id": unit_id} for unit_id in units]
+    return {
+        "line_no": 1,
+        "requested": requested,
+        "uncovered": uncovered,
+        "reserved": reserved,
+    }
+
+
+def replay(*decisions: dict[str, Any], stock: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    topics = {
+        "blood.decisions.v1": decisions,
+        "blood.stock.v1": stock,
+    }
+    log = Log(
+        topics={
+            topic: tuple(record(topic, offset, body) for offset, body in enumerate(bodies))
+            for topic, bodies in topics.items()
+        }
+    )
+    bindings = replay_bindings(World(log=log))
+    return {
+        unit_id: [(one.begins_at, one.ends_at) for one in found]
+        for unit_id, found in bindings.items()
+    }
+
+
+def test_a_later_decision_that_adds_units_keeps_the_earlier_ones() -> None:
+    bound = replay(
+        decision(1, 1, line("u1", requested=2, uncovered=1)),
+        decision(2, 5, line("u2", requested=2)),
+    )
+    assert bound == {"u1": [(minutes(1), None)], "u2": [(minutes(5), None)]}
+
+
+def test_a_decision_that_has_no_room_gives_the_earlier_units_up() -> None:
+    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, line("u2", requested=1)))
+    assert bound["u1"] == [(minutes(1), minutes(5))]
+
+
+def test_a_unit_on_its_way_stays_when_the_others_are_given_up() -> None:
+    issued = {"unit_id": "u1", "change": "issued", "happened_at": minutes(2).isoformat()}
+    bound = replay(
+        decision(1, 1, line("u1", "u2", requested=2)),
+        decision(2, 5, line("u3", requested=2)),
+        stock=(issued,),
+    )
+    assert bound["u1"] == [(minutes(1), None)]
+    assert bound["u2"] == [(minutes(1), minutes(5))]
+
+
+def test_an_ended_request_holds_nothing() -> None:
+    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, outcome="cancelled"))
+    assert bound["u1"] == [(minutes(1), minutes(5))]
+
+
+def test_a_lapsed_hold_holds_nothing() -> None:
+    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, outcome="waiting"))
+    assert bound["u1"] == [(minutes(1), minutes(5))]
+
+
+def test_versions_count_not_places_on_the_log() -> None:
+    bound = replay(decision(2, 5, outcome="cancelled"), decision(1, 1, line("u1", requested=1)))
+    assert bound["u1"] == [(minutes(1), minutes(5))]
+
+
+def bind(holder: str, begins: float, ends: float | None) -> Binding:
+    ends_at = None if ends is None else minutes(ends)
+    return Binding(holder=holder, begins_at=minutes(begins), ends_at=ends_at)
+
+
+def test_half_open_neighbours_do_not_overlap() -> None:
+    assert list(list_overlaps([bind("a", 1, 2), bind("b", 2, None)])) == []
+
+
+def test_a_long_binding_overlaps_every_later_one() -> None:
+    bindings = [bind("a", 1, None), bind("b", 2, 3), bind("c", 4, 5)]
+    assert [(a.holder, b.holder) for a, b in list_overlaps(bindings)] == [("a", "b"), ("a", "c")]
+
+
+def test_a_binding_that_was_over_at_once_overlaps_nothing() -> None:
+    assert list(list_overlaps([bind("a", 1, None), bind("b", 2, 2)])) == []
+
+
+def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
+    return Promise(
+        promise_id=f"p{epoch}",
+        unit_id="u1",
+        component="red_cells",
+        blood_group="A+",
+        epoch=epoch,
+        request_id=f"r{epoch}",
+        line_no=1,
+        transfer_id=None,
+        status="held" if ended_at is None else "released",
+        held_at=minutes(held_at),
+        hold_until=minutes(held_at) + timedelta(hours=4),
+        ended_at=None if ended_at is None else minutes(ended_at),
+    )
+
+
+def twice(first_ended_at: float, *states: str) -> int:
+    trail = [Step(audit_id=at, subject="u1", to_state=state) for at, state in enumerate(states)]
+    rows = Rows(promises=[promise(1, 1, first_ended_at), promise(2, 5, None)], trail=trail)
+    return len(list(find_promised_twice(World(rows=rows))))
+
+
+def test_a_moment_of_clock_skew_is_excused_by_the_audit_and_by_nothing_else() -> None:
+    in_order = ("reserved", "available", "reserved")
+    assert twice(5.01, *in_order) == 0
+    assert twice(5.01, "reserved", "reserved", "available") == 1
+    assert twice(5.01) == 1
+    assert twice(7, *in_order) == 1
+
+
+def quarantined(released_at: float, *states: str) -> int:
+    unit = Unit(
+        unit_id="u1",
+        component="red_cells",
+        blood_group="A+",
+        collected_at=minutes(-60),
+        expires_at=minutes(6000),
+        released_at=minutes(released_at),
+        status="reserved",
+        traits={},
+    )
+    trail = [Step(audit_id=at, subject="u1", to_state=state) for at, state in enumerate(states)]
+    rows = Rows(units=[unit], promises=[promise(1, 1, None)], trail=trail)
+    return len(list(find_quarantined(World(rows=rows))))
+
+
+def test_a_release_within_the_skew_counts_only_if_the_audit_has_it_first() -> None:
+    assert quarantined(0.5) == 0
+    assert quarantined(1.01, "available", "reserved") == 0
+    assert quarantined(1.01, "reserved", "available") == 1
+    assert quarantined(1.01) == 1
+    assert quarantined(3, "available", "reserved") == 1
