@@ -16,6 +16,10 @@ MAX_QUANTITY = 100
 typing error and is refused with that limit."""
 
 
+MAX_UNITS = 400
+"""Units of one request, all lines together: its decision, unit by unit, must fit one record."""
+
+
 class Priority(StrEnum):
     """How long the patient can wait; the order in which a batch is decided."""
 
@@ -82,6 +86,15 @@ class RequestLine(Value):
     attributes: HardAttributes = HardAttributes()
 
 
+def _ensure_lines_fit(lines: tuple[RequestLine, ...]) -> None:
+    numbers = [line.line_no for line in lines]
+    if len(set(numbers)) != len(numbers):
+        raise ValueError("lines: line_no must be unique within a request")
+    units = sum(line.quantity for line in lines)
+    if units > MAX_UNITS:
+        raise ValueError(f"lines: {units} units in one request, at most {MAX_UNITS}; send several")
+
+
 class UrgentRequest(Value):
     """What a hospital asks for one patient.
 
@@ -106,9 +119,7 @@ class UrgentRequest(Value):
     def _asks_for_something(self) -> Self:
         if not self.lines and not self.massive_transfusion_packs:
             raise ValueError("lines: at least one line or one massive-transfusion pack is needed")
-        numbers = [line.line_no for line in self.lines]
-        if len(set(numbers)) != len(numbers):
-            raise ValueError("lines: line_no must be unique within a request")
+        _ensure_lines_fit(self.lines)
         return self
 
 
@@ -128,9 +139,7 @@ class Amendment(Value):
     def _changes_something(self) -> Self:
         if not self.model_fields_set - {"request_id", "hospital_id", "station_id"}:
             raise ValueError("an amendment must change at least one field")
-        numbers = [line.line_no for line in self.lines or ()]
-        if len(set(numbers)) != len(numbers):
-            raise ValueError("lines: line_no must be unique within a request")
+        _ensure_lines_fit(self.lines or ())
         return self
 
 

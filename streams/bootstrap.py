@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import faust
 
@@ -15,7 +16,13 @@ from models.topics import AppName, TopicName
 from streams.agents import alerts, answers, decisions, offers, requests, stock
 from streams.agents.app import build_app
 from streams.agents.edge import Edge, EdgeDeps
-from streams.agents.worker import Readiness, run_worker, stop_on_signals
+from streams.agents.worker import (
+    Readiness,
+    run_worker,
+    settle_heap,
+    stop_on_signals,
+    wait_for_topics,
+)
 from streams.clock import parse_clock
 from streams.composition import Services, build_services
 from streams.ports import Clock, Timer, TimerKind
@@ -26,6 +33,7 @@ from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
+from streams.wire.admin import check_topics
 from streams.wire.producer import KafkaPublisher
 
 DIRECTORY_EVERY_S = 5.0
@@ -121,9 +129,13 @@ async def _work(process: _Process, role: Role, stop: asyncio.Event) -> None:
     if role is Role.RELAY:
         await stop.wait()
         return
-    app = build_app(settings=process.settings, app_name=_APP[role])
+    settings, report = process.settings, process.readiness.report
+    check = partial(check_topics, settings.kafka_bootstrap, settings.kafka_replication)
+    await wait_for_topics(check, report=report, stop=stop)
+    app = build_app(settings=settings, app_name=_APP[role])
     edges = _register(app, process, role)
-    await run_worker(app, edges=edges, report=process.readiness.report, stop=stop)
+    settle_heap()
+    await run_worker(app, edges=edges, report=report, stop=stop)
 
 
 def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Edge]:

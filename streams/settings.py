@@ -45,6 +45,15 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Prometheus port of workers; 0 serves none."
     )
+    worker_id: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description=(
+            "Name of a worker that outlives its process, unique within its role. With it a worker "
+            "that is started again at once takes its partitions back without waiting for the "
+            "session of the dead one to end. Empty: partitions move to the others instead."
+        ),
+    )
     clock: str = Field(
         default="system",
         description=(

@@ -1,0 +1,1 @@
+"""Faust agents, one per file, each a thin edge: decode, call a service, acknowledge."""

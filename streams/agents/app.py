@@ -75,8 +75,7 @@ def build_app(*, settings: Settings, app_name: str) -> faust.App:
         app_name: The consumer group, an `AppName`; workers of the same name share its partitions.
 
     Raises:
-        ConfigurationError: Faust runs without its compiled extensions, or the brokers' address is
-        wrong.
+        ConfigurationError: Faust lacks its compiled extensions, or the address is wrong.
     """
     ensure_compiled()
     datadir = settings.state_dir / "faust" / app_name
@@ -86,6 +85,7 @@ def build_app(*, settings: Settings, app_name: str) -> faust.App:
         broker=_read_brokers(settings.kafka_bootstrap),
         broker_client_id=app_name,
         datadir=str(datadir),
+        consumer_group_instance_id=settings.worker_id,
         **_reading(),
         **_nothing_of_its_own(settings),
     )
@@ -97,7 +97,8 @@ def ensure_compiled() -> None:
     Raises:
         ConfigurationError: The extensions are missing, or `NO_CYTHON` is set.
     """
-    if faust.streams._CStreamIterator is None:  # noqa: SLF001 - Faust has no public way to ask
+    # Faust has no public way to ask which of its two implementations it took.
+    if getattr(faust.streams, "_CStreamIterator", None) is None:
         raise ConfigurationError(
             "faust_not_compiled",
             change="install the faust-streaming wheel for this platform and unset NO_CYTHON",
@@ -105,8 +106,7 @@ def ensure_compiled() -> None:
 
 
 def _reading() -> dict[str, Any]:
-    """How records are read: raw, in order, acknowledged by hand, soon noticed when a worker
-    dies."""
+    """Read raw, acknowledge by hand, and notice soon when a worker dies."""
     return {
         "key_serializer": "raw",
         "value_serializer": "raw",

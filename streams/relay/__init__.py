@@ -1,0 +1,1 @@
+"""From the truth outwards: the outbox to Kafka, and timers when they are due."""

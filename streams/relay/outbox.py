@@ -104,7 +104,7 @@ class OutboxRelay:
                 self._woken |= lanes
             else:
                 pause_s = 0.0
-                self._recover("publish")
+                self._recover("publish", "poll")  # PostgreSQL and Kafka both answered
             finally:
                 self._give_back(lanes)
 
@@ -165,8 +165,8 @@ class OutboxRelay:
         self._report(_PART, str(error))
         log.warning("relay_waits", doing=doing, error=str(error), again_in_s=pause_s)
 
-    def _recover(self, doing: str) -> None:
-        if doing in self._failing:
-            self._failing.remove(doing)
+    def _recover(self, *doing: str) -> None:
+        if self._failing.intersection(doing):
+            self._failing.difference_update(doing)
             if not self._failing:
                 self._report(_PART, None)

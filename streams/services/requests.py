@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 
+from pydantic import ValidationError
+
 from models.decisions import Outcome, Reason
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
@@ -86,9 +88,11 @@ class RequestService:
         seen: set[str] = set(known)
         fresh: list[tuple[UrgentRequest, Received]] = []
         for record in records:
-            request = _expand(_opened(record).request, self._directories)
-            if request.request_id in seen:
-                error = ContractError("request_id_reused", request_id=request.request_id)
+            try:
+                request = _expand(_opened(record).request, self._directories)
+                if request.request_id in seen:
+                    raise ContractError("request_id_reused", request_id=request.request_id)
+            except ContractError as error:
                 await work.inbox.quarantine(record, error, reader=READER, now=now)
                 continue
             seen.add(request.request_id)
@@ -189,20 +193,25 @@ def _tell_parties(record: Received) -> tuple[str, str]:
 
 
 def _expand(request: UrgentRequest, directories: DirectorySource) -> UrgentRequest:
-    """Turn massive-transfusion packs into lines of the hospital's own pack."""
+    """Turn massive-transfusion packs into lines of the hospital's own pack.
+
+    Raises:
+        ContractError: So many packs do not fit into one request.
+    """
     if not request.massive_transfusion_packs:
         return request
     pack = directories.current().hospitals[request.hospital_id].pack
     first = max((line.line_no for line in request.lines), default=0) + 1
-    added = tuple(
-        RequestLine(
-            line_no=first + at,
-            component=component,
-            quantity=units * request.massive_transfusion_packs,
+    packs = request.massive_transfusion_packs
+    try:
+        added = tuple(
+            RequestLine(line_no=first + at, component=component, quantity=units * packs)
+            for at, (component, units) in enumerate(sorted(pack.units.items()))
         )
-        for at, (component, units) in enumerate(sorted(pack.units.items()))
-    )
-    return request.but(lines=(*request.lines, *added))
+        return request.but(lines=(*request.lines, *added))
+    except ValidationError as error:
+        rule = error.errors(include_url=False)[0]["msg"]
+        raise ContractError("packs_too_many", packs=packs, pack=pack.name, rule=rule) from error
 
 
 def _ensure_issued_lines_kept(state: RequestState, lines: tuple[RequestLine, ...] | None) -> None:

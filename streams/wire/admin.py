@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -148,8 +147,10 @@ async def _create(
 
 
 async def _wait_visible(admin: AIOKafkaAdminClient, names: tuple[str, ...]) -> None:
+    wanted = set(names)
     async with asyncio.timeout(_SETTLE_S):
-        while not set(names) <= set(await _list_partitions(admin)):
+        # Brokers announce nothing; asking is the only way.
+        while not wanted <= set(await _list_partitions(admin)):  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.05)
 
 
@@ -190,10 +191,6 @@ async def _describe(
     answers = await admin.describe_configs(resources)
     found: dict[str, dict[str, str]] = {}
     for answer in answers:
-        for _code, _message, _kind, name, entries in _read_resources(answer):
+        for _code, _message, _kind, name, entries in answer.resources:
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
-
-
-def _read_resources(answer: Any) -> list[tuple[Any, ...]]:
-    return list(answer.resources)

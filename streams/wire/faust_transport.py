@@ -21,12 +21,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, ClassVar, cast
 
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+)
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, Message
-from faust.types.transports import ConsumerCallback, ConsumerT, TPorTopicSet
+from faust.types.transports import ConsumerCallback, ConsumerT, TPorTopicSet, TransportT
 from faust.types.tuples import ack_lock
+from mode import ServiceT
 
 from streams.wire.offsets import OffsetLedger
 
@@ -40,6 +48,14 @@ earlier records were drained late (its fetch then queues behind the open one). T
 second idle."""
 
 
+_GETMANY_S = 0.05
+"""Records held back for a full buffer are looked at again only when a fetch ends or times out."""
+
+_LOOK_AGAIN_S = 0.01
+_YIELD_EVERY = 16
+"""A long batch must not keep the committer from its turn: 16 records take half a millisecond."""
+
+
 class FetchedBatch(dict[TP, list[Any]]):
     """Records by partition, and the seek after which they were read."""
 
@@ -51,7 +67,7 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):
 
     seek_epoch: int = 0
 
-    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         # Faust fixes 1,500 ms in its source; the client reads the attribute when it starts.
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS  # noqa: SLF001 - no public way to it
@@ -59,7 +75,7 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def _fetch_records(
         self,
-        consumer: Any,
+        consumer: AIOKafkaConsumer,
         active_partitions: set[TP],
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
         max_records: int | None = None,
@@ -71,11 +87,10 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):
         return batch
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        return cast(Mapping[TP, int], await self.call_thread(self._rewind_all))
+        return cast("Mapping[TP, int]", await self.call_thread(self._rewind_all))
 
     async def _rewind_all(self) -> Mapping[TP, int | None]:
-        """Put every assigned partition on its committed offset, or on its first one if it has
-        none."""
+        """Put each assigned partition on its committed offset, or its first if it has none."""
         consumer = self._ensure_consumer()
         assigned = tuple(consumer.assignment())
         committed = {tp: await consumer.committed(tp) for tp in assigned}
@@ -87,7 +102,7 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):
         self.seek_epoch += 1
         return {TP(tp.topic, tp.partition): offset for tp, offset in committed.items()}
 
-    async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
+    async def _seek_wait(self, consumer: AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         self.seek_epoch += 1
         await super()._seek_wait(consumer, partitions)
 
@@ -122,10 +137,16 @@ class SafeConsumerThread(driver.AIOKafkaConsumerThread):
 class SafeConsumer(driver.Consumer):
     """Faust's consumer with a ledger per partition in place of its acknowledgement lists."""
 
-    def __init__(self, transport: Any, callback: ConsumerCallback, *args: Any, **kw: Any) -> None:
+    def __init__(
+        self,
+        transport: TransportT,
+        callback: ConsumerCallback,
+        *args: Any,  # noqa: ANN401 - handed through to Faust as it is
+        **options: Any,  # noqa: ANN401 - the same
+    ) -> None:
         self._ledgers: dict[TP, OffsetLedger] = {}
         self._forward = callback
-        super().__init__(transport, self._deliver, *args, **kw)
+        super().__init__(transport, self._deliver, *args, **options)
 
     def _new_consumer_thread(self) -> SafeConsumerThread:
         return SafeConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -138,8 +159,7 @@ class SafeConsumer(driver.Consumer):
         await self._forward(message)
 
     def ack(self, message: Message) -> bool:
-        """Close a record. Called once its transaction is committed, from any generation: it is
-        true."""
+        """Close a record. Called once its transaction is committed; true in any generation."""
         with ack_lock:
             if message.acked:
                 return False
@@ -148,13 +168,52 @@ class SafeConsumer(driver.Consumer):
             ledger = self._ledgers.get(message.tp)
             return ledger is not None and ledger.acknowledge(message.offset)
 
-    async def _wait_next_records(self, timeout: float) -> tuple[Any, set[TP] | None]:  # noqa: ASYNC109 - Faust's signature
-        records, active = await super()._wait_next_records(timeout)
-        thread = cast(SafeConsumerThread, self._thread)
+    async def _wait_next_records(
+        self,
+        timeout: float,  # noqa: ASYNC109 - Faust's signature
+    ) -> tuple[Mapping[TP, list[Any]] | None, set[TP] | None]:
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow.wait())
+        active = self._get_active_partitions()
+        if not active:
+            # All buffers are full, or nothing is assigned. Faust sleeps a second here.
+            await self.sleep(_LOOK_AGAIN_S)
+            return {}, active
+        records = await self._getmany(active_partitions=active, timeout=timeout)
+        thread = cast("SafeConsumerThread", self._thread)
         if isinstance(records, FetchedBatch) and records.epoch != thread.seek_epoch:
-            # Read before the last seek, which went back behind it: it will be read again, in order.
+            # Read before the last seek, which went back behind it: it comes again, in order.
             return None, active
         return records, active
+
+    async def _drain_messages(self, fetcher: ServiceT) -> None:
+        """Hand fetched records to the streams until stopped.
+
+        Faust's own makes four tasks for each record, so that a full buffer cannot outlast a
+        rebalance; here only a record that meets a full buffer pays for that. And it drops records
+        behind the last read offset; here the epoch has already told old from new.
+        """
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                since_yield = 0
+                async for tp, message in self.getmany(timeout=_GETMANY_S):
+                    self._read_offset[tp] = message.offset
+                    if self.flow_active and not self._is_full(tp):
+                        await self.callback(message)
+                    else:
+                        await self.wait_first(self.callback(message), self.suspend_flow.wait())
+                    since_yield += 1
+                    if since_yield % _YIELD_EVERY == 0:
+                        await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
+
+    def _is_full(self, tp: TP) -> bool:
+        conductor = cast("Conductor", self.app.topics)
+        channels = conductor._tp_index[tp]  # noqa: SLF001 - where Faust looks as well
+        return any(channel.queue.full() for channel in channels)
 
     async def perform_seek(self) -> None:
         await super().perform_seek()

@@ -47,8 +47,7 @@ class OffsetLedger:
         return True
 
     def find_committable(self) -> int | None:
-        """Return the offset to commit (that of the next record to read), or None if nothing is
-        new."""
+        """Return the offset to commit, that of the next record to read; None if nothing is new."""
         heap, still_open = self._heap, self._open
         while heap and heap[0] not in still_open:
             heapq.heappop(heap)

@@ -24,6 +24,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.producer.message_accumulator import MessageAccumulator
 
 from models.envelope import Envelope
 from models.errors import ContractError, TransientError
@@ -162,8 +163,19 @@ async def _send_all(producer: AIOKafkaProducer, topic: str, prepared: Sequence[P
 
 
 def _look_at(future: asyncio.Future[Any]) -> None:
-    if not future.cancelled():
+    if future.done() and not future.cancelled():
         future.exception()
+
+
+def _drop_all(accumulator: MessageAccumulator) -> None:
+    batches = [
+        *accumulator._pending_batches,  # noqa: SLF001 - no public way to drop a buffer
+        *(one for some in accumulator._batches.values() for one in some),  # noqa: SLF001 - the same
+    ]
+    accumulator.fail_all(ProducerClosed())
+    for batch in batches:
+        # Nobody may be waiting for this one; read it, or asyncio reports it as overlooked.
+        _look_at(batch._drain_waiter)  # noqa: SLF001 - the same
 
 
 async def _close_now(producer: AIOKafkaProducer) -> None:
@@ -176,6 +188,6 @@ async def _close_now(producer: AIOKafkaProducer) -> None:
             # The sockets first: the sender waits for its open requests, and these end with them.
             await producer.client.close()
             await sender.close()
-            accumulator.fail_all(ProducerClosed())
+            _drop_all(accumulator)
     except TimeoutError:
         log.warning("producer_close_slow", limit_s=_ABANDON_S)

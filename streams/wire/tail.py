@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.envelope import Envelope
@@ -97,7 +97,7 @@ async def _stand_at_end(consumer: AIOKafkaConsumer, topics: Collection[str]) -> 
         await consumer.position(partition)
 
 
-def _find_envelope(record: object) -> Envelope | None:
+def _find_envelope(record: ConsumerRecord) -> Envelope | None:
     try:
         return Envelope.from_record(key=record.key, value=record.value, headers=record.headers)
     except ContractError as error:

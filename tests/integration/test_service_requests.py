@@ -211,6 +211,16 @@ async def test_massive_transfusion_pack_becomes_lines(engine: Engine) -> None:
     ]
 
 
+async def test_too_many_packs_are_quarantined_and_break_nothing(engine: Engine) -> None:
+    huge = PEOPLES.but(pack=PEOPLES.pack.but(name="huge", units={Component.RED_CELLS: 50}))
+    await engine.services.directory.put_hospital(huge)
+    engine.clock.move(seconds=2)
+    await engine.services.directory.refresh()
+    await engine.feed(opened(build_request(lines=(), packs=20)), opened(build_request()))
+    assert await engine.dead_letter_codes() == ["packs_too_many"]
+    assert (await engine.one("SELECT count(*) AS n FROM requests"))["n"] == 1
+
+
 async def test_scarce_read_is_widened_until_it_is_exact(engine: Engine) -> None:
     """The first read takes a few units per place; useless ones in front must not hide the rest."""
     useless = [build_unit("O-", expires_in_h=0.2) for _ in range(30)]

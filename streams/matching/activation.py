@@ -1,0 +1,213 @@
+"""Which stations answer a disaster, which one leads, and how many donations each asks for.
+
+Pure and deterministic: no IO, no clock; ties are broken by station id. The nearest station leads
+and plans for the whole need; donors are asked only for what the region's red cells leave open, and
+never for more than the need, because over-collection has wasted blood after every large disaster.
+Every revision is decided from scratch, so a smaller need gives donors back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from math import ceil, floor
+
+from models.alerts import Activation, ActivationStatus, Alert
+from models.base import derive_id
+from models.components import Component
+from models.decisions import Reason
+from models.disaster_rules import DISASTER_RULES, DisasterRules
+from models.facilities import Station
+from streams.matching.need import NeedEstimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationSupply:
+    """What one station can bring to a disaster.
+
+    Attributes:
+        red_cells: Usable bags, and those promised since the disaster began; what its own donors
+            gave for this disaster is left out, since `donors_wanted` counts it.
+        callable_donors: Donors who may be called now, or were called for this disaster.
+    """
+
+    station: Station
+    red_cells: int
+    callable_donors: int
+
+
+class ActivationStep(StrEnum):
+    OPENED = "opened"
+    REVISED = "revised"
+    STOOD_DOWN = "stood_down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationChange:
+    """An activation as it stands from now on, and how it came to."""
+
+    activation: Activation
+    step: ActivationStep
+    reasons: tuple[Reason, ...]
+
+
+def decide_activations(
+    *,
+    alert: Alert,
+    estimate: NeedEstimate,
+    supplies: Sequence[StationSupply],
+    current: Sequence[Activation],
+    now: datetime,
+    rules: DisasterRules = DISASTER_RULES,
+) -> tuple[ActivationChange, ...]:
+    """Decide every station's part in a disaster under its newest alert.
+
+    Args:
+        alert: The newest revision.
+        estimate: What the disaster needs, from that alert.
+        supplies: Every station once; those too far away are left out here.
+        current: The activations of this disaster so far, in any status.
+        now: Aware UTC instant of the decision.
+        rules: How need becomes donations.
+
+    Returns:
+        The changes in order of distance, those that stand down last. A station that takes no part
+        now and did not before is missing.
+
+    Invariants: the donations asked for, over all stations, are at most what the stock leaves open
+        of the need, and at most each station's callable donors.
+    """
+    before = {activation.station_id: activation for activation in current}
+    near = [] if estimate.is_nothing else _list_near(alert, supplies)
+    shares = _share_donations(near, _count_donations_open(estimate, near, rules))
+    taking_part = {supply.station.station_id for _, supply in near}
+    changes = [
+        _take_part(
+            alert=alert,
+            estimate=estimate,
+            station=supply.station,
+            lead=at == 0,
+            distance_km=distance_km,
+            donors_wanted=shares[supply.station.station_id],
+            before=before.get(supply.station.station_id),
+            now=now,
+            rules=rules,
+        )
+        for at, (distance_km, supply) in enumerate(near)
+    ]
+    changes.extend(
+        _stand_down(activation, alert, estimate, now)
+        for station_id, activation in sorted(before.items())
+        if station_id not in taking_part and activation.status is ActivationStatus.OPEN
+    )
+    return tuple(changes)
+
+
+def _list_near(
+    alert: Alert, supplies: Sequence[StationSupply]
+) -> list[tuple[float, StationSupply]]:
+    distances = (
+        (supply.station.location.distance_km(alert.location), supply) for supply in supplies
+    )
+    near = [
+        (distance_km, supply)
+        for distance_km, supply in distances
+        if distance_km <= supply.station.policy.activation_radius_km
+    ]
+    return sorted(near, key=lambda pair: (pair[0], pair[1].station.station_id))
+
+
+def _count_donations_open(
+    estimate: NeedEstimate, near: Sequence[tuple[float, StationSupply]], rules: DisasterRules
+) -> int:
+    """Count the donations that would make up the red cells no station in reach has to spare."""
+    wanted = sum(need.units for need in estimate.needs if need.component is Component.RED_CELLS)
+    spare = sum(_count_spare(supply, lead=at == 0) for at, (_, supply) in enumerate(near))
+    return ceil(max(0, wanted - spare) / rules.donations.red_cells_per_donation)
+
+
+def _count_spare(supply: StationSupply, *, lead: bool) -> int:
+    """The lead gives all it has; the others keep their own patients above orange."""
+    if lead:
+        return supply.red_cells
+    station = supply.station
+    daily = station.daily_demand.get(Component.RED_CELLS, 0.0)
+    return max(0, supply.red_cells - ceil(daily * station.policy.thresholds.orange_below_d))
+
+
+def _share_donations(
+    near: Sequence[tuple[float, StationSupply]], donations: int
+) -> Mapping[str, int]:
+    """Divide donations in proportion to the callable donors; the largest remainders round up."""
+    reserve = {supply.station.station_id: supply.callable_donors for _, supply in near}
+    whole = sum(reserve.values())
+    asked = min(donations, whole)
+    if not asked:
+        return dict.fromkeys(reserve, 0)
+    quotas = {station_id: asked * donors / whole for station_id, donors in reserve.items()}
+    shares = {station_id: floor(quota) for station_id, quota in quotas.items()}
+    by_remainder = sorted(
+        quotas, key=lambda station_id: (shares[station_id] - quotas[station_id], station_id)
+    )
+    for station_id in by_remainder[: asked - sum(shares.values())]:
+        shares[station_id] += 1
+    return shares
+
+
+def _take_part(
+    *,
+    alert: Alert,
+    estimate: NeedEstimate,
+    station: Station,
+    lead: bool,
+    distance_km: float,
+    donors_wanted: int,
+    before: Activation | None,
+    now: datetime,
+    rules: DisasterRules,
+) -> ActivationChange:
+    activation = Activation(
+        activation_id=derive_id("activation", alert.event_key, station.station_id),
+        event_key=alert.event_key,
+        station_id=station.station_id,
+        revision=alert.revision,
+        status=ActivationStatus.OPEN,
+        exercise=estimate.exercise,
+        lead=lead,
+        distance_km=round(distance_km, 1),
+        needs=estimate.needs,
+        donors_wanted=donors_wanted,
+        decided_at=now,
+    )
+    was_open = before is not None and before.status is ActivationStatus.OPEN
+    share = Reason(
+        code="donations_shared",
+        params={"donors_wanted": donors_wanted, "lead": int(lead)},
+        rule=rules.cite(rules.donations),
+    )
+    cover = Reason(code="stock_first", rule=rules.cite(rules.cover))
+    return ActivationChange(
+        activation=activation,
+        step=ActivationStep.REVISED if was_open else ActivationStep.OPENED,
+        reasons=(*estimate.reasons, cover, share),
+    )
+
+
+def _stand_down(
+    before: Activation, alert: Alert, estimate: NeedEstimate, now: datetime
+) -> ActivationChange:
+    activation = before.but(
+        revision=alert.revision,
+        status=ActivationStatus.STOOD_DOWN,
+        needs=estimate.needs,
+        donors_wanted=0,
+        decided_at=now,
+    )
+    code = "nothing_needed" if estimate.is_nothing else "out_of_radius"
+    return ActivationChange(
+        activation=activation,
+        step=ActivationStep.STOOD_DOWN,
+        reasons=(*estimate.reasons, Reason(code=code)),
+    )

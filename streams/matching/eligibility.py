@@ -1,0 +1,117 @@
+"""Whether a donor may be called to give whole blood, and every reason why not.
+
+Pure and deterministic: no IO, no clock. The rules and their citations are data
+(`models/rules/donors.toml`); no disaster loosens any of them.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+
+from models.decisions import Reason
+from models.donor_rules import DONOR_RULES, DonorRules
+from models.donors import Donor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonorRecord:
+    """A donor as the reserve knows them.
+
+    Attributes:
+        last_whole_blood_on: As learnt from donations here; the donor's own record may be later.
+        called: Calls made so far.
+        accepted: How many of them were accepted.
+        on_live_call: Called, on the way or arrived, for whatever cause.
+    """
+
+    donor: Donor
+    last_whole_blood_on: date | None = None
+    called: int = 0
+    accepted: int = 0
+    on_live_call: bool = False
+
+
+def list_obstacles(
+    record: DonorRecord, *, now: datetime, rules: DonorRules = DONOR_RULES
+) -> tuple[Reason, ...]:
+    """List every reason why the donor may not be called; empty if they may.
+
+    Args:
+        record: The donor, with what has been learnt.
+        now: Aware UTC instant of the call.
+        rules: The rules to hold; each reason cites its own.
+
+    Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-1.
+    """
+    zone = timezone(timedelta(hours=rules.calendar.utc_offset_h))
+    today = now.astimezone(zone).date()
+    return (
+        *_list_consent_obstacles(record.donor, now, rules),
+        *_list_body_obstacles(record.donor, today, rules),
+        *_list_interval_obstacles(record, today, rules),
+        *_list_time_obstacles(record, now, rules),
+    )
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the same day so many months later, or the last day of a shorter month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def count_years(born: date, today: date) -> int:
+    """Return the completed years of age."""
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def _list_consent_obstacles(donor: Donor, now: datetime, rules: DonorRules) -> Iterator[Reason]:
+    if donor.consented_at is None or donor.consented_at > now:
+        yield Reason(code="no_consent", rule=rules.cite(rules.consent))
+
+
+def _list_body_obstacles(donor: Donor, today: date, rules: DonorRules) -> Iterator[Reason]:
+    age = rules.age
+    years = count_years(donor.born_on, today)
+    to_years = age.repeat_to_years if donor.repeat_without_reaction else age.to_years
+    if years < age.from_years:
+        yield Reason(code="too_young", params={"from_years": age.from_years}, rule=rules.cite(age))
+    if years > to_years:
+        yield Reason(code="too_old", params={"to_years": to_years}, rule=rules.cite(age))
+    least_kg = rules.weight.least_kg(donor.sex)
+    if donor.weight_kg < least_kg:
+        yield Reason(
+            code="weight_too_low", params={"least_kg": least_kg}, rule=rules.cite(rules.weight)
+        )
+
+
+def _list_interval_obstacles(
+    record: DonorRecord, today: date, rules: DonorRules
+) -> Iterator[Reason]:
+    donor = record.donor
+    given_on = [day for day in (donor.last_whole_blood_on, record.last_whole_blood_on) if day]
+    interval = rules.whole_blood_interval
+    if given_on and today < add_months(max(given_on), interval.months):
+        yield Reason(
+            code="whole_blood_too_recent",
+            params={"months": interval.months},
+            rule=rules.cite(interval),
+        )
+    after = rules.after_platelets_interval
+    platelets_on = donor.last_platelets_on
+    if platelets_on is not None and today < platelets_on + timedelta(weeks=after.weeks):
+        yield Reason(
+            code="platelets_too_recent", params={"weeks": after.weeks}, rule=rules.cite(after)
+        )
+
+
+def _list_time_obstacles(record: DonorRecord, now: datetime, rules: DonorRules) -> Iterator[Reason]:
+    donor = record.donor
+    if donor.deferred_until is not None and donor.deferred_until > now:
+        yield Reason(code="deferred", rule=rules.cite(rules.deferral))
+    if donor.unavailable_until is not None and donor.unavailable_until > now:
+        yield Reason(code="unavailable", rule=rules.cite(rules.availability))
+    if record.on_live_call:
+        yield Reason(code="on_live_call", rule=rules.cite(rules.one_call))

@@ -1,0 +1,201 @@
+"""Choose one wave of donors, no larger than what is still missing.
+
+Pure and deterministic: no IO, no clock; ties are broken by donor id. A wave is sized by what it is
+expected to bring, donor by donor: the chance to accept times the chance to come.
+A donor who may not be called is never in a wave, however large the need.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.decisions import Reason
+from models.donor_rules import DONOR_RULES, DonorRules
+from models.donors import CallOutStatus
+from models.facilities import Station
+from models.groups import BloodGroup
+from streams.matching.eligibility import DonorRecord, list_obstacles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveCall:
+    """One donor to call, and the chance that it ends in a donation."""
+
+    donor_id: str
+    expected: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """Whom to call now.
+
+    Attributes:
+        expected: Donations that the calls are expected to bring.
+        short: The reserve is used up before the need is.
+        refusals: Why the others are not called, with their number as `donors`.
+    """
+
+    calls: tuple[WaveCall, ...]
+    expected: float
+    short: bool
+    refusals: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallState:
+    """A call as it stands."""
+
+    record: DonorRecord
+    status: CallOutStatus
+    called_at: datetime
+
+
+def expect_acceptance(
+    record: DonorRecord, *, station: Station, rules: DonorRules = DONOR_RULES
+) -> float:
+    """Return the chance that a donor accepts: the station's rate, moved by their own answers."""
+    policy = station.policy
+    rate = policy.staff_acceptance_rate if record.donor.staff else policy.acceptance_rate
+    weight = rules.acceptance.prior_calls
+    return (rate * weight + record.accepted) / (weight + record.called)
+
+
+def expect_show_up(
+    record: DonorRecord, *, station: Station, rules: DonorRules = DONOR_RULES
+) -> float:
+    """Return the chance that a donor who accepted comes; it falls with the distance, if known."""
+    distance_km = _tell_distance_km(record, station)
+    if distance_km is None:
+        return station.policy.show_up_rate
+    share = max(rules.show_up.least_share, 1.0 - rules.show_up.loss_per_km * distance_km)
+    return station.policy.show_up_rate * share
+
+
+def expect_donations(
+    states: Iterable[CallState], *, station: Station, now: datetime, rules: DonorRules = DONOR_RULES
+) -> float:
+    """Return the donations to expect of calls already made.
+
+    A donation and an arrival count as one; an acceptance by the chance to come; an open call by
+    both chances within the answer window and as nothing after it, though it may still be answered.
+    """
+    expected = 0.0
+    for state in states:
+        show_up = expect_show_up(state.record, station=station, rules=rules)
+        match state.status:
+            case CallOutStatus.DONATED | CallOutStatus.ARRIVED:
+                expected += 1.0
+            case CallOutStatus.ACCEPTED:
+                expected += show_up
+            case CallOutStatus.CALLED:
+                waited_s = (now - state.called_at).total_seconds()
+                if waited_s < rules.wave.answer_window_s:
+                    acceptance = expect_acceptance(state.record, station=station, rules=rules)
+                    expected += acceptance * show_up
+            case _:
+                pass
+    return expected
+
+
+def choose_wave(
+    records: Sequence[DonorRecord],
+    *,
+    station: Station,
+    wanted: int,
+    expected_already: float,
+    groups: Sequence[BloodGroup],
+    now: datetime,
+    rules: DonorRules = DONOR_RULES,
+) -> Wave:
+    """Choose whom to call now.
+
+    Args:
+        records: The station's donors in any order.
+        station: Whose reserve and policy it is.
+        wanted: Donations wanted in all.
+        expected_already: Donations made, under way or expected of calls already out.
+        groups: Groups that can serve, the most wanted first; others are not called.
+        now: Aware UTC instant of the calls.
+        rules: Who may be called, and how answers are expected.
+
+    Returns:
+        The first donors, in order, whose expected donations together reach what is missing; with
+        nothing missing, no calls.
+
+    Invariants: every called donor is eligible at `now`; without the last call the wave would fall
+        short.
+    """
+    missing = wanted - expected_already
+    refused = _Refused()
+    ready = []
+    for record in records:
+        obstacles = _list_all_obstacles(record, groups=groups, now=now, rules=rules)
+        refused.count(obstacles)
+        if not obstacles:
+            ready.append(record)
+    calls: list[WaveCall] = []
+    expected = 0.0
+    for record in sorted(ready, key=lambda record: _rank(record, station, groups, rules)):
+        if expected >= missing:
+            break
+        chance = expect_acceptance(record, station=station, rules=rules)
+        chance *= expect_show_up(record, station=station, rules=rules)
+        calls.append(WaveCall(donor_id=record.donor.donor_id, expected=chance))
+        expected += chance
+    left = Reason(code="not_needed_yet", rule=rules.cite(rules.wave))
+    refused.count([left] * (len(ready) - len(calls)))
+    return Wave(
+        calls=tuple(calls),
+        expected=expected,
+        short=expected < missing,
+        refusals=refused.list_reasons(),
+    )
+
+
+class _Refused:
+    """Donors who are not called, counted by reason."""
+
+    def __init__(self) -> None:
+        self._donors: Counter[str] = Counter()
+        self._reasons: dict[str, Reason] = {}
+
+    def count(self, reasons: Iterable[Reason]) -> None:
+        for reason in reasons:
+            self._donors[reason.code] += 1
+            self._reasons[reason.code] = reason
+
+    def list_reasons(self) -> tuple[Reason, ...]:
+        return tuple(
+            self._reasons[code].but(params={**self._reasons[code].params, "donors": donors})
+            for code, donors in sorted(self._donors.items())
+        )
+
+
+def _list_all_obstacles(
+    record: DonorRecord, *, groups: Sequence[BloodGroup], now: datetime, rules: DonorRules
+) -> tuple[Reason, ...]:
+    obstacles = list_obstacles(record, now=now, rules=rules)
+    if record.donor.group not in groups:
+        return (*obstacles, Reason(code="group_not_wanted"))
+    return obstacles
+
+
+def _rank(
+    record: DonorRecord, station: Station, groups: Sequence[BloodGroup], rules: DonorRules
+) -> tuple[int, bool, float, float, str]:
+    distance_km = _tell_distance_km(record, station)
+    return (
+        groups.index(record.donor.group),
+        not record.donor.staff,
+        -expect_acceptance(record, station=station, rules=rules),
+        float("inf") if distance_km is None else distance_km,
+        record.donor.donor_id,
+    )
+
+
+def _tell_distance_km(record: DonorRecord, station: Station) -> float | None:
+    location = record.donor.location
+    return None if location is None else location.distance_km(station.location)
