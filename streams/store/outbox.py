@@ -34,9 +34,6 @@ class PgOutbox:
     ) -> AsyncIterator[Sequence[OutboxRow]]:
         wanted = sorted(lanes)
         async with self._database.transaction() as connection:
-            # Lost with a crash of the server, the mark costs a second delivery, not a record; so
-            # this commit need not wait for the disk.
-            await connection.execute("SET LOCAL synchronous_commit = off")
             async for _ in _QUERIES.hold_lanes(connection, space=LOCK_SPACE, lanes=wanted):
                 pass
             found = _QUERIES.list_unpublished(connection, lanes=wanted, limit=limit)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.errors import InvariantViolation
 from models.topics import find_topic_of
@@ -63,61 +63,58 @@ class PgUnitOfWork:
             raise
 
     async def flush(self) -> None:
-        """Write the buffers; the outbox last, because its key locks order the commits."""
-        await self._flush_timers()
-        await self._flush_transitions()
-        await self._flush_events()
-
-    async def _flush_timers(self) -> None:
-        # Scheduling a timer again moves it; within one transaction the last word counts.
-        timers = list({timer.timer_id: timer for timer in self._timers}.values())
-        if not timers:
+        """Write the buffers in one statement, the last before the commit it orders."""
+        if not (self._events or self._timers or self._transitions):
             return
-        await _QUERIES.schedule_timers(
+        lanes = [lane_of(row.event.key) for row in self._events]
+        await _QUERIES.flush(
             self._connection,
-            timer_ids=[timer.timer_id for timer in timers],
-            kinds=[timer.kind for timer in timers],
-            subjects=[timer.subject for timer in timers],
-            due_ats=[timer.due_at for timer in timers],
-        )
-
-    async def _flush_transitions(self) -> None:
-        rows = self._transitions
-        if not rows:
-            return
-        await _QUERIES.record_transitions(
-            self._connection,
-            kinds=[row.subject_kind for row in rows],
-            subjects=[row.subject for row in rows],
-            stations=[row.station_id for row in rows],
-            froms=[row.from_state for row in rows],
-            tos=[row.to_state for row in rows],
-            whys=[row.why for row in rows],
-            causes=[row.caused_by for row in rows],
-            ats=[row.at for row in rows],
-        )
-
-    async def _flush_events(self) -> None:
-        rows = self._events
-        if not rows:
-            return
-        lanes = [lane_of(row.event.key) for row in rows]
-        await _QUERIES.append_outbox(
-            self._connection,
-            source=SOURCE,
-            lanes=lanes,
-            topics=[_topic_of(row) for row in rows],
-            keys=[row.event.key for row in rows],
-            types=[row.event.TYPE for row in rows],
-            subjects=[row.event.subject for row in rows],
-            causes=[row.caused_by for row in rows],
-            traces=[row.traceparent for row in rows],
-            stations=[row.station_id for row in rows],
-            hospitals=[row.hospital_id for row in rows],
-            bodies=[row.event.to_body() for row in rows],
-            ats=[row.made_at for row in rows],
+            **_timer_columns(self._timers),
+            **_audit_columns(self._transitions),
+            **_event_columns(self._events, lanes),
         )
         self._lanes.update(lanes)
+
+
+def _timer_columns(scheduled: Sequence[Timer]) -> dict[str, list[Any]]:
+    # Scheduling a timer again moves it; within one transaction the last word counts.
+    timers = list({timer.timer_id: timer for timer in scheduled}.values())
+    return {
+        "timer_ids": [timer.timer_id for timer in timers],
+        "timer_kinds": [timer.kind for timer in timers],
+        "timer_subjects": [timer.subject for timer in timers],
+        "timer_due_ats": [timer.due_at for timer in timers],
+    }
+
+
+def _audit_columns(rows: Sequence[Transition]) -> dict[str, list[Any]]:
+    return {
+        "audit_kinds": [row.subject_kind for row in rows],
+        "audit_subjects": [row.subject for row in rows],
+        "audit_stations": [row.station_id for row in rows],
+        "audit_froms": [row.from_state for row in rows],
+        "audit_tos": [row.to_state for row in rows],
+        "audit_whys": [row.why for row in rows],
+        "audit_causes": [row.caused_by for row in rows],
+        "audit_ats": [row.at for row in rows],
+    }
+
+
+def _event_columns(rows: Sequence[Outgoing], lanes: list[int]) -> dict[str, Any]:
+    return {
+        "source": SOURCE,
+        "lanes": lanes,
+        "topics": [_topic_of(row) for row in rows],
+        "keys": [row.event.key for row in rows],
+        "types": [row.event.TYPE for row in rows],
+        "subjects": [row.event.subject for row in rows],
+        "causes": [row.caused_by for row in rows],
+        "traces": [row.traceparent for row in rows],
+        "stations": [row.station_id for row in rows],
+        "hospitals": [row.hospital_id for row in rows],
+        "bodies": [row.event.to_body() for row in rows],
+        "ats": [row.made_at for row in rows],
+    }
 
 
 def _topic_of(row: Outgoing) -> str:

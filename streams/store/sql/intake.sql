@@ -36,13 +36,6 @@ INSERT INTO dead_letters (
     :params, :now
 ) ON CONFLICT ON CONSTRAINT dead_letters_record_uq DO NOTHING;
 
--- name: schedule_timers!
-INSERT INTO timers (timer_id, kind, subject, due_at)
-SELECT * FROM unnest(:timer_ids::text[], :kinds::text[], :subjects::text[], :due_ats::timestamptz[])
-AS x (timer_id, kind, subject, due_at)
-ORDER BY timer_id
-ON CONFLICT (timer_id) DO UPDATE SET due_at = excluded.due_at;
-
 -- name: claim_due_timer
 DELETE FROM timers
 WHERE timer_id = (
@@ -58,17 +51,28 @@ SELECT min(due_at) FROM timers;
 -- name: drop_timer!
 DELETE FROM timers WHERE timer_id = :timer_id;
 
--- name: record_transitions!
-INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-SELECT * FROM unnest(
-    :kinds::text[], :subjects::text[], :stations::text[], :froms::text[], :tos::text[],
-    :whys::text[], :causes::text[], :ats::timestamptz[]
-);
-
--- name: append_outbox!
--- The row lock on a key makes the order of its sequences the order of commits; keys are locked in
--- one order so that two transactions cannot wait for each other.
-WITH incoming AS (
+-- name: flush!
+-- Timers, audit and outbox of a transaction, in one round trip just before it commits. The row lock
+-- on a key makes the order of its sequences the order of commits; keys are locked in one order, so
+-- that two transactions cannot wait for each other.
+WITH timer_rows AS (
+    INSERT INTO timers (timer_id, kind, subject, due_at)
+    SELECT * FROM unnest(
+        :timer_ids::text[], :timer_kinds::text[], :timer_subjects::text[],
+        :timer_due_ats::timestamptz[]
+    ) AS x (timer_id, kind, subject, due_at)
+    ORDER BY timer_id
+    ON CONFLICT (timer_id) DO UPDATE SET due_at = excluded.due_at
+),
+audit_rows AS (
+    INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
+    SELECT * FROM unnest(
+        :audit_kinds::text[], :audit_subjects::text[], :audit_stations::text[],
+        :audit_froms::text[], :audit_tos::text[], :audit_whys::text[], :audit_causes::text[],
+        :audit_ats::timestamptz[]
+    )
+),
+incoming AS (
     SELECT *, row_number() OVER (PARTITION BY key ORDER BY ord) AS nth
     FROM unnest(
         :lanes::smallint[], :topics::text[], :keys::text[], :types::text[],
