@@ -1,0 +1,254 @@
+"""What the documents state as fact is held against the code that makes it one."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+import gateway.routes
+from cli import supervision
+from gateway import auth, submitting
+from models import facilities, requests
+from models.envelope import Envelope
+from models.events import decode_event
+from models.events.requests import RequestOpened
+from models.facilities import StationPolicy
+from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
+from streams.agents.app import SESSION_TIMEOUT_S
+from streams.ports import LANES
+from streams.services import deciding
+from streams.settings import Settings
+from streams.store.intake import PUBLISHED_BODY_BYTES
+from streams.wire.admin import plan_topics
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+RULES = ROOT / "models" / "rules"
+DAY_MS = 86_400_000
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def rows_of(text: str, *, head: str) -> list[list[str]]:
+    """The rows of the table whose first column is headed so."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith(f"| {head} |"):
+            next(lines)
+            break
+    else:
+        pytest.fail(f"no table is headed {head}")
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def say_allowed(name: str) -> str:
+    field = Settings.model_fields[name]
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{word}`" for word in get_args(field.annotation))
+    bounds = {
+        key: getattr(item, key)
+        for item in field.metadata
+        for key in ("ge", "le")
+        if hasattr(item, key)
+    }
+    if {"ge", "le"} <= bounds.keys():
+        return f"{bounds['ge']}–{bounds['le']}"
+    if "ge" in bounds:
+        return f"{bounds['ge']} or more"
+    return next(
+        (f"`{item.pattern}`" for item in field.metadata if getattr(item, "pattern", "")), "–"
+    )
+
+
+def test_the_settings_table_is_the_settings() -> None:
+    rows = rows_of(read("operations.md"), head="variable")
+    expected = [
+        [
+            f"`XUELIAN_{name.upper()}`",
+            "–" if field.default in {None, ""} else f"`{field.default}`",
+            say_allowed(name),
+            field.description or "–",
+        ]
+        for name, field in Settings.model_fields.items()
+    ]
+    assert [[*row[:3], row[4]] for row in rows] == expected
+    assert all(re.search(r"[\u4e00-\u9fff]", row[3]) for row in rows)
+
+
+def test_no_document_names_a_setting_that_is_none() -> None:
+    real = {f"XUELIAN_{name.upper()}" for name in Settings.model_fields}
+    for path in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]:
+        named = set(re.findall(r"XUELIAN_[A-Z_]+", path.read_text(encoding="utf-8")))
+        assert named <= real, f"{path.name}: {named - real}"
+
+
+def test_the_topics_table_is_the_registry() -> None:
+    assert rows_of(read("operations.md"), head="topic") == [
+        [
+            f"`{topic.name}`",
+            topic.owner,
+            topic.key,
+            ", ".join(f"`{reader}`" for reader in topic.readers) or "whoever subscribes",
+        ]
+        for topic in TOPICS
+    ]
+
+
+def test_partitions_and_retention_are_as_told() -> None:
+    told = " ".join(read("operations.md").split())
+    assert "Six partitions each" in told
+    assert {topic.partitions for topic in TOPICS} == {6}
+    assert "Records are kept for 7 days, dead letters for 90." in told
+    kept = {plan.name: int(plan.config["retention.ms"]) for plan in plan_topics(replication=1)}
+    assert {ms for name, ms in kept.items() if name.endswith(".dlq")} == {90 * DAY_MS}
+    assert {ms for name, ms in kept.items() if not name.endswith(".dlq")} == {7 * DAY_MS}
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence", "value", "told"),
+    [
+        ("operations.md", "A body over 300,000 bytes", PUBLISHED_BODY_BYTES, 300_000),
+        ("operations.md", "stay good for 15 minutes", auth.STALE_S, 900),
+        ("operations.md", "`Retry-After` within 3 seconds", submitting.PUBLISH_LIMIT_S, 3),
+        ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
+        ("operations.md", "ended five times within five minutes", supervision.MAX_ENDS, 5),
+        ("operations.md", "ended five times within five minutes", supervision.WINDOW_S, 300),
+        ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
+        ("decisions/0003-outbox.md", "one of 8 lanes", LANES, 8),
+        (
+            "decisions/0004-optimistic-choice-of-units.md",
+            "plus 4 spare units",
+            deciding.SPARE_UNITS,
+            4,
+        ),
+        (
+            "decisions/0010-requests-end.md",
+            "one hour after its needed-by time",
+            deciding.REQUEST_GRACE_S,
+            3600,
+        ),
+        ("rules-to-confirm.md", "most units in one line | 100 |", requests.MAX_QUANTITY, 100),
+        (
+            "rules-to-confirm.md",
+            "an open request ends after its needed-by time | 3600 s |",
+            deciding.REQUEST_GRACE_S,
+            3600,
+        ),
+        ("rules-to-confirm.md", "great circle × 1.4", facilities.ROAD_FACTOR, 1.4),
+        ("rules-to-confirm.md", "at 50 km/h", facilities.ROAD_SPEED_KMH, 50),
+        ("rules-to-confirm.md", "plus 900 s", facilities.HANDOVER_S, 900),
+    ],
+)
+def test_a_figure_is_that_of_the_code(
+    document: str, sentence: str, value: float, told: float
+) -> None:
+    assert sentence in " ".join(read(document).split())
+    assert value == told
+
+
+def test_the_calls_are_the_routes() -> None:
+    told = {row[0].strip("`") for row in rows_of(read("api.md"), head="call")}
+    assert told == set(list_routes())
+
+
+def list_routes() -> Iterator[str]:
+    for found in pkgutil.iter_modules(gateway.routes.__path__):
+        module = importlib.import_module(f"gateway.routes.{found.name}")
+        for route in module.router.routes:
+            assert isinstance(route, APIRoute)
+            yield from (f"{method} {route.path}" for method in route.methods or ())
+
+
+def blocks_of(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", read("api.md"), flags=re.DOTALL | re.MULTILINE)
+
+
+def test_the_http_example_is_a_request() -> None:
+    body = json.loads(blocks_of("json")[0])
+    ids = {"request_id": "r", "hospital_id": "dingri-county", "station_id": "shigatse"}
+    request = requests.UrgentRequest.model_validate({**body, **ids})
+    assert request.lines[0].attributes.leukoreduced
+
+
+def test_the_kafka_example_is_an_event_of_its_topic() -> None:
+    headers = [line.split(": ", 1) for line in blocks_of("text")[0].splitlines()]
+    body = blocks_of("json")[1].encode()
+    envelope = Envelope.from_record(
+        key=b"shigatse", value=body, headers=[(name, text.encode()) for name, text in headers]
+    )
+    event = decode_event(envelope.type, envelope.data)
+    assert isinstance(event, RequestOpened)
+    assert (event.key, event.subject) == (envelope.key, envelope.subject)
+    assert envelope.source == f"hospital/{event.request.hospital_id}"
+    assert event.TYPE in BY_NAME[TopicName.REQUESTS].event_types
+
+
+def list_local_rules(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every rule that is the station's own choice or names fields to confirm, at any depth."""
+    for value in found.values():
+        if not isinstance(value, dict):
+            continue
+        confirm = {name: value[name] for name in value.get("confirm", ())}
+        if confirm or ("rule" in value and value.get("kind") == "local"):
+            yield value.get("rule", ""), confirm
+        yield from list_local_rules(value)
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.toml")), ids=lambda path: path.name)
+def test_every_rule_to_confirm_is_listed_with_its_value(path: Path) -> None:
+    section = read("rules-to-confirm.md").split(f"(`models/rules/{path.name}`)")[1]
+    lines = section.split("\n## ")[0].splitlines()
+    rules = tomllib.loads(path.read_text(encoding="utf-8"))
+    for rule, fields in list_local_rules(rules):
+        about = [line for line in lines if f"`{rule}`" in line] if rule else lines
+        assert about, f"{path.name}: {rule} is not listed"
+        for name, value in fields.items():
+            row = next((line for line in about if f"`{name}`" in line), None)
+            assert row is not None, f"{path.name}: {name} of {rule} is not listed"
+            if isinstance(value, int | float):
+                assert re.search(rf"(?<![\d.]){value:g}(?!\d)", row), f"{name} is {value:g}: {row}"
+
+
+def test_no_rule_is_listed_that_is_none() -> None:
+    real = {
+        word
+        for path in RULES.glob("*.toml")
+        for word in re.findall(r'^rule = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    listed = set(re.findall(r"`([a-z_]+\.[a-z_]+)`", read("rules-to-confirm.md")))
+    assert {name for name in listed if name.split(".")[0] not in {"stations", "thresholds"}} <= real
+
+
+def list_defaults(model: BaseModel, *, at: str = "") -> Iterator[tuple[str, object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from list_defaults(value, at=f"{at}{name}.")
+        else:
+            yield f"{at}{name}", value
+
+
+def test_every_policy_of_a_station_is_listed_with_its_default() -> None:
+    told = {row[0].strip("`"): row[1] for row in rows_of(read("rules-to-confirm.md"), head="field")}
+    words = {False: "false", True: "true", (): "none"}
+    assert told == {
+        name: words[value] if isinstance(value, bool | tuple) else str(value)
+        for name, value in list_defaults(StationPolicy())
+    }
