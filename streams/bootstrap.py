@@ -194,7 +194,8 @@ async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
         try:
             async with begin() as work:
                 now = process.clock.now()
-                work.schedule(Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now))
+                for kind in (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION):
+                    work.schedule(Timer(kind=kind, subject="all", due_at=now))
         except TransientError as error:
             process.readiness.report("timers", str(error))
             await _sleep(stop, 0.5)

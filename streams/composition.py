@@ -61,6 +61,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
                 TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
                 TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
                 TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
+                TimerKind.FEED_RETENTION: timers.fire_retention,
             },
         ),
     )

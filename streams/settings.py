@@ -64,10 +64,16 @@ class Settings(BaseSettings):
     hold_s: int = Field(
         default=3600,
         ge=60,
-        description="Seconds a soft reservation stands before it is given back.",
+        description=(
+            "Seconds a reservation stands past the later of the needed-by time and the arrival."
+        ),
     )
     batch_max: int = Field(
         default=64, ge=1, le=512, description="Events decided in one transaction at most."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info")
-    log_format: Literal["json", "console"] = Field(default="json")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="`json` for machines, `console` for people."
+    )

@@ -29,7 +29,7 @@ from streams.wire.codec import HeaderPairs, RawRecord, read_record
 log = structlog.get_logger(__name__)
 
 COMMITTERS = 2
-"""Transactions of one agent at work at once: two keep PostgreSQL busy while we think, and more would
+"""Transactions of one agent at work at once. Two keep PostgreSQL busy while we think; more would
 only share the same core."""
 
 _CONTENDED_RETRY_S = 0.002

@@ -106,6 +106,10 @@ class InboxStore(Protocol):
         """
         ...
 
+    async def trim(self, *, taken_before: datetime, published_before: datetime) -> None:
+        """Forget what was taken in, and what was published, before these instants."""
+        ...
+
 
 class TimerStore(Protocol):
     async def claim_due(self, now: datetime) -> Timer | None:

@@ -17,6 +17,15 @@ UNIT_EXPIRY_EVERY = timedelta(seconds=60)
 """How late an expiry may be noticed at most; no unit is chosen past its expiry in any case."""
 
 
+INBOX_KEPT = timedelta(days=30)
+"""How long a repeat is known as one. Kafka keeps records for 7 days; a caller may repeat later."""
+
+OUTBOX_KEPT = timedelta(days=7)
+"""How far back the event feed resumes; as long as Kafka keeps the same events."""
+
+TRIM_EVERY = timedelta(hours=1)
+
+
 class TimerService:
     """Fires one due timer at a time.
 
@@ -111,3 +120,9 @@ def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
             await progress.lapse_hold(work, timer.subject, caused_by=timer.timer_id, now=now)
 
     return fire
+
+
+async def fire_retention(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    """Forget what nobody can ask for any more, and come again."""
+    await work.inbox.trim(taken_before=now - INBOX_KEPT, published_before=now - OUTBOX_KEPT)
+    work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=now + TRIM_EVERY))

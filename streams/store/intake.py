@@ -77,6 +77,10 @@ class PgInbox:
             seen.add(identity)
         return claims
 
+    async def trim(self, *, taken_before: datetime, published_before: datetime) -> None:
+        await _QUERIES.trim_inbox(self._connection, taken_before=taken_before)
+        await _QUERIES.trim_outbox(self._connection, published_before=published_before)
+
     async def quarantine(
         self, record: Record, error: XuelianError, *, reader: str, now: datetime
     ) -> None:

@@ -27,6 +27,12 @@ LEFT JOIN inbox AS known
     AND known.event_id = incoming.event_id
 ORDER BY incoming.ord;
 
+-- name: trim_inbox!
+DELETE FROM inbox WHERE taken_at < :taken_before;
+
+-- name: trim_outbox!
+DELETE FROM outbox WHERE published_at < :published_before;
+
 -- name: add_dead_letter!
 INSERT INTO dead_letters (
     dead_letter_id, topic, partition, log_offset, reader, key, body, headers, code, params,

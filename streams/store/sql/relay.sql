@@ -19,26 +19,3 @@ UPDATE outbox SET published_at = :now WHERE row_id = ANY(:row_ids::bigint[]);
 
 -- name: list_pending_lanes
 SELECT DISTINCT lane FROM outbox WHERE published_at IS NULL;
-
--- name: list_feed
--- Everything committed since a position, in an order that never grows behind a reader: up to the
--- oldest transaction that is still running.
-SELECT
-    tx::text AS tx, row_id, topic, key, sequence, event_id, event_type, source, subject, caused_by,
-    station_id, hospital_id, body, made_at
-FROM outbox
-WHERE
-    (tx, row_id) > (:after_tx::text::xid8, :after_row::bigint)
-    AND tx < pg_snapshot_xmin(pg_current_snapshot())
-    AND sequence IS NOT NULL
-    AND (:station_id::text IS NULL OR station_id = :station_id OR topic = ANY(:public_topics::text[]))
-    AND (:hospital_id::text IS NULL OR hospital_id = :hospital_id)
-    AND (:topics::text[] IS NULL OR topic = ANY(:topics))
-ORDER BY tx, row_id
-LIMIT :limit;
-
--- name: find_feed_end
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS tx;
-
--- name: trim_feed!
-DELETE FROM outbox WHERE published_at < :before;

@@ -1,0 +1,36 @@
+"""What to do about a broken rule of pydantic's: from its kind to the code of a text. Pure."""
+
+from __future__ import annotations
+
+_FIXES = {
+    "missing": "fix_missing",
+    "extra_forbidden": "fix_extra_forbidden",
+    "enum": "fix_enum",
+    "literal_error": "fix_enum",
+    "json_invalid": "fix_json",
+    "value_error": "fix_other",
+}
+_FIX_FAMILIES = (
+    ("datetime", "fix_datetime"),
+    ("timezone", "fix_datetime"),
+    ("date", "fix_date"),
+    ("string", "fix_text"),
+    ("int", "fix_number"),
+    ("float", "fix_number"),
+    ("greater", "fix_number"),
+    ("less", "fix_number"),
+    ("finite", "fix_number"),
+    ("model", "fix_structure"),
+    ("dict", "fix_structure"),
+    ("tuple", "fix_structure"),
+    ("list", "fix_structure"),
+    ("too_", "fix_structure"),
+)
+
+
+def fix_of(rule_type: str) -> str:
+    """Return the code of the text that says what to do about a broken rule of pydantic's."""
+    if rule_type in _FIXES:
+        return _FIXES[rule_type]
+    found = (fix for start, fix in _FIX_FAMILIES if rule_type.startswith(start))
+    return next(found, "fix_other")

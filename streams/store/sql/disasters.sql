@@ -1,0 +1,63 @@
+-- name: lock_event!
+SELECT pg_advisory_xact_lock(hashtextextended(:event_key, 0));
+
+-- name: find_newest_alert^
+SELECT body FROM alerts
+WHERE event_key = :event_key
+ORDER BY revision DESC, received_at, alert_id
+LIMIT 1;
+
+-- name: add_alert$
+INSERT INTO alerts (alert_id, event_key, revision, body, received_at)
+VALUES (:alert_id, :event_key, :revision, :body, :now)
+ON CONFLICT (alert_id) DO NOTHING
+RETURNING alert_id;
+
+-- name: list_activations
+SELECT body, opened_at FROM activations WHERE event_key = :event_key ORDER BY station_id;
+
+-- name: find_activation^
+SELECT body, opened_at FROM activations WHERE activation_id = :activation_id;
+
+-- name: find_open_activation^
+SELECT body, opened_at FROM activations
+WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
+ORDER BY opened_at DESC, activation_id
+LIMIT 1;
+
+-- name: write_activation!
+INSERT INTO activations (
+    activation_id, event_key, station_id, status, revision, donors_wanted, body, opened_at, decided_at
+) VALUES (
+    :activation_id, :event_key, :station_id, :status, :revision, :donors_wanted, :body, :decided_at,
+    :decided_at
+) ON CONFLICT (activation_id) DO UPDATE SET
+    status = excluded.status,
+    revision = excluded.revision,
+    donors_wanted = excluded.donors_wanted,
+    body = excluded.body,
+    decided_at = excluded.decided_at;
+
+-- name: count_red_cells
+-- Blood that patients were promised since the disaster began has served it, wherever it is now.
+SELECT u.station_id, count(*) AS units
+FROM units AS u
+WHERE
+    u.station_id = ANY(:station_ids::text[])
+    AND u.component = 'red_cells'
+    AND (
+        (u.status = 'available' AND u.expires_at > :now::timestamptz)
+        OR EXISTS (
+            SELECT 1 FROM promises AS p INNER JOIN requests AS r USING (request_id)
+            WHERE
+                p.unit_id = u.unit_id
+                AND p.status IN ('held', 'issued', 'received')
+                AND p.held_at >= :since::timestamptz
+                AND r.priority <> 'routine'
+        )
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM call_outs AS c INNER JOIN activations AS a ON c.cause_id = a.activation_id
+        WHERE c.unit_id = u.unit_id AND a.event_key = :event_key
+    )
+GROUP BY u.station_id;

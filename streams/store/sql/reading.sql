@@ -1,0 +1,190 @@
+-- name: ping
+SELECT 1;
+
+-- name: find_fate
+-- What became of one event: nothing yet (no digest), quarantined (a code), or acted on; and how its
+-- request stands now. A later record that reused the id says nothing about this one.
+SELECT i.digest, q.code, q.params, r.status, d.body AS decision
+FROM (VALUES (1)) AS one (row)
+LEFT JOIN inbox AS i
+    ON i.reader = :reader::text AND i.source = :source::text AND i.event_id = :event_id::text
+LEFT JOIN requests AS r ON r.request_id = :request_id::text
+LEFT JOIN LATERAL (
+    SELECT body FROM decisions WHERE request_id = r.request_id ORDER BY version DESC LIMIT 1
+) AS d ON true
+LEFT JOIN LATERAL (
+    SELECT code, params FROM dead_letters
+    WHERE
+        i.digest IS NOT NULL
+        AND topic = i.topic
+        AND code <> 'event_id_reused'
+        AND headers @> jsonb_build_array(jsonb_build_array('ce_id', :event_id::text))
+        AND headers @> jsonb_build_array(jsonb_build_array('ce_source', :source::text))
+    ORDER BY quarantined_at DESC
+    LIMIT 1
+) AS q ON true;
+
+-- name: find_request
+SELECT
+    request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version, body,
+    opened_at, decided_at
+FROM requests WHERE request_id = :request_id::text;
+
+-- name: list_requests
+SELECT
+    request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version,
+    opened_at, decided_at
+FROM requests
+WHERE
+    (:hospital_id::text IS NULL OR hospital_id = :hospital_id::text)
+    AND (:station_id::text IS NULL OR station_id = :station_id::text)
+    AND (:statuses::text[] IS NULL OR status = ANY(:statuses::text[]))
+    AND (:priority::text IS NULL OR priority = :priority::text)
+    AND (:opened_from::timestamptz IS NULL OR opened_at >= :opened_from::timestamptz)
+    AND (
+        :before_at::timestamptz IS NULL
+        OR (opened_at, request_id) < (:before_at::timestamptz, :before_id::text)
+    )
+ORDER BY opened_at DESC, request_id DESC
+LIMIT :limit;
+
+-- name: list_decisions
+SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version;
+
+-- name: list_lines
+SELECT line_no, component, quantity, uncovered
+FROM request_lines WHERE request_id = :request_id::text ORDER BY line_no;
+
+-- name: list_promises
+SELECT
+    p.promise_id, p.unit_id, p.component, p.blood_group, p.epoch, p.line_no, p.status, p.reason,
+    p.held_at, p.hold_until, p.ended_at, u.status AS unit_status, u.source AS unit_source,
+    u.expires_at
+FROM promises AS p
+INNER JOIN units AS u USING (unit_id)
+WHERE p.request_id = :request_id::text
+ORDER BY p.held_at, p.unit_id, p.epoch;
+
+-- name: count_serving_calls
+-- Calls that went out for what the request still lacks: numbers only, a hospital learns no donor.
+SELECT s.shortage_id, s.component, s.blood_group, c.status, count(*) AS calls
+FROM request_lines AS l
+INNER JOIN requests AS r USING (request_id)
+INNER JOIN shortages AS s
+    ON s.station_id = r.station_id AND s.component = l.component AND s.assessed_at >= r.opened_at
+INNER JOIN call_outs AS c ON c.cause_id = s.shortage_id
+WHERE l.request_id = :request_id::text AND l.uncovered > 0
+GROUP BY s.shortage_id, s.component, s.blood_group, c.status
+ORDER BY s.shortage_id, c.status;
+
+-- name: list_serving_transfers
+SELECT DISTINCT
+    t.transfer_id, t.from_station_id, t.to_station_id, t.status, t.agreed_at, t.updated_at,
+    t.body ->> 'shortage_id' AS shortage_id, (t.body ->> 'eta_s')::int AS eta_s
+FROM request_lines AS l
+INNER JOIN requests AS r USING (request_id)
+INNER JOIN shortages AS s
+    ON s.station_id = r.station_id AND s.component = l.component AND s.assessed_at >= r.opened_at
+INNER JOIN offers AS o ON o.shortage_id = s.shortage_id
+INNER JOIN transfers AS t ON t.offer_id = o.offer_id
+WHERE l.request_id = :request_id::text
+ORDER BY t.agreed_at, t.transfer_id;
+
+-- name: list_quarantined
+-- Records about a request that were not accepted. Anybody can write a subject; the source is what
+-- the gateway and the access lists vouch for.
+SELECT code, params, quarantined_at, replayed_at, headers
+FROM dead_letters
+WHERE
+    topic = 'blood.requests.v1'
+    AND headers @> jsonb_build_array(jsonb_build_array('ce_subject', :request_id::text))
+    AND (
+        :source::text IS NULL
+        OR headers @> jsonb_build_array(jsonb_build_array('ce_source', :source::text))
+    )
+ORDER BY quarantined_at, dead_letter_id;
+
+-- name: count_stock
+SELECT
+    component,
+    blood_group,
+    CASE
+        WHEN status IN ('available', 'quarantined', 'reserved') AND expires_at <= :now::timestamptz
+        THEN 'expired'
+        ELSE status
+    END AS shown_status,
+    count(*) AS units,
+    min(expires_at) AS first_expires_at
+FROM units
+WHERE station_id = :station_id::text AND status = ANY(:statuses::text[])
+GROUP BY 1, 2, 3
+ORDER BY 1, 2, 3;
+
+-- name: list_activations
+SELECT a.body, a.opened_at
+FROM activations AS a
+WHERE
+    (:station_id::text IS NULL OR station_id = :station_id::text)
+    AND (:status::text IS NULL OR status = :status::text)
+    AND (:event_key::text IS NULL OR event_key = :event_key::text)
+ORDER BY opened_at DESC, activation_id
+LIMIT :limit;
+
+-- name: list_shortages
+SELECT body, opened_at
+FROM shortages
+WHERE
+    (:station_id::text IS NULL OR station_id = :station_id::text)
+    AND (:status::text IS NULL OR status = :status::text)
+    AND (:component::text IS NULL OR component = :component::text)
+ORDER BY array_position(ARRAY['red', 'orange', 'yellow', 'green'], level), opened_at, shortage_id
+LIMIT :limit;
+
+-- name: find_shortage
+SELECT shortage_id, station_id, status FROM shortages WHERE shortage_id = :shortage_id::text;
+
+-- name: list_transfers
+SELECT
+    t.body, t.status, t.updated_at,
+    (
+        SELECT jsonb_agg(jsonb_build_object(
+            'unit_id', p.unit_id, 'component', p.component, 'group', p.blood_group,
+            'epoch', p.epoch, 'status', p.status
+        ) ORDER BY p.unit_id)
+        FROM promises AS p WHERE p.transfer_id = t.transfer_id
+    ) AS units
+FROM transfers AS t
+WHERE
+    (
+        :station_id::text IS NULL
+        OR from_station_id = :station_id::text
+        OR to_station_id = :station_id::text
+    )
+    AND (:status::text IS NULL OR status = :status::text)
+ORDER BY agreed_at DESC, transfer_id
+LIMIT :limit;
+
+-- name: find_call_out
+SELECT call_out_id, donor_id, station_id, status
+FROM call_outs WHERE call_out_id = :call_out_id::text;
+
+-- name: list_call_outs
+SELECT
+    c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
+    c.answered_at, c.ended_at, c.unit_id, d.blood_group, d.body ->> 'name' AS name,
+    d.body ->> 'contact' AS contact
+FROM call_outs AS c
+INNER JOIN donors AS d USING (donor_id)
+WHERE
+    c.station_id = :station_id::text
+    AND (:statuses::text[] IS NULL OR c.status = ANY(:statuses::text[]))
+    AND (:cause_id::text IS NULL OR c.cause_id = :cause_id::text)
+ORDER BY c.called_at DESC, c.call_out_id
+LIMIT :limit;
+
+-- name: record_contacts_read!
+-- The access record that the law on personal information asks for: who read whose contact, when.
+INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
+SELECT
+    'donor', donor_id, :station_id::text, '', '', 'contact_read', :reader::text, :now::timestamptz
+FROM unnest(:donor_ids::text[]) AS donor_id;

@@ -1,0 +1,67 @@
+-- name: lock_station!
+-- NO KEY: rows that name the station may still be written meanwhile.
+SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
+
+-- name: list_calls
+SELECT
+    c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
+    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    u.status AS unit_status
+FROM call_outs AS c
+INNER JOIN donors AS d USING (donor_id)
+LEFT JOIN units AS u ON c.unit_id = u.unit_id
+WHERE
+    c.station_id = :station_id
+    AND (:cause_id::text IS NULL OR c.cause_id = :cause_id::text)
+    AND (:since::timestamptz IS NULL OR c.called_at >= :since::timestamptz)
+ORDER BY c.called_at, c.call_out_id;
+
+-- name: find_call^
+SELECT
+    c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
+    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    u.status AS unit_status
+FROM call_outs AS c
+INNER JOIN donors AS d USING (donor_id)
+LEFT JOIN units AS u ON c.unit_id = u.unit_id
+WHERE c.call_out_id = :call_out_id;
+
+-- name: list_reserve
+SELECT
+    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    EXISTS (
+        SELECT 1 FROM call_outs AS c
+        WHERE c.donor_id = d.donor_id AND c.status IN ('called', 'accepted', 'arrived')
+    ) AS on_live_call
+FROM donors AS d
+WHERE d.station_id = :station_id
+ORDER BY d.donor_id;
+
+-- name: add_calls!
+WITH added AS (
+    INSERT INTO call_outs (call_out_id, donor_id, station_id, cause_id, wave, status, called_at)
+    SELECT x.call_out_id, x.donor_id, x.station_id, x.cause_id, x.wave, 'called', x.called_at
+    FROM jsonb_to_recordset(:payload::jsonb) AS x (
+        call_out_id text, donor_id text, station_id text, cause_id text, wave int,
+        called_at timestamptz
+    )
+    RETURNING donor_id
+)
+UPDATE donors SET called = called + 1 WHERE donor_id IN (SELECT donor_id FROM added);
+
+-- name: set_calls!
+UPDATE call_outs SET
+    status = :status,
+    answered_at = coalesce(answered_at, :answered_at::timestamptz),
+    ended_at = :ended_at,
+    unit_id = :unit_id
+WHERE call_out_id = ANY(:call_out_ids::text[]);
+
+-- name: count_acceptance!
+UPDATE donors SET accepted = accepted + 1 WHERE donor_id = :donor_id;
+
+-- name: set_whole_blood_day!
+UPDATE donors SET
+    last_whole_blood_on = :day::date,
+    body = body || jsonb_build_object('last_whole_blood_on', :day::date)
+WHERE donor_id = :donor_id AND coalesce(last_whole_blood_on < :day::date, TRUE);
