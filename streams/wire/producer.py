@@ -18,12 +18,13 @@ be appended. Publishing is at-least-once; readers deduplicate by event id.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerClosed
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerClosed
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
 from models.envelope import Envelope
@@ -36,6 +37,10 @@ log = structlog.get_logger(__name__)
 _FRAMING_BYTES = 4096
 """What the record batch format adds to one record at most; the broker's limit leaves room for
 it."""
+
+_AWAY_PAUSE_S = 0.25
+"""After a vain attempt to connect nobody tries again for so long: hundreds who wait for the same
+broker must not keep this process from telling them so."""
 
 _ABANDON_S = 1.0
 """Closing sockets takes milliseconds; a hung close must not hold up the next attempt."""
@@ -61,6 +66,7 @@ class KafkaPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
         self._stopped = False
+        self._away_until = 0.0
 
     async def start(self) -> None:
         """Connect ahead of the first publish. Kafka being away is no error here."""
@@ -107,7 +113,13 @@ class KafkaPublisher:
             return self._producer
         async with self._connecting:
             if self._producer is None:
-                self._producer = await self._connect()
+                if time.monotonic() < self._away_until:
+                    raise KafkaConnectionError("no broker answered a moment ago")
+                try:
+                    self._producer = await self._connect()
+                except BaseException:
+                    self._away_until = time.monotonic() + _AWAY_PAUSE_S
+                    raise
             return self._producer
 
     async def _connect(self) -> AIOKafkaProducer:
