@@ -77,7 +77,8 @@ class Need(Value):
     """Units that a disaster is expected to need of one component.
 
     Attributes:
-        basis: `reported` (casualty counts) or `estimated` (exposures and a fatality model).
+        basis: `reported` (casualty counts), `estimated` (exposures and a fatality model) or
+            `magnitude` (nothing else was known: rough).
     """
 
     component: Component

@@ -77,9 +77,11 @@ def _list_body_obstacles(donor: Donor, today: date, rules: DonorRules) -> Iterat
     years = count_years(donor.born_on, today)
     to_years = age.repeat_to_years if donor.repeat_without_reaction else age.to_years
     if years < age.from_years:
-        yield Reason(code="too_young", params={"from_years": age.from_years}, rule=rules.cite(age))
+        yield Reason(
+            code="donor_too_young", params={"from_years": age.from_years}, rule=rules.cite(age)
+        )
     if years > to_years:
-        yield Reason(code="too_old", params={"to_years": to_years}, rule=rules.cite(age))
+        yield Reason(code="donor_too_old", params={"to_years": to_years}, rule=rules.cite(age))
     least_kg = rules.weight.least_kg(donor.sex)
     if donor.weight_kg < least_kg:
         yield Reason(

@@ -8,8 +8,8 @@ A donor who may not be called is never in a wave, however large the need.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.decisions import Reason
@@ -93,11 +93,17 @@ def expect_donations(
             case CallOutStatus.CALLED:
                 waited_s = (now - state.called_at).total_seconds()
                 if waited_s < rules.wave.answer_window_s:
-                    acceptance = expect_acceptance(state.record, station=station, rules=rules)
+                    before = _without_open_call(state.record)
+                    acceptance = expect_acceptance(before, station=station, rules=rules)
                     expected += acceptance * show_up
             case _:
                 pass
     return expected
+
+
+def _without_open_call(record: DonorRecord) -> DonorRecord:
+    """An open call is counted as made, but it is not an answer: it must not lower the chance."""
+    return replace(record, called=max(record.accepted, record.called - 1))
 
 
 def choose_wave(
@@ -107,6 +113,7 @@ def choose_wave(
     wanted: int,
     expected_already: float,
     groups: Sequence[BloodGroup],
+    asked_before: Collection[str] = (),
     now: datetime,
     rules: DonorRules = DONOR_RULES,
 ) -> Wave:
@@ -118,6 +125,7 @@ def choose_wave(
         wanted: Donations wanted in all.
         expected_already: Donations made, under way or expected of calls already out.
         groups: Groups that can serve, the most wanted first; others are not called.
+        asked_before: Donors whose call for the same cause came to nothing; not asked again.
         now: Aware UTC instant of the calls.
         rules: Who may be called, and how answers are expected.
 
@@ -132,7 +140,10 @@ def choose_wave(
     refused = _Refused()
     ready = []
     for record in records:
-        obstacles = _list_all_obstacles(record, groups=groups, now=now, rules=rules)
+        obstacles = [
+            *list_obstacles(record, now=now, rules=rules),
+            *_list_cause_obstacles(record, groups, asked_before, rules),
+        ]
         refused.count(obstacles)
         if not obstacles:
             ready.append(record)
@@ -174,13 +185,16 @@ class _Refused:
         )
 
 
-def _list_all_obstacles(
-    record: DonorRecord, *, groups: Sequence[BloodGroup], now: datetime, rules: DonorRules
-) -> tuple[Reason, ...]:
-    obstacles = list_obstacles(record, now=now, rules=rules)
+def _list_cause_obstacles(
+    record: DonorRecord,
+    groups: Sequence[BloodGroup],
+    asked_before: Collection[str],
+    rules: DonorRules,
+) -> Iterator[Reason]:
     if record.donor.group not in groups:
-        return (*obstacles, Reason(code="group_not_wanted"))
-    return obstacles
+        yield Reason(code="group_not_wanted")
+    if record.donor.donor_id in asked_before:
+        yield Reason(code="asked_before", rule=rules.cite(rules.once_per_cause))
 
 
 def _rank(

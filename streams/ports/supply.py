@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Protocol
 
-from models.shortages import Transfer
+from streams.ports.disasters import DisasterStore
+from streams.ports.exchange import ExchangeStore
+from streams.ports.reserve import ReserveStore
 
 
-class SupplyStore(Protocol):
+class SupplyStore(DisasterStore, ReserveStore, ExchangeStore, Protocol):
     """What disasters, donors and neighbours left behind, and what is written of them."""
-
-    async def get_transfer(self, transfer_id: str) -> Transfer:
-        """Lock a transfer and give it.
-
-        Raises:
-            InvariantViolation: There is none; a promise named it.
-        """
-        ...
-
-    async def write_transfer(self, transfer: Transfer, *, now: datetime) -> None:
-        """Write a new transfer, or an old one as it stands now."""
-        ...
-
-    async def count_promises(self, transfer_id: str) -> Mapping[str, int]:
-        """Count the promises of a transfer by status."""
-        ...

@@ -13,6 +13,7 @@ from models.errors import InvariantViolation, TransientError
 _CONTENDED_CONSTRAINTS = frozenset(
     {
         "promises_live_uq",
+        "promises_pkey",
         "promises_epoch_uq",
         "call_outs_live_uq",
         "shortages_open_uq",

@@ -74,36 +74,45 @@ class RunningGateway:
 @asynccontextmanager
 async def running_gateway(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
     """Serve on a free port, on a database of its own with two stations and two hospitals."""
+    async with (
+        fresh_dsn(endpoints.postgres_dsn) as dsn,
+        running_gateway_on(endpoints, dsn=dsn) as running,
+    ):
+        yield running
+
+
+@asynccontextmanager
+async def running_gateway_on(endpoints: Endpoints, *, dsn: str) -> AsyncIterator[RunningGateway]:
+    """The same on a migrated database that the caller made; no connection outside of the pool."""
     await apply_topics(endpoints.kafka_bootstrap, 1)
-    async with fresh_dsn(endpoints.postgres_dsn) as dsn:
-        database = await Database.open(dsn, size=8, name="test-gateway")
-        try:
-            clock = FixedClock()
-            await seed_directory(PgDirectory(database, clock))
-            keys = PgKeys(database, clock)
-            texts = {
-                role: (await keys.create(scope=scope, facility_id=own, label=role)).text
-                for role, (scope, own) in ROLES.items()
-            }
-            async with _serve(endpoints, database, clock) as (server, gateway, url):
-                running = RunningGateway(
-                    url=url,
-                    dsn=dsn,
-                    bootstrap=endpoints.kafka_bootstrap,
-                    keys=texts,
-                    key_store=keys,
-                    database=database,
-                    server=server,
-                    gateway=gateway,
-                    clock=clock,
-                )
-                try:
-                    yield running
-                finally:
-                    for client in running.clients:
-                        await client.aclose()
-        finally:
-            await database.close()
+    database = await Database.open(dsn, size=8, name="test-gateway")
+    try:
+        clock = FixedClock()
+        await seed_directory(PgDirectory(database, clock))
+        keys = PgKeys(database, clock)
+        texts = {
+            role: (await keys.create(scope=scope, facility_id=own, label=role)).text
+            for role, (scope, own) in ROLES.items()
+        }
+        async with _serve(endpoints, database, clock) as (server, gateway, url):
+            running = RunningGateway(
+                url=url,
+                dsn=dsn,
+                bootstrap=endpoints.kafka_bootstrap,
+                keys=texts,
+                key_store=keys,
+                database=database,
+                server=server,
+                gateway=gateway,
+                clock=clock,
+            )
+            try:
+                yield running
+            finally:
+                for client in running.clients:
+                    await client.aclose()
+    finally:
+        await database.close()
 
 
 async def seed_directory(directory: PgDirectory) -> None:
@@ -197,7 +206,7 @@ async def _decide_forever(
             relay.wake(await services.handlers[TopicName(partition.topic)](batch))
 
 
-def request_body(**changes: Any) -> dict[str, Any]:
+def request_body(**changes: object) -> dict[str, Any]:
     """A request for two units of A+ red cells."""
     body: dict[str, Any] = {
         "patient": {"group": "A+"},

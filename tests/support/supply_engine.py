@@ -97,14 +97,20 @@ class SupplyEngine(Engine):
         await self.read_decisions(request.request_id)
         return request.request_id
 
-    async def read_decisions(self, request_id: str) -> None:
-        """Feed the newest decision on a request back, as Kafka would."""
-        row = await self.one(
-            "SELECT event_id, body FROM outbox WHERE subject = $1 ORDER BY sequence DESC LIMIT 1",
-            request_id,
-        )
-        event = RequestDecided.model_validate_json(row["body"])
-        await self.feed(build_record(event, source="xuelian", event_id=row["event_id"]))
+    async def read_decisions(self, *request_ids: str, event_id: str | None = None) -> None:
+        """Feed the newest decision on each request back, as Kafka would, as one batch."""
+        records = []
+        for request_id in request_ids:
+            row = await self.one(
+                "SELECT event_id, body FROM outbox WHERE subject = $1 "
+                "ORDER BY sequence DESC LIMIT 1",
+                request_id,
+            )
+            event = RequestDecided.model_validate_json(row["body"])
+            records.append(
+                build_record(event, source="xuelian", event_id=event_id or row["event_id"])
+            )
+        await self.feed(*records)
 
     async def offer(
         self, shortage_id: str, *, quantity: int, group: str = "A+", **changes: object
@@ -130,7 +136,7 @@ class SupplyEngine(Engine):
 
 def build_offer(shortage_id: str, *, quantity: int, group: str, **changes: object) -> Offer:
     fields: dict[str, object] = {
-        "offer_id": f"offer-{group}-{quantity}",
+        "offer_id": f"offer-{BloodGroup(group).name}-{quantity}",
         "shortage_id": shortage_id,
         "from_station_id": "lhasa",
         "to_station_id": "shigatse",

@@ -248,6 +248,8 @@ CREATE TABLE call_outs (
 CREATE UNIQUE INDEX call_outs_live_uq ON call_outs (donor_id)
 WHERE status IN ('called', 'accepted', 'arrived');
 CREATE INDEX call_outs_cause_ix ON call_outs (cause_id);
+-- Serves a station's list of calls, the newest first.
+CREATE INDEX call_outs_station_ix ON call_outs (station_id, called_at DESC);
 
 -- Plumbing --------------------------------------------------------------------------------------
 -- One row per event that was taken in: the guard against repeats and reused identifiers.

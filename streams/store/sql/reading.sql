@@ -1,25 +1,27 @@
 -- name: ping
 SELECT 1;
 
--- name: find_fate
--- What became of one event: nothing yet (no digest), quarantined (a code), or acted on; and how its
--- request stands now. A later record that reused the id says nothing about this one.
-SELECT i.digest, q.code, q.params, r.status, d.body AS decision
-FROM (VALUES (1)) AS one (row)
-LEFT JOIN inbox AS i
-    ON i.reader = :reader::text AND i.source = :source::text AND i.event_id = :event_id::text
-LEFT JOIN requests AS r ON r.request_id = :request_id::text
+-- name: list_fates
+-- What became of events that were taken in: quarantined (a code) or acted on; and how their requests
+-- stand now. A later record that reused an id says nothing about the first one.
+SELECT
+    i.reader, i.source, i.event_id, x.request_id, i.digest, q.code, q.params, r.status,
+    d.body AS decision
+FROM unnest(:readers::text[], :sources::text[], :event_ids::text[], :request_ids::text[])
+AS x (reader, source, event_id, request_id)
+INNER JOIN inbox AS i
+    ON i.reader = x.reader AND i.source = x.source AND i.event_id = x.event_id
+LEFT JOIN requests AS r ON r.request_id = x.request_id
 LEFT JOIN LATERAL (
     SELECT body FROM decisions WHERE request_id = r.request_id ORDER BY version DESC LIMIT 1
 ) AS d ON true
 LEFT JOIN LATERAL (
     SELECT code, params FROM dead_letters
     WHERE
-        i.digest IS NOT NULL
-        AND topic = i.topic
+        topic = i.topic
         AND code <> 'event_id_reused'
-        AND headers @> jsonb_build_array(jsonb_build_array('ce_id', :event_id::text))
-        AND headers @> jsonb_build_array(jsonb_build_array('ce_source', :source::text))
+        AND headers @> jsonb_build_array(jsonb_build_array('ce_id', i.event_id))
+        AND headers @> jsonb_build_array(jsonb_build_array('ce_source', i.source))
     ORDER BY quarantined_at DESC
     LIMIT 1
 ) AS q ON true;

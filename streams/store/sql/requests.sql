@@ -108,7 +108,8 @@ promise_rows AS (
     SELECT
         promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped,
         reason, :now::timestamptz, hold_until
-    FROM promised
+    -- Only units that were still free: a lost race shows in the count, not as a broken key.
+    FROM promised INNER JOIN unit_rows USING (unit_id)
 ),
 decision_rows AS (
     INSERT INTO decisions (decision_id, request_id, version, outcome, body, decided_at)
@@ -119,12 +120,12 @@ decision_rows AS (
 ),
 audit_rows AS (
     INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-    SELECT 'request', x.request_id, x.station_id, x.from_status, x.status, x.why, x.caused_by, :now::timestamptz::timestamptz
+    SELECT 'request', x.request_id, x.station_id, x.from_status, x.status, x.why, x.caused_by, :now::timestamptz
     FROM payload, jsonb_to_recordset(p -> 'requests') AS x (
         request_id text, station_id text, from_status text, status text, why text, caused_by text
     )
     UNION ALL
-    SELECT 'unit', unit_id, station_id, 'available', 'reserved', request_id, caused_by, :now::timestamptz::timestamptz
+    SELECT 'unit', unit_id, station_id, 'available', 'reserved', request_id, caused_by, :now::timestamptz
     FROM promised
 )
 SELECT

@@ -1,0 +1,228 @@
+"""What a neighbour can spare for a shortage, and how much of an offer to take.
+
+Pure and deterministic: no IO, no clock; ties are broken by unit id. Nobody is saved by emptying the
+next station: a neighbour keeps itself above its own orange threshold, and a station takes no more
+than is still missing when what is on its way has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import ceil
+
+from models.base import derive_id
+from models.decisions import Reason
+from models.facilities import Station
+from models.groups import BloodGroup
+from models.shortage_rules import SHORTAGE_RULES, ShortageRules
+from models.shortages import Offer, Shortage, ShortageStatus
+from streams.matching.shelf import ShelfUnit
+
+MAX_OFFER_UNITS = 500
+"""What one offer may hold; the limit of its event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a neighbour offers; without offers, the reasons say why it offers nothing."""
+
+    offers: tuple[Offer, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The units that are taken of an offer; without any it is declined for these reasons."""
+
+    taken: tuple[ShelfUnit, ...]
+    reasons: tuple[Reason, ...]
+
+
+def decide_offer(
+    shortage: Shortage,
+    *,
+    giver: Station,
+    units: Sequence[ShelfUnit],
+    burns_per_d: Mapping[BloodGroup, float],
+    eta_s: int,
+    now: datetime,
+    valid_s: int,
+    rules: ShortageRules = SHORTAGE_RULES,
+) -> Proposal:
+    """Decide what a neighbour offers for another station's shortage.
+
+    Args:
+        shortage: As it was published.
+        giver: The neighbour, whose own thresholds hold.
+        units: Its released, unpromised units in any order; others' units are ignored.
+        burns_per_d: Its burn rate of the component, per group, in units a day.
+        eta_s: Seconds from the giver to the station in need.
+        now: Aware UTC instant of the offer.
+        valid_s: Seconds that the offer stands.
+        rules: What is kept back.
+
+    Returns:
+        One offer per group, the best serving group first, together at most what is missing.
+
+    Invariants: in each group the giver keeps its days of supply at orange or above; every unit
+        counted expires after arrival.
+    """
+    obstacle = _find_obstacle(shortage, giver)
+    if obstacle:
+        return Proposal(offers=(), reasons=(obstacle,))
+    missing = shortage.units_missing
+    offers: list[Offer] = []
+    for group in shortage.donor_groups:
+        fit = _list_fit(
+            units,
+            giver.station_id,
+            shortage,
+            group=group,
+            arrival_at=now + timedelta(seconds=eta_s),
+        )
+        keep = ceil(burns_per_d.get(group, 0.0) * giver.policy.thresholds.orange_below_d)
+        quantity = min(missing, len(fit) - keep, MAX_OFFER_UNITS)
+        if quantity <= 0:
+            continue
+        missing -= quantity
+        offers.append(
+            _make_offer(shortage, giver, group=group, quantity=quantity, now=now, valid_s=valid_s)
+        )
+    if offers:
+        return Proposal(offers=tuple(offers), reasons=())
+    reason = Reason(code="nothing_to_spare", rule=rules.cite(rules.offers))
+    return Proposal(offers=(), reasons=(reason,))
+
+
+def decide_acceptance(
+    offer: Offer,
+    *,
+    shortage: Shortage,
+    giver: Station,
+    receiver: Station,
+    units: Sequence[ShelfUnit],
+    in_transit: int,
+    eta_s: int,
+    now: datetime,
+) -> Verdict:
+    """Decide how many units of an offer to take, and which.
+
+    Args:
+        offer: What the neighbour offers.
+        shortage: The shortage that it answers, as it stands now.
+        giver: The neighbour.
+        receiver: The station in need.
+        units: The giver's released, unpromised units in any order.
+        in_transit: Units agreed or on their way for this shortage.
+        eta_s: Seconds from the giver to the receiver.
+        now: Aware UTC instant of the decision.
+
+    Returns:
+        At most what was offered and is still missing, first expiry first, each expiring after
+        arrival; or no units and every reason why not.
+    """
+    obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
+    missing = shortage.units_missing - in_transit
+    if shortage.status is ShortageStatus.OPEN and missing <= 0:
+        obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
+    if obstacles:
+        return Verdict(taken=(), reasons=tuple(obstacles))
+    fit = _list_fit(
+        units,
+        giver.station_id,
+        shortage,
+        group=offer.group,
+        arrival_at=now + timedelta(seconds=eta_s),
+    )
+    if not fit:
+        return Verdict(taken=(), reasons=(Reason(code="no_unit_left"),))
+    taken = tuple(fit[: min(missing, offer.quantity)])
+    reason = Reason(
+        code="offer_taken",
+        params={"offered": offer.quantity, "missing": missing, "taken": len(taken)},
+    )
+    return Verdict(taken=taken, reasons=(reason,))
+
+
+def is_agreed(giver: Station, receiver: Station) -> bool:
+    """Return whether two stations help each other: either names the other as a neighbour."""
+    return (
+        receiver.station_id in giver.policy.neighbours
+        or giver.station_id in receiver.policy.neighbours
+    )
+
+
+def _find_obstacle(shortage: Shortage, giver: Station) -> Reason | None:
+    if shortage.status is not ShortageStatus.OPEN or not shortage.units_missing:
+        return _tell_cleared(shortage)
+    if shortage.station_id == giver.station_id:
+        return Reason(code="own_shortage")
+    if shortage.station_id not in giver.policy.neighbours:
+        return Reason(code="not_a_neighbour", params={"station_id": shortage.station_id})
+    return None
+
+
+def _list_obstacles(
+    offer: Offer, shortage: Shortage, giver: Station, receiver: Station, now: datetime
+) -> list[Reason]:
+    obstacles = []
+    if shortage.status is not ShortageStatus.OPEN:
+        obstacles.append(_tell_cleared(shortage))
+    if offer.valid_until <= now:
+        obstacles.append(Reason(code="offer_expired"))
+    if not is_agreed(giver, receiver):
+        obstacles.append(Reason(code="not_a_neighbour", params={"station_id": giver.station_id}))
+    if offer.component is not shortage.component:
+        obstacles.append(Reason(code="other_component", params={"offered": offer.component}))
+    if offer.group not in shortage.donor_groups:
+        obstacles.append(Reason(code="group_does_not_serve", params={"offered": offer.group}))
+    return obstacles
+
+
+def _tell_cleared(shortage: Shortage) -> Reason:
+    return Reason(code="shortage_cleared", params={"shortage_id": shortage.shortage_id})
+
+
+def _list_fit(
+    units: Sequence[ShelfUnit],
+    station_id: str,
+    shortage: Shortage,
+    *,
+    group: BloodGroup,
+    arrival_at: datetime,
+) -> list[ShelfUnit]:
+    """List the units of a group that arrive in time, first expiry first."""
+    fit = [
+        unit
+        for unit in units
+        if unit.station_id == station_id
+        and unit.component is shortage.component
+        and unit.group is group
+        and unit.expires_at > arrival_at
+    ]
+    return sorted(fit, key=lambda unit: (unit.expires_at, unit.unit_id))
+
+
+def _make_offer(
+    shortage: Shortage,
+    giver: Station,
+    *,
+    group: BloodGroup,
+    quantity: int,
+    now: datetime,
+    valid_s: int,
+) -> Offer:
+    return Offer(
+        offer_id=derive_id(
+            "offer", shortage.shortage_id, shortage.version, giver.station_id, group
+        ),
+        shortage_id=shortage.shortage_id,
+        from_station_id=giver.station_id,
+        to_station_id=shortage.station_id,
+        component=shortage.component,
+        group=group,
+        quantity=quantity,
+        valid_until=now + timedelta(seconds=valid_s),
+    )

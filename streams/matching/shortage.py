@@ -1,0 +1,222 @@
+"""Whether a station lacks a component of a group, how badly, and whether to say so.
+
+Pure and deterministic: no IO, no clock. A shortage begins at a threshold and ends above it, so that
+one unit more or less does not make it flap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from math import ceil
+
+from models.base import derive_id
+from models.compatibility import list_candidates
+from models.components import Component
+from models.facilities import ShortageThresholds, Station, StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient
+from models.requests import Priority
+from models.shortage_rules import SHORTAGE_RULES, ShortageRules
+from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellCount:
+    """One component of one group at one station, in units.
+
+    Attributes:
+        available: Released, unpromised, unexpired.
+        promised: Promised to patients within the burn window.
+        uncovered: What patients of this group wait for now.
+        past_shortages: Shortages this place ever had; names the next one.
+    """
+
+    component: Component
+    group: BloodGroup
+    available: int = 0
+    promised: int = 0
+    uncovered: int = 0
+    past_shortages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How a place stands.
+
+    Attributes:
+        burn_per_d: Units a day.
+        days_of_supply: None where nothing burns.
+        missing: What patients wait for, and what lifts the stock back to green.
+    """
+
+    burn_per_d: float
+    days_of_supply: float | None
+    level: ShortageLevel
+    missing: int
+
+
+class ShortageStep(StrEnum):
+    DECLARED = "declared"
+    CHANGED = "changed"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortageChange:
+    """A shortage as it stands from now on, and how it came to."""
+
+    shortage: Shortage
+    step: ShortageStep
+
+
+def estimate_burn(
+    count: CellCount, *, station: Station, rules: ShortageRules = SHORTAGE_RULES
+) -> float:
+    """Return the units a day that this place loses: usual demand, or what was promised, if more."""
+    usual = station.daily_demand.get(count.component, 0.0) * rules.groups.share_of(count.group)
+    return max(usual, count.promised / rules.burn.window_d)
+
+
+def list_serving_groups(
+    component: Component, group: BloodGroup, policy: StationPolicy
+) -> tuple[BloodGroup, ...]:
+    """List the groups that serve any patient of a group, best first, without special terms."""
+    candidates = list_candidates(
+        component=component,
+        patient=Patient(group=group),
+        priority=Priority.ROUTINE,
+        policy=policy,
+    )
+    return tuple(candidate.group for candidate in candidates if not candidate.low_titre_only)
+
+
+def find_wanted_group(
+    component: Component, patient: Patient, priority: Priority, policy: StationPolicy
+) -> BloodGroup | None:
+    """Return the group that a patient would best be given; None if nothing is allowed.
+
+    What a patient waits for is counted under it, so that an unknown patient lacks O, not nothing.
+    """
+    candidates = list_candidates(
+        component=component, patient=patient, priority=priority, policy=policy
+    )
+    return candidates[0].group if candidates else None
+
+
+def measure(
+    count: CellCount,
+    *,
+    station: Station,
+    level_before: ShortageLevel = ShortageLevel.GREEN,
+    rules: ShortageRules = SHORTAGE_RULES,
+) -> Measure:
+    """Measure one place.
+
+    Args:
+        count: What there is and what is asked.
+        station: Whose usual demand and thresholds hold.
+        level_before: The colour of the open shortage; it improves only above its threshold.
+        rules: Frequencies, burn window and margins.
+    """
+    burn = estimate_burn(count, station=station, rules=rules)
+    thresholds = station.policy.thresholds
+    days = count.available / burn if burn > 0 else None
+    level, lift = ShortageLevel.GREEN, 0
+    if days is not None and burn * thresholds.yellow_below_d >= rules.expected.least_units:
+        level = _find_level(days, thresholds, level_before, rules)
+    if level is not ShortageLevel.GREEN:
+        target = ceil(burn * thresholds.yellow_below_d * (1 + rules.recovery.margin))
+        lift = max(0, target - count.available)
+    if count.uncovered:
+        # A patient waits now: at least orange, and red where nothing at all is left.
+        waiting = ShortageLevel.ORANGE if count.available else ShortageLevel.RED
+        level = max(level, waiting, key=lambda level: level.severity)
+    return Measure(
+        burn_per_d=burn, days_of_supply=days, level=level, missing=count.uncovered + lift
+    )
+
+
+def decide_shortage(
+    count: CellCount,
+    *,
+    station: Station,
+    current: Shortage | None,
+    now: datetime,
+    rules: ShortageRules = SHORTAGE_RULES,
+) -> ShortageChange | None:
+    """Decide whether to declare, change or clear the shortage of one place.
+
+    Args:
+        count: What there is and what is asked.
+        station: The station in question.
+        current: Its open shortage of this place, if there is one.
+        now: Aware UTC instant of the assessment.
+        rules: Frequencies, burn window and margins.
+
+    Returns:
+        The change to write and publish, or None if neighbours know all that matters.
+    """
+    level_before = current.level if current else ShortageLevel.GREEN
+    found = measure(count, station=station, level_before=level_before, rules=rules)
+    is_short = found.level is not ShortageLevel.GREEN
+    if current is None:
+        if not is_short:
+            return None
+        step = ShortageStep.DECLARED
+    elif not is_short:
+        step = ShortageStep.CLEARED
+    elif _is_news(current, count, found, rules):
+        step = ShortageStep.CHANGED
+    else:
+        return None
+    return ShortageChange(
+        shortage=_describe(count, found, station=station, current=current, now=now), step=step
+    )
+
+
+def _find_level(
+    days: float, thresholds: ShortageThresholds, before: ShortageLevel, rules: ShortageRules
+) -> ShortageLevel:
+    """The plain colour; a better one than before must also hold above the margin."""
+    plain = level_of(days, thresholds)
+    if plain.severity >= before.severity:
+        return plain
+    cautious = level_of(days / (1 + rules.recovery.margin), thresholds)
+    return min(cautious, before, key=lambda level: level.severity)
+
+
+def _is_news(current: Shortage, count: CellCount, found: Measure, rules: ShortageRules) -> bool:
+    if (current.level, current.uncovered_units) != (found.level, count.uncovered):
+        return True
+    moved = abs(found.missing - current.units_missing)
+    return moved >= max(1.0, rules.change.share * current.units_missing)
+
+
+def _describe(
+    count: CellCount,
+    found: Measure,
+    *,
+    station: Station,
+    current: Shortage | None,
+    now: datetime,
+) -> Shortage:
+    is_short = found.level is not ShortageLevel.GREEN
+    shortage_id = derive_id(
+        "shortage", station.station_id, count.component, count.group, count.past_shortages
+    )
+    return Shortage(
+        shortage_id=current.shortage_id if current else shortage_id,
+        station_id=station.station_id,
+        component=count.component,
+        group=count.group,
+        level=found.level,
+        status=ShortageStatus.OPEN if is_short else ShortageStatus.CLEARED,
+        days_of_supply=None if found.days_of_supply is None else round(found.days_of_supply, 2),
+        units_missing=found.missing if is_short else 0,
+        uncovered_units=count.uncovered,
+        donor_groups=list_serving_groups(count.component, count.group, station.policy),
+        version=current.version + 1 if current else 1,
+        assessed_at=now,
+    )

@@ -1,0 +1,57 @@
+"""Port to alerts and activations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from models.alerts import Activation, Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivationState:
+    """An activation as it stands, and when it was first opened."""
+
+    activation: Activation
+    opened_at: datetime
+
+
+class DisasterStore(Protocol):
+    async def lock_event(self, event_key: str) -> None:
+        """Wait until no other transaction works on this disaster; held until the end of ours."""
+        ...
+
+    async def find_newest_alert(self, event_key: str) -> Alert | None:
+        """Return the alert with the highest revision, or None if there is none."""
+        ...
+
+    async def add_alert(self, alert: Alert, *, now: datetime) -> bool:
+        """Keep an alert; return False if its id is known already, and nothing is written."""
+        ...
+
+    async def list_activations(self, event_key: str) -> list[ActivationState]: ...
+
+    async def find_activation(self, activation_id: str) -> ActivationState | None: ...
+
+    async def find_open_activation(self, station_id: str) -> ActivationState | None:
+        """Return the station's newest open activation that is no exercise, or None."""
+        ...
+
+    async def write_activation(self, activation: Activation) -> None:
+        """Write an activation as it stands from now on; when it was opened stays."""
+        ...
+
+    async def count_red_cells(
+        self, station_ids: Collection[str], *, event_key: str, since: datetime, now: datetime
+    ) -> Mapping[str, int]:
+        """Count red cells per station that served the disaster or can serve it.
+
+        Args:
+            station_ids: Stations; one without red cells may be missing from the answer.
+            event_key: Units given for this disaster's own calls are left out.
+            since: Units promised to patients from here on are counted too.
+            now: Expired units are left out.
+        """
+        ...

@@ -1,0 +1,103 @@
+"""Port to shortages, and to the offers and transfers that answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from models.components import Component
+from models.decisions import Reason
+from models.groups import BloodGroup
+from models.requests import UrgentRequest
+from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.matching.shelf import ShelfUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockCount:
+    """Units of one component and group at one station.
+
+    Attributes:
+        available: Released, unpromised, unexpired.
+        promised: Promised to patients since the instant asked for, whatever became of them.
+    """
+
+    component: Component
+    group: BloodGroup
+    available: int
+    promised: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncoveredLine:
+    """A line of an open request that waits for blood."""
+
+    request: UrgentRequest
+    line_no: int
+    units: int
+
+
+class ExchangeStore(Protocol):
+    async def count_cells(
+        self, station_id: str, *, since: datetime, now: datetime
+    ) -> list[StockCount]:
+        """Count every place of a station that holds units or had any promised since."""
+        ...
+
+    async def list_uncovered(self, station_id: str) -> list[UncoveredLine]: ...
+
+    async def lock_open_shortages(self, station_id: str) -> list[Shortage]: ...
+
+    async def count_shortages(self, station_id: str) -> Mapping[tuple[Component, BloodGroup], int]:
+        """Count the shortages that each place of a station ever had."""
+        ...
+
+    async def find_shortage(self, shortage_id: str) -> Shortage | None: ...
+
+    async def write_shortage(self, shortage: Shortage) -> None:
+        """Write a shortage as it stands from now on; when it was opened stays."""
+        ...
+
+    async def count_in_transit(self, shortage_id: str) -> int:
+        """Count units promised to a shortage's transfers that have not arrived yet."""
+        ...
+
+    async def is_offer_known(self, offer_id: str) -> bool: ...
+
+    async def write_offer(
+        self, offer: Offer, *, status: OfferStatus, reasons: Sequence[Reason], now: datetime
+    ) -> None: ...
+
+    async def promise_to_transfer(
+        self,
+        transfer: Transfer,
+        units: Sequence[ShelfUnit],
+        *,
+        reason: Reason,
+        hold_until: datetime,
+        caused_by: str,
+    ) -> None:
+        """Reserve units for a transfer that is written already, each under its next epoch.
+
+        Raises:
+            TransientError: A unit was taken since it was read; decide again.
+        """
+        ...
+
+    async def get_transfer(self, transfer_id: str) -> Transfer:
+        """Lock a transfer and give it.
+
+        Raises:
+            InvariantViolation: There is none; a promise named it.
+        """
+        ...
+
+    async def write_transfer(self, transfer: Transfer, *, now: datetime) -> None:
+        """Write a new transfer, or an old one as it stands now."""
+        ...
+
+    async def count_promises(self, transfer_id: str) -> Mapping[str, int]:
+        """Count the promises of a transfer by status."""
+        ...

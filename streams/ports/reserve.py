@@ -1,0 +1,79 @@
+"""Port to the on-call reserve: donors, and the calls that went out to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from models.donors import CallOut, CallOutStatus
+from streams.matching.eligibility import DonorRecord
+from streams.matching.waves import CallState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveCall:
+    """A call with what is known of its donor.
+
+    Attributes:
+        unit_status: Of the unit that was given; None before.
+    """
+
+    call_out: CallOut
+    state: CallState
+    unit_status: str | None
+
+    @property
+    def status(self) -> CallOutStatus:
+        return self.state.status
+
+
+class ReserveStore(Protocol):
+    """Calls are written only under the lock of their station, so none needs a lock of its own."""
+
+    async def lock_station(self, station_id: str) -> None:
+        """Wait until no other transaction decides on this station's donors and shortages."""
+        ...
+
+    async def list_calls(
+        self,
+        station_id: str,
+        *,
+        cause_id: str | None = None,
+        since: datetime | None = None,
+    ) -> list[ReserveCall]:
+        """List a station's calls, oldest first; of one cause, or from an instant on."""
+        ...
+
+    async def list_reserve(self, station_id: str) -> list[DonorRecord]:
+        """List every donor of a station."""
+        ...
+
+    async def find_call(self, call_out_id: str) -> ReserveCall | None: ...
+
+    async def add_calls(self, calls: Sequence[CallOut]) -> None:
+        """Write new calls and count one more call for each donor.
+
+        Raises:
+            TransientError: A donor is on a live call since; decide again.
+        """
+        ...
+
+    async def set_calls(
+        self,
+        call_out_ids: Collection[str],
+        *,
+        to: CallOutStatus,
+        answered_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        unit_id: str | None = None,
+    ) -> None: ...
+
+    async def count_acceptance(self, donor_id: str) -> None:
+        """Count one more accepted call for a donor."""
+        ...
+
+    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
+        """Remember a donation; an earlier day than the known one changes nothing."""
+        ...

@@ -1,0 +1,193 @@
+"""What donors answer: accepted, declined, came, gave, or were deferred.
+
+Each record is acted on by itself (`one_by_one`). An answer that the call's state does not allow is
+refused with the reason and changes nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from pydantic import ValidationError
+
+from models.donor_rules import DONOR_RULES
+from models.donors import Answer, CallOutStatus, Donation
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.donors import CallOutAnswered
+from models.units import Unit, UnitStatus
+from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports.reserve import ReserveCall
+from streams.ports.stock import NewUnit
+from streams.services.call_outs import CallOuts
+from streams.services.stations import get_own_station
+
+_ALLOWED_FROM = {
+    Answer.ACCEPTED: CallOutStatus.CALLED,
+    Answer.DECLINED: CallOutStatus.CALLED,
+    Answer.NO_ANSWER: CallOutStatus.CALLED,
+    Answer.ARRIVED: CallOutStatus.ACCEPTED,
+    Answer.DONATED: CallOutStatus.ARRIVED,
+    Answer.DEFERRED: CallOutStatus.ARRIVED,
+}
+
+
+class AnswerService:
+    """Acts on the answer topic.
+
+    Args:
+        directories: The stations and their policies.
+        call_outs: Told of each answer; calls more donors or stands some down.
+    """
+
+    def __init__(self, *, directories: DirectorySource, call_outs: CallOuts) -> None:
+        self._directories = directories
+        self._call_outs = call_outs
+
+    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+        """Act on one new record.
+
+        Raises:
+            ContractError: It names what does not exist, or contradicts what is known.
+            DomainRefusal: The call's state does not allow the answer.
+        """
+        event = record.event
+        if not isinstance(event, CallOutAnswered):
+            raise ContractError("event_not_for_topic", type=event.TYPE)
+        if record.envelope.key != event.station_id:
+            raise ContractError("key_differs", key=record.envelope.key, expected=event.station_id)
+        await work.supply.lock_station(event.station_id)
+        call = await self._get_call(work, event)
+        caused_by = record.envelope.id
+        match event.answer:
+            case Answer.ACCEPTED:
+                await self._accept(work, event, call, now)
+            case Answer.ARRIVED:
+                await work.supply.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
+                await work.timers.drop(TimerKind.NO_SHOW, event.call_out_id)
+            case Answer.DONATED:
+                await self._donate(work, event, call, caused_by=caused_by, now=now)
+            case Answer.DECLINED | Answer.NO_ANSWER | Answer.DEFERRED:
+                await self._call_outs.end(
+                    work,
+                    [call],
+                    to=CallOutStatus(event.answer),
+                    why=event.reason or event.answer,
+                    caused_by=caused_by,
+                    now=now,
+                    answered_at=event.answered_at,
+                )
+        if event.answer in {Answer.ACCEPTED, Answer.ARRIVED, Answer.DONATED}:
+            work.record(_tell_answer(event, call, caused_by=caused_by, now=now))
+        await self._call_outs.after_answer(work, call, caused_by=caused_by, now=now)
+
+    @staticmethod
+    async def _get_call(work: UnitOfWork, event: CallOutAnswered) -> ReserveCall:
+        """The call must exist, be this donor's at this station, and allow the answer."""
+        call = await work.supply.find_call(event.call_out_id)
+        if call is None:
+            raise ContractError("call_out_unknown", call_out_id=event.call_out_id)
+        if call.call_out.donor_id != event.donor_id:
+            raise ContractError(
+                "donor_differs", call_out_id=event.call_out_id, donor_id=event.donor_id
+            )
+        if call.call_out.station_id != event.station_id:
+            raise ContractError(
+                "call_out_elsewhere", call_out_id=event.call_out_id, station_id=event.station_id
+            )
+        needed = _ALLOWED_FROM[event.answer]
+        if call.status is not needed:
+            raise DomainRefusal(
+                "call_out_state_forbids",
+                call_out_id=event.call_out_id,
+                status=call.status,
+                answer=event.answer,
+                needed=needed,
+            )
+        return call
+
+    async def _accept(
+        self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall, now: datetime
+    ) -> None:
+        await work.supply.set_calls(
+            [event.call_out_id], to=CallOutStatus.ACCEPTED, answered_at=event.answered_at
+        )
+        await work.supply.count_acceptance(event.donor_id)
+        station = await get_own_station(self._directories, call.call_out.station_id)
+        eta_s = DONOR_RULES.arrival.default_eta_s if event.eta_s is None else event.eta_s
+        # From now, not from the answer: one that was delayed must not make its donor late.
+        due_at = now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
+        work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
+
+    @staticmethod
+    async def _donate(
+        work: UnitOfWork,
+        event: CallOutAnswered,
+        call: ReserveCall,
+        *,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        if event.donation is None:
+            raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
+        unit = _build_unit(event.donation, station_id=event.station_id)
+        if unit.component not in DONOR_RULES.serves.components:
+            raise ContractError("component_not_of_whole_blood", component=unit.component)
+        if await work.stock.lock_units([unit.unit_id]):
+            raise ContractError("unit_id_reused", unit_id=unit.unit_id)
+        # 献血法 art. 10: whatever the need, nothing leaves quarantine before its tests are back.
+        await work.stock.add_units(
+            [NewUnit(unit=unit, status=UnitStatus.QUARANTINED, source="donor", released_at=None)]
+        )
+        await work.supply.set_calls(
+            [event.call_out_id], to=CallOutStatus.DONATED, ended_at=now, unit_id=unit.unit_id
+        )
+        zone = timezone(timedelta(hours=DONOR_RULES.calendar.utc_offset_h))
+        given_on = unit.collected_at.astimezone(zone).date()
+        await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
+        work.record(
+            Transition(
+                subject_kind="unit",
+                subject=unit.unit_id,
+                station_id=event.station_id,
+                from_state="",
+                to_state=UnitStatus.QUARANTINED,
+                why="donated",
+                caused_by=caused_by,
+                at=now,
+            )
+        )
+
+
+def _build_unit(donation: Donation, *, station_id: str) -> Unit:
+    """Build the unit; the shelf life of its component bounds its expiry."""
+    try:
+        return Unit(
+            unit_id=donation.unit_id,
+            donation_id=donation.donation_id,
+            station_id=station_id,
+            component=donation.component,
+            group=donation.group,
+            volume_ml=donation.volume_ml,
+            collected_at=donation.collected_at,
+            expires_at=donation.expires_at,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ContractError(
+            "donation_invalid", unit_id=donation.unit_id, rule=first["msg"][:300]
+        ) from error
+
+
+def _tell_answer(
+    event: CallOutAnswered, call: ReserveCall, *, caused_by: str, now: datetime
+) -> Transition:
+    return Transition(
+        subject_kind="call_out",
+        subject=event.call_out_id,
+        station_id=event.station_id,
+        from_state=call.status,
+        to_state=event.answer,
+        why=event.reason or event.answer,
+        caused_by=caused_by,
+        at=now,
+    )

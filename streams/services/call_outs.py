@@ -1,0 +1,260 @@
+"""Call donors in waves, and stop when the need is met.
+
+Every method runs inside a transaction and under the lock of the station, so a wave is decided on
+calls that cannot change meanwhile, and a donor is never on two live calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+
+from models.base import derive_id
+from models.donor_rules import DONOR_RULES
+from models.donors import CallOut, CallOutStatus
+from models.events.donors import CallOutClosed, CallOutIssued
+from streams.matching.waves import Wave, choose_wave
+from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports.reserve import ReserveCall
+from streams.services.causes import Cause, Causes
+
+_CAME_TO_NOTHING = frozenset(
+    {
+        CallOutStatus.DECLINED,
+        CallOutStatus.NO_ANSWER,
+        CallOutStatus.NO_SHOW,
+        CallOutStatus.DEFERRED,
+    }
+)
+_HAIR = 1e-9
+"""Expected donations are sums of floats; one that is missing by this much is not missing."""
+
+
+class CallOuts:
+    """Pursues a cause until it has the donations it wants.
+
+    Args:
+        causes: What an activation or a shortage still wants.
+    """
+
+    def __init__(self, *, causes: Causes) -> None:
+        self._causes = causes
+
+    async def pursue(
+        self, work: UnitOfWork, cause_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Stand down who is not needed any more, and call who is still needed.
+
+        A cause that has ended stands everyone down. Doing it again at once changes nothing.
+        """
+        station_id = await self._causes.find_station_id(work, cause_id)
+        if station_id is None:
+            return
+        await work.supply.lock_station(station_id)
+        cause = await self._causes.find(work, cause_id, now)
+        if cause is None:
+            calls = await work.supply.list_calls(station_id, cause_id=cause_id)
+            on_the_way = [
+                call
+                for call in calls
+                if call.status in {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
+            ]
+            await self._stand_down(
+                work, on_the_way, why="cause_ended", caused_by=caused_by, now=now
+            )
+            await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
+            return
+        await self._settle(work, cause, caused_by=caused_by, now=now)
+        if cause.expect(now) + _HAIR < cause.wanted:
+            await self._call(work, cause, caused_by=caused_by, now=now)
+        self._schedule_next(work, cause, now)
+
+    async def after_answer(
+        self, work: UnitOfWork, call: ReserveCall, *, caused_by: str, now: datetime
+    ) -> None:
+        """Take the answer into account; `call` is as it was before."""
+        cause_id = call.call_out.cause_id
+        cause = await self._causes.find(work, cause_id, now)
+        if cause is None:
+            return
+        await self._settle(work, cause, caused_by=caused_by, now=now)
+        is_short = cause.expect(now) + _HAIR < cause.wanted
+        # A wave is sized for refusals, so one refusal alone does not start the next while other
+        # answers are still to come. A donor who said yes and then is lost was counted on.
+        if is_short and (
+            call.status is not CallOutStatus.CALLED or not cause.list_own(CallOutStatus.CALLED)
+        ):
+            # Through the timer, so that the answers of a batch lead to one wave, not to one each.
+            work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause_id, due_at=now))
+
+    async def fire_wave(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """The answer window of a wave is over; the subject is the cause."""
+        await self.pursue(work, timer.subject, caused_by=timer.timer_id, now=now)
+
+    async def fire_no_show(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """A donor who accepted has not come; the subject is the call."""
+        found = await work.supply.find_call(timer.subject)
+        if found is None:
+            return
+        await work.supply.lock_station(found.call_out.station_id)
+        call = await work.supply.find_call(timer.subject)
+        if call is None or call.status is not CallOutStatus.ACCEPTED:
+            return
+        await self.end(
+            work, [call], to=CallOutStatus.NO_SHOW, why="no_show", caused_by=timer.timer_id, now=now
+        )
+        await self.after_answer(work, call, caused_by=timer.timer_id, now=now)
+
+    async def end(
+        self,
+        work: UnitOfWork,
+        calls: Sequence[ReserveCall],
+        *,
+        to: CallOutStatus,
+        why: str,
+        caused_by: str,
+        now: datetime,
+        answered_at: datetime | None = None,
+    ) -> None:
+        """End calls of one cause without a donation, and tell whoever called them."""
+        if not calls:
+            return
+        first = calls[0].call_out
+        call_out_ids = tuple(call.call_out.call_out_id for call in calls)
+        await work.supply.set_calls(call_out_ids, to=to, answered_at=answered_at, ended_at=now)
+        for call in calls:
+            work.record(_tell_move(call, to=to, why=why, caused_by=caused_by, now=now))
+            await work.timers.drop(TimerKind.NO_SHOW, call.call_out.call_out_id)
+        closed = CallOutClosed(
+            station_id=first.station_id,
+            cause_id=first.cause_id,
+            status=to,
+            call_out_ids=call_out_ids,
+            closed_at=now,
+        )
+        work.emit(
+            Outgoing(event=closed, caused_by=caused_by, made_at=now, station_id=first.station_id)
+        )
+
+    async def _settle(
+        self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
+    ) -> None:
+        """Stand down who is called and not needed: first the open calls, last who is on the way."""
+        surplus: list[ReserveCall] = []
+        if cause.count_sure() >= cause.wanted:
+            surplus = cause.list_own(CallOutStatus.CALLED, CallOutStatus.ACCEPTED)
+        elif cause.expect_firm(now) + _HAIR >= cause.wanted:
+            surplus = cause.list_own(CallOutStatus.CALLED)
+        await self._stand_down(work, surplus, why="need_met", caused_by=caused_by, now=now)
+
+    async def _stand_down(
+        self,
+        work: UnitOfWork,
+        calls: Sequence[ReserveCall],
+        *,
+        why: str,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        await self.end(
+            work, calls, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
+        )
+
+    async def _call(self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime) -> None:
+        station_id = cause.station.station_id
+        expected = cause.expect(now)
+        earlier = await work.supply.list_calls(station_id, cause_id=cause.cause_id)
+        wave = choose_wave(
+            await work.supply.list_reserve(station_id),
+            station=cause.station,
+            wanted=cause.wanted,
+            expected_already=expected,
+            groups=cause.groups,
+            asked_before={
+                call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
+            },
+            now=now,
+        )
+        number = max((call.call_out.wave for call in earlier), default=0) + 1
+        work.record(_tell_wave(cause, wave, number=number, caused_by=caused_by, now=now))
+        if not wave.calls:
+            return
+        calls = tuple(
+            CallOut(
+                call_out_id=derive_id("call-out", cause.cause_id, number, chosen.donor_id),
+                donor_id=chosen.donor_id,
+                station_id=station_id,
+                cause_id=cause.cause_id,
+                wave=number,
+                called_at=now,
+            )
+            for chosen in wave.calls
+        )
+        await work.supply.add_calls(calls)
+        for call in calls:
+            work.record(_tell_called(call, caused_by=caused_by))
+        issued = CallOutIssued(
+            station_id=station_id,
+            cause_id=cause.cause_id,
+            wave=number,
+            donations_wanted=ceil(cause.wanted - expected - _HAIR),
+            calls=calls,
+        )
+        work.emit(Outgoing(event=issued, caused_by=caused_by, made_at=now, station_id=station_id))
+
+    @staticmethod
+    def _schedule_next(work: UnitOfWork, cause: Cause, now: datetime) -> None:
+        """Look again when the answer window is over, as long as not enough donors said yes."""
+        if cause.expect_firm(now) + cause.shared + _HAIR >= cause.wanted:
+            return
+        due_at = now + timedelta(seconds=DONOR_RULES.wave.answer_window_s)
+        work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
+
+
+def _tell_move(
+    call: ReserveCall, *, to: CallOutStatus, why: str, caused_by: str, now: datetime
+) -> Transition:
+    return Transition(
+        subject_kind="call_out",
+        subject=call.call_out.call_out_id,
+        station_id=call.call_out.station_id,
+        from_state=call.status,
+        to_state=to,
+        why=why,
+        caused_by=caused_by,
+        at=now,
+    )
+
+
+def _tell_called(call: CallOut, *, caused_by: str) -> Transition:
+    return Transition(
+        subject_kind="call_out",
+        subject=call.call_out_id,
+        station_id=call.station_id,
+        from_state="",
+        to_state=CallOutStatus.CALLED,
+        why=f"wave {call.wave}",
+        caused_by=caused_by,
+        at=call.called_at,
+    )
+
+
+def _tell_wave(
+    cause: Cause, wave: Wave, *, number: int, caused_by: str, now: datetime
+) -> Transition:
+    """Say how the wave was sized, and why the others were not called: counts, never a donor."""
+    counted = " ".join(
+        f"{reason.code}={reason.params['donors']}[{reason.rule}]" for reason in wave.refusals
+    )
+    sized = f"called={len(wave.calls)} expected={wave.expected:.2f} short={int(wave.short)}"
+    return Transition(
+        subject_kind="call_wave",
+        subject=cause.cause_id,
+        station_id=cause.station.station_id,
+        from_state="",
+        to_state=f"wave {number}",
+        why=f"{sized} {counted}".strip(),
+        caused_by=caused_by,
+        at=now,
+    )

@@ -1,0 +1,186 @@
+"""What an activation or a shortage still wants of the reserve, and what is on its way to it.
+
+Reads only. A donor is counted once: calls for an activation serve the shortages that the same
+disaster made, and only what they leave open is called for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.alerts import Activation, ActivationStatus
+from models.disaster_rules import DISASTER_RULES
+from models.donor_rules import DONOR_RULES
+from models.donors import CallOutStatus
+from models.facilities import Station
+from models.groups import BloodGroup
+from models.requests import Priority
+from models.shortages import Shortage, ShortageStatus
+from streams.matching.shortage import find_wanted_group
+from streams.matching.waves import expect_donations
+from streams.ports import DirectorySource, UnitOfWork
+from streams.ports.reserve import ReserveCall
+from streams.services.stations import get_own_station
+
+_LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
+_SURE = frozenset({CallOutStatus.ARRIVED, CallOutStatus.DONATED})
+_FIRM = _SURE | {CallOutStatus.ACCEPTED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why donors of one station are called.
+
+    Attributes:
+        wanted: Donations in all.
+        groups: Groups that can serve, the most wanted first.
+        calls: Calls that count towards it.
+        shared: Donations expected of an activation's calls: its share of them, by urgent units.
+    """
+
+    cause_id: str
+    station: Station
+    wanted: int
+    groups: tuple[BloodGroup, ...]
+    calls: tuple[ReserveCall, ...]
+    shared: float = 0.0
+
+    def expect(self, now: datetime) -> float:
+        """Return the donations to expect of everything that is under way."""
+        return self._expect(self.calls, now) + self.shared
+
+    def expect_firm(self, now: datetime) -> float:
+        """Return the donations to expect of donors who said yes."""
+        return self._expect([call for call in self.calls if call.status in _FIRM], now)
+
+    def count_sure(self) -> int:
+        """Return the donations made, and the donors who are there."""
+        return sum(call.status in _SURE for call in self.calls)
+
+    def list_own(self, *statuses: CallOutStatus) -> list[ReserveCall]:
+        return [
+            call
+            for call in self.calls
+            if call.call_out.cause_id == self.cause_id and call.status in statuses
+        ]
+
+    def _expect(self, calls: Sequence[ReserveCall], now: datetime) -> float:
+        return expect_donations([call.state for call in calls], station=self.station, now=now)
+
+
+class Causes:
+    """Finds the cause behind an identifier.
+
+    Args:
+        directories: The stations and their policies.
+    """
+
+    def __init__(self, *, directories: DirectorySource) -> None:
+        self._directories = directories
+
+    async def find_station_id(self, work: UnitOfWork, cause_id: str) -> str | None:
+        """Return whose cause it is, however it stands; None if there is no such cause."""
+        state = await work.supply.find_activation(cause_id)
+        if state is not None:
+            return state.activation.station_id
+        shortage = await work.supply.find_shortage(cause_id)
+        return None if shortage is None else shortage.station_id
+
+    async def find(self, work: UnitOfWork, cause_id: str, now: datetime) -> Cause | None:
+        """Return the cause if donors may be called for it now; None if it has ended."""
+        state = await work.supply.find_activation(cause_id)
+        if state is not None:
+            return await self._from_activation(work, state.activation, state.opened_at)
+        shortage = await work.supply.find_shortage(cause_id)
+        return None if shortage is None else await self._from_shortage(work, shortage, now)
+
+    async def _from_activation(
+        self, work: UnitOfWork, activation: Activation, opened_at: datetime
+    ) -> Cause | None:
+        if activation.status is not ActivationStatus.OPEN or activation.exercise:
+            return None
+        calls = await work.supply.list_calls(activation.station_id, since=opened_at)
+        # A donation whose unit failed its tests helped nobody: it is asked for again.
+        calls = [call for call in calls if call.unit_status != "discarded"]
+        return Cause(
+            cause_id=activation.activation_id,
+            station=await get_own_station(self._directories, activation.station_id),
+            wanted=activation.donors_wanted,
+            groups=DISASTER_RULES.donations.group_order,
+            calls=tuple(calls),
+        )
+
+    async def _from_shortage(
+        self, work: UnitOfWork, shortage: Shortage, now: datetime
+    ) -> Cause | None:
+        if shortage.status is not ShortageStatus.OPEN:
+            return None
+        if shortage.component not in DONOR_RULES.serves.components:
+            return None
+        station = await get_own_station(self._directories, shortage.station_id)
+        own, others = await self._count_urgent(work, shortage, station)
+        in_transit = await work.supply.count_in_transit(shortage.shortage_id)
+        calls = await work.supply.list_calls(shortage.station_id, cause_id=shortage.shortage_id)
+        return Cause(
+            cause_id=shortage.shortage_id,
+            station=station,
+            wanted=max(0, own - in_transit),
+            groups=shortage.donor_groups,
+            calls=tuple(call for call in calls if _is_under_way(call)),
+            shared=await self._expect_of_activation(
+                work, shortage, station, share=own / max(1, own + others), now=now
+            ),
+        )
+
+    async def _count_urgent(
+        self, work: UnitOfWork, shortage: Shortage, station: Station
+    ) -> tuple[int, int]:
+        """Count what urgent patients wait for: of this component and group, and of all others."""
+        own = others = 0
+        for uncovered in await work.supply.list_uncovered(station.station_id):
+            request = uncovered.request
+            if request.priority is Priority.ROUTINE:
+                continue
+            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
+            if line.component not in DONOR_RULES.serves.components:
+                continue
+            group = find_wanted_group(
+                line.component, request.patient, request.priority, station.policy
+            )
+            if (line.component, group) == (shortage.component, shortage.group):
+                own += uncovered.units
+            else:
+                others += uncovered.units
+        return own, others
+
+    async def _expect_of_activation(
+        self,
+        work: UnitOfWork,
+        shortage: Shortage,
+        station: Station,
+        *,
+        share: float,
+        now: datetime,
+    ) -> float:
+        """Expect of a disaster's donors this shortage's share, so that none is counted twice."""
+        state = await work.supply.find_open_activation(station.station_id)
+        if state is None:
+            return 0.0
+        calls = await work.supply.list_calls(
+            station.station_id, cause_id=state.activation.activation_id
+        )
+        serving = [
+            call.state
+            for call in calls
+            if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
+        ]
+        return share * expect_donations(serving, station=station, now=now)
+
+
+def _is_under_way(call: ReserveCall) -> bool:
+    """A donation counts until its unit is released; then stock covers what it was called for."""
+    if call.status is CallOutStatus.DONATED:
+        return call.unit_status == "quarantined"
+    return call.status in _LIVE

@@ -1,0 +1,215 @@
+"""Neighbours' offers: take what is still missing, decline the rest with the reason.
+
+Each record is acted on by itself (`one_by_one`), under the locks of both stations in the order of
+their ids. The units are reserved by promises under their next epoch, like any patient's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from models.base import derive_id
+from models.errors import ContractError
+from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
+from models.facilities import Station
+from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
+from streams.matching.offers import Verdict, decide_acceptance
+from streams.matching.shelf import Cell
+from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports.work import Transition
+from streams.services.shortages import ShortageService
+from streams.services.stations import get_named_station
+
+
+class OfferService:
+    """Acts on the offer topic.
+
+    Args:
+        directories: The stations, their agreements and the journeys between them.
+        shortages: Assesses the station in need before its offers are decided.
+        hold_s: Seconds that a giver has to send what it promised.
+    """
+
+    def __init__(
+        self, *, directories: DirectorySource, shortages: ShortageService, hold_s: int
+    ) -> None:
+        self._directories = directories
+        self._shortages = shortages
+        self._hold_s = hold_s
+
+    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+        """Act on one new record.
+
+        Raises:
+            ContractError: It names what does not exist, or speaks for another station.
+            TransientError: A unit was taken meanwhile; decide again.
+        """
+        event = record.event
+        if not isinstance(event, OfferMade):
+            raise ContractError("event_not_for_topic", type=event.TYPE)
+        offer = event.offer
+        giver, receiver = await self._get_parties(record, offer)
+        for station_id in sorted((giver.station_id, receiver.station_id)):
+            await work.supply.lock_station(station_id)
+        if await work.supply.is_offer_known(offer.offer_id):
+            raise ContractError("offer_id_reused", offer_id=offer.offer_id)
+        shortage = await self._get_shortage(work, offer, record, now)
+        verdict = await self._decide(work, offer, shortage, giver=giver, receiver=receiver, now=now)
+        if verdict.taken:
+            await self._agree(work, offer, verdict, record=record, now=now)
+        else:
+            await self._decline(work, offer, verdict, record=record, now=now)
+
+    async def _get_parties(self, record: Received, offer: Offer) -> tuple[Station, Station]:
+        if record.envelope.key != offer.to_station_id:
+            raise ContractError(
+                "key_differs", key=record.envelope.key, expected=offer.to_station_id
+            )
+        expected = f"station/{offer.from_station_id}"
+        if record.envelope.source != expected:
+            raise ContractError("source_differs", source=record.envelope.source, expected=expected)
+        if offer.from_station_id == offer.to_station_id:
+            raise ContractError("offer_to_self", station_id=offer.to_station_id)
+        return (
+            await get_named_station(self._directories, offer.from_station_id),
+            await get_named_station(self._directories, offer.to_station_id),
+        )
+
+    async def _get_shortage(
+        self, work: UnitOfWork, offer: Offer, record: Received, now: datetime
+    ) -> Shortage:
+        """Return the shortage as it stands this moment, not as it was last published."""
+        await self._shortages.assess(
+            work, offer.to_station_id, caused_by=record.envelope.id, now=now
+        )
+        shortage = await work.supply.find_shortage(offer.shortage_id)
+        if shortage is None:
+            raise ContractError("shortage_unknown", shortage_id=offer.shortage_id)
+        if shortage.station_id != offer.to_station_id:
+            raise ContractError(
+                "shortage_elsewhere",
+                shortage_id=offer.shortage_id,
+                station_id=shortage.station_id,
+            )
+        return shortage
+
+    async def _decide(
+        self,
+        work: UnitOfWork,
+        offer: Offer,
+        shortage: Shortage,
+        *,
+        giver: Station,
+        receiver: Station,
+        now: datetime,
+    ) -> Verdict:
+        cell = Cell(station_id=giver.station_id, component=offer.component, group=offer.group)
+        journey = self._directories.current().get_journey(giver.station_id, receiver.station_id)
+        return decide_acceptance(
+            offer,
+            shortage=shortage,
+            giver=giver,
+            receiver=receiver,
+            units=await work.stock.list_shelf({cell: None}, now=now),
+            in_transit=await work.supply.count_in_transit(shortage.shortage_id),
+            eta_s=journey.eta_s,
+            now=now,
+        )
+
+    async def _agree(
+        self,
+        work: UnitOfWork,
+        offer: Offer,
+        verdict: Verdict,
+        *,
+        record: Received,
+        now: datetime,
+    ) -> None:
+        journey = self._directories.current().get_journey(
+            offer.from_station_id, offer.to_station_id
+        )
+        transfer = Transfer(
+            transfer_id=derive_id("transfer", offer.offer_id),
+            offer_id=offer.offer_id,
+            shortage_id=offer.shortage_id,
+            from_station_id=offer.from_station_id,
+            to_station_id=offer.to_station_id,
+            status=TransferStatus.AGREED,
+            unit_ids=tuple(unit.unit_id for unit in verdict.taken),
+            eta_s=journey.eta_s,
+            agreed_at=now,
+        )
+        caused_by = record.envelope.id
+        await work.supply.write_offer(
+            offer, status=OfferStatus.ACCEPTED, reasons=verdict.reasons, now=now
+        )
+        await work.supply.write_transfer(transfer, now=now)
+        hold_until = now + timedelta(seconds=self._hold_s)
+        await work.supply.promise_to_transfer(
+            transfer,
+            verdict.taken,
+            reason=verdict.reasons[0],
+            hold_until=hold_until,
+            caused_by=caused_by,
+        )
+        work.record(_tell_offer(offer, OfferStatus.ACCEPTED, verdict, record=record, now=now))
+        work.emit(
+            Outgoing(
+                event=TransferAgreed(transfer=transfer),
+                caused_by=caused_by,
+                made_at=now,
+                station_id=transfer.to_station_id,
+                traceparent=record.envelope.traceparent,
+            )
+        )
+        subject = f"transfer:{transfer.transfer_id}"
+        work.schedule(Timer(kind=TimerKind.HOLD_LAPSE, subject=subject, due_at=hold_until))
+        # The giver has less now; the receiver's donors may be needed less.
+        for station_id in (offer.from_station_id, offer.to_station_id):
+            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+
+    @staticmethod
+    async def _decline(
+        work: UnitOfWork,
+        offer: Offer,
+        verdict: Verdict,
+        *,
+        record: Received,
+        now: datetime,
+    ) -> None:
+        await work.supply.write_offer(
+            offer, status=OfferStatus.DECLINED, reasons=verdict.reasons, now=now
+        )
+        work.record(_tell_offer(offer, OfferStatus.DECLINED, verdict, record=record, now=now))
+        declined = OfferDeclined(
+            offer_id=offer.offer_id,
+            shortage_id=offer.shortage_id,
+            from_station_id=offer.from_station_id,
+            to_station_id=offer.to_station_id,
+            reasons=verdict.reasons,
+            declined_at=now,
+        )
+        work.emit(
+            Outgoing(
+                event=declined,
+                caused_by=record.envelope.id,
+                made_at=now,
+                station_id=offer.to_station_id,
+                traceparent=record.envelope.traceparent,
+            )
+        )
+
+
+def _tell_offer(
+    offer: Offer, status: OfferStatus, verdict: Verdict, *, record: Received, now: datetime
+) -> Transition:
+    return Transition(
+        subject_kind="offer",
+        subject=offer.offer_id,
+        station_id=offer.to_station_id,
+        from_state=OfferStatus.OFFERED,
+        to_state=status,
+        why=" ".join(reason.code for reason in verdict.reasons),
+        caused_by=record.envelope.id,
+        at=now,
+    )

@@ -1,0 +1,147 @@
+"""Assess what a station lacks, tell its neighbours, and call donors for who waits now.
+
+Runs inside a transaction, under the lock of the station: two assessments of one station never
+overlap. What is assessed is what PostgreSQL holds, not what an event said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from models.components import Component
+from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDeclared
+from models.facilities import Station
+from models.groups import BloodGroup
+from models.shortage_rules import SHORTAGE_RULES
+from models.shortages import Shortage
+from streams.matching.shortage import (
+    CellCount,
+    ShortageChange,
+    ShortageStep,
+    decide_shortage,
+    find_wanted_group,
+)
+from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
+from streams.services.call_outs import CallOuts
+from streams.services.stations import get_own_station
+
+Place = tuple[Component, BloodGroup]
+
+_EVENTS = {
+    ShortageStep.DECLARED: ShortageDeclared,
+    ShortageStep.CHANGED: ShortageChanged,
+    ShortageStep.CLEARED: ShortageCleared,
+}
+
+
+class ShortageService:
+    """Declares, changes and clears the shortages of a station.
+
+    Args:
+        directories: The stations, their demand and policies.
+        call_outs: Calls donors for what patients wait for now.
+    """
+
+    def __init__(self, *, directories: DirectorySource, call_outs: CallOuts) -> None:
+        self._directories = directories
+        self._call_outs = call_outs
+
+    async def assess(
+        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Assess every component and group of a station. Doing it again at once changes nothing."""
+        station = await get_own_station(self._directories, station_id)
+        await work.supply.lock_station(station_id)
+        shortages = await work.supply.lock_open_shortages(station_id)
+        current = {(shortage.component, shortage.group): shortage for shortage in shortages}
+        waiting: list[str] = []
+        for count in await self._count(work, station, current, now):
+            before = current.get((count.component, count.group))
+            change = decide_shortage(count, station=station, current=before, now=now)
+            if change is not None:
+                await _write(work, change, before, caused_by=caused_by, now=now)
+            after = change.shortage if change else before
+            # Donors are called for patients who wait; when none waits any more they stand down.
+            if after and (after.uncovered_units or (before and before.uncovered_units)):
+                waiting.append(after.shortage_id)
+        for shortage_id in waiting:
+            await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
+
+    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """The subject of the timer is the station."""
+        await self.assess(work, timer.subject, caused_by=timer.timer_id, now=now)
+
+    async def _count(
+        self,
+        work: UnitOfWork,
+        station: Station,
+        current: Mapping[Place, Shortage],
+        now: datetime,
+    ) -> list[CellCount]:
+        """Count every place where there is, was or should be blood, in a fixed order."""
+        since = now - timedelta(days=SHORTAGE_RULES.burn.window_d)
+        found = await work.supply.count_cells(station.station_id, since=since, now=now)
+        stock = {(count.component, count.group): count for count in found}
+        uncovered = await self._count_uncovered(work, station)
+        past = await work.supply.count_shortages(station.station_id)
+        usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
+        return [
+            CellCount(
+                component=component,
+                group=group,
+                available=stock[component, group].available if (component, group) in stock else 0,
+                promised=stock[component, group].promised if (component, group) in stock else 0,
+                uncovered=uncovered[component, group],
+                past_shortages=past.get((component, group), 0),
+            )
+            for component, group in sorted({*usual, *stock, *uncovered, *current})
+        ]
+
+    @staticmethod
+    async def _count_uncovered(work: UnitOfWork, station: Station) -> Counter[Place]:
+        counted: Counter[Place] = Counter()
+        for uncovered in await work.supply.list_uncovered(station.station_id):
+            request = uncovered.request
+            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
+            group = find_wanted_group(
+                line.component, request.patient, request.priority, station.policy
+            )
+            if group is not None:
+                counted[line.component, group] += uncovered.units
+        return counted
+
+
+async def _write(
+    work: UnitOfWork,
+    change: ShortageChange,
+    before: Shortage | None,
+    *,
+    caused_by: str,
+    now: datetime,
+) -> None:
+    shortage = change.shortage
+    await work.supply.write_shortage(shortage)
+    work.record(
+        Transition(
+            subject_kind="shortage",
+            subject=shortage.shortage_id,
+            station_id=shortage.station_id,
+            from_state=before.level if before else "",
+            to_state=shortage.level,
+            why=(
+                f"{change.step} missing={shortage.units_missing} waiting={shortage.uncovered_units}"
+            ),
+            caused_by=caused_by,
+            at=now,
+        )
+    )
+    work.emit(
+        Outgoing(
+            event=_EVENTS[change.step](shortage=shortage),
+            caused_by=caused_by,
+            made_at=now,
+            station_id=shortage.station_id,
+        )
+    )

@@ -1,0 +1,86 @@
+"""Alerts and activations of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from models.alerts import Activation, Alert
+from streams.ports.disasters import ActivationState
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from streams.store.database import PooledConnection
+
+_QUERIES = load_queries("disasters")
+
+
+class PgDisasters:
+    """Implements `ports.disasters.DisasterStore`."""
+
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def lock_event(self, event_key: str) -> None:
+        await _QUERIES.lock_event(self._connection, event_key=event_key)
+
+    async def find_newest_alert(self, event_key: str) -> Alert | None:
+        row = await _QUERIES.find_newest_alert(self._connection, event_key=event_key)
+        return None if row is None else Alert.model_validate(row["body"])
+
+    async def add_alert(self, alert: Alert, *, now: datetime) -> bool:
+        added = await _QUERIES.add_alert(
+            self._connection,
+            alert_id=alert.alert_id,
+            event_key=alert.event_key,
+            revision=alert.revision,
+            body=alert.model_dump(mode="json", exclude_none=True),
+            now=now,
+        )
+        return added is not None
+
+    async def list_activations(self, event_key: str) -> list[ActivationState]:
+        rows = _QUERIES.list_activations(self._connection, event_key=event_key)
+        return [_to_activation(row) async for row in rows]
+
+    async def find_activation(self, activation_id: str) -> ActivationState | None:
+        row = await _QUERIES.find_activation(self._connection, activation_id=activation_id)
+        return None if row is None else _to_activation(row)
+
+    async def find_open_activation(self, station_id: str) -> ActivationState | None:
+        row = await _QUERIES.find_open_activation(self._connection, station_id=station_id)
+        return None if row is None else _to_activation(row)
+
+    async def write_activation(self, activation: Activation) -> None:
+        await _QUERIES.write_activation(
+            self._connection,
+            activation_id=activation.activation_id,
+            event_key=activation.event_key,
+            station_id=activation.station_id,
+            status=activation.status,
+            revision=activation.revision,
+            donors_wanted=activation.donors_wanted,
+            body=activation.model_dump(mode="json"),
+            decided_at=activation.decided_at,
+        )
+
+    async def count_red_cells(
+        self, station_ids: Collection[str], *, event_key: str, since: datetime, now: datetime
+    ) -> Mapping[str, int]:
+        rows = _QUERIES.count_red_cells(
+            self._connection,
+            station_ids=list(station_ids),
+            event_key=event_key,
+            since=since,
+            now=now,
+        )
+        return {row["station_id"]: row["units"] async for row in rows}
+
+
+def _to_activation(row: asyncpg.Record) -> ActivationState:
+    return ActivationState(
+        activation=Activation.model_validate(row["body"]), opened_at=row["opened_at"]
+    )

@@ -1,0 +1,162 @@
+"""Shortages, offers and transfers of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from models.base import derive_id
+from models.components import Component
+from models.decisions import Reason
+from models.errors import InvariantViolation, TransientError
+from models.groups import BloodGroup
+from models.requests import UrgentRequest
+from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.matching.shelf import ShelfUnit
+from streams.ports.exchange import StockCount, UncoveredLine
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import PooledConnection
+
+_QUERIES = load_queries("exchange")
+
+
+class PgExchange:
+    """Implements `ports.exchange.ExchangeStore`."""
+
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def count_cells(
+        self, station_id: str, *, since: datetime, now: datetime
+    ) -> list[StockCount]:
+        rows = _QUERIES.count_cells(self._connection, station_id=station_id, since=since, now=now)
+        return [
+            StockCount(
+                component=Component(row["component"]),
+                group=BloodGroup(row["blood_group"]),
+                available=row["available"],
+                promised=row["promised"],
+            )
+            async for row in rows
+        ]
+
+    async def list_uncovered(self, station_id: str) -> list[UncoveredLine]:
+        rows = _QUERIES.list_uncovered(self._connection, station_id=station_id)
+        return [
+            UncoveredLine(
+                request=UrgentRequest.model_validate(row["body"]),
+                line_no=row["line_no"],
+                units=row["uncovered"],
+            )
+            async for row in rows
+        ]
+
+    async def lock_open_shortages(self, station_id: str) -> list[Shortage]:
+        rows = _QUERIES.lock_open_shortages(self._connection, station_id=station_id)
+        return [Shortage.model_validate(row["body"]) async for row in rows]
+
+    async def count_shortages(self, station_id: str) -> Mapping[tuple[Component, BloodGroup], int]:
+        rows = _QUERIES.count_shortages(self._connection, station_id=station_id)
+        return {
+            (Component(row["component"]), BloodGroup(row["blood_group"])): row["shortages"]
+            async for row in rows
+        }
+
+    async def find_shortage(self, shortage_id: str) -> Shortage | None:
+        row = await _QUERIES.find_shortage(self._connection, shortage_id=shortage_id)
+        return None if row is None else Shortage.model_validate(row["body"])
+
+    async def write_shortage(self, shortage: Shortage) -> None:
+        await _QUERIES.write_shortage(
+            self._connection,
+            shortage_id=shortage.shortage_id,
+            station_id=shortage.station_id,
+            component=shortage.component,
+            blood_group=shortage.group,
+            level=shortage.level,
+            status=shortage.status,
+            units_missing=shortage.units_missing,
+            version=shortage.version,
+            body=shortage.model_dump(mode="json"),
+            now=shortage.assessed_at,
+        )
+
+    async def count_in_transit(self, shortage_id: str) -> int:
+        count: int = await _QUERIES.count_in_transit(self._connection, shortage_id=shortage_id)
+        return count
+
+    async def is_offer_known(self, offer_id: str) -> bool:
+        return await _QUERIES.find_offer(self._connection, offer_id=offer_id) is not None
+
+    async def write_offer(
+        self, offer: Offer, *, status: OfferStatus, reasons: Sequence[Reason], now: datetime
+    ) -> None:
+        told = [reason.model_dump(mode="json") for reason in reasons]
+        await _QUERIES.write_offer(
+            self._connection,
+            offer_id=offer.offer_id,
+            shortage_id=offer.shortage_id,
+            from_station_id=offer.from_station_id,
+            to_station_id=offer.to_station_id,
+            status=status,
+            body={**offer.model_dump(mode="json"), "reasons": told},
+            now=now,
+        )
+
+    async def promise_to_transfer(
+        self,
+        transfer: Transfer,
+        units: Sequence[ShelfUnit],
+        *,
+        reason: Reason,
+        hold_until: datetime,
+        caused_by: str,
+    ) -> None:
+        payload = [
+            {
+                "promise_id": derive_id("promise", unit.unit_id, unit.epoch + 1),
+                "unit_id": unit.unit_id,
+                "component": unit.component,
+                "blood_group": unit.group,
+                "epoch": unit.epoch + 1,
+            }
+            for unit in units
+        ]
+        reserved: int = await _QUERIES.promise_to_transfer(
+            self._connection,
+            payload=payload,
+            transfer_id=transfer.transfer_id,
+            from_station_id=transfer.from_station_id,
+            reason=reason.model_dump(mode="json"),
+            hold_until=hold_until,
+            caused_by=caused_by,
+            now=transfer.agreed_at,
+        )
+        if reserved != len(units):
+            raise TransientError("postgres_contended", detail="unit")
+
+    async def get_transfer(self, transfer_id: str) -> Transfer:
+        row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)
+        if row is None:
+            raise InvariantViolation("transfer_missing", transfer_id=transfer_id)
+        return Transfer.model_validate({**row["body"], "status": row["status"]})
+
+    async def write_transfer(self, transfer: Transfer, *, now: datetime) -> None:
+        await _QUERIES.write_transfer(
+            self._connection,
+            transfer_id=transfer.transfer_id,
+            offer_id=transfer.offer_id,
+            from_station_id=transfer.from_station_id,
+            to_station_id=transfer.to_station_id,
+            status=transfer.status,
+            body=transfer.model_dump(mode="json"),
+            agreed_at=transfer.agreed_at,
+            now=now,
+        )
+
+    async def count_promises(self, transfer_id: str) -> Mapping[str, int]:
+        rows = _QUERIES.count_promises(self._connection, transfer_id=transfer_id)
+        return {row["status"]: row["units"] async for row in rows}

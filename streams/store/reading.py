@@ -1,0 +1,256 @@
+"""Read models of the gateway: plain rows for people, never the ground of a decision.
+
+Reads only, but for the access record of donors' contacts. Safe for concurrent tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from streams.ports import Clock
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import Database, PooledConnection
+
+_QUERIES = load_queries("reading")
+
+Row = dict[str, Any]
+
+_HELD_STATUSES = ("quarantined", "available", "reserved", "issued")
+"""What a station still answers for; received, discarded and expired units only grow the list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFilter:
+    """Which requests; None for no limit.
+
+    Attributes:
+        before: (opened_at, request_id) of the last one seen; the list goes on behind it.
+    """
+
+    hospital_id: str | None = None
+    station_id: str | None = None
+    statuses: tuple[str, ...] | None = None
+    priority: str | None = None
+    opened_from: datetime | None = None
+    before: tuple[datetime, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventName:
+    """An event as its reader knows it, and what it is about."""
+
+    reader: str
+    source: str
+    event_id: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of an event that was taken in.
+
+    Attributes:
+        digest: SHA-256 (hex) of the body that was taken in under its id.
+        code: Why it was quarantined; None if it was acted on.
+        status: Of its request now; None if there is none.
+        decision: The latest one on its request.
+    """
+
+    digest: str
+    code: str | None
+    params: Row | None
+    status: str | None
+    decision: Row | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDetail:
+    """A request with everything that happened to it; bodies are JSON as it was stored."""
+
+    request: Row | None
+    lines: list[Row]
+    decisions: list[Row]
+    promises: list[Row]
+    calls: list[Row]
+    transfers: list[Row]
+    quarantined: list[Row]
+
+
+class PgReading:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def ping(self) -> None:
+        """Ask for a sign of life; raises TransientError while there is none."""
+        await self._list("ping")
+
+    async def list_fates(self, names: Sequence[EventName]) -> dict[EventName, Fate]:
+        """Return what became of events; those not taken in yet are missing."""
+        rows = await self._list(
+            "list_fates",
+            readers=[name.reader for name in names],
+            sources=[name.source for name in names],
+            event_ids=[name.event_id for name in names],
+            request_ids=[name.request_id for name in names],
+        )
+        return {
+            EventName(
+                reader=row.pop("reader"),
+                source=row.pop("source"),
+                event_id=row.pop("event_id"),
+                request_id=row.pop("request_id"),
+            ): Fate(**row)
+            for row in rows
+        }
+
+    async def find_request(self, request_id: str) -> Row | None:
+        return await self._find("find_request", request_id=request_id)
+
+    async def list_requests(self, wanted: RequestFilter, *, limit: int) -> list[Row]:
+        """List newest first."""
+        before_at, before_id = wanted.before or (None, None)
+        return await self._list(
+            "list_requests",
+            hospital_id=wanted.hospital_id,
+            station_id=wanted.station_id,
+            statuses=list(wanted.statuses) if wanted.statuses else None,
+            priority=wanted.priority,
+            opened_from=wanted.opened_from,
+            before_at=before_at,
+            before_id=before_id,
+            limit=limit,
+        )
+
+    async def read_request(self, request_id: str, *, source: str | None) -> RequestDetail:
+        """Read a request at one moment.
+
+        Args:
+            request_id: May be unknown; then only quarantined records may be found.
+            source: Quarantined records of this event source only; None for all.
+        """
+        # One snapshot, so that a decision never stands beside promises of another moment.
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            requests = await _rows(connection, "find_request", request_id=request_id)
+            quarantined = await _rows(
+                connection, "list_quarantined", request_id=request_id, source=source
+            )
+            detail = {
+                name: await _rows(connection, query, request_id=request_id) if requests else []
+                for name, query in (
+                    ("lines", "list_lines"),
+                    ("decisions", "list_decisions"),
+                    ("promises", "list_promises"),
+                    ("calls", "count_serving_calls"),
+                    ("transfers", "list_serving_transfers"),
+                )
+            }
+        return RequestDetail(
+            request=requests[0] if requests else None, quarantined=quarantined, **detail
+        )
+
+    async def count_stock(self, station_id: str) -> list[Row]:
+        """Count units per component, group and status; past its expiry a unit is expired."""
+        return await self._list(
+            "count_stock",
+            station_id=station_id,
+            statuses=list(_HELD_STATUSES),
+            now=self._clock.now(),
+        )
+
+    async def list_activations(
+        self, *, station_id: str | None, status: str | None, event_key: str | None, limit: int
+    ) -> list[Row]:
+        return await self._list(
+            "list_activations",
+            station_id=station_id,
+            status=status,
+            event_key=event_key,
+            limit=limit,
+        )
+
+    async def list_shortages(
+        self, *, station_id: str | None, status: str | None, component: str | None, limit: int
+    ) -> list[Row]:
+        """List worst first."""
+        return await self._list(
+            "list_shortages",
+            station_id=station_id,
+            status=status,
+            component=component,
+            limit=limit,
+        )
+
+    async def find_shortage(self, shortage_id: str) -> Row | None:
+        return await self._find("find_shortage", shortage_id=shortage_id)
+
+    async def list_transfers(
+        self, *, station_id: str | None, status: str | None, limit: int
+    ) -> list[Row]:
+        return await self._list("list_transfers", station_id=station_id, status=status, limit=limit)
+
+    async def find_call_out(self, call_out_id: str) -> Row | None:
+        return await self._find("find_call_out", call_out_id=call_out_id)
+
+    async def list_call_outs(
+        self,
+        *,
+        station_id: str,
+        statuses: Sequence[str] | None,
+        cause_id: str | None,
+        limit: int,
+        contacts_for: str | None,
+    ) -> list[Row]:
+        """List calls, newest first.
+
+        Args:
+            station_id: Whose donors.
+            statuses: Only these; None for all.
+            cause_id: Only for this cause; None for all.
+            limit: At most so many.
+            contacts_for: The key that reads names and contacts, kept in the access record; None
+                leaves them out.
+        """
+        async with self._database.transaction() as connection:
+            rows = await _rows(
+                connection,
+                "list_call_outs",
+                station_id=station_id,
+                statuses=list(statuses) if statuses else None,
+                cause_id=cause_id,
+                limit=limit,
+            )
+            if contacts_for is not None and rows:
+                await _QUERIES.record_contacts_read(
+                    connection,
+                    donor_ids=sorted({row["donor_id"] for row in rows}),
+                    station_id=station_id,
+                    reader=contacts_for,
+                    now=self._clock.now(),
+                )
+        if contacts_for is None:
+            rows = [
+                {name: value for name, value in row.items() if name not in {"name", "contact"}}
+                for row in rows
+            ]
+        return rows
+
+    async def _list(self, query: str, **params: Any) -> list[Row]:  # noqa: ANN401
+        async with self._database.connection() as connection:
+            return await _rows(connection, query, **params)
+
+    async def _find(self, query: str, **params: Any) -> Row | None:  # noqa: ANN401
+        rows = await self._list(query, **params)
+        return rows[0] if rows else None
+
+
+async def _rows(connection: PooledConnection, query: str, **params: Any) -> list[Row]:  # noqa: ANN401
+    return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]

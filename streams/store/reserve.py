@@ -1,0 +1,110 @@
+"""Donors and calls of one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from models.donors import CallOut, CallOutStatus, Donor
+from streams.matching.eligibility import DonorRecord
+from streams.matching.waves import CallState
+from streams.ports.reserve import ReserveCall
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from streams.store.database import PooledConnection
+
+_QUERIES = load_queries("reserve")
+
+_LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
+
+
+class PgReserve:
+    """Implements `ports.reserve.ReserveStore`."""
+
+    def __init__(self, connection: PooledConnection) -> None:
+        self._connection = connection
+
+    async def lock_station(self, station_id: str) -> None:
+        await _QUERIES.lock_station(self._connection, station_id=station_id)
+
+    async def list_calls(
+        self,
+        station_id: str,
+        *,
+        cause_id: str | None = None,
+        since: datetime | None = None,
+    ) -> list[ReserveCall]:
+        rows = _QUERIES.list_calls(
+            self._connection, station_id=station_id, cause_id=cause_id, since=since
+        )
+        return [_to_call(row) async for row in rows]
+
+    async def list_reserve(self, station_id: str) -> list[DonorRecord]:
+        rows = _QUERIES.list_reserve(self._connection, station_id=station_id)
+        return [_to_record(row, on_live_call=row["on_live_call"]) async for row in rows]
+
+    async def find_call(self, call_out_id: str) -> ReserveCall | None:
+        row = await _QUERIES.find_call(self._connection, call_out_id=call_out_id)
+        return None if row is None else _to_call(row)
+
+    async def add_calls(self, calls: Sequence[CallOut]) -> None:
+        payload = [call.model_dump(mode="json") for call in calls]
+        await _QUERIES.add_calls(self._connection, payload=payload)
+
+    async def set_calls(
+        self,
+        call_out_ids: Collection[str],
+        *,
+        to: CallOutStatus,
+        answered_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        unit_id: str | None = None,
+    ) -> None:
+        await _QUERIES.set_calls(
+            self._connection,
+            call_out_ids=list(call_out_ids),
+            status=to,
+            answered_at=answered_at,
+            ended_at=ended_at,
+            unit_id=unit_id,
+        )
+
+    async def count_acceptance(self, donor_id: str) -> None:
+        await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)
+
+    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
+        await _QUERIES.set_whole_blood_day(self._connection, donor_id=donor_id, day=day)
+
+
+def _to_record(row: asyncpg.Record, *, on_live_call: bool) -> DonorRecord:
+    return DonorRecord(
+        donor=Donor.model_validate(row["body"]),
+        last_whole_blood_on=row["last_whole_blood_on"],
+        called=row["called"],
+        accepted=row["accepted"],
+        on_live_call=on_live_call,
+    )
+
+
+def _to_call(row: asyncpg.Record) -> ReserveCall:
+    status = CallOutStatus(row["status"])
+    return ReserveCall(
+        call_out=CallOut(
+            call_out_id=row["call_out_id"],
+            donor_id=row["donor_id"],
+            station_id=row["station_id"],
+            cause_id=row["cause_id"],
+            wave=row["wave"],
+            called_at=row["called_at"],
+        ),
+        state=CallState(
+            record=_to_record(row, on_live_call=status in _LIVE),
+            status=status,
+            called_at=row["called_at"],
+        ),
+        unit_status=row["unit_status"],
+    )

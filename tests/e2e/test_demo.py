@@ -1,0 +1,99 @@
+"""The demo end to end, shortened: the real system, every actor, the checker, the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.run import run_demo
+from demo.scenario import Scenario
+from streams.settings import Settings
+
+pytestmark = pytest.mark.e2e
+
+HOURS = 7.0
+"""Long enough for the staff to have given and for Lhasa's first blood to have come."""
+
+
+def _shorten(scenario: Scenario) -> Scenario:
+    """The first hours of the day, at the same speed, with the alerts that fall into them."""
+    timeline = scenario.timeline.but(
+        speed=1300.0, lead_s=12.0, requests_until_h=4.0, ends_after_h=HOURS, settle_s=2.0
+    )
+    until = scenario.at(HOURS)
+    revisions = tuple(one for one in scenario.alerts.revision if one.sent_at < until)
+    return scenario.but(
+        timeline=timeline,
+        # Fewer injured of the same disaster: fewer requests, the same kinds.
+        event=scenario.event.but(injured=200),
+        alerts=scenario.alerts.but(revision=revisions),
+    )
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
+    out = tmp_path_factory.mktemp("demo")
+    settings = Settings(state_dir=out / "state")
+    code = run_demo(name="dingri", settings=settings, out=out, changes=_shorten)
+    yield code, out
+    left = list((out / "state" / "demo").glob("**/postmaster.pid"))
+    assert not left, "PostgreSQL was left running"
+
+
+def _values(out: Path) -> dict[str, Any]:
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    return {check["name"]: check["value"] for check in result["checks"]}
+
+
+@pytest.mark.timeout(150)
+def test_every_check_holds_and_the_exit_code_says_so(played: tuple[int, Path]) -> None:
+    code, out = played
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    failing = [check for check in result["checks"] if not check["holds"]]
+    assert not failing
+    assert result["holds"] is True
+    assert code == 0
+
+
+def test_the_checker_counted_on_a_day_that_really_happened(played: tuple[int, Path]) -> None:
+    values = _values(played[1])
+    for name in (
+        "requests_lost",
+        "promised_twice",
+        "incompatible",
+        "expired_before_arrival",
+        "ineligible_calls",
+    ):
+        assert values[name] == 0, name
+    assert values["requests_sent"] > 40
+    assert values["units_delivered"] > 10
+    assert values["transfers"] > 0
+    assert values["nagqu_staff_ml"] == 6000
+    assert values["latency_p50"] > 0
+
+
+def test_everything_sent_is_in_the_log_that_was_checked(played: tuple[int, Path]) -> None:
+    lines = (played[1] / "sent.jsonl").read_text(encoding="utf-8").splitlines()
+    types = {json.loads(line)["type"] for line in lines}
+    assert {
+        "blood.request.opened.v1",
+        "blood.request.cancelled.v1",
+        "blood.request.amended.v1",
+        "blood.stock.counted.v1",
+        "blood.stock.changed.v1",
+        "blood.alert.received.v1",
+        "blood.callout.answered.v1",
+        "blood.offer.made.v1",
+    } <= types
+
+
+def test_the_report_is_one_offline_bilingual_page(played: tuple[int, Path]) -> None:
+    page = (played[1] / "report.html").read_text(encoding="utf-8")
+    assert "定日地震" in page
+    assert "What is real and what is synthetic" in page
+    assert 'src="http' not in page
+    assert page.count('class="plotly-graph-div"') == 6

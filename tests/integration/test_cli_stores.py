@@ -1,0 +1,156 @@
+"""migrate, topics, keys and doctor on real servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.topics import TOPICS
+from streams.store.keys import is_secret, split_key
+from tests.support.commands import xuelian
+from tests.support.database import fresh_dsn, with_database
+
+pytestmark = pytest.mark.integration
+
+Env = Mapping[str, str]
+
+
+def build_env(endpoints: Endpoints, dsn: str, folder: Path) -> dict[str, str]:
+    return {
+        "XUELIAN_KAFKA_BOOTSTRAP": endpoints.kafka_bootstrap,
+        "XUELIAN_POSTGRES_DSN": dsn,
+        "XUELIAN_STATE_DIR": str(folder),
+        "XUELIAN_GATEWAY_URL": "http://127.0.0.1:1",
+    }
+
+
+@pytest.fixture
+async def env(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Env]:
+    """A migrated database of its own."""
+    async with fresh_dsn(endpoints.postgres_dsn) as dsn:
+        yield build_env(endpoints, dsn, tmp_path)
+
+
+@pytest.fixture
+async def bare_env(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Env]:
+    """A database that is not there yet."""
+    name = f"bare_{os.getpid()}"
+    yield build_env(endpoints, with_database(endpoints.postgres_dsn, name), tmp_path)
+    server = await asyncpg.connect(with_database(endpoints.postgres_dsn, "postgres"))
+    try:
+        await server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await server.close()
+
+
+async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> None:
+    first = await xuelian("migrate", "--json", env=bare_env)
+    assert first.exit_code == 0
+    assert first.document["applied"][0].endswith("_spine.sql")
+    again = await xuelian("migrate", "--json", env=bare_env)
+    assert again.document == {"applied": []}
+    listed = await xuelian("keys", "list", "--json", env=bare_env)
+    assert listed.document == {"keys": []}
+
+
+async def test_a_database_without_tables_is_told_so(endpoints: Endpoints, tmp_path: Path) -> None:
+    env = build_env(endpoints, with_database(endpoints.postgres_dsn, "postgres"), tmp_path)
+    ran = await xuelian("dlq", "list", "--json", env=env)
+    assert ran.exit_code == 4
+    assert ran.document["error"]["code"] == "not_migrated"
+
+
+async def test_topics_apply_then_check(env: Env) -> None:
+    applied = await xuelian("topics", "apply", "--json", env=env)
+    assert applied.exit_code == 0
+    assert {topic.name.value for topic in TOPICS} <= set(applied.document["verified"])
+    checked = await xuelian("topics", "check", "--json", env=env)
+    assert checked.exit_code == 0
+    assert checked.document["created"] == []
+
+
+async def test_a_wrong_topic_is_code_4_and_named(env: Env) -> None:
+    await xuelian("topics", "apply", env=env)
+    ran = await xuelian("topics", "check", "--json", env={**env, "XUELIAN_KAFKA_REPLICATION": "3"})
+    assert ran.exit_code == 4
+    error = ran.document["error"]
+    assert error["code"] == "topic_config_wrong"
+    assert error["params"]["key"] == "min.insync.replicas"
+
+
+async def test_keys_are_made_listed_and_revoked(env: Env) -> None:
+    made = await xuelian("keys", "create", "hospital", "dingri-county", "--json", env=env)
+    assert made.exit_code == 0
+    key_id, text = made.document["key_id"], made.document["key"]
+    server = await asyncpg.connect(env["XUELIAN_POSTGRES_DSN"])
+    try:
+        row = await server.fetchrow("SELECT * FROM api_keys")
+    finally:
+        await server.close()
+    parts = split_key(text)
+    assert row is not None
+    assert parts is not None
+    assert is_secret(parts[1], row["secret_hash"])
+    assert parts[1] not in str(dict(row))
+    assert (await xuelian("keys", "revoke", key_id, env=env)).exit_code == 0
+    listed = await xuelian("keys", "list", "--json", env=env)
+    (key,) = listed.document["keys"]
+    assert (key["scope"], key["facility_id"]) == ("hospital", "dingri-county")
+    assert key["revoked_at"] is not None
+    assert text not in listed.stdout
+
+
+async def test_the_table_of_keys_is_for_people(env: Env) -> None:
+    await xuelian("keys", "create", "dispatcher", "--label", "值班", "--id", "duty", env=env)
+    table = (await xuelian("keys", "list", env=env)).stdout
+    assert "duty" in table
+    assert "值班" in table
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["create", "hospital"], "key_scope_invalid"),
+        (["create", "dispatcher", "shigatse"], "key_scope_invalid"),
+        (["revoke", "nobody"], "api_key_unknown"),
+        (["create", "dispatcher", "--id", "no spaces"], "key_id_invalid"),
+    ],
+)
+async def test_refused_keys_are_code_1(env: Env, words: list[str], code: str) -> None:
+    ran = await xuelian("keys", *words, "--json", env=env)
+    assert ran.exit_code == 1
+    assert ran.document["error"]["code"] == code
+
+
+async def test_a_key_id_is_taken_once(env: Env) -> None:
+    words = ("keys", "create", "dispatcher", "--id", "one", "--json")
+    assert (await xuelian(*words, env=env)).exit_code == 0
+    again = await xuelian(*words, env=env)
+    assert again.document["error"]["code"] == "api_key_id_taken"
+
+
+async def test_doctor_tells_what_holds_and_what_to_do(env: Env) -> None:
+    await xuelian("topics", "apply", env=env)
+    ran = await xuelian("doctor", "--json", env={**env, "XUELIAN_POSTGRES_DNS": "x"})
+    assert ran.exit_code == 1
+    checks = {check["name"].split(" · ")[-1]: check for check in ran.document["checks"]}
+    fine = {name for name, check in checks.items() if check["ok"]}
+    assert fine == {
+        "Python", "Faust", "settings", "Kafka", "topics", "PostgreSQL", "tables", "clock"
+    }  # fmt: skip
+    assert "XUELIAN_POSTGRES_DSN" in checks["variables"]["detail"]
+    assert "xuelian up" in checks["gateway"]["fix"]
+    assert "未检查" in checks["key"]["detail"]
+
+
+async def test_doctor_says_migrate(endpoints: Endpoints, tmp_path: Path) -> None:
+    env = build_env(endpoints, with_database(endpoints.postgres_dsn, "postgres"), tmp_path)
+    ran = await xuelian("doctor", "--json", env=env)
+    checks = {check["name"].split(" · ")[-1]: check for check in ran.document["checks"]}
+    assert not checks["tables"]["ok"]
+    assert checks["tables"]["fix"] == "xuelian migrate"

@@ -1,0 +1,258 @@
+"""The gateway without an engine: keys, faults, headers, sizes, health."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi.routing import APIRoute
+
+from deploy.embedded.services import Endpoints
+from gateway.routes import (
+    alerts,
+    donors,
+    events,
+    facilities,
+    health,
+    requests,
+    shortages,
+    status,
+    stock,
+)
+from streams.store.keys import KeyScope
+from tests.support.gateway import RunningGateway, request_body, running_gateway
+from tests.support.kafka import unique
+
+pytestmark = pytest.mark.integration
+
+PARTS = (requests, status, stock, donors, alerts, shortages, facilities, events, health)
+ROUTES = [
+    (method, route.path)
+    for part in PARTS
+    for route in part.router.routes
+    if isinstance(route, APIRoute)
+    for method in sorted(route.methods or ())
+]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(endpoints) as gateway:
+        yield gateway
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    told = answer.json()
+    assert told["code"] == code
+    assert told["status"] == status
+    assert told["type"] == f"urn:xuelian:problem:{code}"
+    assert " · " in told["title"]
+    assert " · " in told["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "/v1/" in route[1]])
+async def test_every_route_needs_a_key(world: RunningGateway, method: str, path: str) -> None:
+    answer = await world.client().request(method, path)
+    assert_problem(answer, 401, "api_key_missing")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+ALLOWED = {
+    ("POST", "/v1/requests"): {"hospital", "other_hospital", "dispatcher"},
+    ("PATCH", "/v1/requests/x"): {"hospital", "other_hospital", "dispatcher"},
+    ("POST", "/v1/requests/x/cancel"): {"hospital", "other_hospital", "dispatcher"},
+    ("GET", "/v1/requests"): {"hospital", "other_hospital", "station", "dispatcher"},
+    ("POST", "/v1/alerts"): {"disaster", "dispatcher"},
+    ("GET", "/v1/activations"): {"disaster", "dispatcher", "station"},
+    ("GET", "/v1/stations/shigatse/stock"): {"station", "dispatcher"},
+    ("POST", "/v1/stations/shigatse/stock"): {"station", "dispatcher"},
+    ("POST", "/v1/stations/shigatse/stock/changes"): {"station", "dispatcher"},
+    ("POST", "/v1/stations/shigatse/donors"): {"station"},
+    ("GET", "/v1/stations/shigatse/call-outs"): {"station", "dispatcher"},
+    ("POST", "/v1/call-outs/x/answers"): {"station", "dispatcher"},
+    ("GET", "/v1/shortages"): {"station", "neighbour", "dispatcher"},
+    ("POST", "/v1/offers"): {"station", "neighbour"},
+    ("GET", "/v1/transfers"): {"station", "neighbour", "dispatcher"},
+    ("PUT", "/v1/stations/x"): {"dispatcher"},
+    ("PUT", "/v1/hospitals/x"): {"dispatcher"},
+    ("PUT", "/v1/routes"): {"dispatcher"},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
+async def test_scopes(world: RunningGateway, method: str, path: str) -> None:
+    """Who may not is told so before anything else is looked at; who may gets past that."""
+    body = {"change": "discarded", "unit_id": "u", "answer": "declined"}
+    passed = set()
+    for role in world.keys:
+        answer = await world.client(role).request(method, path, json=body)
+        if answer.status_code != 403:
+            passed.add(role)
+    assert passed == ALLOWED[(method, path)]
+
+
+async def test_wrong_and_revoked_keys(world: RunningGateway) -> None:
+    key = world.keys["hospital"]
+    for wrong in (key + "x", "xl_nobody_secret", "Basic", key.replace("xl_", "xx_")):
+        assert_problem(await world.client(key=wrong).get("/v1/me"), 401, "api_key_invalid")
+    issued = await world.key_store.create(
+        scope=KeyScope.HOSPITAL, facility_id="dingri-county", label="gone"
+    )
+    client = world.client(key=issued.text)
+    assert (await client.get("/v1/me")).json()["facility_id"] == "dingri-county"
+    await world.key_store.revoke(issued.key_id)
+    for known in world.gateway.authenticator._known.values():
+        known.look_again_at = 0  # as after a minute
+    assert_problem(await client.get("/v1/me"), 401, "api_key_invalid")
+    assert (await world.client("hospital").get("/v1/me")).status_code == 200
+
+
+async def test_the_secret_is_kept_nowhere(world: RunningGateway) -> None:
+    secrets = {text.split("_", 2)[2] for text in world.keys.values()}
+    rows = await world.database.fetch("SELECT * FROM api_keys")
+    assert len(rows) >= len(secrets)
+    assert not any(secret in str(dict(row)) for row in rows for secret in secrets)
+
+
+async def test_many_first_calls_verify_once(world: RunningGateway) -> None:
+    issued = await world.key_store.create(
+        scope=KeyScope.DISPATCHER, facility_id=None, label="burst"
+    )
+    client = world.client(key=issued.text)
+    answers = await asyncio.gather(*[client.get("/v1/me") for _ in range(30)])
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_idempotency_key_is_needed_and_of_its_form(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    missing = await client.post("/v1/requests", json=request_body())
+    assert_problem(missing, 400, "idempotency_key_missing")
+    assert missing.json()["errors"][0]["field"] == "Idempotency-Key"
+    for bad in ("has space", "-x", "x" * 65, ""):
+        answer = await client.post(
+            "/v1/requests", json=request_body(), headers={"Idempotency-Key": bad}
+        )
+        assert_problem(answer, 400, "idempotency_key_invalid")
+
+
+@pytest.mark.parametrize("prefer", ["wait=31", "wait=-1", "wait=x", "wait"])
+async def test_prefer_is_of_its_form(world: RunningGateway, prefer: str) -> None:
+    answer = await world.client("hospital").post(
+        "/v1/requests",
+        json=request_body(),
+        headers={"Idempotency-Key": unique("k"), "Prefer": prefer},
+    )
+    assert_problem(answer, 400, "prefer_invalid")
+
+
+async def test_everything_wrong_is_told_at_once(world: RunningGateway) -> None:
+    body = request_body(
+        priority="now",
+        needed_by="2025-01-07T06:00:00",
+        lines=[{"line_no": 1, "component": "red_cells", "quantity": 0, "colour": "red"}],
+        station_id="lhasa",
+    )
+    client = world.client("hospital")
+    headers = {"Idempotency-Key": unique("k")}
+    chosen = await client.post("/v1/requests", json=body, headers=headers)
+    assert_problem(chosen, 400, "fields_invalid")
+    assert [error["field"] for error in chosen.json()["errors"]] == ["station_id"]
+    del body["station_id"]
+    answer = await client.post("/v1/requests", json=body, headers=headers)
+    assert_problem(answer, 400, "fields_invalid")
+    fields = {error["field"]: error for error in answer.json()["errors"]}
+    assert set(fields) == {"priority", "needed_by", "lines.0.quantity", "lines.0.colour"}
+    assert "时区" in fields["needed_by"]["what_to_do"]
+    assert fields["lines.0.colour"]["what_to_do"].endswith("check its spelling")
+
+
+@pytest.mark.parametrize(("content", "code"), [(b"{", "body_not_json"), (b"[]", "fields_invalid")])
+async def test_what_is_no_object(world: RunningGateway, content: bytes, code: str) -> None:
+    headers = {"Idempotency-Key": unique("k"), "Content-Type": "application/json"}
+    answer = await world.client("hospital").post("/v1/requests", content=content, headers=headers)
+    assert_problem(answer, 400, code)
+    framework = await world.client("disaster").post(
+        "/v1/alerts", content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert_problem(framework, 400, "body_not_json")
+
+
+async def test_the_frameworks_own_faults_are_problems_too(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    assert_problem(await client.get("/v1/nothing"), 404, "path_unknown")
+    assert_problem(await client.delete("/v1/requests"), 405, "method_not_allowed")
+    assert_problem(await world.client().get("/nothing"), 404, "path_unknown")
+    answer = await client.get("/v1/requests", params={"limit": "many"})
+    assert_problem(answer, 400, "fields_invalid")
+    assert answer.json()["errors"][0]["field"] == "query.limit"
+
+
+async def test_a_body_over_the_limit(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    headers = {"Idempotency-Key": unique("k"), "Content-Type": "application/json"}
+    declared = await client.post("/v1/requests", content=b" " * 1_000_001, headers=headers)
+    assert_problem(declared, 413, "record_too_large")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b" " * 50_000
+
+    counted = await client.post("/v1/requests", content=chunks(), headers=headers)
+    assert_problem(counted, 413, "record_too_large")
+    framework = await world.client("dispatcher").put(
+        "/v1/routes", content=chunks(), headers={"Content-Type": "application/json"}
+    )
+    assert_problem(framework, 413, "record_too_large")
+
+
+async def test_health_and_metrics(world: RunningGateway) -> None:
+    client = world.client()
+    assert (await client.get("/healthz")).json() == {"status": "alive"}
+    ready = await client.get("/readyz")
+    assert ready.status_code == 200
+    assert [check["name"] for check in ready.json()["checks"]] == ["kafka", "postgres"]
+    page = (await client.get("/metrics")).text
+    assert 'xuelian_http_answers_total{method="GET",route="/readyz",status="200"}' in page
+
+
+async def test_an_unforeseen_fault_tells_nothing(
+    world: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret inside")
+
+    monkeypatch.setattr(world.gateway.reading, "list_shortages", broken)
+    answer = await world.client("station").get("/v1/shortages")
+    assert_problem(answer, 500, "internal_error")
+    assert "secret" not in answer.text
+
+
+async def test_a_request_is_found_before_the_engine_has_it(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    answer = await client.post(
+        "/v1/requests", json=request_body(), headers={"Idempotency-Key": unique("k")}
+    )
+    path = answer.headers["location"]
+    status = await client.get(path)
+    assert status.status_code == 200
+    assert status.json()["status"] == "accepted"
+    assert status.json()["waiting_for"]["code"] == "being_taken_in"
+    assert (await world.client("other_hospital").get(path)).status_code == 404
+    cancel = await client.post(
+        f"{path}/cancel", json={"reason": "x"}, headers={"Idempotency-Key": unique("c")}
+    )
+    assert cancel.status_code == 202
+    began = asyncio.get_running_loop().time()
+    waited = await client.post(
+        "/v1/requests",
+        json=request_body(),
+        headers={"Idempotency-Key": unique("k"), "Prefer": "wait=1"},
+    )
+    assert waited.status_code == 202
+    assert "preference-applied" not in waited.headers
+    assert 0.9 < asyncio.get_running_loop().time() - began < 2

@@ -1,0 +1,282 @@
+"""Neighbours' offers on real PostgreSQL: taken, declined, moved, lapsed; never a unit twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.donors import Answer
+from models.errors import TransientError
+from models.events.stock import StockChange, StockChanged
+from streams.ports import Received
+from tests.support.supply_engine import (
+    HOLD_S,
+    SupplyEngine,
+    build_offer,
+    build_supply_engine,
+    offered,
+)
+from tests.support.world import (
+    LHASA,
+    NOW,
+    PEOPLES,
+    SHIGATSE,
+    build_record,
+    build_request,
+    build_unit,
+    counted,
+    opened,
+)
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
+    """Shigatse waits for four A+; Lhasa has six, the first to expire last in the list."""
+    async with build_supply_engine(endpoints.postgres_dsn) as built:
+        await built.put_station(SHIGATSE.but(daily_demand={}))
+        await built.put_station(LHASA.but(daily_demand={}))
+        units = [
+            build_unit("A+", unit_id=f"l-{at}", station_id="lhasa", expires_in_h=240 - at)
+            for at in range(6)
+        ]
+        await built.feed(counted(units, station_id="lhasa"))
+        await built.ask(group="A+", quantity=4)
+        yield built
+
+
+async def shortage_id(engine: SupplyEngine) -> str:
+    row = await engine.one("SELECT shortage_id FROM shortages")
+    return str(row["shortage_id"])
+
+
+async def held(engine: SupplyEngine) -> list[str]:
+    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY unit_id")
+    return [row["unit_id"] for row in rows]
+
+
+async def move(engine: SupplyEngine, unit_id: str, change: StockChange, station_id: str) -> None:
+    row = await engine.one("SELECT epoch FROM units WHERE unit_id = $1", unit_id)
+    event = StockChanged(
+        station_id=station_id,
+        unit_id=unit_id,
+        change=change,
+        happened_at=NOW,
+        epoch=row["epoch"],
+    )
+    await engine.feed(build_record(event, source=f"station/{station_id}"))
+
+
+async def decline_codes(engine: SupplyEngine) -> list[list[str]]:
+    return [
+        [reason["code"] for reason in event["reasons"]]
+        for event in await engine.events("blood.offer.declined.v1")
+    ]
+
+
+async def test_an_offer_becomes_a_transfer_of_the_first_to_expire(engine: SupplyEngine) -> None:
+    offer = await engine.offer(await shortage_id(engine), quantity=3)
+    assert await held(engine) == ["l-3", "l-4", "l-5"]
+    (agreed,) = await engine.events("blood.transfer.agreed.v1")
+    assert agreed["transfer"]["unit_ids"] == ["l-5", "l-4", "l-3"]
+    assert agreed["transfer"]["status"] == "agreed"
+    units = await engine.fetch("SELECT status, epoch FROM units WHERE unit_id = 'l-5'")
+    assert [tuple(row) for row in units] == [("reserved", 1)]
+    row = await engine.one("SELECT * FROM offers")
+    assert (row["offer_id"], row["status"]) == (offer.offer_id, "accepted")
+    promise = await engine.one("SELECT * FROM promises WHERE unit_id = 'l-5'")
+    assert promise["transfer_id"] == agreed["transfer"]["transfer_id"]
+    assert promise["request_id"] is None
+    assert promise["hold_until"] == NOW + timedelta(seconds=HOLD_S)
+    timer = await engine.one("SELECT due_at, subject FROM timers WHERE kind = 'hold_lapse'")
+    assert timer["subject"] == f"transfer:{promise['transfer_id']}"
+
+
+async def test_no_more_is_taken_than_is_missing(engine: SupplyEngine) -> None:
+    shortage = await shortage_id(engine)
+    await engine.offer(shortage, quantity=3)
+    await engine.offer(shortage, quantity=5)
+    await engine.offer(shortage, quantity=6)
+    agreed = await engine.events("blood.transfer.agreed.v1")
+    assert [len(event["transfer"]["unit_ids"]) for event in agreed] == [3, 1]
+    assert await decline_codes(engine) == [["nothing_missing"]]
+    assert len(await held(engine)) == 4
+
+
+async def test_what_left_the_giver_is_on_its_way_still(engine: SupplyEngine) -> None:
+    shortage = await shortage_id(engine)
+    await engine.offer(shortage, quantity=3)
+    for unit_id in await held(engine):
+        await move(engine, unit_id, StockChange.ISSUED, "lhasa")
+    await engine.offer(shortage, quantity=5)
+    agreed = await engine.events("blood.transfer.agreed.v1")
+    assert [len(event["transfer"]["unit_ids"]) for event in agreed] == [3, 1]
+
+
+async def test_a_transfer_from_end_to_end_serves_the_patient(engine: SupplyEngine) -> None:
+    await engine.offer(await shortage_id(engine), quantity=4)
+    units = await held(engine)
+    for unit_id in units:
+        await move(engine, unit_id, StockChange.ISSUED, "lhasa")
+    row = await engine.one("SELECT status FROM transfers")
+    assert row["status"] == "in_transit"
+    for unit_id in units:
+        await move(engine, unit_id, StockChange.RECEIVED, "shigatse")
+    row = await engine.one("SELECT status FROM transfers")
+    assert row["status"] == "completed"
+    await engine.fire_timers()
+    status = await engine.one("SELECT status, station_id FROM requests")
+    assert status["status"] == "reserved"
+    promised = await engine.fetch(
+        "SELECT u.unit_id, u.station_id, u.source, u.epoch FROM promises AS p "
+        "JOIN units AS u USING (unit_id) WHERE p.request_id IS NOT NULL ORDER BY 1"
+    )
+    assert [tuple(row) for row in promised] == [
+        (unit_id, "shigatse", "neighbour", 2) for unit_id in units
+    ]
+    assert len(await engine.events("blood.transfer.completed.v1")) == 1
+    (changed,) = await engine.events("blood.shortage.changed.v1")
+    assert changed["shortage"]["uncovered_units"] == 0
+
+
+async def test_what_is_never_sent_is_given_back(engine: SupplyEngine) -> None:
+    shortage = await shortage_id(engine)
+    await engine.offer(shortage, quantity=4)
+    engine.clock.move(seconds=HOLD_S)
+    await engine.fire_timers()
+    assert await held(engine) == []
+    row = await engine.one("SELECT status FROM transfers")
+    assert row["status"] == "cancelled"
+    # And it can be offered, and taken, again.
+    await engine.offer(shortage, quantity=2, valid_until=NOW + timedelta(days=1))
+    assert len(await held(engine)) == 2
+
+
+async def test_what_is_in_transit_sends_donors_home(engine: SupplyEngine) -> None:
+    await engine.put_reserve(20, staff=True, group="A+")
+    await engine.ask(group="A+", quantity=1)
+    calls = await engine.calls("called")
+    assert len(calls) == 8  # ceil(5 / 0.64)
+    await engine.answer(Answer.ACCEPTED, calls[0], calls[1])
+    await engine.offer(await shortage_id(engine), quantity=5)
+    await engine.fire_timers()
+    assert await engine.calls("called") == []
+    # Nothing is wanted of donors any more: even who is on the way is told.
+    assert await engine.calls("accepted") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"valid_until": NOW}, "offer_expired"),
+        ({"component": "platelets"}, "other_component"),
+        ({"group": "B+"}, "group_does_not_serve"),
+        ({"group": "O+"}, "no_unit_left"),
+    ],
+)
+async def test_declined_with_the_reason(
+    engine: SupplyEngine, changes: dict[str, str], code: str
+) -> None:
+    offer = build_offer(
+        await shortage_id(engine), quantity=2, group=changes.pop("group", "A+"), **changes
+    )
+    await engine.feed(offered(offer))
+    assert await decline_codes(engine) == [[code]]
+    row = await engine.one("SELECT status, body FROM offers")
+    assert row["status"] == "declined"
+    assert row["body"]["reasons"][0]["code"] == code
+    assert await held(engine) == []
+
+
+async def test_a_shortage_that_is_over_is_noticed_before_the_offer_is_taken(
+    engine: SupplyEngine,
+) -> None:
+    shortage = await shortage_id(engine)
+    await engine.fetch("UPDATE request_lines SET uncovered = 0 RETURNING 1")
+    await engine.offer(shortage, quantity=4)
+    assert await decline_codes(engine) == [["shortage_cleared"]]
+
+
+async def test_a_unit_that_would_expire_on_the_road_is_not_taken(engine: SupplyEngine) -> None:
+    # Lhasa to Shigatse is some six and a half hours by the estimate.
+    short = build_unit("A+", unit_id="l-short", station_id="lhasa", expires_in_h=3)
+    await engine.feed(counted([short], station_id="lhasa"))
+    await engine.offer(await shortage_id(engine), quantity=4)
+    assert "l-short" not in await held(engine)
+    assert len(await held(engine)) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "code"),
+    [
+        ({"shortage_id": "nobody"}, None, "shortage_unknown"),
+        ({"from_station_id": "mars"}, None, "station_unknown"),
+        ({}, "station/ngari", "source_differs"),
+        ({"from_station_id": "shigatse"}, None, "offer_to_self"),
+        ({"to_station_id": "lhasa", "from_station_id": "shigatse"}, None, "shortage_elsewhere"),
+    ],
+)
+async def test_what_contradicts_is_quarantined(
+    engine: SupplyEngine, changes: dict[str, str], source: str | None, code: str
+) -> None:
+    offer = build_offer(await shortage_id(engine), quantity=2, group="A+").but(**changes)
+    await engine.feed(offered(offer, source=source))
+    assert await engine.dead_letter_codes() == [code]
+    assert await engine.fetch("SELECT 1 FROM offers") == []
+    assert await held(engine) == []
+
+
+async def test_a_reused_offer_id_is_quarantined(engine: SupplyEngine) -> None:
+    shortage = await shortage_id(engine)
+    await engine.offer(shortage, quantity=1)
+    await engine.offer(shortage, quantity=1)
+    assert await engine.dead_letter_codes() == ["offer_id_reused"]
+    assert len(await held(engine)) == 1
+
+
+async def test_two_offers_at_once_never_take_more_than_is_missing(engine: SupplyEngine) -> None:
+    shortage = await shortage_id(engine)
+    first = offered(build_offer(shortage, quantity=4, group="A+", offer_id="one"))
+    second = offered(build_offer(shortage, quantity=4, group="A+", offer_id="two"))
+    await asyncio.gather(engine.feed(first), engine.feed(second))
+    assert len(await held(engine)) == 4
+    assert len(await decline_codes(engine)) == 1
+
+
+async def until_done(engine: SupplyEngine, record: Received) -> None:
+    """As the edge does it: what lost a race decides again on what is left."""
+    for _ in range(20):
+        try:
+            await engine.feed(record)
+        except TransientError:
+            continue
+        return
+    raise AssertionError("never decided")
+
+
+async def test_an_offer_and_a_patient_who_want_the_same_units(engine: SupplyEngine) -> None:
+    """Ten rounds of a race; a loser decides again, and no unit is promised twice."""
+    hospital = PEOPLES.but(hospital_id="lhasa-1", station_id="lhasa")
+    await engine.services.directory.put_hospital(hospital)
+    engine.clock.move(seconds=2)
+    await engine.services.directory.refresh()
+    shortage = await shortage_id(engine)
+    for number in range(10):
+        request = build_request(group="A+", quantity=5, hospital=hospital, now=engine.clock.now())
+        offer = build_offer(shortage, quantity=4, group="A+", offer_id=f"race-{number}")
+        await asyncio.gather(
+            until_done(engine, opened(request)), until_done(engine, offered(offer))
+        )
+        live = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held'")
+        assert len(live) == len({row["unit_id"] for row in live}) == 6
+        await engine.fetch("UPDATE promises SET status = 'released' RETURNING 1")
+        await engine.fetch("UPDATE units SET status = 'available' RETURNING 1")
+        await engine.fetch(
+            "UPDATE requests SET status = 'cancelled', waiting_for = '' "
+            "WHERE hospital_id = 'lhasa-1' RETURNING 1"
+        )

@@ -1,0 +1,270 @@
+"""Decisions read back, on real PostgreSQL: shortages declared, changed, cleared; donors called."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.components import Component
+from models.donors import Answer
+from models.events.requests import RequestCancelled
+from models.requests import Cancellation, Priority
+from streams.services.decisions import find_next_assessment
+from tests.support.supply import make_donor
+from tests.support.supply_engine import SupplyEngine, build_supply_engine
+from tests.support.world import (
+    LHASA,
+    NOW,
+    SHIGATSE,
+    build_record,
+    build_request,
+    build_unit,
+    counted,
+    opened,
+)
+
+pytestmark = pytest.mark.integration
+
+# Nothing burns, so that only what patients wait for makes a shortage.
+CALM = SHIGATSE.but(daily_demand={})
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
+    async with build_supply_engine(endpoints.postgres_dsn) as built:
+        await built.put_station(CALM)
+        await built.put_station(LHASA.but(daily_demand={}))
+        yield built
+
+
+async def open_shortages(engine: SupplyEngine) -> list[asyncpg.Record]:
+    return await engine.fetch(
+        "SELECT * FROM shortages WHERE status = 'open' ORDER BY component, blood_group"
+    )
+
+
+async def types(engine: SupplyEngine) -> list[str]:
+    rows = await engine.fetch(
+        "SELECT event_type FROM outbox WHERE topic = 'blood.shortages.v1' ORDER BY row_id"
+    )
+    return [str(row["event_type"]).split(".")[2] for row in rows]
+
+
+async def cancel(engine: SupplyEngine, request_id: str) -> None:
+    cancellation = Cancellation(
+        request_id=request_id,
+        hospital_id="shigatse-people",
+        station_id="shigatse",
+        reason="patient moved",
+    )
+    event = RequestCancelled(cancellation=cancellation)
+    await engine.feed(build_record(event, source="hospital/shigatse-people"))
+    await engine.read_decisions(request_id)
+    engine.clock.move(seconds=60)
+    await engine.fire_timers()
+
+
+async def test_an_uncovered_request_declares_a_shortage(engine: SupplyEngine) -> None:
+    await engine.feed(counted([build_unit("A+")]))
+    await engine.ask(group="A+", quantity=3)
+    (row,) = await open_shortages(engine)
+    assert (row["component"], row["blood_group"], row["level"]) == ("red_cells", "A+", "red")
+    assert (row["units_missing"], row["body"]["uncovered_units"]) == (2, 2)
+    (declared,) = await engine.events("blood.shortage.declared.v1")
+    assert declared["shortage"]["donor_groups"] == ["A+", "O+", "A-", "O-"]
+
+
+async def test_a_covered_request_declares_nothing_at_once(engine: SupplyEngine) -> None:
+    await engine.feed(counted(build_unit("A+") for _ in range(2)))
+    await engine.ask(group="A+", quantity=2)
+    assert await open_shortages(engine) == []
+    timer = await engine.one(
+        "SELECT due_at FROM timers WHERE kind = 'shortage_assessment' AND subject = 'shigatse'"
+    )
+    assert timer["due_at"] == NOW + timedelta(seconds=60)
+
+
+def test_the_grid_does_not_move_with_every_decision() -> None:
+    dues = {find_next_assessment(NOW + timedelta(seconds=at)) for at in range(60)}
+    assert dues == {NOW + timedelta(seconds=60)}
+
+
+async def test_low_stock_is_told_by_days_of_supply(engine: SupplyEngine) -> None:
+    # 12 a day: O+ 4.08 a day. Twenty units are 4.9 days.
+    await engine.put_station(SHIGATSE)
+    units = [build_unit(group) for group in ("O+", "A+", "B+", "AB+") for _ in range(40)]
+    await engine.feed(counted(unit for unit in units if unit.group != "O+"))
+    await engine.feed(counted(build_unit("O+") for _ in range(20)))
+    await engine.fire_timers()
+    (row,) = await open_shortages(engine)
+    assert (row["blood_group"], row["level"], row["units_missing"]) == ("O+", "yellow", 7)
+    assert await types(engine) == ["declared"]
+    await engine.feed(counted(build_unit("O+") for _ in range(7)))
+    await engine.fire_timers()
+    assert await open_shortages(engine) == []
+    assert await types(engine) == ["declared", "cleared"]
+    # And a new one of the same place is another.
+    units_gone = "UPDATE units SET status = 'discarded' WHERE blood_group = 'O+' RETURNING 1"
+    await engine.fetch(units_gone)
+    await engine.feed(counted([build_unit("O+")]))
+    await engine.fire_timers()
+    (again,) = await open_shortages(engine)
+    assert again["shortage_id"] != row["shortage_id"]
+
+
+async def test_repeated_assessment_says_nothing_new(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    request_id = await engine.ask(quantity=2)
+    before = await engine.fetch("SELECT * FROM call_outs ORDER BY call_out_id")
+    for number in range(3):
+        engine.clock.move(seconds=60)
+        await engine.read_decisions(request_id, event_id=f"again-{number}")
+        await engine.fire_timers()
+    assert await types(engine) == ["declared"]
+    assert len(before) == 4
+    assert await engine.fetch("SELECT * FROM call_outs ORDER BY call_out_id") == before
+
+
+@pytest.mark.parametrize("priority", [Priority.LIFE_THREATENING, Priority.URGENT])
+async def test_an_urgent_patient_who_waits_has_donors_called(
+    engine: SupplyEngine, priority: Priority
+) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    await engine.ask(group="A+", quantity=2, priority=priority)
+    (shortage,) = await open_shortages(engine)
+    (issued,) = await engine.events("blood.callout.issued.v1")
+    assert issued["cause_id"] == shortage["shortage_id"]
+    # ceil(2 / 0.64) calls for two donations.
+    assert (issued["donations_wanted"], len(issued["calls"])) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reserve_group"),
+    [
+        ({"priority": Priority.ROUTINE}, "A+"),
+        ({"component": Component.PLATELETS}, "A+"),
+        ({}, "B+"),
+    ],
+)
+async def test_donors_are_not_called_where_they_cannot_serve(
+    engine: SupplyEngine, changes: dict[str, Any], reserve_group: str
+) -> None:
+    await engine.put_reserve(9, staff=True, group=reserve_group)
+    await engine.ask(group="A+", **changes)
+    assert len(await open_shortages(engine)) == 1
+    assert await engine.events("blood.callout.issued.v1") == []
+
+
+async def test_an_unknown_patient_lacks_group_o(engine: SupplyEngine) -> None:
+    await engine.ask(group=None, quantity=1, priority=Priority.LIFE_THREATENING)
+    (row,) = await open_shortages(engine)
+    assert row["blood_group"] == "O-"
+
+
+async def test_blood_that_comes_sends_donors_home(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    request_id = await engine.ask(group="A+", quantity=2)
+    calls = await engine.calls("called")
+    await engine.answer(Answer.ACCEPTED, calls[0])
+    await engine.feed(counted(build_unit("A+") for _ in range(2)))
+    await engine.fire_timers()
+    assert await engine.status_of(request_id) == "reserved"
+    await engine.read_decisions(request_id)
+    engine.clock.move(seconds=60)
+    await engine.fire_timers()
+    # Nobody waits any more; but two a week are used now, and nothing is left of them.
+    (row,) = await open_shortages(engine)
+    assert (row["body"]["uncovered_units"], row["units_missing"]) == (0, 2)
+    assert await engine.calls("called", "accepted") == []
+    await engine.feed(counted(build_unit("A+") for _ in range(2)))
+    await engine.fire_timers()
+    assert await types(engine) == ["declared", "changed", "cleared"]
+    assert len(await engine.calls("stood_down")) == 4
+
+
+async def test_a_cancelled_request_clears_it(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    request_id = await engine.ask(group="A+", quantity=2)
+    await cancel(engine, request_id)
+    assert await types(engine) == ["declared", "cleared"]
+    assert len(await engine.calls("stood_down")) == 4
+
+
+async def test_a_second_patient_raises_it_and_more_donors_are_called(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(20, staff=True, group="A+")
+    await engine.ask(group="A+", quantity=2)
+    await engine.ask(group="A+", quantity=3)
+    (row,) = await open_shortages(engine)
+    assert (row["units_missing"], row["version"]) == (5, 2)
+    assert await types(engine) == ["declared", "changed"]
+    assert len(await engine.calls("called")) == 8  # ceil(5 / 0.64)
+
+
+async def test_two_shortages_do_not_call_the_same_donor(engine: SupplyEngine) -> None:
+    # O+ serves both; each donor is called once, and counted once.
+    await engine.put_reserve(9, staff=True, group="O+")
+    await engine.ask(group="A+", quantity=1)
+    await engine.ask(group="B+", quantity=1)
+    rows = await engine.fetch("SELECT donor_id, cause_id FROM call_outs")
+    assert len(rows) == 4
+    assert len({row["donor_id"] for row in rows}) == 4
+    assert len({row["cause_id"] for row in rows}) == 2
+
+
+async def test_donors_called_for_the_disaster_are_not_called_again_for_its_patients(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(60, staff=True, group="A+")
+    await engine.alert(injured=34)
+    called = len(await engine.calls("called"))
+    await engine.ask(group="A+", quantity=5)
+    assert len(await open_shortages(engine)) == 1
+    assert len(await engine.calls("called")) == called
+    # More than the disaster's donors will bring is called for, and no more than that.
+    await engine.ask(group="A+", quantity=20)
+    await engine.ask(group="A+", quantity=5)
+    assert len(await engine.calls("called")) - called == 26  # ceil((30 - 13.44) / 0.64)
+
+
+async def test_the_donors_of_a_disaster_are_shared_among_its_patients(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(30, staff=True, group="O+")
+    await engine.alert(injured=3)  # 2 donations wanted, 4 called, 2.56 expected
+    await engine.ask(group="A+", quantity=2)
+    assert len(await engine.calls("called")) == 4
+    await engine.ask(group="B+", quantity=2)
+    # Half of them each: 1.28 of 2, and two more calls for either.
+    rows = await engine.fetch(
+        "SELECT s.blood_group, count(*) AS calls FROM call_outs AS c "
+        "JOIN shortages AS s ON c.cause_id = s.shortage_id GROUP BY 1 ORDER BY 1"
+    )
+    assert [tuple(row) for row in rows] == [("A+", 2), ("B+", 2)]
+
+
+async def test_donors_of_a_disaster_who_cannot_serve_do_not_count(engine: SupplyEngine) -> None:
+    await engine.put_donors(
+        [make_donor(f"b-{at}", group="B+", staff=True) for at in range(9)]
+        + [make_donor(f"x-{at}", group="O-", staff=True) for at in range(9)]
+    )
+    await engine.alert(injured=3)
+    called = await engine.fetch("SELECT donor_id FROM call_outs")
+    assert {row["donor_id"][0] for row in called} == {"b"}
+    await engine.ask(group="A+", quantity=1)
+    called = await engine.fetch("SELECT donor_id FROM call_outs WHERE donor_id LIKE 'x%'")
+    assert len(called) == 2
+
+
+async def test_a_batch_assesses_each_station_once(engine: SupplyEngine) -> None:
+    requests = [build_request(group="A+", quantity=at) for at in (1, 2)]
+    await engine.feed(*(opened(request) for request in requests))
+    await engine.read_decisions(*(request.request_id for request in requests))
+    assert await types(engine) == ["declared"]
+    assert (await open_shortages(engine))[0]["units_missing"] == 3

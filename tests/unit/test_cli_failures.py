@@ -1,0 +1,147 @@
+"""Whatever goes wrong is one line in both languages and the right exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.failures import ExitCode, describe_failure, render_code
+from cli.main import app
+from cli.texts import OWN_TEXTS
+from deploy.embedded.errors import ServicesUnavailableError
+from models.errors import (
+    ConfigurationError,
+    ContractError,
+    DomainRefusal,
+    InvariantViolation,
+    TransientError,
+)
+
+NOWHERE = {
+    "XUELIAN_POSTGRES_DSN": "postgresql://xuelian@127.0.0.1:1/none",
+    "XUELIAN_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+    "XUELIAN_GATEWAY_URL": "http://127.0.0.1:1",
+    "XUELIAN_API_KEY": "xl_none_none",
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XUELIAN_STATE_DIR", str(tmp_path / "state"))
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (DomainRefusal("api_key_unknown", key_id="k"), ExitCode.FAILED),
+        (ContractError("dead_letter_unknown", dead_letter_id="d"), ExitCode.FAILED),
+        (TransientError("postgres_away", detail="x"), ExitCode.AWAY),
+        (ServicesUnavailableError("没有 · none"), ExitCode.AWAY),
+        (ConfigurationError("port_taken", port=1), ExitCode.CONFIGURATION),
+        (InvariantViolation("constraint_broken", constraint="c"), ExitCode.FAILED),
+        (ExceptionGroup("g", [TransientError("kafka_away")]), ExitCode.AWAY),
+        (ZeroDivisionError("x"), ExitCode.FAILED),
+    ],
+)
+def test_every_family_has_its_exit_code(error: Exception, exit_code: ExitCode) -> None:
+    failure = describe_failure(error)
+    assert failure.exit_code is exit_code
+    assert failure.zh
+    assert failure.en
+
+
+def test_a_bug_is_named_and_points_to_debug() -> None:
+    failure = describe_failure(ZeroDivisionError("division by zero"))
+    assert failure.unforeseen
+    assert "ZeroDivisionError: division by zero" in failure.zh
+    assert "--debug" in failure.en
+
+
+def test_the_services_say_what_to_do_instead() -> None:
+    failure = describe_failure(ServicesUnavailableError("下载失败 · the download failed"))
+    assert (failure.zh, failure.en) == ("下载失败", "the download failed")
+    assert any("docker compose up" in line for line in failure.details)
+
+
+@pytest.mark.parametrize("code", sorted(OWN_TEXTS))
+def test_own_texts_fill_in_and_survive_missing_parameters(code: str) -> None:
+    for text in render_code(code, {}):
+        assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "code"),
+    [
+        (["keys", "list"], 3, "postgres_away"),
+        (["dlq", "list"], 3, "postgres_away"),
+        (["topics", "check"], 3, "kafka_away"),
+        (["shortages"], 3, "gateway_away"),
+        (["request", "show", "r1"], 3, "gateway_away"),
+        (["events", "tail"], 3, "gateway_away"),
+        (["demo", "atlantis"], 4, "demo_unknown"),
+    ],
+)
+def test_commands_fail_with_one_line_or_one_document(
+    words: list[str], exit_code: int, code: str
+) -> None:
+    plain = CliRunner().invoke(app, words)
+    assert plain.exit_code == exit_code
+    assert plain.stderr.startswith("✗ ")
+    assert "Traceback" not in plain.stderr
+    assert len(plain.stderr.strip().splitlines()) == 1
+    told = CliRunner().invoke(app, [*words, "--json"])
+    assert told.exit_code == exit_code
+    assert json.loads(told.stdout)["error"]["code"] == code
+
+
+def test_debug_shows_where() -> None:
+    result = CliRunner().invoke(app, ["--debug", "keys", "list"])
+    assert result.exit_code == 3
+    assert "Traceback" in result.stderr
+
+
+def test_a_key_is_asked_for_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XUELIAN_API_KEY")
+    result = CliRunner().invoke(app, ["shortages", "--json"])
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["error"]["code"] == "api_key_not_set"
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XUELIAN_GATEWAY_PORT", "many")
+    result = CliRunner().invoke(app, ["shortages"])
+    assert result.exit_code == 4
+    assert "XUELIAN_GATEWAY_PORT" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["request", "new"],
+        ["request", "new", "-n", "red_cells"],
+        ["request", "new", "-n", "red_cells=many"],
+        ["request", "new", "-n", "red_cells=1", "--priority", "soon"],
+        ["keys", "create", "king"],
+        ["dlq", "replay"],
+        ["dlq", "replay", "some", "--all"],
+        ["dlq", "replay", "--all", "--key", "k"],
+        ["dlq", "replay", "one", "two", "--key", "k"],
+        ["services", "up", "--brokers", "2"],
+        ["worker", "idle"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_code_2(words: list[str]) -> None:
+    assert CliRunner().invoke(app, words).exit_code == 2
+
+
+def test_demos_are_listed() -> None:
+    result = CliRunner().invoke(app, ["demo", "--json"])
+    assert result.exit_code == 0
+    assert "dingri" in json.loads(result.stdout)["demos"]

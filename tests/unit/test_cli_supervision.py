@@ -1,0 +1,105 @@
+"""What crashes is started again after growing pauses, within bounds; what must not run is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from cli.child import Child
+from cli.supervision import MAX_ENDS, WINDOW_S, Supervisor
+from cli.system import LocalSystem
+from models.errors import ConfigurationError, TransientError
+
+
+@dataclass
+class FakeChild:
+    """A process that ends when told; hand-written, since a real one needs real time."""
+
+    name: str = "urgent"
+    is_alive: bool = True
+    exit_code: int | None = None
+    log: Path = Path("urgent.log")
+    starts: int = 0
+
+    def start(self) -> None:
+        self.is_alive, self.exit_code = True, None
+        self.starts += 1
+
+    def end(self, exit_code: int = -9) -> None:
+        self.is_alive, self.exit_code = False, exit_code
+
+    def tail(self) -> str:
+        return "  last words"
+
+
+@dataclass
+class FakeSystem:
+    children: Mapping[str, Child] = field(default_factory=dict)
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.child = FakeChild()
+        self.now = 0.0
+        self.told: list[str] = []
+        self.supervisor = Supervisor(
+            cast("LocalSystem", FakeSystem()), report=self.told.append, monotonic=lambda: self.now
+        )
+
+    def look(self) -> None:
+        self.supervisor.look_at(cast("Child", self.child))
+
+    def crash_and_wait(self) -> float:
+        """Crash, then let time pass until it is started again; return the seconds."""
+        self.child.end()
+        began, starts = self.now, self.child.starts
+        while self.child.starts == starts:
+            self.look()
+            self.now += 0.1
+            assert self.now - began < 60
+        return self.now - began
+
+
+def test_a_living_process_is_left_alone() -> None:
+    scene = Scene()
+    scene.look()
+    assert (scene.child.starts, scene.told) == (0, [])
+
+
+def test_a_crash_is_told_and_the_pauses_grow() -> None:
+    scene = Scene()
+    pauses = [scene.crash_and_wait() for _ in range(MAX_ENDS - 1)]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] > 3 * pauses[0]
+    assert "urgent 退出" in scene.told[0]
+    assert "signal 9" in scene.told[0]
+
+
+def test_it_gives_up() -> None:
+    scene = Scene()
+    for _ in range(MAX_ENDS - 1):
+        scene.crash_and_wait()
+    scene.child.end()
+    with pytest.raises(TransientError, match="child_given_up"):
+        scene.look()
+    assert scene.child.starts == MAX_ENDS - 1
+
+
+def test_old_crashes_are_forgiven() -> None:
+    scene = Scene()
+    for _ in range(3 * MAX_ENDS):
+        scene.crash_and_wait()
+        scene.now += WINDOW_S
+    assert scene.child.starts == 3 * MAX_ENDS
+
+
+def test_a_wrong_configuration_is_not_tried_again() -> None:
+    scene = Scene()
+    scene.child.end(4)
+    with pytest.raises(ConfigurationError, match=r"child_ended.*last words"):
+        scene.look()
+    assert scene.child.starts == 0

@@ -1,0 +1,159 @@
+"""Imports: whole or not at all, every fault with its row and column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from models.errors import ContractError
+from models.groups import BloodGroup
+from models.imports import (
+    parse_donors_csv,
+    parse_donors_json,
+    parse_units_csv,
+    parse_units_json,
+)
+from models.messages import list_texts
+from models.messages.fixes import fix_of
+from models.tables import decode_file
+
+HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
+ROW = "u1,d1,red_cells,O+,200,2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00"
+
+
+def faults(text: str) -> list[tuple[int, str, str]]:
+    parsed = parse_units_csv(text, station_id="nagqu")
+    assert not (parsed.values and parsed.errors)
+    return [(error.row, error.column, error.code) for error in parsed.errors]
+
+
+def row(**changes: str) -> str:
+    cells = dict(zip(HEAD.split(","), ROW.split(","), strict=True))
+    return ",".join({**cells, **changes}.values())
+
+
+def test_units_of_a_csv() -> None:
+    text = (
+        f"{HEAD},leukoreduced,antigen_negative,released,station_id\r\n"
+        f"{ROW},YES,E; c Mur,否,nagqu\r\n"
+        f"\r\n{row(unit_id='u2')},,,,\r\n"
+    )
+    parsed = parse_units_csv(text, station_id="nagqu")
+    assert parsed.errors == ()
+    first, second = parsed.values
+    assert first.unit.traits.leukoreduced
+    assert first.unit.traits.antigen_negative == ("E", "Mur", "c")
+    assert (first.released, second.released) == (False, True)
+    assert first.unit.group is BloodGroup.O_POS
+    assert second.unit.station_id == "nagqu"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", [(1, "", "file_empty")]),
+        (HEAD, [(1, "", "file_empty")]),
+        (
+            HEAD.replace("group", "grupo") + "\n" + ROW,
+            [(1, "group", "column_missing"), (1, "grupo", "column_unknown")],
+        ),
+        (f"{HEAD},group\n{ROW},O+", [(1, "group", "column_twice")]),
+        (f"{HEAD}\n{ROW},x", [(2, "", "row_too_long")]),
+        (f"{HEAD}\nu1,d1", [(2, "", "row_too_short")]),
+        (f"{HEAD}\n{row(group='Q')}", [(2, "group", "fix_enum")]),
+        (f"{HEAD}\n{row(group='')}", [(2, "group", "fix_missing")]),
+        (f"{HEAD}\n{row(volume_ml='many')}", [(2, "volume_ml", "fix_number")]),
+        (f"{HEAD}\n{row(unit_id='has space')}", [(2, "unit_id", "fix_text")]),
+        (
+            f"{HEAD}\n{row(collected_at='2025-01-02T09:00:00')}",
+            [(2, "collected_at", "time_zone_missing")],
+        ),
+        (
+            f"{HEAD}\n{row(expires_at='2026-02-05T23:59:59+08:00')}",
+            [(2, "expires_at", "fix_other")],
+        ),
+        (f"{HEAD}\n{ROW}\n{ROW}", [(3, "unit_id", "id_twice")]),
+        (f"{HEAD},released\n{ROW},perhaps", [(2, "released", "flag_invalid")]),
+        (f"{HEAD},station_id\n{ROW},lhasa", [(2, "station_id", "facility_not_yours")]),
+        (f'{HEAD}\n"u1', [(2, "", "csv_unreadable")]),
+    ],
+)
+def test_faults_of_a_csv(text: str, expected: list[tuple[int, str, str]]) -> None:
+    assert faults(text) == expected
+
+
+def test_everything_wrong_is_told() -> None:
+    text = f"{HEAD},washed\n{row(group='Q', volume_ml='0')},maybe\n{ROW},1\n{row()},2"
+    assert faults(text) == [
+        (2, "washed", "flag_invalid"),
+        (2, "group", "fix_enum"),
+        (2, "volume_ml", "fix_number"),
+        (4, "washed", "flag_invalid"),
+    ]
+
+
+def test_units_of_json() -> None:
+    unit: dict[str, Any] = dict(zip(HEAD.split(","), ROW.split(","), strict=True))
+    parsed = parse_units_json([{**unit, "traits": {"washed": True}}], station_id="nagqu")
+    assert parsed.values[0].unit.traits.washed
+    flat = parse_units_json([{**unit, "washed": True, "volume_ml": 200}], station_id="nagqu")
+    assert flat.values[0].unit.traits.washed
+    wrong = parse_units_json([unit, "x", {**unit, "colour": 1}], station_id="nagqu")
+    assert [(error.row, error.column) for error in wrong.errors] == [
+        (2, ""),
+        (3, "unit_id"),
+        (3, "colour"),
+    ]
+    assert parse_units_json([], station_id="nagqu").errors[0].code == "file_empty"
+
+
+DONORS = "donor_id,name,contact,group,sex,born_on,weight_kg,lat,lon,staff,consented_at"
+
+
+def test_donors_of_a_csv() -> None:
+    text = (
+        f"{DONORS}\nn1,扎西,+86 1,B+,male,1990-01-01,70,31.4,92.0,是,2024-01-01T00:00:00Z\n"
+        "n2,卓玛,+86 2,O-,female,1995-01-01,55,,,,\n"
+    )
+    first, second = parse_donors_csv(text, station_id="nagqu").values
+    assert first.location is not None
+    assert first.location.lat == 31.4
+    assert first.staff
+    assert second.location is None
+    assert second.consented_at is None, "no consent is taken for granted"
+    half = parse_donors_csv(
+        f"{DONORS}\nn1,扎西,+86 1,B+,male,1990-01-01,70,31.4,,,\n", station_id="nagqu"
+    )
+    assert [(error.row, error.column) for error in half.errors] == [(2, "lon")]
+
+
+def test_donors_of_json() -> None:
+    donor = {
+        "donor_id": "n1",
+        "name": "扎西",
+        "contact": "+86 1",
+        "group": "B+",
+        "sex": "male",
+        "born_on": "1990-13-01",
+        "weight_kg": 70,
+    }
+    (error,) = parse_donors_json([donor], station_id="nagqu").errors
+    assert (error.column, error.code) == ("born_on", "fix_date")
+    fine = parse_donors_json([{**donor, "born_on": "1990-12-01"}], station_id="nagqu")
+    assert fine.values[0].station_id == "nagqu"
+
+
+def test_files_are_decoded_as_they_say() -> None:
+    assert decode_file("\ufeff扎西".encode(), charset="utf-8") == "扎西"
+    assert decode_file("扎西".encode("gb18030"), charset="gb18030") == "扎西"
+    for raw, charset in ((b"\xff\xfe", "utf-8"), (b"x", "no-such")):
+        with pytest.raises(ContractError, match="charset_unknown"):
+            decode_file(raw, charset=charset)
+
+
+@pytest.mark.parametrize(
+    "rule", ["missing", "enum", "datetime_parsing", "date_from_datetime_parsing", "new_rule"]
+)
+def test_every_rule_has_a_text(rule: str) -> None:
+    assert fix_of(rule) in list_texts()

@@ -1,0 +1,145 @@
+"""The need of a disaster: from reports, from exposures, from a magnitude, or from nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isclose
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.alerts import Alert
+from models.components import Component
+from models.disaster_rules import DISASTER_RULES
+from streams.matching.need import estimate_fatality_rate, estimate_need
+
+AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
+
+
+def make_alert(**changes: object) -> Alert:
+    fields: dict[str, Any] = {
+        "alert_id": "us6000pi9w-1",
+        "event_key": "us6000pi9w",
+        "revision": 1,
+        "source": "test",
+        "sent_at": AT,
+        "occurred_at": AT,
+        "location": {"lat": 28.6, "lon": 87.4},
+        "depth_km": 10,
+        "magnitude": 7.1,
+    }
+    return Alert.model_validate({**fields, **changes})
+
+
+def units(alert: Alert) -> dict[str, int]:
+    return {need.component.value: need.units for need in estimate_need(alert).needs}
+
+
+def exposures(*populations: int, first_mmi: int = 7) -> list[dict[str, int]]:
+    return [{"mmi": first_mmi + at, "population": people} for at, people in enumerate(populations)]
+
+
+def test_reported_injured_are_turned_into_components_by_the_published_ratio() -> None:
+    # 340 x 0.3 = 102 admitted; 102 x 2.7 / 2.35 = 117.2; x 0.54 = 63.3; x 0.81 = 94.9.
+    alert = make_alert(casualties={"dead": 126, "injured": 340})
+    assert units(alert) == {"red_cells": 118, "fresh_frozen_plasma": 64, "platelets": 95}
+    estimate = estimate_need(alert)
+    assert (estimate.basis, estimate.admissions, estimate.exercise) == ("reported", 102, False)
+    assert [reason.rule for reason in estimate.reasons] == [
+        "disaster.reported@2026-1",
+        "disaster.components@2026-1",
+    ]
+
+
+def test_reports_rule_over_exposures_and_magnitude_even_when_they_say_zero() -> None:
+    alert = make_alert(casualties={}, exposures=exposures(0, 0, 1_000_000))
+    estimate = estimate_need(alert)
+    assert estimate.is_nothing
+    assert estimate.basis == "reported"
+
+
+# Deaths per person as the USGS prints them for China, and as it published them for Japan's
+# intensities in the revisions of the 2018 Hokkaido earthquake.
+@pytest.mark.parametrize(
+    ("country", "mmi", "rate"),
+    [
+        ("CN", 7, 1 / 19_789),
+        ("CN", 8, 1 / 188),
+        ("CN", 9, 1 / 12),
+        ("JP", 6, 6.731733934e-12),
+        ("JP", 7, 8.295094048e-08),
+        ("JP", 8, 4.634257007e-05),
+        ("JP", 9, 3.069549400e-03),
+        ("JP", 10, 4.505697758e-02),
+    ],
+)
+def test_the_fatality_rate_is_the_published_one(country: str, mmi: int, rate: float) -> None:
+    model = DISASTER_RULES.estimated.countries[country]
+    # The tails of erf lose digits; the Chinese rates are printed as whole reciprocals.
+    tolerance = 0.05 if country == "CN" else 1e-4
+    assert isclose(estimate_fatality_rate(mmi, model), rate, rel_tol=tolerance)
+
+
+def test_a_published_exposure_gives_the_published_deaths() -> None:
+    # Hokkaido 2018, seventh revision: 16 dead estimated.
+    alert = make_alert(country="JP", exposures=exposures(1_518_738, 52_811, 4_587))
+    reason = next(r for r in estimate_need(alert).reasons if r.code == "fatalities_estimated")
+    assert round(float(reason.params["dead"])) in {16, 17}
+
+
+def test_exposures_lead_over_dead_and_injured_to_admissions() -> None:
+    alert = make_alert(exposures=exposures(10_000, 4_000, 1_200))
+    model = DISASTER_RULES.estimated.countries["CN"]
+    dead = sum(
+        people * estimate_fatality_rate(mmi, model)
+        for mmi, people in ((7, 10_000), (8, 4_000), (9, 1_200))
+    )
+    estimate = estimate_need(alert)
+    assert estimate.basis == "estimated"
+    assert 0 <= estimate.admissions - dead * 3 * 0.3 < 1
+
+
+def test_a_country_without_a_model_falls_back_and_says_so() -> None:
+    alert = make_alert(country="MN", exposures=exposures(10_000))
+    assert "country_model_missing" in {reason.code for reason in estimate_need(alert).reasons}
+    assert units(alert) == units(make_alert(exposures=exposures(10_000)))
+
+
+@pytest.mark.parametrize(
+    ("magnitude", "depth_km", "admissions"),
+    [(5.4, 10, 0), (5.5, 10, 5), (7.1, 10, 100), (7.1, None, 100), (7.1, 71, 25), (7.1, 301, 0)],
+)
+def test_a_magnitude_alone_gives_a_rough_need(
+    magnitude: float, depth_km: float | None, admissions: int
+) -> None:
+    estimate = estimate_need(make_alert(magnitude=magnitude, depth_km=depth_km))
+    assert (estimate.admissions, estimate.basis) == (admissions, "magnitude")
+
+
+def test_a_cancelled_alert_needs_nothing() -> None:
+    alert = make_alert(kind="cancel", casualties={"injured": 340})
+    estimate = estimate_need(alert)
+    assert (estimate.needs, estimate.reasons[0].code) == ((), "alert_cancelled")
+
+
+def test_a_flood_without_casualties_tells_nothing() -> None:
+    estimate = estimate_need(make_alert(hazard="flood"))
+    assert (estimate.needs, estimate.reasons[0].code) == ((), "no_basis_for_need")
+
+
+@pytest.mark.parametrize("status", ["exercise", "test"])
+def test_an_exercise_is_computed_and_marked(status: str) -> None:
+    drill = estimate_need(make_alert(status=status, casualties={"injured": 340}))
+    actual = estimate_need(make_alert(casualties={"injured": 340}))
+    assert drill.exercise
+    assert drill.needs == actual.needs
+
+
+@given(injured=st.integers(0, 100_000), more=st.integers(0, 1_000))
+def test_more_injured_never_need_less(injured: int, more: int) -> None:
+    fewer = units(make_alert(casualties={"injured": injured}))
+    greater = units(make_alert(casualties={"injured": injured + more}))
+    assert all(greater[component] >= count for component, count in fewer.items())
+    assert set(fewer) == {Component.RED_CELLS, Component.FRESH_FROZEN_PLASMA, Component.PLATELETS}

@@ -1,0 +1,163 @@
+"""Whom a wave calls, in which order, and when it stops."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.donors import CallOutStatus
+from models.groups import BloodGroup
+from streams.matching.eligibility import DonorRecord
+from streams.matching.waves import (
+    CallState,
+    Wave,
+    choose_wave,
+    expect_acceptance,
+    expect_donations,
+    expect_show_up,
+)
+from tests.support.supply import AT, make_record, make_station
+
+STATION = make_station()
+NEAR = {"lat": 29.27, "lon": 88.88}
+TEN_KM_NORTH = {"lat": 29.27 + 10 / 111.195, "lon": 88.88}
+
+
+def choose(
+    *records: DonorRecord,
+    wanted: int = 1,
+    already: float = 0.0,
+    groups: tuple[BloodGroup, ...] = (BloodGroup.O_POS, BloodGroup.A_POS),
+) -> Wave:
+    return choose_wave(
+        records, station=STATION, wanted=wanted, expected_already=already, groups=groups, now=AT
+    )
+
+
+def ids(wave: Wave) -> list[str]:
+    return [call.donor_id for call in wave.calls]
+
+
+def test_group_then_staff_then_learnt_acceptance_then_distance_then_id() -> None:
+    records = [
+        make_record("z-other-group", group="A+", staff=True),
+        make_record("e-id-last", location=TEN_KM_NORTH),
+        make_record("d-id-first", location=TEN_KM_NORTH),
+        make_record("c-near", location=NEAR),
+        make_record("b-eager", called=4, accepted=4),
+        make_record("a-staff", staff=True),
+        make_record("y-tired", called=9, accepted=0, location=NEAR),
+        make_record("x-nowhere"),
+    ]
+    assert ids(choose(*records, wanted=99)) == [
+        "a-staff",
+        "b-eager",
+        "c-near",
+        "d-id-first",
+        "e-id-last",
+        "x-nowhere",
+        "y-tired",
+        "z-other-group",
+    ]
+
+
+def test_a_wave_stops_where_the_expected_donations_reach_the_need() -> None:
+    # 0.25 x 0.8 = 0.2 a donor: five for one donation, no sixth.
+    wave = choose(*(make_record(f"d-{at}") for at in range(9)))
+    assert len(wave.calls) == 5
+    assert wave.expected == pytest.approx(1.0)
+    assert not wave.short
+    assert [(r.code, r.params) for r in wave.refusals] == [("not_needed_yet", {"donors": 4})]
+
+
+def test_what_is_under_way_makes_the_wave_smaller_and_a_met_need_calls_nobody() -> None:
+    records = [make_record(f"d-{at}") for at in range(9)]
+    assert len(choose(*records, wanted=2, already=1.5).calls) == 3
+    assert choose(*records, wanted=2, already=2.0).calls == ()
+
+
+def test_a_reserve_too_small_says_so() -> None:
+    wave = choose(make_record("d-1"), wanted=5)
+    assert (ids(wave), wave.short) == (["d-1"], True)
+
+
+def test_the_rest_are_told_by_reason_and_number() -> None:
+    wave = choose(
+        make_record("d-1", weight_kg=40),
+        make_record("d-2", weight_kg=41, consented_at=None),
+        make_record("d-3", group="B-"),
+        wanted=5,
+    )
+    assert wave.calls == ()
+    assert [(r.code, r.params["donors"]) for r in wave.refusals] == [
+        ("group_not_wanted", 1),
+        ("no_consent", 1),
+        ("weight_too_low", 2),
+    ]
+
+
+def test_nobody_is_asked_twice_for_the_same_cause() -> None:
+    wave = choose_wave(
+        [make_record("d-1"), make_record("d-2")],
+        station=STATION,
+        wanted=1,
+        expected_already=0.0,
+        groups=(BloodGroup.O_POS,),
+        asked_before={"d-1"},
+        now=AT,
+    )
+    assert ids(wave) == ["d-2"]
+    assert [reason.code for reason in wave.refusals] == ["asked_before"]
+
+
+def test_answers_of_the_past_move_the_rate() -> None:
+    assert expect_acceptance(make_record(), station=STATION) == 0.25
+    assert expect_acceptance(make_record(staff=True), station=STATION) == 0.8
+    assert expect_acceptance(make_record(called=4, accepted=4), station=STATION) == 0.625
+    assert expect_acceptance(make_record(called=12), station=STATION) == 0.0625
+
+
+def test_the_far_come_less_often() -> None:
+    assert expect_show_up(make_record(), station=STATION) == 0.8
+    ten_km = expect_show_up(make_record(location=TEN_KM_NORTH), station=STATION)
+    assert ten_km == pytest.approx(0.8 * 0.72 / 0.87, rel=1e-2)
+    far = make_record(location={"lat": 30.27, "lon": 88.88})
+    assert expect_show_up(far, station=STATION) == 0.4
+
+
+def test_calls_already_out_count_by_how_far_they_got() -> None:
+    def expected(status: CallOutStatus, *, ago_s: int = 60) -> float:
+        # The call itself is counted as made already, and must not lower what is expected of it.
+        state = CallState(
+            record=make_record(called=1), status=status, called_at=AT - timedelta(seconds=ago_s)
+        )
+        return expect_donations([state], station=STATION, now=AT)
+
+    assert expected(CallOutStatus.DONATED) == 1.0
+    assert expected(CallOutStatus.ARRIVED) == 1.0
+    assert expected(CallOutStatus.ACCEPTED) == 0.8
+    assert expected(CallOutStatus.CALLED) == pytest.approx(0.2)
+    assert expected(CallOutStatus.CALLED, ago_s=1_800) == 0.0
+    for ended in ("declined", "no_answer", "no_show", "deferred", "stood_down"):
+        assert expected(CallOutStatus(ended)) == 0.0
+
+
+@given(
+    wanted=st.integers(0, 20),
+    already=st.floats(0, 20),
+    weights=st.lists(st.floats(40, 60), max_size=30),
+)
+def test_never_one_call_more_than_needed_and_never_an_ineligible_donor(
+    wanted: int, already: float, weights: list[float]
+) -> None:
+    records = [make_record(f"d-{at:02}", weight_kg=kg) for at, kg in enumerate(weights)]
+    wave = choose(*records, wanted=wanted, already=already)
+    light = {r.donor.donor_id for r in records if r.donor.weight_kg < 45}
+    assert not light & set(ids(wave))
+    without_last = sum(call.expected for call in wave.calls[:-1])
+    assert not wave.calls or without_last < wanted - already
+    assert wave.short == (wave.expected < wanted - already)
+    assert choose(*reversed(records), wanted=wanted, already=already) == wave

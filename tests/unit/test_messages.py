@@ -1,0 +1,152 @@
+"""Every code that the rooms use has both texts, and a text names only what its code is given."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from models.messages import Text, list_texts, render
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("models", "streams", "gateway")
+CODED = {
+    "ContractError",
+    "DomainRefusal",
+    "TransientError",
+    "ConfigurationError",
+    "InvariantViolation",
+    "InvalidContent",
+    "Reason",
+    "RowError",
+    "CellError",
+}
+COUNTED = {"InvalidContent": "errors"}
+"""What an error adds to its parameters by itself."""
+WAITS = {"picking", "donors_and_neighbours", "being_taken_in"}
+
+
+@dataclass(frozen=True)
+class Use:
+    where: str
+    codes: tuple[str, ...]
+    given: frozenset[str] | None
+
+
+def _strings(node: ast.expr, tree: ast.Module) -> Iterator[str]:
+    """The texts that an expression may be: itself, either branch, or what a name was set to."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _strings(node.body, tree)
+        yield from _strings(node.orelse, tree)
+    elif isinstance(node, ast.Name):
+        for other in ast.walk(tree):
+            if isinstance(other, ast.Assign) and node.id in {
+                target.id for target in other.targets if isinstance(target, ast.Name)
+            }:
+                yield from _strings(other.value, tree)
+
+
+def _given(call: ast.Call) -> frozenset[str] | None:
+    """The names of the parameters, or None where they cannot be read from the source."""
+    if isinstance(call.func, ast.Name) and call.func.id in {"Reason", "RowError"}:
+        params = next((word.value for word in call.keywords if word.arg == "params"), None)
+        if params is None:
+            return frozenset()
+        if not isinstance(params, ast.Dict):
+            return None
+        names = [key.value if isinstance(key, ast.Constant) else None for key in params.keys]
+        return None if None in names else frozenset(str(name) for name in names)
+    if any(word.arg is None for word in call.keywords):
+        return None
+    own = COUNTED.get(call.func.id, "") if isinstance(call.func, ast.Name) else ""
+    return frozenset({own, *(str(word.arg) for word in call.keywords)})
+
+
+def _uses(path: Path) -> Iterator[Use]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id not in CODED:
+            continue
+        named = [word.value for word in node.keywords if word.arg == "code"]
+        first = named or node.args[:1]
+        where = f"{path.relative_to(ROOT)}:{node.lineno}"
+        yield Use(where, tuple(_strings(first[0], tree)) if first else (), _given(node))
+
+
+USES = [
+    use for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) for use in _uses(path)
+]
+
+
+def test_codes_are_found() -> None:
+    """A scan that finds nothing would pass everything below."""
+    found = {code for use in USES for code in use.codes}
+    assert {"stock_short", "kafka_away", "request_ended", "record_too_large"} <= found
+    assert len(found) > 50
+
+
+def test_codes_can_be_read_from_the_source() -> None:
+    """A code that is put together at run time escapes the test below."""
+    hidden = [use.where for use in USES if not use.codes]
+    allowed = {"models/tables.py"}
+    assert {where.split(":")[0] for where in hidden} <= allowed, hidden
+
+
+def test_every_code_has_its_texts() -> None:
+    known = list_texts()
+    missing = [f"{use.where}: {code}" for use in USES for code in use.codes if code not in known]
+    assert not missing, "add to models/messages/messages.toml:\n" + "\n".join(missing)
+
+
+def test_a_text_names_only_what_it_is_given() -> None:
+    known = list_texts()
+    wrong = []
+    for use in USES:
+        for code in use.codes:
+            if use.given is None or code not in known:
+                continue
+            # What a decision sums up is counted afterwards.
+            given = use.given | {"units"}
+            wrong += [
+                f"{use.where}: {code} lacks {name}"
+                for text in known[code]
+                for _, name, _, _ in Formatter().parse(text)
+                if name and name not in given
+            ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("code", sorted(list_texts()))
+def test_texts_are_in_both_languages(code: str) -> None:
+    text = list_texts()[code]
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in text.zh), "no Chinese"
+    assert text.en.strip()
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in text.en.replace("是/否", ""))
+    names = [{name for _, name, _, _ in Formatter().parse(one) if name} for one in text]
+    assert names[0] == names[1]
+
+
+def test_what_a_request_waits_for_has_texts() -> None:
+    assert set(list_texts()) >= WAITS
+
+
+def test_render_fills_in() -> None:
+    assert render("arrives_late", {"late_s": 90}) == Text(
+        zh="预计晚到 90 秒", en="expected 90 s after the needed-by time"
+    )
+
+
+def test_render_survives_what_it_does_not_know() -> None:
+    assert render("from_a_newer_peer") == Text("from_a_newer_peer", "from_a_newer_peer")
+    assert "…" in render("arrives_late").zh
+    assert render("cancelled_by_hospital", {"reason": "{x}", "units_given_back": 0}).en.startswith(
+        "cancelled by the hospital: {x}"
+    )
