@@ -13,7 +13,6 @@ from models.facilities import Hospital, Location, Station
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
-from streams.clock import SystemClock
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 
@@ -31,7 +30,7 @@ async def lay_out(dsn: str, *, requests: int, now: datetime) -> None:
     """
     database = await Database.open(dsn, size=2, name="bench")
     try:
-        directory = PgDirectory(database, SystemClock())
+        directory = PgDirectory(database)
         for number, station_id in enumerate(STATIONS):
             place = Location(lat=29.0 + number / 10, lon=88.0)
             await directory.put_station(

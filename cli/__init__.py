@@ -1,0 +1,1 @@
+"""The `xuelian` command: one module per command group, and what they share."""

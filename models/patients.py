@@ -15,6 +15,11 @@ Antigen = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,7}$"
 
 Antigens = Annotated[tuple[Antigen, ...], AsSet]
 
+HlaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:-]{1,20}$")]
+"""An HLA type as printed, such as `A*02:01` or `B7`."""
+
+HlaTypes = Annotated[tuple[HlaType, ...], AsSet]
+
 ANTI_D: Antigen = "D"
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.base import AsSet, Identifier, Instant, Line, Value
+from models.base import Identifier, Instant, Line, Value
 from models.components import Component
-from models.patients import Antigens, Patient
+from models.patients import Antigens, HlaTypes, Patient
 
 MAX_QUANTITY = 100
 """Units in one line. More than any single order reported from a mass casualty; a larger figure is a
@@ -73,7 +73,7 @@ class HardAttributes(Value):
     low_titre: bool = False
     identical_group_only: bool = False
     antigen_negative: Antigens = ()
-    hla_matched: Annotated[tuple[str, ...], AsSet] = ()
+    hla_matched: HlaTypes = ()
     max_age_d: int | None = Field(default=None, ge=1, le=3650)
 
 

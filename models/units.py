@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.base import AsSet, Identifier, Instant, Value
+from models.base import Identifier, Instant, Value
 from models.components import Component
 from models.groups import BloodGroup
-from models.patients import Antigens
+from models.patients import Antigens, HlaTypes
 
 
 class UnitStatus(StrEnum):
@@ -47,7 +47,7 @@ class UnitTraits(Value):
     washed: bool = False
     low_titre: bool = False
     antigen_negative: Antigens = ()
-    hla: Annotated[tuple[str, ...], AsSet] = ()
+    hla: HlaTypes = ()
 
 
 class Unit(Value):

@@ -12,8 +12,8 @@ from streams.services.alerts import AlertService
 from streams.services.answers import AnswerService
 from streams.services.call_outs import CallOuts
 from streams.services.causes import Causes
-from streams.services.decisions import DecisionService
 from streams.services.deciding import Deciding
+from streams.services.decisions import DecisionService
 from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
@@ -43,7 +43,7 @@ class Services:
 def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
     """Compose the services of one process."""
     begin = PgBegin(database)
-    directory = PgDirectory(database, clock)
+    directory = PgDirectory(database)
     deciding = Deciding(directories=directory, hold_s=hold_s)
     transfers = Transfers()
     progress = Progress(deciding=deciding, transfers=transfers)

@@ -161,5 +161,5 @@ class DirectorySource(Protocol):
         ...
 
     async def refresh(self) -> Directory:
-        """Read the directory again, at most once a second however often it is called."""
+        """Read the directory again: what is returned was read after this call began."""
         ...

@@ -52,21 +52,23 @@ class RequestService:
         self, work: UnitOfWork, records: Sequence[Received], now: datetime
     ) -> list[Received]:
         """Quarantine what speaks for a hospital it may not speak for."""
+        known = self._directories.current().hospitals
+        if any(_tell_parties(record)[0] not in known for record in records):
+            # Registered a moment ago, perhaps: one read serves the whole batch.
+            await self._directories.refresh()
         accepted = []
         for record in records:
             try:
-                await self._ensure_rightful(record)
+                self._ensure_rightful(record)
             except ContractError as error:
                 await work.inbox.quarantine(record, error, reader=READER, now=now)
             else:
                 accepted.append(record)
         return accepted
 
-    async def _ensure_rightful(self, record: Received) -> None:
+    def _ensure_rightful(self, record: Received) -> None:
         hospital_id, station_id = _tell_parties(record)
         hospital = self._directories.current().hospitals.get(hospital_id)
-        if hospital is None:
-            hospital = (await self._directories.refresh()).hospitals.get(hospital_id)
         if hospital is None:
             raise ContractError("hospital_unknown", hospital_id=hospital_id)
         if hospital.station_id != station_id:

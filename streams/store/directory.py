@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.directory import Directory
 from models.facilities import Hospital, Station
-from streams.ports import Clock
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -17,29 +15,28 @@ if TYPE_CHECKING:
 
 _QUERIES = load_queries("directory")
 
-_REFRESH_AFTER = timedelta(seconds=1)
-"""An unknown name in a flood of bad messages must not become a flood of reads."""
-
 
 class PgDirectory:
     """Implements `ports.DirectorySource` and writes what dispatchers change."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
         self._current = Directory()
-        self._read_at: datetime | None = None
+        self._begun = 0
+        self._done = 0
         self._reading = asyncio.Lock()
 
     def current(self) -> Directory:
         return self._current
 
     async def refresh(self) -> Directory:
+        """Give what a read that began after this call found; callers at once share one read."""
+        asked_after = self._begun
         async with self._reading:
-            now = self._clock.now()
-            if self._read_at is None or abs(now - self._read_at) >= _REFRESH_AFTER:
+            if self._done <= asked_after:
+                self._begun += 1
                 self._current = await self._read()
-                self._read_at = now
+                self._done = self._begun
         return self._current
 
     async def _read(self) -> Directory:
@@ -67,7 +64,6 @@ class PgDirectory:
             await _QUERIES.put_station(
                 connection, station_id=station.station_id, body=station.model_dump(mode="json")
             )
-        self._read_at = None
 
     async def put_hospital(self, hospital: Hospital) -> None:
         async with self._database.connection() as connection:
@@ -77,7 +73,6 @@ class PgDirectory:
                 station_id=hospital.station_id,
                 body=hospital.model_dump(mode="json"),
             )
-        self._read_at = None
 
     async def put_routes(self, routes: Mapping[tuple[str, str], int]) -> None:
         pairs = sorted(routes)
@@ -88,4 +83,3 @@ class PgDirectory:
                 to_ids=[pair[1] for pair in pairs],
                 etas=[routes[pair] for pair in pairs],
             )
-        self._read_at = None

@@ -65,12 +65,12 @@ class PgInbox:
         claims = []
         for record, row in zip(records, rows, strict=True):
             identity = (record.envelope.source, record.envelope.id)
-            digest = row["known_digest"] or row["taken_digest"]
+            digest = row["taken_digest"] or row["known_digest"]
             if digest is None:
                 raise TransientError("postgres_contended", detail="inbox")
             if digest != record.digest:
                 claims.append(Claim.REUSED)
-            elif row["known_digest"] or identity in seen:
+            elif row["taken_digest"] is None or identity in seen:
                 claims.append(Claim.REPEATED)
             else:
                 claims.append(Claim.FRESH)
@@ -84,7 +84,12 @@ class PgInbox:
     async def quarantine(
         self, record: Record, error: XuelianError, *, reader: str, now: datetime
     ) -> None:
-        key, body, headers = _tell_raw(record)
+        key, body, pairs = _tell_raw(record)
+        headers = [[_storable(name), _as_text(value)] for name, value in pairs]
+        params = {
+            name: _storable(value) if isinstance(value, str) else value
+            for name, value in error.params.items()
+        }
         dead_letter_id = derive_id(
             "dead-letter", reader, record.topic, record.partition, record.offset
         )
@@ -97,9 +102,9 @@ class PgInbox:
             reader=reader,
             key=key,
             body=body,
-            headers=[[name, _as_text(value)] for name, value in headers],
+            headers=headers,
             code=error.code,
-            params=dict(error.params),
+            params=params,
             now=now,
         )
         if not _is_written(status):
@@ -111,9 +116,9 @@ class PgInbox:
             "offset": record.offset,
             "reader": reader,
             "code": error.code,
-            "params": dict(error.params),
+            "params": params,
             "key": _as_text(key or b""),
-            "headers": [[name, _as_text(value)] for name, value in headers],
+            "headers": headers,
             "body_base64": None
             if body is None or len(body) > PUBLISHED_BODY_BYTES
             else base64.b64encode(body).decode(),
@@ -166,7 +171,11 @@ def _as_text(raw: bytes) -> str:
 
     PostgreSQL takes no NUL in jsonb, so it travels escaped, and the escape character doubled.
     """
-    return raw.decode("latin-1").replace("\\", "\\\\").replace("\x00", "\\0")
+    return _storable(raw.decode("latin-1"))
+
+
+def _storable(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\x00", "\\0")
 
 
 def _is_written(status: str | int | None) -> bool:

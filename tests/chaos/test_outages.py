@@ -120,7 +120,7 @@ async def running(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedServices, Local
             kafka_bootstrap=endpoints.kafka_bootstrap,
             postgres_dsn=PostgresDsn(endpoints.postgres_dsn),
         )
-        system = LocalSystem(settings, processes=("gateway", "urgent"))
+        system = LocalSystem(settings)
         await asyncio.to_thread(system.start)
         await chaos.lay_out(endpoints.postgres_dsn, units=2000)
         key = await asyncio.to_thread(system.create_key, "dispatcher")

@@ -25,7 +25,7 @@ KILLS = 20
 
 async def test_nothing_is_lost_or_done_twice(tmp_path: Path) -> None:
     settings = Settings(state_dir=new_state_folder(), gateway_port=0)
-    system = LocalSystem(settings, processes=("urgent",))
+    system = LocalSystem(settings, processes=("urgent", "supply"))
     await asyncio.to_thread(system.start)
     try:
         at = system.endpoints

@@ -20,7 +20,6 @@ from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
 from models.topics import TopicName
-from streams.clock import SystemClock
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.wire.producer import KafkaPublisher
@@ -60,7 +59,7 @@ async def lay_out(dsn: str, *, units: int) -> None:
     database = await Database.open(dsn, size=2, name="chaos")
     now = datetime.now(UTC)
     try:
-        directory = PgDirectory(database, SystemClock())
+        directory = PgDirectory(database)
         for station in (SHIGATSE, LHASA):
             await directory.put_station(station)
         for hospital in (PEOPLES, DINGRI, LHASA_HOSPITAL):

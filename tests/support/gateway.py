@@ -88,7 +88,7 @@ async def running_gateway_on(endpoints: Endpoints, *, dsn: str) -> AsyncIterator
     database = await Database.open(dsn, size=8, name="test-gateway")
     try:
         clock = FixedClock()
-        await seed_directory(PgDirectory(database, clock))
+        await seed_directory(PgDirectory(database))
         keys = PgKeys(database, clock)
         texts = {
             role: (await keys.create(scope=scope, facility_id=own, label=role)).text
@@ -135,7 +135,7 @@ async def _serve(
             publisher=KafkaPublisher(bootstrap=bootstrap, timeout_s=3.0),
             tail=tail,
             clock=clock,
-            directories=PgDirectory(database, clock),
+            directories=PgDirectory(database),
             probe_kafka=partial(probe_broker, bootstrap),
         )
     )

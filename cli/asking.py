@@ -1,0 +1,150 @@
+"""What `xuelian request` sends: a body made of options or read from a file, with its key.
+
+A request for blood is sent once. When it is not known to be kept, the user is told the key under
+which sending it again is safe.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import typer
+
+from cli.gateway import GatewayClient
+from cli.output import Output, console
+from cli.resolve import load_settings
+from models.errors import ContractError, TransientError
+from streams.clock import parse_clock
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The options of `request new`; `needs` reads `component=units`."""
+
+    hospital: str | None
+    needs: tuple[str, ...]
+    packs: int
+    group: str | None
+    sex: str | None
+    age: int | None
+    antibodies: tuple[str, ...]
+    attributes: tuple[str, ...]
+    priority: str
+    within_h: float
+    note: str
+
+    def to_body(self, settings: Settings) -> dict[str, Any]:
+        """Return the body; what it demands is judged by the gateway."""
+        patient = {
+            "group": self.group,
+            "sex": self.sex,
+            "age_years": self.age,
+            "antibodies": list(self.antibodies) or None,
+        }
+        # In a drill the system's clock stands elsewhere than the wall's.
+        needed_by = parse_clock(settings.clock).now() + timedelta(hours=self.within_h)
+        body = {
+            "hospital_id": self.hospital,
+            "patient": _given(patient),
+            "priority": self.priority,
+            "needed_by": needed_by.isoformat(),
+            "lines": [self._to_line(number, need) for number, need in enumerate(self.needs, 1)],
+            "massive_transfusion_packs": self.packs,
+            "note": self.note,
+        }
+        return _given(body)
+
+    def _to_line(self, number: int, need: str) -> dict[str, Any]:
+        component, _, quantity = need.partition("=")
+        if not component or not quantity.isdecimal():
+            raise typer.BadParameter(
+                f"{need}：写成 成分=单位数，如 red_cells=4 · write component=units",
+                param_hint="--need",
+            )
+        return {
+            "line_no": number,
+            "component": component,
+            "quantity": int(quantity),
+            "attributes": dict(_to_attribute(text) for text in self.attributes),
+        }
+
+
+def _to_attribute(text: str) -> tuple[str, object]:
+    """`irradiated` is a flag; `max_age_d=14` a number; `antigen_negative=E,c` a list."""
+    name, given, value = text.partition("=")
+    if not given:
+        return name, True
+    return name, int(value) if value.isdecimal() else value.split(",")
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file; `-` is standard input.
+
+    Raises:
+        ContractError: `file_unreadable` or `file_not_json`.
+    """
+    try:
+        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
+    try:
+        content = json.loads(raw)
+    except ValueError as error:
+        raise ContractError("file_not_json", path=str(path), detail=str(error)) from error
+    if not isinstance(content, dict):
+        raise ContractError("file_not_json", path=str(path), detail="{…}")
+    return content
+
+
+def send_request(
+    asked: Asked, *, file: Path | None, wait_s: int, key: str | None, out: Output
+) -> dict[str, Any]:
+    settings = load_settings()
+    body = read_json_file(file) if file is not None else asked.to_body(settings)
+    return _send(settings, "/v1/requests", body, wait_s=wait_s, key=key, out=out)
+
+
+def send_cancellation(
+    request_id: str, *, reason: str, wait_s: int, key: str | None, out: Output
+) -> dict[str, Any]:
+    path = f"/v1/requests/{request_id}/cancel"
+    return _send(load_settings(), path, {"reason": reason}, wait_s=wait_s, key=key, out=out)
+
+
+def _send(
+    settings: Settings, path: str, body: object, *, wait_s: int, key: str | None, out: Output
+) -> dict[str, Any]:
+    key = key or f"cli-{uuid4()}"
+    headers = {"Idempotency-Key": key}
+    if wait_s:
+        headers["Prefer"] = f"wait={wait_s}"
+    with (
+        GatewayClient(settings, wait_s=wait_s) as gateway,
+        out.progress("等待决定 · waiting for the decision"),
+    ):
+        try:
+            return gateway.call("POST", path, json=body, headers=headers)
+        except TransientError:
+            _tell_key(key)
+            raise
+
+
+def _tell_key(key: str) -> None:
+    console(to_stderr=True).print(
+        f"未确认；再发时加 --idempotency-key {key}，不会重复 · "
+        f"not confirmed; send again with that key, it will not count twice",
+        style="yellow",
+        highlight=False,
+        soft_wrap=True,
+    )

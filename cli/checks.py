@@ -1,0 +1,236 @@
+"""What `xuelian doctor` looks at: one function per line, each says what it found and what to do.
+
+Changes nothing. A check never raises: what it could not find out is a failed check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+
+from cli.direct import run_on_database
+from cli.failures import describe_failure
+from cli.gateway import GatewayClient
+from cli.resolve import load_resolved
+from models.errors import ConfigurationError, XuelianError
+from streams.clock import SystemClock, parse_clock
+from streams.settings import Settings
+from streams.store.database import Database
+
+MAX_SKEW_S = 2.0
+"""Of this machine against the database's: more, and holds and expiries are judged wrongly."""
+
+_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line.
+
+    Attributes:
+        detail: What was found.
+        fix: What to do, in both languages; empty when it is fine.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+
+
+Look = tuple[str, Callable[[], Check]]
+
+
+def run_checks() -> Iterator[Check]:
+    """Yield each check as it is done; those that need settings are left out without them."""
+    yield check_python()
+    yield check_faust()
+    yield check_variables(os.environ.keys())
+    try:
+        settings = load_resolved()
+        clock = parse_clock(settings.clock)
+    except ConfigurationError as error:
+        yield _failed("设置 · settings", error)
+        return
+    yield Check(name="设置 · settings", ok=True, detail=str(settings.state_dir))
+    yield from _in_turn(
+        ("Kafka", lambda: check_kafka(settings)), ("主题 · topics", lambda: check_topics(settings))
+    )
+    yield from _in_turn(
+        ("PostgreSQL", lambda: check_postgres(settings)),
+        ("数据库表 · tables", lambda: check_migrations(settings)),
+        ("时钟 · clock", lambda: check_clock(settings, clock.now())),
+    )
+    yield from _in_turn(
+        ("网关 · gateway", lambda: check_gateway(settings)),
+        ("密钥 · key", lambda: check_key(settings)),
+    )
+
+
+def _in_turn(first: Look, *others: Look) -> Iterator[Check]:
+    """Look at a server, and at what stands on it only if it answers."""
+    found = _guarded(*first)
+    yield found
+    for name, look in others:
+        if found.ok:
+            yield _guarded(name, look)
+        else:
+            yield Check(name=name, ok=False, detail=f"未检查：先解决 {first[0]} · not looked at")
+
+
+def _guarded(name: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - whatever went wrong is what this check found
+        return _failed(name, error)
+
+
+_FIXES = {
+    "kafka_away": "xuelian services up，或改 · or change XUELIAN_KAFKA_BOOTSTRAP",
+    "postgres_away": "xuelian services up，或改 · or change XUELIAN_POSTGRES_DSN",
+    "not_migrated": "xuelian migrate",
+    "topic_missing": "xuelian topics apply",
+    "gateway_away": "xuelian up，或改 · or change XUELIAN_GATEWAY_URL",
+    "api_key_not_set": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
+    "api_key_invalid": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
+    "faust_not_compiled": "重装 faust-streaming，取消 NO_CYTHON · reinstall it, unset NO_CYTHON",
+}
+
+
+def _failed(name: str, error: BaseException) -> Check:
+    failure = describe_failure(error)
+    both = failure.zh if failure.zh == failure.en else f"{failure.zh} · {failure.en}"
+    return Check(name=name, ok=False, detail=both, fix=_FIXES.get(failure.code, ""))
+
+
+def check_python() -> Check:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    return Check(
+        name="Python",
+        ok=sys.version_info[:2] == _PYTHON,
+        detail=found,
+        fix="" if sys.version_info[:2] == _PYTHON else "需要 Python 3.11 · Python 3.11 is needed",
+    )
+
+
+def check_faust() -> Check:
+    """Faust's pure-Python fallback acknowledges stale messages; workers refuse to start with it."""
+    name = "Faust"
+    try:
+        from streams.agents.app import ensure_compiled  # noqa: PLC0415 - a second of imports
+
+        ensure_compiled()
+    except (ImportError, XuelianError) as error:
+        return _failed(name, error)
+    return Check(name=name, ok=True, detail="已编译 · compiled")
+
+
+def check_variables(names: Iterable[str]) -> Check:
+    """A misspelt variable is a setting that silently does not hold."""
+    known = {f"XUELIAN_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in names if name.startswith("XUELIAN_") and name not in known)
+    guesses = []
+    for name in unknown:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        guesses.append(f"{name} → {close[0]}" if close else name)
+    return Check(
+        name="环境变量 · variables",
+        ok=not unknown,
+        detail="都认识 · all known" if not unknown else f"不认识 · unknown: {', '.join(guesses)}",
+        fix="" if not unknown else "改正或删去 · correct or remove them",
+    )
+
+
+def check_kafka(settings: Settings) -> Check:
+    from streams.wire.probe import probe_broker  # noqa: PLC0415 - a driver of its own
+
+    asyncio.run(probe_broker(settings.kafka_bootstrap))
+    return Check(name="Kafka", ok=True, detail=settings.kafka_bootstrap)
+
+
+def check_topics(settings: Settings) -> Check:
+    from streams.wire.admin import check_topics as verify  # noqa: PLC0415 - a driver of its own
+
+    report = asyncio.run(verify(settings.kafka_bootstrap, settings.kafka_replication))
+    count = len(report.verified)
+    return Check(name="主题 · topics", ok=True, detail=f"{count} 个正确 · {count} are right")
+
+
+def check_postgres(settings: Settings) -> Check:
+    async def ask(database: Database) -> str:
+        rows = await database.fetch("SELECT current_setting('server_version') AS version")
+        return str(rows[0]["version"])
+
+    version = run_on_database(settings, ask)
+    return Check(name="PostgreSQL", ok=True, detail=f"{version} @ {_tell_host(settings)}")
+
+
+def check_migrations(settings: Settings) -> Check:
+    async def ask(database: Database) -> set[str]:
+        return {str(row["version"]) for row in await database.fetch(_APPLIED)}
+
+    shipped = {
+        entry.name.partition("_")[0]
+        for entry in files("streams.store").joinpath("migrations").iterdir()
+        if entry.name.endswith(".sql")
+    }
+    applied = run_on_database(settings, ask)
+    missing = sorted(shipped - applied)
+    ahead = sorted(applied - shipped)
+    name = "数据库表 · tables"
+    if missing:
+        detail = f"缺 · missing {', '.join(missing)}"
+        return Check(name=name, ok=False, detail=detail, fix="xuelian migrate")
+    if ahead:
+        detail = f"数据库比程序新 · the database is newer than this program: {', '.join(ahead)}"
+        fix = "升级 xuelian · upgrade xuelian"
+        return Check(name=name, ok=False, detail=detail, fix=fix)
+    return Check(name=name, ok=True, detail=f"{len(applied)} 个迁移 · migrations")
+
+
+_APPLIED = "SELECT version FROM schema_migrations"
+
+
+def check_clock(settings: Settings, now: datetime) -> Check:
+    """This machine's clock against the database's; a drill's clock is named."""
+
+    async def ask(database: Database) -> float:
+        rows = await database.fetch("SELECT clock_timestamp() AS now")
+        seconds: float = (SystemClock().now() - rows[0]["now"]).total_seconds()
+        return seconds
+
+    skew_s = run_on_database(settings, ask)
+    told = f"{SystemClock().now():%Y-%m-%d %H:%M:%SZ}，与数据库差 · apart {abs(skew_s):.2f} s"
+    if settings.clock != "system":
+        told += f"，演习时间 · a drill's time {now.isoformat()}"
+    return Check(
+        name="时钟 · clock",
+        ok=abs(skew_s) <= MAX_SKEW_S,
+        detail=told,
+        fix="" if abs(skew_s) <= MAX_SKEW_S else "校准时钟（NTP） · set the clocks right (NTP)",
+    )
+
+
+def check_gateway(settings: Settings) -> Check:
+    with GatewayClient(settings) as gateway:
+        gateway.call("GET", "/readyz", open_to_all=True)
+    return Check(name="网关 · gateway", ok=True, detail=settings.gateway_url)
+
+
+def check_key(settings: Settings) -> Check:
+    with GatewayClient(settings) as gateway:
+        who = gateway.call("GET", "/v1/me")
+    detail = " ".join(str(who[name]) for name in ("scope", "facility_id", "key_id") if who[name])
+    return Check(name="密钥 · key", ok=True, detail=detail)
+
+
+def _tell_host(settings: Settings) -> str:
+    """Where it is, without the password."""
+    host = settings.postgres_dsn.hosts()[0]
+    return f"{host['host']}:{host['port']}{settings.postgres_dsn.path or ''}"

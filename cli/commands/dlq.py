@@ -1,0 +1,206 @@
+"""`xuelian dlq`: records that could not be accepted: list, show, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import JsonOption, Output, add_rows, build_table
+
+if TYPE_CHECKING:
+    from streams.services.replay import DeadLetter, Replayed
+
+app = typer.Typer(no_args_is_help=True, help="死信 · Dead letters: list, show, replay.")
+
+CodeOption = Annotated[
+    str | None, typer.Option("--code", help="只看这个原因 · only of this reason")
+]
+TopicOption = Annotated[str | None, typer.Option(help="只看这个主题 · only of this topic")]
+
+
+@app.command("list")
+def list_(
+    *,
+    code: CodeOption = None,
+    topic: TopicOption = None,
+    replayed: Annotated[
+        bool, typer.Option("--replayed", help="也列出已重放的 · those replayed too")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="最多几条 · at most")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """列出死信，最新在前 · List dead letters, newest first.
+
+    例 · Examples:
+      xuelian dlq list
+      xuelian dlq list --code hospital_unknown --json
+    """
+    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+
+    found = letters.list_letters(
+        load_resolved(), code=code, topic=topic, with_replayed=replayed, limit=limit
+    )
+    out = Output(as_json=as_json)
+    out.document({"dead_letters": [letters.to_summary(letter) for letter in found]})
+    if not found:
+        out.say("[green]✓[/] 没有死信 · no dead letters")
+        return
+    table = build_table(
+        f"死信 {len(found)} · dead letters",
+        [
+            ("编号 · id", {"no_wrap": True}),
+            ("时间 · at", {"no_wrap": True}),
+            "主题、原因 · topic, reason",
+        ],
+    )
+    rows = [
+        [letter.dead_letter_id, letter.quarantined_at, _tell_reason(letter)] for letter in found
+    ]
+    out.table(add_rows(table, rows))
+
+
+def _tell_reason(letter: DeadLetter) -> str:
+    from cli.failures import render_code  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.output import show as as_text  # noqa: PLC0415 - the same
+
+    told = f"{letter.record.topic}\n{letter.code}：{render_code(letter.code, letter.params)[0]}"
+    if letter.replayed_at is None:
+        return told
+    return f"{told}\n↺ {as_text(letter.replayed_at)} 已重放 · replayed"
+
+
+@app.command()
+def show(
+    dead_letter_id: Annotated[str, typer.Argument(help="死信编号 · its id", show_default=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """完整显示一条死信 · Show one dead letter whole: why, headers and body.
+
+    例 · Example:
+      xuelian dlq show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --json | jq -r .body > body.json
+    """
+    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+
+    letter = letters.get_letter(load_resolved(), dead_letter_id)
+    out = Output(as_json=as_json)
+    out.document(letters.to_whole(letter))
+    if not as_json:
+        _print_letter(out, letter)
+
+
+def _print_letter(out: Output, letter: DeadLetter) -> None:
+    from cli.failures import render_code  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.letters import show_bytes  # noqa: PLC0415 - the same
+
+    zh, en = render_code(letter.code, letter.params)
+    out.say(f"[red]✗[/] [bold]{letter.code}[/]")
+    out.plain(f"  {zh}\n  {en}")
+    record = letter.record
+    table = build_table("", ["", ""])
+    table.show_header = False
+    place = f"{record.topic} / {record.partition} / {letter.offset}"
+    rows: list[list[object]] = [
+        ["编号 · id", letter.dead_letter_id],
+        ["位置 · record", place],
+        ["读者 · reader", letter.reader],
+        ["隔离于 · quarantined", letter.quarantined_at],
+        ["重放于 · replayed", letter.replayed_at],
+        ["键 · key", show_bytes(record.key)],
+    ]
+    rows += [[name, show_bytes(raw)] for name, raw in record.headers]
+    out.table(add_rows(table, rows))
+    out.say("正文 · body")
+    out.plain(show_bytes(record.value, pretty=True))
+
+
+@app.command()
+def replay(
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="死信编号 · ids", show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="全部未重放的 · all not replayed")] = False,
+    code: CodeOption = None,
+    topic: TopicOption = None,
+    body: Annotated[
+        Path | None,
+        typer.Option(
+            help="改正后的正文；成为新事件 · a corrected body; it becomes a new event",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="改正后的键 · a corrected key")] = None,
+    header: Annotated[
+        list[str] | None,
+        typer.Option(help="改正的消息头 名=值，可多次 · corrected headers, name=value"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="不询问 · do not ask")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """把死信放回原主题，逐字节不变 · Put records back into their topic, byte for byte.
+
+    先排除原因（如登记医院），再重放；重复重放不会重复生效。
+    Remove the cause first (register the hospital, say); replaying twice takes effect once.
+
+    例 · Examples:
+      xuelian dlq replay 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10
+      xuelian dlq replay --all --code hospital_unknown --yes
+      xuelian dlq replay 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --body corrected.json
+    """
+    if bool(ids) == every:
+        raise typer.BadParameter("写编号，或 --all · give ids, or --all", param_hint="IDS")
+    corrected = body is not None or key is not None or bool(header)
+    if corrected and (every or len(ids or ()) != 1):
+        raise typer.BadParameter(
+            "改正只能用于一条 · a correction is for one id", param_hint="--body"
+        )
+    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+
+    settings = load_resolved()
+    if every:
+        wanted = letters.list_letters(settings, code=code, topic=topic, limit=10_000)
+    else:
+        wanted = [letters.get_letter(settings, one) for one in ids or ()]
+    out = Output(as_json=as_json)
+    if wanted and not yes:
+        _confirm(wanted)
+    correction = letters.build_correction(body=body, key=key, headers=header or ())
+    with out.progress("重放 · replaying"):
+        done, failure = letters.replay_letters(settings, wanted, correction=correction)
+    _tell(out, done=done, wanted=wanted)
+    if failure is not None:
+        raise failure
+
+
+def _confirm(wanted: list[DeadLetter]) -> None:
+    import sys  # noqa: PLC0415 - only here
+
+    from models.errors import ContractError  # noqa: PLC0415 - heavy imports stand in the commands
+
+    if not sys.stdin.isatty():
+        raise ContractError("not_confirmed")
+    codes = ", ".join(sorted({letter.code for letter in wanted}))
+    typer.confirm(
+        f"重放 {len(wanted)} 条（{codes}）？ · Replay {len(wanted)}?", abort=True, err=True
+    )
+
+
+def _tell(out: Output, *, done: list[Replayed], wanted: list[DeadLetter]) -> None:
+    names = ("dead_letter_id", "topic", "event_id", "released")
+    out.document(
+        {
+            "replayed": [{name: getattr(one, name) for name in names} for one in done],
+            "asked": len(wanted),
+        }
+    )
+    for one in done:
+        out.plain(f"▸ {one.dead_letter_id} → {one.topic}  {one.event_id or '–'}")
+    mark = "[green]✓[/]" if len(done) == len(wanted) else "[red]✗[/]"
+    out.say(f"{mark} 重放 {len(done)} / {len(wanted)} · replayed {len(done)} of {len(wanted)}")

@@ -1,0 +1,145 @@
+"""`xuelian request`: urgent requests through the gateway: new, show, cancel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from cli.failures import ExitCode
+from cli.output import JsonOption, Output
+
+app = typer.Typer(no_args_is_help=True, help="紧急用血申请 · Urgent requests: new, show, cancel.")
+
+WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        help="重发时用同一个 · same for a repeat",
+        show_default="自动 · made up",
+    ),
+]
+
+
+@app.command()
+def new(
+    *,
+    hospital: Annotated[
+        str | None, typer.Option(help="医院；医院密钥可省 · with a dispatcher's key")
+    ] = None,
+    need: Annotated[
+        list[str] | None,
+        typer.Option("--need", "-n", help="成分=单位，可多次 · component=units"),
+    ] = None,
+    packs: Annotated[int, typer.Option(help="大量输血包 · MTP packs")] = 0,
+    group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,
+    sex: Annotated[Literal["female", "male"] | None, typer.Option(help="性别 · sex")] = None,
+    age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
+    antibody: Annotated[
+        list[str] | None, typer.Option(help="患者抗体，可多次 · antibodies")
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
+    ] = None,
+    priority: Annotated[
+        Literal["life_threatening", "urgent", "routine"], typer.Option(help="缓急 · priority")
+    ] = "urgent",
+    within_h: Annotated[float, typer.Option("--within", help="几小时内送到 · hours")] = 2.0,
+    note: Annotated[str, typer.Option(help="备注 · a note")] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(help="整份 JSON，- 为标准输入 · the body"),
+    ] = None,
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """提出申请并显示决定 · Ask for blood and show the decision.
+
+    系统提出方案并预留；不替代交叉配血，也不替代血站的法定放行。
+    It proposes and reserves; it replaces neither the crossmatch nor the station's legal release.
+
+    例 · Examples:
+      xuelian request new --hospital dingri-county --group A+ -n red_cells=4
+      xuelian request new --packs 1 --sex female --age 34 --priority life_threatening --within 1
+      xuelian request new --file request.json --json
+    """
+    from cli import asking  # noqa: PLC0415 - heavy imports stand in the commands
+
+    asked = asking.Asked(
+        hospital=hospital,
+        needs=tuple(need or ()),
+        packs=packs,
+        group=group,
+        sex=sex,
+        age=age,
+        antibodies=tuple(antibody or ()),
+        attributes=tuple(attribute or ()),
+        priority=priority,
+        within_h=within_h,
+        note=note,
+    )
+    if file is None and not need and not packs:
+        raise typer.BadParameter(
+            "要写 --need、--packs 或 --file · give --need, --packs or --file", param_hint="--need"
+        )
+    out = Output(as_json=as_json)
+    answer = asking.send_request(asked, file=file, wait_s=wait, key=idempotency_key, out=out)
+    _finish(out, answer)
+
+
+@app.command()
+def show(
+    request_id: Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """显示一份申请及其经过 · Show one request and its timeline.
+
+    例 · Example:
+      xuelian request show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10
+    """
+    from cli.decisions import print_request  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
+    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+    out = Output(as_json=as_json)
+    with GatewayClient(load_settings()) as gateway:
+        answer = gateway.call("GET", f"/v1/requests/{request_id}")
+    out.document(answer)
+    print_request(out, answer)
+
+
+@app.command()
+def cancel(
+    request_id: Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)],
+    *,
+    reason: Annotated[str, typer.Option(help="为什么 · why", prompt="原因 · reason")],
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """取消申请；已预留而未发出的退回 · Cancel; what is reserved and not issued goes back.
+
+    例 · Example:
+      xuelian request cancel 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --reason 已转院
+    """
+    from cli import asking  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out = Output(as_json=as_json)
+    answer = asking.send_cancellation(
+        request_id, reason=reason, wait_s=wait, key=idempotency_key, out=out
+    )
+    _finish(out, answer)
+
+
+def _finish(out: Output, answer: dict[str, Any]) -> None:
+    from cli.decisions import print_request  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out.document(answer)
+    print_request(out, answer)
+    if answer.get("status") == "refused":
+        raise typer.Exit(ExitCode.FAILED)

@@ -1,0 +1,116 @@
+"""`xuelian up` and `xuelian demo`: the whole system on this machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import JsonOption, Output
+
+if TYPE_CHECKING:
+    from cli.system import LocalSystem
+
+
+def up(
+    *,
+    keep_services: Annotated[
+        bool,
+        typer.Option(
+            "--keep-services", help="结束时不停 Kafka 与 PostgreSQL · leave them running at the end"
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """在本机运行整个系统，Ctrl-C 停止 · Run the whole system on this machine until Ctrl-C.
+
+    没有设置 XUELIAN_KAFKA_BOOTSTRAP 与 XUELIAN_POSTGRES_DSN 时，自带 Kafka 与 PostgreSQL。
+    Brings its own Kafka and PostgreSQL unless those two are set. Restarts what crashes.
+
+    例 · Examples:
+      xuelian up
+      XUELIAN_GATEWAY_PORT=9000 xuelian up --keep-services
+    """
+    from cli.supervision import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.system import LocalSystem  # noqa: PLC0415 - the same
+
+    out = Output(as_json=as_json)
+    stop = threading.Event()
+    with _stop_on_signals(stop) as started:
+        with out.progress("启动 · starting") as report:
+            system = LocalSystem(report=report, keep_services=keep_services).start()
+        try:
+            started()
+            _tell_addresses(out, system)
+            Supervisor(system, report=out.note).watch(stop)
+        finally:
+            system.stop()
+    out.say("[green]✓[/] 已停止 · stopped")
+
+
+@contextmanager
+def _stop_on_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
+    """SIGINT and SIGTERM break off the start, and once it is over set `stop`.
+
+    Yields:
+        To be called when the start is over.
+    """
+    running = threading.Event()
+
+    def on_signal(number: int, _: object) -> None:
+        stop.set()
+        if not running.is_set():
+            running.set()  # a second signal must not break off the clean stop
+            raise KeyboardInterrupt(number)
+
+    before = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield running.set
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _tell_addresses(out: Output, system: LocalSystem) -> None:
+    key = _ensure_first_key(system)
+    endpoints = system.endpoints
+    out.document(
+        {
+            "gateway_url": endpoints.gateway_url,
+            "kafka_bootstrap": endpoints.kafka_bootstrap,
+            "postgres_dsn": endpoints.postgres_dsn,
+            "probes": endpoints.probes,
+            "logs": system.settings.state_dir / "logs",
+            "first_key": key,
+        }
+    )
+    if out.as_json:
+        return
+    out.say("[green]✓[/] [bold]血联已就绪 · Xuelian is up[/]（Ctrl-C 停止 · to stop）")
+    for name, value in (
+        ("网关 · gateway", endpoints.gateway_url),
+        ("Kafka", endpoints.kafka_bootstrap),
+        ("PostgreSQL", endpoints.postgres_dsn),
+        ("日志 · logs", system.settings.state_dir / "logs"),
+    ):
+        out.plain(f"  {name}: {value}")
+    out.plain(f"  export XUELIAN_GATEWAY_URL={endpoints.gateway_url}")
+    if key is not None:
+        out.say(
+            "首个调度密钥，只显示这一次 · the first dispatcher key, shown once:", style="yellow"
+        )
+        out.plain(f"  export XUELIAN_API_KEY={key}")
+
+
+def _ensure_first_key(system: LocalSystem) -> str | None:
+    """Make a dispatcher's key if no live one exists; nobody could do anything otherwise."""
+    from cli.keystore import list_keys  # noqa: PLC0415 - heavy imports stand in the commands
+
+    keys = list_keys(system.settings)
+    if any(key.scope == "dispatcher" and key.revoked_at is None for key in keys):
+        return None
+    return system.create_key("dispatcher", label="first key")

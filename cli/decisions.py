@@ -1,0 +1,134 @@
+"""Requests and decisions as people read them in a terminal. Prints; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cli.output import Output, add_rows, build_table, show_instant
+
+Json = Mapping[str, Any]
+
+STATUS_WORDS: Mapping[str, str] = {
+    "accepted": "已受理，待决定 · accepted, not decided yet",
+    "open": "未满足，等待中 · open",
+    "reserved": "已全部预留 · reserved",
+    "refused": "被拒 · refused",
+    "cancelled": "已取消 · cancelled",
+    "expired": "已过期 · expired",
+    "fulfilled": "已送达 · fulfilled",
+    "waiting": "等待献血者和邻站 · waiting for donors and neighbours",
+    "partly_reserved": "部分预留 · partly reserved",
+    "quarantined": "被隔离，未受理 · quarantined, not taken in",
+}
+_MARKS = {"reserved": "[green]✓[/]", "fulfilled": "[green]✓[/]", "refused": "[red]✗[/]"}
+
+
+def print_request(out: Output, answer: Json) -> None:
+    """Print where a request stands, its decision, and its timeline if there is one."""
+    if out.as_json:
+        return
+    status = answer["status"]
+    mark = _MARKS.get(status, "[red]✗[/]" if status == "quarantined" else "[yellow]…[/]")
+    out.say(f"{mark} [bold]{answer['request_id']}[/]  {STATUS_WORDS.get(status, status)}")
+    waiting = answer.get("waiting_for")
+    if waiting:
+        out.plain(f"  等待 · waits: {both(waiting)}")
+    decision = answer.get("decision")
+    if decision:
+        _print_decision(out, decision)
+    if answer.get("timeline"):
+        _print_timeline(out, answer["timeline"])
+
+
+def both(text: Json) -> str:
+    """A code with its texts, as the gateway gives them."""
+    return f"{text['zh']} · {text['en']}"
+
+
+def _print_decision(out: Output, decision: Json) -> None:
+    for reason in decision["reasons"]:
+        out.plain(f"  {both(reason)}")
+    eta_s = decision.get("eta_s")
+    if eta_s is not None:
+        estimated = "（估计 · estimated）" if decision.get("eta_estimated") else ""
+        hours, minutes = divmod(round(eta_s / 60), 60)
+        out.plain(f"  路程 · journey: {hours} h {minutes:02} min{estimated}")
+    if decision.get("hold_until"):
+        out.plain(f"  预留到 · held until: {show_instant(decision['hold_until'])}")
+    lines = decision["lines"]
+    if not lines:
+        return
+    table = build_table(
+        "决定 · decision",
+        ["成分 · component", "要 · asked", "预留 · held", "待补 · short", "拒绝 · refused"],
+    )
+    out.table(
+        add_rows(
+            table,
+            [
+                [
+                    line["component"],
+                    line["requested"],
+                    len(line["reserved"]),
+                    line.get("uncovered", 0),
+                    line.get("refused", 0),
+                ]
+                for line in lines
+            ],
+        )
+    )
+    for line in lines:
+        for refusal in line["refusals"]:
+            out.plain(f"  {line['component']}: {both(refusal)}")
+    _print_units(out, [unit for line in lines for unit in line["reserved"]])
+
+
+def _print_units(out: Output, units: list[Json]) -> None:
+    if not units:
+        return
+    table = build_table(
+        "预留的血液 · units held",
+        [
+            ("单位 · unit", {"no_wrap": True}),
+            "成分 · component",
+            "血型 · group",
+            "失效 · expires",
+            "理由 · why",
+        ],
+    )
+    rows = [
+        [
+            unit["unit_id"],
+            unit["component"],
+            unit["group"],
+            show_instant(unit["expires_at"]),
+            f"{unit['reason']['zh']}\n{unit['reason']['en']}",
+        ]
+        for unit in units
+    ]
+    out.table(add_rows(table, rows))
+
+
+def _print_timeline(out: Output, timeline: list[Json]) -> None:
+    table = build_table("经过 · timeline", ["时间 · at", "事件 · what", ""])
+    out.table(
+        add_rows(
+            table,
+            [[show_instant(str(one["at"])), one["kind"], _tell_entry(one)] for one in timeline],
+        )
+    )
+
+
+def _tell_entry(entry: Json) -> str:
+    kind = entry["kind"]
+    if kind == "decision":
+        decision = entry["decision"]
+        outcome = decision["outcome"]
+        return f"v{decision['version']} {STATUS_WORDS.get(outcome, outcome)}"
+    if kind == "promise":
+        promise = entry["promise"]
+        return f"{promise['unit_id']} {promise['status']} · {both(promise['reason'])}"
+    if kind == "quarantined":
+        return both(entry["reason"])
+    return ", ".join(f"{name} {value}" for name, value in entry.get(kind, {}).items())[:200]

@@ -1,0 +1,143 @@
+"""The command line's view of a running gateway: one call, one answer or one failure.
+
+Owns the HTTP client and the reading of problem documents. Sends nothing twice by itself: a request
+for blood goes out again only when the user says so, with the same Idempotency-Key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self
+
+import httpx
+
+from cli.failures import ExitCode, Failure, GatewayRefusedError
+from models.errors import ConfigurationError, TransientError
+from streams.settings import Settings
+
+_TIMEOUT_S = 10.0
+_FIRST_ERROR_STATUS = 400
+
+
+class GatewayClient:
+    """Calls one gateway with one key; a context.
+
+    Args:
+        settings: `gateway_url` and `api_key`.
+        wait_s: Real seconds that an answer may be waited for by intent, beside the network's.
+    """
+
+    def __init__(self, settings: Settings, *, wait_s: float = 0) -> None:
+        self._url = settings.gateway_url.rstrip("/")
+        self._key = settings.api_key.get_secret_value() if settings.api_key else None
+        # Loopback and a station's own network: a proxy of the environment has no business here.
+        self._http = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S + wait_s, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        content: bytes | None = None,
+        open_to_all: bool = False,
+    ) -> dict[str, Any]:
+        """Call and return the JSON object of the answer; `open_to_all` needs no key.
+
+        Raises:
+            GatewayRefusedError: It answered with a problem.
+            TransientError: `gateway_away`.
+            ConfigurationError: `api_key_not_set`, or what answered is no gateway of ours.
+        """
+        with self._translated():
+            answer = self._http.request(
+                method,
+                path,
+                params=_given(params),
+                headers={**({} if open_to_all else self._authorization()), **(headers or {})},
+                json=json,
+                content=content,
+            )
+        return self._read(answer)
+
+    @contextmanager
+    def stream(
+        self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str]
+    ) -> Iterator[httpx.Response]:
+        """Open an answer that does not end; raises as `call` does."""
+        with (
+            self._translated(),
+            self._http.stream(
+                "GET",
+                path,
+                params=_given(params),
+                headers={**self._authorization(), **headers},
+                timeout=httpx.Timeout(_TIMEOUT_S, read=None),
+            ) as answer,
+        ):
+            if answer.status_code >= _FIRST_ERROR_STATUS:
+                answer.read()
+                self._read(answer)
+            yield answer
+
+    def _authorization(self) -> Mapping[str, str]:
+        if self._key is None:
+            raise ConfigurationError("api_key_not_set")
+        return {"Authorization": f"Bearer {self._key}"}
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.TransportError as error:
+            cause = type(error).__name__
+            raise TransientError("gateway_away", url=self._url, cause=cause) from error
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(
+                "setting_invalid", name="XUELIAN_GATEWAY_URL", rule=str(error)
+            ) from error
+
+    def _read(self, answer: httpx.Response) -> dict[str, Any]:
+        try:
+            content = answer.json()
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ConfigurationError(
+                "gateway_answer_unreadable", url=self._url, status=answer.status_code
+            )
+        if answer.status_code >= _FIRST_ERROR_STATUS:
+            raise GatewayRefusedError(_to_failure(answer.status_code, content))
+        return content
+
+
+def _given(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (params or {}).items() if value is not None}
+
+
+_UNAVAILABLE = 503
+
+
+def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
+    """A problem document says `zh · en` in its detail already."""
+    zh, _, en = str(problem.get("detail", "")).partition(" · ")
+    return Failure(
+        code=str(problem.get("code", "http_error")),
+        zh=zh,
+        en=en or zh,
+        exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,
+        params={"status": status},
+        details=tuple(
+            f"{error['field']}: {error['rule']} — {error['what_to_do']}"
+            for error in problem.get("errors", ())
+        ),
+    )

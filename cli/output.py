@@ -1,0 +1,186 @@
+"""What commands print: tables and lines for people, one JSON document for programs.
+
+With `--json`, standard output carries that document (or JSON lines) and nothing else; notes and
+progress go to standard error. Must not decide anything.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from cli.failures import Failure
+
+_JSON_WANTED = "xuelian.json"
+
+
+def _remember_json(context: typer.Context, value: bool) -> bool:
+    """Failures are told outside of the command, so what it was asked for is kept on the context."""
+    if value:
+        context.meta[_JSON_WANTED] = True
+    return value
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        callback=_remember_json,
+        help="只输出 JSON · print JSON and nothing else",
+        show_default=False,
+    ),
+]
+
+
+def is_json_wanted(context: Any) -> bool:  # noqa: ANN401 - typer's own context type is private
+    return bool(context.meta.get(_JSON_WANTED))
+
+
+class Output:
+    """Where one command prints to.
+
+    Args:
+        as_json: Standard output is for programs.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+
+    def document(self, value: object) -> None:
+        """Print one JSON document; nothing without `--json`."""
+        if self.as_json:
+            sys.stdout.write(to_json(value, indent=2) + "\n")
+            sys.stdout.flush()
+
+    def json_line(self, value: object) -> None:
+        """Print one JSON line; nothing without `--json`."""
+        if self.as_json:
+            sys.stdout.write(to_json(value) + "\n")
+            sys.stdout.flush()
+
+    def say(self, text: str, *, style: str | None = None, end: str = "\n") -> None:
+        """Print a line for people, with markup; nothing with `--json`."""
+        if not self.as_json:
+            console().print(text, highlight=False, style=style, soft_wrap=True, end=end)
+
+    def plain(self, text: str) -> None:
+        """Print a line as it is, to be copied: no markup, no wrapping; nothing with `--json`."""
+        if not self.as_json:
+            console().print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Print a line to standard error, with or without `--json`."""
+        console(to_stderr=True).print(
+            f"▸ {text}", highlight=False, markup=False, soft_wrap=True, style="yellow"
+        )
+
+    def table(self, table: Table) -> None:
+        if not self.as_json:
+            console().print(table)
+
+    @contextmanager
+    def progress(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Show that something long is going on; yields what changes the line.
+
+        In a terminal it is a spinner with a line above it for each step that is done; elsewhere
+        each step is a line. Always on standard error.
+        """
+        screen = console(to_stderr=True)
+        if not screen.is_terminal:
+            yield lambda step: screen.print(f"▸ {step}", highlight=False, markup=False)
+            return
+        with screen.status(text) as status:
+
+            def report(step: str) -> None:
+                screen.print(f"[green]▸[/] {step}", highlight=False)
+                status.update(step)
+
+            yield report
+
+
+def console(*, to_stderr: bool = False) -> Console:
+    """A console on the streams as they are now (tests and pipes replace them)."""
+    from rich.console import Console  # noqa: PLC0415 - `--help` must not pay for it
+
+    return Console(stderr=to_stderr)
+
+
+def build_table(title: str, columns: Sequence[str | tuple[str, dict[str, Any]]]) -> Table:
+    """Build a table in house style.
+
+    Args:
+        title: Chinese first.
+        columns: Heads, or a head with options of `rich.Table.add_column`.
+    """
+    from rich import box  # noqa: PLC0415 - `--help` must not pay for it
+    from rich.table import Table  # noqa: PLC0415 - the same
+
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for column in columns:
+        head, options = (column, {}) if isinstance(column, str) else column
+        table.add_column(head, **options)
+    return table
+
+
+def add_rows(table: Table, rows: Iterable[Sequence[object]]) -> Table:
+    """Add rows of plain values; markup in them is shown as it is."""
+    from rich.text import Text  # noqa: PLC0415 - `--help` must not pay for it
+
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(show(cell)) for cell in row))
+    return table
+
+
+def show(value: object) -> str:
+    """A value as people read it; None as a dash, an instant in the zone of this machine."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%m-%d %H:%M:%S")
+    return str(value)
+
+
+def show_instant(text: str | None) -> str:
+    """An ISO 8601 instant of the gateway in the zone of this machine."""
+    return show(datetime.fromisoformat(text)) if text else "–"
+
+
+def to_json(value: object, *, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=_to_plain)
+
+
+def _to_plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not for JSON")
+
+
+def print_failure(failure: Failure, *, as_json: bool) -> None:
+    """Tell a failure: the line on standard error, with `--json` a document on standard output."""
+    if as_json:
+        sys.stdout.write(to_json(failure.to_json(), indent=2) + "\n")
+        return
+    screen = console(to_stderr=True)
+    text = failure.zh if failure.zh == failure.en else f"{failure.zh} · {failure.en}"
+    screen.print("[bold red]✗[/]", end=" ")
+    screen.print(text, highlight=False, markup=False, soft_wrap=True)
+    for line in failure.details:
+        screen.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

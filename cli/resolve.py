@@ -1,0 +1,112 @@
+"""Which settings a command works with, and how they are handed to a child process.
+
+Owns the rule of this machine: when neither Kafka nor PostgreSQL is set, the embedded services of
+the state folder are meant. Starts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pydantic import PostgresDsn, SecretStr, ValidationError
+
+from models.errors import ConfigurationError
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from deploy.embedded.services import EmbeddedServices, Endpoints
+
+_SERVICES = {
+    "kafka_bootstrap": "XUELIAN_KAFKA_BOOTSTRAP",
+    "postgres_dsn": "XUELIAN_POSTGRES_DSN",
+}
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: `setting_invalid`, naming the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = f"XUELIAN_{first['loc'][0]}".upper()
+        raise ConfigurationError("setting_invalid", name=name, rule=first["msg"]) from error
+
+
+def uses_own_servers(settings: Settings) -> bool:
+    """Whether Kafka and PostgreSQL were named, so that none are to be embedded.
+
+    Raises:
+        ConfigurationError: `services_half_set`: one was named and the other was not.
+    """
+    named = [name for name in _SERVICES if name in settings.model_fields_set]
+    if len(named) == 1:
+        raise ConfigurationError("services_half_set", found=_SERVICES[named[0]])
+    return bool(named)
+
+
+def load_resolved() -> Settings:
+    """Read the environment; servers that are not named are the embedded ones, if any were made.
+
+    A process of ours may be told its Kafka alone or its PostgreSQL alone; what is named stands.
+    """
+    settings = load_settings()
+    if any(name in settings.model_fields_set for name in _SERVICES):
+        return settings
+    if not (settings.state_dir / "services.json").exists():
+        return settings
+    embedded = build_embedded(settings, report=lambda _: None)
+    return with_endpoints(settings, embedded.get_endpoints())
+
+
+def build_embedded(
+    settings: Settings,
+    *,
+    report: Callable[[str], None],
+    brokers: int | None = None,
+    owner_pid: int | None = None,
+) -> EmbeddedServices:
+    """The embedded services of the state folder, not started.
+
+    Args:
+        settings: `state_dir`.
+        report: Told of each long step; may be called from several threads.
+        brokers: For a new folder 1 unless told otherwise; an old folder has its own number.
+        owner_pid: They end with that process; None lets them outlive everyone.
+
+    Raises:
+        ConfigurationError: `embedded_missing`.
+    """
+    try:
+        from deploy.embedded.services import EmbeddedServices  # noqa: PLC0415 - an optional extra
+        from deploy.embedded.state import StateFolder  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise ConfigurationError("embedded_missing", cause=str(error)) from error
+    record = StateFolder(settings.state_dir).find_record()
+    brokers = brokers or (record.brokers if record else 1)
+    return EmbeddedServices(settings.state_dir, brokers=brokers, report=report, owner_pid=owner_pid)
+
+
+def with_endpoints(settings: Settings, endpoints: Endpoints) -> Settings:
+    return settings.model_copy(
+        update={
+            "kafka_bootstrap": endpoints.kafka_bootstrap,
+            "postgres_dsn": PostgresDsn(endpoints.postgres_dsn),
+        }
+    )
+
+
+def env_of(settings: Settings) -> dict[str, str]:
+    """Every setting as its environment variable, whole: a child never falls back to a default."""
+    env = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        env[f"XUELIAN_{name.upper()}"] = text
+    return env

@@ -1,0 +1,103 @@
+"""Which processes there are, how each is started, and what is said when one fails.
+
+Owns the choice of their ports; starts nothing. Not safe for concurrent threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cli.child import Child
+from cli.failures import ExitCode
+from cli.resolve import env_of
+from models.errors import ConfigurationError, TransientError
+from streams.settings import Settings
+
+PROCESSES = ("gateway", "urgent", "supply")
+"""What a whole system consists of. A worker relays what it commits, so no `relay` is needed."""
+
+KINDS = ("gateway", "urgent", "supply", "relay")
+
+
+class Roster:
+    """Builds children, each with ports that no other of this roster has."""
+
+    def __init__(self) -> None:
+        self._ports: set[int] = set()
+
+    def choose_port(self) -> int:
+        """Return a port that is free now. Raises ServicesUnavailableError if none is found."""
+        from deploy.embedded.state import choose_port  # noqa: PLC0415 - only with `up`
+
+        port = choose_port(self._ports)
+        self._ports.add(port)
+        return port
+
+    def build(self, name: str, settings: Settings) -> Child:
+        """Build a child by its name, such as `urgent` or `urgent-2`; it is not started.
+
+        Args:
+            name: Its kind, perhaps with a number for a second one.
+            settings: Of the system, with the port of its first gateway.
+
+        Raises:
+            ConfigurationError: `process_name_unknown`.
+        """
+        kind = name.partition("-")[0]
+        if kind not in KINDS:
+            raise tell_unknown(name, KINDS)
+        if kind == "gateway":
+            # A second gateway must not take the first one's port.
+            port = settings.gateway_port if name == kind else self.choose_port()
+            own = settings.model_copy(update={"gateway_port": port})
+            arguments = ["gateway"]
+        else:
+            port = self.choose_port()
+            # Named by its place, so that one started again takes its partitions back at once.
+            own = settings.model_copy(update={"metrics_port": port, "worker_id": name})
+            arguments = ["relay"] if kind == "relay" else ["worker", kind]
+        env = env_of(own)
+        env.pop("XUELIAN_API_KEY", None)
+        return Child(
+            name=name,
+            arguments=arguments,
+            env=env,
+            log=own.state_dir / "logs" / f"{name}.log",
+            ready_url=f"http://{as_target(own.gateway_host)}:{port}/readyz",
+        )
+
+
+def as_target(host: str) -> str:
+    """Where a client on this machine finds a server that listens on `host`."""
+    return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
+
+
+def ensure_port_free(port: int) -> None:
+    """Raise ConfigurationError `port_taken` if someone listens there."""
+    from deploy.embedded.state import is_port_free  # noqa: PLC0415 - only with `up`
+
+    if not is_port_free(port):
+        raise ConfigurationError("port_taken", port=port)
+
+
+def tell_ended(child: Child) -> TransientError | ConfigurationError:
+    params: dict[str, str | float] = {
+        "name": child.name,
+        "exit_code": child.exit_code or 0,
+        "log": str(child.log),
+        "tail": child.tail(),
+    }
+    # The process itself said that it must not start as it is set up.
+    misconfigured = child.exit_code == ExitCode.CONFIGURATION
+    family = ConfigurationError if misconfigured else TransientError
+    return family("child_ended", **params)
+
+
+def tell_not_ready(child: Child, reason: str, ready_s: float) -> TransientError:
+    return TransientError(
+        "child_not_ready", name=child.name, timeout_s=ready_s, reason=reason, log=str(child.log)
+    )
+
+
+def tell_unknown(name: str, known: Sequence[str] | Mapping[str, object]) -> ConfigurationError:
+    return ConfigurationError("process_name_unknown", name=name, known=", ".join(known))

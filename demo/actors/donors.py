@@ -1,0 +1,203 @@
+"""The notifier and the donors it calls: they answer, come, give, or do none of it.
+
+Reads the call-outs from Kafka as a notifier would. How people answer is drawn from the scenario's
+rates; whom the system calls, when it stops and how many millilitres come of it is its own doing.
+
+Concurrency: one following task, one task per donor called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from random import Random
+
+from demo.actors.stations import StationStaff, tell_event_ids, tell_results
+from demo.board import Given
+from demo.chance import draw
+from demo.scenario import Answers
+from demo.stage import Stage
+from models.components import Component
+from models.donors import CallOut, CallOutStatus, Donor
+from models.envelope import Envelope
+from models.events import decode_event
+from models.events.donors import CallOutAnswered, CallOutClosed, CallOutIssued
+from models.topics import TopicName
+from streams.wire.tail import KafkaTail
+
+_UNANSWERED_AFTER_S = 3600
+"""A call that rang out is written down as no answer after this."""
+
+
+_NOT_YET = {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
+_LOOKS = 50
+_LOOK_EVERY_REAL_S = 0.2
+
+
+class Notifier:
+    """Calls donors when the system says so, and stops when it says so.
+
+    Args:
+        stage: Shared by all actors.
+        staff: Station id to the staff who test what was given there.
+        people: Tasks of the donors called; owned by the caller.
+    """
+
+    def __init__(
+        self, stage: Stage, staff: Mapping[str, StationStaff], people: asyncio.TaskGroup
+    ) -> None:
+        self._stage = stage
+        self._staff = staff
+        self._people = people
+        self._tail = KafkaTail(bootstrap=stage.kafka_bootstrap, client_id="demo-notifier")
+        self._closed: dict[str, asyncio.Event] = {}
+
+    async def ready(self) -> None:
+        await self._tail.connected.wait()
+
+    async def run(self) -> None:
+        """Follow the call-outs until cancelled."""
+        async for _, envelope in self._tail.follow([TopicName.CALLOUTS]):
+            self._hear(envelope)
+
+    def _hear(self, envelope: Envelope) -> None:
+        match decode_event(envelope.type, envelope.data):
+            case CallOutIssued(calls=calls):
+                for call in calls:
+                    self._closed[call.call_out_id] = asyncio.Event()
+                    self._people.create_task(self._live(call))
+            case CallOutClosed(call_out_ids=call_out_ids):
+                for call_out_id in call_out_ids:
+                    if call_out_id in self._closed:
+                        self._closed[call_out_id].set()
+            case _:
+                pass
+
+    async def _live(self, call: CallOut) -> None:
+        """One donor, from the ringing telephone to the laboratory's result."""
+        self._stage.busy += 1
+        try:
+            await self._answer(call)
+        finally:
+            self._stage.busy -= 1
+
+    async def _answer(self, call: CallOut) -> None:
+        donor = self._stage.donors[call.donor_id].donor
+        answers = self._stage.scenario.donors.answers["staff" if donor.staff else "on_call"]
+        chance = draw(self._stage.scenario.seed, "answer", call.donor_id, call.wave)
+        delay_s = chance.randint(answers.answer_min_s, answers.answer_max_s)
+        fate = chance.random()
+        if fate >= answers.accepts + answers.declines:
+            if not await self._is_stood_down(call, _UNANSWERED_AFTER_S):
+                await self._tell(call, "no_answer")
+            return
+        if await self._is_stood_down(call, delay_s):
+            return
+        if fate >= answers.accepts:
+            await self._tell(call, "declined", reason="不便（合成）· not now (synthetic)")
+            return
+        await self._come(call, donor, answers, chance)
+
+    async def _come(self, call: CallOut, donor: Donor, answers: Answers, chance: Random) -> None:
+        road_s = chance.randint(answers.arrive_min_s, answers.arrive_max_s)
+        comes, is_fit = chance.random() < answers.comes, chance.random() < answers.fit
+        await self._tell(call, "accepted", eta_s=road_s)
+        if await self._is_stood_down(call, road_s) or not comes:
+            return
+        await self._tell(call, "arrived")
+        # From here nobody is sent home: who came is seen by the doctor.
+        await self._stage.sleep(self._stage.scenario.donors.collection.donation_s)
+        if not await self._is_expected(call):
+            return
+        if not is_fit:
+            await self._tell(call, "deferred", reason="血红蛋白偏低（合成）· low Hb (synthetic)")
+            return
+        await self._give(call, donor, volume_ml=chance.choice(answers.volume_ml), chance=chance)
+
+    async def _give(self, call: CallOut, donor: Donor, *, volume_ml: int, chance: Random) -> None:
+        stage, plan = self._stage, self._stage.scenario.donors.collection
+        now = stage.clock.now()
+        donation_id = f"CN54-D-{call.call_out_id[:13]}"
+        unit_id = f"{donation_id}-rc"
+        donation = {
+            "unit_id": unit_id,
+            "donation_id": donation_id,
+            "component": Component.RED_CELLS.value,
+            "group": donor.group.value,
+            "volume_ml": volume_ml,
+            "collected_at": now.isoformat(),
+            "expires_at": (now + timedelta(days=plan.shelf_life_d)).isoformat(),
+        }
+        is_clear = chance.random() >= plan.fails_tests
+        if not await self._tell(call, "donated", donation=donation):
+            return
+        stage.board.donated[unit_id] = Given(
+            station_id=donor.station_id, staff=donor.staff, volume_ml=volume_ml
+        )
+        await stage.sleep(plan.tests_s)
+        staff = self._staff[donor.station_id]
+        if is_clear:
+            results = tell_results(donor.group, is_clear=True)
+            await staff.change(unit_id, "released", results=results)
+        else:
+            stage.board.failed_tests += 1
+            reason = "检测不合格（合成）· reactive in serology (synthetic)"
+            await staff.change(unit_id, "discarded", reason=reason)
+
+    async def _is_stood_down(self, call: CallOut, seconds: float) -> bool:
+        """Wait so many simulated seconds; return True if the call was ended meanwhile."""
+        closed = self._closed[call.call_out_id]
+        try:
+            await asyncio.wait_for(closed.wait(), seconds / self._stage.clock.speed)
+        except TimeoutError:
+            return closed.is_set()
+        return True
+
+    async def _is_expected(self, call: CallOut) -> bool:
+        """Look at the station's list before blood is drawn: who was stood down goes home.
+
+        The list may be a moment behind what was told; until it has caught up, the donor waits.
+        """
+        path = f"/v1/stations/{call.station_id}/call-outs"
+        for _ in range(_LOOKS):
+            answer = await self._stage.door("station", call.station_id).call(
+                "GET", path, params={"limit": "1000"}
+            )
+            for row in answer.body["call_outs"]:
+                if row["call_out_id"] == call.call_out_id and row["status"] not in _NOT_YET:
+                    return bool(row["status"] == CallOutStatus.ARRIVED)
+            await asyncio.sleep(_LOOK_EVERY_REAL_S)
+        return False
+
+    async def _tell(self, call: CallOut, answer: str, **fields: object) -> bool:
+        """Write an answer down at the station; return whether it was taken."""
+        stage = self._stage
+        body = {
+            "donor_id": call.donor_id,
+            "answer": answer,
+            "answered_at": stage.clock.now().isoformat(),
+            **fields,
+        }
+        told = await stage.door("station", call.station_id).call(
+            "POST",
+            f"/v1/call-outs/{call.call_out_id}/answers",
+            body=body,
+            idempotency_key=f"{call.call_out_id}-{answer}",
+            may_refuse=True,
+        )
+        event = CallOutAnswered.model_validate(
+            {**body, "call_out_id": call.call_out_id, "station_id": call.station_id}
+        )
+        for event_id in tell_event_ids(told):
+            stage.sent.note(
+                event_id=event_id,
+                source=f"station/{call.station_id}",
+                event_type=event.TYPE,
+                subject=call.call_out_id,
+                accepted=told.is_accepted,
+                body=event.model_dump(mode="json", exclude_none=True),
+            )
+        if told.is_accepted:
+            stage.board.see_answer(call.call_out_id, call.station_id, answer)
+        return told.is_accepted

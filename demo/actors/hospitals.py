@@ -1,0 +1,208 @@
+"""The hospitals: each sends its requests when its patients arrive, over HTTP or straight to Kafka.
+
+Measures from the moment a request is sent to the moment its decision is in the hospital's hand, in
+real milliseconds. Messages are sent again as real networks do; some are changed or called off.
+
+Concurrency: one task per request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from demo.board import Latency
+from demo.casualties import PlannedRequest
+from demo.sending import Answer, Door
+from demo.stage import Stage
+from models.base import derive_id
+from models.envelope import Envelope
+from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.requests import Amendment, Cancellation
+from models.topics import TopicName
+from streams.wire.tail import KafkaTail
+
+_WAIT_S = 20
+"""How long a hospital waits in its call; real seconds, far above any answer of a running system."""
+
+
+class DecisionWatch:
+    """A hospital's own consumer of decisions, for those that it asked for on Kafka.
+
+    Concurrency: one following task sets futures that the asking tasks hold.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._tail = KafkaTail(bootstrap=bootstrap, client_id="demo-hospitals")
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+
+    async def run(self) -> None:
+        async for _, envelope in self._tail.follow([TopicName.DECISIONS]):
+            waiting = self._waiting.pop(envelope.causationid or "", None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
+    async def ready(self) -> None:
+        await self._tail.connected.wait()
+
+    def expect(self, event_id: str) -> asyncio.Future[None]:
+        """Return a future, done once the decision on an event is seen; ask before sending."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[event_id] = future
+        return future
+
+
+async def run_hospitals(
+    stage: Stage, planned: tuple[PlannedRequest, ...], watch: DecisionWatch
+) -> None:
+    """Send every planned request at its simulated instant."""
+    async with asyncio.TaskGroup() as group:
+        for one in planned:
+            group.create_task(_ask(stage, one, watch))
+
+
+async def _ask(stage: Stage, one: PlannedRequest, watch: DecisionWatch) -> None:
+    await stage.sleep_until(one.at)
+    stage.board.sent += 1
+    send = _send_on_kafka if one.straight else _send_by_http
+    again = await send(stage, one, watch)
+    if one.resent_after_s is not None:
+        await stage.sleep(one.resent_after_s)
+        stage.board.repeats += 1
+        await again()
+
+
+async def _send_on_kafka(
+    stage: Stage, one: PlannedRequest, watch: DecisionWatch
+) -> Callable[[], Awaitable[None]]:
+    envelope = to_envelope(stage, one)
+    decided = watch.expect(envelope.id)
+    began = time.perf_counter()
+    await stage.publisher.publish(TopicName.REQUESTS, [envelope])
+    stage.sent.note_envelope(envelope, accepted=True)
+    async with asyncio.timeout(_WAIT_S):
+        await decided
+    _note_latency(stage, one, ms=(time.perf_counter() - began) * 1000, way="kafka")
+
+    async def again() -> None:
+        await stage.publisher.publish(TopicName.REQUESTS, [envelope])
+        stage.sent.note_envelope(envelope, accepted=True)
+
+    return again
+
+
+def to_envelope(stage: Stage, one: PlannedRequest) -> Envelope:
+    """Wrap a request as the hospital's own Kafka producer does."""
+    event = RequestOpened(request=one.request)
+    return Envelope(
+        id=derive_id("demo", one.request.request_id),
+        type=event.TYPE,
+        source=f"hospital/{one.request.hospital_id}",
+        subject=event.subject,
+        time=stage.clock.now(),
+        key=event.key,
+        data=event.to_body(),
+    )
+
+
+async def _send_by_http(
+    stage: Stage, one: PlannedRequest, watch: DecisionWatch
+) -> Callable[[], Awaitable[None]]:
+    del watch  # the decision comes back in the same call
+    door = stage.door("hospital", one.request.hospital_id)
+    answer = await _post(door, one)
+    if answer.is_accepted and "decision" in answer.body:
+        _note_latency(stage, one, ms=answer.ms, way="http")
+    _note_opened(stage, one, answer)
+    if answer.is_accepted and one.then:
+        await _change(stage, one, door, request_id=answer.body["request_id"])
+
+    async def again() -> None:
+        _note_opened(stage, one, await _post(door, one))
+
+    return again
+
+
+async def _post(door: Door, one: PlannedRequest) -> Answer:
+    body = one.request.model_dump(
+        mode="json", exclude_none=True, exclude={"request_id", "hospital_id", "station_id"}
+    )
+    return await door.call(
+        "POST",
+        "/v1/requests",
+        body=body,
+        idempotency_key=one.request.request_id,
+        wait_s=_WAIT_S,
+    )
+
+
+def _note_opened(stage: Stage, one: PlannedRequest, answer: Answer) -> None:
+    hospital_id = one.request.hospital_id
+    request_id = derive_id("request", hospital_id, one.request.request_id)
+    if answer.is_accepted:
+        request_id = answer.body["request_id"]
+    request = one.request.but(request_id=request_id)
+    stage.sent.note(
+        event_id=derive_id("opened", hospital_id, request_id, one.request.request_id),
+        source=f"hospital/{hospital_id}",
+        event_type=RequestOpened.TYPE,
+        subject=request_id,
+        accepted=answer.is_accepted,
+        body={"request": request.model_dump(mode="json", exclude_none=True)},
+    )
+
+
+def _note_latency(stage: Stage, one: PlannedRequest, *, ms: float, way: str) -> None:
+    stage.board.latencies.append(
+        Latency(at=stage.clock.now(), ms=ms, way=way, priority=str(one.request.priority))
+    )
+
+
+async def _change(stage: Stage, one: PlannedRequest, door: Door, *, request_id: str) -> None:
+    request = one.request.but(request_id=request_id)
+    parties = {
+        "request_id": request_id,
+        "hospital_id": request.hospital_id,
+        "station_id": request.station_id,
+    }
+    event: RequestAmended | RequestCancelled
+    if one.then == "cancel":
+        reason = "患者转院（合成）· patient transferred (synthetic)"
+        body: dict[str, object] = {"reason": reason}
+        event = RequestCancelled(cancellation=Cancellation.model_validate({**parties, **body}))
+        answer = await door.call(
+            "POST",
+            f"/v1/requests/{request_id}/cancel",
+            body=body,
+            idempotency_key=f"{one.request.request_id}-cancel",
+            wait_s=_WAIT_S,
+        )
+    else:
+        lines = [line.but(quantity=line.quantity + 1) for line in request.lines]
+        body = {"lines": [line.model_dump(mode="json", exclude_none=True) for line in lines]}
+        event = RequestAmended(amendment=Amendment.model_validate({**parties, **body}))
+        answer = await door.call(
+            "PATCH",
+            f"/v1/requests/{request_id}",
+            body=body,
+            idempotency_key=f"{one.request.request_id}-amend",
+            wait_s=_WAIT_S,
+        )
+    kind = "cancelled" if one.then == "cancel" else "amended"
+    stage.board.tell(
+        stage.clock.now(),
+        "request",
+        f"{request.hospital_id} {'取消' if one.then == 'cancel' else '更改'}申请",
+        f"{request.hospital_id} {kind} a request",
+    )
+    stage.sent.note(
+        event_id=derive_id(
+            kind, request.hospital_id, request_id, f"{one.request.request_id}-{one.then}"
+        ),
+        source=f"hospital/{request.hospital_id}",
+        event_type=event.TYPE,
+        subject=request_id,
+        accepted=answer.is_accepted,
+        body=event.model_dump(mode="json", exclude_none=True),
+    )

@@ -1,0 +1,163 @@
+"""The neighbouring stations: each reads the shortages on Kafka and offers what it can spare.
+
+Each has a consumer of its own, as a station outside this house would. It keeps its own days of
+supply; what is taken of its offer is decided by the system, and sent by its staff.
+
+Concurrency: per station one following task and one that offers, in turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from math import ceil
+
+from demo.actors.stations import tell_event_ids
+from demo.chance import draw
+from demo.scenario import Scenario
+from demo.stage import Stage
+from models.components import Component
+from models.envelope import Envelope
+from models.events import decode_event
+from models.events.shortages import OfferMade, ShortageChanged, ShortageCleared, ShortageDeclared
+from models.facilities import Station
+from models.groups import BloodGroup, RhD
+from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
+from models.topics import TopicName
+from streams.wire.tail import KafkaTail
+
+_FIRST_LOOK_S = 900
+_LOOK_EVERY_S = 1200
+_VALID_FOR_H = 6
+
+Shelf = dict[tuple[str, str], int]
+
+
+class Neighbour:
+    """One station as the others see it.
+
+    Args:
+        stage: Shared by all actors.
+        station: Whose blood it gives.
+    """
+
+    def __init__(self, stage: Stage, station: Station) -> None:
+        self._stage = stage
+        self._station = station
+        self._door = stage.door("neighbour", station.station_id)
+        self._tail = KafkaTail(
+            bootstrap=stage.kafka_bootstrap, client_id=f"demo-neighbour-{station.station_id}"
+        )
+        self._open: dict[str, Shortage] = {}
+        self._answered: dict[str, int] = {}
+
+    async def ready(self) -> None:
+        await self._tail.connected.wait()
+
+    async def listen(self) -> None:
+        """Follow the shortages until cancelled."""
+        async for _, envelope in self._tail.follow([TopicName.SHORTAGES]):
+            self._hear(envelope)
+
+    def _hear(self, envelope: Envelope) -> None:
+        match decode_event(envelope.type, envelope.data):
+            case ShortageDeclared(shortage=one) | ShortageChanged(shortage=one):
+                if one.station_id in self._station.policy.neighbours:
+                    self._open[one.shortage_id] = one
+            case ShortageCleared(shortage=one):
+                self._open.pop(one.shortage_id, None)
+            case _:
+                pass
+
+    async def offer(self) -> None:
+        """Look at what others lack, again and again, until the day is over."""
+        chance = draw(self._stage.scenario.seed, "neighbour", self._station.station_id)
+        await self._stage.sleep_until(self._stage.scenario.at(0))
+        pause_s = _FIRST_LOOK_S + chance.randint(0, _FIRST_LOOK_S)
+        while await self._stage.sleep_or_curtain(pause_s):
+            await self._look()
+            pause_s = _LOOK_EVERY_S
+
+    async def _look(self) -> None:
+        pressing = [one for one in self._open.values() if self._is_pressing(one)]
+        if not pressing:
+            return
+        shelf = await self._read_shelf()
+        for one in sorted(pressing, key=lambda one: (-one.level.severity, -one.uncovered_units)):
+            self._answered[one.shortage_id] = one.version
+            await self._answer(one, shelf)
+
+    def _is_pressing(self, one: Shortage) -> bool:
+        """A yellow shelf elsewhere is no reason to send a car over the mountains."""
+        is_bad = one.level.severity >= ShortageLevel.ORANGE.severity
+        is_new = self._answered.get(one.shortage_id, 0) < one.version
+        return one.status is ShortageStatus.OPEN and is_new and is_bad and one.units_missing > 0
+
+    async def _read_shelf(self) -> Shelf:
+        answer = await self._door.call("GET", f"/v1/stations/{self._station.station_id}/stock")
+        return {
+            (row["component"], row["group"]): row["units"]
+            for row in answer.body["stock"]
+            if row["status"] == "available"
+        }
+
+    async def _answer(self, one: Shortage, shelf: Shelf) -> None:
+        missing = one.units_missing
+        for group in one.donor_groups:
+            place = (one.component.value, group.value)
+            keep = count_kept(self._stage.scenario, self._station, one.component, group)
+            quantity = min(missing, shelf.get(place, 0) - keep)
+            if quantity <= 0:
+                continue
+            missing -= quantity
+            shelf[place] -= quantity
+            await self._post(one, group, quantity)
+
+    async def _post(self, one: Shortage, group: BloodGroup, quantity: int) -> None:
+        stage = self._stage
+        key = f"{self._station.station_id[:8]}-{one.shortage_id[:18]}-{one.version}-{group.name}"
+        valid_until = stage.clock.now() + timedelta(hours=_VALID_FOR_H)
+        body = {
+            "shortage_id": one.shortage_id,
+            "to_station_id": one.station_id,
+            "component": one.component.value,
+            "group": group.value,
+            "quantity": quantity,
+            "valid_until": valid_until.isoformat(),
+        }
+        # The shortage may have ended since it was read: then the gateway says so, and that is fine.
+        answer = await self._door.call(
+            "POST", "/v1/offers", body=body, idempotency_key=key, may_refuse=True
+        )
+        for event_id in tell_event_ids(answer):
+            stage.board.offers += 1
+            offer = Offer.model_validate(
+                {**body, "offer_id": event_id, "from_station_id": self._station.station_id}
+            )
+            stage.sent.note(
+                event_id=event_id,
+                source=f"station/{self._station.station_id}",
+                event_type=OfferMade.TYPE,
+                subject=one.shortage_id,
+                accepted=True,
+                body={"offer": offer.model_dump(mode="json")},
+            )
+
+
+def count_kept(
+    scenario: Scenario, station: Station, component: Component, group: BloodGroup
+) -> int:
+    """Count the units of a group that a station keeps for its own patients: down to orange."""
+    stock = scenario.stock
+    negative = group.rhd is RhD.NEGATIVE
+    share = stock.abo[group.abo] * (stock.rhd.negative if negative else 1 - stock.rhd.negative)
+    daily = station.daily_demand.get(component, 0.0) * share
+    return ceil(daily * station.policy.thresholds.orange_below_d)
+
+
+async def run_neighbours(neighbours: list[Neighbour]) -> None:
+    """Let every neighbour listen and offer until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for neighbour in neighbours:
+            group.create_task(neighbour.listen())
+            group.create_task(neighbour.offer())

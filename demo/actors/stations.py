@@ -1,0 +1,178 @@
+"""The staff of each station: they pick what was reserved, send it, and test what was given.
+
+They learn of their work from the event stream and ask the gateway what to pick, so that nothing is
+picked that was given back meanwhile. A hospital's receipt is noted by the driver under the
+supplying station's key.
+
+Concurrency: one task per request or transfer that is served, one per unit on the road.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from demo.chance import draw
+from demo.feed import follow_events
+from demo.sending import Answer
+from demo.stage import Stage
+from models.decisions import Decision
+from models.events.requests import RequestDecided
+from models.events.shortages import TransferAgreed
+from models.events.stock import StockChanged
+from models.shortages import Transfer
+
+_PICK_MIN_S = 240
+_PICK_MAX_S = 900
+_MORNING_H = -0.25
+"""The night's tests come back a quarter of an hour before the earthquake."""
+
+Picked = tuple[str, int]
+"""Unit id and the epoch of its promise."""
+
+
+class StationStaff:
+    """Everybody who works at one station.
+
+    Args:
+        stage: Shared by all actors.
+        station_id: Where they work.
+        roads: Tasks of units on the road and in the laboratory; owned by the caller.
+    """
+
+    def __init__(self, stage: Stage, station_id: str, roads: asyncio.TaskGroup) -> None:
+        self._stage = stage
+        self._station_id = station_id
+        self._roads = roads
+        self._door = stage.door("station", station_id)
+        self._picked: set[Picked] = set()
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async for seen in follow_events(
+            self._door,
+            topics=("blood.decisions.v1", "blood.transfers.v1"),
+            connected=self.connected,
+        ):
+            match seen.event:
+                case RequestDecided(decision=decision) if any(
+                    line.reserved for line in decision.lines
+                ):
+                    self._roads.create_task(self._serve(decision))
+                case TransferAgreed(transfer=transfer) if (
+                    transfer.from_station_id == self._station_id
+                ):
+                    self._roads.create_task(self._send(transfer))
+                case _:
+                    pass
+
+    async def release_night_tests(self) -> None:
+        """Release what the count found in quarantine, once its tests are back."""
+        await self._stage.sleep_until(self._stage.scenario.at(_MORNING_H))
+        for counted in self._stage.stock:
+            if counted.unit.station_id == self._station_id and not counted.released:
+                await self.change(
+                    counted.unit.unit_id, "released", results=_clear(counted.unit.group)
+                )
+
+    async def change(
+        self, unit_id: str, change: str, *, station_id: str = "", **fields: object
+    ) -> Answer:
+        """Tell the gateway what happened to a unit, and note it as sent."""
+        stage, at_station = self._stage, station_id or self._station_id
+        door = stage.door("station", at_station)
+        happened_at = stage.clock.now().isoformat()
+        body = {"unit_id": unit_id, "change": change, "happened_at": happened_at, **fields}
+        answer = await door.call(
+            "POST",
+            f"/v1/stations/{at_station}/stock/changes",
+            body=body,
+            idempotency_key=f"{unit_id}-{change}-{fields.get('epoch', 0)}",
+        )
+        event = StockChanged.model_validate({**body, "station_id": at_station})
+        for event_id in tell_event_ids(answer):
+            stage.sent.note(
+                event_id=event_id,
+                source=f"station/{at_station}",
+                event_type=event.TYPE,
+                subject=unit_id,
+                accepted=answer.is_accepted,
+                body=event.model_dump(mode="json", exclude_none=True),
+            )
+        return answer
+
+    async def _serve(self, decision: Decision) -> None:
+        stage = self._stage
+        stage.busy += 1
+        try:
+            chance = draw(stage.scenario.seed, "pick", decision.decision_id)
+            await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
+            answer = await self._door.call("GET", f"/v1/requests/{decision.request_id}")
+            units = await self._issue(_list_held(answer.body))
+            if not units:
+                return
+            await stage.sleep(decision.eta_s or 0)
+            for unit_id, epoch in units:
+                await self.change(unit_id, "received", epoch=epoch)
+                stage.board.received[unit_id] = decision.hospital_id
+        finally:
+            stage.busy -= 1
+
+    async def _send(self, transfer: Transfer) -> None:
+        stage = self._stage
+        stage.busy += 1
+        try:
+            chance = draw(stage.scenario.seed, "pick", transfer.transfer_id)
+            await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
+            answer = await self._door.call("GET", "/v1/transfers", params={"limit": "500"})
+            mine = [
+                one
+                for one in answer.body["transfers"]
+                if one["transfer_id"] == transfer.transfer_id
+            ]
+            held = [
+                (unit["unit_id"], unit["epoch"])
+                for one in mine
+                for unit in one["units"]
+                if unit["status"] == "held"
+            ]
+            units = await self._issue(held)
+            await stage.sleep(transfer.eta_s)
+            for unit_id, epoch in units:
+                await self.change(
+                    unit_id, "received", station_id=transfer.to_station_id, epoch=epoch
+                )
+                stage.board.shared[unit_id] = (transfer.from_station_id, transfer.to_station_id)
+        finally:
+            stage.busy -= 1
+
+    async def _issue(self, held: list[Picked]) -> list[Picked]:
+        """Issue what is held and not yet in another hand; two decisions may wake two pickers."""
+        mine = [pick for pick in held if pick not in self._picked]
+        self._picked.update(mine)
+        for unit_id, epoch in mine:
+            await self.change(unit_id, "issued", epoch=epoch)
+        return mine
+
+
+def _list_held(detail: Mapping[str, Any]) -> list[Picked]:
+    promises = [entry["promise"] for entry in detail["timeline"] if entry["kind"] == "promise"]
+    return [(one["unit_id"], one["epoch"]) for one in promises if one["status"] == "held"]
+
+
+def _clear(group: str) -> dict[str, object]:
+    return {"serology_nonreactive": True, "nat_nonreactive": True, "group": group}
+
+
+def tell_results(group: str, *, is_clear: bool) -> dict[str, object]:
+    """Return test results of a donation; one that fails is reactive in serology."""
+    return {**_clear(group), "serology_nonreactive": is_clear}
+
+
+def tell_event_ids(answer: Answer) -> list[str]:
+    """Return the event ids that the gateway answered with; none if it refused."""
+    if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
+        return [str(event_id) for event_id in answer.body["event_ids"]]
+    return []

@@ -1,0 +1,220 @@
+"""From published casualties to a stream of hospital requests, in compressed but realistic order.
+
+Owns who asks for what, when. How much is asked in all follows from the counts and ratios of
+`requests.toml`; who bleeds, where and when is drawn. Pure and deterministic from the seed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+from random import Random
+from typing import Any
+
+from demo.chance import divide, draw
+from demo.patients import make_patient
+from demo.scenario import DemoHospital, Scenario
+from demo.special import add_special_cases
+from models.components import Component
+from models.requests import Priority, RequestLine, UrgentRequest
+
+_SECOND_REQUEST_SHARE = 0.15
+"""Patients for whom plasma or platelets are asked some time after the red cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRequest:
+    """One request that a hospital will send.
+
+    Attributes:
+        at: Simulated instant at which it is sent.
+        straight: By the hospital's own Kafka producer instead of HTTP.
+        resent_after_s: Simulated seconds after which the same message is sent again; None if not.
+        then: `cancel` or `amend` once it is decided; empty for most.
+    """
+
+    at: datetime
+    request: UrgentRequest
+    straight: bool = False
+    resent_after_s: float | None = None
+    then: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Bleeding:
+    """One patient while the plan is made: where, how badly, and what is asked so far."""
+
+    number: int
+    hospital: DemoHospital
+    at: datetime
+    priority: Priority
+    units: Counter[Component]
+    packs: int = 0
+
+
+def count_units(scenario: Scenario) -> dict[Component, int]:
+    """Count the units that the published casualties need, per component."""
+    size = scenario.requests.size
+    admitted = scenario.event.injured * size.admitted_of_injured
+    whole = admitted * size.components_per_admission / sum(size.ratio.values())
+    units = {component: whole * share for component, share in size.ratio.items()}
+    units[Component.PLATELETS] /= size.concentrates_per_platelet_dose
+    counted = {component: ceil(count) for component, count in units.items()}
+    counted[Component.CRYOPRECIPITATE] = size.cryoprecipitate_units
+    return counted
+
+
+def plan_requests(scenario: Scenario) -> tuple[PlannedRequest, ...]:
+    """Plan every request of the day, in the order in which they are sent."""
+    patients = _admit(scenario)
+    _hand_out(scenario, patients)
+    planned = [_write(scenario, patient) for patient in patients]
+    planned += _ask_again(scenario, patients, planned)
+    planned = add_special_cases(scenario, planned)
+    planned.sort(key=lambda one: (one.at, one.request.request_id))
+    return tuple(_choose_changes(_choose_transport(scenario, planned)))
+
+
+def _admit(scenario: Scenario) -> list[Bleeding]:
+    plan = scenario.requests
+    admitted = scenario.event.injured * plan.size.admitted_of_injured
+    people = round(admitted * plan.size.transfused_of_admitted)
+    shares = {one.hospital.hospital_id: one.patients_share for one in scenario.hospitals}
+    places = [name for name, count in divide(people, shares).items() for _ in range(count)]
+    draw(scenario.seed, "places").shuffle(places)
+    priorities = {
+        Priority.LIFE_THREATENING: plan.patients.life_threatening,
+        Priority.URGENT: plan.patients.urgent,
+        Priority.ROUTINE: 1 - plan.patients.life_threatening - plan.patients.urgent,
+    }
+    ranks = [rank for rank, count in divide(people, priorities).items() for _ in range(count)]
+    draw(scenario.seed, "priorities").shuffle(ranks)
+    return [
+        Bleeding(
+            number=number,
+            hospital=scenario.get_hospital(place),
+            at=_arrive(scenario, draw(scenario.seed, "arrival", number)),
+            priority=priority,
+            units=Counter({Component.RED_CELLS: 1}),
+        )
+        for number, (place, priority) in enumerate(zip(places, ranks, strict=True), start=1)
+    ]
+
+
+def _arrive(scenario: Scenario, chance: Random) -> datetime:
+    """Draw from the gamma curve, again while it falls after the last request."""
+    curve = scenario.requests.arrival
+    scale = (curve.peak_min - curve.first_min) / (curve.shape - 1)
+    while True:
+        minutes = curve.first_min + chance.gammavariate(curve.shape, scale)
+        if minutes < scenario.timeline.requests_until_h * 60:
+            return (scenario.event.occurred_at + timedelta(minutes=minutes)).replace(microsecond=0)
+
+
+def _hand_out(scenario: Scenario, patients: list[Bleeding]) -> None:
+    """Divide the day's units: packs first, one bag of red cells each, the rest by chance."""
+    left = Counter(count_units(scenario))
+    chance = draw(scenario.seed, "units")
+    thawing = [one for one in patients if one.hospital.hospital.can_thaw]
+    dying = [one for one in thawing if one.priority is Priority.LIFE_THREATENING]
+    massive = dying[: scenario.requests.special.massive_transfusion]
+    for patient in massive:
+        patient.packs, patient.units = 1, Counter()
+        left.subtract(patient.hospital.hospital.pack.units)
+    others = [one for one in patients if not one.packs]
+    left[Component.RED_CELLS] -= len(others)
+    for component, units in left.items():
+        able = [one for one in others if one.hospital.hospital.can_thaw]
+        takers = able if component.spec.frozen else others
+        for _ in range(max(0, units)):
+            chance.choice(takers).units[component] += 1
+
+
+def _write(scenario: Scenario, patient: Bleeding) -> PlannedRequest:
+    lines = tuple(
+        RequestLine(line_no=number, component=component, quantity=quantity)
+        for number, (component, quantity) in enumerate(sorted(patient.units.items()), start=1)
+    )
+    return PlannedRequest(
+        at=patient.at,
+        request=UrgentRequest(
+            request_id=f"dr-{patient.number:03d}",
+            hospital_id=patient.hospital.hospital.hospital_id,
+            station_id=patient.hospital.hospital.station_id,
+            patient=make_patient(scenario, patient.number),
+            priority=patient.priority,
+            needed_by=_needed_by(scenario, patient, number=1, at=patient.at),
+            lines=lines,
+            massive_transfusion_packs=patient.packs,
+            note="合成数据 · synthetic",
+        ),
+    )
+
+
+def _needed_by(scenario: Scenario, patient: Bleeding, *, number: int, at: datetime) -> datetime:
+    chance = draw(scenario.seed, "needed", patient.number, number)
+    low, high = scenario.requests.needed_within_s[patient.priority]
+    hospital = patient.hospital.hospital
+    road_s = scenario.routes[hospital.station_id, hospital.hospital_id]
+    return at + timedelta(seconds=road_s + chance.randint(low, high))
+
+
+def _ask_again(
+    scenario: Scenario, patients: list[Bleeding], planned: list[PlannedRequest]
+) -> list[PlannedRequest]:
+    """Split some requests in two: red cells at once, the other components after a look."""
+    later: list[PlannedRequest] = []
+    for at, patient in enumerate(patients):
+        chance = draw(scenario.seed, "again", patient.number)
+        request = planned[at].request
+        if len(request.lines) < 2 or chance.random() > _SECOND_REQUEST_SHARE * 3:  # noqa: PLR2004 - two parts need two lines
+            continue
+        sent_at = patient.at + timedelta(minutes=chance.randint(40, 120))
+        red = tuple(line for line in request.lines if line.component is Component.RED_CELLS)
+        rest = tuple(line for line in request.lines if line.component is not Component.RED_CELLS)
+        if not red:
+            continue
+        planned[at] = replace(planned[at], request=request.but(lines=red))
+        later.append(
+            PlannedRequest(
+                at=sent_at,
+                request=request.but(
+                    request_id=f"{request.request_id}-b",
+                    lines=rest,
+                    needed_by=_needed_by(scenario, patient, number=2, at=sent_at),
+                ),
+            )
+        )
+    return later
+
+
+def _choose_transport(scenario: Scenario, planned: list[PlannedRequest]) -> list[PlannedRequest]:
+    shares = scenario.requests.transport
+    order = list(range(len(planned)))
+    draw(scenario.seed, "resent").shuffle(order)
+    resent = set(order[: ceil(len(planned) * shares.resent)])
+    chosen: list[PlannedRequest] = []
+    for at, one in enumerate(planned):
+        chance = draw(scenario.seed, "transport", one.request.request_id)
+        changes: dict[str, Any] = {"straight": chance.random() < shares.straight_to_kafka}
+        if at in resent:
+            changes["resent_after_s"] = chance.choice((60.0, 300.0, 900.0, 3600.0))
+        chosen.append(replace(one, **changes))
+    return chosen
+
+
+def _choose_changes(planned: list[PlannedRequest]) -> list[PlannedRequest]:
+    """One early plain request is cancelled, another asks for one bag more."""
+    plain = [
+        at
+        for at, one in enumerate(planned)
+        if not one.straight
+        and one.resent_after_s is None
+        and not one.request.massive_transfusion_packs
+        and one.request.priority is Priority.URGENT
+    ]
+    for at, then in zip(plain[2:4], ("cancel", "amend"), strict=True):
+        planned[at] = replace(planned[at], then=then)
+    return planned

@@ -1,0 +1,114 @@
+"""The evening before: facilities, reserves and shelves are registered through the gateway.
+
+Uses the calls that stations use themselves. Returns when every shelf shows what was counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from demo.actors.stations import tell_event_ids
+from demo.sending import Answer
+from demo.stage import Stage
+from models.errors import TransientError
+from models.events.stock import CountedUnit, StockCounted
+
+_PATIENCE_S = 30.0
+_LOOK_EVERY_S = 0.1
+
+
+async def register(stage: Stage) -> None:
+    """Register everything of the scenario.
+
+    Raises:
+        TransientError: The shelves did not show the count in time.
+    """
+    await _register_facilities(stage)
+    stations = [station.station_id for station in stage.scenario.stations]
+    await asyncio.gather(
+        *(_register_donors(stage, station_id) for station_id in stations),
+        *(_count_stock(stage, station_id) for station_id in stations),
+    )
+    async with asyncio.TaskGroup() as group:
+        for station_id in stations:
+            group.create_task(_wait_counted(stage, station_id))
+
+
+async def _register_facilities(stage: Stage) -> None:
+    door = stage.door("dispatcher")
+    for station in stage.scenario.stations:
+        await door.call(
+            "PUT", f"/v1/stations/{station.station_id}", body=station.model_dump(mode="json")
+        )
+    for one in stage.scenario.hospitals:
+        path = f"/v1/hospitals/{one.hospital.hospital_id}"
+        await door.call("PUT", path, body=one.hospital.model_dump(mode="json"))
+    routes = [
+        {"from_id": from_id, "to_id": to_id, "eta_s": eta_s}
+        for (from_id, to_id), eta_s in stage.scenario.routes.items()
+    ]
+    await door.call("PUT", "/v1/routes", body={"routes": routes})
+
+
+async def _register_donors(stage: Stage, station_id: str) -> None:
+    rows = [
+        one.donor.model_dump(mode="json", exclude_none=True)
+        for one in stage.donors.values()
+        if one.donor.station_id == station_id
+    ]
+    path = f"/v1/stations/{station_id}/donors"
+    await stage.door("station", station_id).call("POST", path, body={"donors": rows})
+
+
+def list_shelf(stage: Stage, station_id: str) -> list[CountedUnit]:
+    """List the scenario's units of one station."""
+    return [one for one in stage.stock if one.unit.station_id == station_id]
+
+
+async def _count_stock(stage: Stage, station_id: str) -> None:
+    counted = list_shelf(stage, station_id)
+    counted_at = stage.scenario.at(-stage.scenario.stock.counted_before_h)
+    rows = [{**one.unit.model_dump(mode="json"), "released": one.released} for one in counted]
+    answer = await stage.door("station", station_id).call(
+        "POST",
+        f"/v1/stations/{station_id}/stock",
+        body={"counted_at": counted_at.isoformat(), "units": rows},
+        idempotency_key=f"{station_id}-evening-count",
+    )
+    _note_count(stage, answer, station_id, counted)
+
+
+def _note_count(stage: Stage, answer: Answer, station_id: str, counted: list[CountedUnit]) -> None:
+    event = StockCounted(
+        station_id=station_id,
+        counted_at=stage.scenario.at(-stage.scenario.stock.counted_before_h),
+        units=tuple(counted),
+    )
+    for event_id in tell_event_ids(answer):
+        stage.sent.note(
+            event_id=event_id,
+            source=f"station/{station_id}",
+            event_type=event.TYPE,
+            subject=station_id,
+            accepted=answer.is_accepted,
+            body=event.model_dump(mode="json", exclude_none=True),
+        )
+
+
+async def _wait_counted(stage: Stage, station_id: str) -> None:
+    wanted = len(list_shelf(stage, station_id))
+    looks = round(_PATIENCE_S / _LOOK_EVERY_S)
+    for _ in range(looks):
+        if await _count_shown(stage, station_id) >= wanted:
+            return
+        await asyncio.sleep(_LOOK_EVERY_S)
+    raise TransientError("demo_stock_not_counted", station_id=station_id)
+
+
+async def _count_shown(stage: Stage, station_id: str) -> int:
+    answer = await stage.door("station", station_id).call("GET", f"/v1/stations/{station_id}/stock")
+    shown: Counter[str] = Counter()
+    for row in answer.body.get("stock", ()):
+        shown[row["status"]] += row["units"]
+    return shown.total()

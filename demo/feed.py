@@ -1,0 +1,70 @@
+"""The gateway's event stream as a client reads it: typed events, resumed where it broke off.
+
+Owns nothing but the position of the last event. At-least-once: an event may come again after a
+reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+from httpx_sse import aconnect_sse
+
+from demo.sending import Door
+from models.events import EventData, decode_event
+
+_RECONNECT_S = 0.2
+_READ_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One event of the stream."""
+
+    event: EventData
+    at: datetime
+
+
+async def follow_events(
+    door: Door, *, topics: tuple[str, ...] = (), connected: asyncio.Event | None = None
+) -> AsyncIterator[Seen]:
+    """Yield every event that the key may see, from now on, for ever.
+
+    Args:
+        door: Whose key is shown.
+        topics: Only these; all that may be seen if empty.
+        connected: Set once the stream stands.
+    """
+    position: str | None = None
+    params = {"topics": ",".join(topics)} if topics else {}
+    while True:
+        headers = {"Last-Event-ID": position} if position else {}
+        try:
+            async with aconnect_sse(
+                door.client,
+                "GET",
+                "/v1/events",
+                params=params,
+                headers=headers,
+                timeout=_READ_TIMEOUT_S,
+            ) as source:
+                source.response.raise_for_status()
+                if connected is not None:
+                    connected.set()
+                async for sse in source.aiter_sse():
+                    position = sse.id or position
+                    if sse.data:
+                        yield _read(sse.data)
+        except httpx.TransportError:
+            await asyncio.sleep(_RECONNECT_S)
+
+
+def _read(text: str) -> Seen:
+    told = json.loads(text)
+    event = decode_event(told["type"], json.dumps(told["data"]).encode())
+    return Seen(event=event, at=datetime.fromisoformat(told["time"]))

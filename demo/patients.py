@@ -1,0 +1,39 @@
+"""The synthetic patients: group or unknown, sex, age, and what else the choice looks at."""
+
+from __future__ import annotations
+
+from random import Random
+
+from demo.chance import draw
+from demo.scenario import Scenario
+from models.groups import Abo, BloodGroup, RhD
+from models.patients import Patient, Sex
+
+_SEEN_SHARE = 0.6
+"""Of patients of unknown group, so many have at least their sex and rough age told."""
+
+
+def draw_group(scenario: Scenario, chance: Random) -> BloodGroup:
+    """Draw a group at the frequencies of the scenario."""
+    stock = scenario.stock
+    (abo,) = chance.choices(list(Abo), weights=[stock.abo[abo] for abo in Abo])
+    negative = chance.random() < scenario.requests.patients.rhd_negative
+    return BloodGroup.of(abo, RhD.NEGATIVE if negative else RhD.POSITIVE)
+
+
+def make_patient(scenario: Scenario, number: int) -> Patient:
+    """Make the patient of that number; the reference is a pseudonym, never a name."""
+    shares = scenario.requests.patients
+    chance = draw(scenario.seed, "patient", number)
+    is_unknown = chance.random() < shares.unknown_group
+    is_child = chance.random() < shares.child
+    is_seen = not is_unknown or chance.random() < _SEEN_SHARE
+    sex = Sex.FEMALE if chance.random() < shares.female else Sex.MALE
+    age = chance.randint(2, 15) if is_child else chance.randint(17, 78)
+    group = draw_group(scenario, chance)
+    return Patient(
+        reference=f"P{number:04d}",
+        group=None if is_unknown else group,
+        sex=sex if is_seen else None,
+        age_years=age if is_seen else None,
+    )

@@ -1,0 +1,117 @@
+"""The day itself: every actor at work at once, until what is under way has come to its end.
+
+Owns the tasks of all actors. An errand (a request, a donor, a unit on the road) ends by itself and
+is waited for; whoever listens is stopped at the end, the dispatcher's screen last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from demo.actors.disaster import run_disaster_feed
+from demo.actors.donors import Notifier
+from demo.actors.hospitals import DecisionWatch, run_hospitals
+from demo.actors.neighbours import Neighbour, run_neighbours
+from demo.actors.observer import Observer
+from demo.actors.stations import StationStaff
+from demo.actors.vandals import run_vandals
+from demo.casualties import PlannedRequest
+from demo.stage import Stage
+
+_READY_S = 20.0
+_QUIET_LOOKS = 5
+_LOOK_EVERY_S = 0.1
+
+
+class _CurtainFallenError(Exception):
+    """The day is over: what is still under way stays as it is."""
+
+
+async def play(
+    stage: Stage, planned: tuple[PlannedRequest, ...], *, report: Callable[[str], None]
+) -> None:
+    """Play the whole day.
+
+    Args:
+        stage: With everything registered.
+        planned: The hospitals' requests.
+        report: Told of each step.
+
+    Raises:
+        ExceptionGroup: An actor failed; the others were stopped.
+        TimeoutError: The event streams did not connect.
+    """
+    async with asyncio.TaskGroup() as followers:
+        observer = Observer(stage)
+        watching = [
+            followers.create_task(work)
+            for work in (
+                observer.watch_events(),
+                observer.watch_dead_letters(),
+                observer.watch_shelves(),
+            )
+        ]
+        await asyncio.wait_for(observer.ready(), _READY_S)
+        try:
+            async with asyncio.TaskGroup() as errands:
+                await _work(stage, planned, errands, report=report)
+                raise _CurtainFallenError
+        except* _CurtainFallenError:
+            await observer.read_calls()
+        for task in watching:
+            task.cancel()
+
+
+async def _work(
+    stage: Stage,
+    planned: tuple[PlannedRequest, ...],
+    errands: asyncio.TaskGroup,
+    *,
+    report: Callable[[str], None],
+) -> None:
+    """Let everybody work until the day is over and nothing is under way."""
+    watch = DecisionWatch(stage.kafka_bootstrap)
+    staff = {
+        station.station_id: StationStaff(stage, station.station_id, errands)
+        for station in stage.scenario.stations
+    }
+    notifier = Notifier(stage, staff, errands)
+    neighbours = [Neighbour(stage, station) for station in stage.scenario.stations]
+    for work in (watch.run(), notifier.run(), run_neighbours(neighbours)):
+        errands.create_task(work)
+    for one in staff.values():
+        errands.create_task(one.run())
+    async with asyncio.timeout(_READY_S):
+        await asyncio.gather(
+            watch.ready(),
+            notifier.ready(),
+            *(one.ready() for one in neighbours),
+            *(one.connected.wait() for one in staff.values()),
+        )
+    report("各方就位 · every actor is in place")
+    for one in staff.values():
+        errands.create_task(one.release_night_tests())
+    errands.create_task(run_disaster_feed(stage))
+    errands.create_task(run_hospitals(stage, planned, watch))
+    errands.create_task(run_vandals(stage, planned))
+    await stage.sleep_until(stage.scenario.at(stage.scenario.timeline.ends_after_h))
+    stage.curtain.set()
+    await _settle(stage)
+
+
+async def _settle(stage: Stage) -> None:
+    """Wait until nothing is under way, or for as long as the day may be waited for."""
+    quiet = 0
+    try:
+        async with asyncio.timeout(stage.scenario.timeline.settle_s):
+            while quiet < _QUIET_LOOKS:
+                quiet = 0 if stage.busy else quiet + 1
+                await asyncio.sleep(_LOOK_EVERY_S)
+    except TimeoutError:
+        stage.board.tell(
+            stage.clock.now(),
+            "request",
+            f"演示结束时仍有 {stage.busy} 件在途",
+            f"{stage.busy} errands are still under way at the end",
+        )

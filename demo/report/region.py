@@ -1,0 +1,148 @@
+"""The map: facilities by latitude and longitude, the roads between them, and what went over them.
+
+Drawn from the scenario's own coordinates; nothing is fetched.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from demo.report.style import BLOOD, GOLD, INK, LEAF, SKY, layout
+from demo.stage import Stage
+from models.facilities import Location
+
+_WIDEST = 9.0
+
+_SIDES = {
+    "shigatse-people": "bottom center",
+    "lhatse-county": "top center",
+    "sagya-county": "bottom right",
+    "dingri-county": "top left",
+}
+
+
+def plot_map(stage: Stage) -> go.Figure:
+    """Draw stations, hospitals, roads as wide as what they carried, and the epicentre.
+
+    Left the whole region with the stations, right the stricken counties with their hospitals.
+    """
+    figure = make_subplots(rows=1, cols=2, column_widths=[0.5, 0.5], horizontal_spacing=0.07)
+    carried = _count_carried(stage)
+    most = max(carried.values(), default=1)
+    for road in stage.scenario.roads:
+        units = carried[frozenset(road.between)]
+        for col in (1, 2):
+            width = 1 + _WIDEST * units / most
+            _draw_road(figure, stage, road.between, units, width=width, col=col)
+    _draw_hospitals(figure, stage, col=1, told=False)
+    _draw_hospitals(figure, stage, col=2, told=True)
+    for col in (1, 2):
+        _draw_stations(figure, stage, col=col)
+        _draw_epicentre(figure, stage, col=col)
+    figure.update_layout(layout(470))
+    figure.update_xaxes(range=[79, 93.5], title="东经 · longitude °E", col=1)
+    figure.update_yaxes(range=[26.6, 33.8], title="北纬 · latitude °N", col=1)
+    figure.update_xaxes(range=[84.9, 89.4], title="东经 · longitude °E", col=2)
+    figure.update_yaxes(range=[27.8, 29.7], col=2)
+    return figure
+
+
+def _count_carried(stage: Stage) -> Counter[frozenset[str]]:
+    carried: Counter[frozenset[str]] = Counter()
+    for hospital_id in stage.board.received.values():
+        station_id = stage.scenario.get_hospital(hospital_id).hospital.station_id
+        carried[frozenset((station_id, hospital_id))] += 1
+    for from_id, to_id in stage.board.shared.values():
+        carried[frozenset((from_id, to_id))] += 1
+    return carried
+
+
+def _find_location(stage: Stage, facility_id: str) -> Location:
+    for station in stage.scenario.stations:
+        if station.station_id == facility_id:
+            return station.location
+    return stage.scenario.get_hospital(facility_id).hospital.location
+
+
+def _draw_road(
+    figure: go.Figure,
+    stage: Stage,
+    between: tuple[str, str],
+    units: int,
+    *,
+    width: float,
+    col: int,
+) -> None:
+    near, far = (_find_location(stage, one) for one in between)
+    names = " – ".join(stage.scenario.get_names(one)[0] for one in between)
+    hours = stage.scenario.routes[between] / 3600
+    # A third point half-way: the hover text shows on points only.
+    figure.add_scatter(
+        x=[near.lon, (near.lon + far.lon) / 2, far.lon],
+        y=[near.lat, (near.lat + far.lat) / 2, far.lat],
+        mode="lines",
+        line={"color": LEAF if units else "#d1d5db", "width": width},
+        opacity=0.6,
+        hovertext=f"{names}<br>{hours:.1f} h（估算 · estimated）<br>{units} 袋 · bags",
+        hoverinfo="text",
+        showlegend=False,
+        row=1,
+        col=col,
+    )
+
+
+def _draw_stations(figure: go.Figure, stage: Stage, *, col: int) -> None:
+    stations = stage.scenario.demo_stations
+    figure.add_scatter(
+        x=[one.station.location.lon for one in stations],
+        y=[one.station.location.lat for one in stations],
+        mode="markers+text",
+        marker={"symbol": "square", "size": 15, "color": BLOOD},
+        text=[f"<b>{one.short[0]}</b><br>{one.station.altitude_m:,} m" for one in stations],
+        textposition="top center",
+        textfont={"color": INK, "size": 12},
+        hovertext=[f"{one.station.name_zh}<br>{one.station.name_en}" for one in stations],
+        hoverinfo="text",
+        name="血站 · blood stations",
+        showlegend=col == 1,
+        row=1,
+        col=col,
+    )
+
+
+def _draw_hospitals(figure: go.Figure, stage: Stage, *, col: int, told: bool) -> None:
+    hospitals = stage.scenario.hospitals
+    figure.add_scatter(
+        x=[one.hospital.location.lon for one in hospitals],
+        y=[one.hospital.location.lat for one in hospitals],
+        mode="markers+text" if told else "markers",
+        marker={"symbol": "cross", "size": 12 if told else 7, "color": SKY},
+        text=[f"{one.short[0]} {one.altitude_m:,} m" for one in hospitals],
+        textposition=[_SIDES.get(one.hospital.hospital_id, "bottom center") for one in hospitals],
+        textfont={"color": INK, "size": 12},
+        hovertext=[f"{one.hospital.name_zh}<br>{one.hospital.name_en}" for one in hospitals],
+        hoverinfo="text",
+        name="医院 · hospitals",
+        showlegend=told,
+        row=1,
+        col=col,
+    )
+
+
+def _draw_epicentre(figure: go.Figure, stage: Stage, *, col: int) -> None:
+    event = stage.scenario.event
+    figure.add_scatter(
+        x=[event.lon],
+        y=[event.lat],
+        mode="markers",
+        marker={"symbol": "star", "size": 20, "color": GOLD, "line": {"color": BLOOD, "width": 2}},
+        hovertext=f"震中 · epicentre<br>{event.lat}° N {event.lon}° E, {event.depth_km:.0f} km",
+        hoverinfo="text",
+        name="震中 · epicentre",
+        showlegend=col == 1,
+        row=1,
+        col=col,
+    )

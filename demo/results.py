@@ -1,0 +1,182 @@
+"""What the day came to, as named checks: the checker's counts, and what the demo itself must show.
+
+Pure but for reading the machine's description. A check without a goal only tells a figure.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import tomllib
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.resources import files
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from checker import Report
+from demo.actors.vandals import EXPECTED_CODES
+from demo.board import percentile
+from demo.stage import Stage
+
+SOURCES = ("stock", "donor", "neighbour")
+
+
+def read_texts() -> dict[str, dict[str, Any]]:
+    """Read the texts of figures and sections, in both languages."""
+    return tomllib.loads(files("demo").joinpath("texts.toml").read_text(encoding="utf-8"))
+
+
+_TITLES: dict[str, list[str]] = read_texts()["figures"]
+
+STAFF_STATION = "nagqu"
+STAFF_GAVE_ML = 6000
+"""What Nagqu's 25 staff gave on the day, as the station reported; the demo must arrive there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One named value against its goal.
+
+    Attributes:
+        goal: None where the value is only told.
+        title: For people, Chinese first.
+    """
+
+    name: str
+    title: str
+    value: float | int | str
+    unit: str
+    goal: float | int | None
+    holds: bool
+
+
+def _exactly(name: str, value: int, unit: str, *, goal: int) -> Figure:
+    title = _get_title(name)
+    return Figure(name=name, title=title, value=value, unit=unit, goal=goal, holds=value == goal)
+
+
+def _told(name: str, value: float, unit: str) -> Figure:
+    return Figure(name=name, title=_get_title(name), value=value, unit=unit, goal=None, holds=True)
+
+
+def _get_title(name: str) -> str:
+    return " · ".join(_TITLES[name])
+
+
+def list_figures(stage: Stage, verdict: Report) -> list[Figure]:
+    """List every check and figure of the day, the checker's first."""
+    return [
+        *(
+            Figure(
+                name=one.name,
+                title=one.title,
+                value=one.value,
+                unit=one.unit,
+                goal=one.goal,
+                holds=one.holds,
+            )
+            for one in verdict.checks
+        ),
+        *_list_demanded(stage),
+        *_list_told(stage),
+    ]
+
+
+def _list_demanded(stage: Stage) -> list[Figure]:
+    board = stage.board
+    undecided = board.count_requests()["deciding"]
+    flawed = {one.donor.donor_id for one in stage.donors.values() if one.ineligible}
+    staff_ml = sum(
+        given.volume_ml
+        for given in board.donated.values()
+        if given.staff and given.station_id == STAFF_STATION
+    )
+    missing = Counter(EXPECTED_CODES[: board.bad]) - board.quarantined
+    flawed_called = len(flawed & board.called_donors)
+    return [
+        _exactly("undecided", undecided, "requests", goal=0),
+        _exactly("bad_not_quarantined", missing.total(), "messages", goal=0),
+        _exactly("flawed_donors_called", flawed_called, "donors", goal=0),
+        _exactly("unexpected_answers", len(stage.refused.lines), "answers", goal=0),
+        _exactly("nagqu_staff_ml", staff_ml, "ml", goal=STAFF_GAVE_ML),
+    ]
+
+
+def _list_told(stage: Stage) -> list[Figure]:
+    board, ms = stage.board, stage.board.list_ms()
+    counts = board.count_requests()
+    sources = count_sources(stage)
+    donated_ml = sum(one.volume_ml for one in board.donated.values())
+    return [
+        _told("latency_p50", round(percentile(ms, 0.5), 1), "ms"),
+        _told("latency_p99", round(percentile(ms, 0.99), 1), "ms"),
+        _told("requests_sent", board.sent, "requests"),
+        _told("requests_repeated", board.repeats, "messages"),
+        *(
+            _told(f"requests_{name}", counts[name], "requests")
+            for name in sorted(counts)
+            if counts[name]
+        ),
+        _told("units_delivered", len(board.received), "units"),
+        *(_told(f"units_from_{source}", sources[source], "units") for source in SOURCES),
+        _told("donors_called", len(board.called_donors), "donors"),
+        _told("donations", len(board.donated), "donations"),
+        _told("donated_ml", donated_ml, "ml"),
+        _told("tests_failed", board.failed_tests, "units"),
+        _told("shortages", len(board.shortages), "shortages"),
+        _told("offers", board.offers, "offers"),
+        _told("transfers", len(board.transfers), "transfers"),
+        _told("units_transferred", len(board.shared), "units"),
+    ]
+
+
+def find_source(stage: Stage, unit_id: str) -> str:
+    """Return where a delivered unit came from: a neighbour, a donor called here, or the shelf."""
+    if unit_id in stage.board.shared:
+        return "neighbour"
+    return "donor" if unit_id in stage.board.donated else "stock"
+
+
+def count_sources(stage: Stage) -> Counter[str]:
+    """Count delivered units by where they came from."""
+    return Counter(find_source(stage, unit_id) for unit_id in stage.board.received)
+
+
+def list_waiting(stage: Stage) -> list[tuple[str, str]]:
+    """List requests that have not ended, each with what it waits for."""
+    return sorted(
+        (request_id, view.waiting_for)
+        for request_id, view in stage.board.requests.items()
+        if view.waiting_for
+    )
+
+
+def write_result(path: Path, figures: list[Figure], *, started_at: datetime) -> None:
+    """Write the results as data."""
+    result = {
+        "target": "demo",
+        "commit": _find_commit(),
+        "started_at": started_at.isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {cpu_count()} cores, "
+        f"Python {platform.python_version()}",
+        "holds": all(figure.holds for figure in figures),
+        "checks": [asdict(figure) for figure in figures],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _find_commit() -> str:
+    """Return the commit of this tree; empty where it is no git checkout."""
+    command = ["git", "rev-parse", "--short=12", "HEAD"]
+    try:
+        answer = subprocess.run(  # noqa: S603 - our own words, no input
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return ""
+    return answer.stdout.strip()

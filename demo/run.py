@@ -1,0 +1,225 @@
+"""One demo from beginning to end: the system, the evening before, the day, the check, the report.
+
+Owns the embedded services of the demo, in a folder of their own that is made anew for each run: no
+record of an earlier run can be in what is checked. Jars and programs are cached outside of it.
+
+Concurrency: the system is started and stopped in threads; everything else is one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import PostgresDsn
+from rich.console import Console
+
+from checker import check
+from checker.report import Report as Verdict
+from demo.board import Board
+from demo.casualties import PlannedRequest, plan_requests
+from demo.evening import register
+from demo.live import show
+from demo.people import make_donors
+from demo.play import play
+from demo.report import write_report
+from demo.rest import wait_for_rest
+from demo.results import Figure, list_figures, write_result
+from demo.scenario import Scenario, read_scenario
+from demo.sending import Refused, SentLog
+from demo.shelves import make_stock
+from demo.stage import KeyName, Stage, open_doors
+from demo.story import Storyteller
+from demo.summary import print_summary
+from models.errors import ConfigurationError
+from streams.clock import ScaledClock, SystemClock
+from streams.settings import Settings
+from streams.wire.producer import KafkaPublisher
+
+if TYPE_CHECKING:
+    from cli.system import LocalSystem
+
+_REST_S = 30.0
+"""A machine that is short of breath may be this far behind; what is later counts as lost."""
+
+_WORKERS = ("urgent", "supply")
+
+
+def run_demo(
+    *,
+    name: str,
+    settings: Settings,
+    out: Path = Path("build/demo"),
+    json: bool = False,
+    changes: Callable[[Scenario], Scenario] | None = None,
+) -> int:
+    """Run a demo and write its results.
+
+    Args:
+        name: Folder of the scenario.
+        settings: Of which `state_dir` alone counts.
+        out: Folder of `result.json`, `report.html` and `sent.jsonl`.
+        json: Print the results as JSON and nothing else to standard output.
+        changes: Changes the scenario before it is played; tests shorten it.
+
+    Returns:
+        0 if every check holds, else 1.
+
+    Raises:
+        ConfigurationError: There is no demo of that name.
+        ServicesUnavailableError: Kafka or PostgreSQL cannot be had on this machine.
+    """
+    try:
+        scenario = read_scenario(name)
+    except KeyError as error:
+        raise ConfigurationError("demo_unknown", name=name) from error
+    scenario = changes(scenario) if changes else scenario
+    console = Console(stderr=json)
+    out.mkdir(parents=True, exist_ok=True)
+    figures = asyncio.run(_run(scenario, settings=settings, out=out, console=console))
+    if json:
+        sys.stdout.write((out / "result.json").read_text(encoding="utf-8"))
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+async def _run(
+    scenario: Scenario, *, settings: Settings, out: Path, console: Console
+) -> list[Figure]:
+    started_at = SystemClock().now()
+
+    def report(text: str) -> None:
+        gone_s = (SystemClock().now() - started_at).total_seconds()
+        console.print(f"[dim]{gone_s:5.1f} s[/dim]  {text}", highlight=False)
+
+    report(f"[bold]{scenario.title_zh} · {scenario.title_en}[/bold]")
+    report("库存、献血者与申请均为合成数据 · stock, donors and requests are synthetic")
+    planned = plan_requests(scenario)
+    async with _running(scenario, settings, report) as (system, clock):
+        stage, verdict = await _play_and_check(
+            scenario, planned, system=system, clock=clock, out=out, console=console, report=report
+        )
+    figures = list_figures(stage, verdict)
+    write_result(out / "result.json", figures, started_at=started_at)
+    report("撰写报告 · writing the report")
+    write_report(
+        out / "report.html", stage, figures=figures, verdict=verdict, started_at=started_at
+    )
+    print_summary(console, stage, figures=figures, verdict=verdict, out=out)
+    return figures
+
+
+@asynccontextmanager
+async def _running(
+    scenario: Scenario, settings: Settings, report: Callable[[str], None]
+) -> AsyncIterator[tuple[LocalSystem, ScaledClock]]:
+    """Start services and processes on a new state folder; end them all with the block."""
+    from cli.system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
+    from deploy.embedded.services import EmbeddedServices  # noqa: PLC0415 - an optional extra
+
+    state = (settings.state_dir / "demo").resolve()
+    services = EmbeddedServices(state, report=report, owner_pid=os.getpid())
+    await asyncio.to_thread(services.destroy)
+    try:
+        endpoints = await asyncio.to_thread(services.up)
+        clock = ScaledClock(
+            start=scenario.event.occurred_at,
+            real_start=SystemClock().now() + timedelta(seconds=scenario.timeline.lead_s),
+            speed=scenario.timeline.speed,
+        )
+        own = Settings(
+            kafka_bootstrap=endpoints.kafka_bootstrap,
+            postgres_dsn=PostgresDsn(endpoints.postgres_dsn),
+            state_dir=state,
+            gateway_port=0,
+            log_level=settings.log_level,
+        )
+        system = LocalSystem(own, clock=clock, report=report)
+        try:
+            await asyncio.to_thread(system.start)
+            yield system, clock
+        finally:
+            await asyncio.to_thread(system.stop)
+    finally:
+        await asyncio.to_thread(services.down)
+
+
+async def _play_and_check(
+    scenario: Scenario,
+    planned: tuple[PlannedRequest, ...],
+    *,
+    system: LocalSystem,
+    clock: ScaledClock,
+    out: Path,
+    console: Console,
+    report: Callable[[str], None],
+) -> tuple[Stage, Verdict]:
+    report("发放密钥 · making keys")
+    keys = await asyncio.to_thread(_make_keys, scenario, system)
+    endpoints, refused = system.endpoints, Refused()
+    sent = SentLog(out / "sent.jsonl")
+    publisher = KafkaPublisher(bootstrap=endpoints.kafka_bootstrap, client_id="demo-hospitals")
+    await publisher.start()
+    try:
+        async with open_doors(url=endpoints.gateway_url, keys=keys, refused=refused) as doors:
+            stage = Stage(
+                scenario=scenario,
+                clock=clock,
+                gateway_url=endpoints.gateway_url,
+                kafka_bootstrap=endpoints.kafka_bootstrap,
+                doors=doors,
+                publisher=publisher,
+                sent=sent,
+                board=Board(storyteller=Storyteller(scenario)),
+                refused=refused,
+                donors={one.donor.donor_id: one for one in make_donors(scenario)},
+                stock=make_stock(scenario),
+            )
+            report("登记机构、名册与库存 · registering facilities, reserves and stock")
+            await register(stage)
+            report(f"地震将至 · the earthquake comes in {_tell_wait(stage):.0f} s")
+            async with show(stage, console):
+                await play(stage, planned, report=report)
+            report("等待各进程处理完毕 · waiting for the workers to come to rest")
+            probes = [endpoints.probes[name] for name in _WORKERS]
+            if not await wait_for_rest(probes, patience_s=_REST_S):
+                report("[yellow]仍有消息在途 · messages are still on their way[/]")
+    finally:
+        await publisher.stop()
+        sent.close()
+    # Nothing may move while it is judged: the workers end, and publish what they committed.
+    for process in _WORKERS:
+        await asyncio.to_thread(system.kill, process, hard=False)
+    report("独立核查 · the independent check")
+    verdict = await check(
+        kafka_bootstrap=endpoints.kafka_bootstrap,
+        postgres_dsn=endpoints.postgres_dsn,
+        sent=sent.path,
+        as_of=None,
+    )
+    return stage, verdict
+
+
+def _tell_wait(stage: Stage) -> float:
+    return stage.clock.real_s_until(stage.scenario.event.occurred_at)
+
+
+def _make_keys(scenario: Scenario, system: LocalSystem) -> dict[KeyName, str]:
+    """Make one key for everybody who calls the gateway."""
+    hospitals = [one.hospital.hospital_id for one in scenario.hospitals]
+    stations = [station.station_id for station in scenario.stations]
+    names: list[KeyName] = [
+        ("dispatcher", ""),
+        ("disaster", ""),
+        *(("hospital", name) for name in hospitals),
+        *((scope, name) for scope in ("station", "neighbour") for name in stations),
+    ]
+    return {
+        (scope, facility): system.create_key(scope, facility_id=facility or None, label="demo")
+        for scope, facility in names
+    }

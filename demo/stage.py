@@ -1,0 +1,80 @@
+"""The stage that all actors share: the scenario, the simulated clock, their keys, what is seen.
+
+Owns nothing of the system; holds the addresses at which the public reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from demo.board import Board
+from demo.people import DemoDonor
+from demo.scenario import Scenario
+from demo.sending import Door, Refused, SentLog
+from models.events.stock import CountedUnit
+from streams.clock import ScaledClock
+from streams.wire.producer import KafkaPublisher
+
+KeyName = tuple[str, str]
+"""Scope and facility; the facility is empty for dispatchers and disaster feeds."""
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """Everything that actors need.
+
+    Attributes:
+        doors: One way into the gateway per key.
+        curtain: Set when the day is over; actors begin nothing new then.
+        busy: Things under way that the day still waits for, such as a bag on the road.
+    """
+
+    scenario: Scenario
+    clock: ScaledClock
+    gateway_url: str
+    kafka_bootstrap: str
+    doors: Mapping[KeyName, Door]
+    publisher: KafkaPublisher
+    sent: SentLog
+    board: Board
+    refused: Refused
+    donors: Mapping[str, DemoDonor]
+    stock: Sequence[CountedUnit]
+    curtain: asyncio.Event = field(default_factory=asyncio.Event)
+    busy: int = 0
+
+    def door(self, scope: str, facility_id: str = "") -> Door:
+        return self.doors[scope, facility_id]
+
+    async def sleep_until(self, instant: datetime) -> None:
+        """Sleep to a simulated instant; returns at once if it has passed."""
+        await asyncio.sleep(self.clock.real_s_until(instant))
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep so many simulated seconds."""
+        await self.sleep_until(self.clock.now() + timedelta(seconds=seconds))
+
+    async def sleep_or_curtain(self, seconds: float) -> bool:
+        """Sleep so many simulated seconds; return False if the day ended meanwhile."""
+        real_s = seconds / self.clock.speed
+        try:
+            await asyncio.wait_for(self.curtain.wait(), real_s)
+        except TimeoutError:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def open_doors(
+    *, url: str, keys: Mapping[KeyName, str], refused: Refused
+) -> AsyncIterator[Mapping[KeyName, Door]]:
+    """Open one connection pool per key, and close them all."""
+    async with AsyncExitStack() as stack:
+        doors = {}
+        for name, key in keys.items():
+            doors[name] = await stack.enter_async_context(Door(url=url, key=key, refused=refused))
+        yield doors

@@ -1,0 +1,135 @@
+"""Published events as lines that people read, in both languages. Pure.
+
+Every line is about something that changed; an event that changes nothing people look for has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from demo.scenario import Scenario
+from models.alerts import Activation, ActivationStatus
+from models.events.alerts import ActivationOpened, ActivationRevised, ActivationStoodDown
+from models.events.base import EventData
+from models.events.donors import CallOutIssued
+from models.events.shortages import (
+    ShortageCleared,
+    ShortageDeclared,
+    TransferAgreed,
+    TransferCompleted,
+)
+from models.shortages import Shortage, ShortageLevel, Transfer, TransferStatus
+
+LEVELS_ZH = {
+    ShortageLevel.GREEN: "绿",
+    ShortageLevel.YELLOW: "黄",
+    ShortageLevel.ORANGE: "橙",
+    ShortageLevel.RED: "红",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the day's story, for the ticker and the timeline.
+
+    Attributes:
+        kind: `alert`, `activation`, `wave`, `shortage`, `transfer` or `request`.
+    """
+
+    at: datetime
+    kind: str
+    zh: str
+    en: str
+
+
+class Storyteller:
+    """Tells events with the names of the scenario.
+
+    Args:
+        scenario: Where the short names stand.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._get_names = scenario.get_names
+
+    def find_moment(self, event: EventData, at: datetime) -> Moment | None:
+        """Return the line of an event; None if it is not worth one."""
+        match event:
+            case (
+                ActivationOpened(activation=one)
+                | ActivationRevised(activation=one)
+                | ActivationStoodDown(activation=one)
+            ):
+                return self._tell_activation(one, at)
+            case CallOutIssued():
+                return self._tell_wave(event, at)
+            case ShortageDeclared(shortage=one):
+                return self._tell_shortage(one, at)
+            case ShortageCleared(shortage=one):
+                return self._tell_cleared(one, at)
+            case TransferAgreed(transfer=one) | TransferCompleted(transfer=one):
+                return self._tell_transfer(one, at)
+            case _:
+                return None
+
+    def _tell_activation(self, one: Activation, at: datetime) -> Moment:
+        zh, en = self._get_names(one.station_id)
+        if one.status is ActivationStatus.STOOD_DOWN:
+            return Moment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
+        return Moment(
+            at=at,
+            kind="activation",
+            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次",
+            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted",
+        )
+
+    def _tell_wave(self, event: CallOutIssued, at: datetime) -> Moment:
+        zh, en = self._get_names(event.station_id)
+        people = len(event.calls)
+        return Moment(
+            at=at,
+            kind="wave",
+            zh=f"{zh}第 {event.wave} 波呼叫 {people} 人（需 {event.donations_wanted} 人次）",
+            en=f"{en} wave {event.wave}: {people} called for {event.donations_wanted} donations",
+        )
+
+    def _tell_shortage(self, one: Shortage, at: datetime) -> Moment:
+        zh, en = self._get_names(one.station_id)
+        spec = one.component.spec
+        return Moment(
+            at=at,
+            kind="shortage",
+            zh=f"{zh}短缺 {spec.zh} {one.group}，缺 {one.units_missing}（{LEVELS_ZH[one.level]}）",
+            en=f"{en} short of {spec.en} {one.group}: {one.units_missing} missing ({one.level})",
+        )
+
+    def _tell_cleared(self, one: Shortage, at: datetime) -> Moment:
+        zh, en = self._get_names(one.station_id)
+        spec = one.component.spec
+        return Moment(
+            at=at,
+            kind="shortage",
+            zh=f"{zh} {spec.zh} {one.group} 短缺解除",
+            en=f"{en}: {spec.en} {one.group} no longer short",
+        )
+
+    def _tell_transfer(self, one: Transfer, at: datetime) -> Moment:
+        (from_zh, from_en), (to_zh, to_en) = (
+            self._get_names(one.from_station_id),
+            self._get_names(one.to_station_id),
+        )
+        steps = {
+            TransferStatus.AGREED: ("商定调剂", "agreed"),
+            TransferStatus.COMPLETED: ("调剂到达", "arrived"),
+            TransferStatus.CANCELLED: ("调剂取消", "cancelled"),
+            TransferStatus.IN_TRANSIT: ("调剂在途", "on the road"),
+        }
+        zh, en = steps[one.status]
+        units = len(one.unit_ids)
+        return Moment(
+            at=at,
+            kind="transfer",
+            zh=f"{from_zh} → {to_zh} {zh} {units} 单位",
+            en=f"{from_en} → {to_en}: {units} units {en}",
+        )

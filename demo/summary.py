@@ -1,0 +1,55 @@
+"""The last page on the terminal: every figure with its verdict, and what still waits for what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from checker import Report
+from demo.results import Figure, list_waiting
+from demo.stage import Stage
+
+_EXAMPLES = 5
+
+
+def print_summary(
+    console: Console, stage: Stage, *, figures: list[Figure], verdict: Report, out: Path
+) -> None:
+    """Print the checks, the figures, what went wrong, and where the report lies."""
+    console.print(_table("核查 · Checks", [one for one in figures if one.goal is not None]))
+    console.print(_table("数字 · Figures", [one for one in figures if one.goal is None]))
+    for failed in verdict.list_failed():
+        console.print(f"[bold red]✗ {failed.title}[/]")
+        for example in failed.examples[:_EXAMPLES]:
+            console.print(f"    {example.subject}: {example.told}", markup=False)
+    for line in stage.refused.lines[:_EXAMPLES]:
+        console.print(f"    {line}", markup=False)
+    waiting = Counter(what for _, what in list_waiting(stage))
+    if waiting:
+        told = ", ".join(f"{count} × {what}" for what, count in waiting.items())
+        console.print(f"未了结的申请等待 · requests not ended wait for: {told}")
+    console.print(f"报告 · report  {out / 'report.html'}\n数据 · data    {out / 'result.json'}")
+    if all(figure.holds for figure in figures):
+        console.print("[bold green]✔ 全部通过 · every check holds[/]")
+    else:
+        failing = sum(not figure.holds for figure in figures)
+        console.print(f"[bold red]✗ {failing} 项不通过 · {failing} checks fail[/]")
+
+
+def _table(title: str, figures: list[Figure]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("项目 · what")
+    table.add_column("值 · value", justify="right")
+    table.add_column("目标 · goal", justify="right")
+    table.add_column("结论 · verdict")
+    for one in figures:
+        verdict = "[dim]仅告知 · told[/]"
+        if one.goal is not None:
+            verdict = "[green]通过 · holds[/]" if one.holds else "[bold red]不通过 · FAILS[/]"
+        goal = "–" if one.goal is None else f"{one.goal:,}"
+        value = one.value if isinstance(one.value, str) else f"{one.value:,}"
+        table.add_row(one.title, f"{value} {one.unit}", goal, verdict)
+    return table

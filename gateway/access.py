@@ -1,0 +1,76 @@
+"""Who is asking, and what each scope may do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from models.errors import ContractError, DomainRefusal
+from streams.store.keys import KeyScope
+
+PRINCIPAL = "xuelian.principal"
+"""Where the middleware leaves the principal in the ASGI scope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The holder of a verified key.
+
+    Attributes:
+        facility_id: The hospital or station it speaks for; None for dispatchers and feeds.
+    """
+
+    key_id: str
+    scope: KeyScope
+    facility_id: str | None
+
+    @property
+    def is_dispatcher(self) -> bool:
+        return self.scope is KeyScope.DISPATCHER
+
+    @property
+    def own_hospital(self) -> str | None:
+        return self.facility_id if self.scope is KeyScope.HOSPITAL else None
+
+    @property
+    def own_station(self) -> str | None:
+        is_station = self.scope in {KeyScope.STATION, KeyScope.NEIGHBOUR}
+        return self.facility_id if is_station else None
+
+    def ensure_speaks_for(self, facility_id: str) -> None:
+        """Raise DomainRefusal unless it is its own facility; a dispatcher speaks for all."""
+        if not self.is_dispatcher and self.facility_id != facility_id:
+            raise DomainRefusal("facility_not_yours", facility_id=facility_id)
+
+
+def get_principal(request: Request) -> Principal:
+    """Return who is asking.
+
+    Raises:
+        ContractError: `api_key_missing`; only where the middleware does not stand before.
+    """
+    principal = request.scope.get(PRINCIPAL)
+    if not isinstance(principal, Principal):
+        raise ContractError("api_key_missing")
+    return principal
+
+
+def ensure_scope(principal: Principal, allowed: frozenset[KeyScope]) -> None:
+    """Raise DomainRefusal unless the scope is one of those allowed."""
+    if principal.scope not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise DomainRefusal("scope_not_allowed", scope=principal.scope, allowed=names)
+
+
+def allow(*scopes: KeyScope) -> Callable[[Request], Awaitable[Principal]]:
+    """Make a dependency that gives the principal, if its scope is one of these."""
+    allowed = frozenset(scopes)
+
+    async def authorize(request: Request) -> Principal:
+        principal = get_principal(request)
+        ensure_scope(principal, allowed)
+        return principal
+
+    return authorize

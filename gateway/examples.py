@@ -1,0 +1,187 @@
+"""Examples of every body, as the OpenAPI document shows them; a test validates each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Examples = dict[str, Any]
+
+
+def _one(summary: str, value: object) -> Examples:
+    return {"example": {"summary": summary, "value": value}}
+
+
+REQUEST: Examples = {
+    "unknown_patient": {
+        "summary": "未定型的大出血患者 · a bleeding patient of unknown group",
+        "value": {
+            "patient": {"reference": "bed-3", "sex": "female", "age_years": 34},
+            "priority": "life_threatening",
+            "needed_by": "2025-01-07T10:30:00+08:00",
+            "massive_transfusion_packs": 1,
+        },
+    },
+    "known_patient": {
+        "summary": "已定型，去白红细胞 · known group, leukoreduced red cells",
+        "value": {
+            "patient": {"reference": "case-118", "group": "A+", "antibodies": ["E"]},
+            "priority": "urgent",
+            "needed_by": "2025-01-07T12:00:00+08:00",
+            "lines": [
+                {
+                    "line_no": 1,
+                    "component": "red_cells",
+                    "quantity": 4,
+                    "attributes": {"leukoreduced": True},
+                }
+            ],
+            "note": "手术室 2 · theatre 2",
+        },
+    },
+}
+AMENDMENT = _one(
+    "改为 6 单位 · six units instead",
+    {"lines": [{"line_no": 1, "component": "red_cells", "quantity": 6}]},
+)
+CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
+ALERT = _one(
+    "定日地震 · the Dingri earthquake",
+    {
+        "alert_id": "us6000pi9w-4",
+        "event_key": "us6000pi9w",
+        "revision": 4,
+        "headline": "M 7.1 - Southern Tibetan Plateau",
+        "source": "USGS PAGER",
+        "sent_at": "2025-01-07T02:40:00Z",
+        "occurred_at": "2025-01-07T01:05:16Z",
+        "location": {"lat": 28.639, "lon": 87.361},
+        "depth_km": 10,
+        "magnitude": 7.1,
+        "exposures": [{"mmi": 8, "population": 11000}, {"mmi": 7, "population": 34000}],
+        "casualties": {"dead": 126, "injured": 188},
+    },
+)
+_UNIT = {
+    "unit_id": "W1234-25-000017-RC",
+    "donation_id": "W1234-25-000017",
+    "component": "red_cells",
+    "group": "O+",
+    "volume_ml": 200,
+    "collected_at": "2025-01-02T09:00:00+08:00",
+    "expires_at": "2025-02-05T23:59:59+08:00",
+    "leukoreduced": True,
+    "released": True,
+}
+STOCK = _one("一次盘点 · a count", {"counted_at": "2025-01-07T08:00:00+08:00", "units": [_UNIT]})
+STOCK_CSV = (
+    "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,leukoreduced,released\n"
+    "W1234-25-000017-RC,W1234-25-000017,red_cells,O+,200,"
+    "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00,true,true\n"
+)
+CHANGE: Examples = {
+    "released": {
+        "summary": "检验合格放行 · released by its tests",
+        "value": {
+            "unit_id": "W1234-25-000018-RC",
+            "change": "released",
+            "happened_at": "2025-01-07T09:00:00+08:00",
+            "results": {"serology_nonreactive": True, "nat_nonreactive": True, "group": "O+"},
+        },
+    },
+    "issued": {
+        "summary": "已发出 · issued under its promise",
+        "value": {
+            "unit_id": "W1234-25-000017-RC",
+            "change": "issued",
+            "happened_at": "2025-01-07T09:40:00+08:00",
+            "epoch": 1,
+        },
+    },
+}
+DONORS = _one(
+    "名册 · a register",
+    {
+        "donors": [
+            {
+                "donor_id": "nagqu-0042",
+                "name": "示例",
+                "contact": "+86 000 0000 0000",
+                "group": "B+",
+                "sex": "female",
+                "born_on": "1992-05-31",
+                "weight_kg": 58,
+                "location": {"lat": 31.476, "lon": 92.051},
+                "consented_at": "2024-06-01T10:00:00+08:00",
+            }
+        ]
+    },
+)
+DONORS_CSV = (
+    "donor_id,name,contact,group,sex,born_on,weight_kg,lat,lon,staff,consented_at\n"
+    "nagqu-0042,示例,+86 000 0000 0000,B+,female,1992-05-31,58,31.476,92.051,no,"
+    "2024-06-01T10:00:00+08:00\n"
+)
+ANSWER: Examples = {
+    "accepted": {
+        "summary": "答应来 · will come",
+        "value": {
+            "answer": "accepted",
+            "answered_at": "2025-01-07T09:20:00+08:00",
+            "eta_s": 1800,
+        },
+    },
+    "donated": {
+        "summary": "已献血 · gave",
+        "value": {
+            "answer": "donated",
+            "answered_at": "2025-01-07T10:30:00+08:00",
+            "donation": {
+                "unit_id": "W1234-25-000101-WB",
+                "donation_id": "W1234-25-000101",
+                "component": "whole_blood",
+                "group": "B+",
+                "volume_ml": 240,
+                "collected_at": "2025-01-07T10:25:00+08:00",
+                "expires_at": "2025-02-11T23:59:59+08:00",
+            },
+        },
+    },
+}
+OFFER = _one(
+    "提供 10 单位 · ten units",
+    {
+        "shortage_id": "6f5a7c2e-3b0d-5e0a-9d43-8d2f1c6b7a10",
+        "to_station_id": "shigatse",
+        "component": "red_cells",
+        "group": "O+",
+        "quantity": 10,
+        "valid_until": "2025-01-07T14:00:00+08:00",
+    },
+)
+STATION = _one(
+    "那曲 · Nagqu",
+    {
+        "station_id": "nagqu",
+        "name_zh": "那曲市中心血站",
+        "name_en": "Nagqu Blood Station",
+        "location": {"lat": 31.476, "lon": 92.051},
+        "altitude_m": 4500,
+        "daily_demand": {"red_cells": 3.5},
+        "policy": {"neighbours": ["ngari", "lhasa"]},
+    },
+)
+HOSPITAL = _one(
+    "定日 · Dingri",
+    {
+        "hospital_id": "dingri-county",
+        "name_zh": "定日县人民医院",
+        "name_en": "Dingri County Hospital",
+        "location": {"lat": 28.661, "lon": 87.126},
+        "station_id": "shigatse",
+        "can_thaw": False,
+    },
+)
+ROUTES = _one(
+    "已知的行程 · a known journey",
+    {"routes": [{"from_id": "shigatse", "to_id": "dingri-county", "eta_s": 14400}]},
+)

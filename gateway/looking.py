@@ -1,0 +1,100 @@
+"""Look in PostgreSQL what became of events: all that wait are asked for in one query.
+
+A look never comes before an event is published and never holds one up. While PostgreSQL is away or
+slow nobody learns anything from here, and it is left alone for a while.
+
+Concurrency: one event loop. `run` is the only task that asks; callers wait on futures. So a burst
+of requests costs a few queries, and never more than one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from gateway.metrics import GatewayMetrics
+from models.errors import TransientError
+from streams.store.reading import EventName, Fate, PgReading
+
+log = structlog.get_logger(__name__)
+
+LOOK_LIMIT_S = 0.3
+"""A look may hold up an answer for so long; usually it takes a millisecond."""
+
+PAUSE_S = 2.0
+"""After a failed look PostgreSQL is left alone for so long."""
+
+MAX_BATCH = 256
+
+Fates = dict[EventName, Fate]
+
+
+class Looking:
+    """Answers what became of events, as far as PostgreSQL can tell in time."""
+
+    def __init__(
+        self, *, reading: PgReading, metrics: GatewayMetrics, monotonic: Callable[[], float]
+    ) -> None:
+        self._reading = reading
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._waiting: list[tuple[EventName, asyncio.Future[Fate | None]]] = []
+        self._asked = asyncio.Event()
+        self._look_again_at = 0.0
+
+    async def find_fate(self, name: EventName) -> Fate | None:
+        """Return what became of an event; None if it was not taken in yet, or nobody can tell."""
+        if self._monotonic() < self._look_again_at:
+            self._metrics.lookups.labels("away").inc()
+            return None
+        future: asyncio.Future[Fate | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((name, future))
+        self._asked.set()
+        return await future
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        try:
+            while True:
+                await self._asked.wait()
+                self._asked.clear()
+                while self._waiting:
+                    batch = self._waiting[:MAX_BATCH]
+                    del self._waiting[:MAX_BATCH]
+                    await self._answer(batch)
+        finally:
+            # Nobody answers any more: whoever asks from now on learns nothing, and at once.
+            self._look_again_at = float("inf")
+            self._give_up(self._waiting)
+
+    async def _answer(self, batch: list[tuple[EventName, asyncio.Future[Fate | None]]]) -> None:
+        try:
+            fates = await self._ask([name for name, _ in batch])
+            for name, future in batch:
+                if fates is not None and not future.done():
+                    future.set_result(self._count(fates.get(name)))
+        finally:
+            self._give_up(batch)
+
+    def _count(self, fate: Fate | None) -> Fate | None:
+        self._metrics.lookups.labels("repeat" if fate else "new").inc()
+        return fate
+
+    async def _ask(self, names: list[EventName]) -> Fates | None:
+        try:
+            async with asyncio.timeout(LOOK_LIMIT_S):
+                return await self._reading.list_fates(names)
+        except (TransientError, TimeoutError) as error:
+            self._look_again_at = self._monotonic() + PAUSE_S
+            log.warning("repeats_not_looked_up", events=len(names), error=repr(error))
+            self._give_up(self._waiting)
+            self._waiting.clear()
+            return None
+
+    def _give_up(self, batch: list[tuple[EventName, asyncio.Future[Fate | None]]]) -> None:
+        for _, future in batch:
+            if not future.done():
+                self._metrics.lookups.labels("away").inc()
+                future.set_result(None)

@@ -1,0 +1,117 @@
+"""Pure ASGI middleware: measure, verify the key, bound the body. In this order, outermost first.
+
+Everything under `/v1` needs a key; a route cannot forget it. The body is counted while it is read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway import problems
+from gateway.access import PRINCIPAL
+from gateway.auth import Authenticator
+from gateway.metrics import GatewayMetrics
+from models.errors import ContractError, XuelianError
+from models.topics import MAX_MESSAGE_BYTES
+
+PROTECTED = "/v1/"
+_BEARER = b"bearer "
+
+
+class BodyTooLargeError(HTTPException):
+    """The body is larger than a record may be. The framework lets an HTTPException by."""
+
+    def __init__(self, found: int) -> None:
+        self.found = found
+        super().__init__(status_code=413)
+
+
+class Measured:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: GatewayMetrics,
+        monotonic: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = self._monotonic()
+
+        async def count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "(none)")
+                method = scope["method"]
+                self._metrics.answers.labels(method, route, message["status"]).inc()
+                self._metrics.seconds.labels(method, route).observe(self._monotonic() - began)
+            await send(message)
+
+        await self._app(scope, receive, count)
+
+
+class Authenticated:
+    """Verifies the key of everything under `/v1/` and leaves the principal in the scope."""
+
+    def __init__(self, app: ASGIApp, *, authenticator: Authenticator) -> None:
+        self._app = app
+        self._authenticator = authenticator
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PROTECTED):
+            try:
+                text = _find_key(scope)
+                principal = self._authenticator.find_fresh(text)
+                if principal is None:
+                    principal = await self._authenticator.verify(text)
+            except XuelianError as error:
+                await problems.to_response(error)(scope, receive, send)
+                return
+            scope[PRINCIPAL] = principal
+        await self._app(scope, receive, send)
+
+
+def _find_key(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[: len(_BEARER)].lower() == _BEARER:
+            text: str = value[len(_BEARER) :].decode("latin-1").strip()
+            return text
+    raise ContractError("api_key_missing")
+
+
+class Bounded:
+    """Refuses a body over the limit: at once by its declared length, else while it is read."""
+
+    def __init__(self, app: ASGIApp, *, limit: int = MAX_MESSAGE_BYTES) -> None:
+        self._app = app
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
+        if declared.isdigit() and int(declared) > self._limit:
+            error = ContractError("record_too_large", found=int(declared), limit=self._limit)
+            await problems.to_response(error)(scope, receive, send)
+            return
+        read = 0
+
+        async def count() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._limit:
+                raise BodyTooLargeError(read)
+            return message
+
+        await self._app(scope, count, send)

@@ -1,0 +1,57 @@
+"""What the gateway is made of. Composed by the command that starts it, never here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from models.directory import Directory
+from models.facilities import Hospital, Station
+from streams.ports import Clock, EventPublisher, EventTail
+from streams.settings import Settings
+from streams.store.database import Database
+
+
+class Facilities(Protocol):
+    """A `ports.DirectorySource` that can also be changed."""
+
+    def current(self) -> Directory: ...
+    async def refresh(self) -> Directory: ...
+    async def put_station(self, station: Station) -> None: ...
+    async def put_hospital(self, hospital: Hospital) -> None: ...
+    async def put_routes(self, routes: Mapping[tuple[str, str], int]) -> None: ...
+
+
+class Publisher(EventPublisher, Protocol):
+    """A publisher that the gateway starts and stops with itself."""
+
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayParts:
+    """What one gateway needs.
+
+    Attributes:
+        settings: Of this process.
+        database: Opened by the caller, who also closes it.
+        publisher: Started and stopped by the gateway; its own time limit should be about 3 s, after
+            which the caller of a request is told that it is not confirmed.
+        tail: Follows what the engine publishes, to wake whoever waits.
+        clock: The one source of event times; simulated in drills.
+        directories: Hospitals, stations and routes.
+        probe_kafka: Returns if a broker answers, else raises TransientError.
+        monotonic: Real seconds, for the age of caches.
+    """
+
+    settings: Settings
+    database: Database
+    publisher: Publisher
+    tail: EventTail
+    clock: Clock
+    directories: Facilities
+    probe_kafka: Callable[[], Awaitable[None]]
+    monotonic: Callable[[], float] = time.monotonic

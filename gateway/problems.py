@@ -1,0 +1,178 @@
+"""From what went wrong to an answer: the one table of statuses, and RFC 9457 problem documents.
+
+Nothing of the inside leaves: of an error only its code, its text, and the names of the fields that
+the caller sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from starlette.responses import Response
+
+from models.errors import (
+    ConfigurationError,
+    ContractError,
+    DomainRefusal,
+    InvariantViolation,
+    TransientError,
+    XuelianError,
+)
+from models.messages import Text, render
+from models.messages.fixes import fix_of
+from models.tables import RowError
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:xuelian:problem:"
+RETRY_AFTER_S = 2
+
+STATUS_OF_FAMILY: Mapping[type[XuelianError], int] = {
+    ContractError: 400,
+    DomainRefusal: 422,
+    TransientError: 503,
+    ConfigurationError: 500,
+    InvariantViolation: 500,
+}
+
+STATUS_OF_CODE: Mapping[str, int] = {
+    "api_key_missing": 401,
+    "api_key_invalid": 401,
+    "scope_not_allowed": 403,
+    "facility_not_yours": 403,
+    "path_unknown": 404,
+    "request_unknown": 404,
+    "request_of_other_hospital": 404,
+    "call_out_unknown": 404,
+    "shortage_unknown": 404,
+    "api_key_unknown": 404,
+    "method_not_allowed": 405,
+    "request_ended": 409,
+    "line_already_issued": 409,
+    "shortage_cleared": 409,
+    "record_too_large": 413,
+    "media_type_unknown": 415,
+    "hospital_unknown": 422,
+    "idempotency_key_reused": 422,
+    "event_id_reused": 422,
+    "request_id_reused": 422,
+}
+"""Where a code says more than its family."""
+
+TITLES: Mapping[int, Text] = {
+    400: Text("请求无法理解", "Not understood"),
+    401: Text("需要有效的密钥", "A valid key is needed"),
+    403: Text("无权做这件事", "Not permitted"),
+    404: Text("没有找到", "Not found"),
+    405: Text("方法不支持", "Method not allowed"),
+    409: Text("与现状冲突", "In conflict with how things stand"),
+    413: Text("内容太大", "Too large"),
+    415: Text("内容类型不支持", "Content type not supported"),
+    422: Text("不能接受", "Not accepted"),
+    500: Text("系统内部错误", "An error of ours"),
+    503: Text("暂时不可用，请重试", "Away for the moment: try again"),
+}
+
+
+class FieldError(NamedTuple):
+    """One field that is wrong: where, which rule it broke, what to do."""
+
+    field: str
+    rule: str
+    what_to_do: Text
+
+    def to_json(self) -> dict[str, str]:
+        return {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+
+
+class InvalidContent(ContractError):
+    """Understood as a request, but its content is not valid; carries everything that is wrong."""
+
+    def __init__(self, code: str, /, fields: Sequence[FieldError]) -> None:
+        super().__init__(code, errors=len(fields))
+        self.fields = tuple(fields)
+
+
+def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
+    """Make an error of what pydantic found; the input itself is not repeated."""
+    return InvalidContent(
+        "fields_invalid",
+        [
+            FieldError(
+                field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
+                rule=str(error["msg"])[:300],
+                what_to_do=render(fix_of(str(error["type"]))),
+            )
+            for error in errors
+        ],
+    )
+
+
+def of_rows(errors: Sequence[RowError]) -> InvalidContent:
+    """Make an error of what is wrong with an imported file."""
+    fields = []
+    for error in errors:
+        told = render(error.code, error.params)
+        where = f"row {error.row}" + (f", {error.column}" if error.column else "")
+        fields.append(FieldError(field=where, rule=error.rule or told.en, what_to_do=told))
+    return InvalidContent("rows_invalid", fields)
+
+
+def status_of(error: XuelianError) -> int:
+    """Return the HTTP status of an error: by its code, else by its family."""
+    family = next(family for family in STATUS_OF_FAMILY if isinstance(error, family))
+    return STATUS_OF_CODE.get(error.code, STATUS_OF_FAMILY[family])
+
+
+def status_of_code(code: str) -> int:
+    """Return the status for a code of which the family is not known, such as of a dead letter."""
+    return STATUS_OF_CODE.get(code, 422)
+
+
+def to_response(error: XuelianError) -> Response:
+    """Make the problem document of an error."""
+    status = status_of(error)
+    fields = error.fields if isinstance(error, InvalidContent) else ()
+    if not fields and error.code.startswith("idempotency_key"):
+        told = render(error.code)
+        fields = (FieldError("Idempotency-Key", told.en, render("fix_header")),)
+    return build(status=status, code=error.code, params=error.params, fields=fields)
+
+
+def build(
+    *,
+    status: int,
+    code: str,
+    params: Mapping[str, object] | None = None,
+    fields: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Build a problem document.
+
+    Args:
+        status: HTTP status.
+        code: Names the kind of problem and its texts.
+        params: For the texts.
+        fields: Every field that is wrong.
+        headers: Beside those that the status asks for.
+    """
+    document = {
+        "type": TYPE_PREFIX + code,
+        "title": str(TITLES.get(status, TITLES[400])),
+        "status": status,
+        "detail": str(render(code, params)),
+        "code": code,
+        "errors": [field.to_json() for field in fields],
+    }
+    own: dict[str, str] = {}
+    if status == 503:  # noqa: PLR2004 - the status itself
+        own["Retry-After"] = str(RETRY_AFTER_S)
+    elif status == 401:  # noqa: PLR2004 - the same
+        own["WWW-Authenticate"] = 'Bearer realm="xuelian"'
+    return Response(
+        orjson.dumps(document),
+        status_code=status,
+        headers={**own, **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )

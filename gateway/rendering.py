@@ -1,0 +1,69 @@
+"""Bodies for people: every reason gets its texts in both languages. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from models.messages import list_texts, render
+
+
+def to_response(
+    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with JSON; instants in ISO 8601, UTC as `Z`."""
+    return Response(
+        orjson.dumps(content, option=orjson.OPT_UTC_Z),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type="application/json",
+    )
+
+
+def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """Return a code with its parameters and texts."""
+    given = dict(params or {})
+    text = render(code, given)
+    known = list_texts().get(code)
+    if "units" in given and known is not None and "{units}" not in known.en:
+        # A reason that was counted over several units tells how many.
+        return {
+            "code": code,
+            "params": given,
+            "zh": f"{text.zh}（{given['units']} 单位）",
+            "en": f"{text.en} ({given['units']} units)",
+        }
+    return {"code": code, "params": given, "zh": text.zh, "en": text.en}
+
+
+def explain_waiting(waiting_for: str) -> dict[str, Any] | None:
+    """Return what a request waits for with its texts; None when it waits for nothing."""
+    return explain(waiting_for) if waiting_for else None
+
+
+def explain_reason(reason: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `Reason`, as JSON, with its texts."""
+    return {**explain(reason["code"], reason.get("params")), "rule": reason.get("rule", "")}
+
+
+def explain_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `Decision`, as JSON, with every reason explained."""
+    return {
+        **decision,
+        "reasons": [explain_reason(reason) for reason in decision.get("reasons", ())],
+        "waiting_for": explain_waiting(decision.get("waiting_for", "")),
+        "lines": [_explain_line(line) for line in decision.get("lines", ())],
+    }
+
+
+def _explain_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **line,
+        "reserved": [
+            {**unit, "reason": explain_reason(unit["reason"])} for unit in line.get("reserved", ())
+        ],
+        "refusals": [explain_reason(reason) for reason in line.get("refusals", ())],
+    }

@@ -1,0 +1,186 @@
+"""The reserve: the register of a station's donors, the calls that went out, and their answers.
+
+Personal data goes straight to PostgreSQL and is shown to the donor's own station alone; events and
+every other caller see identifiers only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.access import Principal, allow
+from gateway.bodies import read_rows, validate
+from gateway.documents import file_body
+from gateway.documents import problems as documented
+from gateway.events_in import publish, settle_moment
+from gateway.examples import ANSWER, DONORS, DONORS_CSV
+from gateway.problems import FieldError, InvalidContent
+from gateway.rendering import to_response
+from gateway.runtime import Gateway, get_gateway
+from models.base import Identifier, Instant, Line, Value
+from models.donors import Answer, CallOutStatus, Donation
+from models.errors import ContractError, DomainRefusal, TransientError
+from models.events.donors import CallOutAnswered
+from models.imports import parse_donors_csv, parse_donors_json
+from models.messages import render
+from streams.store.keys import KeyScope
+
+router = APIRouter(tags=["donors"])
+
+Station = Annotated[Principal, Depends(allow(KeyScope.STATION))]
+Caller = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+
+LOOK_LIMIT_S = 1.0
+"""PostgreSQL counts as away if it does not answer within this time."""
+
+_DONORS_SCHEMA = {
+    "type": "object",
+    "required": ["donors"],
+    "properties": {"donors": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+class Nothing(Value):
+    """What may stand beside the rows of a register."""
+
+
+class NewAnswer(Value):
+    """What a donor answered, or what became of the visit.
+
+    Attributes:
+        donor_id: Needed only while PostgreSQL is away; must agree with the call.
+        answered_at: Needed with an Idempotency-Key; else now.
+        eta_s: Seconds until arrival; with `accepted`.
+        donation: What was given; with `donated` and no other answer.
+    """
+
+    donor_id: Identifier | None = None
+    answer: Answer
+    answered_at: Instant | None = None
+    eta_s: int | None = None
+    donation: Donation | None = None
+    reason: Line = ""
+
+
+class CallQuery(Value):
+    status: tuple[CallOutStatus, ...] = ()
+    cause_id: Identifier | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+@router.post(
+    "/v1/stations/{station_id}/donors",
+    summary="导入应急献血者名册 · Import the register of emergency donors",
+    description=(
+        "健康数据为敏感个人信息：只存入数据库，不进入消息，每次导入都有访问记录。"
+        "没有 `consented_at` 的人不会被召集。\n\n"
+        "Sensitive personal data: kept in the database alone, with an access record. Nobody "
+        "without `consented_at` is ever called. All rows or none."
+    ),
+    response_class=Response,
+    responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
+    openapi_extra={
+        "requestBody": file_body(
+            csv_example=DONORS_CSV, json_schema=_DONORS_SCHEMA, json_examples=DONORS
+        )
+    },
+)
+async def import_donors(station_id: Identifier, request: Request, principal: Station) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    donors, rest = await read_rows(
+        request,
+        rows_in="donors",
+        from_csv=lambda text: parse_donors_csv(text, station_id=station_id),
+        from_json=lambda rows: parse_donors_json(rows, station_id=station_id),
+    )
+    validate(Nothing, rest)
+    if station_id not in (await gateway.directories.refresh()).stations:
+        raise DomainRefusal("station_unknown", station_id=station_id)
+    foreign = await gateway.donors.list_foreign(
+        [donor.donor_id for donor in donors], station_id=station_id
+    )
+    if foreign:
+        told = [
+            (donor_id, render("donor_of_other_station", {"donor_id": donor_id}))
+            for donor_id in foreign
+        ]
+        raise InvalidContent(
+            "rows_invalid", [FieldError(donor_id, text.en, text) for donor_id, text in told]
+        )
+    await gateway.donors.put(donors, station_id=station_id, by=principal.key_id)
+    return to_response({"station_id": station_id, "imported": len(donors)})
+
+
+@router.get(
+    "/v1/stations/{station_id}/call-outs",
+    summary="召集名单 · The station's calls",
+    description=(
+        "只有本血站看到姓名和联系方式，每次查看都有记录 · names and contacts are shown to the "
+        "station itself alone, and each look is recorded."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_call_outs(
+    station_id: Identifier,
+    request: Request,
+    principal: Caller,
+    query: Annotated[CallQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    rows = await get_gateway(request).reading.list_call_outs(
+        station_id=station_id,
+        statuses=query.status or None,
+        cause_id=query.cause_id,
+        limit=query.limit,
+        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
+    )
+    return to_response({"call_outs": rows})
+
+
+@router.post(
+    "/v1/call-outs/{call_out_id}/answers",
+    summary="献血者的答复或到站结果 · A donor's answer, or what became of the visit",
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
+)
+async def answer_call_out(
+    call_out_id: Identifier,
+    request: Request,
+    principal: Caller,
+    answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
+) -> Response:
+    call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)
+    fields = {**dict(answer), **call}
+    fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
+    event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
+    return await publish(request, [event], source=f"station/{event.station_id}")
+
+
+async def _get_call(
+    gateway: Gateway, principal: Principal, call_out_id: str, donor_id: str | None
+) -> dict[str, Any]:
+    """Return the donor and station of a call.
+
+    While PostgreSQL is away a station that names the donor is believed; the engine checks again.
+    """
+    try:
+        async with asyncio.timeout(LOOK_LIMIT_S):
+            row = await gateway.reading.find_call_out(call_out_id)
+    except (TransientError, TimeoutError) as error:
+        if principal.own_station is None or donor_id is None:
+            raise TransientError("postgres_away") from error
+        return {"donor_id": donor_id, "station_id": principal.own_station}
+    own = principal.own_station
+    if row is None or (own is not None and own != row["station_id"]):
+        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
+    if donor_id is not None and donor_id != row["donor_id"]:
+        raise ContractError("donor_differs", call_out_id=call_out_id, donor_id=donor_id)
+    return {"donor_id": row["donor_id"], "station_id": row["station_id"]}

@@ -1,0 +1,165 @@
+"""Between stations: shortages that are open, offers that answer them, transfers that follow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Body, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.access import Principal, allow
+from gateway.bodies import validate
+from gateway.documents import problems as documented
+from gateway.events_in import publish
+from gateway.examples import OFFER
+from gateway.headers import find_idempotency_key
+from gateway.rendering import to_response
+from gateway.runtime import Gateway, get_gateway
+from models.base import Identifier, Instant, Value, derive_id
+from models.components import Component
+from models.errors import DomainRefusal, InvariantViolation, TransientError
+from models.events.shortages import OfferMade
+from models.groups import BloodGroup
+from models.shortages import Offer, ShortageStatus, TransferStatus
+from streams.store.keys import KeyScope
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(tags=["between stations"])
+
+Giver = Annotated[Principal, Depends(allow(KeyScope.NEIGHBOUR, KeyScope.STATION))]
+Viewer = Annotated[
+    Principal, Depends(allow(KeyScope.NEIGHBOUR, KeyScope.STATION, KeyScope.DISPATCHER))
+]
+
+LOOK_LIMIT_S = 1.0
+"""PostgreSQL counts as away if it does not answer within this time."""
+
+
+class ShortageQuery(Value):
+    station_id: Identifier | None = None
+    status: ShortageStatus | None = ShortageStatus.OPEN
+    component: Component | None = None
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class TransferQuery(Value):
+    station_id: Identifier | None = None
+    status: TransferStatus | None = None
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class NewOffer(Value):
+    """Units that a station would give.
+
+    Attributes:
+        to_station_id: Whose shortage it is, as its event says.
+        quantity: Fewer may be accepted.
+    """
+
+    shortage_id: Identifier
+    to_station_id: Identifier
+    component: Component
+    group: BloodGroup
+    quantity: int = Field(ge=1, le=500)
+    valid_until: Instant
+
+
+@router.get(
+    "/v1/shortages",
+    summary="短缺，最严重在前 · Shortages, worst first",
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_shortages(
+    request: Request, principal: Viewer, query: Annotated[ShortageQuery, Query()]
+) -> Response:
+    del principal  # Every station may see every shortage: that is what they are published for.
+    rows = await get_gateway(request).reading.list_shortages(
+        station_id=query.station_id,
+        status=query.status,
+        component=query.component,
+        limit=query.limit,
+    )
+    return to_response(
+        {"shortages": [{**row["body"], "opened_at": row["opened_at"]} for row in rows]}
+    )
+
+
+@router.post(
+    "/v1/offers",
+    summary="向短缺的血站提供血液 · Offer units for a shortage",
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409, 422)},
+)
+async def make_offer(
+    request: Request,
+    principal: Giver,
+    new: Annotated[NewOffer, Body(openapi_examples=OFFER)],
+) -> Response:
+    giver = principal.own_station
+    if giver is None:
+        raise InvariantViolation("key_scope_invalid", scope=principal.scope)
+    if giver == new.to_station_id:
+        raise DomainRefusal("offer_to_self")
+    await _ensure_wanted(get_gateway(request), new)
+    identity = find_idempotency_key(request) or new.model_dump_json()
+    offer_id = derive_id("offer", giver, identity)
+    offer = validate(Offer, dict(new), offer_id=offer_id, from_station_id=giver)
+    answer = await publish(
+        request, [OfferMade(offer=offer)], source=f"station/{giver}", key=offer_id
+    )
+    answer.headers["X-Offer-Id"] = offer_id
+    return answer
+
+
+@router.get(
+    "/v1/transfers",
+    summary="站间调拨 · Transfers between stations",
+    description="血站只看到自己给出和收到的 · a station sees those it gives and gets.",
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_transfers(
+    request: Request, principal: Viewer, query: Annotated[TransferQuery, Query()]
+) -> Response:
+    rows = await get_gateway(request).reading.list_transfers(
+        station_id=principal.own_station or query.station_id,
+        status=query.status,
+        limit=query.limit,
+    )
+    return to_response(
+        {
+            "transfers": [
+                {
+                    **row["body"],
+                    "status": row["status"],
+                    "updated_at": row["updated_at"],
+                    "units": row["units"] or [],
+                }
+                for row in rows
+            ]
+        }
+    )
+
+
+async def _ensure_wanted(gateway: Gateway, new: NewOffer) -> None:
+    """Refuse at once what the engine would decline; while PostgreSQL is away, let it decide."""
+    try:
+        async with asyncio.timeout(LOOK_LIMIT_S):
+            row = await gateway.reading.find_shortage(new.shortage_id)
+    except (TransientError, TimeoutError) as error:
+        log.warning("offer_not_checked", error=repr(error))
+        return
+    if row is None:
+        raise DomainRefusal("shortage_unknown", shortage_id=new.shortage_id)
+    if row["station_id"] != new.to_station_id:
+        raise DomainRefusal(
+            "shortage_elsewhere", shortage_id=new.shortage_id, station_id=row["station_id"]
+        )
+    if row["status"] == ShortageStatus.CLEARED:
+        raise DomainRefusal("shortage_cleared", shortage_id=new.shortage_id)

@@ -1,0 +1,50 @@
+"""Serve the app: uvicorn with uvloop and httptools, and streams that end when the server stops."""
+
+from __future__ import annotations
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from gateway.runtime import Gateway
+
+SHUTDOWN_S = 5
+"""Calls that wait for a decision get this long to end; the request is kept in the log anyway."""
+
+
+class GatewayServer(uvicorn.Server):
+    """Ends the event streams first: uvicorn waits for open answers before it stops the app."""
+
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+        super().__init__(config)
+        self._gateway = gateway
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._gateway.wakes.close()
+        await super().shutdown(sockets)
+
+
+def build_server(app: FastAPI, *, host: str, port: int) -> GatewayServer:
+    """Build a server for an app of `create_app`.
+
+    Args:
+        app: Made by `create_app`.
+        host: Address to listen on.
+        port: 0 picks a free one; `server.servers[0].sockets[0].getsockname()` tells which.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+    return GatewayServer(config, app.state.gateway)

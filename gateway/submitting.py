@@ -1,0 +1,236 @@
+"""Publish what a caller asks for, and tell what became of it.
+
+The order that matters: whoever waits is registered first, then the event is published and
+acknowledged by Kafka, and only then is anything answered. PostgreSQL is asked beside that, for
+repeats, under a short limit; while it is away nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from gateway.looking import Looking
+from gateway.metrics import GatewayMetrics
+from gateway.waiting import Wakes
+from models.envelope import Envelope
+from models.errors import ContractError, InvariantViolation, TransientError, XuelianError
+from models.events import EventData
+from models.topics import find_topic_of
+from streams.ports import EventPublisher
+from streams.store.reading import EventName, Fate
+
+PUBLISH_LIMIT_S = 3.0
+"""A caller is told within this time that Kafka is away; a patient's request must not hang."""
+
+FIRST_LOOK_S = 0.15
+MOST_LOOK_S = 1.0
+"""Whoever waits looks at PostgreSQL this long after publishing, then ever less often: for repeats,
+refusals, and events that the tail missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """An event that a caller sent.
+
+    Attributes:
+        event_id: The same for a repeat with the same Idempotency-Key.
+        time: Not part of the body: a repeat may have another.
+    """
+
+    event: EventData
+    event_id: str
+    source: str
+    time: datetime
+    traceparent: str | None = None
+    data: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "data", self.event.to_body())
+
+    @property
+    def topic(self) -> str:
+        return _topic_of(self.event)
+
+    def to_envelope(self) -> Envelope:
+        return Envelope(
+            id=self.event_id,
+            type=self.event.TYPE,
+            source=self.source,
+            subject=self.event.subject,
+            time=self.time,
+            key=self.event.key,
+            data=self.data,
+            traceparent=self.traceparent,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A decision, and whether the tail brought it just now or PostgreSQL knew it."""
+
+    decision: dict[str, Any]
+    fresh: bool
+    status: str | None = None
+
+
+class Submitter:
+    """Publishes submissions. Safe for concurrent tasks of one event loop."""
+
+    def __init__(
+        self,
+        *,
+        publisher: EventPublisher,
+        looking: Looking,
+        wakes: Wakes,
+        metrics: GatewayMetrics,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._publisher = publisher
+        self._looking = looking
+        self._wakes = wakes
+        self._metrics = metrics
+        self._monotonic = monotonic
+
+    async def publish(self, submissions: Sequence[Submission]) -> None:
+        """Publish events of one topic, in order, and return when Kafka has them all.
+
+        Raises:
+            TransientError: Not confirmed; sending the same again is safe.
+            ContractError: One is too large; nothing was sent.
+        """
+        envelopes = [submission.to_envelope() for submission in submissions]
+        try:
+            async with asyncio.timeout(PUBLISH_LIMIT_S):
+                await self._publisher.publish(submissions[0].topic, envelopes)
+        except TimeoutError as error:
+            raise TransientError("kafka_away") from error
+
+    async def submit(self, submission: Submission, *, wait_s: float) -> Answered | Fate | None:
+        """Publish an event about a request.
+
+        Args:
+            submission: What is sent.
+            wait_s: How long to wait for the decision; 0 returns at once.
+
+        Returns:
+            Its decision, or its fate if it was quarantined; None if neither is known yet.
+
+        Raises:
+            TransientError: Not confirmed by Kafka; sending the same again is safe.
+            ContractError: `idempotency_key_reused`: its key was used before for other content.
+        """
+        if not wait_s:
+            return await self._submit_now(submission)
+        with self._wakes.expect(submission.event_id) as decided:
+            await self.publish([submission])
+            return await self._wait(submission, decided, wait_s)
+
+    async def submit_plain(self, submissions: Sequence[Submission]) -> Fate | None:
+        """Publish events that no decision answers, and look for repeats of them.
+
+        Returns:
+            The first one that is a repeat of something quarantined; None if there is none.
+
+        Raises:
+            TransientError: Not confirmed by Kafka; sending the same again is safe.
+            ContractError: `idempotency_key_reused`: the key was used before for other content.
+        """
+        await self.publish(submissions)
+        for submission in submissions:
+            fate = await self._find_fate(submission)
+            judged = _judge(submission, fate)
+            if isinstance(judged, Fate):
+                return judged
+        return None
+
+    async def find_known(self, submission: Submission) -> Answered | Fate | None:
+        """Return what became of an event that may have been sent before; publishes nothing.
+
+        Raises:
+            ContractError: `idempotency_key_reused`: its key was used before for other content.
+        """
+        return _judge(submission, await self._find_fate(submission))
+
+    async def _submit_now(self, submission: Submission) -> Answered | Fate | None:
+        """Publish, and look for a repeat meanwhile."""
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._find_fate(submission))
+            failure = await self._try_publish(submission)
+            if failure is not None:
+                looking.cancel()
+        if failure is not None:
+            raise failure
+        return _judge(submission, looking.result())
+
+    async def _try_publish(self, submission: Submission) -> XuelianError | None:
+        try:
+            await self.publish([submission])
+        except (TransientError, ContractError) as error:
+            return error
+        return None
+
+    async def _wait(
+        self, submission: Submission, decided: asyncio.Future[Envelope], wait_s: float
+    ) -> Answered | Fate | None:
+        ends_at = self._monotonic() + wait_s
+        pause_s = FIRST_LOOK_S
+        while (left_s := ends_at - self._monotonic()) > 0:
+            done, _ = await asyncio.wait([decided], timeout=min(pause_s, left_s))
+            if done:
+                self._metrics.waits.labels("decided").inc()
+                return Answered(decision=_decision_of(decided.result()), fresh=True)
+            fate = _judge(submission, await self._find_fate(submission))
+            if fate is not None:
+                self._metrics.waits.labels("found").inc()
+                return fate
+            pause_s = min(pause_s * 2, MOST_LOOK_S)
+        self._metrics.waits.labels("timed_out").inc()
+        return None
+
+    async def _find_fate(self, submission: Submission) -> Fate | None:
+        return await self._looking.find_fate(
+            EventName(
+                reader=_reader_of(submission.event),
+                source=submission.source,
+                event_id=submission.event_id,
+                request_id=submission.event.subject,
+            )
+        )
+
+
+def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
+    if fate is None:
+        return None
+    if fate.digest != sha256(submission.data).hexdigest():
+        raise ContractError("idempotency_key_reused")
+    if fate.code is not None:
+        return fate
+    if fate.decision is None:
+        return None
+    return Answered(decision=fate.decision, fresh=False, status=fate.status)
+
+
+def _decision_of(envelope: Envelope) -> dict[str, Any]:
+    decision: dict[str, Any] = orjson.loads(envelope.data)["decision"]
+    return decision
+
+
+def _topic_of(event: EventData) -> str:
+    topic = find_topic_of(event.TYPE)
+    if topic is None:
+        raise InvariantViolation("event_without_topic", type=event.TYPE)
+    return topic.name
+
+
+def _reader_of(event: EventData) -> str:
+    topic = find_topic_of(event.TYPE)
+    if topic is None or not topic.readers:
+        raise InvariantViolation("event_without_topic", type=event.TYPE)
+    return topic.readers[0]

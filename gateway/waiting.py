@@ -1,0 +1,82 @@
+"""Waking: who waits for a decision, and which event streams have something to read.
+
+One task follows everything the engine publishes. It never is the truth: an event may be missed
+while Kafka reconnects, so whoever waits also looks at PostgreSQL from time to time.
+
+Concurrency: one event loop; `announce` runs in the following task and never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from models.envelope import Envelope
+from models.topics import TOPICS, TopicName
+from streams.ports import EventTail
+
+log = structlog.get_logger(__name__)
+
+FOLLOWED = tuple(topic.name for topic in TOPICS if not topic.inbound)
+"""What the engine publishes."""
+
+MayConcern = Callable[[str, Envelope], bool]
+
+
+class Wakes:
+    """Waiters for the decision that one event leads to, and sleepers on the feed."""
+
+    def __init__(self) -> None:
+        self._waiters: dict[str, set[asyncio.Future[Envelope]]] = defaultdict(set)
+        self._sleepers: dict[asyncio.Event, MayConcern] = {}
+        self.closed = False
+
+    @contextmanager
+    def expect(self, event_id: str) -> Iterator[asyncio.Future[Envelope]]:
+        """Lend a future of the decision that an event causes; enter before publishing the event."""
+        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+        self._waiters[event_id].add(future)
+        try:
+            yield future
+        finally:
+            waiting = self._waiters[event_id]
+            waiting.discard(future)
+            if not waiting:
+                del self._waiters[event_id]
+
+    @contextmanager
+    def sleep(self, may_concern: MayConcern) -> Iterator[asyncio.Event]:
+        """Lend an event that is set when something is published that may concern its holder."""
+        woken = asyncio.Event()
+        self._sleepers[woken] = may_concern
+        try:
+            yield woken
+        finally:
+            del self._sleepers[woken]
+
+    def announce(self, topic: str, envelope: Envelope) -> None:
+        """Wake everybody whom an event may concern."""
+        if topic == TopicName.DECISIONS and envelope.causationid in self._waiters:
+            for future in self._waiters[envelope.causationid]:
+                if not future.done():
+                    future.set_result(envelope)
+        for woken, may_concern in self._sleepers.items():
+            if not woken.is_set() and may_concern(topic, envelope):
+                woken.set()
+
+    def close(self) -> None:
+        """End every stream: the server is stopping."""
+        self.closed = True
+        for woken in self._sleepers:
+            woken.set()
+
+
+async def follow(tail: EventTail, wakes: Wakes) -> None:
+    """Announce everything that is published, until cancelled."""
+    async for topic, envelope in tail.follow(FOLLOWED):
+        wakes.announce(topic, envelope)
+    log.error("tail_ended")
