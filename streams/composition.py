@@ -14,7 +14,7 @@ from streams.services.call_outs import CallOuts
 from streams.services.causes import Causes
 from streams.services.deciding import Deciding
 from streams.services.decisions import DecisionService
-from streams.services.intake import Decide, Intake, one_by_one
+from streams.services.intake import Concern, Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
 from streams.services.requests import RequestService
@@ -57,15 +57,15 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     decisions = DecisionService(directories=directory, shortages=shortages)
     supply = AppName.SUPPLY
 
-    def intake(reader: AppName, decide: Decide) -> BatchHandler:
-        return Intake(begin=begin, clock=clock, reader=reader, decide=decide)
+    def intake(reader: AppName, decide: Decide, concern: Concern | None = None) -> BatchHandler:
+        return Intake(begin=begin, clock=clock, reader=reader, decide=decide, concern=concern)
 
     return Services(
         directory=directory,
         handlers={
             TopicName.REQUESTS: intake(AppName.URGENT, requests.decide),
             TopicName.STOCK: intake(supply, one_by_one(stock.act, reader=supply)),
-            TopicName.DECISIONS: intake(supply, decisions.decide),
+            TopicName.DECISIONS: intake(supply, decisions.decide, decisions),
             TopicName.ALERTS: intake(supply, one_by_one(alerts.act, reader=supply)),
             TopicName.ANSWERS: intake(supply, one_by_one(answers.act, reader=supply)),
             TopicName.OFFERS: intake(supply, one_by_one(offers.act, reader=supply)),

@@ -88,4 +88,8 @@ def _run_engine(role: str, owner_pid: int | None, *, as_json: bool) -> None:
     configure_logging(settings, process=process, as_json=as_json)
     from streams.bootstrap import Role, run_process  # noqa: PLC0415 - logging is configured first
 
+    import uvloop  # noqa: PLC0415 - the same
+
+    # By policy and not by runner: Faust's consumer thread makes a loop of its own.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     asyncio.run(run_process(settings, Role(role)))

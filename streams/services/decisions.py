@@ -33,6 +33,21 @@ class DecisionService:
     def __init__(self, *, directories: DirectorySource, shortages: ShortageService) -> None:
         self._directories = directories
         self._shortages = shortages
+        self._set_for: dict[str, datetime] = {}
+
+    def concerns(self, record: Received, now: datetime) -> bool:
+        """Pass over what is covered, once the next assessment of its station is set."""
+        if not isinstance(record.event, RequestDecided):
+            return True
+        decision = record.event.decision
+        if any(line.uncovered for line in decision.lines):
+            return True
+        return self._set_for.get(decision.station_id) != find_next_assessment(now)
+
+    def note_committed(self, records: Sequence[Received], now: datetime) -> None:
+        for record in records:
+            if isinstance(record.event, RequestDecided):
+                self._set_for[record.event.decision.station_id] = find_next_assessment(now)
 
     async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
         """Act on new records; the `Decide` of this topic. Each station is assessed once."""

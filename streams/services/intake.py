@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from models.errors import ContractError, DomainRefusal
 from models.topics import AppName
@@ -15,6 +16,29 @@ from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unr
 
 Decide = Callable[[UnitOfWork, Sequence[Received], datetime], Awaitable[None]]
 """Acts on records that are new, in order; one call per batch."""
+
+
+class Concern(Protocol):
+    """Tells which records need a transaction at all; the others are acknowledged as they are.
+
+    For our own events only: what is passed over is not in the inbox, so a repeat is not known.
+    """
+
+    def concerns(self, record: Received, now: datetime) -> bool: ...
+
+    def note_committed(self, records: Sequence[Received], now: datetime) -> None:
+        """These were acted on, and the transaction has committed."""
+        ...
+
+
+class _Everything:
+    """Every record needs its transaction."""
+
+    def concerns(self, record: Received, now: datetime) -> bool:  # noqa: ARG002 - its port
+        return True
+
+    def note_committed(self, records: Sequence[Received], now: datetime) -> None:
+        """Nothing to remember."""
 
 
 class Intake:
@@ -25,20 +49,38 @@ class Intake:
         clock: The one `now` of a batch is read when it begins.
         reader: The consumer group, under which repeats are known.
         decide: What to do with the records that are new.
+        concern: Which records need a transaction; all of them by default.
     """
 
-    def __init__(self, *, begin: Begin, clock: Clock, reader: AppName, decide: Decide) -> None:
+    def __init__(
+        self,
+        *,
+        begin: Begin,
+        clock: Clock,
+        reader: AppName,
+        decide: Decide,
+        concern: Concern | None = None,
+    ) -> None:
         self._begin = begin
         self._clock = clock
         self._reader = reader
         self._decide = decide
+        self._concern: Concern = concern or _Everything()
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
         now = self._clock.now()
+        wanted = [
+            record
+            for record in batch
+            if isinstance(record, Unreadable) or self._concern.concerns(record, now)
+        ]
+        if not wanted:
+            return frozenset()
         async with self._begin() as work:
-            fresh = await self._take_in(work, batch, now)
+            fresh = await self._take_in(work, wanted, now)
             if fresh:
                 await self._decide(work, fresh, now)
+        self._concern.note_committed(fresh, now)
         return work.lanes
 
     async def _take_in(

@@ -13,7 +13,7 @@ from itertools import groupby
 from pydantic import ValidationError
 
 from models.decisions import Outcome, Reason
-from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
 from models.topics import AppName
@@ -35,6 +35,9 @@ class RequestService:
     def __init__(self, *, directories: DirectorySource, deciding: Deciding) -> None:
         self._directories = directories
         self._deciding = deciding
+        # Request ids that a failed attempt found to exist already. Looking for them before every
+        # decision would cost a round trip each time for what hardly ever happens.
+        self._taken: frozenset[str] = frozenset()
 
     async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
         """Act on new records, in order; the `Decide` of this topic."""
@@ -86,8 +89,7 @@ class RequestService:
             )
 
     async def _open(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
-        known = await work.requests.list_known([record.event.subject for record in records])
-        seen: set[str] = set(known)
+        seen = set(self._taken)
         fresh: list[tuple[UrgentRequest, Received]] = []
         for record in records:
             try:
@@ -99,8 +101,14 @@ class RequestService:
                 continue
             seen.add(request.request_id)
             fresh.append((request, record))
-        if fresh:
+        if not fresh:
+            return
+        try:
             await self._deciding.open(work, fresh, now=now)
+        except TransientError:
+            # A unit was taken meanwhile, or a request id stands already; the next attempt knows.
+            self._taken = await work.requests.list_known([one.request_id for one, _ in fresh])
+            raise
 
     async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         try:
