@@ -117,6 +117,8 @@ decision_rows AS (
     FROM payload, jsonb_to_recordset(p -> 'decisions') AS x (
         decision_id text, request_id text, version int, outcome text, body jsonb
     )
+    -- Only of requests that stood as they were read: the rest shows in the count.
+    INNER JOIN request_rows USING (request_id)
 ),
 audit_rows AS (
     INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
