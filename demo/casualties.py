@@ -15,7 +15,8 @@ from typing import Any
 
 from demo.chance import divide, draw
 from demo.patients import make_patient
-from demo.scenario import DemoHospital, Scenario
+from demo.scenario import Scenario
+from demo.shapes import DemoHospital
 from demo.special import add_special_cases
 from models.components import Component
 from models.requests import Priority, RequestLine, UrgentRequest

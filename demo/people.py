@@ -12,7 +12,8 @@ from random import Random
 from typing import Any
 
 from demo.chance import divide, draw
-from demo.scenario import Reserve, Scenario
+from demo.scenario import Scenario
+from demo.shapes import Reserve
 from models.donors import Donor
 from models.facilities import Location, Station
 from models.groups import Abo, BloodGroup, RhD

@@ -31,6 +31,13 @@ def read_texts() -> dict[str, dict[str, Any]]:
 
 
 _TITLES: dict[str, list[str]] = read_texts()["figures"]
+_UNITS: dict[str, str] = read_texts()["units"]
+
+
+def tell_unit(unit: str) -> str:
+    """Return a unit in both languages; one that has no Chinese word stays as it is."""
+    return f"{_UNITS[unit]} · {unit}" if unit in _UNITS else unit
+
 
 STAFF_STATION = "nagqu"
 STAFF_GAVE_ML = 6000
@@ -95,11 +102,13 @@ def _list_demanded(stage: Stage) -> list[Figure]:
         for given in board.donated.values()
         if given.staff and given.station_id == STAFF_STATION
     )
-    missing = Counter(EXPECTED_CODES[: board.bad]) - board.quarantined
+    planned = Counter(EXPECTED_CODES[: board.bad])
+    missing, wrongly = planned - board.quarantined, board.quarantined - planned
     flawed_called = len(flawed & board.called_donors)
     return [
         _exactly("undecided", undecided, "requests", goal=0),
         _exactly("bad_not_quarantined", missing.total(), "messages", goal=0),
+        _exactly("requests_wrongly_quarantined", wrongly.total(), "requests", goal=0),
         _exactly("flawed_donors_called", flawed_called, "donors", goal=0),
         _exactly("unexpected_answers", len(stage.refused.lines), "answers", goal=0),
         _exactly("nagqu_staff_ml", staff_ml, "ml", goal=STAFF_GAVE_ML),

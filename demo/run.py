@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -161,13 +161,47 @@ async def _play_and_check(
 ) -> tuple[Stage, Verdict]:
     report("发放密钥 · making keys")
     keys = await asyncio.to_thread(_make_keys, scenario, system)
+    endpoints = system.endpoints
+    async with _set_stage(scenario, system=system, clock=clock, keys=keys, out=out) as stage:
+        report("登记机构、名册与库存 · registering facilities, reserves and stock")
+        await register(stage)
+        report(f"地震将至 · the earthquake comes in {_tell_wait(stage):.0f} s")
+        async with show(stage, console):
+            await play(stage, planned, report=report)
+        report("等待各进程处理完毕 · waiting for the workers to come to rest")
+        probes = [endpoints.probes[name] for name in _WORKERS]
+        if not await wait_for_rest(probes, patience_s=_REST_S):
+            report("[yellow]仍有消息在途 · messages are still on their way[/]")
+    # Nothing may move while it is judged: the workers end, and publish what they committed.
+    for process in _WORKERS:
+        await asyncio.to_thread(system.kill, process, hard=False)
+    report("独立核查 · the independent check")
+    verdict = await check(
+        kafka_bootstrap=endpoints.kafka_bootstrap,
+        postgres_dsn=endpoints.postgres_dsn,
+        sent=stage.sent.path,
+        as_of=None,
+    )
+    return stage, verdict
+
+
+@asynccontextmanager
+async def _set_stage(
+    scenario: Scenario,
+    *,
+    system: LocalSystem,
+    clock: ScaledClock,
+    keys: Mapping[KeyName, str],
+    out: Path,
+) -> AsyncIterator[Stage]:
+    """Open everybody's ways into the system; close them with the block."""
     endpoints, refused = system.endpoints, Refused()
     sent = SentLog(out / "sent.jsonl")
     publisher = KafkaPublisher(bootstrap=endpoints.kafka_bootstrap, client_id="demo-hospitals")
     await publisher.start()
     try:
         async with open_doors(url=endpoints.gateway_url, keys=keys, refused=refused) as doors:
-            stage = Stage(
+            yield Stage(
                 scenario=scenario,
                 clock=clock,
                 gateway_url=endpoints.gateway_url,
@@ -180,29 +214,9 @@ async def _play_and_check(
                 donors={one.donor.donor_id: one for one in make_donors(scenario)},
                 stock=make_stock(scenario),
             )
-            report("登记机构、名册与库存 · registering facilities, reserves and stock")
-            await register(stage)
-            report(f"地震将至 · the earthquake comes in {_tell_wait(stage):.0f} s")
-            async with show(stage, console):
-                await play(stage, planned, report=report)
-            report("等待各进程处理完毕 · waiting for the workers to come to rest")
-            probes = [endpoints.probes[name] for name in _WORKERS]
-            if not await wait_for_rest(probes, patience_s=_REST_S):
-                report("[yellow]仍有消息在途 · messages are still on their way[/]")
     finally:
         await publisher.stop()
         sent.close()
-    # Nothing may move while it is judged: the workers end, and publish what they committed.
-    for process in _WORKERS:
-        await asyncio.to_thread(system.kill, process, hard=False)
-    report("独立核查 · the independent check")
-    verdict = await check(
-        kafka_bootstrap=endpoints.kafka_bootstrap,
-        postgres_dsn=endpoints.postgres_dsn,
-        sent=sent.path,
-        as_of=None,
-    )
-    return stage, verdict
 
 
 def _tell_wait(stage: Stage) -> float:

@@ -42,7 +42,10 @@ class Services:
 
 def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
     """Compose the services of one process."""
-    begin = PgBegin(database)
+    begin = {
+        AppName.URGENT: PgBegin(database),
+        AppName.SUPPLY: PgBegin(database, one_at_a_time=True),
+    }
     directory = PgDirectory(database)
     deciding = Deciding(directories=directory, hold_s=hold_s)
     transfers = Transfers()
@@ -58,7 +61,9 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     supply = AppName.SUPPLY
 
     def intake(reader: AppName, decide: Decide, concern: Concern | None = None) -> BatchHandler:
-        return Intake(begin=begin, clock=clock, reader=reader, decide=decide, concern=concern)
+        return Intake(
+            begin=begin[reader], clock=clock, reader=reader, decide=decide, concern=concern
+        )
 
     return Services(
         directory=directory,
@@ -71,7 +76,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
             TopicName.OFFERS: intake(supply, one_by_one(offers.act, reader=supply)),
         },
         timers=TimerService(
-            begin=begin,
+            begin=begin[supply],
             clock=clock,
             fires={
                 TimerKind.REMATCH: timers.fire_rematch(progress),

@@ -16,7 +16,7 @@ from random import Random
 from demo.actors.stations import StationStaff, tell_event_ids, tell_results
 from demo.board import Given
 from demo.chance import draw
-from demo.scenario import Answers
+from demo.shapes import Answers
 from demo.stage import Stage
 from models.components import Component
 from models.donors import CallOut, CallOutStatus, Donor

@@ -19,7 +19,7 @@ from demo.stage import Stage
 from models.base import derive_id
 from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
-from models.requests import Amendment, Cancellation
+from models.requests import Amendment, Cancellation, UrgentRequest
 from models.topics import TopicName
 from streams.wire.tail import KafkaTail
 
@@ -81,9 +81,20 @@ async def _send_on_kafka(
     began = time.perf_counter()
     await stage.publisher.publish(TopicName.REQUESTS, [envelope])
     stage.sent.note_envelope(envelope, accepted=True)
-    async with asyncio.timeout(_WAIT_S):
-        await decided
-    _note_latency(stage, one, ms=(time.perf_counter() - began) * 1000, way="kafka")
+    try:
+        await asyncio.wait_for(decided, _WAIT_S)
+    except TimeoutError:
+        # The day goes on; that it has no decision is a failed check at its end.
+        zh, en = stage.scenario.get_names(one.request.hospital_id)
+        number = one.request.request_id
+        stage.board.tell(
+            stage.clock.now(),
+            "request",
+            f"{zh} {number} 未见决定",
+            f"{en} {number}: no decision seen",
+        )
+    else:
+        _note_latency(stage, one, ms=(time.perf_counter() - began) * 1000, way="kafka")
 
     async def again() -> None:
         await stage.publisher.publish(TopicName.REQUESTS, [envelope])
@@ -160,49 +171,36 @@ def _note_latency(stage: Stage, one: PlannedRequest, *, ms: float, way: str) -> 
 
 
 async def _change(stage: Stage, one: PlannedRequest, door: Door, *, request_id: str) -> None:
+    """Cancel or amend a request that was just decided."""
     request = one.request.but(request_id=request_id)
-    parties = {
-        "request_id": request_id,
-        "hospital_id": request.hospital_id,
-        "station_id": request.station_id,
-    }
-    event: RequestAmended | RequestCancelled
-    if one.then == "cancel":
-        reason = "患者转院（合成）· patient transferred (synthetic)"
-        body: dict[str, object] = {"reason": reason}
-        event = RequestCancelled(cancellation=Cancellation.model_validate({**parties, **body}))
-        answer = await door.call(
-            "POST",
-            f"/v1/requests/{request_id}/cancel",
-            body=body,
-            idempotency_key=f"{one.request.request_id}-cancel",
-            wait_s=_WAIT_S,
-        )
+    is_cancelled = one.then == "cancel"
+    if is_cancelled:
+        body: dict[str, object] = {"reason": "患者转院（合成）· patient transferred (synthetic)"}
+        method, path, kind = "POST", f"/v1/requests/{request_id}/cancel", "cancelled"
     else:
         lines = [line.but(quantity=line.quantity + 1) for line in request.lines]
         body = {"lines": [line.model_dump(mode="json", exclude_none=True) for line in lines]}
-        event = RequestAmended(amendment=Amendment.model_validate({**parties, **body}))
-        answer = await door.call(
-            "PATCH",
-            f"/v1/requests/{request_id}",
-            body=body,
-            idempotency_key=f"{one.request.request_id}-amend",
-            wait_s=_WAIT_S,
-        )
-    kind = "cancelled" if one.then == "cancel" else "amended"
-    stage.board.tell(
-        stage.clock.now(),
-        "request",
-        f"{request.hospital_id} {'取消' if one.then == 'cancel' else '更改'}申请",
-        f"{request.hospital_id} {kind} a request",
-    )
+        method, path, kind = "PATCH", f"/v1/requests/{request_id}", "amended"
+    key = f"{one.request.request_id}-{one.then}"
+    answer = await door.call(method, path, body=body, idempotency_key=key, wait_s=_WAIT_S)
+    zh, en = stage.scenario.get_names(request.hospital_id)
+    did = "取消" if is_cancelled else "更改"
+    stage.board.tell(stage.clock.now(), "request", f"{zh}{did}申请", f"{en} {kind} a request")
+    event = _to_change(request, body, is_cancelled=is_cancelled)
     stage.sent.note(
-        event_id=derive_id(
-            kind, request.hospital_id, request_id, f"{one.request.request_id}-{one.then}"
-        ),
+        event_id=derive_id(kind, request.hospital_id, request_id, key),
         source=f"hospital/{request.hospital_id}",
         event_type=event.TYPE,
         subject=request_id,
         accepted=answer.is_accepted,
         body=event.model_dump(mode="json", exclude_none=True),
     )
+
+
+def _to_change(
+    request: UrgentRequest, body: dict[str, object], *, is_cancelled: bool
+) -> RequestAmended | RequestCancelled:
+    parties = {name: getattr(request, name) for name in ("request_id", "hospital_id", "station_id")}
+    if is_cancelled:
+        return RequestCancelled(cancellation=Cancellation.model_validate({**parties, **body}))
+    return RequestAmended(amendment=Amendment.model_validate({**parties, **body}))

@@ -21,7 +21,7 @@ from demo.report.plots import (
     plot_units,
 )
 from demo.report.region import plot_map
-from demo.results import Figure, list_waiting, read_texts
+from demo.results import Figure, list_waiting, read_texts, tell_unit
 from demo.stage import Stage
 
 _TILES = (
@@ -59,6 +59,7 @@ def write_report(
     """
     by_name = {figure.name: figure for figure in figures}
     environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment.filters["unit"] = tell_unit
     template = environment.from_string(
         files("demo.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     )

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from demo.board import percentile
 from demo.live import CHINA
-from demo.report.style import BLOOD, GROUPS, INK, KINDS, MUTED, SKY, SOURCES, layout
+from demo.report.style import AXIS, BLOOD, GROUPS, HOURS, INK, KINDS, MUTED, SKY, SOURCES, layout
 from demo.results import find_source
 from demo.stage import Stage
 
@@ -19,6 +19,9 @@ _WAYS = {
     "http": (SKY, "HTTP（同一次调用）· HTTP, one call"),
     "kafka": (BLOOD, "Kafka 直连 · Kafka"),
 }
+
+
+_TICKS_MS = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 
 
 def local(at: datetime) -> datetime:
@@ -51,8 +54,9 @@ def plot_latency(stage: Stage) -> go.Figure:
             x=log10(value), y=1, yref="paper", yanchor="bottom", showarrow=False,
             text=f"{name} {value:.0f} ms",
         )  # fmt: skip
+    figure.update_layout(legend={"x": 0.99, "xanchor": "right", "y": 0.05, "yanchor": "bottom"})
     figure.update_xaxes(
-        type="log", dtick="D2", title="真实毫秒（对数）· real milliseconds, log scale"
+        type="log", tickvals=_TICKS_MS, title="真实毫秒（对数）· real milliseconds, log scale"
     )
     figure.update_yaxes(title="已决定 · decided, %", range=[0, 103])
     return figure
@@ -80,7 +84,9 @@ def plot_stock(stage: Stage) -> go.Figure:
                 col=at % 2 + 1,
             )
     figure.update_layout(layout(560, legend={"orientation": "h", "y": 1.06, "yanchor": "bottom"}))
-    figure.update_yaxes(title="袋 · bags", rangemode="tozero", col=1)
+    figure.update_xaxes(**AXIS, **HOURS)
+    figure.update_yaxes(**AXIS, rangemode="tozero")
+    figure.update_yaxes(title="袋 · bags", col=1)
     figure.add_vline(
         x=local(stage.scenario.event.occurred_at), line={"color": BLOOD, "dash": "dot", "width": 1}
     )
@@ -181,6 +187,8 @@ def plot_timeline(stage: Stage) -> go.Figure:
     figure.add_vline(
         x=local(stage.scenario.event.occurred_at), line={"color": BLOOD, "dash": "dot", "width": 1}
     )
+    figure.update_xaxes(**AXIS, **HOURS)
+    figure.update_yaxes(**AXIS)
     figure.update_yaxes(autorange="reversed", row=1)
     figure.update_yaxes(title="人 · people", rangemode="tozero", row=2)
     return figure

@@ -10,14 +10,14 @@ from collections import Counter
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from demo.report.style import BLOOD, GOLD, INK, LEAF, SKY, layout
+from demo.report.style import AXIS, BLOOD, GOLD, INK, LEAF, SKY, layout
 from demo.stage import Stage
 from models.facilities import Location
 
 _WIDEST = 9.0
 
 _SIDES = {
-    "shigatse-people": "bottom center",
+    "shigatse-people": "bottom right",
     "lhatse-county": "top center",
     "sagya-county": "bottom right",
     "dingri-county": "top left",
@@ -43,9 +43,11 @@ def plot_map(stage: Stage) -> go.Figure:
         _draw_stations(figure, stage, col=col)
         _draw_epicentre(figure, stage, col=col)
     figure.update_layout(layout(470))
+    figure.update_xaxes(**AXIS)
+    figure.update_yaxes(**AXIS)
     figure.update_xaxes(range=[79, 93.5], title="东经 · longitude °E", col=1)
     figure.update_yaxes(range=[26.6, 33.8], title="北纬 · latitude °N", col=1)
-    figure.update_xaxes(range=[84.9, 89.4], title="东经 · longitude °E", col=2)
+    figure.update_xaxes(range=[84.8, 90.4], title="东经 · longitude °E", col=2)
     figure.update_yaxes(range=[27.8, 29.7], col=2)
     return figure
 

@@ -25,9 +25,12 @@ KINDS = {
 _FONT = "'Noto Sans CJK SC','Noto Sans SC','PingFang SC','Microsoft YaHei',system-ui,sans-serif"
 
 
+AXIS = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
+HOURS = {"tickformat": "%H:%M\n%m-%d"}
+
+
 def layout(height: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - plotly's own nested dicts
     """Return the shared layout with changes."""
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "automargin": True}
     return {
         "height": height,
         "paper_bgcolor": PAPER,
@@ -35,8 +38,8 @@ def layout(height: int, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - plo
         "font": {"family": _FONT, "size": 13, "color": INK},
         "margin": {"l": 56, "r": 24, "t": 40, "b": 48},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "xaxis": dict(axis),
-        "yaxis": dict(axis),
+        "xaxis": dict(AXIS),
+        "yaxis": dict(AXIS),
         "hoverlabel": {"font": {"family": _FONT}},
         **changes,
     }

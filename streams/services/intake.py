@@ -46,7 +46,7 @@ class Intake:
 
     Args:
         begin: Begins the transaction of a batch.
-        clock: The one `now` of a batch is read when it begins.
+        clock: The one `now` of a batch is read once its transaction has begun.
         reader: The consumer group, under which repeats are known.
         decide: What to do with the records that are new.
         concern: Which records need a transaction; all of them by default.
@@ -68,15 +68,17 @@ class Intake:
         self._concern: Concern = concern or _Everything()
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
-        now = self._clock.now()
+        asked_at = self._clock.now()
         wanted = [
             record
             for record in batch
-            if isinstance(record, Unreadable) or self._concern.concerns(record, now)
+            if isinstance(record, Unreadable) or self._concern.concerns(record, asked_at)
         ]
         if not wanted:
             return frozenset()
         async with self._begin() as work:
+            # Read only now: beginning may have waited for the transaction before.
+            now = self._clock.now()
             fresh = await self._take_in(work, wanted, now)
             if fresh:
                 await self._decide(work, fresh, now)

@@ -35,9 +35,9 @@ class RequestService:
     def __init__(self, *, directories: DirectorySource, deciding: Deciding) -> None:
         self._directories = directories
         self._deciding = deciding
-        # Request ids that a failed attempt found to exist already. Looking for them before every
-        # decision would cost a round trip each time for what hardly ever happens.
-        self._taken: frozenset[str] = frozenset()
+        # Request ids of attempts that failed. Whether one stands already is looked up only for
+        # these: before every decision it would cost a round trip for what hardly ever happens.
+        self._doubted: set[str] = set()
 
     async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
         """Act on new records, in order; the `Decide` of this topic."""
@@ -89,7 +89,9 @@ class RequestService:
             )
 
     async def _open(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
-        seen = set(self._taken)
+        doubted = self._doubted.intersection(record.event.subject for record in records)
+        seen = set(await work.requests.list_known(sorted(doubted))) if doubted else set()
+        self._doubted -= doubted
         fresh: list[tuple[UrgentRequest, Received]] = []
         for record in records:
             try:
@@ -106,8 +108,9 @@ class RequestService:
         try:
             await self._deciding.open(work, fresh, now=now)
         except TransientError:
-            # A unit was taken meanwhile, or a request id stands already; the next attempt knows.
-            self._taken = await work.requests.list_known([one.request_id for one, _ in fresh])
+            # A unit was taken meanwhile, or a request id stands already. Which of them, only the
+            # next transaction can tell: this one would see its own rows.
+            self._doubted.update(request.request_id for request, _ in fresh)
             raise
 
     async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:

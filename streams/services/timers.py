@@ -47,8 +47,9 @@ class TimerService:
             How many fired (0 or 1), the lanes that now have something to publish, and when the next
             one is due if none was.
         """
-        now = self._clock.now()
         async with self._begin() as work:
+            # Read only now: beginning may have waited for the transaction before.
+            now = self._clock.now()
             timer = await work.timers.claim_due(now)
             if timer is None:
                 return 0, frozenset(), await work.timers.find_next_due_at()

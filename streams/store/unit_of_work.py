@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from models.errors import InvariantViolation
 from models.topics import find_topic_of
-from streams.ports import Outgoing, Timer, Transition
+from streams.ports import LANES, Outgoing, Timer, Transition
 from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
+from streams.store.outbox import LOCK_SPACE
 from streams.store.queries import load_queries
 from streams.store.requests import PgRequests
 from streams.store.stock import PgStock
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from streams.store.database import Database, PooledConnection
 
 _QUERIES = load_queries("intake")
+
+_WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
+"""The lock behind the last lane: the relay holds those before it."""
 
 
 class PgUnitOfWork:
@@ -125,14 +129,24 @@ def _topic_of(row: Outgoing) -> str:
 
 
 class PgBegin:
-    """Implements `ports.Begin`."""
+    """Implements `ports.Begin`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where the transactions are made.
+        one_at_a_time: Wait for every other transaction that was begun so, in any process. The
+            supply side touches several stations in one transaction, in an order that only the
+            work itself knows; one after the other, they cannot wait for each other in a circle.
+    """
+
+    def __init__(self, database: Database, *, one_at_a_time: bool = False) -> None:
         self._database = database
+        self._one_at_a_time = one_at_a_time
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[PgUnitOfWork]:
         async with self._database.transaction() as connection:
+            if self._one_at_a_time:
+                await connection.execute(_WAIT_FOR_TURN)
             work = PgUnitOfWork(connection)
             yield work
             await work.flush()

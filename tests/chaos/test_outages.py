@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 from pydantic import PostgresDsn
@@ -56,16 +57,16 @@ class Stream:
 
     async def run(self, *, prefix: str, seconds: float) -> None:
         headers = {"Authorization": f"Bearer {self.key}"}
-        limits = httpx.Limits(max_connections=400, keepalive_expiry=2)
+        connector = aiohttp.TCPConnector(limit=1000, keepalive_timeout=2)
         async with (
-            httpx.AsyncClient(headers=headers, timeout=10, limits=limits) as client,
+            aiohttp.ClientSession(headers=headers, connector=connector) as client,
             asyncio.TaskGroup() as group,
         ):
             for number in range(round(seconds * RATE_HZ)):
                 group.create_task(self._send(client, f"{prefix}-{number}"))
                 await asyncio.sleep(1 / RATE_HZ)
 
-    async def _send(self, client: httpx.AsyncClient, key: str) -> None:
+    async def _send(self, client: aiohttp.ClientSession, key: str) -> None:
         body = {
             "hospital_id": PEOPLES.hospital_id,
             "patient": {"group": "A+"},
@@ -78,14 +79,15 @@ class Stream:
             answer = await client.post(
                 f"{self.url}/v1/requests", json=body, headers={"Idempotency-Key": key}
             )
+            told = await answer.json(content_type=None)
             self.slowest_s = max(self.slowest_s, time.perf_counter() - start)
-            code = "" if answer.status_code < 400 else str(answer.json()["code"])
-            self.answers.append((time.perf_counter(), answer.status_code, code))
-            if answer.status_code < 400:
+            code = "" if answer.status < 400 else str(told["code"])
+            self.answers.append((time.perf_counter(), answer.status, code))
+            if answer.status < 400:
                 self.confirmed += 1
                 self._note(key, body)
                 return
-            self.problems.append(answer.json())
+            self.problems.append(told)
             self.retry_after.add(answer.headers.get("Retry-After", ""))
             await asyncio.sleep(float(answer.headers["Retry-After"]))
 

@@ -99,9 +99,16 @@ promise_rows AS (
     )
     SELECT
         promise_id, unit_id, component, blood_group, epoch, :transfer_id::text, 'held',
-        :reason::jsonb, :now::timestamptz, :hold_until::timestamptz
+        :reason::jsonb, coalesce(after_the_last.ended_at, :now::timestamptz),
+        :hold_until::timestamptz
     -- Through the guarded rows: a lost race is a smaller count, not a broken constraint.
     FROM promised INNER JOIN unit_rows USING (unit_id)
+    -- As for patients: promises of one unit follow each other in time as they do in epochs.
+    LEFT JOIN LATERAL (
+        SELECT p.ended_at FROM promises AS p
+        WHERE p.unit_id = promised.unit_id AND p.epoch < promised.epoch AND p.ended_at > :now::timestamptz
+        ORDER BY p.epoch DESC LIMIT 1
+    ) AS after_the_last ON true
 ),
 audit_rows AS (
     INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)

@@ -107,9 +107,16 @@ promise_rows AS (
     )
     SELECT
         promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped,
-        reason, :now::timestamptz, hold_until
+        reason, coalesce(after_the_last.ended_at, :now::timestamptz), hold_until
     -- Only units that were still free: a lost race shows in the count, not as a broken key.
     FROM promised INNER JOIN unit_rows USING (unit_id)
+    -- Another process may have given the unit back after we read the clock: promises of one unit
+    -- follow each other in time as they do in epochs.
+    LEFT JOIN LATERAL (
+        SELECT p.ended_at FROM promises AS p
+        WHERE p.unit_id = promised.unit_id AND p.epoch < promised.epoch AND p.ended_at > :now::timestamptz
+        ORDER BY p.epoch DESC LIMIT 1
+    ) AS after_the_last ON true
 ),
 decision_rows AS (
     INSERT INTO decisions (decision_id, request_id, version, outcome, body, decided_at)
