@@ -86,9 +86,9 @@ def _run_engine(role: str, owner_pid: int | None, *, as_json: bool) -> None:
     settings = load_resolved()
     process = role if role == "relay" else f"worker-{role}"
     configure_logging(settings, process=process, as_json=as_json)
-    from streams.bootstrap import Role, run_process  # noqa: PLC0415 - logging is configured first
-
     import uvloop  # noqa: PLC0415 - the same
+
+    from streams.bootstrap import Role, run_process  # noqa: PLC0415 - logging is configured first
 
     # By policy and not by runner: Faust's consumer thread makes a loop of its own.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())

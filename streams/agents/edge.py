@@ -5,17 +5,17 @@ acknowledged only after the transaction that holds its outcome. What the handler
 rest: a dependency away is retried in place for ever, anything else ends the process with the
 record unacknowledged and named.
 
-Concurrency: one feeder (the agent's own task) and a few committers per agent; a partition always
-goes to the same one, so its records are decided in order, and while one transaction waits for the
-disk another can be decided. A batch is whatever came while the last one was decided. No timer
-anywhere: an event that comes alone is decided alone, at once.
+Concurrency: one feeder (the agent's own task) and one committer per agent; so the records of a
+partition are decided in order, and a batch is whatever came while the last one was decided. Two
+committers were measured: under load they halve the batches, and every batch costs its round trips.
+No timer anywhere: an event that comes alone is decided alone, at once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,10 +27,6 @@ from streams.ports import BatchHandler, Record, Unreadable
 from streams.wire.codec import HeaderPairs, RawRecord, read_record
 
 log = structlog.get_logger(__name__)
-
-COMMITTERS = 2
-"""Transactions of one agent at work at once. Two keep PostgreSQL busy while we think; more would
-only share the same core."""
 
 _CONTENDED_RETRY_S = 0.002
 """Another transaction took what we wanted and is done within milliseconds: decide again at once."""
@@ -116,11 +112,8 @@ class Edge:
         self._deps = deps
         self._is_current = is_current
         # As deep as one batch: what waits deeper in Faust is dropped there when partitions go.
-        self._queues: tuple[asyncio.Queue[Event], ...] = tuple(
-            asyncio.Queue(maxsize=deps.batch_max) for _ in range(COMMITTERS)
-        )
+        self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=deps.batch_max)
         self._stopping = asyncio.Event()
-        self._working = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._log = log.bind(agent=name)
@@ -129,14 +122,12 @@ class Edge:
         """Be the agent: feed and commit until cancelled; raise what must end the process."""
         try:
             async with asyncio.TaskGroup() as group:
-                for number, queue in enumerate(self._queues):
-                    committer = self._commit_forever(queue)
-                    group.create_task(committer, name=f"committer-{self.name}-{number}")
+                group.create_task(self._commit_forever(), name=f"committer-{self.name}")
                 async for event in stream.noack().events():
                     metrics.RECORDS_IN.labels(self.name).inc()
-                    await self._queues[event.message.partition % COMMITTERS].put(event)
+                    await self._queue.put(event)
         except BaseExceptionGroup as several:
-            # The first cause ends the process; Faust and the log get it bare.
+            # One committer, one cause: Faust and the log get it bare.
             error = several.exceptions[0]
             raise error from error.__cause__
 
@@ -145,31 +136,22 @@ class Edge:
         self._stopping.set()
         await self._idle.wait()
 
-    async def _commit_forever(self, queue: asyncio.Queue[Event]) -> None:
+    async def _commit_forever(self) -> None:
         while not self._stopping.is_set():
-            events = [await queue.get()]
+            events = [await self._queue.get()]
             if self._stopping.is_set():
                 return  # unacknowledged: whoever owns the partition next reads it again
-            with self._work():
-                await self._settle([_hold(event) for event in self._drain_onto(events, queue)])
-
-    @contextmanager
-    def _work(self) -> Iterator[None]:
-        self._working += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._working -= 1
-            if not self._working:
+            self._idle.clear()
+            try:
+                await self._settle([_hold(event) for event in self._drain_onto(events)])
+            finally:
                 self._idle.set()
 
-    def _drain_onto(self, events: list[Event], queue: asyncio.Queue[Event]) -> list[Event]:
+    def _drain_onto(self, events: list[Event]) -> list[Event]:
         with suppress(asyncio.QueueEmpty):
             while len(events) < self._deps.batch_max:
-                events.append(queue.get_nowait())
-        waiting = sum(each.qsize() for each in self._queues)
-        metrics.QUEUE_RECORDS.labels(self.name).set(waiting)
+                events.append(self._queue.get_nowait())
+        metrics.QUEUE_RECORDS.labels(self.name).set(self._queue.qsize())
         return events
 
     async def _settle(self, batch: Sequence[_Held]) -> None:

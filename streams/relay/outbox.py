@@ -42,9 +42,8 @@ class OutboxRelay:
         outbox: Gives unpublished rows and remembers what was published.
         publisher: Sends them.
         report: Told when nothing can be published, and when it can again.
-        publishers: Claims at work at once. Two, so that a commit need not wait for the publishing
-        of
-            the one before it, unless they share a lane.
+        publishers: Claims at work at once. With one, what commits while it publishes leaves together
+            with the next claim; under load that was quicker than two on two cores.
         poll_s: How often forgotten lanes are looked for.
     """
 
@@ -54,7 +53,7 @@ class OutboxRelay:
         outbox: Outbox,
         publisher: EventPublisher,
         report: Reporter,
-        publishers: int = 2,
+        publishers: int = 1,
         poll_s: float = 1.0,
     ) -> None:
         self._outbox = outbox

@@ -34,9 +34,7 @@ class PgOutbox:
     ) -> AsyncIterator[Sequence[OutboxRow]]:
         wanted = sorted(lanes)
         async with self._database.transaction() as connection:
-            async for _ in _QUERIES.hold_lanes(connection, space=LOCK_SPACE, lanes=wanted):
-                pass
-            found = _QUERIES.list_unpublished(connection, lanes=wanted, limit=limit)
+            found = _QUERIES.claim_outbox(connection, space=LOCK_SPACE, lanes=wanted, limit=limit)
             rows = [_to_row(row) async for row in found]
             yield rows
             if rows:

@@ -302,6 +302,23 @@ CREATE INDEX outbox_feed_ix ON outbox (tx, row_id);
 -- Serves a request's timeline.
 CREATE INDEX outbox_subject_ix ON outbox (subject);
 
+-- Holds lanes against every other relay until the transaction ends, and gives what waits in them.
+-- One round trip: each statement of a function sees what was committed while the one before waited.
+-- A mark that is lost with a crash of the server costs a second delivery, not a record, so this
+-- transaction need not wait for the disk.
+CREATE FUNCTION claim_outbox(space integer, wanted integer[], most integer)
+RETURNS SETOF outbox LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM pg_advisory_xact_lock(space, w) FROM (SELECT unnest(wanted) AS w ORDER BY 1) AS ordered;
+    RETURN QUERY
+    SELECT * FROM outbox AS o
+    WHERE o.lane = ANY(wanted::smallint[]) AND o.published_at IS NULL
+    ORDER BY o.row_id
+    LIMIT most;
+END
+$$;
+
 -- Records that could not be accepted, whole, with the reason; replayable.
 CREATE TABLE dead_letters (
     dead_letter_id identifier PRIMARY KEY,
@@ -363,6 +380,7 @@ CREATE TABLE api_keys (
 );
 
 -- migrate:down
+DROP FUNCTION claim_outbox;
 DROP TABLE api_keys, audit, timers, dead_letters, outbox, outbox_keys, inbox, call_outs, donors,
 activations, alerts, promises, transfers, offers, shortages, decisions, request_lines, requests, units,
 routes, hospitals, stations;
