@@ -42,8 +42,8 @@ class OutboxRelay:
         outbox: Gives unpublished rows and remembers what was published.
         publisher: Sends them.
         report: Told when nothing can be published, and when it can again.
-        publishers: Claims at work at once. With one, what commits while it publishes leaves together
-            with the next claim; under load that was quicker than two on two cores.
+        publishers: Claims at work at once. With one, what commits meanwhile leaves together with
+            the next claim; under load on two cores that was quicker than two.
         poll_s: How often forgotten lanes are looked for.
     """
 
