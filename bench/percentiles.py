@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ def summarise(samples_s: Sequence[float]) -> Summary:
 
 
 async def open_loop(
-    *, rate_hz: float, seconds: float, call: Callable[[int, float], Awaitable[None]]
+    *, rate_hz: float, seconds: float, call: Callable[[int, float], Coroutine[Any, Any, None]]
 ) -> None:
     """Call at fixed beats whether or not earlier calls have ended.
 
@@ -54,8 +55,4 @@ async def open_loop(
         for number in range(round(rate_hz * seconds)):
             due = start + number / rate_hz
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            group.create_task(_call(call, number, due))
-
-
-async def _call(call: Callable[[int, float], Awaitable[None]], number: int, due: float) -> None:
-    await call(number, due)
+            group.create_task(call(number, due))

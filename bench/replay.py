@@ -59,14 +59,14 @@ async def record_decisions(
             connection.add_query_logger(
                 lambda logged: recording.statements.append((logged.query, tuple(logged.args)))
             )
-            # The pool hands out the same single connection again; its logger stays with it.
-            raw = connection
-        del raw
+        # The pool has this one connection, and its logger stays with it.
         start = time.perf_counter()
         for batch in batches:
             await handle(batch)
             recording.requests += len(batch)
         recording.seconds = time.perf_counter() - start
+        if len(recording.statements) < len(batches):
+            raise RuntimeError("fewer statements than batches: replaying them would prove nothing")
     finally:
         await database.close()
     return recording

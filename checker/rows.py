@@ -76,10 +76,6 @@ class Promise:
     hold_until: datetime
     ended_at: datetime | None
 
-    @property
-    def is_live(self) -> bool:
-        return self.status in {"held", "issued"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:

@@ -45,7 +45,7 @@ class Patient(Value):
         age_years: None while unknown.
         antibodies: Antigens against which the patient has antibodies; units must lack them.
         asian_del: Genotyped Asian-type DEL, served as RhD+.
-        chronically_transfused: RhD and antigen match preferred.
+        chronically_transfused: Told to the station with the request; no choice depends on it.
         rhd_consent: The signed exception, if there is one.
         anti_d_prophylaxis_ordered: Recorded order for anti-D after RhD+ platelets.
     """
