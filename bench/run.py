@@ -20,6 +20,7 @@ from bench.floors import KafkaFloor, Rate, count_commits, count_fsyncs, time_com
 from bench.latency import DecisionLog, time_requests
 from bench.percentiles import Summary, summarise
 from bench.results import Check, inform, within
+from bench.shares import Shares
 from bench.throughput import BATCH, SqlFloor, fill_backlog, time_drain
 from bench.world import build_requests, lay_out
 from cli.system import LocalSystem
@@ -81,7 +82,7 @@ async def _measure(plan: Plan, system: LocalSystem, state: Path) -> list[Check]:
         DecisionLog.follow(at.kafka_bootstrap) as log,
         KafkaFloor.open(at.kafka_bootstrap) as kafka,
     ):
-        bench = _Bench(plan=plan, system=system, session=session, log=log, kafka=kafka)
+        bench = _Bench(plan=plan, system=system, session=session, log=log, kafka=kafka, state=state)
         await bench.warm_up()
         for rate_hz in plan.rates:
             checks += await bench.compare_latency(rate_hz)
@@ -102,6 +103,7 @@ class _Bench:
     session: aiohttp.ClientSession
     log: DecisionLog
     kafka: KafkaFloor
+    state: Path
     wal_bytes: int = 8192
 
     async def warm_up(self) -> None:
@@ -120,12 +122,23 @@ class _Bench:
         for round_no in range(self.plan.rounds):
             _say(f"延迟 · latency at {rate_hz:g}/s, round {round_no + 1}/{self.plan.rounds}")
             await self._take_floors(samples, rate)
-            decided, answered = await time_requests(
-                self.session, self.system.endpoints.gateway_url, self.log, rate
+            shares = Shares(
+                children={
+                    name: child.pid
+                    for name, child in self.system.children.items()
+                    if child.pid is not None
+                },
+                state=self.state,
             )
+            with shares.taken():
+                decided, answered = await time_requests(
+                    self.session, self.system.endpoints.gateway_url, self.log, rate
+                )
             samples.by_name["decided"] += decided
             samples.by_name["answered"] += answered
-        return _tell_latency(samples, rate_hz)
+            for name, share in shares.of_a_core.items():
+                samples.by_name[f"share.{name}"].append(share)
+        return [*_tell_latency(samples, rate_hz), *_tell_shares(samples, rate_hz)]
 
     async def _take_floors(self, samples: _Samples, rate: Rate) -> None:
         at = self.system.endpoints
@@ -204,6 +217,21 @@ def _tell_latency(samples: _Samples, rate_hz: float) -> list[Check]:
         else:
             checks.append(inform(f"{name}.{percentile}.ratio", ratio, unit="×"))
     return checks
+
+
+def _tell_shares(samples: _Samples, rate_hz: float) -> list[Check]:
+    """The profile: of a core each, the median of the rounds."""
+    shares = {
+        name.removeprefix("share."): median(values)
+        for name, values in samples.by_name.items()
+        if name.startswith("share.")
+    }
+    checks = [
+        inform(f"processor.{rate_hz:g}.{name}", share, unit="cores")
+        for name, share in shares.items()
+    ]
+    total = sum(shares.values())
+    return [*checks, inform(f"processor.{rate_hz:g}.total", total, unit="cores")]
 
 
 def _reader(percentile: str) -> Callable[[Summary], float]:

@@ -26,6 +26,10 @@ LOOK_LIMIT_S = 0.3
 PAUSE_S = 2.0
 """After a failed look PostgreSQL is left alone for so long."""
 
+GATHER_S = 0.01
+"""A look waits so long for others: Kafka's own confirmation takes about as long, and one query
+for several requests spares both processes their round trips."""
+
 MAX_BATCH = 256
 
 Fates = dict[EventName, Fate]
@@ -59,6 +63,7 @@ class Looking:
         try:
             while True:
                 await self._asked.wait()
+                await asyncio.sleep(GATHER_S)
                 self._asked.clear()
                 while self._waiting:
                     batch = self._waiting[:MAX_BATCH]

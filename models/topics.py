@@ -83,7 +83,6 @@ TOPICS: tuple[Topic, ...] = (
         name=TopicName.DECISIONS,
         owner="streams",
         key="supplying station",
-        readers=(AppName.SUPPLY,),
         inbound=False,
         event_types=("blood.request.decided.v1",),
     ),

@@ -13,7 +13,7 @@ import faust
 
 from models.errors import TransientError
 from models.topics import AppName, TopicName
-from streams.agents import alerts, answers, decisions, offers, requests, stock
+from streams.agents import alerts, answers, offers, requests, stock
 from streams.agents.app import build_app
 from streams.agents.edge import Edge, EdgeDeps
 from streams.agents.worker import (
@@ -55,7 +55,6 @@ _AGENTS = {
         TopicName.ALERTS: alerts.register,
         TopicName.ANSWERS: answers.register,
         TopicName.OFFERS: offers.register,
-        TopicName.DECISIONS: decisions.register,
     },
 }
 _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}

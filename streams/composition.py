@@ -13,8 +13,7 @@ from streams.services.answers import AnswerService
 from streams.services.call_outs import CallOuts
 from streams.services.causes import Causes
 from streams.services.deciding import Deciding
-from streams.services.decisions import DecisionService
-from streams.services.intake import Concern, Decide, Intake, one_by_one
+from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
 from streams.services.requests import RequestService
@@ -24,6 +23,7 @@ from streams.services.timers import ExpiryService, TimerService
 from streams.services.transfers import Transfers
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
+from streams.store.optimistic import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
 
 
@@ -42,10 +42,7 @@ class Services:
 
 def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
     """Compose the services of one process."""
-    begin = {
-        AppName.URGENT: PgBegin(database),
-        AppName.SUPPLY: PgBegin(database, one_at_a_time=True),
-    }
+    in_turn = PgBegin(database, one_at_a_time=True)
     directory = PgDirectory(database)
     deciding = Deciding(directories=directory, hold_s=hold_s)
     transfers = Transfers()
@@ -57,26 +54,28 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     alerts = AlertService(directories=directory, call_outs=call_outs)
     answers = AnswerService(directories=directory, call_outs=call_outs)
     offers = OfferService(directories=directory, shortages=shortages, hold_s=hold_s)
-    decisions = DecisionService(directories=directory, shortages=shortages)
     supply = AppName.SUPPLY
 
-    def intake(reader: AppName, decide: Decide, concern: Concern | None = None) -> BatchHandler:
-        return Intake(
-            begin=begin[reader], clock=clock, reader=reader, decide=decide, concern=concern
-        )
+    def intake(decide: Decide) -> BatchHandler:
+        return Intake(begin=in_turn, clock=clock, reader=supply, decide=decide)
 
     return Services(
         directory=directory,
         handlers={
-            TopicName.REQUESTS: intake(AppName.URGENT, requests.decide),
-            TopicName.STOCK: intake(supply, one_by_one(stock.act, reader=supply)),
-            TopicName.DECISIONS: intake(supply, decisions.decide, decisions),
-            TopicName.ALERTS: intake(supply, one_by_one(alerts.act, reader=supply)),
-            TopicName.ANSWERS: intake(supply, one_by_one(answers.act, reader=supply)),
-            TopicName.OFFERS: intake(supply, one_by_one(offers.act, reader=supply)),
+            TopicName.REQUESTS: Intake(
+                begin=PgBeginOptimistically(database),
+                careful=PgBegin(database),
+                clock=clock,
+                reader=AppName.URGENT,
+                decide=requests.decide,
+            ),
+            TopicName.STOCK: intake(one_by_one(stock.act, reader=supply)),
+            TopicName.ALERTS: intake(one_by_one(alerts.act, reader=supply)),
+            TopicName.ANSWERS: intake(one_by_one(answers.act, reader=supply)),
+            TopicName.OFFERS: intake(one_by_one(offers.act, reader=supply)),
         },
         timers=TimerService(
-            begin=begin[supply],
+            begin=in_turn,
             clock=clock,
             fires={
                 TimerKind.REMATCH: timers.fire_rematch(progress),

@@ -5,9 +5,10 @@ acknowledged only after the transaction that holds its outcome. What the handler
 rest: a dependency away is retried in place for ever, anything else ends the process with the
 record unacknowledged and named.
 
-Concurrency: one feeder (the agent's own task) and one committer per agent; so the records of a
-partition are decided in order, and a batch is whatever came while the last one was decided. Two
-committers were measured: under load they halve the batches, and every batch costs its round trips.
+Concurrency: one feeder (the agent's own task), which decodes, and one committer per agent; so the
+records of a partition are decided in order, and a batch is whatever came while the last one was
+decided. Two committers were measured: under load they halve the batches, and every batch costs its
+round trips.
 No timer anywhere: an event that comes alone is decided alone, at once.
 """
 
@@ -112,7 +113,7 @@ class Edge:
         self._deps = deps
         self._is_current = is_current
         # As deep as one batch: what waits deeper in Faust is dropped there when partitions go.
-        self._queue: asyncio.Queue[Event] = asyncio.Queue(maxsize=deps.batch_max)
+        self._queue: asyncio.Queue[_Held] = asyncio.Queue(maxsize=deps.batch_max)
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -125,7 +126,8 @@ class Edge:
                 group.create_task(self._commit_forever(), name=f"committer-{self.name}")
                 async for event in stream.noack().events():
                     metrics.RECORDS_IN.labels(self.name).inc()
-                    await self._queue.put(event)
+                    # Decoded here, while the committer waits for PostgreSQL.
+                    await self._queue.put(_hold(event))
         except BaseExceptionGroup as several:
             # One committer, one cause: Faust and the log get it bare.
             error = several.exceptions[0]
@@ -138,21 +140,21 @@ class Edge:
 
     async def _commit_forever(self) -> None:
         while not self._stopping.is_set():
-            events = [await self._queue.get()]
+            batch = [await self._queue.get()]
             if self._stopping.is_set():
                 return  # unacknowledged: whoever owns the partition next reads it again
             self._idle.clear()
             try:
-                await self._settle([_hold(event) for event in self._drain_onto(events)])
+                await self._settle(self._drain_onto(batch))
             finally:
                 self._idle.set()
 
-    def _drain_onto(self, events: list[Event]) -> list[Event]:
+    def _drain_onto(self, batch: list[_Held]) -> list[_Held]:
         with suppress(asyncio.QueueEmpty):
-            while len(events) < self._deps.batch_max:
-                events.append(self._queue.get_nowait())
+            while len(batch) < self._deps.batch_max:
+                batch.append(self._queue.get_nowait())
         metrics.QUEUE_RECORDS.labels(self.name).set(self._queue.qsize())
-        return events
+        return batch
 
     async def _settle(self, batch: Sequence[_Held]) -> None:
         """Decide a batch; find and name the record of it that our code cannot bear.
@@ -180,8 +182,7 @@ class Edge:
                 with metrics.DECIDE_SECONDS.labels(self.name).time():
                     lanes = await self._handler([held.record for held in batch])
             except TransientError as error:
-                contended = error.code == "postgres_contended"
-                first_s = _CONTENDED_RETRY_S if contended else _RETRY_FIRST_S
+                first_s = _CONTENDED_RETRY_S if error.is_contended else _RETRY_FIRST_S
                 pause_s = min(max(pause_s * 2, first_s), _RETRY_MOST_S)
                 await self._wait_out(error, pause_s)
                 continue

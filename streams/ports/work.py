@@ -6,7 +6,7 @@ lock per key then stands only for the moment before the commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -143,6 +143,10 @@ class UnitOfWork(Protocol):
     def emit(self, outgoing: Outgoing) -> None: ...
     def schedule(self, timer: Timer) -> None: ...
     def record(self, transition: Transition) -> None: ...
+
+    def on_commit(self, act: Callable[[], None]) -> None:
+        """Call `act` once the transaction has committed; never, if it does not."""
+        ...
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what the inner block wrote and buffered if it raises; the exception goes on."""

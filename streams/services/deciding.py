@@ -21,6 +21,7 @@ from streams.matching.requests import Case, decide_batch
 from streams.matching.shelf import Cell, Shelf
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
+from streams.services.assessments import find_assessment, is_lacking
 
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""
@@ -57,6 +58,7 @@ class Deciding:
     def __init__(self, *, directories: DirectorySource, hold_s: int) -> None:
         self._directories = directories
         self._hold_s = hold_s
+        self._planned: dict[str, datetime] = {}
 
     async def open(
         self,
@@ -149,7 +151,7 @@ class Deciding:
             why=reason.code,
         )
         await work.requests.write([ruling])
-        _announce(work, ruling, traceparent=None, now=now)
+        self._announce(work, ruling, traceparent=None, now=now)
 
     async def _build_case(
         self,
@@ -217,7 +219,46 @@ class Deciding:
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):
-            _announce(work, ruling, traceparent=task.traceparent, now=now)
+            self._announce(work, ruling, traceparent=task.traceparent, now=now)
+
+    def _announce(
+        self, work: UnitOfWork, ruling: Ruling, *, traceparent: str | None, now: datetime
+    ) -> None:
+        """Publish the decision and set the timers that end the request if nothing else does."""
+        decision, request = ruling.decision, ruling.request
+        work.emit(
+            Outgoing(
+                event=RequestDecided(decision=decision),
+                caused_by=ruling.caused_by,
+                made_at=now,
+                station_id=request.station_id,
+                hospital_id=request.hospital_id,
+                traceparent=traceparent,
+            )
+        )
+        if decision.hold_until is not None:
+            work.schedule(
+                Timer(
+                    kind=TimerKind.HOLD_LAPSE,
+                    subject=request.request_id,
+                    due_at=decision.hold_until,
+                )
+            )
+        self._plan_assessment(work, decision, now)
+        if ruling.status is RequestStatus.OPEN:
+            due_at = max(now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
+            work.schedule(
+                Timer(kind=TimerKind.REQUEST_EXPIRY, subject=request.request_id, due_at=due_at)
+            )
+
+    def _plan_assessment(self, work: UnitOfWork, decision: Decision, now: datetime) -> None:
+        timer = find_assessment(decision, now=now)
+        if not is_lacking(decision):
+            # Of all that a station decides within a step of the grid, the first sets the timer.
+            if self._planned.get(decision.station_id) == timer.due_at:
+                return
+            work.on_commit(lambda: self._planned.update({decision.station_id: timer.due_at}))
+        work.schedule(timer)
 
 
 def _list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
@@ -247,27 +288,3 @@ def _lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
         for line in decision.lines
         for cell in cut
     )
-
-
-def _announce(work: UnitOfWork, ruling: Ruling, *, traceparent: str | None, now: datetime) -> None:
-    """Publish the decision and set the timers that end the request if nothing else does."""
-    decision, request = ruling.decision, ruling.request
-    work.emit(
-        Outgoing(
-            event=RequestDecided(decision=decision),
-            caused_by=ruling.caused_by,
-            made_at=now,
-            station_id=request.station_id,
-            hospital_id=request.hospital_id,
-            traceparent=traceparent,
-        )
-    )
-    if decision.hold_until is not None:
-        work.schedule(
-            Timer(kind=TimerKind.HOLD_LAPSE, subject=request.request_id, due_at=decision.hold_until)
-        )
-    if ruling.status is RequestStatus.OPEN:
-        due_at = max(now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
-        work.schedule(
-            Timer(kind=TimerKind.REQUEST_EXPIRY, subject=request.request_id, due_at=due_at)
-        )

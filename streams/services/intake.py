@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
 
-from models.errors import ContractError, DomainRefusal
+from models.errors import ContractError, DomainRefusal, TransientError
 from models.topics import AppName
 from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unreadable
 
@@ -18,38 +17,16 @@ Decide = Callable[[UnitOfWork, Sequence[Received], datetime], Awaitable[None]]
 """Acts on records that are new, in order; one call per batch."""
 
 
-class Concern(Protocol):
-    """Tells which records need a transaction at all; the others are acknowledged as they are.
-
-    For our own events only: what is passed over is not in the inbox, so a repeat is not known.
-    """
-
-    def concerns(self, record: Received, now: datetime) -> bool: ...
-
-    def note_committed(self, records: Sequence[Received], now: datetime) -> None:
-        """These were acted on, and the transaction has committed."""
-        ...
-
-
-class _Everything:
-    """Every record needs its transaction."""
-
-    def concerns(self, record: Received, now: datetime) -> bool:  # noqa: ARG002 - its port
-        return True
-
-    def note_committed(self, records: Sequence[Received], now: datetime) -> None:
-        """Nothing to remember."""
-
-
 class Intake:
     """A `BatchHandler` for one topic and one reader.
 
     Args:
         begin: Begins the transaction of a batch.
+        careful: Begins it instead, once, where `begin` takes something for granted and what it
+            took was not so.
         clock: The one `now` of a batch is read once its transaction has begun.
         reader: The consumer group, under which repeats are known.
         decide: What to do with the records that are new.
-        concern: Which records need a transaction; all of them by default.
     """
 
     def __init__(
@@ -59,30 +36,31 @@ class Intake:
         clock: Clock,
         reader: AppName,
         decide: Decide,
-        concern: Concern | None = None,
+        careful: Begin | None = None,
     ) -> None:
         self._begin = begin
+        self._careful = careful
         self._clock = clock
         self._reader = reader
         self._decide = decide
-        self._concern: Concern = concern or _Everything()
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
-        asked_at = self._clock.now()
-        wanted = [
-            record
-            for record in batch
-            if isinstance(record, Unreadable) or self._concern.concerns(record, asked_at)
-        ]
-        if not wanted:
-            return frozenset()
-        async with self._begin() as work:
+        if self._careful is None:
+            return await self._attempt(batch, self._begin)
+        try:
+            return await self._attempt(batch, self._begin)
+        except TransientError as error:
+            if not error.is_contended:
+                raise
+        return await self._attempt(batch, self._careful)
+
+    async def _attempt(self, batch: Sequence[Record], begin: Begin) -> frozenset[int]:
+        async with begin() as work:
             # Read only now: beginning may have waited for the transaction before.
             now = self._clock.now()
-            fresh = await self._take_in(work, wanted, now)
+            fresh = await self._take_in(work, batch, now)
             if fresh:
                 await self._decide(work, fresh, now)
-        self._concern.note_committed(fresh, now)
         return work.lanes
 
     async def _take_in(

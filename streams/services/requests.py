@@ -13,7 +13,7 @@ from itertools import groupby
 from pydantic import ValidationError
 
 from models.decisions import Outcome, Reason
-from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
+from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
 from models.topics import AppName
@@ -89,9 +89,13 @@ class RequestService:
             )
 
     async def _open(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
-        doubted = self._doubted.intersection(record.event.subject for record in records)
+        asked = {record.event.subject for record in records}
+        doubted = self._doubted & asked
         seen = set(await work.requests.list_known(sorted(doubted))) if doubted else set()
-        self._doubted -= doubted
+        # A unit may be taken meanwhile, or a request id stand already. Which of them, only the next
+        # transaction can tell.
+        self._doubted |= asked
+        work.on_commit(lambda: self._doubted.difference_update(asked))
         fresh: list[tuple[UrgentRequest, Received]] = []
         for record in records:
             try:
@@ -105,13 +109,7 @@ class RequestService:
             fresh.append((request, record))
         if not fresh:
             return
-        try:
-            await self._deciding.open(work, fresh, now=now)
-        except TransientError:
-            # A unit was taken meanwhile, or a request id stands already. Which of them, only the
-            # next transaction can tell: this one would see its own rows.
-            self._doubted.update(request.request_id for request, _ in fresh)
-            raise
+        await self._deciding.open(work, fresh, now=now)
 
     async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         try:

@@ -24,6 +24,7 @@ from streams.matching.shortage import (
     find_wanted_group,
 )
 from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
+from streams.services.assessments import tell_station
 from streams.services.call_outs import CallOuts
 from streams.services.stations import get_own_station
 
@@ -70,8 +71,7 @@ class ShortageService:
             await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """The subject of the timer is the station."""
-        await self.assess(work, timer.subject, caused_by=timer.timer_id, now=now)
+        await self.assess(work, tell_station(timer), caused_by=timer.timer_id, now=now)
 
     async def _count(
         self,

@@ -7,8 +7,8 @@ may start first and wait.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import asyncpg
 import orjson
@@ -18,6 +18,17 @@ from streams.store.failures import translated
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
     PooledConnection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+
+class Connection(Protocol):
+    """What a store needs of a connection."""
+
+    async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]: ...
+    async def fetchrow(self, query: str, *args: object) -> asyncpg.Record | None: ...
+    async def fetchval(self, query: str, *args: object) -> Any: ...  # noqa: ANN401 - any column
+    async def execute(self, query: str, *args: object) -> str: ...
+    def transaction(self) -> AbstractAsyncContextManager[object]: ...
+
 
 CONNECT_TIMEOUT_S = 3.0
 """A server that does not answer in this time is away; retries decide what then."""
@@ -69,8 +80,14 @@ class Database:
             command_timeout=COMMAND_TIMEOUT_S,
             init=_prepare,
             reset=_keep,
-            # jit costs more than it gives on statements of a millisecond.
-            server_settings={"application_name": name, "jit": "off"},
+            server_settings={
+                "application_name": name,
+                # It costs more than it gives on statements of a millisecond.
+                "jit": "off",
+                # A session that waits for a lock learns that its client is gone, and lets go of
+                # the locks it has.
+                "client_connection_check_interval": "1s",
+            },
         )
         return cls(pool)
 

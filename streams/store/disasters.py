@@ -13,7 +13,7 @@ from streams.store.queries import load_queries
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 _QUERIES = load_queries("disasters")
 
@@ -21,7 +21,7 @@ _QUERIES = load_queries("disasters")
 class PgDisasters:
     """Implements `ports.disasters.DisasterStore`."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock_event(self, event_key: str) -> None:

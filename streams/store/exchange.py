@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
-from models.errors import InvariantViolation, TransientError
+from models.errors import CONTENDED, InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
@@ -18,7 +18,7 @@ from streams.ports.exchange import StockCount, UncoveredLine
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 _QUERIES = load_queries("exchange")
 
@@ -26,7 +26,7 @@ _QUERIES = load_queries("exchange")
 class PgExchange:
     """Implements `ports.exchange.ExchangeStore`."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def count_cells(
@@ -136,7 +136,7 @@ class PgExchange:
             now=transfer.agreed_at,
         )
         if reserved != len(units):
-            raise TransientError("postgres_contended", detail="unit")
+            raise TransientError(CONTENDED, detail="unit")
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
         row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from models.errors import InvariantViolation, TransientError
+from models.errors import CONTENDED, InvariantViolation, TransientError
 
 # Two writers wanted the same unit, call or shortage: the second decides again on what is left.
 _CONTENDED_CONSTRAINTS = frozenset(
@@ -20,13 +20,15 @@ _CONTENDED_CONSTRAINTS = frozenset(
         "decisions_version_uq",
     }
 )
+_GUARD_TRIPPED = "XL001"
+"""Raised by our own functions in the database."""
+
 _CONTENDED = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
 )
 _AWAY = (
-    OSError,  # refused, reset, and TimeoutError
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, crashed, starting up, cancelled
     asyncpg.InsufficientResourcesError,
@@ -48,18 +50,29 @@ def translated() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         name = error.constraint_name or ""
         if name in _CONTENDED_CONSTRAINTS:
-            raise TransientError("postgres_contended", constraint=name) from error
+            raise TransientError(CONTENDED, constraint=name) from error
         raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or error.column_name or ""
         raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
     except _CONTENDED as error:
-        raise TransientError("postgres_contended", detail=type(error).__name__) from error
+        raise TransientError(CONTENDED, detail=type(error).__name__) from error
+    except asyncpg.PostgresError as error:
+        raise (_find_transient(error) or error) from error.__cause__
     except asyncpg.InterfaceError as error:
         # The driver uses one class for a lost connection and for a wrong call of ours.
         if not any(word in str(error) for word in ("closed", "closing", "terminated", "released")):
             raise
         raise TransientError("postgres_away", detail=str(error)[:200]) from error
-    except _AWAY as error:
-        detail = f"{type(error).__name__}: {error}"[:200]
-        raise TransientError("postgres_away", detail=detail) from error
+    except OSError as error:  # refused, reset, and TimeoutError
+        raise _away(error) from error
+
+
+def _find_transient(error: asyncpg.PostgresError) -> TransientError | None:
+    if error.sqlstate == _GUARD_TRIPPED:
+        return TransientError(CONTENDED, detail=str(error))
+    return _away(error) if isinstance(error, _AWAY) else None
+
+
+def _away(error: Exception) -> TransientError:
+    return TransientError("postgres_away", detail=f"{type(error).__name__}: {error}"[:200])

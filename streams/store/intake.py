@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import orjson
 
 from models.base import derive_id
-from models.errors import TransientError, XuelianError
+from models.errors import CONTENDED, TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
 from streams.ports import LANES, Claim, Received, Record, Timer, TimerKind
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 QUARANTINED_TYPE = "blood.record.quarantined.v1"
 SOURCE = "xuelian"
@@ -40,7 +40,7 @@ class PgInbox:
         lanes: Collects the lanes that a dead letter fills.
     """
 
-    def __init__(self, connection: PooledConnection, lanes: set[int]) -> None:
+    def __init__(self, connection: Connection, lanes: set[int]) -> None:
         self._connection = connection
         self._lanes = lanes
 
@@ -67,7 +67,7 @@ class PgInbox:
             identity = (record.envelope.source, record.envelope.id)
             digest = row["taken_digest"] or row["known_digest"]
             if digest is None:
-                raise TransientError("postgres_contended", detail="inbox")
+                raise TransientError(CONTENDED, detail="inbox")
             if digest != record.digest:
                 claims.append(Claim.REUSED)
             elif row["taken_digest"] is None or identity in seen:
@@ -140,7 +140,7 @@ class PgInbox:
 
 
 class PgTimers:
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def claim_due(self, now: datetime) -> Timer | None:

@@ -32,15 +32,23 @@ class PgOutbox:
     async def claim(
         self, lanes: Collection[int], *, limit: int
     ) -> AsyncIterator[Sequence[OutboxRow]]:
-        wanted = sorted(lanes)
-        async with self._database.transaction() as connection:
-            found = _QUERIES.claim_outbox(connection, space=LOCK_SPACE, lanes=wanted, limit=limit)
-            rows = [_to_row(row) async for row in found]
-            yield rows
-            if rows:
+        held = sorted(lanes)
+        async with self._database.connection() as connection:
+            try:
+                found = _QUERIES.claim_outbox(connection, space=LOCK_SPACE, lanes=held, limit=limit)
+                rows = [_to_row(row) async for row in found]
+                yield rows
                 await _QUERIES.mark_published(
-                    connection, row_ids=[row.row_id for row in rows], now=self._clock.now()
+                    connection,
+                    space=LOCK_SPACE,
+                    lanes=held,
+                    row_ids=[row.row_id for row in rows],
+                    now=self._clock.now(),
                 )
+            except BaseException:
+                # The lanes are held by the session, and no statement that failed gives them back.
+                connection.terminate()
+                raise
 
     async def list_pending_lanes(self) -> frozenset[int]:
         async with self._database.connection() as connection:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from models.errors import TransientError
+from models.errors import CONTENDED, TransientError
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 _QUERIES = load_queries("requests")
 
 
 class PgRequests:
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
@@ -57,21 +59,35 @@ class PgRequests:
         return count
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
-        promises = [row for ruling in rulings for row in _promise_rows(ruling)]
-        payload = {
-            "requests": [_request_row(ruling) for ruling in rulings],
-            "lines": [row for ruling in rulings for row in _line_rows(ruling)],
-            "promises": promises,
-            "decisions": [_decision_row(ruling) for ruling in rulings],
-        }
-        (written,) = [
+        written = RulingRows.of(rulings)
+        (counts,) = [
             row
             async for row in _QUERIES.write_rulings(
-                self._connection, payload=payload, now=rulings[0].decision.decided_at
+                self._connection, batch=written.batch, now=written.instant
             )
         ]
-        if written["requests"] != len(rulings) or written["units"] != len(promises):
-            raise TransientError("postgres_contended", detail="request or unit")
+        if counts["requests"] != len(written.batch["requests"]) or counts["units"] != len(
+            written.batch["promises"]
+        ):
+            raise TransientError(CONTENDED, detail="request or unit")
+
+
+@dataclass(frozen=True, slots=True)
+class RulingRows:
+    """Rulings as rows: an array per table. Written by `write_rulings`, or within `settle`."""
+
+    batch: dict[str, list[dict[str, Any]]]
+    instant: datetime
+
+    @classmethod
+    def of(cls, rulings: Sequence[Ruling]) -> Self:
+        batch = {
+            "requests": [_request_row(ruling) for ruling in rulings],
+            "lines": [row for ruling in rulings for row in _line_rows(ruling)],
+            "promises": [row for ruling in rulings for row in _promise_rows(ruling)],
+            "decisions": [_decision_row(ruling) for ruling in rulings],
+        }
+        return cls(batch, rulings[0].decision.decided_at)
 
 
 def _request_row(ruling: Ruling) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from streams.store.queries import load_queries
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 _QUERIES = load_queries("reserve")
 
@@ -25,7 +25,7 @@ _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.A
 class PgReserve:
     """Implements `ports.reserve.ReserveStore`."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock_station(self, station_id: str) -> None:

@@ -16,7 +16,7 @@ from streams.store.queries import load_queries
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import PooledConnection
+    from streams.store.database import Connection
 
 _QUERIES = load_queries("stock")
 
@@ -25,7 +25,7 @@ _GROUPS = {group.value: group for group in BloodGroup}
 
 
 class PgStock:
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def list_shelf(

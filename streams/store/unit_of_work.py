@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from models.errors import InvariantViolation
 from models.topics import find_topic_of
@@ -17,7 +18,7 @@ from streams.store.stock import PgStock
 from streams.store.supply import PgSupply
 
 if TYPE_CHECKING:
-    from streams.store.database import Database, PooledConnection
+    from streams.store.database import Connection, Database
 
 _QUERIES = load_queries("intake")
 
@@ -28,12 +29,13 @@ _WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
 class PgUnitOfWork:
     """Implements `ports.UnitOfWork`. For one task; use it only inside its block."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lanes: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
         self._transitions: list[Transition] = []
+        self._acts: list[Callable[[], None]] = []
         self.inbox = PgInbox(connection, self._lanes)
         self.requests = PgRequests(connection)
         self.stock = PgStock(connection)
@@ -55,69 +57,81 @@ class PgUnitOfWork:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        marks = (len(self._events), len(self._timers), len(self._transitions))
+        buffers: list[list[Any]]
+        buffers = [self._events, self._timers, self._transitions, self._acts]
+        marks = [len(buffer) for buffer in buffers]
         try:
             async with self._connection.transaction():
                 yield
         except BaseException:
-            events, timers, transitions = marks
-            del self._events[events:]
-            del self._timers[timers:]
-            del self._transitions[transitions:]
+            for buffer, mark in zip(buffers, marks, strict=True):
+                del buffer[mark:]
             raise
 
-    async def flush(self) -> None:
+    def on_commit(self, act: Callable[[], None]) -> None:
+        self._acts.append(act)
+
+    async def end(self) -> None:
         """Write the buffers in one statement, the last before the commit it orders."""
-        if not (self._events or self._timers or self._transitions):
-            return
-        lanes = [lane_of(row.event.key) for row in self._events]
-        await _QUERIES.flush(
-            self._connection,
-            **_timer_columns(self._timers),
-            **_audit_columns(self._transitions),
-            **_event_columns(self._events, lanes),
-        )
-        self._lanes.update(lanes)
+        rows = self.buffered()
+        if any(rows.batch.values()):
+            await _QUERIES.write_buffers(
+                self._connection, batch=rows.batch, bodies=rows.bodies, source=SOURCE
+            )
+        self._lanes.update(rows.lanes)
+
+    def buffered(self) -> BufferRows:
+        return BufferRows.of(self._events, self._timers, self._transitions)
+
+    def note_committed(self) -> None:
+        for act in self._acts:
+            act()
 
 
-def _timer_columns(scheduled: Sequence[Timer]) -> dict[str, list[Any]]:
-    # Scheduling a timer again moves it; within one transaction the last word counts.
-    timers = list({timer.timer_id: timer for timer in scheduled}.values())
+@dataclass(frozen=True, slots=True)
+class BufferRows:
+    """Buffers as rows: an array per table, the bodies of the events beside it, and their lanes."""
+
+    batch: dict[str, list[dict[str, Any]]]
+    bodies: list[bytes]
+    lanes: list[int]
+
+    @classmethod
+    def of(
+        cls, events: Sequence[Outgoing], timers: Sequence[Timer], audit: Sequence[Transition]
+    ) -> Self:
+        lanes = [lane_of(row.event.key) for row in events]
+        # Scheduling a timer again moves it; within one transaction the last word counts.
+        last = {timer.timer_id: timer for timer in timers}
+        batch = {
+            "timers": [_timer_row(timer) for timer in last.values()],
+            "audit": [asdict(row) for row in audit],
+            "events": [_event_row(row, lane) for row, lane in zip(events, lanes, strict=True)],
+        }
+        return cls(batch, [row.event.to_body() for row in events], lanes)
+
+
+def _timer_row(timer: Timer) -> dict[str, Any]:
     return {
-        "timer_ids": [timer.timer_id for timer in timers],
-        "timer_kinds": [timer.kind for timer in timers],
-        "timer_subjects": [timer.subject for timer in timers],
-        "timer_due_ats": [timer.due_at for timer in timers],
+        "timer_id": timer.timer_id,
+        "kind": timer.kind,
+        "subject": timer.subject,
+        "due_at": timer.due_at,
     }
 
 
-def _audit_columns(rows: Sequence[Transition]) -> dict[str, list[Any]]:
+def _event_row(row: Outgoing, lane: int) -> dict[str, Any]:
     return {
-        "audit_kinds": [row.subject_kind for row in rows],
-        "audit_subjects": [row.subject for row in rows],
-        "audit_stations": [row.station_id for row in rows],
-        "audit_froms": [row.from_state for row in rows],
-        "audit_tos": [row.to_state for row in rows],
-        "audit_whys": [row.why for row in rows],
-        "audit_causes": [row.caused_by for row in rows],
-        "audit_ats": [row.at for row in rows],
-    }
-
-
-def _event_columns(rows: Sequence[Outgoing], lanes: list[int]) -> dict[str, Any]:
-    return {
-        "source": SOURCE,
-        "lanes": lanes,
-        "topics": [_topic_of(row) for row in rows],
-        "keys": [row.event.key for row in rows],
-        "types": [row.event.TYPE for row in rows],
-        "subjects": [row.event.subject for row in rows],
-        "causes": [row.caused_by for row in rows],
-        "traces": [row.traceparent for row in rows],
-        "stations": [row.station_id for row in rows],
-        "hospitals": [row.hospital_id for row in rows],
-        "bodies": [row.event.to_body() for row in rows],
-        "ats": [row.made_at for row in rows],
+        "lane": lane,
+        "topic": _topic_of(row),
+        "key": row.event.key,
+        "event_type": row.event.TYPE,
+        "subject": row.event.subject,
+        "caused_by": row.caused_by,
+        "traceparent": row.traceparent,
+        "station_id": row.station_id,
+        "hospital_id": row.hospital_id,
+        "made_at": row.made_at,
     }
 
 
@@ -149,4 +163,5 @@ class PgBegin:
                 await connection.execute(_WAIT_FOR_TURN)
             work = PgUnitOfWork(connection)
             yield work
-            await work.flush()
+            await work.end()
+        work.note_committed()

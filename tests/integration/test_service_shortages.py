@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -12,9 +12,9 @@ import pytest
 from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.donors import Answer
+from models.errors import TransientError
 from models.events.requests import RequestCancelled
 from models.requests import Cancellation, Priority
-from streams.services.decisions import find_next_assessment
 from tests.support.supply import make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import (
@@ -55,6 +55,15 @@ async def types(engine: SupplyEngine) -> list[str]:
     return [str(row["event_type"]).split(".")[2] for row in rows]
 
 
+async def assessments(engine: SupplyEngine) -> list[datetime]:
+    """When decisions have their station assessed."""
+    rows = await engine.fetch(
+        "SELECT due_at FROM timers WHERE kind = 'shortage_assessment' "
+        "AND subject LIKE 'shigatse@%' ORDER BY due_at"
+    )
+    return [row["due_at"] for row in rows]
+
+
 async def cancel(engine: SupplyEngine, request_id: str) -> None:
     cancellation = Cancellation(
         request_id=request_id,
@@ -64,7 +73,6 @@ async def cancel(engine: SupplyEngine, request_id: str) -> None:
     )
     event = RequestCancelled(cancellation=cancellation)
     await engine.feed(build_record(event, source="hospital/shigatse-people"))
-    await engine.read_decisions(request_id)
     engine.clock.move(seconds=60)
     await engine.fire_timers()
 
@@ -83,15 +91,31 @@ async def test_a_covered_request_declares_nothing_at_once(engine: SupplyEngine) 
     await engine.feed(counted(build_unit("A+") for _ in range(2)))
     await engine.ask(group="A+", quantity=2)
     assert await open_shortages(engine) == []
-    timer = await engine.one(
-        "SELECT due_at FROM timers WHERE kind = 'shortage_assessment' AND subject = 'shigatse'"
-    )
-    assert timer["due_at"] == NOW + timedelta(seconds=60)
+    assert await assessments(engine) == [NOW + timedelta(seconds=60)]
 
 
-def test_the_grid_does_not_move_with_every_decision() -> None:
-    dues = {find_next_assessment(NOW + timedelta(seconds=at)) for at in range(60)}
-    assert dues == {NOW + timedelta(seconds=60)}
+async def test_the_grid_does_not_move_with_every_decision(engine: SupplyEngine) -> None:
+    await engine.feed(counted(build_unit("A+") for _ in range(3)))
+    for _ in range(3):
+        await engine.feed(opened(build_request(group="A+", quantity=1, now=engine.clock.now())))
+        engine.clock.move(seconds=29)
+    assert await assessments(engine) == [NOW + timedelta(seconds=60)]
+    engine.clock.move(seconds=29)
+    await engine.feed(opened(build_request(group="A+", quantity=1, now=engine.clock.now())))
+    # This one lacks a unit: its station is assessed within a second.
+    assert await assessments(engine) == [NOW + timedelta(seconds=60), NOW + timedelta(seconds=117)]
+
+
+async def test_a_decision_that_did_not_commit_leaves_the_assessment_to_the_next(
+    engine: SupplyEngine,
+) -> None:
+    await engine.feed(counted(build_unit("A+") for _ in range(2)))
+    async with engine.postgres_failing_at("decisions"):
+        with pytest.raises(TransientError, match="postgres_away"):
+            await engine.feed(opened(build_request(group="A+", quantity=1)))
+    assert await assessments(engine) == []
+    await engine.feed(opened(build_request(group="A+", quantity=1)))
+    assert await assessments(engine) == [NOW + timedelta(seconds=60)]
 
 
 async def test_low_stock_is_told_by_days_of_supply(engine: SupplyEngine) -> None:
@@ -119,11 +143,14 @@ async def test_low_stock_is_told_by_days_of_supply(engine: SupplyEngine) -> None
 
 async def test_repeated_assessment_says_nothing_new(engine: SupplyEngine) -> None:
     await engine.put_reserve(9, staff=True, group="A+")
-    request_id = await engine.ask(quantity=2)
+    await engine.ask(quantity=2)
     before = await engine.fetch("SELECT * FROM call_outs ORDER BY call_out_id")
-    for number in range(3):
+    for _ in range(3):
         engine.clock.move(seconds=60)
-        await engine.read_decisions(request_id, event_id=f"again-{number}")
+        await engine.fetch(
+            "INSERT INTO timers VALUES ('again', 'shortage_assessment', 'shigatse', $1)",
+            engine.clock.now(),
+        )
         await engine.fire_timers()
     assert await types(engine) == ["declared"]
     assert len(before) == 4
@@ -174,7 +201,6 @@ async def test_blood_that_comes_sends_donors_home(engine: SupplyEngine) -> None:
     await engine.feed(counted(build_unit("A+") for _ in range(2)))
     await engine.fire_timers()
     assert await engine.status_of(request_id) == "reserved"
-    await engine.read_decisions(request_id)
     engine.clock.move(seconds=60)
     await engine.fire_timers()
     # Nobody waits any more; but two a week are used now, and nothing is left of them.
@@ -265,6 +291,6 @@ async def test_donors_of_a_disaster_who_cannot_serve_do_not_count(engine: Supply
 async def test_a_batch_assesses_each_station_once(engine: SupplyEngine) -> None:
     requests = [build_request(group="A+", quantity=at) for at in (1, 2)]
     await engine.feed(*(opened(request) for request in requests))
-    await engine.read_decisions(*(request.request_id for request in requests))
+    assert await engine.assess() == 1
     assert await types(engine) == ["declared"]
     assert (await open_shortages(engine))[0]["units_missing"] == 3

@@ -45,6 +45,21 @@ class Engine:
             await self.fetch(only, kind)
         return fired
 
+    @asynccontextmanager
+    async def postgres_failing_at(self, table: str) -> AsyncIterator[None]:
+        """Let every insert into a table fail, as when the server is shut down at that moment."""
+        await self.database.fetch(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'going away' USING ERRCODE = '57P01'; END $$"
+        )
+        await self.database.fetch(
+            f"CREATE TRIGGER fail BEFORE INSERT ON {table} EXECUTE FUNCTION fail()"
+        )
+        try:
+            yield
+        finally:
+            await self.database.fetch("DROP FUNCTION fail CASCADE")
+
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         return await self.database.fetch(query, *args)
 

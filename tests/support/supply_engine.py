@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -13,25 +13,13 @@ from models.components import Component
 from models.donors import Answer, Donor
 from models.events.alerts import AlertReceived
 from models.events.donors import CallOutAnswered
-from models.events.requests import RequestDecided
 from models.events.shortages import OfferMade
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
 from models.shortages import Offer
-from models.topics import AppName, TopicName
-from streams.ports import BatchHandler, Received, TimerKind
-from streams.services.alerts import AlertService
-from streams.services.answers import AnswerService
-from streams.services.call_outs import CallOuts
-from streams.services.causes import Causes
-from streams.services.decisions import DecisionService
-from streams.services.intake import Decide, Intake, one_by_one
-from streams.services.offers import OfferService
-from streams.services.shortages import ShortageService
-from streams.services.timers import TimerService
+from streams.ports import Received
 from streams.store.donors import PgDonors
-from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.supply import make_alert, make_donor
 from tests.support.world import NOW, build_record, build_request, opened
@@ -85,7 +73,7 @@ class SupplyEngine(Engine):
         priority: Priority = Priority.URGENT,
         component: Component = Component.RED_CELLS,
     ) -> str:
-        """A request that is decided, and whose decision is read back; its id."""
+        """A request that is decided, and what follows from that; its id."""
         request = build_request(
             group=group,
             quantity=quantity,
@@ -94,23 +82,22 @@ class SupplyEngine(Engine):
             now=self.clock.now(),
         )
         await self.feed(opened(request))
-        await self.read_decisions(request.request_id)
+        await self.assess()
         return request.request_id
 
-    async def read_decisions(self, *request_ids: str, event_id: str | None = None) -> None:
-        """Feed the newest decision on each request back, as Kafka would, as one batch."""
-        records = []
-        for request_id in request_ids:
-            row = await self.one(
-                "SELECT event_id, body FROM outbox WHERE subject = $1 "
-                "ORDER BY sequence DESC LIMIT 1",
-                request_id,
-            )
-            event = RequestDecided.model_validate_json(row["body"])
-            records.append(
-                build_record(event, source="xuelian", event_id=event_id or row["event_id"])
-            )
-        await self.feed(*records)
+    async def assess(self) -> int:
+        """Fire at once the assessments that decisions have set for the next second; their number.
+
+        Nothing else fires, and the clock stands.
+        """
+        rows = await self.fetch(
+            "UPDATE timers SET due_at = '-infinity' WHERE kind = 'shortage_assessment' "
+            "AND subject LIKE '%@%' AND due_at <= $1 RETURNING 1",
+            self.clock.now() + timedelta(seconds=1),
+        )
+        for _ in rows:
+            await self.services.timers.fire_one()
+        return len(rows)
 
     async def offer(
         self, shortage_id: str, *, quantity: int, group: str = "A+", **changes: object
@@ -155,38 +142,4 @@ def offered(offer: Offer, *, source: str | None = None) -> Received:
 @asynccontextmanager
 async def build_supply_engine(dsn: str) -> AsyncIterator[SupplyEngine]:
     async with build_engine(dsn) as engine:
-        begin = PgBegin(engine.database)
-        directory = engine.services.directory
-        call_outs = CallOuts(causes=Causes(directories=directory))
-        shortages = ShortageService(directories=directory, call_outs=call_outs)
-        supply = AppName.SUPPLY
-
-        def intake(decide: Decide) -> BatchHandler:
-            return Intake(begin=begin, clock=engine.clock, reader=supply, decide=decide)
-
-        alerts = AlertService(directories=directory, call_outs=call_outs)
-        answers = AnswerService(directories=directory, call_outs=call_outs)
-        offers = OfferService(directories=directory, shortages=shortages, hold_s=HOLD_S)
-        decisions = DecisionService(directories=directory, shortages=shortages)
-        timers = engine.services.timers
-        services = dataclasses.replace(
-            engine.services,
-            handlers={
-                **engine.services.handlers,
-                TopicName.ALERTS: intake(one_by_one(alerts.act, reader=supply)),
-                TopicName.ANSWERS: intake(one_by_one(answers.act, reader=supply)),
-                TopicName.OFFERS: intake(one_by_one(offers.act, reader=supply)),
-                TopicName.DECISIONS: intake(decisions.decide),
-            },
-            timers=TimerService(
-                begin=begin,
-                clock=engine.clock,
-                fires={
-                    **timers._fires,
-                    TimerKind.CALL_WAVE: call_outs.fire_wave,
-                    TimerKind.NO_SHOW: call_outs.fire_no_show,
-                    TimerKind.SHORTAGE_ASSESSMENT: shortages.fire,
-                },
-            ),
-        )
-        yield SupplyEngine(database=engine.database, clock=engine.clock, services=services)
+        yield SupplyEngine(database=engine.database, clock=engine.clock, services=engine.services)

@@ -5,7 +5,7 @@ SELECT
 FROM claim_outbox(:space, :lanes::int[], :limit);
 
 -- name: mark_published!
-UPDATE outbox SET published_at = :now WHERE row_id = ANY(:row_ids::bigint[]);
+CALL mark_published(:space, :lanes::int[], :row_ids::bigint[], :now);
 
 -- name: list_pending_lanes
 SELECT DISTINCT lane FROM outbox WHERE published_at IS NULL;

@@ -1,0 +1,72 @@
+"""Where the processors' time goes while requests come at a rate: a share of a core per process.
+
+The profile beside the ratios: it says who is busy when a goal is missed. What the load itself takes
+is counted too, since it runs on the same machine.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+_SERVERS = {"java": "kafka", "postgres": "postgres"}
+"""Names of executables that are servers of ours, to what they are called in a result."""
+
+
+@dataclass(slots=True)
+class Shares:
+    """Shares of one core by process, once the block has ended.
+
+    Args:
+        children: Our own processes by name, to their process ids.
+        state: Folder of the embedded servers: only those that work in it are counted.
+    """
+
+    children: Mapping[str, int]
+    state: Path
+    of_a_core: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        before, started = self._read(), time.perf_counter()
+        yield
+        seconds = time.perf_counter() - started
+        self.of_a_core = {
+            name: (spent - before.get(name, 0.0)) / seconds
+            for name, spent in sorted(self._read().items())
+        }
+
+    def _read(self) -> Mapping[str, float]:
+        """Processor seconds so far, by name."""
+        spent: defaultdict[str, float] = defaultdict(float)
+        for name, pid in {**self.children, "load": os.getpid()}.items():
+            spent[name] = _seconds(psutil.Process(pid))
+        for process in psutil.process_iter():
+            try:
+                server = _SERVERS.get(process.name())
+                if server and self._is_ours(process):
+                    spent[server] += _seconds(process)
+            except psutil.NoSuchProcess:
+                continue  # a server process that ended between listing and looking
+        return spent
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return any(str(self.state) in part for part in _tell_place(process))
+
+
+def _tell_place(process: psutil.Process) -> list[str]:
+    # PostgreSQL's own children name their work, not their folder; their parent's does.
+    parent = process.parent()
+    return [process.cwd(), *process.cmdline(), *(parent.cmdline() if parent else ())]
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system

@@ -1,0 +1,47 @@
+"""When a station is assessed after a decision on a request.
+
+A decision sets a timer in its own transaction; the assessment itself is the supply side's. The
+timer stands on a grid: however many requests a station decides, it is assessed once per step of the
+grid, and a steady stream does not put it off. A row of the grid that lies ahead is never being
+fired, so an urgent decision waits for no assessment.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from models.decisions import Decision
+from streams.ports import Timer, TimerKind
+
+LACKING_EVERY_S = 1
+"""A patient waits for what stock did not cover: donors and neighbours hear of it this soon."""
+
+COVERED_EVERY_S = 60
+"""Nobody waits, but the shelf is emptier than it was."""
+
+_AT = "@"
+"""Between the station and the instant; no identifier has it."""
+
+
+def find_assessment(decision: Decision, *, now: datetime) -> Timer:
+    """Return the timer that a decision sets for its station."""
+    every_s = LACKING_EVERY_S if is_lacking(decision) else COVERED_EVERY_S
+    due_at = _next_step(now, every_s=every_s)
+    subject = f"{decision.station_id}{_AT}{due_at:%Y%m%dT%H%M%S}"
+    return Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=subject, due_at=due_at)
+
+
+def is_lacking(decision: Decision) -> bool:
+    """Return whether a patient waits for something that stock did not cover."""
+    return any(line.uncovered for line in decision.lines)
+
+
+def tell_station(timer: Timer) -> str:
+    """Return the station that a timer of this kind is about, whoever set it."""
+    return timer.subject.partition(_AT)[0]
+
+
+def _next_step(now: datetime, *, every_s: int) -> datetime:
+    """Return the next instant of the grid, strictly after now."""
+    passed = int(now.timestamp()) // every_s
+    return datetime.fromtimestamp((passed + 1) * every_s, UTC)
