@@ -28,16 +28,13 @@ class ContractError(XuelianError):
     """Cannot be understood: quarantined with the reason, acknowledged, replayable."""
 
 
-CONTENDED = "postgres_contended"
-
-
 class TransientError(XuelianError):
     """A dependency is away or a row was contended: retried in place, never acknowledged."""
 
     @property
     def is_contended(self) -> bool:
         """Whether another transaction changed what ours was decided on: deciding again helps."""
-        return self.code == CONTENDED
+        return self.code == "postgres_contended"
 
 
 class ConfigurationError(XuelianError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from models.donors import Donor
-from models.errors import CONTENDED, TransientError
+from models.errors import TransientError
 from streams.ports import Clock
 from streams.store.queries import load_queries
 
@@ -61,4 +61,4 @@ class PgDonors:
                 connection, payload=payload, station_id=station_id, by=by, now=self._clock.now()
             )
             if written != len(donors):
-                raise TransientError(CONTENDED, detail="donor")
+                raise TransientError("postgres_contended", detail="donor")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
-from models.errors import CONTENDED, InvariantViolation, TransientError
+from models.errors import InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
@@ -136,7 +136,7 @@ class PgExchange:
             now=transfer.agreed_at,
         )
         if reserved != len(units):
-            raise TransientError(CONTENDED, detail="unit")
+            raise TransientError("postgres_contended", detail="unit")
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
         row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import asyncpg
 
-from models.errors import CONTENDED, InvariantViolation, TransientError
+from models.errors import InvariantViolation, TransientError
 
 # Two writers wanted the same unit, call or shortage: the second decides again on what is left.
 _CONTENDED_CONSTRAINTS = frozenset(
@@ -50,13 +50,13 @@ def translated() -> Iterator[None]:
     except asyncpg.UniqueViolationError as error:
         name = error.constraint_name or ""
         if name in _CONTENDED_CONSTRAINTS:
-            raise TransientError(CONTENDED, constraint=name) from error
+            raise TransientError("postgres_contended", constraint=name) from error
         raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         name = error.constraint_name or error.column_name or ""
         raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
     except _CONTENDED as error:
-        raise TransientError(CONTENDED, detail=type(error).__name__) from error
+        raise TransientError("postgres_contended", detail=type(error).__name__) from error
     except asyncpg.PostgresError as error:
         raise (_find_transient(error) or error) from error.__cause__
     except asyncpg.InterfaceError as error:
@@ -70,7 +70,7 @@ def translated() -> Iterator[None]:
 
 def _find_transient(error: asyncpg.PostgresError) -> TransientError | None:
     if error.sqlstate == _GUARD_TRIPPED:
-        return TransientError(CONTENDED, detail=str(error))
+        return TransientError("postgres_contended", detail=str(error))
     return _away(error) if isinstance(error, _AWAY) else None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from models.base import derive_id
-from models.errors import CONTENDED, TransientError, XuelianError
+from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
 from streams.ports import LANES, Claim, Received, Record, Timer, TimerKind
 from streams.store.queries import load_queries
@@ -67,7 +67,7 @@ class PgInbox:
             identity = (record.envelope.source, record.envelope.id)
             digest = row["taken_digest"] or row["known_digest"]
             if digest is None:
-                raise TransientError(CONTENDED, detail="inbox")
+                raise TransientError("postgres_contended", detail="inbox")
             if digest != record.digest:
                 claims.append(Claim.REUSED)
             elif row["taken_digest"] is None or identity in seen:

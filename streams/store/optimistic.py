@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from models.errors import CONTENDED, TransientError
+from models.errors import TransientError
 from streams.matching.shelf import Cell, ShelfUnit
 from streams.ports import Claim, Received
 from streams.ports.requests import Ruling
@@ -114,7 +114,7 @@ class _Inbox(PgInbox):
             return
         claims = await super().claim(granted.records, reader=granted.reader, now=granted.now)
         if list(claims) != list(granted.claims):
-            raise TransientError(CONTENDED, detail="inbox")
+            raise TransientError("postgres_contended", detail="inbox")
 
 
 class _Requests(PgRequests):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from models.errors import CONTENDED, TransientError
+from models.errors import TransientError
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.store.queries import load_queries
@@ -69,7 +69,7 @@ class PgRequests:
         if counts["requests"] != len(written.batch["requests"]) or counts["units"] != len(
             written.batch["promises"]
         ):
-            raise TransientError(CONTENDED, detail="request or unit")
+            raise TransientError("postgres_contended", detail="request or unit")
 
 
 @dataclass(frozen=True, slots=True)
