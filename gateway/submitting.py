@@ -73,7 +73,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A decision, and whether the tail brought it just now or PostgreSQL knew it."""
+    """A decision, and whether this call led to it: it is no repeat of an earlier one."""
 
     decision: dict[str, Any]
     fresh: bool
@@ -167,7 +167,9 @@ class Submitter:
                 looking.cancel()
         if failure is not None:
             raise failure
-        return _judge(submission, looking.result())
+        known = _judge(submission, looking.result())
+        # Decided already, while we looked: whoever does not wait is told 202 all the same.
+        return None if isinstance(known, Answered) and known.fresh else known
 
     async def _try_publish(self, submission: Submission) -> XuelianError | None:
         try:
@@ -214,7 +216,10 @@ def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
         return fate
     if fate.decision is None:
         return None
-    return Answered(decision=fate.decision, fresh=False, status=fate.status)
+    # A repeat was taken in before it was sent again. Clocks that differ by more than the way takes
+    # only make a first answer look like that of a repeat.
+    fresh = fate.taken_at >= submission.time
+    return Answered(decision=fate.decision, fresh=fresh, status=fate.status)
 
 
 def _decision_of(envelope: Envelope) -> dict[str, Any]:

@@ -59,9 +59,11 @@ class Fate:
         code: Why it was quarantined; None if it was acted on.
         status: Of its request now; None if there is none.
         decision: The latest one on its request.
+        taken_at: When it was taken in, by the clock of the worker that did so.
     """
 
     digest: str
+    taken_at: datetime
     code: str | None
     params: Row | None
     status: str | None

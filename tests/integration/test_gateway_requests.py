@@ -78,6 +78,7 @@ async def test_without_waiting_it_is_accepted_once_kafka_has_it(world: RunningGa
 async def test_a_repeat_gives_the_same_decision_and_changes_nothing(world: RunningGateway) -> None:
     key = unique("k")
     first = (await _open(world, key)).json()
+    world.clock.move(seconds=1)
     again = await _open(world, key)
     at_once = await _open(world, key, wait_s=0)
     for repeat in (again, at_once):

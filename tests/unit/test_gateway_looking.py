@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -16,7 +17,14 @@ from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
 from streams.store.reading import EventName, Fate, PgReading
 
-KNOWN = Fate(digest="d", code=None, params=None, status="open", decision=None)
+KNOWN = Fate(
+    digest="d",
+    taken_at=datetime(2025, 1, 7, tzinfo=UTC),
+    code=None,
+    params=None,
+    status="open",
+    decision=None,
+)
 
 
 @dataclass

@@ -5,7 +5,7 @@ SELECT 1;
 -- What became of events that were taken in: quarantined (a code) or acted on; and how their requests
 -- stand now. A later record that reused an id says nothing about the first one.
 SELECT
-    i.reader, i.source, i.event_id, x.request_id, i.digest, q.code, q.params, r.status,
+    i.reader, i.source, i.event_id, x.request_id, i.digest, i.taken_at, q.code, q.params, r.status,
     d.body AS decision
 FROM unnest(:readers::text[], :sources::text[], :event_ids::text[], :request_ids::text[])
 AS x (reader, source, event_id, request_id)
