@@ -177,8 +177,10 @@ def _red_cells(
 def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Candidate]:
     served_as_positive = group.rhd is RhD.POSITIVE or patient.asian_del
     wants_positive = served_as_positive and not patient.has_anti_d
-    for rhd in (RhD.POSITIVE, RhD.NEGATIVE) if wants_positive else (RhD.NEGATIVE,):
-        yield Candidate(group=BloodGroup.of(Abo.O, rhd), rank=0, rule=rule, low_titre_only=True)
+    if wants_positive:
+        positive_rule = rule if group.rhd is RhD.POSITIVE else _rule("del")
+        yield Candidate(group=BloodGroup.O_POS, rank=0, rule=positive_rule, low_titre_only=True)
+    yield Candidate(group=BloodGroup.O_NEG, rank=0, rule=rule, low_titre_only=True)
 
 
 def _may_fall_back(patient: Patient, priority: Priority) -> bool:
