@@ -77,6 +77,21 @@ def list_candidates(
     return _list_candidates(component, facts, priority, policy.low_titre_a_plasma)
 
 
+def find_candidate(
+    group: BloodGroup,
+    *,
+    component: Component,
+    patient: Patient,
+    priority: Priority,
+    policy: StationPolicy,
+) -> Candidate | None:
+    """Return the terms on which a donor group may go to this patient; None if it may not."""
+    candidates = list_candidates(
+        component=component, patient=patient, priority=priority, policy=policy
+    )
+    return next((one for one in candidates if one.group is group), None)
+
+
 @lru_cache(maxsize=8192)
 def _list_candidates(
     component: Component, patient: Patient, priority: Priority, low_titre_a_plasma: bool
@@ -92,6 +107,15 @@ def _list_candidates(
     else:
         found = _red_cells(patient, patient.group, priority, component_class)
     return _ranked(found)
+
+
+def cite_group_rule(component: Component) -> str:
+    """Return `name@version` of the rule that says which groups of a component go together."""
+    return _abo_rule(component.spec.component_class)
+
+
+def cite_cap_rule() -> str:
+    return _rule("unknown_cap")
 
 
 def _rule(name: str) -> str:
@@ -153,8 +177,10 @@ def _red_cells(
 def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Candidate]:
     served_as_positive = group.rhd is RhD.POSITIVE or patient.asian_del
     wants_positive = served_as_positive and not patient.has_anti_d
-    for rhd in (RhD.POSITIVE, RhD.NEGATIVE) if wants_positive else (RhD.NEGATIVE,):
-        yield Candidate(group=BloodGroup.of(Abo.O, rhd), rank=0, rule=rule, low_titre_only=True)
+    if wants_positive:
+        positive_rule = rule if group.rhd is RhD.POSITIVE else _rule("del")
+        yield Candidate(group=BloodGroup.O_POS, rank=0, rule=positive_rule, low_titre_only=True)
+    yield Candidate(group=BloodGroup.O_NEG, rank=0, rule=rule, low_titre_only=True)
 
 
 def _may_fall_back(patient: Patient, priority: Priority) -> bool:

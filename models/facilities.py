@@ -100,6 +100,7 @@ class Hospital(Value):
 
     Attributes:
         can_thaw: Without it, frozen products are of no use there and are refused with that reason.
+        cannot_use: Components that it cannot use for other reasons, refused in the same way.
         pack: What one massive-transfusion pack holds here.
     """
 
@@ -109,6 +110,7 @@ class Hospital(Value):
     location: Location
     station_id: Identifier
     can_thaw: bool = True
+    cannot_use: tuple[Component, ...] = ()
     pack: MassiveTransfusionPack = DEFAULT_PACK
 
 

@@ -12,6 +12,7 @@ from streams.services.alerts import AlertService
 from streams.services.answers import AnswerService
 from streams.services.call_outs import CallOuts
 from streams.services.causes import Causes
+from streams.services.clearing import Clearing
 from streams.services.deciding import Deciding
 from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
@@ -48,7 +49,8 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     transfers = Transfers()
     progress = Progress(deciding=deciding, transfers=transfers)
     requests = RequestService(directories=directory, deciding=deciding)
-    stock = StockService(directories=directory, progress=progress)
+    clearing = Clearing(directories=directory)
+    stock = StockService(directories=directory, progress=progress, clearing=clearing)
     call_outs = CallOuts(causes=Causes(directories=directory))
     shortages = ShortageService(directories=directory, call_outs=call_outs)
     alerts = AlertService(directories=directory, call_outs=call_outs)

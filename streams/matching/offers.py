@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from models.base import derive_id
+from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.safety import clear
 from models.shortage_rules import SHORTAGE_RULES, ShortageRules
 from models.shortages import Offer, Shortage, ShortageStatus
-from streams.matching.shelf import ShelfUnit
+from streams.matching.routes import to_station
 
 MAX_OFFER_UNITS = 500
 """What one offer may hold; the limit of its event."""
@@ -36,7 +38,7 @@ class Proposal:
 class Verdict:
     """The units that are taken of an offer; without any it is declined for these reasons."""
 
-    taken: tuple[ShelfUnit, ...]
+    taken: tuple[Cleared, ...]
     reasons: tuple[Reason, ...]
 
 
@@ -44,7 +46,7 @@ def decide_offer(
     shortage: Shortage,
     *,
     giver: Station,
-    units: Sequence[ShelfUnit],
+    units: Sequence[UnitFacts],
     burns_per_d: Mapping[BloodGroup, float],
     eta_s: int,
     now: datetime,
@@ -67,7 +69,7 @@ def decide_offer(
         One offer per group, the best serving group first, together at most what is missing.
 
     Invariants: in each group the giver keeps its days of supply at orange or above; every unit
-        counted expires after arrival.
+        counted is cleared by the safety kernel.
     """
     obstacle = _find_obstacle(shortage, giver)
     if obstacle:
@@ -75,13 +77,7 @@ def decide_offer(
     missing = shortage.units_missing
     offers: list[Offer] = []
     for group in shortage.donor_groups:
-        fit = _list_fit(
-            units,
-            giver.station_id,
-            shortage,
-            group=group,
-            arrival_at=now + timedelta(seconds=eta_s),
-        )
+        fit = _list_fit(units, giver.station_id, shortage, group=group, eta_s=eta_s, now=now)
         keep = ceil(burns_per_d.get(group, 0.0) * giver.policy.thresholds.orange_below_d)
         quantity = min(missing, len(fit) - keep, MAX_OFFER_UNITS)
         if quantity <= 0:
@@ -102,7 +98,7 @@ def decide_acceptance(
     shortage: Shortage,
     giver: Station,
     receiver: Station,
-    units: Sequence[ShelfUnit],
+    units: Sequence[UnitFacts],
     in_transit: int,
     eta_s: int,
     now: datetime,
@@ -120,8 +116,8 @@ def decide_acceptance(
         now: Aware UTC instant of the decision.
 
     Returns:
-        At most what was offered and is still missing, first expiry first, each expiring after
-        arrival; or no units and every reason why not.
+        At most what was offered and is still missing, first expiry first, each cleared by the
+        safety kernel; or no units and every reason why not.
     """
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     missing = shortage.units_missing - in_transit
@@ -129,13 +125,7 @@ def decide_acceptance(
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     if obstacles:
         return Verdict(taken=(), reasons=tuple(obstacles))
-    fit = _list_fit(
-        units,
-        giver.station_id,
-        shortage,
-        group=offer.group,
-        arrival_at=now + timedelta(seconds=eta_s),
-    )
+    fit = _list_fit(units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now)
     if not fit:
         return Verdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     taken = tuple(fit[: min(missing, offer.quantity)])
@@ -186,23 +176,29 @@ def _tell_cleared(shortage: Shortage) -> Reason:
 
 
 def _list_fit(
-    units: Sequence[ShelfUnit],
+    units: Sequence[UnitFacts],
     station_id: str,
     shortage: Shortage,
     *,
     group: BloodGroup,
-    arrival_at: datetime,
-) -> list[ShelfUnit]:
-    """List the units of a group that arrive in time, first expiry first."""
-    fit = [
-        unit
+    eta_s: int,
+    now: datetime,
+) -> list[Cleared]:
+    """List the units of a group that may go there, first expiry first."""
+    purpose = ForStation(
+        to_station_id=shortage.station_id,
+        station_id=station_id,
+        component=shortage.component,
+        groups=shortage.donor_groups,
+    )
+    route = to_station(eta_s, now=now)
+    answers = (
+        clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
         for unit in units
-        if unit.station_id == station_id
-        and unit.component is shortage.component
-        and unit.group is group
-        and unit.expires_at > arrival_at
-    ]
-    return sorted(fit, key=lambda unit: (unit.expires_at, unit.unit_id))
+        if unit.group is group
+    )
+    fit = [one for one in answers if isinstance(one, Cleared)]
+    return sorted(fit, key=lambda one: (one.unit.expires_at, one.unit.unit_id))
 
 
 def _make_offer(

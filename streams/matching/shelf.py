@@ -9,28 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
+from models.clearance import UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
-from models.units import UnitTraits
-
-NO_TRAITS = UnitTraits()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShelfUnit:
-    """A released, unpromised unit. `epoch` is that of its last promise; 0 if never promised."""
-
-    unit_id: str
-    station_id: str
-    component: Component
-    group: BloodGroup
-    collected_at: datetime
-    expires_at: datetime
-    epoch: int
-    traits: UnitTraits = NO_TRAITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +35,18 @@ class Shelf:
         InvariantViolation: Two units share an id.
     """
 
-    def __init__(self, units: Iterable[ShelfUnit]) -> None:
-        self._cells: dict[Cell, dict[str, ShelfUnit]] = defaultdict(dict)
+    def __init__(self, units: Iterable[UnitFacts]) -> None:
+        self._cells: dict[Cell, dict[str, UnitFacts]] = defaultdict(dict)
         for unit in sorted(units, key=lambda unit: (unit.expires_at, unit.unit_id)):
             cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
             if unit.unit_id in self._cells[cell]:
                 raise InvariantViolation("unit_twice_on_shelf", unit_id=unit.unit_id)
             self._cells[cell][unit.unit_id] = unit
 
-    def first_out(self, cell: Cell) -> Iterator[ShelfUnit]:
+    def first_out(self, cell: Cell) -> Iterator[UnitFacts]:
         """Yield the units of a place, first expiry first; taking one while iterating is allowed."""
         yield from tuple(self._cells.get(cell, {}).values())
 
-    def take(self, unit: ShelfUnit) -> None:
+    def take(self, unit: UnitFacts) -> None:
         cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
         del self._cells[cell][unit.unit_id]

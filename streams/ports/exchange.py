@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Reason
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
-from streams.matching.shelf import ShelfUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class ExchangeStore(Protocol):
     async def promise_to_transfer(
         self,
         transfer: Transfer,
-        units: Sequence[ShelfUnit],
+        cleared: Sequence[Cleared],
         *,
         reason: Reason,
         hold_until: datetime,
@@ -81,7 +81,15 @@ class ExchangeStore(Protocol):
     ) -> None:
         """Reserve units for a transfer that is written already, each under its next epoch.
 
+        Args:
+            transfer: To where the units were cleared.
+            cleared: What the safety kernel said of exactly the transfer's units.
+            reason: Why they are sent.
+            hold_until: When they are given back unless they were sent.
+            caused_by: Identifier of the event.
+
         Raises:
+            InvariantViolation: A unit is not cleared for this transfer.
             TransientError: A unit was taken since it was read; decide again.
         """
         ...

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from models.clearance import Cleared
 from models.decisions import Decision
 from models.requests import RequestStatus, UrgentRequest
+from streams.ports.clearances import ensure_cleared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Ruling:
     """A decision to write, with the request as it stands after it.
 
     Attributes:
+        cleared: What the safety kernel said of each unit that the decision reserves, in its order.
         status: Of the request from now on.
         from_status: For the audit; empty for a new request.
         caused_by: Identifier of the event or timer.
@@ -67,11 +70,15 @@ class Ruling:
 
     request: UrgentRequest
     decision: Decision
+    cleared: tuple[Cleared, ...]
     status: RequestStatus
     from_status: str
     opened_at: datetime
     caused_by: str
     why: str
+
+    def __post_init__(self) -> None:
+        ensure_cleared(self.decision, self.cleared)
 
 
 class RequestStore(Protocol):
@@ -87,8 +94,14 @@ class RequestStore(Protocol):
         """List open requests, life-threatening first, then by the needed-by time."""
         ...
 
-    async def count_capped(self, hospital_id: str, patient_reference: str) -> int:
-        """Count unconfirmed O RhD- red cells promised to a patient so far, over all requests."""
+    async def count_capped(
+        self, request_id: str, *, hospital_id: str, patient_reference: str | None
+    ) -> int:
+        """Count unconfirmed O RhD- red cells promised to a patient so far.
+
+        Over all the hospital's requests with this reference, and over this request itself: a
+        patient without a reference is known by nothing else.
+        """
         ...
 
     async def write(self, rulings: Sequence[Ruling]) -> None:

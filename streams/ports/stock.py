@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
 from models.units import Unit, UnitStatus
-from streams.matching.shelf import Cell, ShelfUnit
+from streams.matching.shelf import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,22 @@ class UnitState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromisedUnit:
+    """A unit under a live promise, with what the safety kernel asks of both.
+
+    Attributes:
+        line_no: Of the request; None for a transfer.
+        capped: Counted towards the cap of unconfirmed O RhD- units.
+    """
+
+    unit: UnitFacts
+    request_id: str | None
+    line_no: int | None
+    transfer_id: str | None
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
     unit: Unit
     status: UnitStatus
@@ -50,7 +67,7 @@ class NewUnit:
 class StockStore(Protocol):
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
-    ) -> list[ShelfUnit]:
+    ) -> list[UnitFacts]:
         """List released, unpromised, unexpired units, first expiry first.
 
         Args:
@@ -61,6 +78,14 @@ class StockStore(Protocol):
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         """Lock units in id order and give their state; unknown ids are missing from the answer."""
+        ...
+
+    async def get_promised(self, unit_id: str) -> PromisedUnit:
+        """Give a unit that is locked already, with its live promise.
+
+        Raises:
+            InvariantViolation: It is under none.
+        """
         ...
 
     async def add_units(self, units: Sequence[NewUnit]) -> None: ...

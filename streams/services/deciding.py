@@ -17,7 +17,8 @@ from models.compatibility import RULES_VERSION
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
-from streams.matching.requests import Case, decide_batch
+from streams.matching.cases import Case
+from streams.matching.requests import Matched, decide_batch
 from streams.matching.shelf import Cell, Shelf
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
@@ -76,8 +77,8 @@ class Deciding:
             tasks.append(
                 _Task(case=case, before=None, why="opened", traceparent=record.envelope.traceparent)
             )
-        decisions = await self._match(work, [task.case for task in tasks], now)
-        await self._write(work, tasks, decisions, now)
+        matched = await self._match(work, [task.case for task in tasks], now)
+        await self._write(work, tasks, matched, now)
 
     async def decide_again(
         self,
@@ -107,12 +108,12 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
-        (decision,) = await self._match(work, [case], now)
-        if not always and not any(line.reserved for line in decision.lines):
+        (matched,) = await self._match(work, [case], now)
+        if not always and not matched.cleared:
             return False
         traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
         task = _Task(case=case, before=state, why=why, traceparent=traceparent)
-        await self._write(work, [task], [decision], now)
+        await self._write(work, [task], [matched], now)
         return True
 
     async def close(
@@ -144,6 +145,7 @@ class Deciding:
         ruling = Ruling(
             request=state.request,
             decision=decision,
+            cleared=(),
             status=status,
             from_status=state.status,
             opened_at=state.opened_at,
@@ -164,9 +166,11 @@ class Deciding:
     ) -> Case:
         directory = self._directories.current()
         capped = 0
-        if request.patient.group is None and request.patient.reference:
+        if request.patient.group is None and (before or request.patient.reference):
             capped = await work.requests.count_capped(
-                request.hospital_id, request.patient.reference
+                request.request_id,
+                hospital_id=request.hospital_id,
+                patient_reference=request.patient.reference,
             )
         held: Mapping[int, int] = (
             {line.line_no: line.covered for line in before.lines} if before else {}
@@ -184,17 +188,17 @@ class Deciding:
 
     async def _match(
         self, work: UnitOfWork, cases: Sequence[Case], now: datetime
-    ) -> tuple[Decision, ...]:
+    ) -> tuple[Matched, ...]:
         wants = _list_wants(cases)
         units = await work.stock.list_shelf(wants, now=now) if wants else []
-        decisions = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
+        matched = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
         seen = Counter(
             Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
             for unit in units
         )
         cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
-        if not cut or not _lacks_from(decisions, cut):
-            return decisions
+        if not cut or not _lacks_from([one.decision for one in matched], cut):
+            return matched
         units = await work.stock.list_shelf(dict.fromkeys(wants), now=now)
         return decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
 
@@ -202,20 +206,21 @@ class Deciding:
         self,
         work: UnitOfWork,
         tasks: Sequence[_Task],
-        decisions: Sequence[Decision],
+        matched: Sequence[Matched],
         now: datetime,
     ) -> None:
         rulings = [
             Ruling(
                 request=task.case.request,
-                decision=decision,
-                status=_STATUS_OF[decision.outcome],
+                decision=one.decision,
+                cleared=one.cleared,
+                status=_STATUS_OF[one.decision.outcome],
                 from_status=task.before.status if task.before else "",
                 opened_at=task.before.opened_at if task.before else now,
                 caused_by=task.case.cause_id,
                 why=task.why,
             )
-            for task, decision in zip(tasks, decisions, strict=True)
+            for task, one in zip(tasks, matched, strict=True)
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):

@@ -135,7 +135,7 @@ class OfferService:
             from_station_id=offer.from_station_id,
             to_station_id=offer.to_station_id,
             status=TransferStatus.AGREED,
-            unit_ids=tuple(unit.unit_id for unit in verdict.taken),
+            unit_ids=tuple(one.unit.unit_id for one in verdict.taken),
             eta_s=journey.eta_s,
             agreed_at=now,
         )

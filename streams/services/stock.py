@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged, StockCounted
 from models.topics import AppName
 from models.units import UnitStatus
 from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.stock import LivePromise, NewUnit, UnitState
+from streams.services.clearing import Clearing
 from streams.services.progress import Progress
 
 READER = AppName.SUPPLY
@@ -25,11 +27,15 @@ class StockService:
     Args:
         directories: Which stations there are.
         progress: Tells requests and transfers that one of their units moved.
+        clearing: Asks the safety kernel before a unit leaves.
     """
 
-    def __init__(self, *, directories: DirectorySource, progress: Progress) -> None:
+    def __init__(
+        self, *, directories: DirectorySource, progress: Progress, clearing: Clearing
+    ) -> None:
         self._directories = directories
         self._progress = progress
+        self._clearing = clearing
 
     async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         """Act on one new record.
@@ -162,8 +168,7 @@ class StockService:
     ) -> UnitStatus:
         _ensure_at(state, event)
         promise = _ensure_promise(state, event, "held")
-        if state.expires_at <= now:
-            raise DomainRefusal("unit_expired", unit_id=state.unit_id)
+        await self._clearing.clear_promised(work, state.unit_id, step=Step.ISSUE, now=now)
         await work.stock.move_unit(state.unit_id, to=UnitStatus.ISSUED)
         await work.stock.end_promise(promise.promise_id, to="issued", now=now)
         return UnitStatus.ISSUED

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from models.base import derive_id
+from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Reason
 from models.errors import InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
-from streams.matching.shelf import ShelfUnit
+from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.exchange import StockCount, UncoveredLine
 from streams.store.queries import load_queries
 
@@ -109,12 +110,14 @@ class PgExchange:
     async def promise_to_transfer(
         self,
         transfer: Transfer,
-        units: Sequence[ShelfUnit],
+        cleared: Sequence[Cleared],
         *,
         reason: Reason,
         hold_until: datetime,
         caused_by: str,
     ) -> None:
+        ensure_cleared_for_transfer(transfer, cleared)
+        units = [one.unit for one in cleared]
         payload = [
             {
                 "promise_id": derive_id("promise", unit.unit_id, unit.epoch + 1),

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from models.clearance import UnitFacts
 from models.errors import TransientError
-from streams.matching.shelf import Cell, ShelfUnit
+from streams.matching.shelf import Cell
 from streams.ports import Claim, Received
 from streams.ports.requests import Ruling
 from streams.store.intake import SOURCE, PgInbox
@@ -143,7 +144,7 @@ class _Stock(PgStock):
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
-    ) -> list[ShelfUnit]:
+    ) -> list[UnitFacts]:
         if self._late.begun or self._granted.rulings:
             return await super().list_shelf(wants, now=now)
         return await self._loose.list_shelf(wants, now=now)

@@ -52,9 +52,14 @@ class PgRequests:
         rows = _QUERIES.list_open_ids(self._connection, station_id=station_id, limit=limit)
         return [row["request_id"] async for row in rows]
 
-    async def count_capped(self, hospital_id: str, patient_reference: str) -> int:
+    async def count_capped(
+        self, request_id: str, *, hospital_id: str, patient_reference: str | None
+    ) -> int:
         count: int = await _QUERIES.count_capped(
-            self._connection, hospital_id=hospital_id, reference=patient_reference
+            self._connection,
+            request_id=request_id,
+            hospital_id=hospital_id,
+            reference=patient_reference,
         )
         return count
 

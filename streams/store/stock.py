@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
+from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.units import UnitStatus, UnitTraits
-from streams.matching.shelf import NO_TRAITS, Cell, ShelfUnit
-from streams.ports.stock import LivePromise, NewUnit, UnitState
+from streams.matching.shelf import Cell
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitState
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _QUERIES = load_queries("stock")
 
 _COMPONENTS = {component.value: component for component in Component}
 _GROUPS = {group.value: group for group in BloodGroup}
+_STATUSES = {status.value: status for status in UnitStatus}
 
 
 class PgStock:
@@ -30,7 +33,7 @@ class PgStock:
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
-    ) -> list[ShelfUnit]:
+    ) -> list[UnitFacts]:
         cells = list(wants)
         rows = _QUERIES.list_shelf(
             self._connection,
@@ -40,7 +43,7 @@ class PgStock:
             limits=[wants[cell] for cell in cells],
             now=now,
         )
-        return [_to_shelf_unit(row) async for row in rows]
+        return [_to_facts(row) async for row in rows]
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         wanted = list(unit_ids)
@@ -69,6 +72,18 @@ class PgStock:
             )
             for row in rows
         }
+
+    async def get_promised(self, unit_id: str) -> PromisedUnit:
+        row = await _QUERIES.find_promised(self._connection, unit_id=unit_id)
+        if row is None:
+            raise InvariantViolation("unit_without_promise", unit_id=unit_id)
+        return PromisedUnit(
+            unit=_to_facts(row),
+            request_id=row["request_id"],
+            line_no=row["line_no"],
+            transfer_id=row["transfer_id"],
+            capped=row["capped"],
+        )
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         payload = [
@@ -139,15 +154,18 @@ class PgStock:
         ]
 
 
-def _to_shelf_unit(row: asyncpg.Record) -> ShelfUnit:
-    traits = row["traits"]
-    return ShelfUnit(
+def _to_facts(row: asyncpg.Record) -> UnitFacts:
+    traits, status = row["traits"], row["status"]
+    return UnitFacts(
         unit_id=row["unit_id"],
         station_id=row["station_id"],
         component=_COMPONENTS[row["component"]],
         group=_GROUPS[row["blood_group"]],
+        status=_STATUSES[status],
         collected_at=row["collected_at"],
         expires_at=row["expires_at"],
+        released=row["released_at"] is not None,
+        recalled=status == "recalled",
         epoch=row["epoch"],
         traits=UnitTraits.model_validate(traits) if traits else NO_TRAITS,
     )

@@ -17,7 +17,7 @@ import pytest
 
 from checker import Report, check
 from deploy.embedded.services import Endpoints
-from tests.support.faults import FAULTS, Plant
+from tests.support.faults import FAULTS, SAFETY, Plant
 from tests.support.seeding import (
     Placed,
     Seed,
@@ -113,6 +113,7 @@ async def test_a_planted_fault_is_seen(
     name: str, plant: Plant, bench: Bench, tmp_path: Path
 ) -> None:
     seed = build_world()
+    seed.drops.append(SAFETY)
     plant(seed)
 
     report = await bench.judge(seed, tmp_path / "sent.jsonl")

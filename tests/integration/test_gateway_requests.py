@@ -207,12 +207,12 @@ async def _quarantine(world: RunningGateway, request_id: str) -> None:
 async def test_a_refused_change_is_answered_with_its_reason(world: RunningGateway) -> None:
     told = (await _open(world, unique("k"))).json()
     await world.database.fetch(
-        "UPDATE promises SET status = 'issued' WHERE request_id = $1", told["request_id"]
-    )
-    await world.database.fetch(
         "UPDATE units SET status = 'issued' WHERE unit_id IN "
         "(SELECT unit_id FROM promises WHERE request_id = $1)",
         told["request_id"],
+    )
+    await world.database.fetch(
+        "UPDATE promises SET status = 'issued' WHERE request_id = $1", told["request_id"]
     )
     answer = await world.client("hospital").patch(
         f"/v1/requests/{told['request_id']}",

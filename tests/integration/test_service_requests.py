@@ -166,7 +166,7 @@ async def test_expiry_before_arrival_and_attributes_are_refused_with_reasons(
     (told,) = decision["lines"]
     codes = {reason["code"]: reason["params"] for reason in told["refusals"]}
     assert codes["expires_before_arrival"]["units"] == 1
-    assert codes["lacks_attribute"] == {"attribute": "irradiated", "units": 1}
+    assert codes["lacks_attribute"] == {"attribute": "irradiated", "units": 2}
     assert codes["stock_short"]["units"] == 2
 
 

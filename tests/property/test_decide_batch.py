@@ -8,6 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.clearance import UnitFacts
 from models.components import Component
 from models.decisions import Outcome
 from models.directory import Journey
@@ -15,9 +16,10 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority, RequestLine
-from models.units import UnitTraits
-from streams.matching.requests import Case, decide_batch
-from streams.matching.shelf import Shelf, ShelfUnit
+from models.units import UnitStatus, UnitTraits
+from streams.matching.cases import Case
+from streams.matching.requests import decide_batch
+from streams.matching.shelf import Shelf
 from tests.support.world import NOW, PEOPLES, build_request
 
 COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)
@@ -49,16 +51,19 @@ patients = st.builds(
 
 
 @st.composite
-def shelves(draw: st.DrawFn) -> list[ShelfUnit]:
+def shelves(draw: st.DrawFn) -> list[UnitFacts]:
     count = draw(st.integers(0, 25))
     return [
-        ShelfUnit(
+        UnitFacts(
             unit_id=f"u{number}",
             station_id="shigatse",
             component=draw(st.sampled_from(COMPONENTS)),
             group=draw(st.sampled_from(list(BloodGroup))),
             collected_at=NOW - timedelta(days=draw(st.integers(0, 34))),
             expires_at=NOW + timedelta(minutes=draw(st.integers(1, 5000))),
+            status=UnitStatus.AVAILABLE,
+            released=True,
+            recalled=False,
             epoch=draw(st.integers(0, 3)),
             traits=draw(traits),
         )
@@ -101,11 +106,14 @@ def cases(draw: st.DrawFn) -> list[Case]:
 
 @settings(max_examples=150, deadline=None)
 @given(units=shelves(), batch=cases())
-def test_every_decision_is_safe_and_complete(units: list[ShelfUnit], batch: list[Case]) -> None:
+def test_every_decision_is_safe_and_complete(units: list[UnitFacts], batch: list[Case]) -> None:
     by_id = {unit.unit_id: unit for unit in units}
-    decisions = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
+    matched = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
     promised: set[str] = set()
-    for case, decision in zip(batch, decisions, strict=True):
+    for case, one in zip(batch, matched, strict=True):
+        decision = one.decision
+        reserved = [unit for line in decision.lines for unit in line.reserved]
+        assert [unit.unit_id for unit in reserved] == [told.unit.unit_id for told in one.cleared]
         assert decision.request_id == case.request.request_id
         for line, told in zip(case.request.lines, decision.lines, strict=True):
             assert told.requested == line.quantity
@@ -134,7 +142,7 @@ def test_every_decision_is_safe_and_complete(units: list[ShelfUnit], batch: list
 @settings(max_examples=50, deadline=None)
 @given(units=shelves(), batch=cases(), seed=st.randoms(use_true_random=False))
 def test_the_order_of_the_shelf_does_not_matter(
-    units: list[ShelfUnit], batch: list[Case], seed: Random
+    units: list[UnitFacts], batch: list[Case], seed: Random
 ) -> None:
     shuffled = list(units)
     seed.shuffle(shuffled)
@@ -146,16 +154,17 @@ def test_the_order_of_the_shelf_does_not_matter(
 @settings(max_examples=80, deadline=None)
 @given(units=shelves(), batch=cases())
 def test_nothing_that_fits_is_left_while_something_is_uncovered(
-    units: list[ShelfUnit], batch: list[Case]
+    units: list[UnitFacts], batch: list[Case]
 ) -> None:
     """Greedy may choose badly, but it must not leave a usable unit beside a waiting patient."""
     case = batch[0]
     shelf = Shelf(units)
-    (decision,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
+    (first,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
+    decision = first.decision
     chosen = {unit.unit_id for line in decision.lines for unit in line.reserved}
     left = [unit for unit in units if unit.unit_id not in chosen]
     (again,) = decide_batch([case], shelf=Shelf(left), now=NOW, hold_s=3600)
-    for line, rest in zip(decision.lines, again.lines, strict=True):
+    for line, rest in zip(decision.lines, again.decision.lines, strict=True):
         capped = any(reason.code == "o_negative_cap" for reason in line.refusals)
         if line.uncovered and not capped:
             assert not rest.reserved

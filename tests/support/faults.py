@@ -18,6 +18,8 @@ from tests.support.seeding_acts import call, decide, promise, request, unit
 
 Plant = Callable[[Seed], object]
 LIVE_PROMISE = "DROP INDEX promises_live_uq"
+SAFETY = "DROP TRIGGER promises_safe ON promises"
+"""Taken out before every fault: it refuses most false promises, which the checker must see too."""
 
 
 def a_copy(seed: Seed, event_id: str, **headers: str) -> Placed:

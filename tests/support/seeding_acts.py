@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
+from models.compatibility import find_candidate
+from models.components import Component
 from models.decisions import Decision, LineDecision, Outcome, Reason, ReservedUnit
 from models.events.requests import (
     RequestDecided,
     RequestOpened,
 )
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import (
     Priority,
@@ -183,7 +188,7 @@ def promise(
             "line_no": 1 if request_id else None,
             "transfer_id": transfer_id,
             "status": "held",
-            "reason": {"code": "identical_group"},
+            "reason": {"code": "identical_group", "rule": _cite_rule(seed, row, request_id)},
             "held_at": at,
             "hold_until": at + timedelta(hours=4),
         }
@@ -199,6 +204,21 @@ def promise(
         epoch=epoch,
         reason=Reason(code="identical_group"),
     )
+
+
+def _cite_rule(seed: Seed, unit_row: dict[str, Any], request_id: str | None) -> str:
+    """The rule under which the engine would promise it; none where it would not."""
+    if request_id is None:
+        return ""
+    body = seed.row("requests", request_id=request_id)["body"]
+    candidate = find_candidate(
+        BloodGroup(unit_row["blood_group"]),
+        component=Component(unit_row["component"]),
+        patient=Patient.model_validate(body["patient"]),
+        priority=Priority(body["priority"]),
+        policy=StationPolicy(),
+    )
+    return candidate.rule if candidate else ""
 
 
 def end_promise(seed: Seed, unit_id: str, *, status: str, at: float) -> None:

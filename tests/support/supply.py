@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from models.alerts import Alert
+from models.clearance import UnitFacts
 from models.components import Component
 from models.donors import Donor
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.units import UnitStatus
 from streams.matching.eligibility import DonorRecord
-from streams.matching.shelf import ShelfUnit
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 """The Dingri earthquake; morning of 7 January in China."""
@@ -86,15 +87,18 @@ def make_units(
     component: Component = Component.RED_CELLS,
     expires_in_h: float = 240.0,
     prefix: str = "u",
-) -> list[ShelfUnit]:
+) -> list[UnitFacts]:
     return [
-        ShelfUnit(
+        UnitFacts(
             unit_id=f"{prefix}-{station_id}-{group.name}-{at:03}",
             station_id=station_id,
             component=component,
             group=group,
             collected_at=AT - timedelta(days=5),
             expires_at=AT + timedelta(hours=expires_in_h + at),
+            status=UnitStatus.AVAILABLE,
+            released=True,
+            recalled=False,
             epoch=0,
         )
         for at in range(count)

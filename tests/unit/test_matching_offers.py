@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
 from models.shortages import Offer, Shortage
 from streams.matching.offers import Verdict, decide_acceptance, decide_offer
-from streams.matching.shelf import ShelfUnit
 from tests.support.supply import AT, make_station, make_units
 
 SHIGATSE = make_station("shigatse")
@@ -55,7 +55,7 @@ def make_offer(*, quantity: int = 6, **changes: object) -> Offer:
 
 
 def propose(
-    units: list[ShelfUnit],
+    units: list[UnitFacts],
     *,
     shortage: Shortage | None = None,
     burn: float = 0.0,
@@ -74,7 +74,7 @@ def propose(
 
 
 def accept(
-    units: list[ShelfUnit],
+    units: list[UnitFacts],
     *,
     offer: Offer | None = None,
     shortage: Shortage | None = None,
@@ -153,7 +153,7 @@ def test_takes_the_first_to_expire_that_still_arrive() -> None:
     units = make_units(9, group=O_POS, expires_in_h=3)
     verdict = accept(units[::-1], offer=make_offer(quantity=3))
     # Hours 3 and 4 do not survive four hours of road.
-    assert [unit.unit_id for unit in verdict.taken] == [unit.unit_id for unit in units[2:5]]
+    assert [one.unit.unit_id for one in verdict.taken] == [unit.unit_id for unit in units[2:5]]
 
 
 def test_takes_no_more_than_is_missing_when_what_is_on_its_way_has_come() -> None:

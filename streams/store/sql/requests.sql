@@ -34,8 +34,13 @@ SELECT count(*)
 FROM promises AS p
 INNER JOIN requests AS r USING (request_id)
 WHERE
-    r.hospital_id = :hospital_id
-    AND r.body -> 'patient' ->> 'reference' = :reference
+    (
+        p.request_id = :request_id::text
+        OR (
+            r.hospital_id = :hospital_id::text
+            AND r.body -> 'patient' ->> 'reference' = :reference::text
+        )
+    )
     AND p.capped
     AND p.status IN ('held', 'issued', 'received');
 

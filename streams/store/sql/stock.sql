@@ -1,7 +1,7 @@
 -- name: list_shelf
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.collected_at, u.expires_at, u.epoch,
-    u.traits
+    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
+    u.released_at, u.epoch, u.traits
 FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
 AS w (station_id, component, blood_group, most)
 CROSS JOIN LATERAL (
@@ -27,6 +27,13 @@ FOR UPDATE;
 SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
 FROM promises
 WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
+
+-- name: find_promised^
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
+    u.released_at, u.epoch, u.traits, p.request_id, p.line_no, p.transfer_id, p.capped
+FROM units AS u INNER JOIN promises AS p USING (unit_id)
+WHERE u.unit_id = :unit_id AND p.status IN ('held', 'issued');
 
 -- name: add_units!
 INSERT INTO units (

@@ -1,0 +1,153 @@
+"""What the safety kernel is asked with, and what it answers: `Cleared` or `Refused`.
+
+Values only. A `Cleared` exists only because `models.safety.clear` made it; whatever writes a
+promise or lets a unit leave demands one for exactly that unit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import InitVar, dataclass
+from datetime import datetime
+from enum import Enum
+from typing import final
+
+from models.compatibility import Candidate
+from models.components import Component
+from models.decisions import Reason
+from models.errors import InvariantViolation
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient
+from models.requests import Priority, RequestLine
+from models.seal import KERNEL, Seal
+from models.units import UnitStatus, UnitTraits
+
+NO_TRAITS = UnitTraits()
+
+
+class Step(Enum):
+    """What is about to happen to the unit."""
+
+    RESERVE = "reserve"
+    ISSUE = "issue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitFacts:
+    """A unit as the kernel and the choice of units see it.
+
+    Attributes:
+        expires_at: Half-open: the unit may not be used at this instant.
+        released: Every test and the grouping let it out of quarantine.
+        recalled: Frozen by a recall or look-back, whatever its status.
+        epoch: Of its last promise; 0 if it was never promised.
+        out_of_control_s: Seconds out of temperature control so far; None if nobody recorded it.
+    """
+
+    unit_id: str
+    station_id: str
+    component: Component
+    group: BloodGroup
+    status: UnitStatus
+    collected_at: datetime
+    expires_at: datetime
+    released: bool
+    recalled: bool
+    epoch: int
+    traits: UnitTraits = NO_TRAITS
+    out_of_control_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForPatient:
+    """The unit is to go to a patient, for one line of a request.
+
+    Attributes:
+        station_id: The supplying station; the unit must be there.
+        policy: That station's own choices.
+        capped_units: Unconfirmed O RhD- units that the patient was promised so far.
+    """
+
+    request_id: str
+    station_id: str
+    line: RequestLine
+    patient: Patient
+    priority: Priority
+    policy: StationPolicy
+    capped_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForStation:
+    """The unit is to go to the stock of another station.
+
+    Attributes:
+        station_id: The giving station; the unit must be there.
+        groups: Those that serve the shortage.
+    """
+
+    to_station_id: str
+    station_id: str
+    component: Component
+    groups: tuple[BloodGroup, ...]
+
+
+Purpose = ForPatient | ForStation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The way there, and what the receiver can do.
+
+    Attributes:
+        transport_s: Seconds on the way, in a vehicle.
+        temperature_kept: The whole way within the component's transport temperature.
+        agitated: Platelets are kept moving on the way.
+        can_thaw: Frozen components are of use at the far end.
+        unusable: Components that the receiver cannot use for other reasons.
+    """
+
+    arrival_at: datetime
+    transport_s: int
+    temperature_kept: bool
+    agitated: bool
+    can_thaw: bool
+    unusable: tuple[Component, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The unit may not go, for each of these reasons; at least one."""
+
+    unit: UnitFacts
+    reasons: tuple[Reason, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """The unit may go there, now. Only the safety kernel can make one.
+
+    Attributes:
+        candidate: Under which rule the group is allowed; None for a transfer.
+        at: The instant that it was cleared for.
+
+    Raises:
+        InvariantViolation: Something other than the kernel tried to make one.
+    """
+
+    unit: UnitFacts
+    purpose: Purpose
+    step: Step
+    candidate: Candidate | None
+    at: datetime
+    seal: InitVar[Seal]
+
+    def __post_init__(self, seal: Seal) -> None:
+        if seal is not KERNEL:
+            raise InvariantViolation("clearance_forged", unit_id=self.unit.unit_id)
+
+    @property
+    def capped(self) -> bool:
+        """Whether it counts towards the cap of unconfirmed O RhD- units."""
+        return self.candidate is not None and self.candidate.capped

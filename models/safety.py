@@ -1,0 +1,242 @@
+"""The safety kernel: whether this unit may go there, by this route, now; every reason if not.
+
+Pure: no IO, no clock, and the same answer for the same values. Whatever reserves a unit, reserves
+it again or lets it leave asks `clear`; matching only ranks what it clears. All reasons are told, in
+one order, so nobody mends the first only to be told the second.
+
+Source: rules/compatibility.toml, rules/components.toml and rules/safety.toml cite each rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from models.citations import CitedRule
+from models.clearance import (
+    Cleared,
+    ForPatient,
+    ForStation,
+    Purpose,
+    Refused,
+    Route,
+    Step,
+    UnitFacts,
+)
+from models.compatibility import (
+    O_NEGATIVE_CAP,
+    RULES_VERSION,
+    Candidate,
+    cite_cap_rule,
+    cite_group_rule,
+    find_candidate,
+    list_candidates,
+)
+from models.components import Component
+from models.decisions import Reason
+from models.groups import RhD
+from models.patients import ANTI_D
+from models.safety_rules import SAFETY_RULES
+from models.seal import KERNEL
+from models.units import UnitStatus
+
+STEP_FROM: Mapping[UnitStatus, Step | None] = {
+    UnitStatus.QUARANTINED: None,
+    UnitStatus.AVAILABLE: Step.RESERVE,
+    UnitStatus.RESERVED: Step.ISSUE,
+    UnitStatus.ISSUED: None,
+    UnitStatus.RECEIVED: None,
+    UnitStatus.DISCARDED: None,
+    UnitStatus.EXPIRED: None,
+}
+"""What each status lets happen next. A status that is not placed here lets nothing happen: asking
+fails, and a test holds the table against every member."""
+
+_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
+
+
+def clear(
+    unit: UnitFacts, *, purpose: Purpose, step: Step, route: Route, now: datetime
+) -> Cleared | Refused:
+    """Say whether this unit may go to this patient or station, through this route, now.
+
+    Args:
+        unit: As it stands, locked or guarded by its epoch.
+        purpose: For whom.
+        step: Reserving it, or letting it leave.
+        route: When it would arrive, and how it travels.
+        now: Aware UTC instant; with `route.arrival_at` it bounds when the unit must be fit.
+
+    Returns:
+        `Cleared` for exactly this unit and purpose, or `Refused` with every reason.
+
+    Raises:
+        KeyError: A status that `STEP_FROM` does not place.
+
+    Invariants: for red cells and whole blood, never ABO-incompatible and never RhD+ to a holder of
+        anti-D; never unreleased, recalled, expired or expiring on the way.
+    """
+    if isinstance(purpose, ForPatient):
+        candidate = _find_candidate(unit, purpose)
+        of_purpose = _list_of_patient(unit, purpose, candidate, route)
+    else:
+        candidate = None
+        of_purpose = _list_of_station(unit, purpose)
+    reasons = (
+        *_list_of_unit(unit, purpose, step, route, now),
+        *_list_of_route(unit, route),
+        *_list_of_control(unit, purpose, route),
+        *of_purpose,
+    )
+    if reasons:
+        return Refused(unit=unit, reasons=reasons)
+    return Cleared(unit=unit, purpose=purpose, step=step, candidate=candidate, at=now, seal=KERNEL)
+
+
+def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, ...]:
+    """List the reasons that hold for a line whatever the unit: no stock will ever cover it."""
+    component = purpose.line.component
+    found = list(_list_of_receiver(component, route))
+    if not list_candidates(
+        component=component,
+        patient=purpose.patient,
+        priority=purpose.priority,
+        policy=purpose.policy,
+    ):
+        found.append(Reason(code="no_group_allowed", rule=RULES_VERSION))
+    return tuple(found)
+
+
+def _list_of_unit(
+    unit: UnitFacts, purpose: Purpose, step: Step, route: Route, now: datetime
+) -> Iterator[Reason]:
+    if unit.station_id != purpose.station_id:
+        yield Reason(code="at_other_station", params={"station_id": unit.station_id})
+    if STEP_FROM[unit.status] is not step:
+        yield Reason(code="status_forbids", params={"status": unit.status})
+    if not unit.released:
+        yield Reason(code="not_released", rule=_cite(SAFETY_RULES.release))
+    if unit.recalled:
+        yield Reason(code="recalled", rule=_cite(SAFETY_RULES.recall))
+    if unit.expires_at <= now:
+        yield Reason(code="expired", rule=_cite(SAFETY_RULES.expiry))
+    if unit.expires_at <= route.arrival_at:
+        yield Reason(code="expires_before_arrival", rule=_cite(SAFETY_RULES.expiry))
+
+
+def _list_of_route(unit: UnitFacts, route: Route) -> Iterator[Reason]:
+    yield from _list_of_receiver(unit.component, route)
+    agitation = SAFETY_RULES.agitation
+    if (
+        unit.component in agitation.components
+        and not route.agitated
+        and route.transport_s > agitation.unagitated_at_most_h * 3600
+    ):
+        hours = agitation.unagitated_at_most_h
+        yield Reason(code="unagitated_too_long", params={"hours": hours}, rule=_cite(agitation))
+
+
+def _list_of_receiver(component: Component, route: Route) -> Iterator[Reason]:
+    if component.spec.frozen and not route.can_thaw:
+        yield Reason(code="hospital_cannot_thaw", rule=_cite(SAFETY_RULES.thawing))
+    if component in route.unusable:
+        yield Reason(code="hospital_cannot_use", params={"component": component})
+
+
+def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterator[Reason]:
+    """Tell of time out of temperature control; nobody having recorded any counts as none."""
+    rule = SAFETY_RULES.out_of_control
+    tolerant = unit.component in rule.components
+    so_far_s = unit.out_of_control_s or 0
+    if so_far_s > (rule.restock_within_min * 60 if tolerant else 0):
+        yield Reason(code="out_of_control", rule=_cite(rule))
+    if route.temperature_kept:
+        return
+    on_arrival_s = so_far_s + route.transport_s
+    if not tolerant:
+        yield Reason(code="temperature_not_kept", rule=_cite(SAFETY_RULES.temperature))
+    elif isinstance(purpose, ForPatient):
+        # Nothing of the time to transfuse may be left to the way there.
+        if on_arrival_s >= rule.transfuse_within_min * 60:
+            yield Reason(code="transfused_too_late", rule=_cite(rule))
+    elif on_arrival_s > rule.restock_within_min * 60:
+        yield Reason(code="restocked_too_late", rule=_cite(rule))
+
+
+def _list_of_station(unit: UnitFacts, purpose: ForStation) -> Iterator[Reason]:
+    if unit.component is not purpose.component:
+        yield Reason(code="other_component")
+    if unit.group not in purpose.groups:
+        yield Reason(code="other_group")
+
+
+def _list_of_patient(
+    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None, route: Route
+) -> Iterator[Reason]:
+    if unit.component is not purpose.line.component:
+        yield Reason(code="other_component")
+    yield from _list_of_group(unit, purpose, candidate)
+    yield from _list_of_demand(unit, purpose, route)
+    yield from _list_of_antigens(unit, purpose)
+
+
+def _list_of_group(
+    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None
+) -> Iterator[Reason]:
+    if candidate is None:
+        yield Reason(code="other_group", rule=cite_group_rule(unit.component))
+        return
+    if candidate.low_titre_only and not unit.traits.low_titre:
+        yield Reason(code="not_low_titre", rule=candidate.rule)
+    if candidate.capped and purpose.capped_units >= O_NEGATIVE_CAP:
+        yield Reason(code="o_negative_cap", params={"cap": O_NEGATIVE_CAP}, rule=cite_cap_rule())
+
+
+def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Iterator[Reason]:
+    wanted, rule = purpose.line.attributes, _cite(SAFETY_RULES.demand)
+    for lacking in (
+        *(flag for flag in _FLAGS if getattr(wanted, flag) and not _has(unit, flag)),
+        *(f"hla:{hla}" for hla in wanted.hla_matched if hla not in unit.traits.hla),
+    ):
+        yield Reason(code="lacks_attribute", params={"attribute": lacking}, rule=rule)
+    max_age_d = wanted.max_age_d
+    # The age that counts is the one at which the patient can have it.
+    if max_age_d is not None and route.arrival_at - unit.collected_at > timedelta(days=max_age_d):
+        yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
+    if wanted.identical_group_only and unit.group is not purpose.patient.group:
+        yield Reason(code="group_not_identical", rule=rule)
+
+
+def _list_of_antigens(unit: UnitFacts, purpose: ForPatient) -> Iterator[Reason]:
+    against = set(purpose.line.attributes.antigen_negative)
+    if unit.component.spec.carries_red_cells:
+        against.update(purpose.patient.antibodies)
+    rule = _cite(SAFETY_RULES.antibodies)
+    for antigen in sorted(against - _list_absent(unit)):
+        yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
+
+
+def _has(unit: UnitFacts, flag: str) -> bool:
+    is_washed = flag == "washed" and unit.component is Component.WASHED_RED_CELLS
+    return is_washed or bool(getattr(unit.traits, flag))
+
+
+def _list_absent(unit: UnitFacts) -> set[str]:
+    """D is told by the label alone; every other antigen must have been tested as absent."""
+    tested = set(unit.traits.antigen_negative) - {ANTI_D}
+    return tested | {ANTI_D} if unit.group.rhd is RhD.NEGATIVE else tested
+
+
+def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:
+    """Find the terms for the unit's group, of what the unit is: the line may name another."""
+    return find_candidate(
+        unit.group,
+        component=unit.component,
+        patient=purpose.patient,
+        priority=purpose.priority,
+        policy=purpose.policy,
+    )
+
+
+def _cite(rule: CitedRule) -> str:
+    return SAFETY_RULES.cite(rule)

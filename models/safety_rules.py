@@ -1,0 +1,41 @@
+"""What the safety kernel asks of a unit beside its group, as cited data.
+
+Pure. The rules stand in `rules/safety.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.citations import CitedRule, RuleSet, read_rules
+from models.components import Component
+
+
+class OutOfControlRule(CitedRule):
+    """Time out of temperature control, in minutes, that only the named components have."""
+
+    components: tuple[Component, ...]
+    restock_within_min: int = Field(ge=0)
+    transfuse_within_min: int = Field(ge=0)
+
+
+class AgitationRule(CitedRule):
+    """Hours that the named components may lie still."""
+
+    components: tuple[Component, ...]
+    unagitated_at_most_h: int = Field(ge=0)
+
+
+class SafetyRules(RuleSet):
+    release: CitedRule
+    recall: CitedRule
+    expiry: CitedRule
+    thawing: CitedRule
+    antibodies: CitedRule
+    demand: CitedRule
+    temperature: CitedRule
+    out_of_control: OutOfControlRule
+    agitation: AgitationRule
+
+
+SAFETY_RULES = SafetyRules.model_validate(read_rules("safety"))

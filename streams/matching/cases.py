@@ -1,0 +1,62 @@
+"""A request with all that its decision depends on beside the stock. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from models.clearance import ForPatient
+from models.compatibility import Candidate, list_candidates
+from models.directory import Journey
+from models.facilities import Hospital, StationPolicy
+from models.requests import RequestLine, UrgentRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A request with all that its decision depends on beside the stock.
+
+    Attributes:
+        version: Of the decision to be made, 1 or more.
+        held: Line number to units already promised and still live.
+        capped_before: Unconfirmed O RhD- units the same unknown patient already got, as written
+            before this batch.
+        cause_id: Identifier of the event that causes the decision; makes its ids unique.
+    """
+
+    request: UrgentRequest
+    hospital: Hospital
+    policy: StationPolicy
+    journey: Journey
+    version: int
+    cause_id: str
+    held: Mapping[int, int] = field(default_factory=dict)
+    capped_before: int = 0
+
+    def candidates(self, line: RequestLine) -> tuple[Candidate, ...]:
+        return list_candidates(
+            component=line.component,
+            patient=self.request.patient,
+            priority=self.request.priority,
+            policy=self.policy,
+        )
+
+    def purpose(self, line: RequestLine, *, capped_units: int) -> ForPatient:
+        return ForPatient(
+            request_id=self.request.request_id,
+            station_id=self.request.station_id,
+            line=line,
+            patient=self.request.patient,
+            priority=self.request.priority,
+            policy=self.policy,
+            capped_units=capped_units,
+        )
+
+    @property
+    def capped_as(self) -> tuple[str, str]:
+        """Whose cap it is: the hospital's patient, or else the request itself."""
+        request = self.request
+        return request.hospital_id, request.patient.reference or f"request {request.request_id}"
+
+    def open_quantity(self, line: RequestLine) -> int:
+        return max(0, line.quantity - self.held.get(line.line_no, 0))

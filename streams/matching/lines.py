@@ -1,0 +1,157 @@
+"""Choose units for one line of a request: in order of rank and expiry, what the kernel clears.
+
+Pure and deterministic. Units that are chosen leave the shelf; those passed over are counted under
+every reason that the safety kernel gave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from models.base import derive_id
+from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
+from models.compatibility import Candidate
+from models.decisions import LineDecision, Reason, ReservedUnit
+from models.errors import InvariantViolation
+from models.requests import RequestLine
+from models.safety import clear, list_standing_obstacles
+from streams.matching.cases import Case
+from streams.matching.routes import to_hospital
+from streams.matching.shelf import Cell, Shelf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedLine:
+    line: LineDecision
+    cleared: tuple[Cleared, ...] = ()
+
+
+class _PassedOver:
+    """Units that were looked at and not chosen, counted by reason."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[Reason, int]] = {}
+
+    def count(self, refused: Refused) -> None:
+        """Count a unit under each of its reasons."""
+        for reason in refused.reasons:
+            key = reason.model_dump_json()
+            _, units = self._counts.get(key, (reason, 0))
+            self._counts[key] = (reason, units + 1)
+
+    def list_reasons(self) -> list[Reason]:
+        return [
+            reason.but(params={**reason.params, "units": units})
+            for _, (reason, units) in sorted(self._counts.items())
+        ]
+
+
+def refuse_line(case: Case, line: RequestLine, reasons: tuple[Reason, ...]) -> MatchedLine:
+    return MatchedLine(
+        line=LineDecision(
+            line_no=line.line_no,
+            component=line.component,
+            requested=line.quantity,
+            refused=case.open_quantity(line),
+            refusals=reasons,
+        )
+    )
+
+
+def decide_line(
+    case: Case, line: RequestLine, *, shelf: Shelf, now: datetime, capped_units: int
+) -> MatchedLine:
+    route = to_hospital(case.hospital, case.journey, now=now)
+    purpose = case.purpose(line, capped_units=capped_units)
+    standing = list_standing_obstacles(purpose, route)
+    if standing:
+        return refuse_line(case, line, standing)
+    candidates = case.candidates(line)
+    wanted = case.open_quantity(line)
+    cleared, passed = _choose(
+        case, purpose, candidates, route=route, shelf=shelf, now=now, wanted=wanted
+    )
+    uncovered = wanted - len(cleared)
+    return MatchedLine(
+        line=LineDecision(
+            line_no=line.line_no,
+            component=line.component,
+            requested=line.quantity,
+            reserved=tuple(_reserve(one) for one in cleared),
+            uncovered=uncovered,
+            refusals=_summarise(passed, candidates, uncovered=uncovered),
+        ),
+        cleared=cleared,
+    )
+
+
+def _choose(
+    case: Case,
+    purpose: ForPatient,
+    candidates: Sequence[Candidate],
+    *,
+    route: Route,
+    shelf: Shelf,
+    now: datetime,
+    wanted: int,
+) -> tuple[tuple[Cleared, ...], _PassedOver]:
+    """Take what is cleared, best group first and first expiry first; count the rest by reason."""
+    chosen: list[Cleared] = []
+    passed = _PassedOver()
+    for unit in _in_order(case, purpose.line, candidates, shelf):
+        if len(chosen) == wanted:
+            break
+        answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
+        if isinstance(answer, Refused):
+            passed.count(answer)
+            continue
+        if answer.capped:
+            purpose = replace(purpose, capped_units=purpose.capped_units + 1)
+        shelf.take(unit)
+        chosen.append(answer)
+    return tuple(chosen), passed
+
+
+def _in_order(
+    case: Case, line: RequestLine, candidates: Sequence[Candidate], shelf: Shelf
+) -> Iterator[UnitFacts]:
+    for candidate in candidates:
+        yield from shelf.first_out(
+            Cell(
+                station_id=case.request.station_id, component=line.component, group=candidate.group
+            )
+        )
+
+
+def _reserve(cleared: Cleared) -> ReservedUnit:
+    unit, candidate = cleared.unit, cleared.candidate
+    if candidate is None or not isinstance(cleared.purpose, ForPatient):
+        raise InvariantViolation("promise_not_cleared", unit_id=unit.unit_id)
+    identical = unit.group is cleared.purpose.patient.group
+    return ReservedUnit(
+        promise_id=derive_id("promise", unit.unit_id, unit.epoch + 1),
+        unit_id=unit.unit_id,
+        component=unit.component,
+        group=unit.group,
+        expires_at=unit.expires_at,
+        epoch=unit.epoch + 1,
+        capped=cleared.capped,
+        reason=Reason(
+            code="identical_group" if identical else "compatible_group",
+            params={"rank": candidate.rank},
+            rule=candidate.rule,
+        ),
+    )
+
+
+def _summarise(
+    passed: _PassedOver, candidates: Sequence[Candidate], *, uncovered: int
+) -> tuple[Reason, ...]:
+    """Tell why units were passed over only where something is missing; else nobody needs it."""
+    if not uncovered:
+        return ()
+    groups = " ".join(candidate.group for candidate in candidates)
+    short = Reason(code="stock_short", params={"units": uncovered, "groups": groups})
+    return (*passed.list_reasons(), short)

@@ -1,0 +1,106 @@
+"""Ask the safety kernel again before a promised unit leaves: what held then may not hold now.
+
+Between reservation and issue a unit expires or is recalled, a request is amended, a hospital loses
+its thawing bath. The unit and the request are locked by the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.clearance import Cleared, ForPatient, ForStation, Purpose, Refused, Route, Step
+from models.decisions import Reason
+from models.errors import DomainRefusal, InvariantViolation, TransientError
+from models.messages import render
+from models.safety import clear
+from streams.matching.routes import to_hospital, to_station
+from streams.ports import DirectorySource, UnitOfWork
+from streams.ports.stock import PromisedUnit
+from streams.services.stations import get_own_station
+
+
+class Clearing:
+    """Clears promised units for the step that they are about to take.
+
+    Args:
+        directories: Hospitals, stations, journeys.
+    """
+
+    def __init__(self, *, directories: DirectorySource) -> None:
+        self._directories = directories
+
+    async def clear_promised(
+        self, work: UnitOfWork, unit_id: str, *, step: Step, now: datetime
+    ) -> Cleared:
+        """Clear a unit, which is locked, for whom it is promised to, as that now stands.
+
+        Raises:
+            DomainRefusal: It may not go; with every reason.
+        """
+        promised = await work.stock.get_promised(unit_id)
+        if promised.transfer_id is not None:
+            purpose, route = await self._to_station(work, promised, promised.transfer_id, now)
+        else:
+            purpose, route = await self._to_patient(work, promised, now)
+        answer = clear(promised.unit, purpose=purpose, step=step, route=route, now=now)
+        if isinstance(answer, Refused):
+            raise _refuse(unit_id, answer.reasons)
+        return answer
+
+    async def _to_station(
+        self, work: UnitOfWork, promised: PromisedUnit, transfer_id: str, now: datetime
+    ) -> tuple[Purpose, Route]:
+        transfer = await work.supply.get_transfer(transfer_id)
+        purpose = ForStation(
+            to_station_id=transfer.to_station_id,
+            station_id=transfer.from_station_id,
+            # What was agreed is this very unit.
+            component=promised.unit.component,
+            groups=(promised.unit.group,),
+        )
+        return purpose, to_station(transfer.eta_s, now=now)
+
+    async def _to_patient(
+        self, work: UnitOfWork, promised: PromisedUnit, now: datetime
+    ) -> tuple[Purpose, Route]:
+        unit_id = promised.unit.unit_id
+        if promised.request_id is None:
+            raise InvariantViolation("promise_without_cause", promise_id=unit_id)
+        state = (await work.requests.lock_requests([promised.request_id]))[promised.request_id]
+        request = state.request
+        line = next((one for one in request.lines if one.line_no == promised.line_no), None)
+        if line is None:
+            raise _refuse(unit_id, (Reason(code="line_gone"),))
+        station = await get_own_station(self._directories, request.station_id)
+        directory = self._directories.current()
+        hospital = directory.hospitals.get(request.hospital_id)
+        if hospital is None:
+            raise TransientError("directory_stale", station_id=request.station_id)
+        capped = 0
+        if request.patient.group is None:
+            capped = await work.requests.count_capped(
+                request.request_id,
+                hospital_id=request.hospital_id,
+                patient_reference=request.patient.reference,
+            )
+        purpose = ForPatient(
+            request_id=request.request_id,
+            station_id=request.station_id,
+            line=line,
+            patient=request.patient,
+            priority=request.priority,
+            policy=station.policy,
+            # The unit itself is among those counted.
+            capped_units=capped - promised.capped,
+        )
+        journey = directory.get_journey(request.station_id, request.hospital_id)
+        return purpose, to_hospital(hospital, journey, now=now)
+
+
+def _refuse(unit_id: str, reasons: tuple[Reason, ...]) -> DomainRefusal:
+    return DomainRefusal(
+        "unit_not_cleared",
+        unit_id=unit_id,
+        codes=" ".join(reason.code for reason in reasons),
+        reasons="; ".join(str(render(reason.code, reason.params)) for reason in reasons),
+    )

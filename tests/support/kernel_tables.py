@@ -1,0 +1,58 @@
+"""Every kind of patient that the group rules tell apart, and the table that SQL keeps of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from models.compatibility import list_candidates
+from models.components import Component
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import Priority
+
+CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
+POLICIES = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
+AGES = (None, 0, 18, 19, 50, 51)
+"""Both sides of every age limit of the rules, and the youngest."""
+
+
+def every_patient(*, ages: Iterable[int | None] = AGES) -> Iterator[Patient]:
+    flags = (False, True)
+    groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
+    sexes: tuple[Sex | None, ...] = (None, *Sex)
+    for group, sex, age, anti_d, is_del, consent, prophylaxis in itertools.product(
+        groups, sexes, tuple(ages), flags, flags, flags, flags
+    ):
+        yield Patient(
+            group=group,
+            sex=sex,
+            age_years=age,
+            antibodies=("D",) if anti_d else (),
+            asian_del=is_del,
+            rhd_consent=CONSENT if consent else None,
+            anti_d_prophylaxis_ordered=prophylaxis,
+        )
+
+
+Row = tuple[str, str, str, str]
+"""Component, recipient, donor, rule."""
+
+
+def compatible_groups() -> dict[Row, tuple[bool, bool]]:
+    """Return what `compatible_groups` must hold, from the rules: low titre, emergency only."""
+    terms: dict[Row, tuple[bool, bool]] = {}
+    for patient in every_patient():
+        recipient = str(patient.group or "unknown")
+        for component, priority, policy in itertools.product(Component, Priority, POLICIES):
+            for one in list_candidates(
+                component=component, patient=patient, priority=priority, policy=policy
+            ):
+                rule = one.rule.partition("@")[0]
+                row = (component.value, recipient, one.group.value, rule)
+                emergency = priority is Priority.LIFE_THREATENING
+                low_titre, only_then = terms.get(row, (one.low_titre_only, True))
+                assert low_titre is one.low_titre_only, f"{row}: one rule, two terms"
+                terms[row] = (low_titre, only_then and emergency)
+    return terms
