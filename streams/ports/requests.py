@@ -63,6 +63,7 @@ class Ruling:
         from_status: For the audit; empty for a new request.
         caused_by: Identifier of the event or timer.
         why: Short machine word for the audit.
+        actor: Who asked, where it is not who the unit of work acts for.
     """
 
     request: UrgentRequest
@@ -72,6 +73,7 @@ class Ruling:
     opened_at: datetime
     caused_by: str
     why: str
+    actor: str = ""
 
 
 class RequestStore(Protocol):

@@ -45,6 +45,7 @@ class _Task:
     before: RequestState | None
     why: str
     traceparent: str | None
+    actor: str = ""
 
 
 class Deciding:
@@ -74,7 +75,13 @@ class Deciding:
                 work, request, version=1, cause_id=record.envelope.id, before=None
             )
             tasks.append(
-                _Task(case=case, before=None, why="opened", traceparent=record.envelope.traceparent)
+                _Task(
+                    case=case,
+                    before=None,
+                    why="opened",
+                    traceparent=record.envelope.traceparent,
+                    actor=record.envelope.source,
+                )
             )
         decisions = await self._match(work, [task.case for task in tasks], now)
         await self._write(work, tasks, decisions, now)
@@ -214,6 +221,7 @@ class Deciding:
                 opened_at=task.before.opened_at if task.before else now,
                 caused_by=task.case.cause_id,
                 why=task.why,
+                actor=task.actor,
             )
             for task, decision in zip(tasks, decisions, strict=True)
         ]
