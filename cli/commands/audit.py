@@ -10,7 +10,7 @@ from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
 
 if TYPE_CHECKING:
-    from streams.services.verifying import AuditVerdict
+    from streams.services.verifying import AuditVerdict, Breach
 
 app = typer.Typer(no_args_is_help=True, help="审计 · The audit: verify, show.")
 
@@ -90,16 +90,16 @@ def _tell(out: Output, verdict: AuditVerdict) -> None:
         ],
     )
     rows = [
-        [
-            breach.chain,
-            breach.sequence,
-            f"{_KINDS[breach.kind]}\n"
-            f"应为 · expected {breach.expected}\n现为 · found {breach.found}",
-        ]
+        [breach.chain, breach.sequence, _tell_breach(breach)]
         for breach in verdict.breaches[:_SHOWN]
     ]
     out.table(add_rows(table, rows))
     out.say(f"[red]✗[/] {counted}")
+
+
+def _tell_breach(breach: Breach) -> str:
+    places = f"应为 · expected {breach.expected}\n现为 · found {breach.found}"
+    return f"{_KINDS[breach.kind]}\n{places}"
 
 
 @app.command()
