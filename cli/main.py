@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.commands import (
+    audit,
     demo,
     dlq,
     doctor,
@@ -89,6 +90,7 @@ app.add_typer(stores.services, name="services", rich_help_panel=_SYSTEM)
 _CARE = "维护 · Operations"
 app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_CARE)
+app.add_typer(audit.app, name="audit", rich_help_panel=_CARE)
 app.command(rich_help_panel=_CARE)(stores.migrate)
 app.add_typer(stores.topics, name="topics", rich_help_panel=_CARE)
 

@@ -31,6 +31,11 @@ class Principal:
         return self.scope is KeyScope.DISPATCHER
 
     @property
+    def actor(self) -> str:
+        """Who it is, for the audit: its facility, or the key where it speaks for none."""
+        return f"{self.scope}/{self.facility_id or self.key_id}"
+
+    @property
     def own_hospital(self) -> str | None:
         return self.facility_id if self.scope is KeyScope.HOSPITAL else None
 

@@ -40,6 +40,7 @@ class TopicName(StrEnum):
     SHORTAGES = "blood.shortages.v1"
     OFFERS = "blood.offers.v1"
     TRANSFERS = "blood.transfers.v1"
+    AUDIT = "blood.audit.v1"
 
 
 class Topic(Value):
@@ -157,6 +158,15 @@ TOPICS: tuple[Topic, ...] = (
             "blood.transfer.completed.v1",
             "blood.offer.declined.v1",
         ),
+    ),
+    Topic(
+        name=TopicName.AUDIT,
+        owner="streams",
+        key="station",
+        # As long as dead letters: until then a seal convicts whoever rewrote the chain it sealed.
+        retention_ms=90 * _DAY_MS,
+        inbound=False,
+        event_types=("blood.audit.sealed.v1",),
     ),
 )
 

@@ -39,6 +39,8 @@ from streams.wire.producer import KafkaPublisher
 DIRECTORY_EVERY_S = 5.0
 """How late a worker may learn of a changed station policy; an unknown name is looked up at once."""
 
+_PERIODIC = (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION, TimerKind.AUDIT_SEAL)
+
 
 class Role(StrEnum):
     """What a process does. Every role relays what it commits itself."""
@@ -193,7 +195,7 @@ async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
         try:
             async with begin() as work:
                 now = process.clock.now()
-                for kind in (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION):
+                for kind in _PERIODIC:
                     work.schedule(Timer(kind=kind, subject="all", due_at=now))
         except TransientError as error:
             process.readiness.report("timers", str(error))

@@ -18,6 +18,7 @@ from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
 from streams.services.requests import RequestService
+from streams.services.sealing import fire_seal
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.timers import ExpiryService, TimerService
@@ -88,6 +89,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
                 TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
+                TimerKind.AUDIT_SEAL: fire_seal,
             },
         ),
     )

@@ -114,7 +114,9 @@ async def import_donors(station_id: Identifier, request: Request, principal: Sta
         raise InvalidContent(
             "rows_invalid", [FieldError(donor_id, text.en, text) for donor_id, text in told]
         )
-    await gateway.donors.put(donors, station_id=station_id, by=principal.key_id)
+    await gateway.donors.put(
+        donors, station_id=station_id, by=principal.key_id, actor=principal.actor
+    )
     return to_response({"station_id": station_id, "imported": len(donors)})
 
 
@@ -141,6 +143,7 @@ async def list_call_outs(
         cause_id=query.cause_id,
         limit=query.limit,
         contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
+        actor=principal.actor,
     )
     return to_response({"call_outs": rows})
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.errors import ContractError
-from models.events import alerts, donors, requests, shortages, stock
+from models.events import alerts, audit, donors, requests, shortages, stock
 from models.events.base import EventData
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
@@ -35,6 +35,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         shortages.OfferDeclined,
         shortages.TransferAgreed,
         shortages.TransferCompleted,
+        audit.AuditSealed,
     )
 }
 

@@ -66,6 +66,7 @@ class Ruling:
         from_status: For the audit; empty for a new request.
         caused_by: Identifier of the event or timer.
         why: Short machine word for the audit.
+        actor: Who asked, where it is not who the unit of work acts for.
     """
 
     request: UrgentRequest
@@ -76,6 +77,7 @@ class Ruling:
     opened_at: datetime
     caused_by: str
     why: str
+    actor: str = ""
 
     def __post_init__(self) -> None:
         ensure_cleared(self.decision, self.cleared)

@@ -105,9 +105,18 @@ class StockStore(Protocol):
         ...
 
     async def release_held(
-        self, *, request_id: str | None = None, transfer_id: str | None = None, now: datetime
+        self,
+        *,
+        request_id: str | None = None,
+        transfer_id: str | None = None,
+        caused_by: str,
+        now: datetime,
     ) -> list[str]:
-        """Give back every unit still held for a request or a transfer; their unit ids."""
+        """Give back every unit still held for a request or a transfer, with the audit of each.
+
+        Returns:
+            Their unit ids.
+        """
         ...
 
     async def expire_units(self, *, now: datetime) -> list[UnitState]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from models.audit import ChainHead
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
@@ -39,6 +40,7 @@ class TimerKind(StrEnum):
     CALL_WAVE = "call_wave"
     NO_SHOW = "no_show"
     FEED_RETENTION = "feed_retention"
+    AUDIT_SEAL = "audit_seal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A change of state for the audit: whose, from what to what, why, by which event, when."""
+    """A change of state for the audit: whose, from what to what, why, by which event, when.
+
+    Who did it, the unit of work knows: see `UnitOfWork.act_for`.
+    """
 
     subject_kind: str
     subject: str
@@ -111,6 +116,18 @@ class InboxStore(Protocol):
         ...
 
 
+class AuditStore(Protocol):
+    async def seal(self, *, now: datetime, again_before: datetime) -> list[ChainHead]:
+        """Note the heads that are to be published, and give them.
+
+        Args:
+            now: When they are sealed.
+            again_before: A chain that has not moved since its last seal is sealed again if that
+                was before this instant, so that its seal never falls out of the log.
+        """
+        ...
+
+
 class TimerStore(Protocol):
     async def claim_due(self, now: datetime) -> Timer | None:
         """Take the longest due timer, which no other transaction is firing; delete it."""
@@ -134,10 +151,16 @@ class UnitOfWork(Protocol):
     def supply(self) -> SupplyStore: ...
     @property
     def timers(self) -> TimerStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
 
     @property
     def lanes(self) -> frozenset[int]:
         """Lanes of the outbox that this transaction filled; complete once the block has ended."""
+        ...
+
+    def act_for(self, actor: str) -> None:
+        """Say on whose behalf everything is done from now on, such as `hospital/<id>`."""
         ...
 
     def emit(self, outgoing: Outgoing) -> None: ...

@@ -60,7 +60,7 @@ class AnswerService:
         caused_by = record.envelope.id
         match event.answer:
             case Answer.ACCEPTED:
-                await self._accept(work, event, call, now)
+                await self._accept(work, event, call, caused_by=caused_by, now=now)
             case Answer.ARRIVED:
                 await work.supply.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
                 await work.timers.drop(TimerKind.NO_SHOW, event.call_out_id)
@@ -106,12 +106,18 @@ class AnswerService:
         return call
 
     async def _accept(
-        self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall, now: datetime
+        self,
+        work: UnitOfWork,
+        event: CallOutAnswered,
+        call: ReserveCall,
+        *,
+        caused_by: str,
+        now: datetime,
     ) -> None:
         await work.supply.set_calls(
             [event.call_out_id], to=CallOutStatus.ACCEPTED, answered_at=event.answered_at
         )
-        await work.supply.count_acceptance(event.donor_id)
+        await work.supply.count_acceptance(event.donor_id, caused_by=caused_by, now=now)
         station = await get_own_station(self._directories, call.call_out.station_id)
         eta_s = DONOR_RULES.arrival.default_eta_s if event.eta_s is None else event.eta_s
         # From now, not from the answer: one that was delayed must not make its donor late.
@@ -143,7 +149,9 @@ class AnswerService:
         )
         zone = timezone(timedelta(hours=DONOR_RULES.calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
-        await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
+        await work.supply.set_whole_blood_day(
+            call.call_out.donor_id, given_on, caused_by=caused_by, now=now
+        )
         work.record(
             Transition(
                 subject_kind="unit",

@@ -191,7 +191,7 @@ class CallOuts:
             )
             for chosen in wave.calls
         )
-        await work.supply.add_calls(calls)
+        await work.supply.add_calls(calls, caused_by=caused_by)
         for call in calls:
             work.record(_tell_called(call, caused_by=caused_by))
         issued = CallOutIssued(

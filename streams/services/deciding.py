@@ -46,6 +46,7 @@ class _Task:
     before: RequestState | None
     why: str
     traceparent: str | None
+    actor: str = ""
 
 
 class Deciding:
@@ -75,7 +76,13 @@ class Deciding:
                 work, request, version=1, cause_id=record.envelope.id, before=None
             )
             tasks.append(
-                _Task(case=case, before=None, why="opened", traceparent=record.envelope.traceparent)
+                _Task(
+                    case=case,
+                    before=None,
+                    why="opened",
+                    traceparent=record.envelope.traceparent,
+                    actor=record.envelope.source,
+                )
             )
         matched = await self._match(work, [task.case for task in tasks], now)
         await self._write(work, tasks, matched, now)
@@ -219,6 +226,7 @@ class Deciding:
                 opened_at=task.before.opened_at if task.before else now,
                 caused_by=task.case.cause_id,
                 why=task.why,
+                actor=task.actor,
             )
             for task, one in zip(tasks, matched, strict=True)
         ]

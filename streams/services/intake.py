@@ -95,6 +95,7 @@ def one_by_one(
 
     async def decide(work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
         for record in records:
+            work.act_for(record.envelope.source)
             try:
                 async with work.savepoint():
                     await act(work, record, now)

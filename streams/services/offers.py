@@ -153,6 +153,7 @@ class OfferService:
             caused_by=caused_by,
         )
         work.record(_tell_offer(offer, OfferStatus.ACCEPTED, verdict, record=record, now=now))
+        work.record(_tell_agreed(transfer, caused_by=caused_by))
         work.emit(
             Outgoing(
                 event=TransferAgreed(transfer=transfer),
@@ -212,4 +213,17 @@ def _tell_offer(
         why=" ".join(reason.code for reason in verdict.reasons),
         caused_by=record.envelope.id,
         at=now,
+    )
+
+
+def _tell_agreed(transfer: Transfer, *, caused_by: str) -> Transition:
+    return Transition(
+        subject_kind="transfer",
+        subject=transfer.transfer_id,
+        station_id=transfer.to_station_id,
+        from_state="",
+        to_state=transfer.status,
+        why=f"offer {transfer.offer_id}",
+        caused_by=caused_by,
+        at=transfer.agreed_at,
     )

@@ -72,7 +72,9 @@ class Progress:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
-        given_back = await work.stock.release_held(request_id=request_id, now=now)
+        given_back = await work.stock.release_held(
+            request_id=request_id, caused_by=caused_by, now=now
+        )
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
         await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
         for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):

@@ -112,6 +112,7 @@ class RequestService:
         await self._deciding.open(work, fresh, now=now)
 
     async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+        work.act_for(record.envelope.source)
         try:
             state = await self._lock(work, record)
             if isinstance(record.event, RequestAmended):
@@ -155,7 +156,9 @@ class RequestService:
         request = state.request.but(**changes)
         # What is still on the shelf is given back and chosen again under the new request, so that
         # nothing stays promised that the new words would refuse.
-        await work.stock.release_held(request_id=request.request_id, now=now)
+        await work.stock.release_held(
+            request_id=request.request_id, caused_by=record.envelope.id, now=now
+        )
         await self._deciding.decide_again(
             work, request, cause=record, why="amended", now=now, always=True
         )
@@ -168,7 +171,9 @@ class RequestService:
         state: RequestState,
         now: datetime,
     ) -> None:
-        released = await work.stock.release_held(request_id=state.request.request_id, now=now)
+        released = await work.stock.release_held(
+            request_id=state.request.request_id, caused_by=record.envelope.id, now=now
+        )
         reason = Reason(
             code="cancelled_by_hospital",
             params={"reason": event.cancellation.reason, "units_given_back": len(released)},

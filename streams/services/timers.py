@@ -11,6 +11,9 @@ from streams.ports import Begin, Clock, Timer, TimerKind, Transition, UnitOfWork
 from streams.services.progress import Progress
 from streams.services.transfers import Transfers
 
+TIMER = "timer"
+"""Who acts when time does; which timer, the cause tells."""
+
 Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
 
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
@@ -56,6 +59,7 @@ class TimerService:
             fire = self._fires.get(timer.kind)
             if fire is None:
                 raise InvariantViolation("timer_without_service", kind=timer.kind)
+            work.act_for(TIMER)
             await fire(work, timer, now)
         return 1, work.lanes, None
 

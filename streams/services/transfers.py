@@ -32,7 +32,7 @@ class Transfers:
     ) -> None:
         """Give back what was never sent."""
         transfer = await work.supply.get_transfer(transfer_id)
-        if await work.stock.release_held(transfer_id=transfer_id, now=now):
+        if await work.stock.release_held(transfer_id=transfer_id, caused_by=caused_by, now=now):
             await self.advance(work, transfer_id, caused_by=caused_by, now=now)
             for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
                 work.schedule(Timer(kind=kind, subject=transfer.from_station_id, due_at=now))

@@ -6,6 +6,7 @@ Each import leaves an access record per donor in the audit (PIPL art. 28).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,9 +14,13 @@ import orjson
 from models.donors import Donor
 from models.errors import TransientError
 from streams.ports import Clock
+from streams.ports.work import Transition
+from streams.store.audit import append_audit, audit_line
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from streams.store.database import Database
 
 _QUERIES = load_queries("donors")
@@ -36,13 +41,14 @@ class PgDonors:
             )
             return [row["donor_id"] async for row in rows]
 
-    async def put(self, donors: Sequence[Donor], *, station_id: str, by: str) -> None:
+    async def put(self, donors: Sequence[Donor], *, station_id: str, by: str, actor: str) -> None:
         """Add or replace donors of one station, all or none.
 
         Args:
             donors: Each once; of this station.
             station_id: Whose register it is.
             by: Identifier of the key that imports them, for the access record.
+            actor: Who holds that key, such as `station/nagqu`.
 
         Raises:
             TransientError: Another station registered one of them meanwhile; nothing was written.
@@ -57,8 +63,25 @@ class PgDonors:
             for donor in donors
         ]
         async with self._database.transaction() as connection:
-            written = await _QUERIES.put_donors(
-                connection, payload=payload, station_id=station_id, by=by, now=self._clock.now()
-            )
-            if written != len(donors):
+            found = _QUERIES.put_donors(connection, payload=payload, station_id=station_id)
+            rows = [row async for row in found]
+            if len(rows) != len(donors):
                 raise TransientError("postgres_contended", detail="donor")
+            now = self._clock.now()
+            told = [_tell(row, station_id=station_id, by=by, at=now) for row in rows]
+            await append_audit(connection, [audit_line(one, actor=actor) for one in told])
+
+
+def _tell(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:
+    """Record which fields an import changed: names of fields, never what stands in them."""
+    changed = f"changed {','.join(row['changed'])}" if row["changed"] else "unchanged"
+    return Transition(
+        subject_kind="donor",
+        subject=row["donor_id"],
+        station_id=station_id,
+        from_state="" if row["is_new"] else "registered",
+        to_state="registered" if row["is_new"] else changed,
+        why="import",
+        caused_by=by,
+        at=at,
+    )

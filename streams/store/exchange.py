@@ -16,6 +16,8 @@ from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.exchange import StockCount, UncoveredLine
+from streams.ports.work import Transition
+from streams.store.audit import RecordTransition
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ _QUERIES = load_queries("exchange")
 class PgExchange:
     """Implements `ports.exchange.ExchangeStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition) -> None:
         self._connection = connection
+        self._record = record
 
     async def count_cells(
         self, station_id: str, *, since: datetime, now: datetime
@@ -135,11 +138,23 @@ class PgExchange:
             from_station_id=transfer.from_station_id,
             reason=reason.model_dump(mode="json"),
             hold_until=hold_until,
-            caused_by=caused_by,
             now=transfer.agreed_at,
         )
         if reserved != len(units):
             raise TransientError("postgres_contended", detail="unit")
+        for unit in units:
+            self._record(
+                Transition(
+                    subject_kind="unit",
+                    subject=unit.unit_id,
+                    station_id=transfer.from_station_id,
+                    from_state="available",
+                    to_state="reserved",
+                    why=transfer.transfer_id,
+                    caused_by=caused_by,
+                    at=transfer.agreed_at,
+                )
+            )
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
         row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)

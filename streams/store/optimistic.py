@@ -21,6 +21,7 @@ from models.errors import TransientError
 from streams.matching.shelf import Cell
 from streams.ports import Claim, Received
 from streams.ports.requests import Ruling
+from streams.store.audit import RecordTransition
 from streams.store.intake import SOURCE, PgInbox
 from streams.store.queries import load_queries
 from streams.store.requests import PgRequests, RulingRows
@@ -119,8 +120,8 @@ class _Inbox(PgInbox):
 
 
 class _Requests(PgRequests):
-    def __init__(self, late: _LateTransaction, granted: _Granted) -> None:
-        super().__init__(late)
+    def __init__(self, late: _LateTransaction, record: RecordTransition, granted: _Granted) -> None:
+        super().__init__(late, record)
         self._late = late
         self._granted = granted
 
@@ -128,19 +129,20 @@ class _Requests(PgRequests):
         if self._late.begun or self._granted.rulings:
             await super().write(rulings)
         else:
+            self._record_all(rulings)
             self._granted.rulings.extend(rulings)
 
     async def catch_up(self) -> None:
         if self._granted.rulings:
-            await super().write(self._granted.rulings)
+            await self._write_rows(self._granted.rulings)
 
 
 class _Stock(PgStock):
-    def __init__(self, late: _LateTransaction, granted: _Granted) -> None:
-        super().__init__(late)
+    def __init__(self, late: _LateTransaction, record: RecordTransition, granted: _Granted) -> None:
+        super().__init__(late, record)
         self._late = late
         self._granted = granted
-        self._loose = PgStock(late.untouched)
+        self._loose = PgStock(late.untouched, record)
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
@@ -158,8 +160,8 @@ class OptimisticUnitOfWork(PgUnitOfWork):
         super().__init__(late)
         self._granted = granted = _Granted()
         self._optimistic_inbox = self.inbox = _Inbox(late, self._lanes, granted)
-        self._optimistic_requests = self.requests = _Requests(late, granted)
-        self.stock = _Stock(late, granted)
+        self._optimistic_requests = self.requests = _Requests(late, self._record, granted)
+        self.stock = _Stock(late, self._record, granted)
 
     async def _catch_up(self) -> None:
         await self._optimistic_inbox.catch_up()

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from streams.ports import Clock
+from streams.ports.work import Transition
+from streams.store.audit import append_audit, audit_line
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -210,6 +212,7 @@ class PgReading:
         cause_id: str | None,
         limit: int,
         contacts_for: str | None,
+        actor: str,
     ) -> list[Row]:
         """List calls, newest first.
 
@@ -220,6 +223,7 @@ class PgReading:
             limit: At most so many.
             contacts_for: The key that reads names and contacts, kept in the access record; None
                 leaves them out.
+            actor: Who holds that key, such as `station/nagqu`.
         """
         async with self._database.transaction() as connection:
             rows = await _rows(
@@ -231,13 +235,12 @@ class PgReading:
                 limit=limit,
             )
             if contacts_for is not None and rows:
-                await _QUERIES.record_contacts_read(
-                    connection,
-                    donor_ids=sorted({row["donor_id"] for row in rows}),
-                    station_id=station_id,
-                    reader=contacts_for,
-                    now=self._clock.now(),
-                )
+                now = self._clock.now()
+                read = [
+                    _tell_contact_read(donor_id, station_id=station_id, by=contacts_for, at=now)
+                    for donor_id in sorted({row["donor_id"] for row in rows})
+                ]
+                await append_audit(connection, [audit_line(one, actor=actor) for one in read])
         if contacts_for is None:
             rows = [
                 {name: value for name, value in row.items() if name not in {"name", "contact"}}
@@ -256,3 +259,17 @@ class PgReading:
 
 async def _rows(connection: PooledConnection, query: str, **params: Any) -> list[Row]:  # noqa: ANN401
     return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]
+
+
+def _tell_contact_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
+    """The access record that the law on personal information asks for: who read whose contact."""
+    return Transition(
+        subject_kind="donor",
+        subject=donor_id,
+        station_id=station_id,
+        from_state="",
+        to_state="",
+        why="contact_read",
+        caused_by=by,
+        at=at,
+    )

@@ -13,6 +13,8 @@ import orjson
 from models.errors import TransientError
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
+from streams.ports.work import Transition
+from streams.store.audit import RecordTransition
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -22,8 +24,9 @@ _QUERIES = load_queries("requests")
 
 
 class PgRequests:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition) -> None:
         self._connection = connection
+        self._record = record
 
     async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
         rows = _QUERIES.list_known(self._connection, request_ids=list(request_ids))
@@ -64,6 +67,17 @@ class PgRequests:
         return count
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
+        self._record_all(rulings)
+        await self._write_rows(rulings)
+
+    def _record_all(self, rulings: Sequence[Ruling]) -> None:
+        for ruling in rulings:
+            self._record(_tell_request(ruling), ruling.actor)
+        for ruling in rulings:
+            for transition in _tell_units(ruling):
+                self._record(transition, ruling.actor)
+
+    async def _write_rows(self, rulings: Sequence[Ruling]) -> None:
         written = RulingRows.of(rulings)
         (counts,) = [
             row
@@ -104,15 +118,40 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
         "priority": request.priority,
         "needed_by": request.needed_by,
         "status": ruling.status,
-        "from_status": ruling.from_status,
         "waiting_for": decision.waiting_for,
         "version": decision.version,
         "body": _as_json(request),
         "opened_at": ruling.opened_at,
-        "why": ruling.why,
-        "caused_by": ruling.caused_by,
         "keep_lines": [line.line_no for line in decision.lines],
     }
+
+
+def _tell_request(ruling: Ruling) -> Transition:
+    return Transition(
+        subject_kind="request",
+        subject=ruling.request.request_id,
+        station_id=ruling.request.station_id,
+        from_state=ruling.from_status,
+        to_state=ruling.status,
+        why=ruling.why,
+        caused_by=ruling.caused_by,
+        at=ruling.decision.decided_at,
+    )
+
+
+def _tell_units(ruling: Ruling) -> Iterable[Transition]:
+    for line in ruling.decision.lines:
+        for unit in line.reserved:
+            yield Transition(
+                subject_kind="unit",
+                subject=unit.unit_id,
+                station_id=ruling.decision.station_id,
+                from_state="available",
+                to_state="reserved",
+                why=ruling.decision.request_id,
+                caused_by=ruling.caused_by,
+                at=ruling.decision.decided_at,
+            )
 
 
 def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
@@ -141,8 +180,6 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
                 "capped": unit.capped,
                 "reason": _as_json(unit.reason),
                 "hold_until": decision.hold_until,
-                "station_id": decision.station_id,
-                "caused_by": ruling.caused_by,
             }
 
 

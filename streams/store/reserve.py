@@ -10,6 +10,8 @@ from models.donors import CallOut, CallOutStatus, Donor
 from streams.matching.eligibility import DonorRecord
 from streams.matching.waves import CallState
 from streams.ports.reserve import ReserveCall
+from streams.ports.work import Transition
+from streams.store.audit import RecordTransition
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.A
 class PgReserve:
     """Implements `ports.reserve.ReserveStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition) -> None:
         self._connection = connection
+        self._record = record
 
     async def lock_station(self, station_id: str) -> None:
         await _QUERIES.lock_station(self._connection, station_id=station_id)
@@ -51,9 +54,18 @@ class PgReserve:
         row = await _QUERIES.find_call(self._connection, call_out_id=call_out_id)
         return None if row is None else _to_call(row)
 
-    async def add_calls(self, calls: Sequence[CallOut]) -> None:
+    async def add_calls(self, calls: Sequence[CallOut], *, caused_by: str) -> None:
         payload = [call.model_dump(mode="json") for call in calls]
-        await _QUERIES.add_calls(self._connection, payload=payload)
+        called = {call.donor_id: call for call in calls}
+        async for row in _QUERIES.add_calls(self._connection, payload=payload):
+            call = called[row["donor_id"]]
+            self._tell(
+                row,
+                change=("called", row["called_before"], row["called"]),
+                why=f"called {call.call_out_id}",
+                caused_by=caused_by,
+                at=call.called_at,
+            )
 
     async def set_calls(
         self,
@@ -73,11 +85,43 @@ class PgReserve:
             unit_id=unit_id,
         )
 
-    async def count_acceptance(self, donor_id: str) -> None:
-        await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)
+    async def count_acceptance(self, donor_id: str, *, caused_by: str, now: datetime) -> None:
+        row = await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)
+        if row is not None:
+            change = ("accepted", row["accepted_before"], row["accepted"])
+            self._tell(row, change=change, why="accepted", caused_by=caused_by, at=now)
 
-    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
-        await _QUERIES.set_whole_blood_day(self._connection, donor_id=donor_id, day=day)
+    async def set_whole_blood_day(
+        self, donor_id: str, day: date, *, caused_by: str, now: datetime
+    ) -> None:
+        row = await _QUERIES.set_whole_blood_day(self._connection, donor_id=donor_id, day=day)
+        if row is not None:
+            change = ("last_whole_blood_on", row["day_before"], day)
+            self._tell(row, change=change, why="donated", caused_by=caused_by, at=now)
+
+    def _tell(
+        self,
+        row: asyncpg.Record,
+        *,
+        change: tuple[str, object, object],
+        why: str,
+        caused_by: str,
+        at: datetime,
+    ) -> None:
+        """Record that one thing known of a donor changed."""
+        name, before, after = change
+        self._record(
+            Transition(
+                subject_kind="donor",
+                subject=row["donor_id"],
+                station_id=row["station_id"],
+                from_state=f"{name}={'none' if before is None else before}",
+                to_state=f"{name}={after}",
+                why=why,
+                caused_by=caused_by,
+                at=at,
+            )
+        )
 
 
 def _to_record(row: asyncpg.Record, *, on_live_call: bool) -> DonorRecord:

@@ -13,6 +13,8 @@ from models.groups import BloodGroup
 from models.units import UnitStatus, UnitTraits
 from streams.matching.shelf import Cell
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitState
+from streams.ports.work import Transition
+from streams.store.audit import RecordTransition
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ _STATUSES = {status.value: status for status in UnitStatus}
 
 
 class PgStock:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition) -> None:
         self._connection = connection
+        self._record = record
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
@@ -127,12 +130,32 @@ class PgStock:
         await _QUERIES.end_promise(self._connection, promise_id=promise_id, status=to, now=now)
 
     async def release_held(
-        self, *, request_id: str | None = None, transfer_id: str | None = None, now: datetime
+        self,
+        *,
+        request_id: str | None = None,
+        transfer_id: str | None = None,
+        caused_by: str,
+        now: datetime,
     ) -> list[str]:
         rows = _QUERIES.release_held(
             self._connection, request_id=request_id, transfer_id=transfer_id, now=now
         )
-        return [row["unit_id"] async for row in rows]
+        freed = []
+        async for row in rows:
+            freed.append(row["unit_id"])
+            self._record(
+                Transition(
+                    subject_kind="unit",
+                    subject=row["unit_id"],
+                    station_id=row["station_id"],
+                    from_state="reserved",
+                    to_state="available",
+                    why=f"given_back {request_id or transfer_id}",
+                    caused_by=caused_by,
+                    at=now,
+                )
+            )
+        return freed
 
     async def expire_units(self, *, now: datetime) -> list[UnitState]:
         rows = _QUERIES.list_expired(self._connection, now=now)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from models.errors import InvariantViolation
 from models.topics import find_topic_of
 from streams.ports import LANES, Outgoing, Timer, Transition
+from streams.store.audit import SYSTEM, AuditLine, PgAuditSeals, audit_line
 from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
 from streams.store.outbox import LOCK_SPACE
 from streams.store.queries import load_queries
@@ -34,17 +35,22 @@ class PgUnitOfWork:
         self._lanes: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
-        self._transitions: list[Transition] = []
+        self._audit: list[AuditLine] = []
+        self._actor = SYSTEM
         self._acts: list[Callable[[], None]] = []
         self.inbox = PgInbox(connection, self._lanes)
-        self.requests = PgRequests(connection)
-        self.stock = PgStock(connection)
-        self.supply = PgSupply(connection)
+        self.requests = PgRequests(connection, self._record)
+        self.stock = PgStock(connection, self._record)
+        self.supply = PgSupply(connection, self._record)
         self.timers = PgTimers(connection)
+        self.audit = PgAuditSeals(connection)
 
     @property
     def lanes(self) -> frozenset[int]:
         return frozenset(self._lanes)
+
+    def act_for(self, actor: str) -> None:
+        self._actor = actor
 
     def emit(self, outgoing: Outgoing) -> None:
         self._events.append(outgoing)
@@ -53,12 +59,15 @@ class PgUnitOfWork:
         self._timers.append(timer)
 
     def record(self, transition: Transition) -> None:
-        self._transitions.append(transition)
+        self._record(transition)
+
+    def _record(self, transition: Transition, actor: str = "") -> None:
+        self._audit.append(audit_line(transition, actor=actor or self._actor))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         buffers: list[list[Any]]
-        buffers = [self._events, self._timers, self._transitions, self._acts]
+        buffers = [self._events, self._timers, self._audit, self._acts]
         marks = [len(buffer) for buffer in buffers]
         try:
             async with self._connection.transaction():
@@ -81,7 +90,7 @@ class PgUnitOfWork:
         self._lanes.update(rows.lanes)
 
     def buffered(self) -> BufferRows:
-        return BufferRows.of(self._events, self._timers, self._transitions)
+        return BufferRows.of(self._events, self._timers, self._audit)
 
     def note_committed(self) -> None:
         for act in self._acts:
@@ -98,14 +107,14 @@ class BufferRows:
 
     @classmethod
     def of(
-        cls, events: Sequence[Outgoing], timers: Sequence[Timer], audit: Sequence[Transition]
+        cls, events: Sequence[Outgoing], timers: Sequence[Timer], audit: Sequence[AuditLine]
     ) -> Self:
         lanes = [lane_of(row.event.key) for row in events]
         # Scheduling a timer again moves it; within one transaction the last word counts.
         last = {timer.timer_id: timer for timer in timers}
         batch = {
             "timers": [_timer_row(timer) for timer in last.values()],
-            "audit": [asdict(row) for row in audit],
+            "audit": list(audit),
             "events": [_event_row(row, lane) for row, lane in zip(events, lanes, strict=True)],
         }
         return cls(batch, [row.event.to_body() for row in events], lanes)

@@ -32,7 +32,9 @@ class SupplyEngine(Engine):
 
     async def put_donors(self, donors: Iterable[Donor], *, station_id: str = "shigatse") -> None:
         register = PgDonors(self.database, self.clock)
-        await register.put(list(donors), station_id=station_id, by="test")
+        await register.put(
+            list(donors), station_id=station_id, by="test", actor=f"station/{station_id}"
+        )
 
     async def put_reserve(self, count: int, **changes: object) -> None:
         donors = [make_donor(f"d-{at:02}", **changes) for at in range(count)]

@@ -3,9 +3,10 @@ SELECT donor_id FROM donors
 WHERE donor_id = ANY(:donor_ids::text[]) AND station_id <> :station_id::text
 ORDER BY donor_id;
 
--- name: put_donors$
+-- name: put_donors
 -- What was learnt of a donor stays. A donation that we know of and the file does not is never
--- forgotten: the six months count from the later of the two.
+-- forgotten: the six months count from the later of the two. Which fields changed comes back by name
+-- only: the audit is kept for good, and a donor may ask to be forgotten.
 WITH incoming AS (
     SELECT * FROM jsonb_to_recordset(:payload::jsonb) AS x (
         donor_id text, blood_group text, body jsonb, last_whole_blood_on date
@@ -27,11 +28,15 @@ put AS (
             )
         END
     WHERE d.station_id = excluded.station_id
-    RETURNING donor_id
-),
-audited AS (
-    INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-    SELECT 'donor', donor_id, :station_id::text, '', 'imported', 'import', :by::text, :now::timestamptz
-    FROM put
+    RETURNING donor_id, old.donor_id IS NULL AS is_new, old.body AS body_before, new.body AS body_after
 )
-SELECT count(*) FROM put;
+SELECT
+    donor_id, is_new,
+    ARRAY(
+        SELECT coalesce(b.key, a.key)
+        FROM jsonb_each(body_before) AS b FULL JOIN jsonb_each(body_after) AS a USING (key)
+        WHERE b.value IS DISTINCT FROM a.value
+        ORDER BY 1
+    ) AS changed
+FROM put
+ORDER BY donor_id;

@@ -109,13 +109,6 @@ promise_rows AS (
         WHERE p.unit_id = promised.unit_id AND p.epoch < promised.epoch AND p.ended_at > :now::timestamptz
         ORDER BY p.epoch DESC LIMIT 1
     ) AS after_the_last ON true
-),
-audit_rows AS (
-    INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-    SELECT
-        'unit', unit_id, :from_station_id::text, 'available', 'reserved', :transfer_id::text,
-        :caused_by::text, :now::timestamptz
-    FROM promised
 )
 SELECT count(*) FROM unit_rows;
 

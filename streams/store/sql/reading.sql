@@ -183,10 +183,3 @@ WHERE
     AND (:cause_id::text IS NULL OR c.cause_id = :cause_id::text)
 ORDER BY c.called_at DESC, c.call_out_id
 LIMIT :limit;
-
--- name: record_contacts_read!
--- The access record that the law on personal information asks for: who read whose contact, when.
-INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-SELECT
-    'donor', donor_id, :station_id::text, '', '', 'contact_read', :reader::text, :now::timestamptz
-FROM unnest(:donor_ids::text[]) AS donor_id;

@@ -37,7 +37,7 @@ FROM donors AS d
 WHERE d.station_id = :station_id
 ORDER BY d.donor_id;
 
--- name: add_calls!
+-- name: add_calls
 WITH added AS (
     INSERT INTO call_outs (call_out_id, donor_id, station_id, cause_id, wave, status, called_at)
     SELECT x.call_out_id, x.donor_id, x.station_id, x.cause_id, x.wave, 'called', x.called_at
@@ -47,7 +47,8 @@ WITH added AS (
     )
     RETURNING donor_id
 )
-UPDATE donors SET called = called + 1 WHERE donor_id IN (SELECT donor_id FROM added);
+UPDATE donors SET called = called + 1 WHERE donor_id IN (SELECT donor_id FROM added)
+RETURNING donor_id, station_id, old.called AS called_before, called;
 
 -- name: set_calls!
 UPDATE call_outs SET
@@ -57,11 +58,13 @@ UPDATE call_outs SET
     unit_id = :unit_id
 WHERE call_out_id = ANY(:call_out_ids::text[]);
 
--- name: count_acceptance!
-UPDATE donors SET accepted = accepted + 1 WHERE donor_id = :donor_id;
+-- name: count_acceptance^
+UPDATE donors SET accepted = accepted + 1 WHERE donor_id = :donor_id
+RETURNING donor_id, station_id, old.accepted AS accepted_before, accepted;
 
--- name: set_whole_blood_day!
+-- name: set_whole_blood_day^
 UPDATE donors SET
     last_whole_blood_on = :day::date,
     body = body || jsonb_build_object('last_whole_blood_on', :day::date)
-WHERE donor_id = :donor_id AND coalesce(last_whole_blood_on < :day::date, TRUE);
+WHERE donor_id = :donor_id AND coalesce(last_whole_blood_on < :day::date, TRUE)
+RETURNING donor_id, station_id, old.last_whole_blood_on AS day_before;

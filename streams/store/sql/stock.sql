@@ -75,15 +75,8 @@ freed AS (
     UPDATE units SET status = 'available'
     WHERE unit_id IN (SELECT unit_id FROM given_back) AND status = 'reserved'
     RETURNING unit_id, station_id
-),
-audited AS (
-    INSERT INTO audit (subject_kind, subject, station_id, from_state, to_state, why, caused_by, at)
-    SELECT
-        'unit', unit_id, station_id, 'reserved', 'available', 'given_back',
-        coalesce(:request_id::text, :transfer_id::text), :now::timestamptz
-    FROM freed
 )
-SELECT unit_id FROM freed ORDER BY unit_id;
+SELECT unit_id, station_id FROM freed ORDER BY unit_id;
 
 -- name: list_expired
 SELECT unit_id FROM units

@@ -1,0 +1,260 @@
+"""`python -m bench.audit`: what the audit's chains cost; writes `build/audit/result.json`.
+
+The statements of real decisions, one request each, are recorded once and sent again to fresh copies
+of the same database. In half of the copies `append_audit` adds its rows without linking them; the
+rest is the same to the byte. Copies of both kinds take turns, so that a machine whose speed drifts
+is as slow for the one as for the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import uvloop
+
+from bench.replay import FixedClock, Statement, clone_database, record_decisions
+from bench.results import Check, inform, print_checks, within, write_result
+from bench.throughput import build_records
+from bench.world import STATIONS, build_requests, lay_out
+from cli.auditing import verify
+from deploy.embedded.services import EmbeddedServices
+from models.requests import UrgentRequest
+from streams.clock import SystemClock
+from streams.store.database import Database
+from streams.store.migrate import migrate
+
+CHAINED, PLAIN = "chained", "plain"
+
+_WITHOUT_CHAIN = """
+CREATE OR REPLACE FUNCTION append_audit(the_rows jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit (
+        audit_id, chain, sequence, subject_kind, subject, station_id, from_state, to_state, why,
+        actor, caused_by, at, previous_hash, hash
+    )
+    SELECT
+        audit_id, coalesce(station_id, '_system'), audit_id, subject_kind, subject, station_id,
+        from_state, to_state, why, actor, caused_by, at, '', ''
+    FROM (
+        SELECT nextval('audit_audit_id_seq') AS audit_id, x.*
+        FROM jsonb_to_recordset(the_rows) AS x (
+            subject_kind text, subject text, station_id text, from_state text, to_state text,
+            why text, actor text, caused_by text, at timestamptz
+        )
+    ) AS numbered;
+END
+$$
+"""
+
+_FILL = """
+SELECT append_audit((
+    SELECT jsonb_agg(jsonb_build_object(
+        'subject_kind', 'unit', 'subject', 'unit-' || $1::int || '-' || n, 'station_id', 'bench-0',
+        'from_state', 'available', 'to_state', 'reserved', 'why', 'request-' || n,
+        'actor', 'hospital/bench-0-hospital', 'caused_by', 'event-' || n, 'at', now()
+    )) FROM generate_series(1, $2::int) AS n
+))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """So many stations decide on so many connections at once."""
+
+    stations: int
+    writers: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.stations}_stations_{self.writers}_writers"
+
+
+SHAPES = tuple(
+    Shape(stations=stations, writers=writers) for stations in (1, 8) for writers in (1, 2)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    rounds: int
+    requests: int
+    rows: int
+
+
+class Server:
+    """Databases of one server by name."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def at(self, database: str) -> str:
+        return urlunsplit(urlsplit(self._dsn)._replace(path=f"/{database}"))
+
+    async def clone(self, source: str, target: str) -> str:
+        await clone_database(self.at("postgres"), source=source, target=target)
+        return self.at(target)
+
+    async def execute(self, database: str, statement: str) -> None:
+        connection = await asyncpg.connect(self.at(database))
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+async def measure(plan: Plan, dsn: str) -> list[Check]:
+    server, now = Server(dsn), SystemClock().now()
+    decisions = {}
+    for stations in sorted({shape.stations for shape in SHAPES}):
+        _say(f"记录语句 · recording the decisions of {stations} stations")
+        decisions[stations] = await _prepare(server, stations, plan=plan, now=now)
+    rates: dict[tuple[str, str], list[float]] = {}
+    for number in range(plan.rounds):
+        _say(f"第 {number + 1}/{plan.rounds} 轮 · round")
+        for shape in SHAPES:
+            kinds = (CHAINED, PLAIN) if number % 2 else (PLAIN, CHAINED)
+            for kind in kinds:
+                copy = await server.clone(f"audit_{kind}_{shape.stations}", "audit_copy")
+                rate = await _replay(copy, decisions[shape.stations], writers=shape.writers)
+                rates.setdefault((shape.name, kind), []).append(rate)
+    checks = [check for shape in SHAPES for check in _compare(shape, rates)]
+    return [*checks, *await _time_verify(server, plan)]
+
+
+def _compare(shape: Shape, rates: dict[tuple[str, str], list[float]]) -> list[Check]:
+    chained, plain = rates[shape.name, CHAINED], rates[shape.name, PLAIN]
+    ratio = median(with_ / without for with_, without in zip(chained, plain, strict=True))
+    return [
+        inform(f"{shape.name}.chained", median(chained), unit="commits/s"),
+        inform(f"{shape.name}.plain", median(plain), unit="commits/s"),
+        inform(f"{shape.name}.ratio", ratio, unit="chained/plain"),
+    ]
+
+
+async def _prepare(
+    server: Server, stations: int, *, plan: Plan, now: datetime
+) -> list[list[Statement]]:
+    """Make the two databases that copies are made of, and record what is asked of them."""
+    origin, recorded = f"audit_{CHAINED}_{stations}", "audit_record"
+    await asyncio.to_thread(migrate, server.at(origin))
+    requests = _choose(plan.requests, stations, now=now)
+    await lay_out(server.at(origin), requests=plan.requests * len(STATIONS), now=now)
+    await server.clone(origin, f"audit_{PLAIN}_{stations}")
+    await server.execute(f"audit_{PLAIN}_{stations}", _WITHOUT_CHAIN)
+    records = [[record] for record in build_records(requests, now=now)]
+    copy = await server.clone(origin, recorded)
+    recording = await record_decisions(copy, records, clock=FixedClock(at=now))
+    return _split(recording.statements)
+
+
+def _choose(total: int, stations: int, *, now: datetime) -> Sequence[UrgentRequest]:
+    """Requests to the first so many stations."""
+    chosen = set(STATIONS[:stations])
+    every = build_requests(total * len(STATIONS) // stations, now=now, prefix="audit")
+    return [request for request in every if request.station_id in chosen]
+
+
+def _split(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """Part the statements by decision: each ends with the one that settles it."""
+    decisions: list[list[Statement]] = [[]]
+    for statement in statements:
+        decisions[-1].append(statement)
+        if "settle(" in statement[0]:
+            decisions.append([])
+    left = decisions.pop()
+    if left or any("BEGIN" in query for decision in decisions for query, _ in decision):
+        raise RuntimeError("a decision took more than one transaction: this is another path")
+    return [decision[-1:] for decision in decisions]
+
+
+async def _replay(dsn: str, decisions: Sequence[Sequence[Statement]], *, writers: int) -> float:
+    """Settle the decisions on so many connections; return commits a second."""
+    database = await Database.open(dsn, size=writers, name="bench-audit")
+
+    async def write(share: Sequence[Sequence[Statement]], ready: asyncio.Barrier) -> float:
+        async with database.connection() as connection:
+            await connection.fetch("SELECT 1")
+            await ready.wait()
+            start = time.perf_counter()
+            for decision in share:
+                for query, args in decision:
+                    await connection.fetch(query, *args)
+            return time.perf_counter() - start
+
+    try:
+        ready = asyncio.Barrier(writers)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(write(decisions[number::writers], ready))
+                for number in range(writers)
+            ]
+        return len(decisions) / max(task.result() for task in tasks)
+    finally:
+        await database.close()
+
+
+async def _time_verify(server: Server, plan: Plan) -> list[Check]:
+    """Verify a chain of so many rows; return rows a second and what was found."""
+    _say(f"核验 · verifying {plan.rows:,} rows")
+    dsn = await server.clone(f"audit_{CHAINED}_1", "audit_verify")
+    connection = await asyncpg.connect(dsn)
+    try:
+        for number in range(plan.rows // 1000):
+            await connection.execute(_FILL, number, 1000)
+        await connection.execute("VACUUM ANALYZE audit")
+    finally:
+        await connection.close()
+    database = await Database.open(dsn, size=1, name="bench-verify")
+    try:
+        start = time.perf_counter()
+        verdict = await verify(database, kafka_bootstrap=None)
+        seconds = time.perf_counter() - start
+    finally:
+        await database.close()
+    return [
+        inform("verify.rows", verdict.rows, unit="rows"),
+        inform("verify.speed", verdict.rows / seconds, unit="rows/s"),
+        within("verify.breaches", verdict.breached, unit="breaches", bound=0, side="<="),
+    ]
+
+
+def _say(text: str) -> None:
+    print(f"▸ {text}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=8, help="both kinds in turn, so often")
+    parser.add_argument("--requests", type=int, default=1600, help="decisions of each round")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows to verify")
+    parser.add_argument("--out", type=Path, default=Path("build"))
+    asked = parser.parse_args()
+    plan = Plan(rounds=asked.rounds, requests=asked.requests, rows=asked.rows)
+    started_at = SystemClock().now()
+    with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
+        Path(state).chmod(0o755)  # PostgreSQL runs under its own account
+        services = EmbeddedServices(Path(state), report=_say, owner_pid=os.getpid())
+        try:
+            checks = uvloop.run(measure(plan, services.up().postgres_dsn))
+        finally:
+            services.destroy()
+    print_checks("血联 · 审计链的代价 · What the audit's chains cost", checks)
+    path = write_result("audit", checks, started_at=started_at, folder=asked.out)
+    print(f"结果 · results: {path}")
+    return 0 if all(check.holds for check in checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
