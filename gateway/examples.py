@@ -72,20 +72,41 @@ _UNIT = {
     "leukoreduced": True,
     "released": True,
 }
-STOCK = _one("一次盘点 · a count", {"counted_at": "2025-01-07T08:00:00+08:00", "units": [_UNIT]})
+STOCK = _one(
+    "一次盘点 · a count",
+    {
+        "counted_at": "2025-01-07T08:00:00+08:00",
+        "released_by": "质管科 · quality control",
+        "released_at": "2025-01-06T16:00:00+08:00",
+        "units": [_UNIT],
+    },
+)
 STOCK_CSV = (
-    "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,leukoreduced,released\n"
+    "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,leukoreduced,released,"
+    "released_by,released_at\n"
     "W1234-25-000017-RC,W1234-25-000017,red_cells,O+,200,"
-    "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00,true,true\n"
+    "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00,true,true,"
+    "quality control,2025-01-06T16:00:00+08:00\n"
 )
 CHANGE: Examples = {
-    "released": {
-        "summary": "检验合格放行 · released by its tests",
+    "picked": {
+        "summary": "已拣血 · picked for its patient",
         "value": {
-            "unit_id": "W1234-25-000018-RC",
-            "change": "released",
-            "happened_at": "2025-01-07T09:00:00+08:00",
-            "results": {"serology_nonreactive": True, "nat_nonreactive": True, "group": "O+"},
+            "unit_id": "W1234-25-000017-RC",
+            "change": "picked",
+            "happened_at": "2025-01-07T09:30:00+08:00",
+            "epoch": 1,
+            "done_by": "store 2",
+        },
+    },
+    "returned": {
+        "summary": "未用退回，脱离温控 10 分钟 · back unused, 10 minutes out of control",
+        "value": {
+            "unit_id": "W1234-25-000017-RC",
+            "change": "returned",
+            "happened_at": "2025-01-07T13:00:00+08:00",
+            "epoch": 1,
+            "out_of_control_s": 600,
         },
     },
     "issued": {

@@ -33,6 +33,7 @@ def _read_instant(cell: str) -> str:
 
 _TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
+_ATTESTED = ("released_by", "released_at")
 _UNIT_COLUMNS = (
     "unit_id",
     "donation_id",
@@ -47,6 +48,9 @@ _UNIT_COLUMNS = (
 def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
     def build(row: Fields) -> Fields:
         released = {"released": row.pop("released")} if "released" in row else {}
+        attested = {name: row.pop(name) for name in _ATTESTED if name in row}
+        if attested:
+            released["attestation"] = attested
         traits = {name: row.pop(name) for name in _TRAITS if name in row}
         if traits:
             row["traits"] = {**row.get("traits", {}), **traits}
@@ -60,11 +64,11 @@ def _units(station_id: str) -> Layout[CountedUnit]:
         model=CountedUnit,
         identity="unit_id",
         required=_UNIT_COLUMNS,
-        optional=("station_id", "released", *_TRAITS),
+        optional=("station_id", "released", *_ATTESTED, *_TRAITS),
         readers={
             **dict.fromkeys((*_TRAIT_FLAGS, "released"), _read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), _read_names),
-            **dict.fromkeys(("collected_at", "expires_at"), _read_instant),
+            **dict.fromkeys(("collected_at", "expires_at", "released_at"), _read_instant),
         },
         build=_build_unit(station_id),
     )

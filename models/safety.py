@@ -41,13 +41,19 @@ from models.seal import KERNEL
 from models.units import UnitStatus
 
 STEP_FROM: Mapping[UnitStatus, Step | None] = {
+    UnitStatus.COLLECTED: None,
     UnitStatus.QUARANTINED: None,
     UnitStatus.AVAILABLE: Step.RESERVE,
     UnitStatus.RESERVED: Step.ISSUE,
+    UnitStatus.PICKED: Step.ISSUE,
     UnitStatus.ISSUED: None,
+    UnitStatus.IN_TRANSIT: None,
     UnitStatus.RECEIVED: None,
+    UnitStatus.TRANSFUSED: None,
+    UnitStatus.RETURNED: None,
     UnitStatus.DISCARDED: None,
     UnitStatus.EXPIRED: None,
+    UnitStatus.RECALLED: None,
 }
 """What each status lets happen next. A status that is not placed here lets nothing happen: asking
 fails, and a test holds the table against every member."""

@@ -223,7 +223,7 @@ def _validate(row: int, fields: Fields, layout: Layout[V]) -> tuple[V | None, tu
 def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> str:
     """The column that an error is about; rules over a whole value name the field they blame."""
     names = [part for part in loc if isinstance(part, str)]
-    if names and names[-1] not in {"unit", "traits", "location"}:
+    if names and names[-1] not in {"unit", "traits", "location", "attestation"}:
         return names[-1]
     known = (*layout.required, *layout.optional)
     blamed = re.search(r"Value error, (\w+)", message)

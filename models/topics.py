@@ -33,6 +33,7 @@ class TopicName(StrEnum):
     REQUESTS = "blood.requests.v1"
     DECISIONS = "blood.decisions.v1"
     STOCK = "blood.stock.v1"
+    RECALLS = "blood.recalls.v1"
     ALERTS = "blood.alerts.v1"
     ACTIVATIONS = "blood.activations.v1"
     CALLOUTS = "blood.callouts.v1"
@@ -89,11 +90,24 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         name=TopicName.STOCK,
-        owner="stations, gateway",
+        owner="stations, hospitals, gateway",
         key="station",
         readers=(AppName.SUPPLY,),
         inbound=True,
-        event_types=("blood.stock.counted.v1", "blood.stock.changed.v1"),
+        event_types=(
+            "blood.stock.counted.v1",
+            "blood.stock.changed.v1",
+            "blood.donation.tested.v1",
+            "blood.donation.split.v1",
+            "blood.donation.recalled.v1",
+        ),
+    ),
+    Topic(
+        name=TopicName.RECALLS,
+        owner="streams",
+        key="station that holds, or supplies the hospital that does",
+        inbound=False,
+        event_types=("blood.recall.notified.v1",),
     ),
     Topic(
         name=TopicName.ALERTS,

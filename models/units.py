@@ -14,22 +14,26 @@ from models.patients import Antigens, HlaTypes
 
 
 class UnitStatus(StrEnum):
-    """Where a unit stands.
+    """Where a unit stands. Which moves there are between states is told by `models.unit_life`.
 
-    quarantined -> available | discarded
-    available -> reserved | discarded | expired
-    reserved -> available | issued | discarded | expired
-    issued -> received | available (arrived at a neighbour) | discarded
-    received, discarded, expired: the end.
+    split: whole blood that was made into components; the end of that bag, not a loss.
+    available: released to stock and free to be promised.
     """
 
+    COLLECTED = "collected"
     QUARANTINED = "quarantined"
+    SPLIT = "split"
     AVAILABLE = "available"
     RESERVED = "reserved"
+    PICKED = "picked"
     ISSUED = "issued"
+    IN_TRANSIT = "in_transit"
     RECEIVED = "received"
+    TRANSFUSED = "transfused"
+    RETURNED = "returned"
     DISCARDED = "discarded"
     EXPIRED = "expired"
+    RECALLED = "recalled"
 
 
 class UnitTraits(Value):

@@ -17,9 +17,13 @@ from streams.services.deciding import Deciding
 from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
+from streams.services.recalls import Recalls
+from streams.services.release import Releases
 from streams.services.requests import RequestService
+from streams.services.scans import Scans
 from streams.services.sealing import fire_seal
 from streams.services.shortages import ShortageService
+from streams.services.splitting import Splitting
 from streams.services.stock import StockService
 from streams.services.timers import ExpiryService, TimerService
 from streams.services.transfers import Transfers
@@ -50,12 +54,19 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     transfers = Transfers()
     progress = Progress(deciding=deciding, transfers=transfers)
     requests = RequestService(directories=directory, deciding=deciding)
-    clearing = Clearing(directories=directory)
-    stock = StockService(directories=directory, progress=progress, clearing=clearing)
+    recalls = Recalls(progress=progress)
+    releases = Releases(recalls=recalls)
+    stock = StockService(
+        directories=directory,
+        scans=Scans(progress=progress, releases=releases, clearing=Clearing(directories=directory)),
+        releases=releases,
+        splitting=Splitting(releases=releases),
+        recalls=recalls,
+    )
     call_outs = CallOuts(causes=Causes(directories=directory))
     shortages = ShortageService(directories=directory, call_outs=call_outs)
     alerts = AlertService(directories=directory, call_outs=call_outs)
-    answers = AnswerService(directories=directory, call_outs=call_outs)
+    answers = AnswerService(directories=directory, call_outs=call_outs, releases=releases)
     offers = OfferService(directories=directory, shortages=shortages, hold_s=hold_s)
     supply = AppName.SUPPLY
 

@@ -20,7 +20,7 @@ from gateway.rendering import to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
-from models.events.stock import StockChange, StockChanged, StockCounted, TestResults
+from models.events.stock import Attestation, StockChange, StockChanged, StockCounted
 from models.facilities import Station
 from models.imports import parse_units_csv, parse_units_json
 from streams.store.keys import KeyScope
@@ -40,13 +40,31 @@ _STOCK_SCHEMA = {
     "required": ["units"],
     "properties": {
         "counted_at": {"type": "string", "format": "date-time"},
+        "released_by": {"type": "string"},
+        "released_at": {"type": "string", "format": "date-time"},
         "units": {"type": "array", "items": {"type": "object"}},
     },
 }
 
 
-class CountMoment(Value):
+class CountHead(Value):
+    """What a count says of all its units.
+
+    Attributes:
+        released_by: Who released those that are counted as released; goes with `released_at`.
+    """
+
     counted_at: Instant | None = None
+    released_by: Line | None = None
+    released_at: Instant | None = None
+
+    @property
+    def attestation(self) -> Attestation | None:
+        if self.released_by is None and self.released_at is None:
+            return None
+        return validate(
+            Attestation, {"released_by": self.released_by, "released_at": self.released_at}
+        )
 
 
 class NewStockChange(Value):
@@ -54,15 +72,17 @@ class NewStockChange(Value):
 
     Attributes:
         happened_at: Needed with an Idempotency-Key; else now.
-        epoch: Of the promise under which it is issued or received; required there.
-        results: Required for a release.
+        epoch: Of the promise under which it goes to a patient or a neighbour; required there.
+        out_of_control_s: Seconds out of temperature control; with `returned` and no other change.
+        done_by: The person or device.
     """
 
     unit_id: Identifier
     change: StockChange
     happened_at: Instant | None = None
     epoch: int | None = None
-    results: TestResults | None = None
+    out_of_control_s: int | None = None
+    done_by: Line = ""
     reason: Line = ""
 
 
@@ -107,9 +127,12 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
     summary="导入盘点 · Import a count",
     description=(
         "CSV 或 JSON。有任何错误就一行也不导入，并列出全部错误。CSV 的盘点时间写在 `counted_at` "
-        "参数里。\n\n"
+        "参数里。已放行的血必须写明谁在何时放行：`released_by`、`released_at`，整批或逐行；"
+        "`released=false` 的进入隔离，由检验结果放行。\n\n"
         "With any error nothing is imported and everything wrong is listed. For CSV `counted_at` "
-        "is a query parameter."
+        "is a query parameter. Units that are released already need `released_by` and "
+        "`released_at`, for the whole count or in their row; `released=false` puts a unit into "
+        "quarantine, which its test results end."
     ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 413, 415, 422)},
@@ -123,7 +146,7 @@ async def import_stock(
     station_id: Identifier,
     request: Request,
     principal: Holder,
-    counted_at: Annotated[Instant | None, Query()] = None,
+    asked: Annotated[CountHead, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     units, rest = await read_rows(
@@ -132,13 +155,11 @@ async def import_stock(
         from_csv=lambda text: parse_units_csv(text, station_id=station_id),
         from_json=lambda rows: parse_units_json(rows, station_id=station_id),
     )
-    moment = settle_moment(
-        request, validate(CountMoment, rest).counted_at or counted_at, field="counted_at"
-    )
+    head = validate(CountHead, {**dict(asked), **rest})
+    moment = settle_moment(request, head.counted_at, field="counted_at")
+    common = {"station_id": station_id, "counted_at": moment, "attestation": head.attestation}
     events = [
-        StockCounted(
-            station_id=station_id, counted_at=moment, units=units[first : first + PART_UNITS]
-        )
+        validate(StockCounted, {**common, "units": units[first : first + PART_UNITS]})
         for first in range(0, len(units), PART_UNITS)
     ]
     return await publish(request, events, source=f"station/{station_id}")
@@ -147,7 +168,10 @@ async def import_stock(
 @router.post(
     "/v1/stations/{station_id}/stock/changes",
     summary="一袋血的变动 · What happened to one unit",
-    description="放行、发出、收到、报废 · released, issued, received, discarded.",
+    description=(
+        "入隔离、拣血、发出、启运、收到、输注、退回、重新入库、报废；放行由检验结果决定 · every "
+        "scan of its life; its test results release it, and nothing else does."
+    ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
 )

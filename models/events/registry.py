@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.errors import ContractError
-from models.events import alerts, audit, donors, requests, shortages, stock
+from models.events import alerts, audit, donations, donors, requests, shortages, stock
 from models.events.base import EventData
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
@@ -21,6 +21,10 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         requests.RequestDecided,
         stock.StockCounted,
         stock.StockChanged,
+        donations.DonationTested,
+        donations.DonationSplit,
+        donations.DonationRecalled,
+        donations.RecallNotified,
         alerts.AlertReceived,
         alerts.ActivationOpened,
         alerts.ActivationRevised,

@@ -27,16 +27,27 @@ class LivePromise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitState:
-    """A unit as it stands, locked for this transaction."""
+    """A unit as it stands, locked for this transaction.
+
+    Attributes:
+        released_at: None while it never left quarantine for the stock.
+        attested_by: Who released it before we knew of it; None if our results did, or nobody yet.
+        out_of_control_s: Seconds out of temperature control since it first left, all together.
+    """
 
     unit_id: str
     station_id: str
     donation_id: str
     component: Component
     group: BloodGroup
+    volume_ml: int
+    collected_at: datetime
     expires_at: datetime
     status: UnitStatus
     epoch: int
+    released_at: datetime | None
+    attested_by: str | None
+    out_of_control_s: int
     promise: LivePromise | None
 
 
@@ -58,10 +69,39 @@ class PromisedUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
+    """A unit that becomes known.
+
+    Attributes:
+        released_at: With `available`: when its station released it; `attested_by` says who did.
+        parent_id: The bag it was made from.
+    """
+
     unit: Unit
     status: UnitStatus
     source: str
     released_at: datetime | None
+    attested_by: str | None = None
+    parent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What somebody did to a unit, as they told it.
+
+    Attributes:
+        facility_id: The station or hospital that told it.
+        done_by: The person or device, as they named it; may be empty.
+    """
+
+    unit_id: str
+    change: str
+    actor: str
+    facility_id: str
+    done_by: str
+    epoch: int | None
+    out_of_control_s: int | None
+    happened_at: datetime
+    caused_by: str
 
 
 class StockStore(Protocol):
@@ -88,6 +128,14 @@ class StockStore(Protocol):
         """
         ...
 
+    async def lock_donation(self, donation_id: str) -> list[UnitState]:
+        """Lock every unit of a donation in id order and give their state."""
+        ...
+
+    async def find_last_promise(self, unit_id: str) -> LivePromise | None:
+        """Return the newest promise of a unit, live or ended; None if it never had one."""
+        ...
+
     async def add_units(self, units: Sequence[NewUnit]) -> None: ...
 
     async def move_unit(
@@ -98,7 +146,14 @@ class StockStore(Protocol):
         released_at: datetime | None = None,
         station_id: str | None = None,
         source: str | None = None,
-    ) -> None: ...
+        add_out_of_control_s: int = 0,
+    ) -> None:
+        """Write a move that `services.moves` has checked; nobody else calls this."""
+        ...
+
+    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+        """Keep an accepted scan."""
+        ...
 
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
         """Set a promise to `issued`, or end it as `received`, `released` or `lost`."""
@@ -109,18 +164,26 @@ class StockStore(Protocol):
         *,
         request_id: str | None = None,
         transfer_id: str | None = None,
+        states: Sequence[UnitStatus],
         caused_by: str,
         now: datetime,
     ) -> list[str]:
-        """Give back every unit still held for a request or a transfer, with the audit of each.
+        """Give back the units held for a request or a transfer, with the audit of each.
+
+        Args:
+            request_id: Of this request.
+            transfer_id: Or of this transfer.
+            states: Units in these states; both have a move back to `available`.
+            caused_by: The event or timer that gives them back.
+            now: Aware UTC instant.
 
         Returns:
             Their unit ids.
         """
         ...
 
-    async def expire_units(self, *, now: datetime) -> list[UnitState]:
-        """Expire what is past its expiry and still here; their states before."""
+    async def lock_expired(self, *, now: datetime) -> list[UnitState]:
+        """Lock what is past its expiry and still at its station, and give it as it stands."""
         ...
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:

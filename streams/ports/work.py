@@ -17,6 +17,7 @@ from models.audit import ChainHead
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
+from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
 from streams.ports.stock import StockStore
 from streams.ports.supply import SupplyStore
@@ -147,6 +148,8 @@ class UnitOfWork(Protocol):
     def requests(self) -> RequestStore: ...
     @property
     def stock(self) -> StockStore: ...
+    @property
+    def donations(self) -> DonationStore: ...
     @property
     def supply(self) -> SupplyStore: ...
     @property

@@ -10,15 +10,19 @@ from datetime import datetime, timedelta, timezone
 
 from pydantic import ValidationError
 
+from models.components import Component
 from models.donor_rules import DONOR_RULES
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered
+from models.unit_life import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.reserve import ReserveCall
 from streams.ports.stock import NewUnit
 from streams.services.call_outs import CallOuts
+from streams.services.moves import Cause, move, record_birth
+from streams.services.release import Releases
 from streams.services.stations import get_own_station
 
 _ALLOWED_FROM = {
@@ -37,11 +41,15 @@ class AnswerService:
     Args:
         directories: The stations and their policies.
         call_outs: Told of each answer; calls more donors or stands some down.
+        releases: Looks at the results of a donation, which may have come before it.
     """
 
-    def __init__(self, *, directories: DirectorySource, call_outs: CallOuts) -> None:
+    def __init__(
+        self, *, directories: DirectorySource, call_outs: CallOuts, releases: Releases
+    ) -> None:
         self._directories = directories
         self._call_outs = call_outs
+        self._releases = releases
 
     async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         """Act on one new record.
@@ -124,8 +132,8 @@ class AnswerService:
         due_at = now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
         work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
 
-    @staticmethod
     async def _donate(
+        self,
         work: UnitOfWork,
         event: CallOutAnswered,
         call: ReserveCall,
@@ -140,9 +148,13 @@ class AnswerService:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if await work.stock.lock_units([unit.unit_id]):
             raise ContractError("unit_id_reused", unit_id=unit.unit_id)
+        if await work.donations.list_recalled([unit.donation_id]):
+            raise DomainRefusal(
+                "donation_recalled", unit_id=unit.unit_id, donation_id=unit.donation_id
+            )
         # 献血法 art. 10: whatever the need, nothing leaves quarantine before its tests are back.
         await work.stock.add_units(
-            [NewUnit(unit=unit, status=UnitStatus.QUARANTINED, source="donor", released_at=None)]
+            [NewUnit(unit=unit, status=UnitStatus.COLLECTED, source="donor", released_at=None)]
         )
         await work.supply.set_calls(
             [event.call_out_id], to=CallOutStatus.DONATED, ended_at=now, unit_id=unit.unit_id
@@ -152,18 +164,14 @@ class AnswerService:
         await work.supply.set_whole_blood_day(
             call.call_out.donor_id, given_on, caused_by=caused_by, now=now
         )
-        work.record(
-            Transition(
-                subject_kind="unit",
-                subject=unit.unit_id,
-                station_id=event.station_id,
-                from_state="",
-                to_state=UnitStatus.QUARANTINED,
-                why="donated",
-                caused_by=caused_by,
-                at=now,
-            )
-        )
+        cause = Cause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
+        record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
+        if unit.component is Component.WHOLE_BLOOD:
+            # It waits to be split, or to be taken into quarantine as it is.
+            return
+        states = await work.stock.lock_units([unit.unit_id])
+        await move(work, states[unit.unit_id], UnitStatus.QUARANTINED, cause)
+        await self._releases.assess(work, unit.donation_id, caused_by=caused_by, now=now)
 
 
 def _build_unit(donation: Donation, *, station_id: str) -> Unit:

@@ -18,6 +18,7 @@ from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
 from models.shortages import Shortage, ShortageStatus
+from models.units import UnitStatus
 from streams.matching.shortage import find_wanted_group
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
@@ -182,5 +183,5 @@ class Causes:
 def _is_under_way(call: ReserveCall) -> bool:
     """A donation counts until its unit is released; then stock covers what it was called for."""
     if call.status is CallOutStatus.DONATED:
-        return call.unit_status == "quarantined"
+        return call.unit_status in {UnitStatus.COLLECTED, UnitStatus.QUARANTINED}
     return call.status in _LIVE

@@ -7,6 +7,7 @@ from datetime import datetime
 from models.decisions import Outcome, Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
+from models.units import UnitStatus
 from streams.ports import Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
@@ -50,6 +51,14 @@ class Progress:
             return
         await self._step(work, state, caused_by=caused_by, now=now)
 
+    @staticmethod
+    async def is_waiting(work: UnitOfWork, promise: LivePromise) -> bool:
+        """Whether the request behind a promise has not ended."""
+        if promise.request_id is None:
+            return False
+        states = await work.requests.lock_requests([promise.request_id])
+        return states[promise.request_id].status not in TERMINAL_REQUEST_STATUSES
+
     async def rematch(
         self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
     ) -> int:
@@ -68,15 +77,18 @@ class Progress:
     async def lapse_hold(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never picked; the request ends unless units are on their way."""
+        """Give back what was never picked; the request goes on with what is packed."""
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
         given_back = await work.stock.release_held(
-            request_id=request_id, caused_by=caused_by, now=now
+            request_id=request_id, states=(UnitStatus.RESERVED,), caused_by=caused_by, now=now
         )
+        if not given_back:
+            return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
-        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+        held = state.held - len(given_back)
+        await self._end_or_wait(work, state, held=held, reason=reason, caused_by=caused_by, now=now)
         for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
             work.schedule(Timer(kind=kind, subject=state.request.station_id, due_at=now))
 
@@ -88,7 +100,9 @@ class Progress:
         if state is None or state.status is not RequestStatus.OPEN:
             return
         reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
-        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+        await self._end_or_wait(
+            work, state, held=state.held, reason=reason, caused_by=caused_by, now=now
+        )
 
     async def _step(
         self, work: UnitOfWork, state: RequestState, *, caused_by: str, now: datetime
@@ -100,18 +114,20 @@ class Progress:
             reason = Reason(code="units_issued", params={"units": state.issued})
         else:
             reason = Reason(code="units_received", params={"units": state.received})
-        await self._end_or_wait(work, state, reason=reason, caused_by=caused_by, now=now)
+        await self._end_or_wait(
+            work, state, held=state.held, reason=reason, caused_by=caused_by, now=now
+        )
 
     async def _end_or_wait(
         self,
         work: UnitOfWork,
         state: RequestState,
         *,
+        held: int,
         reason: Reason,
         caused_by: str,
         now: datetime,
     ) -> None:
-        held = 0 if reason.code == "hold_lapsed" else state.held
         if held:
             outcome, status, waiting_for = Outcome.RESERVED, RequestStatus.RESERVED, "picking"
         elif state.issued:

@@ -17,6 +17,7 @@ from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
 from models.topics import AppName
+from models.unit_life import PICKABLE_STATES
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.services.deciding import Deciding
@@ -154,10 +155,13 @@ class RequestService:
         }
         _ensure_issued_lines_kept(state, amendment.lines)
         request = state.request.but(**changes)
-        # What is still on the shelf is given back and chosen again under the new request, so that
+        # What is still at the station is given back and chosen again under the new request, so that
         # nothing stays promised that the new words would refuse.
         await work.stock.release_held(
-            request_id=request.request_id, caused_by=record.envelope.id, now=now
+            request_id=request.request_id,
+            states=PICKABLE_STATES,
+            caused_by=record.envelope.id,
+            now=now,
         )
         await self._deciding.decide_again(
             work, request, cause=record, why="amended", now=now, always=True
@@ -172,7 +176,10 @@ class RequestService:
         now: datetime,
     ) -> None:
         released = await work.stock.release_held(
-            request_id=state.request.request_id, caused_by=record.envelope.id, now=now
+            request_id=state.request.request_id,
+            states=PICKABLE_STATES,
+            caused_by=record.envelope.id,
+            now=now,
         )
         reason = Reason(
             code="cancelled_by_hospital",

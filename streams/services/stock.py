@@ -1,24 +1,27 @@
-"""What stations tell of their units: counted, released, issued, received, discarded.
+"""What stations tell of their stock: counts, and through its parts scans, results, splits, recalls.
 
-Each record is acted on by itself (`one_by_one`). A change that the unit's state does not allow is
-refused with the reason and changes nothing.
+Each record is acted on by itself (`one_by_one`), in the order in which its station told it. What is
+refused is refused whole, with the reason, and changes nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from models.clearance import Step
-from models.errors import ContractError, DomainRefusal, InvariantViolation
-from models.events.stock import StockChange, StockChanged, StockCounted
-from models.topics import AppName
+from models.errors import ContractError, DomainRefusal
+from models.events.donations import DonationRecalled, DonationSplit, DonationTested
+from models.events.stock import CountedUnit, StockChanged, StockCounted
 from models.units import UnitStatus
-from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.stock import LivePromise, NewUnit, UnitState
-from streams.services.clearing import Clearing
-from streams.services.progress import Progress
-
-READER = AppName.SUPPLY
+from streams.matching.release import decide_release
+from streams.ports import DirectorySource, Received, UnitOfWork
+from streams.ports.stock import NewUnit, UnitState
+from streams.services.moves import Cause, move, record_birth, schedule_after_arrival, tell_actor
+from streams.services.recalls import Recalls
+from streams.services.release import Releases
+from streams.services.scans import Scans
+from streams.services.splitting import Splitting
 
 
 class StockService:
@@ -26,23 +29,33 @@ class StockService:
 
     Args:
         directories: Which stations there are.
-        progress: Tells requests and transfers that one of their units moved.
-        clearing: Asks the safety kernel before a unit leaves.
+        scans: What happened to one unit.
+        releases: Results of the laboratory.
+        splitting: Components made of whole blood.
+        recalls: Donations to be frozen.
     """
 
     def __init__(
-        self, *, directories: DirectorySource, progress: Progress, clearing: Clearing
+        self,
+        *,
+        directories: DirectorySource,
+        scans: Scans,
+        releases: Releases,
+        splitting: Splitting,
+        recalls: Recalls,
     ) -> None:
         self._directories = directories
-        self._progress = progress
-        self._clearing = clearing
+        self._scans = scans
+        self._releases = releases
+        self._splitting = splitting
+        self._recalls = recalls
 
     async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         """Act on one new record.
 
         Raises:
             ContractError: It names what does not exist, or contradicts what is known.
-            DomainRefusal: The unit's state does not allow it.
+            DomainRefusal: The unit's state, or what is known of its donation, does not allow it.
         """
         event = record.event
         match event:
@@ -51,7 +64,16 @@ class StockService:
                 await self._count(work, record, event, now)
             case StockChanged():
                 await self._ensure_station(event.station_id)
-                await self._change(work, record, event, now)
+                await self._scans.act(work, record, event, now)
+            case DonationTested():
+                await self._ensure_station(event.station_id)
+                await self._releases.keep_result(work, record, event, now)
+            case DonationSplit():
+                await self._ensure_station(event.station_id)
+                await self._splitting.act(work, record, event, now)
+            case DonationRecalled():
+                await self._ensure_station(event.station_id)
+                await self._recalls.act(work, record, event, now)
             case other:
                 raise ContractError("event_not_for_topic", type=other.TYPE)
 
@@ -64,196 +86,106 @@ class StockService:
     async def _count(
         self, work: UnitOfWork, record: Received, event: StockCounted, now: datetime
     ) -> None:
+        actor, _ = tell_actor(record, station_id=event.station_id)
         known = await work.stock.lock_units([counted.unit.unit_id for counted in event.units])
         fresh = []
         for counted in event.units:
             state = known.get(counted.unit.unit_id)
             if state is None:
                 fresh.append(counted)
-            elif (state.component, state.group, state.donation_id) != (
-                counted.unit.component,
-                counted.unit.group,
-                counted.unit.donation_id,
-            ):
-                raise ContractError("unit_differs", unit_id=state.unit_id)
-        if not fresh:
-            return
-        await work.stock.add_units(
-            [
-                NewUnit(
-                    unit=counted.unit,
-                    status=UnitStatus.AVAILABLE if counted.released else UnitStatus.QUARANTINED,
-                    source="stock",
-                    released_at=now if counted.released else None,
-                )
-                for counted in fresh
-            ]
-        )
-        for counted in fresh:
-            work.record(
-                Transition(
-                    subject_kind="unit",
-                    subject=counted.unit.unit_id,
-                    station_id=event.station_id,
-                    from_state="",
-                    to_state="available" if counted.released else "quarantined",
-                    why="counted",
-                    caused_by=record.envelope.id,
-                    at=now,
-                )
-            )
-        _schedule_after_arrival(work, event.station_id, now)
+            else:
+                _ensure_same(state, counted)
+        await _ensure_may_enter(work, event, fresh, now)
+        caused_by = record.envelope.id
+        cause = Cause(actor=actor, why="counted", caused_by=caused_by, now=now)
+        await _take_in(work, event, fresh, cause)
+        found = [one for one in known.values() if one.status is UnitStatus.COLLECTED]
+        for state in found:
+            await move(work, state, UnitStatus.QUARANTINED, cause)
+        # Its results may have come before the unit.
+        waiting = {counted.unit.donation_id for counted in fresh if not counted.released}
+        waiting |= {state.donation_id for state in found}
+        for donation_id in sorted(await work.donations.list_results(waiting)):
+            await self._releases.assess(work, donation_id, caused_by=caused_by, now=now)
 
-    async def _change(
-        self, work: UnitOfWork, record: Received, event: StockChanged, now: datetime
-    ) -> None:
-        state = (await work.stock.lock_units([event.unit_id])).get(event.unit_id)
-        if state is None:
-            raise ContractError("unit_unknown", unit_id=event.unit_id)
-        match event.change:
-            case StockChange.RELEASED:
-                to = await self._release(work, event, state, now)
-            case StockChange.ISSUED:
-                to = await self._issue(work, event, state, now)
-            case StockChange.RECEIVED:
-                to = await self._receive(work, event, state, now)
-            case StockChange.DISCARDED:
-                to = await self._discard(work, event, state, now)
-        work.record(
-            Transition(
-                subject_kind="unit",
-                subject=state.unit_id,
-                station_id=event.station_id,
-                from_state=state.status,
-                to_state=to,
-                why=event.reason or event.change,
-                caused_by=record.envelope.id,
-                at=now,
-            )
-        )
-        if state.promise:
-            await self._progress.after_unit_moved(
-                work,
-                state.promise,
-                lost=event.change is StockChange.DISCARDED,
-                caused_by=record.envelope.id,
-                now=now,
-            )
 
-    async def _release(
-        self, work: UnitOfWork, event: StockChanged, state: UnitState, now: datetime
-    ) -> UnitStatus:
-        _ensure_at(state, event)
-        _ensure_status(state, UnitStatus.QUARANTINED, event)
-        results = event.results
-        if results is None:
-            raise InvariantViolation("release_without_results", unit_id=state.unit_id)
-        if not (results.serology_nonreactive and results.nat_nonreactive):
-            raise DomainRefusal("tests_not_clear", unit_id=state.unit_id, law="献血法 art. 10")
-        if results.group is not state.group:
+async def _take_in(
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], cause: Cause
+) -> None:
+    if not fresh:
+        return
+    added = [_to_new(event, counted) for counted in fresh]
+    await work.stock.add_units(added)
+    for new in added:
+        why = cause.why
+        if new.attested_by is not None and new.released_at is not None:
+            why = f"{why}: released by {new.attested_by} at {new.released_at.isoformat()}"
+        born = replace(cause, why=why)
+        record_birth(work, new.unit.unit_id, new.status, born, station_id=event.station_id)
+    schedule_after_arrival(work, event.station_id, cause.now)
+
+
+def _ensure_same(state: UnitState, counted: CountedUnit) -> None:
+    unit = counted.unit
+    if (state.component, state.group, state.donation_id) != (
+        unit.component,
+        unit.group,
+        unit.donation_id,
+    ):
+        raise ContractError("unit_differs", unit_id=state.unit_id)
+
+
+async def _ensure_may_enter(
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], now: datetime
+) -> None:
+    """No count goes around what is known of a donation: a recall, a finding, its quarantine.
+
+    Raises:
+        DomainRefusal: It names the first unit that may not be taken in like this.
+    """
+    donations = {counted.unit.donation_id for counted in fresh}
+    recalled = await work.donations.list_recalled(donations)
+    for counted in fresh:
+        if counted.unit.donation_id in recalled:
             raise DomainRefusal(
-                "grouping_contradicts",
-                unit_id=state.unit_id,
-                label=state.group,
-                laboratory=results.group,
+                "donation_recalled",
+                unit_id=counted.unit.unit_id,
+                donation_id=counted.unit.donation_id,
             )
-        if state.expires_at <= now:
-            raise DomainRefusal("unit_expired", unit_id=state.unit_id)
-        await work.stock.move_unit(state.unit_id, to=UnitStatus.AVAILABLE, released_at=now)
-        _schedule_after_arrival(work, event.station_id, now)
-        return UnitStatus.AVAILABLE
-
-    async def _issue(
-        self, work: UnitOfWork, event: StockChanged, state: UnitState, now: datetime
-    ) -> UnitStatus:
-        _ensure_at(state, event)
-        promise = _ensure_promise(state, event, "held")
-        await self._clearing.clear_promised(work, state.unit_id, step=Step.ISSUE, now=now)
-        await work.stock.move_unit(state.unit_id, to=UnitStatus.ISSUED)
-        await work.stock.end_promise(promise.promise_id, to="issued", now=now)
-        return UnitStatus.ISSUED
-
-    async def _receive(
-        self, work: UnitOfWork, event: StockChanged, state: UnitState, now: datetime
-    ) -> UnitStatus:
-        promise = _ensure_promise(state, event, "issued")
-        await work.stock.end_promise(promise.promise_id, to="received", now=now)
-        if promise.transfer_id is None:
-            _ensure_at(state, event)
-            await work.stock.move_unit(state.unit_id, to=UnitStatus.RECEIVED)
-            return UnitStatus.RECEIVED
-        transfer = await work.supply.get_transfer(promise.transfer_id)
-        if event.station_id != transfer.to_station_id:
+    released = [counted for counted in fresh if counted.released]
+    held = {counted.unit.donation_id for counted in fresh if not counted.released}
+    held |= await work.donations.list_in_quarantine(donations)
+    results = await work.donations.list_results(donations)
+    for counted in released:
+        unit = counted.unit
+        if unit.donation_id in held:
             raise DomainRefusal(
-                "received_elsewhere",
-                unit_id=state.unit_id,
-                station_id=event.station_id,
-                expected=transfer.to_station_id,
+                "donation_in_quarantine", unit_id=unit.unit_id, donation_id=unit.donation_id
             )
-        await work.stock.move_unit(
-            state.unit_id,
-            to=UnitStatus.AVAILABLE,
-            station_id=transfer.to_station_id,
-            source="neighbour",
-        )
-        _schedule_after_arrival(work, transfer.to_station_id, now)
-        return UnitStatus.AVAILABLE
-
-    async def _discard(
-        self, work: UnitOfWork, event: StockChanged, state: UnitState, now: datetime
-    ) -> UnitStatus:
-        _ensure_at(state, event)
-        if state.status in {UnitStatus.RECEIVED, UnitStatus.DISCARDED, UnitStatus.EXPIRED}:
-            raise DomainRefusal("unit_ended", unit_id=state.unit_id, status=state.status)
-        if state.promise:
-            await work.stock.end_promise(state.promise.promise_id, to="lost", now=now)
-        await work.stock.move_unit(state.unit_id, to=UnitStatus.DISCARDED)
-        return UnitStatus.DISCARDED
+        verdict = decide_release(results.get(unit.donation_id, ()), label=unit.group)
+        if verdict.forbidding:
+            told = " ".join(reason.code for reason in verdict.forbidding)
+            raise DomainRefusal(
+                "results_forbid_release",
+                unit_id=unit.unit_id,
+                donation_id=unit.donation_id,
+                reasons=told,
+            )
+        attested = event.attestation_of(counted)
+        if attested is not None and attested.released_at > now:
+            raise DomainRefusal(
+                "released_in_future",
+                unit_id=unit.unit_id,
+                released_at=attested.released_at.isoformat(),
+            )
 
 
-def _schedule_after_arrival(work: UnitOfWork, station_id: str, now: datetime) -> None:
-    """New blood first goes to those who wait, then the shortages are looked at again."""
-    for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
-        work.schedule(Timer(kind=kind, subject=station_id, due_at=now))
-
-
-def _ensure_at(state: UnitState, event: StockChanged) -> None:
-    if state.station_id != event.station_id:
-        raise ContractError(
-            "unit_elsewhere",
-            unit_id=state.unit_id,
-            station_id=event.station_id,
-            held_by=state.station_id,
-        )
-
-
-def _ensure_status(state: UnitState, status: UnitStatus, event: StockChanged) -> None:
-    if state.status is not status:
-        raise DomainRefusal(
-            "unit_state_forbids",
-            unit_id=state.unit_id,
-            status=state.status,
-            change=event.change,
-            needed=status,
-        )
-
-
-def _ensure_promise(state: UnitState, event: StockChanged, status: str) -> LivePromise:
-    """The promise must be live, in the right state, and of the epoch that is presented."""
-    promise = state.promise
-    if promise is None or promise.status != status:
-        raise DomainRefusal(
-            "unit_state_forbids",
-            unit_id=state.unit_id,
-            status=state.status,
-            change=event.change,
-            needed=status,
-        )
-    if promise.epoch != event.epoch:
-        raise DomainRefusal(
-            "epoch_stale",
-            unit_id=state.unit_id,
-            presented=event.epoch or 0,
-            current=promise.epoch,
-        )
-    return promise
+def _to_new(event: StockCounted, counted: CountedUnit) -> NewUnit:
+    attested = event.attestation_of(counted) if counted.released else None
+    return NewUnit(
+        unit=counted.unit,
+        status=UnitStatus.QUARANTINED if attested is None else UnitStatus.AVAILABLE,
+        source="stock",
+        released_at=None if attested is None else attested.released_at,
+        attested_by=None if attested is None else attested.released_by,
+    )

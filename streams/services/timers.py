@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from models.errors import InvariantViolation
+from models.unit_life import Actor
 from models.units import UnitStatus
-from streams.ports import Begin, Clock, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
+from streams.services.moves import Cause, move
 from streams.services.progress import Progress
 from streams.services.transfers import Transfers
 
@@ -71,23 +73,10 @@ class ExpiryService:
         self._progress = progress
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        states = await work.stock.expire_units(now=now)
+        states = await work.stock.lock_expired(now=now)
+        cause = Cause(actor=Actor.TIMER, why="expired", caused_by=timer.timer_id, now=now)
         for state in states:
-            if state.promise:
-                await work.stock.end_promise(state.promise.promise_id, to="lost", now=now)
-            await work.stock.move_unit(state.unit_id, to=UnitStatus.EXPIRED)
-            work.record(
-                Transition(
-                    subject_kind="unit",
-                    subject=state.unit_id,
-                    station_id=state.station_id,
-                    from_state=state.status,
-                    to_state=UnitStatus.EXPIRED,
-                    why="expired",
-                    caused_by=timer.timer_id,
-                    at=now,
-                )
-            )
+            await move(work, state, UnitStatus.EXPIRED, cause)
         for state in states:
             if state.promise:
                 await self._progress.after_unit_moved(

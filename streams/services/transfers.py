@@ -6,6 +6,7 @@ from datetime import datetime
 
 from models.events.shortages import TransferCompleted
 from models.shortages import Transfer, TransferStatus
+from models.units import UnitStatus
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 
 
@@ -30,9 +31,11 @@ class Transfers:
     async def lapse_hold(
         self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never sent."""
+        """Give back what was never picked; what is packed stays the receiver's."""
         transfer = await work.supply.get_transfer(transfer_id)
-        if await work.stock.release_held(transfer_id=transfer_id, caused_by=caused_by, now=now):
+        if await work.stock.release_held(
+            transfer_id=transfer_id, states=(UnitStatus.RESERVED,), caused_by=caused_by, now=now
+        ):
             await self.advance(work, transfer_id, caused_by=caused_by, now=now)
             for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
                 work.schedule(Timer(kind=kind, subject=transfer.from_station_id, due_at=now))

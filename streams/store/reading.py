@@ -22,8 +22,18 @@ _QUERIES = load_queries("reading")
 
 Row = dict[str, Any]
 
-_HELD_STATUSES = ("quarantined", "available", "reserved", "issued")
-"""What a station still answers for; received, discarded and expired units only grow the list."""
+_HELD_STATUSES = (
+    "collected",
+    "quarantined",
+    "available",
+    "reserved",
+    "picked",
+    "issued",
+    "in_transit",
+    "returned",
+    "recalled",
+)
+"""What a station still answers for; ended units, and those a hospital has, only grow the list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
+from models.unit_life import EXPIRING_STATES
 from models.units import UnitStatus, UnitTraits
 from streams.matching.shelf import Cell
-from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitState
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.queries import load_queries
@@ -52,29 +54,18 @@ class PgStock:
         wanted = list(unit_ids)
         rows = [row async for row in _QUERIES.lock_units(self._connection, unit_ids=wanted)]
         promises = {
-            row["unit_id"]: LivePromise(
-                promise_id=row["promise_id"],
-                epoch=row["epoch"],
-                status=row["status"],
-                request_id=row["request_id"],
-                transfer_id=row["transfer_id"],
-            )
+            row["unit_id"]: _to_promise(row)
             async for row in _QUERIES.list_live_promises(self._connection, unit_ids=wanted)
         }
-        return {
-            row["unit_id"]: UnitState(
-                unit_id=row["unit_id"],
-                station_id=row["station_id"],
-                donation_id=row["donation_id"],
-                component=_COMPONENTS[row["component"]],
-                group=_GROUPS[row["blood_group"]],
-                expires_at=row["expires_at"],
-                status=UnitStatus(row["status"]),
-                epoch=row["epoch"],
-                promise=promises.get(row["unit_id"]),
-            )
-            for row in rows
-        }
+        return {row["unit_id"]: _to_state(row, promises.get(row["unit_id"])) for row in rows}
+
+    async def lock_donation(self, donation_id: str) -> list[UnitState]:
+        rows = _QUERIES.list_units_of_donation(self._connection, donation_id=donation_id)
+        return list((await self.lock_units([row["unit_id"] async for row in rows])).values())
+
+    async def find_last_promise(self, unit_id: str) -> LivePromise | None:
+        row = await _QUERIES.find_last_promise(self._connection, unit_id=unit_id)
+        return None if row is None else _to_promise(row)
 
     async def get_promised(self, unit_id: str) -> PromisedUnit:
         row = await _QUERIES.find_promised(self._connection, unit_id=unit_id)
@@ -103,6 +94,8 @@ class PgStock:
                 "status": new.status,
                 "source": new.source,
                 "released_at": new.released_at,
+                "attested_by": new.attested_by,
+                "parent_id": new.parent_id,
             }
             for new in units
         ]
@@ -116,6 +109,7 @@ class PgStock:
         released_at: datetime | None = None,
         station_id: str | None = None,
         source: str | None = None,
+        add_out_of_control_s: int = 0,
     ) -> None:
         await _QUERIES.move_unit(
             self._connection,
@@ -124,7 +118,11 @@ class PgStock:
             released_at=released_at,
             station_id=station_id,
             source=source,
+            add_out_of_control_s=add_out_of_control_s,
         )
+
+    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+        await _QUERIES.add_scan(self._connection, **asdict(scan), now=now)
 
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
         await _QUERIES.end_promise(self._connection, promise_id=promise_id, status=to, now=now)
@@ -134,11 +132,16 @@ class PgStock:
         *,
         request_id: str | None = None,
         transfer_id: str | None = None,
+        states: Sequence[UnitStatus],
         caused_by: str,
         now: datetime,
     ) -> list[str]:
         rows = _QUERIES.release_held(
-            self._connection, request_id=request_id, transfer_id=transfer_id, now=now
+            self._connection,
+            request_id=request_id,
+            transfer_id=transfer_id,
+            states=list(states),
+            now=now,
         )
         freed = []
         async for row in rows:
@@ -148,7 +151,7 @@ class PgStock:
                     subject_kind="unit",
                     subject=row["unit_id"],
                     station_id=row["station_id"],
-                    from_state="reserved",
+                    from_state=row["was"],
                     to_state="available",
                     why=f"given_back {request_id or transfer_id}",
                     caused_by=caused_by,
@@ -157,12 +160,11 @@ class PgStock:
             )
         return freed
 
-    async def expire_units(self, *, now: datetime) -> list[UnitState]:
+    async def lock_expired(self, *, now: datetime) -> list[UnitState]:
         rows = _QUERIES.list_expired(self._connection, now=now)
         unit_ids = [row["unit_id"] async for row in rows]
         states = await self.lock_units(unit_ids)
-        gone = {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED, UnitStatus.RESERVED}
-        return [state for state in states.values() if state.status in gone]
+        return [state for state in states.values() if state.status in EXPIRING_STATES]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
         rows = _QUERIES.count_stock(self._connection, station_id=station_id)
@@ -175,6 +177,35 @@ class PgStock:
             )
             async for row in rows
         ]
+
+
+def _to_promise(row: asyncpg.Record) -> LivePromise:
+    return LivePromise(
+        promise_id=row["promise_id"],
+        epoch=row["epoch"],
+        status=row["status"],
+        request_id=row["request_id"],
+        transfer_id=row["transfer_id"],
+    )
+
+
+def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
+    return UnitState(
+        unit_id=row["unit_id"],
+        station_id=row["station_id"],
+        donation_id=row["donation_id"],
+        component=_COMPONENTS[row["component"]],
+        group=_GROUPS[row["blood_group"]],
+        volume_ml=row["volume_ml"],
+        collected_at=row["collected_at"],
+        expires_at=row["expires_at"],
+        status=UnitStatus(row["status"]),
+        epoch=row["epoch"],
+        released_at=row["released_at"],
+        attested_by=row["attested_by"],
+        out_of_control_s=row["out_of_control_s"],
+        promise=promise,
+    )
 
 
 def _to_facts(row: asyncpg.Record) -> UnitFacts:
@@ -191,4 +222,5 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
         recalled=status == "recalled",
         epoch=row["epoch"],
         traits=UnitTraits.model_validate(traits) if traits else NO_TRAITS,
+        out_of_control_s=row["out_of_control_s"],
     )

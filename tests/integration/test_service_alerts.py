@@ -9,6 +9,7 @@ import pytest
 from deploy.embedded.services import Endpoints
 from models.donors import Answer
 from models.events.alerts import AlertReceived
+from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply import make_alert, make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import SHIGATSE, build_record, build_unit, counted
@@ -89,9 +90,7 @@ async def test_what_its_own_donors_gave_is_counted_once(engine: SupplyEngine) ->
     unit = build_unit("O+", collected_ago_h=0)
     donation = unit.model_dump(exclude={"station_id", "traits"})
     await engine.answer(Answer.DONATED, call, donation=donation)
-    await engine.fetch(
-        "UPDATE units SET status = 'available', released_at = collected_at RETURNING 1"
-    )
+    await engine.feed(*from_laboratory(unit.donation_id, list_clear("O+")))
     await engine.alert(revision=2, injured=SMALL)
     # 13 in all, of which one is given: not 12, of which one is given.
     assert (await activation(engine))["donors_wanted"] == 13

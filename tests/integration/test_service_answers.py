@@ -12,8 +12,9 @@ from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.donors import Answer
 from models.events.donors import CallOutAnswered
-from models.events.stock import StockChange, StockChanged, TestResults
+from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
+from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import NOW, build_record
 
@@ -61,7 +62,7 @@ async def test_a_donor_who_gives_becomes_a_quarantined_unit(engine: SupplyEngine
     row = await engine.one("SELECT * FROM units")
     assert (row["unit_id"], row["status"], row["source"], row["station_id"]) == (
         "unit-1",
-        "quarantined",
+        "collected",
         "donor",
         "shigatse",
     )
@@ -108,15 +109,17 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
     await bring(engine, call)
     assert await engine.ask(group="O+", quantity=1, component=Component.WHOLE_BLOOD)
     assert await engine.fetch("SELECT 1 FROM promises") == []
-    results = TestResults(serology_nonreactive=True, nat_nonreactive=True, group=BloodGroup.O_POS)
-    released = StockChanged(
+    unit = await engine.one("SELECT donation_id, status FROM units WHERE unit_id = 'unit-1'")
+    assert unit["status"] == "collected"
+    await engine.feed(*from_laboratory(unit["donation_id"], list_clear("O+")))
+    assert await engine.fetch("SELECT 1 FROM units WHERE status = 'available'") == []
+    taken_in = StockChanged(
         station_id="shigatse",
         unit_id="unit-1",
-        change=StockChange.RELEASED,
+        change=StockChange.QUARANTINED,
         happened_at=NOW,
-        results=results,
     )
-    await engine.feed(build_record(released, source="station/shigatse"))
+    await engine.feed(build_record(taken_in, source="station/shigatse"))
     await engine.fire_timers()
     promise = await engine.one("SELECT unit_id, status FROM promises")
     assert (promise["unit_id"], promise["status"]) == ("unit-1", "held")

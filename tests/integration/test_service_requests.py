@@ -12,13 +12,14 @@ from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.errors import ContractError
 from models.events.requests import RequestAmended, RequestCancelled
-from models.events.stock import StockChange, StockChanged, TestResults
+from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Amendment, Cancellation, HardAttributes, Priority, RequestLine
 from models.units import UnitTraits
 from streams.ports import Received, Unreadable
 from tests.support.engine import Engine, build_engine
+from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.world import (
     DINGRI,
     NOW,
@@ -291,11 +292,10 @@ async def test_released_donation_serves_the_waiting_request(engine: Engine) -> N
     request = build_request(group="B+", quantity=1)
     await engine.feed(opened(request))
     assert await engine.status_of(request.request_id) == "open"
-    dirty = TestResults(serology_nonreactive=True, nat_nonreactive=False, group=BloodGroup("B+"))
-    await engine.feed(changed(unit.unit_id, StockChange.RELEASED, results=dirty))
-    assert await engine.dead_letter_codes() == ["tests_not_clear"]
-    clean = TestResults(serology_nonreactive=True, nat_nonreactive=True, group=BloodGroup("B+"))
-    await engine.feed(changed(unit.unit_id, StockChange.RELEASED, results=clean))
+    *early, last = from_laboratory(unit.donation_id, list_clear("B+"))
+    await engine.feed(*early)
+    assert (await engine.one("SELECT status FROM units"))["status"] == "quarantined"
+    await engine.feed(last)
     await engine.services.timers.fire_one()
     assert await engine.status_of(request.request_id) == "reserved"
 

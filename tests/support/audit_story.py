@@ -12,9 +12,10 @@ from typing import Any
 from models.components import Component
 from models.donors import Answer
 from models.events.requests import RequestAmended, RequestCancelled
-from models.events.stock import StockChange, StockChanged, TestResults
+from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.requests import Amendment, Cancellation, RequestLine
+from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply import make_donor
 from tests.support.supply_engine import SupplyEngine
 from tests.support.world import (
@@ -76,8 +77,7 @@ async def _serve_patients(engine: SupplyEngine) -> None:
     units = [build_unit("A+", unit_id=f"a-{at}", expires_in_h=200 + at) for at in range(9)]
     await engine.feed(counted(units))
     await engine.feed(counted([build_unit("A+", unit_id="q-1")], released=False))
-    results = TestResults(serology_nonreactive=True, nat_nonreactive=True, group=BloodGroup.A_POS)
-    await change(engine, "q-1", StockChange.RELEASED, results=results)
+    await engine.feed(*from_laboratory("d-q-1", list_clear(BloodGroup.A_POS)))
     requests = [build_request(request_id=f"r-{at}", quantity=2) for at in range(3)]
     await engine.feed(*(opened(request) for request in requests))
     amendment = Amendment(

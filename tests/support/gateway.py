@@ -227,6 +227,8 @@ def unit_row(number: int, *, group: str = "A+", station: str | None = None) -> d
         "volume_ml": 200,
         "collected_at": "2025-01-02T01:00:00Z",
         "expires_at": "2025-02-05T15:59:59Z",
+        "released_by": "quality",
+        "released_at": "2025-01-06T01:00:00Z",
     }
     return row if station is None else {**row, "station_id": station}
 
@@ -236,10 +238,11 @@ async def add_stock(database: Database, *, station_id: str, units: int, group: s
     await database.fetch(
         """
         INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml,
-            collected_at, expires_at, status, source, released_at)
+            collected_at, expires_at, status, source, released_at,
+            attested_by)
         SELECT $1 || '-' || $2 || n, $1 || '-' || $2 || n, $1, 'red_cells', $3, 200,
             $5::timestamptz - interval '2 days', $5::timestamptz + interval '20 days',
-            'available', 'stock', $5
+            'available', 'stock', $5, 'test'
         FROM generate_series(1, $4::int) AS n
         """,
         station_id,

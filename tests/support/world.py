@@ -11,7 +11,7 @@ from models.components import Component
 from models.envelope import Envelope
 from models.events import EventData
 from models.events.requests import RequestOpened
-from models.events.stock import CountedUnit, StockCounted
+from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.facilities import Hospital, Location, Station, StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient
@@ -172,9 +172,12 @@ def counted(
     released: bool = True,
     event_id: str | None = None,
 ) -> Received:
+    found = tuple(CountedUnit(unit=unit, released=released) for unit in units)
+    collected_at = max(one.unit.collected_at for one in found)
     event = StockCounted(
         station_id=station_id,
         counted_at=NOW,
-        units=tuple(CountedUnit(unit=unit, released=released) for unit in units),
+        units=found,
+        attestation=Attestation(released_by="quality", released_at=collected_at),
     )
     return build_record(event, source=f"station/{station_id}", event_id=event_id)

@@ -58,6 +58,6 @@ WHERE
     )
     AND NOT EXISTS (
         SELECT 1 FROM call_outs AS c INNER JOIN activations AS a ON c.cause_id = a.activation_id
-        WHERE c.unit_id = u.unit_id AND a.event_key = :event_key
+        WHERE c.unit_id IN (u.unit_id, u.parent_id) AND a.event_key = :event_key
     )
 GROUP BY u.station_id;

@@ -111,7 +111,9 @@ SELECT
     component,
     blood_group,
     CASE
-        WHEN status IN ('available', 'quarantined', 'reserved') AND expires_at <= :now::timestamptz
+        WHEN
+            status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
+            AND expires_at <= :now::timestamptz
         THEN 'expired'
         ELSE status
     END AS shown_status,

@@ -6,7 +6,14 @@ SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
     d.body, d.last_whole_blood_on, d.called, d.accepted,
-    u.status AS unit_status
+    -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
+    coalesce(
+        (
+            SELECT made.status FROM units AS made
+            WHERE made.parent_id = u.unit_id AND made.status = 'quarantined' LIMIT 1
+        ),
+        u.status
+    ) AS unit_status
 FROM call_outs AS c
 INNER JOIN donors AS d USING (donor_id)
 LEFT JOIN units AS u ON c.unit_id = u.unit_id
@@ -20,7 +27,14 @@ ORDER BY c.called_at, c.call_out_id;
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
     d.body, d.last_whole_blood_on, d.called, d.accepted,
-    u.status AS unit_status
+    -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
+    coalesce(
+        (
+            SELECT made.status FROM units AS made
+            WHERE made.parent_id = u.unit_id AND made.status = 'quarantined' LIMIT 1
+        ),
+        u.status
+    ) AS unit_status
 FROM call_outs AS c
 INNER JOIN donors AS d USING (donor_id)
 LEFT JOIN units AS u ON c.unit_id = u.unit_id

@@ -1,7 +1,7 @@
 -- name: list_shelf
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits
+    u.released_at, u.epoch, u.traits, u.out_of_control_s
 FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
 AS w (station_id, component, blood_group, most)
 CROSS JOIN LATERAL (
@@ -17,7 +17,9 @@ CROSS JOIN LATERAL (
 ) AS u;
 
 -- name: lock_units
-SELECT unit_id, station_id, donation_id, component, blood_group, expires_at, status, epoch
+SELECT
+    unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
+    status, epoch, released_at, attested_by, out_of_control_s
 FROM units
 WHERE unit_id = ANY(:unit_ids::text[])
 ORDER BY unit_id
@@ -31,22 +33,33 @@ WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
 -- name: find_promised^
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, p.request_id, p.line_no, p.transfer_id, p.capped
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, p.request_id, p.line_no, p.transfer_id,
+    p.capped
 FROM units AS u INNER JOIN promises AS p USING (unit_id)
 WHERE u.unit_id = :unit_id AND p.status IN ('held', 'issued');
+
+-- name: list_units_of_donation
+SELECT unit_id FROM units WHERE donation_id = :donation_id::text ORDER BY unit_id;
+
+-- name: find_last_promise^
+SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
+FROM promises
+WHERE unit_id = :unit_id::text
+ORDER BY epoch DESC
+LIMIT 1;
 
 -- name: add_units!
 INSERT INTO units (
     unit_id, donation_id, station_id, component, blood_group, volume_ml, collected_at, expires_at,
-    traits, status, source, released_at
+    traits, status, source, released_at, attested_by, parent_id
 )
 SELECT
     x.unit_id, x.donation_id, x.station_id, x.component, x.blood_group, x.volume_ml, x.collected_at,
-    x.expires_at, x.traits, x.status, x.source, x.released_at
+    x.expires_at, x.traits, x.status, x.source, x.released_at, x.attested_by, x.parent_id
 FROM jsonb_to_recordset(:payload::jsonb) AS x (
     unit_id text, donation_id text, station_id text, component text, blood_group text, volume_ml int,
     collected_at timestamptz, expires_at timestamptz, traits jsonb, status text, source text,
-    released_at timestamptz
+    released_at timestamptz, attested_by text, parent_id text
 );
 
 -- name: move_unit!
@@ -54,8 +67,18 @@ UPDATE units SET
     status = :status::text,
     released_at = coalesce(:released_at::timestamptz, released_at),
     station_id = coalesce(:station_id::text, station_id),
-    source = coalesce(:source::text, source)
+    source = coalesce(:source::text, source),
+    out_of_control_s = out_of_control_s + :add_out_of_control_s::int
 WHERE unit_id = :unit_id;
+
+-- name: add_scan!
+INSERT INTO unit_scans (
+    unit_id, change, actor, facility_id, done_by, epoch, out_of_control_s, happened_at, caused_by,
+    recorded_at
+) VALUES (
+    :unit_id, :change, :actor, :facility_id, :done_by, :epoch, :out_of_control_s, :happened_at,
+    :caused_by, :now
+);
 
 -- name: end_promise!
 UPDATE promises SET
@@ -64,23 +87,38 @@ UPDATE promises SET
 WHERE promise_id = :promise_id;
 
 -- name: release_held
-WITH given_back AS (
+-- The unit's row is taken before its promise, as every other step of its life does it.
+WITH free AS (
+    SELECT u.unit_id
+    FROM units AS u
+    INNER JOIN promises AS p USING (unit_id)
+    WHERE
+        p.status = 'held'
+        AND (p.request_id = :request_id::text OR p.transfer_id = :transfer_id::text)
+        AND u.status = ANY(:states::text[])
+    ORDER BY u.unit_id
+    FOR UPDATE OF u
+),
+given_back AS (
     UPDATE promises SET status = 'released', ended_at = :now::timestamptz
     WHERE
         status = 'held'
         AND (request_id = :request_id::text OR transfer_id = :transfer_id::text)
+        AND unit_id IN (SELECT unit_id FROM free)
     RETURNING unit_id
 ),
 freed AS (
     UPDATE units SET status = 'available'
-    WHERE unit_id IN (SELECT unit_id FROM given_back) AND status = 'reserved'
-    RETURNING unit_id, station_id
+    WHERE unit_id IN (SELECT unit_id FROM given_back)
+    RETURNING unit_id, station_id, old.status AS was
 )
-SELECT unit_id, station_id FROM freed ORDER BY unit_id;
+SELECT unit_id, station_id, was FROM freed ORDER BY unit_id;
 
 -- name: list_expired
 SELECT unit_id FROM units
-WHERE expires_at <= :now AND status IN ('available', 'quarantined', 'reserved')
+WHERE
+    expires_at <= :now
+    AND status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
 ORDER BY unit_id
 LIMIT 1000;
 

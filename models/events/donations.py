@@ -1,0 +1,142 @@
+"""Events about donations: results, splitting, recall. They carry donation ids, never a donor.
+
+All but the notice of a recall come in on the stock topic, so that a station's counts, results and
+scans are acted on in the order in which it told them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from models.base import Identifier, Instant, Line, Value
+from models.components import Component
+from models.events.base import EventData
+from models.groups import BloodGroup
+from models.testing import LabResult
+from models.units import UnitStatus, UnitTraits
+
+
+class _DonationEvent(EventData):
+    station_id: Identifier
+    donation_id: Identifier
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.donation_id
+
+
+class DonationTested(_DonationEvent):
+    """A laboratory has one result of one test. The last one that is needed releases the units."""
+
+    TYPE: ClassVar[str] = "blood.donation.tested.v1"
+    result: LabResult
+
+
+class MadeComponent(Value):
+    """One bag made from a bag of whole blood.
+
+    Attributes:
+        expires_at: The label's; left out, collection plus the component's shelf life.
+    """
+
+    unit_id: Identifier
+    component: Component
+    volume_ml: int = Field(gt=0, le=1000)
+    expires_at: Instant | None = None
+    traits: UnitTraits = UnitTraits()
+
+
+class DonationSplit(_DonationEvent):
+    """A bag of whole blood was made into components; each begins its own life in quarantine."""
+
+    TYPE: ClassVar[str] = "blood.donation.split.v1"
+    unit_id: Identifier
+    split_at: Instant
+    components: tuple[MadeComponent, ...] = Field(min_length=1, max_length=12)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        ids = [self.unit_id, *(made.unit_id for made in self.components)]
+        if len(set(ids)) != len(ids):
+            raise ValueError("components: a unit_id stands twice")
+        return self
+
+
+class DonationRecalled(_DonationEvent):
+    """Every unit of a donation is to be frozen, wherever it is.
+
+    Attributes:
+        reason: Why, without anything that tells who the donor is.
+        recalled_by: Who answers for it.
+    """
+
+    TYPE: ClassVar[str] = "blood.donation.recalled.v1"
+    recall_id: Identifier
+    reason: Line = Field(min_length=1)
+    recalled_at: Instant
+    recalled_by: Line = Field(min_length=1)
+
+
+class HolderKind(StrEnum):
+    STATION = "station"
+    HOSPITAL = "hospital"
+
+
+class RecalledUnit(Value):
+    """A unit that the holder has, or had.
+
+    Attributes:
+        was: Where it stood when it was recalled; it is frozen unless it had ended already.
+        request_id: The request that it went to; None if to none.
+        patient_reference: As the hospital itself wrote it in that request.
+    """
+
+    unit_id: Identifier
+    component: Component
+    group: BloodGroup
+    was: UnitStatus
+    request_id: Identifier | None = None
+    patient_reference: Line | None = None
+
+
+class RecallNotified(EventData):
+    """What one holder must take out of use, and which of its patients received of the donation.
+
+    Attributes:
+        holder_id: The station or hospital that has the units; the notice is for it alone.
+        station_id: The station itself, or the one that supplies the hospital.
+        units: Frozen now: to be set aside, and destroyed or sent back.
+        transfused: Not to be found any more: these requests' patients are looked back to.
+    """
+
+    TYPE: ClassVar[str] = "blood.recall.notified.v1"
+    recall_id: Identifier
+    donation_id: Identifier
+    holder_kind: HolderKind
+    holder_id: Identifier
+    station_id: Identifier
+    reason: Line
+    units: tuple[RecalledUnit, ...] = ()
+    transfused: tuple[RecalledUnit, ...] = ()
+    recalled_at: Instant
+
+    @model_validator(mode="after")
+    def _tells_something(self) -> Self:
+        if not self.units and not self.transfused:
+            raise ValueError("units: a notice names at least one unit")
+        return self
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.donation_id

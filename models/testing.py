@@ -1,0 +1,125 @@
+"""Laboratory results of a donation, and the rules on which of them release a unit.
+
+Pure. The rules stand in `rules/testing.toml`; this module gives them types. A result is never
+changed: a correction is a result of its own that names the one it supersedes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from models.base import Identifier, Instant, Line, Value
+from models.citations import CitedRule, RuleSet, read_rules
+from models.groups import BloodGroup
+
+
+class LabTest(StrEnum):
+    """What a donation is tested for."""
+
+    HBSAG = "hbsag"
+    ANTI_HCV = "anti_hcv"
+    ANTI_HIV = "anti_hiv"
+    SYPHILIS = "syphilis"
+    ALT = "alt"
+    NAT = "nat"
+    GROUPING = "grouping"
+
+
+class LabOutcome(StrEnum):
+    """What a run found; ALT above the laboratory's limit is reported as reactive.
+
+    invalid: the run failed its controls; it says nothing about the donation.
+    """
+
+    NONREACTIVE = "nonreactive"
+    REACTIVE = "reactive"
+    INVALID = "invalid"
+
+
+class LabResult(Value):
+    """One result of one test on one donation.
+
+    Attributes:
+        outcome: Of every test but grouping.
+        group: Of grouping and of no other test; left out there where the run was invalid.
+        method: As the laboratory names it, such as ELISA or PCR.
+        run_id: The run or plate; two results of one run are not two findings.
+        performed_by: Who answers for it: a person or an analyser, never the donor.
+        supersedes: The result that this one corrects; it no longer counts.
+        note: Why; needed for a correction.
+    """
+
+    result_id: Identifier
+    test: LabTest
+    outcome: LabOutcome | None = None
+    group: BloodGroup | None = None
+    method: Line = Field(min_length=1)
+    run_id: Identifier
+    performed_at: Instant
+    performed_by: Line = Field(min_length=1)
+    supersedes: Identifier | None = None
+    note: Line = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.test is LabTest.GROUPING:
+            if (self.group is None) == (self.outcome is None):
+                raise ValueError("group: grouping names the group it found, or outcome invalid")
+            if self.outcome not in {None, LabOutcome.INVALID}:
+                raise ValueError("outcome: grouping is never reactive; it names a group")
+        elif self.outcome is None or self.group is not None:
+            raise ValueError(f"outcome: {self.test} has an outcome and no group")
+        if self.supersedes is not None and not self.note:
+            raise ValueError("note: a correction says why")
+        if self.supersedes == self.result_id:
+            raise ValueError("supersedes: a result cannot correct itself")
+        return self
+
+
+class Fate(StrEnum):
+    """What a finding means for a unit that was not released."""
+
+    QUARANTINE = "quarantine"
+    DISCARD = "discard"
+
+
+class NeededTests(CitedRule):
+    tests: tuple[LabTest, ...] = Field(min_length=1)
+
+
+class FindingRule(CitedRule):
+    """`fate`: of units that are still in quarantine when the finding is made."""
+
+    fate: Fate
+
+
+class RepeatedRule(FindingRule):
+    """`times`: how many reactive results, of different runs, make a repeated one."""
+
+    times: int = Field(ge=2)
+
+
+class TestingRules(RuleSet):
+    """The rules of release."""
+
+    __test__ = False  # not a test class, whatever its name looks like to a test runner
+
+    serology: NeededTests
+    nat: NeededTests
+    grouping: NeededTests
+    reactive: FindingRule
+    repeated_reactive: RepeatedRule
+    contradicting: FindingRule
+    group_differs: FindingRule
+
+    @property
+    def needed(self) -> tuple[tuple[LabTest, NeededTests], ...]:
+        """Every test that a release needs, with the rule that says so."""
+        rules = (self.serology, self.nat, self.grouping)
+        return tuple((test, rule) for rule in rules for test in rule.tests)
+
+
+TESTING_RULES = TestingRules.model_validate(read_rules("testing"))

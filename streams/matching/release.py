@@ -1,0 +1,130 @@
+"""Whether a unit may leave quarantine: decided from every result of its donation, and its label.
+
+Pure and deterministic. There is no other way out of quarantine to stock; PostgreSQL repeats the
+rule where a unit moves from quarantined to available.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from models.decisions import Reason
+from models.groups import BloodGroup
+from models.testing import (
+    TESTING_RULES,
+    Fate,
+    FindingRule,
+    LabOutcome,
+    LabResult,
+    LabTest,
+    NeededTests,
+)
+
+_RULES = TESTING_RULES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseVerdict:
+    """What the results of a donation say of one of its units.
+
+    Attributes:
+        reasons: Why it stays in quarantine, every one; empty if it is released.
+        forbidding: Those that no further test can mend by itself: something was found. A unit that
+            was released before must be recalled for any of them.
+        fate: Of a unit that is still in quarantine.
+    """
+
+    reasons: tuple[Reason, ...]
+    forbidding: tuple[Reason, ...]
+    fate: Fate
+
+    @property
+    def is_released(self) -> bool:
+        return not self.reasons
+
+
+def list_current(results: Sequence[LabResult]) -> list[LabResult]:
+    """List the results that count: those that no other one corrects, in their order."""
+    corrected = {result.supersedes for result in results}
+    return [result for result in results if result.result_id not in corrected]
+
+
+def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> ReleaseVerdict:
+    """Decide on one unit.
+
+    Args:
+        results: Every result of its donation in any order, corrected ones too.
+        label: The unit's group as it is labelled and registered.
+
+    Returns:
+        Released, or every reason why not: missing, reactive, repeatedly reactive, contradicting,
+        group differs from the label.
+    Source: rule set `rules/testing.toml`.
+    """
+    current = list_current(results)
+    missing: list[Reason] = []
+    forbidding: list[Reason] = []
+    fates: list[Fate] = []
+    for test, rule in _RULES.needed:
+        of_test = [
+            one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
+        ]
+        if not of_test:
+            missing.append(_tell_missing(test, rule))
+            continue
+        found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
+        for reason, finding in found:
+            forbidding.append(reason)
+            fates.append(finding.fate)
+    return ReleaseVerdict(
+        reasons=(*missing, *forbidding),
+        forbidding=tuple(forbidding),
+        fate=Fate.DISCARD if Fate.DISCARD in fates else Fate.QUARANTINE,
+    )
+
+
+def _tell_missing(test: LabTest, rule: NeededTests) -> Reason:
+    return Reason(code="test_missing", params={"test": test}, rule=_RULES.cite(rule))
+
+
+def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]:
+    """Judge the current results of one test, but grouping."""
+    test = results[0].test
+    reactive = {one.run_id for one in results if one.outcome is LabOutcome.REACTIVE}
+    is_contradicted = any(one.outcome is LabOutcome.NONREACTIVE for one in results)
+    if not reactive:
+        return
+    if is_contradicted:
+        rule: FindingRule = _RULES.contradicting
+        cited = _RULES.cite(rule)
+        yield Reason(code="test_contradicting", params={"test": test}, rule=cited), rule
+    if len(reactive) >= _RULES.repeated_reactive.times:
+        rule = _RULES.repeated_reactive
+        cited, runs = _RULES.cite(rule), len(reactive)
+        reason = Reason(
+            code="test_repeatedly_reactive", params={"test": test, "runs": runs}, rule=cited
+        )
+        yield reason, rule
+    elif not is_contradicted:
+        rule = _RULES.reactive
+        cited = _RULES.cite(rule)
+        yield Reason(code="test_reactive", params={"test": test}, rule=cited), rule
+
+
+def _judge_grouping(
+    results: Sequence[LabResult], label: BloodGroup
+) -> Iterator[tuple[Reason, FindingRule]]:
+    groups = sorted({one.group for one in results if one.group is not None})
+    if len(groups) > 1:
+        rule = _RULES.contradicting
+        told, cited = ", ".join(groups), _RULES.cite(rule)
+        yield Reason(code="groups_contradicting", params={"groups": told}, rule=cited), rule
+    for group in groups:
+        if group != label:
+            rule = _RULES.group_differs
+            cited = _RULES.cite(rule)
+            reason = Reason(
+                code="group_differs", params={"label": label, "laboratory": group}, rule=cited
+            )
+            yield reason, rule

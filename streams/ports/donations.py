@@ -1,0 +1,101 @@
+"""Port to what is known of donations: results of the laboratory, and recalls. It only grows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from models.components import Component
+from models.events.donations import HolderKind
+from models.groups import BloodGroup
+from models.testing import LabResult
+from models.units import UnitStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedUnit:
+    """A unit of a donation and where its last promise took it.
+
+    Attributes:
+        hospital_id: Of the request it was last promised to; None if to none.
+        supplier_id: The station that supplies that hospital.
+        to_station_id: Of the transfer it was last promised to; None if to none.
+    """
+
+    unit_id: str
+    component: Component
+    group: BloodGroup
+    status: UnitStatus
+    station_id: str
+    request_id: str | None
+    patient_reference: str | None
+    hospital_id: str | None
+    supplier_id: str | None
+    to_station_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """A recall to keep."""
+
+    recall_id: str
+    donation_id: str
+    station_id: str
+    reason: str
+    recalled_by: str
+    caused_by: str
+    recalled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecalledPlace:
+    """Where a unit was found by a recall, and whether it could still be frozen."""
+
+    unit: PlacedUnit
+    holder_kind: HolderKind
+    holder_id: str
+    is_frozen: bool
+
+
+class DonationStore(Protocol):
+    async def list_results(
+        self, donation_ids: Collection[str]
+    ) -> Mapping[str, Sequence[LabResult]]:
+        """List every result of each donation in the order recorded; one without is missing."""
+        ...
+
+    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+        """Return the donation and the result of an identifier, or None."""
+        ...
+
+    async def add_result(
+        self,
+        result: LabResult,
+        *,
+        donation_id: str,
+        station_id: str,
+        caused_by: str,
+        now: datetime,
+    ) -> None: ...
+
+    async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
+        """Return those that were recalled at least once."""
+        ...
+
+    async def is_recall_known(self, recall_id: str) -> bool: ...
+
+    async def add_recall(self, recall: Recall) -> None: ...
+
+    async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
+        """Keep where a recall found the units."""
+        ...
+
+    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
+        """List every unit of a donation with where its last promise took it."""
+        ...
+
+    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
+        """Return those of which a unit is, or was made from one, that we have not released."""
+        ...

@@ -1,0 +1,147 @@
+"""The one way a service changes the state of a unit: checked against `models.unit_life`, recorded.
+
+Batches that choose units (`RequestStore.write`, `promise_to_transfer`, `release_held`) move many
+units in one guarded statement; PostgreSQL holds those to the same table. The unit must be locked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.unit_life import Actor, PromiseEffect, get_move
+from models.units import UnitStatus
+from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports.stock import UnitState
+
+_ENDING = frozenset(
+    {
+        PromiseEffect.ISSUED,
+        PromiseEffect.RECEIVED,
+        PromiseEffect.GIVEN_BACK,
+        PromiseEffect.LOST,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Who moves a unit, why, by which event or timer, and when.
+
+    Attributes:
+        station_id: Under whose name the audit keeps it; None for the station that has the unit.
+    """
+
+    actor: Actor
+    why: str
+    caused_by: str
+    now: datetime
+    station_id: str | None = None
+
+
+async def move(
+    work: UnitOfWork,
+    state: UnitState,
+    to: UnitStatus,
+    cause: Cause,
+    *,
+    released_at: datetime | None = None,
+    station_id: str | None = None,
+    source: str | None = None,
+    add_out_of_control_s: int = 0,
+) -> None:
+    """Move a locked unit, and do to its live promise what the move says.
+
+    Args:
+        work: The transaction.
+        state: As it was locked.
+        to: The state it is to be in.
+        cause: For the audit.
+        released_at: With a release: from when on it may be supplied.
+        station_id: Where it is from now on, if elsewhere.
+        source: Where that station has it from.
+        add_out_of_control_s: Seconds out of temperature control to add.
+
+    Raises:
+        DomainRefusal: The life of a unit has no such move, it is not for this actor to make, or the
+            unit was never released.
+    """
+    step = get_move(state.status, to, unit_id=state.unit_id, actor=cause.actor)
+    if step.needs_release and state.released_at is None and released_at is None:
+        raise DomainRefusal("unit_not_released", unit_id=state.unit_id, change=step.cause)
+    if step.promise in _ENDING:
+        if state.promise is None:
+            raise InvariantViolation("unit_without_promise", unit_id=state.unit_id)
+        await work.stock.end_promise(state.promise.promise_id, to=step.promise, now=cause.now)
+    await work.stock.move_unit(
+        state.unit_id,
+        to=to,
+        released_at=released_at,
+        station_id=station_id,
+        source=source,
+        add_out_of_control_s=add_out_of_control_s,
+    )
+    work.record(
+        Transition(
+            subject_kind="unit",
+            subject=state.unit_id,
+            station_id=cause.station_id or state.station_id,
+            from_state=state.status,
+            to_state=to,
+            why=cause.why,
+            caused_by=cause.caused_by,
+            at=cause.now,
+        )
+    )
+
+
+def record_birth(
+    work: UnitOfWork, unit_id: str, to: UnitStatus, cause: Cause, *, station_id: str
+) -> None:
+    """Record that a unit became known.
+
+    Raises:
+        DomainRefusal: No unit begins its life in that state by this actor.
+    """
+    get_move(None, to, unit_id=unit_id, actor=cause.actor)
+    work.record(
+        Transition(
+            subject_kind="unit",
+            subject=unit_id,
+            station_id=station_id,
+            from_state="",
+            to_state=to,
+            why=cause.why,
+            caused_by=cause.caused_by,
+            at=cause.now,
+        )
+    )
+
+
+def schedule_after_arrival(work: UnitOfWork, station_id: str, now: datetime) -> None:
+    """New blood first goes to those who wait, then the shortages are looked at again."""
+    for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
+        work.schedule(Timer(kind=kind, subject=station_id, due_at=now))
+
+
+def tell_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:
+    """Return who speaks, and for which facility, by the source of a record.
+
+    Args:
+        record: Its source is what the gateway and Kafka's access lists vouch for.
+        station_id: The station that the event names; a station speaks for itself alone.
+
+    Raises:
+        ContractError: `source_differs`.
+    """
+    kind, _, name = record.envelope.source.partition("/")
+    if kind == "station" and name == station_id:
+        return Actor.STATION, name
+    if kind == "hospital" and name:
+        return Actor.HOSPITAL, name
+    if kind == "dispatcher" and name:
+        return Actor.DISPATCHER, name
+    raise ContractError(
+        "source_differs", source=record.envelope.source, expected=f"station/{station_id}"
+    )

@@ -1,0 +1,162 @@
+"""Recall and look-back: find every unit of a donation, freeze it, tell whoever holds it.
+
+One transaction: no unit of the donation can be promised, issued or transfused once it has
+committed. Live promises end as lost, and their requests are decided again in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from models.errors import ContractError, DomainRefusal
+from models.events.donations import (
+    DonationRecalled,
+    HolderKind,
+    RecalledUnit,
+    RecallNotified,
+)
+from models.unit_life import MOVES, Actor
+from models.units import UnitStatus
+from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+from streams.ports.stock import UnitState
+from streams.services.moves import Cause, move, tell_actor
+from streams.services.progress import Progress
+
+_ON_THE_WAY = frozenset(
+    {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
+)
+
+
+class Recalls:
+    """Recalls donations.
+
+    Args:
+        progress: Decides the requests again whose units are frozen.
+    """
+
+    def __init__(self, *, progress: Progress) -> None:
+        self._progress = progress
+
+    async def act(
+        self, work: UnitOfWork, record: Received, event: DonationRecalled, now: datetime
+    ) -> None:
+        """Recall by the word of a station or a dispatcher.
+
+        Raises:
+            ContractError: `recall_id_reused`, or it speaks for another.
+            DomainRefusal: `donation_unknown`: nothing of it is known here.
+        """
+        actor, _ = tell_actor(record, station_id=event.station_id)
+        if actor is Actor.HOSPITAL:
+            raise DomainRefusal("recall_not_of_hospital", donation_id=event.donation_id)
+        if await work.donations.is_recall_known(event.recall_id):
+            raise ContractError("recall_id_reused", recall_id=event.recall_id)
+        recall = Recall(
+            recall_id=event.recall_id,
+            donation_id=event.donation_id,
+            station_id=event.station_id,
+            reason=event.reason,
+            recalled_by=event.recalled_by,
+            caused_by=record.envelope.id,
+            recalled_at=event.recalled_at,
+        )
+        if not await self.recall(work, recall, actor=actor, now=now):
+            raise DomainRefusal("donation_unknown", donation_id=event.donation_id)
+
+    async def recall(self, work: UnitOfWork, recall: Recall, *, actor: Actor, now: datetime) -> int:
+        """Freeze whatever of the donation is left; return how many units of it are known."""
+        units = await work.stock.lock_donation(recall.donation_id)
+        if not units:
+            return 0
+        placed = await work.donations.list_placed(recall.donation_id)
+        places = [place for unit in placed if (place := _find_place(unit)) is not None]
+        await work.donations.add_recall(recall)
+        await work.donations.add_places(recall.recall_id, places)
+        frozen = {place.unit.unit_id for place in places if place.is_frozen}
+        cause = Cause(actor=actor, why="recalled", caused_by=recall.caused_by, now=now)
+        moved = [unit for unit in units if unit.unit_id in frozen]
+        for unit in moved:
+            await move(work, unit, UnitStatus.RECALLED, cause)
+        self._notify(work, recall, places, now=now)
+        await self._tell_requests(work, moved, recall, now=now)
+        for station_id in sorted({unit.station_id for unit in moved}):
+            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+        return len(units)
+
+    async def _tell_requests(
+        self, work: UnitOfWork, moved: Sequence[UnitState], recall: Recall, *, now: datetime
+    ) -> None:
+        for unit in moved:
+            promise = unit.promise
+            if promise is None and unit.status is UnitStatus.RECEIVED:
+                promise = await work.stock.find_last_promise(unit.unit_id)
+                if promise is None or not await self._progress.is_waiting(work, promise):
+                    continue
+                # The patient's request is still open: what is frozen is asked for once more.
+                await work.stock.end_promise(promise.promise_id, to="lost", now=now)
+            if promise is not None:
+                await self._progress.after_unit_moved(
+                    work, promise, lost=True, caused_by=recall.caused_by, now=now
+                )
+
+    @staticmethod
+    def _notify(
+        work: UnitOfWork, recall: Recall, places: Sequence[RecalledPlace], *, now: datetime
+    ) -> None:
+        """Tell each holder of its own units alone."""
+        holders: dict[tuple[HolderKind, str], list[RecalledPlace]] = defaultdict(list)
+        for place in places:
+            holders[place.holder_kind, place.holder_id].append(place)
+        for (kind, holder_id), held in sorted(holders.items()):
+            is_hospital = kind is HolderKind.HOSPITAL
+            supplier_id = held[0].unit.supplier_id if is_hospital else None
+            notice = RecallNotified(
+                recall_id=recall.recall_id,
+                donation_id=recall.donation_id,
+                holder_kind=kind,
+                holder_id=holder_id,
+                station_id=supplier_id or holder_id,
+                reason=recall.reason,
+                units=tuple(_tell(place) for place in held if place.is_frozen),
+                transfused=tuple(_tell(place) for place in held if not place.is_frozen),
+                recalled_at=recall.recalled_at,
+            )
+            work.emit(
+                Outgoing(
+                    event=notice,
+                    caused_by=recall.caused_by,
+                    made_at=now,
+                    station_id=notice.station_id,
+                    hospital_id=holder_id if is_hospital else None,
+                )
+            )
+
+
+def _find_place(unit: PlacedUnit) -> RecalledPlace | None:
+    """Return who has a unit; None if there is nothing left of it to be found or looked back to."""
+    is_frozen = (unit.status, UnitStatus.RECALLED) in MOVES
+    if not is_frozen and unit.status is not UnitStatus.TRANSFUSED:
+        return None
+    kind, holder_id = HolderKind.STATION, unit.station_id
+    if unit.status in _ON_THE_WAY:
+        if unit.hospital_id is not None:
+            kind, holder_id = HolderKind.HOSPITAL, unit.hospital_id
+        elif unit.to_station_id is not None:
+            holder_id = unit.to_station_id
+    return RecalledPlace(unit=unit, holder_kind=kind, holder_id=holder_id, is_frozen=is_frozen)
+
+
+def _tell(place: RecalledPlace) -> RecalledUnit:
+    unit = place.unit
+    is_hospital = place.holder_kind is HolderKind.HOSPITAL
+    return RecalledUnit(
+        unit_id=unit.unit_id,
+        component=unit.component,
+        group=unit.group,
+        was=unit.status,
+        request_id=unit.request_id if is_hospital else None,
+        patient_reference=(unit.patient_reference or None) if is_hospital else None,
+    )

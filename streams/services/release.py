@@ -1,0 +1,148 @@
+"""From results to the end of quarantine: the one place where a unit is released.
+
+Runs whenever results or units of a donation become known, in whatever order they come. Nothing else
+releases; what was released and is not clear any more is recalled at once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.base import derive_id
+from models.errors import ContractError, DomainRefusal
+from models.events.donations import DonationTested
+from models.testing import Fate
+from models.unit_life import Actor
+from models.units import UnitStatus
+from streams.matching.release import ReleaseVerdict, decide_release
+from streams.ports import Received, UnitOfWork
+from streams.ports.donations import Recall
+from streams.ports.stock import UnitState
+from streams.services.moves import Cause, move, schedule_after_arrival, tell_actor
+from streams.services.recalls import Recalls
+
+_GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
+_UNRELEASED = frozenset({UnitStatus.COLLECTED, UnitStatus.QUARANTINED})
+
+
+class Releases:
+    """Keeps results, and releases or recalls by them.
+
+    Args:
+        recalls: What a finding after the release leads to.
+    """
+
+    def __init__(self, *, recalls: Recalls) -> None:
+        self._recalls = recalls
+
+    async def keep_result(
+        self, work: UnitOfWork, record: Received, event: DonationTested, now: datetime
+    ) -> None:
+        """Keep one result and act on what all of them say now.
+
+        Raises:
+            ContractError: Its identifier is used, or it corrects what is no such result.
+            DomainRefusal: Not a station says so, or what it corrects was corrected before.
+        """
+        actor, _ = tell_actor(record, station_id=event.station_id)
+        if actor is not Actor.STATION:
+            raise DomainRefusal("result_not_of_station", result_id=event.result.result_id)
+        await _ensure_new(work, event)
+        await work.donations.add_result(
+            event.result,
+            donation_id=event.donation_id,
+            station_id=event.station_id,
+            caused_by=record.envelope.id,
+            now=now,
+        )
+        await self.assess(
+            work,
+            event.donation_id,
+            caused_by=record.envelope.id,
+            now=now,
+            recalled_by=event.result.performed_by,
+            station_id=event.station_id,
+        )
+
+    async def assess(
+        self,
+        work: UnitOfWork,
+        donation_id: str,
+        *,
+        caused_by: str,
+        now: datetime,
+        recalled_by: str = "",
+        station_id: str | None = None,
+    ) -> None:
+        """Release, discard or recall the units of a donation, as its results say now."""
+        units = await work.stock.lock_donation(donation_id)
+        if not units:
+            return
+        results = (await work.donations.list_results([donation_id])).get(donation_id, ())
+        verdicts = {unit.unit_id: decide_release(results, label=unit.group) for unit in units}
+        if any(_must_come_back(unit, verdicts[unit.unit_id]) for unit in units):
+            await self._recalls.recall(
+                work,
+                Recall(
+                    recall_id=derive_id("recall", donation_id, caused_by),
+                    donation_id=donation_id,
+                    station_id=station_id or units[0].station_id,
+                    reason="test_result",
+                    recalled_by=recalled_by or "xuelian",
+                    caused_by=caused_by,
+                    recalled_at=now,
+                ),
+                actor=Actor.ENGINE,
+                now=now,
+            )
+            return
+        for unit in units:
+            await _settle(work, unit, verdicts[unit.unit_id], caused_by=caused_by, now=now)
+
+
+async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
+    result = event.result
+    if await work.donations.find_result(result.result_id) is not None:
+        raise ContractError("result_id_reused", result_id=result.result_id)
+    if result.supersedes is None:
+        return
+    found = await work.donations.find_result(result.supersedes)
+    if found is None or found[0] != event.donation_id or found[1].test is not result.test:
+        raise ContractError(
+            "corrected_result_unknown",
+            result_id=result.result_id,
+            supersedes=result.supersedes,
+            donation_id=event.donation_id,
+        )
+    known = (await work.donations.list_results([event.donation_id]))[event.donation_id]
+    if any(one.supersedes == result.supersedes for one in known):
+        raise DomainRefusal("result_corrected_before", supersedes=result.supersedes)
+
+
+def _must_come_back(unit: UnitState, verdict: ReleaseVerdict) -> bool:
+    """Whether a unit that was released would not be released again.
+
+    One that its station released before we knew of it need not have all of our tests, but none of
+    them may speak against it.
+    """
+    if unit.released_at is None or unit.status in _GONE:
+        return False
+    if unit.attested_by is not None:
+        return bool(verdict.forbidding)
+    return not verdict.is_released
+
+
+async def _settle(
+    work: UnitOfWork, unit: UnitState, verdict: ReleaseVerdict, *, caused_by: str, now: datetime
+) -> None:
+    """Act on one unit that was not released yet."""
+    if unit.status not in _UNRELEASED:
+        return
+    if verdict.forbidding and verdict.fate is Fate.DISCARD:
+        why = " ".join(reason.code for reason in verdict.forbidding)
+        cause = Cause(actor=Actor.ENGINE, why=why, caused_by=caused_by, now=now)
+        await move(work, unit, UnitStatus.DISCARDED, cause)
+    elif verdict.is_released and unit.status is UnitStatus.QUARANTINED and unit.expires_at > now:
+        cause = Cause(actor=Actor.ENGINE, why="released", caused_by=caused_by, now=now)
+        await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=now)
+        schedule_after_arrival(work, unit.station_id, now)

@@ -1,0 +1,98 @@
+"""What a scan must fulfil beside the move itself: place, promise, epoch, expiry, whose patient."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.errors import ContractError, DomainRefusal
+from models.events.stock import StockChanged
+from models.unit_life import Actor
+from streams.ports import UnitOfWork
+from streams.ports.stock import LivePromise, UnitState
+
+
+def ensure_at(state: UnitState, event: StockChanged) -> None:
+    """The unit is its station's; one that went to a hospital is still under its supplier's name.
+
+    Raises:
+        ContractError: `unit_elsewhere`.
+    """
+    if state.station_id != event.station_id:
+        raise ContractError(
+            "unit_elsewhere",
+            unit_id=state.unit_id,
+            station_id=event.station_id,
+            held_by=state.station_id,
+        )
+
+
+def ensure_fresh(state: UnitState, now: datetime) -> None:
+    """Raise DomainRefusal `unit_expired` if its label has run out."""
+    if state.expires_at <= now:
+        raise DomainRefusal("unit_expired", unit_id=state.unit_id)
+
+
+def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromise:
+    """Return the live promise; it must be in the right state and of the epoch that is presented.
+
+    Raises:
+        DomainRefusal: `unit_state_forbids` or `epoch_stale`.
+    """
+    promise = state.promise
+    if promise is None or promise.status != status:
+        raise DomainRefusal(
+            "unit_state_forbids",
+            unit_id=state.unit_id,
+            status=state.status,
+            change=event.change,
+            needed=status,
+        )
+    ensure_epoch(promise, state, event)
+    return promise
+
+
+async def get_last_promise(work: UnitOfWork, state: UnitState, event: StockChanged) -> LivePromise:
+    """Return the promise under which the unit left, live or fulfilled, of the epoch presented.
+
+    Raises:
+        DomainRefusal: `unit_state_forbids` or `epoch_stale`.
+    """
+    promise = await work.stock.find_last_promise(state.unit_id)
+    if promise is None or promise.status not in {"issued", "received"}:
+        raise DomainRefusal(
+            "unit_state_forbids",
+            unit_id=state.unit_id,
+            status=state.status,
+            change=event.change,
+            needed="issued, received",
+        )
+    ensure_epoch(promise, state, event)
+    return promise
+
+
+def ensure_epoch(promise: LivePromise, state: UnitState, event: StockChanged) -> None:
+    """Raise DomainRefusal `epoch_stale` unless the promise's own epoch is presented."""
+    if promise.epoch != event.epoch:
+        raise DomainRefusal(
+            "epoch_stale",
+            unit_id=state.unit_id,
+            presented=event.epoch or 0,
+            current=promise.epoch,
+        )
+
+
+async def ensure_own_patient(
+    work: UnitOfWork, state: UnitState, promise: LivePromise | None, actor: Actor, hospital_id: str
+) -> None:
+    """A hospital speaks of units that went to its own patients alone.
+
+    Raises:
+        DomainRefusal: `unit_of_other_hospital`.
+    """
+    if actor is not Actor.HOSPITAL:
+        return
+    if promise is not None and promise.request_id is not None:
+        states = await work.requests.lock_requests([promise.request_id])
+        if states[promise.request_id].request.hospital_id == hospital_id:
+            return
+    raise DomainRefusal("unit_of_other_hospital", unit_id=state.unit_id, hospital_id=hospital_id)

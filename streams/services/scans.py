@@ -1,0 +1,238 @@
+"""Every scan of a unit's life, one method each: from picked to transfused.
+
+Whoever reads a barcode, a station's software or a person at the gateway, ends up here with the same
+event. A scan that the unit's state does not allow is refused with the reason and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.clearance import Step
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.stock import StockChange, StockChanged
+from models.return_rules import RETURN_RULES
+from models.unit_life import Actor
+from models.units import UnitStatus
+from streams.ports import Received, UnitOfWork
+from streams.ports.stock import LivePromise, Scan, UnitState
+from streams.services.clearing import Clearing
+from streams.services.moves import Cause, move, schedule_after_arrival, tell_actor
+from streams.services.progress import Progress
+from streams.services.release import Releases
+from streams.services.scan_checks import (
+    ensure_at,
+    ensure_fresh,
+    ensure_live,
+    ensure_own_patient,
+    get_last_promise,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """A scan, the unit as it is locked, and who scans."""
+
+    event: StockChanged
+    state: UnitState
+    actor: Actor
+    facility_id: str
+    caused_by: str
+    now: datetime
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(
+            actor=self.actor,
+            why=self.event.reason or self.event.change,
+            caused_by=self.caused_by,
+            now=self.now,
+            station_id=self.event.station_id,
+        )
+
+
+class Scans:
+    """Acts on `blood.stock.changed.v1`.
+
+    Args:
+        progress: Tells requests and transfers that one of their units moved.
+        releases: Looks at the results when a unit enters quarantine.
+        clearing: Asks the safety kernel before a unit is picked and before it leaves.
+    """
+
+    def __init__(self, *, progress: Progress, releases: Releases, clearing: Clearing) -> None:
+        self._progress = progress
+        self._releases = releases
+        self._clearing = clearing
+        self._acts: dict[StockChange, Callable[[UnitOfWork, _Seen], Awaitable[None]]] = {
+            StockChange.QUARANTINED: self._quarantine,
+            StockChange.PICKED: self._pick,
+            StockChange.ISSUED: self._issue,
+            StockChange.DEPARTED: self._depart,
+            StockChange.RECEIVED: self._receive,
+            StockChange.TRANSFUSED: self._transfuse,
+            StockChange.RETURNED: self._return,
+            StockChange.RESTOCKED: self._restock,
+            StockChange.DISCARDED: self._discard,
+        }
+
+    async def act(
+        self, work: UnitOfWork, record: Received, event: StockChanged, now: datetime
+    ) -> None:
+        """Act on one scan.
+
+        Raises:
+            ContractError: It names what does not exist, or speaks for another.
+            DomainRefusal: The unit's state, promise, expiry or cold chain does not allow it.
+        """
+        state = (await work.stock.lock_units([event.unit_id])).get(event.unit_id)
+        if state is None:
+            raise ContractError("unit_unknown", unit_id=event.unit_id)
+        actor, facility_id = tell_actor(record, station_id=event.station_id)
+        seen = _Seen(
+            event=event,
+            state=state,
+            actor=actor,
+            facility_id=facility_id,
+            caused_by=record.envelope.id,
+            now=now,
+        )
+        await self._acts[event.change](work, seen)
+        await work.stock.add_scan(_to_scan(seen), now=now)
+
+    async def _quarantine(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        await move(work, seen.state, UnitStatus.QUARANTINED, seen.cause)
+        await self._releases.assess(
+            work, seen.state.donation_id, caused_by=seen.caused_by, now=seen.now
+        )
+
+    async def _pick(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        ensure_live(seen.state, seen.event, "held")
+        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
+        await move(work, seen.state, UnitStatus.PICKED, seen.cause)
+
+    async def _issue(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        promise = ensure_live(seen.state, seen.event, "held")
+        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
+        await move(work, seen.state, UnitStatus.ISSUED, seen.cause)
+        await self._tell(work, seen, promise, lost=False)
+
+    async def _depart(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        ensure_live(seen.state, seen.event, "issued")
+        await move(work, seen.state, UnitStatus.IN_TRANSIT, seen.cause)
+
+    async def _receive(self, work: UnitOfWork, seen: _Seen) -> None:
+        promise = ensure_live(seen.state, seen.event, "issued")
+        if promise.transfer_id is None:
+            ensure_at(seen.state, seen.event)
+            await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
+            await move(work, seen.state, UnitStatus.RECEIVED, seen.cause)
+        else:
+            await self._arrive(work, seen, promise.transfer_id)
+        await self._tell(work, seen, promise, lost=False)
+
+    @staticmethod
+    async def _arrive(work: UnitOfWork, seen: _Seen, transfer_id: str) -> None:
+        """A neighbour's unit goes to the shelf of the station that needed it."""
+        expected = (await work.supply.get_transfer(transfer_id)).to_station_id
+        if seen.event.station_id != expected:
+            raise DomainRefusal(
+                "received_elsewhere",
+                unit_id=seen.state.unit_id,
+                station_id=seen.event.station_id,
+                expected=expected,
+            )
+        await move(
+            work,
+            seen.state,
+            UnitStatus.AVAILABLE,
+            seen.cause,
+            station_id=expected,
+            source="neighbour",
+        )
+        schedule_after_arrival(work, expected, seen.now)
+
+    async def _transfuse(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        promise = await get_last_promise(work, seen.state, seen.event)
+        await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
+        ensure_fresh(seen.state, seen.now)
+        await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
+
+    async def _return(self, work: UnitOfWork, seen: _Seen) -> None:
+        """A unit comes back unused; whether it may be stocked again is another scan."""
+        ensure_at(seen.state, seen.event)
+        out_of_control_s = seen.event.out_of_control_s
+        if out_of_control_s is None:
+            raise InvariantViolation("return_without_cold_chain", unit_id=seen.state.unit_id)
+        promise = await get_last_promise(work, seen.state, seen.event)
+        await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
+        await move(
+            work,
+            seen.state,
+            UnitStatus.RETURNED,
+            seen.cause,
+            add_out_of_control_s=out_of_control_s,
+        )
+        if seen.state.promise is not None:
+            # It never arrived, and whoever it was for may still be bleeding.
+            await self._tell(work, seen, promise, lost=True)
+        else:
+            # It did arrive and was not needed; it is bound to that patient no longer.
+            await work.stock.end_promise(promise.promise_id, to="released", now=seen.now)
+
+    async def _restock(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        ensure_fresh(seen.state, seen.now)
+        # Other states lead to stock as well, by other causes than this one.
+        if seen.state.status is not UnitStatus.RETURNED:
+            raise DomainRefusal(
+                "unit_state_forbids",
+                unit_id=seen.state.unit_id,
+                status=seen.state.status,
+                change=seen.event.change,
+                needed=UnitStatus.RETURNED,
+            )
+        RETURN_RULES.ensure_restockable(
+            seen.state.component,
+            out_of_control_s=seen.state.out_of_control_s,
+            unit_id=seen.state.unit_id,
+        )
+        await move(work, seen.state, UnitStatus.AVAILABLE, seen.cause)
+        schedule_after_arrival(work, seen.state.station_id, seen.now)
+
+    async def _discard(self, work: UnitOfWork, seen: _Seen) -> None:
+        ensure_at(seen.state, seen.event)
+        if seen.actor is Actor.HOSPITAL:
+            promise = await work.stock.find_last_promise(seen.state.unit_id)
+            await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
+        await move(work, seen.state, UnitStatus.DISCARDED, seen.cause)
+        if seen.state.promise is not None:
+            await self._tell(work, seen, seen.state.promise, lost=True)
+
+    async def _tell(
+        self, work: UnitOfWork, seen: _Seen, promise: LivePromise, *, lost: bool
+    ) -> None:
+        await self._progress.after_unit_moved(
+            work, promise, lost=lost, caused_by=seen.caused_by, now=seen.now
+        )
+
+
+def _to_scan(seen: _Seen) -> Scan:
+    return Scan(
+        unit_id=seen.state.unit_id,
+        change=seen.event.change,
+        actor=seen.actor,
+        facility_id=seen.facility_id,
+        done_by=seen.event.done_by,
+        epoch=seen.event.epoch,
+        out_of_control_s=seen.event.out_of_control_s,
+        happened_at=seen.event.happened_at,
+        caused_by=seen.caused_by,
+    )

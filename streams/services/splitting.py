@@ -1,0 +1,127 @@
+"""Making components of whole blood: the bag ends, its components begin in quarantine.
+
+They share the donation id and the instant of collection, name the bag as their parent, and are
+released by the same results.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from models.components import Component
+from models.errors import ContractError, DomainRefusal
+from models.events.donations import DonationSplit, MadeComponent
+from models.unit_life import Actor
+from models.units import Unit, UnitStatus
+from streams.ports import Received, UnitOfWork
+from streams.ports.stock import NewUnit, UnitState
+from streams.services.moves import Cause, move, record_birth, tell_actor
+from streams.services.release import Releases
+
+
+class Splitting:
+    """Acts on `blood.donation.split.v1`.
+
+    Args:
+        releases: Looks at the results, which may be complete before the bag is split.
+    """
+
+    def __init__(self, *, releases: Releases) -> None:
+        self._releases = releases
+
+    async def act(
+        self, work: UnitOfWork, record: Received, event: DonationSplit, now: datetime
+    ) -> None:
+        """Split one bag.
+
+        Raises:
+            ContractError: It names what does not exist, or components that cannot be.
+            DomainRefusal: The bag's state does not allow it, or more comes out than was in it.
+        """
+        actor, _ = tell_actor(record, station_id=event.station_id)
+        states = await work.stock.lock_units(
+            [event.unit_id, *(made.unit_id for made in event.components)]
+        )
+        parent = states.pop(event.unit_id, None)
+        if parent is None:
+            raise ContractError("unit_unknown", unit_id=event.unit_id)
+        for unit_id in sorted(states):
+            raise ContractError("unit_id_reused", unit_id=unit_id)
+        _ensure_splittable(parent, event)
+        children = [_build(parent, made) for made in event.components]
+        why = f"split from {parent.unit_id}"
+        caused_by = record.envelope.id
+        cause = Cause(actor=actor, why="split", caused_by=caused_by, now=now)
+        await move(work, parent, UnitStatus.SPLIT, cause)
+        await work.stock.add_units(
+            [
+                NewUnit(
+                    unit=child,
+                    status=UnitStatus.QUARANTINED,
+                    source="donor",
+                    released_at=None,
+                    parent_id=parent.unit_id,
+                )
+                for child in children
+            ]
+        )
+        born = Cause(actor=Actor.STATION, why=why, caused_by=caused_by, now=now)
+        for child in children:
+            record_birth(
+                work,
+                child.unit_id,
+                UnitStatus.QUARANTINED,
+                born,
+                station_id=child.station_id,
+            )
+        await self._releases.assess(work, parent.donation_id, caused_by=caused_by, now=now)
+
+
+def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
+    if parent.station_id != event.station_id:
+        raise ContractError(
+            "unit_elsewhere",
+            unit_id=parent.unit_id,
+            station_id=event.station_id,
+            held_by=parent.station_id,
+        )
+    if parent.donation_id != event.donation_id:
+        raise ContractError(
+            "unit_of_other_donation", unit_id=parent.unit_id, donation_id=event.donation_id
+        )
+    if parent.component is not Component.WHOLE_BLOOD:
+        raise DomainRefusal("not_whole_blood", unit_id=parent.unit_id, component=parent.component)
+    made_ml = sum(made.volume_ml for made in event.components)
+    if made_ml > parent.volume_ml:
+        raise DomainRefusal(
+            "split_volume_exceeds",
+            unit_id=parent.unit_id,
+            made_ml=made_ml,
+            volume_ml=parent.volume_ml,
+        )
+
+
+def _build(parent: UnitState, made: MadeComponent) -> Unit:
+    """Build a component; the shelf life of its own kind bounds its expiry."""
+    if made.component is Component.WHOLE_BLOOD:
+        raise ContractError("component_not_of_whole_blood", component=made.component)
+    shelf_life = timedelta(hours=made.component.spec.shelf_life_h)
+    try:
+        return Unit(
+            unit_id=made.unit_id,
+            donation_id=parent.donation_id,
+            station_id=parent.station_id,
+            component=made.component,
+            group=parent.group,
+            volume_ml=made.volume_ml,
+            collected_at=parent.collected_at,
+            expires_at=made.expires_at or parent.collected_at + shelf_life,
+            traits=made.traits,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ContractError(
+            "donation_invalid", unit_id=made.unit_id, rule=first["msg"][:300]
+        ) from error

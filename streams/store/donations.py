@@ -1,0 +1,131 @@
+"""Laboratory results and recalls of one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from models.components import Component
+from models.groups import BloodGroup
+from models.testing import LabResult
+from models.units import UnitStatus
+from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from streams.store.database import Connection
+
+_QUERIES = load_queries("donations")
+
+
+class PgDonations:
+    """Implements `ports.donations.DonationStore`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def list_results(
+        self, donation_ids: Collection[str]
+    ) -> Mapping[str, Sequence[LabResult]]:
+        found: dict[str, list[LabResult]] = defaultdict(list)
+        rows = _QUERIES.list_results(self._connection, donation_ids=sorted(donation_ids))
+        async for row in rows:
+            found[row["donation_id"]].append(_to_result(row))
+        return found
+
+    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+        row = await _QUERIES.find_result(self._connection, result_id=result_id)
+        return None if row is None else (row["donation_id"], _to_result(row))
+
+    async def add_result(
+        self,
+        result: LabResult,
+        *,
+        donation_id: str,
+        station_id: str,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        await _QUERIES.add_result(
+            self._connection,
+            **{name: value for name, value in dict(result).items() if name != "group"},
+            blood_group=result.group,
+            donation_id=donation_id,
+            station_id=station_id,
+            caused_by=caused_by,
+            now=now,
+        )
+
+    async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
+        rows = _QUERIES.list_recalled(self._connection, donation_ids=sorted(donation_ids))
+        return frozenset([row["donation_id"] async for row in rows])
+
+    async def is_recall_known(self, recall_id: str) -> bool:
+        return await _QUERIES.find_recall(self._connection, recall_id=recall_id) is not None
+
+    async def add_recall(self, recall: Recall) -> None:
+        await _QUERIES.add_recall(
+            self._connection,
+            recall_id=recall.recall_id,
+            donation_id=recall.donation_id,
+            station_id=recall.station_id,
+            reason=recall.reason,
+            recalled_by=recall.recalled_by,
+            caused_by=recall.caused_by,
+            recalled_at=recall.recalled_at,
+        )
+
+    async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
+        payload = [
+            {
+                "unit_id": place.unit.unit_id,
+                "was": place.unit.status,
+                "holder_kind": place.holder_kind,
+                "holder_id": place.holder_id,
+                "request_id": place.unit.request_id,
+                "is_frozen": place.is_frozen,
+            }
+            for place in places
+        ]
+        await _QUERIES.add_places(self._connection, recall_id=recall_id, payload=payload)
+
+    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
+        rows = _QUERIES.list_placed(self._connection, donation_id=donation_id)
+        return [
+            PlacedUnit(
+                unit_id=row["unit_id"],
+                component=Component(row["component"]),
+                group=BloodGroup(row["blood_group"]),
+                status=UnitStatus(row["status"]),
+                station_id=row["station_id"],
+                request_id=row["request_id"],
+                patient_reference=row["patient_reference"],
+                hospital_id=row["hospital_id"],
+                supplier_id=row["supplier_id"],
+                to_station_id=row["to_station_id"],
+            )
+            async for row in rows
+        ]
+
+    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
+        rows = _QUERIES.list_in_quarantine(self._connection, donation_ids=sorted(donation_ids))
+        return frozenset([row["donation_id"] async for row in rows])
+
+
+def _to_result(row: asyncpg.Record) -> LabResult:
+    return LabResult(
+        result_id=row["result_id"],
+        test=row["test"],
+        outcome=row["outcome"],
+        group=row["blood_group"],
+        method=row["method"],
+        run_id=row["run_id"],
+        performed_at=row["performed_at"],
+        performed_by=row["performed_by"],
+        supersedes=row["supersedes"],
+        note=row["note"],
+    )

@@ -1,0 +1,66 @@
+-- name: list_results
+SELECT
+    donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
+    supersedes, note, station_id, recorded_at
+FROM test_results
+WHERE donation_id = ANY(:donation_ids::text[])
+ORDER BY recorded_at, result_id;
+
+-- name: find_result^
+SELECT
+    donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
+    supersedes, note
+FROM test_results WHERE result_id = :result_id::text;
+
+-- name: add_result!
+INSERT INTO test_results (
+    result_id, donation_id, station_id, test, outcome, blood_group, method, run_id, performed_at,
+    performed_by, supersedes, note, caused_by, recorded_at
+) VALUES (
+    :result_id, :donation_id, :station_id, :test, :outcome, :blood_group, :method, :run_id,
+    :performed_at, :performed_by, :supersedes, :note, :caused_by, :now
+);
+
+-- name: list_recalled
+SELECT DISTINCT donation_id FROM recalls WHERE donation_id = ANY(:donation_ids::text[]);
+
+-- name: find_recall^
+SELECT recall_id FROM recalls WHERE recall_id = :recall_id::text;
+
+-- name: add_recall!
+INSERT INTO recalls (
+    recall_id, donation_id, station_id, reason, recalled_by, caused_by, recalled_at
+) VALUES (
+    :recall_id, :donation_id, :station_id, :reason, :recalled_by, :caused_by, :recalled_at
+);
+
+-- name: add_places!
+INSERT INTO recalled_units (
+    recall_id, unit_id, was, holder_kind, holder_id, request_id, is_frozen
+)
+SELECT :recall_id::text, x.unit_id, x.was, x.holder_kind, x.holder_id, x.request_id, x.is_frozen
+FROM jsonb_to_recordset(:payload::jsonb) AS x (
+    unit_id text, was text, holder_kind text, holder_id text, request_id text, is_frozen boolean
+);
+
+-- name: list_placed
+SELECT
+    u.unit_id, u.component, u.blood_group, u.status, u.station_id, p.request_id,
+    r.body #>> '{patient,reference}' AS patient_reference, r.hospital_id,
+    r.station_id AS supplier_id, t.to_station_id
+FROM units AS u
+LEFT JOIN LATERAL (
+    SELECT request_id, transfer_id FROM promises
+    WHERE unit_id = u.unit_id ORDER BY epoch DESC LIMIT 1
+) AS p ON true
+LEFT JOIN requests AS r ON r.request_id = p.request_id
+LEFT JOIN transfers AS t ON t.transfer_id = p.transfer_id
+WHERE u.donation_id = :donation_id::text
+ORDER BY u.unit_id;
+
+-- name: list_in_quarantine
+SELECT DISTINCT donation_id FROM units
+WHERE
+    donation_id = ANY(:donation_ids::text[])
+    AND released_at IS NULL
+    AND status IN ('collected', 'quarantined', 'split');

@@ -1,0 +1,305 @@
+"""A unit from the vein to the patient, and back, on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.components import Component
+from models.events.requests import RequestCancelled
+from models.events.stock import StockChange
+from models.requests import Cancellation
+from models.testing import LabOutcome, LabTest
+from tests.support.laboratory import build_result, from_laboratory, list_clear
+from tests.support.life import LifeEngine, build_life_engine
+from tests.support.world import NOW, build_record, build_unit, counted
+
+pytestmark = pytest.mark.integration
+
+C = StockChange
+PEOPLES = "hospital/shigatse-people"
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[LifeEngine]:
+    async with build_life_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+@pytest.fixture
+async def called(engine: LifeEngine) -> LifeEngine:
+    """With donors on call."""
+    await engine.put_reserve(40, staff=True)
+    await engine.alert()
+    return engine
+
+
+async def test_from_the_vein_to_the_patient(called: LifeEngine) -> None:
+    engine = called
+    request_id = await engine.ask(group="O+", quantity=1)
+    donation_id = await engine.collect("wb-1")
+    assert await engine.state("wb-1") == "collected"
+    assert not await engine.split(
+        "wb-1",
+        {"rc-1": (Component.RED_CELLS, 200), "fp-1": (Component.FRESH_FROZEN_PLASMA, 150)},
+    )
+    assert await engine.states() == {
+        "wb-1": "split",
+        "rc-1": "quarantined",
+        "fp-1": "quarantined",
+    }
+    child = await engine.one("SELECT * FROM units WHERE unit_id = 'rc-1'")
+    assert (child["donation_id"], child["parent_id"]) == (donation_id, "wb-1")
+    assert child["collected_at"] == NOW
+    assert child["expires_at"] == NOW + timedelta(days=35)
+    await engine.clear(donation_id)
+    assert await engine.state("rc-1") == "available"
+    await engine.fire_timers_of("rematch")
+    await engine.scan_all("rc-1", C.PICKED, C.ISSUED, C.DEPARTED)
+    await engine.scan_all("rc-1", C.RECEIVED, C.TRANSFUSED, source=PEOPLES)
+    assert await engine.status_of(request_id) == "fulfilled"
+    assert await engine.trail("rc-1") == [
+        ("", "quarantined"),
+        ("quarantined", "available"),
+        ("available", "reserved"),
+        ("reserved", "picked"),
+        ("picked", "issued"),
+        ("issued", "in_transit"),
+        ("in_transit", "received"),
+        ("received", "transfused"),
+    ]
+    scans = await engine.fetch("SELECT change, actor, facility_id, done_by FROM unit_scans")
+    assert [tuple(row) for row in scans][-1] == (
+        "transfused",
+        "hospital",
+        "shigatse-people",
+        "tester",
+    )
+
+
+async def test_results_may_come_before_the_unit(engine: LifeEngine) -> None:
+    unit = build_unit("B+")
+    await engine.clear(unit.donation_id, "B+")
+    await engine.feed(counted([unit], released=False))
+    assert await engine.state(unit.unit_id) == "available"
+    row = await engine.one("SELECT released_at, attested_by FROM units")
+    assert (row["released_at"], row["attested_by"]) == (NOW, None)
+
+
+async def test_an_attestation_is_kept_and_audited(engine: LifeEngine) -> None:
+    unit = build_unit("B+")
+    await engine.feed(counted([unit]))
+    row = await engine.one("SELECT released_at, attested_by FROM units")
+    assert (row["released_at"], row["attested_by"]) == (unit.collected_at, "quality")
+    why = await engine.one("SELECT why FROM audit WHERE subject = $1", unit.unit_id)
+    assert why["why"].startswith("counted: released by quality at 2025-01-0")
+
+
+async def test_no_count_goes_around_what_we_know_of_a_donation(engine: LifeEngine) -> None:
+    reactive = build_result(LabTest.HBSAG, outcome=LabOutcome.REACTIVE)
+    found, held, recalled = (build_unit("O+", unit_id=name) for name in ("f", "h", "r"))
+    await engine.feed(*from_laboratory(found.donation_id, [reactive]))
+    await engine.feed(counted([held], released=False))
+    await engine.feed(counted([recalled]))
+    await engine.recall(recalled.donation_id)
+    others = [one.but(unit_id=f"{one.unit_id}-2") for one in (found, held, recalled)]
+    for other in others:
+        await engine.feed(counted([other]))
+    await engine.feed(counted([others[2].but(unit_id="r-3")], released=False))
+    assert await engine.dead_letter_codes() == [
+        "results_forbid_release",
+        "donation_in_quarantine",
+        "donation_recalled",
+        "donation_recalled",
+    ]
+    assert await engine.states() == {"h": "quarantined", "r": "recalled"}
+    # Counting it once more as released does not release what we hold in quarantine.
+    await engine.feed(counted([held]))
+    assert await engine.state("h") == "quarantined"
+
+
+async def test_repeatedly_reactive_is_discarded_and_contradicting_waits(
+    engine: LifeEngine,
+) -> None:
+    units = [build_unit("O+", unit_id=name) for name in ("twice", "torn")]
+    await engine.feed(counted(units, released=False))
+    reactive = {"outcome": LabOutcome.REACTIVE}
+    twice = [build_result(LabTest.NAT, **reactive) for _ in range(2)]
+    torn = [*list_clear("O+"), build_result(LabTest.NAT, **reactive)]
+    await engine.feed(*from_laboratory("d-twice", twice))
+    await engine.feed(*from_laboratory("d-torn", torn[:3] + torn[-1:] + torn[3:-1]))
+    assert await engine.states() == {"twice": "discarded", "torn": "quarantined"}
+    correction = build_result(
+        LabTest.NAT, supersedes=torn[-1].result_id, note="other donation's tube"
+    )
+    await engine.feed(*from_laboratory("d-torn", [correction]))
+    assert await engine.state("torn") == "available"
+    rows = await engine.fetch("SELECT 1 FROM test_results WHERE donation_id = 'd-torn'")
+    assert len(rows) == 9
+
+
+async def test_results_are_added_never_replaced(engine: LifeEngine) -> None:
+    first = build_result(LabTest.NAT)
+    again = first.but(outcome=LabOutcome.REACTIVE)
+    fix = build_result(LabTest.NAT, supersedes=first.result_id, note="x")
+    other = build_result(LabTest.NAT, supersedes=first.result_id, note="y")
+    elsewhere = build_result(LabTest.ALT, supersedes=first.result_id, note="z")
+    await engine.feed(*from_laboratory("d-1", [first, again, fix, other, elsewhere]))
+    assert await engine.dead_letter_codes() == [
+        "result_id_reused",
+        "result_corrected_before",
+        "corrected_result_unknown",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("components", "code"),
+    [
+        (
+            {"a": (Component.RED_CELLS, 300), "b": (Component.PLATELETS, 101)},
+            "split_volume_exceeds",
+        ),
+        ({"a": (Component.WHOLE_BLOOD, 300)}, "component_not_of_whole_blood"),
+        ({"known": (Component.RED_CELLS, 200)}, "unit_id_reused"),
+    ],
+)
+async def test_a_split_that_cannot_be_changes_nothing(
+    called: LifeEngine, components: dict[str, tuple[Component, int]], code: str
+) -> None:
+    await called.feed(counted([build_unit("O+", unit_id="known")]))
+    await called.collect("wb-1")
+    assert await called.split("wb-1", components) == [code]
+    assert await called.states() == {"wb-1": "collected", "known": "available"}
+
+
+async def test_only_whole_blood_is_split_and_only_once(called: LifeEngine) -> None:
+    await called.collect("wb-1")
+    assert not await called.split("wb-1", {"a": (Component.RED_CELLS, 200)})
+    assert await called.split("wb-1", {"b": (Component.RED_CELLS, 200)}) == ["unit_state_forbids"]
+    assert await called.split("a", {"c": (Component.RED_CELLS, 100)}) == ["not_whole_blood"]
+
+
+async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_released(
+    called: LifeEngine,
+) -> None:
+    donation_id = await called.collect("wb-1")
+    await called.split("wb-1", {"rc-1": (Component.RED_CELLS, 200)})
+    async with called.work() as work:
+        (call,) = [
+            one for one in await work.supply.list_calls("shigatse") if one.status == "donated"
+        ]
+        assert call.unit_status == "quarantined"
+    await called.clear(donation_id)
+    async with called.work() as work:
+        (call,) = [
+            one for one in await work.supply.list_calls("shigatse") if one.status == "donated"
+        ]
+        assert call.unit_status == "split"
+
+
+async def test_red_cells_come_back_within_thirty_minutes_and_not_after(
+    engine: LifeEngine,
+) -> None:
+    for unit_id, out_s in (("soon", 1800), ("late", 1801)):
+        await engine.promised(unit_id)
+        await engine.scan_all(unit_id, C.ISSUED, C.RECEIVED)
+        await engine.scan_all(unit_id, C.RETURNED, source=PEOPLES, out_of_control_s=out_s)
+        promise = await engine.one("SELECT status FROM promises WHERE unit_id = $1", unit_id)
+        assert promise["status"] == "released"
+    assert await engine.scan("soon", C.RESTOCKED) == []
+    assert await engine.scan("late", C.RESTOCKED) == ["out_of_control_too_long"]
+    assert await engine.states() == {"soon": "available", "late": "returned"}
+    await engine.scan_all("late", C.DISCARDED)
+
+
+async def test_time_out_of_control_adds_up(engine: LifeEngine) -> None:
+    await engine.promised("u")
+    await engine.scan_all("u", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("u", C.RETURNED, out_of_control_s=1000)
+    await engine.scan_all("u", C.RESTOCKED)
+    await engine.ask(group="O+", quantity=1)
+    await engine.scan_all("u", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("u", C.RETURNED, out_of_control_s=1000)
+    assert await engine.scan("u", C.RESTOCKED) == ["out_of_control_too_long"]
+
+
+async def test_what_never_arrived_is_replaced_for_its_patient(engine: LifeEngine) -> None:
+    request_id = await engine.promised("first")
+    await engine.feed(counted([build_unit("O+", unit_id="second")]))
+    await engine.scan_all("first", C.PICKED, C.ISSUED, C.DEPARTED, C.RETURNED)
+    promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
+    assert [tuple(row) for row in promises] == [("first", "lost"), ("second", "held")]
+    assert await engine.status_of(request_id) == "reserved"
+
+
+async def test_plasma_never_goes_back(engine: LifeEngine) -> None:
+    plasma = build_unit("AB+", unit_id="fp", component=Component.FRESH_FROZEN_PLASMA)
+    await engine.feed(counted([plasma]))
+    await engine.ask(group="AB+", quantity=1, component=Component.FRESH_FROZEN_PLASMA)
+    await engine.scan_all("fp", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("fp", C.RETURNED, out_of_control_s=0)
+    assert await engine.scan("fp", C.RESTOCKED) == ["return_not_allowed"]
+
+
+async def test_a_hospital_speaks_of_its_own_patients_and_its_own_steps(
+    engine: LifeEngine,
+) -> None:
+    await engine.promised("u")
+    other = "hospital/dingri-county"
+    assert await engine.scan("u", C.PICKED, source=PEOPLES) == ["unit_actor_forbids"]
+    await engine.scan_all("u", C.ISSUED)
+    assert await engine.scan("u", C.RECEIVED, source=other) == ["unit_of_other_hospital"]
+    await engine.scan_all("u", C.RECEIVED, source=PEOPLES)
+    assert await engine.scan("u", C.TRANSFUSED, source=other) == ["unit_of_other_hospital"]
+    assert await engine.scan("u", C.TRANSFUSED, source=PEOPLES, epoch=7) == ["epoch_stale"]
+    assert await engine.scan("u", C.TRANSFUSED, source="station/lhasa") == ["source_differs"]
+    assert await engine.state("u") == "received"
+
+
+async def test_nothing_expired_is_picked_issued_or_transfused(engine: LifeEngine) -> None:
+    for name in ("a", "b", "c"):
+        await engine.promised(name)
+    await engine.scan_all("b", C.PICKED)
+    await engine.scan_all("c", C.ISSUED, C.RECEIVED)
+    engine.clock.move(hours=240)
+    assert await engine.scan("a", C.PICKED) == ["unit_expired"]
+    assert await engine.scan("b", C.ISSUED) == ["unit_expired"]
+    assert await engine.scan("c", C.TRANSFUSED) == ["unit_expired"]
+    await engine.fetch(
+        "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
+    )
+    await engine.fire_timers_of("unit_expiry")
+    assert await engine.states() == {"a": "expired", "b": "expired", "c": "received"}
+
+
+async def test_a_cancelled_request_gives_back_what_was_picked(engine: LifeEngine) -> None:
+    request_id = await engine.promised("u")
+    await engine.scan_all("u", C.PICKED)
+    cancelled = RequestCancelled(
+        cancellation=Cancellation(
+            request_id=request_id,
+            hospital_id="shigatse-people",
+            station_id="shigatse",
+            reason="x",
+        )
+    )
+    await engine.feed(build_record(cancelled, source=PEOPLES))
+    assert await engine.state("u") == "available"
+    assert (await engine.trail("u"))[-1] == ("picked", "available")
+    assert await engine.scan("u", C.ISSUED, epoch=1) == ["unit_state_forbids"]
+
+
+async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> None:
+    await engine.feed(counted([build_unit("O+", unit_id=name) for name in ("a", "b")]))
+    request_id = await engine.ask(group="O+", quantity=2)
+    await engine.scan_all("a", C.PICKED)
+    engine.clock.move(hours=6)
+    await engine.fire_timers_of("hold_lapse")
+    assert await engine.states() == {"a": "picked", "b": "available"}
+    row = await engine.one("SELECT status, waiting_for FROM requests")
+    assert tuple(row) == ("reserved", "picking")
+    await engine.scan_all("a", C.ISSUED, C.RECEIVED)
+    assert await engine.status_of(request_id) == "fulfilled"

@@ -1,0 +1,168 @@
+"""PostgreSQL lets through exactly the moves of the definition: every pair of states is tried."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.errors import InvariantViolation
+from models.testing import LabOutcome, LabTest
+from models.unit_life import MOVES, RELEASED_STATES
+from models.units import UnitStatus
+from tests.support.engine import Engine, build_engine
+from tests.support.laboratory import NEEDED, build_result, from_laboratory, list_clear
+
+pytestmark = pytest.mark.integration
+
+S = UnitStatus
+_STARTS: tuple[UnitStatus | None, ...] = (None, *S)
+
+
+@pytest.fixture(scope="module")
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+async def put(engine: Engine, unit_id: str, status: str, *, released: bool = True) -> None:
+    """Put a unit into a state as if it had got there; only this test may switch the guard off."""
+    await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_insert")
+    await insert(engine, unit_id, status, released=released)
+    await engine.fetch("ALTER TABLE units ENABLE TRIGGER units_life_insert")
+
+
+async def insert(
+    engine: Engine,
+    unit_id: str,
+    status: str,
+    *,
+    released: bool = True,
+    attested_by: str | None = "test",
+    donation_id: str = "d-1",
+) -> None:
+    await engine.fetch(
+        "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml, "
+        "collected_at, expires_at, status, source, released_at, attested_by) "
+        "VALUES ($1, $5, 'shigatse', 'red_cells', 'O+', 200, now(), now() + interval '1 day', "
+        "$2, 'stock', CASE WHEN $3::boolean THEN now() END, $4)",
+        unit_id,
+        status,
+        released,
+        attested_by,
+        donation_id,
+    )
+
+
+async def is_born(engine: Engine, unit_id: str, status: str) -> str:
+    """Try to begin a life in a state; as `is_let_through`."""
+    try:
+        await insert(engine, unit_id, status)
+    except InvariantViolation as error:
+        return str(error.params["constraint"])
+    return ""
+
+
+async def is_let_through(engine: Engine, unit_id: str, status: str) -> str:
+    """Try a move; return the name of the constraint that refused it, empty if none did."""
+    try:
+        await engine.fetch("UPDATE units SET status = $2 WHERE unit_id = $1", unit_id, status)
+    except InvariantViolation as error:
+        return str(error.params["constraint"])
+    return ""
+
+
+def rows_of(pairs: Iterable[tuple[UnitStatus | None, UnitStatus]]) -> set[tuple[str, str]]:
+    return {(start or "", end) for start, end in pairs}
+
+
+async def test_the_table_is_the_definition(engine: Engine) -> None:
+    rows = await engine.fetch("SELECT * FROM unit_transitions")
+    kept = {
+        (row["from_state"], row["to_state"]): (
+            row["cause"],
+            sorted(row["actors"]),
+            row["needs_release"],
+            row["promise"],
+        )
+        for row in rows
+    }
+    assert kept == {
+        (start or "", end): (
+            move.cause,
+            sorted(move.actors),
+            move.needs_release,
+            move.promise,
+        )
+        for (start, end), move in MOVES.items()
+    }
+    needed = await engine.fetch("SELECT test FROM needed_tests")
+    assert {row["test"] for row in needed} == set(NEEDED)
+
+
+async def test_every_pair_of_states_is_tried(engine: Engine) -> None:
+    await engine.feed(*from_laboratory("d-1", list_clear("O+")))
+    passed: set[tuple[UnitStatus | None, UnitStatus]] = set()
+    tried = 0
+    for start in _STARTS:
+        for end in S:
+            if start is end:
+                continue
+            tried += 1
+            unit_id = f"u{tried}"
+            if start is None:
+                refused = await is_born(engine, unit_id, end)
+            else:
+                await put(engine, unit_id, start)
+                refused = await is_let_through(engine, unit_id, end)
+            assert refused in {"", "units_life_ck"}
+            if not refused:
+                passed.add((start, end))
+    assert tried == len(S) * len(S)
+    assert rows_of(passed) == rows_of(MOVES)
+
+
+@pytest.mark.parametrize("end", sorted(RELEASED_STATES))
+async def test_no_state_of_supply_without_a_release(engine: Engine, end: UnitStatus) -> None:
+    with pytest.raises(InvariantViolation, match=r"units_life_ck|units_released_ck"):
+        await insert(engine, "never", end, released=False)
+    unit_id = f"released-{end}"
+    await insert(engine, unit_id, S.QUARANTINED, released=False)
+    assert await is_let_through(engine, unit_id, end) in {"units_life_ck", "units_released_ck"}
+
+
+async def test_no_unit_begins_in_stock_unless_somebody_attests_it(engine: Engine) -> None:
+    with pytest.raises(InvariantViolation, match="units_attested_ck"):
+        await insert(engine, "never", S.AVAILABLE, attested_by=None)
+
+
+@pytest.mark.parametrize("test", NEEDED)
+@pytest.mark.parametrize("what", ["missing", "invalid", "reactive", "contradicting"])
+async def test_no_way_out_of_quarantine_around_the_results(
+    engine: Engine, test: LabTest, what: str
+) -> None:
+    """Not even for our own code: the row is changed by hand, with a release written beside."""
+    results = list_clear("O+", without=[test])
+    against: dict[str, object] = (
+        {"group": "B+"} if test is LabTest.GROUPING else {"outcome": LabOutcome.REACTIVE}
+    )
+    if what == "invalid":
+        invalid = {"group": None, "outcome": LabOutcome.INVALID}
+        results.append(build_result(test, **invalid))
+    elif what == "reactive":
+        results.append(build_result(test, **against))
+    elif what == "contradicting":
+        results += [build_result(test), build_result(test, **against)]
+    donation_id = f"d-{test}-{what}"
+    await engine.feed(*from_laboratory(donation_id, results))
+    await insert(engine, donation_id, S.QUARANTINED, released=False, donation_id=donation_id)
+    await engine.fetch("UPDATE units SET released_at = now() WHERE unit_id = $1", donation_id)
+    assert await is_let_through(engine, donation_id, S.AVAILABLE) == "units_cleared_ck"
+
+
+@pytest.mark.parametrize("table", ["test_results", "unit_scans", "recalls", "recalled_units"])
+async def test_what_only_grows_cannot_be_rewritten(engine: Engine, table: str) -> None:
+    for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):  # noqa: S608 - four names of ours
+        with pytest.raises(InvariantViolation, match="append_only"):
+            await engine.fetch(statement)

@@ -1,0 +1,110 @@
+"""What releases a unit, and every reason that keeps it."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.groups import BloodGroup
+from models.testing import Fate, LabOutcome, LabResult, LabTest
+from streams.matching.release import decide_release
+from tests.support.laboratory import NEEDED, build_result, list_clear
+
+A_POS = BloodGroup("A+")
+SCREENS = [test for test in NEEDED if test is not LabTest.GROUPING]
+REACTIVE = {"outcome": LabOutcome.REACTIVE}
+
+
+def codes(results: list[LabResult]) -> list[str]:
+    verdict = decide_release(results, label=A_POS)
+    assert verdict.is_released is not bool(verdict.reasons)
+    return [reason.code for reason in verdict.reasons]
+
+
+def test_seven_clear_results_release_in_any_order() -> None:
+    assert len(NEEDED) == 7
+    assert codes(list_clear("A+")) == []
+    assert codes(list_clear("A+")[::-1]) == []
+
+
+@pytest.mark.parametrize("test", NEEDED)
+def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
+    verdict = decide_release(list_clear("A+", without=[test]), label=A_POS)
+    assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
+    assert verdict.reasons[0].rule.endswith("@2026-1")
+    assert not verdict.forbidding
+
+
+@pytest.mark.parametrize("test", NEEDED)
+def test_an_invalid_run_is_no_result(test: LabTest) -> None:
+    results = list_clear("A+", without=[test])
+    invalid = build_result(test, outcome=LabOutcome.INVALID, group=None)
+    assert codes([*results, invalid]) == ["test_missing"]
+    assert codes([*list_clear("A+"), invalid]) == []
+
+
+@pytest.mark.parametrize("test", SCREENS)
+def test_findings_of_a_screen(test: LabTest) -> None:
+    clear = list_clear("A+", without=[test])
+    first, second = build_result(test, **REACTIVE), build_result(test, **REACTIVE)
+    same_run = build_result(test, **REACTIVE, run_id=first.run_id)
+    negative = build_result(test)
+    assert codes([*clear, first]) == ["test_reactive"]
+    assert codes([*clear, first, same_run]) == ["test_reactive"]
+    assert codes([*clear, first, second]) == ["test_repeatedly_reactive"]
+    assert codes([*clear, first, negative]) == ["test_contradicting"]
+    assert codes([*clear, first, second, negative]) == [
+        "test_contradicting",
+        "test_repeatedly_reactive",
+    ]
+    verdicts = [
+        decide_release([*clear, *found], label=A_POS).fate
+        for found in ([first], [first, second], [first, negative])
+    ]
+    assert verdicts == [Fate.QUARANTINE, Fate.DISCARD, Fate.QUARANTINE]
+
+
+def test_grouping_must_be_the_labels_and_one() -> None:
+    clear = list_clear("A+", without=[LabTest.GROUPING])
+    a_pos = build_result(LabTest.GROUPING, group="A+")
+    a_neg = build_result(LabTest.GROUPING, group="A-")
+    assert codes([*clear, a_pos]) == []
+    assert codes([*clear, a_neg]) == ["group_differs"]
+    assert codes([*clear, a_pos, a_neg]) == ["groups_contradicting", "group_differs"]
+
+
+def test_a_correction_takes_the_place_of_what_it_corrects() -> None:
+    clear = list_clear("A+", without=[LabTest.NAT])
+    wrong = build_result(LabTest.NAT, **REACTIVE)
+    right = build_result(LabTest.NAT, supersedes=wrong.result_id, note="wells swapped")
+    assert codes([*clear, wrong, right]) == []
+    back = build_result(LabTest.NAT, **REACTIVE, supersedes=right.result_id, note="they were not")
+    assert codes([*clear, wrong, right, back]) == ["test_reactive"]
+
+
+def test_every_reason_is_told_at_once() -> None:
+    results = [
+        build_result(LabTest.HBSAG, **REACTIVE),
+        build_result(LabTest.GROUPING, group="B+"),
+    ]
+    found = codes(results)
+    assert found.count("test_missing") == 5
+    assert {"test_reactive", "group_differs"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "blamed"),
+    [
+        ({"test": LabTest.GROUPING, "group": None}, "group"),
+        ({"test": LabTest.GROUPING, "group": "A+", "outcome": "reactive"}, "group"),
+        ({"test": LabTest.GROUPING, "group": None, "outcome": "reactive"}, "outcome"),
+        ({"test": LabTest.NAT, "group": "A+"}, "outcome"),
+        ({"test": LabTest.NAT, "outcome": None}, "outcome"),
+        ({"test": LabTest.NAT, "supersedes": "r-1"}, "note"),
+        ({"test": LabTest.NAT, "result_id": "r-1", "supersedes": "r-1", "note": "x"}, "supersedes"),
+    ],
+)
+def test_a_result_that_says_too_little_or_too_much_is_none(
+    changes: dict[str, object], blamed: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{blamed}: "):
+        build_result(**changes)  # type: ignore[arg-type] # any field
