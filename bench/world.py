@@ -55,6 +55,7 @@ async def _fill(dsn: str, *, requests: int, now: datetime) -> None:
     columns = (
         "unit_id", "donation_id", "station_id", "component", "blood_group", "volume_ml",
         "collected_at", "expires_at", "traits", "status", "source", "released_at",
+        "attested_by",
     )  # fmt: skip
     collected_at = now - timedelta(days=3)
     rows = (
@@ -62,6 +63,7 @@ async def _fill(dsn: str, *, requests: int, now: datetime) -> None:
             f"{station}-{group}-{start}-{number}".replace("+", "p"),
             f"d-{number}", station, Component.RED_CELLS.value, group.value, 200,
             collected_at, now + timedelta(days=20, seconds=number), "{}", "available", "stock", now,
+            "bench",
         )
         for start in (next(_NUMBERS),)
         for station in STATIONS

@@ -20,11 +20,13 @@ Row = TypeVar("Row")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     unit_id: str
+    donation_id: str
     component: str
     blood_group: str
     collected_at: datetime
     expires_at: datetime
     released_at: datetime | None
+    attested_by: str | None
     status: str
     traits: Json
 
@@ -140,7 +142,34 @@ class Step:
 
     audit_id: int
     subject: str
+    from_state: str
     to_state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One laboratory result, corrected ones too."""
+
+    result_id: str
+    donation_id: str
+    test: str
+    outcome: str | None
+    blood_group: str | None
+    supersedes: str | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    donation_id: str
+    recalled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    unit_id: str
+    change: str
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +205,9 @@ class Rows:
     hospitals: list[Facility] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     trail: list[Step] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    recalls: list[Recall] = field(default_factory=list)
+    scans: list[Scan] = field(default_factory=list)
 
 
 async def read_rows(dsn: str) -> Rows:
@@ -216,6 +248,9 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         hospitals=await _read(connection, Facility, "hospitals", "hospital_id"),
         keys=await _read(connection, Key, "outbox_keys"),
         trail=await _read(connection, Step, "audit WHERE subject_kind = 'unit'"),
+        results=await _read(connection, Result, "test_results"),
+        recalls=await _read(connection, Recall, "recalls"),
+        scans=await _read(connection, Scan, "unit_scans"),
     )
 
 

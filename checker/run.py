@@ -12,7 +12,17 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from checker.checks import arrivals, donors, order, outbox, patients, promises, requests, shelf
+from checker.checks import (
+    arrivals,
+    donors,
+    life,
+    order,
+    outbox,
+    patients,
+    promises,
+    requests,
+    shelf,
+)
 from checker.history import read_histories
 from checker.log import read_log
 from checker.report import Check, Report
@@ -69,6 +79,7 @@ def judge(world: World) -> Report:
         checks=(
             *_check_requests(world),
             *_check_blood(world),
+            *_check_life(world),
             *_check_donors(world),
             *_check_log(world),
         ),
@@ -158,6 +169,41 @@ def _check_blood(world: World) -> tuple[Check, ...]:
             title="未放行而许出 · quarantined units promised",
             unit="promises",
             findings=shelf.find_quarantined(world),
+        ),
+    )
+
+
+def _check_life(world: World) -> tuple[Check, ...]:
+    return (
+        Check.of(
+            name="moved_against_life",
+            title="状态变动不合规 · steps that no unit may make",
+            unit="units",
+            findings=life.find_moved_against_life(world),
+        ),
+        Check.of(
+            name="issued_unreleased",
+            title="未放行而发出 · issued without a release",
+            unit="units",
+            findings=life.find_issued_unreleased(world),
+        ),
+        Check.of(
+            name="released_against_results",
+            title="检验不合格而放行 · released against the results",
+            unit="units",
+            findings=life.find_released_against_results(world),
+        ),
+        Check.of(
+            name="used_after_recall",
+            title="召回后仍使用 · used after a recall",
+            unit="units",
+            findings=life.find_used_after_recall(world),
+        ),
+        Check.of(
+            name="missed_by_recall",
+            title="召回遗漏 · missed by a recall",
+            unit="units",
+            findings=life.find_missed_by_recall(world),
         ),
     )
 

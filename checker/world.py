@@ -14,7 +14,16 @@ from functools import cached_property
 from typing import Any
 
 from checker.log import Coordinate, Log, Record
-from checker.rows import Facility, Line, Promise, Request, Rows, Unit
+from checker.rows import (
+    Facility,
+    Line,
+    Promise,
+    Request,
+    Result,
+    Rows,
+    Scan,
+    Unit,
+)
 from checker.sent import Sent
 
 INBOUND = (
@@ -99,11 +108,40 @@ class World:
         return found
 
     @cached_property
+    def steps(self) -> Mapping[str, list[tuple[str, str]]]:
+        """Unit id to its steps, from what to what, in the order in which its row was locked."""
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
+            found[row.subject].append((row.from_state, row.to_state))
+        return found
+
+    @cached_property
     def trails(self) -> Mapping[str, list[str]]:
         """Unit id to the states it was put in, in the order in which its row was locked."""
-        found: dict[str, list[str]] = defaultdict(list)
-        for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
-            found[row.subject].append(row.to_state)
+        return {unit_id: [became for _, became in steps] for unit_id, steps in self.steps.items()}
+
+    @cached_property
+    def results(self) -> Mapping[str, list[Result]]:
+        """Donation id to its laboratory results."""
+        found: dict[str, list[Result]] = defaultdict(list)
+        for row in self.rows.results:
+            found[row.donation_id].append(row)
+        return found
+
+    @cached_property
+    def recalled_at(self) -> Mapping[str, datetime]:
+        """Donation id to its first recall."""
+        found: dict[str, datetime] = {}
+        for row in sorted(self.rows.recalls, key=lambda recall: recall.recalled_at):
+            found.setdefault(row.donation_id, row.recalled_at)
+        return found
+
+    @cached_property
+    def scans(self) -> Mapping[str, list[Scan]]:
+        """Unit id to its accepted scans."""
+        found: dict[str, list[Scan]] = defaultdict(list)
+        for row in self.rows.scans:
+            found[row.unit_id].append(row)
         return found
 
     @cached_property

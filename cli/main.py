@@ -17,6 +17,7 @@ from cli.commands import (
     demo,
     dlq,
     doctor,
+    donation,
     keys,
     news,
     processes,
@@ -77,6 +78,7 @@ def root(
 _WORK = "调度 · Dispatch"
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
+app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)

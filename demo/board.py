@@ -65,6 +65,20 @@ class Given:
     volume_ml: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookBack:
+    """A donation as the gateway tells it after its recall.
+
+    Attributes:
+        units: Unit id to its status.
+        requests: Those whose patients received of the donor.
+    """
+
+    donation_id: str
+    units: Mapping[str, str]
+    requests: tuple[str, ...]
+
+
 @dataclass(kw_only=True)
 class RequestView:
     """A request as its newest decision tells it."""
@@ -86,6 +100,7 @@ class Board:
         calls: Call-out id to (station id, status).
         received: Unit id to the hospital that received it.
         donated: Unit id to what was given.
+        transfused: Units that a ward scanned at the bed.
         shared: Unit id to (giving station, receiving station), once arrived.
     """
 
@@ -108,9 +123,11 @@ class Board:
     stock: list[StockSample] = field(default_factory=list)
     received: dict[str, str] = field(default_factory=dict)
     donated: dict[str, Given] = field(default_factory=dict)
+    transfused: set[str] = field(default_factory=set)
     failed_tests: int = 0
     shared: dict[str, tuple[str, str]] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
+    look_back: LookBack | None = None
 
     def tell(self, at: datetime, kind: str, zh: str, en: str) -> None:
         """Add a line to the story."""

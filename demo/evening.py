@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from demo.actors.stations import tell_event_ids
-from demo.sending import Answer
+from demo.sending import Answer, tell_event_ids
 from demo.stage import Stage
 from models.errors import TransientError
-from models.events.stock import CountedUnit, StockCounted
+from models.events.stock import Attestation, CountedUnit, StockCounted
 
 _PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.1
+_RELEASED_BY = "质管科（合成）· quality control (synthetic)"
+"""Who attests that the stock of the evening before was released."""
 
 
 async def register(stage: Stage) -> None:
@@ -73,7 +74,12 @@ async def _count_stock(stage: Stage, station_id: str) -> None:
     answer = await stage.door("station", station_id).call(
         "POST",
         f"/v1/stations/{station_id}/stock",
-        body={"counted_at": counted_at.isoformat(), "units": rows},
+        body={
+            "counted_at": counted_at.isoformat(),
+            "units": rows,
+            "released_by": _RELEASED_BY,
+            "released_at": counted_at.isoformat(),
+        },
         idempotency_key=f"{station_id}-evening-count",
     )
     _note_count(stage, answer, station_id, counted)
@@ -84,6 +90,10 @@ def _note_count(stage: Stage, answer: Answer, station_id: str, counted: list[Cou
         station_id=station_id,
         counted_at=stage.scenario.at(-stage.scenario.stock.counted_before_h),
         units=tuple(counted),
+        attestation=Attestation(
+            released_by=_RELEASED_BY,
+            released_at=stage.scenario.at(-stage.scenario.stock.counted_before_h),
+        ),
     )
     for event_id in tell_event_ids(answer):
         stage.sent.note(

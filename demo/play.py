@@ -12,6 +12,7 @@ from collections.abc import Callable
 from demo.actors.disaster import run_disaster_feed
 from demo.actors.donors import Notifier
 from demo.actors.hospitals import DecisionWatch, run_hospitals
+from demo.actors.lookback import run_look_back
 from demo.actors.neighbours import Neighbour, run_neighbours
 from demo.actors.observer import Observer
 from demo.actors.stations import StationStaff
@@ -95,6 +96,7 @@ async def _work(
     errands.create_task(run_disaster_feed(stage))
     errands.create_task(run_hospitals(stage, planned, watch))
     errands.create_task(run_vandals(stage, planned))
+    errands.create_task(run_look_back(stage))
     await stage.sleep_until(stage.scenario.at(stage.scenario.timeline.ends_after_h))
     stage.curtain.set()
     await _settle(stage)

@@ -19,8 +19,9 @@ from typing import Any
 
 from checker import Report
 from demo.actors.vandals import EXPECTED_CODES
-from demo.board import percentile
+from demo.board import Board, percentile
 from demo.stage import Stage
+from models.units import UnitStatus
 
 SOURCES = ("stock", "donor", "neighbour")
 
@@ -112,7 +113,17 @@ def _list_demanded(stage: Stage) -> list[Figure]:
         _exactly("flawed_donors_called", flawed_called, "donors", goal=0),
         _exactly("unexpected_answers", len(stage.refused.lines), "answers", goal=0),
         _exactly("nagqu_staff_ml", staff_ml, "ml", goal=STAFF_GAVE_ML),
+        _exactly("look_backs", _count_look_backs(board), "recalls", goal=1),
     ]
+
+
+def _count_look_backs(board: Board) -> int:
+    """Count a look-back that froze every unit that is left and found at least one patient."""
+    seen = board.look_back
+    if seen is None or not seen.requests:
+        return 0
+    ended = {UnitStatus.RECALLED, UnitStatus.TRANSFUSED, UnitStatus.DISCARDED, UnitStatus.SPLIT}
+    return int(all(status in ended for status in seen.units.values()))
 
 
 def _list_told(stage: Stage) -> list[Figure]:

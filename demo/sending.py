@@ -207,3 +207,10 @@ def _read(response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         return response.json()
     except ValueError:
         return response.text
+
+
+def tell_event_ids(answer: Answer) -> list[str]:
+    """Return the event ids that the gateway answered with; none if it refused."""
+    if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
+        return [str(event_id) for event_id in answer.body["event_ids"]]
+    return []

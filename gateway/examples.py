@@ -119,6 +119,48 @@ CHANGE: Examples = {
         },
     },
 }
+_RESULT = {
+    "result_id": "W1234-25-000018-hbsag-1",
+    "test": "hbsag",
+    "outcome": "nonreactive",
+    "method": "ELISA",
+    "run_id": "plate-20250107-03",
+    "performed_at": "2025-01-07T08:40:00+08:00",
+    "performed_by": "laboratory",
+}
+_GROUPING = {
+    "result_id": "W1234-25-000018-group-1",
+    "test": "grouping",
+    "group": "O+",
+    "method": "microplate",
+    "run_id": "plate-20250107-04",
+    "performed_at": "2025-01-07T08:50:00+08:00",
+    "performed_by": "laboratory",
+}
+RESULTS = _one("两项结果 · two results", {"results": [_RESULT, _GROUPING]})
+SPLIT = _one(
+    "一袋全血 · one bag",
+    {
+        "unit_id": "W1234-25-000018-WB",
+        "components": [
+            {
+                "unit_id": "W1234-25-000018-RC",
+                "component": "red_cells",
+                "volume_ml": 200,
+                "traits": {"leukoreduced": True},
+            },
+            {
+                "unit_id": "W1234-25-000018-FP",
+                "component": "fresh_frozen_plasma",
+                "volume_ml": 150,
+            },
+        ],
+    },
+)
+RECALL = _one(
+    "献血后告知 · post-donation information",
+    {"reason": "post-donation information", "recalled_by": "quality control"},
+)
 DONORS = _one(
     "名册 · a register",
     {

@@ -46,6 +46,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "request_of_other_hospital": 404,
     "call_out_unknown": 404,
     "shortage_unknown": 404,
+    "donation_unknown": 404,
     "api_key_unknown": 404,
     "method_not_allowed": 405,
     "request_ended": 409,

@@ -24,6 +24,7 @@ from gateway.parts import GatewayParts
 from gateway.submitting import Submitter
 from gateway.waiting import Wakes, follow
 from models.errors import TransientError
+from streams.store.donation_reading import PgDonationReading
 from streams.store.donors import PgDonors
 from streams.store.feed import PgFeed
 from streams.store.keys import PgKeys
@@ -45,6 +46,7 @@ class Gateway:
         self.metrics = GatewayMetrics()
         self.wakes = Wakes()
         self.reading = PgReading(parts.database, parts.clock)
+        self.donations = PgDonationReading(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.accepted = Accepted(monotonic=parts.monotonic)

@@ -52,15 +52,24 @@ def _replay_request(
     for decision in sorted(decisions, key=lambda one: int(one["version"])):
         at = parse_instant(decision["decided_at"])
         for told in _list_given_up(decision, bound, reports):
-            yield told.unit_id, _bind(told, begins_at=bound.pop(told), ends_at=at)
+            yield told.unit_id, _bind(told, bound.pop(told), at, reports)
         for told in _list_told(decision):
             bound.setdefault(told, at)
     for told, begun_at in bound.items():
-        yield told.unit_id, _bind(told, begins_at=begun_at, ends_at=None)
+        yield told.unit_id, _bind(told, begun_at, None, reports)
 
 
-def _bind(told: _Told, *, begins_at: datetime, ends_at: datetime | None) -> Binding:
-    return Binding(holder=told.promise_id, begins_at=begins_at, ends_at=ends_at)
+def _bind(told: _Told, begins_at: datetime, ends_at: datetime | None, reports: Reports) -> Binding:
+    """Bind a unit until its request lets it go, or until it comes back."""
+    came_back_at = _came_back(told.unit_id, begins_at, reports)
+    ends = [at for at in (ends_at, came_back_at) if at is not None]
+    return Binding(holder=told.promise_id, begins_at=begins_at, ends_at=min(ends, default=None))
+
+
+def _came_back(unit_id: str, since: datetime, reports: Reports) -> datetime | None:
+    """When a unit that was on its way came back; None if it did not."""
+    back = (at for what, at in reports.get(unit_id, ()) if what == "returned" and at >= since)
+    return min(back, default=None)
 
 
 def _list_given_up(
@@ -126,7 +135,7 @@ def _replay_transfers(world: World, reports: Reports) -> Iterator[tuple[str, Bin
             ends = [
                 at
                 for what, at in reports.get(unit_id, ())
-                if at >= begins_at and what in {"received", "discarded"}
+                if at >= begins_at and what in {"received", "returned", "discarded"}
             ]
             if transfer_id in ended:
                 ends.append(ended[transfer_id])
@@ -140,7 +149,7 @@ def _read_reports(world: World) -> Reports:
         if record.coordinate in world.quarantined.coordinates:
             continue
         body = record.body if isinstance(record.body, dict) else {}
-        if body.get("change") in {"issued", "received", "discarded"}:
+        if body.get("change") in {"issued", "received", "returned", "discarded"}:
             happened_at = parse_instant(str(body["happened_at"]))
             found[str(body.get("unit_id"))].append((str(body["change"]), happened_at))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.actors.stations import tell_event_ids
+from demo.sending import tell_event_ids
 from demo.stage import Stage
 from models.alerts import Alert, AlertKind
 from models.events.alerts import AlertReceived

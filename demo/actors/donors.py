@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
 
-from demo.actors.stations import StationStaff, tell_event_ids, tell_results
+from demo.actors.stations import StationStaff
 from demo.board import Given
 from demo.chance import draw
+from demo.sending import tell_event_ids
 from demo.shapes import Answers
 from demo.stage import Stage
 from models.components import Component
@@ -136,14 +137,9 @@ class Notifier:
             station_id=donor.station_id, staff=donor.staff, volume_ml=volume_ml
         )
         await stage.sleep(plan.tests_s)
-        staff = self._staff[donor.station_id]
-        if is_clear:
-            results = tell_results(donor.group, is_clear=True)
-            await staff.change(unit_id, "released", results=results)
-        else:
+        if not is_clear:
             stage.board.failed_tests += 1
-            reason = "检测不合格（合成）· reactive in serology (synthetic)"
-            await staff.change(unit_id, "discarded", reason=reason)
+        await self._staff[donor.station_id].test(donation_id, donor.group, is_clear=is_clear)
 
     async def _is_stood_down(self, call: CallOut, seconds: float) -> bool:
         """Wait so many simulated seconds; return True if the call was ended meanwhile."""

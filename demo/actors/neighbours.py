@@ -12,9 +12,9 @@ import asyncio
 from datetime import timedelta
 from math import ceil
 
-from demo.actors.stations import tell_event_ids
 from demo.chance import draw
 from demo.scenario import Scenario
+from demo.sending import tell_event_ids
 from demo.stage import Stage
 from models.components import Component
 from models.envelope import Envelope

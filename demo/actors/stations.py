@@ -13,9 +13,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from demo.actors.laboratory import tell_results
 from demo.chance import draw
 from demo.feed import follow_events
-from demo.sending import Answer
+from demo.sending import Answer, tell_event_ids
 from demo.stage import Stage
 from models.decisions import Decision
 from models.events.requests import RequestDecided
@@ -25,6 +26,9 @@ from models.shortages import Transfer
 
 _PICK_MIN_S = 240
 _PICK_MAX_S = 900
+_HANG_MIN_S = 900
+_HANG_MAX_S = 3600
+"""From the hand-over at the hospital to the scan at the bed; by judgement."""
 _MORNING_H = -0.25
 """The night's tests come back a quarter of an hour before the earthquake."""
 
@@ -73,9 +77,12 @@ class StationStaff:
         await self._stage.sleep_until(self._stage.scenario.at(_MORNING_H))
         for counted in self._stage.stock:
             if counted.unit.station_id == self._station_id and not counted.released:
-                await self.change(
-                    counted.unit.unit_id, "released", results=_clear(counted.unit.group)
-                )
+                unit = counted.unit
+                await self.test(unit.donation_id, unit.group, is_clear=True)
+
+    async def test(self, donation_id: str, group: str, *, is_clear: bool) -> None:
+        """Have a donation tested; the system releases or discards its units by the results."""
+        await tell_results(self._stage, self._station_id, donation_id, group, is_clear=is_clear)
 
     async def change(
         self, unit_id: str, change: str, *, station_id: str = "", **fields: object
@@ -117,6 +124,9 @@ class StationStaff:
             for unit_id, epoch in units:
                 await self.change(unit_id, "received", epoch=epoch)
                 stage.board.received[unit_id] = decision.hospital_id
+            await stage.sleep(chance.randint(_HANG_MIN_S, _HANG_MAX_S))
+            for unit_id, epoch in units:
+                await transfuse(stage, decision.hospital_id, unit_id, epoch)
         finally:
             stage.busy -= 1
 
@@ -153,7 +163,8 @@ class StationStaff:
         mine = [pick for pick in held if pick not in self._picked]
         self._picked.update(mine)
         for unit_id, epoch in mine:
-            await self.change(unit_id, "issued", epoch=epoch)
+            for step in ("picked", "issued", "departed"):
+                await self.change(unit_id, step, epoch=epoch)
         return mine
 
 
@@ -162,17 +173,31 @@ def _list_held(detail: Mapping[str, Any]) -> list[Picked]:
     return [(one["unit_id"], one["epoch"]) for one in promises if one["status"] == "held"]
 
 
-def _clear(group: str) -> dict[str, object]:
-    return {"serology_nonreactive": True, "nat_nonreactive": True, "group": group}
-
-
-def tell_results(group: str, *, is_clear: bool) -> dict[str, object]:
-    """Return test results of a donation; one that fails is reactive in serology."""
-    return {**_clear(group), "serology_nonreactive": is_clear}
-
-
-def tell_event_ids(answer: Answer) -> list[str]:
-    """Return the event ids that the gateway answered with; none if it refused."""
-    if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
-        return [str(event_id) for event_id in answer.body["event_ids"]]
-    return []
+async def transfuse(stage: Stage, hospital_id: str, unit_id: str, epoch: int) -> None:
+    """The ward scans the unit at the bed, under the hospital's own key."""
+    happened_at = stage.clock.now().isoformat()
+    body = {
+        "unit_id": unit_id,
+        "change": "transfused",
+        "happened_at": happened_at,
+        "epoch": epoch,
+        "done_by": "ward (synthetic)",
+    }
+    answer = await stage.door("hospital", hospital_id).call(
+        "POST",
+        f"/v1/hospitals/{hospital_id}/stock/changes",
+        body=body,
+        idempotency_key=f"{unit_id}-transfused-{epoch}",
+    )
+    station_id = stage.scenario.get_hospital(hospital_id).hospital.station_id
+    event = StockChanged.model_validate({**body, "station_id": station_id})
+    stage.board.transfused.add(unit_id)
+    for event_id in tell_event_ids(answer):
+        stage.sent.note(
+            event_id=event_id,
+            source=f"hospital/{hospital_id}",
+            event_type=event.TYPE,
+            subject=unit_id,
+            accepted=answer.is_accepted,
+            body=event.model_dump(mode="json", exclude_none=True),
+        )

@@ -28,6 +28,7 @@ from streams.store.keys import KeyScope
 router = APIRouter(tags=["stock"])
 
 Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.DISPATCHER))
 ]
@@ -186,6 +187,34 @@ async def change_stock(
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=station_id)
     return await publish(request, [event], source=f"station/{station_id}")
+
+
+@router.post(
+    "/v1/hospitals/{hospital_id}/stock/changes",
+    summary="医院对一袋血的记录 · What a hospital did with one unit",
+    description=(
+        "收到、输注、退回、报废；只能记录发给本院患者的血袋 · received, transfused, returned, "
+        "discarded; only units that went to its own patients."
+    ),
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
+)
+async def change_at_hospital(
+    hospital_id: Identifier,
+    request: Request,
+    principal: Ward,
+    change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
+) -> Response:
+    principal.ensure_speaks_for(hospital_id)
+    directories = get_gateway(request).directories
+    hospital = directories.current().hospitals.get(hospital_id)
+    hospital = hospital or (await directories.refresh()).hospitals.get(hospital_id)
+    if hospital is None:
+        raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
+    fields = dict(change)
+    fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
+    event = validate(StockChanged, fields, station_id=hospital.station_id)
+    return await publish(request, [event], source=f"hospital/{hospital_id}")
 
 
 def _tell_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -110,7 +110,8 @@ class RecallNotified(EventData):
     """What one holder must take out of use, and which of its patients received of the donation.
 
     Attributes:
-        holder_id: The station or hospital that has the units; the notice is for it alone.
+        holder_id: The station or hospital that has the units. Who supplies that hospital may read
+            the notice as well; nobody else.
         station_id: The station itself, or the one that supplies the hospital.
         units: Frozen now: to be set aside, and destroyed or sent back.
         transfused: Not to be found any more: these requests' patients are looked back to.

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from gateway import examples
 from gateway.app import create_app
 from gateway.parts import GatewayParts
+from gateway.routes.donations import NewRecall, NewResults, NewSplit
 from gateway.routes.donors import NewAnswer
 from gateway.routes.facilities import Routes
 from gateway.routes.shortages import NewOffer
@@ -132,6 +133,9 @@ def test_examples_of_framework_bodies_are_valid() -> None:
         (NewAnswer, examples.ANSWER),
         (NewOffer, examples.OFFER),
         (NewStockChange, examples.CHANGE),
+        (NewResults, examples.RESULTS),
+        (NewSplit, examples.SPLIT),
+        (NewRecall, examples.RECALL),
         (Station, examples.STATION),
         (Hospital, examples.HOSPITAL),
         (Routes, examples.ROUTES),

@@ -76,10 +76,12 @@ async def test_stock_is_imported_and_a_request_decided(system: System, tmp_path:
     collected = datetime.now(UTC) - timedelta(days=2)
     rows = [
         f"W1-{number},D1-{number},red_cells,A+,200,{collected.isoformat()},"
-        f"{(collected + timedelta(days=30)).isoformat()},yes"
+        f"{(collected + timedelta(days=30)).isoformat()},yes,"
+        f"quality,{collected.isoformat()}"
         for number in range(3)
     ]
-    head = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,released"
+    head = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,released,"
+    head += "released_by,released_at"
     file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
     assert (await system.xuelian("stock", "import", "shigatse", file)).exit_code == 0
     await wait_for_units(system, 3)

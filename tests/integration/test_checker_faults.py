@@ -91,6 +91,8 @@ def test_every_check_has_a_fault() -> None:
         "decisions_unknown", "promised_twice", "promise_mismatch", "over_promised", "incompatible",
         "expired_before_arrival", "quarantined_promised", "ineligible_calls", "donors_called_twice",
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",
+        "moved_against_life", "issued_unreleased", "released_against_results", "used_after_recall",
+        "missed_by_recall",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only
 

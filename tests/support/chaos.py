@@ -29,6 +29,7 @@ _GROUPS = tuple(BloodGroup)
 _UNIT_COLUMNS = (
     "unit_id", "donation_id", "station_id", "component", "blood_group", "volume_ml", "collected_at",
     "expires_at", "traits", "status", "source", "released_at",
+    "attested_by",
 )  # fmt: skip
 
 
@@ -71,7 +72,7 @@ async def lay_out(dsn: str, *, units: int) -> None:
             f"{station.station_id}-{at}-{number}", f"d-{station.station_id}-{at}-{number}",
             station.station_id, Component.RED_CELLS.value, group.value, 200,
             now - timedelta(days=2), now + timedelta(days=10, seconds=number), "{}", "available",
-            "stock", now - timedelta(days=1),
+            "stock", now - timedelta(days=1), "chaos",
         )
         for station in (SHIGATSE, LHASA)
         for at, group in enumerate(_GROUPS)

@@ -13,6 +13,7 @@ from typing import Any
 
 from models.patients import Patient, Sex
 from models.requests import Priority
+from tests.support.faults_life import LIFE_FAULTS
 from tests.support.seeding import Placed, Seed, minutes
 from tests.support.seeding_acts import call, decide, promise, request, unit
 
@@ -316,4 +317,5 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("ids_reused", "a sender's", reuse_sender_id),
     ("outbox_left", "unpublished", leave_in_outbox),
     ("outbox_unpublished", "marked and not there", mark_unsent),
+    *LIFE_FAULTS,
 )

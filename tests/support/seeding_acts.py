@@ -45,6 +45,7 @@ def unit(seed: Seed, unit_id: str, **changes: object) -> None:
         "status": "available",
         "source": "stock",
         "released_at": minutes(-1440),
+        "attested_by": "seed",
     }
     seed.rows["units"].append(row | changes)
 
@@ -193,8 +194,11 @@ def promise(
             "hold_until": at + timedelta(hours=4),
         }
     )
-    row |= {"status": "reserved", "epoch": epoch}
-    trail(seed, unit_id, "reserved", at=at)
+    row["epoch"] = epoch
+    # A unit that is promised once too often: its own row and the audit know only of the first.
+    if row["status"] == "available":
+        row["status"] = "reserved"
+        trail(seed, unit_id, "reserved", at=at)
     return ReservedUnit(
         promise_id=f"{unit_id}.e{epoch}",
         unit_id=unit_id,
@@ -235,11 +239,13 @@ def end_promise(seed: Seed, unit_id: str, *, status: str, at: float) -> None:
 
 
 def trail(seed: Seed, unit_id: str, to_state: str, *, at: datetime) -> None:
+    """One more step in the audit, from where the unit's last one ended."""
+    before = [row["to_state"] for row in seed.rows["audit"] if row["subject"] == unit_id]
     seed.rows["audit"].append(
         {
             "subject_kind": "unit",
             "subject": unit_id,
-            "from_state": "",
+            "from_state": before[-1] if before else "available",
             "to_state": to_state,
             "why": "seed",
             "caused_by": "seed",

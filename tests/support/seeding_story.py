@@ -44,8 +44,10 @@ from tests.support.seeding_acts import (
     end_promise,
     promise,
     request,
+    trail,
     unit,
 )
+from tests.support.seeding_life import add_life
 
 
 def build_world() -> Seed:
@@ -63,6 +65,7 @@ def build_world() -> Seed:
     _mutual_aid(seed)
     _reserve(seed)
     _messages_on_their_way(seed)
+    add_life(seed)
     # A relay that died before it could note what it had sent sends it again.
     repeated = next(record for record in seed.records if record.topic == "blood.decisions.v1")
     seed.records.append(repeated)
@@ -109,6 +112,8 @@ def _requests(seed: Seed) -> None:
     for unit_id in ("o1", "o2", "o3", "o4"):
         end_promise(seed, unit_id, status="received", at=50)
         seed.row("units", unit_id=unit_id)["status"] = "received"
+        trail(seed, unit_id, "issued", at=minutes(20))
+        trail(seed, unit_id, "received", at=minutes(50))
     decide(seed, "r-fulfilled", at=50, outcome=Outcome.FULFILLED)
 
     request(seed, "r-cancelled", adult, at=4, quantity=1)
@@ -253,6 +258,9 @@ def _mutual_aid(seed: Seed) -> None:
     )
     seed.take_in(arrived, event_id="e-arrived", source=f"station/{STATION}", at=minutes(40))
     end_promise(seed, "u5", status="received", at=40)
+    seed.row("units", unit_id="u5")["status"] = "available"
+    trail(seed, "u5", "issued", at=minutes(20))
+    trail(seed, "u5", "available", at=minutes(40))
     adult = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
     request(seed, "r-served", adult, at=41, quantity=1)
     decide(seed, "r-served", at=41, units=["u5"])

@@ -142,7 +142,10 @@ def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
 
 
 def twice(first_ended_at: float, *states: str) -> int:
-    trail = [Step(audit_id=at, subject="u1", to_state=state) for at, state in enumerate(states)]
+    trail = [
+        Step(audit_id=at, subject="u1", from_state="", to_state=state)
+        for at, state in enumerate(states)
+    ]
     rows = Rows(promises=[promise(1, 1, first_ended_at), promise(2, 5, None)], trail=trail)
     return len(list(find_promised_twice(World(rows=rows))))
 
@@ -158,15 +161,20 @@ def test_a_moment_of_clock_skew_is_excused_by_the_audit_and_by_nothing_else() ->
 def quarantined(released_at: float, *states: str) -> int:
     unit = Unit(
         unit_id="u1",
+        donation_id="d1",
         component="red_cells",
         blood_group="A+",
+        attested_by="quality",
         collected_at=minutes(-60),
         expires_at=minutes(6000),
         released_at=minutes(released_at),
         status="reserved",
         traits={},
     )
-    trail = [Step(audit_id=at, subject="u1", to_state=state) for at, state in enumerate(states)]
+    trail = [
+        Step(audit_id=at, subject="u1", from_state="", to_state=state)
+        for at, state in enumerate(states)
+    ]
     rows = Rows(units=[unit], promises=[promise(1, 1, None)], trail=trail)
     return len(list(find_quarantined(World(rows=rows))))
 

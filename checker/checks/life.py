@@ -1,0 +1,103 @@
+"""Whether every unit lived as it may: each step allowed, released by its tests, frozen by recall.
+
+Judged from the audit, the results, the recalls and the scans; the engine's own table of moves is
+not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+
+from checker.life import BIRTHS, LEFT_STATION, NEEDED_TESTS, NEXT, STILL_THERE
+from checker.report import Finding
+from checker.rows import Result, Unit
+from checker.world import World
+
+
+def find_moved_against_life(world: World) -> Iterator[Finding]:
+    """Steps that do not follow each other, or that no unit may make."""
+    for unit_id, steps in world.steps.items():
+        told = _find_wrong(steps)
+        unit = world.units.get(unit_id)
+        if told is None and unit is not None and steps[-1][1] != unit.status:
+            told = f"记录止于 {steps[-1][1]}，现为 {unit.status} · audit ends otherwise"
+        if told is not None:
+            yield Finding(subject=unit_id, told=told)
+
+
+def _find_wrong(steps: Sequence[tuple[str, str]]) -> str | None:
+    for was, became in steps:
+        allowed = NEXT.get(was, frozenset()) if was else BIRTHS
+        if became not in allowed:
+            return f"{was or '–'} → {became} 不允许 · is no step"
+    for (_, became), (was, _) in pairwise(steps):
+        if became != was:
+            return f"{became} 之后从 {was} 开始 · does not follow"
+    return None
+
+
+def find_issued_unreleased(world: World) -> Iterator[Finding]:
+    """Units that left their station without ever having been released to stock."""
+    for unit in world.rows.units:
+        trail = world.trails.get(unit.unit_id, [])
+        left = unit.status in LEFT_STATION or bool(LEFT_STATION & set(trail))
+        if left and unit.released_at is None:
+            told = f"{unit.status}，从未放行 · never released"
+            yield Finding(subject=unit.unit_id, told=told)
+        elif left and trail and trail[0] in {"collected", "quarantined"}:
+            first = min(trail.index(state) for state in LEFT_STATION if state in trail)
+            if "available" not in trail[:first]:
+                told = "从隔离直接发出 · left straight from quarantine"
+                yield Finding(subject=unit.unit_id, told=told)
+
+
+def find_released_against_results(world: World) -> Iterator[Finding]:
+    """Units that we released while a result was missing, reactive, or of another group."""
+    for unit in world.rows.units:
+        if unit.released_at is None or unit.attested_by is not None:
+            continue
+        told = _find_against(world.results.get(unit.donation_id, ()), unit, unit.released_at)
+        if told:
+            yield Finding(subject=unit.unit_id, told=told)
+
+
+def _find_against(results: Sequence[Result], unit: Unit, released_at: datetime) -> str:
+    """What was known at the release and forbade it; empty if nothing was."""
+    known = [one for one in results if one.recorded_at <= released_at]
+    corrected = {one.supersedes for one in known}
+    counting = [one for one in known if one.result_id not in corrected and one.outcome != "invalid"]
+    missing = sorted(NEEDED_TESTS - {one.test for one in counting})
+    if missing:
+        return f"缺 {', '.join(missing)} · missing"
+    for one in counting:
+        if one.outcome == "reactive":
+            return f"{one.result_id}: {one.test} 有反应 · reactive"
+        if one.test == "grouping" and one.blood_group != unit.blood_group:
+            return f"{one.result_id}: {one.blood_group} ≠ {unit.blood_group}"
+    return ""
+
+
+def find_used_after_recall(world: World) -> Iterator[Finding]:
+    """Units of a recalled donation that were promised, scanned onwards or released afterwards."""
+    for unit in world.rows.units:
+        recalled_at = world.recalled_at.get(unit.donation_id)
+        if recalled_at is None:
+            continue
+        for promise in world.promises_of_units.get(unit.unit_id, ()):
+            if promise.held_at > recalled_at:
+                told = f"{promise.promise_id}: 召回后许出 · promised after the recall"
+                yield Finding(subject=unit.unit_id, told=told)
+        for scan in world.scans.get(unit.unit_id, ()):
+            if scan.recorded_at > recalled_at and scan.change != "discarded":
+                told = f"召回后 {scan.change} · after the recall"
+                yield Finding(subject=unit.unit_id, told=told)
+
+
+def find_missed_by_recall(world: World) -> Iterator[Finding]:
+    """Bags of a recalled donation that are not frozen, its components included."""
+    for unit in world.rows.units:
+        if unit.donation_id in world.recalled_at and unit.status in STILL_THERE:
+            told = f"{unit.donation_id}: 仍为 {unit.status} · still {unit.status}"
+            yield Finding(subject=unit.unit_id, told=told)

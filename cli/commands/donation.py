@@ -1,0 +1,115 @@
+"""`xuelian donation`: results, splitting, recall, and everything known of one donation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import JsonOption, Output
+
+app = typer.Typer(no_args_is_help=True, help="献血 · Donations: show, results, split, recall.")
+
+StationArgument = Annotated[str, typer.Argument(help="血站 · station", show_default=False)]
+DonationArgument = Annotated[str, typer.Argument(help="献血编号 · donation id", show_default=False)]
+FileOption = Annotated[
+    Path,
+    typer.Option("--file", help="JSON，- 为标准输入 · the body", show_default=False),
+]
+
+
+@app.command()
+def show(donation_id: DonationArgument, *, as_json: JsonOption = False) -> None:
+    """显示血袋、结果、召回和受血申请 · Show units, results, recalls and who received.
+
+    例 · Example:
+      xuelian donation show W1234-25-000017
+    """
+    from cli.donations import print_donation  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out = Output(as_json=as_json)
+    answer = _call("GET", f"/v1/donations/{donation_id}")
+    out.document(answer)
+    print_donation(out, answer)
+
+
+@app.command()
+def results(
+    station: StationArgument,
+    donation_id: DonationArgument,
+    *,
+    file: FileOption,
+    as_json: JsonOption = False,
+) -> None:
+    """报告检验结果；全部合格即放行 · Report results; when all are clear the units are released.
+
+    文件 · The file: {"results": [{"result_id": …, "test": "hbsag", "outcome": "nonreactive", …}]}
+
+    例 · Example:
+      xuelian donation results shigatse W1234-25-000017 --file results.json
+    """
+    from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+
+    _send(station, donation_id, "results", read_json_file(file), as_json=as_json)
+
+
+@app.command()
+def split(
+    station: StationArgument,
+    donation_id: DonationArgument,
+    *,
+    file: FileOption,
+    as_json: JsonOption = False,
+) -> None:
+    """记录全血分离 · Record what was made of a bag of whole blood.
+
+    文件 · The file: {"unit_id": …, "components": [{"unit_id": …, "component": …, "volume_ml": …}]}
+
+    例 · Example:
+      xuelian donation split shigatse W1234-25-000017 --file split.json
+    """
+    from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+
+    _send(station, donation_id, "split", read_json_file(file), as_json=as_json)
+
+
+@app.command()
+def recall(
+    station: StationArgument,
+    donation_id: DonationArgument,
+    *,
+    reason: Annotated[
+        str, typer.Option(help="为什么，不写献血者信息 · why", prompt="原因 · reason")
+    ],
+    by: Annotated[
+        str, typer.Option(help="谁负责 · who answers for it", prompt="负责人 · recalled by")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """召回：冻结全部血袋并通知持有者 · Recall: freeze every unit and tell whoever holds one.
+
+    例 · Example:
+      xuelian donation recall shigatse W1234-25-000017 --reason "献血后告知" --by "质管科"
+    """
+    body = {"reason": reason, "recalled_by": by}
+    _send(station, donation_id, "recall", body, as_json=as_json)
+
+
+def _send(
+    station: str, donation_id: str, what: str, body: dict[str, Any], *, as_json: bool
+) -> None:
+    out = Output(as_json=as_json)
+    answer = _call("POST", f"/v1/stations/{station}/donations/{donation_id}/{what}", json=body)
+    out.document(answer)
+    out.say(
+        f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: xuelian donation show {donation_id}"
+    )
+
+
+def _call(method: str, path: str, *, json: object = None) -> dict[str, Any]:
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+    with GatewayClient(load_settings()) as gateway:
+        return gateway.call(method, path, json=json)

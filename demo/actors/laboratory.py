@@ -1,0 +1,68 @@
+"""The laboratory of a station: it tests what was given and tells each result by itself.
+
+What fails is reactive in two runs; the system then discards the units, nobody else does.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from demo.sending import tell_event_ids
+from demo.stage import Stage
+from models.events.donations import DonationTested
+from models.testing import TESTING_RULES, LabResult, LabTest
+
+_METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "microplate"}
+
+
+def make_results(
+    donation_id: str, group: str, *, is_clear: bool, at: datetime
+) -> tuple[LabResult, ...]:
+    """Make the results of one donation; one that fails is reactive for HBsAg, twice."""
+    found: list[dict[str, Any]] = []
+    for test, _ in TESTING_RULES.needed:
+        fails = test is LabTest.HBSAG and not is_clear
+        told = (
+            {"group": group}
+            if test is LabTest.GROUPING
+            else {"outcome": "reactive" if fails else "nonreactive"}
+        )
+        runs = range(1, 3 if fails else 2)
+        found += [{"test": test, "run": run, **told} for run in runs]
+    return tuple(
+        LabResult.model_validate(
+            {
+                **{name: value for name, value in one.items() if name != "run"},
+                "result_id": f"{donation_id}-{one['test']}-{one['run']}",
+                "method": _METHODS.get(one["test"], "ELISA"),
+                "run_id": f"run-{donation_id}-{one['run']}",
+                "performed_at": at,
+                "performed_by": "laboratory (synthetic)",
+            }
+        )
+        for one in found
+    )
+
+
+async def tell_results(
+    stage: Stage, station_id: str, donation_id: str, group: str, *, is_clear: bool
+) -> None:
+    """Tell the gateway the results of a donation, and note each as sent."""
+    results = make_results(donation_id, group, is_clear=is_clear, at=stage.clock.now())
+    answer = await stage.door("station", station_id).call(
+        "POST",
+        f"/v1/stations/{station_id}/donations/{donation_id}/results",
+        body={"results": [one.model_dump(mode="json", exclude_none=True) for one in results]},
+        idempotency_key=f"{donation_id}-results",
+    )
+    for event_id, result in zip(tell_event_ids(answer), results, strict=True):
+        event = DonationTested(station_id=station_id, donation_id=donation_id, result=result)
+        stage.sent.note(
+            event_id=event_id,
+            source=f"station/{station_id}",
+            event_type=event.TYPE,
+            subject=donation_id,
+            accepted=answer.is_accepted,
+            body=event.model_dump(mode="json", exclude_none=True),
+        )

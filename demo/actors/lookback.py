@@ -1,0 +1,87 @@
+"""One look-back: a donor of the day before calls in sick, and the station recalls the donation.
+
+Takes a unit that was transfused, recalls its donation, and asks the gateway what became of
+every unit and who received of it. What it saw is kept on the board; the results judge it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from demo.board import LookBack
+from demo.sending import tell_event_ids
+from demo.stage import Stage
+from models.events.donations import DonationRecalled
+
+_AFTER_H = 5.0
+"""By then the first patients had their blood, also in a shortened day."""
+_LOOKS = 100
+_LOOK_EVERY_REAL_S = 0.1
+_REASON = "献血者次日发热（合成）· donor fell ill the next day (synthetic)"
+
+
+async def run_look_back(stage: Stage) -> None:
+    """Recall the donation of the first unit, by its name, that a patient had by then."""
+    await stage.sleep_until(stage.scenario.at(_AFTER_H))
+    stage.busy += 1
+    try:
+        known = {one.unit.unit_id: one.unit for one in stage.stock}
+        used = sorted(known.keys() & stage.board.transfused)
+        if not used:
+            return
+        unit = known[used[0]]
+        # A unit that came from a neighbour is its receiver's now.
+        station_id = stage.board.shared.get(unit.unit_id, ("", unit.station_id))[1]
+        await _recall(stage, station_id, unit.donation_id)
+        await _look(stage, station_id, unit.donation_id)
+    finally:
+        stage.busy -= 1
+
+
+async def _recall(stage: Stage, station_id: str, donation_id: str) -> None:
+    recalled_at = stage.clock.now()
+    body = {
+        "recall_id": f"recall-{donation_id}",
+        "reason": _REASON,
+        "recalled_by": "quality control (synthetic)",
+        "recalled_at": recalled_at.isoformat(),
+    }
+    answer = await stage.door("station", station_id).call(
+        "POST",
+        f"/v1/stations/{station_id}/donations/{donation_id}/recall",
+        body=body,
+        idempotency_key=f"{donation_id}-recall",
+    )
+    event = DonationRecalled.model_validate(
+        {**body, "station_id": station_id, "donation_id": donation_id}
+    )
+    for event_id in tell_event_ids(answer):
+        stage.sent.note(
+            event_id=event_id,
+            source=f"station/{station_id}",
+            event_type=event.TYPE,
+            subject=donation_id,
+            accepted=answer.is_accepted,
+            body=event.model_dump(mode="json", exclude_none=True),
+        )
+    zh, en = stage.scenario.get_names(station_id)
+    stage.board.tell(
+        recalled_at,
+        "request",
+        f"{zh}召回献血 {donation_id}",
+        f"{en} recalls donation {donation_id}",
+    )
+
+
+async def _look(stage: Stage, station_id: str, donation_id: str) -> None:
+    """Ask until the recall is known, and keep what is told."""
+    for _ in range(_LOOKS):
+        answer = await stage.door("station", station_id).call("GET", f"/v1/donations/{donation_id}")
+        if answer.body["recalls"]:
+            stage.board.look_back = LookBack(
+                donation_id=donation_id,
+                units={one["unit_id"]: one["status"] for one in answer.body["units"]},
+                requests=tuple(one["request_id"] for one in answer.body["recipients"]),
+            )
+            return
+        await asyncio.sleep(_LOOK_EVERY_REAL_S)

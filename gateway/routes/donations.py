@@ -1,0 +1,193 @@
+"""Donations: laboratory results, splitting, recall, and everything known of one donation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.access import Principal, allow
+from gateway.bodies import validate
+from gateway.documents import problems as documented
+from gateway.events_in import publish, settle_moment
+from gateway.examples import RECALL, RESULTS, SPLIT
+from gateway.rendering import explain_reason, to_response
+from gateway.runtime import get_gateway
+from models.base import Identifier, Instant, Line, Value, derive_id
+from models.errors import DomainRefusal
+from models.events.donations import (
+    DonationRecalled,
+    DonationSplit,
+    DonationTested,
+    MadeComponent,
+)
+from models.groups import BloodGroup
+from models.testing import LabResult
+from streams.matching.release import decide_release
+from streams.store.keys import KeyScope
+
+router = APIRouter(tags=["donations"])
+
+Laboratory = Annotated[Principal, Depends(allow(KeyScope.STATION))]
+Caller = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"description": "已受理 · accepted"},
+    **documented(400, 422),
+}
+
+
+class NewResults(Value):
+    """Results of one donation; each becomes an event of its own."""
+
+    results: tuple[LabResult, ...] = Field(min_length=1, max_length=20)
+
+
+class NewSplit(Value):
+    """What was made of a bag of whole blood.
+
+    Attributes:
+        split_at: Needed with an Idempotency-Key; else now.
+    """
+
+    unit_id: Identifier
+    split_at: Instant | None = None
+    components: tuple[MadeComponent, ...] = Field(min_length=1, max_length=12)
+
+
+class NewRecall(Value):
+    """Why a donation is recalled, without anything that tells who the donor is.
+
+    Attributes:
+        recall_id: Left out, one is made; a repeat with the same Idempotency-Key makes the same.
+        recalled_at: Needed with an Idempotency-Key; else now.
+    """
+
+    recall_id: Identifier | None = None
+    reason: Line = Field(min_length=1)
+    recalled_by: Line = Field(min_length=1)
+    recalled_at: Instant | None = None
+
+
+@router.post(
+    "/v1/stations/{station_id}/donations/{donation_id}/results",
+    summary="检验结果 · Laboratory results of a donation",
+    description=(
+        "每项结果一个事件；最后一项合格结果到达时自动放行。更正用新编号，并在 `supersedes` 里写明"
+        "所更正的结果。\n\n"
+        "One event per result; the last one that is needed releases the units by itself. A "
+        "correction has an id of its own and names what it corrects in `supersedes`."
+    ),
+    response_class=Response,
+    responses=_ACCEPTED,
+)
+async def add_results(
+    station_id: Identifier,
+    donation_id: Identifier,
+    request: Request,
+    principal: Laboratory,
+    results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    events = [
+        DonationTested(station_id=station_id, donation_id=donation_id, result=result)
+        for result in results.results
+    ]
+    return await publish(request, events, source=f"station/{station_id}")
+
+
+@router.post(
+    "/v1/stations/{station_id}/donations/{donation_id}/split",
+    summary="全血分离 · Components made of whole blood",
+    response_class=Response,
+    responses=_ACCEPTED,
+)
+async def split_donation(
+    station_id: Identifier,
+    donation_id: Identifier,
+    request: Request,
+    principal: Caller,
+    split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    fields = dict(split)
+    fields["split_at"] = settle_moment(request, split.split_at, field="split_at")
+    event = validate(DonationSplit, fields, station_id=station_id, donation_id=donation_id)
+    return await publish(request, [event], source=f"station/{station_id}")
+
+
+@router.post(
+    "/v1/stations/{station_id}/donations/{donation_id}/recall",
+    summary="召回与追溯 · Recall and look-back",
+    description=(
+        "冻结这次献血的全部血袋，无论在哪里，并通知持有者 · freezes every unit of the donation "
+        "wherever it is, and tells whoever holds one."
+    ),
+    response_class=Response,
+    responses=_ACCEPTED,
+)
+async def recall_donation(
+    station_id: Identifier,
+    donation_id: Identifier,
+    request: Request,
+    principal: Caller,
+    recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    moment = settle_moment(request, recall.recalled_at, field="recalled_at")
+    made = derive_id("recall", station_id, donation_id, moment.isoformat())
+    event = DonationRecalled(
+        station_id=station_id,
+        donation_id=donation_id,
+        recall_id=recall.recall_id or made,
+        reason=recall.reason,
+        recalled_at=moment,
+        recalled_by=recall.recalled_by,
+    )
+    speaker = f"dispatcher/{principal.key_id}" if principal.is_dispatcher else None
+    return await publish(request, [event], source=speaker or f"station/{station_id}")
+
+
+@router.get(
+    "/v1/donations/{donation_id}",
+    summary="一次献血的全部 · Everything known of a donation",
+    description=(
+        "血袋及其去向、检验结果、为何未放行、召回、用过这位献血者血液的申请（不含献血者信息）\n\n"
+        "Its units and where they went, results, why it is not released, recalls, and the requests "
+        "whose patients received from that donor; nothing about the donor."
+    ),
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_donation(donation_id: Identifier, request: Request, principal: Caller) -> Response:
+    found = await get_gateway(request).donations.read(donation_id)
+    own = principal.own_station
+    if not found.is_known or (own is not None and own not in found.station_ids):
+        raise DomainRefusal("donation_unknown", donation_id=donation_id)
+    labels = {unit["unit_id"]: BloodGroup(unit["group"]) for unit in found.units}
+    verdicts = {
+        unit_id: decide_release(found.results, label=label) for unit_id, label in labels.items()
+    }
+    return to_response(
+        {
+            "donation_id": donation_id,
+            "units": [
+                {
+                    **unit,
+                    "results_clear": verdicts[unit["unit_id"]].is_released,
+                    "results_against": [
+                        explain_reason(reason.model_dump(mode="json"))
+                        for reason in verdicts[unit["unit_id"]].reasons
+                    ],
+                }
+                for unit in found.units
+            ],
+            "results": [result.model_dump(mode="json") for result in found.results],
+            "scans": found.scans,
+            "recalls": found.recalls,
+            "recipients": found.recipients,
+        }
+    )

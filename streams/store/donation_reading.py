@@ -1,0 +1,80 @@
+"""Everything known of one donation, read for people at one moment. Knows nothing of donors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.testing import LabResult
+from streams.store.database import Database
+from streams.store.donations import PgDonations
+from streams.store.queries import load_queries
+
+_QUERIES = load_queries("donation_reading")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DonationDetail:
+    """A donation.
+
+    Attributes:
+        recipients: Requests whose patients received of this donor, other donations included.
+    """
+
+    units: Sequence[Row]
+    results: Sequence[LabResult]
+    scans: Sequence[Row]
+    recalls: Sequence[Row]
+    recipients: Sequence[Row]
+    result_station_ids: frozenset[str]
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.units or self.results)
+
+    @property
+    def station_ids(self) -> frozenset[str]:
+        """Stations that it concerns: that hold it, are to get it, tested or recalled it."""
+        places = {unit["station_id"] for unit in self.units}
+        places |= {unit["to_station_id"] for unit in self.units if unit["to_station_id"]}
+        places |= {recall["station_id"] for recall in self.recalls}
+        return frozenset(places) | self.result_station_ids
+
+
+class PgDonationReading:
+    """Reads donations for the gateway.
+
+    Args:
+        database: Read only.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, donation_id: str) -> DonationDetail:
+        """Read a donation; one that is not known is empty."""
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            results = await PgDonations(connection).list_results([donation_id])
+            found = {
+                name: [
+                    dict(row)
+                    async for row in getattr(_QUERIES, query)(connection, donation_id=donation_id)
+                ]
+                for name, query in (
+                    ("units", "list_units"),
+                    ("scans", "list_scans"),
+                    ("recalls", "list_recalls"),
+                    ("recipients", "list_recipients"),
+                    ("testers", "list_testers"),
+                )
+            }
+        testers = frozenset(row["station_id"] for row in found.pop("testers"))
+        return DonationDetail(
+            results=results.get(donation_id, ()), result_station_ids=testers, **found
+        )

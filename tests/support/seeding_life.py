@@ -1,0 +1,123 @@
+"""A donation's whole life in the seeded world: split, tested, released, and looked back to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.support.seeding import Seed, minutes
+from tests.support.seeding_acts import HOSPITAL, STATION, unit
+
+DONATION = "d-life"
+NEEDED = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
+
+
+def step(seed: Seed, unit_id: str, was: str, became: str, *, at: float) -> None:
+    """One step of the audit; the unit stands there afterwards."""
+    seed.rows["audit"].append(
+        {
+            "subject_kind": "unit",
+            "subject": unit_id,
+            "from_state": was,
+            "to_state": became,
+            "why": "seed",
+            "caused_by": "seed",
+            "at": minutes(at),
+        }
+    )
+    seed.row("units", unit_id=unit_id)["status"] = became
+
+
+def live(seed: Seed, unit_id: str, *states: str, at: float) -> None:
+    """Steps from the first state to the last, a minute each."""
+    was = ""
+    for number, became in enumerate(states):
+        step(seed, unit_id, was, became, at=at + number)
+        was = became
+
+
+def result(
+    seed: Seed,
+    test: str,
+    *,
+    at: datetime,
+    donation_id: str = DONATION,
+    outcome: str | None = "nonreactive",
+    group: str | None = None,
+    **more: object,
+) -> None:
+    number = 1 + sum(1 for one in seed.rows["test_results"] if one["donation_id"] == donation_id)
+    seed.rows["test_results"].append(
+        {
+            "result_id": f"{donation_id}-{number}",
+            "donation_id": donation_id,
+            "station_id": STATION,
+            "test": test,
+            "outcome": outcome,
+            "blood_group": group,
+            "method": "seed",
+            "run_id": f"run-{number}",
+            "performed_at": at,
+            "performed_by": "seed",
+            "note": "",
+            "caused_by": "seed",
+            "recorded_at": at,
+            **more,
+        }
+    )
+
+
+def clear(seed: Seed, donation_id: str, *, group: str, at: datetime) -> None:
+    """Every needed result, clear, with one correction among them."""
+    for test in NEEDED:
+        if test == "grouping":
+            result(seed, test, at=at, donation_id=donation_id, outcome=None, group=group)
+        else:
+            result(seed, test, at=at, donation_id=donation_id)
+    wrong = seed.rows["test_results"][-2]
+    wrong["outcome"] = "reactive"
+    result(
+        seed, wrong["test"], at=at, donation_id=donation_id, supersedes=wrong["result_id"], note="x"
+    )
+
+
+def scan(seed: Seed, unit_id: str, change: str, *, at: float) -> None:
+    seed.rows["unit_scans"].append(
+        {
+            "unit_id": unit_id,
+            "change": change,
+            "actor": "hospital" if change == "transfused" else "station",
+            "facility_id": HOSPITAL if change == "transfused" else STATION,
+            "done_by": "seed",
+            "happened_at": minutes(at),
+            "caused_by": "seed",
+            "recorded_at": minutes(at),
+        }
+    )
+
+
+def add_life(seed: Seed) -> None:
+    """A bag of whole blood, its two components, and their recall at minute 80."""
+    common = {"donation_id": DONATION, "source": "donor", "group": "B+"}
+    whole = {"component": "whole_blood", "released_at": None}
+    unit(seed, "life-wb", **common, **whole, collected_at=minutes(-600))
+    live(seed, "life-wb", "collected", "split", at=-590)
+    clear(seed, DONATION, group="B+", at=minutes(-400))
+    made = {**common, "parent_id": "life-wb", "collected_at": minutes(-600)}
+    released = {"released_at": minutes(-399), "attested_by": None}
+    unit(seed, "life-rc", **made, **released)
+    unit(seed, "life-fp", **made, **released, component="fresh_frozen_plasma")
+    live(seed, "life-rc", "quarantined", "available", "discarded", at=-400)
+    scan(seed, "life-rc", "discarded", at=-398)
+    live(seed, "life-fp", "quarantined", "available", at=-400)
+    seed.rows["recalls"].append(
+        {
+            "recall_id": "recall-1",
+            "donation_id": DONATION,
+            "station_id": STATION,
+            "reason": "seed",
+            "recalled_by": "seed",
+            "caused_by": "seed",
+            "recalled_at": minutes(80),
+        }
+    )
+    step(seed, "life-fp", "available", "recalled", at=80)
