@@ -144,6 +144,33 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A row of the audit, whole."""
+
+    chain: str
+    sequence: int
+    audit_id: int
+    subject_kind: str
+    subject: str
+    station_id: str | None
+    from_state: str
+    to_state: str
+    why: str
+    actor: str
+    caused_by: str
+    at: datetime
+    previous_hash: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    chain: str
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facility:
     """A station or a hospital."""
 
@@ -176,6 +203,8 @@ class Rows:
     hospitals: list[Facility] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     trail: list[Step] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    audit_heads: list[AuditHead] = field(default_factory=list)
 
 
 async def read_rows(dsn: str) -> Rows:
@@ -216,6 +245,8 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         hospitals=await _read(connection, Facility, "hospitals", "hospital_id"),
         keys=await _read(connection, Key, "outbox_keys"),
         trail=await _read(connection, Step, "audit WHERE subject_kind = 'unit'"),
+        links=await _read(connection, Link, "audit"),
+        audit_heads=await _read(connection, AuditHead, "audit_heads"),
     )
 
 

@@ -91,6 +91,7 @@ def test_every_check_has_a_fault() -> None:
         "decisions_unknown", "promised_twice", "promise_mismatch", "over_promised", "incompatible",
         "expired_before_arrival", "quarantined_promised", "ineligible_calls", "donors_called_twice",
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",
+        "audit_broken", "audit_rewritten",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only
 

@@ -19,7 +19,9 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, hash_row
 from models.envelope import Envelope
+from models.events.audit import AuditSealed
 from models.events.base import EventData
 from models.topics import find_topic_of
 
@@ -31,7 +33,7 @@ MIGRATIONS = Path(__file__).parents[2] / "streams" / "store" / "migrations"
 TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
     "offers", "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
-    "dead_letters", "audit",
+    "dead_letters", "audit", "audit_heads",
 )  # fmt: skip
 
 
@@ -164,6 +166,42 @@ class Seed:
         )
         self.records.append(placed)
         return placed
+
+    def link(self, **fields: Any) -> None:  # noqa: ANN401 - columns of the audit
+        """Add a row to the audit, linked to the one before it in its chain."""
+        chain = fields["station_id"] or SYSTEM_CHAIN
+        rows = self.rows["audit"]
+        before = next((row for row in reversed(rows) if row["chain"] == chain), None)
+        rows.append(
+            {
+                "chain": chain,
+                "sequence": before["sequence"] + 1 if before else 1,
+                "audit_id": len(rows) + 1,
+                **fields,
+            }
+        )
+        self.relink(chain)
+
+    def relink(self, chain: str) -> None:
+        """Make every hash of a chain again, and its head, as whoever hides a change would."""
+        before = GENESIS
+        heads = self.rows["audit_heads"]
+        heads[:] = [head for head in heads if head["chain"] != chain]
+        last = 0
+        for row in self.rows["audit"]:
+            if row["chain"] == chain:
+                linked = AuditRow(**{**row, "previous_hash": before, "hash": b""})
+                row |= {"previous_hash": before, "hash": hash_row(linked)}
+                before, last = row["hash"], row["sequence"]
+        heads.append({"chain": chain, "sequence": last, "hash": before})
+
+    def seal(self, chain: str, *, at: datetime) -> None:
+        """Publish how a chain stands."""
+        head = self.row("audit_heads", chain=chain)
+        sealed = AuditSealed(
+            chain=chain, sequence=head["sequence"], hash=head["hash"].hex(), sealed_at=at
+        )
+        self.emit(sealed, at=at)
 
     def write_sent(self, path: Path) -> Path:
         lines = (json.dumps(line, ensure_ascii=False) for line in self.sent)

@@ -215,16 +215,16 @@ def end_promise(seed: Seed, unit_id: str, *, status: str, at: float) -> None:
 
 
 def trail(seed: Seed, unit_id: str, to_state: str, *, at: datetime) -> None:
-    seed.rows["audit"].append(
-        {
-            "subject_kind": "unit",
-            "subject": unit_id,
-            "from_state": "",
-            "to_state": to_state,
-            "why": "seed",
-            "caused_by": "seed",
-            "at": at,
-        }
+    seed.link(
+        subject_kind="unit",
+        subject=unit_id,
+        station_id=STATION,
+        from_state="",
+        to_state=to_state,
+        why="seed",
+        actor="system",
+        caused_by="seed",
+        at=at,
     )
 
 

@@ -63,6 +63,7 @@ def build_world() -> Seed:
     _mutual_aid(seed)
     _reserve(seed)
     _messages_on_their_way(seed)
+    seed.seal(STATION, at=minutes(82))
     # A relay that died before it could note what it had sent sends it again.
     repeated = next(record for record in seed.records if record.topic == "blood.decisions.v1")
     seed.records.append(repeated)
