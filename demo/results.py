@@ -21,6 +21,7 @@ from checker import Report
 from demo.actors.vandals import EXPECTED_CODES
 from demo.board import percentile
 from demo.stage import Stage
+from streams.services.verifying import AuditVerdict
 
 SOURCES = ("stock", "donor", "neighbour")
 
@@ -74,7 +75,7 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(stage: Stage, verdict: Report) -> list[Figure]:
+def list_figures(stage: Stage, verdict: Report, audit: AuditVerdict) -> list[Figure]:
     """List every check and figure of the day, the checker's first."""
     return [
         *(
@@ -89,7 +90,10 @@ def list_figures(stage: Stage, verdict: Report) -> list[Figure]:
             for one in verdict.checks
         ),
         *_list_demanded(stage),
+        _exactly("audit_breaches", audit.breached, "rows", goal=0),
         *_list_told(stage),
+        _told("audit_rows", audit.rows, "rows"),
+        _told("audit_seals", audit.seals, "records"),
     ]
 
 
