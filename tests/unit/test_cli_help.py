@@ -21,6 +21,7 @@ COMMANDS = {
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
     "stock import", "stock show", "request new", "request show", "request cancel", "alert send",
     "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
+    "audit verify", "audit show",
 }  # fmt: skip
 
 
