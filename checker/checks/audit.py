@@ -62,7 +62,8 @@ def find_rewritten(world: World) -> Iterator[Finding]:
     for record in world.log.of(AUDIT):
         if record.type != SEALED or not isinstance(record.body, dict):
             continue
-        chain, sequence = str(record.body.get("chain")), int(record.body.get("sequence", 0))
+        chain, told = str(record.body.get("chain")), record.body.get("sequence")
+        sequence = told if isinstance(told, int) else 0
         found = standing.get((chain, sequence))
         if found is None:
             yield Finding(subject=chain, told=f"已封印的 {sequence} 不见了 · sealed and gone")
