@@ -22,6 +22,7 @@ from statistics import median
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 import uvloop
 
 from bench.replay import FixedClock, Statement, clone_database, record_decisions
@@ -36,6 +37,8 @@ from streams.store.database import Database
 from streams.store.migrate import migrate
 
 CHAINED, PLAIN = "chained", "plain"
+
+_WAL = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS at"
 
 _WITHOUT_CHAIN = """
 CREATE OR REPLACE FUNCTION append_audit(the_rows jsonb) RETURNS void LANGUAGE plpgsql AS $$
@@ -87,6 +90,21 @@ SHAPES = tuple(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one replay came to; processor time and WAL do not depend on what else the machine does.
+
+    Attributes:
+        rate: Commits a second.
+        cpu_us: Processor time of PostgreSQL's sessions for one commit, microseconds.
+        wal_bytes: Written for one commit.
+    """
+
+    rate: float
+    cpu_us: float
+    wal_bytes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     rounds: int
     requests: int
@@ -120,27 +138,35 @@ async def measure(plan: Plan, dsn: str) -> list[Check]:
     for stations in sorted({shape.stations for shape in SHAPES}):
         _say(f"记录语句 · recording the decisions of {stations} stations")
         decisions[stations] = await _prepare(server, stations, plan=plan, now=now)
-    rates: dict[tuple[str, str], list[float]] = {}
+    rans: dict[tuple[str, str], list[Ran]] = {}
     for number in range(plan.rounds):
         _say(f"第 {number + 1}/{plan.rounds} 轮 · round")
         for shape in SHAPES:
             kinds = (CHAINED, PLAIN) if number % 2 else (PLAIN, CHAINED)
             for kind in kinds:
                 copy = await server.clone(f"audit_{kind}_{shape.stations}", "audit_copy")
-                rate = await _replay(copy, decisions[shape.stations], writers=shape.writers)
-                rates.setdefault((shape.name, kind), []).append(rate)
-    checks = [check for shape in SHAPES for check in _compare(shape, rates)]
+                ran = await _replay(copy, decisions[shape.stations], writers=shape.writers)
+                rans.setdefault((shape.name, kind), []).append(ran)
+    checks = [check for shape in SHAPES for check in _compare(shape, rans)]
     return [*checks, *await _time_verify(server, plan)]
 
 
-def _compare(shape: Shape, rates: dict[tuple[str, str], list[float]]) -> list[Check]:
-    chained, plain = rates[shape.name, CHAINED], rates[shape.name, PLAIN]
-    ratio = median(with_ / without for with_, without in zip(chained, plain, strict=True))
-    return [
-        inform(f"{shape.name}.chained", median(chained), unit="commits/s"),
-        inform(f"{shape.name}.plain", median(plain), unit="commits/s"),
-        inform(f"{shape.name}.ratio", ratio, unit="chained/plain"),
-    ]
+def _compare(shape: Shape, rans: dict[tuple[str, str], list[Ran]]) -> list[Check]:
+    chained, plain = rans[shape.name, CHAINED], rans[shape.name, PLAIN]
+    pairs = list(zip(chained, plain, strict=True))
+    checks = [inform(f"{shape.name}.ratio", _ratio(pairs, "rate"), unit="chained/plain")]
+    for field, unit in (("rate", "commits/s"), ("cpu_us", "us/commit"), ("wal_bytes", "bytes")):
+        for kind, found in ((CHAINED, chained), (PLAIN, plain)):
+            value = median(getattr(ran, field) for ran in found)
+            checks.append(inform(f"{shape.name}.{field}.{kind}", value, unit=unit))
+    cpu_ratio = _ratio(pairs, "cpu_us")
+    return [*checks, inform(f"{shape.name}.cpu_ratio", cpu_ratio, unit="chained/plain")]
+
+
+def _ratio(pairs: Sequence[tuple[Ran, Ran]], field: str) -> float:
+    return float(
+        median(getattr(with_, field) / getattr(without, field) for with_, without in pairs)
+    )
 
 
 async def _prepare(
@@ -179,30 +205,45 @@ def _split(statements: Sequence[Statement]) -> list[list[Statement]]:
     return [decision[-1:] for decision in decisions]
 
 
-async def _replay(dsn: str, decisions: Sequence[Sequence[Statement]], *, writers: int) -> float:
-    """Settle the decisions on so many connections; return commits a second."""
-    database = await Database.open(dsn, size=writers, name="bench-audit")
+async def _replay(dsn: str, decisions: Sequence[Sequence[Statement]], *, writers: int) -> Ran:
+    """Settle the decisions on so many connections."""
+    database = await Database.open(dsn, size=writers + 1, name="bench-audit")
 
-    async def write(share: Sequence[Sequence[Statement]], ready: asyncio.Barrier) -> float:
+    async def write(
+        share: Sequence[Sequence[Statement]], ready: asyncio.Barrier
+    ) -> tuple[float, float]:
         async with database.connection() as connection:
-            await connection.fetch("SELECT 1")
+            pid = int(await connection.fetchval("SELECT pg_backend_pid()"))
             await ready.wait()
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), _read_cpu_s(pid)
             for decision in share:
                 for query, args in decision:
                     await connection.fetch(query, *args)
-            return time.perf_counter() - start
+            return time.perf_counter() - start, _read_cpu_s(pid) - busy
 
     try:
+        (before,) = await database.fetch(_WAL)
         ready = asyncio.Barrier(writers)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(write(decisions[number::writers], ready))
                 for number in range(writers)
             ]
-        return len(decisions) / max(task.result() for task in tasks)
+        (after,) = await database.fetch(_WAL)
     finally:
         await database.close()
+    commits = len(decisions)
+    return Ran(
+        rate=commits / max(task.result()[0] for task in tasks),
+        cpu_us=1e6 * sum(task.result()[1] for task in tasks) / commits,
+        wal_bytes=float(after["at"] - before["at"]) / commits,
+    )
+
+
+def _read_cpu_s(pid: int) -> float:
+    """Return the processor time that a session of PostgreSQL has had, seconds."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 async def _time_verify(server: Server, plan: Plan) -> list[Check]:

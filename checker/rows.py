@@ -173,6 +173,33 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A row of the audit, whole."""
+
+    chain: str
+    sequence: int
+    audit_id: int
+    subject_kind: str
+    subject: str
+    station_id: str | None
+    from_state: str
+    to_state: str
+    why: str
+    actor: str
+    caused_by: str
+    at: datetime
+    previous_hash: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    chain: str
+    sequence: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facility:
     """A station or a hospital."""
 
@@ -208,6 +235,8 @@ class Rows:
     results: list[Result] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    audit_heads: list[AuditHead] = field(default_factory=list)
 
 
 async def read_rows(dsn: str) -> Rows:
@@ -251,6 +280,8 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         results=await _read(connection, Result, "test_results"),
         recalls=await _read(connection, Recall, "recalls"),
         scans=await _read(connection, Scan, "unit_scans"),
+        links=await _read(connection, Link, "audit"),
+        audit_heads=await _read(connection, AuditHead, "audit_heads"),
     )
 
 

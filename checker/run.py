@@ -14,6 +14,7 @@ from pathlib import Path
 
 from checker.checks import (
     arrivals,
+    audit,
     donors,
     life,
     order,
@@ -82,6 +83,7 @@ def judge(world: World) -> Report:
             *_check_life(world),
             *_check_donors(world),
             *_check_log(world),
+            *_check_audit(world),
         ),
         read={
             "sent": len(world.sent),
@@ -92,6 +94,7 @@ def judge(world: World) -> Report:
             "units": len(world.rows.units),
             "call_outs": len(world.rows.call_outs),
             "outbox": len(world.rows.outbox),
+            "audit": len(world.rows.links),
         },
     )
 
@@ -263,5 +266,22 @@ def _check_log(world: World) -> tuple[Check, ...]:
             unit="records",
             findings=order.find_duplicates(world),
             told=True,
+        ),
+    )
+
+
+def _check_audit(world: World) -> tuple[Check, ...]:
+    return (
+        Check.of(
+            name="audit_broken",
+            title="审计链破损 · breaches in the audit",
+            unit="rows",
+            findings=audit.find_broken(world),
+        ),
+        Check.of(
+            name="audit_rewritten",
+            title="与已公布的链头不符 · sealed heads that do not stand",
+            unit="heads",
+            findings=audit.find_rewritten(world),
         ),
     )

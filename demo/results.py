@@ -22,6 +22,7 @@ from demo.actors.vandals import EXPECTED_CODES
 from demo.board import Board, percentile
 from demo.stage import Stage
 from models.units import UnitStatus
+from streams.services.verifying import AuditVerdict
 
 SOURCES = ("stock", "donor", "neighbour")
 
@@ -75,7 +76,7 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(stage: Stage, verdict: Report) -> list[Figure]:
+def list_figures(stage: Stage, verdict: Report, audit: AuditVerdict) -> list[Figure]:
     """List every check and figure of the day, the checker's first."""
     return [
         *(
@@ -90,7 +91,10 @@ def list_figures(stage: Stage, verdict: Report) -> list[Figure]:
             for one in verdict.checks
         ),
         *_list_demanded(stage),
+        _exactly("audit_breaches", audit.breached, "rows", goal=0),
         *_list_told(stage),
+        _told("audit_rows", audit.rows, "rows"),
+        _told("audit_seals", audit.seals, "records"),
     ]
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from checker import check
 from checker.report import Report as Verdict
+from cli.auditing import verify
 from demo.board import Board
 from demo.casualties import PlannedRequest, plan_requests
 from demo.evening import register
@@ -39,7 +40,9 @@ from demo.story import Storyteller
 from demo.summary import print_summary
 from models.errors import ConfigurationError
 from streams.clock import ScaledClock, SystemClock
+from streams.services.verifying import AuditVerdict
 from streams.settings import Settings
+from streams.store.database import Database
 from streams.wire.producer import KafkaPublisher
 
 if TYPE_CHECKING:
@@ -101,10 +104,10 @@ async def _run(
     report("库存、献血者与申请均为合成数据 · stock, donors and requests are synthetic")
     planned = plan_requests(scenario)
     async with _running(scenario, settings, report) as (system, clock):
-        stage, verdict = await _play_and_check(
+        stage, verdict, audit = await _play_and_check(
             scenario, planned, system=system, clock=clock, out=out, console=console, report=report
         )
-    figures = list_figures(stage, verdict)
+    figures = list_figures(stage, verdict, audit)
     write_result(out / "result.json", figures, started_at=started_at)
     report("撰写报告 · writing the report")
     write_report(
@@ -158,7 +161,7 @@ async def _play_and_check(
     out: Path,
     console: Console,
     report: Callable[[str], None],
-) -> tuple[Stage, Verdict]:
+) -> tuple[Stage, Verdict, AuditVerdict]:
     report("发放密钥 · making keys")
     keys = await asyncio.to_thread(_make_keys, scenario, system)
     endpoints = system.endpoints
@@ -182,7 +185,13 @@ async def _play_and_check(
         sent=stage.sent.path,
         as_of=None,
     )
-    return stage, verdict
+    report("核验审计链 · verifying the audit")
+    database = await Database.open(endpoints.postgres_dsn, size=1, name="demo-audit")
+    try:
+        audit = await verify(database, kafka_bootstrap=endpoints.kafka_bootstrap)
+    finally:
+        await database.close()
+    return stage, verdict, audit
 
 
 @asynccontextmanager

@@ -93,6 +93,9 @@ class PgAuditReading:
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
+            # The key gives the order; sorting years of rows first would take longer than any
+            # statement of ours may.
+            await connection.execute("SET LOCAL enable_sort = off")
             yield AuditSnapshot(connection)
 
     async def list_history(self, subject: str, *, limit: int) -> list[AuditRow]:

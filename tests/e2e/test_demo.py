@@ -74,6 +74,9 @@ def test_the_checker_counted_on_a_day_that_really_happened(played: tuple[int, Pa
     assert values["transfers"] > 0
     assert values["nagqu_staff_ml"] == 6000
     assert values["latency_p50"] > 0
+    assert values["audit_rows"] > 500
+    assert values["audit_seals"] > 0
+    assert values["audit_breaches"] == values["audit_broken"] == values["audit_rewritten"] == 0
 
 
 def test_everything_sent_is_in_the_log_that_was_checked(played: tuple[int, Path]) -> None:

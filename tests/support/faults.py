@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from models.audit import AuditRow, hash_row
 from models.patients import Patient, Sex
 from models.requests import Priority
 from tests.support.faults_life import LIFE_FAULTS
 from tests.support.seeding import Placed, Seed, minutes
-from tests.support.seeding_acts import call, decide, promise, request, unit
+from tests.support.seeding_acts import STATION, call, decide, promise, request, trail, unit
 
 Plant = Callable[[Seed], object]
 LIVE_PROMISE = "DROP INDEX promises_live_uq"
@@ -264,6 +265,44 @@ def mark_unsent(seed: Seed) -> None:
     seed.records.remove(record)
 
 
+def forge(seed: Seed) -> None:
+    """One field, and nothing else."""
+    seed.rows["audit"][3]["why"] = "other"
+
+
+def forge_row(seed: Seed) -> None:
+    """A row together with its hash; the next one still follows the old."""
+    row = seed.rows["audit"][3]
+    row["why"] = "other"
+    row["hash"] = hash_row(AuditRow(**row))
+
+
+def forge_all(seed: Seed) -> None:
+    """A row, every hash after it, and the head: only what was sealed tells."""
+    forge(seed)
+    seed.relink(STATION)
+
+
+def delete_row(seed: Seed) -> None:
+    del seed.rows["audit"][3]
+
+
+def exchange_rows(seed: Seed) -> None:
+    first, second = seed.rows["audit"][3], seed.rows["audit"][4]
+    first["sequence"], second["sequence"] = second["sequence"], first["sequence"]
+
+
+def cut_young_tail(seed: Seed) -> None:
+    """A row that is not sealed yet; its head still tells."""
+    trail(seed, "u8", "available", at=minutes(83))
+    del seed.rows["audit"][-1]
+
+
+def cut_tail_and_head(seed: Seed) -> None:
+    del seed.rows["audit"][-1]
+    seed.relink(STATION)
+
+
 FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("requests_lost", "sent and nowhere", lose_sent),
     ("requests_lost", "on the log and nowhere else", lose_logged),
@@ -318,4 +357,11 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("outbox_left", "unpublished", leave_in_outbox),
     ("outbox_unpublished", "marked and not there", mark_unsent),
     *LIFE_FAULTS,
+    ("audit_broken", "a field changed", forge),
+    ("audit_broken", "a row and its hash changed", forge_row),
+    ("audit_broken", "a row deleted", delete_row),
+    ("audit_broken", "two rows exchanged", exchange_rows),
+    ("audit_broken", "the tail cut off", cut_young_tail),
+    ("audit_rewritten", "a row and all hashes after it changed", forge_all),
+    ("audit_rewritten", "the tail cut off and the head with it", cut_tail_and_head),
 )

@@ -82,11 +82,7 @@ def transfuse_after_recall(seed: Seed) -> None:
 
 def miss_a_component(seed: Seed) -> None:
     """The other component was taken off the shelf before, and stands there again."""
-    seed.rows["audit"] = [
-        row
-        for row in seed.rows["audit"]
-        if not (row["subject"] == "life-fp" and row["to_state"] == "recalled")
-    ]
+    seed.unlink(subject="life-fp", to_state="recalled")
     seed.row("units", unit_id="life-fp")["status"] = "available"
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,9 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, hash_row
 from models.envelope import Envelope
+from models.events.audit import AuditSealed
 from models.events.base import EventData
 from models.topics import find_topic_of
 
@@ -31,7 +33,7 @@ MIGRATIONS = Path(__file__).parents[2] / "streams" / "store" / "migrations"
 TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
     "offers", "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
-    "dead_letters", "audit", "test_results", "recalls", "unit_scans",
+    "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans",
 )  # fmt: skip
 
 
@@ -164,6 +166,63 @@ class Seed:
         )
         self.records.append(placed)
         return placed
+
+    def link(self, **fields: Any) -> None:  # noqa: ANN401 - columns of the audit
+        """Add a row to the audit, linked to the one before it in its chain."""
+        chain = fields["station_id"] or SYSTEM_CHAIN
+        rows = self.rows["audit"]
+        before = next((row for row in reversed(rows) if row["chain"] == chain), None)
+        rows.append(
+            {
+                "chain": chain,
+                "sequence": before["sequence"] + 1 if before else 1,
+                "audit_id": len(rows) + 1,
+                **fields,
+            }
+        )
+        self.relink(chain)
+
+    def relink(self, chain: str) -> None:
+        """Make every hash of a chain again, and its head, as whoever hides a change would."""
+        before = GENESIS
+        heads = self.rows["audit_heads"]
+        heads[:] = [head for head in heads if head["chain"] != chain]
+        last = 0
+        for row in self.rows["audit"]:
+            if row["chain"] == chain:
+                linked = AuditRow(**{**row, "previous_hash": before, "hash": b""})
+                row |= {"previous_hash": before, "hash": hash_row(linked)}
+                before, last = row["hash"], row["sequence"]
+        heads.append({"chain": chain, "sequence": last, "hash": before})
+
+    def unlink(self, **wanted: object) -> None:
+        """Let an audit row never have been written: chain, head and seal as they would be then."""
+        row = self.row("audit", **wanted)
+        self.rows["audit"].remove(row)
+        same = [one for one in self.rows["audit"] if one["chain"] == row["chain"]]
+        for sequence, one in enumerate(same, start=1):
+            one["sequence"] = sequence
+        self.relink(row["chain"])
+        head = self.row("audit_heads", chain=row["chain"])
+        for sealed in self._list_seals(row["chain"]):
+            body = json.loads(sealed["body"])
+            body |= {"sequence": head["sequence"], "hash": head["hash"].hex()}
+            told = json.dumps(body).encode()
+            (record,) = [one for one in self.records if one.value == sealed["body"]]
+            self.records[self.records.index(record)] = replace(record, value=told)
+            sealed["body"] = told
+
+    def _list_seals(self, chain: str) -> list[dict[str, Any]]:
+        wanted = (AuditSealed.TYPE, chain)
+        return [one for one in self.rows["outbox"] if (one["event_type"], one["key"]) == wanted]
+
+    def seal(self, chain: str, *, at: datetime) -> None:
+        """Publish how a chain stands."""
+        head = self.row("audit_heads", chain=chain)
+        sealed = AuditSealed(
+            chain=chain, sequence=head["sequence"], hash=head["hash"].hex(), sealed_at=at
+        )
+        self.emit(sealed, at=at)
 
     def write_sent(self, path: Path) -> Path:
         lines = (json.dumps(line, ensure_ascii=False) for line in self.sent)

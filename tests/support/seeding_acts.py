@@ -241,16 +241,16 @@ def end_promise(seed: Seed, unit_id: str, *, status: str, at: float) -> None:
 def trail(seed: Seed, unit_id: str, to_state: str, *, at: datetime) -> None:
     """One more step in the audit, from where the unit's last one ended."""
     before = [row["to_state"] for row in seed.rows["audit"] if row["subject"] == unit_id]
-    seed.rows["audit"].append(
-        {
-            "subject_kind": "unit",
-            "subject": unit_id,
-            "from_state": before[-1] if before else "available",
-            "to_state": to_state,
-            "why": "seed",
-            "caused_by": "seed",
-            "at": at,
-        }
+    seed.link(
+        subject_kind="unit",
+        subject=unit_id,
+        station_id=STATION,
+        from_state=before[-1] if before else "available",
+        to_state=to_state,
+        why="seed",
+        actor="system",
+        caused_by="seed",
+        at=at,
     )
 
 

@@ -13,16 +13,16 @@ NEEDED = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
 
 def step(seed: Seed, unit_id: str, was: str, became: str, *, at: float) -> None:
     """One step of the audit; the unit stands there afterwards."""
-    seed.rows["audit"].append(
-        {
-            "subject_kind": "unit",
-            "subject": unit_id,
-            "from_state": was,
-            "to_state": became,
-            "why": "seed",
-            "caused_by": "seed",
-            "at": minutes(at),
-        }
+    seed.link(
+        subject_kind="unit",
+        subject=unit_id,
+        station_id=STATION,
+        from_state=was,
+        to_state=became,
+        why="seed",
+        actor="system",
+        caused_by="seed",
+        at=minutes(at),
     )
     seed.row("units", unit_id=unit_id)["status"] = became
 

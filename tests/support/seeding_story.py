@@ -66,6 +66,19 @@ def build_world() -> Seed:
     _reserve(seed)
     _messages_on_their_way(seed)
     add_life(seed)
+    # The last row of the chain is no unit's, so that cutting it off breaks the chain alone.
+    seed.link(
+        subject_kind="donor",
+        subject="tenzin",
+        station_id=STATION,
+        from_state="available",
+        to_state="called",
+        why="seed",
+        actor="system",
+        caused_by="seed",
+        at=minutes(81),
+    )
+    seed.seal(STATION, at=minutes(82))
     # A relay that died before it could note what it had sent sends it again.
     repeated = next(record for record in seed.records if record.topic == "blood.decisions.v1")
     seed.records.append(repeated)

@@ -118,6 +118,8 @@ def test_partitions_and_retention_are_as_told() -> None:
     assert "Records are kept for 7 days, dead letters for 90." in told
     kept = {plan.name: int(plan.config["retention.ms"]) for plan in plan_topics(replication=1)}
     assert {ms for name, ms in kept.items() if name.endswith(".dlq")} == {90 * DAY_MS}
+    assert "Seals of the audit are kept for 90 days too." in told
+    assert kept.pop(TopicName.AUDIT) == 90 * DAY_MS
     assert {ms for name, ms in kept.items() if not name.endswith(".dlq")} == {7 * DAY_MS}
 
 
