@@ -281,7 +281,8 @@ class MemoryDonations:
     async def is_recall_known(self, recall_id: str) -> bool:
         return recall_id in self._state.recalls
 
-    async def add_recall(self, recall: Recall) -> None:
+    async def add_recall(self, recall: Recall, *, now: datetime) -> None:
+        del now
         self._state.recalls[recall.recall_id] = recall.donation_id
 
     async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
