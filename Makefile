@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock bench life clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -40,6 +40,9 @@ format: setup ## Rewrite in house format
 
 bench: setup ## Latency and throughput beside their floors
 	@$(BIN)/python -m bench
+
+life: setup ## 10,000 random lives of units against a plain model
+	@$(BIN)/python -m bench.life
 
 lock: setup ## Resolve requirements again, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt

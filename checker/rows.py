@@ -161,8 +161,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
+    """`recorded_at`: when it became known; what its caller says of its time binds nobody before."""
+
     donation_id: str
-    recalled_at: datetime
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,8 +132,8 @@ class World:
     def recalled_at(self) -> Mapping[str, datetime]:
         """Donation id to its first recall."""
         found: dict[str, datetime] = {}
-        for row in sorted(self.rows.recalls, key=lambda recall: recall.recalled_at):
-            found.setdefault(row.donation_id, row.recalled_at)
+        for row in sorted(self.rows.recalls, key=lambda recall: recall.recorded_at):
+            found.setdefault(row.donation_id, row.recorded_at)
         return found
 
     @cached_property

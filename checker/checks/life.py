@@ -58,14 +58,25 @@ def find_released_against_results(world: World) -> Iterator[Finding]:
     for unit in world.rows.units:
         if unit.released_at is None or unit.attested_by is not None:
             continue
-        told = _find_against(world.results.get(unit.donation_id, ()), unit, unit.released_at)
+        results = world.results.get(unit.donation_id, ())
+        known = [one for one in results if one.recorded_at <= unit.released_at]
+        told = _find_against(known, unit)
+        if told and unit.donation_id in world.recalled_at:
+            # What came at the instant of the release, and led to the recall, came after it.
+            known = [one for one in known if not _is_late(one, unit.released_at)]
+            told = _find_against(known, unit)
         if told:
             yield Finding(subject=unit.unit_id, told=told)
 
 
-def _find_against(results: Sequence[Result], unit: Unit, released_at: datetime) -> str:
+def _is_late(result: Result, released_at: datetime) -> bool:
+    """Whether a result speaks against the release and is of the same instant."""
+    is_against = result.outcome in {"reactive", "invalid"} or result.supersedes is not None
+    return result.recorded_at == released_at and is_against
+
+
+def _find_against(known: Sequence[Result], unit: Unit) -> str:
     """What was known at the release and forbade it; empty if nothing was."""
-    known = [one for one in results if one.recorded_at <= released_at]
     corrected = {one.supersedes for one in known}
     counting = [one for one in known if one.result_id not in corrected and one.outcome != "invalid"]
     missing = sorted(NEEDED_TESTS - {one.test for one in counting})

@@ -73,7 +73,7 @@ class Recalls:
             return 0
         placed = await work.donations.list_placed(recall.donation_id)
         places = [place for unit in placed if (place := _find_place(unit)) is not None]
-        await work.donations.add_recall(recall)
+        await work.donations.add_recall(recall, now=now)
         await work.donations.add_places(recall.recall_id, places)
         frozen = {place.unit.unit_id for place in places if place.is_frozen}
         cause = Cause(actor=actor, why="recalled", caused_by=recall.caused_by, now=now)

@@ -67,7 +67,7 @@ class PgDonations:
     async def is_recall_known(self, recall_id: str) -> bool:
         return await _QUERIES.find_recall(self._connection, recall_id=recall_id) is not None
 
-    async def add_recall(self, recall: Recall) -> None:
+    async def add_recall(self, recall: Recall, *, now: datetime) -> None:
         await _QUERIES.add_recall(
             self._connection,
             recall_id=recall.recall_id,
@@ -77,6 +77,7 @@ class PgDonations:
             recalled_by=recall.recalled_by,
             caused_by=recall.caused_by,
             recalled_at=recall.recalled_at,
+            now=now,
         )
 
     async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:

@@ -66,6 +66,18 @@ def hear_it_too_late(seed: Seed) -> None:
     seed.row("test_results", donation_id="d-x1", test="alt")["recorded_at"] = minutes(6)
 
 
+def find_it_reactive_and_recall_another(seed: Seed) -> None:
+    """A recall long before excuses nothing: the reactive result stood when it was released."""
+    release(seed, "x1", at=5)
+    found = seed.row("test_results", donation_id="d-x1", test="hbsag")
+    found |= {"outcome": "reactive", "recorded_at": minutes(4)}
+    seed.rows["recalls"].append(
+        seed.rows["recalls"][0]
+        | {"recall_id": "recall-2", "donation_id": "d-x1", "recorded_at": minutes(70)}
+    )
+    step(seed, "x1", "available", "recalled", at=70)
+
+
 def group_it_otherwise(seed: Seed) -> None:
     release(seed, "x1", at=5)
     seed.row("test_results", donation_id="d-x1", test="grouping")["blood_group"] = "O+"
@@ -100,6 +112,7 @@ LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("issued_unreleased", "never released", issue_unreleased),
     ("released_against_results", "a result is missing", lose_a_result),
     ("released_against_results", "a result is reactive", find_it_reactive),
+    ("released_against_results", "reactive, recalled later", find_it_reactive_and_recall_another),
     ("released_against_results", "the last result came later", hear_it_too_late),
     ("released_against_results", "another group", group_it_otherwise),
     ("released_against_results", "results that contradict", contradict_it),

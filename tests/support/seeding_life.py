@@ -117,7 +117,8 @@ def add_life(seed: Seed) -> None:
             "reason": "seed",
             "recalled_by": "seed",
             "caused_by": "seed",
-            "recalled_at": minutes(80),
+            "recalled_at": minutes(79),
+            "recorded_at": minutes(80),
         }
     )
     step(seed, "life-fp", "available", "recalled", at=80)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.unit_life_page import PAGE, build_page
 from models.errors import DomainRefusal
 from models.unit_life import (
     END_STATES,
@@ -85,6 +86,10 @@ def test_a_wrong_step_says_what_it_needs_and_a_wrong_actor_who_may() -> None:
         get_move(S.QUARANTINED, S.AVAILABLE, unit_id="u1", actor=Actor.STATION)
     assert caught.value.code == "unit_actor_forbids"
     assert caught.value.params["allowed"] == "engine"
+
+
+def test_the_page_is_generated() -> None:
+    assert PAGE.read_text(encoding="utf-8") == build_page(), "python -m cli.unit_life_page"
 
 
 @pytest.mark.parametrize("name", ["stock.sql", "reading.sql"])

@@ -141,7 +141,9 @@ CREATE TABLE recalls (
     reason text NOT NULL,
     recalled_by text NOT NULL,
     caused_by text NOT NULL,
-    recalled_at timestamptz NOT NULL
+    -- As its caller tells it; what was promised until it was taken in was promised in good faith.
+    recalled_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL
 );
 CREATE INDEX recalls_donation_ix ON recalls (donation_id);
 

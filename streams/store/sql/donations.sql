@@ -29,9 +29,9 @@ SELECT recall_id FROM recalls WHERE recall_id = :recall_id::text;
 
 -- name: add_recall!
 INSERT INTO recalls (
-    recall_id, donation_id, station_id, reason, recalled_by, caused_by, recalled_at
+    recall_id, donation_id, station_id, reason, recalled_by, caused_by, recalled_at, recorded_at
 ) VALUES (
-    :recall_id, :donation_id, :station_id, :reason, :recalled_by, :caused_by, :recalled_at
+    :recall_id, :donation_id, :station_id, :reason, :recalled_by, :caused_by, :recalled_at, :now
 );
 
 -- name: add_places!

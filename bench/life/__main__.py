@@ -1,0 +1,76 @@
+"""`python -m bench.life`: drive sequences of steps; writes `build/life/result.json`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from bench.life.drive import Drive
+from bench.life.model import BreachError
+from bench.life.system import MemorySystem
+from bench.results import Check, inform, print_checks, within, write_result
+from models.unit_life import MOVES
+from streams.clock import SystemClock
+
+_TELL_EVERY = 500
+
+
+async def drive(*, sequences: int, steps: int, seed: int) -> list[Check]:
+    """Drive so many sequences, each on a system of its own; a breach is told with its seed."""
+    breaches: list[str] = []
+    moves: Counter[tuple[str, str]] = Counter()
+    taken: Counter[str] = Counter()
+    began = time.perf_counter()
+    for number in range(sequences):
+        system = MemorySystem()
+        one = Drive(system, chance=Random(seed + number))
+        try:
+            await one.run(steps)
+        except BreachError as breach:
+            breaches.append(f"seed {seed + number}: {breach}")
+            print(breaches[-1], file=sys.stderr)
+        moves.update(
+            (step.from_state, step.to_state)
+            for step in system.engine.steps
+            if step.subject_kind == "unit"
+        )
+        taken.update(one.taken)
+        if (number + 1) % _TELL_EVERY == 0:
+            print(f"  {number + 1} / {sequences}", file=sys.stderr)
+    seconds = time.perf_counter() - began
+    known = {(start or "", str(end)) for start, end in MOVES}
+    told = [inform(f"steps_{name}", count, unit="steps") for name, count in sorted(taken.items())]
+    return [
+        within("breaches", len(breaches), unit="sequences", bound=0, side="<="),
+        within("sequences", sequences, unit="sequences", bound=sequences, side=">="),
+        inform("steps", taken.total(), unit="steps"),
+        inform("unit_moves", moves.total(), unit="moves"),
+        inform("kinds_of_moves_seen", len(moves.keys() & known), unit="kinds"),
+        inform("kinds_of_moves_defined", len(known), unit="kinds"),
+        inform("seconds", seconds, unit="s"),
+        *told,
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.life", description=__doc__)
+    parser.add_argument("--sequences", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=40, help="of each sequence")
+    parser.add_argument("--seed", type=int, default=0, help="of the first sequence")
+    parser.add_argument("--out", type=Path, default=Path("build"))
+    asked = parser.parse_args()
+    started_at = SystemClock().now()
+    checks = asyncio.run(drive(sequences=asked.sequences, steps=asked.steps, seed=asked.seed))
+    print_checks("血袋的一生，对照朴素模型 · The life of units against a plain model", checks)
+    path = write_result("life", checks, started_at=started_at, folder=asked.out)
+    print(f"结果 · results: {path}")
+    return 0 if all(check.holds for check in checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

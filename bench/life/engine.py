@@ -1,0 +1,171 @@
+"""The real services of units and requests on the in-memory store: every record its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any, cast
+
+from bench.life.memory import MemoryDonations, MemoryRequests, MemoryStock
+from bench.life.rows import State
+from models.directory import Directory
+from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
+from models.topics import TopicName
+from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
+from streams.services import timers
+from streams.services.deciding import Deciding
+from streams.services.progress import Progress
+from streams.services.recalls import Recalls
+from streams.services.release import Releases
+from streams.services.requests import RequestService
+from streams.services.scans import Scans
+from streams.services.splitting import Splitting
+from streams.services.stock import StockService
+from streams.services.timers import ExpiryService
+from streams.services.transfers import Transfers
+
+HOLD_S = 3600
+
+
+class _Absent:
+    """A port that nothing here may need."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - every method alike
+        raise InvariantViolation("port_not_in_memory", method=name)
+
+
+class _Inbox:
+    def __init__(self, refused: list[XuelianError]) -> None:
+        self._refused = refused
+
+    async def quarantine(
+        self, record: Record, error: XuelianError, *, reader: str, now: datetime
+    ) -> None:
+        del record, reader, now
+        self._refused.append(error)
+
+
+class MemoryWork:
+    """Implements what the services use of `ports.UnitOfWork`."""
+
+    def __init__(self, state: State, refused: list[XuelianError]) -> None:
+        self._state = state
+        self.stock = MemoryStock(state)
+        self.requests = MemoryRequests(state)
+        self.donations = MemoryDonations(state)
+        self.inbox = _Inbox(refused)
+        self.supply = _Absent()
+        self.timers = _Absent()
+        self.steps: list[Transition] = []
+        self.events: list[Outgoing] = []
+
+    @property
+    def lanes(self) -> frozenset[int]:
+        return frozenset()
+
+    def emit(self, outgoing: Outgoing) -> None:
+        self.events.append(outgoing)
+
+    def schedule(self, timer: Timer) -> None:
+        self._state.timers[timer.timer_id] = timer
+
+    def record(self, transition: Transition) -> None:
+        self.steps.append(transition)
+
+    def on_commit(self, act: Callable[[], None]) -> None:
+        act()
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        return _no_savepoint()
+
+
+@asynccontextmanager
+async def _no_savepoint() -> AsyncIterator[None]:
+    """Every record is its own transaction here, so there is nothing inside it to go back to."""
+    yield
+
+
+class _Directories:
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def current(self) -> Directory:
+        return self._directory
+
+    async def refresh(self) -> Directory:
+        return self._directory
+
+
+class MemoryEngine:
+    """One station's worker without a database.
+
+    Attributes:
+        state: What is committed.
+        refused: What the last record was refused with; empty if it was accepted.
+        steps: The audit of everything so far.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        self.state = State()
+        self.refused: list[XuelianError] = []
+        self.steps: list[Transition] = []
+        directories = _Directories(directory)
+        deciding = Deciding(directories=directories, hold_s=HOLD_S)
+        transfers = Transfers()
+        progress = Progress(deciding=deciding, transfers=transfers)
+        recalls = Recalls(progress=progress)
+        releases = Releases(recalls=recalls)
+        self._requests = RequestService(directories=directories, deciding=deciding)
+        self._stock = StockService(
+            directories=directories,
+            scans=Scans(progress=progress, releases=releases),
+            releases=releases,
+            splitting=Splitting(releases=releases),
+            recalls=recalls,
+        )
+        self._fires: dict[TimerKind, timers.Fire] = {
+            TimerKind.REMATCH: timers.fire_rematch(progress),
+            TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
+            TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
+            TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
+        }
+
+    async def feed(self, record: Received, now: datetime) -> None:
+        """Act on one record; a refusal leaves no trace but itself."""
+        before = self.state.copy()
+        self.refused = []
+        work = MemoryWork(self.state, self.refused)
+        try:
+            if record.topic == TopicName.REQUESTS:
+                await self._requests.decide(cast("UnitOfWork", work), [record], now)
+            else:
+                await self._stock.act(cast("UnitOfWork", work), record, now)
+        except (ContractError, DomainRefusal) as error:
+            self._undo(before)
+            self.refused = [error]
+        else:
+            self.steps += work.steps
+
+    async def fire_due(self, now: datetime) -> None:
+        """Fire everything that is due, and look for what has expired."""
+        await self._fire(Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now), now)
+        while due := [one for one in self.state.timers.values() if one.due_at <= now]:
+            timer = min(due, key=lambda one: (one.due_at, one.timer_id))
+            del self.state.timers[timer.timer_id]
+            await self._fire(timer, now)
+
+    async def _fire(self, timer: Timer, now: datetime) -> None:
+        fire = self._fires.get(timer.kind)
+        if fire is None:
+            return
+        work = MemoryWork(self.state, [])
+        await fire(cast("UnitOfWork", work), timer, now)
+        self.steps += work.steps
+
+    def _undo(self, before: State) -> None:
+        # The stores hold this very object: put the old rows back into it.
+        for name in before.__dataclass_fields__:
+            current: dict[str, object] = getattr(self.state, name)
+            current.clear()
+            current.update(getattr(before, name))

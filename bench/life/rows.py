@@ -1,0 +1,66 @@
+"""What the in-memory store holds: rows that are replaced whole, so that a copy is a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models.requests import RequestStatus, UrgentRequest
+from models.testing import LabResult
+from models.units import Unit, UnitStatus
+from streams.ports import Timer
+from streams.ports.stock import LivePromise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRow:
+    unit: Unit
+    status: UnitStatus
+    released_at: datetime | None
+    attested_by: str | None
+    parent_id: str | None
+    epoch: int = 0
+    out_of_control_s: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseRow:
+    live: LivePromise
+    unit_id: str
+    line_no: int
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow:
+    """`uncovered`: line number to units that wait."""
+
+    request: UrgentRequest
+    status: RequestStatus
+    waiting_for: str
+    version: int
+    opened_at: datetime
+    uncovered: dict[int, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Everything that is committed."""
+
+    units: dict[str, UnitRow] = field(default_factory=dict)
+    promises: dict[str, PromiseRow] = field(default_factory=dict)
+    requests: dict[str, RequestRow] = field(default_factory=dict)
+    results: dict[str, tuple[LabResult, ...]] = field(default_factory=dict)
+    recalls: dict[str, str] = field(default_factory=dict)
+    timers: dict[str, Timer] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        """Return a snapshot: rows are never changed in place."""
+        return State(
+            units=dict(self.units),
+            promises=dict(self.promises),
+            requests=dict(self.requests),
+            results=dict(self.results),
+            recalls=dict(self.recalls),
+            timers=dict(self.timers),
+        )

@@ -1,0 +1,150 @@
+"""Units and requests driven by Hypothesis against the plain model; it shrinks what breaks.
+
+The services are the real ones, on the store in memory. `python -m bench.life` drives many more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from bench.life.drive import WEIGHTS, Drive
+from bench.life.model import BreachError
+from bench.life.system import MemorySystem
+from streams.matching import release as release_rules
+from streams.services import recalls, release, scan_checks
+from streams.services.scans import Scans
+
+
+def at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Run what never waits for anything; no event loop is needed for it."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("the store in memory waited")
+
+
+class LifeMachine(RuleBasedStateMachine):
+    @initialize(chance=st.randoms(use_true_random=False))
+    def begin(self, chance: Random) -> None:
+        self.drive = Drive(MemorySystem(), chance=chance)
+
+    @rule()
+    def count(self) -> None:
+        at_once(self.drive.take("count"))
+
+    @rule()
+    def ask(self) -> None:
+        at_once(self.drive.take("ask"))
+
+    @rule()
+    def collect(self) -> None:
+        at_once(self.drive.take("collect"))
+
+    @precondition(lambda self: self.drive.model.bags)
+    @rule(name=st.sampled_from(sorted(WEIGHTS.keys() - {"count", "ask", "collect"})))
+    def go_on(self, name: str) -> None:
+        at_once(self.drive.take(name))
+
+    @precondition(lambda self: self.drive.model.bags)
+    @rule()
+    def scan(self) -> None:
+        at_once(self.drive.take("scan"))
+
+
+TestLifeMachine = LifeMachine.TestCase
+TestLifeMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def drive_many(sequences: int = 500) -> None:
+    for seed in range(sequences):
+        at_once(Drive(MemorySystem(), chance=Random(seed)).run(50))
+
+
+def test_random_lives_are_as_foretold() -> None:
+    drive_many()
+
+
+def _forget_epochs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(scan_checks, "ensure_epoch", lambda *_: None)
+
+
+def _forget_expiry(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.services.scans.ensure_fresh", lambda *_: None)
+
+
+def _release_whatever_comes(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(release_rules, "_judge", lambda _: ())
+
+
+def _overwrite_instead_of_correcting(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(release_rules, "list_current", lambda results: results[-7:])
+
+
+def _recall_nothing_afterwards(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(release, "_must_come_back", lambda *_: False)
+
+
+def _leave_the_neighbouring_bag(patch: pytest.MonkeyPatch) -> None:
+    found = recalls._find_place
+    seen: list[str] = []
+
+    def find(unit: Any) -> Any:  # noqa: ANN401 - as the original
+        seen.append(unit.unit_id)
+        return found(unit) if len(seen) % 2 else None
+
+    patch.setattr(recalls, "_find_place", find)
+
+
+def _stock_what_was_warm(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("models.return_rules.ReturnRules.ensure_restockable", lambda *_, **__: None)
+
+
+def _count_around_quarantine(patch: pytest.MonkeyPatch) -> None:
+    async def may_enter(*_: object) -> None:
+        return
+
+    patch.setattr("streams.services.stock._ensure_may_enter", may_enter)
+
+
+def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:
+    async def discard(work: Any, seen: Any) -> None:  # noqa: ANN401 - as the original
+        await work.stock.move_unit(seen.state.unit_id, to="discarded")
+
+    original = Scans.__init__
+
+    def patched(self: Scans, **parts: Any) -> None:  # noqa: ANN401 - as the original
+        original(self, **parts)
+        self._acts = {
+            change: discard if change == "discarded" else act for change, act in self._acts.items()
+        }
+
+    patch.setattr(Scans, "__init__", patched)
+
+
+@pytest.mark.parametrize(
+    "breaking",
+    [
+        _forget_epochs,
+        _forget_expiry,
+        _release_whatever_comes,
+        _overwrite_instead_of_correcting,
+        _recall_nothing_afterwards,
+        _leave_the_neighbouring_bag,
+        _stock_what_was_warm,
+        _count_around_quarantine,
+        _keep_quiet_about_lost_units,
+    ],
+    ids=lambda breaking: breaking.__name__.strip("_"),
+)
+def test_the_model_sees_each_broken_rule(breaking: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - a function
+    breaking(monkeypatch)
+    with pytest.raises(BreachError):
+        drive_many()
