@@ -200,11 +200,12 @@ def _list_of_group(
 
 def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Iterator[Reason]:
     wanted, rule = purpose.line.attributes, _cite(SAFETY_RULES.demand)
-    for lacking in (
-        *(flag for flag in _FLAGS if getattr(wanted, flag) and not _has(unit, flag)),
-        *(f"hla:{hla}" for hla in wanted.hla_matched if hla not in unit.traits.hla),
-    ):
-        yield Reason(code="lacks_attribute", params={"attribute": lacking}, rule=rule)
+    for flag in _FLAGS:
+        if getattr(wanted, flag) and not _has(unit, flag):
+            yield Reason(code="lacks_attribute", params={"attribute": flag}, rule=rule)
+    for hla in wanted.hla_matched:
+        if hla not in unit.traits.hla:
+            yield Reason(code="lacks_attribute", params={"attribute": f"hla:{hla}"}, rule=rule)
     max_age_d = wanted.max_age_d
     # The age that counts is the one at which the patient can have it.
     if max_age_d is not None and route.arrival_at - unit.collected_at > timedelta(days=max_age_d):
@@ -217,9 +218,10 @@ def _list_of_antigens(unit: UnitFacts, purpose: ForPatient) -> Iterator[Reason]:
     against = set(purpose.line.attributes.antigen_negative)
     if unit.component.spec.carries_red_cells:
         against.update(purpose.patient.antibodies)
-    rule = _cite(SAFETY_RULES.antibodies)
-    for antigen in sorted(against - _list_absent(unit)):
-        yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
+    for antigen in sorted(against):
+        if not _lacks(unit, antigen):
+            rule = _cite(SAFETY_RULES.antibodies)
+            yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
 
 
 def _has(unit: UnitFacts, flag: str) -> bool:
@@ -227,10 +229,11 @@ def _has(unit: UnitFacts, flag: str) -> bool:
     return is_washed or bool(getattr(unit.traits, flag))
 
 
-def _list_absent(unit: UnitFacts) -> set[str]:
+def _lacks(unit: UnitFacts, antigen: str) -> bool:
     """D is told by the label alone; every other antigen must have been tested as absent."""
-    tested = set(unit.traits.antigen_negative) - {ANTI_D}
-    return tested | {ANTI_D} if unit.group.rhd is RhD.NEGATIVE else tested
+    if antigen == ANTI_D:
+        return unit.group.rhd is RhD.NEGATIVE
+    return antigen in unit.traits.antigen_negative
 
 
 def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:

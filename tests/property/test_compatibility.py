@@ -1,13 +1,13 @@
 """The engine's compatibility against a second table, written by other hands from the sources.
 
-The exhaustive part goes through every patient that the rules can tell apart; Hypothesis adds what
-lies between the limits. A case is one donor group of one component for one patient.
+Every patient that the rules can tell apart is gone through by `test_safety_kernel.py`, which asks
+for each unit; here Hypothesis adds what lies between the limits, and the order of the groups.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -22,11 +22,9 @@ from models.components import Component, ComponentClass
 from models.facilities import StationPolicy
 from models.groups import Abo, BloodGroup
 from models.requests import Priority
+from tests.support.kernel_tables import CONSENT, POLICIES
 
-CONSENT = patients.RhdConsent(physician="Dr Tashi", signed_by="the patient")
-POLICIES = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
 AGES = (None, 18, 19, 50, 51)
-SAMPLES = 5
 
 
 def told_by_engine(
@@ -60,72 +58,6 @@ def told_by_table(
             low_titre_a_plasma=policy.low_titre_a_plasma,
         )
     )
-
-
-def every_patient() -> Iterator[patients.Patient]:
-    flags = (False, True)
-    groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
-    sexes: tuple[patients.Sex | None, ...] = (None, *patients.Sex)
-    for group, sex, age, anti_d, is_del, consent, prophylaxis in itertools.product(
-        groups, sexes, AGES, flags, flags, flags, flags
-    ):
-        yield patients.Patient(
-            group=group,
-            sex=sex,
-            age_years=age,
-            antibodies=("D",) if anti_d else (),
-            asian_del=is_del,
-            rhd_consent=CONSENT if consent else None,
-            anti_d_prophylaxis_ordered=prophylaxis,
-        )
-
-
-def compare_all(components: tuple[Component, ...]) -> tuple[int, dict[str, list[str]]]:
-    """Compare everything; return the number of cases and the disagreements by what differs."""
-    cases = 0
-    differing: dict[str, list[str]] = {}
-    for patient in every_patient():
-        for component, priority, policy in itertools.product(components, Priority, POLICIES):
-            cases += len(BloodGroup)
-            told = told_by_engine(component, patient, priority, policy)
-            expected = told_by_table(component, patient, priority, policy)
-            if told != expected:
-                kind, example = _describe(component, patient, priority, told, expected)
-                differing.setdefault(kind, []).append(example)
-    return cases, differing
-
-
-def _describe(
-    component: Component,
-    patient: patients.Patient,
-    priority: Priority,
-    told: Mapping[str, Terms],
-    expected: Mapping[str, Terms],
-) -> tuple[str, str]:
-    extra, missing = sorted(told.keys() - expected.keys()), sorted(expected.keys() - told.keys())
-    rhd = "unknown" if patient.group is None else f"RhD{patient.group.rhd}"
-    kind = (
-        f"{component.spec.component_class}, {rhd}, {priority}, "
-        f"allows more: {bool(extra)}, withholds: {bool(missing)}"
-    )
-    facts = patient.model_dump(mode="json", exclude_defaults=True)
-    return kind, f"{component} for {facts}: extra {extra}, missing {missing}"
-
-
-def report(differing: Mapping[str, list[str]]) -> str:
-    lines = []
-    for kind, examples in sorted(differing.items()):
-        lines.append(f"{len(examples)} x {kind}")
-        lines += [f"    {example}" for example in examples[:SAMPLES]]
-    return "\n".join(lines)
-
-
-def test_engine_agrees_with_the_table_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    cases, differing = compare_all(tuple(Component))
-
-    with capsys.disabled():
-        print(f"\n{cases:,} cases of compatibility, {len(differing)} kinds of disagreement")  # noqa: T201 - the figure is asked for
-    assert not differing, report(differing)
 
 
 PATIENTS = st.builds(

@@ -1,0 +1,34 @@
+"""The table of components as the sources give it, written out by hand.
+
+WS 399-2012 as quoted by Tongling blood station: storage and transport in degrees Celsius, shelf
+life in days; what the source leaves open (transport of red cells, storage of frozen RhD- red cells,
+whole blood) is as the station has to confirm it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kept(NamedTuple):
+    kind: str
+    storage_c: tuple[float, float]
+    transport_c: tuple[float, float]
+    shelf_d: float
+    confirm: tuple[str, ...] = ()
+
+
+_DEEP, _FROZEN, _ROOM, _COLD = (-196, -65), (-80, -18), (20, 24), (2, 6)
+
+COMPONENTS = {
+    "red_cells": Kept("red_cells", _COLD, (2, 10), 35, ("transport_temp_c",)),
+    "washed_red_cells": Kept("red_cells", _COLD, (2, 10), 1, ("transport_temp_c",)),
+    "frozen_red_cells": Kept(
+        "red_cells", _DEEP, _DEEP, 10 * 365, ("storage_temp_c", "transport_temp_c")
+    ),
+    "platelets": Kept("platelets", _ROOM, _ROOM, 5),
+    "fresh_frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 365),
+    "frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 4 * 365),
+    "cryoprecipitate": Kept("plasma", _FROZEN, _FROZEN, 365),
+    "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35, ("transport_temp_c", "shelf_life_h")),
+}

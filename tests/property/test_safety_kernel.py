@@ -1,0 +1,72 @@
+"""The safety kernel against the oracle, exhaustively; the count of cases is printed.
+
+Spaces are gone through in two processes; each stops at a handful of differences.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+import pytest
+
+from models.components import Component
+from tests.support.kernel_cases import Case, compare, list_kinds
+from tests.support.kernel_spaces import (
+    ages_and_types,
+    antigens,
+    demands,
+    groups,
+    identical_only,
+    journeys,
+    mixtures,
+    places,
+    states,
+)
+
+LEAST_CASES = 2_500_000
+Space = Callable[[], Iterator[Case]]
+SMALL: dict[str, Space] = {
+    "places": places,
+    "journeys": journeys,
+    "demands": demands,
+    "ages_and_types": ages_and_types,
+    "antigens": antigens,
+    "identical_only": identical_only,
+    "mixtures": lambda: mixtures(40_000),
+}
+LARGE: dict[str, Callable[[list[Component]], Iterator[Case]]] = {
+    "groups": groups,
+    "states": states,
+}
+
+
+def go_through(space: str, component: Component | None) -> tuple[str, int, list[str]]:
+    """Compare one space, or one component of a large one; runs in a process of its own."""
+    cases = SMALL[space]() if component is None else LARGE[space]([component])
+    count, differing = compare(cases)
+    return space, count, list(list_kinds(differing))
+
+
+@pytest.mark.timeout(900)
+def test_kernel_and_oracle_agree_in_every_case(capsys: pytest.CaptureFixture[str]) -> None:
+    parts: list[tuple[str, Component | None]]
+    parts = [(space, component) for space in LARGE for component in Component]
+    parts += [(space, None) for space in SMALL]
+    counts: dict[str, int] = {}
+    differing: list[str] = []
+    # Started anew, not forked: the session's event loop has threads.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=2, mp_context=context) as pool:
+        for space, count, kinds in pool.map(go_through, *zip(*parts, strict=True)):
+            counts[space] = counts.get(space, 0) + count
+            differing += kinds
+    with capsys.disabled():
+        told = ", ".join(f"{space} {count:,}" for space, count in counts.items())
+        print(  # noqa: T201 - the figure is asked for
+            f"\n{sum(counts.values()):,} cases of the safety kernel ({told}), "
+            f"{len(differing)} kinds of difference"
+        )
+    assert not differing, "\n".join(differing)
+    assert sum(counts.values()) >= LEAST_CASES

@@ -1,0 +1,304 @@
+"""The cases that the safety kernel is asked about: each space varies some facts in every way.
+
+`groups` goes through every patient that the group rules tell apart; `states` crosses one patient of
+each kind that the oracle tells apart with every state of the unit; the others vary what does not
+depend on the patient; `mixtures` draws from everything at once, with a fixed seed.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import checker.compatibility as other_hands
+from models.clearance import ForPatient, Purpose, Step, UnitFacts
+from models.components import Component
+from models.groups import BloodGroup
+from models.patients import Patient, Sex
+from models.requests import HardAttributes, Priority
+from models.units import UnitStatus, UnitTraits
+from tests.oracle.safety import tell_terms
+from tests.support.kernel_cases import Case
+from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
+from tests.support.safety import (
+    ARRIVAL,
+    build_facts,
+    build_purpose,
+    build_route,
+    build_transfer,
+)
+from tests.support.world import NOW
+
+BOTH = (False, True)
+ROUTE = build_route()
+LOW = UnitTraits(low_titre=True)
+SECOND = timedelta(seconds=1)
+
+
+def groups(
+    components: Iterable[Component] = tuple(Component),
+    patients: Iterable[Patient] | None = None,
+) -> Iterator[Case]:
+    """Every patient, component, priority, policy and donor group; low titre or not; every cap."""
+    units = {
+        component: [
+            build_facts(component=component, group=group, traits=traits)
+            for group in BloodGroup
+            for traits in (UnitTraits(), LOW)
+        ]
+        for component in components
+    }
+    for patient in every_patient() if patients is None else patients:
+        # The cap is of unknown patients; one known is asked with what would exceed it.
+        counts = (0, 3, 4, 5) if patient.group is None else (5,)
+        for component, priority, policy, capped in itertools.product(
+            units, Priority, POLICIES, counts
+        ):
+            purpose = build_purpose(
+                component=component,
+                patient=patient,
+                priority=priority,
+                policy=policy,
+                capped_units=capped,
+            )
+            for unit in units[component]:
+                yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+
+
+def plain_patients() -> Iterator[Patient]:
+    """Those with no exception or one, at every age limit and at birth."""
+    yield Patient(group=BloodGroup.O_NEG, sex=Sex.FEMALE, age_years=0)
+    for patient in every_patient():
+        special = (
+            patient.has_anti_d,
+            patient.asian_del,
+            patient.rhd_consent is not None,
+            patient.anti_d_prophylaxis_ordered,
+        )
+        if sum(special) <= 1:
+            yield patient
+
+
+def kinds_of_patient(component: Component) -> Iterator[ForPatient]:
+    """One purpose for each answer that the oracle can give to the question of groups."""
+    seen = set()
+    for patient, priority, policy in itertools.product(every_patient(), Priority, POLICIES):
+        terms = tell_terms(
+            component.value,
+            other_hands.Patient.from_json(patient.model_dump(mode="json")),
+            priority is Priority.LIFE_THREATENING,
+            policy.low_titre_a_plasma,
+        )
+        kind = (patient.group, patient.has_anti_d, tuple(sorted(terms.items(), key=str)))
+        if kind not in seen:
+            seen.add(kind)
+            yield build_purpose(
+                component=component, patient=patient, priority=priority, policy=policy
+            )
+
+
+EXPIRIES = (NOW - SECOND, NOW, NOW + SECOND, ARRIVAL - SECOND, ARRIVAL, ARRIVAL + SECOND)
+
+
+def states(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
+    """Every status, step, release, recall and expiry, for each kind of patient and donor group."""
+    for component in components:
+        units = [
+            build_facts(
+                component=component,
+                group=group,
+                status=status,
+                released=released,
+                recalled=recalled,
+                expires_at=expires_at,
+            )
+            for group, status, released, recalled, expires_at in itertools.product(
+                BloodGroup, UnitStatus, BOTH, BOTH, EXPIRIES
+            )
+        ]
+        for purpose, step in itertools.product(kinds_of_patient(component), Step):
+            for unit in units:
+                yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+
+
+def places() -> Iterator[Case]:
+    """The component and the station that was asked, and another; for patients and stations."""
+    for asked, component, station_id, group, status, step in itertools.product(
+        Component, Component, ("shigatse", "lhasa"), BloodGroup, UnitStatus, Step
+    ):
+        unit = build_facts(component=component, station_id=station_id, group=group, status=status)
+        serving = (BloodGroup.A_POS, BloodGroup.A_NEG)
+        for purpose in (
+            build_purpose(component=asked),
+            build_transfer(component=asked, groups=serving),
+        ):
+            yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+
+
+ON_THE_WAY_S = (0, 1, 1799, 1800, 1801, 12_600, 14_399, 14_400, 14_401, 86_400, 86_401)
+OUT_S = (None, 0, 1, 1799, 1800, 1801, 14_399, 14_400)
+
+
+def journeys() -> Iterator[Case]:
+    """Every length of way, lapse of temperature and means of the receiver, by component."""
+    for component, transport_s, out_s, kept, agitated, can_thaw, unusable in itertools.product(
+        Component, ON_THE_WAY_S, OUT_S, BOTH, BOTH, BOTH, BOTH
+    ):
+        unit = build_facts(component=component, out_of_control_s=out_s)
+        # What the receiver cannot use is this component, or another one.
+        others = tuple(one for one in Component if (one is component) is unusable)
+        route = build_route(
+            transport_s=transport_s,
+            temperature_kept=kept,
+            agitated=agitated,
+            can_thaw=can_thaw,
+            unusable=others[:1],
+        )
+        for purpose in (build_purpose(component=component), build_transfer(component=component)):
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=route)
+
+
+def demands(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
+    """Every set of flags demanded against every set that the unit has."""
+    names = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
+    sets = [dict(zip(names, bits, strict=True)) for bits in itertools.product(BOTH, repeat=5)]
+    for component, identical, wanted in itertools.product(components, BOTH, sets):
+        purpose = build_purpose(
+            component=component,
+            attributes=HardAttributes(identical_group_only=identical, **wanted),
+        )
+        for has, group in itertools.product(sets, (BloodGroup.A_POS, BloodGroup.A_NEG)):
+            unit = build_facts(component=component, group=group, traits=UnitTraits(**has))
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+
+
+def ages_and_types() -> Iterator[Case]:
+    """The oldest unit wanted, to the second, and every set of HLA types wanted and printed."""
+    ages = (timedelta(days=days) for days in (0, 1, 2, 3))
+    collected = [ARRIVAL - age + off for age in ages for off in (-SECOND, timedelta(0), SECOND)]
+    collected += [NOW - timedelta(days=1), NOW - timedelta(days=2)]
+    for max_age_d, at in itertools.product((None, 1, 2, 3), collected):
+        purpose = build_purpose(attributes=HardAttributes(max_age_d=max_age_d))
+        unit = build_facts(collected_at=at)
+        yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+    for wanted, has in itertools.product(_subsets("A*02:01", "B7", "B8"), repeat=2):
+        purpose = build_purpose(attributes=HardAttributes(hla_matched=wanted))
+        unit = build_facts(traits=UnitTraits(hla=has))
+        yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+
+
+def antigens(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
+    """Every set of antigens demanded, antibodies of the patient and antigens tested as absent."""
+    for component, wanted, against in itertools.product(
+        components, _subsets("C", "D", "Dia"), _subsets("C", "D", "Mur")
+    ):
+        purpose = build_purpose(
+            component=component,
+            patient=Patient(group=BloodGroup.A_POS, antibodies=against),
+            attributes=HardAttributes(antigen_negative=wanted),
+        )
+        for tested, group in itertools.product(
+            _subsets("C", "D", "Dia", "Mur"), (BloodGroup.A_POS, BloodGroup.O_NEG)
+        ):
+            unit = build_facts(
+                component=component, group=group, traits=UnitTraits(antigen_negative=tested)
+            )
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+
+
+def identical_only() -> Iterator[Case]:
+    """The identical group demanded for every patient's group and every unit's."""
+    for component, asked, group in itertools.product(Component, (None, *BloodGroup), BloodGroup):
+        purpose = build_purpose(
+            component=component,
+            patient=Patient(group=asked),
+            priority=Priority.LIFE_THREATENING,
+            attributes=HardAttributes(identical_group_only=True),
+        )
+        unit = build_facts(component=component, group=group, traits=LOW)
+        yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+
+
+def mixtures(count: int, *, seed: int = 399) -> Iterator[Case]:
+    """Facts drawn together, so that what no other space crosses is crossed here."""
+    draw = Random(seed)
+    for _ in range(count):
+        purpose = _draw_purpose(draw)
+        route = build_route(
+            arrival_at=NOW + timedelta(seconds=draw.choice((0, 1800, 90_000))),
+            transport_s=draw.choice(ON_THE_WAY_S),
+            temperature_kept=draw.random() < 0.8,
+            agitated=draw.choice(BOTH),
+            can_thaw=draw.random() < 0.8,
+            unusable=tuple(draw.sample(tuple(Component), k=draw.choice((0, 0, 1)))),
+        )
+        component = purpose.line.component if isinstance(purpose, ForPatient) else purpose.component
+        unit = _draw_unit(draw, component if draw.random() < 0.9 else draw.choice(list(Component)))
+        yield Case(unit=unit, purpose=purpose, step=draw.choice(list(Step)), route=route)
+
+
+def _draw_unit(draw: Random, component: Component) -> UnitFacts:
+    traits = UnitTraits(
+        leukoreduced=draw.choice(BOTH),
+        irradiated=draw.choice(BOTH),
+        cmv_negative=draw.choice(BOTH),
+        washed=draw.choice(BOTH),
+        low_titre=draw.choice(BOTH),
+        antigen_negative=draw.choice(_subsets("C", "D", "Mur")),
+        hla=draw.choice(_subsets("B7", "B8")),
+    )
+    return build_facts(
+        component=component,
+        station_id=draw.choice(("shigatse", "shigatse", "shigatse", "lhasa")),
+        group=draw.choice(list(BloodGroup)),
+        status=draw.choice([UnitStatus.AVAILABLE, UnitStatus.RESERVED, *UnitStatus]),
+        collected_at=NOW - timedelta(days=draw.choice((0, 1, 2, 9))),
+        expires_at=draw.choice((*EXPIRIES, NOW + timedelta(days=2), NOW + timedelta(days=3))),
+        released=draw.random() < 0.9,
+        recalled=draw.random() < 0.1,
+        traits=traits,
+        out_of_control_s=draw.choice((None, None, *OUT_S)),
+    )
+
+
+def _draw_purpose(draw: Random) -> Purpose:
+    component = draw.choice(list(Component))
+    if draw.random() < 0.2:
+        serving = tuple(draw.sample(tuple(BloodGroup), k=draw.randint(0, 8)))
+        return build_transfer(component=component, groups=serving)
+    patient = Patient(
+        group=draw.choice((None, *BloodGroup)),
+        sex=draw.choice((None, "female", "male")),
+        age_years=draw.choice((None, *range(60))),
+        antibodies=draw.choice(_subsets("C", "D", "Mur")) if draw.random() < 0.3 else (),
+        asian_del=draw.random() < 0.2,
+        chronically_transfused=draw.choice(BOTH),
+        rhd_consent=draw.choice((None, CONSENT)),
+        anti_d_prophylaxis_ordered=draw.choice(BOTH),
+        reference=draw.choice((None, "bed-1")),
+    )
+    attributes = HardAttributes(
+        irradiated=draw.random() < 0.2,
+        washed=draw.random() < 0.2,
+        low_titre=draw.random() < 0.2,
+        identical_group_only=draw.random() < 0.1,
+        antigen_negative=draw.choice(_subsets("C", "D")) if draw.random() < 0.3 else (),
+        hla_matched=draw.choice(_subsets("B7", "B8")) if draw.random() < 0.1 else (),
+        max_age_d=draw.choice((None, None, 1, 2, 9)),
+    )
+    purpose = build_purpose(
+        component=component,
+        patient=patient,
+        priority=draw.choice(list(Priority)),
+        policy=draw.choice(POLICIES),
+        capped_units=draw.randint(0, 6),
+    )
+    return replace(purpose, line=purpose.line.but(attributes=attributes))
+
+
+def _subsets(*names: str) -> list[tuple[str, ...]]:
+    sizes = range(len(names) + 1)
+    return [chosen for size in sizes for chosen in itertools.combinations(names, size)]

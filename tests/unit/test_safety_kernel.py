@@ -1,0 +1,415 @@
+"""The safety kernel, fast: what the mutation check runs on every mutant.
+
+The oracle is asked about the small spaces, and about the groups with one component of each class;
+beside it stand what an oracle of reasons cannot see: parameters, cited rules, standing obstacles,
+the order of candidates, and the table of components.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from models import compatibility
+from models.clearance import NO_TRAITS, Cleared, Refused, Step
+from models.compatibility import find_candidate, list_candidates
+from models.components import SPECS, Component
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.messages import list_texts
+from models.patients import Patient, Sex
+from models.requests import HardAttributes, Priority
+from models.safety import STEP_FROM, clear, list_standing_obstacles
+from models.units import UnitStatus, UnitTraits
+from tests.oracle.components import COMPONENTS
+from tests.oracle.safety import FROZEN, WAYS
+from tests.support import kernel_spaces as spaces
+from tests.support.kernel_cases import Case, compare, list_kinds
+from tests.support.kernel_tables import CONSENT
+from tests.support.safety import build_facts, build_purpose, build_route, build_transfer
+from tests.support.world import NOW
+
+ONE_PER_CLASS = (
+    Component.WHOLE_BLOOD,
+    Component.PLATELETS,
+    Component.RED_CELLS,
+    Component.FROZEN_PLASMA,
+)
+DYING = Priority.LIFE_THREATENING
+
+
+def agree(cases: Iterable[Case], *, at_least: int) -> None:
+    count, differing = compare(cases, most=5)
+    assert not differing, "\n".join(list_kinds(differing))
+    assert count >= at_least
+
+
+def test_places_agree() -> None:
+    agree(spaces.places(), at_least=28_000)
+
+
+def test_journeys_agree() -> None:
+    agree(spaces.journeys(), at_least=22_000)
+
+
+def test_ages_and_types_agree() -> None:
+    agree(spaces.ages_and_types(), at_least=100)
+
+
+def test_identical_groups_agree() -> None:
+    agree(spaces.identical_only(), at_least=500)
+
+
+def test_demands_agree() -> None:
+    agree(spaces.demands((Component.WASHED_RED_CELLS, Component.PLATELETS)), at_least=8_000)
+
+
+def test_antigens_agree() -> None:
+    components = (Component.WHOLE_BLOOD, Component.FROZEN_RED_CELLS, Component.PLATELETS)
+    agree(spaces.antigens(components), at_least=6_000)
+
+
+def test_mixtures_agree() -> None:
+    agree(spaces.mixtures(2_000, seed=18467), at_least=2_000)
+
+
+@pytest.mark.parametrize("component", ONE_PER_CLASS)
+def test_groups_agree(component: Component) -> None:
+    """With the exceptions one at a time; all together is the exhaustive test's."""
+    agree(spaces.groups([component], patients=spaces.plain_patients()), at_least=20_000)
+
+
+def test_every_status_has_its_place() -> None:
+    """A new status lets nothing happen until it is placed here and in the oracle."""
+    assert set(STEP_FROM) == set(UnitStatus)
+    told = {
+        status.value: () if step is None else (step.value,) for status, step in STEP_FROM.items()
+    }
+    assert told == WAYS
+
+
+def test_components_are_as_the_sources_say() -> None:
+    assert {component.value for component in SPECS} == set(COMPONENTS)
+    for component, spec in SPECS.items():
+        told = COMPONENTS[component.value]
+        assert spec.component_class.value == told.kind
+        assert (spec.storage_temp_c, spec.transport_temp_c) == (told.storage_c, told.transport_c)
+        assert spec.shelf_life_h == told.shelf_d * 24
+        assert spec.frozen is (component.value in FROZEN)
+        assert spec.confirm == told.confirm
+
+
+def ask(*, purpose: Any = None, route: Any = None, **unit: Any) -> Cleared | Refused:  # noqa: ANN401
+    return clear(
+        build_facts(**unit),
+        purpose=purpose or build_purpose(),
+        step=Step.RESERVE,
+        route=route or build_route(),
+        now=NOW,
+    )
+
+
+def test_a_clearance_says_what_for_when_and_under_which_rule() -> None:
+    purpose = build_purpose()
+    answer = ask(purpose=purpose, group=BloodGroup.O_POS)
+
+    assert isinstance(answer, Cleared)
+    assert (answer.unit, answer.purpose) == (build_facts(group=BloodGroup.O_POS), purpose)
+    assert (answer.step, answer.at) == (Step.RESERVE, NOW)
+    assert answer.candidate == find_candidate(
+        BloodGroup.O_POS,
+        component=Component.RED_CELLS,
+        patient=purpose.patient,
+        priority=purpose.priority,
+        policy=purpose.policy,
+    )
+    assert not answer.capped
+
+
+def test_a_clearance_for_a_station_has_no_candidate_and_no_cap() -> None:
+    answer = ask(purpose=build_transfer())
+
+    assert isinstance(answer, Cleared)
+    assert answer.candidate is None
+    assert not answer.capped
+
+
+def test_a_clearance_under_the_cap_says_so() -> None:
+    unknown = build_purpose(patient=Patient(sex=Sex.FEMALE, age_years=30))
+    answer = ask(purpose=unknown, group=BloodGroup.O_NEG)
+
+    assert isinstance(answer, Cleared)
+    assert answer.capped
+
+
+ANTIBODY = Patient(group=BloodGroup.A_POS, antibodies=("C",))
+TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
+    ("at_other_station", {"station_id": "lhasa"}, {"station_id": "lhasa"}, ""),
+    ("status_forbids", {"status": UnitStatus.ISSUED}, {"status": "issued"}, ""),
+    ("not_released", {"released": False}, {}, "unit.release"),
+    ("recalled", {"recalled": True}, {}, "unit.recall"),
+    ("expires_before_arrival", {"expires_at": NOW + timedelta(seconds=9)}, {}, "unit.expiry"),
+    ("out_of_control", {"out_of_control_s": 1801}, {}, "transport.out_of_control"),
+    ("other_component", {"component": Component.WASHED_RED_CELLS}, {}, ""),
+    ("other_group", {"group": BloodGroup.B_POS}, {}, "red_cells.abo"),
+    (
+        "hospital_cannot_use",
+        {"route": build_route(unusable=(Component.RED_CELLS,))},
+        {"component": "red_cells"},
+        "",
+    ),
+    (
+        "transfused_too_late",
+        {"route": build_route(temperature_kept=False, transport_s=14_400)},
+        {},
+        "transport.out_of_control",
+    ),
+    (
+        "restocked_too_late",
+        {
+            "purpose": build_transfer(),
+            "route": build_route(temperature_kept=False, transport_s=1801),
+        },
+        {},
+        "transport.out_of_control",
+    ),
+    (
+        "lacks_attribute",
+        {"purpose": build_purpose(attributes=HardAttributes(irradiated=True))},
+        {"attribute": "irradiated"},
+        "request.attributes",
+    ),
+    (
+        "lacks_attribute",
+        {"purpose": build_purpose(attributes=HardAttributes(hla_matched=("B7",)))},
+        {"attribute": "hla:B7"},
+        "request.attributes",
+    ),
+    (
+        "too_old",
+        {"purpose": build_purpose(attributes=HardAttributes(max_age_d=1))},
+        {"max_age_d": 1},
+        "request.attributes",
+    ),
+    (
+        "group_not_identical",
+        {
+            "group": BloodGroup.O_POS,
+            "purpose": build_purpose(attributes=HardAttributes(identical_group_only=True)),
+        },
+        {},
+        "request.attributes",
+    ),
+    (
+        "not_antigen_negative",
+        {"purpose": build_purpose(patient=ANTIBODY)},
+        {"antigen": "C"},
+        "red_cells.antibodies",
+    ),
+    (
+        "o_negative_cap",
+        {
+            "group": BloodGroup.O_NEG,
+            "purpose": build_purpose(patient=Patient(sex=Sex.FEMALE), capped_units=4),
+        },
+        {"cap": 4},
+        "unknown.o_negative_cap",
+    ),
+]
+PLATELETS = build_purpose(component=Component.PLATELETS)
+PLASMA = build_purpose(component=Component.FROZEN_PLASMA)
+TOLD += [
+    (
+        "hospital_cannot_thaw",
+        {
+            "component": Component.FROZEN_PLASMA,
+            "purpose": PLASMA,
+            "route": build_route(can_thaw=False),
+        },
+        {},
+        "hospital.thawing",
+    ),
+    (
+        "temperature_not_kept",
+        {
+            "component": Component.FROZEN_PLASMA,
+            "purpose": PLASMA,
+            "route": build_route(temperature_kept=False),
+        },
+        {},
+        "transport.temperature",
+    ),
+    (
+        "unagitated_too_long",
+        {
+            "component": Component.PLATELETS,
+            "purpose": PLATELETS,
+            "route": build_route(transport_s=86_401),
+        },
+        {"hours": 24},
+        "transport.agitation",
+    ),
+    (
+        "not_low_titre",
+        {"component": Component.PLATELETS, "purpose": PLATELETS, "group": BloodGroup.O_POS},
+        {},
+        "platelets.abo",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("code", "asked", "params", "rule"), TOLD, ids=lambda value: value if type(value) is str else ""
+)
+def test_a_reason_names_its_facts_and_its_rule(
+    code: str, asked: dict[str, Any], params: dict[str, object], rule: str
+) -> None:
+    """One thing is wrong, one reason is told, and its text says what it names."""
+    answer = ask(**asked)
+    assert isinstance(answer, Refused)
+    (reason,) = answer.reasons
+
+    assert (reason.code, reason.params) == (code, params)
+    assert reason.rule == (f"{rule}@2026-1" if rule else "")
+    named = set(re.findall(r"{(\w+)}", list_texts()[code].zh))
+    assert named <= set(params)
+
+
+def test_an_expired_unit_has_both_reasons() -> None:
+    answer = ask(expires_at=NOW)
+    assert isinstance(answer, Refused)
+
+    assert [(one.code, one.rule) for one in answer.reasons] == [
+        ("expired", "unit.expiry@2026-1"),
+        ("expires_before_arrival", "unit.expiry@2026-1"),
+    ]
+
+
+def test_no_line_is_hopeless_that_some_unit_could_serve() -> None:
+    assert list_standing_obstacles(build_purpose(), build_route(can_thaw=False)) == ()
+
+
+def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None:
+    unknown = build_purpose(component=Component.WHOLE_BLOOD, patient=Patient())
+    useless = build_route(can_thaw=False, unusable=(Component.WHOLE_BLOOD, Component.FROZEN_PLASMA))
+
+    codes = [one.code for one in list_standing_obstacles(unknown, useless)]
+    assert codes == ["hospital_cannot_use", "no_group_allowed"]
+    (none,) = list_standing_obstacles(unknown, build_route())
+    assert (none.code, none.rule) == ("no_group_allowed", "2026-1")
+    codes = [one.code for one in list_standing_obstacles(PLASMA, useless)]
+    assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
+
+
+def ranked(group: str | None, component: Component, priority: Priority, **changes: Any) -> str:  # noqa: ANN401
+    """The candidates in order; `*` marks those of low titre only, `!` those under the cap."""
+    patient = Patient(group=None if group is None else BloodGroup(group), **changes)
+    policy = StationPolicy(low_titre_a_plasma=True)
+    listed = list_candidates(component=component, patient=patient, priority=priority, policy=policy)
+    assert [one.rank for one in listed] == list(range(len(listed)))
+    return " ".join(one.group + "*" * one.low_titre_only + "!" * one.capped for one in listed)
+
+
+RED, WHOLE, PLATELET, FFP = (
+    Component.RED_CELLS,
+    Component.WHOLE_BLOOD,
+    Component.PLATELETS,
+    Component.FRESH_FROZEN_PLASMA,
+)
+URGENT = Priority.URGENT
+ORDERS: list[tuple[str | None, Component, Priority, dict[str, Any], str]] = [
+    ("AB+", RED, URGENT, {}, "AB+ A+ B+ O+ AB- A- B- O-"),
+    ("AB-", RED, URGENT, {}, "AB- A- B- O-"),
+    ("AB-", RED, DYING, {"rhd_consent": CONSENT}, "AB- A- B- O- AB+ A+ B+ O+"),
+    ("A+", RED, URGENT, {}, "A+ O+ A- O-"),
+    ("B-", RED, DYING, {"rhd_consent": CONSENT}, "B- O- B+ O+"),
+    ("A-", RED, DYING, {"rhd_consent": CONSENT}, "A- O- A+ O+"),
+    ("B+", RED, URGENT, {}, "B+ O+ B- O-"),
+    ("A-", RED, URGENT, {"asian_del": True}, "A+ O+ A- O-"),
+    ("A-", WHOLE, DYING, {"asian_del": True}, "A+ A- O+* O-*"),
+    ("A-", WHOLE, DYING, {"rhd_consent": CONSENT}, "A- O-* A+ O+*"),
+    ("A+", WHOLE, DYING, {}, "A+ A- O+* O-*"),
+    ("A+", WHOLE, DYING, {"antibodies": ("D",)}, "A- O-*"),
+    ("A+", WHOLE, URGENT, {}, "A+ A-"),
+    (None, WHOLE, DYING, {"sex": "male", "age_years": 40}, "O+* O-*!"),
+    (None, RED, DYING, {"sex": "male", "age_years": 18}, "O-! O+"),
+    (None, RED, URGENT, {"sex": "male", "age_years": 19}, "O+ O-!"),
+    (None, RED, DYING, {"antibodies": ("D",)}, "O-"),
+    ("O-", FFP, URGENT, {}, "O+ O- A+ A- B+ B- AB+ AB-"),
+    ("A-", FFP, URGENT, {}, "A+ A- AB+ AB-"),
+    ("B-", FFP, URGENT, {}, "B+ B- AB+ AB-"),
+    (None, FFP, URGENT, {}, "AB+ AB- A+* A-*"),
+    ("A+", PLATELET, URGENT, {}, "A+ AB+ A- AB- O+* B+* O-* B-*"),
+    ("B-", PLATELET, URGENT, {"sex": "male"}, "B- AB- B+ AB+ O-* A-* O+* A+*"),
+    ("O-", PLATELET, URGENT, {"sex": "female", "age_years": 0}, "O- A- B- AB-"),
+    ("O-", PLATELET, URGENT, {"sex": "male"}, "O- A- B- AB- O+ A+ B+ AB+"),
+    ("AB-", PLATELET, URGENT, {"asian_del": True}, "AB+ AB- O+* A+* B+* O-* A-* B-*"),
+    (None, PLATELET, URGENT, {"sex": "male", "age_years": 19}, "AB+ AB- O+* A+* B+* O-* A-* B-*"),
+    (None, PLATELET, DYING, {}, "AB- AB+ O-* A-* B-* O+* A+* B+*"),
+    (None, PLATELET, DYING, {"antibodies": ("D",)}, "AB- O-* A-* B-*"),
+]
+
+
+@pytest.mark.parametrize(("group", "component", "priority", "changes", "order"), ORDERS)
+def test_candidates_stand_in_this_order(
+    group: str | None,
+    component: Component,
+    priority: Priority,
+    changes: dict[str, Any],
+    order: str,
+) -> None:
+    assert ranked(group, component, priority, **changes) == order
+
+
+RULES: list[tuple[str, str | None, Component, dict[str, Any], str]] = [
+    ("A+", "A+", RED, {}, "red_cells.abo"),
+    ("A+", "A-", RED, {"asian_del": True}, "rhd.asian_del"),
+    ("A-", "A-", RED, {"asian_del": True}, "red_cells.abo"),
+    ("A+", "A-", RED, {"rhd_consent": CONSENT}, "rhd.consented_fallback"),
+    ("O+", "A-", WHOLE, {"rhd_consent": CONSENT}, "rhd.consented_fallback"),
+    ("O+", "A-", WHOLE, {"asian_del": True}, "rhd.asian_del"),
+    ("O+", "A+", WHOLE, {}, "whole_blood.abo"),
+    ("O-", None, RED, {}, "unknown.group"),
+    ("AB+", None, FFP, {}, "unknown.group"),
+    ("AB+", None, PLATELET, {}, "unknown.group"),
+    ("AB+", "AB+", FFP, {}, "plasma.abo"),
+    ("A+", "AB+", FFP, {}, "plasma.abo"),
+    ("O+", "A+", PLATELET, {}, "platelets.abo"),
+]
+
+
+@pytest.mark.parametrize(("donor", "group", "component", "changes", "rule"), RULES)
+def test_a_candidate_cites_its_rule(
+    donor: str, group: str | None, component: Component, changes: dict[str, Any], rule: str
+) -> None:
+    found = find_candidate(
+        BloodGroup(donor),
+        component=component,
+        patient=Patient(group=None if group is None else BloodGroup(group), **changes),
+        priority=DYING,
+        policy=StationPolicy(low_titre_a_plasma=True),
+    )
+    assert found is not None
+    assert found.rule == f"{rule}@2026-1"
+
+
+def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules() -> None:
+    compatibility._list_candidates.cache_clear()
+    for reference in ("bed-1", "bed-2", None):
+        list_candidates(
+            component=RED,
+            patient=Patient(group=BloodGroup.A_POS, reference=reference),
+            priority=URGENT,
+            policy=StationPolicy(),
+        )
+
+    assert compatibility._list_candidates.cache_info().misses == 1
+
+
+def test_a_unit_has_no_traits_unless_told() -> None:
+    assert UnitTraits() == NO_TRAITS
+    assert build_facts().traits is NO_TRAITS
