@@ -8,7 +8,9 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from models.base import Value
 
@@ -21,19 +23,58 @@ class RuleKind(StrEnum):
     LOCAL = "local"
 
 
+class Applier(StrEnum):
+    """Who sees to it that a rule is kept; the program only states what others apply."""
+
+    XUELIAN = "xuelian"
+    STATION = "station"
+    HOSPITAL = "hospital"
+
+
+class Terms(Value):
+    """On what terms a station may set one value of a rule to its own.
+
+    Attributes:
+        unit: Of the value, such as `h`, `kg` or `group`.
+        may: `tighten`: only towards what is safer. `set`: anything in range, since it sizes or
+            plans and no patient or donor is less safe. None: nobody may.
+        safer: Towards what a value is tightened: a `higher` or `lower` number, a `narrower` pair,
+            `fewer` names in the same order, or the switch `off`.
+        least: The smallest number that makes sense.
+        most: The largest one.
+        keeps: Names that must stay in a list.
+    """
+
+    unit: str
+    may: Literal["tighten", "set"] | None = None
+    safer: Literal["higher", "lower", "narrower", "fewer", "off"] | None = None
+    least: float | None = None
+    most: float | None = None
+    keeps: tuple[str, ...] = ()
+
+
 class CitedRule(Value):
     """One rule with its citation.
 
     Attributes:
         rule: Its name; decisions cite it as `name@version`.
+        zh: What it says, in a few words.
+        applied_by: Who sees to it that it is kept.
         source: Where it is from, in one line.
         confirm: Fields that a station must confirm before relying on them.
+        terms: The unit of each value, and whether a station may set its own.
+        note: What a reader must know beside the values.
     """
 
     rule: str
     kind: RuleKind
+    zh: str = ""
+    en: str = ""
+    applied_by: Applier = Applier.XUELIAN
     source: str
+    note: str = ""
     confirm: tuple[str, ...] = ()
+    terms: dict[str, Terms] = Field(default_factory=dict)
 
 
 class RuleSet(Value):
