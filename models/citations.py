@@ -60,6 +60,7 @@ class CitedRule(Value):
         rule: Its name; decisions cite it as `name@version`.
         zh: What it says, in a few words.
         applied_by: Who sees to it that it is kept.
+        set_in: Whose record holds the values in use; those here are used where it is silent.
         source: Where it is from, in one line.
         confirm: Fields that a station must confirm before relying on them.
         terms: The unit of each value, and whether a station may set its own.
@@ -68,9 +69,10 @@ class CitedRule(Value):
 
     rule: str
     kind: RuleKind
-    zh: str = ""
-    en: str = ""
+    zh: str
+    en: str
     applied_by: Applier = Applier.XUELIAN
+    set_in: Literal["station", "hospital"] | None = None
     source: str
     note: str = ""
     confirm: tuple[str, ...] = ()

@@ -1,14 +1,17 @@
-"""Who may give whole blood, and how a wave of calls is sized, as cited data.
+"""Who may give blood, and how a wave of calls is sized, as cited data.
 
 Pure. The rules stand in `rules/donors.toml`; this module gives them types.
 """
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
+from models.in_force import InForce
 from models.patients import Sex
 
 
@@ -24,12 +27,40 @@ class WeeksRule(CitedRule):
     weeks: int = Field(ge=1)
 
 
+class VolumeRule(CitedRule):
+    usual_ml: int = Field(gt=0)
+    most_ml: int = Field(gt=0)
+
+
+class PlateletsRule(CitedRule):
+    """`special_match_weeks`: with a doctor's approval, for a patient who needs this donor."""
+
+    weeks: int = Field(ge=1)
+    special_match_weeks: int = Field(ge=1)
+    most_per_year: int = Field(ge=1)
+
+
+class HaemoglobinRule(CitedRule):
+    male_g_per_l: int = Field(gt=0)
+    female_g_per_l: int = Field(gt=0)
+
+
+class TemporaryCollectionRule(CitedRule):
+    report_within_d: int = Field(ge=1)
+
+
 class AgeRule(CitedRule):
     """Completed years, both ends included."""
 
     from_years: int = Field(ge=0)
     to_years: int = Field(ge=0)
     repeat_to_years: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if not self.from_years <= self.to_years <= self.repeat_to_years:
+            raise ValueError("from_years <= to_years <= repeat_to_years must hold")
+        return self
 
 
 class WeightRule(CitedRule):
@@ -70,10 +101,17 @@ class DonorRules(RuleSet):
 
     calendar: CalendarRule
     whole_blood_interval: MonthsRule
+    volume: VolumeRule
+    tested: CitedRule
     after_platelets_interval: WeeksRule
+    platelets_interval: PlateletsRule
+    platelets_after_whole_blood_interval: MonthsRule
     age: AgeRule
     weight: WeightRule
+    haemoglobin: HaemoglobinRule
     consent: CitedRule
+    temporary: TemporaryCollectionRule
+    roster: CitedRule
     deferral: CitedRule
     availability: CitedRule
     one_call: CitedRule
@@ -85,4 +123,8 @@ class DonorRules(RuleSet):
     serves: ServesRule
 
 
-DONOR_RULES = DonorRules.model_validate(read_rules("donors"))
+donor_rules = InForce(DonorRules.model_validate(read_rules("donors")))
+"""Call it for the rules in force."""
+
+DONOR_RULES = donor_rules.packaged
+"""As they come with the program, without a station's own."""

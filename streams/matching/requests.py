@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.base import derive_id
-from models.compatibility import O_NEGATIVE_CAP, RULES_VERSION, Candidate, list_candidates
+from models.compatibility import Candidate, list_candidates, o_negative_cap, rules_version
 from models.decisions import Decision, LineDecision, Outcome, Reason, ReservedUnit
 from models.directory import Journey
 from models.facilities import Hospital, StationPolicy
 from models.requests import RequestLine, UrgentRequest
+from models.rulebook import cite
 from streams.matching.clearance import list_obstacles
 from streams.matching.shelf import Cell, Shelf, ShelfUnit
 
@@ -92,7 +93,7 @@ def _decide(case: Case, *, shelf: Shelf, now: datetime, hold_s: int) -> Decision
         )
         return _conclude(case, lines=_refuse_all(case, reason), now=now, hold_s=hold_s)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
-    cap = _Cap(left=max(0, O_NEGATIVE_CAP - case.capped_before))
+    cap = _Cap(left=max(0, o_negative_cap() - case.capped_before))
     lines = tuple(
         _decide_line(case, line, shelf=shelf, now=now, arrival_at=arrival_at, cap=cap)
         for line in request.lines
@@ -108,8 +109,8 @@ class _Cap:
 
     def find_obstacle(self, candidate: Candidate, line: RequestLine) -> Reason | None:
         if self._concerns(candidate, line) and self.left <= 0:
-            rule = f"unknown.o_negative_cap@{RULES_VERSION}"
-            return Reason(code="o_negative_cap", params={"cap": O_NEGATIVE_CAP}, rule=rule)
+            rule = cite("unknown.o_negative_cap")
+            return Reason(code="o_negative_cap", params={"cap": o_negative_cap()}, rule=rule)
         return None
 
     def count(self, candidate: Candidate, line: RequestLine) -> None:
@@ -157,10 +158,14 @@ def _decide_line(
     case: Case, line: RequestLine, *, shelf: Shelf, now: datetime, arrival_at: datetime, cap: _Cap
 ) -> LineDecision:
     if line.component.spec.frozen and not case.hospital.can_thaw:
-        return _refuse_line(case, line, Reason(code="hospital_cannot_thaw"))
+        return _refuse_line(
+            case, line, Reason(code="hospital_cannot_thaw", rule=cite("transport.thawing"))
+        )
     candidates = case.candidates(line)
     if not candidates:
-        return _refuse_line(case, line, Reason(code="no_group_allowed", rule=RULES_VERSION))
+        # Only a patient of unknown group can be left without any.
+        reason = Reason(code="no_group_allowed", rule=cite("unknown.group"))
+        return _refuse_line(case, line, reason)
     wanted = case.open_quantity(line)
     chosen: list[ReservedUnit] = []
     passed = _PassedOver()
@@ -253,7 +258,7 @@ def _conclude(
         waiting_for=waiting_for,
         hold_until=max(request.needed_by, arrival_at) + timedelta(seconds=hold_s) if live else None,
         decided_at=now,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
     )
 
 
