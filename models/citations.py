@@ -8,9 +8,9 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.base import Value
 
@@ -52,6 +52,17 @@ class Terms(Value):
     most: float | None = None
     keeps: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _tells_a_direction(self) -> Self:
+        """Who may tighten must know where to, and how far before it is a typing error."""
+        if (self.may == "tighten") != (self.safer is not None):
+            raise ValueError("safer: for what may be tightened, and for nothing else")
+        if (self.safer == "higher" and self.most is None) or (
+            self.safer == "lower" and self.least is None
+        ):
+            raise ValueError("least, most: a number that may be tightened needs the far end")
+        return self
+
 
 class CitedRule(Value):
     """One rule with its citation.
@@ -67,13 +78,13 @@ class CitedRule(Value):
         note: What a reader must know beside the values.
     """
 
-    rule: str
+    rule: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")
     kind: RuleKind
-    zh: str
-    en: str
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
     applied_by: Applier = Applier.XUELIAN
     set_in: Literal["station", "hospital"] | None = None
-    source: str
+    source: str = Field(min_length=10)
     note: str = ""
     confirm: tuple[str, ...] = ()
     terms: dict[str, Terms] = Field(default_factory=dict)

@@ -43,7 +43,7 @@ class ComponentSpec(CitedRule):
     Attributes:
         storage_temp_c: Lowest and highest storage temperature, degrees Celsius.
         transport_temp_c: The same in transport.
-        shelf_life_h: Of the preparation that keeps longest, in hours from collection; a unit's own
+        shelf_life_h: The longest that a label may carry, in hours from collection; a unit's own
             expiry may be earlier, never later.
         frozen: A hospital that cannot thaw cannot use it.
     """
@@ -70,9 +70,9 @@ class ComponentRules(RuleSet):
     @model_validator(mode="before")
     @classmethod
     def _tell_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
-        """A specification carries the longest shelf life of its component, kept in its rule."""
+        """A specification carries the longest shelf life of its component, told by its own rule."""
         rows = {
-            name: {**row, "shelf_life_h": ShelfLifeRule.model_validate(rule).longest_h}
+            name: {**row, "shelf_life_h": rule["label_at_most_h"]}
             for name, row in raw["component"].items()
             if (rule := raw["shelf_life"].get(name)) is not None
         }

@@ -66,12 +66,6 @@ class MagnitudeRule(CitedRule):
     very_deep_below_km: float = Field(gt=0)
     rows: tuple[MagnitudeRow, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _deepens(self) -> Self:
-        if self.deep_below_km >= self.very_deep_below_km:
-            raise ValueError("deep_below_km must be less than very_deep_below_km")
-        return self
-
 
 class DonationsRule(CitedRule):
     red_cells_per_donation: float = Field(gt=0)

@@ -5,9 +5,7 @@ Pure. The rules stand in `rules/donors.toml`; this module gives them types.
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
@@ -55,12 +53,6 @@ class AgeRule(CitedRule):
     from_years: int = Field(ge=0)
     to_years: int = Field(ge=0)
     repeat_to_years: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _rises(self) -> Self:
-        if not self.from_years <= self.to_years <= self.repeat_to_years:
-            raise ValueError("from_years <= to_years <= repeat_to_years must hold")
-        return self
 
 
 class WeightRule(CitedRule):

@@ -22,8 +22,11 @@ class ShelfLifeRule(CitedRule):
 
     Attributes:
         hours: Preparation (anticoagulant, additive or bag) to hours from collection.
+        label_at_most_h: The longest that a label may carry, however the unit was prepared; what a
+            station sets to keep a component shorter.
     """
 
+    label_at_most_h: Hours
     hours: dict[str, Hours] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -38,17 +41,13 @@ class ShelfLifeRule(CitedRule):
         hours = {name.removesuffix(_UNIT): raw[name] for name in sorted(own)}
         return {**{name: raw[name] for name in raw if name not in own}, "hours": hours}
 
-    @property
-    def longest_h(self) -> int:
-        return max(self.hours.values())
-
     def keeps(self, preparation: str) -> timedelta:
         """Return how long it keeps, prepared so.
 
         Raises:
             KeyError: The rule knows no such preparation.
         """
-        return timedelta(hours=self.hours[preparation])
+        return timedelta(hours=min(self.hours[preparation], self.label_at_most_h))
 
 
 class LabelRule(CitedRule):
