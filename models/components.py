@@ -43,8 +43,8 @@ class ComponentSpec(CitedRule):
     Attributes:
         storage_temp_c: Lowest and highest storage temperature, degrees Celsius.
         transport_temp_c: The same in transport.
-        shelf_life_h: The longest that a label may carry, in hours from collection; a unit's own
-            expiry may be earlier, never later.
+        shelf_life_h: The longest that a unit is used, in hours from collection; its own expiry may
+            be earlier, never later.
         frozen: A hospital that cannot thaw cannot use it.
     """
 
@@ -72,14 +72,14 @@ class ComponentRules(RuleSet):
     def _tell_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
         """A specification carries the longest shelf life of its component, told by its own rule."""
         rows = {
-            name: {**row, "shelf_life_h": rule["label_at_most_h"]}
+            name: {**row, "shelf_life_h": rule["use_within_h"]}
             for name, row in raw["component"].items()
             if (rule := raw["shelf_life"].get(name)) is not None
         }
         return {**raw, "component": rows}
 
     def latest_expiry(self, component: Component, collected_at: datetime) -> datetime:
-        """Return the latest expiry that a label may carry, the end of its last day included."""
+        """Return until when a unit may be used at most, the end of its last day included."""
         hours = self.component[component].shelf_life_h + self.label.grace_h
         return collected_at + timedelta(hours=hours)
 

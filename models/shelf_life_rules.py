@@ -22,11 +22,11 @@ class ShelfLifeRule(CitedRule):
 
     Attributes:
         hours: Preparation (anticoagulant, additive or bag) to hours from collection.
-        label_at_most_h: The longest that a label may carry, however the unit was prepared; what a
-            station sets to keep a component shorter.
+        use_within_h: From collection, however the unit was prepared and whatever its label says;
+            what a station sets to use a component up sooner.
     """
 
-    label_at_most_h: Hours
+    use_within_h: Hours
     hours: dict[str, Hours] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -47,7 +47,7 @@ class ShelfLifeRule(CitedRule):
         Raises:
             KeyError: The rule knows no such preparation.
         """
-        return timedelta(hours=min(self.hours[preparation], self.label_at_most_h))
+        return timedelta(hours=min(self.hours[preparation], self.use_within_h))
 
 
 class LabelRule(CitedRule):

@@ -74,9 +74,11 @@ class Unit(Value):
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
             raise ValueError("expires_at must be after collected_at")
-        rules = component_rules()
+        # The package's: what a record means must not depend on who reads it. A station's own,
+        # shorter time is held when a unit is chosen.
+        rules = component_rules.packaged
         if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
-            shelf_life, spec = rules.shelf_life[self.component], self.component.spec
+            shelf_life, spec = rules.shelf_life[self.component], rules.component[self.component]
             raise ValueError(
                 f"expires_at is later than the shelf life of {self.component} "
                 f"({spec.shelf_life_h} h, {rules.cite(shelf_life)})"

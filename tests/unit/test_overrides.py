@@ -303,7 +303,7 @@ def test_one_mistake_and_nothing_of_the_file_is_taken() -> None:
     checked = check(
         {
             "unknown.o_negative_cap": {"o_negative_units": 3},
-            "shelf_life.platelets": {"label_at_most_h": 121},
+            "shelf_life.platelets": {"use_within_h": 121},
         }
     )
     assert checked.rules is PACKAGED

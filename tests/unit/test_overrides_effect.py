@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from pydantic import ValidationError
 
 from models.components import Component
 from models.decisions import Decision
@@ -105,29 +104,22 @@ def fallback(group: str) -> Effect:
     )
 
 
-def label(component: Component, hours: float) -> Callable[[], object]:
-    """Whether a label that expires so many hours after collection is accepted."""
-
-    def tell() -> str:
-        try:
-            build_unit("A+", component=component, collected_ago_h=1, expires_in_h=hours - 1)
-        except ValidationError as error:
-            return error.errors()[0]["msg"]
-        return "accepted"
-
-    return tell
-
-
 def shelf_lives() -> list[Effect]:
     return [
         Effect(
             f"shelf_life.{component}",
-            "label_at_most_h",
-            10,
-            label(component, component.spec.shelf_life_h + 24),
+            "use_within_h",
+            8,
+            lying(component, component.spec.shelf_life_h + 23),
         )
         for component in Component
     ]
+
+
+def lying(component: Component, hours: float) -> Callable[[], object]:
+    """What becomes of a unit that lies there so long, its label still good."""
+    patient = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
+    return lambda: count(decide(patient, "A+", component=component, collected_ago_h=hours))
 
 
 def obstacles(**changes: object) -> Callable[[], object]:
@@ -220,7 +212,7 @@ EFFECTS = [
         "rhd.asian_del", "served_as_positive", value=False, tell=lambda: count(decide(DEL, "A+"))
     ),
     *shelf_lives(),
-    Effect("component.label_day", "grace_h", 0, label(Component.RED_CELLS, 850)),
+    Effect("component.label_day", "grace_h", 0, lying(Component.RED_CELLS, 850)),
     Effect("donor.interval.after_platelets", "weeks", 8, obstacles(last_platelets_on="2024-12-01")),
     Effect("donor.age", "from_years", 20, obstacles(born_on="2005-06-15")),
     Effect("donor.age", "to_years", 50, obstacles(born_on="1972-06-15")),
@@ -313,10 +305,11 @@ def test_a_stations_own_value_changes_what_is_decided(effect: Effect) -> None:
     effect.ensure()
 
 
-def test_a_unit_that_lies_there_already_is_not_given_past_the_stations_shelf_life() -> None:
+def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_time() -> None:
     patient = Patient(group=BloodGroup.A_POS)
     assert count(decide(patient, "A+", collected_ago_h=30 * 24)) == 1
-    with following({"shelf_life.red_cells": {"label_at_most_h": 28 * 24}}):
+    with following({"shelf_life.red_cells": {"use_within_h": 28 * 24}}):
+        build_unit("A+", collected_ago_h=30 * 24, expires_in_h=5 * 24)
         decision = decide(patient, "A+", collected_ago_h=30 * 24)
     assert count(decision) == 0
     (line,) = decision.lines
@@ -336,3 +329,17 @@ def test_a_decision_says_that_the_rules_were_a_stations_own() -> None:
         f"unknown.o_negative_cap@{rules.version}",
     }
     assert all(rules.get_rule(rule) for rule in cited - {""})
+
+
+def test_a_station_without_the_fallback_gives_no_positive_whole_blood_either() -> None:
+    """Low-titre O RhD+ is a part of the fallback, not a way around its absence."""
+    patient = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=40, rhd_consent=CONSENT)
+
+    def give() -> int:
+        return count(
+            decide(patient, "O+", component=Component.WHOLE_BLOOD, priority=DYING, low_titre=True)
+        )
+
+    assert give() == 1
+    with following({"rhd.consented_fallback": {"A": []}}):
+        assert give() == 0

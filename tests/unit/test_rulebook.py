@@ -79,9 +79,9 @@ def test_every_file_has_a_form_and_a_reader() -> None:
     assert files == set(RULE_FILES)
 
 
-def test_a_label_may_run_as_long_as_the_preparation_that_keeps_longest() -> None:
+def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
     for component, rule in component_rules().shelf_life.items():
-        assert rule.label_at_most_h == max(rule.hours.values()) == component.spec.shelf_life_h
+        assert rule.use_within_h == max(rule.hours.values()) == component.spec.shelf_life_h
     red_cells = component_rules().shelf_life[Component.RED_CELLS]
     assert red_cells.keeps("cpd") == timedelta(days=21)
     assert red_cells.keeps("cpda_1") == timedelta(days=35)
@@ -93,7 +93,7 @@ def test_a_label_may_run_as_long_as_the_preparation_that_keeps_longest() -> None
 
 
 def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:
-    with following({"shelf_life.red_cells": {"label_at_most_h": 600}}):
+    with following({"shelf_life.red_cells": {"use_within_h": 600}}):
         rule = component_rules().shelf_life[Component.RED_CELLS]
         assert rule.keeps("cpda_1") == timedelta(hours=600)
         assert rule.keeps("cpd") == timedelta(hours=504)
