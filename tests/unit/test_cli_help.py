@@ -21,7 +21,8 @@ COMMANDS = {
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
     "stock import", "stock change", "stock show", "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
-    "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
+    "alert send", "shortages", "rules list", "rules show", "rules check",
+    "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
 }  # fmt: skip
 
 
