@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench life clean
+.PHONY: help setup demo test check format lock bench life rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -37,6 +37,9 @@ check: setup ## Format, lint, types, rooms
 
 format: setup ## Rewrite in house format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+rules: setup ## Write docs/rules.md from the rule data
+	@$(BIN)/python -m cli.rules_page
 
 bench: setup ## Latency and throughput beside their floors
 	@$(BIN)/python -m bench

@@ -59,6 +59,7 @@ def run_checks() -> Iterator[Check]:
         yield _failed("设置 · settings", error)
         return
     yield Check(name="设置 · settings", ok=True, detail=str(settings.state_dir))
+    yield _guarded("规则 · rules", lambda: check_rules(settings))
     yield from _in_turn(
         ("Kafka", lambda: check_kafka(settings)), ("主题 · topics", lambda: check_topics(settings))
     )
@@ -99,6 +100,8 @@ _FIXES = {
     "gateway_away": "xuelian up，或改 · or change XUELIAN_GATEWAY_URL",
     "api_key_not_set": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
     "api_key_invalid": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
+    "rules_file_unreadable": "改 · change XUELIAN_RULES_FILE",
+    "rules_file_refused": "xuelian rules check FILE",
     "faust_not_compiled": "重装 faust-streaming，取消 NO_CYTHON · reinstall it, unset NO_CYTHON",
 }
 
@@ -107,6 +110,13 @@ def _failed(name: str, error: BaseException) -> Check:
     failure = describe_failure(error)
     both = failure.zh if failure.zh == failure.en else f"{failure.zh} · {failure.en}"
     return Check(name=name, ok=False, detail=both, fix=_FIXES.get(failure.code, ""))
+
+
+def check_rules(settings: Settings) -> Check:
+    from streams.rules_file import load_rulebook  # noqa: PLC0415 - only this check reads rules
+
+    rules = load_rulebook(settings.rules_file)
+    return Check(name="规则 · rules", ok=True, detail=rules.version)
 
 
 def check_python() -> Check:

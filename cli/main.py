@@ -22,6 +22,7 @@ from cli.commands import (
     news,
     processes,
     requests,
+    rules,
     stock,
     stores,
     up,
@@ -90,6 +91,7 @@ app.command(rich_help_panel=_SYSTEM)(doctor.doctor)
 app.add_typer(stores.services, name="services", rich_help_panel=_SYSTEM)
 
 _CARE = "维护 · Operations"
+app.add_typer(rules.app, name="rules", rich_help_panel=_CARE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_CARE)
 app.add_typer(audit.app, name="audit", rich_help_panel=_CARE)

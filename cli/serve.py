@@ -17,6 +17,7 @@ from gateway.parts import GatewayParts
 from gateway.serve import build_server
 from models.errors import ConfigurationError
 from streams.clock import parse_clock
+from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
@@ -41,6 +42,8 @@ def run_gateway(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    rules = follow_rules_file(settings.rules_file)
+    log.info("following_rules", version=rules.version)
     host, port = settings.gateway_host, settings.gateway_port
     database = await Database.open(
         str(settings.postgres_dsn), size=settings.postgres_pool, name="xuelian-gateway"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.return_rules import RETURN_RULES
-from models.testing import TESTING_RULES
+from models.return_rules import return_rules
+from models.safety_rules import safety_rules
+from models.testing import testing_rules
 from models.unit_life import END_STATES, MOVES, PromiseEffect
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "unit-life.md"
@@ -49,7 +50,7 @@ def _list_table() -> list[str]:
 
 
 def _list_tests() -> list[str]:
-    rules = TESTING_RULES
+    rules = testing_rules.packaged
     needed = [
         f"| `{rule.rule}` | {rule.kind} | {', '.join(rule.tests)} | {rule.source} |"
         for rule in (rules.serology, rules.nat, rules.grouping)
@@ -63,14 +64,14 @@ def _list_tests() -> list[str]:
             rules.group_differs,
         )
     ]
-    back = RETURN_RULES.restock
-    limit = f"{', '.join(back.components)}: {back.limit_s} s"
+    back, limit = return_rules.packaged.restock, safety_rules.packaged.out_of_control
+    within = f"{', '.join(limit.components)}: {limit.restock_within_min} min"
     return [
         "| 规则 · rule | 类别 · kind | 内容 · what | 出处 · source |",
         "|---|---|---|---|",
         *needed,
         *findings,
-        f"| `{back.rule}` | {back.kind} | {limit} | {back.source} |",
+        f"| `{back.rule}` | {back.kind} | {within} | {back.source} |",
     ]
 
 

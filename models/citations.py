@@ -8,7 +8,9 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from models.base import Value
 
@@ -21,19 +23,71 @@ class RuleKind(StrEnum):
     LOCAL = "local"
 
 
+class Applier(StrEnum):
+    """Who sees to it that a rule is kept; the program only states what others apply."""
+
+    XUELIAN = "xuelian"
+    STATION = "station"
+    HOSPITAL = "hospital"
+
+
+class Terms(Value):
+    """On what terms a station may set one value of a rule to its own.
+
+    Attributes:
+        unit: Of the value, such as `h`, `kg` or `group`.
+        may: `tighten`: only towards what is safer. `set`: anything in range, since it sizes or
+            plans and no patient or donor is less safe. None: nobody may.
+        safer: Towards what a value is tightened: a `higher` or `lower` number, a `narrower` pair,
+            `fewer` names in the same order, or the switch `off`.
+        least: The smallest number that makes sense.
+        most: The largest one.
+        keeps: Names that must stay in a list.
+    """
+
+    unit: str
+    may: Literal["tighten", "set"] | None = None
+    safer: Literal["higher", "lower", "narrower", "fewer", "off"] | None = None
+    least: float | None = None
+    most: float | None = None
+    keeps: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _tells_a_direction(self) -> Self:
+        """Who may tighten must know where to, and how far before it is a typing error."""
+        if (self.may == "tighten") != (self.safer is not None):
+            raise ValueError("safer: for what may be tightened, and for nothing else")
+        if (self.safer == "higher" and self.most is None) or (
+            self.safer == "lower" and self.least is None
+        ):
+            raise ValueError("least, most: a number that may be tightened needs the far end")
+        return self
+
+
 class CitedRule(Value):
     """One rule with its citation.
 
     Attributes:
         rule: Its name; decisions cite it as `name@version`.
+        zh: What it says, in a few words.
+        applied_by: Who sees to it that it is kept.
+        set_in: Whose record holds the values in use; those here are used where it is silent.
         source: Where it is from, in one line.
         confirm: Fields that a station must confirm before relying on them.
+        terms: The unit of each value, and whether a station may set its own.
+        note: What a reader must know beside the values.
     """
 
-    rule: str
+    rule: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")
     kind: RuleKind
-    source: str
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+    applied_by: Applier = Applier.XUELIAN
+    set_in: Literal["station", "hospital"] | None = None
+    source: str = Field(min_length=10)
+    note: str = ""
     confirm: tuple[str, ...] = ()
+    terms: dict[str, Terms] = Field(default_factory=dict)
 
 
 class RuleSet(Value):

@@ -3,38 +3,59 @@
 Pure. The table is data (`rules/compatibility.toml`); this module reads and orders it. RhD- blood is
 kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- one.
 
+The rules in force are the package's until `follow` is called, once, by who composes the process.
+
 Source: rules/compatibility.toml cites each rule; rule set 2026-1.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any
 
 from models.base import Value
+from models.citations import read_rules
+from models.compatibility_rules import CompatibilityRules
 from models.components import Component, ComponentClass
 from models.facilities import StationPolicy
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient, Sex
 from models.requests import Priority
 
-_RULES: Mapping[str, Any] = tomllib.loads(
-    files("models.rules").joinpath("compatibility.toml").read_text(encoding="utf-8")
-)
-RULES_VERSION: str = _RULES["version"]
-O_NEGATIVE_CAP: int = _RULES["unknown_cap"]["o_negative_units"]
-"""Unconfirmed O RhD- red cells one unknown patient may get."""
+_RULES: dict[str, Any] = {}
+_ABO: dict[ComponentClass, Mapping[Abo, tuple[Abo, ...]]] = {}
 
-_ABO: Mapping[ComponentClass, Mapping[Abo, tuple[Abo, ...]]] = {
-    component_class: {
-        recipient: tuple(Abo(donor) for donor in _RULES["abo"][component_class][recipient])
-        for recipient in Abo
-    }
-    for component_class in ComponentClass
-}
+
+def follow(rules: Mapping[str, Any]) -> None:
+    """Make these the rules that every later answer follows.
+
+    Args:
+        rules: The whole file, of the form of `CompatibilityRules`.
+
+    Raises:
+        ValidationError: They are not of that form; those before stand.
+    """
+    CompatibilityRules.model_validate(rules)
+    _RULES.clear()
+    _RULES.update(deepcopy(dict(rules)))
+    for component_class in ComponentClass:
+        rows = _RULES["abo"][component_class]
+        _ABO[component_class] = {
+            recipient: tuple(Abo(donor) for donor in rows[recipient]) for recipient in Abo
+        }
+    _list_candidates.cache_clear()
+
+
+def rules_version() -> str:
+    """Return the version of the rules in force; a station's own changes are part of it."""
+    return str(_RULES["version"])
+
+
+def o_negative_cap() -> int:
+    """Return how many unconfirmed O RhD- red cells one unknown patient may get."""
+    return int(_RULES["unknown_cap"]["o_negative_units"])
 
 
 class Candidate(Value):
@@ -74,6 +95,8 @@ def list_candidates(
     """
     # The reference tells patients apart; the blood they may get does not depend on it.
     facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})
+    if facts.asian_del and not _RULES["del"]["served_as_positive"]:
+        facts = facts.model_copy(update={"asian_del": False})
     return _list_candidates(component, facts, priority, policy.low_titre_a_plasma)
 
 
@@ -119,11 +142,11 @@ def cite_cap_rule() -> str:
 
 
 def _rule(name: str) -> str:
-    return f"{_RULES[name]['rule'] if name in _RULES else name}@{RULES_VERSION}"
+    return f"{_RULES[name]['rule'] if name in _RULES else name}@{rules_version()}"
 
 
 def _abo_rule(component_class: ComponentClass) -> str:
-    return f"{_RULES['abo'][component_class]['rule']}@{RULES_VERSION}"
+    return f"{_RULES['abo'][component_class]['rule']}@{rules_version()}"
 
 
 def _ranked(found: Iterator[Candidate]) -> tuple[Candidate, ...]:
@@ -169,7 +192,7 @@ def _red_cells(
         fallback = tuple(Abo(donor) for donor in _RULES["rhd_fallback"][group.abo])
         allowed = tuple(abo for abo in fallback if abo in donors)
         yield from _groups(allowed, RhD.POSITIVE, _rule("rhd_fallback"))
-        if component_class is ComponentClass.WHOLE_BLOOD:
+        if component_class is ComponentClass.WHOLE_BLOOD and Abo.O in fallback:
             rule = _rule("rhd_fallback")
             yield Candidate(group=BloodGroup.O_POS, rank=0, rule=rule, low_titre_only=True)
 
@@ -221,6 +244,7 @@ def _plasma(patient: Patient, *, low_titre_a: bool) -> Iterator[Candidate]:
     if abo is Abo.AB and low_titre_a:
         for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
             group = BloodGroup.of(Abo.A, rhd)
+            rule = _rule("plasma.low_titre_a")
             yield Candidate(group=group, rank=0, rule=rule, low_titre_only=True)
 
 
@@ -258,3 +282,10 @@ def _groups(donors: tuple[Abo, ...], rhd: RhD, rule: str) -> Iterator[Candidate]
 
 def _is_emergency(priority: Priority) -> bool:
     return priority is Priority.LIFE_THREATENING
+
+
+follow(read_rules("compatibility"))
+RULES_VERSION = rules_version()
+"""Of the package's rules, whatever is in force: only to compare with."""
+O_NEGATIVE_CAP = o_negative_cap()
+"""Of the package's rules, whatever is in force: only to compare with."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
+from datetime import datetime, timedelta
 from enum import StrEnum
-from importlib.resources import files
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from models.base import Value
+from models.citations import CitedRule, RuleSet, read_rules
+from models.in_force import InForce
+from models.shelf_life_rules import LabelRule, ShelfLifeRule
 
 
 class ComponentClass(StrEnum):
@@ -32,29 +34,25 @@ class Component(StrEnum):
 
     @property
     def spec(self) -> ComponentSpec:
-        return SPECS[self]
+        return component_rules().component[self]
 
 
-class ComponentSpec(Value):
+class ComponentSpec(CitedRule):
     """What the standard says of one component.
 
     Attributes:
         storage_temp_c: Lowest and highest storage temperature, degrees Celsius.
         transport_temp_c: The same in transport.
-        shelf_life_h: Longest shelf life in hours; a unit's own expiry may be earlier, never later.
+        shelf_life_h: The longest that a unit is used, in hours from collection; its own expiry may
+            be earlier, never later.
         frozen: A hospital that cannot thaw cannot use it.
-        confirm: Fields that a station must confirm before relying on them.
     """
 
     component_class: ComponentClass = Field(alias="class")
-    zh: str
-    en: str
     storage_temp_c: tuple[float, float]
     transport_temp_c: tuple[float, float]
     shelf_life_h: int = Field(gt=0)
     frozen: bool = False
-    note: str = ""
-    confirm: tuple[str, ...] = ()
 
     @property
     def carries_red_cells(self) -> bool:
@@ -62,10 +60,29 @@ class ComponentSpec(Value):
         return self.component_class in {ComponentClass.RED_CELLS, ComponentClass.WHOLE_BLOOD}
 
 
-def _load() -> dict[Component, ComponentSpec]:
-    text = files("models.rules").joinpath("components.toml").read_text(encoding="utf-8")
-    rows = tomllib.loads(text)["component"]
-    return {component: ComponentSpec.model_validate(rows[component]) for component in Component}
+class ComponentRules(RuleSet):
+    """The whole file."""
+
+    component: dict[Component, ComponentSpec] = Field(min_length=len(Component))
+    shelf_life: dict[Component, ShelfLifeRule] = Field(min_length=len(Component))
+    label: LabelRule
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tell_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+        """A specification carries the longest shelf life of its component, told by its own rule."""
+        rows = {
+            name: {**row, "shelf_life_h": rule["use_within_h"]}
+            for name, row in raw["component"].items()
+            if (rule := raw["shelf_life"].get(name)) is not None
+        }
+        return {**raw, "component": rows}
+
+    def latest_expiry(self, component: Component, collected_at: datetime) -> datetime:
+        """Return until when a unit may be used at most, the end of its last day included."""
+        hours = self.component[component].shelf_life_h + self.label.grace_h
+        return collected_at + timedelta(hours=hours)
 
 
-SPECS = _load()
+component_rules = InForce(ComponentRules.model_validate(read_rules("components")))
+"""Call it for the rules in force."""

@@ -13,6 +13,7 @@ from models.base import Value
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.groups import BloodGroup
+from models.in_force import InForce
 
 
 class ComponentsRule(CitedRule):
@@ -70,6 +71,12 @@ class DonationsRule(CitedRule):
     red_cells_per_donation: float = Field(gt=0)
     group_order: tuple[BloodGroup, ...]
 
+    @model_validator(mode="after")
+    def _orders_every_group(self) -> Self:
+        if sorted(self.group_order) != sorted(BloodGroup):
+            raise ValueError("group_order: each of the eight groups exactly once")
+        return self
+
 
 class DisasterRules(RuleSet):
     """The whole file."""
@@ -83,4 +90,8 @@ class DisasterRules(RuleSet):
     donations: DonationsRule
 
 
-DISASTER_RULES = DisasterRules.model_validate(read_rules("disasters"))
+disaster_rules = InForce(DisasterRules.model_validate(read_rules("disasters")))
+"""Call it for the rules in force."""
+
+DISASTER_RULES = disaster_rules.packaged
+"""As they come with the program, without a region's own."""

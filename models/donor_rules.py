@@ -1,4 +1,4 @@
-"""Who may give whole blood, and how a wave of calls is sized, as cited data.
+"""Who may give blood, and how a wave of calls is sized, as cited data.
 
 Pure. The rules stand in `rules/donors.toml`; this module gives them types.
 """
@@ -9,6 +9,7 @@ from pydantic import Field
 
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
+from models.in_force import InForce
 from models.patients import Sex
 
 
@@ -22,6 +23,28 @@ class MonthsRule(CitedRule):
 
 class WeeksRule(CitedRule):
     weeks: int = Field(ge=1)
+
+
+class VolumeRule(CitedRule):
+    usual_ml: int = Field(gt=0)
+    most_ml: int = Field(gt=0)
+
+
+class PlateletsRule(CitedRule):
+    """`special_match_weeks`: with a doctor's approval, for a patient who needs this donor."""
+
+    weeks: int = Field(ge=1)
+    special_match_weeks: int = Field(ge=1)
+    most_per_year: int = Field(ge=1)
+
+
+class HaemoglobinRule(CitedRule):
+    male_g_per_l: int = Field(gt=0)
+    female_g_per_l: int = Field(gt=0)
+
+
+class TemporaryCollectionRule(CitedRule):
+    report_within_d: int = Field(ge=1)
 
 
 class AgeRule(CitedRule):
@@ -70,10 +93,17 @@ class DonorRules(RuleSet):
 
     calendar: CalendarRule
     whole_blood_interval: MonthsRule
+    volume: VolumeRule
+    tested: CitedRule
     after_platelets_interval: WeeksRule
+    platelets_interval: PlateletsRule
+    platelets_after_whole_blood_interval: MonthsRule
     age: AgeRule
     weight: WeightRule
+    haemoglobin: HaemoglobinRule
     consent: CitedRule
+    temporary: TemporaryCollectionRule
+    roster: CitedRule
     deferral: CitedRule
     availability: CitedRule
     one_call: CitedRule
@@ -85,4 +115,8 @@ class DonorRules(RuleSet):
     serves: ServesRule
 
 
-DONOR_RULES = DonorRules.model_validate(read_rules("donors"))
+donor_rules = InForce(DonorRules.model_validate(read_rules("donors")))
+"""Call it for the rules in force."""
+
+DONOR_RULES = donor_rules.packaged
+"""As they come with the program, without a station's own."""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from models.base import Identifier, Instant, Line, Value
 from models.components import Component
+from models.donor_rules import DONOR_RULES
 from models.facilities import Location
 from models.groups import BloodGroup
 from models.patients import Sex
@@ -103,6 +104,6 @@ class Donation(Value):
     donation_id: Identifier
     component: Component
     group: BloodGroup
-    volume_ml: int = Field(gt=0, le=400)
+    volume_ml: int = Field(gt=0, le=DONOR_RULES.volume.most_ml)
     collected_at: Instant
     expires_at: Instant

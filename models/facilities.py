@@ -9,6 +9,8 @@ from pydantic import Field
 
 from models.base import Identifier, Line, Value
 from models.components import Component
+from models.pack_rules import PackRule, pack_rules
+from models.policy_rules import POLICY_DEFAULTS, policy_rules
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -32,13 +34,12 @@ class Location(Value):
 class ShortageThresholds(Value):
     """Days of supply below which each colour begins; one station's policy.
 
-    Defaults: yellow below the UK target of 6 d, red below Shandong's 3 d, orange halfway. Local
-    policy: every station must confirm its own.
+    Source: models/rules/policies.toml.
     """
 
-    yellow_below_d: float = Field(default=6.0, gt=0)
-    orange_below_d: float = Field(default=4.5, gt=0)
-    red_below_d: float = Field(default=3.0, gt=0)
+    yellow_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.yellow_below_d, gt=0)
+    orange_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.orange_below_d, gt=0)
+    red_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.red_below_d, gt=0)
 
 
 class StationPolicy(Value):
@@ -50,20 +51,21 @@ class StationPolicy(Value):
         activation_radius_km: An earthquake within this distance opens an activation.
         neighbours: Stations whose shortages this one answers, nearest agreement first.
         acceptance_rate: Share of called reserve donors expected to accept, before any is learnt.
-            4.4 % was seen in one fatigued pool, 17-47 % in volunteer programmes.
         staff_acceptance_rate: The same for the station's own staff, who answer far better.
         show_up_rate: Share of those who accepted that come.
         no_show_grace_s: Seconds after the promised arrival when a donor counts as a no-show.
     """
 
-    low_titre_a_plasma: bool = False
+    low_titre_a_plasma: bool = POLICY_DEFAULTS.low_titre_a.allowed
     thresholds: ShortageThresholds = ShortageThresholds()
-    activation_radius_km: float = Field(default=800.0, gt=0)
+    activation_radius_km: float = Field(default=POLICY_DEFAULTS.activation.radius_km, gt=0)
     neighbours: tuple[Identifier, ...] = ()
-    acceptance_rate: float = Field(default=0.25, gt=0, le=1)
-    staff_acceptance_rate: float = Field(default=0.8, gt=0, le=1)
-    show_up_rate: float = Field(default=0.8, gt=0, le=1)
-    no_show_grace_s: int = Field(default=2700, ge=60)
+    acceptance_rate: float = Field(default=POLICY_DEFAULTS.reserve.acceptance_rate, gt=0, le=1)
+    staff_acceptance_rate: float = Field(
+        default=POLICY_DEFAULTS.reserve.staff_acceptance_rate, gt=0, le=1
+    )
+    show_up_rate: float = Field(default=POLICY_DEFAULTS.reserve.show_up_rate, gt=0, le=1)
+    no_show_grace_s: int = Field(default=POLICY_DEFAULTS.no_show.grace_s, ge=60)
 
 
 DailyDemand = Annotated[dict[Component, float], Field(default_factory=dict)]
@@ -89,10 +91,12 @@ class MassiveTransfusionPack(Value):
     units: dict[Component, Annotated[int, Field(ge=1, le=50)]] = Field(min_length=1)
 
 
-DEFAULT_PACK = MassiveTransfusionPack(
-    name="4:4:1",
-    units={Component.RED_CELLS: 4, Component.FRESH_FROZEN_PLASMA: 4, Component.PLATELETS: 1},
-)
+def _build_pack(name: str, rule: PackRule) -> MassiveTransfusionPack:
+    return MassiveTransfusionPack(name=name, units=rule.units)
+
+
+DEFAULT_PACK = _build_pack("4:4:1", pack_rules.packaged.pack_4_4_1)
+"""Of a hospital whose record names none."""
 
 
 class Hospital(Value):
@@ -114,17 +118,8 @@ class Hospital(Value):
     pack: MassiveTransfusionPack = DEFAULT_PACK
 
 
-ROAD_FACTOR = 1.4
-"""Road over great-circle distance where no route is recorded; mountain roads wind."""
-
-ROAD_SPEED_KMH = 50.0
-"""Speed on such a road. Local: record real routes where they are known."""
-
-HANDOVER_S = 900
-"""Picking, packing and handing over, added to every journey."""
-
-
 def estimate_eta_s(origin: Location, destination: Location) -> int:
     """Estimate the journey in whole seconds where no route is recorded."""
-    road_km = origin.distance_km(destination) * ROAD_FACTOR
-    return round(road_km / ROAD_SPEED_KMH * 3600) + HANDOVER_S
+    rule = policy_rules().journey
+    road_km = origin.distance_km(destination) * rule.road_factor
+    return round(road_km / rule.road_speed_kmh * 3600) + rule.handover_s

@@ -1,26 +1,20 @@
 """Which returned units may be put into stock again, as cited data. Pure.
 
-The rules stand in `rules/returns.toml`; a component that no rule names never goes back.
+The rules stand in `rules/returns.toml`, the time itself in `rules/safety.toml`; a component that no
+rule names never goes back.
 """
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.errors import DomainRefusal
-
-
-class RestockRule(CitedRule):
-    """`limit_s`: seconds out of temperature control in all, inclusive."""
-
-    limit_s: int = Field(gt=0)
-    components: tuple[Component, ...] = Field(min_length=1)
+from models.in_force import InForce
+from models.safety_rules import safety_rules
 
 
 class ReturnRules(RuleSet):
-    restock: RestockRule
+    restock: CitedRule
     others: CitedRule
 
     def ensure_restockable(
@@ -36,21 +30,24 @@ class ReturnRules(RuleSet):
         Raises:
             DomainRefusal: `return_not_allowed` for the component, or `out_of_control_too_long`.
         """
-        if component not in self.restock.components:
+        limit = safety_rules().out_of_control
+        limit_s = limit.restock_within_min * 60
+        if component not in limit.components:
             raise DomainRefusal(
                 "return_not_allowed",
                 unit_id=unit_id,
                 component=component,
                 rule=self.cite(self.others),
             )
-        if out_of_control_s > self.restock.limit_s:
+        if out_of_control_s > limit_s:
             raise DomainRefusal(
                 "out_of_control_too_long",
                 unit_id=unit_id,
                 out_of_control_s=out_of_control_s,
-                limit_s=self.restock.limit_s,
+                limit_s=limit_s,
                 rule=self.cite(self.restock),
             )
 
 
-RETURN_RULES = ReturnRules.model_validate(read_rules("returns"))
+return_rules = InForce(ReturnRules.model_validate(read_rules("returns")))
+"""Call it for the rules in force."""

@@ -24,19 +24,19 @@ from models.clearance import (
     UnitFacts,
 )
 from models.compatibility import (
-    O_NEGATIVE_CAP,
-    RULES_VERSION,
     Candidate,
     cite_cap_rule,
     cite_group_rule,
     find_candidate,
     list_candidates,
+    o_negative_cap,
 )
-from models.components import Component
+from models.components import Component, component_rules
 from models.decisions import Reason
 from models.groups import RhD
 from models.patients import ANTI_D
-from models.safety_rules import SAFETY_RULES
+from models.rulebook import cite
+from models.safety_rules import safety_rules
 from models.seal import KERNEL
 from models.units import UnitStatus
 
@@ -109,7 +109,8 @@ def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, 
         priority=purpose.priority,
         policy=purpose.policy,
     ):
-        found.append(Reason(code="no_group_allowed", rule=RULES_VERSION))
+        # Only a patient of unknown group can be left without any.
+        found.append(Reason(code="no_group_allowed", rule=cite("unknown.group")))
     return tuple(found)
 
 
@@ -121,18 +122,21 @@ def _list_of_unit(
     if STEP_FROM[unit.status] is not step:
         yield Reason(code="status_forbids", params={"status": unit.status})
     if not unit.released:
-        yield Reason(code="not_released", rule=_cite(SAFETY_RULES.release))
+        yield Reason(code="not_released", rule=_cite(safety_rules().release))
     if unit.recalled:
-        yield Reason(code="recalled", rule=_cite(SAFETY_RULES.recall))
-    if unit.expires_at <= now:
-        yield Reason(code="expired", rule=_cite(SAFETY_RULES.expiry))
-    if unit.expires_at <= route.arrival_at:
-        yield Reason(code="expires_before_arrival", rule=_cite(SAFETY_RULES.expiry))
+        yield Reason(code="recalled", rule=_cite(safety_rules().recall))
+    # The label rules, unless the station uses the component up sooner than its label says.
+    use_until = component_rules().latest_expiry(unit.component, unit.collected_at)
+    until = min(unit.expires_at, use_until)
+    if until <= now:
+        yield Reason(code="expired", rule=_cite(safety_rules().expiry))
+    if until <= route.arrival_at:
+        yield Reason(code="expires_before_arrival", rule=_cite(safety_rules().expiry))
 
 
 def _list_of_route(unit: UnitFacts, route: Route) -> Iterator[Reason]:
     yield from _list_of_receiver(unit.component, route)
-    agitation = SAFETY_RULES.agitation
+    agitation = safety_rules().agitation
     if (
         unit.component in agitation.components
         and not route.agitated
@@ -144,14 +148,14 @@ def _list_of_route(unit: UnitFacts, route: Route) -> Iterator[Reason]:
 
 def _list_of_receiver(component: Component, route: Route) -> Iterator[Reason]:
     if component.spec.frozen and not route.can_thaw:
-        yield Reason(code="hospital_cannot_thaw", rule=_cite(SAFETY_RULES.thawing))
+        yield Reason(code="hospital_cannot_thaw", rule=_cite(safety_rules().thawing))
     if component in route.unusable:
         yield Reason(code="hospital_cannot_use", params={"component": component})
 
 
 def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterator[Reason]:
     """Tell of time out of temperature control; nobody having recorded any counts as none."""
-    rule = SAFETY_RULES.out_of_control
+    rule = safety_rules().out_of_control
     tolerant = unit.component in rule.components
     so_far_s = unit.out_of_control_s or 0
     if so_far_s > (rule.restock_within_min * 60 if tolerant else 0):
@@ -160,7 +164,7 @@ def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterato
         return
     on_arrival_s = so_far_s + route.transport_s
     if not tolerant:
-        yield Reason(code="temperature_not_kept", rule=_cite(SAFETY_RULES.temperature))
+        yield Reason(code="temperature_not_kept", rule=_cite(safety_rules().temperature))
     elif isinstance(purpose, ForPatient):
         # Nothing of the time to transfuse may be left to the way there.
         if on_arrival_s >= rule.transfuse_within_min * 60:
@@ -194,12 +198,12 @@ def _list_of_group(
         return
     if candidate.low_titre_only and not unit.traits.low_titre:
         yield Reason(code="not_low_titre", rule=candidate.rule)
-    if candidate.capped and purpose.capped_units >= O_NEGATIVE_CAP:
-        yield Reason(code="o_negative_cap", params={"cap": O_NEGATIVE_CAP}, rule=cite_cap_rule())
+    if candidate.capped and purpose.capped_units >= o_negative_cap():
+        yield Reason(code="o_negative_cap", params={"cap": o_negative_cap()}, rule=cite_cap_rule())
 
 
 def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Iterator[Reason]:
-    wanted, rule = purpose.line.attributes, _cite(SAFETY_RULES.demand)
+    wanted, rule = purpose.line.attributes, _cite(safety_rules().demand)
     for flag in _FLAGS:
         if getattr(wanted, flag) and not _has(unit, flag):
             yield Reason(code="lacks_attribute", params={"attribute": flag}, rule=rule)
@@ -220,7 +224,7 @@ def _list_of_antigens(unit: UnitFacts, purpose: ForPatient) -> Iterator[Reason]:
         against.update(purpose.patient.antibodies)
     for antigen in sorted(against):
         if not _lacks(unit, antigen):
-            rule = _cite(SAFETY_RULES.antibodies)
+            rule = _cite(safety_rules().antibodies)
             yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
 
 
@@ -248,4 +252,4 @@ def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:
 
 
 def _cite(rule: CitedRule) -> str:
-    return SAFETY_RULES.cite(rule)
+    return safety_rules().cite(rule)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
+from models.in_force import InForce
 
 
 class OutOfControlRule(CitedRule):
@@ -38,4 +39,5 @@ class SafetyRules(RuleSet):
     agitation: AgitationRule
 
 
-SAFETY_RULES = SafetyRules.model_validate(read_rules("safety"))
+safety_rules = InForce(SafetyRules.model_validate(read_rules("safety")))
+"""Call it for the rules in force."""

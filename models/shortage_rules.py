@@ -9,6 +9,7 @@ from pydantic import Field
 
 from models.citations import CitedRule, RuleSet, read_rules
 from models.groups import Abo, BloodGroup, RhD
+from models.in_force import InForce
 
 
 class GroupsRule(CitedRule):
@@ -50,4 +51,8 @@ class ShortageRules(RuleSet):
     offers: CitedRule
 
 
-SHORTAGE_RULES = ShortageRules.model_validate(read_rules("shortages"))
+shortage_rules = InForce(ShortageRules.model_validate(read_rules("shortages")))
+"""Call it for the rules in force."""
+
+SHORTAGE_RULES = shortage_rules.packaged
+"""As they come with the program, without a station's own."""

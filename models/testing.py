@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from models.base import Identifier, Instant, Line, Value
 from models.citations import CitedRule, RuleSet, read_rules
 from models.groups import BloodGroup
+from models.in_force import InForce
 
 
 class LabTest(StrEnum):
@@ -122,4 +123,5 @@ class TestingRules(RuleSet):
         return tuple((test, rule) for rule in rules for test in rule.tests)
 
 
-TESTING_RULES = TestingRules.model_validate(read_rules("testing"))
+testing_rules = InForce(TestingRules.model_validate(read_rules("testing")))
+"""Call it for the rules in force."""

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Value
-from models.components import Component
+from models.components import Component, component_rules
 from models.groups import BloodGroup
 from models.patients import Antigens, HlaTypes
 
@@ -78,11 +78,13 @@ class Unit(Value):
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
             raise ValueError("expires_at must be after collected_at")
-        shelf_s = (self.expires_at - self.collected_at).total_seconds()
-        # A label expires at the end of its last day, so a day of grace over the shelf life.
-        if shelf_s > (self.component.spec.shelf_life_h + 24) * 3600:
-            hours = self.component.spec.shelf_life_h
+        # The package's: what a record means must not depend on who reads it. A station's own,
+        # shorter time is held when a unit is chosen.
+        rules = component_rules.packaged
+        if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
+            shelf_life, spec = rules.shelf_life[self.component], rules.component[self.component]
             raise ValueError(
-                f"expires_at is later than the shelf life of {self.component} ({hours} h)"
+                f"expires_at is later than the shelf life of {self.component} "
+                f"({spec.shelf_life_h} h, {rules.cite(shelf_life)})"
             )
         return self

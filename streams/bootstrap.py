@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import partial
 
 import faust
+import structlog
 
 from models.errors import TransientError
 from models.topics import AppName, TopicName
@@ -29,12 +30,15 @@ from streams.ports import Clock, Timer, TimerKind
 from streams.probe import build_server
 from streams.relay.outbox import OutboxRelay
 from streams.relay.timers import TimerRunner, TimersFired
+from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
 from streams.wire.admin import check_topics
 from streams.wire.producer import KafkaPublisher
+
+log = structlog.get_logger(__name__)
 
 DIRECTORY_EVERY_S = 5.0
 """How late a worker may learn of a changed station policy; an unknown name is looked up at once."""
@@ -75,6 +79,8 @@ class _Process:
 @asynccontextmanager
 async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
     clock = parse_clock(settings.clock)
+    rules = follow_rules_file(settings.rules_file)
+    log.info("following_rules", version=rules.version)
     readiness = Readiness()
     database = await Database.open(
         str(settings.postgres_dsn), size=settings.postgres_pool, name=f"xuelian-{role}"

@@ -68,6 +68,13 @@ class Settings(BaseSettings):
             "Seconds a reservation stands past the later of the needed-by time and the arrival."
         ),
     )
+    rules_file: Path | None = Field(
+        default=None,
+        description=(
+            "The station's own values for rules that allow it; the same file for every process. "
+            "Without one the rules are those of the package."
+        ),
+    )
     batch_max: int = Field(
         default=64, ge=1, le=512, description="Events decided in one transaction at most."
     )

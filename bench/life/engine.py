@@ -14,6 +14,7 @@ from models.errors import ContractError, DomainRefusal, InvariantViolation, Xuel
 from models.topics import TopicName
 from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
+from streams.services.clearing import Clearing
 from streams.services.deciding import Deciding
 from streams.services.progress import Progress
 from streams.services.recalls import Recalls
@@ -63,6 +64,9 @@ class MemoryWork:
     @property
     def lanes(self) -> frozenset[int]:
         return frozenset()
+
+    def act_for(self, actor: str) -> None:
+        """The audit's concern: no step here is judged by it."""
 
     def emit(self, outgoing: Outgoing) -> None:
         self.events.append(outgoing)
@@ -119,7 +123,11 @@ class MemoryEngine:
         self._requests = RequestService(directories=directories, deciding=deciding)
         self._stock = StockService(
             directories=directories,
-            scans=Scans(progress=progress, releases=releases),
+            scans=Scans(
+                progress=progress,
+                releases=releases,
+                clearing=Clearing(directories=directories),
+            ),
             releases=releases,
             splitting=Splitting(releases=releases),
             recalls=recalls,

@@ -11,15 +11,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from bench.life.rows import PromiseRow, RequestRow, State, UnitRow
+from models.clearance import UnitFacts
 from models.components import Component
+from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.testing import LabResult
 from models.unit_life import EXPIRING_STATES
 from models.units import UnitStatus
-from streams.matching.shelf import Cell, ShelfUnit
+from streams.matching.shelf import Cell
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.requests import LineState, RequestState, Ruling
-from streams.ports.stock import LivePromise, NewUnit, Scan, UnitState
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
 
 _LIVE = frozenset({"held", "issued"})
 
@@ -32,18 +34,9 @@ class MemoryStock:
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
-    ) -> list[ShelfUnit]:
+    ) -> list[UnitFacts]:
         return [
-            ShelfUnit(
-                unit_id=row.unit.unit_id,
-                station_id=row.unit.station_id,
-                component=row.unit.component,
-                group=row.unit.group,
-                collected_at=row.unit.collected_at,
-                expires_at=row.unit.expires_at,
-                epoch=row.epoch,
-                traits=row.unit.traits,
-            )
+            _to_facts(row)
             for row in self._state.units.values()
             if row.status is UnitStatus.AVAILABLE
             and row.unit.expires_at > now
@@ -61,6 +54,18 @@ class MemoryStock:
     async def find_last_promise(self, unit_id: str) -> LivePromise | None:
         rows = [one for one in self._state.promises.values() if one.unit_id == unit_id]
         return max(rows, key=lambda one: one.live.epoch).live if rows else None
+
+    async def get_promised(self, unit_id: str) -> PromisedUnit:
+        for row in self._state.promises.values():
+            if row.unit_id == unit_id and row.live.status in _LIVE:
+                return PromisedUnit(
+                    unit=_to_facts(self._state.units[unit_id]),
+                    request_id=row.live.request_id,
+                    line_no=row.line_no,
+                    transfer_id=row.live.transfer_id,
+                    capped=False,  # every patient here has a group
+                )
+        raise InvariantViolation("unit_without_promise", unit_id=unit_id)
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         for new in units:
@@ -105,9 +110,10 @@ class MemoryStock:
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
+        caused_by: str,
         now: datetime,
     ) -> list[str]:
-        del transfer_id
+        del transfer_id, caused_by
         freed = []
         for row in list(self._state.promises.values()):
             unit = self._state.units[row.unit_id]
@@ -175,9 +181,11 @@ class MemoryRequests:
         rows.sort(key=lambda row: (row.request.priority.rank, row.request.needed_by))
         return [row.request.request_id for row in rows[:limit]]
 
-    async def count_capped(self, hospital_id: str, patient_reference: str) -> int:
+    async def count_capped(
+        self, request_id: str, *, hospital_id: str, patient_reference: str | None
+    ) -> int:
         """Nobody asks: every patient here has a group."""
-        raise NotImplementedError(hospital_id, patient_reference)
+        raise NotImplementedError(request_id, hospital_id, patient_reference)
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
         for ruling in rulings:
@@ -322,6 +330,23 @@ class MemoryDonations:
             supplier_id=request.station_id if request else None,
             to_station_id=None,
         )
+
+
+def _to_facts(row: UnitRow) -> UnitFacts:
+    return UnitFacts(
+        unit_id=row.unit.unit_id,
+        station_id=row.unit.station_id,
+        component=row.unit.component,
+        group=row.unit.group,
+        status=row.status,
+        collected_at=row.unit.collected_at,
+        expires_at=row.unit.expires_at,
+        released=row.released_at is not None,
+        recalled=row.status is UnitStatus.RECALLED,
+        epoch=row.epoch,
+        traits=row.unit.traits,
+        out_of_control_s=row.out_of_control_s,
+    )
 
 
 def _cell_of(row: UnitRow) -> Cell:

@@ -11,7 +11,7 @@ from typing import Any
 from demo.sending import tell_event_ids
 from demo.stage import Stage
 from models.events.donations import DonationTested
-from models.testing import TESTING_RULES, LabResult, LabTest
+from models.testing import LabResult, LabTest, testing_rules
 
 _METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "microplate"}
 
@@ -21,7 +21,7 @@ def make_results(
 ) -> tuple[LabResult, ...]:
     """Make the results of one donation; one that fails is reactive for HBsAg, twice."""
     found: list[dict[str, Any]] = []
-    for test, _ in TESTING_RULES.needed:
+    for test, _ in testing_rules.packaged.needed:
         fails = test is LabTest.HBSAG and not is_clear
         told = (
             {"group": group}

@@ -18,7 +18,7 @@ from models.alerts import Activation, ActivationStatus, Alert
 from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
-from models.disaster_rules import DISASTER_RULES, DisasterRules
+from models.disaster_rules import DisasterRules, disaster_rules
 from models.facilities import Station
 from streams.matching.need import NeedEstimate
 
@@ -60,7 +60,7 @@ def decide_activations(
     supplies: Sequence[StationSupply],
     current: Sequence[Activation],
     now: datetime,
-    rules: DisasterRules = DISASTER_RULES,
+    rules: DisasterRules | None = None,
 ) -> tuple[ActivationChange, ...]:
     """Decide every station's part in a disaster under its newest alert.
 
@@ -79,6 +79,7 @@ def decide_activations(
     Invariants: the donations asked for, over all stations, are at most what the stock leaves open
         of the need, and at most each station's callable donors.
     """
+    rules = rules or disaster_rules()
     before = {activation.station_id: activation for activation in current}
     near = [] if estimate.is_nothing else _list_near(alert, supplies)
     shares = _share_donations(near, _count_donations_open(estimate, near, rules))

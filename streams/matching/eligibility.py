@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 from models.decisions import Reason
-from models.donor_rules import DONOR_RULES, DonorRules
+from models.donor_rules import DonorRules, donor_rules
 from models.donors import Donor
 
 
@@ -35,17 +35,18 @@ class DonorRecord:
 
 
 def list_obstacles(
-    record: DonorRecord, *, now: datetime, rules: DonorRules = DONOR_RULES
+    record: DonorRecord, *, now: datetime, rules: DonorRules | None = None
 ) -> tuple[Reason, ...]:
     """List every reason why the donor may not be called; empty if they may.
 
     Args:
         record: The donor, with what has been learnt.
         now: Aware UTC instant of the call.
-        rules: The rules to hold; each reason cites its own.
+        rules: The rules to hold, else those in force; each reason cites its own.
 
     Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-1.
     """
+    rules = rules or donor_rules()
     zone = timezone(timedelta(hours=rules.calendar.utc_offset_h))
     today = now.astimezone(zone).date()
     return (

@@ -12,7 +12,7 @@ from math import ceil, erf, log, sqrt
 
 from models.alerts import Alert, AlertKind, AlertStatus, Casualties, Exposure, Need
 from models.decisions import Reason
-from models.disaster_rules import DISASTER_RULES, DisasterRules, FatalityModel
+from models.disaster_rules import DisasterRules, FatalityModel, disaster_rules
 
 # A sum of floats may stand a hair above the whole number it means.
 _HAIR = 1e-9
@@ -48,7 +48,7 @@ class _Admissions:
     reasons: tuple[Reason, ...]
 
 
-def estimate_need(alert: Alert, *, rules: DisasterRules = DISASTER_RULES) -> NeedEstimate:
+def estimate_need(alert: Alert, *, rules: DisasterRules | None = None) -> NeedEstimate:
     """Estimate the whole need of a disaster from its newest alert.
 
     Args:
@@ -60,6 +60,7 @@ def estimate_need(alert: Alert, *, rules: DisasterRules = DISASTER_RULES) -> Nee
 
     Source: models/rules/disasters.toml.
     """
+    rules = rules or disaster_rules()
     exercise = alert.status is not AlertStatus.ACTUAL
     found = _find_admissions(alert, rules)
     if found is None:

@@ -18,7 +18,7 @@ from models.decisions import Reason
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.safety import clear
-from models.shortage_rules import SHORTAGE_RULES, ShortageRules
+from models.shortage_rules import ShortageRules, shortage_rules
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.routes import to_station
 
@@ -51,7 +51,7 @@ def decide_offer(
     eta_s: int,
     now: datetime,
     valid_s: int,
-    rules: ShortageRules = SHORTAGE_RULES,
+    rules: ShortageRules | None = None,
 ) -> Proposal:
     """Decide what a neighbour offers for another station's shortage.
 
@@ -71,6 +71,7 @@ def decide_offer(
     Invariants: in each group the giver keeps its days of supply at orange or above; every unit
         counted is cleared by the safety kernel.
     """
+    rules = rules or shortage_rules()
     obstacle = _find_obstacle(shortage, giver)
     if obstacle:
         return Proposal(offers=(), reasons=(obstacle,))

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from models.decisions import Reason
 from models.groups import BloodGroup
 from models.testing import (
-    TESTING_RULES,
     Fate,
     FindingRule,
     LabOutcome,
     LabResult,
     LabTest,
     NeededTests,
+    testing_rules,
 )
-
-_RULES = TESTING_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +64,7 @@ def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> Releas
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[Fate] = []
-    for test, rule in _RULES.needed:
+    for test, rule in testing_rules().needed:
         of_test = [
             one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
         ]
@@ -85,7 +83,7 @@ def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> Releas
 
 
 def _tell_missing(test: LabTest, rule: NeededTests) -> Reason:
-    return Reason(code="test_missing", params={"test": test}, rule=_RULES.cite(rule))
+    return Reason(code="test_missing", params={"test": test}, rule=testing_rules().cite(rule))
 
 
 def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]:
@@ -96,19 +94,19 @@ def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]
     if not reactive:
         return
     if is_contradicted:
-        rule: FindingRule = _RULES.contradicting
-        cited = _RULES.cite(rule)
+        rule: FindingRule = testing_rules().contradicting
+        cited = testing_rules().cite(rule)
         yield Reason(code="test_contradicting", params={"test": test}, rule=cited), rule
-    if len(reactive) >= _RULES.repeated_reactive.times:
-        rule = _RULES.repeated_reactive
-        cited, runs = _RULES.cite(rule), len(reactive)
+    if len(reactive) >= testing_rules().repeated_reactive.times:
+        rule = testing_rules().repeated_reactive
+        cited, runs = testing_rules().cite(rule), len(reactive)
         reason = Reason(
             code="test_repeatedly_reactive", params={"test": test, "runs": runs}, rule=cited
         )
         yield reason, rule
     elif not is_contradicted:
-        rule = _RULES.reactive
-        cited = _RULES.cite(rule)
+        rule = testing_rules().reactive
+        cited = testing_rules().cite(rule)
         yield Reason(code="test_reactive", params={"test": test}, rule=cited), rule
 
 
@@ -117,13 +115,13 @@ def _judge_grouping(
 ) -> Iterator[tuple[Reason, FindingRule]]:
     groups = sorted({one.group for one in results if one.group is not None})
     if len(groups) > 1:
-        rule = _RULES.contradicting
-        told, cited = ", ".join(groups), _RULES.cite(rule)
+        rule = testing_rules().contradicting
+        told, cited = ", ".join(groups), testing_rules().cite(rule)
         yield Reason(code="groups_contradicting", params={"groups": told}, rule=cited), rule
     for group in groups:
         if group != label:
-            rule = _RULES.group_differs
-            cited = _RULES.cite(rule)
+            rule = testing_rules().group_differs
+            cited = testing_rules().cite(rule)
             reason = Reason(
                 code="group_differs", params={"label": label, "laboratory": group}, rule=cited
             )

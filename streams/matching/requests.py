@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared
-from models.compatibility import RULES_VERSION
+from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.cases import Case
 from streams.matching.lines import MatchedLine, decide_line, refuse_line
@@ -116,7 +116,7 @@ def _conclude(
         waiting_for=waiting_for,
         hold_until=max(request.needed_by, arrival_at) + timedelta(seconds=hold_s) if live else None,
         decided_at=now,
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
     )
     return Matched(decision=decision, cleared=tuple(u for one in matched for u in one.cleared))
 

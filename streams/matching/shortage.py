@@ -18,7 +18,7 @@ from models.facilities import ShortageThresholds, Station, StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority
-from models.shortage_rules import SHORTAGE_RULES, ShortageRules
+from models.shortage_rules import ShortageRules, shortage_rules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
 
 
@@ -72,9 +72,10 @@ class ShortageChange:
 
 
 def estimate_burn(
-    count: CellCount, *, station: Station, rules: ShortageRules = SHORTAGE_RULES
+    count: CellCount, *, station: Station, rules: ShortageRules | None = None
 ) -> float:
     """Return the units a day that this place loses: usual demand, or what was promised, if more."""
+    rules = rules or shortage_rules()
     usual = station.daily_demand.get(count.component, 0.0) * rules.groups.share_of(count.group)
     return max(usual, count.promised / rules.burn.window_d)
 
@@ -110,7 +111,7 @@ def measure(
     *,
     station: Station,
     level_before: ShortageLevel = ShortageLevel.GREEN,
-    rules: ShortageRules = SHORTAGE_RULES,
+    rules: ShortageRules | None = None,
 ) -> Measure:
     """Measure one place.
 
@@ -120,6 +121,7 @@ def measure(
         level_before: The colour of the open shortage; it improves only above its threshold.
         rules: Frequencies, burn window and margins.
     """
+    rules = rules or shortage_rules()
     burn = estimate_burn(count, station=station, rules=rules)
     thresholds = station.policy.thresholds
     days = count.available / burn if burn > 0 else None
@@ -144,7 +146,7 @@ def decide_shortage(
     station: Station,
     current: Shortage | None,
     now: datetime,
-    rules: ShortageRules = SHORTAGE_RULES,
+    rules: ShortageRules | None = None,
 ) -> ShortageChange | None:
     """Decide whether to declare, change or clear the shortage of one place.
 
@@ -158,6 +160,7 @@ def decide_shortage(
     Returns:
         The change to write and publish, or None if neighbours know all that matters.
     """
+    rules = rules or shortage_rules()
     level_before = current.level if current else ShortageLevel.GREEN
     found = measure(count, station=station, level_before=level_before, rules=rules)
     is_short = found.level is not ShortageLevel.GREEN

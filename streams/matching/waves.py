@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.decisions import Reason
-from models.donor_rules import DONOR_RULES, DonorRules
+from models.donor_rules import DonorRules, donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
@@ -54,9 +54,10 @@ class CallState:
 
 
 def expect_acceptance(
-    record: DonorRecord, *, station: Station, rules: DonorRules = DONOR_RULES
+    record: DonorRecord, *, station: Station, rules: DonorRules | None = None
 ) -> float:
     """Return the chance that a donor accepts: the station's rate, moved by their own answers."""
+    rules = rules or donor_rules()
     policy = station.policy
     rate = policy.staff_acceptance_rate if record.donor.staff else policy.acceptance_rate
     weight = rules.acceptance.prior_calls
@@ -64,9 +65,10 @@ def expect_acceptance(
 
 
 def expect_show_up(
-    record: DonorRecord, *, station: Station, rules: DonorRules = DONOR_RULES
+    record: DonorRecord, *, station: Station, rules: DonorRules | None = None
 ) -> float:
     """Return the chance that a donor who accepted comes; it falls with the distance, if known."""
+    rules = rules or donor_rules()
     distance_km = _tell_distance_km(record, station)
     if distance_km is None:
         return station.policy.show_up_rate
@@ -75,13 +77,14 @@ def expect_show_up(
 
 
 def expect_donations(
-    states: Iterable[CallState], *, station: Station, now: datetime, rules: DonorRules = DONOR_RULES
+    states: Iterable[CallState], *, station: Station, now: datetime, rules: DonorRules | None = None
 ) -> float:
     """Return the donations to expect of calls already made.
 
     A donation and an arrival count as one; an acceptance by the chance to come; an open call by
     both chances within the answer window and as nothing after it, though it may still be answered.
     """
+    rules = rules or donor_rules()
     expected = 0.0
     for state in states:
         show_up = expect_show_up(state.record, station=station, rules=rules)
@@ -115,7 +118,7 @@ def choose_wave(
     groups: Sequence[BloodGroup],
     asked_before: Collection[str] = (),
     now: datetime,
-    rules: DonorRules = DONOR_RULES,
+    rules: DonorRules | None = None,
 ) -> Wave:
     """Choose whom to call now.
 
@@ -136,6 +139,7 @@ def choose_wave(
     Invariants: every called donor is eligible at `now`; without the last call the wave would fall
         short.
     """
+    rules = rules or donor_rules()
     missing = wanted - expected_already
     refused = _Refused()
     ready = []

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pydantic import ValidationError
 
 from models.components import Component
-from models.donor_rules import DONOR_RULES
+from models.donor_rules import donor_rules
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered
@@ -127,7 +127,7 @@ class AnswerService:
         )
         await work.supply.count_acceptance(event.donor_id, caused_by=caused_by, now=now)
         station = await get_own_station(self._directories, call.call_out.station_id)
-        eta_s = DONOR_RULES.arrival.default_eta_s if event.eta_s is None else event.eta_s
+        eta_s = donor_rules().arrival.default_eta_s if event.eta_s is None else event.eta_s
         # From now, not from the answer: one that was delayed must not make its donor late.
         due_at = now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
         work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
@@ -144,7 +144,7 @@ class AnswerService:
         if event.donation is None:
             raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
         unit = _build_unit(event.donation, station_id=event.station_id)
-        if unit.component not in DONOR_RULES.serves.components:
+        if unit.component not in donor_rules().serves.components:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if await work.stock.lock_units([unit.unit_id]):
             raise ContractError("unit_id_reused", unit_id=unit.unit_id)
@@ -159,7 +159,7 @@ class AnswerService:
         await work.supply.set_calls(
             [event.call_out_id], to=CallOutStatus.DONATED, ended_at=now, unit_id=unit.unit_id
         )
-        zone = timezone(timedelta(hours=DONOR_RULES.calendar.utc_offset_h))
+        zone = timezone(timedelta(hours=donor_rules().calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
         await work.supply.set_whole_blood_day(
             call.call_out.donor_id, given_on, caused_by=caused_by, now=now

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from models.base import derive_id
-from models.donor_rules import DONOR_RULES
+from models.donor_rules import donor_rules
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
 from streams.matching.waves import Wave, choose_wave
@@ -208,7 +208,7 @@ class CallOuts:
         """Look again when the answer window is over, as long as not enough donors said yes."""
         if cause.expect_firm(now) + cause.shared + _HAIR >= cause.wanted:
             return
-        due_at = now + timedelta(seconds=DONOR_RULES.wave.answer_window_s)
+        due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.alerts import Activation, ActivationStatus
-from models.disaster_rules import DISASTER_RULES
-from models.donor_rules import DONOR_RULES
+from models.disaster_rules import disaster_rules
+from models.donor_rules import donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
@@ -109,7 +109,7 @@ class Causes:
             cause_id=activation.activation_id,
             station=await get_own_station(self._directories, activation.station_id),
             wanted=activation.donors_wanted,
-            groups=DISASTER_RULES.donations.group_order,
+            groups=disaster_rules().donations.group_order,
             calls=tuple(calls),
         )
 
@@ -118,7 +118,7 @@ class Causes:
     ) -> Cause | None:
         if shortage.status is not ShortageStatus.OPEN:
             return None
-        if shortage.component not in DONOR_RULES.serves.components:
+        if shortage.component not in donor_rules().serves.components:
             return None
         station = await get_own_station(self._directories, shortage.station_id)
         own, others = await self._count_urgent(work, shortage, station)
@@ -145,7 +145,7 @@ class Causes:
             if request.priority is Priority.ROUTINE:
                 continue
             (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-            if line.component not in DONOR_RULES.serves.components:
+            if line.component not in donor_rules().serves.components:
                 continue
             group = find_wanted_group(
                 line.component, request.patient, request.priority, station.policy

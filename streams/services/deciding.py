@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.base import derive_id
-from models.compatibility import RULES_VERSION
+from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
@@ -147,7 +147,7 @@ class Deciding:
             reasons=(reason,),
             waiting_for=waiting_for,
             decided_at=now,
-            rules_version=RULES_VERSION,
+            rules_version=rules_version(),
         )
         ruling = Ruling(
             request=state.request,

@@ -13,7 +13,7 @@ from datetime import datetime
 from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
-from models.return_rules import RETURN_RULES
+from models.return_rules import return_rules
 from models.unit_life import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
@@ -199,7 +199,7 @@ class Scans:
                 change=seen.event.change,
                 needed=UnitStatus.RETURNED,
             )
-        RETURN_RULES.ensure_restockable(
+        return_rules().ensure_restockable(
             seen.state.component,
             out_of_control_s=seen.state.out_of_control_s,
             unit_id=seen.state.unit_id,

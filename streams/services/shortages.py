@@ -14,7 +14,7 @@ from models.components import Component
 from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDeclared
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.shortage_rules import SHORTAGE_RULES
+from models.shortage_rules import shortage_rules
 from models.shortages import Shortage
 from streams.matching.shortage import (
     CellCount,
@@ -81,7 +81,7 @@ class ShortageService:
         now: datetime,
     ) -> list[CellCount]:
         """Count every place where there is, was or should be blood, in a fixed order."""
-        since = now - timedelta(days=SHORTAGE_RULES.burn.window_d)
+        since = now - timedelta(days=shortage_rules().burn.window_d)
         found = await work.supply.count_cells(station.station_id, since=since, now=now)
         stock = {(count.component, count.group): count for count in found}
         uncovered = await self._count_uncovered(work, station)

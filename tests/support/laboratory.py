@@ -8,12 +8,12 @@ from datetime import datetime
 
 from models.events.donations import DonationTested
 from models.groups import BloodGroup
-from models.testing import TESTING_RULES, LabOutcome, LabResult, LabTest
+from models.testing import LabOutcome, LabResult, LabTest, testing_rules
 from streams.ports import Received
 from tests.support.world import NOW, build_record
 
 _NUMBERS = itertools.count(1)
-NEEDED = tuple(test for test, _ in TESTING_RULES.needed)
+NEEDED = tuple(test for test, _ in testing_rules.packaged.needed)
 
 
 def build_result(test: LabTest = LabTest.NAT, **changes: object) -> LabResult:

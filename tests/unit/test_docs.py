@@ -74,7 +74,7 @@ def test_there_are_documents() -> None:
         "docs/architecture.md",
         "docs/glossary.md",
         "docs/operations.md",
-        "docs/rules-to-confirm.md",
+        "docs/rules.md",
     } <= names
     assert len(DECISIONS) >= 11
 

@@ -6,23 +6,20 @@ import importlib
 import json
 import pkgutil
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 import pytest
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 import gateway.routes
 from cli import supervision
 from gateway import auth, submitting
-from models import facilities, requests
+from models import requests
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
-from models.facilities import StationPolicy
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.ports import LANES
@@ -33,7 +30,6 @@ from streams.wire.admin import plan_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-RULES = ROOT / "models" / "rules"
 DAY_MS = 86_400_000
 
 
@@ -146,16 +142,6 @@ def test_partitions_and_retention_are_as_told() -> None:
             deciding.REQUEST_GRACE_S,
             3600,
         ),
-        ("rules-to-confirm.md", "most units in one line | 100 |", requests.MAX_QUANTITY, 100),
-        (
-            "rules-to-confirm.md",
-            "an open request ends after its needed-by time | 3600 s |",
-            deciding.REQUEST_GRACE_S,
-            3600,
-        ),
-        ("rules-to-confirm.md", "great circle × 1.4", facilities.ROAD_FACTOR, 1.4),
-        ("rules-to-confirm.md", "at 50 km/h", facilities.ROAD_SPEED_KMH, 50),
-        ("rules-to-confirm.md", "plus 900 s", facilities.HANDOVER_S, 900),
     ],
 )
 def test_a_figure_is_that_of_the_code(
@@ -200,57 +186,3 @@ def test_the_kafka_example_is_an_event_of_its_topic() -> None:
     assert (event.key, event.subject) == (envelope.key, envelope.subject)
     assert envelope.source == f"hospital/{event.request.hospital_id}"
     assert event.TYPE in BY_NAME[TopicName.REQUESTS].event_types
-
-
-def list_local_rules(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every rule that is the station's own choice or names fields to confirm, at any depth."""
-    for value in found.values():
-        if not isinstance(value, dict):
-            continue
-        confirm = {name: value[name] for name in value.get("confirm", ())}
-        if confirm or ("rule" in value and value.get("kind") == "local"):
-            yield value.get("rule", ""), confirm
-        yield from list_local_rules(value)
-
-
-@pytest.mark.parametrize("path", sorted(RULES.glob("*.toml")), ids=lambda path: path.name)
-def test_every_rule_to_confirm_is_listed_with_its_value(path: Path) -> None:
-    section = read("rules-to-confirm.md").split(f"(`models/rules/{path.name}`)")[1]
-    lines = section.split("\n## ")[0].splitlines()
-    rules = tomllib.loads(path.read_text(encoding="utf-8"))
-    for rule, fields in list_local_rules(rules):
-        about = [line for line in lines if f"`{rule}`" in line] if rule else lines
-        assert about, f"{path.name}: {rule} is not listed"
-        for name, value in fields.items():
-            row = next((line for line in about if f"`{name}`" in line), None)
-            assert row is not None, f"{path.name}: {name} of {rule} is not listed"
-            if isinstance(value, int | float):
-                assert re.search(rf"(?<![\d.]){value:g}(?!\d)", row), f"{name} is {value:g}: {row}"
-
-
-def test_no_rule_is_listed_that_is_none() -> None:
-    real = {
-        word
-        for path in RULES.glob("*.toml")
-        for word in re.findall(r'^rule = "(.+)"$', path.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    listed = set(re.findall(r"`([a-z_]+\.[a-z_]+)`", read("rules-to-confirm.md")))
-    assert {name for name in listed if name.split(".")[0] not in {"stations", "thresholds"}} <= real
-
-
-def list_defaults(model: BaseModel, *, at: str = "") -> Iterator[tuple[str, object]]:
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, BaseModel):
-            yield from list_defaults(value, at=f"{at}{name}.")
-        else:
-            yield f"{at}{name}", value
-
-
-def test_every_policy_of_a_station_is_listed_with_its_default() -> None:
-    told = {row[0].strip("`"): row[1] for row in rows_of(read("rules-to-confirm.md"), head="field")}
-    words = {False: "false", True: "true", (): "none"}
-    assert told == {
-        name: words[value] if isinstance(value, bool | tuple) else str(value)
-        for name, value in list_defaults(StationPolicy())
-    }

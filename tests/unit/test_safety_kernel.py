@@ -17,7 +17,7 @@ import pytest
 from models import compatibility
 from models.clearance import NO_TRAITS, Cleared, Refused, Step
 from models.compatibility import find_candidate, list_candidates
-from models.components import SPECS, Component
+from models.components import Component, component_rules
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.messages import list_texts
@@ -93,8 +93,9 @@ def test_every_status_has_its_place() -> None:
 
 
 def test_components_are_as_the_sources_say() -> None:
-    assert {component.value for component in SPECS} == set(COMPONENTS)
-    for component, spec in SPECS.items():
+    specs = component_rules.packaged.component
+    assert {component.value for component in specs} == set(COMPONENTS)
+    for component, spec in specs.items():
         told = COMPONENTS[component.value]
         assert spec.component_class.value == told.kind
         assert (spec.storage_temp_c, spec.transport_temp_c) == (told.storage_c, told.transport_c)

@@ -1,0 +1,161 @@
+"""`xuelian rules`: the clinical and legal rules in force, and a station's own file of values."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.failures import ExitCode
+from cli.output import JsonOption, Output, add_rows, build_table
+
+if TYPE_CHECKING:
+    from models.overrides import Checked
+    from models.rulebook import Rule, Rulebook, RuleValue
+
+app = typer.Typer(no_args_is_help=True, help="规则 · Rules: list, show, check.")
+
+
+class Kind(StrEnum):
+    LAW = "law"
+    STANDARD = "standard"
+    LOCAL = "local"
+
+
+@app.command("list")
+def list_(
+    *,
+    kind: Annotated[
+        Kind | None, typer.Option(help="法律、标准或本地 · law, standard or local")
+    ] = None,
+    to_confirm: Annotated[
+        bool, typer.Option("--to-confirm", help="只列须由血站确认的 · only what a station confirms")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """列出现行的全部规则 · List the rules in force.
+
+    例 · Examples:
+      xuelian rules list
+      xuelian rules list --kind law
+      xuelian rules list --to-confirm --json
+    """
+    rules = _load()
+    chosen = [
+        rule
+        for rule in rules.list_rules()
+        if (kind is None or rule.kind == kind.value) and (rule.is_to_confirm or not to_confirm)
+    ]
+    out = Output(as_json=as_json)
+    out.document({"version": rules.version, "rules": [_to_json(rule) for rule in chosen]})
+    heads = ("规则 · rule", "类别 · kind", "内容 · what", "数值 · values")
+    fold: dict[str, Any] = {"overflow": "fold"}
+    table = build_table(f"规则 · rules {rules.version}", [(head, fold) for head in heads])
+    rows = [[r.rule_id, r.kind, f"{r.zh}\n{r.en}", "\n".join(map(_tell, r.values))] for r in chosen]
+    out.table(add_rows(table, rows))
+    out.say(f"{len(chosen)} 条 · rules")
+
+
+@app.command()
+def show(
+    rule: Annotated[
+        str,
+        typer.Argument(help="规则，可带版本 · a rule, as decisions cite it", show_default=False),
+    ],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """显示一条规则：数值、出处、能否自定 · Show one rule: values, source, what may be set.
+
+    例 · Examples:
+      xuelian rules show unknown.o_negative_cap
+      xuelian rules show donor.interval.whole_blood@2026-1
+    """
+    from cli.rules_page import tell_may  # noqa: PLC0415 - heavy imports stand in the commands
+
+    found = _load().get_rule(rule)
+    out = Output(as_json=as_json)
+    out.document(_to_json(found))
+    out.say(f"[bold]{found.cited}[/]  {found.zh} · {found.en}")
+    out.plain(f"类别 · kind: {found.kind}；执行 · applied by: {found.applied_by}")
+    for value in found.values:
+        out.plain(f"  {_tell(value)}  ({tell_may(found, value)})")
+    out.plain(f"出处 · source: {found.source}")
+    if found.note:
+        out.plain(f"说明 · note: {found.note}")
+    if found.confirm:
+        out.plain(f"须由血站确认 · to be confirmed by the station: {', '.join(found.confirm)}")
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path,
+        typer.Argument(help="本站的文件 · a station's file", show_default=False),
+    ],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """检查本站的规则文件，不做任何更改 · Check a station's file; nothing is changed.
+
+    有一处不能接受就是代码 1，全部列出 · Code 1 if anything is refused; everything is listed.
+
+    例 · Examples:
+      xuelian rules check shigatse-rules.toml
+      xuelian rules check shigatse-rules.toml --json
+    """
+    from models.messages import render  # noqa: PLC0415 - heavy imports stand in the commands
+    from streams.rules_file import read_rules_file  # noqa: PLC0415 - the same
+
+    checked = read_rules_file(file)
+    out = Output(as_json=as_json)
+    told = [(mistake, render(mistake.code, mistake.params)) for mistake in checked.mistakes]
+    out.document(
+        {
+            "ok": not told,
+            "version": checked.rules.version,
+            "changes": [change._asdict() for change in checked.changes],
+            "mistakes": [
+                {"code": m.code, "params": dict(m.params), "zh": text.zh, "en": text.en}
+                for m, text in told
+            ],
+        }
+    )
+    for _, text in told:
+        out.say("[red]✗[/] ", end="")
+        out.plain(str(text))
+    if told:
+        out.say(f"[red]✗[/] {len(told)} 处不能接受 · {len(told)} things are refused")
+        raise typer.Exit(ExitCode.FAILED)
+    _print_changes(out, checked, file)
+
+
+def _print_changes(out: Output, checked: Checked, file: Path) -> None:
+    from cli.rules_page import tell_value  # noqa: PLC0415 - heavy imports stand in the commands
+
+    heads = ["规则 · rule", "数值 · value", "原为 · packaged", "改为 · yours"]
+    rows = [[c.rule_id, c.name, tell_value(c.before), tell_value(c.after)] for c in checked.changes]
+    if rows:
+        out.table(add_rows(build_table("本站的数值 · the station's own values", heads), rows))
+    out.say(f"[green]✓[/] 可用 · good: {checked.rules.version}")
+    out.plain(f"启用 · to use it: XUELIAN_RULES_FILE={file}")
+
+
+def _load() -> Rulebook:
+    from cli.resolve import load_settings  # noqa: PLC0415 - heavy imports stand in the commands
+    from streams.rules_file import load_rulebook  # noqa: PLC0415 - the same
+
+    return load_rulebook(load_settings().rules_file)
+
+
+def _tell(value: RuleValue) -> str:
+    from cli.rules_page import tell_unit, tell_value  # noqa: PLC0415 - heavy imports stand in commands
+
+    mark = " ✎ 本站 · the station's own" if value.overridden else ""
+    return f"{value.name} = {tell_value(value.value)} {tell_unit(value.terms.unit)}{mark}"
+
+
+def _to_json(rule: Rule) -> dict[str, Any]:
+    return rule.model_dump(mode="json")

@@ -1,0 +1,182 @@
+"""The page `docs/rules.md`: every rule with its values, units, kind, version and source.
+
+`python -m cli.rules_page` writes it; a test holds the page equal to what this module says. The
+words around the rules stand in `rules_page.md` beside it. Reads the package's rules only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from models.citations import RuleKind
+from models.override_values import tell_range
+from models.requests import MAX_QUANTITY, MAX_UNITS
+from models.rulebook import PACKAGED, Rule, RuleValue
+from streams.services.deciding import REQUEST_GRACE_S
+from streams.settings import Settings
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "rules.md"
+
+KINDS = {
+    RuleKind.LAW: "法律 · law",
+    RuleKind.STANDARD: "标准 · standard",
+    RuleKind.LOCAL: "本地 · local",
+}
+APPLIERS = {"xuelian": "血联 · Xuelian", "station": "血站 · station", "hospital": "医院 · hospital"}
+UNITS = {
+    "ABO group": "ABO 血型",
+    "admission": "收治",
+    "antigen": "抗原",
+    "call": "次召集",
+    "class": "类",
+    "component": "成分",
+    "country": "国家",
+    "day": "天",
+    "day of supply": "供应天数",
+    "donation": "次献血",
+    "group": "血型",
+    "h": "小时",
+    "min": "分钟",
+    "month": "月",
+    "part": "份",
+    "person": "人",
+    "result": "次结果",
+    "road per great circle": "路程比直线",
+    "s": "秒",
+    "share": "比例",
+    "share per km": "每公里比例",
+    "fate": "处置",
+    "run": "次检测",
+    "test": "检测",
+    "theta, beta": "θ、β",
+    "unit": "单位",
+    "week": "周",
+    "year": "岁",
+    "yes/no": "是否",
+    **dict.fromkeys(("°C", "g/L", "kg", "km", "km/h", "ml"), ""),
+}
+"""What a unit is called in Chinese; empty where the sign is the same."""
+FILES = {
+    "compatibility": "相容性 · Compatibility",
+    "antigens": "抗原与抗体 · Antigens and antibodies",
+    "safety": "安全内核 · The safety kernel",
+    "components": "成分 · Components",
+    "testing": "检验与放行 · Testing and release",
+    "returns": "退回血 · Returned units",
+    "issue": "配发 · Issue",
+    "packs": "大量输血 · Massive transfusion",
+    "donors": "献血者 · Donors",
+    "disasters": "灾害 · Disasters",
+    "shortages": "缺血 · Shortages",
+    "policies": "登记资料里的政策 · Policies in a record",
+}
+
+_TEMPLATE = Path(__file__).with_suffix(".md")
+
+
+def tell_unit(unit: str) -> str:
+    """A unit in both languages."""
+    return f"{UNITS[unit]} {unit}".strip()
+
+
+def tell_value(value: object) -> str:
+    """A value as people read it, without its unit."""
+    match value:
+        case bool():
+            return "是 yes" if value else "否 no"
+        case float():
+            return f"{value:g}"
+        case [int() | float() as low, int() | float() as high]:
+            return f"{low:g} – {high:g}"
+        case list():
+            return ", ".join(map(tell_value, value)) or "–"
+        case dict():
+            return "; ".join(f"{name} {tell_value(part)}" for name, part in value.items())
+        case _:
+            return str(value)
+
+
+def tell_may(rule: Rule, value: RuleValue) -> str:
+    """What a station may do with a value, Chinese first."""
+    terms = value.terms
+    if rule.set_in:
+        where = "血站登记资料" if rule.set_in == "station" else "医院登记资料"
+        return f"{where} · the {rule.set_in}'s record"
+    if terms.may is None:
+        return "不可改 · fixed"
+    keeps = f"（保留 · keep {', '.join(terms.keeps)}）" if terms.keeps else ""
+    directions = {
+        "narrower": "可收窄 · may be narrowed",
+        "fewer": f"可减少 · names may be taken out{keeps}",
+        "off": "可关闭 · may be switched off",
+    }
+    if terms.safer in directions:
+        return directions[terms.safer]
+    words = "可调严 · may be tightened" if terms.may == "tighten" else "可设 · may be set"
+    least, most = tell_range(value)
+    return words if most == float("inf") else f"{words} {least:g}–{most:g}"
+
+
+def build_page() -> str:
+    """Build the whole page."""
+    rules = PACKAGED.list_rules()
+    sections = [_build_section(file, title) for file, title in FILES.items()]
+    return _TEMPLATE.read_text(encoding="utf-8").format(
+        version=PACKAGED.version,
+        rules=len(rules),
+        values=sum(len(rule.values) for rule in rules),
+        confirm=sum(len(rule.confirm) for rule in rules),
+        to_confirm=_build_to_confirm(),
+        sections="\n".join(sections),
+        hold_s=Settings.model_fields["hold_s"].default,
+        grace_s=REQUEST_GRACE_S,
+        line=MAX_QUANTITY,
+        request=MAX_UNITS,
+    )
+
+
+def _build_to_confirm() -> str:
+    lines = ["| 规则 · rule | 数值与现值 · values now |", "|---|---|"]
+    for rule in PACKAGED.list_rules():
+        if rule.is_to_confirm:
+            chosen = [value for value in rule.values if value.name in rule.confirm]
+            told = "<br>".join(
+                f"`{one.name}` {tell_value(one.value)} {tell_unit(one.terms.unit)}"
+                for one in chosen
+            )
+            lines.append(f"| `{rule.rule_id}` {rule.zh} · {rule.en} | {told} |")
+    return "\n".join(lines)
+
+
+def _build_section(file: str, title: str) -> str:
+    lines = [f"## {title}", "", f"`models/rules/{file}.toml`, {PACKAGED.version}", ""]
+    for rule in PACKAGED.list_rules():
+        if rule.file == file:
+            lines += _build_rule(rule)
+    return "\n".join(lines)
+
+
+def _build_rule(rule: Rule) -> Iterator[str]:
+    yield f"### `{rule.rule_id}`"
+    yield ""
+    yield f"{rule.zh} · {rule.en}"
+    yield ""
+    yield f"- {KINDS[rule.kind]}；执行 · applied by: {APPLIERS[rule.applied_by]}"
+    yield f"- 出处 · source: {rule.source}"
+    if rule.note:
+        yield f"- 说明 · note: {rule.note}"
+    yield ""
+    if not rule.values:
+        return
+    yield "| 数值 · value | 现值 · now | 计量 · unit | 本站可否自定 · may a station set it |"
+    yield "|---|---|---|---|"
+    for value in rule.values:
+        mark = " ⚠" if value.name in rule.confirm else ""
+        now, unit = tell_value(value.value), tell_unit(value.terms.unit)
+        yield f"| `{value.name}` | {now}{mark} | {unit} | {tell_may(rule, value)} |"
+    yield ""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(build_page(), encoding="utf-8")

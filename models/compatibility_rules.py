@@ -1,0 +1,68 @@
+"""The form of `rules/compatibility.toml`: what `models.compatibility` may rely on when it reads it.
+
+Pure. Types only; how the rules are followed stands in `models.compatibility`.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from models.base import Value
+from models.citations import CitedRule, RuleSet
+from models.groups import Abo
+
+Groups = tuple[Abo, ...]
+
+
+class AboRule(CitedRule):
+    """Recipient to donor groups, best first."""
+
+    O: Groups  # noqa: E741 - the group's own name
+    A: Groups
+    B: Groups
+    AB: Groups
+
+
+class AboRules(Value):
+    """One rule per class of components."""
+
+    red_cells: AboRule
+    plasma: AboRule
+    platelets: AboRule
+    whole_blood: AboRule
+
+
+class UnknownRule(CitedRule):
+    """Completed years, included."""
+
+    female_rhd_negative_to_age_years: int = Field(ge=0)
+    male_rhd_negative_to_age_years: int = Field(ge=0)
+
+
+class CapRule(CitedRule):
+    o_negative_units: int = Field(ge=1)
+
+
+class ChildbearingRule(CitedRule):
+    """Completed years, both ends included."""
+
+    female_from_age_years: int = Field(ge=0)
+    female_to_age_years: int = Field(ge=0)
+
+
+class DelRule(CitedRule):
+    served_as_positive: bool
+
+
+class CompatibilityRules(RuleSet):
+    """The whole file."""
+
+    abo: AboRules
+    plasma_rhd: CitedRule
+    unknown: UnknownRule
+    unknown_cap: CapRule
+    anti_d: CitedRule
+    childbearing: ChildbearingRule
+    preferred: CitedRule
+    rhd_fallback: AboRule
+    asian_del: DelRule = Field(alias="del")

@@ -1,0 +1,70 @@
+"""Make one rulebook the rules that a whole process follows.
+
+Called once, by who composes the process, before anything is decided. Each file is held against its
+types first, so that either every reader follows the new rulebook or all stay with the old one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from models import compatibility
+from models.citations import RuleSet
+from models.compatibility_rules import CompatibilityRules
+from models.components import ComponentRules, component_rules
+from models.disaster_rules import DisasterRules, disaster_rules
+from models.donor_rules import DonorRules, donor_rules
+from models.in_force import InForce
+from models.issue_rules import IssueRules, issue_rules
+from models.pack_rules import PackRules, pack_rules
+from models.policy_rules import PolicyRules, policy_rules
+from models.return_rules import ReturnRules, return_rules
+from models.rulebook import Rulebook, rulebook
+from models.safety_rules import SafetyRules, safety_rules
+from models.shortage_rules import ShortageRules, shortage_rules
+from models.testing import TestingRules, testing_rules
+from models.unit_rules import AntigenRules, antigen_rules
+
+FORMS: Mapping[str, type[RuleSet]] = {
+    "compatibility": CompatibilityRules,
+    "antigens": AntigenRules,
+    "safety": SafetyRules,
+    "components": ComponentRules,
+    "testing": TestingRules,
+    "returns": ReturnRules,
+    "issue": IssueRules,
+    "packs": PackRules,
+    "donors": DonorRules,
+    "disasters": DisasterRules,
+    "shortages": ShortageRules,
+    "policies": PolicyRules,
+}
+"""What each rule file must look like."""
+
+_READERS: Mapping[str, InForce[Any]] = {
+    "antigens": antigen_rules,
+    "safety": safety_rules,
+    "components": component_rules,
+    "testing": testing_rules,
+    "returns": return_rules,
+    "issue": issue_rules,
+    "packs": pack_rules,
+    "donors": donor_rules,
+    "disasters": disaster_rules,
+    "shortages": shortage_rules,
+    "policies": policy_rules,
+}
+
+
+def follow_rulebook(rules: Rulebook) -> None:
+    """Follow this rulebook from now on, in the whole process.
+
+    Raises:
+        ValidationError: A file is not of its form; the rules before stand.
+    """
+    formed = {name: form.model_validate(rules.documents[name]) for name, form in FORMS.items()}
+    for name, reader in _READERS.items():
+        reader.install(formed[name])
+    compatibility.follow(rules.documents["compatibility"])
+    rulebook.install(rules)

@@ -1,0 +1,44 @@
+"""On what conditions a unit may be issued without a serological crossmatch, as cited data.
+
+Pure. The rules stand in `rules/issue.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from models.citations import CitedRule, RuleSet, read_rules
+from models.in_force import InForce
+
+
+class ElectronicIssueRule(CitedRule):
+    """Every condition must hold; else the hospital crossmatches.
+
+    Attributes:
+        concordant_abo_results: Results that agree, at least.
+        results_on_current_sample: How many of them are on the sample in hand, at least.
+        no_significant_antibody: Neither now nor on record.
+        sample_max_age_h: Hours since the current sample was taken, at most.
+    """
+
+    concordant_abo_results: int = Field(ge=1)
+    results_on_current_sample: int = Field(ge=1)
+    no_significant_antibody: bool
+    sample_max_age_h: int = Field(ge=1)
+
+    @property
+    def sample_max_age(self) -> timedelta:
+        return timedelta(hours=self.sample_max_age_h)
+
+
+class IssueRules(RuleSet):
+    """The whole file."""
+
+    electronic: ElectronicIssueRule
+    crossmatch: CitedRule
+
+
+issue_rules = InForce(IssueRules.model_validate(read_rules("issue")))
+"""Call it for the rules in force."""

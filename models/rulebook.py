@@ -1,0 +1,230 @@
+"""The rulebook: every rule of all files, in one form, under one version, found by its name.
+
+Pure. The package's rulebook is built at import; `rulebook()` is the one in force. Which values a
+station may set, and how, is told by each value's terms (`models.overrides` holds them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
+
+from models.base import Value
+from models.citations import Applier, CitedRule, RuleKind, Terms, read_rules
+from models.errors import DomainRefusal, InvariantViolation
+from models.in_force import InForce
+
+RULE_FILES = (
+    "compatibility",
+    "antigens",
+    "safety",
+    "components",
+    "testing",
+    "returns",
+    "issue",
+    "packs",
+    "donors",
+    "disasters",
+    "shortages",
+    "policies",
+)
+
+Documents = Mapping[str, Mapping[str, Any]]
+"""The rule files as they read, by name."""
+
+PARTS = frozenset(CitedRule.model_fields)
+"""What a rule says of itself; everything else in its table is a value."""
+
+
+class RuleValue(Value):
+    """One value of a rule.
+
+    Attributes:
+        value: As it is in force.
+        overridden: A station set it.
+    """
+
+    name: str
+    value: Any
+    terms: Terms
+    overridden: bool = False
+
+
+class Rule(Value):
+    """One rule as people read it.
+
+    Attributes:
+        file: Of `models/rules`, without its suffix.
+        confirm: Values that a station must confirm before relying on them.
+    """
+
+    rule_id: str
+    version: str
+    kind: RuleKind
+    applied_by: Applier
+    set_in: Literal["station", "hospital"] | None
+    zh: str
+    en: str
+    source: str
+    note: str
+    confirm: tuple[str, ...]
+    file: str
+    values: tuple[RuleValue, ...]
+
+    @property
+    def cited(self) -> str:
+        return f"{self.rule_id}@{self.version}"
+
+    @property
+    def is_to_confirm(self) -> bool:
+        """Whether a station must confirm any of it: its own choices, and what was not checked."""
+        return bool(self.confirm) or self.kind is RuleKind.LOCAL
+
+    def find_value(self, name: str) -> RuleValue | None:
+        return next((value for value in self.values if value.name == name), None)
+
+    @model_validator(mode="after")
+    def _may_only_what_it_can(self) -> Self:
+        """No station sets a law, nor what the program does not apply or reads in a record."""
+        names = {value.name for value in self.values}
+        if not set(self.confirm) <= names:
+            raise ValueError(f"{self.rule_id}: confirm names no value of it")
+        free = self.kind is not RuleKind.LAW and self.applied_by is Applier.XUELIAN
+        for value in self.values:
+            if value.terms.may and (not free or self.set_in):
+                raise ValueError(f"{self.rule_id}: {value.name} cannot be for a station to set")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """Every rule under one version.
+
+    Attributes:
+        version: Such as `2026-1`, or `2026-1+3fa9c2d1` where a station set values of its own.
+        documents: The files that the rules were read from; not to be changed.
+    """
+
+    version: str
+    documents: Documents
+    rules: Mapping[str, Rule]
+
+    def list_rules(self) -> tuple[Rule, ...]:
+        """List the rules in the order of the files."""
+        return tuple(self.rules.values())
+
+    def get_rule(self, name: str) -> Rule:
+        """Return a rule by its name, or as a decision cites it (`name@version`).
+
+        Raises:
+            DomainRefusal: `rule_unknown`, or `rule_version_unknown`: the version is another one.
+        """
+        rule_id, _, version = name.partition("@")
+        rule = self.rules.get(rule_id)
+        if rule is None:
+            raise DomainRefusal("rule_unknown", rule=rule_id, guess=self.guess(rule_id))
+        if version and version != self.version:
+            raise DomainRefusal(
+                "rule_version_unknown", rule=rule_id, version=version, known=self.version
+            )
+        return rule
+
+    def cite(self, rule_id: str) -> str:
+        """Return `name@version`, as reasons carry it.
+
+        Raises:
+            InvariantViolation: There is no such rule.
+        """
+        rule = self.rules.get(rule_id)
+        if rule is None:
+            raise InvariantViolation("rule_unknown", rule=rule_id, guess=self.guess(rule_id))
+        return rule.cited
+
+    def guess(self, rule_id: str) -> str:
+        """Return what may have been meant, or a dash."""
+        return next(iter(get_close_matches(rule_id, self.rules, cutoff=0.5)), "–")
+
+
+def list_tables(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every table of a file that is a rule, at any depth, in the order of the file."""
+    for value in document.values():
+        if isinstance(value, dict):
+            if "rule" in value:
+                yield value
+            else:
+                yield from list_tables(value)
+
+
+def build_rulebook(
+    documents: Documents, *, overridden: frozenset[tuple[str, str]] = frozenset()
+) -> Rulebook:
+    """Build the rulebook of these files.
+
+    Args:
+        documents: Every file once, all of one version.
+        overridden: Rule and name of each value that a station set.
+
+    Raises:
+        InvariantViolation: The files disagree on the version, or two rules share a name.
+    """
+    versions = {str(document["version"]) for document in documents.values()}
+    if len(versions) != 1:
+        raise InvariantViolation("rule_versions_differ", versions=", ".join(sorted(versions)))
+    (version,) = versions
+    rules: dict[str, Rule] = {}
+    for file, document in documents.items():
+        for table in list_tables(document):
+            rule = _build_rule(table, file=file, version=version, overridden=overridden)
+            if rule.rule_id in rules:
+                raise InvariantViolation("rule_named_twice", rule=rule.rule_id)
+            rules[rule.rule_id] = rule
+    return Rulebook(version=version, documents=documents, rules=rules)
+
+
+def _build_rule(
+    table: Mapping[str, Any], *, file: str, version: str, overridden: frozenset[tuple[str, str]]
+) -> Rule:
+    parts = {name: table[name] for name in table if name in PARTS}
+    told = CitedRule.model_validate(parts)
+    return Rule(
+        **{name: getattr(told, name) for name in PARTS - {"rule", "terms"}},
+        rule_id=told.rule,
+        version=version,
+        file=file,
+        values=tuple(
+            RuleValue(
+                name=name,
+                value=table[name],
+                terms=told.terms[name],
+                overridden=(told.rule, name) in overridden,
+            )
+            for name in table
+            if name not in PARTS
+        ),
+    )
+
+
+PACKAGED = build_rulebook({name: read_rules(name) for name in RULE_FILES})
+"""As it comes with the program."""
+
+rulebook = InForce(PACKAGED)
+"""Call it for the rulebook in force."""
+
+
+def list_rules() -> tuple[Rule, ...]:
+    """List the rules in force."""
+    return rulebook().list_rules()
+
+
+def get_rule(name: str) -> Rule:
+    """Return a rule in force; see `Rulebook.get_rule`."""
+    return rulebook().get_rule(name)
+
+
+def cite(rule_id: str) -> str:
+    """Return `name@version` of a rule in force; see `Rulebook.cite`."""
+    return rulebook().cite(rule_id)

@@ -1,0 +1,66 @@
+"""From the setting to the rules that a process follows: reads the station's file, once, at start.
+
+Every process of a station is given the same file; a change of it needs a restart, so that no
+decision is made half under one version and half under another.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.errors import ConfigurationError, DomainRefusal
+from models.following import follow_rulebook
+from models.overrides import Checked, check_overrides
+from models.rulebook import PACKAGED, Rulebook
+
+
+def read_rules_file(path: Path) -> Checked:
+    """Hold a station's file against the rulebook; nothing changes in the process.
+
+    Raises:
+        ConfigurationError: `rules_file_unreadable`.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        raise ConfigurationError("rules_file_unreadable", path=str(path), cause=cause) from error
+    return check_overrides(content)
+
+
+def load_rulebook(path: Path | None) -> Rulebook:
+    """Return the rulebook of these settings; without a file, the package's.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or any of it is refused.
+    """
+    if path is None:
+        return PACKAGED
+    checked = read_rules_file(path)
+    if checked.mistakes:
+        raise ConfigurationError(
+            "rules_file_refused",
+            path=str(path),
+            mistakes=len(checked.mistakes),
+            first=_tell_place(checked.mistakes[0]),
+        )
+    return checked.rules
+
+
+def follow_rules_file(path: Path | None) -> Rulebook:
+    """Follow the rulebook of these settings from now on, in the whole process.
+
+    Call it before anything is decided.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or any of it is refused.
+    """
+    rules = load_rulebook(path)
+    follow_rulebook(rules)
+    return rules
+
+
+def _tell_place(mistake: DomainRefusal) -> str:
+    """Where a mistake stands and what is given there, the same in every language."""
+    told = (mistake.params.get(name) for name in ("rule", "key", "value", "given", "cause"))
+    return " ".join(str(part) for part in told if part is not None)

@@ -1,0 +1,182 @@
+"""`xuelian rules`, and a process that does not start with a file that is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.checks import check_rules
+from cli.main import app
+from cli.serve import run_gateway
+from models.errors import ConfigurationError
+from models.rulebook import PACKAGED, rulebook
+from streams.bootstrap import Role, run_process
+from streams.rules_file import follow_rules_file, load_rulebook
+from streams.settings import Settings
+from tests.support.rules import HEADING, write_file
+
+GOOD = write_file(
+    {
+        "unknown.o_negative_cap": {"o_negative_units": 3},
+        "red_cells.abo": {"AB": ["AB", "O"]},
+    }
+)
+BAD = write_file(
+    {
+        "unknown.o_negative_cap": {"o_negative_units": 9},
+        "donor.interval.whole_blood": {"months": 3},
+    }
+)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    path = tmp_path / "bad.toml"
+    path.write_text(BAD, encoding="utf-8")
+    return path
+
+
+def run(*words: str, rules_file: Path | None = None) -> tuple[int, str]:
+    env = {"COLUMNS": "140", "XUELIAN_RULES_FILE": str(rules_file) if rules_file else None}
+    result = CliRunner().invoke(app, ["rules", *words], env=env)
+    return result.exit_code, result.output
+
+
+def told(*words: str, rules_file: Path | None = None) -> tuple[int, dict[str, Any]]:
+    exit_code, text = run(*words, "--json", rules_file=rules_file)
+    found = json.loads(text)
+    assert isinstance(found, dict)
+    return exit_code, found
+
+
+def test_list_shows_every_rule() -> None:
+    exit_code, found = told("list")
+    assert exit_code == 0
+    assert found["version"] == PACKAGED.version
+    assert [rule["rule_id"] for rule in found["rules"]] == list(PACKAGED.rules)
+    _, text = run("list")
+    assert f"{len(PACKAGED.rules)} 条" in text
+    for rule in PACKAGED.list_rules():
+        assert rule.rule_id in text.replace("\n", "") or len(rule.rule_id) > 20
+
+
+def test_list_can_be_narrowed() -> None:
+    _, laws = told("list", "--kind", "law")
+    assert laws["rules"]
+    assert {rule["kind"] for rule in laws["rules"]} == {"law"}
+    _, to_confirm = told("list", "--to-confirm")
+    assert all(rule["confirm"] or rule["kind"] == "local" for rule in to_confirm["rules"])
+    assert len(laws["rules"]) < len(to_confirm["rules"]) < len(PACKAGED.rules)
+
+
+def test_show_tells_values_units_source_and_what_may_be_set() -> None:
+    exit_code, text = run("show", "unknown.o_negative_cap@2026-1")
+    assert exit_code == 0
+    for part in ("o_negative_units = 4", "单位 unit", "Victoria", "1–4", "local"):
+        assert part in text
+    _, found = told("show", "donor.interval.whole_blood")
+    assert (found["kind"], found["values"][0]["value"]) == ("law", 6)
+    _, text = run("show", "rhd.anti_d")
+    assert "Lifeblood" in text
+
+
+def test_show_guesses_what_was_meant() -> None:
+    exit_code, found = told("show", "unknown.o_negativ_cap")
+    assert exit_code == 1
+    assert found["error"]["code"] == "rule_unknown"
+    assert "unknown.o_negative_cap" in found["error"]["en"]
+
+
+def test_list_and_show_tell_the_stations_own_values(good: Path) -> None:
+    _, found = told("list", rules_file=good)
+    assert found["version"].startswith("2026-1+")
+    exit_code, text = run("show", "unknown.o_negative_cap", rules_file=good)
+    assert exit_code == 0
+    assert "o_negative_units = 3 单位 unit ✎" in text
+
+
+def test_check_tells_what_would_change(good: Path) -> None:
+    exit_code, found = told("check", str(good))
+    assert exit_code == 0
+    assert found["ok"]
+    assert [(one["rule_id"], one["before"], one["after"]) for one in found["changes"]] == [
+        ("unknown.o_negative_cap", 4, 3),
+        ("red_cells.abo", ["AB", "A", "B", "O"], ["AB", "O"]),
+    ]
+    exit_code, text = run("check", str(good))
+    assert exit_code == 0
+    for part in (found["version"], "AB, A, B, O", "XUELIAN_RULES_FILE="):
+        assert part in text
+    assert rulebook() is PACKAGED
+
+
+def test_check_lists_every_mistake_and_fails(bad: Path) -> None:
+    exit_code, found = told("check", str(bad))
+    assert exit_code == 1
+    assert not found["ok"]
+    assert [one["code"] for one in found["mistakes"]] == ["rule_loosened", "rule_is_law"]
+    exit_code, text = run("check", str(bad))
+    assert exit_code == 1
+    for part in ("unknown.o_negative_cap", "献血法 art. 9", "2 处不能接受"):
+        assert part in text
+
+
+def test_a_file_that_is_not_there_is_a_matter_of_configuration(tmp_path: Path) -> None:
+    exit_code, found = told("check", str(tmp_path / "none.toml"))
+    assert exit_code == 4
+    assert found["error"]["code"] == "rules_file_unreadable"
+    with pytest.raises(ConfigurationError, match="rules_file_unreadable"):
+        load_rulebook(tmp_path)
+
+
+@pytest.mark.parametrize("words", [["list"], ["show", "rhd.anti_d"]])
+def test_no_rules_are_shown_that_no_process_would_follow(bad: Path, words: list[str]) -> None:
+    exit_code, found = told(*words, rules_file=bad)
+    assert exit_code == 4
+    assert found["error"]["code"] == "rules_file_refused"
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_no_worker_starts_with_a_file_that_is_refused(bad: Path, role: Role) -> None:
+    """Before it reaches for a server: none runs at these addresses."""
+    settings = Settings(rules_file=bad, kafka_bootstrap="127.0.0.1:1")
+    refused = r"rules_file_refused.*mistakes=2, first=unknown\.o_negative_cap"
+    with pytest.raises(ConfigurationError, match=refused):
+        await run_process(settings, role)
+    assert rulebook() is PACKAGED
+
+
+def test_no_gateway_starts_with_a_file_that_is_refused(bad: Path) -> None:
+    with pytest.raises(ConfigurationError, match="rules_file_refused"):
+        run_gateway(Settings(rules_file=bad))
+    assert rulebook() is PACKAGED
+
+
+def test_a_file_that_is_good_is_followed(good: Path) -> None:
+    try:
+        rules = follow_rules_file(good)
+        assert rulebook() is rules is not PACKAGED
+    finally:
+        follow_rules_file(None)
+    assert rulebook() is PACKAGED
+
+
+def test_doctor_looks_at_the_file(good: Path, bad: Path, tmp_path: Path) -> None:
+    assert check_rules(Settings(rules_file=good)).detail.startswith("2026-1+")
+    assert check_rules(Settings()).detail == PACKAGED.version
+    with pytest.raises(ConfigurationError, match="rules_file_refused"):
+        check_rules(Settings(rules_file=bad))
+    empty = tmp_path / "empty.toml"
+    empty.write_text(HEADING, encoding="utf-8")
+    assert check_rules(Settings(rules_file=empty)).detail == PACKAGED.version

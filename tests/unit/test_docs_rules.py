@@ -1,0 +1,68 @@
+"""The page of rules is what the rule data says; nothing else in the documents says it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.rules_page import FILES, PAGE, UNITS, build_page
+from models.citations import RuleKind
+from models.facilities import StationPolicy
+from models.overrides import check_overrides
+from models.rulebook import PACKAGED, RULE_FILES, Rule
+
+RULES = PACKAGED.list_rules()
+
+
+def test_the_page_is_what_the_data_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == build_page(), "make rules"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.rule_id)
+def test_every_rule_stands_there_with_its_source_and_values(rule: Rule) -> None:
+    (section,) = (
+        part for part in build_page().split("\n### ") if part.startswith(f"`{rule.rule_id}`\n")
+    )
+    assert rule.source in section
+    assert rule.kind in section
+    assert rule.zh in section
+    rows = {line.split("|")[1].strip(" `"): line for line in section.splitlines() if "| `" in line}
+    assert {value.name for value in rule.values} <= rows.keys()
+    for name in rule.confirm:
+        assert "⚠" in rows[name]
+
+
+def test_the_page_has_every_file_and_unit() -> None:
+    assert tuple(FILES) == RULE_FILES
+    assert {value.terms.unit for rule in RULES for value in rule.values} == set(UNITS)
+
+
+def test_the_example_of_a_station_is_accepted() -> None:
+    example = build_page().split("```toml\n")[1].split("```")[0]
+    checked = check_overrides(example.encode())
+    assert not checked.mistakes
+    assert len(checked.changes) == 3
+
+
+def test_the_version_in_the_text_is_one_that_a_file_can_have() -> None:
+    text = b'station="s"\nversion="1"\napproved_by="x"\n'
+    text += b"[rules.unknown.o_negative_cap]\no_negative_units=2\n"
+    text += b'[rules."red_cells.abo"]\nAB=["AB","O"]\n'
+    version = check_overrides(text).rules.version
+    assert version in build_page()
+
+
+def test_what_a_silent_record_means_is_told_by_the_policies() -> None:
+    told = {
+        value.value
+        for rule in RULES
+        if rule.set_in == "station" and rule.file == "policies"
+        for value in rule.values
+    }
+    policy = StationPolicy()
+    own = {policy.low_titre_a_plasma, policy.activation_radius_km, policy.no_show_grace_s}
+    own |= {policy.acceptance_rate, policy.staff_acceptance_rate, policy.show_up_rate}
+    assert told == own | set(policy.thresholds.model_dump().values())
+
+
+def test_every_kind_of_rule_is_there() -> None:
+    assert {rule.kind for rule in RULES} == set(RuleKind)

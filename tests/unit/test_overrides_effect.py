@@ -1,0 +1,350 @@
+"""Each value that a station may change changes what is decided, and the decision says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from models.clearance import UnitFacts
+from models.components import Component
+from models.decisions import Decision
+from models.directory import Journey
+from models.donors import CallOutStatus
+from models.facilities import Location, StationPolicy, estimate_eta_s
+from models.groups import BloodGroup
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import Priority
+from models.rulebook import PACKAGED
+from models.units import UnitStatus, UnitTraits
+from streams.matching.activation import StationSupply, decide_activations
+from streams.matching.cases import Case
+from streams.matching.eligibility import list_obstacles
+from streams.matching.need import estimate_need
+from streams.matching.requests import decide_batch
+from streams.matching.shelf import Shelf
+from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
+from streams.matching.waves import (
+    CallState,
+    expect_acceptance,
+    expect_donations,
+    expect_show_up,
+)
+from tests.support.rules import Effect, following
+from tests.support.supply import AT, make_alert, make_record, make_station
+from tests.support.world import NOW, PEOPLES, build_request, build_unit
+
+CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
+DYING = Priority.LIFE_THREATENING
+
+
+def decide(
+    patient: Patient,
+    unit_group: str,
+    *,
+    component: Component = Component.RED_CELLS,
+    priority: Priority = Priority.URGENT,
+    units: int = 1,
+    collected_ago_h: float = 1,
+    low_titre: bool = False,
+) -> Decision:
+    """One request for as many units as lie on the shelf."""
+    shelf = [
+        UnitFacts(
+            unit_id=f"u{number}",
+            station_id="shigatse",
+            component=component,
+            group=BloodGroup(unit_group),
+            collected_at=NOW - timedelta(hours=collected_ago_h),
+            expires_at=NOW + timedelta(hours=12),
+            status=UnitStatus.AVAILABLE,
+            released=True,
+            recalled=False,
+            epoch=0,
+            traits=UnitTraits(low_titre=low_titre),
+        )
+        for number in range(units)
+    ]
+    case = Case(
+        request=build_request(
+            request_id="r1", patient=patient, component=component, quantity=units, priority=priority
+        ),
+        hospital=PEOPLES,
+        policy=StationPolicy(),
+        journey=Journey(eta_s=1800, estimated=False),
+        version=1,
+        cause_id="e1",
+    )
+    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    return matched.decision
+
+
+def count(decision: Decision) -> int:
+    (line,) = decision.lines
+    return len(line.reserved)
+
+
+def abo(
+    component: Component, rule_id: str, group: str, left: list[str], given: str, **terms: bool
+) -> Effect:
+    patient = Patient(group=BloodGroup(f"{group}+"), sex=Sex.MALE, age_years=40)
+    return Effect(
+        rule_id,
+        group,
+        left,
+        lambda: count(decide(patient, given, component=component, **terms)),  # type: ignore[arg-type] # told by keyword
+    )
+
+
+def fallback(group: str) -> Effect:
+    patient = Patient(
+        group=BloodGroup(f"{group}-"), sex=Sex.MALE, age_years=40, rhd_consent=CONSENT
+    )
+    return Effect(
+        "rhd.consented_fallback",
+        group,
+        [],
+        lambda: count(decide(patient, f"{group}+", priority=DYING)),
+    )
+
+
+def shelf_lives() -> list[Effect]:
+    return [
+        Effect(
+            f"shelf_life.{component}",
+            "use_within_h",
+            8,
+            lying(component, component.spec.shelf_life_h + 23),
+        )
+        for component in Component
+    ]
+
+
+def lying(component: Component, hours: float) -> Callable[[], object]:
+    """What becomes of a unit that lies there so long, its label still good."""
+    patient = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
+    return lambda: count(decide(patient, "A+", component=component, collected_ago_h=hours))
+
+
+def obstacles(**changes: object) -> Callable[[], object]:
+    return lambda: list_obstacles(make_record(**changes), now=AT)  # type: ignore[arg-type] # told by keyword
+
+
+def cell(available: int = 0, promised: int = 0) -> CellCount:
+    return CellCount(
+        component=Component.RED_CELLS,
+        group=BloodGroup.O_POS,
+        available=available,
+        promised=promised,
+    )
+
+
+PEAK = Location(lat=28.6, lon=87.4)
+STATION = make_station(daily_demand={"red_cells": 100.0})
+SMALL = make_station(daily_demand={"red_cells": 0.1})
+FAR = make_record(location={"lat": 29.27, "lon": 89.9})
+VERY_FAR = make_record(location={"lat": 29.27, "lon": 99.9})
+UNKNOWN_WOMAN = Patient(sex=Sex.FEMALE, age_years=55)
+UNKNOWN_BOY = Patient(sex=Sex.MALE, age_years=20)
+WOMAN = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=54)
+DEL = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=40, asian_del=True)
+
+
+def open_call(waited_s: int) -> CallState:
+    called_at = AT - timedelta(seconds=waited_s)
+    return CallState(record=make_record(), status=CallOutStatus.CALLED, called_at=called_at)
+
+
+def recovered() -> object:
+    """An orange shortage, and the stock a little above the threshold of yellow."""
+    before = decide_shortage(cell(150), station=STATION, current=None, now=AT)
+    assert before is not None
+    return measure(cell(206), station=STATION, level_before=before.shortage.level).level
+
+
+def moved() -> object:
+    before = decide_shortage(cell(100), station=STATION, current=None, now=AT)
+    assert before is not None
+    return decide_shortage(cell(96), station=STATION, current=before.shortage, now=AT) is None
+
+
+def count_donors_wanted() -> int:
+    alert = make_alert()
+    supply = StationSupply(station=STATION, red_cells=0, callable_donors=1000)
+    changes = decide_activations(
+        alert=alert, estimate=estimate_need(alert), supplies=[supply], current=[], now=AT
+    )
+    return sum(change.activation.donors_wanted for change in changes)
+
+
+EFFECTS = [
+    abo(Component.RED_CELLS, "red_cells.abo", "A", ["A"], "O+"),
+    abo(Component.RED_CELLS, "red_cells.abo", "B", ["B"], "O+"),
+    abo(Component.RED_CELLS, "red_cells.abo", "AB", ["AB", "O"], "A+"),
+    abo(Component.FRESH_FROZEN_PLASMA, "plasma.abo", "O", ["O", "A"], "B+"),
+    abo(Component.FRESH_FROZEN_PLASMA, "plasma.abo", "A", ["A"], "AB+"),
+    abo(Component.FRESH_FROZEN_PLASMA, "plasma.abo", "B", ["B"], "AB+"),
+    abo(Component.PLATELETS, "platelets.abo", "O", ["O"], "A+"),
+    abo(Component.PLATELETS, "platelets.abo", "A", ["A"], "AB+"),
+    abo(Component.PLATELETS, "platelets.abo", "B", ["B"], "AB+"),
+    Effect(
+        "unknown.group",
+        "female_rhd_negative_to_age_years",
+        55,
+        lambda: count(decide(UNKNOWN_WOMAN, "O+")),
+    ),
+    Effect(
+        "unknown.group",
+        "male_rhd_negative_to_age_years",
+        20,
+        lambda: count(decide(UNKNOWN_BOY, "O+")),
+    ),
+    Effect(
+        "unknown.o_negative_cap",
+        "o_negative_units",
+        2,
+        lambda: count(decide(UNKNOWN_BOY, "O-", units=6)),
+    ),
+    Effect(
+        "rhd.childbearing",
+        "female_to_age_years",
+        54,
+        lambda: count(decide(WOMAN, "A+", component=Component.PLATELETS)),
+    ),
+    *map(fallback, ("O", "A", "B", "AB")),
+    Effect(
+        "rhd.asian_del", "served_as_positive", value=False, tell=lambda: count(decide(DEL, "A+"))
+    ),
+    *shelf_lives(),
+    Effect("component.label_day", "grace_h", 0, lying(Component.RED_CELLS, 850)),
+    Effect("donor.interval.after_platelets", "weeks", 8, obstacles(last_platelets_on="2024-12-01")),
+    Effect("donor.age", "from_years", 20, obstacles(born_on="2005-06-15")),
+    Effect("donor.age", "to_years", 50, obstacles(born_on="1972-06-15")),
+    Effect(
+        "donor.age",
+        "repeat_to_years",
+        55,
+        obstacles(born_on="1967-06-15", repeat_without_reaction=True),
+    ),
+    Effect("donor.weight", "male_kg", 55.0, obstacles(sex="male", weight_kg=52)),
+    Effect("donor.weight", "female_kg", 50.0, obstacles(weight_kg=48)),
+    Effect(
+        "donor.acceptance",
+        "prior_calls",
+        10.0,
+        lambda: expect_acceptance(make_record(called=4, accepted=3), station=STATION),
+    ),
+    Effect("donor.show_up", "loss_per_km", 0.001, lambda: expect_show_up(FAR, station=STATION)),
+    Effect("donor.show_up", "least_share", 0.1, lambda: expect_show_up(VERY_FAR, station=STATION)),
+    Effect(
+        "donor.wave",
+        "answer_window_s",
+        900,
+        lambda: expect_donations([open_call(1200)], station=STATION, now=AT),
+    ),
+    Effect("disaster.components", "units_per_admission", 4.0, lambda: estimate_need(make_alert())),
+    Effect("disaster.reported", "admissions_per_injured", 0.5, lambda: estimate_need(make_alert())),
+    Effect(
+        "disaster.pager",
+        "fallback_country",
+        "NP",
+        lambda: estimate_need(
+            make_alert(
+                casualties=None, country="XX", exposures=[{"mmi": 8.0, "population": 100_000}]
+            )
+        ),
+    ),
+    Effect(
+        "disaster.injured_per_dead",
+        "injured_per_dead",
+        5.0,
+        lambda: estimate_need(
+            make_alert(casualties=None, exposures=[{"mmi": 8.0, "population": 100_000}])
+        ),
+    ),
+    Effect(
+        "disaster.magnitude",
+        "deep_below_km",
+        40.0,
+        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=50)),
+    ),
+    Effect(
+        "disaster.magnitude",
+        "deep_share",
+        0.5,
+        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=80)),
+    ),
+    Effect(
+        "disaster.magnitude",
+        "very_deep_below_km",
+        400.0,
+        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=350)),
+    ),
+    Effect("disaster.donations", "red_cells_per_donation", 2.0, count_donors_wanted),
+    Effect(
+        "shortage.group_frequency",
+        "rhd_negative",
+        0.047,
+        lambda: estimate_burn(cell(), station=STATION),
+    ),
+    Effect(
+        "shortage.burn_rate",
+        "window_d",
+        14,
+        lambda: estimate_burn(cell(promised=700), station=SMALL),
+    ),
+    Effect("shortage.expected_use", "least_units", 0.1, lambda: measure(cell(), station=SMALL)),
+    Effect("shortage.recovery", "margin", 0.0, recovered),
+    Effect("shortage.change", "share", 0.01, moved),
+    Effect("journey.estimate", "road_factor", 2.0, lambda: estimate_eta_s(STATION.location, PEAK)),
+    Effect(
+        "journey.estimate", "road_speed_kmh", 30.0, lambda: estimate_eta_s(STATION.location, PEAK)
+    ),
+    Effect("journey.estimate", "handover_s", 1800, lambda: estimate_eta_s(STATION.location, PEAK)),
+]
+
+
+@pytest.mark.parametrize("effect", EFFECTS, ids=str)
+def test_a_stations_own_value_changes_what_is_decided(effect: Effect) -> None:
+    effect.ensure()
+
+
+def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_time() -> None:
+    patient = Patient(group=BloodGroup.A_POS)
+    assert count(decide(patient, "A+", collected_ago_h=30 * 24)) == 1
+    with following({"shelf_life.red_cells": {"use_within_h": 28 * 24}}):
+        build_unit("A+", collected_ago_h=30 * 24, expires_in_h=5 * 24)
+        decision = decide(patient, "A+", collected_ago_h=30 * 24)
+    assert count(decision) == 0
+    (line,) = decision.lines
+    told = {one.code: one.rule for one in line.refusals}
+    assert told["expires_before_arrival"] == f"unit.expiry@{decision.rules_version}"
+
+
+def test_a_decision_says_that_the_rules_were_a_stations_own() -> None:
+    changes = {"unknown.o_negative_cap": {"o_negative_units": 1}}
+    with following(changes) as rules:
+        decision = decide(UNKNOWN_BOY, "O-", units=2)
+    assert decision.rules_version == rules.version != PACKAGED.version
+    (line,) = decision.lines
+    cited = {one.reason.rule for one in line.reserved} | {one.rule for one in line.refusals}
+    assert cited - {""} == {
+        f"unknown.group@{rules.version}",
+        f"unknown.o_negative_cap@{rules.version}",
+    }
+    assert all(rules.get_rule(rule) for rule in cited - {""})
+
+
+def test_a_station_without_the_fallback_gives_no_positive_whole_blood_either() -> None:
+    """Low-titre O RhD+ is a part of the fallback, not a way around its absence."""
+    patient = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=40, rhd_consent=CONSENT)
+
+    def give() -> int:
+        return count(
+            decide(patient, "O+", component=Component.WHOLE_BLOOD, priority=DYING, low_titre=True)
+        )
+
+    assert give() == 1
+    with following({"rhd.consented_fallback": {"A": []}}):
+        assert give() == 0

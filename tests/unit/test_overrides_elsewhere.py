@@ -1,0 +1,107 @@
+"""What a station may set and no pure decision reads: it is what the accessors tell.
+
+Journeys and issues are judged by whoever handles the unit; services read the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from models.components import Component
+from models.disaster_rules import disaster_rules
+from models.donor_rules import donor_rules
+from models.issue_rules import issue_rules
+from models.rulebook import PACKAGED
+from models.safety_rules import safety_rules
+from tests.support.rules import Effect
+from tests.unit.test_overrides_effect import EFFECTS
+
+
+def tell_specification(component: Component) -> Callable[[], object]:
+    return lambda: component.spec
+
+
+ACCESSORS: list[Effect] = [
+    Effect(
+        "issue.electronic", "sample_max_age_h", 48, lambda: issue_rules().electronic.sample_max_age
+    ),
+    Effect(
+        "issue.electronic",
+        "concordant_abo_results",
+        3,
+        lambda: issue_rules().electronic.concordant_abo_results,
+    ),
+    Effect(
+        "issue.electronic",
+        "results_on_current_sample",
+        2,
+        lambda: issue_rules().electronic.results_on_current_sample,
+    ),
+    Effect("donor.arrival", "default_eta_s", 1800, lambda: donor_rules().arrival.default_eta_s),
+    Effect(
+        "donor.whole_blood_serves",
+        "components",
+        ["red_cells"],
+        lambda: donor_rules().serves.components,
+    ),
+    Effect(
+        "disaster.donations",
+        "group_order",
+        ["A+", "O+", "B+", "AB+", "O-", "A-", "B-", "AB-"],
+        lambda: disaster_rules().donations.group_order,
+    ),
+    Effect(
+        "transport.out_of_control",
+        "components",
+        ["red_cells"],
+        lambda: safety_rules().out_of_control.components,
+    ),
+    Effect(
+        "transport.out_of_control",
+        "restock_within_min",
+        20,
+        lambda: safety_rules().out_of_control.restock_within_min,
+    ),
+    Effect(
+        "transport.out_of_control",
+        "transfuse_within_min",
+        120,
+        lambda: safety_rules().out_of_control.transfuse_within_min,
+    ),
+    Effect(
+        "transport.agitation",
+        "unagitated_at_most_h",
+        12,
+        lambda: safety_rules().agitation.unagitated_at_most_h,
+    ),
+    *(
+        Effect(
+            f"component.{component}",
+            f"{what}_temp_c",
+            [low + 1, high - 1],
+            tell_specification(component),
+        )
+        for component in Component
+        for what, (low, high) in (
+            ("storage", component.spec.storage_temp_c),
+            ("transport", component.spec.transport_temp_c),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("effect", ACCESSORS, ids=str)
+def test_who_decides_elsewhere_reads_a_stations_own_value(effect: Effect) -> None:
+    effect.ensure()
+
+
+def test_every_value_that_may_be_set_changes_something() -> None:
+    settable = {
+        (rule.rule_id, value.name)
+        for rule in PACKAGED.list_rules()
+        for value in rule.values
+        if value.terms.may
+    }
+    assert {effect.place for effect in (*EFFECTS, *ACCESSORS)} == settable

@@ -1,0 +1,191 @@
+"""The rulebook: every rule cited and typed, found by its name, and all that decisions can cite."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from models import following as followed
+from models.citations import CitedRule, RuleKind
+from models.components import Component, component_rules
+from models.errors import DomainRefusal, InvariantViolation
+from models.rulebook import PACKAGED, RULE_FILES, Rule, build_rulebook, get_rule, list_rules
+from tests.support.rules import following
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = PACKAGED.list_rules()
+
+
+def ids(rule: Rule) -> str:
+    return rule.rule_id
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    return {name: deepcopy(dict(file)) for name, file in PACKAGED.documents.items()}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=ids)
+def test_every_rule_says_what_it_is_and_where_it_is_from(rule: Rule) -> None:
+    assert rule.kind in RuleKind
+    assert len(rule.source) > 10
+    assert re.search(r"[\u4e00-\u9fff]", rule.zh)
+    assert not re.search(r"[\u4e00-\u9fff]", rule.en)
+    assert rule.cited == f"{rule.rule_id}@{PACKAGED.version}"
+    assert all(value.terms.unit for value in rule.values)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=ids)
+def test_what_is_from_memory_is_to_be_confirmed(rule: Rule) -> None:
+    if "from memory" in rule.source and rule.values and rule.kind is not RuleKind.LAW:
+        assert set(rule.confirm) == {value.name for value in rule.values} - {"components"}
+
+
+def test_no_name_of_a_rule_begins_another() -> None:
+    """Else `[rules.a.b]` of a station's file could mean two things."""
+    for one in RULES:
+        assert not [two for two in RULES if two.rule_id.startswith(f"{one.rule_id}.")]
+
+
+def list_typed(found: object) -> Iterator[CitedRule]:
+    if isinstance(found, CitedRule):
+        yield found
+    elif isinstance(found, BaseModel):
+        for name in type(found).model_fields:
+            yield from list_typed(getattr(found, name))
+    elif isinstance(found, dict):
+        for part in found.values():
+            yield from list_typed(part)
+
+
+@pytest.mark.parametrize("file", RULE_FILES)
+def test_every_rule_of_a_file_has_a_type_that_reads_it(file: str) -> None:
+    typed = followed.FORMS[file].model_validate(PACKAGED.documents[file])
+    read = {rule.rule for rule in list_typed(typed)}
+    assert read == {rule.rule_id for rule in RULES if rule.file == file}
+
+
+def test_every_file_has_a_form_and_a_reader() -> None:
+    assert set(followed.FORMS) == set(RULE_FILES)
+    assert {*followed._READERS, "compatibility"} == set(RULE_FILES)
+    files = {path.stem for path in (ROOT / "models" / "rules").glob("*.toml")}
+    assert files == set(RULE_FILES)
+
+
+def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
+    for component, rule in component_rules().shelf_life.items():
+        assert rule.use_within_h == max(rule.hours.values()) == component.spec.shelf_life_h
+    red_cells = component_rules().shelf_life[Component.RED_CELLS]
+    assert red_cells.keeps("cpd") == timedelta(days=21)
+    assert red_cells.keeps("cpda_1") == timedelta(days=35)
+    platelets = component_rules().shelf_life[Component.PLATELETS]
+    assert platelets.keeps("agitated_permeable_bag") == timedelta(days=5)
+    assert platelets.keeps("otherwise") == timedelta(days=1)
+    with pytest.raises(KeyError):
+        platelets.keeps("frozen")
+
+
+def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:
+    with following({"shelf_life.red_cells": {"use_within_h": 600}}):
+        rule = component_rules().shelf_life[Component.RED_CELLS]
+        assert rule.keeps("cpda_1") == timedelta(hours=600)
+        assert rule.keeps("cpd") == timedelta(hours=504)
+
+
+def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:
+    assert get_rule("rhd.asian_del") is get_rule("rhd.asian_del@2026-1")
+    assert list_rules() == RULES
+    with pytest.raises(DomainRefusal, match=r"rule_unknown.*guess=rhd\.asian_del"):
+        get_rule("rhd.asian_dell")
+    with pytest.raises(DomainRefusal, match=r"rule_version_unknown.*known=2026-1"):
+        get_rule("rhd.asian_del@2025-9")
+    with pytest.raises(InvariantViolation, match="rule_unknown"):
+        PACKAGED.cite("no.such_rule")
+
+
+def broken(file: str, **changes: object) -> dict[str, dict[str, Any]]:
+    found = documents()
+    section = next(name for name in found[file] if isinstance(found[file][name], dict))
+    found[file][section].update(changes)
+    return found
+
+
+@pytest.mark.parametrize("part", ["source", "kind", "zh", "en"])
+def test_a_rule_without_a_part_does_not_load(part: str) -> None:
+    found = documents()
+    del found["issue"]["electronic"][part]
+    with pytest.raises(ValidationError, match=part):
+        build_rulebook(found)
+
+
+def test_a_value_without_a_unit_does_not_load() -> None:
+    with pytest.raises(KeyError, match="new_limit"):
+        build_rulebook(broken("issue", new_limit=3))
+
+
+def test_no_station_may_be_let_change_a_law() -> None:
+    found = documents()
+    found["donors"]["whole_blood_interval"]["terms"]["months"]["may"] = "set"
+    with pytest.raises(ValidationError, match="cannot be for a station to set"):
+        build_rulebook(found)
+
+
+def test_two_rules_of_one_name_or_two_versions_do_not_load() -> None:
+    with pytest.raises(InvariantViolation, match="rule_named_twice"):
+        build_rulebook(broken("issue", rule="issue.crossmatch"))
+    found = documents()
+    found["issue"]["version"] = "2026-2"
+    with pytest.raises(InvariantViolation, match="rule_versions_differ"):
+        build_rulebook(found)
+
+
+def list_calls(name: str) -> Iterator[tuple[str, str]]:
+    """Every literal that a function is called with, with where."""
+    for room in ("models", "streams", "gateway"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                    called = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+                    if called == name:
+                        for part in ast.walk(node):
+                            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                                yield part.value, f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def test_every_rule_that_the_code_cites_by_name_exists() -> None:
+    cited = dict(list_calls("cite"))
+    assert "unknown.group" in cited
+    missing = {name: where for name, where in cited.items() if name not in PACKAGED.rules}
+    assert not missing
+
+
+PACKAGED_NAMES = {
+    "RULES_VERSION", "O_NEGATIVE_CAP", "DONOR_RULES", "DISASTER_RULES", "SHORTAGE_RULES",
+    "POLICY_DEFAULTS", "PACKAGED",
+}  # fmt: skip
+MAY_NAME_THEM = {
+    "streams/rules_file.py",  # puts them in force where there is no file
+    "cli/rules_page.py",  # tells of the package
+}
+
+
+def test_nothing_decides_by_the_packages_rules_while_a_station_has_its_own() -> None:
+    """What is imported by name stays as it was, whatever is put in force later."""
+    found = [
+        f"{path.relative_to(ROOT)}: {alias.name}"
+        for room in ("streams", "gateway", "cli", "demo", "bench")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if str(path.relative_to(ROOT)) not in MAY_NAME_THEM
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in PACKAGED_NAMES
+    ]
+    assert not found, "call rules_version(), o_negative_cap(), donor_rules() … instead"
