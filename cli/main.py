@@ -20,6 +20,7 @@ from cli.commands import (
     news,
     processes,
     requests,
+    scans,
     stock,
     stores,
     up,
@@ -76,6 +77,8 @@ def root(
 _WORK = "调度 · Dispatch"
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
+app.command(rich_help_panel=_WORK)(scans.scan)
+app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)

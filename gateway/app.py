@@ -18,6 +18,7 @@ from gateway.routes import (
     facilities,
     health,
     requests,
+    scans,
     shortages,
     status,
     stock,
@@ -63,7 +64,18 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Authenticated, authenticator=gateway.authenticator)
     app.add_middleware(Measured, metrics=gateway.metrics)
     faults.install(app)
-    for part in (requests, status, stock, donors, alerts, shortages, facilities, events, health):
+    for part in (
+        requests,
+        status,
+        stock,
+        scans,
+        donors,
+        alerts,
+        shortages,
+        facilities,
+        events,
+        health,
+    ):
         app.include_router(part.router)
     setattr(app, "openapi", lambda: describe(app))  # noqa: B010 - the framework's own way to replace it
     return app

@@ -20,6 +20,7 @@ COMMANDS = {
     "up", "demo", "worker", "gateway", "relay", "migrate", "topics apply", "topics check",
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
     "stock import", "stock show", "request new", "request show", "request cancel", "alert send",
+    "scan", "labels check",
     "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
 }  # fmt: skip
 
