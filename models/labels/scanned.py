@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -126,16 +127,15 @@ Scanned = (
 )
 
 
+_PART_OF: Mapping[type, Part] = {
+    DonationNumber: Part.DONATION,
+    ProductCode: Part.PRODUCT,
+    GroupCode: Part.GROUP,
+}
+
+
 def find_part(scanned: Scanned) -> Part | None:
     """Return which part of the label it is; None for what no cross-check uses."""
-    match scanned:
-        case DonationNumber():
-            return Part.DONATION
-        case ProductCode():
-            return Part.PRODUCT
-        case GroupCode():
-            return Part.GROUP
-        case LabelMoment(of=Moment.EXPIRY):
-            return Part.EXPIRY
-        case _:
-            return None
+    if isinstance(scanned, LabelMoment):
+        return Part.EXPIRY if scanned.of is Moment.EXPIRY else None
+    return _PART_OF.get(type(scanned))
