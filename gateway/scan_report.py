@@ -8,6 +8,7 @@ from typing import Any
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.scanning import Fault, Outcome, Scan, Verdict, fault_of
+from models.labels.agreement import list_compared
 from models.labels.bags import Line
 from models.labels.scanned import (
     Division,
@@ -66,6 +67,7 @@ def _tell_bag(verdict: Verdict) -> dict[str, Any]:
         "lines": verdict.bag.lines,
         "outcome": ACCEPTED if verdict.accepted else REFUSED,
         "event_id": verdict.event_id if verdict.accepted else None,
+        "compared": list_compared(label) if label and unit else [],
         "component": label.product.component if label else None,
         "group": unit.group if unit else None,
         "request_id": unit.request_id if unit else None,

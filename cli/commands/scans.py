@@ -120,7 +120,7 @@ def _print_report(out: Output, answer: Mapping[str, Any]) -> None:
             meant = bag["request_id"] or bag["transfer_id"] or "–"
             out.say(
                 f"[green]✓[/] {bag['unit_id']}  {bag['group']} {bag['component']}  "
-                f"给 · for: {meant}"
+                f"给 · for: {meant}  核对 · compared: {', '.join(bag['compared'])}"
             )
     out.say(f"接受 · accepted: {answer['accepted']}  拒绝 · refused: {answer['refused']}")
 

@@ -69,6 +69,17 @@ def ensure_agrees(label: Label, unit: RecordedUnit) -> None:
             raise _refuse(unit, trait, told="no", recorded="yes")
 
 
+def list_compared(label: Label) -> list[str]:
+    """Return what of a label can be compared: what was not scanned is told, not assumed."""
+    told = (
+        ("component", True),
+        ("group", label.group is not None),
+        ("expires_at", label.expires_at is not None),
+        ("volume_ml", label.product.volume_ml is not None),
+    )
+    return [*(what for what, was_told in told if was_told), *label.product.traits]
+
+
 def _refuse(unit: RecordedUnit, what: str, *, told: str, recorded: str) -> DomainRefusal:
     return DomainRefusal(
         "label_contradicts_record",

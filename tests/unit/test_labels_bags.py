@@ -14,7 +14,7 @@ from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChange
 from models.groups import BloodGroup
 from models.labels.actions import STEPS, ScanAction, ensure_may, get_change
-from models.labels.agreement import RecordedUnit, ensure_agrees
+from models.labels.agreement import RecordedUnit, ensure_agrees, list_compared
 from models.labels.bags import Label, Session, assemble, name_unit
 from models.labels.isbt128_writing import make_donation, render
 from models.units import UnitTraits
@@ -106,6 +106,15 @@ def test_an_unknown_line_spoils_what_it_stands_in() -> None:
     assert faults(assemble([*lines, "", *bag(3)], BOOK)) == ["bag_has_unread_line", None]
 
 
+def test_an_unreadable_line_of_the_next_bag_begins_it() -> None:
+    """Or the number of a third bag would be put to the product of the second."""
+    second = bag(2, product="EX002V00")
+    unreadable = [second[0][:-2] + "61", *second[1:]]
+    session = assemble([*bag(1)[:3], *unreadable, *bag(3)], BOOK)
+    assert units(session) == [None, None, "G123425000003-EX001V00"]
+    assert faults(session) == ["bag_incomplete", "bag_has_unread_line", None]
+
+
 def test_an_unknown_product_names_the_code_and_the_file() -> None:
     session = assemble(bag(1, product="EX777V00"), BOOK)
     fault = session.lines[1].fault
@@ -179,6 +188,14 @@ def test_a_label_that_agrees() -> None:
         recorded = change(UNIT, expires_at=EXPIRES_AT + timedelta(seconds=seconds))
         ensure_agrees(label(), recorded)
     ensure_agrees(label(product="EX002V00"), UNIT)
+
+
+def test_what_was_not_scanned_is_not_said_to_be_compared() -> None:
+    traits = ["leukoreduced", "irradiated", "washed"]
+    assert list_compared(label()) == ["component", "group", "expires_at", "volume_ml", *traits]
+    (pair,) = assemble(bag(1, product="EX003V00")[:2], PAIRS).bags
+    assert pair.label is not None
+    assert list_compared(pair.label) == ["component", *traits]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ def test_a_specified_order_must_be_known_and_kept() -> None:
         ("=>918365", "date_impossible", {}),
         ("=G12341765432107", "donation_not_of_bag", {"flags": "07"}),
         ("=+03000=%5100=<EX001V00", "compound_count_wrong", {"found": 2, "expected": 3}),
+        ("=+01000=%5100=<EX001V00", "compound_count_wrong", {"found": 2, "expected": 1}),
         ("=+01000", "compound_count_wrong", {"found": 0, "expected": 1}),
         ("=+0100", "barcode_length_wrong", {"found": 6, "expected": 7}),
         ("=+01000=+01000=%5100", "identifier_unknown", {"found": "=+"}),
