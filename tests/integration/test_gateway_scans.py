@@ -230,6 +230,29 @@ async def test_a_repeat_under_one_key_is_one(world: RunningGateway) -> None:
     assert (no_moment.status_code, no_moment.json()["code"]) == (400, "moment_needed")
 
 
+async def test_the_promise_that_counts_is_the_live_one(world: RunningGateway) -> None:
+    await add_bag(world, 71, group="O+")
+    first = await reserve(world, units=1, group="O+")
+    cancelled = await world.client("hospital").post(
+        f"/v1/requests/{first}/cancel",
+        json={"reason": "transferred"},
+        headers={"Idempotency-Key": unique("k"), "Prefer": "wait=10"},
+    )
+    assert cancelled.json()["status"] == "cancelled", cancelled.text
+    second = await reserve(world, units=1, group="O+")
+    rows = await world.database.fetch(
+        "SELECT status FROM promises WHERE unit_id = $1 ORDER BY epoch", unit_id(71)
+    )
+    assert [row["status"] for row in rows] == ["released", "held"]
+    # The ended one stands behind the live one on its page, as any later write may put it.
+    await world.database.fetch("UPDATE promises SET reason = reason WHERE request_id = $1", first)
+    lines = barcodes(71, group="O+")
+    assert (await scan(world, "issue", lines, request_id=first)).status_code == 422
+    issued = await scan(world, "issue", lines, request_id=second)
+    assert issued.status_code == 202, issued.text
+    await wait_for_status(world, 71, "issued")
+
+
 async def test_one_bag_twice_in_a_batch_is_one(world: RunningGateway) -> None:
     await add_bag(world, 41, group="O-")
     await reserve(world, units=1, group="O-")

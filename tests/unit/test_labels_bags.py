@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.examples import SCAN
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChange
@@ -16,6 +19,7 @@ from models.groups import BloodGroup
 from models.labels.actions import STEPS, ScanAction, ensure_may, get_change
 from models.labels.agreement import RecordedUnit, ensure_agrees, list_compared
 from models.labels.bags import Label, Session, assemble, name_unit
+from models.labels.book import parse_label_book
 from models.labels.isbt128_writing import make_donation, render
 from models.units import UnitTraits
 from tests.support.labels import load_example
@@ -24,6 +28,7 @@ BOOK = load_example()
 PAIRS = load_example(**{', "group", "expiry"]': "]"})
 EXPIRES_AT = datetime(2025, 2, 5, 15, 59, tzinfo=UTC)
 NOW = datetime(2025, 1, 7, tzinfo=UTC)
+LABELS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
 
 
 def bag(number: int, *, product: str = "EX001V00", group: str = "51", day: int = 36) -> list[str]:
@@ -148,6 +153,21 @@ def test_a_divided_product_needs_its_division() -> None:
 def test_one_thing_twice_in_one_barcode() -> None:
     session = assemble(["=+02000=%5100=%9500"], BOOK)
     assert [line.fault.code for line in session.lines if line.fault] == ["label_part_twice"]
+
+
+def test_the_documented_scans_are_bags() -> None:
+    shown = [example["value"]["barcodes"] for example in SCAN.values()]
+    told = re.findall(r"^xuelian scan issue .*$", LABELS_PAGE.read_text("utf-8"), re.MULTILINE)
+    shown += [re.findall(r"'([^']+)'", line) for line in told]
+    assert len(shown) == 3
+    for lines in shown:
+        assert units(assemble(lines, BOOK)) == ["G123425654321-EX001V00"]
+
+
+def test_the_page_shows_a_file_that_is_valid() -> None:
+    page = LABELS_PAGE.read_text("utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert parse_label_book(shown, name="labels.md").find_product("EX002V00")
 
 
 def test_the_name_of_a_unit() -> None:
