@@ -89,11 +89,16 @@ def check(
     out.plain(f"  ISBT 128: {'是 yes' if book.isbt128.enabled else '否 no'}")
     kinds = build_table("本站条码 · own barcodes", ["名称 · name", "长度 · length", "例 · example"])
     out.table(add_rows(kinds, [(one.name, one.length, one.example) for one in book.barcode]))
-    products = build_table("产品码 · product codes", ["码 · code", "成分 · component", "ml", ""])
+    products = build_table(
+        "产品码 · product codes", ["码 · code", "成分 · component", "ml", "", ""]
+    )
     out.table(
         add_rows(
             products,
-            [(one.code, one.component, one.volume_ml, _say_traits(one)) for one in book.product],
+            [
+                (one.code, one.component, one.volume_ml, _say_traits(one), one.note)
+                for one in book.product
+            ],
         )
     )
     out.say("请与本站实物标签逐项核对 · compare every line with your own labels")
