@@ -23,6 +23,7 @@ from cli.commands import (
     processes,
     requests,
     rules,
+    scans,
     stock,
     stores,
     up,
@@ -80,6 +81,8 @@ _WORK = "调度 · Dispatch"
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
+app.command(rich_help_panel=_WORK)(scans.scan)
+app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)

@@ -161,6 +161,23 @@ RECALL = _one(
     "献血后告知 · post-donation information",
     {"reason": "post-donation information", "recalled_by": "quality control"},
 )
+SCAN: Examples = {
+    "one_bag": {
+        "summary": "一袋的四个条码 · the four barcodes of one bag",
+        "value": {
+            "action": "issue",
+            "barcodes": ["=G12342565432170", "=<EX001V00", "=%5100", "&>0250362359"],
+            "scanned_at": "2025-01-07T09:40:00+08:00",
+        },
+    },
+    "compound": {
+        "summary": "复合码 · a compound message",
+        "value": {
+            "action": "receive",
+            "barcodes": ["=+04000=G12342565432170=<EX001V00=%5100&>0250362359"],
+        },
+    },
+}
 DONORS = _one(
     "名册 · a register",
     {

@@ -58,6 +58,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "idempotency_key_reused": 422,
     "event_id_reused": 422,
     "request_id_reused": 422,
+    "scans_refused": 422,
 }
 """Where a code says more than its family."""
 

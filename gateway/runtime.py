@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from gateway.accepted import Accepted
 from gateway.auth import Authenticator
+from gateway.labels import LabelBooks
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
@@ -29,6 +30,7 @@ from streams.store.donors import PgDonors
 from streams.store.feed import PgFeed
 from streams.store.keys import PgKeys
 from streams.store.reading import PgReading
+from streams.store.scans import PgScans
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,8 @@ class Gateway:
         self.donations = PgDonationReading(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
+        self.scans = PgScans(parts.database)
+        self.labels = LabelBooks(parts.settings.labels_dir)
         self.accepted = Accepted(monotonic=parts.monotonic)
         self.authenticator = Authenticator(
             keys=PgKeys(parts.database, parts.clock), monotonic=parts.monotonic

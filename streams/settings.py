@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="The key that the CLI presents to the gateway."
     )
+    labels_dir: Path | None = Field(
+        default=None,
+        description=(
+            "Folder of the stations' label files, `<station_id>.toml`; without it nothing can be "
+            "scanned. A changed file is read at the next scan."
+        ),
+    )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Prometheus port of workers; 0 serves none."
     )

@@ -13,6 +13,7 @@ from gateway.parts import GatewayParts
 from gateway.routes.donations import NewRecall, NewResults, NewSplit
 from gateway.routes.donors import NewAnswer
 from gateway.routes.facilities import Routes
+from gateway.routes.scans import NewScan
 from gateway.routes.shortages import NewOffer
 from gateway.routes.stock import NewStockChange
 from models.alerts import Alert
@@ -136,6 +137,7 @@ def test_examples_of_framework_bodies_are_valid() -> None:
         (NewResults, examples.RESULTS),
         (NewSplit, examples.SPLIT),
         (NewRecall, examples.RECALL),
+        (NewScan, examples.SCAN),
         (Station, examples.STATION),
         (Hospital, examples.HOSPITAL),
         (Routes, examples.ROUTES),

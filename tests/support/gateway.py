@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -72,17 +73,21 @@ class RunningGateway:
 
 
 @asynccontextmanager
-async def running_gateway(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
+async def running_gateway(
+    endpoints: Endpoints, *, labels_dir: Path | None = None
+) -> AsyncIterator[RunningGateway]:
     """Serve on a free port, on a database of its own with two stations and two hospitals."""
     async with (
         fresh_dsn(endpoints.postgres_dsn) as dsn,
-        running_gateway_on(endpoints, dsn=dsn) as running,
+        running_gateway_on(endpoints, dsn=dsn, labels_dir=labels_dir) as running,
     ):
         yield running
 
 
 @asynccontextmanager
-async def running_gateway_on(endpoints: Endpoints, *, dsn: str) -> AsyncIterator[RunningGateway]:
+async def running_gateway_on(
+    endpoints: Endpoints, *, dsn: str, labels_dir: Path | None = None
+) -> AsyncIterator[RunningGateway]:
     """The same on a migrated database that the caller made; no connection outside of the pool."""
     await apply_topics(endpoints.kafka_bootstrap, 1)
     database = await Database.open(dsn, size=8, name="test-gateway")
@@ -94,7 +99,8 @@ async def running_gateway_on(endpoints: Endpoints, *, dsn: str) -> AsyncIterator
             role: (await keys.create(scope=scope, facility_id=own, label=role)).text
             for role, (scope, own) in ROLES.items()
         }
-        async with _serve(endpoints, database, clock) as (server, gateway, url):
+        settings = Settings(kafka_bootstrap=endpoints.kafka_bootstrap, labels_dir=labels_dir)
+        async with _serve(settings, database, clock) as (server, gateway, url):
             running = RunningGateway(
                 url=url,
                 dsn=dsn,
@@ -124,13 +130,13 @@ async def seed_directory(directory: PgDirectory) -> None:
 
 @asynccontextmanager
 async def _serve(
-    endpoints: Endpoints, database: Database, clock: FixedClock
+    settings: Settings, database: Database, clock: FixedClock
 ) -> AsyncIterator[tuple[GatewayServer, Gateway, str]]:
-    bootstrap = endpoints.kafka_bootstrap
+    bootstrap = settings.kafka_bootstrap
     tail = KafkaTail(bootstrap=bootstrap)
     app = create_app(
         GatewayParts(
-            settings=Settings(kafka_bootstrap=bootstrap),
+            settings=settings,
             database=database,
             publisher=KafkaPublisher(bootstrap=bootstrap, timeout_s=3.0),
             tail=tail,

@@ -19,7 +19,8 @@ HEAVY = ("asyncpg", "aiokafka", "faust", "fastapi", "structlog", "httpx", "model
 COMMANDS = {
     "up", "demo", "worker", "gateway", "relay", "migrate", "topics apply", "topics check",
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
-    "stock import", "stock change", "stock show", "donation show", "donation results",
+    "scan", "labels check", "stock import", "stock change", "stock show",
+    "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "audit verify", "audit show", "rules list", "rules show", "rules check",

@@ -1,0 +1,90 @@
+"""What a label says against what is on record: a bag that differs goes nowhere. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.components import Component
+from models.errors import DomainRefusal
+from models.groups import BloodGroup
+from models.labels.bags import Label
+from models.units import UnitTraits
+
+LABEL_RESOLUTION = timedelta(minutes=1)
+"""A label says minutes: 23:59 stands for every second of that minute and the end of the day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedUnit:
+    """A unit as it is on record.
+
+    Attributes:
+        promise_status: Of its live promise; None if it is promised to nobody.
+        epoch: Of that promise.
+        request_id, transfer_id: What that promise is for.
+    """
+
+    unit_id: str
+    station_id: str
+    component: Component
+    group: BloodGroup
+    volume_ml: int
+    expires_at: datetime
+    traits: UnitTraits
+    status: str
+    promise_status: str | None = None
+    epoch: int | None = None
+    request_id: str | None = None
+    transfer_id: str | None = None
+
+
+def ensure_agrees(label: Label, unit: RecordedUnit) -> None:
+    """Refuse a bag whose label does not say what is on record.
+
+    What was not scanned is not compared. A trait on record must be one of the product; a product
+    may have one that the record lacks.
+
+    Raises:
+        DomainRefusal: `label_contradicts_record`, naming the first thing that differs.
+    """
+    for what, told, recorded in (
+        ("group", label.group, unit.group),
+        ("component", label.product.component, unit.component),
+        ("volume_ml", label.product.volume_ml, unit.volume_ml),
+    ):
+        if told is not None and told != recorded:
+            raise _refuse(unit, what, told=str(told), recorded=str(recorded))
+    if label.expires_at is not None:
+        later_by = unit.expires_at - label.expires_at
+        if not timedelta() <= later_by <= LABEL_RESOLUTION:
+            raise _refuse(
+                unit,
+                "expires_at",
+                told=label.expires_at.isoformat(),
+                recorded=unit.expires_at.isoformat(),
+            )
+    for trait, has in label.product.traits.items():
+        if getattr(unit.traits, trait) and not has:
+            raise _refuse(unit, trait, told="no", recorded="yes")
+
+
+def list_compared(label: Label) -> list[str]:
+    """Return what of a label can be compared: what was not scanned is told, not assumed."""
+    told = (
+        ("component", True),
+        ("group", label.group is not None),
+        ("expires_at", label.expires_at is not None),
+        ("volume_ml", label.product.volume_ml is not None),
+    )
+    return [*(what for what, was_told in told if was_told), *label.product.traits]
+
+
+def _refuse(unit: RecordedUnit, what: str, *, told: str, recorded: str) -> DomainRefusal:
+    return DomainRefusal(
+        "label_contradicts_record",
+        unit_id=unit.unit_id,
+        what=what,
+        label=told,
+        recorded=recorded,
+    )

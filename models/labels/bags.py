@@ -1,0 +1,280 @@
+"""From lines of a scanner to bags: which scans belong together, and which unit a bag is. Pure.
+
+A station's people scan certain parts of every bag (its label file says which), in any order; a
+compound message is a whole bag by itself; an empty line ends a bag. Where a line cannot be read,
+the bag it stands in is refused rather than guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
+from models.groups import BloodGroup
+from models.labels.book import LabelBook, Product
+from models.labels.scanned import (
+    Division,
+    DonationNumber,
+    GroupCode,
+    LabelMoment,
+    Part,
+    ProductCode,
+    Scanned,
+    find_part,
+)
+
+_DIVIDED = re.compile(r"[A-Z][A-Z0-9]{4}[A-Za-z0-9]99")
+"""An ISBT 128 product code that ends so needs its Product Divisions structure (ST-001, 2.4.32)."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9]+")
+_LONGEST = 64
+
+
+def name_unit(donation: str, product: str, division: str = "") -> str:
+    """Return the unit id of a bag: the one place where labels become our identifiers.
+
+    `G123417654321-E0336V00`; a divided product adds its division. Imports and other senders must
+    write the same, or a scan will not find the unit.
+
+    Raises:
+        ContractError: `label_not_an_identifier`: other characters than letters and digits, or
+            too long; a separator inside a part could make two bags one.
+    """
+    parts = [part for part in (donation, product, division) if part]
+    unit_id = "-".join(parts)
+    if len(unit_id) > _LONGEST or not all(map(_PLAIN.fullmatch, parts)):
+        raise ContractError("label_not_an_identifier", read=unit_id[:80], limit=_LONGEST)
+    return unit_id
+
+
+def is_divided(product_code: str) -> bool:
+    """Whether the product was divided into parts that only their division tells apart."""
+    return bool(_DIVIDED.fullmatch(product_code))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What the label of one bag says, as far as it was scanned."""
+
+    unit_id: str
+    product: Product
+    product_code: str
+    group: BloodGroup | None
+    expires_at: datetime | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One scanned line.
+
+    Attributes:
+        number: From 1, empty lines counted.
+        fault: Why it was not taken, whatever became of its bag.
+        bag: Index of the bag it belongs to; None if it belongs to none.
+    """
+
+    number: int
+    text: str
+    values: tuple[Scanned, ...] = ()
+    fault: XuelianError | None = None
+    bag: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bag:
+    """The scans of one bag: its label, or why it has none."""
+
+    lines: tuple[int, ...]
+    label: Label | None
+    fault: XuelianError | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What a batch of lines came to, in the order of the scanner."""
+
+    lines: tuple[Line, ...]
+    bags: tuple[Bag, ...]
+
+
+def assemble(texts: Sequence[str], book: LabelBook) -> Session:
+    """Read lines and put them together to bags.
+
+    Args:
+        texts: One barcode each; an empty one ends a bag.
+        book: Reads them, says which parts every bag needs and what product codes mean.
+    """
+    assembling = _Assembling(book)
+    for number, text in enumerate(texts, start=1):
+        assembling.take(number, text.strip())
+    assembling.close()
+    return Session(lines=tuple(assembling.lines), bags=tuple(assembling.bags))
+
+
+@dataclass(slots=True)
+class _Open:
+    """A bag that is being scanned.
+
+    Attributes:
+        failed: Parts of which a line was scanned that could not be read, nor was read since.
+        spoiled: A line came of which not even the part is known.
+    """
+
+    lines: list[Line] = field(default_factory=list)
+    read: dict[Part, Scanned] = field(default_factory=dict)
+    division: Division | None = None
+    failed: set[Part] = field(default_factory=set)
+    spoiled: bool = False
+
+    def add(self, line: Line) -> None:
+        self.lines.append(line)
+        for value in line.values:
+            part = find_part(value)
+            if part is not None:
+                self.read[part] = value
+                self.failed.discard(part)
+            elif isinstance(value, Division):
+                self.division = value
+
+    def contradicts(self, line: Line) -> bool:
+        """Whether the line says another thing of a part than the bag does: it is the next bag's."""
+        for value in line.values:
+            if isinstance(value, Division):
+                known: Scanned | None = self.division
+            else:
+                part = find_part(value)
+                known = self.read.get(part) if part else None
+            if known is not None and _essence(known) != _essence(value):
+                return True
+        return False
+
+    def list_missing(self, parts: Iterable[Part]) -> list[str]:
+        """What still has to be scanned, failed lines aside."""
+        missing: list[str] = [part for part in parts if part not in self.read]
+        product = self.read.get(Part.PRODUCT)
+        if self.division is None and isinstance(product, ProductCode) and is_divided(product.code):
+            missing.append("division")
+        return missing
+
+
+class _Assembling:
+    """Takes lines one after the other; single use."""
+
+    def __init__(self, book: LabelBook) -> None:
+        self._book = book
+        self._parts = book.scan.parts
+        self._open = _Open()
+        self.lines: list[Line] = []
+        self.bags: list[Bag] = []
+
+    def take(self, number: int, text: str) -> None:
+        line = Line(number=number, text=text)
+        self.lines.append(line)
+        if not text:
+            self.close()
+            return
+        try:
+            line.values = self._read(text)
+        except (ContractError, DomainRefusal) as error:
+            line.fault = error
+            self._take_unreadable(line)
+            return
+        self._take(line)
+
+    def close(self) -> None:
+        """End the bag that is being scanned, if any."""
+        bag, self._open = self._open, _Open()
+        if not bag.lines:
+            return
+        label: Label | None = None
+        fault: XuelianError | None = None
+        try:
+            label = self._make_label(bag)
+        except ContractError as error:
+            fault = error
+        for line in bag.lines:
+            line.bag = len(self.bags)
+        numbers = tuple(line.number for line in bag.lines)
+        self.bags.append(Bag(lines=numbers, label=label, fault=fault))
+
+    def _read(self, text: str) -> tuple[Scanned, ...]:
+        values = self._book.reader.read(text)
+        parts = [part for part in map(find_part, values) if part is not None]
+        if len(set(parts)) != len(parts):
+            raise ContractError("label_part_twice", read=text[:80])
+        for value in values:
+            if isinstance(value, ProductCode) and self._book.find_product(value.code) is None:
+                raise DomainRefusal(
+                    "product_code_unknown", read=value.code, station_id=self._book.station_id
+                )
+        if len(parts) == 1 and parts[0] not in self._parts:
+            # Which bag it belongs to cannot be told, so it cannot be held against any.
+            raise DomainRefusal(
+                "part_not_scanned_here",
+                read=text[:80],
+                part=parts[0],
+                station_id=self._book.station_id,
+            )
+        return values
+
+    def _take(self, line: Line) -> None:
+        if all(find_part(one) is None and not isinstance(one, Division) for one in line.values):
+            return  # special testing, lot numbers: readable, and of no use to a cross-check
+        if self._open.contradicts(line):
+            self.close()
+        self._open.add(line)
+        self._close_if_full()
+
+    def _take_unreadable(self, line: Line) -> None:
+        """It may have been any part of this bag, so it is counted and never skipped over."""
+        claimed = self._book.reader.guess_parts(line.text)
+        if claimed and not claimed & set(self._parts):
+            return
+        if claimed & self._open.read.keys():
+            self.close()
+        self._open.lines.append(line)
+        self._open.failed |= claimed
+        self._open.spoiled |= not claimed
+        self._close_if_full()
+
+    def _close_if_full(self) -> None:
+        bag = self._open
+        if not bag.spoiled and set(bag.list_missing(self._parts)) <= bag.failed:
+            self.close()
+
+    def _make_label(self, bag: _Open) -> Label:
+        if bag.spoiled or bag.failed:
+            number = next(line.number for line in bag.lines if line.fault)
+            raise ContractError("bag_has_unread_line", line=number)
+        donation, product = bag.read.get(Part.DONATION), bag.read.get(Part.PRODUCT)
+        missing = bag.list_missing(self._parts)
+        if missing or not isinstance(donation, DonationNumber):
+            raise ContractError("bag_incomplete", missing=", ".join(missing))
+        known = self._book.find_product(product.code) if isinstance(product, ProductCode) else None
+        if known is None or not isinstance(product, ProductCode):
+            raise InvariantViolation("label_parts_mixed", lines=str(bag.lines))
+        group, expiry = bag.read.get(Part.GROUP), bag.read.get(Part.EXPIRY)
+        division = bag.division.code if bag.division and is_divided(product.code) else ""
+        return Label(
+            unit_id=name_unit(donation.number, product.code, division),
+            product=known,
+            product_code=product.code,
+            group=group.group if isinstance(group, GroupCode) else None,
+            expires_at=expiry.at if isinstance(expiry, LabelMoment) else None,
+        )
+
+
+def _essence(value: Scanned) -> object:
+    """What makes two scans of one part the same; flags differ between labels of one donation."""
+    match value:
+        case DonationNumber(number=number):
+            return number
+        case GroupCode(group=group):
+            return group
+        case LabelMoment(at=at):
+            return at
+        case other:
+            return other

@@ -1,0 +1,192 @@
+"""A station's label file: how its labels are read and what its product codes mean. Pure.
+
+Nothing in it is decided here. A station fills it in, confirms it with its own labels and signs it;
+a file with any doubt in it (an example that cannot be read, two codes that look alike) is refused
+as a whole.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from models.base import Identifier, Line, Value
+from models.components import Component
+from models.errors import ConfigurationError, XuelianError
+from models.groups import BloodGroup
+from models.labels.isbt128 import GENERAL_GROUPS, IsbtReader
+from models.labels.local import LocalBarcode, LocalReader
+from models.labels.reading import FirstThatKnows, LabelReader
+from models.labels.scanned import Part
+
+_DESCRIPTION = 5
+"""Characters of an ISBT 128 product code that describe the product; the rest is its collection
+type and division."""
+
+
+class Product(Value):
+    """What a product code means at one station.
+
+    Attributes:
+        code: The whole code, or the first five characters of an ISBT 128 one; the whole goes first.
+        volume_ml: Where the code stands for a volume; then the unit on record must have it.
+    """
+
+    code: str = Field(pattern=r"^[A-Za-z0-9]{1,20}$")
+    component: Component
+    volume_ml: int | None = Field(default=None, gt=0, le=1000)
+    leukoreduced: bool = False
+    irradiated: bool = False
+    washed: bool = False
+    note: Line = ""
+
+    @property
+    def traits(self) -> Mapping[str, bool]:
+        """What the product is, by the name of the unit's trait."""
+        return {name: getattr(self, name) for name in ("leukoreduced", "irradiated", "washed")}
+
+
+class ScanRules(Value):
+    """Which parts the station scans of every bag, in any order."""
+
+    parts: tuple[Part, ...] = tuple(Part)
+
+    @field_validator("parts")
+    @classmethod
+    def _names_the_unit(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        if not {Part.DONATION, Part.PRODUCT} <= set(parts):
+            raise ValueError("must hold donation and product: together they name the unit")
+        return tuple(part for part in Part if part in parts)
+
+
+class Isbt128Rules(Value):
+    """How ISBT 128 labels are read.
+
+    Attributes:
+        donation_check_required: Refuse barcodes of donation numbers without a check character.
+        groups: Group codes beside the eight for general use.
+        compound_orders: Compound messages of a specified order: number to structure numbers.
+    """
+
+    enabled: bool = True
+    donation_check_required: bool = False
+    groups: dict[str, BloodGroup] = Field(default_factory=dict)
+    compound_orders: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @field_validator("groups")
+    @classmethod
+    def _changes_no_standard(cls, groups: dict[str, BloodGroup]) -> dict[str, BloodGroup]:
+        if taken := sorted(set(groups) & set(GENERAL_GROUPS)):
+            raise ValueError(f"{taken} have their meaning by the standard already")
+        return groups
+
+
+class LabelBook(Value):
+    """One station's file.
+
+    Attributes:
+        confirmed_by: Who compared it with the station's own labels.
+        time_zone: IANA name; of the dates on labels.
+        local_groups: Group codes of the station's own barcodes.
+    """
+
+    station_id: Identifier
+    confirmed_by: Line = Field(min_length=1)
+    confirmed_on: date
+    time_zone: str = "Asia/Shanghai"
+    scan: ScanRules = ScanRules()
+    isbt128: Isbt128Rules = Isbt128Rules()
+    local_groups: dict[str, BloodGroup] = Field(default_factory=dict)
+    barcode: tuple[LocalBarcode, ...] = ()
+    product: tuple[Product, ...] = Field(min_length=1)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("is no IANA time zone, such as Asia/Shanghai") from error
+        return name
+
+    @model_validator(mode="after")
+    def _says_each_thing_once(self) -> Self:
+        codes = [product.code for product in self.product]
+        if twice := sorted({code for code in codes if codes.count(code) > 1}):
+            raise ValueError(f"product: {twice} stand twice")
+        if not (self.isbt128.enabled or self.barcode):
+            raise ValueError("isbt128: is off and there is no barcode, so nothing can be read")
+        local = self._build_local()
+        for barcode in self.barcode:
+            if len(fits := local.list_matching(barcode.example)) > 1:
+                raise ValueError(f"barcode: {barcode.example} could be any of {fits}")
+            try:
+                local.read(barcode.example)
+            except XuelianError as error:
+                raise ValueError(f"barcode: the example of {barcode.name}: {error}") from error
+        return self
+
+    @cached_property
+    def reader(self) -> LabelReader:
+        """What reads this station's labels; its own codes are asked first."""
+        isbt = IsbtReader(
+            zone=ZoneInfo(self.time_zone),
+            groups=self.isbt128.groups,
+            orders=self.isbt128.compound_orders,
+            needs_check=self.isbt128.donation_check_required,
+        )
+        if not self.barcode:
+            return isbt
+        local = self._build_local()
+        return FirstThatKnows([local, isbt]) if self.isbt128.enabled else local
+
+    @cached_property
+    def _products(self) -> Mapping[str, Product]:
+        return {product.code: product for product in self.product}
+
+    def find_product(self, code: str) -> Product | None:
+        """Return what a code means; None if the station has not said."""
+        found = self._products.get(code)
+        if found is None and self.isbt128.enabled:
+            return self._products.get(code[:_DESCRIPTION])
+        return found
+
+    def _build_local(self) -> LocalReader:
+        return LocalReader(self.barcode, groups=self.local_groups, zone=ZoneInfo(self.time_zone))
+
+
+def parse_label_book(text: str, *, station_id: str | None = None, name: str) -> LabelBook:
+    """Read a label file.
+
+    Args:
+        text: TOML.
+        station_id: Whose it must be; None takes any.
+        name: Of the file, for errors.
+
+    Raises:
+        ConfigurationError: `labels_invalid`, with the first thing that is wrong and where.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+        book = LabelBook.model_validate(content)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            "labels_invalid", file=name, field="TOML", rule=str(error)
+        ) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "(file)"
+        raise ConfigurationError(
+            "labels_invalid", file=name, field=field, rule=first["msg"]
+        ) from error
+    if station_id is not None and book.station_id != station_id:
+        raise ConfigurationError(
+            "labels_invalid", file=name, field="station_id", rule=f"must be {station_id}"
+        )
+    return book

@@ -1,0 +1,132 @@
+"""Typed values to ISBT 128 barcode strings: the inverse of `models.labels.isbt128`. Pure.
+
+For tests, drills and a station's own label printer; what it writes, the reader reads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from models.errors import ContractError
+from models.groups import BloodGroup
+from models.labels import structures
+from models.labels.check_characters import DIN_LENGTH, compute_check_flags
+from models.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
+from models.labels.isbt128_form import tell_form
+from models.labels.moments import find_instant, render_digits
+from models.labels.scanned import (
+    Division,
+    DonationNumber,
+    GroupCode,
+    LabelMoment,
+    Moment,
+    OtherStructure,
+    ProductCode,
+    Scanned,
+    SpecialTesting,
+)
+
+_CODE_OF_GROUP = {group: code for code, group in GENERAL_GROUPS.items()}
+_STRUCTURES: Mapping[type, structures.Structure] = {
+    GroupCode: structures.GROUP,
+    ProductCode: structures.PRODUCT,
+    Division: structures.DIVISION,
+}
+_BY_NUMBER = {structure.number: structure for structure in structures.SINGLE}
+_NO_PHENOTYPE = "00"
+_MOST_STRUCTURES = 99
+_DIGITS_WITH_TIME = 10
+_MOMENTS = {
+    (Moment.EXPIRY, False): structures.EXPIRY_DAY,
+    (Moment.EXPIRY, True): structures.EXPIRY,
+    (Moment.COLLECTION, False): structures.COLLECTION_DAY,
+    (Moment.COLLECTION, True): structures.COLLECTION,
+    (Moment.PRODUCTION, False): structures.PRODUCTION_DAY,
+    (Moment.PRODUCTION, True): structures.PRODUCTION,
+}
+
+
+def make_donation(number: str) -> DonationNumber:
+    """Make a donation number with the flags that carry its check character."""
+    if len(number) != DIN_LENGTH:
+        raise ContractError(
+            "barcode_length_wrong",
+            structure=structures.DONATION.title,
+            read=number,
+            found=len(number),
+            expected=DIN_LENGTH,
+            shape=structures.DONATION.shape,
+        )
+    return DonationNumber(number, compute_check_flags(number))
+
+
+def make_group(group: BloodGroup) -> GroupCode:
+    """Make the code of a group for general use, without a phenotype."""
+    return GroupCode(_CODE_OF_GROUP[group] + _NO_PHENOTYPE, group)
+
+
+def make_moment(of: Moment, at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> LabelMoment:
+    """Make a date of a label; seconds, and without a time the time of day, are not on it.
+
+    Raises:
+        ContractError: `date_impossible`: a label cannot say that century.
+    """
+    structure = _MOMENTS[of, with_time]
+    digits = render_digits(at, zone, with_time=with_time)
+    told = find_instant(digits, zone) if digits else None
+    if digits is None or told is None:
+        raise ContractError(
+            "date_impossible",
+            structure=structure.title,
+            read=at.isoformat(),
+            expected=structure.shape,
+        )
+    return LabelMoment(of, digits, told)
+
+
+def render(scanned: Scanned) -> str:
+    """Write one value as its barcode.
+
+    Raises:
+        ContractError: It is not of the form of its data structure.
+    """
+    structure, content = _place(scanned)
+    text = structure.identifier + content
+    if not structure.pattern.fullmatch(text):
+        raise tell_form(structure, text)
+    return text
+
+
+def render_compound(scanned: Sequence[Scanned]) -> str:
+    """Write several values as one compound message of unspecified order.
+
+    Raises:
+        ContractError: One is not of its form, or they are none or too many.
+    """
+    if not 1 <= len(scanned) <= _MOST_STRUCTURES:
+        raise ContractError(
+            "compound_count_wrong",
+            structure=structures.COMPOUND.title,
+            read="",
+            found=len(scanned),
+            expected=f"1-{_MOST_STRUCTURES}",
+        )
+    head = f"{structures.COMPOUND.identifier}{len(scanned):02d}{UNSPECIFIED_ORDER}"
+    return head + "".join(map(render, scanned))
+
+
+def _place(scanned: Scanned) -> tuple[structures.Structure, str]:
+    match scanned:
+        case DonationNumber(number=number, flags=flags):
+            return structures.DONATION, number + (flags or compute_check_flags(number))
+        case LabelMoment(of=of, digits=digits):
+            return _MOMENTS[of, len(digits) == _DIGITS_WITH_TIME], digits
+        case GroupCode(code=code) | ProductCode(code=code) | Division(code=code):
+            return _STRUCTURES[type(scanned)], code
+        case (
+            SpecialTesting(structure=number, code=content)
+            | OtherStructure(structure=number, content=content)
+        ):
+            return _BY_NUMBER[number], content

@@ -1,0 +1,65 @@
+"""Dates of labels: ordinal days and local times to aware UTC and back. Pure.
+
+A label says local time. A date without a time means the end of that day, 23:59 (ST-001, 2.4.5).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+LAST_MINUTE = "2359"
+CENTURY = "0"
+"""The century digit of 2000 to 2099 (`018365` is 2018-12-31). No bag of another century exists."""
+
+_CENTURY_STARTS = 2000
+_KEPT = 8192
+"""Days and minutes on labels repeat: five weeks of expiries by the minute fit several times."""
+
+
+@lru_cache(maxsize=_KEPT)
+def find_instant(digits: str, zone: ZoneInfo) -> datetime | None:
+    """Read `cyyjjj` or `cyyjjjhhmm`.
+
+    Args:
+        digits: Six or ten decimal digits; the caller has verified the form.
+        zone: Where the label was printed.
+
+    Returns:
+        Aware UTC; None if the calendar has no such day or the clock no such time.
+    """
+    if digits[0] != CENTURY:
+        return None
+    year, ordinal = _CENTURY_STARTS + int(digits[1:3]), int(digits[3:6])
+    time = digits[6:] or LAST_MINUTE
+    day = date(year, 1, 1) + timedelta(days=ordinal - 1)
+    if day.year != year:
+        return None
+    return find_local_instant(year, day.month, day.day, time, zone)
+
+
+def find_local_instant(
+    year: int, month: int, day: int, time: str, zone: ZoneInfo
+) -> datetime | None:
+    """Return the aware UTC instant of a local `hhmm`; None if there is no such day or time."""
+    try:
+        local = datetime(year, month, day, int(time[:2]), int(time[2:]), tzinfo=zone)
+    except ValueError:
+        return None
+    return local.astimezone(UTC)
+
+
+def render_digits(at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> str | None:
+    """Write an instant as a label does; None if it is of another century.
+
+    Args:
+        at: Aware; seconds are cut off, as a label has none.
+        zone: Of the station.
+        with_time: False writes the day alone.
+    """
+    local = at.astimezone(zone)
+    if local.year // 100 != _CENTURY_STARTS // 100:
+        return None
+    day = f"{CENTURY}{local.year % 100:02d}{local.timetuple().tm_yday:03d}"
+    return f"{day}{local:%H%M}" if with_time else day

@@ -1,0 +1,51 @@
+"""Units as a scan needs them. Reads only; safe for concurrent tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from models.components import Component
+from models.groups import BloodGroup
+from models.labels.agreement import RecordedUnit
+from models.units import UnitTraits
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import Database
+
+_QUERIES = load_queries("scans")
+
+
+class PgScans:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_units(self, unit_ids: Sequence[str]) -> dict[str, RecordedUnit]:
+        """Return units by id, with their live promise; unknown ids are missing.
+
+        Raises:
+            TransientError: PostgreSQL is away; then no bag can be compared with its record.
+        """
+        async with self._database.connection() as connection:
+            rows = [
+                dict(row)
+                async for row in _QUERIES.list_scanned_units(connection, unit_ids=list(unit_ids))
+            ]
+        return {
+            row["unit_id"]: RecordedUnit(
+                unit_id=row["unit_id"],
+                station_id=row["station_id"],
+                component=Component(row["component"]),
+                group=BloodGroup(row["blood_group"]),
+                volume_ml=row["volume_ml"],
+                expires_at=row["expires_at"],
+                traits=UnitTraits.model_validate(row["traits"]),
+                status=row["status"],
+                promise_status=row["promise_status"],
+                epoch=row["epoch"],
+                request_id=row["request_id"],
+                transfer_id=row["transfer_id"],
+            )
+            for row in rows
+        }
