@@ -1,27 +1,33 @@
-"""Tables that people send: rows of a CSV or of JSON into values, or everything wrong with them.
+"""Tables that people send: rows of a sheet or of JSON into values, or everything wrong with them.
 
-Pure. A file is taken whole or not at all: with any error the values are empty. Errors name the row
-as a spreadsheet counts it (the head of a CSV is row 1; in JSON the first element is row 1) and the
-column.
+Pure. A file is taken whole or not at all, unless its sender says that the good rows may go alone.
+Errors name the sheet, the row as a spreadsheet counts it (in JSON the first element is row 1) and
+the column.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from models.base import Value
-from models.errors import ContractError
+from models.cells import Cell, CellError, Reader, clean, read_text
+from models.columns import WORDS, HeadingWords, to_word
 from models.messages.fixes import fix_of
+from models.sheets import Sheet, UnreadableRowError
 
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]
+
+HEAD_WITHIN = 10
+"""A title, a date and the name of the station may stand above the head; so many rows at most."""
+
+_HEAD_NAMES = 3
+"""A row with so many known headings is the head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +35,8 @@ class RowError:
     """One thing that is wrong.
 
     Attributes:
-        row: As a spreadsheet counts; 1 for the head of a CSV.
+        sheet: Its name; empty for a CSV and for JSON.
+        row: As a spreadsheet counts.
         column: Its name; empty where the row as a whole is wrong.
         code: Of the text that says what is wrong.
         rule: In the words of the rule that was broken, English; empty where the text says all.
@@ -38,16 +45,29 @@ class RowError:
     row: int
     column: str
     code: str
+    sheet: str = ""
     rule: str = ""
     params: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed(Generic[V]):
-    """Values in the order of the file, or errors in the order of their rows; never both."""
+    """What a file holds.
+
+    Attributes:
+        values: In the order of the file.
+        places: Sheet and row of each value.
+        errors: In the order of their rows. With any of them there are no values, unless the file
+            was read in part.
+        refused_rows: Rows that have an error.
+        left_out: Sheets that hold something and have no head that is known.
+    """
 
     values: tuple[V, ...] = ()
+    places: tuple[tuple[str, int], ...] = ()
     errors: tuple[RowError, ...] = ()
+    refused_rows: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,162 +75,318 @@ class Layout(Generic[V]):
     """How a row becomes a value.
 
     Attributes:
-        required: Columns that a CSV must have.
+        words: Headings of each column, and those that are passed over.
+        required: Columns that a sheet must have; of several together, any one.
+        optional: Columns that it may have.
         readers: Column to what reads its cell; columns without one are taken as text.
-        prefixes: Where a column stands in the value, if not at the top.
+        parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
+        build: Puts the fields of a row into the shape of the model.
     """
 
     model: type[V]
+    words: HeadingWords
     identity: str
-    required: tuple[str, ...]
+    required: tuple[str | tuple[str, ...], ...]
     optional: tuple[str, ...]
-    readers: Mapping[str, Callable[[str], Any]]
+    readers: Mapping[str, Reader]
     build: Callable[[Fields], Fields]
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        required = {
+            name for one in self.required for name in ((one,) if isinstance(one, str) else one)
+        }
+        return frozenset({*required, *self.optional})
 
 
-class CellError(Exception):
-    """A cell cannot be read; the code says why."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row with its fields."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
+    sheet: str
+    row: int
+    fields: Fields
 
 
-def decode_file(raw: bytes, *, charset: str) -> str:
-    """Decode a file; a byte-order mark is dropped.
+Row = Line | RowError
 
-    Raises:
-        ContractError: `charset_unknown`: no such charset, or the bytes are not of it.
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Where each column stands: position to name and reader."""
+
+    row: int
+    width: int
+    columns: tuple[tuple[int, str, Reader], ...]
+
+
+def read_sheet(
+    sheet: Sheet, layout: Layout[Any], *, ignore: frozenset[str] = frozenset()
+) -> Iterator[Row] | None:
+    """Yield the rows of a sheet below its head; empty cells mean "not given".
+
+    Args:
+        sheet: Its rows are read here.
+        layout: Of what is expected.
+        ignore: Headings that are passed over, as `to_word` writes them.
+
+    Returns:
+        None if the sheet holds nothing that looks like a head; then it is another kind of sheet.
     """
+    above: list[tuple[int, Sequence[Cell | None]]] = []
+    rows = iter(sheet.rows)
     try:
-        return raw.decode(charset).removeprefix("\ufeff")
-    except (LookupError, UnicodeDecodeError) as error:
-        raise ContractError("charset_unknown", charset=charset[:40]) from error
+        for number, cells in rows:
+            if any(clean(cell) is not None for cell in cells):
+                above.append((number, cells))
+                if _count_known(cells, layout) >= _HEAD_NAMES:
+                    return _named(sheet.name, _read_below(above[-1], rows, layout, ignore))
+            if number >= HEAD_WITHIN:
+                break
+    except UnreadableRowError as error:
+        return iter([_unreadable(error)])
+    if sheet.name or not above:
+        return None
+    return _named(sheet.name, _read_below(above[0], iter(above[1:]), layout, ignore))
 
 
-Row = tuple[int, Fields] | RowError
+def _named(name: str, rows: Iterator[Row]) -> Iterator[Row]:
+    for row in rows:
+        if isinstance(row, Line):
+            yield Line(name, row.row, row.fields)
+        else:
+            yield RowError(
+                sheet=name,
+                row=row.row,
+                column=row.column,
+                code=row.code,
+                rule=row.rule,
+                params=row.params,
+            )
 
 
-def read_csv(text: str, layout: Layout[Any]) -> Iterator[Row]:
-    """Yield the rows of a CSV with a head; empty cells mean "not given", empty rows nothing."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        head = [name.strip() for name in next(reader, [])]
-        wrong = list(_check_head(head, layout))
-        yield from wrong
-        if wrong:
-            return
-        for cells in reader:
-            # The line where the row ends: what an editor shows for a row without line breaks.
-            if any(cell.strip() for cell in cells):
-                yield from _read_cells(reader.line_num, head, cells, layout)
-    except csv.Error as error:
-        yield RowError(
-            row=reader.line_num,
-            column="",
-            code="csv_unreadable",
-            params={"detail": str(error)[:120]},
-        )
+def _count_known(cells: Sequence[Cell | None], layout: Layout[Any]) -> int:
+    return sum(
+        isinstance(cell, str) and layout.words.find(cell) is not None for cell in cells if cell
+    )
 
 
-def _check_head(head: Sequence[str], layout: Layout[Any]) -> Iterator[RowError]:
-    if not any(head):
-        yield RowError(row=1, column="", code="file_empty")
+def _read_below(
+    top: tuple[int, Sequence[Cell | None]],
+    rows: Iterator[tuple[int, Sequence[Cell | None]]],
+    layout: Layout[Any],
+    ignore: frozenset[str],
+) -> Iterator[Row]:
+    head, wrong = _read_head(*top, layout, ignore)
+    yield from wrong
+    if wrong:
         return
-    for name in layout.required:
-        if name not in head:
-            yield RowError(row=1, column=name, code="column_missing")
-    for at, name in enumerate(head):
-        if name not in {*layout.required, *layout.optional}:
-            yield RowError(row=1, column=name[:60], code="column_unknown")
-        elif name in head[:at]:
-            yield RowError(row=1, column=name, code="column_twice")
+    try:
+        for number, cells in rows:
+            yield from _read_cells(number, head, cells, layout)
+    except UnreadableRowError as error:
+        yield _unreadable(error)
+
+
+def _unreadable(error: UnreadableRowError) -> RowError:
+    return RowError(
+        row=error.row, column="", code="csv_unreadable", params={"detail": error.detail[:120]}
+    )
+
+
+def _read_head(
+    row: int, cells: Sequence[Cell | None], layout: Layout[Any], ignore: frozenset[str]
+) -> tuple[_Head, list[RowError]]:
+    found: list[tuple[int, str, Reader]] = []
+    unknown: list[RowError] = []
+    known = layout.columns
+    for at, cell in enumerate(cells):
+        text = clean(cell)
+        if text is None:
+            continue
+        heading = str(text)
+        name = layout.words.find(heading)
+        if to_word(heading) in ignore:
+            continue
+        if name is None or name not in known:
+            if not layout.words.is_ignored(heading):
+                unknown.append(RowError(row=row, column=heading[:60], code="column_unknown"))
+        elif any(name == other for _, other, _ in found):
+            unknown.append(RowError(row=row, column=name, code="column_twice"))
+        else:
+            found.append((at, name, layout.readers.get(name, read_text)))
+    names = {name for _, name, _ in found}
+    missing = [
+        RowError(row=row, column=options[0], code="column_missing")
+        for options in ((one,) if isinstance(one, str) else one for one in layout.required)
+        if not names.intersection(options)
+    ]
+    return _Head(row, len(cells), tuple(found)), [*missing, *unknown]
 
 
 def _read_cells(
-    row: int, head: Sequence[str], cells: Sequence[str], layout: Layout[Any]
+    row: int, head: _Head, cells: Sequence[Cell | None], layout: Layout[Any]
 ) -> Iterator[Row]:
-    if len(cells) != len(head):
-        code = "row_too_long" if len(cells) > len(head) else "row_too_short"
-        yield RowError(row=row, column="", code=code)
+    if len(cells) != head.width:
+        filled = [at for at, cell in enumerate(cells) if clean(cell) is not None]
+        if not filled:
+            return
+        if len(cells) < head.width or filled[-1] >= head.width:
+            code = "row_too_short" if len(cells) < head.width else "row_too_long"
+            yield RowError(row=row, column="", code=code)
+            return
+    fields, wrong = _read_fields(row, head, cells)
+    if _is_total(cells):
         return
+    if wrong:
+        yield from wrong
+        # The other cells of the row are checked as well: everything wrong is told at once.
+        known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
+        others = _validate("", row, fields, layout)[1]
+        yield from (error for error in others if error.column not in known)
+    elif fields:
+        yield Line("", row, fields)
+
+
+def _read_fields(
+    row: int, head: _Head, cells: Sequence[Cell | None]
+) -> tuple[Fields, list[RowError]]:
     fields: Fields = {}
     wrong: list[RowError] = []
-    for name, raw in zip(head, cells, strict=True):
-        cell = raw.strip()
-        if not cell:
+    for at, name, read in head.columns:
+        cell = clean(cells[at])
+        if cell is None:
             continue
         try:
-            fields[name] = layout.readers.get(name, str)(cell)
+            fields[name] = read(cell)
         except CellError as error:
             wrong.append(RowError(row=row, column=name, code=error.code))
-    if not wrong:
-        yield row, fields
-        return
-    yield from wrong
-    # The other cells of the row are checked as well: everything wrong is told at once.
-    known = {error.column for error in wrong}
-    yield from (error for error in _validate(row, fields, layout)[1] if error.column not in known)
+    return fields, wrong
+
+
+def _is_total(cells: Sequence[Cell | None]) -> bool:
+    first = next((cell for cell in map(clean, cells) if cell is not None), None)
+    return isinstance(first, str) and to_word(first) in WORDS.totals
 
 
 def read_json(rows: Sequence[object]) -> Iterator[Row]:
     """Yield JSON objects as rows."""
-    if not rows:
-        yield RowError(row=1, column="", code="file_empty")
     for row, fields in enumerate(rows, start=1):
         if isinstance(fields, dict):
-            yield row, dict(fields)
+            yield Line("", row, dict(fields))
         else:
             yield RowError(row=row, column="", code="fix_structure")
 
 
-def finish(rows: Iterator[Row], layout: Layout[V], station_id: str) -> Parsed[V]:
-    """Make values of the rows of one station, or collect every error."""
-    values: list[V] = []
-    errors: list[RowError] = []
-    seen: dict[str, int] = {}
-    for found in rows:
+def read_sheets(
+    sheets: Iterable[Sheet], layout: Layout[Any], *, ignore: frozenset[str] = frozenset()
+) -> tuple[list[Iterator[Row]], tuple[str, ...]]:
+    """Read every sheet that has a head; the names of the others, where they are not empty."""
+    read: list[Iterator[Row]] = []
+    left_out = []
+    for sheet in sheets:
+        rows = read_sheet(sheet, layout, ignore=ignore)
+        if rows is not None:
+            read.append(rows)
+        elif sheet.name:
+            left_out.append(sheet.name)
+    return read, tuple(left_out)
+
+
+class _Collecting(Generic[V]):
+    """Values and errors of one file, row by row."""
+
+    def __init__(self, layout: Layout[V], station_id: str) -> None:
+        self._layout = layout
+        self._station_id = station_id
+        self._seen: dict[str, tuple[str, int]] = {}
+        self.values: list[V] = []
+        self.places: list[tuple[str, int]] = []
+        self.errors: list[RowError] = []
+
+    def add(self, found: Row) -> None:
         if isinstance(found, RowError):
-            errors.append(found)
-            continue
-        row, fields = found
-        if fields.get("station_id", station_id) != station_id:
-            errors.append(
-                RowError(
-                    row=row,
-                    column="station_id",
-                    code="facility_not_yours",
-                    params={"facility_id": str(fields["station_id"])[:64]},
-                )
-            )
-            continue
-        identity = str(fields.get(layout.identity, ""))
-        if identity and identity in seen:
-            errors.append(
-                RowError(
-                    row=row,
-                    column=layout.identity,
-                    code="id_twice",
-                    params={"row": seen[identity]},
-                )
-            )
-        seen.setdefault(identity, row)
-        value, wrong = _validate(row, fields, layout)
-        errors += wrong
-        if value is not None:
-            values.append(value)
-    if not values and not errors:
-        errors.append(RowError(row=1, column="", code="file_empty"))
-    return Parsed(errors=tuple(errors)) if errors else Parsed(values=tuple(values))
+            self.errors.append(found)
+            return
+        station = found.fields.get("station_id", self._station_id)
+        if station != self._station_id:
+            params = {"facility_id": str(station)[:64]}
+            self._refuse(found, "station_id", "facility_not_yours", params)
+            return
+        value, wrong = _validate(found.sheet, found.row, found.fields, self._layout)
+        first = self._remember(found, value)
+        if first is not None:
+            told: dict[str, str | int] = {"row": first[1]}
+            self._refuse(found, self._layout.identity, "id_twice", told)
+        self.errors += wrong
+        if value is not None and first is None:
+            self.values.append(value)
+            self.places.append((found.sheet, found.row))
+
+    def _remember(self, found: Line, value: V | None) -> tuple[str, int] | None:
+        """Return where the same identity stood before."""
+        identity = str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
+        if not identity:
+            return None
+        place = (found.sheet, found.row)
+        first = self._seen.setdefault(identity, place)
+        return None if first is place else first
+
+    def _refuse(self, found: Line, column: str, code: str, params: Mapping[str, str | int]) -> None:
+        self.errors.append(
+            RowError(sheet=found.sheet, row=found.row, column=column, code=code, params=params)
+        )
 
 
-def _validate(row: int, fields: Fields, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
+def _identity_of(value: Value | None) -> str:
+    unit = getattr(value, "unit", None)
+    return str(unit.unit_id) if unit is not None else ""
+
+
+def finish(
+    rows: Iterable[Row],
+    layout: Layout[V],
+    station_id: str,
+    *,
+    partial: bool = False,
+    left_out: tuple[str, ...] = (),
+) -> Parsed[V]:
+    """Make values of the rows of one station, or collect every error.
+
+    Args:
+        rows: Of all sheets.
+        layout: How a row becomes a value.
+        station_id: Whose rows they must be.
+        partial: Keep the good rows beside the errors of the others.
+        left_out: Sheets that were not read.
+    """
+    collecting = _Collecting(layout, station_id)
+    for found in rows:
+        collecting.add(found)
+    errors = collecting.errors
+    if not collecting.values and not errors:
+        errors = [RowError(row=1, column="", code="file_empty")]
+    keep = partial or not errors
+    return Parsed(
+        values=tuple(collecting.values) if keep else (),
+        places=tuple(collecting.places) if keep else (),
+        errors=tuple(errors),
+        refused_rows=len({(error.sheet, error.row) for error in errors}),
+        left_out=left_out,
+    )
+
+
+def _validate(
+    sheet: str, row: int, fields: Fields, layout: Layout[V]
+) -> tuple[V | None, tuple[RowError, ...]]:
     try:
         return layout.model.model_validate(layout.build(dict(fields))), ()
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return None, tuple(
             RowError(
+                sheet=sheet,
                 row=row,
                 column=_column_of(detail["loc"], detail["msg"], layout),
                 code=fix_of(detail["type"]),
@@ -225,6 +401,5 @@ def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> s
     names = [part for part in loc if isinstance(part, str)]
     if names and names[-1] not in {"unit", "traits", "location"}:
         return names[-1]
-    known = (*layout.required, *layout.optional)
     blamed = re.search(r"Value error, (\w+)", message)
-    return blamed[1] if blamed and blamed[1] in known else ""
+    return blamed[1] if blamed and blamed[1] in layout.columns else ""

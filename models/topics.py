@@ -92,7 +92,11 @@ TOPICS: tuple[Topic, ...] = (
         key="station",
         readers=(AppName.SUPPLY,),
         inbound=True,
-        event_types=("blood.stock.counted.v1", "blood.stock.changed.v1"),
+        event_types=(
+            "blood.stock.counted.v1",
+            "blood.stock.changed.v1",
+            "blood.stock.differences-closed.v1",
+        ),
     ),
     Topic(
         name=TopicName.ALERTS,

@@ -21,6 +21,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         requests.RequestDecided,
         stock.StockCounted,
         stock.StockChanged,
+        stock.DifferencesClosed,
         alerts.AlertReceived,
         alerts.ActivationOpened,
         alerts.ActivationRevised,
