@@ -57,6 +57,7 @@ _AGENTS = {
         TopicName.OFFERS: offers.register,
     },
 }
+_PERIODIC = (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION, TimerKind.STOCK_DAY)
 _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 
 
@@ -193,7 +194,7 @@ async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
         try:
             async with begin() as work:
                 now = process.clock.now()
-                for kind in (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION):
+                for kind in _PERIODIC:
                     work.schedule(Timer(kind=kind, subject="all", due_at=now))
         except TransientError as error:
             process.readiness.report("timers", str(error))

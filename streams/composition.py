@@ -19,6 +19,7 @@ from streams.services.progress import Progress
 from streams.services.requests import RequestService
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
+from streams.services.stock_days import StockDayService
 from streams.services.timers import ExpiryService, TimerService
 from streams.services.transfers import Transfers
 from streams.store.database import Database
@@ -86,6 +87,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
                 TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
+                TimerKind.STOCK_DAY: StockDayService(directories=directory).fire,
             },
         ),
     )

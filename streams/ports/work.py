@@ -16,6 +16,7 @@ from typing import Protocol
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
+from streams.ports.counts import CountStore
 from streams.ports.requests import RequestStore
 from streams.ports.stock import StockStore
 from streams.ports.supply import SupplyStore
@@ -39,6 +40,7 @@ class TimerKind(StrEnum):
     CALL_WAVE = "call_wave"
     NO_SHOW = "no_show"
     FEED_RETENTION = "feed_retention"
+    STOCK_DAY = "stock_day"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,8 @@ class UnitOfWork(Protocol):
     def requests(self) -> RequestStore: ...
     @property
     def stock(self) -> StockStore: ...
+    @property
+    def counts(self) -> CountStore: ...
     @property
     def supply(self) -> SupplyStore: ...
     @property

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
-from models.events.stock import StockChange, StockChanged, StockCounted
+from models.events.stock import DifferencesClosed, StockChange, StockChanged, StockCounted
 from models.topics import AppName
 from models.units import UnitStatus
-from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.stock import LivePromise, NewUnit, UnitState
+from streams.ports import DirectorySource, Received, Transition, UnitOfWork
+from streams.ports.stock import LivePromise, UnitState
+from streams.services.counts import Closing, schedule_after_arrival, take_count
 from streams.services.progress import Progress
 
 READER = AppName.SUPPLY
@@ -42,10 +43,15 @@ class StockService:
         match event:
             case StockCounted():
                 await self._ensure_station(event.station_id)
-                await self._count(work, record, event, now)
+                await take_count(work, record, event, now)
             case StockChanged():
                 await self._ensure_station(event.station_id)
                 await self._change(work, record, event, now)
+            case DifferencesClosed():
+                await self._ensure_station(event.station_id)
+                await Closing(
+                    work=work, record=record, event=event, now=now, change=self._change
+                ).close()
             case other:
                 raise ContractError("event_not_for_topic", type=other.TYPE)
 
@@ -54,49 +60,6 @@ class StockService:
             return
         if station_id not in (await self._directories.refresh()).stations:
             raise ContractError("station_unknown", station_id=station_id)
-
-    async def _count(
-        self, work: UnitOfWork, record: Received, event: StockCounted, now: datetime
-    ) -> None:
-        known = await work.stock.lock_units([counted.unit.unit_id for counted in event.units])
-        fresh = []
-        for counted in event.units:
-            state = known.get(counted.unit.unit_id)
-            if state is None:
-                fresh.append(counted)
-            elif (state.component, state.group, state.donation_id) != (
-                counted.unit.component,
-                counted.unit.group,
-                counted.unit.donation_id,
-            ):
-                raise ContractError("unit_differs", unit_id=state.unit_id)
-        if not fresh:
-            return
-        await work.stock.add_units(
-            [
-                NewUnit(
-                    unit=counted.unit,
-                    status=UnitStatus.AVAILABLE if counted.released else UnitStatus.QUARANTINED,
-                    source="stock",
-                    released_at=now if counted.released else None,
-                )
-                for counted in fresh
-            ]
-        )
-        for counted in fresh:
-            work.record(
-                Transition(
-                    subject_kind="unit",
-                    subject=counted.unit.unit_id,
-                    station_id=event.station_id,
-                    from_state="",
-                    to_state="available" if counted.released else "quarantined",
-                    why="counted",
-                    caused_by=record.envelope.id,
-                    at=now,
-                )
-            )
-        _schedule_after_arrival(work, event.station_id, now)
 
     async def _change(
         self, work: UnitOfWork, record: Received, event: StockChanged, now: datetime
@@ -154,7 +117,7 @@ class StockService:
         if state.expires_at <= now:
             raise DomainRefusal("unit_expired", unit_id=state.unit_id)
         await work.stock.move_unit(state.unit_id, to=UnitStatus.AVAILABLE, released_at=now)
-        _schedule_after_arrival(work, event.station_id, now)
+        schedule_after_arrival(work, event.station_id, now)
         return UnitStatus.AVAILABLE
 
     async def _issue(
@@ -191,7 +154,7 @@ class StockService:
             station_id=transfer.to_station_id,
             source="neighbour",
         )
-        _schedule_after_arrival(work, transfer.to_station_id, now)
+        schedule_after_arrival(work, transfer.to_station_id, now)
         return UnitStatus.AVAILABLE
 
     async def _discard(
@@ -204,12 +167,6 @@ class StockService:
             await work.stock.end_promise(state.promise.promise_id, to="lost", now=now)
         await work.stock.move_unit(state.unit_id, to=UnitStatus.DISCARDED)
         return UnitStatus.DISCARDED
-
-
-def _schedule_after_arrival(work: UnitOfWork, station_id: str, now: datetime) -> None:
-    """New blood first goes to those who wait, then the shortages are looked at again."""
-    for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
-        work.schedule(Timer(kind=kind, subject=station_id, due_at=now))
 
 
 def _ensure_at(state: UnitState, event: StockChanged) -> None:

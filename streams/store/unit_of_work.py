@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from models.errors import InvariantViolation
 from models.topics import find_topic_of
 from streams.ports import LANES, Outgoing, Timer, Transition
+from streams.store.counts import PgCounts
 from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
 from streams.store.outbox import LOCK_SPACE
 from streams.store.queries import load_queries
@@ -39,6 +40,7 @@ class PgUnitOfWork:
         self.inbox = PgInbox(connection, self._lanes)
         self.requests = PgRequests(connection)
         self.stock = PgStock(connection)
+        self.counts = PgCounts(connection)
         self.supply = PgSupply(connection)
         self.timers = PgTimers(connection)
 
