@@ -16,6 +16,7 @@ from cli.commands import (
     demo,
     dlq,
     doctor,
+    figures,
     keys,
     news,
     processes,
@@ -78,6 +79,7 @@ app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
+app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
 
 _SYSTEM = "本机 · This machine"

@@ -13,10 +13,13 @@ from gateway.middleware import Authenticated, Bounded, Measured
 from gateway.parts import GatewayParts
 from gateway.routes import (
     alerts,
+    counts,
     donors,
     events,
     facilities,
+    figures,
     health,
+    reconciliations,
     requests,
     shortages,
     status,
@@ -63,7 +66,20 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Authenticated, authenticator=gateway.authenticator)
     app.add_middleware(Measured, metrics=gateway.metrics)
     faults.install(app)
-    for part in (requests, status, stock, donors, alerts, shortages, facilities, events, health):
+    for part in (
+        requests,
+        status,
+        stock,
+        counts,
+        reconciliations,
+        figures,
+        donors,
+        alerts,
+        shortages,
+        facilities,
+        events,
+        health,
+    ):
         app.include_router(part.router)
     setattr(app, "openapi", lambda: describe(app))  # noqa: B010 - the framework's own way to replace it
     return app

@@ -26,8 +26,11 @@ from gateway.waiting import Wakes, follow
 from models.errors import TransientError
 from streams.store.donors import PgDonors
 from streams.store.feed import PgFeed
+from streams.store.figures import PgFigures
 from streams.store.keys import PgKeys
 from streams.store.reading import PgReading
+from streams.store.reconciling import PgReconciling
+from streams.store.unit_of_work import PgBegin
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +48,9 @@ class Gateway:
         self.metrics = GatewayMetrics()
         self.wakes = Wakes()
         self.reading = PgReading(parts.database, parts.clock)
+        self.reconciling = PgReconciling(parts.database)
+        self.figures = PgFigures(parts.database)
+        self.begin = PgBegin(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.accepted = Accepted(monotonic=parts.monotonic)

@@ -143,8 +143,9 @@ class Submitter:
             ContractError: `idempotency_key_reused`: the key was used before for other content.
         """
         await self.publish(submissions)
-        for submission in submissions:
-            fate = await self._find_fate(submission)
+        # Asked for at once, they are one look.
+        fates = await asyncio.gather(*map(self._find_fate, submissions))
+        for submission, fate in zip(submissions, fates, strict=True):
             judged = _judge(submission, fate)
             if isinstance(judged, Fate):
                 return judged

@@ -19,7 +19,9 @@ HEAVY = ("asyncpg", "aiokafka", "faust", "fastapi", "structlog", "httpx", "model
 COMMANDS = {
     "up", "demo", "worker", "gateway", "relay", "migrate", "topics apply", "topics check",
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
-    "stock import", "stock show", "request new", "request show", "request cancel", "alert send",
+    "stock import", "stock export", "stock show",
+    "stock reconcile list", "stock reconcile show", "stock reconcile close", "figures",
+    "request new", "request show", "request cancel", "alert send",
     "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
 }  # fmt: skip
 
