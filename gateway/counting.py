@@ -1,53 +1,87 @@
-"""From a station's file to a count: read, compared with the stock, and sent in parts.
+"""From a file that was read to a count: compared with the stock, named, and sent in parts.
 
-The file is read and judged whole before its first part is published. A preview's digest names the
-file and what the count meant then; a count under a digest is sent only if both still hold. The
-identifier of a count follows from its content and moment, so sending the same again resumes it.
-
-Concurrency: files are read in a thread, so that urgent requests are answered meanwhile.
+A preview's digest names the file and what the count meant then; a count under a digest is sent only
+if both still hold. The identifier of a count follows from its content and moment, so sending the
+same again resumes it. What a preview read is kept for a while, so that sending it reads nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
+from gateway.count_files import CountRead
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal
-from models.events.stock import PART_UNITS, CountedUnit, CountPart, StockCounted
-from models.tables import Parsed
-from streams.store.reconciling import Judged, PgReconciling
+from models.events.stock import CountPart, StockCounted
+from streams.store.reconciling import Loud, PgReconciling, Plan
 
-QUIET_OUTCOMES = frozenset({"confirmed", "gone", "changed_since"})
-"""What changes nothing and leaves nothing open."""
+KEPT_S = 600.0
+"""Someone looks at a preview and says yes, or not, within this time."""
+
+KEPT_BYTES = 120_000_000
+"""Two files of 100,000 units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountFile:
-    """A file that was read.
+class CountedPart:
+    """One part, ready to be sent; what the gateway's submissions need of an event."""
+
+    TYPE: ClassVar[str] = StockCounted.TYPE
+    station_id: str
+    counted_at: str
+    units: bytes
+    part: CountPart
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.station_id
+
+    def to_body(self) -> bytes:
+        """Return the body of the `StockCounted` that this is, byte for byte."""
+        return b"".join(
+            [
+                b'{"station_id":',
+                orjson.dumps(self.station_id),
+                b',"counted_at":',
+                orjson.dumps(self.counted_at),
+                b',"units":',
+                self.units,
+                b',"part":',
+                self.part.model_dump_json().encode(),
+                b"}",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A count of a station.
 
     Attributes:
-        file_digest: Of its bytes and the options under which it was read.
+        file_digest: Of the file's bytes and the options under which it was read.
     """
 
     station_id: str
     counted_at: datetime
     full: bool
     file_digest: str
-    parsed: Parsed[CountedUnit]
+    read: CountRead
 
     @property
-    def units(self) -> Sequence[CountedUnit]:
-        return self.parsed.values
+    def units(self) -> int:
+        return len(self.read.unit_ids)
 
     def to_count_id(self, key: str | None) -> str:
         """A key names the count; without one its content and moment do."""
@@ -56,53 +90,60 @@ class CountFile:
         moment = self.counted_at.isoformat()
         return derive_id("count", self.station_id, self.file_digest, moment)
 
-    def to_events(self, count_id: str) -> Sequence[StockCounted]:
+    def to_parts(self, count_id: str) -> Sequence[CountedPart]:
         """Return the parts, in order."""
-        starts = range(0, len(self.units), PART_UNITS)
         return [
-            StockCounted(
+            CountedPart(
                 station_id=self.station_id,
-                counted_at=self.counted_at,
-                units=tuple(self.units[start : start + PART_UNITS]),
+                counted_at=_as_event_says(self.counted_at),
+                units=units,
                 part=CountPart(
                     count_id=count_id,
                     part_no=number,
-                    parts=len(starts),
-                    units=len(self.units),
+                    parts=len(self.read.parts),
+                    units=self.units,
                     full=self.full,
                 ),
             )
-            for number, start in enumerate(starts, start=1)
+            for number, units in enumerate(self.read.parts, start=1)
         ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a count would do."""
-
-    judged: Sequence[Judged]
-    outcomes: Mapping[str, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "outcomes", dict(Counter(one.outcome for one in self.judged)))
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether it changes nothing and leaves nothing open."""
-        return QUIET_OUTCOMES.issuperset(self.outcomes)
-
-    def to_digest(self) -> str:
-        told = sha256()
-        for one in sorted(self.judged, key=lambda one: one.unit_id):
-            told.update(f"{one.unit_id}\x1f{one.outcome}\x1e".encode())
-        return told.hexdigest()
+def _as_event_says(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
-async def make_plan(reconciling: PgReconciling, count: CountFile) -> Plan:
-    judged = await reconciling.compare(
-        count.units, station_id=count.station_id, counted_at=count.counted_at, full=count.full
+class KeptReads:
+    """The last files that were read for a preview. A memory of this process, bounded."""
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._kept: OrderedDict[str, tuple[float, CountRead]] = OrderedDict()
+
+    def keep(self, file_digest: str, read: CountRead) -> None:
+        self._kept[file_digest] = (self._monotonic(), read)
+        self._kept.move_to_end(file_digest)
+        while self._kept and self._bytes() > KEPT_BYTES:
+            self._kept.popitem(last=False)
+
+    def take(self, file_digest: str) -> CountRead | None:
+        """Return what was read of a file, and forget it."""
+        at, read = self._kept.pop(file_digest, (0.0, None))
+        return read if read is not None and self._monotonic() - at <= KEPT_S else None
+
+    def _bytes(self) -> int:
+        return sum(len(part) for _, read in self._kept.values() for part in read.parts)
+
+
+async def make_plan(reconciling: PgReconciling, count: Count, *, told: int) -> Plan:
+    """Compare a count with the stock as it is at this moment."""
+    return await reconciling.compare(
+        count.read.parts,
+        station_id=count.station_id,
+        counted_at=count.counted_at,
+        named=count.read.unit_ids if count.full else None,
+        told=told,
     )
-    return await asyncio.to_thread(lambda: Plan(judged=judged))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +156,10 @@ class PreviewToken:
     outcomes: Mapping[str, int]
 
     @classmethod
-    def of(cls, count: CountFile, plan: Plan) -> PreviewToken:
+    def of(cls, count: Count, plan: Plan) -> PreviewToken:
         return cls(
             file_digest=count.file_digest,
-            plan_digest=plan.to_digest(),
+            plan_digest=plan.digest,
             counted_at=count.counted_at,
             outcomes=plan.outcomes,
         )
@@ -147,8 +188,8 @@ class PreviewToken:
         except (binascii.Error, ValueError, TypeError, AttributeError) as error:
             raise ContractError("preview_file_changed") from error
 
-    def ensure_file(self, count: CountFile) -> None:
-        if count.file_digest != self.file_digest:
+    def ensure_file(self, file_digest: str) -> None:
+        if file_digest != self.file_digest:
             raise ContractError("preview_file_changed")
 
     def ensure_plan(self, plan: Plan) -> None:
@@ -156,7 +197,7 @@ class PreviewToken:
 
         A unit that was promised or given back meanwhile is still confirmed: that does not matter.
         """
-        if plan.to_digest() == self.plan_digest:
+        if plan.digest == self.plan_digest:
             return
         names = sorted({*self.outcomes, *plan.outcomes})
         pairs = [(name, self.outcomes.get(name, 0), plan.outcomes.get(name, 0)) for name in names]
@@ -164,34 +205,27 @@ class PreviewToken:
         raise DomainRefusal("preview_stock_changed", changes=changes or "other units")
 
 
-def describe_plan(count: CountFile, plan: Plan, *, most: int) -> dict[str, Any]:
+def describe_plan(count: Count, plan: Plan) -> dict[str, Any]:
     """Return what a preview tells: units by outcome, and those that contradict the record."""
-    places = {
-        counted.unit.unit_id: (place, counted)
-        for counted, place in zip(count.units, count.parsed.places, strict=True)
-    }
-    loud = [one for one in plan.judged if one.outcome not in {*QUIET_OUTCOMES, *_ARRIVALS}]
-    loud.sort(key=lambda one: (one.request_id is None, one.outcome, one.unit_id))
+    loud_kinds = ("differs", "moved", "status", "missing")
     return {
         "outcomes": plan.outcomes,
-        "missing_reserved": sum(one.request_id is not None for one in loud),
-        "differences": [_describe(one, places.get(one.unit_id)) for one in loud[:most]],
-        "differences_in_all": len(loud),
+        "missing_reserved": plan.missing_reserved,
+        "differences": [_describe(count, one) for one in plan.loud],
+        "differences_in_all": sum(plan.outcomes.get(kind, 0) for kind in loud_kinds),
     }
 
 
-_ARRIVALS = frozenset({"new", "new_quarantined"})
-
-
-def _describe(one: Judged, found: tuple[tuple[str, int], CountedUnit] | None) -> dict[str, Any]:
+def _describe(count: Count, one: Loud) -> dict[str, Any]:
     told: dict[str, Any] = {
         "unit_id": one.unit_id,
-        "kind": one.outcome,
-        "fields": list(one.fields),
+        "kind": one.kind,
+        "fields": one.fields,
         "recorded": one.recorded,
         "request_id": one.request_id,
     }
+    found = None if one.kind == "missing" else count.read.find_counted(one.unit_id)
     if found is not None:
         (sheet, row), counted = found
-        told |= {"sheet": sheet, "row": row, "counted": counted.model_dump(mode="json")}
+        told |= {"sheet": sheet, "row": row, "counted": counted}
     return told

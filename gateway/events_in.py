@@ -14,10 +14,9 @@ from gateway.bodies import find_traceparent
 from gateway.headers import find_idempotency_key
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
-from gateway.submitting import Submission
+from gateway.submitting import Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
-from models.events import EventData
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -34,7 +33,7 @@ def settle_moment(request: Request, given: datetime | None, *, field: str) -> da
 
 
 async def publish(
-    request: Request, events: Sequence[EventData], *, source: str, key: str | None = None
+    request: Request, events: Sequence[Sent], *, source: str, key: str | None = None
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
@@ -53,7 +52,7 @@ async def publish(
 
 async def send(
     request: Request,
-    events: Sequence[EventData],
+    events: Sequence[Sent],
     *,
     source: str,
     key: str | None,

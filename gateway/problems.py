@@ -127,10 +127,10 @@ def of_row(error: RowError) -> FieldError:
     return FieldError(field=where, rule=error.rule or told.en, what_to_do=told)
 
 
-def of_rows(errors: Sequence[RowError]) -> InvalidContent:
+def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
     """Make an error of what is wrong with an imported file; the first faults stand for all."""
     fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
-    return InvalidContent("rows_invalid", fields, errors=len(errors))
+    return InvalidContent("rows_invalid", fields, errors=in_all or len(errors))
 
 
 def status_of(error: XuelianError) -> int:

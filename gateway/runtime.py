@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from gateway.accepted import Accepted
 from gateway.auth import Authenticator
+from gateway.counting import KeptReads
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
@@ -53,6 +54,7 @@ class Gateway:
         self.begin = PgBegin(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
+        self.kept_reads = KeptReads(monotonic=parts.monotonic)
         self.accepted = Accepted(monotonic=parts.monotonic)
         self.authenticator = Authenticator(
             keys=PgKeys(parts.database, parts.clock), monotonic=parts.monotonic

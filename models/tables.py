@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from models.base import Value
 from models.cells import Cell, CellError, Reader, clean, read_text
-from models.columns import WORDS, HeadingWords, to_word
+from models.columns import WORDS, HeadingWords, fold, to_word
 from models.messages.fixes import fix_of
 from models.sheets import Sheet, UnreadableRowError
 
@@ -112,13 +112,40 @@ class Line:
 Row = Line | RowError
 
 
+_UNREAD = object()
+_KNOWN_MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a column stands and how its cells are read.
+
+    Attributes:
+        known: What was read of a text before: most columns say few things many times.
+    """
+
+    at: int
+    name: str
+    read: Reader
+    repeats: bool
+    known: dict[Any, object] = field(default_factory=dict)
+
+    def read_cell(self, raw: Cell | None) -> object:
+        """Return what a cell says; None if nothing. Raises CellError."""
+        cell = clean(raw)
+        value = None if cell is None else self.read(cell)
+        if self.repeats and isinstance(raw, str) and len(self.known) < _KNOWN_MOST:
+            self.known[raw] = value
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """Where each column stands: position to name and reader."""
+    """The columns of a sheet."""
 
     row: int
     width: int
-    columns: tuple[tuple[int, str, Reader], ...]
+    columns: tuple[_Column, ...]
 
 
 def read_sheet(
@@ -198,7 +225,7 @@ def _unreadable(error: UnreadableRowError) -> RowError:
 def _read_head(
     row: int, cells: Sequence[Cell | None], layout: Layout[Any], ignore: frozenset[str]
 ) -> tuple[_Head, list[RowError]]:
-    found: list[tuple[int, str, Reader]] = []
+    found: list[_Column] = []
     unknown: list[RowError] = []
     known = layout.columns
     for at, cell in enumerate(cells):
@@ -212,11 +239,12 @@ def _read_head(
         if name is None or name not in known:
             if not layout.words.is_ignored(heading):
                 unknown.append(RowError(row=row, column=heading[:60], code="column_unknown"))
-        elif any(name == other for _, other, _ in found):
+        elif any(name == other.name for other in found):
             unknown.append(RowError(row=row, column=name, code="column_twice"))
         else:
-            found.append((at, name, layout.readers.get(name, read_text)))
-    names = {name for _, name, _ in found}
+            read = layout.readers.get(name, read_text)
+            found.append(_Column(at, name, read, repeats=read is not read_text))
+    names = {column.name for column in found}
     missing = [
         RowError(row=row, column=options[0], code="column_missing")
         for options in ((one,) if isinstance(one, str) else one for one in layout.required)
@@ -254,20 +282,29 @@ def _read_fields(
 ) -> tuple[Fields, list[RowError]]:
     fields: Fields = {}
     wrong: list[RowError] = []
-    for at, name, read in head.columns:
-        cell = clean(cells[at])
-        if cell is None:
-            continue
-        try:
-            fields[name] = read(cell)
-        except CellError as error:
-            wrong.append(RowError(row=row, column=name, code=error.code))
+    for column in head.columns:
+        raw = cells[column.at]
+        value = column.known.get(raw, _UNREAD) if raw.__class__ is str else _UNREAD
+        if value is _UNREAD:
+            try:
+                value = column.read_cell(raw)
+            except CellError as error:
+                wrong.append(RowError(row=row, column=column.name, code=error.code))
+                continue
+        if value is not None:
+            fields[column.name] = value
     return fields, wrong
 
 
+_TOTAL_LETTERS = {letter for word in WORDS.totals for letter in (word[0], word[0].upper())}
+
+
 def _is_total(cells: Sequence[Cell | None]) -> bool:
-    first = next((cell for cell in map(clean, cells) if cell is not None), None)
-    return isinstance(first, str) and to_word(first) in WORDS.totals
+    """Whether the first filled cell says so. Nearly no row is: its first letter tells."""
+    first = next((cell for cell in cells if cell not in {None, ""}), None)
+    if not isinstance(first, str) or fold(first)[:1] not in _TOTAL_LETTERS:
+        return False
+    return to_word(first) in WORDS.totals
 
 
 def read_json(rows: Sequence[object]) -> Iterator[Row]:

@@ -13,21 +13,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
-from gateway.bodies import ensure_whole, read_rows, validate
-from gateway.counting import CountFile, PreviewToken, describe_plan, make_plan
+from gateway.bodies import validate
+from gateway.count_files import Reading, read_count
+from gateway.counting import Count, PreviewToken, describe_plan, make_plan
 from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import send, settle_moment, tell_sent
 from gateway.examples import STOCK, STOCK_CSV
 from gateway.headers import find_idempotency_key
-from gateway.problems import MAX_ROWS_TOLD, of_row
+from gateway.problems import of_row, of_rows
 from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier, Instant, Value
 from models.cells import BEIJING
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.exports import write_csv, write_xlsx
-from models.imports import parse_units, parse_units_json
 from streams.store.keys import KeyScope
 from streams.store.reconciling import Row
 
@@ -51,7 +51,6 @@ _STOCK_SCHEMA = {
     "properties": {
         "counted_at": {"type": "string", "format": "date-time"},
         "full": {"type": "boolean"},
-        "partial": {"type": "boolean"},
         "units": {"type": "array", "items": {"type": "object"}},
     },
 }
@@ -84,7 +83,6 @@ class CountOptions(Value):
 
     counted_at: Instant | None = None
     full: bool = False
-    partial: bool = False
 
 
 @router.post(
@@ -109,21 +107,22 @@ async def preview_count(
     gateway = get_gateway(request)
     count = await _read(request, station_id, query, keep_good=True)
     await _ensure_station(gateway, station_id)
-    plan = await make_plan(gateway.reconciling, count)
-    errors = count.parsed.errors
-    applicable = bool(count.units) and (not errors or (query.partial and not count.full))
-    told = await asyncio.to_thread(describe_plan, count, plan, most=DIFFERENCES_TOLD)
+    plan = await make_plan(gateway.reconciling, count, told=DIFFERENCES_TOLD)
+    read = count.read
+    applicable = bool(count.units) and (not read.errors or (query.partial and not count.full))
+    if applicable:
+        gateway.kept_reads.keep(count.file_digest, read)
     return to_response(
         {
             "station_id": station_id,
             "counted_at": count.counted_at,
             "full": count.full,
-            "units": len(count.units),
-            **told,
-            "errors": [of_row(error).to_json() for error in errors[:MAX_ROWS_TOLD]],
-            "errors_in_all": len(errors),
-            "refused_rows": count.parsed.refused_rows,
-            "left_out": count.parsed.left_out,
+            "units": count.units,
+            **describe_plan(count, plan),
+            "errors": [of_row(error).to_json() for error in read.errors],
+            "errors_in_all": read.errors_in_all,
+            "refused_rows": read.refused_rows,
+            "left_out": read.left_out,
             "applicable": applicable,
             "changes_nothing": plan.is_quiet,
             "digest": PreviewToken.of(count, plan).to_text() if applicable else None,
@@ -158,16 +157,15 @@ async def import_count(
     principal.ensure_speaks_for(station_id)
     token = PreviewToken.parse(query.preview) if query.preview else None
     count = await _read(request, station_id, query, keep_good=query.partial, token=token)
-    if not (query.partial and count.units):
-        ensure_whole(count.parsed)
+    if count.read.errors and not (query.partial and count.units):
+        raise of_rows(count.read.errors, in_all=count.read.errors_in_all)
     count_id = count.to_count_id(find_idempotency_key(request))
     gateway = get_gateway(request)
     known = await _find_taken(gateway, station_id, count_id)
     if known is not None:
         return to_response({**_tell(count, count_id), "status": "unchanged", "count": known})
     if token is not None:
-        token.ensure_file(count)
-        plan = await make_plan(gateway.reconciling, count)
+        plan = await make_plan(gateway.reconciling, count, told=0)
         token.ensure_plan(plan)
         if plan.is_quiet and not count.full:
             return to_response(
@@ -176,15 +174,15 @@ async def import_count(
     return await _send(request, count, count_id)
 
 
-async def _send(request: Request, count: CountFile, count_id: str) -> Response:
+async def _send(request: Request, count: Count, count_id: str) -> Response:
     """Publish the parts in order; one that is not confirmed ends it, and sending again resumes."""
-    events = await asyncio.to_thread(count.to_events, count_id)
+    parts = count.to_parts(count_id)
     source = f"station/{count.station_id}"
     ids: list[str] = []
-    for first in range(0, len(events), SENT_AT_ONCE):
+    for first in range(0, len(parts), SENT_AT_ONCE):
         found = await send(
             request,
-            events[first : first + SENT_AT_ONCE],
+            parts[first : first + SENT_AT_ONCE],
             source=source,
             key=count_id,
             first_part=first,
@@ -192,19 +190,18 @@ async def _send(request: Request, count: CountFile, count_id: str) -> Response:
         if isinstance(found, Response):
             return found
         ids += found
-    told = {**tell_sent(ids, source=source), **_tell(count, count_id), "parts": len(events)}
+    told = {**tell_sent(ids, source=source), **_tell(count, count_id), "parts": len(parts)}
     return to_response(told, status=202)
 
 
-def _tell(count: CountFile, count_id: str) -> dict[str, Any]:
-    errors = count.parsed.errors
+def _tell(count: Count, count_id: str) -> dict[str, Any]:
     return {
         "count_id": count_id,
         "counted_at": count.counted_at,
         "full": count.full,
-        "units": len(count.units),
-        "refused_rows": count.parsed.refused_rows,
-        "errors": [of_row(error).to_json() for error in errors[:MAX_ROWS_TOLD]],
+        "units": count.units,
+        "refused_rows": count.read.refused_rows,
+        "errors": [of_row(error).to_json() for error in count.read.errors],
     }
 
 
@@ -232,32 +229,40 @@ async def _read(
     *,
     keep_good: bool,
     token: PreviewToken | None = None,
-) -> CountFile:
+) -> Count:
     zone = _parse_zone(query.zone)
-    parsed, rest = await read_rows(
-        request,
-        rows_in="units",
-        from_sheets=lambda sheets: parse_units(
-            sheets, station_id=station_id, zone=zone, partial=keep_good, ignore=query.ignore
+    raw = await request.body()
+    digest = sha256(raw)
+    digest.update(f"\x1f{zone}\x1f{query.full}\x1f{query.partial}\x1f{query.ignore}".encode())
+    file_digest = digest.hexdigest()
+    kept = None
+    if token is not None:
+        token.ensure_file(file_digest)
+        kept = get_gateway(request).kept_reads.take(file_digest)
+    read = kept or await read_count(
+        raw,
+        Reading(
+            station_id=station_id,
+            content_type=request.headers.get("content-type", ""),
+            zone_s=round(zone.utcoffset(None).total_seconds()),
+            partial=keep_good,
+            ignore=query.ignore,
         ),
-        from_json=lambda rows: parse_units_json(rows, station_id=station_id, partial=keep_good),
     )
-    options = validate(CountOptions, rest)
+    options = validate(CountOptions, read.rest)
     full = query.full or options.full
-    if full and (query.partial or options.partial):
+    if full and query.partial:
         raise ContractError("count_partial_and_full")
     given = options.counted_at or query.counted_at or (token.counted_at if token else None)
     counted_at = settle_moment(request, given, field="counted_at")
     if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
         raise ContractError("count_in_future", counted_at=counted_at.isoformat())
-    digest = sha256(await request.body())
-    digest.update(f"\x1f{query.zone}\x1f{full}\x1f{query.ignore}".encode())
-    return CountFile(
+    return Count(
         station_id=station_id,
         counted_at=counted_at,
         full=full,
-        file_digest=digest.hexdigest(),
-        parsed=parsed,
+        file_digest=file_digest,
+        read=read,
     )
 
 

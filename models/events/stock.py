@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from models.base import Identifier, Instant, Line, Value
 from models.events.base import EventData
@@ -36,6 +37,14 @@ class CountedUnit(Value):
     unit: Unit
     released: bool = True
     counted_as: CountedAs = CountedAs.ON_SHELF
+
+
+_UNITS: TypeAdapter[tuple[CountedUnit, ...]] = TypeAdapter(tuple[CountedUnit, ...])
+
+
+def encode_units(units: Sequence[CountedUnit]) -> bytes:
+    """Return the JSON array of counted units, as it stands in the body of an event."""
+    return _UNITS.dump_json(tuple(units), exclude_none=True)
 
 
 PART_UNITS = 500

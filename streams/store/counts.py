@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import orjson
 
 from models.errors import InvariantViolation
-from models.events.stock import CountedUnit, CountPart, Resolution
+from models.events.stock import CountedUnit, CountPart, Resolution, encode_units
 from models.figures import StockDay
 from streams.ports.counts import CountHead, CountProgress, Difference
 from streams.store.queries import load_queries
@@ -19,23 +21,6 @@ if TYPE_CHECKING:
     from streams.store.database import Connection
 
 _QUERIES = load_queries("counts")
-
-
-def columns_of(units: Sequence[CountedUnit]) -> dict[str, Any]:
-    """Lay units out as one array per column, the cheapest way into a statement."""
-    bags = [counted.unit for counted in units]
-    return {
-        "unit_ids": [bag.unit_id for bag in bags],
-        "donation_ids": [bag.donation_id for bag in bags],
-        "components": [bag.component.value for bag in bags],
-        "groups": [bag.group.value for bag in bags],
-        "volumes": [bag.volume_ml for bag in bags],
-        "collected": [bag.collected_at for bag in bags],
-        "expiries": [bag.expires_at for bag in bags],
-        "traits": [bag.traits.model_dump(mode="json", exclude_defaults=True) for bag in bags],
-        "released": [counted.released for counted in units],
-        "counted_as": [counted.counted_as.value for counted in units],
-    }
 
 
 class PgCounts:
@@ -56,7 +41,11 @@ class PgCounts:
     ) -> Mapping[str, int] | None:
         head = {**part.model_dump(), "station_id": station_id, "counted_at": counted_at}
         rows = _QUERIES.take_count(
-            self._connection, count=head, caused_by=caused_by, now=now, **columns_of(units)
+            self._connection,
+            count=head,
+            units=orjson.Fragment(encode_units(units)),
+            caused_by=caused_by,
+            now=now,
         )
         return {row["outcome"]: row["units"] async for row in rows} or None
 

@@ -84,10 +84,16 @@ CREATE TYPE judged_unit AS (
     counted_as text, outcome text, fields text[], recorded jsonb
 );
 
+-- Traits as units keep them: only what a unit has.
+CREATE FUNCTION told_traits(the_traits jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(jsonb_object_agg(t.key, t.value), '{}')
+    FROM jsonb_each(the_traits) AS t
+    WHERE t.value NOT IN ('false', '[]')
+);
+
 CREATE FUNCTION compare_count(
-    the_station text, the_counted_at timestamptz, the_unit_ids text[], the_donation_ids text[],
-    the_components text[], the_groups text[], the_volumes integer[], the_collected timestamptz[],
-    the_expiries timestamptz[], the_traits jsonb[], the_released boolean[], the_counted_as text[]
+    the_station text, the_counted_at timestamptz, the_units jsonb
 ) RETURNS SETOF judged_unit LANGUAGE sql STABLE AS $$
     SELECT
         c.unit_id, c.donation_id, c.component, c.blood_group, c.volume_ml, c.collected_at,
@@ -109,13 +115,16 @@ CREATE FUNCTION compare_count(
         END,
         coalesce(unlike.fields, '{}'),
         CASE WHEN u.unit_id IS NOT NULL THEN describe_unit(u) END
-    FROM unnest(
-        the_unit_ids, the_donation_ids, the_components, the_groups, the_volumes, the_collected,
-        the_expiries, the_traits, the_released, the_counted_as
-    ) AS c (
-        unit_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at, traits,
-        released, counted_as
-    )
+    FROM (
+        SELECT
+            x.unit_id, x.donation_id, x.component, x."group" AS blood_group, x.volume_ml,
+            x.collected_at, x.expires_at, told_traits(x.traits) AS traits, r.released, r.counted_as
+        FROM jsonb_to_recordset(the_units) AS r (unit jsonb, released boolean, counted_as text)
+        CROSS JOIN LATERAL jsonb_to_record(r.unit) AS x (
+            unit_id text, donation_id text, component text, "group" text, volume_ml integer,
+            collected_at timestamptz, expires_at timestamptz, traits jsonb
+        )
+    ) AS c
     LEFT JOIN units AS u ON u.unit_id = c.unit_id
     LEFT JOIN LATERAL (
         SELECT array_remove(ARRAY[
@@ -150,15 +159,15 @@ $$;
 -- Takes one part of a count in: unknown units enter, known ones are confirmed, what contradicts our
 -- record becomes an open difference. No rows come back for a part that was taken in before.
 CREATE FUNCTION take_count(
-    the_count jsonb, the_caused_by text, the_instant timestamptz,
-    the_unit_ids text[], the_donation_ids text[], the_components text[], the_groups text[],
-    the_volumes integer[], the_collected timestamptz[], the_expiries timestamptz[],
-    the_traits jsonb[], the_released boolean[], the_counted_as text[]
+    the_count jsonb, the_units jsonb, the_caused_by text, the_instant timestamptz
 ) RETURNS TABLE (outcome text, units bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     the_id text := the_count ->> 'count_id';
     the_station text := the_count ->> 'station_id';
+    the_unit_ids text[] := ARRAY(
+        SELECT r -> 'unit' ->> 'unit_id' FROM jsonb_array_elements(the_units) AS r
+    );
 BEGIN
     INSERT INTO reconciliations (count_id, station_id, counted_at, is_full, parts, units, begun_at)
     VALUES (
@@ -182,9 +191,7 @@ BEGIN
     RETURN QUERY
     WITH judged AS MATERIALIZED (
         SELECT * FROM compare_count(
-            the_station, (the_count ->> 'counted_at')::timestamptz, the_unit_ids, the_donation_ids,
-            the_components, the_groups, the_volumes, the_collected, the_expiries, the_traits,
-            the_released, the_counted_as
+            the_station, (the_count ->> 'counted_at')::timestamptz, the_units
         )
     ),
     fresh AS (
@@ -320,6 +327,7 @@ DROP FUNCTION finish_count;
 DROP FUNCTION find_missing;
 DROP FUNCTION take_count;
 DROP FUNCTION compare_count;
+DROP FUNCTION told_traits;
 DROP TYPE judged_unit;
 DROP FUNCTION describe_unit;
 DROP TABLE reconciliation_differences, reconciliation_parts, reconciliations;

@@ -1,8 +1,6 @@
 -- name: take_count
 SELECT outcome, units FROM take_count(
-    :count::jsonb, :caused_by::text, :now::timestamptz, :unit_ids::text[], :donation_ids::text[],
-    :components::text[], :groups::text[], :volumes::int[], :collected::timestamptz[],
-    :expiries::timestamptz[], :traits::jsonb[], :released::boolean[], :counted_as::text[]
+    :count::jsonb, :units::jsonb, :caused_by::text, :now::timestamptz
 );
 
 -- name: note_part^
@@ -31,16 +29,32 @@ UPDATE reconciliation_differences SET
 WHERE count_id = :count_id::text AND unit_id = ANY(:unit_ids::text[]) AND closed_at IS NULL;
 
 -- name: compare_count
-SELECT unit_id, outcome, released, fields, recorded FROM compare_count(
-    :station_id::text, :counted_at::timestamptz, :unit_ids::text[], :donation_ids::text[],
-    :components::text[], :groups::text[], :volumes::int[], :collected::timestamptz[],
-    :expiries::timestamptz[], :traits::jsonb[], :released::boolean[], :counted_as::text[]
-);
+-- Units by outcome, a digest of which they are, and the first of those that contradict the record.
+SELECT
+    j.outcome,
+    count(*) AS units,
+    md5(string_agg(j.unit_id, ' ' ORDER BY j.unit_id)) AS digest,
+    coalesce(
+        jsonb_agg(
+            jsonb_build_object('unit_id', j.unit_id, 'fields', j.fields, 'recorded', j.recorded)
+            ORDER BY j.unit_id
+        ) FILTER (WHERE j.nth <= :told::int AND j.outcome IN ('differs', 'moved', 'status')), '[]'
+    ) AS loud
+FROM (
+    SELECT
+        c.unit_id, c.fields, c.recorded,
+        CASE WHEN c.outcome = 'new' AND NOT c.released THEN 'new_quarantined' ELSE c.outcome END
+        AS outcome,
+        row_number() OVER (PARTITION BY c.outcome ORDER BY c.unit_id) AS nth
+    FROM compare_count(:station_id::text, :counted_at::timestamptz, :units::jsonb) AS c
+) AS j
+GROUP BY j.outcome
+ORDER BY j.outcome;
 
 -- name: find_missing
-SELECT m.unit_id, 'missing' AS outcome, describe_unit(m) AS recorded, p.request_id
+SELECT m.unit_id, describe_unit(m) AS recorded, p.request_id
 FROM find_missing(:station_id::text, :counted_at::timestamptz, :named::text[]) AS m
-LEFT JOIN promises AS p ON p.unit_id = m.unit_id AND p.status IN ('held', 'issued');
+LEFT JOIN promises AS p ON p.unit_id = m.unit_id AND p.status = 'held';
 
 -- name: find_count
 SELECT
