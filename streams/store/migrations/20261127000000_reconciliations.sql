@@ -92,68 +92,92 @@ RETURN (
     WHERE t.value NOT IN ('false', '[]')
 );
 
+-- Whether our record of a unit changed after an instant.
+CREATE FUNCTION is_changed_since(the_unit_id text, the_counted_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT 1 FROM audit AS a
+    WHERE a.subject = the_unit_id AND a.subject_kind = 'unit' AND a.at > the_counted_at
+);
+
 CREATE FUNCTION compare_count(
     the_station text, the_counted_at timestamptz, the_units jsonb
 ) RETURNS SETOF judged_unit LANGUAGE sql STABLE AS $$
-    SELECT
-        c.unit_id, c.donation_id, c.component, c.blood_group, c.volume_ml, c.collected_at,
-        c.expires_at, c.traits, c.released, c.counted_as,
-        CASE
-            WHEN u.unit_id IS NULL THEN CASE c.counted_as WHEN 'on_shelf' THEN 'new' ELSE 'gone' END
-            WHEN c.counted_as <> 'on_shelf' THEN CASE
-                WHEN NOT is_on_shelf(u.status) OR u.station_id <> the_station THEN 'gone'
-                WHEN c.counted_as = 'expired' AND u.expires_at <= the_counted_at THEN 'gone'
-                WHEN later.changed THEN 'changed_since'
-                ELSE 'status'
-            END
-            WHEN cardinality(unlike.fields) > 0 THEN 'differs'
-            WHEN is_on_shelf(u.status) AND u.station_id <> the_station THEN
-                CASE WHEN later.changed THEN 'changed_since' ELSE 'moved' END
-            WHEN NOT is_on_shelf(u.status) OR (u.status = 'quarantined') = c.released THEN
-                CASE WHEN later.changed THEN 'changed_since' ELSE 'status' END
-            ELSE 'confirmed'
-        END,
-        coalesce(unlike.fields, '{}'),
-        CASE WHEN u.unit_id IS NOT NULL THEN describe_unit(u) END
-    FROM (
-        SELECT
-            x.unit_id, x.donation_id, x.component, x."group" AS blood_group, x.volume_ml,
-            x.collected_at, x.expires_at, told_traits(x.traits) AS traits, r.released, r.counted_as
+    WITH sent AS MATERIALIZED (
+        SELECT r.released, r.counted_as, x.*
         FROM jsonb_to_recordset(the_units) AS r (unit jsonb, released boolean, counted_as text)
         CROSS JOIN LATERAL jsonb_to_record(r.unit) AS x (
             unit_id text, donation_id text, component text, "group" text, volume_ml integer,
             collected_at timestamptz, expires_at timestamptz, traits jsonb
         )
-    ) AS c
-    LEFT JOIN units AS u ON u.unit_id = c.unit_id
-    LEFT JOIN LATERAL (
-        SELECT array_remove(ARRAY[
-            CASE WHEN u.donation_id <> c.donation_id THEN 'donation_id' END,
-            CASE WHEN u.component <> c.component THEN 'component' END,
-            CASE WHEN u.blood_group <> c.blood_group THEN 'group' END,
-            CASE WHEN u.volume_ml <> c.volume_ml THEN 'volume_ml' END,
-            -- A label with a day and one with a minute say the same.
-            CASE WHEN abs(extract(epoch FROM u.collected_at - c.collected_at)) > 86400
-                THEN 'collected_at' END,
-            CASE WHEN abs(extract(epoch FROM u.expires_at - c.expires_at)) > 60
-                THEN 'expires_at' END,
-            -- A count without a column for a trait does not deny it.
-            CASE WHEN NOT u.traits @> c.traits THEN 'traits' END
-        ], NULL) AS fields
-        WHERE u.unit_id IS NOT NULL
-    ) AS unlike ON true
-    LEFT JOIN LATERAL (
-        SELECT EXISTS (
-            SELECT 1 FROM audit AS a
-            WHERE a.subject = u.unit_id AND a.subject_kind = 'unit' AND a.at > the_counted_at
-        ) AS changed
-        WHERE
-            u.unit_id IS NOT NULL
-            AND (
-                c.counted_as <> 'on_shelf' OR NOT is_on_shelf(u.status)
-                OR u.station_id <> the_station OR (u.status = 'quarantined') = c.released
-            )
-    ) AS later ON true
+    ),
+    -- Few combinations of traits stand in many units: each is put into its short form once.
+    short AS MATERIALIZED (
+        SELECT d.traits, told_traits(d.traits) AS told
+        FROM (SELECT DISTINCT traits FROM sent) AS d
+    ),
+    compared AS (
+        SELECT
+            c.*, t.told, u.unit_id IS NOT NULL AS is_known, u.station_id, u.status,
+            u.expires_at AS known_until,
+            is_on_shelf(u.status) AS is_here,
+            (
+                u.donation_id = c.donation_id AND u.component = c.component
+                AND u.blood_group = c."group" AND u.volume_ml = c.volume_ml
+                -- A label with a day and one with a minute say the same.
+                AND u.collected_at BETWEEN c.collected_at - interval '1 day'
+                AND c.collected_at + interval '1 day'
+                AND u.expires_at BETWEEN c.expires_at - interval '1 minute'
+                AND c.expires_at + interval '1 minute'
+                -- A count without a column for a trait does not deny it.
+                AND u.traits @> t.told
+            ) AS is_alike
+        FROM sent AS c
+        INNER JOIN short AS t ON t.traits = c.traits
+        LEFT JOIN units AS u ON u.unit_id = c.unit_id
+    ),
+    judged AS (
+        SELECT
+            c.*,
+            CASE
+                WHEN NOT c.is_known THEN
+                    CASE c.counted_as WHEN 'on_shelf' THEN 'new' ELSE 'gone' END
+                WHEN c.counted_as <> 'on_shelf' THEN CASE
+                    WHEN NOT c.is_here OR c.station_id <> the_station THEN 'gone'
+                    WHEN c.counted_as = 'expired' AND c.known_until <= the_counted_at THEN 'gone'
+                    WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
+                    ELSE 'status'
+                END
+                WHEN NOT c.is_alike THEN 'differs'
+                WHEN c.is_here AND c.station_id = the_station
+                    AND (c.status = 'quarantined') <> c.released THEN 'confirmed'
+                WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
+                WHEN c.is_here AND c.station_id <> the_station THEN 'moved'
+                ELSE 'status'
+            END AS outcome
+        FROM compared AS c
+    )
+    SELECT
+        j.unit_id, j.donation_id, j.component, j."group", j.volume_ml, j.collected_at,
+        j.expires_at, j.told, j.released, j.counted_as, j.outcome,
+        CASE WHEN j.outcome = 'differs' THEN (
+            SELECT array_remove(ARRAY[
+                CASE WHEN u.donation_id <> j.donation_id THEN 'donation_id' END,
+                CASE WHEN u.component <> j.component THEN 'component' END,
+                CASE WHEN u.blood_group <> j."group" THEN 'group' END,
+                CASE WHEN u.volume_ml <> j.volume_ml THEN 'volume_ml' END,
+                CASE WHEN u.collected_at NOT BETWEEN j.collected_at - interval '1 day'
+                    AND j.collected_at + interval '1 day' THEN 'collected_at' END,
+                CASE WHEN u.expires_at NOT BETWEEN j.expires_at - interval '1 minute'
+                    AND j.expires_at + interval '1 minute' THEN 'expires_at' END,
+                CASE WHEN NOT u.traits @> j.told THEN 'traits' END
+            ], NULL)
+            FROM units AS u WHERE u.unit_id = j.unit_id
+        ) ELSE '{}' END,
+        CASE WHEN j.outcome IN ('differs', 'moved', 'status') THEN (
+            SELECT describe_unit(u) FROM units AS u WHERE u.unit_id = j.unit_id
+        ) END
+    FROM judged AS j
 $$;
 
 -- Takes one part of a count in: unknown units enter, known ones are confirmed, what contradicts our
@@ -165,9 +189,7 @@ CREATE FUNCTION take_count(
 DECLARE
     the_id text := the_count ->> 'count_id';
     the_station text := the_count ->> 'station_id';
-    the_unit_ids text[] := ARRAY(
-        SELECT r -> 'unit' ->> 'unit_id' FROM jsonb_array_elements(the_units) AS r
-    );
+    the_unit_ids text[];
 BEGIN
     INSERT INTO reconciliations (count_id, station_id, counted_at, is_full, parts, units, begun_at)
     VALUES (
@@ -176,12 +198,16 @@ BEGIN
         (the_count ->> 'units')::int, the_instant
     ) ON CONFLICT DO NOTHING;
     INSERT INTO reconciliation_parts (count_id, part_no, unit_ids)
-    VALUES (
-        the_id, (the_count ->> 'part_no')::int,
-        CASE WHEN (the_count ->> 'full')::boolean THEN the_unit_ids ELSE '{}' END
-    ) ON CONFLICT DO NOTHING;
+    VALUES (the_id, (the_count ->> 'part_no')::int, '{}') ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN;
+    END IF;
+    the_unit_ids := ARRAY(
+        SELECT r.unit ->> 'unit_id' FROM jsonb_to_recordset(the_units) AS r (unit jsonb)
+    );
+    IF (the_count ->> 'full')::boolean THEN
+        UPDATE reconciliation_parts SET unit_ids = the_unit_ids
+        WHERE count_id = the_id AND part_no = (the_count ->> 'part_no')::int;
     END IF;
     UPDATE reconciliation_differences AS d
     SET resolution = 'later_count', closed_by = the_id, closed_at = the_instant
@@ -327,6 +353,7 @@ DROP FUNCTION finish_count;
 DROP FUNCTION find_missing;
 DROP FUNCTION take_count;
 DROP FUNCTION compare_count;
+DROP FUNCTION is_changed_since;
 DROP FUNCTION told_traits;
 DROP TYPE judged_unit;
 DROP FUNCTION describe_unit;
