@@ -12,6 +12,7 @@ from gateway.app import create_app
 from gateway.parts import GatewayParts
 from gateway.routes.donors import NewAnswer
 from gateway.routes.facilities import Routes
+from gateway.routes.reconciliations import Closing
 from gateway.routes.shortages import NewOffer
 from gateway.routes.stock import NewStockChange
 from models.alerts import Alert
@@ -132,6 +133,7 @@ def test_examples_of_framework_bodies_are_valid() -> None:
         (NewAnswer, examples.ANSWER),
         (NewOffer, examples.OFFER),
         (NewStockChange, examples.CHANGE),
+        (Closing, examples.CLOSING),
         (Station, examples.STATION),
         (Hospital, examples.HOSPITAL),
         (Routes, examples.ROUTES),
