@@ -155,6 +155,29 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
     assert (await units(engine))["waiting"] == "quarantined", "a count releases nothing"
 
 
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("donation_id", {"donation_id": "other"}),
+        ("component", {"component": Component.WHOLE_BLOOD}),
+        ("group", {"group": BloodGroup.O_NEG}),
+        ("volume_ml", {"volume_ml": 201}),
+        ("collected_at", {"collected_at": NOW - timedelta(days=4)}),
+        ("expires_at", {"expires_at": NOW + timedelta(hours=240, seconds=61)}),
+        ("traits", {"traits": UnitTraits(antigen_negative=("Mur",))}),
+    ],
+)
+async def test_each_field_of_a_label_is_compared(
+    engine: Engine, field: str, change: dict[str, object]
+) -> None:
+    unit = build_unit("A+", unit_id="u", traits=UnitTraits(irradiated=True))
+    await engine.feed(part_of([unit], count_id="c1"))
+    await engine.feed(part_of([unit.but(**change)], count_id="c2"))
+    assert await differences(engine) == {"u": ("differs", [field])}
+    row = await engine.one("SELECT recorded, counted FROM reconciliation_differences")
+    assert row["recorded"][field] != row["counted"][field]
+
+
 async def test_missing_is_found_once_all_parts_are_there(engine: Engine) -> None:
     shelf = [build_unit("A+", unit_id=f"u{n}") for n in range(6)]
     await engine.feed(part_of(shelf, count_id="c1"))

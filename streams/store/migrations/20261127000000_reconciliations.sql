@@ -121,17 +121,19 @@ CREATE FUNCTION compare_count(
             c.*, t.told, u.unit_id IS NOT NULL AS is_known, u.station_id, u.status,
             u.expires_at AS known_until,
             is_on_shelf(u.status) AS is_here,
-            (
-                u.donation_id = c.donation_id AND u.component = c.component
-                AND u.blood_group = c."group" AND u.volume_ml = c.volume_ml
+            CASE WHEN u.unit_id IS NOT NULL THEN array_remove(ARRAY[
+                CASE WHEN u.donation_id <> c.donation_id THEN 'donation_id' END,
+                CASE WHEN u.component <> c.component THEN 'component' END,
+                CASE WHEN u.blood_group <> c."group" THEN 'group' END,
+                CASE WHEN u.volume_ml <> c.volume_ml THEN 'volume_ml' END,
                 -- A label with a day and one with a minute say the same.
-                AND u.collected_at BETWEEN c.collected_at - interval '1 day'
-                AND c.collected_at + interval '1 day'
-                AND u.expires_at BETWEEN c.expires_at - interval '1 minute'
-                AND c.expires_at + interval '1 minute'
+                CASE WHEN u.collected_at NOT BETWEEN c.collected_at - interval '1 day'
+                    AND c.collected_at + interval '1 day' THEN 'collected_at' END,
+                CASE WHEN u.expires_at NOT BETWEEN c.expires_at - interval '1 minute'
+                    AND c.expires_at + interval '1 minute' THEN 'expires_at' END,
                 -- A count without a column for a trait does not deny it.
-                AND u.traits @> t.told
-            ) AS is_alike
+                CASE WHEN NOT u.traits @> t.told THEN 'traits' END
+            ], NULL) ELSE '{}' END AS unlike
         FROM sent AS c
         INNER JOIN short AS t ON t.traits = c.traits
         LEFT JOIN units AS u ON u.unit_id = c.unit_id
@@ -148,7 +150,7 @@ CREATE FUNCTION compare_count(
                     WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
                     ELSE 'status'
                 END
-                WHEN NOT c.is_alike THEN 'differs'
+                WHEN c.unlike <> '{}' THEN 'differs'
                 WHEN c.is_here AND c.station_id = the_station
                     AND (c.status = 'quarantined') <> c.released THEN 'confirmed'
                 WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
@@ -160,20 +162,7 @@ CREATE FUNCTION compare_count(
     SELECT
         j.unit_id, j.donation_id, j.component, j."group", j.volume_ml, j.collected_at,
         j.expires_at, j.told, j.released, j.counted_as, j.outcome,
-        CASE WHEN j.outcome = 'differs' THEN (
-            SELECT array_remove(ARRAY[
-                CASE WHEN u.donation_id <> j.donation_id THEN 'donation_id' END,
-                CASE WHEN u.component <> j.component THEN 'component' END,
-                CASE WHEN u.blood_group <> j."group" THEN 'group' END,
-                CASE WHEN u.volume_ml <> j.volume_ml THEN 'volume_ml' END,
-                CASE WHEN u.collected_at NOT BETWEEN j.collected_at - interval '1 day'
-                    AND j.collected_at + interval '1 day' THEN 'collected_at' END,
-                CASE WHEN u.expires_at NOT BETWEEN j.expires_at - interval '1 minute'
-                    AND j.expires_at + interval '1 minute' THEN 'expires_at' END,
-                CASE WHEN NOT u.traits @> j.told THEN 'traits' END
-            ], NULL)
-            FROM units AS u WHERE u.unit_id = j.unit_id
-        ) ELSE '{}' END,
+        CASE WHEN j.outcome = 'differs' THEN j.unlike ELSE '{}' END,
         CASE WHEN j.outcome IN ('differs', 'moved', 'status') THEN (
             SELECT describe_unit(u) FROM units AS u WHERE u.unit_id = j.unit_id
         ) END
