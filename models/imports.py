@@ -21,8 +21,9 @@ from models.cells import (
 from models.columns import WORDS, to_word
 from models.donors import Donor
 from models.events.stock import CountedAs, CountedUnit
+from models.grids import read_sheets
 from models.sheets import Sheet, open_csv
-from models.tables import Fields, Layout, Parsed, V, finish, read_json, read_sheets
+from models.tables import Fields, Layout, Parsed, V, finish, read_json
 
 _TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")

@@ -1,12 +1,11 @@
-"""A station's counts: previewed, and sent in parts; and the way back, a file of its units."""
+"""A station's counts: previewed, and sent in parts."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
@@ -27,7 +26,6 @@ from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier, Instant, Value
 from models.cells import BEIJING
 from models.errors import ContractError, DomainRefusal, TransientError
-from models.exports import write_csv, write_xlsx
 from streams.store.keys import KeyScope
 from streams.store.reconciling import Row
 
@@ -161,10 +159,11 @@ async def import_count(
         raise of_rows(count.read.errors, in_all=count.read.errors_in_all)
     count_id = count.to_count_id(find_idempotency_key(request))
     gateway = get_gateway(request)
-    known = await _find_taken(gateway, station_id, count_id)
-    if known is not None:
+    known = await _find_known(gateway, station_id, count_id)
+    if known is not None and known["taken_at"] is not None:
         return to_response({**_tell(count, count_id), "status": "unchanged", "count": known})
-    if token is not None:
+    # A count that broke off changes the stock by itself while its parts are taken in: it goes on.
+    if token is not None and known is None:
         plan = await make_plan(gateway.reconciling, count, told=0)
         token.ensure_plan(plan)
         if plan.is_quiet and not count.full:
@@ -205,16 +204,15 @@ def _tell(count: Count, count_id: str) -> dict[str, Any]:
     }
 
 
-async def _find_taken(gateway: Gateway, station_id: str, count_id: str) -> Row | None:
-    """Return a count that is all there already.
+async def _find_known(gateway: Gateway, station_id: str, count_id: str) -> Row | None:
+    """Return a count of which at least a part was taken in.
 
     While PostgreSQL is away nobody can tell, and the parts go out again: who reads them knows them.
     """
     try:
-        known = await gateway.reconciling.find_count(station_id, count_id)
+        return await gateway.reconciling.find_count(station_id, count_id)
     except TransientError:
         return None
-    return known if known is not None and known["taken_at"] is not None else None
 
 
 async def _ensure_station(gateway: Gateway, station_id: str) -> None:
@@ -274,40 +272,3 @@ def _parse_zone(text: str) -> timezone:
         raise ContractError("zone_invalid", found=text[:20])
     offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
     return timezone(-offset if found[1] == "-" else offset)
-
-
-@router.get(
-    "/v1/stations/{station_id}/stock/export",
-    summary="导出在库血液 · The units on the shelf as a file",
-    description="导出后原样导入，什么也不改变 · imported as it is, it changes nothing.",
-    response_class=Response,
-    responses={200: {"description": "文件 · the file"}, **documented(400, 422)},
-)
-async def export_stock(
-    station_id: Identifier,
-    request: Request,
-    principal: Holder,
-    format: Annotated[Literal["csv", "xlsx"], Query()] = "csv",  # noqa: A002 - the caller's word
-) -> Response:
-    principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
-    await _ensure_station(gateway, station_id)
-    rows = await gateway.reconciling.list_held(station_id)
-    write, kind = _FORMATS[format]
-    content = await asyncio.to_thread(write, rows)
-    name = f"{station_id}-{_stamp(gateway.clock.now())}.{format}"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type=kind, headers=headers)
-
-
-_FORMATS = {
-    "csv": (write_csv, "text/csv; charset=utf-8"),
-    "xlsx": (
-        write_xlsx,
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ),
-}
-
-
-def _stamp(now: datetime) -> str:
-    return f"{now.astimezone(BEIJING):%Y%m%d-%H%M}"

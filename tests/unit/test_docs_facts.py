@@ -26,8 +26,8 @@ from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
 from models.facilities import StationPolicy
 from models.figures import FIGURE_RULES
+from models.grids import HEAD_WITHIN
 from models.shortage_rules import SHORTAGE_RULES
-from models.tables import HEAD_WITHIN
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.ports import LANES
