@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from gateway.count_files import WORKBOOKS
 from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
@@ -65,13 +66,6 @@ def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
         raise of_validation(error.errors(include_url=False, include_input=False)) from error
 
 
-_WORKBOOKS = {
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "application/vnd.ms-excel",
-    "application/vnd.oasis.opendocument.spreadsheet",
-}
-
-
 async def read_rows(
     request: Request,
     *,
@@ -102,7 +96,7 @@ async def read_rows(
         charset = head.get_param("charset")
         text = decode_file(raw, charset=str(charset) if charset else None)
         return await asyncio.to_thread(lambda: from_sheets(open_csv(text))), {}
-    if kind in _WORKBOOKS:
+    if kind in WORKBOOKS:
         return await asyncio.to_thread(lambda: _ensure_table(from_sheets(open_workbook(raw)))), {}
     if kind == "application/json":
         rest = await read_object(request)
@@ -112,7 +106,7 @@ async def read_rows(
             raise InvalidContent("fields_invalid", [wrong])
         return await asyncio.to_thread(from_json, rows), rest
     raise ContractError(
-        "media_type_unknown", found=kind[:60], known=", ".join(["text/csv", *sorted(_WORKBOOKS)])
+        "media_type_unknown", found=kind[:60], known=", ".join(["text/csv", *sorted(WORKBOOKS)])
     )
 
 
