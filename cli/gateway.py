@@ -69,6 +69,14 @@ class GatewayClient:
             )
         return self._read(answer)
 
+    def download(self, path: str, *, params: Mapping[str, Any] | None = None) -> bytes:
+        """Return the bytes of a file; raises as `call` does."""
+        with self._translated():
+            answer = self._http.get(path, params=_given(params), headers=self._authorization())
+        if answer.status_code >= _FIRST_ERROR_STATUS:
+            self._read(answer)
+        return answer.content
+
     @contextmanager
     def stream(
         self, path: str, *, params: Mapping[str, Any] | None = None, headers: Mapping[str, str]

@@ -72,6 +72,14 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "there is no dead letter {dead_letter_id}; see `xuelian dlq list`",
     ),
     "file_unreadable": ("读不了文件 {path}：{cause}", "file {path} cannot be read: {cause}"),
+    "file_kind_unknown": (
+        "不认识文件 {path} 的后缀；可用：{known}",
+        "file {path} is of no kind that is known; there are {known}",
+    ),
+    "count_not_taken": (
+        "盘点 {count_id} 已写入日志，{wait_s} 秒内只受理 {taken} 部分：看 xuelian doctor",
+        "count {count_id} is kept; {taken} parts were taken in within {wait_s} s: see the doctor",
+    ),
     "file_not_json": ("文件 {path} 不是 JSON：{detail}", "file {path} is not JSON: {detail}"),
     "demo_unknown": (
         "没有演示 {name}；可用：{known}",

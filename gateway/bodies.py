@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
@@ -11,11 +12,13 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
+from gateway.count_files import WORKBOOKS
 from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
 from models.messages import render
-from models.tables import Parsed, decode_file
+from models.sheets import Sheet, decode_file, open_csv, open_workbook
+from models.tables import Parsed
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V", bound=Value)
@@ -67,43 +70,61 @@ async def read_rows(
     request: Request,
     *,
     rows_in: str,
-    from_csv: Callable[[str], Parsed[V]],
+    from_sheets: Callable[[Sequence[Sheet]], Parsed[V]],
     from_json: Callable[[Sequence[object]], Parsed[V]],
-) -> tuple[tuple[V, ...], dict[str, Any]]:
-    """Read an import, CSV or JSON by its content type.
+) -> tuple[Parsed[V], dict[str, Any]]:
+    """Read an import by its content type: CSV, a spreadsheet or JSON.
 
     Args:
-        request: The body is taken whole.
+        request: The body is taken whole, and read in a thread of its own.
         rows_in: Name of the array in the JSON object.
-        from_csv: Parser of the decoded file.
+        from_sheets: Parser of the sheets of a file.
         from_json: Parser of the array.
 
     Returns:
-        The rows, and what else the JSON object held.
+        The rows or what is wrong with them, and what else the JSON object held.
 
     Raises:
-        ContractError: `rows_invalid` with everything that is wrong, `media_type_unknown`,
-            `charset_unknown`, `body_not_json`.
+        ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
+            `no_table_found`, `body_not_json`.
     """
     head = Message()
     head["content-type"] = request.headers.get("content-type", "")
     kind = head.get_content_type()
+    raw = await request.body()
     if kind == "text/csv":
-        charset = str(head.get_param("charset") or "utf-8")
-        parsed, rest = from_csv(decode_file(await request.body(), charset=charset)), {}
-    elif kind == "application/json":
+        charset = head.get_param("charset")
+        text = decode_file(raw, charset=str(charset) if charset else None)
+        return await asyncio.to_thread(lambda: from_sheets(open_csv(text))), {}
+    if kind in WORKBOOKS:
+        return await asyncio.to_thread(lambda: _ensure_table(from_sheets(open_workbook(raw)))), {}
+    if kind == "application/json":
         rest = await read_object(request)
         rows = rest.pop(rows_in, None)
         if not isinstance(rows, list):
             wrong = FieldError(rows_in, "must be an array", render("fix_structure"))
             raise InvalidContent("fields_invalid", [wrong])
-        parsed = from_json(rows)
-    else:
-        known = "text/csv, application/json"
-        raise ContractError("media_type_unknown", found=kind[:60], known=known)
+        return await asyncio.to_thread(from_json, rows), rest
+    raise ContractError(
+        "media_type_unknown", found=kind[:60], known=", ".join(["text/csv", *sorted(WORKBOOKS)])
+    )
+
+
+def _ensure_table(parsed: Parsed[V]) -> Parsed[V]:
+    if parsed.left_out and [error.code for error in parsed.errors] == ["file_empty"]:
+        raise ContractError("no_table_found")
+    return parsed
+
+
+def ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:
+    """Return the rows of an import that has no error.
+
+    Raises:
+        ContractError: `rows_invalid` with everything that is wrong.
+    """
     if parsed.errors:
         raise of_rows(parsed.errors)
-    return parsed.values, rest
+    return parsed.values
 
 
 def find_traceparent(request: Request) -> str | None:

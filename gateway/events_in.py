@@ -14,10 +14,9 @@ from gateway.bodies import find_traceparent
 from gateway.headers import find_idempotency_key
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
-from gateway.submitting import Submission
+from gateway.submitting import Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
-from models.events import EventData
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -34,7 +33,7 @@ def settle_moment(request: Request, given: datetime | None, *, field: str) -> da
 
 
 async def publish(
-    request: Request, events: Sequence[EventData], *, source: str, key: str | None = None
+    request: Request, events: Sequence[Sent], *, source: str, key: str | None = None
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
@@ -45,8 +44,30 @@ async def publish(
         source: Who says so.
         key: Stands in for a missing Idempotency-Key.
     """
+    found = await send(request, events, source=source, key=find_idempotency_key(request) or key)
+    if isinstance(found, Response):
+        return found
+    return to_response(tell_sent(found, source=source), status=202)
+
+
+async def send(
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None,
+    first_part: int = 0,
+) -> list[str] | Response:
+    """Publish events; return their ids, or the problem that one of them met when it came before.
+
+    Args:
+        request: Its trace goes with the events.
+        events: One or more of one topic, in order.
+        source: Who says so.
+        key: Makes a repeat the same events; without one, equal content does.
+        first_part: Number of the first event among all of one call.
+    """
     gateway = get_gateway(request)
-    key = find_idempotency_key(request) or key
     now, traceparent = gateway.clock.now(), find_traceparent(request)
     submissions = [
         Submission(
@@ -58,7 +79,7 @@ async def publish(
             time=now,
             traceparent=traceparent,
         )
-        for part, event in enumerate(events)
+        for part, event in enumerate(events, start=first_part)
     ]
     refused = await gateway.submitter.submit_plain(submissions)
     if refused is not None:
@@ -66,6 +87,14 @@ async def publish(
         return problems.build(
             status=problems.status_of_code(code), code=code, params=refused.params
         )
-    ids = [submission.event_id for submission in submissions]
-    content = {"status": "accepted", "source": source, "event_id": ids[0], "event_ids": ids}
-    return to_response(content, status=202)
+    return [submission.event_id for submission in submissions]
+
+
+def tell_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:
+    """Return what a 202 says of events."""
+    return {
+        "status": "accepted",
+        "source": source,
+        "event_id": event_ids[0],
+        "event_ids": list(event_ids),
+    }

@@ -178,6 +178,24 @@ SCAN: Examples = {
         },
     },
 }
+CLOSING: Examples = {
+    "discarded": {
+        "summary": "两袋破损，已报废 · two bags were broken",
+        "value": {
+            "unit_ids": ["W1234-25-000017-RC", "W1234-25-000018-RC"],
+            "resolution": "discarded",
+            "reason": "破袋，见报废单 17 · broken, discard note 17",
+        },
+    },
+    "all_missing_issued": {
+        "summary": "未盘到的都已手工发出 · everything missing was issued on paper",
+        "value": {
+            "kind": "missing",
+            "resolution": "issued",
+            "reason": "停电期间手工发血 · by hand",
+        },
+    },
+}
 DONORS = _one(
     "名册 · a register",
     {

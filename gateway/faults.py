@@ -15,7 +15,6 @@ from starlette.responses import Response
 from gateway import problems
 from gateway.middleware import BodyTooLargeError
 from models.errors import ConfigurationError, ContractError, InvariantViolation, XuelianError
-from models.topics import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +51,7 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
 async def _answer_http(request: Request, error: Exception) -> Response:
     del request
     if isinstance(error, BodyTooLargeError):
-        told = ContractError("record_too_large", found=error.found, limit=MAX_MESSAGE_BYTES)
+        told = ContractError("record_too_large", found=error.found, limit=error.limit)
         return problems.to_response(told)
     if not isinstance(error, HTTPException):
         raise error

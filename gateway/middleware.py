@@ -5,6 +5,7 @@ Everything under `/v1` needs a key; a route cannot forget it. The body is counte
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -19,14 +20,20 @@ from models.errors import ContractError, XuelianError
 from models.topics import MAX_MESSAGE_BYTES
 
 PROTECTED = "/v1/"
+
+MAX_FILE_BYTES = 48_000_000
+"""A file of 100,000 units is some 10 MB of CSV and 35 MB of JSON; it leaves in parts."""
+
+_TAKES_FILES = re.compile(r"/v1/stations/[^/]+/(stock|stock/preview|donors)")
 _BEARER = b"bearer "
 
 
 class BodyTooLargeError(HTTPException):
     """The body is larger than a record may be. The framework lets an HTTPException by."""
 
-    def __init__(self, found: int) -> None:
+    def __init__(self, found: int, limit: int) -> None:
         self.found = found
+        self.limit = limit
         super().__init__(status_code=413)
 
 
@@ -91,17 +98,25 @@ def _find_key(scope: Scope) -> str:
 class Bounded:
     """Refuses a body over the limit: at once by its declared length, else while it is read."""
 
-    def __init__(self, app: ASGIApp, *, limit: int = MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit: int = MAX_MESSAGE_BYTES,
+        file_limit: int = MAX_FILE_BYTES,
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._file_limit = file_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._file_limit if _TAKES_FILES.fullmatch(scope["path"]) else self._limit
         declared = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        if declared.isdigit() and int(declared) > self._limit:
-            error = ContractError("record_too_large", found=int(declared), limit=self._limit)
+        if declared.isdigit() and int(declared) > limit:
+            error = ContractError("record_too_large", found=int(declared), limit=limit)
             await problems.to_response(error)(scope, receive, send)
             return
         read = 0
@@ -110,8 +125,8 @@ class Bounded:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self._limit:
-                raise BodyTooLargeError(read)
+            if read > limit:
+                raise BodyTooLargeError(read, limit)
             return message
 
         await self._app(scope, count, send)

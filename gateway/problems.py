@@ -52,6 +52,10 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "request_ended": 409,
     "line_already_issued": 409,
     "shortage_cleared": 409,
+    "preview_file_changed": 409,
+    "preview_stock_changed": 409,
+    "difference_not_open": 409,
+    "count_unknown": 404,
     "record_too_large": 413,
     "media_type_unknown": 415,
     "hospital_unknown": 422,
@@ -91,8 +95,10 @@ class FieldError(NamedTuple):
 class InvalidContent(ContractError):
     """Understood as a request, but its content is not valid; carries everything that is wrong."""
 
-    def __init__(self, code: str, /, fields: Sequence[FieldError]) -> None:
-        super().__init__(code, errors=len(fields))
+    def __init__(
+        self, code: str, /, fields: Sequence[FieldError], *, errors: int | None = None
+    ) -> None:
+        super().__init__(code, errors=len(fields) if errors is None else errors)
         self.fields = tuple(fields)
 
 
@@ -111,14 +117,22 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
     )
 
 
-def of_rows(errors: Sequence[RowError]) -> InvalidContent:
-    """Make an error of what is wrong with an imported file."""
-    fields = []
-    for error in errors:
-        told = render(error.code, error.params)
-        where = f"row {error.row}" + (f", {error.column}" if error.column else "")
-        fields.append(FieldError(field=where, rule=error.rule or told.en, what_to_do=told))
-    return InvalidContent("rows_invalid", fields)
+MAX_ROWS_TOLD = 500
+"""Faults of a file that are told one by one; more of them have the same few causes."""
+
+
+def of_row(error: RowError) -> FieldError:
+    """Tell one thing that is wrong with a file: sheet, row and column."""
+    told = render(error.code, error.params)
+    parts = [error.sheet, f"row {error.row}", error.column]
+    where = ", ".join(part for part in parts if part)
+    return FieldError(field=where, rule=error.rule or told.en, what_to_do=told)
+
+
+def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
+    """Make an error of what is wrong with an imported file; the first faults stand for all."""
+    fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
+    return InvalidContent("rows_invalid", fields, errors=in_all or len(errors))
 
 
 def status_of(error: XuelianError) -> int:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from gateway.accepted import Accepted
 from gateway.auth import Authenticator
+from gateway.counting import KeptReads
 from gateway.labels import LabelBooks
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
@@ -28,9 +29,12 @@ from models.errors import TransientError
 from streams.store.donation_reading import PgDonationReading
 from streams.store.donors import PgDonors
 from streams.store.feed import PgFeed
+from streams.store.figures import PgFigures
 from streams.store.keys import PgKeys
 from streams.store.reading import PgReading
+from streams.store.reconciling import PgReconciling
 from streams.store.scans import PgScans
+from streams.store.unit_of_work import PgBegin
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +57,10 @@ class Gateway:
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
         self.labels = LabelBooks(parts.settings.labels_dir)
+        self.reconciling = PgReconciling(parts.database)
+        self.figures = PgFigures(parts.database)
+        self.begin = PgBegin(parts.database)
+        self.kept_reads = KeptReads(monotonic=parts.monotonic)
         self.accepted = Accepted(monotonic=parts.monotonic)
         self.authenticator = Authenticator(
             keys=PgKeys(parts.database, parts.clock), monotonic=parts.monotonic

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -21,7 +21,6 @@ from gateway.metrics import GatewayMetrics
 from gateway.waiting import Wakes
 from models.envelope import Envelope
 from models.errors import ContractError, InvariantViolation, TransientError, XuelianError
-from models.events import EventData
 from models.topics import find_topic_of
 from streams.ports import EventPublisher
 from streams.store.reading import EventName, Fate
@@ -35,6 +34,18 @@ MOST_LOOK_S = 1.0
 refusals, and events that the tail missed."""
 
 
+class Sent(Protocol):
+    """What is asked of an event that is sent: a count's part is never made into values here."""
+
+    @property
+    def TYPE(self) -> str: ...  # noqa: N802 - as events name it
+    @property
+    def key(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    def to_body(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """An event that a caller sent.
@@ -44,7 +55,7 @@ class Submission:
         time: Not part of the body: a repeat may have another.
     """
 
-    event: EventData
+    event: Sent
     event_id: str
     source: str
     time: datetime
@@ -143,8 +154,9 @@ class Submitter:
             ContractError: `idempotency_key_reused`: the key was used before for other content.
         """
         await self.publish(submissions)
-        for submission in submissions:
-            fate = await self._find_fate(submission)
+        # Asked for at once, they are one look.
+        fates = await asyncio.gather(*map(self._find_fate, submissions))
+        for submission, fate in zip(submissions, fates, strict=True):
             judged = _judge(submission, fate)
             if isinstance(judged, Fate):
                 return judged
@@ -227,14 +239,14 @@ def _decision_of(envelope: Envelope) -> dict[str, Any]:
     return decision
 
 
-def _topic_of(event: EventData) -> str:
+def _topic_of(event: Sent) -> str:
     topic = find_topic_of(event.TYPE)
     if topic is None:
         raise InvariantViolation("event_without_topic", type=event.TYPE)
     return topic.name
 
 
-def _reader_of(event: EventData) -> str:
+def _reader_of(event: Sent) -> str:
     topic = find_topic_of(event.TYPE)
     if topic is None or not topic.readers:
         raise InvariantViolation("event_without_topic", type=event.TYPE)

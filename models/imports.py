@@ -2,75 +2,128 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timezone
+from itertools import chain
 
+from models.cells import (
+    InstantReader,
+    list_treatments,
+    read_abo,
+    read_component,
+    read_flag,
+    read_group,
+    read_names,
+    read_rhd,
+    read_status,
+    read_volume,
+)
+from models.columns import WORDS, to_word
 from models.donors import Donor
-from models.events.stock import CountedUnit
-from models.tables import CellError, Fields, Layout, Parsed, finish, read_csv, read_json
-
-_YES = frozenset({"true", "1", "yes", "y", "是"})
-_NO = frozenset({"false", "0", "no", "n", "否"})
-
-
-def _read_flag(cell: str) -> bool:
-    word = cell.lower()
-    if word in _YES or word in _NO:
-        return word in _YES
-    raise CellError("flag_invalid")
-
-
-def _read_names(cell: str) -> list[str]:
-    """Several names in one cell: parted by spaces, semicolons or `|`."""
-    return [name for name in re.split(r"[\s;；|]+", cell) if name]
-
-
-def _read_instant(cell: str) -> str:
-    if not re.search(r"(Z|[+-]\d{2}:?\d{2})$", cell, flags=re.IGNORECASE):
-        raise CellError("time_zone_missing")
-    return cell
-
+from models.events.stock import CountedAs, CountedUnit
+from models.grids import read_sheets
+from models.sheets import Sheet, open_csv
+from models.tables import Fields, Layout, Parsed, V, finish, read_json
 
 _TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
 _ATTESTED = ("released_by", "released_at")
-_UNIT_COLUMNS = (
-    "unit_id",
-    "donation_id",
-    "component",
-    "group",
-    "volume_ml",
-    "collected_at",
-    "expires_at",
-)
+_GONE = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
 
 
 def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
     def build(row: Fields) -> Fields:
-        released = {"released": row.pop("released")} if "released" in row else {}
+        counted: Fields = {
+            name: row.pop(name) for name in ("released", "counted_as") if name in row
+        }
         attested = {name: row.pop(name) for name in _ATTESTED if name in row}
         if attested:
-            released["attestation"] = attested
+            counted["attestation"] = attested
+        _apply_status(row.pop("status", None), counted)
+        _name_unit(row)
+        if "abo" in row or "rhd" in row:
+            abo, rhd = row.pop("abo", ""), row.pop("rhd", "")
+            row.setdefault("group", f"{abo}{rhd}")
         traits = {name: row.pop(name) for name in _TRAITS if name in row}
+        for trait in row.pop("treatments", ()):
+            traits.setdefault(trait, True)
         if traits:
             row["traits"] = {**row.get("traits", {}), **traits}
-        return {"unit": {"station_id": station_id, **row}, **released}
+        return {"unit": {"station_id": station_id, **row}, **counted}
 
     return build
 
 
-def _units(station_id: str) -> Layout[CountedUnit]:
+def _apply_status(status: str | None, counted: Fields) -> None:
+    """A status says whether the unit is released, or that it is gone; quarantine always wins."""
+    if status in _GONE:
+        counted["counted_as"] = status
+    elif status == "quarantined":
+        counted["released"] = False
+    elif status == "available":
+        counted.setdefault("released", True)
+
+
+def _name_unit(row: Fields) -> None:
+    """A unit without a name of its own is named by its donation and its product."""
+    product = row.pop("product_code", None)
+    if product is not None and "donation_id" in row:
+        row.setdefault("unit_id", f"{row['donation_id']}-{product}")
+
+
+def _read_product(station_id: str) -> Callable[[Fields], Fields]:
+    build = _build_unit(station_id)
+
+    def with_treatments(row: Fields) -> Fields:
+        product = row.get("component")
+        if isinstance(product, Product):
+            row["component"] = product.component
+            row["treatments"] = list_treatments(product.name)
+        return build(row)
+
+    return with_treatments
+
+
+class Product:
+    """A product as a sheet names it: its component and, in its name, what was done to it."""
+
+    __slots__ = ("component", "name")
+
+    def __init__(self, name: str, component: str) -> None:
+        self.name = name
+        self.component = component
+
+
+def _units(station_id: str, zone: timezone | None = None) -> Layout[CountedUnit]:
     return Layout(
         model=CountedUnit,
+        words=WORDS.units,
         identity="unit_id",
-        required=_UNIT_COLUMNS,
-        optional=("station_id", "released", *_ATTESTED, *_TRAITS),
+        required=(
+            ("unit_id", "product_code"),
+            "donation_id",
+            "component",
+            ("group", "abo"),
+            "volume_ml",
+            "collected_at",
+            "expires_at",
+        ),
+        optional=("rhd", "station_id", "status", "released", *_ATTESTED, *_TRAITS),
         readers={
-            **dict.fromkeys((*_TRAIT_FLAGS, "released"), _read_flag),
-            **dict.fromkeys(("antigen_negative", "hla"), _read_names),
-            **dict.fromkeys(("collected_at", "expires_at", "released_at"), _read_instant),
+            **dict.fromkeys((*_TRAIT_FLAGS, "released"), read_flag),
+            **dict.fromkeys(("antigen_negative", "hla"), read_names),
+            "component": lambda cell: Product(str(cell), read_component(cell)),
+            "group": read_group,
+            "abo": read_abo,
+            "rhd": read_rhd,
+            "volume_ml": read_volume,
+            "status": read_status,
+            "collected_at": InstantReader(zone, day_ends=False),
+            "expires_at": InstantReader(zone, day_ends=True),
+            "released_at": InstantReader(zone, day_ends=False),
         },
-        build=_build_unit(station_id),
+        build=_read_product(station_id),
+        parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
     )
 
 
@@ -88,6 +141,7 @@ def _donors(station_id: str) -> Layout[Donor]:
     instants = ("unavailable_until", "deferred_until", "consented_at")
     return Layout(
         model=Donor,
+        words=WORDS.donors,
         identity="donor_id",
         required=("donor_id", "name", "contact", "group", "sex", "born_on", "weight_kg"),
         optional=(
@@ -101,33 +155,64 @@ def _donors(station_id: str) -> Layout[Donor]:
             *instants,
         ),
         readers={
-            **dict.fromkeys(("staff", "repeat_without_reaction"), _read_flag),
-            **dict.fromkeys(instants, _read_instant),
+            **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
+            **dict.fromkeys(("lat", "lon", "weight_kg"), str),
+            "group": read_group,
+            **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
         },
         build=_build_donor(station_id),
     )
 
 
-def parse_units_csv(text: str, *, station_id: str) -> Parsed[CountedUnit]:
-    """Read counted units of one station from a CSV with a head.
+def parse_units(
+    sheets: Iterable[Sheet],
+    *,
+    station_id: str,
+    zone: timezone | None = None,
+    partial: bool = False,
+    ignore: Sequence[str] = (),
+) -> Parsed[CountedUnit]:
+    """Read counted units of one station from sheets with heads. Empty cells mean "not given".
 
     Args:
-        text: The decoded file. Empty cells mean "not given".
-        station_id: Whose count it is; a `station_id` column must agree.
+        sheets: Of one file.
+        station_id: Whose count it is; a station column must agree.
+        zone: Of times that have none; None refuses them.
+        partial: Keep the good rows beside the errors of the others.
+        ignore: Headings to pass over beside those that are always passed over.
     """
-    return finish(read_csv(text, _units(station_id)), _units(station_id), station_id)
+    layout = _units(station_id, zone)
+    words = frozenset(to_word(heading) for heading in ignore)
+    rows, left_out = read_sheets(sheets, layout, ignore=words)
+    return finish(chain.from_iterable(rows), layout, station_id, partial=partial, left_out=left_out)
 
 
-def parse_units_json(rows: Sequence[object], *, station_id: str) -> Parsed[CountedUnit]:
+def parse_units_csv(text: str, *, station_id: str) -> Parsed[CountedUnit]:
+    """Read counted units from a CSV, every time with its zone. As `parse_units`."""
+    return parse_units(open_csv(text), station_id=station_id)
+
+
+def parse_units_json(
+    rows: Sequence[object], *, station_id: str, partial: bool = False
+) -> Parsed[CountedUnit]:
     """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested."""
-    return finish(read_json(rows), _units(station_id), station_id)
+    return finish(read_json(rows), _units(station_id), station_id, partial=partial)
+
+
+def parse_donors(sheets: Iterable[Sheet], *, station_id: str) -> Parsed[Donor]:
+    """Read donors of one station from sheets with heads. As `parse_units`."""
+    return _parse(sheets, _donors(station_id), station_id)
 
 
 def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
-    """Read donors of one station from a CSV with a head. As `parse_units_csv`."""
-    return finish(read_csv(text, _donors(station_id)), _donors(station_id), station_id)
+    return parse_donors(open_csv(text), station_id=station_id)
 
 
 def parse_donors_json(rows: Sequence[object], *, station_id: str) -> Parsed[Donor]:
     """Read donors from JSON objects. As `parse_units_json`."""
     return finish(read_json(rows), _donors(station_id), station_id)
+
+
+def _parse(sheets: Iterable[Sheet], layout: Layout[V], station_id: str) -> Parsed[V]:
+    rows, left_out = read_sheets(sheets, layout)
+    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)

@@ -1,23 +1,22 @@
-"""Tables that people send: rows of a CSV or of JSON into values, or everything wrong with them.
+"""Tables that people send: rows of a sheet or of JSON into values, or everything wrong with them.
 
-Pure. A file is taken whole or not at all: with any error the values are empty. Errors name the row
-as a spreadsheet counts it (the head of a CSV is row 1; in JSON the first element is row 1) and the
-column.
+Pure. A file is taken whole or not at all, unless its sender says that the good rows may go alone.
+Errors name the sheet, the row as a spreadsheet counts it (in JSON the first element is row 1) and
+the column.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from models.base import Value
-from models.errors import ContractError
+from models.cells import Reader
+from models.columns import HeadingWords
 from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
@@ -29,7 +28,8 @@ class RowError:
     """One thing that is wrong.
 
     Attributes:
-        row: As a spreadsheet counts; 1 for the head of a CSV.
+        sheet: Its name; empty for a CSV and for JSON.
+        row: As a spreadsheet counts.
         column: Its name; empty where the row as a whole is wrong.
         code: Of the text that says what is wrong.
         rule: In the words of the rule that was broken, English; empty where the text says all.
@@ -38,16 +38,29 @@ class RowError:
     row: int
     column: str
     code: str
+    sheet: str = ""
     rule: str = ""
     params: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed(Generic[V]):
-    """Values in the order of the file, or errors in the order of their rows; never both."""
+    """What a file holds.
+
+    Attributes:
+        values: In the order of the file.
+        places: Sheet and row of each value.
+        errors: In the order of their rows. With any of them there are no values, unless the file
+            was read in part.
+        refused_rows: Rows that have an error.
+        left_out: Sheets that hold something and have no head that is known.
+    """
 
     values: tuple[V, ...] = ()
+    places: tuple[tuple[str, int], ...] = ()
     errors: tuple[RowError, ...] = ()
+    refused_rows: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,162 +68,145 @@ class Layout(Generic[V]):
     """How a row becomes a value.
 
     Attributes:
-        required: Columns that a CSV must have.
+        words: Headings of each column, and those that are passed over.
+        required: Columns that a sheet must have; of several together, any one.
+        optional: Columns that it may have.
         readers: Column to what reads its cell; columns without one are taken as text.
-        prefixes: Where a column stands in the value, if not at the top.
+        parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
+        build: Puts the fields of a row into the shape of the model.
     """
 
     model: type[V]
+    words: HeadingWords
     identity: str
-    required: tuple[str, ...]
+    required: tuple[str | tuple[str, ...], ...]
     optional: tuple[str, ...]
-    readers: Mapping[str, Callable[[str], Any]]
+    readers: Mapping[str, Reader]
     build: Callable[[Fields], Fields]
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        required = {
+            name for one in self.required for name in ((one,) if isinstance(one, str) else one)
+        }
+        return frozenset({*required, *self.optional})
 
 
-class CellError(Exception):
-    """A cell cannot be read; the code says why."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row with its fields."""
 
-    def __init__(self, code: str) -> None:
-        self.code = code
-        super().__init__(code)
-
-
-def decode_file(raw: bytes, *, charset: str) -> str:
-    """Decode a file; a byte-order mark is dropped.
-
-    Raises:
-        ContractError: `charset_unknown`: no such charset, or the bytes are not of it.
-    """
-    try:
-        return raw.decode(charset).removeprefix("\ufeff")
-    except (LookupError, UnicodeDecodeError) as error:
-        raise ContractError("charset_unknown", charset=charset[:40]) from error
+    sheet: str
+    row: int
+    fields: Fields
 
 
-Row = tuple[int, Fields] | RowError
-
-
-def read_csv(text: str, layout: Layout[Any]) -> Iterator[Row]:
-    """Yield the rows of a CSV with a head; empty cells mean "not given", empty rows nothing."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        head = [name.strip() for name in next(reader, [])]
-        wrong = list(_check_head(head, layout))
-        yield from wrong
-        if wrong:
-            return
-        for cells in reader:
-            # The line where the row ends: what an editor shows for a row without line breaks.
-            if any(cell.strip() for cell in cells):
-                yield from _read_cells(reader.line_num, head, cells, layout)
-    except csv.Error as error:
-        yield RowError(
-            row=reader.line_num,
-            column="",
-            code="csv_unreadable",
-            params={"detail": str(error)[:120]},
-        )
-
-
-def _check_head(head: Sequence[str], layout: Layout[Any]) -> Iterator[RowError]:
-    if not any(head):
-        yield RowError(row=1, column="", code="file_empty")
-        return
-    for name in layout.required:
-        if name not in head:
-            yield RowError(row=1, column=name, code="column_missing")
-    for at, name in enumerate(head):
-        if name not in {*layout.required, *layout.optional}:
-            yield RowError(row=1, column=name[:60], code="column_unknown")
-        elif name in head[:at]:
-            yield RowError(row=1, column=name, code="column_twice")
-
-
-def _read_cells(
-    row: int, head: Sequence[str], cells: Sequence[str], layout: Layout[Any]
-) -> Iterator[Row]:
-    if len(cells) != len(head):
-        code = "row_too_long" if len(cells) > len(head) else "row_too_short"
-        yield RowError(row=row, column="", code=code)
-        return
-    fields: Fields = {}
-    wrong: list[RowError] = []
-    for name, raw in zip(head, cells, strict=True):
-        cell = raw.strip()
-        if not cell:
-            continue
-        try:
-            fields[name] = layout.readers.get(name, str)(cell)
-        except CellError as error:
-            wrong.append(RowError(row=row, column=name, code=error.code))
-    if not wrong:
-        yield row, fields
-        return
-    yield from wrong
-    # The other cells of the row are checked as well: everything wrong is told at once.
-    known = {error.column for error in wrong}
-    yield from (error for error in _validate(row, fields, layout)[1] if error.column not in known)
+Row = Line | RowError
 
 
 def read_json(rows: Sequence[object]) -> Iterator[Row]:
     """Yield JSON objects as rows."""
-    if not rows:
-        yield RowError(row=1, column="", code="file_empty")
     for row, fields in enumerate(rows, start=1):
         if isinstance(fields, dict):
-            yield row, dict(fields)
+            yield Line("", row, dict(fields))
         else:
             yield RowError(row=row, column="", code="fix_structure")
 
 
-def finish(rows: Iterator[Row], layout: Layout[V], station_id: str) -> Parsed[V]:
-    """Make values of the rows of one station, or collect every error."""
-    values: list[V] = []
-    errors: list[RowError] = []
-    seen: dict[str, int] = {}
-    for found in rows:
+class _Collecting(Generic[V]):
+    """Values and errors of one file, row by row."""
+
+    def __init__(self, layout: Layout[V], station_id: str) -> None:
+        self._layout = layout
+        self._station_id = station_id
+        self._seen: dict[str, tuple[str, int]] = {}
+        self.values: list[V] = []
+        self.places: list[tuple[str, int]] = []
+        self.errors: list[RowError] = []
+
+    def add(self, found: Row) -> None:
         if isinstance(found, RowError):
-            errors.append(found)
-            continue
-        row, fields = found
-        if fields.get("station_id", station_id) != station_id:
-            errors.append(
-                RowError(
-                    row=row,
-                    column="station_id",
-                    code="facility_not_yours",
-                    params={"facility_id": str(fields["station_id"])[:64]},
-                )
-            )
-            continue
-        identity = str(fields.get(layout.identity, ""))
-        if identity and identity in seen:
-            errors.append(
-                RowError(
-                    row=row,
-                    column=layout.identity,
-                    code="id_twice",
-                    params={"row": seen[identity]},
-                )
-            )
-        seen.setdefault(identity, row)
-        value, wrong = _validate(row, fields, layout)
-        errors += wrong
-        if value is not None:
-            values.append(value)
-    if not values and not errors:
-        errors.append(RowError(row=1, column="", code="file_empty"))
-    return Parsed(errors=tuple(errors)) if errors else Parsed(values=tuple(values))
+            self.errors.append(found)
+            return
+        station = found.fields.get("station_id", self._station_id)
+        if station != self._station_id:
+            params = {"facility_id": str(station)[:64]}
+            self._refuse(found, "station_id", "facility_not_yours", params)
+            return
+        value, wrong = validate_row(found.sheet, found.row, found.fields, self._layout)
+        first = self._remember(found, value)
+        if first is not None:
+            told: dict[str, str | int] = {"row": first[1]}
+            self._refuse(found, self._layout.identity, "id_twice", told)
+        self.errors += wrong
+        if value is not None and first is None:
+            self.values.append(value)
+            self.places.append((found.sheet, found.row))
+
+    def _remember(self, found: Line, value: V | None) -> tuple[str, int] | None:
+        """Return where the same identity stood before."""
+        identity = str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
+        if not identity:
+            return None
+        place = (found.sheet, found.row)
+        first = self._seen.setdefault(identity, place)
+        return None if first is place else first
+
+    def _refuse(self, found: Line, column: str, code: str, params: Mapping[str, str | int]) -> None:
+        self.errors.append(
+            RowError(sheet=found.sheet, row=found.row, column=column, code=code, params=params)
+        )
 
 
-def _validate(row: int, fields: Fields, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
+def _identity_of(value: Value | None) -> str:
+    unit = getattr(value, "unit", None)
+    return str(unit.unit_id) if unit is not None else ""
+
+
+def finish(
+    rows: Iterable[Row],
+    layout: Layout[V],
+    station_id: str,
+    *,
+    partial: bool = False,
+    left_out: tuple[str, ...] = (),
+) -> Parsed[V]:
+    """Make values of the rows of one station, or collect every error.
+
+    Args:
+        rows: Of all sheets.
+        layout: How a row becomes a value.
+        station_id: Whose rows they must be.
+        partial: Keep the good rows beside the errors of the others.
+        left_out: Sheets that were not read.
+    """
+    collecting = _Collecting(layout, station_id)
+    for found in rows:
+        collecting.add(found)
+    errors = collecting.errors
+    if not collecting.values and not errors:
+        errors = [RowError(row=1, column="", code="file_empty")]
+    keep = partial or not errors
+    return Parsed(
+        values=tuple(collecting.values) if keep else (),
+        places=tuple(collecting.places) if keep else (),
+        errors=tuple(errors),
+        refused_rows=len({(error.sheet, error.row) for error in errors}),
+        left_out=left_out,
+    )
+
+
+def validate_row(
+    sheet: str, row: int, fields: Fields, layout: Layout[V]
+) -> tuple[V | None, tuple[RowError, ...]]:
     try:
         return layout.model.model_validate(layout.build(dict(fields))), ()
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return None, tuple(
             RowError(
+                sheet=sheet,
                 row=row,
                 column=_column_of(detail["loc"], detail["msg"], layout),
                 code=fix_of(detail["type"]),
@@ -225,6 +221,5 @@ def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> s
     names = [part for part in loc if isinstance(part, str)]
     if names and names[-1] not in {"unit", "traits", "location", "attestation"}:
         return names[-1]
-    known = (*layout.required, *layout.optional)
     blamed = re.search(r"Value error, (\w+)", message)
-    return blamed[1] if blamed and blamed[1] in known else ""
+    return blamed[1] if blamed and blamed[1] in layout.columns else ""

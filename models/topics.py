@@ -100,6 +100,7 @@ TOPICS: tuple[Topic, ...] = (
             "blood.donation.tested.v1",
             "blood.donation.split.v1",
             "blood.donation.recalled.v1",
+            "blood.stock.differences-closed.v1",
         ),
     ),
     Topic(

@@ -63,6 +63,7 @@ _AGENTS = {
         TopicName.OFFERS: offers.register,
     },
 }
+_PERIODIC = (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION, TimerKind.STOCK_DAY)
 _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 
 

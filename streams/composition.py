@@ -25,6 +25,7 @@ from streams.services.sealing import fire_seal
 from streams.services.shortages import ShortageService
 from streams.services.splitting import Splitting
 from streams.services.stock import StockService
+from streams.services.stock_days import StockDayService
 from streams.services.timers import ExpiryService, TimerService
 from streams.services.transfers import Transfers
 from streams.store.database import Database
@@ -101,6 +102,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
                 TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
+                TimerKind.STOCK_DAY: StockDayService(directories=directory).fire,
             },
         ),
     )

@@ -13,7 +13,7 @@ from cli.output import JsonOption, Output, add_rows, build_table, show, show_ins
 alert = typer.Typer(no_args_is_help=True, help="灾害警报 · Disaster alerts: send.")
 events = typer.Typer(no_args_is_help=True, help="事件流 · The event feed: tail.")
 
-_COLOURS = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "green": "green"}
+COLOURS = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "green": "green"}
 
 
 @alert.command()
@@ -81,7 +81,7 @@ def shortages(
     )  # fmt: skip
     rows = [
         [
-            Text(f"● {one['level']}", style=_COLOURS.get(one["level"], "")),
+            Text(f"● {one['level']}", style=COLOURS.get(one["level"], "")),
             one["station_id"],
             one["component"],
             one["group"],

@@ -1,16 +1,20 @@
-"""`xuelian stock`: a station's units through the gateway: import, change, show."""
+"""`xuelian stock`: a station's units through the gateway: import, change, show, reconcile."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.commands import reconcile
+from cli.commands.news import COLOURS
+from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table, show_instant
 
-app = typer.Typer(no_args_is_help=True, help="库存 · Stock: import, change, show.")
+app = typer.Typer(no_args_is_help=True, help="库存 · Stock: import, change, show, reconcile.")
+app.add_typer(reconcile.app, name="reconcile")
 
 StationArgument = Annotated[str, typer.Argument(help="血站 · station", show_default=False)]
 
@@ -23,49 +27,101 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            help=".csv 或 .json · the count", show_default=False, exists=True, dir_okay=False
+            help=".csv .xlsx .xls .ods .json", show_default=False, exists=True, dir_okay=False
         ),
     ],
     *,
-    charset: Annotated[str, typer.Option(help="CSV 的编码，如 gb18030 · of a CSV")] = "utf-8",
     released_by: Annotated[
         str | None, typer.Option(help="已放行的血由谁放行 · who released what is released")
     ] = None,
     released_at: Annotated[
         str | None, typer.Option(help="何时，带时区 · when, with its zone")
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="只预览，不导入 · only preview")
+    ] = False,
+    full: Annotated[
+        bool,
+        typer.Option("--full", help="全库盘点：没列出的即未盘到 · what is not named is missing"),
+    ] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="跳过有错的行 · leave out rows with errors")
+    ] = False,
+    zone: Annotated[str, typer.Option(help="没写时区的时间 · of times without one")] = "+08:00",
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="跳过这一列，可多次 · pass over a column")
+    ] = None,
+    charset: Annotated[
+        str, typer.Option(help="CSV 的编码 · of a CSV", show_default="自动 · found out")
+    ] = "",
+    counted_at: Annotated[
+        str, typer.Option(help="何时盘点 · when", show_default="文件的时间 · the file's time")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="不再询问 · do not ask")] = False,
+    wait: Annotated[float, typer.Option(min=1, help="等受理的秒数 · seconds to wait")] = 120.0,
     as_json: JsonOption = False,
 ) -> None:
-    """导入一次盘点；有任何错误就一行也不导入 · Import a count, whole or not at all.
+    """预览并导入一次盘点；有错误就一行也不导入 · Preview and import a count, whole or not at all.
 
-    CSV 列 · columns: unit_id, donation_id, component, group, volume_ml, collected_at, expires_at,
-    和可选的 · and optionally: released, released_by, released_at, leukoreduced, irradiated, …
+    列名中英文均可，次序不限：血袋号或产品码、献血码、品种、血型（或 ABO 与 RhD）、规格、采血日期、
+    失效日期；可有状态、放行、去白细胞、辐照等。
+    Columns in either language and any order; docs/imports.md lists them.
+
+    中断后再运行一次即续传 · After a break run it again: it goes on.
 
     例 · Examples:
-      xuelian stock import shigatse stock.csv
-      xuelian stock import nagqu count.json
+      xuelian stock import shigatse 库存.xlsx --preview
+      xuelian stock import shigatse stock.csv --full
+      xuelian stock import nagqu count.json --yes --json
+    """
+    from cli.counts import CountFile, import_count  # noqa: PLC0415 - heavy imports stand here
+    from cli.reports import print_count  # noqa: PLC0415 - the same
+
+    count = CountFile(
+        station=station,
+        path=file,
+        full=full,
+        partial=partial,
+        zone=zone,
+        ignore=tuple(ignore or ()),
+        charset=charset,
+        counted_at=counted_at,
+    )
+    out = Output(as_json=as_json)
+    done = import_count(count, out=out, preview_only=preview, yes=yes, wait_s=wait)
+    out.document(done)
+    if done["status"] == "imported":
+        print_count(out, done)
+    if not done["preview"]["applicable"]:
+        out.say("[red]✗[/] 没有导入任何一行 · nothing was imported")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def export(
+    station: StationArgument,
+    file: Annotated[Path, typer.Argument(help="写到 .csv 或 .xlsx · where to", show_default=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """导出在库血液；原样导入则什么也不改变 · Write the units on the shelf to a file.
+
+    例 · Examples:
+      xuelian stock export shigatse 库存.xlsx
+      xuelian stock export shigatse stock.csv
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
-    kind = "application/json" if file.suffix == ".json" else f"text/csv; charset={charset}"
+    kind = file.suffix.lower().removeprefix(".")
+    if kind not in {"csv", "xlsx"}:
+        raise typer.BadParameter("须为 .csv 或 .xlsx · .csv or .xlsx", param_hint="FILE")
+    with GatewayClient(load_settings(), wait_s=60) as gateway:
+        content = gateway.download(f"/v1/stations/{station}/stock/export", params={"format": kind})
+    file.write_bytes(content)
     out = Output(as_json=as_json)
-    with (
-        GatewayClient(load_settings(), wait_s=30) as gateway,
-        out.progress("导入 · importing"),
-    ):
-        answer = gateway.call(
-            "POST",
-            f"/v1/stations/{station}/stock",
-            params={"released_by": released_by, "released_at": released_at},
-            content=file.read_bytes(),
-            headers={"Content-Type": kind},
-        )
-    out.document(answer)
-    if not as_json:
-        out.say(
-            f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: xuelian stock show {station}"
-        )
+    out.document({"station_id": station, "file": str(file), "bytes": len(content)})
+    out.say(f"[green]✓[/] {file}")
 
 
 @app.command()
@@ -123,7 +179,7 @@ def change(
 
 @app.command()
 def show(station: StationArgument, *, as_json: JsonOption = False) -> None:
-    """按成分与血型显示库存 · Show units by component and group.
+    """按成分与血型显示库存和可供天数 · Show units and days of supply by component and group.
 
     例 · Example:
       xuelian stock show shigatse
@@ -140,25 +196,56 @@ def show(station: StationArgument, *, as_json: JsonOption = False) -> None:
 
 
 def _print_stock(out: Output, answer: Mapping[str, Any]) -> None:
+    from cli.reports import print_alarms  # noqa: PLC0415 - heavy imports stand in the commands
+
     rows = answer["stock"]
     title = f"{answer['station_id']} 库存 · stock  {show_instant(answer['as_of'])}"
-    if not rows:
+    if rows:
+        _print_counts(out, title, rows)
+    else:
         out.say(f"{title}：没有 · none")
-        return
+    _print_supply(out, answer["supply"])
+    print_alarms(out, answer["open_differences"])
+
+
+def _print_counts(out: Output, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     heads: list[str | tuple[str, dict[str, Any]]] = ["成分 · component", "状态 · status"]
     heads += [(group, {"justify": "right"}) for group in _GROUPS]
-    heads += [("天 · days", {"justify": "right"})]
     units = {(row["component"], row["status"], row["group"]): row["units"] for row in rows}
     kinds = sorted({(component, status) for component, status, _ in units})
-    days = answer.get("days_of_supply", {})
-    table = build_table(title, heads)
     lines = [
-        [
-            component,
-            status,
-            *(units.get((component, status, group), "") for group in _GROUPS),
-            days.get(component) if status == "available" else None,
-        ]
+        [component, status, *(units.get((component, status, group), "") for group in _GROUPS)]
         for component, status in kinds
     ]
-    out.table(add_rows(table, lines))
+    out.table(add_rows(build_table(title, heads), lines))
+
+
+def _print_supply(out: Output, places: Sequence[Mapping[str, Any]]) -> None:
+    """Days of supply per component and group, in the colour of their level."""
+    from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
+
+    found = {(one["component"], one["group"]): one for one in places}
+    burning = sorted({one["component"] for one in places if one["burn_per_d"] or one["uncovered"]})
+    if not burning:
+        return
+    heads: list[str | tuple[str, dict[str, Any]]] = ["成分 · component"]
+    heads += [(group, {"justify": "right"}) for group in _GROUPS]
+    table = build_table("可供天数（颜色为等级） · days of supply, coloured by level", heads)
+    for component in burning:
+        cells = [component]
+        cells += [_show_days(found.get((component, group))) for group in _GROUPS]
+        colours = [found.get((component, group), {}).get("level", "green") for group in _GROUPS]
+        table.add_row(
+            cells[0],
+            *(
+                Text(cell, style=COLOURS[colour])
+                for cell, colour in zip(cells[1:], colours, strict=True)
+            ),
+        )
+    out.table(table)
+
+
+def _show_days(place: Mapping[str, Any] | None) -> str:
+    if place is None or place["days_of_supply"] is None:
+        return "–"
+    return f"{place['days_of_supply']:.1f}"

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
-from gateway.bodies import read_rows, validate
+from gateway.bodies import ensure_whole, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
@@ -27,7 +27,7 @@ from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.events.donors import CallOutAnswered
-from models.imports import parse_donors_csv, parse_donors_json
+from models.imports import parse_donors, parse_donors_json
 from models.messages import render
 from streams.store.keys import KeyScope
 
@@ -94,12 +94,13 @@ class CallQuery(Value):
 async def import_donors(station_id: Identifier, request: Request, principal: Station) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    donors, rest = await read_rows(
+    parsed, rest = await read_rows(
         request,
         rows_in="donors",
-        from_csv=lambda text: parse_donors_csv(text, station_id=station_id),
+        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id),
         from_json=lambda rows: parse_donors_json(rows, station_id=station_id),
     )
+    donors = ensure_whole(parsed)
     validate(Nothing, rest)
     if station_id not in (await gateway.directories.refresh()).stations:
         raise DomainRefusal("station_unknown", station_id=station_id)

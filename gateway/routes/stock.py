@@ -1,4 +1,4 @@
-"""A station's stock: what it holds, counts of it, and what happens to single units."""
+"""A station's stock: what it holds, how long that lasts, and what happens to single units."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
-from gateway.bodies import read_rows, validate
-from gateway.documents import file_body
+from gateway.bodies import validate
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
-from gateway.examples import CHANGE, STOCK, STOCK_CSV
+from gateway.examples import CHANGE
 from gateway.rendering import to_response
-from gateway.runtime import get_gateway
+from gateway.routes.reconciliations import tell_open
+from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
-from models.events.stock import Attestation, StockChange, StockChanged, StockCounted
+from models.events.stock import StockChange, StockChanged
 from models.facilities import Station
-from models.imports import parse_units_csv, parse_units_json
+from streams.services.places import measure_places
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["stock"])
@@ -32,40 +32,6 @@ Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.DISPATCHER))
 ]
-
-PART_UNITS = 500
-"""Units in one event at most, as the event itself bounds it."""
-
-_STOCK_SCHEMA = {
-    "type": "object",
-    "required": ["units"],
-    "properties": {
-        "counted_at": {"type": "string", "format": "date-time"},
-        "released_by": {"type": "string"},
-        "released_at": {"type": "string", "format": "date-time"},
-        "units": {"type": "array", "items": {"type": "object"}},
-    },
-}
-
-
-class CountHead(Value):
-    """What a count says of all its units.
-
-    Attributes:
-        released_by: Who released those that are counted as released; goes with `released_at`.
-    """
-
-    counted_at: Instant | None = None
-    released_by: Line | None = None
-    released_at: Instant | None = None
-
-    @property
-    def attestation(self) -> Attestation | None:
-        if self.released_by is None and self.released_at is None:
-            return None
-        return validate(
-            Attestation, {"released_by": self.released_by, "released_at": self.released_at}
-        )
 
 
 class NewStockChange(Value):
@@ -91,8 +57,9 @@ class NewStockChange(Value):
     "/v1/stations/{station_id}/stock",
     summary="血站库存 · A station's stock",
     description=(
-        "按成分、血型、状态计数；申报了日用量的成分给出可用天数 · counted by component, group and "
-        "status; days of supply where the station declared its daily demand."
+        "按成分、血型、状态计数；每种成分和血型给出可供天数和等级；有未处理的盘点差异时一并给出 · "
+        "counted by component, group and status; days of supply and level per component and "
+        "group; differences that counts left open."
     ),
     response_class=Response,
     responses=documented(400, 422),
@@ -119,51 +86,10 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
                 for row in rows
             ],
             "days_of_supply": _tell_days(station, rows),
+            "supply": await _tell_supply(gateway, station),
+            **await tell_open(gateway, station_id),
         }
     )
-
-
-@router.post(
-    "/v1/stations/{station_id}/stock",
-    summary="导入盘点 · Import a count",
-    description=(
-        "CSV 或 JSON。有任何错误就一行也不导入，并列出全部错误。CSV 的盘点时间写在 `counted_at` "
-        "参数里。已放行的血必须写明谁在何时放行：`released_by`、`released_at`，整批或逐行；"
-        "`released=false` 的进入隔离，由检验结果放行。\n\n"
-        "With any error nothing is imported and everything wrong is listed. For CSV `counted_at` "
-        "is a query parameter. Units that are released already need `released_by` and "
-        "`released_at`, for the whole count or in their row; `released=false` puts a unit into "
-        "quarantine, which its test results end."
-    ),
-    response_class=Response,
-    responses={202: {"description": "已受理 · accepted"}, **documented(400, 413, 415, 422)},
-    openapi_extra={
-        "requestBody": file_body(
-            csv_example=STOCK_CSV, json_schema=_STOCK_SCHEMA, json_examples=STOCK
-        )
-    },
-)
-async def import_stock(
-    station_id: Identifier,
-    request: Request,
-    principal: Holder,
-    asked: Annotated[CountHead, Query()],
-) -> Response:
-    principal.ensure_speaks_for(station_id)
-    units, rest = await read_rows(
-        request,
-        rows_in="units",
-        from_csv=lambda text: parse_units_csv(text, station_id=station_id),
-        from_json=lambda rows: parse_units_json(rows, station_id=station_id),
-    )
-    head = validate(CountHead, {**dict(asked), **rest})
-    moment = settle_moment(request, head.counted_at, field="counted_at")
-    common = {"station_id": station_id, "counted_at": moment, "attestation": head.attestation}
-    events = [
-        validate(StockCounted, {**common, "units": units[first : first + PART_UNITS]})
-        for first in range(0, len(units), PART_UNITS)
-    ]
-    return await publish(request, events, source=f"station/{station_id}")
 
 
 @router.post(
@@ -215,6 +141,26 @@ async def change_at_hospital(
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=hospital.station_id)
     return await publish(request, [event], source=f"hospital/{hospital_id}")
+
+
+async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
+    """Days of supply and colour of every place where blood is, was or should be."""
+    async with gateway.begin() as work:
+        measured = await measure_places(work.supply, station, now=gateway.clock.now())
+    return [
+        {
+            "component": count.component,
+            "group": count.group,
+            "available": count.available,
+            "uncovered": count.uncovered,
+            "burn_per_d": round(found.burn_per_d, 3),
+            "days_of_supply": None
+            if found.days_of_supply is None
+            else round(found.days_of_supply, 2),
+            "level": found.level,
+        }
+        for count, found in measured
+    ]
 
 
 def _tell_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:

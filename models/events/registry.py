@@ -25,6 +25,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         donations.DonationSplit,
         donations.DonationRecalled,
         donations.RecallNotified,
+        stock.DifferencesClosed,
         alerts.AlertReceived,
         alerts.ActivationOpened,
         alerts.ActivationRevised,

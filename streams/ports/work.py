@@ -17,6 +17,7 @@ from models.audit import ChainHead
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
+from streams.ports.counts import CountStore
 from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
 from streams.ports.stock import StockStore
@@ -42,6 +43,7 @@ class TimerKind(StrEnum):
     NO_SHOW = "no_show"
     FEED_RETENTION = "feed_retention"
     AUDIT_SEAL = "audit_seal"
+    STOCK_DAY = "stock_day"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +152,8 @@ class UnitOfWork(Protocol):
     def stock(self) -> StockStore: ...
     @property
     def donations(self) -> DonationStore: ...
+    @property
+    def counts(self) -> CountStore: ...
     @property
     def supply(self) -> SupplyStore: ...
     @property

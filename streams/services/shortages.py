@@ -6,29 +6,16 @@ overlap. What is assessed is what PostgreSQL holds, not what an event said.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from models.components import Component
 from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDeclared
-from models.facilities import Station
-from models.groups import BloodGroup
-from models.shortage_rules import shortage_rules
 from models.shortages import Shortage
-from streams.matching.shortage import (
-    CellCount,
-    ShortageChange,
-    ShortageStep,
-    decide_shortage,
-    find_wanted_group,
-)
+from streams.matching.shortage import ShortageChange, ShortageStep, decide_shortage
 from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
 from streams.services.assessments import tell_station
 from streams.services.call_outs import CallOuts
+from streams.services.places import count_places
 from streams.services.stations import get_own_station
-
-Place = tuple[Component, BloodGroup]
 
 _EVENTS = {
     ShortageStep.DECLARED: ShortageDeclared,
@@ -58,7 +45,7 @@ class ShortageService:
         shortages = await work.supply.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
-        for count in await self._count(work, station, current, now):
+        for count in await count_places(work.supply, station, also=current, now=now):
             before = current.get((count.component, count.group))
             change = decide_shortage(count, station=station, current=before, now=now)
             if change is not None:
@@ -72,45 +59,6 @@ class ShortageService:
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
         await self.assess(work, tell_station(timer), caused_by=timer.timer_id, now=now)
-
-    async def _count(
-        self,
-        work: UnitOfWork,
-        station: Station,
-        current: Mapping[Place, Shortage],
-        now: datetime,
-    ) -> list[CellCount]:
-        """Count every place where there is, was or should be blood, in a fixed order."""
-        since = now - timedelta(days=shortage_rules().burn.window_d)
-        found = await work.supply.count_cells(station.station_id, since=since, now=now)
-        stock = {(count.component, count.group): count for count in found}
-        uncovered = await self._count_uncovered(work, station)
-        past = await work.supply.count_shortages(station.station_id)
-        usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
-        return [
-            CellCount(
-                component=component,
-                group=group,
-                available=stock[component, group].available if (component, group) in stock else 0,
-                promised=stock[component, group].promised if (component, group) in stock else 0,
-                uncovered=uncovered[component, group],
-                past_shortages=past.get((component, group), 0),
-            )
-            for component, group in sorted({*usual, *stock, *uncovered, *current})
-        ]
-
-    @staticmethod
-    async def _count_uncovered(work: UnitOfWork, station: Station) -> Counter[Place]:
-        counted: Counter[Place] = Counter()
-        for uncovered in await work.supply.list_uncovered(station.station_id):
-            request = uncovered.request
-            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-            group = find_wanted_group(
-                line.component, request.patient, request.priority, station.policy
-            )
-            if group is not None:
-                counted[line.component, group] += uncovered.units
-        return counted
 
 
 async def _write(

@@ -11,6 +11,7 @@ from models.errors import InvariantViolation
 from models.topics import find_topic_of
 from streams.ports import LANES, Outgoing, Timer, Transition
 from streams.store.audit import SYSTEM, AuditLine, PgAuditSeals, audit_line
+from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
 from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
 from streams.store.outbox import LOCK_SPACE
@@ -42,6 +43,7 @@ class PgUnitOfWork:
         self.inbox = PgInbox(connection, self._lanes)
         self.requests = PgRequests(connection, self._record)
         self.stock = PgStock(connection, self._record)
+        self.counts = PgCounts(connection)
         self.donations = PgDonations(connection)
         self.supply = PgSupply(connection, self._record)
         self.timers = PgTimers(connection)

@@ -13,6 +13,7 @@ from gateway.parts import GatewayParts
 from gateway.routes.donations import NewRecall, NewResults, NewSplit
 from gateway.routes.donors import NewAnswer
 from gateway.routes.facilities import Routes
+from gateway.routes.reconciliations import Closing
 from gateway.routes.scans import NewScan
 from gateway.routes.shortages import NewOffer
 from gateway.routes.stock import NewStockChange
@@ -138,6 +139,7 @@ def test_examples_of_framework_bodies_are_valid() -> None:
         (NewSplit, examples.SPLIT),
         (NewRecall, examples.RECALL),
         (NewScan, examples.SCAN),
+        (Closing, examples.CLOSING),
         (Station, examples.STATION),
         (Hospital, examples.HOSPITAL),
         (Routes, examples.ROUTES),

@@ -83,7 +83,7 @@ async def test_stock_is_imported_and_a_request_decided(system: System, tmp_path:
     head = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,released,"
     head += "released_by,released_at"
     file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
-    assert (await system.xuelian("stock", "import", "shigatse", file)).exit_code == 0
+    assert (await system.xuelian("stock", "import", "shigatse", file, "--yes")).exit_code == 0
     await wait_for_units(system, 3)
 
     asked = await system.xuelian(

@@ -82,7 +82,7 @@ async def test_a_large_count_goes_out_in_parts(world: RunningGateway) -> None:
 async def test_csv_is_imported_whole_or_not_at_all(world: RunningGateway) -> None:
     head = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,released"
     good = "c1,d1,red_cells,O+,200,2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00,no"
-    bad = "c2,d2,red_cells,Q+,0,2025-01-02T09:00:00,2025-02-05T23:59:59+08:00,perhaps"
+    bad = "c2,d2,red_cells,Q+,0,2025-13-02T09:00:00,2025-02-05T23:59:59+08:00,perhaps"
     client = world.client("station")
     headers = {"Content-Type": "text/csv; charset=utf-8"}
     path = "/v1/stations/shigatse/stock"

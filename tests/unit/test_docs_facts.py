@@ -15,15 +15,20 @@ from fastapi.routing import APIRoute
 
 import gateway.routes
 from cli import supervision
-from gateway import auth, submitting
+from gateway import auth, count_files, middleware, submitting
 from models import requests
+from models.cells import ML_PER_UNIT
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
+from models.events.stock import PART_UNITS
+from models.figures import FIGURE_RULES
+from models.grids import HEAD_WITHIN
+from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.ports import LANES
-from streams.services import deciding
+from streams.services import deciding, stock_days
 from streams.settings import Settings
 from streams.store.intake import PUBLISHED_BODY_BYTES
 from streams.wire.admin import plan_topics
@@ -142,6 +147,25 @@ def test_partitions_and_retention_are_as_told() -> None:
             deciding.REQUEST_GRACE_S,
             3600,
         ),
+        ("imports.md", "48 MB at most", middleware.MAX_FILE_BYTES, 48_000_000),
+        ("imports.md", "first part (500 units)", PART_UNITS, 500),
+        ("imports.md", "within the first ten rows", HEAD_WITHIN, 10),
+        ("imports.md", "the 200 ml of whole blood", ML_PER_UNIT, 200),
+        ("imports.md", "over 250,000 bytes", count_files.APART_BYTES, 250_000),
+        ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),
+        (
+            "figures.md",
+            "burn rate × 3 days",
+            FIGURE_RULES.safe_stock.least_days_of_supply,
+            3,
+        ),
+        (
+            "figures.md",
+            "at least 1 unit is expected",
+            FIGURE_RULES.safe_stock_expected.least_units,
+            1,
+        ),
+        ("figures.md", "in the last 7 days", shortage_rules.packaged.burn.window_d, 7),
     ],
 )
 def test_a_figure_is_that_of_the_code(

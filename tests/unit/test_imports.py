@@ -16,7 +16,7 @@ from models.imports import (
 )
 from models.messages import list_texts
 from models.messages.fixes import fix_of
-from models.tables import decode_file
+from models.sheets import decode_file
 
 HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
 ROW = "u1,d1,red_cells,O+,200,2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00"

@@ -1,0 +1,303 @@
+"""`python -m bench.imports`: a CSV of 100,000 units through gateway, Kafka and worker.
+
+Measures preview, sending and taking in on one running system, beside the floor: COPY of the same
+rows into an empty table of the same schema. Then the same file with one bad row at its end, which
+must change nothing. Prints, writes `build/imports/result.json`; exit 1 on a missed goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench.replay import clone_database
+from bench.results import Check, inform, print_checks, within, write_result
+from bench.world import STATIONS, lay_out
+from cli.system import LocalSystem
+from models.cells import BEIJING
+from models.topics import PARTITIONS, TopicName
+from streams.clock import SystemClock
+from streams.settings import Settings
+from streams.store.migrate import migrate
+
+TOTAL_GOAL_S = 20.0
+STATION = STATIONS[0]
+HEAD = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状态,去白细胞"
+_GROUPS = ("O", "A", "B", "AB")
+_PULSE_S = 0.02
+CALL_LIMIT_S = 120.0
+
+
+def build_rows(units: int, *, now: datetime) -> list[str]:
+    """Build the lines of a count as a station's system writes them."""
+    collected = now.astimezone(BEIJING) - timedelta(days=5)
+    days = [
+        (f"{at:%Y-%m-%d}", f"{at + timedelta(days=35):%Y-%m-%d}")
+        for at in (collected - timedelta(days=ago) for ago in range(20))
+    ]
+    return [
+        f"W{number:08d}-1,W{number:08d},悬浮红细胞,{_GROUPS[number % 4]},阳性,1U,"
+        f"{days[number % 20][0]},{days[number % 20][1]},在库,{'是' if number % 3 else '否'}"
+        for number in range(units)
+    ]
+
+
+@dataclass(slots=True, kw_only=True)
+class Pauses:
+    """The gaps of a beat against the gateway: how long an urgent caller would have waited."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    def tell(self) -> list[Check]:
+        ordered = sorted(self.seconds)
+        return [
+            inform("urgent.empty_call.p50", ordered[len(ordered) // 2] * 1000, unit="ms"),
+            inform("urgent.empty_call.p99", ordered[len(ordered) * 99 // 100] * 1000, unit="ms"),
+            inform("urgent.empty_call.max", ordered[-1] * 1000, unit="ms"),
+        ]
+
+
+@dataclass(slots=True, kw_only=True)
+class Stopwatch:
+    preview_s: float = 0.0
+    sending_s: float = 0.0
+    taking_in_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return self.preview_s + self.sending_s + self.taking_in_s
+
+
+class Door:
+    """The gateway of the measured system."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+
+    async def count(
+        self, content: bytes, path: str = "", **params: str
+    ) -> tuple[int, dict[str, object]]:
+        async with self._session.post(
+            f"{self._url}/v1/stations/{STATION}/stock{path}",
+            data=content,
+            params=params,
+            headers={"Content-Type": "text/csv"},
+            timeout=aiohttp.ClientTimeout(total=CALL_LIMIT_S),
+        ) as answer:
+            return answer.status, await answer.json()
+
+    async def wait_taken(self, count_id: object) -> dict[str, object]:
+        path = f"{self._url}/v1/stations/{STATION}/reconciliations/{count_id}"
+        async with asyncio.timeout(CALL_LIMIT_S):
+            while True:
+                async with self._session.get(path) as answer:
+                    told = await answer.json()
+                    if answer.status == 200 and told["count"]["taken_at"]:  # noqa: PLR2004 - the status
+                        count: dict[str, object] = told["count"]
+                        return count
+                await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def beating(self) -> AsyncIterator[Pauses]:
+        """Ask for an empty answer again and again while the block runs."""
+        pauses, over = Pauses(), asyncio.Event()
+
+        async def beat() -> None:
+            while not over.is_set():
+                start = time.perf_counter()
+                async with self._session.get(f"{self._url}/healthz") as answer:
+                    await answer.read()
+                pauses.seconds.append(time.perf_counter() - start)
+                await asyncio.sleep(_PULSE_S)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(beat())
+            try:
+                yield pauses
+            finally:
+                over.set()
+
+
+async def measure(units: int, *, state: Path) -> list[Check]:
+    """Run everything on a system of its own.
+
+    Raises:
+        RuntimeError: What was measured is not what was meant: a figure of it would be worthless.
+    """
+    system = LocalSystem(Settings(state_dir=state, gateway_port=0), report=_say)
+    await asyncio.to_thread(system.start)
+    try:
+        at = system.endpoints
+        key = await asyncio.to_thread(system.create_key, "dispatcher")
+        headers = {"Authorization": f"Bearer {key}"}
+        now = SystemClock().now()
+        await _lay_out_empty(at.postgres_dsn, now=now)
+        rows = build_rows(units, now=now)
+        async with aiohttp.ClientSession(headers=headers) as session:
+            door = Door(session, at.gateway_url)
+            _say(f"破损的文件 · the broken file, {units} units")
+            checks = await _try_broken(door, rows, dsn=at.postgres_dsn, kafka=at.kafka_bootstrap)
+            _say(f"导入 · importing {units} units")
+            checks += await _import(door, rows, units=units, dsn=at.postgres_dsn)
+            _say("再导入一次 · the same file again")
+            checks += await _import_again(door, rows, units=units)
+        _say("下限 · the floor")
+        floor_s = await _time_copy(at.postgres_dsn)
+    finally:
+        await asyncio.to_thread(system.stop)
+    total = next(check.value for check in checks if check.name == "import.total")
+    return [
+        *checks,
+        inform("floor.copy", floor_s, unit="s"),
+        inform("import.over_floor", total / floor_s, unit="×"),
+    ]
+
+
+async def _lay_out_empty(dsn: str, *, now: datetime) -> None:
+    await lay_out(dsn, requests=0, now=now)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("TRUNCATE units CASCADE")
+    finally:
+        await connection.close()
+
+
+async def _try_broken(door: Door, rows: Sequence[str], *, dsn: str, kafka: str) -> list[Check]:
+    """One row in a hundred thousand is wrong, the last: nothing may change."""
+    bad = rows[-1].replace("阳性", "未知")
+    content = "\n".join([HEAD, *rows[:-1], bad]).encode()
+    before = await _count_everything(dsn, kafka)
+    start = time.perf_counter()
+    status, told = await door.count(content)
+    took_s = time.perf_counter() - start
+    changed = sum(await _count_everything(dsn, kafka)) - sum(before)
+    if (status, told["code"]) != (400, "rows_invalid"):
+        raise RuntimeError(f"the broken file was answered with {status}: {told}")
+    return [
+        inform("broken.refused", took_s, unit="s"),
+        within("broken.changes", changed, unit="rows and records", bound=0, side="<="),
+    ]
+
+
+async def _count_everything(dsn: str, kafka: str) -> tuple[int, int]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetchval(
+            "SELECT (SELECT count(*) FROM units) + (SELECT count(*) FROM audit) "
+            "+ (SELECT count(*) FROM reconciliations) + (SELECT count(*) FROM inbox)"
+        )
+    finally:
+        await connection.close()
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
+    await consumer.start()
+    try:
+        places = [TopicPartition(TopicName.STOCK, number) for number in range(PARTITIONS)]
+        ends = await consumer.end_offsets(places)
+    finally:
+        await consumer.stop()
+    return int(rows), sum(ends.values())
+
+
+async def _import(door: Door, rows: Sequence[str], *, units: int, dsn: str) -> list[Check]:
+    content = "\n".join([HEAD, *rows]).encode()
+    watch = Stopwatch()
+    async with door.beating() as pauses:
+        start = time.perf_counter()
+        status, preview = await door.count(content, "/preview", full="true")
+        watch.preview_s = time.perf_counter() - start
+        if status != 200 or preview["outcomes"] != {"new": units}:  # noqa: PLR2004 - the status
+            raise RuntimeError(f"the preview was answered with {status}: {preview}")
+        start = time.perf_counter()
+        digest = str(preview["digest"])
+        status, sent = await door.count(content, full="true", preview=digest)
+        watch.sending_s = time.perf_counter() - start
+        if status != 202:  # noqa: PLR2004 - the status
+            raise RuntimeError(f"the import was answered with {status}: {sent}")
+        start = time.perf_counter()
+        taken = await door.wait_taken(sent["count_id"])
+        watch.taking_in_s = time.perf_counter() - start
+    connection = await asyncpg.connect(dsn)
+    try:
+        found = await connection.fetchval("SELECT count(*) FROM units WHERE status = 'available'")
+    finally:
+        await connection.close()
+    if (found, taken["outcomes"]) != (units, {"new": units}):
+        raise RuntimeError(f"{found} of {units} units were taken in: {taken}")
+    return [
+        inform("import.units", units, unit="units"),
+        inform("import.file", len(content) / 1e6, unit="MB"),
+        inform("import.preview", watch.preview_s, unit="s"),
+        inform("import.sending", watch.sending_s, unit="s"),
+        inform("import.taking_in_after", watch.taking_in_s, unit="s"),
+        within("import.total", watch.total_s, unit="s", bound=TOTAL_GOAL_S, side="<="),
+        *pauses.tell(),
+    ]
+
+
+async def _import_again(door: Door, rows: Sequence[str], *, units: int) -> list[Check]:
+    content = "\n".join([HEAD, *rows]).encode()
+    start = time.perf_counter()
+    _, preview = await door.count(content, "/preview")
+    status, sent = await door.count(content, preview=str(preview["digest"]))
+    took_s = time.perf_counter() - start
+    if (status, sent["status"], preview["outcomes"]) != (200, "unchanged", {"confirmed": units}):
+        raise RuntimeError(f"the second import was answered with {status}: {sent}")
+    return [inform("again.total", took_s, unit="s")]
+
+
+async def _time_copy(dsn: str) -> float:
+    """COPY the rows that were imported into an empty table of the same schema, indexes and all."""
+    server = urlunsplit(urlsplit(dsn)._replace(path="/postgres"))
+    await clone_database(server, source="template1", target="xuelian_bench_copy")
+    target_dsn = urlunsplit(urlsplit(dsn)._replace(path="/xuelian_bench_copy"))
+    await asyncio.to_thread(migrate, target_dsn)
+    source, target = await asyncpg.connect(dsn), await asyncpg.connect(target_dsn)
+    try:
+        stations = await source.fetch("SELECT * FROM stations")
+        await target.copy_records_to_table("stations", records=[tuple(row) for row in stations])
+        rows = [tuple(row) for row in await source.fetch("SELECT * FROM units")]
+        start = time.perf_counter()
+        await target.copy_records_to_table("units", records=rows)
+        return time.perf_counter() - start
+    finally:
+        await source.close()
+        await target.close()
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(f"▸ {message}\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
+    parser.add_argument("--units", type=int, default=100_000)
+    parser.add_argument("--out", type=Path, default=Path("build"))
+    asked = parser.parse_args()
+    started_at = SystemClock().now()
+    with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
+        Path(state).chmod(0o755)  # PostgreSQL runs under its own account
+        checks = uvloop.run(measure(asked.units, state=Path(state)))
+    print_checks("血联 · 盘点导入 · Importing a count", checks)
+    path = write_result("imports", checks, started_at=started_at, folder=asked.out)
+    print(f"结果 · results: {path}")
+    return 0 if all(check.holds for check in checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

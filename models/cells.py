@@ -1,0 +1,255 @@
+"""Read one cell as a station wrote it: a group, a product's name, a date, a volume, a yes.
+
+Pure. A reader takes a trimmed text in half width, or what a spreadsheet holds (a number, a date),
+and returns what the model takes, or raises `CellError` with what is wrong. What no reader knows is
+passed on as it is, for the model to refuse by its own rule.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from math import isfinite
+
+from models.columns import WORDS, fold, to_word
+from models.components import Component
+
+Cell = str | int | float | bool | date | datetime | time | timedelta
+Reader = Callable[[Cell], object]
+
+ML_PER_UNIT = 200
+"""One Chinese unit (U) is the red cells, plasma or platelets of 200 ml of whole blood."""
+
+BEIJING = timezone(timedelta(hours=8))
+"""The legal time of all of China; what a file's times are read in unless it is told otherwise."""
+
+_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's day nought has no zone
+_SERIALS = range(20_000, 80_000)
+"""Serial days that can be dates of blood: 1954 to 2119. Fewer is a count, more is a number."""
+
+_COMPONENTS = frozenset(component.value for component in Component)
+
+_EXACT_DIGITS = 15
+"""A spreadsheet keeps so many digits of a number; the rest of a longer code is lost already."""
+
+
+class CellError(Exception):
+    """A cell cannot be read; the code says why."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        super().__init__(code)
+
+
+def read_text(cell: Cell) -> str:
+    """Read a name or a code; a number that a spreadsheet made of it, where nothing was lost."""
+    if isinstance(cell, str):
+        if re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", cell):
+            raise CellError("code_shortened")
+        return cell
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise CellError("code_not_text")
+    if cell != int(cell) or abs(cell) >= 10**_EXACT_DIGITS:
+        raise CellError("code_shortened")
+    return str(int(cell))
+
+
+def read_flag(cell: Cell) -> bool:
+    if isinstance(cell, bool):
+        return cell
+    word = str(int(cell)) if isinstance(cell, int | float) else str(cell).casefold()
+    if word in WORDS.yes or word in WORDS.no:
+        return word in WORDS.yes
+    raise CellError("flag_invalid")
+
+
+def read_names(cell: Cell) -> list[str]:
+    """Several names in one cell: parted by spaces, commas, semicolons or `|`."""
+    return [name for name in re.split(r"[\s,;、|]+", read_text(cell)) if name]
+
+
+@lru_cache(maxsize=512)
+def _group_of(text: str) -> str:
+    found = re.fullmatch(r"(AB|A|B|O)型?(.*)", text.upper().replace(" ", ""))
+    if found is None:
+        return text
+    sign = _sign_of(found[2])
+    return f"{found[1]}{sign}" if sign else text
+
+
+def read_group(cell: Cell) -> str:
+    """Read ABO with RhD: `A+`, `A型RhD阳性`, `AB Rh(-)`."""
+    return _group_of(str(cell))
+
+
+def read_abo(cell: Cell) -> str:
+    """Read ABO alone, from a column of its own."""
+    return re.sub(r"型$", "", str(cell).upper().replace("0", "O"))
+
+
+def read_rhd(cell: Cell) -> str:
+    """Read RhD alone, from a column of its own; `+` or `-`."""
+    sign = _sign_of(str(cell).upper().replace(" ", ""))
+    if sign is None:
+        raise CellError("rhd_invalid")
+    return sign
+
+
+def _sign_of(text: str) -> str | None:
+    core = re.sub(r"[()]|^(RHD?|D)+|型", "", re.sub(r"[()]", "", text))
+    if core in {"+", "阳", "阳性", "POS", "POSITIVE", "P"}:
+        return "+"
+    if core in {"-", "阴", "阴性", "NEG", "NEGATIVE", "N"}:
+        return "-"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _component_of(text: str) -> str:
+    if text in _COMPONENTS:
+        return text
+    word = to_word(text)
+    if any(to_word(part) in word for part in WORDS.components_unknown):
+        return text
+    found = [part for part in WORDS.components if part in word]
+    return WORDS.components[max(found, key=len)] if found else text
+
+
+def read_component(cell: Cell) -> str:
+    """Read a product's name; one that no known component stands for is left for the model."""
+    return _component_of(str(cell))
+
+
+@lru_cache(maxsize=1024)
+def list_treatments(name: str) -> tuple[str, ...]:
+    """List the traits that a product's name tells: `去白细胞悬浮红细胞` is leukoreduced."""
+    if name in _COMPONENTS:
+        return ()
+    word = to_word(name)
+    return tuple(sorted({trait for part, trait in WORDS.treatments.items() if part in word}))
+
+
+@lru_cache(maxsize=1024)
+def _volume_of(text: str) -> object:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ml|毫升|u|单位)?(/袋)?", text.casefold())
+    if found is None:
+        if re.search(r"治疗量|剂|袋", text):
+            raise CellError("volume_without_ml")
+        return text
+    amount = float(found[1])
+    if found[2] in {"u", "单位"}:
+        amount *= ML_PER_UNIT
+    elif found[2] is None and 0 < amount <= 10:  # noqa: PLR2004 - no bag is so small, and ten units is the largest
+        raise CellError("volume_without_ml")
+    return int(amount) if amount == int(amount) else amount
+
+
+def read_volume(cell: Cell) -> object:
+    """Read millilitres: `200`, `200ml`, `1.5U`. A small number alone may be either: refused."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return _volume_of(f"{cell:g}")
+    return _volume_of(str(cell))
+
+
+def read_status(cell: Cell) -> str:
+    """Read what a count says of a unit, as one of the words of `CountedAs` and quarantine."""
+    found = WORDS.find_status(str(cell))
+    if found is None:
+        raise CellError("status_unknown")
+    return found
+
+
+_DATE = re.compile(
+    r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{2})(\d{2}))"
+    r"(?:[T\s]*(\d{1,2})[:时](\d{1,2})(?:[:分](\d{1,2})(?:\.(\d{1,6}))?秒?|分)?)?",
+    flags=re.IGNORECASE,
+)
+_HAS_ZONE = re.compile(r"\d(Z|[+-]\d{2}:?\d{2})$", flags=re.IGNORECASE)
+
+
+class InstantReader:
+    """Reads instants.
+
+    Args:
+        zone: Of times without one; None refuses them.
+        day_ends: A date without a time means the end of that day, as the expiry on a label does;
+            otherwise its beginning.
+    """
+
+    def __init__(self, zone: timezone | None, *, day_ends: bool) -> None:
+        self._zone = zone
+        self._day_ends = day_ends
+        self._known: dict[str, str | datetime] = {}
+
+    def __call__(self, cell: Cell) -> object:
+        if isinstance(cell, str):
+            return self._of_text(cell)
+        if isinstance(cell, datetime):
+            # A spreadsheet's midnight is a date without a time.
+            is_date = cell.time() == time() and cell.tzinfo is None
+            return self._place(cell.date() if is_date else cell)
+        if isinstance(cell, date):
+            return self._place(cell)
+        if isinstance(cell, int | float) and not isinstance(cell, bool):
+            return self._place(_of_serial(float(cell)))
+        raise CellError("date_unreadable")
+
+    def _of_text(self, text: str) -> str | datetime:
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._parse(text)
+        return known
+
+    def _parse(self, text: str) -> str | datetime:
+        if _HAS_ZONE.search(text) and "T" in text.upper():
+            return text  # the model's own business
+        if re.fullmatch(r"\d{5}(\.\d+)?", text):
+            return self._place(_of_serial(float(text)))
+        found = _of_date_text(text)
+        if found is None:
+            raise CellError("date_unreadable" if self._zone else "time_zone_missing")
+        return self._place(found)
+
+    def _place(self, found: date | datetime) -> datetime:
+        """Put what has no zone into the zone of the file."""
+        if self._zone is None:
+            raise CellError("time_zone_missing")
+        if isinstance(found, datetime):
+            return found.replace(tzinfo=self._zone).astimezone(UTC)
+        start = datetime.combine(found, time(), tzinfo=self._zone).astimezone(UTC)
+        return start + timedelta(days=1) if self._day_ends else start
+
+
+def _of_date_text(text: str) -> date | datetime | None:
+    """Read a date, or a date with its time; None if it is neither."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, month_2, day_2, hour, minute, second, part = found.groups()
+    try:
+        on = date(int(year), int(month or month_2), int(day or day_2))
+        if hour is None:
+            return on
+        micro = int((part or "0").ljust(6, "0"))
+        return datetime.combine(on, time(int(hour), int(minute), int(second or 0), micro))
+    except ValueError:
+        return None
+
+
+def _of_serial(number: float) -> date | datetime:
+    """Days since the end of 1899, as spreadsheets count; a whole number is a date alone."""
+    if not isfinite(number) or int(number) not in _SERIALS:
+        raise CellError("date_unreadable")
+    if number == int(number):
+        return (_EPOCH + timedelta(days=number)).date()
+    seconds = round((number - int(number)) * 86_400)
+    return _EPOCH + timedelta(days=int(number), seconds=seconds)
+
+
+def clean(cell: Cell | None) -> Cell | None:
+    """Return a cell as readers take it; None where it says nothing."""
+    if isinstance(cell, str):
+        return fold(cell) or None
+    return cell

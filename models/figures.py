@@ -1,0 +1,90 @@
+"""The figures that stations report: what they are made of, and their rules as cited data. Pure."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field
+
+from models.base import Identifier, Value
+from models.citations import CitedRule, RuleSet, read_rules
+from models.components import Component
+from models.groups import BloodGroup
+from models.shortages import ShortageLevel
+
+MAX_DAYS = 1100
+"""The longest period of one figure: three years and a little."""
+
+
+class SafeStockRule(CitedRule):
+    least_days_of_supply: float = Field(gt=0)
+
+
+class SafePlacesRule(CitedRule):
+    least_units: float = Field(ge=0)
+
+
+class FigureRules(RuleSet):
+    """The whole file."""
+
+    safe_stock: SafeStockRule
+    safe_stock_expected: SafePlacesRule
+    testing_coverage: CitedRule
+
+
+FIGURE_RULES = FigureRules.model_validate(read_rules("figures"))
+
+
+class StockDay(Value):
+    """One place of a station's shelf as it was recorded on one day.
+
+    Attributes:
+        day: In the station's own (Beijing) time.
+        available: Released, unpromised, unexpired units.
+        burn_per_d: Units a day that the place loses.
+        uncovered: Units that patients waited for at that moment.
+    """
+
+    station_id: Identifier
+    day: date
+    component: Component
+    group: BloodGroup
+    available: int = Field(ge=0)
+    burn_per_d: float = Field(ge=0)
+    days_of_supply: float | None
+    uncovered: int = Field(ge=0)
+    level: ShortageLevel
+
+
+class SafeStock(Value):
+    """The safe-stock rate of a period.
+
+    Attributes:
+        safe: Records that were safe, of those that count.
+        counted: Records that count: places where use is expected, or somebody waited.
+        days_recorded: Days of the period that have a record.
+        days: Days of the period.
+        rate: safe / counted; None where nothing counts.
+        worst: Places with the most unsafe days, as (component, group, unsafe, counted).
+    """
+
+    safe: int
+    counted: int
+    days_recorded: int
+    days: int
+    rate: float | None
+    worst: tuple[tuple[Component, BloodGroup, int, int], ...]
+
+
+class Coverage(Value):
+    """Donations released in a period, and those of them whose results are recorded.
+
+    Attributes:
+        released: Donations of which a unit became available.
+        covered: Those of which every such unit has its serology and NAT results recorded.
+        rate: covered / released; None where nothing was released.
+    """
+
+    released: int
+    covered: int
+    rate: float | None

@@ -1,0 +1,100 @@
+"""Port to the counts of a station's units, and to the differences that they leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from models.events.stock import CountedUnit, CountPart, Resolution
+from models.figures import StockDay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountHead:
+    """What all parts of one count agree on."""
+
+    station_id: str
+    counted_at: datetime
+    full: bool
+    parts: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one part of a count means.
+
+    Attributes:
+        outcomes: Units by outcome.
+        new: Those that our record does not know yet: they may enter.
+        collected: Those that were donated and not yet put into quarantine.
+    """
+
+    outcomes: Mapping[str, int]
+    new: frozenset[str]
+    collected: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountProgress:
+    head: CountHead
+    parts_taken: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """An open difference.
+
+    Attributes:
+        kind: missing, moved, differs or status.
+        counted: The unit as the count has it; empty for what is missing.
+        recorded: As our record had it then.
+    """
+
+    unit_id: str
+    kind: str
+    counted: Mapping[str, Any]
+    recorded: Mapping[str, Any]
+
+
+class CountStore(Protocol):
+    async def take(
+        self,
+        part: CountPart,
+        units: Sequence[CountedUnit],
+        *,
+        station_id: str,
+        counted_at: datetime,
+        now: datetime,
+    ) -> Taken | None:
+        """Compare one part with our record, note what it denies; None if it was noted before."""
+        ...
+
+    async def note(self, part: CountPart, outcomes: Mapping[str, int]) -> CountProgress:
+        """Note what became of a part; how far its count is."""
+        ...
+
+    async def finish(self, count_id: str, *, now: datetime) -> int:
+        """End a count of which all parts are there; units found missing, if it is full."""
+        ...
+
+    async def lock_open(self, count_id: str, unit_ids: Sequence[str]) -> dict[str, Difference]:
+        """Lock open differences; those that are closed or unknown are missing from the answer."""
+        ...
+
+    async def close(
+        self,
+        count_id: str,
+        unit_ids: Sequence[str],
+        *,
+        resolution: Resolution,
+        reason: str,
+        by: str,
+        now: datetime,
+    ) -> None: ...
+
+    async def add_stock_days(self, records: Sequence[StockDay], *, now: datetime) -> None:
+        """Record a day's places; a place that has its record of the day keeps it."""
+        ...

@@ -1,0 +1,108 @@
+"""A station's counts: what they name is taken in or confirmed, what they deny stays open.
+
+A count ends nothing and corrects no label: those are acts of the station, each with its own word.
+What it takes in as released names who released it, and no count goes around what is known of a
+donation: see `entering`.
+
+Runs one part at a time, inside the savepoint of its record; a part that comes again changes
+nothing, so a count that broke off is resumed by sending it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from models.base import derive_id
+from models.errors import ContractError
+from models.events.stock import CountedUnit, CountPart, StockCounted
+from models.units import UnitStatus
+from streams.ports import Received, UnitOfWork
+from streams.ports.counts import CountHead, Taken
+from streams.services.entering import ensure_may_enter, to_new
+from streams.services.moves import Cause, move, record_birth, schedule_after_arrival, tell_actor
+from streams.services.release import Releases
+
+
+class Counts:
+    """Acts on `blood.stock.counted.v1`.
+
+    Args:
+        releases: Looks at the results of what enters quarantine: they may have come before it.
+    """
+
+    def __init__(self, *, releases: Releases) -> None:
+        self._releases = releases
+
+    async def take(
+        self, work: UnitOfWork, record: Received, event: StockCounted, now: datetime
+    ) -> None:
+        """Take one part of a count in.
+
+        Raises:
+            ContractError: `count_differs`: another count has its identifier.
+            DomainRefusal: What is known of a donation forbids that a unit of it enters like this.
+        """
+        part = event.part or _only_part(record, event)
+        taken = await work.counts.take(
+            part,
+            event.units,
+            station_id=event.station_id,
+            counted_at=event.counted_at,
+            now=now,
+        )
+        if taken is None:
+            return
+        await self._enter(work, record, event, taken, now)
+        progress = await work.counts.note(part, taken.outcomes)
+        head = CountHead(
+            station_id=event.station_id,
+            counted_at=event.counted_at,
+            full=part.full,
+            parts=part.parts,
+            units=part.units,
+        )
+        if progress.head != head:
+            raise ContractError("count_differs", count_id=part.count_id)
+        if progress.parts_taken == part.parts:
+            await work.counts.finish(part.count_id, now=now)
+
+    async def _enter(
+        self, work: UnitOfWork, record: Received, event: StockCounted, taken: Taken, now: datetime
+    ) -> None:
+        actor, _ = tell_actor(record, station_id=event.station_id)
+        cause = Cause(actor=actor, why="counted", caused_by=record.envelope.id, now=now)
+        fresh = [counted for counted in event.units if counted.unit.unit_id in taken.new]
+        if fresh:
+            await ensure_may_enter(work, event, fresh, now)
+            await _add(work, event, fresh, cause)
+        waiting = {counted.unit.donation_id for counted in fresh if not counted.released}
+        # What was collected and lies on the shelf is in quarantine by that.
+        for state in (await work.stock.lock_units(sorted(taken.collected))).values():
+            await move(work, state, UnitStatus.QUARANTINED, cause)
+            waiting.add(state.donation_id)
+        if waiting:
+            for donation_id in sorted(await work.donations.list_results(waiting)):
+                await self._releases.assess(
+                    work, donation_id, caused_by=record.envelope.id, now=now
+                )
+
+
+async def _add(
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], cause: Cause
+) -> None:
+    added = [to_new(event, counted) for counted in fresh]
+    await work.stock.add_units(added)
+    for new in added:
+        why = cause.why
+        if new.attested_by is not None and new.released_at is not None:
+            why = f"{why}: released by {new.attested_by} at {new.released_at.isoformat()}"
+        born = replace(cause, why=why)
+        record_birth(work, new.unit.unit_id, new.status, born, station_id=event.station_id)
+    schedule_after_arrival(work, event.station_id, cause.now)
+
+
+def _only_part(record: Received, event: StockCounted) -> CountPart:
+    count_id = derive_id("count", record.envelope.source, record.envelope.id)
+    return CountPart(count_id=count_id, part_no=1, parts=1, units=len(event.units))

@@ -1,0 +1,53 @@
+"""Once a day, what every place of every station holds: the ground of the safe-stock rate.
+
+A timer sets itself again for the next day's hour. A day that has its record keeps it: a worker that
+starts again adds nothing, and one that was away at the hour records when it comes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from models.cells import BEIJING
+from models.figures import StockDay
+from streams.ports import DirectorySource, Timer, UnitOfWork
+from streams.services.places import measure_places
+
+RECORD_AT = time(8)
+"""Beijing time: before the day's issues and after the night's."""
+
+
+class StockDayService:
+    def __init__(self, *, directories: DirectorySource) -> None:
+        self._directories = directories
+
+    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """Record the day of every station that has no record of it yet, and come again."""
+        for station_id, station in sorted((await self._directories.refresh()).stations.items()):
+            measured = await measure_places(work.supply, station, now=now)
+            day = now.astimezone(BEIJING).date()
+            await work.counts.add_stock_days(
+                [
+                    StockDay(
+                        station_id=station_id,
+                        day=day,
+                        component=count.component,
+                        group=count.group,
+                        available=count.available,
+                        burn_per_d=found.burn_per_d,
+                        days_of_supply=found.days_of_supply,
+                        uncovered=count.uncovered,
+                        level=found.level,
+                    )
+                    for count, found in measured
+                ],
+                now=now,
+            )
+        work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=find_next(now)))
+
+
+def find_next(now: datetime) -> datetime:
+    """Return the next instant at which a day is recorded, strictly after now."""
+    today = now.astimezone(BEIJING)
+    at = datetime.combine(today.date(), RECORD_AT, tzinfo=BEIJING)
+    return (at if at > today else at + timedelta(days=1)).astimezone(UTC)

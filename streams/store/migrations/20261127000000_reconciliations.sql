@@ -1,0 +1,336 @@
+-- migrate:up
+
+-- Statuses in which a unit lies at its station: what a count must find there. The same ones in which
+-- it can expire there: models/unit_life.py, EXPIRING_STATES.
+CREATE FUNCTION is_on_shelf(the_status text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN the_status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned');
+
+-- Counts ----------------------------------------------------------------------------------------
+-- One row per count of a station's units, however many parts it came in.
+CREATE TABLE reconciliations (
+    count_id identifier PRIMARY KEY,
+    station_id identifier NOT NULL CONSTRAINT reconciliations_station_fk REFERENCES stations,
+    counted_at timestamptz NOT NULL,
+    -- It names every unit on the shelf: what it does not name is missing.
+    is_full boolean NOT NULL,
+    parts integer NOT NULL CONSTRAINT reconciliations_parts_ck CHECK (parts >= 1),
+    units integer NOT NULL CONSTRAINT reconciliations_units_ck CHECK (units >= 1),
+    begun_at timestamptz NOT NULL,
+    -- When the last part was taken in and, for a full count, what is missing was found.
+    taken_at timestamptz
+);
+-- Serves a station's list, the newest first.
+CREATE INDEX reconciliations_station_ix ON reconciliations (station_id, counted_at DESC);
+
+-- One row per part that was taken in: the progress of a count, and what makes a part that comes
+-- again change nothing, however late.
+CREATE TABLE reconciliation_parts (
+    count_id identifier NOT NULL CONSTRAINT reconciliation_parts_count_fk REFERENCES reconciliations,
+    part_no integer NOT NULL CONSTRAINT reconciliation_parts_no_ck CHECK (part_no >= 1),
+    -- Of a full count, until all of it is there; then nobody asks for them any more.
+    unit_ids text[] NOT NULL,
+    -- Units by outcome.
+    outcomes jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (count_id, part_no)
+);
+
+-- What a count says and our record denies. It changes no unit: the station says what became of it.
+CREATE TABLE reconciliation_differences (
+    count_id identifier NOT NULL
+    CONSTRAINT reconciliation_differences_count_fk REFERENCES reconciliations,
+    unit_id identifier NOT NULL CONSTRAINT reconciliation_differences_unit_fk REFERENCES units,
+    station_id identifier NOT NULL,
+    -- missing: ours, not found. moved: found here, recorded elsewhere. differs: the label says
+    -- otherwise. status: here or gone, released or not, other than recorded.
+    kind text NOT NULL CONSTRAINT reconciliation_differences_kind_ck CHECK (
+        kind IN ('missing', 'moved', 'differs', 'status')
+    ),
+    fields text[] NOT NULL DEFAULT '{}',
+    counted jsonb NOT NULL,
+    recorded jsonb NOT NULL,
+    found_at timestamptz NOT NULL,
+    -- open -> closed, once. `later_count`: a later count named the unit again, or missed it again.
+    resolution text CONSTRAINT reconciliation_differences_resolution_ck CHECK (
+        resolution IN ('discarded', 'issued', 'moved_here', 'record_stands', 'later_count')
+    ),
+    reason text,
+    closed_by text,
+    closed_at timestamptz,
+    PRIMARY KEY (count_id, unit_id),
+    CONSTRAINT reconciliation_differences_closed_ck CHECK (
+        (closed_at IS NULL) = (resolution IS NULL)
+    )
+);
+-- A unit has one open difference per station: the last count's.
+CREATE UNIQUE INDEX reconciliation_differences_open_uq
+ON reconciliation_differences (station_id, unit_id) WHERE closed_at IS NULL;
+
+-- A unit as our record has it, for the report of a difference.
+CREATE FUNCTION describe_unit(the_unit units) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object(
+    'station_id', the_unit.station_id, 'status', the_unit.status,
+    'donation_id', the_unit.donation_id, 'component', the_unit.component,
+    'group', the_unit.blood_group, 'volume_ml', the_unit.volume_ml,
+    'collected_at', the_unit.collected_at, 'expires_at', the_unit.expires_at,
+    'traits', the_unit.traits
+);
+
+-- The one place that says what a count means for each unit it names. A preview reads it; taking a
+-- count in acts on it. A unit that our record changed after the count was taken is not compared.
+CREATE TYPE judged_unit AS (
+    unit_id text, donation_id text, component text, blood_group text, volume_ml integer,
+    collected_at timestamptz, expires_at timestamptz, traits jsonb, released boolean,
+    counted_as text, outcome text, status text, fields text[], recorded jsonb
+);
+
+-- Traits as units keep them: only what a unit has.
+CREATE FUNCTION told_traits(the_traits jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(jsonb_object_agg(t.key, t.value), '{}')
+    FROM jsonb_each(the_traits) AS t
+    WHERE t.value NOT IN ('false', '[]')
+);
+
+-- Whether our record of a unit changed after an instant.
+CREATE FUNCTION is_changed_since(the_unit_id text, the_counted_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT 1 FROM audit AS a
+    WHERE a.subject = the_unit_id AND a.subject_kind = 'unit' AND a.at > the_counted_at
+);
+
+CREATE FUNCTION compare_count(
+    the_station text, the_counted_at timestamptz, the_units jsonb
+) RETURNS SETOF judged_unit LANGUAGE sql STABLE AS $$
+    WITH sent AS MATERIALIZED (
+        SELECT r.released, r.counted_as, x.*
+        FROM jsonb_to_recordset(the_units) AS r (unit jsonb, released boolean, counted_as text)
+        CROSS JOIN LATERAL jsonb_to_record(r.unit) AS x (
+            unit_id text, donation_id text, component text, "group" text, volume_ml integer,
+            collected_at timestamptz, expires_at timestamptz, traits jsonb
+        )
+    ),
+    -- Few combinations of traits stand in many units: each is put into its short form once.
+    short AS MATERIALIZED (
+        SELECT d.traits, told_traits(d.traits) AS told
+        FROM (SELECT DISTINCT traits FROM sent) AS d
+    ),
+    compared AS (
+        SELECT
+            c.*, t.told, u.unit_id IS NOT NULL AS is_known, u.station_id, u.status,
+            u.expires_at AS known_until,
+            is_on_shelf(u.status) AS is_here,
+            CASE WHEN u.unit_id IS NOT NULL THEN array_remove(ARRAY[
+                CASE WHEN u.donation_id <> c.donation_id THEN 'donation_id' END,
+                CASE WHEN u.component <> c.component THEN 'component' END,
+                CASE WHEN u.blood_group <> c."group" THEN 'group' END,
+                CASE WHEN u.volume_ml <> c.volume_ml THEN 'volume_ml' END,
+                -- A label with a day and one with a minute say the same.
+                CASE WHEN u.collected_at NOT BETWEEN c.collected_at - interval '1 day'
+                    AND c.collected_at + interval '1 day' THEN 'collected_at' END,
+                CASE WHEN u.expires_at NOT BETWEEN c.expires_at - interval '1 minute'
+                    AND c.expires_at + interval '1 minute' THEN 'expires_at' END,
+                -- A count without a column for a trait does not deny it.
+                CASE WHEN NOT u.traits @> t.told THEN 'traits' END
+            ], NULL) ELSE '{}' END AS unlike
+        FROM sent AS c
+        INNER JOIN short AS t ON t.traits = c.traits
+        LEFT JOIN units AS u ON u.unit_id = c.unit_id
+    ),
+    judged AS (
+        SELECT
+            c.*,
+            CASE
+                WHEN NOT c.is_known THEN
+                    CASE c.counted_as WHEN 'on_shelf' THEN 'new' ELSE 'gone' END
+                WHEN c.counted_as <> 'on_shelf' THEN CASE
+                    WHEN NOT c.is_here OR c.station_id <> the_station THEN 'gone'
+                    WHEN c.counted_as = 'expired' AND c.known_until <= the_counted_at THEN 'gone'
+                    WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
+                    ELSE 'status'
+                END
+                WHEN c.unlike <> '{}' THEN 'differs'
+                WHEN c.is_here AND c.station_id = the_station
+                    AND (c.status IN ('collected', 'quarantined')) <> c.released THEN 'confirmed'
+                WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
+                WHEN c.is_here AND c.station_id <> the_station THEN 'moved'
+                ELSE 'status'
+            END AS outcome
+        FROM compared AS c
+    )
+    SELECT
+        j.unit_id, j.donation_id, j.component, j."group", j.volume_ml, j.collected_at,
+        j.expires_at, j.told, j.released, j.counted_as, j.outcome, j.status,
+        CASE WHEN j.outcome = 'differs' THEN j.unlike ELSE '{}' END,
+        CASE WHEN j.outcome IN ('differs', 'moved', 'status') THEN (
+            SELECT describe_unit(u) FROM units AS u WHERE u.unit_id = j.unit_id
+        ) END
+    FROM judged AS j
+$$;
+
+-- Compares one part of a count: known units are confirmed, what contradicts our record becomes an
+-- open difference, and the unknown ones are told, to enter by the same way as every other unit. No
+-- rows come back for a part that was taken in before.
+CREATE FUNCTION take_count(
+    the_count jsonb, the_units jsonb, the_instant timestamptz
+) RETURNS TABLE (outcome text, units bigint, new_ids text[], collected_ids text[]) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    the_id text := the_count ->> 'count_id';
+    the_station text := the_count ->> 'station_id';
+    the_unit_ids text[];
+BEGIN
+    INSERT INTO reconciliations (count_id, station_id, counted_at, is_full, parts, units, begun_at)
+    VALUES (
+        the_id, the_station, (the_count ->> 'counted_at')::timestamptz,
+        (the_count ->> 'full')::boolean, (the_count ->> 'parts')::int,
+        (the_count ->> 'units')::int, the_instant
+    ) ON CONFLICT DO NOTHING;
+    INSERT INTO reconciliation_parts (count_id, part_no, unit_ids)
+    VALUES (the_id, (the_count ->> 'part_no')::int, '{}') ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    the_unit_ids := ARRAY(
+        SELECT r.unit ->> 'unit_id' FROM jsonb_to_recordset(the_units) AS r (unit jsonb)
+    );
+    IF (the_count ->> 'full')::boolean THEN
+        UPDATE reconciliation_parts SET unit_ids = the_unit_ids
+        WHERE count_id = the_id AND part_no = (the_count ->> 'part_no')::int;
+    END IF;
+    UPDATE reconciliation_differences AS d
+    SET resolution = 'later_count', closed_by = the_id, closed_at = the_instant
+    WHERE
+        d.station_id = the_station AND d.unit_id = ANY(the_unit_ids) AND d.closed_at IS NULL
+        AND d.count_id <> the_id;
+    RETURN QUERY
+    WITH judged AS MATERIALIZED (
+        SELECT * FROM compare_count(
+            the_station, (the_count ->> 'counted_at')::timestamptz, the_units
+        )
+    ),
+    noted AS (
+        INSERT INTO reconciliation_differences (
+            count_id, unit_id, station_id, kind, fields, counted, recorded, found_at
+        )
+        SELECT
+            the_id, j.unit_id, the_station, j.outcome, j.fields,
+            jsonb_build_object(
+                'counted_as', j.counted_as, 'released', j.released, 'donation_id', j.donation_id,
+                'component', j.component, 'group', j.blood_group, 'volume_ml', j.volume_ml,
+                'collected_at', j.collected_at, 'expires_at', j.expires_at, 'traits', j.traits
+            ),
+            j.recorded, the_instant
+        FROM judged AS j
+        WHERE j.outcome IN ('differs', 'moved', 'status')
+    )
+    SELECT
+        j.outcome || CASE WHEN j.outcome = 'new' AND NOT j.released THEN '_quarantined' ELSE '' END,
+        count(*),
+        coalesce(array_agg(j.unit_id) FILTER (WHERE j.outcome = 'new'), '{}'),
+        coalesce(array_agg(j.unit_id) FILTER (
+            WHERE j.outcome = 'confirmed' AND j.status = 'collected'
+        ), '{}')
+    FROM judged AS j
+    GROUP BY 1;
+END
+$$;
+
+-- What a full count did not name. A unit that came onto the shelf after the count was taken is not
+-- missing; one that was issued since is not on the shelf any more.
+CREATE FUNCTION find_missing(the_station text, the_counted_at timestamptz, the_named text[])
+RETURNS SETOF units LANGUAGE sql STABLE AS $$
+    SELECT u.*
+    FROM units AS u
+    LEFT JOIN (SELECT unnest(the_named) AS unit_id) AS n ON n.unit_id = u.unit_id
+    WHERE
+        u.station_id = the_station
+        AND is_on_shelf(u.status)
+        AND u.expires_at > the_counted_at
+        AND n.unit_id IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM audit AS a
+            WHERE
+                a.subject = u.unit_id AND a.subject_kind = 'unit' AND a.at > the_counted_at
+                AND NOT is_on_shelf(a.from_state)
+        )
+    ORDER BY u.unit_id
+$$;
+
+-- Ends a count of which all parts are there. Gives the units found missing.
+CREATE FUNCTION finish_count(the_id text, the_instant timestamptz)
+RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    the_row reconciliations%ROWTYPE;
+    the_missing text[];
+BEGIN
+    UPDATE reconciliations SET taken_at = the_instant
+    WHERE count_id = the_id AND taken_at IS NULL
+    RETURNING * INTO the_row;
+    IF the_row.is_full THEN
+        SELECT array_agg(m.unit_id) INTO the_missing
+        FROM find_missing(the_row.station_id, the_row.counted_at, (
+            SELECT array_agg(named) FROM reconciliation_parts AS p, unnest(p.unit_ids) AS named
+            WHERE p.count_id = the_id
+        )) AS m;
+        UPDATE reconciliation_differences AS d
+        SET resolution = 'later_count', closed_by = the_id, closed_at = the_instant
+        WHERE
+            d.station_id = the_row.station_id AND d.unit_id = ANY(the_missing)
+            AND d.closed_at IS NULL;
+        INSERT INTO reconciliation_differences (
+            count_id, unit_id, station_id, kind, counted, recorded, found_at
+        )
+        SELECT the_id, u.unit_id, the_row.station_id, 'missing', '{}', describe_unit(u), the_instant
+        FROM units AS u
+        WHERE u.unit_id = ANY(the_missing);
+    END IF;
+    UPDATE reconciliation_parts SET unit_ids = '{}' WHERE count_id = the_id AND unit_ids <> '{}';
+    RETURN coalesce(cardinality(the_missing), 0);
+END
+$$;
+
+-- The record of each day -------------------------------------------------------------------------
+-- What each place of a station held once a day, and how that was judged then.
+CREATE TABLE stock_days (
+    station_id identifier NOT NULL CONSTRAINT stock_days_station_fk REFERENCES stations,
+    day date NOT NULL,
+    component component NOT NULL,
+    blood_group blood_group NOT NULL,
+    available integer NOT NULL CONSTRAINT stock_days_available_ck CHECK (available >= 0),
+    burn_per_d double precision NOT NULL CONSTRAINT stock_days_burn_ck CHECK (burn_per_d >= 0),
+    days_of_supply double precision,
+    uncovered integer NOT NULL CONSTRAINT stock_days_uncovered_ck CHECK (uncovered >= 0),
+    level text NOT NULL CONSTRAINT stock_days_level_ck CHECK (
+        level IN ('green', 'yellow', 'orange', 'red')
+    ),
+    taken_at timestamptz NOT NULL,
+    PRIMARY KEY (station_id, day, component, blood_group)
+);
+
+ALTER TABLE timers DROP CONSTRAINT timers_kind_ck;
+ALTER TABLE timers ADD CONSTRAINT timers_kind_ck CHECK (kind IN (
+    'hold_lapse', 'request_expiry', 'unit_expiry', 'shortage_assessment', 'rematch', 'call_wave',
+    'no_show', 'feed_retention', 'audit_seal', 'stock_day'
+));
+
+-- migrate:down
+DELETE FROM timers WHERE kind = 'stock_day';
+ALTER TABLE timers DROP CONSTRAINT timers_kind_ck;
+ALTER TABLE timers ADD CONSTRAINT timers_kind_ck CHECK (kind IN (
+    'hold_lapse', 'request_expiry', 'unit_expiry', 'shortage_assessment', 'rematch', 'call_wave',
+    'no_show', 'feed_retention', 'audit_seal'
+));
+DROP TABLE stock_days;
+DROP FUNCTION finish_count;
+DROP FUNCTION find_missing;
+DROP FUNCTION take_count;
+DROP FUNCTION compare_count;
+DROP FUNCTION is_changed_since;
+DROP FUNCTION told_traits;
+DROP TYPE judged_unit;
+DROP FUNCTION describe_unit;
+DROP TABLE reconciliation_differences, reconciliation_parts, reconciliations;
+DROP FUNCTION is_on_shelf;

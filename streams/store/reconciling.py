@@ -1,0 +1,180 @@
+"""Counts as the gateway reads them: what one would mean, how far it is, what it left open.
+
+Reads only. Safe for concurrent tasks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from streams.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from streams.store.database import Database, PooledConnection
+
+_QUERIES = load_queries("counts")
+
+Row = dict[str, Any]
+
+COMPARED_AT_ONCE = 10
+"""Parts in one statement, 5000 units: so that no connection is held up for long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loud:
+    """A unit that contradicts the record.
+
+    Attributes:
+        kind: differs, moved, status or missing.
+        recorded: As our record has it.
+        request_id: Whom a missing unit is promised to.
+    """
+
+    unit_id: str
+    kind: str
+    fields: Sequence[str] = ()
+    recorded: Row | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What taking a count in would do.
+
+    Attributes:
+        outcomes: Units by outcome: new, new_quarantined, confirmed, gone, changed_since, differs,
+            moved, status, missing.
+        digest: Changes with any unit's outcome.
+        loud: The first of those that contradict the record, the promised ones before all.
+        missing_reserved: Missing units that are promised to patients.
+    """
+
+    outcomes: Mapping[str, int]
+    digest: str
+    loud: Sequence[Loud]
+    missing_reserved: int
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it changes nothing and leaves nothing open."""
+        return {"confirmed", "gone", "changed_since"}.issuperset(self.outcomes)
+
+
+class PgReconciling:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def compare(
+        self,
+        parts: Sequence[bytes],
+        *,
+        station_id: str,
+        counted_at: datetime,
+        named: Sequence[str] | None,
+        told: int,
+    ) -> Plan:
+        """Tell what taking a count in would do at this moment; changes nothing.
+
+        Args:
+            parts: JSON arrays of counted units.
+            station_id: Whose count it is.
+            counted_at: What changed later is not compared.
+            named: Every unit that a full count names; None if it is not full.
+            told: Contradictions of each kind that are told one by one.
+        """
+        outcomes: Counter[str] = Counter()
+        digest, loud = sha256(), list[Loud]()
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            for start in range(0, len(parts), COMPARED_AT_ONCE):
+                rows = _QUERIES.compare_count(
+                    connection,
+                    station_id=station_id,
+                    counted_at=counted_at,
+                    units=orjson.Fragment(_join(parts[start : start + COMPARED_AT_ONCE])),
+                    told=told,
+                )
+                async for row in rows:
+                    outcomes[row["outcome"]] += row["units"]
+                    digest.update(f"{row['outcome']} {row['digest']}\n".encode())
+                    loud += [Loud(kind=row["outcome"], **one) for one in row["loud"]]
+            missing = (
+                []
+                if named is None
+                else await self._find_missing(connection, station_id, counted_at, named)
+            )
+        for one in missing:
+            outcomes["missing"] += 1
+            digest.update(f"missing {one.unit_id}\n".encode())
+        loud = sorted([*missing, *loud], key=lambda one: (one.request_id is None, one.kind))
+        return Plan(
+            outcomes=dict(outcomes),
+            digest=digest.hexdigest(),
+            loud=loud[:told],
+            missing_reserved=sum(one.request_id is not None for one in missing),
+        )
+
+    async def _find_missing(
+        self,
+        connection: PooledConnection,
+        station_id: str,
+        counted_at: datetime,
+        named: Sequence[str],
+    ) -> list[Loud]:
+        rows = _QUERIES.find_missing(
+            connection, station_id=station_id, counted_at=counted_at, named=list(named)
+        )
+        return [Loud(kind="missing", **dict(row)) async for row in rows]
+
+    async def list_counts(self, station_id: str, *, limit: int) -> list[Row]:
+        """List newest first, with progress, outcomes and open differences by kind."""
+        return await self._list("find_count", station_id=station_id, count_id=None, limit=limit)
+
+    async def find_count(self, station_id: str, count_id: str) -> Row | None:
+        rows = await self._list("find_count", station_id=station_id, count_id=count_id, limit=1)
+        return rows[0] if rows else None
+
+    async def list_differences(
+        self,
+        station_id: str,
+        *,
+        count_id: str | None,
+        kind: str | None,
+        with_closed: bool,
+        limit: int,
+    ) -> list[Row]:
+        """List what endangers a patient first."""
+        return await self._list(
+            "list_differences",
+            station_id=station_id,
+            count_id=count_id,
+            kind=kind,
+            closed=with_closed,
+            limit=limit,
+        )
+
+    async def count_open(self, station_id: str) -> Row:
+        rows = await self._list("count_open_differences", station_id=station_id)
+        return rows[0]
+
+    async def list_held(self, station_id: str) -> list[Row]:
+        """List every unit on a station's shelf."""
+        return await self._list("list_held_units", station_id=station_id)
+
+    async def _list(self, query: str, **params: Any) -> list[Row]:  # noqa: ANN401 - what a query takes
+        async with self._database.connection() as connection:
+            return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]
+
+
+def _join(parts: Sequence[bytes]) -> bytes:
+    """Make one JSON array of several."""
+    return b"[" + b",".join(part[1:-1] for part in parts) + b"]"

@@ -1,0 +1,130 @@
+"""Daily records by their timer, and the figures over HTTP, on real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.services import Endpoints
+from models.events.stock import CountedUnit, StockChange, StockChanged, StockCounted, TestResults
+from streams.ports import Timer, TimerKind
+from streams.store.figures import PgFigures
+from streams.store.unit_of_work import PgBegin
+from tests.support.engine import Engine, build_engine
+from tests.support.gateway import RunningGateway, add_stock, running_gateway
+from tests.support.world import NOW, build_record, build_unit, counted
+
+pytestmark = pytest.mark.integration
+
+
+@pytest_asyncio.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+@pytest_asyncio.fixture
+async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(endpoints) as gateway:
+        yield gateway
+
+
+async def _set_timer(engine: Engine) -> None:
+    async with PgBegin(engine.database)() as work:
+        work.schedule(Timer(kind=TimerKind.STOCK_DAY, subject="all", due_at=engine.clock.now()))
+
+
+async def test_a_day_is_recorded_once_and_the_next_is_set(engine: Engine) -> None:
+    await engine.feed(counted([build_unit("A+", expires_in_h=600) for _ in range(7)]))
+    await _set_timer(engine)
+    assert await engine.fire_timers_of("stock_day") == 1
+    rows = await engine.fetch("SELECT * FROM stock_days WHERE station_id = 'shigatse'")
+    (place,) = (
+        row for row in rows if (row["component"], row["blood_group"]) == ("red_cells", "A+")
+    )
+    assert (place["day"].isoformat(), place["available"]) == ("2025-01-07", 7)
+    assert place["burn_per_d"] == pytest.approx(12 * 0.2872 * 0.995)
+    assert place["level"] == "red"
+    assert len(rows) == 8, "every group of what the station usually issues"
+    timer = await engine.one("SELECT due_at FROM timers WHERE kind = 'stock_day'")
+    assert timer["due_at"] == datetime(2025, 1, 8, tzinfo=UTC)
+
+    await engine.feed(counted([build_unit("A+", expires_in_h=600)]))
+    await _set_timer(engine)  # as a worker that starts again does
+    assert await engine.fire_timers_of("stock_day") == 1
+    assert await engine.fetch("SELECT * FROM stock_days WHERE station_id = 'shigatse'") == rows
+    engine.clock.move(days=1)
+    assert await engine.fire_timers_of("stock_day") == 1
+    (later,) = await engine.fetch(
+        "SELECT available FROM stock_days WHERE station_id = 'shigatse' AND day = '2025-01-08' "
+        "AND component = 'red_cells' AND blood_group = 'A+'"
+    )
+    assert later["available"] == 8
+
+
+async def _release(engine: Engine, unit_id: str) -> None:
+    event = StockChanged(
+        station_id="shigatse",
+        unit_id=unit_id,
+        change=StockChange.RELEASED,
+        happened_at=NOW,
+        results=TestResults(serology_nonreactive=True, nat_nonreactive=True, group="A+"),
+    )
+    await engine.feed(build_record(event, source="station/shigatse"))
+
+
+async def test_coverage_counts_donations_and_only_released_ones(engine: Engine) -> None:
+    names = ("tested-rc", "tested-ffp", "claimed", "waiting")
+    bags = [
+        CountedUnit(
+            unit=build_unit("A+", unit_id=name).but(donation_id=name.partition("-")[0]),
+            released=name == "claimed",
+        )
+        for name in names
+    ]
+    event = StockCounted(station_id="shigatse", counted_at=NOW, units=tuple(bags))
+    await engine.feed(build_record(event, source="station/shigatse"))
+    for name in names[:2]:
+        await _release(engine, name)
+    assert not await engine.dead_letter_codes()
+    figures = PgFigures(engine.database)
+    day = datetime(2025, 1, 7, tzinfo=UTC)
+    found = await figures.rate_testing("shigatse", at_from=day, at_until=day.replace(day=8))
+    assert (found.released, found.covered) == (2, 1)
+    assert found.rate == pytest.approx(0.5)
+    before = await figures.rate_testing(None, at_from=day.replace(day=1), at_until=day)
+    assert (before.released, before.rate) == (0, None)
+
+
+async def test_figures_over_http(world: RunningGateway) -> None:
+    await add_stock(world.database, station_id="shigatse", units=3)
+    await world.database.fetch(
+        "INSERT INTO stock_days (station_id, day, component, blood_group, available, burn_per_d, "
+        "days_of_supply, uncovered, level, taken_at) SELECT 'shigatse', '2025-01-01'::date + n, "
+        "'red_cells', 'A+', CASE WHEN n = 0 THEN 1 ELSE 100 END, 10, 10, 0, 'green', $1 "
+        "FROM generate_series(0, 6) AS n",
+        NOW,
+    )
+    client = world.client("station")
+    told = (await client.get("/v1/figures")).json()
+    assert (told["day_from"], told["day_until"]) == ("2024-12-09", "2025-01-08")
+    assert told["station_id"] == "shigatse"
+    safe = told["safe_stock"]
+    assert (safe["safe"], safe["counted"], safe["days_recorded"], safe["days"]) == (6, 7, 7, 30)
+    assert safe["worst"] == [{"component": "red_cells", "group": "A+", "unsafe": 1, "counted": 7}]
+    assert told["testing_coverage"] == {"released": 0, "covered": 0, "rate": None}
+    assert [rule["rule"] for rule in told["rules"]] == [
+        "figures.safe_stock_rate", "figures.safe_stock_places", "figures.testing_coverage",
+    ]  # fmt: skip
+    period = {"day_from": "2025-01-02", "day_until": "2025-01-05"}
+    inside = (await client.get("/v1/figures", params=period)).json()["safe_stock"]
+    assert (inside["safe"], inside["counted"]) == (3, 3)
+    wrong = await client.get("/v1/figures", params={**period, "day_until": "2025-01-02"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "period_invalid")
+    other = await client.get("/v1/figures", params={"station_id": "lhasa"})
+    assert other.status_code == 403
+    everywhere = (await world.client("dispatcher").get("/v1/figures")).json()
+    assert everywhere["station_id"] is None

@@ -1,0 +1,278 @@
+"""Counts against real PostgreSQL: what they take in, what they leave open, and how it is closed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.services import Endpoints
+from models.components import Component
+from models.events.stock import (
+    CountedAs,
+    CountedUnit,
+    CountPart,
+    DifferencesClosed,
+    Resolution,
+    StockCounted,
+)
+from models.groups import BloodGroup
+from models.units import Unit, UnitTraits
+from streams.ports import Received
+from tests.support.engine import Engine, build_engine
+from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
+
+pytestmark = pytest.mark.integration
+
+
+@pytest_asyncio.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+def part_of(
+    units: Sequence[Unit | CountedUnit],
+    *,
+    count_id: str,
+    part_no: int = 1,
+    parts: int = 1,
+    total: int | None = None,
+    full: bool = True,
+    station_id: str = "shigatse",
+    event_id: str | None = None,
+) -> Received:
+    event = StockCounted(
+        station_id=station_id,
+        counted_at=NOW,
+        units=tuple(
+            one if isinstance(one, CountedUnit) else CountedUnit(unit=one) for one in units
+        ),
+        part=CountPart(
+            count_id=count_id,
+            part_no=part_no,
+            parts=parts,
+            units=total or len(units),
+            full=full,
+        ),
+    )
+    return build_record(event, source=f"station/{station_id}", event_id=event_id)
+
+
+def closed(
+    count_id: str, unit_ids: Sequence[str], resolution: Resolution, *, station_id: str = "shigatse"
+) -> Received:
+    event = DifferencesClosed(
+        station_id=station_id,
+        count_id=count_id,
+        unit_ids=tuple(unit_ids),
+        resolution=resolution,
+        closed_at=NOW,
+        reason="looked",
+    )
+    return build_record(event, source=f"station/{station_id}")
+
+
+async def differences(engine: Engine) -> dict[str, tuple[str, list[str]]]:
+    rows = await engine.fetch(
+        "SELECT unit_id, kind, fields FROM reconciliation_differences WHERE closed_at IS NULL"
+    )
+    return {row["unit_id"]: (row["kind"], list(row["fields"])) for row in rows}
+
+
+async def units(engine: Engine) -> dict[str, str]:
+    rows = await engine.fetch("SELECT unit_id, status FROM units")
+    return {row["unit_id"]: row["status"] for row in rows}
+
+
+async def outcomes(engine: Engine, count_id: str) -> list[dict[str, int]]:
+    rows = await engine.fetch(
+        "SELECT outcomes FROM reconciliation_parts WHERE count_id = $1 ORDER BY part_no", count_id
+    )
+    return [row["outcomes"] for row in rows]
+
+
+async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> None:
+    shelf = [build_unit("A+", unit_id=f"u{n}") for n in range(3)]
+    quarantined = CountedUnit(unit=build_unit("B+", unit_id="q"), released=False)
+    await engine.feed(part_of([*shelf, quarantined], count_id="c1"))
+    assert await units(engine) == {
+        "u0": "available", "u1": "available", "u2": "available", "q": "quarantined",
+    }  # fmt: skip
+    assert await outcomes(engine, "c1") == [{"new": 3, "new_quarantined": 1}]
+    before = await engine.fetch("SELECT * FROM audit ORDER BY audit_id")
+    assert [(row["from_state"], row["to_state"], row["why"]) for row in before] == [
+        ("", "quarantined", "counted"), *[("", "available", "counted")] * 3,
+    ]  # fmt: skip
+
+    await engine.feed(part_of([*shelf, quarantined], count_id="c2"))
+
+    assert await outcomes(engine, "c2") == [{"confirmed": 4}]
+    assert await engine.fetch("SELECT * FROM audit ORDER BY audit_id") == before
+    assert not await differences(engine)
+    assert not await engine.dead_letter_codes()
+
+
+async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine: Engine) -> None:
+    mine = {name: build_unit("A+", unit_id=name) for name in ("group", "expiry", "kept", "gone")}
+    waiting = CountedUnit(unit=build_unit("A+", unit_id="waiting"), released=False)
+    await engine.feed(part_of([*mine.values(), waiting], count_id="c1"))
+    await engine.feed(
+        counted([build_unit("A+", unit_id="theirs", station_id="lhasa")], station_id="lhasa")
+    )
+    before = await engine.fetch("SELECT * FROM units ORDER BY unit_id")
+
+    await engine.feed(
+        part_of(
+            [
+                mine["group"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
+                mine["expiry"].but(expires_at=mine["expiry"].expires_at - timedelta(days=1)),
+                mine["kept"].but(expires_at=mine["kept"].expires_at + timedelta(seconds=30)),
+                CountedUnit(unit=mine["gone"], counted_as=CountedAs.DISCARDED),
+                CountedUnit(unit=waiting.unit, released=True),
+                CountedUnit(unit=build_unit("B-", unit_id="never"), counted_as=CountedAs.ISSUED),
+                build_unit("A+", unit_id="theirs"),
+                build_unit("A+", unit_id="fresh"),
+            ],
+            count_id="c2",
+            full=False,
+        )
+    )
+
+    assert await differences(engine) == {
+        "group": ("differs", ["group", "traits"]),
+        "expiry": ("differs", ["expires_at"]),
+        "gone": ("status", []),
+        "waiting": ("status", []),
+        "theirs": ("moved", []),
+    }
+    (counts,) = await outcomes(engine, "c2")
+    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "gone": 1, "new": 1}
+    after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'fresh' ORDER BY unit_id")
+    assert after == before
+    assert (await units(engine))["waiting"] == "quarantined", "a count releases nothing"
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("donation_id", {"donation_id": "other"}),
+        ("component", {"component": Component.WHOLE_BLOOD}),
+        ("group", {"group": BloodGroup.O_NEG}),
+        ("volume_ml", {"volume_ml": 201}),
+        ("collected_at", {"collected_at": NOW - timedelta(days=4)}),
+        ("expires_at", {"expires_at": NOW + timedelta(hours=240, seconds=61)}),
+        ("traits", {"traits": UnitTraits(antigen_negative=("Mur",))}),
+    ],
+)
+async def test_each_field_of_a_label_is_compared(
+    engine: Engine, field: str, change: dict[str, object]
+) -> None:
+    unit = build_unit("A+", unit_id="u", traits=UnitTraits(irradiated=True))
+    await engine.feed(part_of([unit], count_id="c1"))
+    await engine.feed(part_of([unit.but(**change)], count_id="c2"))
+    assert await differences(engine) == {"u": ("differs", [field])}
+    row = await engine.one("SELECT recorded, counted FROM reconciliation_differences")
+    assert row["recorded"][field] != row["counted"][field]
+
+
+async def test_missing_is_found_once_all_parts_are_there(engine: Engine) -> None:
+    shelf = [build_unit("A+", unit_id=f"u{n}") for n in range(6)]
+    await engine.feed(part_of(shelf, count_id="c1"))
+    parts = [
+        part_of(shelf[:2], count_id="c2", part_no=1, parts=2, total=4),
+        part_of(shelf[2:4], count_id="c2", part_no=2, parts=2, total=4),
+    ]
+    await engine.feed(parts[1])
+    assert not await differences(engine)
+    await engine.feed(parts[0], parts[1])
+    assert await differences(engine) == {"u4": ("missing", []), "u5": ("missing", [])}
+    assert set((await units(engine)).values()) == {"available"}, "nothing is discarded silently"
+    (row,) = await engine.fetch("SELECT taken_at FROM reconciliations WHERE count_id = 'c2'")
+    assert row["taken_at"] == NOW
+    again = part_of(shelf[:2], count_id="c2", part_no=1, parts=2, total=4, event_id="again")
+    await engine.feed(again)
+    assert len(await differences(engine)) == 2
+    await engine.feed(part_of(shelf[:5], count_id="c3"))
+    assert await differences(engine) == {"u5": ("missing", [])}, "a later count has the last word"
+
+
+async def test_what_changed_after_the_count_is_not_held_against_it(engine: Engine) -> None:
+    await engine.feed(part_of([build_unit("A+", unit_id="old")], count_id="c1"))
+    engine.clock.move(minutes=5)
+    await engine.feed(
+        counted([build_unit("A+", unit_id="came-later")]),
+    )
+    await engine.feed(part_of([build_unit("A+", unit_id="old")], count_id="c2"))
+    assert not await differences(engine), "it arrived after the count was taken"
+
+
+async def test_a_missing_unit_that_is_reserved_is_discarded_and_the_request_decided_again(
+    engine: Engine,
+) -> None:
+    await engine.feed(part_of([build_unit("A+", unit_id="held")], count_id="c1"))
+    request = build_request(group="A+", quantity=1)
+    await engine.feed(opened(request))
+    assert await engine.status_of(request.request_id) == "reserved"
+    await engine.feed(part_of([build_unit("O-", unit_id="other")], count_id="c2"))
+    assert await differences(engine) == {"held": ("missing", [])}
+
+    await engine.feed(closed("c2", ["held"], Resolution.DISCARDED))
+
+    assert (await units(engine))["held"] == "discarded"
+    assert not await differences(engine)
+    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'held'")
+    assert promise["status"] == "lost"
+    other = await engine.one("SELECT status FROM units WHERE unit_id = 'other'")
+    assert other["status"] == "reserved", "the patient gets the next unit"
+
+
+async def test_how_differences_are_closed(engine: Engine) -> None:
+    shelf = [build_unit("A+", unit_id=name) for name in ("issued", "found", "stays")]
+    await engine.feed(part_of([*shelf], count_id="c1"))
+    await engine.feed(
+        counted([build_unit("A+", unit_id="theirs", station_id="lhasa")], station_id="lhasa")
+    )
+    await engine.feed(part_of([build_unit("A+", unit_id="theirs"), shelf[2]], count_id="c2"))
+    await engine.feed(closed("c2", ["issued"], Resolution.ISSUED))
+    await engine.feed(closed("c2", ["found"], Resolution.RECORD_STANDS))
+    await engine.feed(closed("c2", ["theirs"], Resolution.MOVED_HERE))
+    assert await units(engine) == {
+        "issued": "issued", "found": "available", "stays": "available", "theirs": "available",
+    }  # fmt: skip
+    moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
+    assert moved["station_id"] == "shigatse"
+    assert not await differences(engine)
+    trail = await engine.fetch(
+        "SELECT subject, to_state FROM audit WHERE why LIKE '%looked%' ORDER BY audit_id"
+    )
+    assert [tuple(row) for row in trail] == [("issued", "issued"), ("theirs", "available")]
+
+
+async def test_a_difference_is_closed_whole_or_not_at_all(engine: Engine) -> None:
+    shelf = [build_unit("A+", unit_id=name) for name in ("a", "b")]
+    await engine.feed(part_of(shelf, count_id="c1"))
+    await engine.feed(part_of([build_unit("A+", unit_id="c")], count_id="c2"))
+    await engine.feed(closed("c2", ["a", "c"], Resolution.DISCARDED))
+    await engine.feed(closed("c2", ["a"], Resolution.MOVED_HERE))
+    assert await engine.dead_letter_codes() == ["difference_not_open", "resolution_forbidden"]
+    assert set((await units(engine)).values()) == {"available"}
+    assert len(await differences(engine)) == 2
+
+
+async def test_an_id_of_another_count_is_refused(engine: Engine) -> None:
+    await engine.feed(part_of([build_unit("A+", unit_id="a")], count_id="c1", parts=2, total=2))
+    await engine.feed(part_of([build_unit("A+", unit_id="b")], count_id="c1", part_no=2, parts=3))
+    assert await engine.dead_letter_codes() == ["count_differs"]
+    assert set(await units(engine)) == {"a"}
+
+
+async def test_quarantined_units_cannot_be_said_to_be_issued(engine: Engine) -> None:
+    unit = build_unit("A+", unit_id="q", component=Component.WHOLE_BLOOD)
+    await engine.feed(part_of([CountedUnit(unit=unit, released=False)], count_id="c1"))
+    await engine.feed(part_of([build_unit("A+", unit_id="x")], count_id="c2"))
+    await engine.feed(closed("c2", ["q"], Resolution.ISSUED))
+    assert await engine.dead_letter_codes() == ["resolution_forbidden"]
+    assert (await units(engine))["q"] == "quarantined"
