@@ -153,13 +153,15 @@ class Model:
         """Foretell a scan; one that is refused changes nothing."""
         bag = self.bags[unit_id]
         fresh = bag.expires_at > now
+        # What runs out on the way is not sent, however fresh it is now.
+        may_go = right_epoch and bag.expires_at > now + self.eta
         match change:
             case "quarantined" if bag.state == "collected":
                 bag.state = "quarantined"
                 self.settle(bag.donation_id, now)
-            case "picked" if bag.state == "reserved" and right_epoch and fresh:
+            case "picked" if bag.state == "reserved" and may_go:
                 bag.state = "picked"
-            case "issued" if bag.state in {"reserved", "picked"} and right_epoch and fresh:
+            case "issued" if bag.state in {"reserved", "picked"} and may_go:
                 bag.state = "issued"
             case "departed" if bag.state == "issued" and right_epoch:
                 bag.state = "in_transit"

@@ -16,7 +16,8 @@ from models.errors import InvariantViolation
 from models.groups import Abo, BloodGroup
 from models.patients import Patient
 from models.requests import Priority
-from models.units import UnitTraits
+from models.unit_life import MOVES
+from models.units import UnitStatus, UnitTraits
 from tests.support.engine import Engine, build_engine
 from tests.support.kernel_tables import CONSENT, compatible_groups
 from tests.support.world import NOW, build_request, build_unit, counted, opened
@@ -190,16 +191,34 @@ async def test_an_unsound_promise_is_refused(shared: Engine, case: str) -> None:
     assert await count_promises(shared) == before
 
 
-@pytest.mark.parametrize("status", ["available", "quarantined", "discarded", "expired", "issued"])
+MOVE_UNDER_PROMISE = (
+    "WITH moved AS (UPDATE units SET status = $1) UPDATE promises SET status = 'held'"
+)
+
+
+@pytest.mark.parametrize("status", sorted({*UnitStatus} - {"reserved", "picked"}))
 async def test_the_unit_must_be_reserved_for_it(engine: Engine, status: str) -> None:
+    """Whatever the life of a unit allows: that guard is taken away, so this one stands alone."""
     await plant(engine)
+    await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_update")
     with pytest.raises(InvariantViolation) as refused:
-        await engine.fetch(
-            "WITH moved AS (UPDATE units SET status = $1) UPDATE promises SET status = 'held'",
-            status,
-        )
+        await engine.fetch(MOVE_UNDER_PROMISE, status)
 
     assert refused.value.params["constraint"] == "promises_unit_status_ck"
+
+
+@pytest.mark.parametrize("status", sorted({*UnitStatus} - {"reserved", "picked"}))
+async def test_a_promised_unit_goes_nowhere_while_its_promise_is_held(
+    engine: Engine, status: str
+) -> None:
+    """The life of a unit is asked first, and refuses what it does not know at all."""
+    await plant(engine)
+    with pytest.raises(InvariantViolation) as refused:
+        await engine.fetch(MOVE_UNDER_PROMISE, status)
+
+    is_move = (UnitStatus.RESERVED, UnitStatus(status)) in MOVES
+    expected = "promises_unit_status_ck" if is_move else "units_life_ck"
+    assert refused.value.params["constraint"] == expected
 
 
 async def test_a_unit_leaves_only_for_the_request_as_it_now_reads(engine: Engine) -> None:

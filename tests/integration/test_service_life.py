@@ -265,9 +265,14 @@ async def test_nothing_expired_is_picked_issued_or_transfused(engine: LifeEngine
     await engine.scan_all("b", C.PICKED)
     await engine.scan_all("c", C.ISSUED, C.RECEIVED)
     engine.clock.move(hours=240)
-    assert await engine.scan("a", C.PICKED) == ["unit_expired"]
-    assert await engine.scan("b", C.ISSUED) == ["unit_expired"]
+    # The kernel is asked before a unit leaves; what is at the hospital already is only held fresh.
+    assert await engine.scan("a", C.PICKED) == ["unit_not_cleared"]
+    assert await engine.scan("b", C.ISSUED) == ["unit_not_cleared"]
     assert await engine.scan("c", C.TRANSFUSED) == ["unit_expired"]
+    refused = await engine.fetch(
+        "SELECT params ->> 'codes' AS codes FROM dead_letters WHERE code = 'unit_not_cleared'"
+    )
+    assert [row["codes"] for row in refused] == ["expired expires_before_arrival"] * 2
     await engine.fetch(
         "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
     )

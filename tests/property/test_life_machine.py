@@ -19,6 +19,7 @@ from bench.life.model import BreachError
 from bench.life.system import MemorySystem
 from streams.matching import release as release_rules
 from streams.services import recalls, release, scan_checks
+from streams.services.clearing import Clearing
 from streams.services.scans import Scans
 
 
@@ -80,6 +81,15 @@ def _forget_expiry(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("streams.services.scans.ensure_fresh", lambda *_: None)
 
 
+def _ask_the_kernel_no_more(patch: pytest.MonkeyPatch) -> None:
+    """What was cleared for the reservation is not cleared again when it is picked and issued."""
+
+    async def clear_promised(*_: object, **__: object) -> None:
+        return
+
+    patch.setattr(Clearing, "clear_promised", clear_promised)
+
+
 def _release_whatever_comes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(release_rules, "_judge", lambda _: ())
 
@@ -134,6 +144,7 @@ def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:
     [
         _forget_epochs,
         _forget_expiry,
+        _ask_the_kernel_no_more,
         _release_whatever_comes,
         _overwrite_instead_of_correcting,
         _recall_nothing_afterwards,
