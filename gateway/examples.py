@@ -196,6 +196,25 @@ CLOSING: Examples = {
         },
     },
 }
+SCAN_AT_HOSPITAL: Examples = {
+    "transfuse": {
+        "summary": "输注一袋 · one bag transfused",
+        "value": {
+            "action": "transfuse",
+            "barcodes": ["=+04000=G12342565432170=<EX001V00=%5100&>0250362359"],
+            "done_by": "ward 3",
+        },
+    },
+    "return": {
+        "summary": "未用退回，脱离温控 10 分钟 · back unused, 10 minutes out of control",
+        "value": {
+            "action": "return",
+            "barcodes": ["=G12342565432170", "=<EX001V00", "=%5100", "&>0250362359"],
+            "reason": "operation postponed",
+            "out_of_control_s": 600,
+        },
+    },
+}
 DONORS = _one(
     "名册 · a register",
     {

@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain
-from gateway.scanning import Fault, Outcome, Scan, Verdict, fault_of
+from gateway.scan_batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
+from models.labels.actions import find_bound
 from models.labels.agreement import list_compared
 from models.labels.bags import Line
 from models.labels.scanned import (
@@ -29,11 +30,12 @@ def build_report(asked: Scan, outcome: Outcome) -> dict[str, Any]:
     bags = [_tell_bag(verdict) for verdict in outcome.verdicts]
     lines = [_tell_line(line, outcome) for line in outcome.session.lines if line.text]
     return {
-        "station_id": asked.station_id,
+        "station_id": asked.scanner.station_id,
         "action": asked.action,
         "scanned_at": asked.scanned_at,
         "source": asked.source,
         "accepted": sum(verdict.accepted for verdict in outcome.verdicts),
+        "awaited": sum(verdict.engine is EngineWord.AWAITED for verdict in outcome.verdicts),
         "refused": sum(line["outcome"] == REFUSED and line["bag"] is None for line in lines)
         + sum(not verdict.accepted for verdict in outcome.verdicts),
         "bags": bags,
@@ -62,16 +64,18 @@ def _list_faults(outcome: Outcome) -> Iterator[FieldError]:
 
 def _tell_bag(verdict: Verdict) -> dict[str, Any]:
     label, unit = verdict.bag.label, verdict.unit
+    bound = unit if unit and find_bound(unit) else None
     return {
         "unit_id": label.unit_id if label else None,
         "lines": verdict.bag.lines,
         "outcome": ACCEPTED if verdict.accepted else REFUSED,
-        "event_id": verdict.event_id if verdict.accepted else None,
+        "engine": verdict.engine,
+        "event_id": verdict.event_id if verdict.engine else None,
         "compared": list_compared(label) if label and unit else [],
         "component": label.product.component if label else None,
         "group": unit.group if unit else None,
-        "request_id": unit.request_id if unit else None,
-        "transfer_id": unit.transfer_id if unit else None,
+        "request_id": bound.request_id if bound else None,
+        "transfer_id": bound.transfer_id if bound else None,
         "reason": _explain(verdict.fault),
     }
 

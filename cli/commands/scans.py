@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,52 +15,103 @@ from cli.output import JsonOption, Output, add_rows, build_table
 
 labels = typer.Typer(no_args_is_help=True, help="标签文件 · Label files: check.")
 
-Action = Literal["receive", "pick", "issue", "return", "discard"]
+Action = Literal[
+    "quarantine",
+    "pick",
+    "issue",
+    "depart",
+    "receive",
+    "transfuse",
+    "return",
+    "restock",
+    "discard",
+]
 
 _MARKS = {"accepted": "✓ 接受 accepted", "refused": "✗ 拒绝 refused", "noted": "· 未用 noted"}
-_WAIT_S = 30
+_ENGINE = {
+    "done": "[green]✓[/] 已记录 · recorded",
+    "awaited": "[yellow]…[/] 已写入日志，引擎尚未判断 · kept in the log, not judged yet",
+}
+_CALL_S = 30
 
 
 def scan(
     action: Annotated[
         Action,
-        typer.Argument(help="收到、拣出、发出、退回、报废 · what is done", show_default=False),
+        typer.Argument(
+            help="入隔离、拣血、发出、启运、收到、输注、退回、重新入库、报废 · what is done",
+            show_default=False,
+        ),
     ],
     barcodes: Annotated[
         list[str] | None,
         typer.Argument(help="条码，不写则从标准输入逐行读 · else lines of standard input"),
     ] = None,
     *,
-    station: Annotated[str, typer.Option("--station", "-s", help="血站 · station")],
+    station: Annotated[str | None, typer.Option("--station", "-s", help="血站 · station")] = None,
+    hospital: Annotated[
+        str | None, typer.Option(help="医院：收到、输注、退回、报废 · or a hospital")
+    ] = None,
     request: Annotated[
         str | None,
         typer.Option(help="正在办理的申请或调拨；给别人的血袋会被拒绝 · request or transfer"),
     ] = None,
+    out_of_control_min: Annotated[
+        float | None,
+        typer.Option(min=0, help="退回：脱离温控的分钟数 · of a return: minutes"),
+    ] = None,
+    by: Annotated[str, typer.Option(help="谁做的 · who did it")] = "",
     reason: Annotated[str, typer.Option(help="退回、报废的原因 · to return or discard")] = "",
+    wait: Annotated[
+        int, typer.Option(min=0, max=30, help="等引擎判断的秒数 · seconds for its word")
+    ] = 5,
     as_json: JsonOption = False,
 ) -> None:
-    """扫码：收到、拣出、发出、退回、报废 · Scan bags: receive, pick, issue, return, discard.
+    """扫码：一袋血的每一步 · Scan bags: every step of their life.
 
     一行一个条码，一袋的条码顺序不限，空行结束一袋。条码里有 & 和 <，在命令行上要加单引号。
     One barcode a line, those of a bag in any order; an empty line ends a bag. Quote barcodes.
 
     例 · Examples:
       xuelian scan issue --station shigatse '=G12342565432170' '=<EX001V00' '=%5100' '&>0250362359'
-      xuelian scan receive --station shigatse < scanned.txt
+      xuelian scan transfuse --hospital dingri-county < scanned.txt
+      xuelian scan return -s shigatse --reason unused --out-of-control-min 10 < scanned.txt
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
-    lines = list(barcodes) if barcodes else _read_lines()
-    body = {"action": action, "barcodes": lines, "request_id": request, "reason": reason}
-    with GatewayClient(load_settings(), wait_s=_WAIT_S) as gateway:
-        answer = gateway.call("POST", f"/v1/stations/{station}/scans", json=body)
+    path = _find_path(station=station, hospital=hospital)
+    body = {
+        "action": action,
+        "barcodes": list(barcodes) if barcodes else _read_lines(),
+        "request_id": request,
+        "reason": reason,
+        "out_of_control_s": _to_seconds(out_of_control_min),
+        "done_by": by,
+    }
+    headers = {"Prefer": f"wait={wait}"} if wait else {}
+    with GatewayClient(load_settings(), wait_s=_CALL_S + wait) as gateway:
+        answer = gateway.call("POST", path, json=body, headers=headers)
     out = Output(as_json=as_json)
     out.document(answer)
     if not as_json:
         _print_report(out, answer)
     if answer["refused"]:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _find_path(*, station: str | None, hospital: str | None) -> str:
+    if (station is None) == (hospital is None):
+        raise typer.BadParameter(
+            "要写 --station 或 --hospital 之一 · give one of --station and --hospital",
+            param_hint="--station",
+        )
+    return f"/v1/stations/{station}/scans" if station else f"/v1/hospitals/{hospital}/scans"
+
+
+def _to_seconds(minutes: float | None) -> int | None:
+    """Up to whole seconds: a bag is never said to have been warm for less than it was."""
+    return None if minutes is None else math.ceil(minutes * 60)
 
 
 @labels.command()
@@ -117,17 +169,18 @@ def _read_lines() -> list[str]:
 
 def _print_report(out: Output, answer: Mapping[str, Any]) -> None:
     heads = ["行 · line", "读到 · read", "内容 · says", "结果 · outcome", "原因 · reason"]
-    title = f"{answer['station_id']} {answer['action']}"
+    title = f"{answer['source']} {answer['action']}"
     table = build_table(title, list(heads))
     out.table(add_rows(table, [_tell_line(line) for line in answer["lines"]]))
     for bag in answer["bags"]:
         if bag["outcome"] == "accepted":
             meant = bag["request_id"] or bag["transfer_id"] or "–"
             out.say(
-                f"[green]✓[/] {bag['unit_id']}  {bag['group']} {bag['component']}  "
+                f"{_ENGINE[bag['engine']]}  {bag['unit_id']}  {bag['group']} {bag['component']}  "
                 f"给 · for: {meant}  核对 · compared: {', '.join(bag['compared'])}"
             )
-    out.say(f"接受 · accepted: {answer['accepted']}  拒绝 · refused: {answer['refused']}")
+    awaited = f"  未判断 · not judged yet: {answer['awaited']}" if answer["awaited"] else ""
+    out.say(f"接受 · accepted: {answer['accepted']}  拒绝 · refused: {answer['refused']}{awaited}")
 
 
 def _tell_line(line: Mapping[str, Any]) -> Sequence[object]:

@@ -1,26 +1,34 @@
-"""What a scan can do to a bag: one table from the word of the station to the change of stock. Pure.
+"""What a scan can do to a bag: one table from the word of the station to the step of a unit's life.
 
-A new kind of scan is a new row here. The change itself is judged by the engine, as for every
-other sender; what is checked here only tells the person at the scanner at once.
+Pure. From which states a step leads, and who may take it, is read from `models.unit_life`; a new
+kind of scan is a new row here. The step itself is judged by the engine, as for every other sender:
+what is checked here only tells the person at the scanner at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from models.errors import DomainRefusal
-from models.events.stock import StockChange
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.stock import UNDER_PROMISE, StockChange
 from models.labels.agreement import RecordedUnit
+from models.return_rules import return_rules
+from models.unit_life import MOVES, Actor, Move
+from models.units import UnitStatus
 
 
 class ScanAction(StrEnum):
-    RECEIVE = "receive"
+    QUARANTINE = "quarantine"
     PICK = "pick"
     ISSUE = "issue"
+    DEPART = "depart"
+    RECEIVE = "receive"
+    TRANSFUSE = "transfuse"
     RETURN = "return"
+    RESTOCK = "restock"
     DISCARD = "discard"
 
 
@@ -29,48 +37,109 @@ class ScanStep:
     """One row.
 
     Attributes:
-        change: Word of the `StockChange` that the scan becomes.
-        promise: State that the unit's live promise must be in; None where it needs none.
-        to_patient: The bag is on its way to a patient, so it must not have expired.
-        elsewhere: The bag may be on record at another station: it comes from there.
+        change: What the scan becomes; the moves of a unit's life that it causes bear its name.
+        is_fresh: The bag goes to a patient or back to stock by it, so it must not have expired.
         needs_reason: A person must say why.
     """
 
-    change: str
-    promise: str | None = None
-    to_patient: bool = False
-    elsewhere: bool = False
+    change: StockChange
+    is_fresh: bool = False
     needs_reason: bool = False
 
 
 STEPS: Mapping[ScanAction, ScanStep] = {
-    ScanAction.RECEIVE: ScanStep(change="received", promise="issued", elsewhere=True),
-    ScanAction.PICK: ScanStep(change="picked", promise="held", to_patient=True),
-    ScanAction.ISSUE: ScanStep(change="issued", promise="held", to_patient=True),
-    ScanAction.RETURN: ScanStep(change="returned", promise="issued", needs_reason=True),
-    ScanAction.DISCARD: ScanStep(change="discarded", needs_reason=True),
+    ScanAction.QUARANTINE: ScanStep(change=StockChange.QUARANTINED),
+    ScanAction.PICK: ScanStep(change=StockChange.PICKED, is_fresh=True),
+    ScanAction.ISSUE: ScanStep(change=StockChange.ISSUED, is_fresh=True),
+    ScanAction.DEPART: ScanStep(change=StockChange.DEPARTED),
+    ScanAction.RECEIVE: ScanStep(change=StockChange.RECEIVED),
+    ScanAction.TRANSFUSE: ScanStep(change=StockChange.TRANSFUSED, is_fresh=True),
+    ScanAction.RETURN: ScanStep(change=StockChange.RETURNED, needs_reason=True),
+    ScanAction.RESTOCK: ScanStep(change=StockChange.RESTOCKED, is_fresh=True),
+    ScanAction.DISCARD: ScanStep(change=StockChange.DISCARDED, needs_reason=True),
 }
 
+_ARRIVED = "arrived"
+"""The move that a receipt causes at a neighbour: into its stock, not to a patient."""
 
-def get_change(action: ScanAction) -> StockChange:
-    """Return the change of stock that an action is.
+
+def _list_moves(cause: str) -> dict[UnitStatus, Move]:
+    moves = (move for move in MOVES.values() if move.cause == cause)
+    return {move.from_state: move for move in moves if move.from_state is not None}
+
+
+_MOVES: Mapping[StockChange, Mapping[UnitStatus, Move]] = {
+    step.change: _list_moves(step.change) for step in STEPS.values()
+}
+_ARRIVALS: Mapping[UnitStatus, Move] = _list_moves(_ARRIVED)
+
+_BOUND = frozenset(state for change in UNDER_PROMISE for state in _MOVES[change])
+"""States in which a unit is meant for one request or transfer."""
+
+ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
+    actor: tuple(
+        action
+        for action, step in STEPS.items()
+        if any(actor in move.actors for move in _MOVES[step.change].values())
+    )
+    for actor in (Actor.STATION, Actor.HOSPITAL)
+}
+"""What each may scan at all, as the life of a unit says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanner:
+    """Who scans.
+
+    Attributes:
+        actor: A station's staff or a hospital's.
+        facility_id: That station or hospital.
+        station_id: The same station, or the one that supplies the hospital.
+    """
+
+    actor: Actor
+    facility_id: str
+    station_id: str
+
+
+def ensure_actor(action: ScanAction, actor: Actor) -> None:
+    """Raise DomainRefusal `scan_action_forbidden` if no move of it is for this actor to make."""
+    allowed = ACTIONS_OF[actor]
+    if action not in allowed:
+        raise DomainRefusal(
+            "scan_action_forbidden", action=action, actor=actor, allowed=", ".join(allowed)
+        )
+
+
+def list_unfilled(
+    action: ScanAction, *, reason: str, out_of_control_s: int | None
+) -> Iterator[tuple[str, ContractError]]:
+    """List the fields that an action needs and lacks, or has and does not take, each with why."""
+    if STEPS[action].needs_reason and not reason:
+        yield "reason", ContractError("scan_reason_needed")
+    if action is ScanAction.RETURN and out_of_control_s is None:
+        yield "out_of_control_s", ContractError("scan_out_of_control_needed")
+    if action is not ScanAction.RETURN and out_of_control_s is not None:
+        yield "out_of_control_s", ContractError("scan_out_of_control_unused")
+
+
+def ensure_own(unit: RecordedUnit, scanner: Scanner) -> None:
+    """A hospital speaks of units that went to its own patients, and learns of no other.
 
     Raises:
-        DomainRefusal: `scan_action_unknown`: a unit's life has no such step in this version.
+        DomainRefusal: `unit_of_other_hospital`.
     """
-    word = STEPS[action].change
-    for change in StockChange:
-        if change == word:
-            return change
-    known = [one for one, step in STEPS.items() if step.change in list(StockChange)]
-    raise DomainRefusal("scan_action_unknown", action=action, known=", ".join(known))
+    if scanner.actor is Actor.HOSPITAL and unit.hospital_id != scanner.facility_id:
+        raise DomainRefusal(
+            "unit_of_other_hospital", unit_id=unit.unit_id, hospital_id=scanner.facility_id
+        )
 
 
 def ensure_may(
     action: ScanAction,
     unit: RecordedUnit,
     *,
-    station_id: str,
+    scanner: Scanner,
     request_id: str | None,
     now: datetime,
 ) -> None:
@@ -79,32 +148,87 @@ def ensure_may(
     Args:
         action: What is to be done with it.
         unit: As it is on record.
-        station_id: Where it is scanned.
+        scanner: Who does it, and where.
         request_id: The request or transfer that the person at the scanner works on; None if they
             did not say.
         now: A bag that has expired by then goes to nobody.
 
     Raises:
-        DomainRefusal: `unit_not_here`, `unit_expired`, `bag_not_promised` or `bag_for_another`.
+        DomainRefusal: `unit_not_here`, `received_elsewhere`, `unit_state_forbids`,
+            `unit_actor_forbids`, `unit_expired`, `bag_for_another`, or why it may not go back to
+            stock.
     """
-    step = STEPS[action]
-    if unit.station_id != station_id and not step.elsewhere:
-        raise DomainRefusal(
-            "unit_not_here", unit_id=unit.unit_id, station_id=station_id, held_by=unit.station_id
-        )
-    if step.to_patient and unit.expires_at <= now:
+    _ensure_here(action, unit, scanner)
+    _ensure_move(action, unit, scanner.actor)
+    if STEPS[action].is_fresh and unit.expires_at <= now:
         raise DomainRefusal("unit_expired", unit_id=unit.unit_id)
-    if step.promise is not None and unit.promise_status != step.promise:
-        raise DomainRefusal(
-            "bag_not_promised",
-            unit_id=unit.unit_id,
-            status=unit.status,
-            promise=unit.promise_status or "-",
-            needed=step.promise,
-            action=action,
+    if action is ScanAction.RESTOCK:
+        return_rules().ensure_restockable(
+            unit.component, out_of_control_s=unit.out_of_control_s, unit_id=unit.unit_id
         )
-    meant = unit.request_id or unit.transfer_id
+    meant = find_bound(unit)
     if request_id is not None and request_id != meant:
         raise DomainRefusal(
             "bag_for_another", unit_id=unit.unit_id, meant=meant or "-", request_id=request_id
+        )
+
+
+def find_bound(unit: RecordedUnit) -> str | None:
+    """Return the request or transfer that a unit is meant for as it stands; None if for none."""
+    return (unit.request_id or unit.transfer_id) if unit.status in _BOUND else None
+
+
+def get_epoch(action: ScanAction, unit: RecordedUnit) -> int | None:
+    """Return the epoch that the step presents; None where it is under no promise.
+
+    Raises:
+        InvariantViolation: `unit_without_promise`: its state says that it was promised.
+    """
+    if STEPS[action].change not in UNDER_PROMISE:
+        return None
+    if unit.epoch is None:
+        raise InvariantViolation("unit_without_promise", unit_id=unit.unit_id)
+    return unit.epoch
+
+
+def _ensure_here(action: ScanAction, unit: RecordedUnit, scanner: Scanner) -> None:
+    """A unit is where it is on record, but for one that arrives from a neighbour."""
+    if action is ScanAction.RECEIVE and unit.to_station_id is not None:
+        if unit.to_station_id != scanner.station_id:
+            raise DomainRefusal(
+                "received_elsewhere",
+                unit_id=unit.unit_id,
+                station_id=scanner.station_id,
+                expected=unit.to_station_id,
+            )
+    elif unit.station_id != scanner.station_id:
+        raise DomainRefusal(
+            "unit_not_here",
+            unit_id=unit.unit_id,
+            station_id=scanner.station_id,
+            held_by=unit.station_id,
+        )
+
+
+def _ensure_move(action: ScanAction, unit: RecordedUnit, actor: Actor) -> None:
+    """The state that a unit is in tells the state of its promise as well: no need to compare it."""
+    change = STEPS[action].change
+    arrives = action is ScanAction.RECEIVE and unit.transfer_id is not None
+    moves = _ARRIVALS if arrives else _MOVES[change]
+    move = moves.get(unit.status)
+    if move is None:
+        raise DomainRefusal(
+            "unit_state_forbids",
+            unit_id=unit.unit_id,
+            status=unit.status,
+            change=change,
+            needed=", ".join(moves),
+        )
+    if actor not in move.actors:
+        raise DomainRefusal(
+            "unit_actor_forbids",
+            unit_id=unit.unit_id,
+            change=change,
+            actor=actor,
+            allowed=", ".join(sorted(move.actors)),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models.components import Component
 from models.groups import BloodGroup
 from models.labels.agreement import RecordedUnit
-from models.units import UnitTraits
+from models.units import UnitStatus, UnitTraits
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class PgScans:
         self._database = database
 
     async def list_units(self, unit_ids: Sequence[str]) -> dict[str, RecordedUnit]:
-        """Return units by id, with their live promise; unknown ids are missing.
+        """Return units by id, with their last promise; unknown ids are missing.
 
         Raises:
             TransientError: PostgreSQL is away; then no bag can be compared with its record.
@@ -41,11 +41,13 @@ class PgScans:
                 volume_ml=row["volume_ml"],
                 expires_at=row["expires_at"],
                 traits=UnitTraits.model_validate(row["traits"]),
-                status=row["status"],
-                promise_status=row["promise_status"],
+                status=UnitStatus(row["status"]),
+                out_of_control_s=row["out_of_control_s"],
                 epoch=row["epoch"],
                 request_id=row["request_id"],
                 transfer_id=row["transfer_id"],
+                hospital_id=row["hospital_id"],
+                to_station_id=row["to_station_id"],
             )
             for row in rows
         }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
@@ -22,26 +20,28 @@ from models.labels.isbt128_writing import (
     make_donation,
     make_group,
     make_moment,
-    render,
     render_compound,
 )
 from models.labels.scanned import Moment, ProductCode
 from tests.support.commands import xuelian
-from tests.support.gateway import (
-    RunningGateway,
-    request_body,
-    running_engine,
-    running_gateway,
-)
+from tests.support.gateway import RunningGateway, running_engine, running_gateway
 from tests.support.kafka import read_all, unique
 from tests.support.labels import SHANGHAI, read_example
-from tests.support.world import NOW
+from tests.support.scanning import (
+    EXPIRES_AT,
+    PRODUCT,
+    add_bag,
+    barcodes,
+    reserve,
+    scan,
+    scans_of,
+    unit_id,
+    wait_for_status,
+)
 
 pytestmark = pytest.mark.integration
 
-PATH = "/v1/stations/shigatse/scans"
-EXPIRES_AT = datetime(2025, 2, 5, 23, 59, tzinfo=SHANGHAI)
-PRODUCT = "EX001V00"
+PATH = scans_of("stations/shigatse")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -52,78 +52,6 @@ async def world(
     (folder / "shigatse.toml").write_text(read_example(), encoding="utf-8")
     async with running_gateway(endpoints, labels_dir=folder) as gateway, running_engine(gateway):
         yield gateway
-
-
-def barcodes(number: int, *, group: str = "A+", expires_at: datetime = EXPIRES_AT) -> list[str]:
-    return [
-        render(make_donation(f"G123425{number:06d}")),
-        render(ProductCode(PRODUCT)),
-        render(make_group(BloodGroup(group))),
-        render(make_moment(Moment.EXPIRY, expires_at, SHANGHAI)),
-    ]
-
-
-def unit_id(number: int) -> str:
-    return f"G123425{number:06d}-{PRODUCT}"
-
-
-async def add_bag(world: RunningGateway, number: int, *, group: str = "A+") -> None:
-    await world.database.fetch(
-        "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml, "
-        "collected_at, expires_at, status, source, released_at) VALUES ($1, $2, 'shigatse', "
-        "'red_cells', $3, 200, $4, $5, 'available', 'stock', $6)",
-        unit_id(number),
-        f"G123425{number:06d}",
-        group,
-        NOW - timedelta(days=2),
-        EXPIRES_AT + timedelta(seconds=59),
-        NOW,
-    )
-
-
-async def reserve(world: RunningGateway, *, units: int, group: str) -> str:
-    """Let a hospital ask, and the engine promise it what is on the shelf; the request's id."""
-    body = request_body(
-        patient={"group": group},
-        lines=[
-            {
-                "line_no": 1,
-                "component": "red_cells",
-                "quantity": units,
-                "attributes": {"identical_group_only": True},
-            }
-        ],
-    )
-    headers = {"Idempotency-Key": unique("k"), "Prefer": "wait=10"}
-    answer = await world.client("hospital").post("/v1/requests", json=body, headers=headers)
-    assert answer.json()["status"] == "reserved", answer.text
-    request_id: str = answer.json()["request_id"]
-    return request_id
-
-
-async def scan(
-    world: RunningGateway,
-    action: str,
-    lines: list[str],
-    *,
-    key: str | None = None,
-    **fields: str,
-) -> httpx.Response:
-    headers = {"Idempotency-Key": key} if key else {}
-    body = {"action": action, "barcodes": lines, **fields}
-    return await world.client("station").post(PATH, json=body, headers=headers)
-
-
-async def wait_for_status(world: RunningGateway, number: int, status: str) -> None:
-    """Look until the engine has moved the unit."""
-    async with asyncio.timeout(15):
-        while True:
-            (row,) = await world.database.fetch(
-                "SELECT status FROM units WHERE unit_id = $1", unit_id(number)
-            )
-            if row["status"] == status:
-                return
-            await asyncio.sleep(0.02)
 
 
 async def test_a_bag_is_issued_and_received_by_its_barcodes(world: RunningGateway) -> None:
@@ -267,7 +195,8 @@ async def test_discarding_needs_a_reason(world: RunningGateway) -> None:
     await add_bag(world, 51, group="A-")
     lines = barcodes(51, group="A-")
     bare = await scan(world, "discard", lines)
-    assert (bare.status_code, bare.json()["code"]) == (422, "scan_reason_needed")
+    assert (bare.status_code, bare.json()["code"]) == (400, "fields_invalid")
+    assert [error["field"] for error in bare.json()["errors"]] == ["reason"]
     assert (await scan(world, "discard", lines, reason="leaking")).status_code == 202
     await wait_for_status(world, 51, "discarded")
     rows = await world.database.fetch(

@@ -14,20 +14,17 @@ import pytest
 from gateway.examples import SCAN
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
-from models.events.stock import StockChange
 from models.groups import BloodGroup
-from models.labels.actions import STEPS, ScanAction, ensure_may, get_change
 from models.labels.agreement import RecordedUnit, ensure_agrees, list_compared
 from models.labels.bags import Label, Session, assemble, name_unit
 from models.labels.book import parse_label_book
 from models.labels.isbt128_writing import make_donation, render
-from models.units import UnitTraits
+from models.units import UnitStatus, UnitTraits
 from tests.support.labels import load_example
 
 BOOK = load_example()
 PAIRS = load_example(**{', "group", "expiry"]': "]"})
 EXPIRES_AT = datetime(2025, 2, 5, 15, 59, tzinfo=UTC)
-NOW = datetime(2025, 1, 7, tzinfo=UTC)
 LABELS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
 
 
@@ -185,8 +182,7 @@ UNIT = RecordedUnit(
     volume_ml=200,
     expires_at=EXPIRES_AT,
     traits=UnitTraits(),
-    status="reserved",
-    promise_status="held",
+    status=UnitStatus.RESERVED,
     epoch=3,
     request_id="r-1",
 )
@@ -239,46 +235,3 @@ def test_a_mislabelled_bag_is_refused(
         ensure_agrees(label(**scanned), change(UNIT, **recorded))
     assert caught.value.code == "label_contradicts_record"
     assert caught.value.params["what"] == what
-
-
-def test_every_action_is_a_change_or_is_refused() -> None:
-    words = set(StockChange)
-    for action in ScanAction:
-        word = STEPS[action].change
-        if word in words:
-            assert get_change(action) == word
-        else:
-            with pytest.raises(DomainRefusal, match="scan_action_unknown"):
-                get_change(action)
-    assert get_change(ScanAction.ISSUE) is StockChange.ISSUED
-    assert get_change(ScanAction.RECEIVE) is StockChange.RECEIVED
-
-
-@pytest.mark.parametrize(
-    ("action", "recorded", "code"),
-    [
-        (ScanAction.ISSUE, {}, None),
-        (ScanAction.ISSUE, {"promise_status": None}, "bag_not_promised"),
-        (ScanAction.ISSUE, {"promise_status": "issued"}, "bag_not_promised"),
-        (ScanAction.ISSUE, {"expires_at": NOW}, "unit_expired"),
-        (ScanAction.ISSUE, {"station_id": "lhasa"}, "unit_not_here"),
-        (ScanAction.ISSUE, {"request_id": "r-2"}, "bag_for_another"),
-        (ScanAction.ISSUE, {"request_id": None, "transfer_id": "r-1"}, None),
-        (ScanAction.RECEIVE, {"promise_status": "issued", "station_id": "lhasa"}, None),
-        (ScanAction.RECEIVE, {}, "bag_not_promised"),
-        (ScanAction.DISCARD, {"expires_at": NOW}, None),
-    ],
-)
-def test_who_may_do_what_with_a_bag(
-    action: ScanAction, recorded: dict[str, object], code: str | None
-) -> None:
-    def attempt() -> None:
-        unit = change(UNIT, **recorded)
-        ensure_may(action, unit, station_id="shigatse", request_id="r-1", now=NOW)
-
-    if code is None:
-        attempt()
-        return
-    with pytest.raises(DomainRefusal) as caught:
-        attempt()
-    assert caught.value.code == code

@@ -1,0 +1,109 @@
+"""What the engine said to scans: for repeats under one key, and for callers that wait for it.
+
+The engine judges a scan after the log has it, and may refuse what was accepted here: the safety
+kernel, a recall or another person's scan may have come between. Reads only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import structlog
+
+from gateway.runtime import Gateway
+from gateway.scan_batch import EngineWord, Fault, Scan, Verdict
+from gateway.submitting import Submission
+from models.errors import TransientError
+from models.topics import AppName
+from streams.store.reading import EventName, Fate
+
+log = structlog.get_logger(__name__)
+
+FIRST_LOOK_S = 0.03
+"""The engine usually needs so long."""
+
+MOST_LOOK_S = 0.5
+
+_MOVED_ON = frozenset({"unit_state_forbids", "unit_not_here", "unit_expired"})
+"""Faults that a first call may itself have brought about: under its key they are a repeat."""
+
+
+async def recognise_repeats(
+    gateway: Gateway, asked: Scan, verdicts: Sequence[Verdict]
+) -> list[Verdict]:
+    """A repeat under one key is answered as the first time, though the unit has moved on since."""
+    names = {one.event_id: _name(asked, one.event_id) for one in verdicts if one.event_id}
+    if not names:
+        return list(verdicts)
+    fates = await gateway.reading.list_fates(list(names.values()))
+    return [
+        _repeat(one, fates.get(names[one.event_id])) if one.event_id else one for one in verdicts
+    ]
+
+
+async def await_engine(gateway: Gateway, asked: Scan, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Look until the engine has judged every bag of the log, or the caller's patience ends.
+
+    What it has not judged by then stays `awaited`; so does everything while PostgreSQL is away.
+    """
+    monotonic = gateway.parts.monotonic
+    ends_at = monotonic() + asked.wait_s
+    pause_s = FIRST_LOOK_S
+    judged = list(verdicts)
+    while (left_s := ends_at - monotonic()) > 0 and _list_awaited(judged):
+        await asyncio.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, MOST_LOOK_S)
+        names = {event_id: _name(asked, event_id) for event_id in _list_awaited(judged)}
+        try:
+            fates = await gateway.reading.list_fates(list(names.values()))
+        except TransientError as error:
+            log.warning("scans_not_looked_up", scans=len(names), error=repr(error))
+            return judged
+        judged = [
+            _tell(one, fates.get(names[one.event_id]))
+            if one.event_id is not None and one.engine is EngineWord.AWAITED
+            else one
+            for one in judged
+        ]
+    return judged
+
+
+def _list_awaited(verdicts: Sequence[Verdict]) -> list[str]:
+    return [one.event_id for one in verdicts if one.event_id and one.engine is EngineWord.AWAITED]
+
+
+def _name(asked: Scan, event_id: str) -> EventName:
+    return EventName(
+        reader=AppName.SUPPLY, source=asked.source, event_id=event_id, request_id=event_id
+    )
+
+
+def _repeat(verdict: Verdict, fate: Fate | None) -> Verdict:
+    """Answer what was answered before; a label that differs from the record stays refused."""
+    if fate is None or (verdict.fault is not None and verdict.fault.code not in _MOVED_ON):
+        return verdict
+    if (
+        fate.code is None
+        and verdict.submission is not None
+        and not _is_same(verdict.submission, fate)
+    ):
+        fault = Fault("idempotency_key_reused", {})
+        return replace(verdict, submission=None, fault=fault, engine=None)
+    return _tell(replace(verdict, fault=None), fate)
+
+
+def _tell(verdict: Verdict, fate: Fate | None) -> Verdict:
+    """Add the engine's word, if it has spoken."""
+    if fate is None:
+        return verdict
+    if fate.code is None:
+        return replace(verdict, submission=None, engine=EngineWord.DONE)
+    fault = Fault(fate.code, fate.params or {})
+    return replace(verdict, submission=None, fault=fault, engine=EngineWord.REFUSED)
+
+
+def _is_same(submission: Submission, fate: Fate) -> bool:
+    return sha256(submission.data).hexdigest() == fate.digest
