@@ -43,6 +43,7 @@ from models.units import UnitStatus
 STEP_FROM: Mapping[UnitStatus, Step | None] = {
     UnitStatus.COLLECTED: None,
     UnitStatus.QUARANTINED: None,
+    UnitStatus.SPLIT: None,
     UnitStatus.AVAILABLE: Step.RESERVE,
     UnitStatus.RESERVED: Step.ISSUE,
     UnitStatus.PICKED: Step.ISSUE,

@@ -30,5 +30,5 @@ COMPONENTS = {
     "fresh_frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 365),
     "frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 4 * 365),
     "cryoprecipitate": Kept("plasma", _FROZEN, _FROZEN, 365),
-    "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35, ("transport_temp_c", "shelf_life_h")),
+    "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35, ("storage_temp_c", "transport_temp_c")),
 }

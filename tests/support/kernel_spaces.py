@@ -17,9 +17,10 @@ import checker.compatibility as other_hands
 from models.clearance import ForPatient, Purpose, Step, UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
-from models.patients import Patient, Sex
+from models.patients import Patient
 from models.requests import HardAttributes, Priority
 from models.units import UnitStatus, UnitTraits
+from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import tell_terms
 from tests.support.kernel_cases import Case
 from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
@@ -70,7 +71,6 @@ def groups(
 
 def plain_patients() -> Iterator[Patient]:
     """Those with no exception or one, at every age limit and at birth."""
-    yield Patient(group=BloodGroup.O_NEG, sex=Sex.FEMALE, age_years=0)
     for patient in every_patient():
         special = (
             patient.has_anti_d,
@@ -121,6 +121,33 @@ def states(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]
         ]
         for purpose, step in itertools.product(kinds_of_patient(component), Step):
             for unit in units:
+                yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+
+
+def shelf_lives() -> Iterator[Case]:
+    """Every component about the end of its shelf life and of the day after, now and on arrival.
+
+    The label is dated later than that, the same, earlier, or about now.
+    """
+    ends = (timedelta(0), timedelta(days=1), timedelta(days=2))
+    offs = (-SECOND, timedelta(0), SECOND)
+    for component, end, off, reached_at in itertools.product(
+        Component, ends, offs, (NOW, ARRIVAL, ARRIVAL + timedelta(days=1))
+    ):
+        keeps = timedelta(days=COMPONENTS[component.value].shelf_d)
+        collected_at = reached_at - keeps - end + off
+        labels = (*EXPIRIES, collected_at + keeps, *(NOW + timedelta(days=d) for d in (1, 9)))
+        for expires_at, step in itertools.product(labels, Step):
+            unit = build_facts(
+                component=component,
+                status=UnitStatus.AVAILABLE if step is Step.RESERVE else UnitStatus.PICKED,
+                collected_at=collected_at,
+                expires_at=expires_at,
+            )
+            for purpose in (
+                build_purpose(component=component),
+                build_transfer(component=component),
+            ):
                 yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
 
 
@@ -254,7 +281,7 @@ def _draw_unit(draw: Random, component: Component) -> UnitFacts:
         component=component,
         station_id=draw.choice(("shigatse", "shigatse", "shigatse", "lhasa")),
         group=draw.choice(list(BloodGroup)),
-        status=draw.choice([UnitStatus.AVAILABLE, UnitStatus.RESERVED, *UnitStatus]),
+        status=draw.choice([*[UnitStatus.AVAILABLE, UnitStatus.PICKED] * 7, *UnitStatus]),
         collected_at=NOW - timedelta(days=draw.choice((0, 1, 2, 9))),
         expires_at=draw.choice((*EXPIRIES, NOW + timedelta(days=2), NOW + timedelta(days=3))),
         released=draw.random() < 0.9,

@@ -14,8 +14,8 @@ from models.requests import Priority
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
 POLICIES = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
-AGES = (None, 18, 19, 50, 51)
-"""Both sides of every age limit of the rules."""
+AGES = (None, 0, 18, 19, 50, 51)
+"""Both sides of every age limit of the rules, and birth."""
 
 
 def every_patient(*, ages: Iterable[int | None] = AGES) -> Iterator[Patient]:

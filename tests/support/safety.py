@@ -25,8 +25,9 @@ def build_facts(**changes: Any) -> UnitFacts:  # noqa: ANN401 - any field
         "component": Component.RED_CELLS,
         "group": BloodGroup.A_POS,
         "status": UnitStatus.AVAILABLE,
-        "collected_at": NOW - timedelta(days=2),
-        "expires_at": NOW + timedelta(days=2),
+        # Within the shelf life of every component: the shortest is 24 h.
+        "collected_at": NOW - timedelta(hours=6),
+        "expires_at": NOW + timedelta(hours=18),
         "released": True,
         "recalled": False,
         "epoch": 0,

@@ -52,6 +52,10 @@ def test_places_agree() -> None:
     agree(spaces.places(), at_least=28_000)
 
 
+def test_shelf_lives_agree() -> None:
+    agree(spaces.shelf_lives(), at_least=2_500)
+
+
 def test_journeys_agree() -> None:
     agree(spaces.journeys(), at_least=22_000)
 
@@ -192,7 +196,10 @@ TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
     ),
     (
         "too_old",
-        {"purpose": build_purpose(attributes=HardAttributes(max_age_d=1))},
+        {
+            "collected_at": NOW - timedelta(days=2),
+            "purpose": build_purpose(attributes=HardAttributes(max_age_d=1)),
+        },
         {"max_age_d": 1},
         "request.attributes",
     ),
@@ -301,7 +308,7 @@ def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None
     codes = [one.code for one in list_standing_obstacles(unknown, useless)]
     assert codes == ["hospital_cannot_use", "no_group_allowed"]
     (none,) = list_standing_obstacles(unknown, build_route())
-    assert (none.code, none.rule) == ("no_group_allowed", "2026-1")
+    assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-1")
     codes = [one.code for one in list_standing_obstacles(PLASMA, useless)]
     assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
 
@@ -378,7 +385,7 @@ RULES: list[tuple[str, str | None, Component, dict[str, Any], str]] = [
     ("AB+", None, FFP, {}, "unknown.group"),
     ("AB+", None, PLATELET, {}, "unknown.group"),
     ("AB+", "AB+", FFP, {}, "plasma.abo"),
-    ("A+", "AB+", FFP, {}, "plasma.abo"),
+    ("A+", "AB+", FFP, {}, "plasma.low_titre_a"),
     ("O+", "A+", PLATELET, {}, "platelets.abo"),
 ]
 

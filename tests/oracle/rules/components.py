@@ -1,0 +1,56 @@
+"""Storage, transport and shelf lives: the values as the sources give them.
+
+WS 399-2012 as quoted by Tongling blood station: shelf lives in hours from collection, by how the
+component was prepared. Nobody makes a shelf life longer; a station may use a component up sooner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.oracle.components import COMPONENTS
+from tests.oracle.rules.saying import Says, Table, fixed, lower, narrower, says
+from tests.oracle.safety import FROZEN
+
+DAY_H = 24
+YEAR_H = 365 * DAY_H
+
+PREPARED: Mapping[str, Mapping[str, int]] = {
+    "red_cells": {
+        "acd_b_h": 21 * DAY_H, "cpd_h": 21 * DAY_H, "cpda_1_h": 35 * DAY_H, "map_h": 35 * DAY_H,
+    },
+    "washed_red_cells": {"saline_h": DAY_H},
+    "frozen_red_cells": {"rhd_negative_h": 10 * YEAR_H},
+    "platelets": {"agitated_permeable_bag_h": 5 * DAY_H, "otherwise_h": DAY_H},
+    "fresh_frozen_plasma": {"frozen_h": YEAR_H},
+    "frozen_plasma": {"frozen_h": 4 * YEAR_H},
+    "cryoprecipitate": {"frozen_h": YEAR_H},
+    "whole_blood": {"acd_b_h": 21 * DAY_H, "cpd_h": 21 * DAY_H, "cpda_1_h": 35 * DAY_H},
+}  # fmt: skip
+
+
+def _component(name: str) -> Says:
+    kept = COMPONENTS[name]
+    return says(
+        "standard",
+        confirm=kept.confirm,
+        **{"class": fixed(kept.kind, "class")},
+        storage_temp_c=narrower(kept.storage_c, "°C"),
+        transport_temp_c=narrower(kept.transport_c, "°C"),
+        frozen=fixed(name in FROZEN, "yes/no"),
+    )
+
+
+def _shelf_life(name: str) -> Says:
+    """Whole blood is not in the source's table: it is taken as red cells are."""
+    values = {prepared: fixed(hours, "h") for prepared, hours in PREPARED[name].items()}
+    longest = max(PREPARED[name].values())
+    values["use_within_h"] = lower(longest, "h", least=1)
+    return says("standard", confirm=tuple(values) if name == "whole_blood" else (), **values)
+
+
+COMPONENT_RULES: Table = {
+    **{f"component.{name}": _component(name) for name in COMPONENTS},
+    **{f"shelf_life.{name}": _shelf_life(name) for name in COMPONENTS},
+    "component.label_day": says("local", confirm=("grace_h",), grace_h=lower(DAY_H, "h", least=0)),
+}

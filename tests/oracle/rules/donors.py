@@ -1,0 +1,76 @@
+"""Who may give, and how a reserve is called: the values as the sources give them.
+
+献血法 art. 9 and 10; GB 18467-2011 (haemoglobin from memory); PIPL art. 28. What sizes a call is
+assumed: show-up 0.87 near and 0.72 at 10 km, so 0.0172 of the near rate is lost with each kilometre.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
+
+DONORS: Table = {
+    "donor.calendar": says("local", utc_offset_h=fixed(8, "h")),
+    "donor.interval.whole_blood": says("law", months=fixed(6, "month")),
+    "donor.volume": says("law", usual_ml=fixed(200, "ml"), most_ml=fixed(400, "ml")),
+    "donation.tested": says("law"),
+    "donor.interval.after_platelets": says("standard", weeks=higher(4, "week", most=26)),
+    "donor.interval.platelets": says(
+        "standard",
+        by="station",
+        weeks=fixed(2, "week"),
+        special_match_weeks=fixed(1, "week"),
+        most_per_year=fixed(24, "donation"),
+    ),
+    "donor.interval.platelets_after_whole_blood": says(
+        "standard", by="station", months=fixed(3, "month")
+    ),
+    "donor.age": says(
+        "standard",
+        from_years=higher(18, "year", most=30),
+        to_years=lower(55, "year", least=30),
+        repeat_to_years=lower(60, "year", least=55),
+    ),
+    "donor.weight": says(
+        "standard", male_kg=higher(50.0, "kg", most=80), female_kg=higher(45.0, "kg", most=80)
+    ),
+    "donor.haemoglobin": says(
+        "standard",
+        by="station",
+        confirm=("male_g_per_l", "female_g_per_l"),
+        male_g_per_l=fixed(120, "g/L"),
+        female_g_per_l=fixed(115, "g/L"),
+    ),
+    "donor.consent": says("law"),
+    "donor.temporary_collection": says("law", by="hospital", report_within_d=fixed(10, "day")),
+    "donor.roster": says("local", by="station"),
+    "donor.deferral": says("standard"),
+    "donor.availability": says("local"),
+    "donor.one_call": says("local"),
+    "donor.once_per_cause": says("local"),
+    "donor.acceptance": says(
+        "local", confirm=("prior_calls",), prior_calls=free(4.0, "call", least=0.5, most=100)
+    ),
+    "donor.show_up": says(
+        "local",
+        confirm=("loss_per_km", "least_share"),
+        loss_per_km=free(0.0172, "share per km", least=0, most=0.2),
+        least_share=free(0.5, "share", least=0.05, most=1),
+    ),
+    "donor.wave": says(
+        "local",
+        confirm=("answer_window_s",),
+        answer_window_s=free(1800, "s", least=300, most=86400),
+    ),
+    "donor.arrival": says(
+        "local", confirm=("default_eta_s",), default_eta_s=free(3600, "s", least=300, most=86400)
+    ),
+    "donor.whole_blood_serves": says(
+        "local",
+        confirm=("components",),
+        components=fewer(
+            ("red_cells", "washed_red_cells", "whole_blood", "fresh_frozen_plasma"),
+            "component",
+            keeps=("red_cells",),
+        ),
+    ),
+}

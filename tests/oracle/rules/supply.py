@@ -1,0 +1,122 @@
+"""Disasters, shortages and what a silent record means: the values as the sources give them.
+
+Las Vegas 2017 (2.7 components an admission, 1 : 0.54 : 0.81), USGS PAGER's models, Dingri 2025
+(some 340 injured to 126 dead), the groups of 23 million people in China (Heliyon 2022), the UK's
+target of 6 d and Shandong's red at 3 d. The rest are assumptions that a station confirms.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.rules.saying import Table, fixed, free, says
+
+DISASTERS: Table = {
+    "disaster.components": says(
+        "standard",
+        units_per_admission=free(2.7, "unit", least=0.5, most=10),
+        ratio=fixed({"red_cells": 1.0, "fresh_frozen_plasma": 0.54, "platelets": 0.81}, "part"),
+    ),
+    "disaster.reported": says(
+        "local",
+        confirm=("admissions_per_injured",),
+        admissions_per_injured=free(0.3, "share", least=0.01, most=1),
+    ),
+    "disaster.pager": says(
+        "standard",
+        confirm=("fallback_country",),
+        fallback_country=free("CN", "country"),
+        countries=fixed(
+            {
+                "CN": {"theta": 10.328811, "beta": 0.100058},
+                "JP": {"theta": 11.862534, "beta": 0.100779},
+                "NP": {"theta": 14.570893, "beta": 0.205403},
+            },
+            "theta, beta",
+        ),
+    ),
+    "disaster.injured_per_dead": says(
+        "local",
+        confirm=("injured_per_dead",),
+        injured_per_dead=free(3.0, "person", least=0.1, most=50),
+    ),
+    "disaster.magnitude": says(
+        "local",
+        confirm=("rows", "deep_below_km", "deep_share", "very_deep_below_km"),
+        deep_below_km=free(70.0, "km", least=10, most=250),
+        deep_share=free(0.25, "share", least=0, most=1),
+        very_deep_below_km=free(300.0, "km", least=260, most=700),
+        rows=fixed(
+            [
+                {"from_magnitude": 5.5, "admissions": 5},
+                {"from_magnitude": 6.0, "admissions": 20},
+                {"from_magnitude": 6.5, "admissions": 50},
+                {"from_magnitude": 7.0, "admissions": 100},
+                {"from_magnitude": 7.5, "admissions": 300},
+                {"from_magnitude": 8.0, "admissions": 1000},
+            ],
+            "admission",
+        ),
+    ),
+    "disaster.cover": says("local"),
+    "disaster.donations": says(
+        "local",
+        confirm=("red_cells_per_donation", "group_order"),
+        red_cells_per_donation=free(1.0, "unit", least=0.5, most=2),
+        group_order=free(("O+", "A+", "B+", "AB+", "O-", "A-", "B-", "AB-"), "group"),
+    ),
+}
+
+SHORTAGES: Table = {
+    "shortage.group_frequency": says(
+        "standard",
+        confirm=("rhd_negative",),
+        rhd_negative=free(0.005, "share", least=0.0001, most=0.2),
+        abo=fixed({"O": 0.342, "A": 0.2872, "B": 0.2817, "AB": 0.0891}, "share"),
+    ),
+    "shortage.burn_rate": says(
+        "local", confirm=("window_d",), window_d=free(7, "day", least=1, most=90)
+    ),
+    "shortage.expected_use": says(
+        "local", confirm=("least_units",), least_units=free(1.0, "unit", least=0, most=10)
+    ),
+    "shortage.recovery": says(
+        "local", confirm=("margin",), margin=free(0.1, "share", least=0, most=1)
+    ),
+    "shortage.change": says("local", confirm=("share",), share=free(0.1, "share", least=0, most=1)),
+    "offer.keep_orange": says("local"),
+}
+
+POLICIES: Table = {
+    "plasma.low_titre_a": says(
+        "local", record="station", confirm=("allowed",), allowed=fixed(value=False, unit="yes/no")
+    ),
+    "shortage.thresholds": says(
+        "local",
+        record="station",
+        confirm=("yellow_below_d", "orange_below_d", "red_below_d"),
+        yellow_below_d=fixed(6.0, "day of supply"),
+        orange_below_d=fixed(4.5, "day of supply"),
+        red_below_d=fixed(3.0, "day of supply"),
+    ),
+    "disaster.radius": says(
+        "local", record="station", confirm=("radius_km",), radius_km=fixed(800.0, "km")
+    ),
+    "donor.reserve_rates": says(
+        "local",
+        record="station",
+        confirm=("acceptance_rate", "staff_acceptance_rate", "show_up_rate"),
+        acceptance_rate=fixed(0.25, "share"),
+        staff_acceptance_rate=fixed(0.8, "share"),
+        show_up_rate=fixed(0.8, "share"),
+    ),
+    "donor.no_show": says(
+        "local", record="station", confirm=("grace_s",), grace_s=fixed(2700, "s")
+    ),
+    "offer.agreement": says("local", record="station"),
+    "journey.estimate": says(
+        "local",
+        confirm=("road_factor", "road_speed_kmh", "handover_s"),
+        road_factor=free(1.4, "road per great circle", least=1, most=4),
+        road_speed_kmh=free(50.0, "km/h", least=5, most=120),
+        handover_s=free(900, "s", least=0, most=14400),
+    ),
+}

@@ -1,0 +1,102 @@
+"""What is asked of a unit from its tests to its issue: the values as the sources give them.
+
+献血法 art. 10 and what stations report of their tests; WS 399-2012 as a station quotes it (30 min
+out of control, 4 h to transfuse, 24 h without agitation); electronic issue from memory.
+"""
+
+from __future__ import annotations
+
+from tests.oracle.rules.saying import Table, fewer, fixed, higher, lower, says
+
+SAFETY: Table = {
+    "unit.release": says("law"),
+    "unit.recall": says("standard"),
+    "unit.expiry": says("standard"),
+    "hospital.thawing": says("standard"),
+    "red_cells.antibodies": says("standard"),
+    "request.attributes": says("standard"),
+    "transport.temperature": says("standard"),
+    "transport.out_of_control": says(
+        "standard",
+        confirm=("restock_within_min", "transfuse_within_min"),
+        components=fewer(("red_cells", "washed_red_cells"), "component"),
+        restock_within_min=lower(30, "min", least=0),
+        transfuse_within_min=lower(240, "min", least=30),
+    ),
+    "transport.agitation": says(
+        "standard",
+        components=fixed(("platelets",), "component"),
+        unagitated_at_most_h=lower(24, "h", least=0),
+    ),
+}
+
+TESTING: Table = {
+    "testing.serology": says(
+        "law", tests=fixed(("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt"), "test")
+    ),
+    "testing.nat": says("standard", tests=fixed(("nat",), "test")),
+    "testing.grouping": says("standard", tests=fixed(("grouping",), "test")),
+    "testing.reactive": says("law", fate=fixed("quarantine", "fate")),
+    "testing.repeated_reactive": says(
+        "local", confirm=("times", "fate"), times=fixed(2, "run"), fate=fixed("discard", "fate")
+    ),
+    "testing.contradicting": says("local", confirm=("fate",), fate=fixed("quarantine", "fate")),
+    "testing.group_differs": says("standard", fate=fixed("quarantine", "fate")),
+}
+
+RETURNS: Table = {
+    "returns.restock": says("standard"),
+    "returns.others": says("local"),
+}
+
+ISSUE: Table = {
+    "issue.electronic": says(
+        "standard",
+        confirm=(
+            "concordant_abo_results",
+            "results_on_current_sample",
+            "no_significant_antibody",
+            "sample_max_age_h",
+        ),
+        concordant_abo_results=higher(2, "result", most=5),
+        results_on_current_sample=higher(1, "result", most=2),
+        no_significant_antibody=fixed(value=True, unit="yes/no"),
+        sample_max_age_h=lower(72, "h", least=1),
+    ),
+    "issue.crossmatch": says("standard", by="hospital"),
+}
+
+PACKS: Table = {
+    "pack.4_4_1": says(
+        "local",
+        record="hospital",
+        confirm=("red_cells", "fresh_frozen_plasma", "platelets"),
+        red_cells=fixed(4, "unit"),
+        fresh_frozen_plasma=fixed(4, "unit"),
+        platelets=fixed(1, "unit"),
+    ),
+    "pack.5_4_1": says(
+        "local",
+        record="hospital",
+        confirm=("red_cells", "fresh_frozen_plasma", "platelets"),
+        red_cells=fixed(5, "unit"),
+        fresh_frozen_plasma=fixed(4, "unit"),
+        platelets=fixed(1, "unit"),
+    ),
+    "pack.6_6_1": says(
+        "local",
+        record="hospital",
+        confirm=("red_cells", "fresh_frozen_plasma", "platelets", "cryoprecipitate"),
+        red_cells=fixed(6, "unit"),
+        fresh_frozen_plasma=fixed(6, "unit"),
+        platelets=fixed(1, "unit"),
+        cryoprecipitate=fixed(1, "unit"),
+    ),
+    "pack.protocol": says(
+        "local",
+        by="hospital",
+        confirm=("first_cooler_within_min",),
+        first_cooler_within_min=fixed(30, "min"),
+    ),
+}
+"""Red cells : plasma : platelets, as hospitals configure them."""

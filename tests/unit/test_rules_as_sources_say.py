@@ -1,0 +1,79 @@
+"""Every value of every rule file against the tables that were written from the sources.
+
+The last net of the mutation check: what no behaviour notices is noticed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from models.rulebook import PACKAGED, RULE_FILES, Rule
+from tests.oracle.rules import TABLES
+from tests.oracle.rules.saying import Says, Told
+
+RULES = [
+    pytest.param(file, rule_id, id=f"{file}:{rule_id}")
+    for file, table in TABLES.items()
+    for rule_id in table
+]
+
+
+def tell(rule: Rule) -> Says:
+    values = {}
+    for one in rule.values:
+        terms = one.terms
+        values[one.name] = Told(
+            plain(one.value),
+            terms.unit,
+            terms.may,
+            terms.safer,
+            terms.least,
+            terms.most,
+            terms.keeps,
+        )
+    return Says(rule.kind.value, rule.applied_by.value, rule.set_in, rule.confirm, values)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
+    """A list of words or numbers is the tables' tuple."""
+    if isinstance(value, list) and not any(isinstance(one, dict) for one in value):
+        return tuple(value)
+    return value
+
+
+@pytest.mark.parametrize("file", RULE_FILES)
+def test_the_tables_know_every_rule_of_a_file(file: str) -> None:
+    found = [rule.rule_id for rule in PACKAGED.list_rules() if rule.file == file]
+    assert sorted(found) == sorted(TABLES[file])
+
+
+@pytest.mark.parametrize(("file", "rule_id"), RULES)
+def test_a_rule_is_as_its_source_says(file: str, rule_id: str) -> None:
+    assert tell(PACKAGED.rules[rule_id]) == TABLES[file][rule_id]
+
+
+def list_kinds(value: Any) -> Iterator[type]:  # noqa: ANN401 - whatever TOML holds
+    match value:
+        case dict():
+            for one in value.values():
+                yield from list_kinds(one)
+        case list() | tuple():
+            for one in value:
+                yield from list_kinds(one)
+        case _:
+            yield type(value)
+
+
+@pytest.mark.parametrize(("file", "rule_id"), RULES)
+def test_a_number_is_of_the_kind_that_a_station_must_write(file: str, rule_id: str) -> None:
+    """2 and 2.0 are equal, and yet only one of them takes 2.5."""
+    rule = PACKAGED.rules[rule_id]
+    wholes = {
+        name
+        for name, told in TABLES[file][rule_id].values.items()
+        if told.may and set(list_kinds(told.value)) == {int} and told.safer != "narrower"
+    }
+    assert wholes == {one.name for one in rule.values if one.terms.may and type(one.value) is int}
