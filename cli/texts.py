@@ -85,6 +85,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "没有演示 {name}；可用：{known}",
         "there is no demo {name}; there are {known}",
     ),
+    "demo_stock_not_counted": (
+        "血站 {station_id} 的库存没有全部入账：看 xuelian dlq list 和日志",
+        "the count of {station_id} was not all taken in: see xuelian dlq list and the logs",
+    ),
     "not_confirmed": (
         "需要确认：加 --yes，或在终端里运行",
         "this needs a confirmation: add --yes, or run it in a terminal",

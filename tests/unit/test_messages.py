@@ -10,6 +10,7 @@ from string import Formatter
 
 import pytest
 
+from cli.texts import OWN_TEXTS
 from models.messages import Text, list_texts, render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,6 +106,20 @@ def test_every_code_has_its_texts() -> None:
     known = list_texts()
     missing = [f"{use.where}: {code}" for use in USES for code in use.codes if code not in known]
     assert not missing, "add to models/messages/messages.toml:\n" + "\n".join(missing)
+
+
+def test_every_code_of_the_terminal_has_its_texts() -> None:
+    """What only the command line and the demo raise has its texts beside the command line."""
+    known = {*list_texts(), *OWN_TEXTS}
+    uses = [
+        use
+        for room in ("cli", "demo", "deploy")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for use in _uses(path)
+    ]
+    missing = [f"{use.where}: {code}" for use in uses for code in use.codes if code not in known]
+    assert uses
+    assert not missing, "add to cli/texts.py:\n" + "\n".join(missing)
 
 
 def test_a_text_names_only_what_it_is_given() -> None:
