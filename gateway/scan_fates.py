@@ -83,26 +83,22 @@ def _name(asked: Scan, event_id: str) -> EventName:
 
 def _repeat(verdict: Verdict, fate: Fate | None) -> Verdict:
     """Answer what was answered before; a label that differs from the record stays refused."""
-    if fate is None or (verdict.fault is not None and verdict.fault.code not in _MOVED_ON):
+    if verdict.fault is not None and verdict.fault.code not in _MOVED_ON:
         return verdict
-    if (
-        fate.code is None
-        and verdict.submission is not None
-        and not _is_same(verdict.submission, fate)
-    ):
-        fault = Fault("idempotency_key_reused", {})
-        return replace(verdict, submission=None, fault=fault, engine=None)
-    return _tell(replace(verdict, fault=None), fate)
+    return _tell(verdict, fate)
 
 
 def _tell(verdict: Verdict, fate: Fate | None) -> Verdict:
-    """Add the engine's word, if it has spoken."""
+    """Put in the engine's word, if it has spoken, and if it was about this."""
     if fate is None:
         return verdict
-    if fate.code is None:
-        return replace(verdict, submission=None, engine=EngineWord.DONE)
-    fault = Fault(fate.code, fate.params or {})
-    return replace(verdict, submission=None, fault=fault, engine=EngineWord.REFUSED)
+    if fate.code is not None:
+        fault = Fault(fate.code, fate.params or {})
+        return replace(verdict, submission=None, fault=fault, engine=EngineWord.REFUSED)
+    if verdict.submission is not None and not _is_same(verdict.submission, fate):
+        fault = Fault("idempotency_key_reused", {})
+        return replace(verdict, submission=None, fault=fault, engine=None)
+    return replace(verdict, submission=None, fault=None, engine=EngineWord.DONE)
 
 
 def _is_same(submission: Submission, fate: Fate) -> bool:

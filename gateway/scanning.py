@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 
 from gateway.problems import FieldError, InvalidContent
 from gateway.runtime import Gateway
@@ -82,11 +83,11 @@ class _Judging:
     def judge(self, bag: Bag) -> Verdict:
         if bag.label is None:
             return Verdict(bag=bag, fault=fault_of(bag.fault))
-        event_id = self._name_event(bag.label.unit_id)
         try:
             unit = self._get_unit(bag, bag.label.unit_id)
         except DomainRefusal as error:
-            return Verdict(bag=bag, event_id=event_id, fault=fault_of(error))
+            return Verdict(bag=bag, fault=fault_of(error))
+        keyed_id = self._find_keyed_id(unit.unit_id)
         try:
             ensure_agrees(bag.label, unit)
             ensure_may(
@@ -97,12 +98,13 @@ class _Judging:
                 now=self.now,
             )
         except (ContractError, DomainRefusal) as error:
-            return Verdict(bag=bag, unit=unit, event_id=event_id, fault=fault_of(error))
+            return Verdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))
+        submission = self._submit(unit, keyed_id)
         return Verdict(
             bag=bag,
             unit=unit,
-            event_id=event_id,
-            submission=self._submit(unit, event_id),
+            event_id=submission.event_id,
+            submission=submission,
             engine=EngineWord.AWAITED,
         )
 
@@ -117,13 +119,15 @@ class _Judging:
         ensure_own(unit, self.asked.scanner)
         return unit
 
-    def _name_event(self, unit_id: str) -> str:
+    def _find_keyed_id(self, unit_id: str) -> str | None:
+        """Name the event by the Idempotency-Key: a repeat has the same name, whatever it says."""
         asked = self.asked
+        if asked.key is None:
+            return None
         change = STEPS[asked.action].change
-        key = asked.key or asked.scanned_at.isoformat()
-        return derive_id(StockChanged.TYPE, asked.source, unit_id, change, key)
+        return derive_id(StockChanged.TYPE, asked.source, unit_id, change, asked.key)
 
-    def _submit(self, unit: RecordedUnit, event_id: str) -> Submission:
+    def _submit(self, unit: RecordedUnit, keyed_id: str | None) -> Submission:
         asked = self.asked
         event = StockChanged(
             station_id=asked.scanner.station_id,
@@ -135,9 +139,11 @@ class _Judging:
             done_by=asked.done_by,
             reason=asked.reason,
         )
+        # Without a key equal content is a repeat, as in every other call.
+        digest = sha256(event.to_body()).hexdigest()
         return Submission(
             event=event,
-            event_id=event_id,
+            event_id=keyed_id or derive_id(StockChanged.TYPE, asked.source, digest),
             source=asked.source,
             time=self.now,
             traceparent=asked.traceparent,

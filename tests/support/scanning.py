@@ -38,22 +38,25 @@ def barcodes(number: int, *, group: str = "A+", expires_at: datetime = EXPIRES_A
     ]
 
 
-async def add_bag(world: RunningGateway, number: int, *, group: str = "A+") -> None:
-    """Put a released bag on the shelf of Shigatse."""
+async def add_bag(
+    world: RunningGateway, number: int, *, group: str = "A+", station: str = "shigatse"
+) -> None:
+    """Put a released bag on the shelf."""
     await world.database.fetch(
         "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml, "
         "collected_at, expires_at, status, source, released_at, attested_by) VALUES ($1, $2, "
-        "'shigatse', 'red_cells', $3, 200, $4, $5, 'available', 'stock', $6, 'test')",
+        "$7, 'red_cells', $3, 200, $4, $5, 'available', 'stock', $6, 'test')",
         unit_id(number),
         f"G123425{number:06d}",
         group,
         NOW - timedelta(days=2),
         EXPIRES_AT + timedelta(seconds=59),
         NOW,
+        station,
     )
 
 
-async def reserve(world: RunningGateway, *, units: int, group: str) -> str:
+async def reserve(world: RunningGateway, *, units: int, group: str, role: str = "hospital") -> str:
     """Let a hospital ask, and the engine promise it what is on the shelf; the request's id."""
     body = request_body(
         patient={"group": group},
@@ -67,7 +70,7 @@ async def reserve(world: RunningGateway, *, units: int, group: str) -> str:
         ],
     )
     headers = {"Idempotency-Key": unique("k"), "Prefer": "wait=10"}
-    answer = await world.client("hospital").post("/v1/requests", json=body, headers=headers)
+    answer = await world.client(role).post("/v1/requests", json=body, headers=headers)
     assert answer.json()["status"] == "reserved", answer.text
     request_id: str = answer.json()["request_id"]
     return request_id
