@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
-from bench.life.memory import MemoryDonations, MemoryRequests, MemoryStock
+from bench.life.memory_donations import MemoryDonations
+from bench.life.memory_requests import MemoryRequests
+from bench.life.memory_stock import MemoryStock
+from bench.life.memory_supply import MemorySupply
 from bench.life.rows import State
 from models.directory import Directory
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
 from models.topics import TopicName
 from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
+from streams.services.answers import AnswerService
+from streams.services.call_outs import CallOuts
+from streams.services.causes import Causes
 from streams.services.clearing import Clearing
 from streams.services.deciding import Deciding
+from streams.services.offers import OfferService
 from streams.services.progress import Progress
 from streams.services.recalls import Recalls
 from streams.services.release import Releases
 from streams.services.requests import RequestService
 from streams.services.scans import Scans
+from streams.services.shortages import ShortageService
 from streams.services.splitting import Splitting
 from streams.services.stock import StockService
 from streams.services.timers import ExpiryService
@@ -52,11 +61,11 @@ class MemoryWork:
 
     def __init__(self, state: State, refused: list[XuelianError]) -> None:
         self._state = state
-        self.stock = MemoryStock(state)
-        self.requests = MemoryRequests(state)
+        self.stock = MemoryStock(state, self.record)
+        self.requests = MemoryRequests(state, self.stock)
         self.donations = MemoryDonations(state)
+        self.supply = MemorySupply(state, self.stock)
         self.inbox = _Inbox(refused)
-        self.supply = _Absent()
         self.timers = _Absent()
         self.steps: list[Transition] = []
         self.events: list[Outgoing] = []
@@ -90,15 +99,24 @@ async def _no_savepoint() -> AsyncIterator[None]:
     yield
 
 
-class _Directories:
+class MemoryDirectories:
+    """Implements `ports.DirectorySource`; whoever drives changes it."""
+
     def __init__(self, directory: Directory) -> None:
-        self._directory = directory
+        self.directory = directory
 
     def current(self) -> Directory:
-        return self._directory
+        return self.directory
 
     async def refresh(self) -> Directory:
-        return self._directory
+        return self.directory
+
+
+class AsDeclared:
+    """Takes shortages as they were declared: what a station burns is not driven here."""
+
+    async def assess(self, *_: object, **__: object) -> None:
+        return
 
 
 class MemoryEngine:
@@ -108,18 +126,28 @@ class MemoryEngine:
         state: What is committed.
         refused: What the last record was refused with; empty if it was accepted.
         steps: The audit of everything so far.
+        refusals: By code, how often a record was refused so far.
+        directories: Stations, hospitals, routes.
     """
 
     def __init__(self, directory: Directory) -> None:
         self.state = State()
         self.refused: list[XuelianError] = []
         self.steps: list[Transition] = []
-        directories = _Directories(directory)
+        self.refusals: Counter[str] = Counter()
+        directories = self.directories = MemoryDirectories(directory)
         deciding = Deciding(directories=directories, hold_s=HOLD_S)
         transfers = Transfers()
         progress = Progress(deciding=deciding, transfers=transfers)
         recalls = Recalls(progress=progress)
         releases = Releases(recalls=recalls)
+        call_outs = CallOuts(causes=Causes(directories=directories))
+        self._answers = AnswerService(
+            directories=directories, call_outs=call_outs, releases=releases
+        )
+        self._offers = OfferService(
+            directories=directories, shortages=cast("ShortageService", AsDeclared()), hold_s=HOLD_S
+        )
         self._requests = RequestService(directories=directories, deciding=deciding)
         self._stock = StockService(
             directories=directories,
@@ -145,15 +173,24 @@ class MemoryEngine:
         self.refused = []
         work = MemoryWork(self.state, self.refused)
         try:
-            if record.topic == TopicName.REQUESTS:
-                await self._requests.decide(cast("UnitOfWork", work), [record], now)
-            else:
-                await self._stock.act(cast("UnitOfWork", work), record, now)
+            await self._act(cast("UnitOfWork", work), record, now)
         except (ContractError, DomainRefusal) as error:
             self._undo(before)
             self.refused = [error]
+            self.refusals[error.code] += 1
         else:
             self.steps += work.steps
+
+    async def _act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+        match record.topic:
+            case TopicName.REQUESTS:
+                await self._requests.decide(work, [record], now)
+            case TopicName.ANSWERS:
+                await self._answers.act(work, record, now)
+            case TopicName.OFFERS:
+                await self._offers.act(work, record, now)
+            case _:
+                await self._stock.act(work, record, now)
 
     async def fire_due(self, now: datetime) -> None:
         """Fire everything that is due, and look for what has expired."""

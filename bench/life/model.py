@@ -6,7 +6,7 @@ the sources in the documents, not from the code it judges: it imports no rule of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ RED_CELLS_FROM = {
 
 SEVEN = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
 AT_STATION = {"collected", "quarantined", "available", "reserved", "picked", "returned"}
+AT_HOSPITAL = {"issued", "in_transit", "received"}
 GONE = {"split", "transfused", "discarded"}
 OUT_OF_CONTROL_S = 1800
 BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
@@ -35,9 +36,12 @@ class Bag:
     """One bag as the model believes it to be.
 
     Attributes:
+        place: The station that has it, or from where it went to a hospital.
         released: It was in stock at least once.
         attested: Its station said so, before any test of ours.
-        promise_id: Of its live promise.
+        promise_id: Of its live promise; None until that was seen.
+        asked_by: The request that it is for, or that it reached.
+        lent_to: The station that it is to go to.
     """
 
     unit_id: str
@@ -45,11 +49,23 @@ class Bag:
     group: str
     component: str
     state: str
+    place: str
+    collected_at: datetime
     expires_at: datetime
     released: bool = False
     attested: bool = False
     out_s: int = 0
     promise_id: str | None = None
+    asked_by: str | None = None
+    lent_to: str | None = None
+
+    def go(self, state: str) -> None:
+        """Be in another state; what it was bound to lasts as long as the states under it do."""
+        self.state = state
+        if state not in BOUND:
+            self.promise_id = self.lent_to = None
+        if state not in {*BOUND, "received", "transfused"}:
+            self.asked_by = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +81,39 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A promise as the system tells it."""
+    """A promise as the system tells it, to a request or to a station."""
 
     promise_id: str
     unit_id: str
-    request_id: str
+    request_id: str | None
+    to_station_id: str | None
     status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What was scanned, as the one who scans tells it.
+
+    Attributes:
+        hospital_id: Whose staff scans; None if the station's does.
+        right_epoch: Whether the unit's own epoch is presented.
+    """
+
+    unit_id: str
+    change: str
+    station_id: str
+    hospital_id: str | None
+    right_epoch: bool
+    out_s: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Ask:
+    """What a hospital asks for: now, and the most that it ever did."""
+
+    group: str
+    quantity: int
+    most: int
 
 
 class BreachError(AssertionError):
@@ -82,15 +125,24 @@ class Model:
     """Everything that the model believes.
 
     Attributes:
-        patients: Request id to the patient's group and the units asked for.
-        eta: How long a unit is on the road; it must not expire there.
+        home: The station that supplies the hospital.
+        eta: How long a unit is on the road to the hospital; it must not expire there.
+        between_stations: The same between the two stations.
+        usable: Whether the hospital can use red cells.
     """
 
+    home: str
     eta: timedelta
+    between_stations: timedelta
+    usable: bool = True
     bags: dict[str, Bag] = field(default_factory=dict)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
-    patients: dict[str, tuple[str, int]] = field(default_factory=dict)
+    patients: dict[str, Ask] = field(default_factory=dict)
+
+    def count_alive(self) -> int:
+        """Count the bags that could still reach a patient."""
+        return sum(bag.state not in {*GONE, "expired", "recalled"} for bag in self.bags.values())
 
     def of_donation(self, donation_id: str) -> list[Bag]:
         return [bag for bag in self.bags.values() if bag.donation_id == donation_id]
@@ -135,9 +187,10 @@ class Model:
                 continue
             missing, found, twice = self.list_wrong(donation_id, bag.group)
             if found and twice:
-                bag.state = "discarded"
+                bag.go("discarded")
             elif bag.state == "quarantined" and not (missing or found) and bag.expires_at > now:
-                bag.state, bag.released = "available", True
+                bag.go("available")
+                bag.released = True
 
     def recall(self, donation_id: str) -> None:
         bags = self.of_donation(donation_id)
@@ -145,58 +198,100 @@ class Model:
             self.recalled.add(donation_id)
         for bag in bags:
             if bag.state not in GONE:
-                bag.state, bag.promise_id = "recalled", None
+                bag.go("recalled")
 
-    def scan(  # noqa: C901 - a table of scans, read from top to bottom
-        self, unit_id: str, change: str, *, right_epoch: bool, out_s: int, now: datetime
-    ) -> None:
+    def ask(self, request_id: str, *, group: str, quantity: int) -> None:
+        """Know what a hospital asks for, or asks for instead."""
+        before = self.patients.get(request_id)
+        most = max(quantity, before.most) if before else quantity
+        self.patients[request_id] = Ask(group=group, quantity=quantity, most=most)
+
+    def lend(self, bag: Bag, *, to: str, most: int, now: datetime) -> None:
+        """Foretell which bags like this one are promised to a station: what expires first."""
+        fit = [
+            one
+            for one in self.bags.values()
+            if (one.state, one.place, one.component, one.group)
+            == ("available", bag.place, bag.component, bag.group)
+            and one.expires_at > now + self.between_stations
+        ]
+        for one in sorted(fit, key=lambda one: (one.expires_at, one.unit_id))[:most]:
+            one.go("reserved")
+            one.lent_to = to
+
+    def _may_go(self, bag: Bag, now: datetime) -> bool:
+        """Whether a promised bag may still leave: it must arrive in time, and be of use there."""
+        if bag.lent_to is not None:
+            return bag.expires_at > now + self.between_stations
+        return self.usable and bag.expires_at > now + self.eta
+
+    def scan(self, scan: Scan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
         """Foretell a scan; one that is refused changes nothing."""
-        bag = self.bags[unit_id]
-        fresh = bag.expires_at > now
-        # What runs out on the way is not sent, however fresh it is now.
-        may_go = right_epoch and bag.expires_at > now + self.eta
-        match change:
+        bag = self.bags[scan.unit_id]
+        if not self._may_scan(bag, scan, own_hospital_id):
+            return
+        right_epoch, fresh = scan.right_epoch, bag.expires_at > now
+        match scan.change:
             case "quarantined" if bag.state == "collected":
-                bag.state = "quarantined"
+                bag.go("quarantined")
                 self.settle(bag.donation_id, now)
-            case "picked" if bag.state == "reserved" and may_go:
-                bag.state = "picked"
-            case "issued" if bag.state in {"reserved", "picked"} and may_go:
-                bag.state = "issued"
+            case "picked" if bag.state == "reserved" and right_epoch and self._may_go(bag, now):
+                bag.go("picked")
+            case "issued" if bag.state in {"reserved", "picked"} and right_epoch:
+                if self._may_go(bag, now):
+                    bag.go("issued")
             case "departed" if bag.state == "issued" and right_epoch:
-                bag.state = "in_transit"
+                bag.go("in_transit")
             case "received" if bag.state in {"issued", "in_transit"} and right_epoch:
-                bag.state, bag.promise_id = "received", None
+                bag.place = bag.lent_to or bag.place
+                bag.go("available" if bag.lent_to else "received")
             case "transfused" if bag.state == "received" and right_epoch and fresh:
-                bag.state = "transfused"
-            case "returned" if bag.state in {"issued", "in_transit", "received"} and right_epoch:
-                bag.state, bag.promise_id = "returned", None
-                bag.out_s += out_s
+                bag.go("transfused")
+            case "returned" if bag.state in AT_HOSPITAL and right_epoch:
+                bag.go("returned")
+                bag.out_s += scan.out_s
             case "restocked" if bag.state == "returned" and fresh:
                 if bag.component == "red_cells" and bag.out_s <= OUT_OF_CONTROL_S:
-                    bag.state = "available"
+                    bag.go("available")
             case "discarded" if bag.state not in {*GONE, "expired"}:
-                bag.state, bag.promise_id = "discarded", None
+                bag.go("discarded")
+
+    @staticmethod
+    def _may_scan(bag: Bag, scan: Scan, own_hospital_id: str) -> bool:
+        """Whether it is theirs: the station that has it, or the hospital of its patient."""
+        arrives = scan.change == "received" and bag.state in {"issued", "in_transit"}
+        if scan.station_id != ((bag.lent_to if arrives else None) or bag.place):
+            return False
+        if scan.hospital_id is None:
+            return True
+        is_theirs = scan.hospital_id == own_hospital_id and bag.asked_by is not None
+        return is_theirs and bag.state in AT_HOSPITAL
 
     def give_back(self, units: Iterable[str]) -> None:
         """Foretell that a request lets go of what was not issued."""
         for unit_id in units:
             bag = self.bags[unit_id]
             if bag.state in {"reserved", "picked"}:
-                bag.state, bag.promise_id = "available", None
+                bag.go("available")
 
     def expire(self, now: datetime) -> None:
+        """Foretell what has run out at the stations."""
         for bag in self.bags.values():
             if bag.state in AT_STATION and bag.expires_at <= now:
-                bag.state, bag.promise_id = "expired", None
+                bag.go("expired")
 
     def compare(
-        self, states: dict[str, str], promises: Iterable[Promise], *, now: datetime, lapse: bool
+        self,
+        units: Mapping[str, tuple[str, str]],
+        promises: Iterable[Promise],
+        *,
+        now: datetime,
+        lapse: bool,
     ) -> None:
         """Compare with how things stand, and learn the promises that were made.
 
         Args:
-            states: Unit id to its state, as the system has it.
+            units: Unit id to its state and its station, as the system has it.
             promises: The live ones.
             now: Aware UTC instant.
             lapse: Whether holds may have lapsed since the last look.
@@ -209,14 +304,22 @@ class Model:
             if promise.unit_id in live:
                 raise BreachError(f"{promise.unit_id} is promised twice")
             live[promise.unit_id] = promise
-        if states.keys() != self.bags.keys():
-            raise BreachError(f"other units: {states.keys() ^ self.bags.keys()}")
-        for unit_id, state in states.items():
-            self._compare_one(self.bags[unit_id], state, live.get(unit_id), now, lapse=lapse)
-        for request_id, (_, quantity) in self.patients.items():
-            served = sum(promise.request_id == request_id for promise in live.values())
-            if served > quantity:
-                raise BreachError(f"{request_id} has {served} of {quantity}")
+        if units.keys() != self.bags.keys():
+            raise BreachError(f"other units: {units.keys() ^ self.bags.keys()}")
+        for unit_id, (state, place) in units.items():
+            bag = self.bags[unit_id]
+            if place != bag.place:
+                raise BreachError(f"{unit_id}: foretold at {bag.place}, is at {place}")
+            self._compare_one(bag, state, live.get(unit_id), now, lapse=lapse)
+        self._count_served()
+
+    def _count_served(self) -> None:
+        """Nobody gets more than was asked; what already left is not called back for asking less."""
+        for request_id, ask in self.patients.items():
+            of_request = [bag.state for bag in self.bags.values() if bag.asked_by == request_id]
+            is_waiting = any(BOUND.get(state) == "held" for state in of_request)
+            if len(of_request) > (ask.quantity if is_waiting else ask.most):
+                raise BreachError(f"{request_id} has {of_request} of {ask}")
 
     def _compare_one(
         self, bag: Bag, state: str, promise: Promise | None, now: datetime, *, lapse: bool
@@ -224,25 +327,38 @@ class Model:
         if (promise.status if promise else None) != BOUND.get(state):
             raise BreachError(f"{bag.unit_id}: {state} under {promise}")
         if promise is not None and promise.promise_id != bag.promise_id:
-            is_free = bag.state == "available" or (lapse and bag.state == "reserved")
-            if not is_free or state != "reserved":
-                raise BreachError(f"{bag.unit_id}: {bag.state} was promised as {state}")
-            self._judge(bag, promise, now)
-            bag.state, bag.promise_id = state, promise.promise_id
+            self._learn(bag, state, promise, now, lapse=lapse)
         elif promise is None and lapse and bag.state == "reserved" and state == "available":
-            bag.state, bag.promise_id = state, None
+            bag.go(state)
         elif bag.state != state:
             raise BreachError(f"{bag.unit_id}: foretold {bag.state}, is {state}")
 
+    def _learn(self, bag: Bag, state: str, promise: Promise, now: datetime, *, lapse: bool) -> None:
+        """Learn a promise that was not seen before: one that was foretold, or one to judge."""
+        if promise.to_station_id is not None:
+            if (bag.state, bag.promise_id, bag.lent_to) != (state, None, promise.to_station_id):
+                raise BreachError(f"{bag.unit_id}: {bag.state} was lent as {promise}")
+            bag.promise_id = promise.promise_id
+            return
+        is_free = bag.state == "available" or (lapse and bag.state == "reserved")
+        if not is_free or state != "reserved":
+            raise BreachError(f"{bag.unit_id}: {bag.state} was promised as {state}")
+        bag.go("available")
+        self._judge(bag, promise, now)
+        bag.go(state)
+        bag.promise_id, bag.asked_by = promise.promise_id, promise.request_id
+
     def _judge(self, bag: Bag, promise: Promise, now: datetime) -> None:
-        """Judge a new promise: released, not recalled, of a fitting group, in time."""
-        group = self.patients[promise.request_id][0]
+        """Judge a new promise: released, not recalled, of a fitting group, in time, of use."""
+        ask = self.patients[promise.request_id or ""]
         missing, found, _ = self.list_wrong(bag.donation_id, bag.group)
         if not bag.released or found or (missing and not bag.attested):
             raise BreachError(f"{bag.unit_id} was promised unreleased")
         if bag.donation_id in self.recalled:
             raise BreachError(f"{bag.unit_id} was promised after its recall")
-        if bag.group not in RED_CELLS_FROM[group] or bag.component != "red_cells":
-            raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} for {group}")
+        if bag.group not in RED_CELLS_FROM[ask.group] or bag.component != "red_cells":
+            raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} for {ask.group}")
         if bag.expires_at <= now + self.eta:
             raise BreachError(f"{bag.unit_id} expires before it would arrive")
+        if bag.place != self.home or not self.usable:
+            raise BreachError(f"{bag.unit_id} at {bag.place}, usable: {self.usable}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from models.requests import RequestStatus, UrgentRequest
+from models.shortages import Shortage, Transfer
 from models.testing import LabResult
 from models.units import Unit, UnitStatus
 from streams.ports import Timer
+from streams.ports.reserve import ReserveCall
 from streams.ports.stock import LivePromise
 
 
@@ -27,7 +29,7 @@ class UnitRow:
 class PromiseRow:
     live: LivePromise
     unit_id: str
-    line_no: int
+    line_no: int | None
     held_at: datetime
 
 
@@ -53,14 +55,10 @@ class State:
     results: dict[str, tuple[LabResult, ...]] = field(default_factory=dict)
     recalls: dict[str, str] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
+    calls: dict[str, ReserveCall] = field(default_factory=dict)
+    shortages: dict[str, Shortage] = field(default_factory=dict)
+    transfers: dict[str, Transfer] = field(default_factory=dict)
 
     def copy(self) -> State:
         """Return a snapshot: rows are never changed in place."""
-        return State(
-            units=dict(self.units),
-            promises=dict(self.promises),
-            requests=dict(self.requests),
-            results=dict(self.results),
-            recalls=dict(self.recalls),
-            timers=dict(self.timers),
-        )
+        return State(**{one.name: dict(getattr(self, one.name)) for one in fields(self)})

@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
-from bench.life.drive import DIRECTORY, Seen
+from bench.life.driven import Seen, SeenUnit
 from bench.life.engine import MemoryEngine
 from bench.life.model import Promise
-from bench.life.rows import UnitRow
+from bench.life.rows import PromiseRow
+from bench.life.town import build_directory
+from models.directory import Directory
+from models.donors import CallOut, CallOutStatus, Donor
+from models.groups import BloodGroup
+from models.patients import Sex
 from models.requests import TERMINAL_REQUEST_STATUSES
-from models.units import Unit, UnitStatus
+from models.shortages import Shortage
+from streams.matching.eligibility import DonorRecord
+from streams.matching.waves import CallState
 from streams.ports import Received
+from streams.ports.reserve import ReserveCall
+
+
+def build_donor(call: CallOut) -> Donor:
+    """Return who was called."""
+    return Donor(
+        donor_id=call.donor_id,
+        station_id=call.station_id,
+        name=call.donor_id,
+        contact="+86 000",
+        group=BloodGroup.O_POS,
+        sex=Sex.FEMALE,
+        born_on=date(1990, 5, 1),
+        weight_kg=60,
+        consented_at=call.called_at,
+    )
 
 
 class MemorySystem:
-    """Implements `drive.System`."""
+    """Implements `driven.System`."""
 
     def __init__(self) -> None:
-        self.engine = MemoryEngine(DIRECTORY)
+        self.engine = MemoryEngine(build_directory())
 
     async def feed(self, record: Received, now: datetime) -> None:
         await self.engine.feed(record, now)
@@ -25,14 +48,18 @@ class MemorySystem:
     async def fire_due(self, now: datetime) -> None:
         await self.engine.fire_due(now)
 
-    async def collect(self, unit: Unit) -> None:
-        self.engine.state.units[unit.unit_id] = UnitRow(
-            unit=unit,
-            status=UnitStatus.COLLECTED,
-            released_at=None,
-            attested_by=None,
-            parent_id=None,
+    async def await_donor(self, call: CallOut) -> None:
+        record = DonorRecord(donor=build_donor(call), on_live_call=True)
+        arrived = CallState(record=record, status=CallOutStatus.ARRIVED, called_at=call.called_at)
+        self.engine.state.calls[call.call_out_id] = ReserveCall(
+            call_out=call, state=arrived, unit_status=None
         )
+
+    async def declare(self, shortage: Shortage) -> None:
+        self.engine.state.shortages[shortage.shortage_id] = shortage
+
+    async def put_directory(self, directory: Directory) -> None:
+        self.engine.directories.directory = directory
 
     async def look(self) -> Seen:
         state = self.engine.state
@@ -43,17 +70,26 @@ class MemorySystem:
         }
         promises = []
         for row in state.promises.values():
-            request_id = row.live.request_id or ""
+            request_id = row.live.request_id
             if row.live.status in {"held", "issued"}:
-                promises.append(
-                    Promise(
-                        promise_id=row.live.promise_id,
-                        unit_id=row.unit_id,
-                        request_id=request_id,
-                        status=row.live.status,
-                    )
-                )
+                promises.append(self._to_promise(row))
             if row.live.status == "held" and request_id in held:
                 held[request_id].append(row.unit_id)
-        units = {unit_id: (str(row.status), row.epoch) for unit_id, row in state.units.items()}
+        units = {
+            unit_id: SeenUnit(
+                state=str(row.status), station_id=row.unit.station_id, epoch=row.epoch
+            )
+            for unit_id, row in state.units.items()
+        }
         return Seen(units=units, promises=promises, held=held)
+
+    def _to_promise(self, row: PromiseRow) -> Promise:
+        transfer_id = row.live.transfer_id
+        transfer = self.engine.state.transfers[transfer_id] if transfer_id else None
+        return Promise(
+            promise_id=row.live.promise_id,
+            unit_id=row.unit_id,
+            request_id=row.live.request_id,
+            to_station_id=transfer.to_station_id if transfer else None,
+            status=row.live.status,
+        )

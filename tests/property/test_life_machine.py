@@ -18,6 +18,7 @@ from bench.life.drive import WEIGHTS, Drive
 from bench.life.model import BreachError
 from bench.life.system import MemorySystem
 from streams.matching import release as release_rules
+from streams.matching.routes import to_station
 from streams.services import recalls, release, scan_checks
 from streams.services.clearing import Clearing
 from streams.services.scans import Scans
@@ -90,6 +91,35 @@ def _ask_the_kernel_no_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Clearing, "clear_promised", clear_promised)
 
 
+def _ask_the_kernel_no_more_of_neighbours(patch: pytest.MonkeyPatch) -> None:
+    original = Clearing.clear_promised
+
+    async def clear_promised(self: Clearing, work: Any, unit_id: str, **asked: Any) -> None:  # noqa: ANN401 - as the original
+        if (await work.stock.get_promised(unit_id)).transfer_id is None:
+            await original(self, work, unit_id, **asked)
+
+    patch.setattr(Clearing, "clear_promised", clear_promised)
+
+
+def _keep_what_was_promised_when_amended(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.services.requests.PICKABLE_STATES", ())
+
+
+def _let_any_hospital_speak(patch: pytest.MonkeyPatch) -> None:
+    async def ensure(*_: object) -> None:
+        return
+
+    patch.setattr("streams.services.scans.ensure_own_patient", ensure)
+
+
+def _arrive_anywhere(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.services.scans.ensure_at", lambda *_: None)
+
+
+def _forget_the_way_to_the_neighbour(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("streams.matching.offers.to_station", lambda _, now: to_station(0, now=now))
+
+
 def _release_whatever_comes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(release_rules, "_judge", lambda _: ())
 
@@ -145,6 +175,11 @@ def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:
         _forget_epochs,
         _forget_expiry,
         _ask_the_kernel_no_more,
+        _ask_the_kernel_no_more_of_neighbours,
+        _keep_what_was_promised_when_amended,
+        _let_any_hospital_speak,
+        _arrive_anywhere,
+        _forget_the_way_to_the_neighbour,
         _release_whatever_comes,
         _overwrite_instead_of_correcting,
         _recall_nothing_afterwards,
@@ -158,4 +193,4 @@ def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:
 def test_the_model_sees_each_broken_rule(breaking: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401 - a function
     breaking(monkeypatch)
     with pytest.raises(BreachError):
-        drive_many()
+        drive_many(2_000)

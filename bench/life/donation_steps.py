@@ -1,0 +1,180 @@
+"""Steps on donations and what is made of them: counted, given, split, tested, recalled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bench.life.hand import Hand
+from bench.life.model import SEVEN, Bag, Finding
+from bench.life.town import NEIGHBOUR_ID, STATION_ID
+from models.components import Component
+from models.donors import Answer, CallOut, Donation
+from models.events.donations import DonationRecalled, DonationSplit, DonationTested, MadeComponent
+from models.events.donors import CallOutAnswered
+from models.events.stock import Attestation, CountedUnit, StockCounted
+from models.groups import BloodGroup
+from models.testing import LabOutcome, LabResult, LabTest
+
+_SHARE_RELEASED = 0.5
+_SHARE_AT_NEIGHBOUR = 0.2
+_SHARE_SEPARATED = 0.2
+_SHARE_CORRECTIONS = 0.5
+_SHELF_D = {Component.RED_CELLS: 35, Component.FRESH_FROZEN_PLASMA: 365}
+
+
+async def count(hand: Hand) -> None:
+    """A station finds a unit that nobody knew of, released by its own word or not."""
+    station_id = NEIGHBOUR_ID if hand.happens(_SHARE_AT_NEIGHBOUR) else STATION_ID
+    unit = hand.make_unit(Component.RED_CELLS, station_id=station_id)
+    released = hand.happens(_SHARE_RELEASED)
+    who = Attestation(released_by="quality", released_at=unit.collected_at)
+    counted = CountedUnit(unit=unit, released=released)
+    await hand.tell(
+        StockCounted(station_id=station_id, counted_at=hand.now, units=(counted,), attestation=who),
+        f"station/{station_id}",
+    )
+    if not hand.model.may_count(unit.donation_id, group=unit.group, released=released):
+        return
+    hand.believe(unit, "available" if released else "quarantined", attested=released)
+    if not released:
+        hand.model.settle(unit.donation_id, hand.now)
+
+
+async def collect(hand: Hand) -> None:
+    """A donor who was called gives whole blood, which is kept as it is or separated at once."""
+    separated = hand.happens(_SHARE_SEPARATED)
+    unit = hand.make_unit(Component.RED_CELLS if separated else Component.WHOLE_BLOOD)
+    call = CallOut(
+        call_out_id=hand.next("call"),
+        donor_id=hand.next("donor"),
+        station_id=STATION_ID,
+        cause_id="ended",
+        wave=1,
+        called_at=hand.now,
+    )
+    await hand.system.await_donor(call)
+    await hand.tell(
+        CallOutAnswered(
+            call_out_id=call.call_out_id,
+            donor_id=call.donor_id,
+            station_id=STATION_ID,
+            answer=Answer.DONATED,
+            answered_at=hand.now,
+            donation=Donation.model_validate(unit.model_dump(exclude={"station_id", "traits"})),
+        )
+    )
+    if unit.donation_id in hand.model.recalled:
+        return
+    hand.believe(unit, "quarantined" if separated else "collected")
+    if separated:
+        hand.model.settle(unit.donation_id, hand.now)
+
+
+async def split(hand: Hand) -> None:
+    """A bag of whole blood is made into two components."""
+    bags = hand.model.bags.values()
+    bag = hand.pick([bag for bag in bags if bag.component == "whole_blood"])
+    if bag is None:
+        return
+    made = [
+        MadeComponent(unit_id=hand.next("u"), component=component, volume_ml=150)
+        for component in _SHELF_D
+    ]
+    await hand.tell(
+        DonationSplit(
+            station_id=STATION_ID,
+            donation_id=bag.donation_id,
+            unit_id=bag.unit_id,
+            split_at=hand.now,
+            components=tuple(made),
+        )
+    )
+    if bag.state not in {"collected", "quarantined"} or bag.place != STATION_ID:
+        return
+    bag.go("split")
+    for one in made:
+        hand.model.bags[one.unit_id] = Bag(
+            unit_id=one.unit_id,
+            donation_id=bag.donation_id,
+            group=bag.group,
+            component=one.component,
+            state="quarantined",
+            place=STATION_ID,
+            collected_at=bag.collected_at,
+            expires_at=bag.collected_at + timedelta(days=_SHELF_D[one.component]),
+        )
+    hand.model.settle(bag.donation_id, hand.now)
+
+
+async def tell_one(hand: Hand) -> None:
+    """One result of any kind, which may correct an earlier one."""
+    bag = hand.pick(list(hand.model.bags.values()))
+    if bag is None:
+        return
+    test = hand.chance.choice(SEVEN)
+    if test == "grouping":
+        found = hand.chance.choice((bag.group, bag.group, "AB-", "invalid"))
+    else:
+        found = hand.chance.choice(("nonreactive", "nonreactive", "reactive", "invalid"))
+    known = [one for one in hand.model.findings.get(bag.donation_id, []) if one.test == test]
+    corrected = {one.corrects for one in known}
+    open_one = hand.pick([one for one in known if one.result_id not in corrected])
+    corrects = None
+    if open_one is not None and hand.happens(_SHARE_CORRECTIONS):
+        corrects = open_one.result_id
+    await _tell_result(hand, bag.donation_id, test, found, corrects=corrects)
+
+
+async def tell_all(hand: Hand) -> None:
+    """Every result that a donation still lacks, all of them clear."""
+    bags = hand.model.bags.values()
+    bag = hand.pick([bag for bag in bags if bag.state == "quarantined"])
+    if bag is None:
+        return
+    done = {one.test for one in hand.model.findings.get(bag.donation_id, [])}
+    for test in SEVEN:
+        if test not in done:
+            found = bag.group if test == "grouping" else "nonreactive"
+            await _tell_result(hand, bag.donation_id, test, found)
+
+
+async def _tell_result(
+    hand: Hand, donation_id: str, test: str, found: str, *, corrects: str | None = None
+) -> None:
+    is_group = test == "grouping" and found != "invalid"
+    one = Finding(
+        result_id=hand.next("r"), test=test, found=found, run=hand.next("run"), corrects=corrects
+    )
+    result = LabResult(
+        result_id=one.result_id,
+        test=LabTest(test),
+        outcome=None if is_group else LabOutcome(found),
+        group=BloodGroup(found) if is_group else None,
+        method="driven",
+        run_id=one.run,
+        performed_at=hand.now,
+        performed_by="laboratory",
+        supersedes=corrects,
+        note="corrected" if corrects else "",
+    )
+    await hand.tell(DonationTested(station_id=STATION_ID, donation_id=donation_id, result=result))
+    hand.model.findings.setdefault(donation_id, []).append(one)
+    hand.model.settle(donation_id, hand.now)
+
+
+async def recall(hand: Hand) -> None:
+    """A donation is recalled, wherever its units are."""
+    bag = hand.pick(list(hand.model.bags.values()))
+    if bag is None:
+        return
+    await hand.tell(
+        DonationRecalled(
+            station_id=STATION_ID,
+            donation_id=bag.donation_id,
+            recall_id=hand.next("c"),
+            reason="driven",
+            recalled_at=hand.now,
+            recalled_by="quality",
+        )
+    )
+    hand.model.recall(bag.donation_id)

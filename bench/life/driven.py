@@ -1,0 +1,63 @@
+"""What is driven: the services in memory, or the same services on PostgreSQL in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bench.life.model import Promise
+from models.directory import Directory
+from models.donors import CallOut
+from models.shortages import Shortage
+from streams.ports import Received
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenUnit:
+    """A unit as the system has it.
+
+    Attributes:
+        epoch: Of its last promise; 0 if it was never promised.
+    """
+
+    state: str
+    station_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """How things stand.
+
+    Attributes:
+        promises: The live ones.
+        held: Request id to the units that it holds and that were not issued; ended ones missing.
+    """
+
+    units: Mapping[str, SeenUnit]
+    promises: Sequence[Promise]
+    held: Mapping[str, Sequence[str]]
+
+
+class System(Protocol):
+    """Takes records, fires what is due, and shows its units and promises."""
+
+    async def feed(self, record: Received, now: datetime) -> None: ...
+
+    async def fire_due(self, now: datetime) -> None: ...
+
+    async def look(self) -> Seen: ...
+
+    async def await_donor(self, call: CallOut) -> None:
+        """Let a donor who was called have arrived, so that a donation can be told."""
+        ...
+
+    async def declare(self, shortage: Shortage) -> None:
+        """Let a station lack blood, so that a neighbour's offer can be taken."""
+        ...
+
+    async def put_directory(self, directory: Directory) -> None:
+        """Let facilities and routes be like this from now on."""
+        ...

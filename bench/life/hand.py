@@ -1,0 +1,117 @@
+"""What every step works with: the chance, the clock, the model, and a way to tell the system."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import TypeVar
+
+from bench.life.driven import System
+from bench.life.model import Bag, Model
+from bench.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
+from models.components import Component
+from models.envelope import Envelope
+from models.events import EventData
+from models.groups import BloodGroup
+from models.topics import find_topic_of
+from models.units import Unit
+from streams.ports import Received
+
+T = TypeVar("T")
+
+_SHARE_SIBLINGS = 0.3
+
+
+class Hand:
+    """Draws, names and tells; one per sequence.
+
+    Args:
+        system: What is driven.
+        chance: Everything that is drawn comes from it.
+        name: Makes the identifiers.
+
+    Attributes:
+        now: The driven world's clock; only waiting moves it.
+    """
+
+    def __init__(self, system: System, *, chance: Random, name: str) -> None:
+        self.system = system
+        self.chance = chance
+        self.now: datetime = BEGIN
+        self.model = Model(
+            home=STATION_ID,
+            eta=timedelta(seconds=ETA_S),
+            between_stations=timedelta(seconds=BETWEEN_STATIONS_S),
+        )
+        self._name = name
+        self._numbers = 0
+        self._offset = 0
+
+    def next(self, kind: str) -> str:
+        """Return an identifier that nothing has yet."""
+        self._numbers += 1
+        return f"{self._name}-{kind}{self._numbers}"
+
+    def pick(self, things: Sequence[T]) -> T | None:
+        """Return one of them; None if there is none."""
+        return self.chance.choice(things) if things else None
+
+    def happens(self, share: float) -> bool:
+        return self.chance.random() < share
+
+    async def tell(self, event: EventData, source: str = f"station/{STATION_ID}") -> None:
+        """Tell the system one event, as its topic's next record."""
+        self._offset += 1
+        topic = find_topic_of(event.TYPE)
+        body = event.to_body()
+        envelope = Envelope(
+            id=self.next("e"),
+            type=event.TYPE,
+            source=source,
+            subject=event.subject,
+            time=self.now,
+            key=event.key,
+            data=body,
+        )
+        record = Received(
+            topic=topic.name if topic else "",
+            partition=0,
+            offset=self._offset,
+            envelope=envelope,
+            event=event,
+            digest=hashlib.sha256(body).hexdigest(),
+        )
+        await self.system.feed(record, self.now)
+
+    def make_unit(self, component: Component, *, station_id: str = STATION_ID) -> Unit:
+        """Return a new unit, now and then of a donation that is known already."""
+        known = [bag for bag in self.model.bags.values() if bag.component == component]
+        sibling = self.pick(known) if self.happens(_SHARE_SIBLINGS) else None
+        hours = self.chance.choice((1, 6, 6, 48, 400, 400))
+        return Unit(
+            unit_id=self.next("u"),
+            donation_id=sibling.donation_id if sibling else self.next("d"),
+            station_id=station_id,
+            component=component,
+            group=BloodGroup(sibling.group if sibling else self.chance.choice(GROUPS)),
+            volume_ml=400,
+            collected_at=self.now - timedelta(hours=1),
+            expires_at=self.now + timedelta(hours=hours),
+        )
+
+    def believe(self, unit: Unit, state: str, *, attested: bool = False) -> None:
+        """Let the model know of a unit that the system must know of now."""
+        self.model.bags[unit.unit_id] = Bag(
+            unit_id=unit.unit_id,
+            donation_id=unit.donation_id,
+            group=unit.group,
+            component=unit.component,
+            state=state,
+            place=unit.station_id,
+            collected_at=unit.collected_at,
+            expires_at=unit.expires_at,
+            released=attested,
+            attested=attested,
+        )

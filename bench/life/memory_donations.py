@@ -1,0 +1,94 @@
+"""The port to donations, in memory: results and recalls, which only grow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from bench.life.rows import State, UnitRow
+from models.testing import LabResult
+from models.units import UnitStatus
+from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+
+
+class MemoryDonations:
+    """Implements `ports.donations.DonationStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def list_results(
+        self, donation_ids: Collection[str]
+    ) -> Mapping[str, Sequence[LabResult]]:
+        results = self._state.results
+        return {one: results[one] for one in donation_ids if one in results}
+
+    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+        for donation_id, results in self._state.results.items():
+            for result in results:
+                if result.result_id == result_id:
+                    return donation_id, result
+        return None
+
+    async def add_result(
+        self,
+        result: LabResult,
+        *,
+        donation_id: str,
+        station_id: str,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        del station_id, caused_by, now
+        known = self._state.results.get(donation_id, ())
+        self._state.results[donation_id] = (*known, result)
+
+    async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
+        return frozenset(donation_ids) & frozenset(self._state.recalls.values())
+
+    async def is_recall_known(self, recall_id: str) -> bool:
+        return recall_id in self._state.recalls
+
+    async def add_recall(self, recall: Recall, *, now: datetime) -> None:
+        del now
+        self._state.recalls[recall.recall_id] = recall.donation_id
+
+    async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
+        """Kept by nobody: the notices carry the same."""
+
+    async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
+        return [
+            self._place(row)
+            for row in self._state.units.values()
+            if row.unit.donation_id == donation_id
+        ]
+
+    async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
+        held = {UnitStatus.COLLECTED, UnitStatus.QUARANTINED, UnitStatus.SPLIT}
+        return frozenset(
+            row.unit.donation_id
+            for row in self._state.units.values()
+            if row.unit.donation_id in donation_ids
+            and row.released_at is None
+            and row.status in held
+        )
+
+    def _place(self, row: UnitRow) -> PlacedUnit:
+        promises = [one for one in self._state.promises.values() if one.unit_id == row.unit.unit_id]
+        last = max(promises, key=lambda one: one.live.epoch, default=None)
+        request_id = last.live.request_id if last else None
+        request = self._state.requests[request_id].request if request_id else None
+        transfer_id = last.live.transfer_id if last else None
+        transfer = self._state.transfers[transfer_id] if transfer_id else None
+        return PlacedUnit(
+            unit_id=row.unit.unit_id,
+            component=row.unit.component,
+            group=row.unit.group,
+            status=row.status,
+            station_id=row.unit.station_id,
+            request_id=request_id,
+            patient_reference=request.patient.reference if request else None,
+            hospital_id=request.hospital_id if request else None,
+            supplier_id=request.station_id if request else None,
+            to_station_id=transfer.to_station_id if transfer else None,
+        )

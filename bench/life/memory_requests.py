@@ -1,0 +1,102 @@
+"""The port to requests, in memory: rulings are written as they come, and their units reserved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.life.memory_stock import MemoryStock
+from bench.life.rows import PromiseRow, RequestRow, State
+from streams.ports.requests import LineState, RequestState, Ruling
+from streams.ports.stock import LivePromise
+
+
+class MemoryRequests:
+    """Implements `ports.requests.RequestStore`."""
+
+    def __init__(self, state: State, stock: MemoryStock) -> None:
+        self._state = state
+        self._stock = stock
+
+    async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(request_ids) & self._state.requests.keys()
+
+    async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
+        found = (self._state.requests.get(request_id) for request_id in request_ids)
+        return {row.request.request_id: self._to_state(row) for row in found if row is not None}
+
+    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
+        rows = [
+            row
+            for row in self._state.requests.values()
+            if row.status == "open" and row.request.station_id == station_id
+        ]
+        rows.sort(key=lambda row: (row.request.priority.rank, row.request.needed_by))
+        return [row.request.request_id for row in rows[:limit]]
+
+    async def count_capped(
+        self, request_id: str, *, hospital_id: str, patient_reference: str | None
+    ) -> int:
+        """Nobody asks: every patient here has a group."""
+        raise NotImplementedError(request_id, hospital_id, patient_reference)
+
+    async def write(self, rulings: Sequence[Ruling]) -> None:
+        for ruling in rulings:
+            decision = ruling.decision
+            known = self._state.requests.get(ruling.request.request_id)
+            uncovered = {line.line_no: line.uncovered for line in decision.lines}
+            kept = dict.fromkeys(known.uncovered, 0) if known else {}
+            self._state.requests[ruling.request.request_id] = RequestRow(
+                request=ruling.request,
+                status=ruling.status,
+                waiting_for=decision.waiting_for,
+                version=decision.version,
+                opened_at=ruling.opened_at,
+                uncovered={**kept, **uncovered},
+            )
+            self._promise(ruling)
+
+    def _promise(self, ruling: Ruling) -> None:
+        for line in ruling.decision.lines:
+            for chosen in line.reserved:
+                promise = PromiseRow(
+                    live=LivePromise(
+                        promise_id=chosen.promise_id,
+                        epoch=chosen.epoch,
+                        status="held",
+                        request_id=ruling.request.request_id,
+                        transfer_id=None,
+                    ),
+                    unit_id=chosen.unit_id,
+                    line_no=line.line_no,
+                    held_at=ruling.decision.decided_at,
+                )
+                self._stock.reserve(
+                    promise, why=ruling.request.request_id, caused_by=ruling.caused_by
+                )
+
+    def _to_state(self, row: RequestRow) -> RequestState:
+        def count(line_no: int, status: str) -> int:
+            return sum(
+                one.live.request_id == row.request.request_id
+                and one.line_no == line_no
+                and one.live.status == status
+                for one in self._state.promises.values()
+            )
+
+        return RequestState(
+            request=row.request,
+            status=row.status,
+            waiting_for=row.waiting_for,
+            version=row.version,
+            opened_at=row.opened_at,
+            lines=tuple(
+                LineState(
+                    line_no=line_no,
+                    uncovered=uncovered,
+                    held=count(line_no, "held"),
+                    issued=count(line_no, "issued"),
+                    received=count(line_no, "received"),
+                )
+                for line_no, uncovered in sorted(row.uncovered.items())
+            ),
+        )

@@ -1,0 +1,215 @@
+"""The port to units, in memory: a fake of ours, for speed.
+
+It checks nothing of a unit's life, on purpose: what keeps the rules must be the services. One
+writer; a transaction that fails is undone by going back to the copy from before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bench.life.rows import PromiseRow, State, UnitRow
+from models.clearance import UnitFacts
+from models.components import Component
+from models.errors import InvariantViolation
+from models.groups import BloodGroup
+from models.unit_life import EXPIRING_STATES
+from models.units import UnitStatus
+from streams.matching.shelf import Cell
+from streams.ports import Transition
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
+
+LIVE = frozenset({"held", "issued"})
+
+
+class MemoryStock:
+    """Implements `ports.stock.StockStore`."""
+
+    def __init__(self, state: State, record: Callable[[Transition], None]) -> None:
+        self._state = state
+        self._record = record
+
+    async def list_shelf(
+        self, wants: Mapping[Cell, int | None], *, now: datetime
+    ) -> list[UnitFacts]:
+        return [
+            _to_facts(row)
+            for row in self._state.units.values()
+            if row.status is UnitStatus.AVAILABLE
+            and row.unit.expires_at > now
+            and _cell_of(row) in wants
+        ]
+
+    async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
+        found = (self._state.units.get(unit_id) for unit_id in sorted(set(unit_ids)))
+        return {row.unit.unit_id: self._to_state(row) for row in found if row is not None}
+
+    async def lock_donation(self, donation_id: str) -> list[UnitState]:
+        rows = self._state.units.values()
+        return [self._to_state(row) for row in rows if row.unit.donation_id == donation_id]
+
+    async def find_last_promise(self, unit_id: str) -> LivePromise | None:
+        rows = [one for one in self._state.promises.values() if one.unit_id == unit_id]
+        return max(rows, key=lambda one: one.live.epoch).live if rows else None
+
+    async def get_promised(self, unit_id: str) -> PromisedUnit:
+        for row in self._state.promises.values():
+            if row.unit_id == unit_id and row.live.status in LIVE:
+                return PromisedUnit(
+                    unit=_to_facts(self._state.units[unit_id]),
+                    request_id=row.live.request_id,
+                    line_no=row.line_no,
+                    transfer_id=row.live.transfer_id,
+                    capped=False,  # every patient here has a group
+                )
+        raise InvariantViolation("unit_without_promise", unit_id=unit_id)
+
+    async def add_units(self, units: Sequence[NewUnit]) -> None:
+        for new in units:
+            self._state.units[new.unit.unit_id] = UnitRow(
+                unit=new.unit,
+                status=new.status,
+                released_at=new.released_at,
+                attested_by=new.attested_by,
+                parent_id=new.parent_id,
+            )
+
+    async def move_unit(
+        self,
+        unit_id: str,
+        *,
+        to: UnitStatus,
+        released_at: datetime | None = None,
+        station_id: str | None = None,
+        source: str | None = None,
+        add_out_of_control_s: int = 0,
+    ) -> None:
+        del source  # nobody asks where a unit came from
+        row = self._state.units[unit_id]
+        self._state.units[unit_id] = replace(
+            row,
+            unit=row.unit.but(station_id=station_id) if station_id else row.unit,
+            status=to,
+            released_at=released_at or row.released_at,
+            out_of_control_s=row.out_of_control_s + add_out_of_control_s,
+        )
+
+    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+        """Kept by nobody: the model knows what it scanned."""
+
+    async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
+        del now
+        row = self._state.promises[promise_id]
+        self._state.promises[promise_id] = replace(row, live=replace(row.live, status=to))
+
+    async def release_held(
+        self,
+        *,
+        request_id: str | None = None,
+        transfer_id: str | None = None,
+        states: Sequence[UnitStatus],
+        caused_by: str,
+        now: datetime,
+    ) -> list[str]:
+        freed = []
+        for row in list(self._state.promises.values()):
+            unit, live = self._state.units[row.unit_id], row.live
+            is_theirs = (live.request_id, live.transfer_id) == (request_id, transfer_id)
+            if is_theirs and live.status == "held" and unit.status in states:
+                await self.end_promise(live.promise_id, to="released", now=now)
+                await self.move_unit(row.unit_id, to=UnitStatus.AVAILABLE)
+                self._record_back(unit, caused_by=caused_by, now=now)
+                freed.append(row.unit_id)
+        return sorted(freed)
+
+    async def lock_expired(self, *, now: datetime) -> list[UnitState]:
+        return [
+            self._to_state(row)
+            for row in self._state.units.values()
+            if row.unit.expires_at <= now and row.status in EXPIRING_STATES
+        ]
+
+    async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
+        """Nobody asks: shortages are not assessed here."""
+        raise NotImplementedError(station_id)
+
+    def reserve(self, promise: PromiseRow, *, why: str, caused_by: str) -> None:
+        """Write a promise and what it makes of its unit, as the guarded statements do."""
+        row = self._state.units[promise.unit_id]
+        self._state.units[promise.unit_id] = replace(
+            row, status=UnitStatus.RESERVED, epoch=promise.live.epoch
+        )
+        self._state.promises[promise.live.promise_id] = promise
+        self._record(
+            Transition(
+                subject_kind="unit",
+                subject=promise.unit_id,
+                station_id=row.unit.station_id,
+                from_state=row.status,
+                to_state=UnitStatus.RESERVED,
+                why=why,
+                caused_by=caused_by,
+                at=promise.held_at,
+            )
+        )
+
+    def _record_back(self, unit: UnitRow, *, caused_by: str, now: datetime) -> None:
+        self._record(
+            Transition(
+                subject_kind="unit",
+                subject=unit.unit.unit_id,
+                station_id=unit.unit.station_id,
+                from_state=unit.status,
+                to_state=UnitStatus.AVAILABLE,
+                why="given_back",
+                caused_by=caused_by,
+                at=now,
+            )
+        )
+
+    def _to_state(self, row: UnitRow) -> UnitState:
+        live = [
+            one.live
+            for one in self._state.promises.values()
+            if one.unit_id == row.unit.unit_id and one.live.status in LIVE
+        ]
+        return UnitState(
+            unit_id=row.unit.unit_id,
+            station_id=row.unit.station_id,
+            donation_id=row.unit.donation_id,
+            component=row.unit.component,
+            group=row.unit.group,
+            volume_ml=row.unit.volume_ml,
+            collected_at=row.unit.collected_at,
+            expires_at=row.unit.expires_at,
+            status=row.status,
+            epoch=row.epoch,
+            released_at=row.released_at,
+            attested_by=row.attested_by,
+            out_of_control_s=row.out_of_control_s,
+            promise=live[0] if live else None,
+        )
+
+
+def _to_facts(row: UnitRow) -> UnitFacts:
+    return UnitFacts(
+        unit_id=row.unit.unit_id,
+        station_id=row.unit.station_id,
+        component=row.unit.component,
+        group=row.unit.group,
+        status=row.status,
+        collected_at=row.unit.collected_at,
+        expires_at=row.unit.expires_at,
+        released=row.released_at is not None,
+        recalled=row.status is UnitStatus.RECALLED,
+        epoch=row.epoch,
+        traits=row.unit.traits,
+        out_of_control_s=row.out_of_control_s,
+    )
+
+
+def _cell_of(row: UnitRow) -> Cell:
+    unit = row.unit
+    return Cell(station_id=unit.station_id, component=unit.component, group=unit.group)

@@ -1,0 +1,110 @@
+"""The port to neighbours and the reserve, in memory: what the driven services use of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from bench.life.memory_stock import LIVE, MemoryStock
+from bench.life.rows import PromiseRow, State
+from models.base import derive_id
+from models.clearance import Cleared
+from models.decisions import Reason
+from models.donors import CallOutStatus
+from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.ports.clearances import ensure_cleared_for_transfer
+from streams.ports.reserve import ReserveCall
+from streams.ports.stock import LivePromise
+
+
+class MemorySupply:
+    """Implements what is needed here of `ports.supply.SupplyStore`."""
+
+    def __init__(self, state: State, stock: MemoryStock) -> None:
+        self._state = state
+        self._stock = stock
+
+    async def lock_station(self, station_id: str) -> None:
+        """One writer: there is nobody to wait for."""
+
+    async def find_activation(self, activation_id: str) -> None:
+        """No disaster is driven."""
+
+    async def find_call(self, call_out_id: str) -> ReserveCall | None:
+        return self._state.calls.get(call_out_id)
+
+    async def set_calls(
+        self,
+        call_out_ids: Collection[str],
+        *,
+        to: CallOutStatus,
+        answered_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        unit_id: str | None = None,
+    ) -> None:
+        del answered_at, ended_at, unit_id
+        for call_out_id in call_out_ids:
+            call = self._state.calls[call_out_id]
+            self._state.calls[call_out_id] = replace(call, state=replace(call.state, status=to))
+
+    async def set_whole_blood_day(
+        self, donor_id: str, day: date, *, caused_by: str, now: datetime
+    ) -> None:
+        """Kept by nobody: each donor gives once."""
+
+    async def find_shortage(self, shortage_id: str) -> Shortage | None:
+        return self._state.shortages.get(shortage_id)
+
+    async def count_in_transit(self, shortage_id: str) -> int:
+        transfers = self._state.transfers
+        return sum(
+            transfers[row.live.transfer_id].shortage_id == shortage_id
+            for row in self._state.promises.values()
+            if row.live.transfer_id is not None and row.live.status in LIVE
+        )
+
+    async def is_offer_known(self, offer_id: str) -> bool:
+        return any(one.offer_id == offer_id for one in self._state.transfers.values())
+
+    async def write_offer(
+        self, offer: Offer, *, status: OfferStatus, reasons: Sequence[Reason], now: datetime
+    ) -> None:
+        """Kept by nobody: each offer is made once."""
+
+    async def promise_to_transfer(
+        self,
+        transfer: Transfer,
+        cleared: Sequence[Cleared],
+        *,
+        reason: Reason,
+        hold_until: datetime,
+        caused_by: str,
+    ) -> None:
+        del reason, hold_until
+        ensure_cleared_for_transfer(transfer, cleared)
+        for one in cleared:
+            epoch = one.unit.epoch + 1
+            live = LivePromise(
+                promise_id=derive_id("promise", one.unit.unit_id, epoch),
+                epoch=epoch,
+                status="held",
+                request_id=None,
+                transfer_id=transfer.transfer_id,
+            )
+            promise = PromiseRow(
+                live=live, unit_id=one.unit.unit_id, line_no=None, held_at=transfer.agreed_at
+            )
+            self._stock.reserve(promise, why=transfer.transfer_id, caused_by=caused_by)
+
+    async def get_transfer(self, transfer_id: str) -> Transfer:
+        return self._state.transfers[transfer_id]
+
+    async def write_transfer(self, transfer: Transfer, *, now: datetime) -> None:
+        del now
+        self._state.transfers[transfer.transfer_id] = transfer
+
+    async def count_promises(self, transfer_id: str) -> Mapping[str, int]:
+        rows = self._state.promises.values()
+        return Counter(row.live.status for row in rows if row.live.transfer_id == transfer_id)

@@ -1,0 +1,86 @@
+"""Steps of hospitals: they ask, change their minds, cancel, and change what they can use."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bench.life.hand import Hand
+from bench.life.town import ETA_S, GROUPS, HOSPITAL_ID, STATION_ID, build_directory
+from models.components import Component
+from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.groups import BloodGroup
+from models.patients import Patient, Sex
+from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+
+_SOURCE = f"hospital/{HOSPITAL_ID}"
+_SHARE_USABLE = 0.8
+
+
+async def ask(hand: Hand) -> None:
+    """A hospital asks for one or two units of red cells."""
+    request_id, (group, quantity) = hand.next("q"), _draw(hand)
+    request = UrgentRequest(
+        request_id=request_id,
+        hospital_id=HOSPITAL_ID,
+        station_id=STATION_ID,
+        patient=_patient(group),
+        priority=hand.chance.choice(list(Priority)),
+        needed_by=hand.now + timedelta(hours=hand.chance.choice((1, 12))),
+        lines=(_line(quantity),),
+    )
+    hand.model.ask(request_id, group=group, quantity=quantity)
+    await hand.tell(RequestOpened(request=request), _SOURCE)
+
+
+async def amend(hand: Hand) -> None:
+    """The patient turns out to be of another group, or to need another number of units."""
+    request_id = hand.pick(list(hand.model.patients))
+    if request_id is None:
+        return
+    held = (await hand.system.look()).held.get(request_id)
+    group, quantity = _draw(hand)
+    amendment = Amendment(
+        request_id=request_id,
+        hospital_id=HOSPITAL_ID,
+        station_id=STATION_ID,
+        patient=_patient(group),
+        lines=(_line(quantity),),
+    )
+    await hand.tell(RequestAmended(amendment=amendment), _SOURCE)
+    if held is not None:
+        hand.model.give_back(held)
+        hand.model.ask(request_id, group=group, quantity=quantity)
+
+
+async def cancel(hand: Hand) -> None:
+    """What a cancelled request still holds at the station is given back."""
+    request_id = hand.pick(list(hand.model.patients))
+    if request_id is None:
+        return
+    held = (await hand.system.look()).held.get(request_id)
+    cancellation = Cancellation(
+        request_id=request_id, hospital_id=HOSPITAL_ID, station_id=STATION_ID, reason="x"
+    )
+    await hand.tell(RequestCancelled(cancellation=cancellation), _SOURCE)
+    if held is not None:
+        hand.model.give_back(held)
+
+
+async def refit(hand: Hand) -> None:
+    """The road to the hospital gets longer or shorter; it can use red cells, or cannot."""
+    usable, eta_s = hand.happens(_SHARE_USABLE), hand.chance.choice((ETA_S, ETA_S, 4 * ETA_S))
+    cannot_use = () if usable else (Component.RED_CELLS,)
+    await hand.system.put_directory(build_directory(eta_s=eta_s, cannot_use=cannot_use))
+    hand.model.usable, hand.model.eta = usable, timedelta(seconds=eta_s)
+
+
+def _draw(hand: Hand) -> tuple[str, int]:
+    return hand.chance.choice((*GROUPS, "AB+")), hand.chance.randint(1, 2)
+
+
+def _patient(group: str) -> Patient:
+    return Patient(group=BloodGroup(group), sex=Sex.MALE, age_years=40)
+
+
+def _line(quantity: int) -> RequestLine:
+    return RequestLine(line_no=1, component=Component.RED_CELLS, quantity=quantity)
