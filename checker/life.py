@@ -7,6 +7,8 @@ or back, thrown away, run out, called back. Shares nothing with the engine's own
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 BIRTHS = frozenset({"collected", "quarantined", "available"})
 
 NEXT: dict[str, frozenset[str]] = {
@@ -37,3 +39,16 @@ NEEDED_TESTS = frozenset({"hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "n
 
 STILL_THERE = frozenset(NEXT) - {"recalled", "transfused", "discarded", "split"}
 """A unit in one of these exists as a bag and is not frozen."""
+
+BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
+"""A unit in one of these is somebody's, and their promise is in this state."""
+
+REACHED = frozenset({"received", "transfused"})
+"""A unit in one of these reached a patient's hospital under a promise."""
+
+FRESH_CHANGES = frozenset({"picked", "issued", "transfused", "restocked"})
+"""Nobody does these to a unit whose label has run out."""
+
+RESTOCKED_COMPONENTS = frozenset({"red_cells", "washed_red_cells"})
+RESTOCKED_WITHIN = timedelta(minutes=30)
+"""Red cells out of temperature control for longer are not stocked again; other blood never is."""

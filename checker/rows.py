@@ -28,6 +28,7 @@ class Unit:
     released_at: datetime | None
     attested_by: str | None
     status: str
+    parent_id: str | None
     traits: Json
 
 
@@ -169,8 +170,12 @@ class Recall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
+    """What was done to a unit; numbers rise in the order of the unit's lock."""
+
+    scan_no: int
     unit_id: str
     change: str
+    out_of_control_s: int | None
     recorded_at: datetime
 
 

@@ -23,6 +23,7 @@ from checker.checks import (
     promises,
     requests,
     shelf,
+    standing,
 )
 from checker.history import read_histories
 from checker.log import read_log
@@ -207,6 +208,30 @@ def _check_life(world: World) -> tuple[Check, ...]:
             title="召回遗漏 · missed by a recall",
             unit="units",
             findings=life.find_missed_by_recall(world),
+        ),
+        Check.of(
+            name="bound_otherwise",
+            title="状态与承诺矛盾 · units whose promise says otherwise",
+            unit="units",
+            findings=standing.find_bound_otherwise(world),
+        ),
+        Check.of(
+            name="used_expired",
+            title="失效后仍使用 · used after they expired",
+            unit="scans",
+            findings=standing.find_used_expired(world),
+        ),
+        Check.of(
+            name="restocked_warm",
+            title="失控后再入库 · restocked though too warm",
+            unit="units",
+            findings=standing.find_restocked_warm(world),
+        ),
+        Check.of(
+            name="made_of_nothing",
+            title="来历不明的成分 · components of no split bag",
+            unit="units",
+            findings=standing.find_made_of_nothing(world),
         ),
     )
 

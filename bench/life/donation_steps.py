@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bench.life.bag import Bag, Finding
 from bench.life.hand import Hand
-from bench.life.model import SEVEN, Bag, Finding
+from bench.life.model import SEVEN
 from bench.life.town import NEIGHBOUR_ID, STATION_ID
 from models.components import Component
 from models.donors import Answer, CallOut, Donation

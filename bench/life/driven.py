@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bench.life.model import Promise
+from bench.life.bag import Promise
 from models.directory import Directory
 from models.donors import CallOut
 from models.shortages import Shortage

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
 
+from bench.life.bag import Bag
 from bench.life.driven import System
-from bench.life.model import Bag, Model
+from bench.life.model import Model
 from bench.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
 from models.components import Component
 from models.envelope import Envelope

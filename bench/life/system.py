@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from bench.life.bag import Promise
 from bench.life.driven import Seen, SeenUnit
 from bench.life.engine import MemoryEngine
-from bench.life.model import Promise
 from bench.life.rows import PromiseRow
 from bench.life.town import build_directory
 from models.directory import Directory

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bench.life.bag import Bag, Scan
 from bench.life.hand import Hand
-from bench.life.model import Bag, Scan
 from bench.life.town import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
 from models.components import Component
 from models.events.shortages import OfferMade

@@ -17,7 +17,9 @@ import pytest
 
 from checker import Report, check
 from deploy.embedded.services import Endpoints
+from models.units import UnitStatus
 from tests.support.faults import FAULTS, SAFETY, Plant
+from tests.support.faults_life import INTO, OUT_OF
 from tests.support.seeding import (
     Placed,
     Seed,
@@ -92,10 +94,15 @@ def test_every_check_has_a_fault() -> None:
         "expired_before_arrival", "quarantined_promised", "ineligible_calls", "donors_called_twice",
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",
         "moved_against_life", "issued_unreleased", "released_against_results", "used_after_recall",
-        "missed_by_recall",
+        "missed_by_recall", "bound_otherwise", "used_expired", "restocked_warm", "made_of_nothing",
         "audit_broken", "audit_rewritten",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only
+
+
+def test_every_state_has_a_breach_on_either_side() -> None:
+    """A new state is not in the program before the checker finds what is wrong with it."""
+    assert set(INTO) == set(UnitStatus) == set(OUT_OF)
 
 
 async def test_a_sound_world_passes(bench: Bench, tmp_path: Path) -> None:

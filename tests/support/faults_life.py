@@ -2,20 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tests.support.seeding import Seed, minutes
-from tests.support.seeding_acts import unit
+from tests.support.seeding_acts import trail, unit
 from tests.support.seeding_life import DONATION, clear, live, result, scan, step
 
 Plant = Callable[[Seed], None]
-RELEASED = "ALTER TABLE units DROP CONSTRAINT units_released_ck"
+
+INTO: Mapping[str, tuple[str, ...]] = {
+    "collected": ("available", "collected", "discarded"),
+    "quarantined": ("available", "quarantined", "discarded"),
+    "split": ("available", "split"),
+    "available": ("available", "discarded", "available"),
+    "reserved": ("available", "expired", "reserved", "available"),
+    "picked": ("available", "picked", "available"),
+    "issued": ("available", "issued", "discarded"),
+    "in_transit": ("available", "reserved", "in_transit", "discarded"),
+    "received": ("available", "received", "discarded"),
+    "transfused": ("available", "reserved", "issued", "transfused", "discarded"),
+    "returned": ("available", "returned", "available"),
+    "discarded": ("available", "expired", "discarded"),
+    "expired": ("available", "reserved", "issued", "expired"),
+    "recalled": ("available", "discarded", "recalled"),
+}
+"""State to a life that comes into it from where nothing may: the audit tells, nothing else does."""
+
+OUT_OF: Mapping[str, tuple[str, ...]] = {
+    "collected": ("collected", "available"),
+    "quarantined": ("quarantined", "reserved", "available"),
+    "split": ("quarantined", "split", "available"),
+    "available": ("available", "in_transit", "discarded"),
+    "reserved": ("available", "reserved", "returned", "available"),
+    "picked": ("available", "reserved", "picked", "in_transit", "discarded"),
+    "issued": ("available", "reserved", "issued", "reserved", "available"),
+    "in_transit": ("available", "reserved", "issued", "in_transit", "issued", "discarded"),
+    "received": ("available", "reserved", "issued", "received", "available"),
+    "transfused": ("available", "reserved", "issued", "received", "transfused", "returned"),
+    "returned": ("available", "reserved", "issued", "returned", "reserved", "available"),
+    "discarded": ("available", "discarded", "returned"),
+    "expired": ("available", "expired", "available"),
+    "recalled": ("available", "recalled", "available"),
+}
+"""State to a life that goes on from it to where nothing may."""
 
 
-def skip_a_step(seed: Seed) -> None:
-    """Straight from the shelf to the hospital."""
-    unit(seed, "x1")
-    live(seed, "x1", "available", "received", at=5)
+def wander(*states: str) -> Plant:
+    """A unit that lives like this, and was attested to be released."""
+
+    def plant(seed: Seed) -> None:
+        unit(seed, "x1")
+        live(seed, "x1", *states, at=5)
+
+    return plant
+
+
+def stand(status: str) -> Plant:
+    """A unit that came into a state as it may, but without the promise that goes with it."""
+    ways = {
+        "reserved": ("reserved",),
+        "picked": ("reserved", "picked"),
+        "issued": ("reserved", "issued"),
+        "in_transit": ("reserved", "issued", "in_transit"),
+        "received": ("reserved", "issued", "received"),
+        "transfused": ("reserved", "issued", "received", "transfused"),
+    }
+    return wander("available", *ways[status])
+
+
+def leave_its_promise(*states: str) -> Plant:
+    """A unit that was promised, then ended, while its patient still counts on it."""
+
+    def plant(seed: Seed) -> None:
+        for number, state in enumerate(states):
+            trail(seed, "u4", state, at=minutes(20 + number))
+        seed.row("units", unit_id="u4")["status"] = states[-1]
+
+    return plant
+
+
+def use_expired(change: str) -> Plant:
+    def plant(seed: Seed) -> None:
+        unit(seed, "x1", expires_at=minutes(30))
+        live(seed, "x1", "available", "discarded", at=5)
+        scan(seed, "x1", change, at=30)
+
+    return plant
+
+
+def restock(*out_s: int, component: str = "red_cells") -> Plant:
+    """A unit that came back so often, each time after so long without temperature control."""
+
+    def plant(seed: Seed) -> None:
+        unit(seed, "x1", component=component)
+        live(seed, "x1", "available", at=5)
+        for number, seconds in enumerate(out_s):
+            scan(seed, "x1", "returned", at=10 + number, out_of_control_s=seconds)
+            scan(seed, "x1", "restocked", at=10.5 + number)
+
+    return plant
+
+
+def make_of_what_is_whole(seed: Seed) -> None:
+    """A component of a bag that still stands in the refrigerator."""
+    unit(seed, "x1", component="whole_blood")
+    live(seed, "x1", "available", at=5)
+    unit(seed, "x2", parent_id="x1", donation_id="d-x1")
+    live(seed, "x2", "available", at=5)
+
+
+def make_of_another_donation(seed: Seed) -> None:
+    unit(seed, "x1", group="B+", parent_id="life-wb")
+    live(seed, "x1", "available", at=5)
+
+
+def make_of_another_group(seed: Seed) -> None:
+    seed.row("units", unit_id="life-wb")["blood_group"] = "A+"
 
 
 def break_the_chain(seed: Seed) -> None:
@@ -32,14 +134,10 @@ def move_in_silence(seed: Seed) -> None:
     seed.row("units", unit_id="x1")["status"] = "discarded"
 
 
-def rise_from_the_dead(seed: Seed) -> None:
-    unit(seed, "x1")
-    live(seed, "x1", "available", "discarded", "available", at=5)
-
-
 def issue_unreleased(seed: Seed) -> None:
-    seed.drops.append(RELEASED)
-    unit(seed, "x1", released_at=None, status="issued", attested_by=None)
+    """It was thrown away since, and its promise ended; that it left stands in the audit."""
+    unit(seed, "x1", released_at=None, attested_by=None)
+    live(seed, "x1", "quarantined", "available", "reserved", "issued", "discarded", at=5)
 
 
 def release(seed: Seed, unit_id: str, *, at: float) -> None:
@@ -105,10 +203,10 @@ def miss_what_waits(seed: Seed) -> None:
 
 
 LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
-    ("moved_against_life", "a step left out", skip_a_step),
+    *(("moved_against_life", f"into {to}", wander(*way)) for to, way in INTO.items()),
+    *(("moved_against_life", f"out of {was}", wander(*way)) for was, way in OUT_OF.items()),
     ("moved_against_life", "steps that do not follow", break_the_chain),
     ("moved_against_life", "changed without a record", move_in_silence),
-    ("moved_against_life", "back from the dead", rise_from_the_dead),
     ("issued_unreleased", "never released", issue_unreleased),
     ("released_against_results", "a result is missing", lose_a_result),
     ("released_against_results", "a result is reactive", find_it_reactive),
@@ -119,4 +217,29 @@ LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("used_after_recall", "transfused", transfuse_after_recall),
     ("missed_by_recall", "a component on the shelf", miss_a_component),
     ("missed_by_recall", "a component in quarantine", miss_what_waits),
+    *(
+        ("bound_otherwise", f"{status} for nobody", stand(status))
+        for status in ("reserved", "picked", "issued", "in_transit", "received", "transfused")
+    ),
+    *(
+        ("bound_otherwise", f"{states[-1]} and promised", leave_its_promise(*states))
+        for states in (
+            ("available",),
+            ("discarded",),
+            ("expired",),
+            ("recalled",),
+            ("issued", "returned"),
+        )
+    ),
+    ("bound_otherwise", "issued, its promise only held", leave_its_promise("issued")),
+    *(
+        ("used_expired", change, use_expired(change))
+        for change in ("picked", "issued", "transfused", "restocked")
+    ),
+    ("restocked_warm", "too long at once", restock(1801)),
+    ("restocked_warm", "too long all together", restock(1000, 1000)),
+    ("restocked_warm", "platelets", restock(0, component="platelets")),
+    ("made_of_nothing", "of a whole bag", make_of_what_is_whole),
+    ("made_of_nothing", "of another donation", make_of_another_donation),
+    ("made_of_nothing", "of another group", make_of_another_group),
 )

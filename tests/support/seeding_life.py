@@ -80,7 +80,9 @@ def clear(seed: Seed, donation_id: str, *, group: str, at: datetime) -> None:
     )
 
 
-def scan(seed: Seed, unit_id: str, change: str, *, at: float) -> None:
+def scan(
+    seed: Seed, unit_id: str, change: str, *, at: float, out_of_control_s: int | None = None
+) -> None:
     seed.rows["unit_scans"].append(
         {
             "unit_id": unit_id,
@@ -88,6 +90,7 @@ def scan(seed: Seed, unit_id: str, change: str, *, at: float) -> None:
             "actor": "hospital" if change == "transfused" else "station",
             "facility_id": HOSPITAL if change == "transfused" else STATION,
             "done_by": "seed",
+            "out_of_control_s": out_of_control_s,
             "happened_at": minutes(at),
             "caused_by": "seed",
             "recorded_at": minutes(at),

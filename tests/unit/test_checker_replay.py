@@ -169,6 +169,7 @@ def quarantined(released_at: float, *states: str) -> int:
         expires_at=minutes(6000),
         released_at=minutes(released_at),
         status="reserved",
+        parent_id=None,
         traits={},
     )
     trail = [
