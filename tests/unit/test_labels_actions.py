@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +69,7 @@ FROM = {
 }
 """From where each leads, written by hand: a change of the life of a unit is to be seen here."""
 
+LABELS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
 AT_HOSPITAL = {S.ISSUED, S.IN_TRANSIT, S.RECEIVED}
 
 
@@ -208,3 +211,16 @@ def test_the_fields_that_an_action_needs(
 ) -> None:
     found = list_unfilled(action, reason=reason, out_of_control_s=out_of_control_s)
     assert [name for name, _ in found] == wrong
+
+
+def test_the_page_tells_the_actions() -> None:
+    page = LABELS_PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` [^|]*\| (\w+) \| ([\w, ]+) \| (.*) \|$", page, re.MULTILINE)
+    told = {action: (change, by, needed) for action, change, by, needed in rows}
+    expected = {}
+    for action, step in STEPS.items():
+        who = [actor for actor, actions in ACTIONS_OF.items() if action in actions]
+        found = list_unfilled(action, reason="", out_of_control_s=None)
+        needed = ", ".join(f"`{name}`" for name, _ in found)
+        expected[action.value] = (step.change.value, ", ".join(who), needed or "–")
+    assert told == expected
