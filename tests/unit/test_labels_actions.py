@@ -24,6 +24,7 @@ from models.labels.actions import (
     ensure_own,
     find_bound,
     get_epoch,
+    is_kept,
     list_unfilled,
 )
 from models.labels.agreement import RecordedUnit
@@ -185,6 +186,49 @@ def test_what_was_warm_too_long_is_not_restocked() -> None:
     assert find_fault(A.RESTOCK, warm) == "out_of_control_too_long"
     platelets = dataclasses.replace(returned, component=Component.PLATELETS)
     assert find_fault(A.RESTOCK, platelets) == "return_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "kept"),
+    [
+        (A.TRANSFUSE, S.RECALLED, True),
+        (A.TRANSFUSE, S.DISCARDED, True),
+        (A.TRANSFUSE, S.IN_TRANSIT, False),
+        (A.TRANSFUSE, S.TRANSFUSED, False),
+        (A.RECEIVE, S.RECALLED, True),
+        (A.RECEIVE, S.RECEIVED, False),
+        (A.RECEIVE, S.RESERVED, False),
+        (A.RETURN, S.TRANSFUSED, True),
+        (A.RETURN, S.RETURNED, False),
+        (A.ISSUE, S.RECALLED, False),
+        (A.DISCARD, S.TRANSFUSED, False),
+    ],
+)
+def test_what_was_done_to_a_unit_is_kept_though_refused(
+    action: ScanAction, status: UnitStatus, *, kept: bool
+) -> None:
+    def is_kept_as(unit: RecordedUnit) -> bool:
+        with pytest.raises(DomainRefusal) as caught:
+            ensure_may(action, unit, scanner=STATION, request_id=None, now=NOW)
+        return is_kept(action, unit, caught.value)
+
+    assert is_kept_as(change(status=status)) is kept
+    assert not is_kept_as(change(status=status, epoch=None)), "it was never promised"
+    assert not is_kept_as(change(status=status, station_id="lhasa")), "another's"
+
+
+def test_an_arrival_that_is_scanned_twice_is_not_kept() -> None:
+    arrived = change(status=S.AVAILABLE, **{**TRANSFER, "station_id": "lhasa"})
+    with pytest.raises(DomainRefusal) as caught:
+        ensure_may(A.RECEIVE, arrived, scanner=LHASA, request_id=None, now=NOW)
+    assert not is_kept(A.RECEIVE, arrived, caught.value)
+
+
+def test_a_transfusion_after_the_expiry_is_kept() -> None:
+    late = change(status=S.RECEIVED, expires_at=NOW)
+    with pytest.raises(DomainRefusal) as caught:
+        ensure_may(A.TRANSFUSE, late, scanner=WARD, request_id=None, now=NOW)
+    assert is_kept(A.TRANSFUSE, late, caught.value)
 
 
 def test_the_epoch_goes_with_what_is_under_a_promise() -> None:
