@@ -68,7 +68,8 @@ class EngineWord(StrEnum):
 class Verdict:
     """What became of one bag: what is to be published, or why not.
 
-    Accepted without a submission: it was taken in before under the same Idempotency-Key.
+    Accepted without a submission: it was taken in before, or the engine has spoken. Refused with
+    one: the engine is to keep it with its own refusal.
 
     Attributes:
         unit: Its record; None if there is none, or none that this scanner may see.

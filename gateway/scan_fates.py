@@ -7,18 +7,19 @@ kernel, a recall or another person's scan may have come between. Reads only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 import structlog
 
-from gateway.runtime import Gateway
 from gateway.scan_batch import EngineWord, Fault, Scan, Verdict
 from gateway.submitting import Submission
 from models.errors import TransientError
 from models.topics import AppName
 from streams.store.reading import EventName, Fate
+
+Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, Fate]]]
 
 log = structlog.get_logger(__name__)
 
@@ -32,24 +33,31 @@ _MOVED_ON = frozenset({"unit_state_forbids", "unit_not_here", "unit_expired"})
 
 
 async def recognise_repeats(
-    gateway: Gateway, asked: Scan, verdicts: Sequence[Verdict]
+    asked: Scan, verdicts: Sequence[Verdict], *, look: Look
 ) -> list[Verdict]:
     """A repeat under one key is answered as the first time, though the unit has moved on since."""
     names = {one.event_id: _name(asked, one.event_id) for one in verdicts if one.event_id}
     if not names:
         return list(verdicts)
-    fates = await gateway.reading.list_fates(list(names.values()))
+    fates = await look(list(names.values()))
     return [
         _repeat(one, fates.get(names[one.event_id])) if one.event_id else one for one in verdicts
     ]
 
 
-async def await_engine(gateway: Gateway, asked: Scan, verdicts: Sequence[Verdict]) -> list[Verdict]:
+async def await_engine(
+    asked: Scan, verdicts: Sequence[Verdict], *, look: Look, monotonic: Callable[[], float]
+) -> list[Verdict]:
     """Look until the engine has judged every bag of the log, or the caller's patience ends.
 
     What it has not judged by then stays `awaited`; so does everything while PostgreSQL is away.
+
+    Args:
+        asked: Says how long to wait.
+        verdicts: Of the bags, once what is to be published was.
+        look: Finds what became of events; those not taken in yet are missing.
+        monotonic: Seconds.
     """
-    monotonic = gateway.parts.monotonic
     ends_at = monotonic() + asked.wait_s
     pause_s = FIRST_LOOK_S
     judged = list(verdicts)
@@ -58,7 +66,7 @@ async def await_engine(gateway: Gateway, asked: Scan, verdicts: Sequence[Verdict
         pause_s = min(2 * pause_s, MOST_LOOK_S)
         names = {event_id: _name(asked, event_id) for event_id in _list_awaited(judged)}
         try:
-            fates = await gateway.reading.list_fates(list(names.values()))
+            fates = await look(list(names.values()))
         except TransientError as error:
             log.warning("scans_not_looked_up", scans=len(names), error=repr(error))
             return judged
@@ -85,6 +93,9 @@ def _repeat(verdict: Verdict, fate: Fate | None) -> Verdict:
     """Answer what was answered before; a label that differs from the record stays refused."""
     if verdict.fault is not None and verdict.fault.code not in _MOVED_ON:
         return verdict
+    if fate is not None and verdict.fault is not None:
+        # The unit has moved on, so what would be sent now is not what was sent then.
+        verdict = replace(verdict, submission=None)
     return _tell(verdict, fate)
 
 

@@ -35,7 +35,10 @@ def build_report(asked: Scan, outcome: Outcome) -> dict[str, Any]:
         "scanned_at": asked.scanned_at,
         "source": asked.source,
         "accepted": sum(verdict.accepted for verdict in outcome.verdicts),
-        "awaited": sum(verdict.engine is EngineWord.AWAITED for verdict in outcome.verdicts),
+        "awaited": sum(
+            verdict.accepted and verdict.engine is EngineWord.AWAITED
+            for verdict in outcome.verdicts
+        ),
         "refused": sum(line["outcome"] == REFUSED and line["bag"] is None for line in lines)
         + sum(not verdict.accepted for verdict in outcome.verdicts),
         "bags": bags,

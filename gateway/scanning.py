@@ -8,7 +8,7 @@ compared with its record is not accepted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -18,7 +18,7 @@ from gateway.scan_batch import EngineWord, Outcome, Scan, Verdict, fault_of
 from gateway.scan_fates import await_engine, recognise_repeats
 from gateway.submitting import Submission
 from models.base import derive_id
-from models.errors import ContractError, DomainRefusal
+from models.errors import DomainRefusal
 from models.events.stock import StockChanged
 from models.labels.actions import (
     STEPS,
@@ -26,6 +26,7 @@ from models.labels.actions import (
     ensure_may,
     ensure_own,
     get_epoch,
+    is_kept,
     list_unfilled,
 )
 from models.labels.agreement import RecordedUnit, ensure_agrees
@@ -51,12 +52,17 @@ async def scan(gateway: Gateway, asked: Scan, *, book: LabelBook) -> Outcome:
     judging = _Judging(asked=asked, units=units, now=gateway.clock.now())
     verdicts = [judging.judge(bag) for bag in session.bags]
     if asked.key is not None:
-        verdicts = await recognise_repeats(gateway, asked, verdicts)
+        verdicts = await recognise_repeats(asked, verdicts, look=gateway.reading.list_fates)
     fresh = [one.submission for one in verdicts if one.submission]
     if fresh:
         await gateway.submitter.publish(fresh)
     if asked.wait_s:
-        verdicts = await await_engine(gateway, asked, verdicts)
+        verdicts = await await_engine(
+            asked,
+            verdicts,
+            look=gateway.reading.list_fates,
+            monotonic=gateway.parts.monotonic,
+        )
     return Outcome(session=session, verdicts=tuple(verdicts))
 
 
@@ -97,12 +103,17 @@ class _Judging:
                 request_id=self.asked.request_id,
                 now=self.now,
             )
-        except (ContractError, DomainRefusal) as error:
-            return Verdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))
-        submission = self._submit(unit, keyed_id)
-        return Verdict(
-            bag=bag,
-            unit=unit,
+        except DomainRefusal as error:
+            refused = Verdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))
+            if not is_kept(self.asked.action, unit, error):
+                return refused
+            return self._send(refused, unit)
+        return self._send(Verdict(bag=bag, unit=unit, event_id=keyed_id), unit)
+
+    def _send(self, verdict: Verdict, unit: RecordedUnit) -> Verdict:
+        submission = self._submit(unit, verdict.event_id)
+        return replace(
+            verdict,
             event_id=submission.event_id,
             submission=submission,
             engine=EngineWord.AWAITED,

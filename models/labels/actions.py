@@ -16,7 +16,7 @@ from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
 from models.labels.agreement import RecordedUnit
 from models.return_rules import return_rules
-from models.unit_life import MOVES, Actor, Move
+from models.unit_life import END_STATES, MOVES, Actor, Move
 from models.units import UnitStatus
 
 
@@ -40,11 +40,13 @@ class ScanStep:
         change: What the scan becomes; the moves of a unit's life that it causes bear its name.
         is_fresh: The bag goes to a patient or back to stock by it, so it must not have expired.
         needs_reason: A person must say why.
+        has_happened: It tells of what was done already, so a refusal is worth keeping.
     """
 
     change: StockChange
     is_fresh: bool = False
     needs_reason: bool = False
+    has_happened: bool = False
 
 
 STEPS: Mapping[ScanAction, ScanStep] = {
@@ -52,9 +54,9 @@ STEPS: Mapping[ScanAction, ScanStep] = {
     ScanAction.PICK: ScanStep(change=StockChange.PICKED, is_fresh=True),
     ScanAction.ISSUE: ScanStep(change=StockChange.ISSUED, is_fresh=True),
     ScanAction.DEPART: ScanStep(change=StockChange.DEPARTED),
-    ScanAction.RECEIVE: ScanStep(change=StockChange.RECEIVED),
-    ScanAction.TRANSFUSE: ScanStep(change=StockChange.TRANSFUSED, is_fresh=True),
-    ScanAction.RETURN: ScanStep(change=StockChange.RETURNED, needs_reason=True),
+    ScanAction.RECEIVE: ScanStep(change=StockChange.RECEIVED, has_happened=True),
+    ScanAction.TRANSFUSE: ScanStep(change=StockChange.TRANSFUSED, is_fresh=True, has_happened=True),
+    ScanAction.RETURN: ScanStep(change=StockChange.RETURNED, needs_reason=True, has_happened=True),
     ScanAction.RESTOCK: ScanStep(change=StockChange.RESTOCKED, is_fresh=True),
     ScanAction.DISCARD: ScanStep(change=StockChange.DISCARDED, needs_reason=True),
 }
@@ -75,6 +77,9 @@ _ARRIVALS: Mapping[UnitStatus, Move] = _list_moves(_ARRIVED)
 
 _BOUND = frozenset(state for change in UNDER_PROMISE for state in _MOVES[change])
 """States in which a unit is meant for one request or transfer."""
+
+_OVER = END_STATES | {UnitStatus.EXPIRED, UnitStatus.RECALLED}
+"""States from which a unit goes to nobody any more."""
 
 ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
     actor: tuple(
@@ -173,6 +178,22 @@ def ensure_may(
         )
 
 
+def is_kept(action: ScanAction, unit: RecordedUnit, refusal: DomainRefusal) -> bool:
+    """Whether a refused scan is for the engine all the same, which refuses it and keeps it.
+
+    A unit that was transfused after its recall or expiry is a fact that somebody must look into.
+    What may still come right, such as a receipt that overtook the issue, can be scanned again.
+    """
+    is_over = refusal.code == "unit_state_forbids" and unit.status in _OVER
+    is_repeat = unit.status in {move.to_state for move in _find_moves(action, unit).values()}
+    return (
+        STEPS[action].has_happened
+        and unit.epoch is not None
+        and not is_repeat
+        and (is_over or refusal.code == "unit_expired")
+    )
+
+
 def find_bound(unit: RecordedUnit) -> str | None:
     """Return the request or transfer that a unit is meant for as it stands; None if for none."""
     return (unit.request_id or unit.transfer_id) if unit.status in _BOUND else None
@@ -213,8 +234,7 @@ def _ensure_here(action: ScanAction, unit: RecordedUnit, scanner: Scanner) -> No
 def _ensure_move(action: ScanAction, unit: RecordedUnit, actor: Actor) -> None:
     """The state that a unit is in tells the state of its promise as well: no need to compare it."""
     change = STEPS[action].change
-    arrives = action is ScanAction.RECEIVE and unit.transfer_id is not None
-    moves = _ARRIVALS if arrives else _MOVES[change]
+    moves = _find_moves(action, unit)
     move = moves.get(unit.status)
     if move is None:
         raise DomainRefusal(
@@ -232,3 +252,9 @@ def _ensure_move(action: ScanAction, unit: RecordedUnit, actor: Actor) -> None:
             actor=actor,
             allowed=", ".join(sorted(move.actors)),
         )
+
+
+def _find_moves(action: ScanAction, unit: RecordedUnit) -> Mapping[UnitStatus, Move]:
+    """Return what an action leads to, by the state before; a neighbour's unit arrives in stock."""
+    arrives = action is ScanAction.RECEIVE and unit.transfer_id is not None
+    return _ARRIVALS if arrives else _MOVES[STEPS[action].change]

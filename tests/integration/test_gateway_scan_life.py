@@ -227,6 +227,34 @@ async def list_letters(world: RunningGateway, event_id: str) -> list[str]:
             await asyncio.sleep(0.1)
 
 
+async def test_a_recalled_bag_that_was_transfused_is_kept(engine: Engine) -> None:
+    world, _ = engine
+    await add_bag(world, 51, group="B+")
+    await reserve(world, units=1, group="B+")
+    await do(world, "issue", 51, group="B+", **HERE)
+    await do(world, "receive", 51, group="B+", **WARD)
+    recalled = await world.client("station").post(
+        "/v1/stations/shigatse/donations/G123425000051/recall",
+        json={"reason": "post-donation information", "recalled_by": "quality"},
+    )
+    assert recalled.status_code == 202, recalled.text
+    await wait_for_status(world, 51, "recalled")
+    lines = barcodes(51, group="B+")
+    answer = await scan(world, "transfuse", lines, **WARD, done_by="ward 3")
+    assert "现为 recalled" in codes_of(answer)
+    rows = await world.database.fetch(
+        "SELECT code, convert_from(body, 'UTF8')::jsonb ->> 'done_by' AS done_by "
+        "FROM dead_letters WHERE convert_from(body, 'UTF8')::jsonb ->> 'unit_id' = $1",
+        unit_id(51),
+    )
+    assert [tuple(row) for row in rows] == [("unit_state_forbids", "ward 3")]
+    # Only meant to be done, and not done: nothing is kept of it.
+    before = len(await world.database.fetch("SELECT 1 FROM dead_letters"))
+    again = await scan(world, "issue", lines, **HERE)
+    assert "现为 recalled" in codes_of(again)
+    assert len(await world.database.fetch("SELECT 1 FROM dead_letters")) == before
+
+
 async def test_a_hospital_scans_its_own_and_only_its_own_steps(engine: Engine) -> None:
     world, _ = engine
     await add_bag(world, 31, group="O-")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from models.labels.actions import (
     ensure_own,
     find_bound,
     get_epoch,
+    is_kept,
     list_unfilled,
 )
 from models.labels.agreement import RecordedUnit
@@ -67,6 +70,7 @@ FROM = {
 }
 """From where each leads, written by hand: a change of the life of a unit is to be seen here."""
 
+LABELS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
 AT_HOSPITAL = {S.ISSUED, S.IN_TRANSIT, S.RECEIVED}
 
 
@@ -184,6 +188,49 @@ def test_what_was_warm_too_long_is_not_restocked() -> None:
     assert find_fault(A.RESTOCK, platelets) == "return_not_allowed"
 
 
+@pytest.mark.parametrize(
+    ("action", "status", "kept"),
+    [
+        (A.TRANSFUSE, S.RECALLED, True),
+        (A.TRANSFUSE, S.DISCARDED, True),
+        (A.TRANSFUSE, S.IN_TRANSIT, False),
+        (A.TRANSFUSE, S.TRANSFUSED, False),
+        (A.RECEIVE, S.RECALLED, True),
+        (A.RECEIVE, S.RECEIVED, False),
+        (A.RECEIVE, S.RESERVED, False),
+        (A.RETURN, S.TRANSFUSED, True),
+        (A.RETURN, S.RETURNED, False),
+        (A.ISSUE, S.RECALLED, False),
+        (A.DISCARD, S.TRANSFUSED, False),
+    ],
+)
+def test_what_was_done_to_a_unit_is_kept_though_refused(
+    action: ScanAction, status: UnitStatus, *, kept: bool
+) -> None:
+    def is_kept_as(unit: RecordedUnit) -> bool:
+        with pytest.raises(DomainRefusal) as caught:
+            ensure_may(action, unit, scanner=STATION, request_id=None, now=NOW)
+        return is_kept(action, unit, caught.value)
+
+    assert is_kept_as(change(status=status)) is kept
+    assert not is_kept_as(change(status=status, epoch=None)), "it was never promised"
+    assert not is_kept_as(change(status=status, station_id="lhasa")), "another's"
+
+
+def test_an_arrival_that_is_scanned_twice_is_not_kept() -> None:
+    arrived = change(status=S.AVAILABLE, **{**TRANSFER, "station_id": "lhasa"})
+    with pytest.raises(DomainRefusal) as caught:
+        ensure_may(A.RECEIVE, arrived, scanner=LHASA, request_id=None, now=NOW)
+    assert not is_kept(A.RECEIVE, arrived, caught.value)
+
+
+def test_a_transfusion_after_the_expiry_is_kept() -> None:
+    late = change(status=S.RECEIVED, expires_at=NOW)
+    with pytest.raises(DomainRefusal) as caught:
+        ensure_may(A.TRANSFUSE, late, scanner=WARD, request_id=None, now=NOW)
+    assert is_kept(A.TRANSFUSE, late, caught.value)
+
+
 def test_the_epoch_goes_with_what_is_under_a_promise() -> None:
     for action, step in STEPS.items():
         expected = UNIT.epoch if step.change in UNDER_PROMISE else None
@@ -208,3 +255,16 @@ def test_the_fields_that_an_action_needs(
 ) -> None:
     found = list_unfilled(action, reason=reason, out_of_control_s=out_of_control_s)
     assert [name for name, _ in found] == wrong
+
+
+def test_the_page_tells_the_actions() -> None:
+    page = LABELS_PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` [^|]*\| (\w+) \| ([\w, ]+) \| (.*) \|$", page, re.MULTILINE)
+    told = {action: (change, by, needed) for action, change, by, needed in rows}
+    expected = {}
+    for action, step in STEPS.items():
+        who = [actor for actor, actions in ACTIONS_OF.items() if action in actions]
+        found = list_unfilled(action, reason="", out_of_control_s=None)
+        needed = ", ".join(f"`{name}`" for name, _ in found)
+        expected[action.value] = (step.change.value, ", ".join(who), needed or "–")
+    assert told == expected
