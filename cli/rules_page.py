@@ -69,6 +69,7 @@ FILES = {
     "donors": "献血者 · Donors",
     "disasters": "灾害 · Disasters",
     "shortages": "缺血 · Shortages",
+    "figures": "上报指标 · Reported figures",
     "policies": "登记资料里的政策 · Policies in a record",
 }
 

@@ -10,6 +10,7 @@ from models.base import Identifier, Value
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.groups import BloodGroup
+from models.in_force import InForce
 from models.shortages import ShortageLevel
 
 MAX_DAYS = 1100
@@ -32,7 +33,8 @@ class FigureRules(RuleSet):
     testing_coverage: CitedRule
 
 
-FIGURE_RULES = FigureRules.model_validate(read_rules("figures"))
+figure_rules = InForce(FigureRules.model_validate(read_rules("figures")))
+"""Call it for the rules in force."""
 
 
 class StockDay(Value):

@@ -15,6 +15,7 @@ from models.compatibility_rules import CompatibilityRules
 from models.components import ComponentRules, component_rules
 from models.disaster_rules import DisasterRules, disaster_rules
 from models.donor_rules import DonorRules, donor_rules
+from models.figures import FigureRules, figure_rules
 from models.in_force import InForce
 from models.issue_rules import IssueRules, issue_rules
 from models.pack_rules import PackRules, pack_rules
@@ -38,6 +39,7 @@ FORMS: Mapping[str, type[RuleSet]] = {
     "donors": DonorRules,
     "disasters": DisasterRules,
     "shortages": ShortageRules,
+    "figures": FigureRules,
     "policies": PolicyRules,
 }
 """What each rule file must look like."""
@@ -53,6 +55,7 @@ _READERS: Mapping[str, InForce[Any]] = {
     "donors": donor_rules,
     "disasters": disaster_rules,
     "shortages": shortage_rules,
+    "figures": figure_rules,
     "policies": policy_rules,
 }
 

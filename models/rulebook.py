@@ -30,6 +30,7 @@ RULE_FILES = (
     "donors",
     "disasters",
     "shortages",
+    "figures",
     "policies",
 )
 

@@ -329,6 +329,7 @@ class MemoryDonations:
             hospital_id=request.hospital_id if request else None,
             supplier_id=request.station_id if request else None,
             to_station_id=None,
+            issued_outside=None,
         )
 
 

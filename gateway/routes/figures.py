@@ -16,7 +16,7 @@ from gateway.runtime import get_gateway
 from models.base import Identifier, Value
 from models.cells import BEIJING
 from models.errors import ContractError, DomainRefusal
-from models.figures import FIGURE_RULES, MAX_DAYS
+from models.figures import MAX_DAYS, figure_rules
 from streams.matching.figures import rate_safe_stock
 from streams.store.keys import KeyScope
 
@@ -101,9 +101,8 @@ def _start_of(day: date) -> datetime:
 
 
 def _tell_rules() -> list[dict[str, Any]]:
-    rules = (
-        FIGURE_RULES.safe_stock,
-        FIGURE_RULES.safe_stock_expected,
-        FIGURE_RULES.testing_coverage,
-    )
-    return [rule.model_dump(mode="json") for rule in rules]
+    rules = figure_rules()
+    return [
+        {**rule.model_dump(mode="json", exclude={"terms"}), "version": rules.version}
+        for rule in (rules.safe_stock, rules.safe_stock_expected, rules.testing_coverage)
+    ]

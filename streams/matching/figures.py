@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from models.components import Component
-from models.figures import FIGURE_RULES, FigureRules, SafeStock, StockDay
+from models.figures import FigureRules, SafeStock, StockDay, figure_rules
 from models.groups import BloodGroup
 
 WORST_TOLD = 5
@@ -15,14 +15,16 @@ WORST_TOLD = 5
 Place = tuple[Component, BloodGroup]
 
 
-def is_counted(record: StockDay, rules: FigureRules = FIGURE_RULES) -> bool:
+def is_counted(record: StockDay, rules: FigureRules | None = None) -> bool:
     """Whether a place counts on a day: use is expected there, or a patient waits."""
+    rules = rules or figure_rules()
     expected = record.burn_per_d * rules.safe_stock.least_days_of_supply
     return record.uncovered > 0 or expected >= rules.safe_stock_expected.least_units
 
 
-def is_safe(record: StockDay, rules: FigureRules = FIGURE_RULES) -> bool:
+def is_safe(record: StockDay, rules: FigureRules | None = None) -> bool:
     """Whether a place had its days of supply and nobody waited."""
+    rules = rules or figure_rules()
     if record.uncovered:
         return False
     needed = record.burn_per_d * rules.safe_stock.least_days_of_supply
@@ -34,7 +36,7 @@ def rate_safe_stock(
     *,
     day_from: date,
     day_until: date,
-    rules: FigureRules = FIGURE_RULES,
+    rules: FigureRules | None = None,
 ) -> SafeStock:
     """Rate the stock of a period.
 
@@ -42,8 +44,9 @@ def rate_safe_stock(
         records: Of one station or of several; those of other days are left out.
         day_from: First day.
         day_until: First day after it.
-        rules: What is safe, and which places count.
+        rules: What is safe, and which places count; those in force if not given.
     """
+    rules = rules or figure_rules()
     safe: Counter[Place] = Counter()
     counted: Counter[Place] = Counter()
     recorded: set[date] = set()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from models.components import Component
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.shortage_rules import SHORTAGE_RULES
+from models.shortage_rules import shortage_rules
 from streams.matching.shortage import CellCount, Measure, find_wanted_group, measure
 from streams.ports.exchange import ExchangeStore
 
@@ -30,7 +30,7 @@ async def count_places(
         also: Places to count whatever they hold, such as those of open shortages.
         now: Units that have expired by then are not counted.
     """
-    since = now - timedelta(days=SHORTAGE_RULES.burn.window_d)
+    since = now - timedelta(days=shortage_rules().burn.window_d)
     found = await supply.count_cells(station.station_id, since=since, now=now)
     stock = {(count.component, count.group): count for count in found}
     uncovered = await _count_uncovered(supply, station)

@@ -11,6 +11,7 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.events.stock import (
+    Attestation,
     CountedAs,
     CountedUnit,
     CountPart,
@@ -25,6 +26,9 @@ from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
+
+
+RELEASED_AT = NOW - timedelta(hours=1)
 
 
 @pytest_asyncio.fixture
@@ -50,6 +54,7 @@ def part_of(
         units=tuple(
             one if isinstance(one, CountedUnit) else CountedUnit(unit=one) for one in units
         ),
+        attestation=Attestation(released_by="quality", released_at=RELEASED_AT),
         part=CountPart(
             count_id=count_id,
             part_no=part_no,
@@ -104,8 +109,9 @@ async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> Non
     assert await outcomes(engine, "c1") == [{"new": 3, "new_quarantined": 1}]
     before = await engine.fetch("SELECT * FROM audit ORDER BY audit_id")
     assert [(row["from_state"], row["to_state"], row["why"]) for row in before] == [
-        ("", "quarantined", "counted"), *[("", "available", "counted")] * 3,
-    ]  # fmt: skip
+        *[("", "available", f"counted: released by quality at {RELEASED_AT.isoformat()}")] * 3,
+        ("", "quarantined", "counted"),
+    ]
 
     await engine.feed(part_of([*shelf, quarantined], count_id="c2"))
 
@@ -240,15 +246,27 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
     await engine.feed(closed("c2", ["found"], Resolution.RECORD_STANDS))
     await engine.feed(closed("c2", ["theirs"], Resolution.MOVED_HERE))
     assert await units(engine) == {
-        "issued": "issued", "found": "available", "stays": "available", "theirs": "available",
+        "issued": "discarded", "found": "available", "stays": "available", "theirs": "available",
     }  # fmt: skip
     moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
     assert moved["station_id"] == "shigatse"
     assert not await differences(engine)
     trail = await engine.fetch(
-        "SELECT subject, to_state FROM audit WHERE why LIKE '%looked%' ORDER BY audit_id"
+        "SELECT subject, station_id, from_state, to_state, why FROM audit "
+        "WHERE why LIKE '%looked%' ORDER BY audit_id"
     )
-    assert [tuple(row) for row in trail] == [("issued", "issued"), ("theirs", "available")]
+    assert [tuple(row) for row in trail] == [
+        ("issued", "shigatse", "available", "discarded", "issued_outside: looked"),
+        ("theirs", "lhasa", "available", "available", "moved_here: looked"),
+        ("theirs", "shigatse", "available", "available", "moved_here: looked"),
+    ], "both stations' chains tell where it went"
+    how = await engine.fetch(
+        "SELECT unit_id, resolution FROM reconciliation_differences WHERE closed_at IS NOT NULL "
+        "ORDER BY unit_id"
+    )
+    assert [tuple(row) for row in how] == [
+        ("found", "record_stands"), ("issued", "issued_outside"), ("theirs", "moved_here"),
+    ]  # fmt: skip
 
 
 async def test_a_difference_is_closed_whole_or_not_at_all(engine: Engine) -> None:

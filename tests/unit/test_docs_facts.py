@@ -22,7 +22,7 @@ from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
-from models.figures import FIGURE_RULES
+from models.figures import figure_rules
 from models.grids import HEAD_WITHIN
 from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
@@ -156,13 +156,13 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "figures.md",
             "burn rate × 3 days",
-            FIGURE_RULES.safe_stock.least_days_of_supply,
+            figure_rules.packaged.safe_stock.least_days_of_supply,
             3,
         ),
         (
             "figures.md",
             "at least 1 unit is expected",
-            FIGURE_RULES.safe_stock_expected.least_units,
+            figure_rules.packaged.safe_stock_expected.least_units,
             1,
         ),
         ("figures.md", "in the last 7 days", shortage_rules.packaged.burn.window_d, 7),
