@@ -128,7 +128,7 @@ async def preview_count(
             "full": count.full,
             "units": count.units,
             **describe_plan(count, plan),
-            "attestation": count.attestation,
+            "attestation": count.attestation and count.attestation.model_dump(),
             "errors": [of_row(error).to_json() for error in [*read.errors, *refused][:MOST_ERRORS]],
             "errors_in_all": read.errors_in_all + len(refused),
             "refused_rows": read.refused_rows + len(refused),

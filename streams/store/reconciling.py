@@ -6,7 +6,7 @@ Reads only. Safe for concurrent tasks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -122,6 +122,7 @@ class PgReconciling:
         outcomes: Counter[str] = Counter()
         digest, loud = sha256(), list[Loud]()
         fresh: dict[str, dict[str, str]] = {"new": {}, "new_quarantined": {}}
+        returned: set[str] = set()
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -141,12 +142,13 @@ class PgReconciling:
                     if row["outcome"] in fresh:
                         pairs = zip(row["new_ids"], row["donation_ids"], strict=True)
                         fresh[row["outcome"]].update(pairs)
+                        returned.update(row["returned_ids"])
             missing = (
                 []
                 if named is None
                 else await self._find_missing(connection, station_id, counted_at, named)
             )
-            refused = await _find_refused(connection, fresh, entering)
+            refused = await _find_refused(connection, fresh, returned, entering)
         for unit_id, _ in refused:
             outcomes["new_quarantined" if unit_id in fresh["new_quarantined"] else "new"] -= 1
             outcomes["refused"] += 1
@@ -216,9 +218,12 @@ class PgReconciling:
 
 
 async def _find_refused(
-    connection: PooledConnection, fresh: Mapping[str, Mapping[str, str]], entering: Entering
+    connection: PooledConnection,
+    fresh: Mapping[str, Mapping[str, str]],
+    returned: Collection[str],
+    entering: Entering,
 ) -> list[Refused]:
-    """Judge the new units of which anything is known; of all others nothing could speak."""
+    """Judge the new units that anything may speak against: nearly none of a usual count."""
     released, held = fresh["new"], fresh["new_quarantined"]
     known = await read_known(PgDonations(connection), {*released.values(), *held.values()})
     # Of one donation, one bag is called released and another is not.
@@ -226,7 +231,7 @@ async def _find_refused(
     counted = [
         entering.get(unit_id)
         for unit_id, donation_id in [*released.items(), *held.items()]
-        if donation_id in judged
+        if donation_id in judged or unit_id in returned
     ]
     found = find_refusals(counted, known, attestation=entering.attestation, now=entering.now)
     return [Refused(one.unit.unit_id, refusal) for one, refusal in found]

@@ -41,10 +41,12 @@ SELECT
         ) FILTER (WHERE j.nth <= :told::int AND j.outcome IN ('differs', 'moved', 'status')), '[]'
     ) AS loud,
     coalesce(array_agg(j.unit_id) FILTER (WHERE j.is_new), '{}') AS new_ids,
-    coalesce(array_agg(j.donation_id) FILTER (WHERE j.is_new), '{}') AS donation_ids
+    coalesce(array_agg(j.donation_id) FILTER (WHERE j.is_new), '{}') AS donation_ids,
+    coalesce(array_agg(j.unit_id) FILTER (WHERE j.is_new AND j.is_returned), '{}') AS returned_ids
 FROM (
     SELECT
         c.unit_id, c.donation_id, c.fields, c.recorded, c.outcome = 'new' AS is_new,
+        c.counted_as = 'returned' AS is_returned,
         CASE WHEN c.outcome = 'new' AND NOT c.released THEN 'new_quarantined' ELSE c.outcome END
         AS outcome,
         row_number() OVER (PARTITION BY c.outcome ORDER BY c.unit_id) AS nth
