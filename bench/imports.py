@@ -26,7 +26,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.replay import clone_database
 from bench.results import Check, inform, print_checks, within, write_result
-from bench.world import STATIONS, lay_out
+from bench.world import STATIONS, lay_out_places
 from cli.system import LocalSystem
 from models.cells import BEIJING
 from models.topics import PARTITIONS, TopicName
@@ -150,7 +150,7 @@ async def measure(units: int, *, state: Path) -> list[Check]:
         key = await asyncio.to_thread(system.create_key, "dispatcher")
         headers = {"Authorization": f"Bearer {key}"}
         now = SystemClock().now()
-        await _lay_out_empty(at.postgres_dsn, now=now)
+        await lay_out_places(at.postgres_dsn)
         rows = build_rows(units, now=now)
         async with aiohttp.ClientSession(headers=headers) as session:
             door = Door(session, at.gateway_url, now=now)
@@ -170,15 +170,6 @@ async def measure(units: int, *, state: Path) -> list[Check]:
         inform("floor.copy", floor_s, unit="s"),
         inform("import.over_floor", total / floor_s, unit="×"),
     ]
-
-
-async def _lay_out_empty(dsn: str, *, now: datetime) -> None:
-    await lay_out(dsn, requests=0, now=now)
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("TRUNCATE units CASCADE")
-    finally:
-        await connection.close()
 
 
 async def _try_broken(door: Door, rows: Sequence[str], *, dsn: str, kafka: str) -> list[Check]:
