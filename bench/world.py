@@ -28,6 +28,12 @@ async def lay_out(dsn: str, *, requests: int, now: datetime) -> None:
 
     Stock goes straight into the table: taking it in is not what is measured here.
     """
+    await lay_out_places(dsn)
+    await _fill(dsn, requests=requests, now=now)
+
+
+async def lay_out_places(dsn: str) -> None:
+    """Write stations and hospitals, and no unit."""
     database = await Database.open(dsn, size=2, name="bench")
     try:
         directory = PgDirectory(database)
@@ -47,7 +53,6 @@ async def lay_out(dsn: str, *, requests: int, now: datetime) -> None:
             )  # fmt: skip
     finally:
         await database.close()
-    await _fill(dsn, requests=requests, now=now)
 
 
 async def _fill(dsn: str, *, requests: int, now: datetime) -> None:

@@ -31,6 +31,9 @@ NEXT: dict[str, frozenset[str]] = {
 }
 """State to the states that may follow it."""
 
+MAY_MOVE = frozenset({"available", "quarantined"})
+"""States in which a bag may turn up at another station and stay what it is."""
+
 LEFT_STATION = frozenset({"issued", "in_transit", "received", "transfused", "returned"})
 """A unit in one of these has been handed over; it must have been released before."""
 

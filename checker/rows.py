@@ -30,6 +30,7 @@ class Unit:
     status: str
     parent_id: str | None
     traits: Json
+    station_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,16 @@ class Step:
     subject: str
     from_state: str
     to_state: str
+    station_id: str | None = None
+    caused_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A station's word that a unit of another's record lies with it."""
+
+    unit_id: str
+    station_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +250,7 @@ class Rows:
     hospitals: list[Facility] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     trail: list[Step] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
@@ -284,6 +296,9 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         hospitals=await _read(connection, Facility, "hospitals", "hospital_id"),
         keys=await _read(connection, Key, "outbox_keys"),
         trail=await _read(connection, Step, "audit WHERE subject_kind = 'unit'"),
+        found=await _read(
+            connection, Found, "reconciliation_differences WHERE resolution = 'moved_here'"
+        ),
         results=await _read(connection, Result, "test_results"),
         recalls=await _read(connection, Recall, "recalls"),
         scans=await _read(connection, Scan, "unit_scans"),

@@ -22,6 +22,7 @@ from checker.rows import (
     Result,
     Rows,
     Scan,
+    Step,
     Unit,
 )
 from checker.sent import Sent
@@ -113,6 +114,15 @@ class World:
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
             found[row.subject].append((row.from_state, row.to_state))
+        return found
+
+    @cached_property
+    def stays(self) -> Mapping[str, list[Step]]:
+        """Unit id to the rows that leave it in its state: it was moved to another station."""
+        found: dict[str, list[Step]] = defaultdict(list)
+        for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
+            if row.from_state == row.to_state:
+                found[row.subject].append(row)
         return found
 
     @cached_property

@@ -48,6 +48,8 @@ class CountFile:
     Attributes:
         charset: Of a CSV; empty finds out.
         counted_at: Empty for the time of the file.
+        released_by: Who released what a row calls released and names nobody for; None if the file
+            says so itself.
     """
 
     station: str
@@ -58,6 +60,8 @@ class CountFile:
     ignore: tuple[str, ...]
     charset: str
     counted_at: str
+    released_by: str | None = None
+    released_at: str | None = None
 
     def read(self) -> bytes:
         """Read the file.
@@ -85,6 +89,8 @@ class CountFile:
             "zone": self.zone,
             "ignore": list(self.ignore),
             "counted_at": self.counted_at or self._own_moment(settings),
+            "released_by": self.released_by,
+            "released_at": self.released_at,
         }
 
     def _own_moment(self, settings: Settings) -> str | None:

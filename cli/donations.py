@@ -23,6 +23,9 @@ def print_donation(out: Output, answer: Row) -> None:
         )
         for unit in recall["units"]:
             frozen = "冻结 · frozen" if unit["is_frozen"] else "已输注 · transfused"
+            if unit["issued_outside"]:
+                told = "系统外发出，查本站纸质记录 · given out by hand, see the paper record"
+                frozen = f"{told}: {unit['issued_outside']}"
             out.say(f"  {unit['unit_id']}  {unit['was']} @ {unit['holder_id']}  {frozen}")
     _print_recipients(out, answer["recipients"])
 

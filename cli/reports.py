@@ -12,6 +12,7 @@ Json = Mapping[str, Any]
 OUTCOMES: Mapping[str, str] = {
     "new": "新入库，可用 · new, available",
     "new_quarantined": "新入库，待检 · new, quarantined",
+    "refused": "按献血情况不能入库 · may not come in",
     "confirmed": "与记录一致 · confirmed",
     "gone": "已不在库，与记录一致 · gone, as recorded",
     "changed_since": "盘点后有变动，不比对 · changed since",
@@ -20,7 +21,7 @@ OUTCOMES: Mapping[str, str] = {
     "differs": "标签与记录不同 · label differs",
     "status": "状态与记录不同 · status differs",
 }
-_LOUD = ("missing", "moved", "differs", "status")
+_LOUD = ("refused", "missing", "moved", "differs", "status")
 _SHOWN = 20
 
 
@@ -31,6 +32,10 @@ def print_preview(out: Output, preview: Json) -> None:
     counted_at = show_instant(preview["counted_at"])
     kind = "全库盘点 · full count" if preview["full"] else "盘点 · count"
     out.say(f"[bold]{preview['station_id']}[/] {kind} {counted_at}：{preview['units']} 袋 · units")
+    attested = preview["attestation"]
+    if attested is not None:
+        at = show_instant(attested["released_at"])
+        out.plain(f"  放行 · released by {attested['released_by']}, {at}")
     _print_outcomes(out, preview["outcomes"])
     if preview["left_out"]:
         out.plain(f"  没有读的表 · sheets left out: {', '.join(preview['left_out'])}")

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta, timezone
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta, timezone
 from email.message import Message
+from functools import cached_property
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from models.errors import ContractError, TransientError
-from models.events.stock import PART_UNITS, CountedUnit, encode_units
-from models.imports import parse_units, parse_units_json
+from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
+from models.imports import Releasing, parse_units, parse_units_json
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
 from models.tables import Parsed, RowError
 
@@ -48,6 +50,8 @@ class Reading:
         content_type: As its sender says; may name a charset.
         zone_s: Seconds east of UTC, of times that have no zone.
         partial: Keep the good rows beside the errors of the others.
+        now: No release lies after it.
+        attested: Who released, and when, what names nobody of its own; a JSON file may say so too.
     """
 
     station_id: str
@@ -55,9 +59,24 @@ class Reading:
     zone_s: int
     partial: bool
     ignore: tuple[str, ...]
+    now: datetime
+    attested: Mapping[str, str] | None = None
+
+    def to_releasing(self, own: Mapping[str, Any] | None = None) -> Releasing:
+        """Return by which rows are judged that are counted as released.
+
+        Args:
+            own: What a JSON file says; where it says nothing whole, its reader tells that.
+        """
+        told = {name: own[name] for name in ("released_by", "released_at") if own and name in own}
+        try:
+            attestation = Attestation.model_validate(told or self.attested)
+        except ValidationError:
+            attestation = None
+        return Releasing(attestation=attestation, now=self.now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CountRead:
     """What a file holds.
 
@@ -78,14 +97,34 @@ class CountRead:
     left_out: Sequence[str]
     rest: Mapping[str, Any]
 
+    @cached_property
+    def _at(self) -> Mapping[str, int]:
+        return {unit_id: at for at, unit_id in enumerate(self.unit_ids)}
+
     def find_counted(self, unit_id: str) -> tuple[tuple[str, int], dict[str, Any]] | None:
         """Return where a unit stands in the file, and what stands there."""
-        try:
-            at = self.unit_ids.index(unit_id)
-        except ValueError:
+        at = self._at.get(unit_id)
+        if at is None:
             return None
         part = orjson.loads(self.parts[at // PART_UNITS])
         return self.places[at], part[at % PART_UNITS]
+
+    def without(self, unit_ids: Collection[str]) -> CountRead:
+        """Return the same without some units."""
+        left_out = frozenset(unit_ids)
+        if not left_out:
+            return self
+        kept = [at for at, unit_id in enumerate(self.unit_ids) if unit_id not in left_out]
+        rows = [row for part in self.parts for row in orjson.loads(part)]
+        return replace(
+            self,
+            parts=[
+                orjson.dumps([rows[at] for at in kept[start : start + PART_UNITS]])
+                for start in range(0, len(kept), PART_UNITS)
+            ],
+            unit_ids=[self.unit_ids[at] for at in kept],
+            places=[self.places[at] for at in kept],
+        )
 
 
 async def read_count(raw: bytes, reading: Reading) -> CountRead:
@@ -161,6 +200,7 @@ def _parse_sheets(sheets: Sequence[Sheet], reading: Reading) -> Parsed[CountedUn
     return parse_units(
         sheets,
         station_id=reading.station_id,
+        releasing=reading.to_releasing(),
         zone=timezone(timedelta(seconds=reading.zone_s)),
         partial=reading.partial,
         ignore=reading.ignore,
@@ -175,7 +215,12 @@ def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapp
     rows = content.pop("units", None) if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise ContractError("units_not_listed")
-    parsed = parse_units_json(rows, station_id=reading.station_id, partial=reading.partial)
+    parsed = parse_units_json(
+        rows,
+        station_id=reading.station_id,
+        releasing=reading.to_releasing(content),
+        partial=reading.partial,
+    )
     return parsed, content
 
 
@@ -218,7 +263,8 @@ def main() -> None:
     taken = sys.stdin.buffer.read()
     size = int.from_bytes(taken[:8])
     fields = orjson.loads(taken[8 : 8 + size])
-    reading = Reading(**{**fields, "ignore": tuple(fields["ignore"])})
+    told = {"ignore": tuple(fields["ignore"]), "now": datetime.fromisoformat(fields["now"])}
+    reading = Reading(**{**fields, **told})
     try:
         answer = _to_frame(read_here(taken[8 + size :], reading))
     except ContractError as error:

@@ -11,7 +11,7 @@ import base64
 import binascii
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -19,9 +19,11 @@ import orjson
 
 from gateway.count_files import CountRead
 from models.base import derive_id
-from models.errors import ContractError, DomainRefusal
-from models.events.stock import CountPart, StockCounted
-from streams.store.reconciling import Loud, PgReconciling, Plan
+from models.errors import ContractError, DomainRefusal, InvariantViolation
+from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
+from models.imports import BLAMED
+from models.tables import RowError
+from streams.store.reconciling import Entering, Loud, PgReconciling, Plan, Refused
 
 KEPT_S = 600.0
 """Someone looks at a preview and says yes, or not, within this time."""
@@ -38,6 +40,7 @@ class CountedPart:
     station_id: str
     counted_at: str
     units: bytes
+    attestation: Attestation | None
     part: CountPart
 
     @property
@@ -50,6 +53,7 @@ class CountedPart:
 
     def to_body(self) -> bytes:
         """Return the body of the `StockCounted` that this is, byte for byte."""
+        attested = self.attestation
         return b"".join(
             [
                 b'{"station_id":',
@@ -58,6 +62,7 @@ class CountedPart:
                 orjson.dumps(self.counted_at),
                 b',"units":',
                 self.units,
+                *([b',"attestation":', attested.model_dump_json().encode()] if attested else ()),
                 b',"part":',
                 self.part.model_dump_json().encode(),
                 b"}",
@@ -71,6 +76,8 @@ class Count:
 
     Attributes:
         file_digest: Of the file's bytes and the options under which it was read.
+        attestation: Who released, and when, the released units that name nobody of their own.
+        left_out: Units of the file that may not be taken in, if it is sent without them.
     """
 
     station_id: str
@@ -78,6 +85,8 @@ class Count:
     full: bool
     file_digest: str
     read: CountRead
+    attestation: Attestation | None = None
+    left_out: Sequence[str] = ()
 
     @property
     def units(self) -> int:
@@ -88,7 +97,30 @@ class Count:
         if key is not None:
             return derive_id("count", self.station_id, key)
         moment = self.counted_at.isoformat()
-        return derive_id("count", self.station_id, self.file_digest, moment)
+        return derive_id("count", self.station_id, self.file_digest, moment, *self.left_out)
+
+    def without(self, refused: Sequence[Refused]) -> Count:
+        """Return the count without the units that may not be taken in."""
+        left_out = sorted(one.unit_id for one in refused)
+        return replace(self, read=self.read.without(left_out), left_out=left_out)
+
+    def get_counted(self, unit_id: str) -> CountedUnit:
+        """Return a unit as the file has it."""
+        found = self.read.find_counted(unit_id)
+        if found is None:
+            raise InvariantViolation("unit_unknown", unit_id=unit_id)
+        return CountedUnit.model_validate(found[1])
+
+    def tell_refused(self, refused: Sequence[Refused]) -> list[RowError]:
+        """Return where in the file the units stand that may not be taken in, and why."""
+        told = []
+        for one in refused:
+            found = self.read.find_counted(one.unit_id)
+            (sheet, row), _ = found or (("", 0), None)
+            code, column = one.refusal.code, BLAMED[one.refusal.code]
+            params = {name: str(value) for name, value in one.refusal.params.items()}
+            told.append(RowError(sheet=sheet, row=row, column=column, code=code, params=params))
+        return told
 
     def to_parts(self, count_id: str) -> Sequence[CountedPart]:
         """Return the parts, in order."""
@@ -97,6 +129,7 @@ class Count:
                 station_id=self.station_id,
                 counted_at=_as_event_says(self.counted_at),
                 units=units,
+                attestation=self.attestation,
                 part=CountPart(
                     count_id=count_id,
                     part_no=number,
@@ -135,7 +168,7 @@ class KeptReads:
         return sum(len(part) for _, read in self._kept.values() for part in read.parts)
 
 
-async def make_plan(reconciling: PgReconciling, count: Count, *, told: int) -> Plan:
+async def make_plan(reconciling: PgReconciling, count: Count, *, told: int, now: datetime) -> Plan:
     """Compare a count with the stock as it is at this moment."""
     return await reconciling.compare(
         count.read.parts,
@@ -143,6 +176,7 @@ async def make_plan(reconciling: PgReconciling, count: Count, *, told: int) -> P
         counted_at=count.counted_at,
         named=count.read.unit_ids if count.full else None,
         told=told,
+        entering=Entering(get=count.get_counted, attestation=count.attestation, now=now),
     )
 
 

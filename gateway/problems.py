@@ -63,6 +63,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "event_id_reused": 422,
     "request_id_reused": 422,
     "scans_refused": 422,
+    "units_refused": 422,
 }
 """Where a code says more than its family."""
 
@@ -133,6 +134,12 @@ def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> Invalid
     """Make an error of what is wrong with an imported file; the first faults stand for all."""
     fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
     return InvalidContent("rows_invalid", fields, errors=in_all or len(errors))
+
+
+def of_refused(errors: Sequence[RowError]) -> InvalidContent:
+    """Make an error of rows that are well formed and may not be taken in."""
+    fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
+    return InvalidContent("units_refused", fields, errors=len(errors))
 
 
 def status_of(error: XuelianError) -> int:

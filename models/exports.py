@@ -28,6 +28,8 @@ HEADINGS = {
     "collected_at": "采血时间",
     "expires_at": "失效时间",
     "status": "状态",
+    "released_by": "放行人",
+    "released_at": "放行时间",
     "leukoreduced": "去白细胞",
     "irradiated": "辐照",
     "cmv_negative": "CMV阴性",
@@ -36,7 +38,18 @@ HEADINGS = {
     "antigen_negative": "抗原阴性",
     "hla": "HLA分型",
 }
-STATUS_WORDS = {"available": "在库", "reserved": "已预留", "quarantined": "待检"}
+STATUS_WORDS = {
+    "collected": "已采集",
+    "quarantined": "待检",
+    "available": "在库",
+    "reserved": "已预留",
+    "picked": "已拣血",
+    "returned": "退回",
+}
+"""Every state in which a unit lies at its station, in a word that an import reads as the same."""
+
+RELEASED_BY_RESULTS = "检验结果 · test results"
+"""Who released what no station attested: the engine, by the results of the laboratory."""
 
 _SHEET = "库存"
 
@@ -83,10 +96,16 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str | int]]:
             row["volume_ml"],
             _instant(row["collected_at"]),
             _instant(row["expires_at"]),
-            STATUS_WORDS.get(row["status"], row["status"]),
+            STATUS_WORDS[row["status"]],
+            *_release(row),
             *("是" if traits.get(name) else "" for name in _FLAGS),
             *(" ".join(traits.get(name, ())) for name in _LISTS),
         ]
+
+
+def _release(row: Mapping[str, Any]) -> tuple[str, str]:
+    at = row["released_at"]
+    return ("", "") if at is None else (row["attested_by"] or RELEASED_BY_RESULTS, _instant(at))
 
 
 def _instant(at: datetime) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timezone
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import chain
 
 from models.cells import (
@@ -20,15 +21,48 @@ from models.cells import (
 )
 from models.columns import WORDS, to_word
 from models.donors import Donor
-from models.events.stock import CountedAs, CountedUnit
+from models.events.stock import Attestation, CountedAs, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
 from models.sheets import Sheet, open_csv
-from models.tables import Fields, Layout, Parsed, V, finish, read_json
+from models.tables import Fields, Layout, Parsed, RowFault, V, finish, read_json
 
 _TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
 _ATTESTED = ("released_by", "released_at")
-_GONE = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
+_TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
+
+
+BLAMED = {
+    "attestation_missing": "released_by",
+    "released_before_collected": "released_at",
+    "released_in_future": "released_at",
+    "returned_unit_unknown": "status",
+    "donation_recalled": "donation_id",
+    "donation_in_quarantine": "donation_id",
+    "results_forbid_release": "donation_id",
+}
+"""Why a unit may not be taken in, and the column in which its row says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releasing:
+    """By which a row that is counted as released is judged.
+
+    Attributes:
+        attestation: Who released, and when, the rows that name nobody of their own.
+        now: Aware UTC instant; no release lies after it. None judges no moment.
+    """
+
+    attestation: Attestation | None = None
+    now: datetime | None = None
+
+    def find_fault(self, counted: CountedUnit) -> RowFault | None:
+        attested = counted.attestation or self.attestation
+        fault = find_attestation_fault(counted, attested, now=self.now)
+        if fault is None:
+            return None
+        params = {name: str(value) for name, value in fault.params.items()}
+        return RowFault(fault.code, BLAMED[fault.code], params)
 
 
 def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
@@ -56,8 +90,10 @@ def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
 
 def _apply_status(status: str | None, counted: Fields) -> None:
     """A status says whether the unit is released, or that it is gone; quarantine always wins."""
-    if status in _GONE:
+    if status in _TOLD:
         counted["counted_as"] = status
+        if status == CountedAs.COLLECTED:
+            counted["released"] = False
     elif status == "quarantined":
         counted["released"] = False
     elif status == "available":
@@ -94,7 +130,9 @@ class Product:
         self.component = component
 
 
-def _units(station_id: str, zone: timezone | None = None) -> Layout[CountedUnit]:
+def _units(
+    station_id: str, releasing: Releasing, zone: timezone | None = None
+) -> Layout[CountedUnit]:
     return Layout(
         model=CountedUnit,
         words=WORDS.units,
@@ -124,6 +162,7 @@ def _units(station_id: str, zone: timezone | None = None) -> Layout[CountedUnit]
         },
         build=_read_product(station_id),
         parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
+        check=releasing.find_fault,
     )
 
 
@@ -168,6 +207,7 @@ def parse_units(
     sheets: Iterable[Sheet],
     *,
     station_id: str,
+    releasing: Releasing,
     zone: timezone | None = None,
     partial: bool = False,
     ignore: Sequence[str] = (),
@@ -177,26 +217,28 @@ def parse_units(
     Args:
         sheets: Of one file.
         station_id: Whose count it is; a station column must agree.
+        releasing: By which rows are judged that are counted as released.
         zone: Of times that have none; None refuses them.
         partial: Keep the good rows beside the errors of the others.
         ignore: Headings to pass over beside those that are always passed over.
     """
-    layout = _units(station_id, zone)
+    layout = _units(station_id, releasing, zone)
     words = frozenset(to_word(heading) for heading in ignore)
     rows, left_out = read_sheets(sheets, layout, ignore=words)
     return finish(chain.from_iterable(rows), layout, station_id, partial=partial, left_out=left_out)
 
 
-def parse_units_csv(text: str, *, station_id: str) -> Parsed[CountedUnit]:
+def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Parsed[CountedUnit]:
     """Read counted units from a CSV, every time with its zone. As `parse_units`."""
-    return parse_units(open_csv(text), station_id=station_id)
+    return parse_units(open_csv(text), station_id=station_id, releasing=releasing)
 
 
 def parse_units_json(
-    rows: Sequence[object], *, station_id: str, partial: bool = False
+    rows: Sequence[object], *, station_id: str, releasing: Releasing, partial: bool = False
 ) -> Parsed[CountedUnit]:
     """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested."""
-    return finish(read_json(rows), _units(station_id), station_id, partial=partial)
+    layout = _units(station_id, releasing)
+    return finish(read_json(rows), layout, station_id, partial=partial)
 
 
 def parse_donors(sheets: Iterable[Sheet], *, station_id: str) -> Parsed[Donor]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -41,6 +41,14 @@ class RowError:
     sheet: str = ""
     rule: str = ""
     params: Mapping[str, str | int] = field(default_factory=dict)
+
+
+class RowFault(NamedTuple):
+    """What is wrong with a value as a whole: code, column, what the text names."""
+
+    code: str
+    column: str
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +82,7 @@ class Layout(Generic[V]):
         readers: Column to what reads its cell; columns without one are taken as text.
         parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
         build: Puts the fields of a row into the shape of the model.
+        check: Tells what a value breaks beyond its own rules: a column, a code, what it names.
     """
 
     model: type[V]
@@ -84,6 +93,7 @@ class Layout(Generic[V]):
     readers: Mapping[str, Reader]
     build: Callable[[Fields], Fields]
     parts: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[V], RowFault | None] | None = None
 
     @property
     def columns(self) -> frozenset[str]:
@@ -201,7 +211,7 @@ def validate_row(
     sheet: str, row: int, fields: Fields, layout: Layout[V]
 ) -> tuple[V | None, tuple[RowError, ...]]:
     try:
-        return layout.model.model_validate(layout.build(dict(fields))), ()
+        value = layout.model.model_validate(layout.build(dict(fields)))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return None, tuple(
@@ -214,6 +224,11 @@ def validate_row(
             )
             for detail in details
         )
+    fault = layout.check(value) if layout.check else None
+    if fault is None:
+        return value, ()
+    code, column, params = fault
+    return None, (RowError(sheet=sheet, row=row, column=column, code=code, params=params),)
 
 
 def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> str:

@@ -91,4 +91,5 @@ class MemoryDonations:
             hospital_id=request.hospital_id if request else None,
             supplier_id=request.station_id if request else None,
             to_station_id=transfer.to_station_id if transfer else None,
+            issued_outside=None,
         )

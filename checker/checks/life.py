@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
-from checker.life import BIRTHS, LEFT_STATION, NEEDED_TESTS, NEXT, STILL_THERE
+from checker.life import BIRTHS, LEFT_STATION, MAY_MOVE, NEEDED_TESTS, NEXT, STILL_THERE
 from checker.report import Finding
-from checker.rows import Result, Unit
+from checker.rows import Found, Result, Unit
 from checker.world import World
 
 
 def find_moved_against_life(world: World) -> Iterator[Finding]:
     """Steps that do not follow each other, or that no unit may make."""
     for unit_id, steps in world.steps.items():
-        told = _find_wrong(steps)
         unit = world.units.get(unit_id)
+        told = _find_wrong(steps) or _find_misplaced(world, unit_id)
         if told is None and unit is not None and steps[-1][1] != unit.status:
             told = f"记录止于 {steps[-1][1]}，现为 {unit.status} · audit ends otherwise"
         if told is not None:
@@ -29,12 +29,32 @@ def find_moved_against_life(world: World) -> Iterator[Finding]:
 
 def _find_wrong(steps: Sequence[tuple[str, str]]) -> str | None:
     for was, became in steps:
+        if was and was == became:
+            continue  # another station, the same state: see `_find_misplaced`
         allowed = NEXT.get(was, frozenset()) if was else BIRTHS
         if became not in allowed:
             return f"{was or '–'} → {became} 不允许 · is no step"
     for (_, became), (was, _) in pairwise(steps):
         if became != was:
             return f"{became} 之后从 {was} 开始 · does not follow"
+    return None
+
+
+def _find_misplaced(world: World, unit_id: str) -> str | None:
+    """A bag changes its place by the word of the station that has it, in both stations' chains."""
+    rows = world.stays.get(unit_id, [])
+    for left, came in zip_longest(rows[::2], rows[1::2]):
+        where = f"{left.station_id} → {came.station_id if came else '–'}"
+        if left.to_state not in MAY_MOVE:
+            return f"{left.to_state}: {where} 不能移站 · cannot change its place"
+        if came is None or came.caused_by != left.caused_by or came.station_id == left.station_id:
+            return f"{where} 只记在一站 · in the chain of one station alone"
+        if Found(unit_id=unit_id, station_id=str(came.station_id)) not in world.rows.found:
+            return f"{where} 没有盘点依据 · no count found it there"
+    unit = world.units.get(unit_id)
+    last = world.steps[unit_id][-1]
+    if rows and unit is not None and last[0] == last[1] and unit.station_id != rows[-1].station_id:
+        return f"记录移到 {rows[-1].station_id}，现在 {unit.station_id} · is elsewhere"
     return None
 
 

@@ -64,14 +64,18 @@ def import_(
     """预览并导入一次盘点；有错误就一行也不导入 · Preview and import a count, whole or not at all.
 
     列名中英文均可，次序不限：血袋号或产品码、献血码、品种、血型（或 ABO 与 RhD）、规格、采血日期、
-    失效日期；可有状态、放行、去白细胞、辐照等。
+    失效日期；可有状态、放行人、放行时间、去白细胞、辐照等。
     Columns in either language and any order; docs/imports.md lists them.
+
+    已放行的血须写明由谁、何时放行：列在文件里，或用下面两个选项。
+    What is counted as released needs who released it and when: in columns, or by two options.
 
     中断后再运行一次即续传 · After a break run it again: it goes on.
 
     例 · Examples:
       xuelian stock import shigatse 库存.xlsx --preview
       xuelian stock import shigatse stock.csv --full
+      xuelian stock import shigatse s.csv --released-by 张敏 --released-at 2025-01-06T18:00+08:00
       xuelian stock import nagqu count.json --yes --json
     """
     from cli.counts import CountFile, import_count  # noqa: PLC0415 - heavy imports stand here
@@ -86,6 +90,8 @@ def import_(
         ignore=tuple(ignore or ()),
         charset=charset,
         counted_at=counted_at,
+        released_by=released_by,
+        released_at=released_at,
     )
     out = Output(as_json=as_json)
     done = import_count(count, out=out, preview_only=preview, yes=yes, wait_s=wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta, timezone
 from hashlib import sha256
 from typing import Annotated, Any
@@ -12,22 +13,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
+from gateway.attesting import Attesting
 from gateway.bodies import validate
-from gateway.count_files import Reading, read_count
+from gateway.count_files import MOST_ERRORS, Reading, read_count
 from gateway.counting import Count, PreviewToken, describe_plan, make_plan
 from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import send, settle_moment, tell_sent
 from gateway.examples import STOCK, STOCK_CSV
 from gateway.headers import find_idempotency_key
-from gateway.problems import of_row, of_rows
+from gateway.problems import of_refused, of_row, of_rows
 from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
-from models.base import Identifier, Instant, Value
+from models.base import Identifier, Instant
 from models.cells import BEIJING
-from models.errors import ContractError, DomainRefusal, TransientError
+from models.errors import ContractError, DomainRefusal
+from models.tables import RowError
 from streams.store.keys import KeyScope
-from streams.store.reconciling import Row
+from streams.store.reconciling import Plan
 
 router = APIRouter(tags=["stock"])
 
@@ -49,6 +52,8 @@ _STOCK_SCHEMA = {
     "properties": {
         "counted_at": {"type": "string", "format": "date-time"},
         "full": {"type": "boolean"},
+        "released_by": {"type": "string"},
+        "released_at": {"type": "string", "format": "date-time"},
         "units": {"type": "array", "items": {"type": "object"}},
     },
 }
@@ -57,7 +62,7 @@ _BODY = {
 }
 
 
-class CountQuery(Value):
+class CountQuery(Attesting):
     """How a file is read.
 
     Attributes:
@@ -66,6 +71,8 @@ class CountQuery(Value):
         preview: The digest of a preview: the count is sent only if file and stock still are so.
         zone: Of times in the file that have none.
         ignore: Headings to pass over.
+        released_by: Who released what a row calls released and names nobody for; with
+            `released_at`.
     """
 
     counted_at: Instant | None = None
@@ -76,7 +83,7 @@ class CountQuery(Value):
     ignore: tuple[str, ...] = ()
 
 
-class CountOptions(Value):
+class CountOptions(Attesting):
     """What may stand beside the rows of a JSON count."""
 
     counted_at: Instant | None = None
@@ -105,9 +112,13 @@ async def preview_count(
     gateway = get_gateway(request)
     count = await _read(request, station_id, query, keep_good=True)
     await _ensure_station(gateway, station_id)
-    plan = await make_plan(gateway.reconciling, count, told=DIFFERENCES_TOLD)
+    now = gateway.clock.now()
+    plan = await make_plan(gateway.reconciling, count, told=DIFFERENCES_TOLD, now=now)
     read = count.read
-    applicable = bool(count.units) and (not read.errors or (query.partial and not count.full))
+    refused = count.tell_refused(plan.refused)
+    left = count.units - len(refused)
+    is_whole = not read.errors and not refused
+    applicable = bool(left) and (is_whole or (query.partial and not count.full))
     if applicable:
         gateway.kept_reads.keep(count.file_digest, read)
     return to_response(
@@ -117,9 +128,10 @@ async def preview_count(
             "full": count.full,
             "units": count.units,
             **describe_plan(count, plan),
-            "errors": [of_row(error).to_json() for error in read.errors],
-            "errors_in_all": read.errors_in_all,
-            "refused_rows": read.refused_rows,
+            "attestation": count.attestation and count.attestation.model_dump(),
+            "errors": [of_row(error).to_json() for error in [*read.errors, *refused][:MOST_ERRORS]],
+            "errors_in_all": read.errors_in_all + len(refused),
+            "refused_rows": read.refused_rows + len(refused),
             "left_out": read.left_out,
             "applicable": applicable,
             "changes_nothing": plan.is_quiet,
@@ -157,23 +169,37 @@ async def import_count(
     count = await _read(request, station_id, query, keep_good=query.partial, token=token)
     if count.read.errors and not (query.partial and count.units):
         raise of_rows(count.read.errors, in_all=count.read.errors_in_all)
-    count_id = count.to_count_id(find_idempotency_key(request))
-    gateway = get_gateway(request)
-    known = await _find_known(gateway, station_id, count_id)
+    gateway, key = get_gateway(request), find_idempotency_key(request)
+    now = gateway.clock.now()
+    plan, refused = None, list[RowError]()
+    if query.partial:
+        plan = await make_plan(gateway.reconciling, count, told=0, now=now)
+        refused = count.tell_refused(plan.refused)
+        count = count.without(plan.refused)
+    count_id = count.to_count_id(key)
+    told = _tell(count, count_id, refused)
+    known = await gateway.reconciling.find_count(station_id, count_id)
     if known is not None and known["taken_at"] is not None:
-        return to_response({**_tell(count, count_id), "status": "unchanged", "count": known})
+        return to_response({**told, "status": "unchanged", "count": known})
     # A count that broke off changes the stock by itself while its parts are taken in: it goes on.
-    if token is not None and known is None:
-        plan = await make_plan(gateway.reconciling, count, told=0)
-        token.ensure_plan(plan)
-        if plan.is_quiet and not count.full:
-            return to_response(
-                {**_tell(count, count_id), "status": "unchanged", "outcomes": plan.outcomes}
-            )
-    return await _send(request, count, count_id)
+    if known is None:
+        plan = plan or await make_plan(gateway.reconciling, count, told=0, now=now)
+        _ensure_enters(count, plan)
+        if token is not None:
+            token.ensure_plan(plan)
+            if plan.is_quiet and not count.full:
+                return to_response({**told, "status": "unchanged", "outcomes": plan.outcomes})
+    return await _send(request, count, count_id, told)
 
 
-async def _send(request: Request, count: Count, count_id: str) -> Response:
+def _ensure_enters(count: Count, plan: Plan) -> None:
+    """Raise `units_refused` with each unit that may not be taken in, unless all are left out."""
+    refused = [one for one in plan.refused if one.unit_id not in count.left_out]
+    if refused or not count.units:
+        raise of_refused(count.tell_refused(plan.refused))
+
+
+async def _send(request: Request, count: Count, count_id: str, told: dict[str, Any]) -> Response:
     """Publish the parts in order; one that is not confirmed ends it, and sending again resumes."""
     parts = count.to_parts(count_id)
     source = f"station/{count.station_id}"
@@ -189,30 +215,20 @@ async def _send(request: Request, count: Count, count_id: str) -> Response:
         if isinstance(found, Response):
             return found
         ids += found
-    told = {**tell_sent(ids, source=source), **_tell(count, count_id), "parts": len(parts)}
-    return to_response(told, status=202)
+    sent = {**tell_sent(ids, source=source), **told, "parts": len(parts)}
+    return to_response(sent, status=202)
 
 
-def _tell(count: Count, count_id: str) -> dict[str, Any]:
+def _tell(count: Count, count_id: str, refused: Sequence[RowError]) -> dict[str, Any]:
+    read = count.read
     return {
         "count_id": count_id,
         "counted_at": count.counted_at,
         "full": count.full,
         "units": count.units,
-        "refused_rows": count.read.refused_rows,
-        "errors": [of_row(error).to_json() for error in count.read.errors],
+        "refused_rows": read.refused_rows + len(refused),
+        "errors": [of_row(error).to_json() for error in [*read.errors, *refused][:MOST_ERRORS]],
     }
-
-
-async def _find_known(gateway: Gateway, station_id: str, count_id: str) -> Row | None:
-    """Return a count of which at least a part was taken in.
-
-    While PostgreSQL is away nobody can tell, and the parts go out again: who reads them knows them.
-    """
-    try:
-        return await gateway.reconciling.find_count(station_id, count_id)
-    except TransientError:
-        return None
 
 
 async def _ensure_station(gateway: Gateway, station_id: str) -> None:
@@ -231,7 +247,9 @@ async def _read(
     zone = _parse_zone(query.zone)
     raw = await request.body()
     digest = sha256(raw)
-    digest.update(f"\x1f{zone}\x1f{query.full}\x1f{query.partial}\x1f{query.ignore}".encode())
+    attestation = query.find_attestation()
+    options_told = (zone, query.full, query.partial, query.ignore, attestation)
+    digest.update("\x1f".join(["", *map(repr, options_told)]).encode())
     file_digest = digest.hexdigest()
     kept = None
     if token is not None:
@@ -245,6 +263,8 @@ async def _read(
             zone_s=round(zone.utcoffset(None).total_seconds()),
             partial=keep_good,
             ignore=query.ignore,
+            now=get_gateway(request).clock.now(),
+            attested=attestation.model_dump(mode="json") if attestation else None,
         ),
     )
     options = validate(CountOptions, read.rest)
@@ -261,6 +281,7 @@ async def _read(
         full=full,
         file_digest=file_digest,
         read=read,
+        attestation=options.find_attestation() or attestation,
     )
 
 

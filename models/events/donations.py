@@ -96,6 +96,8 @@ class RecalledUnit(Value):
         was: Where it stood when it was recalled; it is frozen unless it had ended already.
         request_id: The request that it went to; None if to none.
         patient_reference: As the hospital itself wrote it in that request.
+        issued_outside: The station's word where it gave the unit out by hand: what its own paper
+            record is searched by.
     """
 
     unit_id: Identifier
@@ -104,6 +106,7 @@ class RecalledUnit(Value):
     was: UnitStatus
     request_id: Identifier | None = None
     patient_reference: Line | None = None
+    issued_outside: Line | None = None
 
 
 class RecallNotified(EventData):
@@ -115,6 +118,7 @@ class RecallNotified(EventData):
         station_id: The station itself, or the one that supplies the hospital.
         units: Frozen now: to be set aside, and destroyed or sent back.
         transfused: Not to be found any more: these requests' patients are looked back to.
+        given_out: Left under no promise of ours: only the station's paper record tells where to.
     """
 
     TYPE: ClassVar[str] = "blood.recall.notified.v1"
@@ -126,11 +130,12 @@ class RecallNotified(EventData):
     reason: Line
     units: tuple[RecalledUnit, ...] = ()
     transfused: tuple[RecalledUnit, ...] = ()
+    given_out: tuple[RecalledUnit, ...] = ()
     recalled_at: Instant
 
     @model_validator(mode="after")
     def _tells_something(self) -> Self:
-        if not self.units and not self.transfused:
+        if not self.units and not self.transfused and not self.given_out:
             raise ValueError("units: a notice names at least one unit")
         return self
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
 from models.base import Identifier, Instant, Line, Value
+from models.errors import DomainRefusal
 from models.events.base import EventData
 from models.units import Unit
 
@@ -28,11 +30,14 @@ class Attestation(Value):
 class CountedAs(StrEnum):
     """What a count says of a unit.
 
-    Only `on_shelf` takes a unit in. The others end nothing by themselves: where our record says
+    on_shelf, collected, returned: it lies here; drawn and not yet in quarantine, or back from a
+    hospital and not yet decided on. The others end nothing by themselves: where our record says
     that the unit is here, it becomes an open difference.
     """
 
     ON_SHELF = "on_shelf"
+    COLLECTED = "collected"
+    RETURNED = "returned"
     DISCARDED = "discarded"
     ISSUED = "issued"
     EXPIRED = "expired"
@@ -51,6 +56,39 @@ class CountedUnit(Value):
     released: bool = True
     attestation: Attestation | None = None
     counted_as: CountedAs = CountedAs.ON_SHELF
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it is said to lie on the shelf, released: then someone answers for that."""
+        return self.released and self.counted_as is CountedAs.ON_SHELF
+
+
+def find_attestation_fault(
+    counted: CountedUnit, attested: Attestation | None, *, now: datetime | None = None
+) -> DomainRefusal | None:
+    """Tell what is wrong with who released a counted unit, and when; None if nothing is.
+
+    Args:
+        counted: Where it is not counted as released, nobody needs to answer for that.
+        attested: Its own word, else that of its count.
+        now: Aware UTC instant; None leaves out whether the release is still to come.
+    """
+    unit_id = counted.unit.unit_id
+    if not counted.is_released:
+        return None
+    if attested is None:
+        return DomainRefusal("attestation_missing", unit_id=unit_id)
+    released_at = attested.released_at.isoformat()
+    if attested.released_at < counted.unit.collected_at:
+        return DomainRefusal(
+            "released_before_collected",
+            unit_id=unit_id,
+            released_at=released_at,
+            collected_at=counted.unit.collected_at.isoformat(),
+        )
+    if now is not None and attested.released_at > now:
+        return DomainRefusal("released_in_future", unit_id=unit_id, released_at=released_at)
+    return None
 
 
 _UNITS: TypeAdapter[tuple[CountedUnit, ...]] = TypeAdapter(tuple[CountedUnit, ...])
@@ -122,18 +160,9 @@ class StockCounted(EventData):
     @model_validator(mode="after")
     def _attested(self) -> Self:
         for counted in self.units:
-            attested = self.attestation_of(counted)
-            if not counted.released:
-                continue
-            if attested is None:
-                raise ValueError(
-                    f"attestation: {counted.unit.unit_id} is counted as released; name "
-                    "released_by and released_at, or count it with released=false"
-                )
-            if attested.released_at < counted.unit.collected_at:
-                raise ValueError(
-                    f"released_at: {counted.unit.unit_id} was collected after its release"
-                )
+            fault = find_attestation_fault(counted, self.attestation_of(counted))
+            if fault is not None:
+                raise ValueError(f"attestation: {fault}")
         return self
 
     def attestation_of(self, counted: CountedUnit) -> Attestation | None:
@@ -214,11 +243,16 @@ class StockChanged(EventData):
         return self.unit_id
 
 
+REASON_MOST = 400
+"""Characters of a reason: with what we add, it is still one line."""
+
+
 class Resolution(StrEnum):
     """How a station closes a difference between its count and our record.
 
-    discarded, issued: the unit is gone, and so. moved_here: another station's unit lies here.
-    record_stands: our record is right; nothing changes.
+    discarded: gone so. issued: gone under its promise; without one, given out outside Xuelian: then
+    it ends as discarded, and a recall still names it with the reason. moved_here: another station's
+    unit lies here. record_stands: our record is right; nothing changes.
     """
 
     DISCARDED = "discarded"
@@ -232,7 +266,8 @@ class DifferencesClosed(EventData):
 
     Attributes:
         count_id: The count that found the differences.
-        reason: Why, or on whose word; kept in the audit.
+        reason: Why, on whose word, and of what was given out: to whom, in which paper record. Kept
+            in the audit.
     """
 
     TYPE: ClassVar[str] = "blood.stock.differences-closed.v1"
@@ -241,7 +276,7 @@ class DifferencesClosed(EventData):
     unit_ids: tuple[Identifier, ...] = Field(min_length=1, max_length=PART_UNITS)
     resolution: Resolution
     closed_at: Instant
-    reason: Line = ""
+    reason: Line = Field(min_length=1, max_length=REASON_MOST)
 
     @property
     def key(self) -> str:

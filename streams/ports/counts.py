@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from models.events.stock import CountedUnit, CountPart, Resolution
+from models.events.stock import CountedUnit, CountPart
 from models.figures import StockDay
+
+ISSUED_OUTSIDE = "issued_outside"
+"""How a difference is closed whose unit was given out by hand, under no promise of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +92,13 @@ class CountStore(Protocol):
         count_id: str,
         unit_ids: Sequence[str],
         *,
-        resolution: Resolution,
+        resolution: str,
         reason: str,
         by: str,
         now: datetime,
-    ) -> None: ...
+    ) -> None:
+        """Close open differences, as one of `Resolution` or as `ISSUED_OUTSIDE`."""
+        ...
 
     async def add_stock_days(self, records: Sequence[StockDay], *, now: datetime) -> None:
         """Record a day's places; a place that has its record of the day keeps it."""

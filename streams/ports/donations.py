@@ -22,6 +22,7 @@ class PlacedUnit:
         hospital_id: Of the request it was last promised to; None if to none.
         supplier_id: The station that supplies that hospital.
         to_station_id: Of the transfer it was last promised to; None if to none.
+        issued_outside: Why it ended, where its station gave it out by hand; None of all others.
     """
 
     unit_id: str
@@ -34,6 +35,7 @@ class PlacedUnit:
     hospital_id: str | None
     supplier_id: str | None
     to_station_id: str | None
+    issued_outside: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

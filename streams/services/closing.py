@@ -5,6 +5,7 @@ The unit then changes as its own event would change it, under the same rules.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,14 @@ from datetime import datetime
 from models.errors import DomainRefusal
 from models.events.stock import DifferencesClosed, Resolution, StockChange, StockChanged
 from models.units import UnitStatus
-from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.counts import Difference
+from streams.ports import Received, Timer, TimerKind, UnitOfWork
+from streams.ports.counts import ISSUED_OUTSIDE, Difference
 from streams.ports.stock import UnitState
-from streams.services.moves import schedule_after_arrival
+from streams.services.moves import Cause, relocate, schedule_after_arrival, tell_actor
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
+_RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
+"""What a station can have given out by hand: it was released, and nobody here had a promise."""
 
 Change = Callable[[UnitOfWork, Received, StockChanged, datetime], Awaitable[None]]
 """Changes one unit as its own event would."""
@@ -47,40 +50,51 @@ class Closing:
         unit_ids = sorted(set(event.unit_ids))
         states = await self.work.stock.lock_units(unit_ids)
         found = await self.work.counts.lock_open(event.count_id, unit_ids)
+        closed: dict[str, list[str]] = defaultdict(list)
         for unit_id in unit_ids:
             difference, state = found.get(unit_id), states.get(unit_id)
             if difference is None or state is None:
                 raise DomainRefusal("difference_not_open", count_id=event.count_id, unit_id=unit_id)
-            await self._resolve(difference, state)
-        await self.work.counts.close(
-            event.count_id,
-            unit_ids,
-            resolution=event.resolution,
-            reason=event.reason,
-            by=self.record.envelope.source,
-            now=self.now,
-        )
+            closed[await self._resolve(difference, state)].append(unit_id)
+        for resolution, resolved in closed.items():
+            await self.work.counts.close(
+                event.count_id,
+                resolved,
+                resolution=resolution,
+                reason=event.reason,
+                by=self.record.envelope.source,
+                now=self.now,
+            )
 
-    async def _resolve(self, difference: Difference, state: UnitState) -> None:
-        match self.event.resolution:
+    async def _resolve(self, difference: Difference, state: UnitState) -> str:
+        """Do what the station says of one unit; return how the difference is closed by that."""
+        resolution = self.event.resolution
+        match resolution:
             case Resolution.RECORD_STANDS:
-                return
+                pass
             case Resolution.DISCARDED:
                 await self._change(state, StockChange.DISCARDED)
             case Resolution.ISSUED if state.promise is not None:
                 await self._change(state, StockChange.ISSUED, epoch=state.promise.epoch)
             case Resolution.ISSUED:
-                is_here = state.station_id == self.event.station_id
-                self._ensure(state, allowed=is_here and state.status is UnitStatus.AVAILABLE)
-                await self._move(state, UnitStatus.ISSUED)
+                # Nobody here knows where it went: its life ends, and a recall tells the reason.
+                self._ensure(state, allowed=state.status in _RELEASED)
+                told = f"{ISSUED_OUTSIDE}: {self.event.reason}"
+                await self._change(state, StockChange.DISCARDED, reason=told)
+                return ISSUED_OUTSIDE
             case Resolution.MOVED_HERE:
                 is_free = state.promise is None and state.status in _FREE
                 self._ensure(state, allowed=difference.kind == "moved" and is_free)
-                await self._move(state, state.status)
-                schedule_after_arrival(self.work, self.event.station_id, self.now)
+                await self._bring_here(state)
+        return resolution
 
     async def _change(
-        self, state: UnitState, change: StockChange, *, epoch: int | None = None
+        self,
+        state: UnitState,
+        change: StockChange,
+        *,
+        epoch: int | None = None,
+        reason: str | None = None,
     ) -> None:
         changed = StockChanged(
             station_id=self.event.station_id,
@@ -88,7 +102,7 @@ class Closing:
             change=change,
             happened_at=self.event.closed_at,
             epoch=epoch,
-            reason=self.event.reason or f"count {self.event.count_id}",
+            reason=reason or self.event.reason,
         )
         await self.change(self.work, self.record, changed, self.now)
 
@@ -101,21 +115,16 @@ class Closing:
                 resolution=self.event.resolution,
             )
 
-    async def _move(self, state: UnitState, to: UnitStatus) -> None:
+    async def _bring_here(self, state: UnitState) -> None:
         event = self.event
-        await self.work.stock.move_unit(state.unit_id, to=to, station_id=event.station_id)
-        self.work.record(
-            Transition(
-                subject_kind="unit",
-                subject=state.unit_id,
-                station_id=event.station_id,
-                from_state=state.status,
-                to_state=to,
-                why=f"{event.resolution}: {event.reason or event.count_id}",
-                caused_by=self.record.envelope.id,
-                at=self.now,
-            )
+        actor, _ = tell_actor(self.record, station_id=event.station_id)
+        cause = Cause(
+            actor=actor,
+            why=f"{event.resolution}: {event.reason}",
+            caused_by=self.record.envelope.id,
+            now=self.now,
         )
-        for station_id in sorted({event.station_id, state.station_id}):
-            kind = TimerKind.SHORTAGE_ASSESSMENT
-            self.work.schedule(Timer(kind=kind, subject=station_id, due_at=self.now))
+        await relocate(self.work, state, cause, station_id=event.station_id)
+        schedule_after_arrival(self.work, event.station_id, self.now)
+        kind = TimerKind.SHORTAGE_ASSESSMENT
+        self.work.schedule(Timer(kind=kind, subject=state.station_id, due_at=self.now))

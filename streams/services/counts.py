@@ -77,7 +77,7 @@ class Counts:
         if fresh:
             await ensure_may_enter(work, event, fresh, now)
             await _add(work, event, fresh, cause)
-        waiting = {counted.unit.donation_id for counted in fresh if not counted.released}
+        waiting = {counted.unit.donation_id for counted in fresh if not counted.is_released}
         # What was collected and lies on the shelf is in quarantine by that.
         for state in (await work.stock.lock_units(sorted(taken.collected))).values():
             await move(work, state, UnitStatus.QUARANTINED, cause)

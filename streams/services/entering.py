@@ -1,69 +1,119 @@
 """What a count may take in as new: no count goes around what is known of a donation.
 
 A recall, a finding of the laboratory or a quarantine of ours stands against the word of a count.
+One judgement for the preview of a whole file and for each part that the engine takes in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from models.errors import DomainRefusal
-from models.events.stock import CountedUnit, StockCounted
+from models.events.stock import (
+    Attestation,
+    CountedAs,
+    CountedUnit,
+    StockCounted,
+    find_attestation_fault,
+)
+from models.testing import LabResult
 from models.units import UnitStatus
 from streams.matching.release import decide_release
 from streams.ports import UnitOfWork
+from streams.ports.donations import DonationStore
 from streams.ports.stock import NewUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDonations:
+    """What is known of some donations; of those that are nowhere here, nothing is.
+
+    Attributes:
+        in_quarantine: A unit of it, or one that was made into others, was never released by us.
+    """
+
+    recalled: frozenset[str]
+    in_quarantine: frozenset[str]
+    results: Mapping[str, Sequence[LabResult]]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.recalled | self.in_quarantine | self.results.keys()
+
+
+async def read_known(store: DonationStore, donation_ids: Collection[str]) -> KnownDonations:
+    """Read what stands against, or for, units of these donations."""
+    return KnownDonations(
+        recalled=await store.list_recalled(donation_ids),
+        in_quarantine=await store.list_in_quarantine(donation_ids),
+        results=await store.list_results(donation_ids),
+    )
+
+
+def find_refusals(
+    fresh: Sequence[CountedUnit],
+    known: KnownDonations,
+    *,
+    attestation: Attestation | None,
+    now: datetime,
+) -> Iterator[tuple[CountedUnit, DomainRefusal]]:
+    """Yield each unit that may not be taken in as it is counted, with the reason.
+
+    Args:
+        fresh: Units that nothing is known of, of one count.
+        known: Of their donations.
+        attestation: Of the whole count.
+        now: Aware UTC instant; no release lies after it.
+    """
+    held = {counted.unit.donation_id for counted in fresh if not counted.is_released}
+    held |= known.in_quarantine
+    for counted in fresh:
+        refusal = _find_refusal(counted, known, held) or find_attestation_fault(
+            counted, counted.attestation or attestation, now=now
+        )
+        if refusal is not None:
+            yield counted, refusal
+
+
+def _find_refusal(
+    counted: CountedUnit, known: KnownDonations, held: Collection[str]
+) -> DomainRefusal | None:
+    unit = counted.unit
+    names = {"unit_id": unit.unit_id, "donation_id": unit.donation_id}
+    if unit.donation_id in known.recalled:
+        return DomainRefusal("donation_recalled", **names)
+    if counted.counted_as is CountedAs.RETURNED:
+        return DomainRefusal("returned_unit_unknown", unit_id=unit.unit_id)
+    if not counted.is_released:
+        return None
+    if unit.donation_id in held:
+        return DomainRefusal("donation_in_quarantine", **names)
+    verdict = decide_release(known.results.get(unit.donation_id, ()), label=unit.group)
+    if verdict.forbidding:
+        told = " ".join(reason.code for reason in verdict.forbidding)
+        return DomainRefusal("results_forbid_release", **names, reasons=told)
+    return None
 
 
 async def ensure_may_enter(
     work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], now: datetime
 ) -> None:
-    """No count goes around what is known of a donation: a recall, a finding, its quarantine.
+    """Refuse a part of a count whole if one of its new units may not be taken in.
 
     Raises:
-        DomainRefusal: It names the first unit that may not be taken in like this.
+        DomainRefusal: It names the first of them.
     """
-    donations = {counted.unit.donation_id for counted in fresh}
-    recalled = await work.donations.list_recalled(donations)
-    for counted in fresh:
-        if counted.unit.donation_id in recalled:
-            raise DomainRefusal(
-                "donation_recalled",
-                unit_id=counted.unit.unit_id,
-                donation_id=counted.unit.donation_id,
-            )
-    released = [counted for counted in fresh if counted.released]
-    held = {counted.unit.donation_id for counted in fresh if not counted.released}
-    held |= await work.donations.list_in_quarantine(donations)
-    results = await work.donations.list_results(donations)
-    for counted in released:
-        unit = counted.unit
-        if unit.donation_id in held:
-            raise DomainRefusal(
-                "donation_in_quarantine", unit_id=unit.unit_id, donation_id=unit.donation_id
-            )
-        verdict = decide_release(results.get(unit.donation_id, ()), label=unit.group)
-        if verdict.forbidding:
-            told = " ".join(reason.code for reason in verdict.forbidding)
-            raise DomainRefusal(
-                "results_forbid_release",
-                unit_id=unit.unit_id,
-                donation_id=unit.donation_id,
-                reasons=told,
-            )
-        attested = event.attestation_of(counted)
-        if attested is not None and attested.released_at > now:
-            raise DomainRefusal(
-                "released_in_future",
-                unit_id=unit.unit_id,
-                released_at=attested.released_at.isoformat(),
-            )
+    known = await read_known(work.donations, {counted.unit.donation_id for counted in fresh})
+    refusals = find_refusals(fresh, known, attestation=event.attestation, now=now)
+    for _, refusal in refusals:
+        raise refusal
 
 
 def to_new(event: StockCounted, counted: CountedUnit) -> NewUnit:
     """Return the unit as it begins: in quarantine, or released on the word of who attests it."""
-    attested = event.attestation_of(counted) if counted.released else None
+    attested = event.attestation_of(counted) if counted.is_released else None
     return NewUnit(
         unit=counted.unit,
         status=UnitStatus.QUARANTINED if attested is None else UnitStatus.AVAILABLE,

@@ -96,6 +96,30 @@ async def move(
     )
 
 
+async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_id: str) -> None:
+    """Note that a locked unit lies at another station, in the state it is in.
+
+    That is no move of its life: both stations' chains keep a step from its state to the same state,
+    the one that it leaves first.
+    """
+    await work.stock.move_unit(
+        state.unit_id, to=state.status, station_id=station_id, source="neighbour"
+    )
+    for chain in (state.station_id, station_id):
+        work.record(
+            Transition(
+                subject_kind="unit",
+                subject=state.unit_id,
+                station_id=chain,
+                from_state=state.status,
+                to_state=state.status,
+                why=cause.why,
+                caused_by=cause.caused_by,
+                at=cause.now,
+            )
+        )
+
+
 def record_birth(
     work: UnitOfWork, unit_id: str, to: UnitStatus, cause: Cause, *, station_id: str
 ) -> None:

@@ -121,7 +121,10 @@ class Recalls:
                 station_id=supplier_id or holder_id,
                 reason=recall.reason,
                 units=tuple(_tell(place) for place in held if place.is_frozen),
-                transfused=tuple(_tell(place) for place in held if not place.is_frozen),
+                transfused=tuple(
+                    _tell(place) for place in held if place.unit.status is UnitStatus.TRANSFUSED
+                ),
+                given_out=tuple(_tell(place) for place in held if place.unit.issued_outside),
                 recalled_at=recall.recalled_at,
             )
             work.emit(
@@ -138,7 +141,8 @@ class Recalls:
 def _find_place(unit: PlacedUnit) -> RecalledPlace | None:
     """Return who has a unit; None if there is nothing left of it to be found or looked back to."""
     is_frozen = (unit.status, UnitStatus.RECALLED) in MOVES
-    if not is_frozen and unit.status is not UnitStatus.TRANSFUSED:
+    is_used = unit.status is UnitStatus.TRANSFUSED or unit.issued_outside is not None
+    if not is_frozen and not is_used:
         return None
     kind, holder_id = HolderKind.STATION, unit.station_id
     if unit.status in _ON_THE_WAY:
@@ -159,4 +163,5 @@ def _tell(place: RecalledPlace) -> RecalledUnit:
         was=unit.status,
         request_id=unit.request_id if is_hospital else None,
         patient_reference=(unit.patient_reference or None) if is_hospital else None,
+        issued_outside=unit.issued_outside,
     )

@@ -6,6 +6,7 @@ releases; what was released and is not clear any more is recalled at once.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from models.base import derive_id
@@ -80,7 +81,8 @@ class Releases:
             return
         results = (await work.donations.list_results([donation_id])).get(donation_id, ())
         verdicts = {unit.unit_id: decide_release(results, label=unit.group) for unit in units}
-        if any(_must_come_back(unit, verdicts[unit.unit_id]) for unit in units):
+        outside = await _list_outside(work, donation_id, units)
+        if any(_must_come_back(unit, verdicts[unit.unit_id], outside) for unit in units):
             await self._recalls.recall(
                 work,
                 Recall(
@@ -119,13 +121,25 @@ async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
         raise DomainRefusal("result_corrected_before", supersedes=result.supersedes)
 
 
-def _must_come_back(unit: UnitState, verdict: ReleaseVerdict) -> bool:
+async def _list_outside(
+    work: UnitOfWork, donation_id: str, units: Sequence[UnitState]
+) -> frozenset[str]:
+    """List the units that ended here because their station gave them out by hand."""
+    ended = (unit for unit in units if unit.status is UnitStatus.DISCARDED)
+    if not any(unit.released_at is not None for unit in ended):
+        return frozenset()
+    placed = await work.donations.list_placed(donation_id)
+    return frozenset(unit.unit_id for unit in placed if unit.issued_outside is not None)
+
+
+def _must_come_back(unit: UnitState, verdict: ReleaseVerdict, outside: Collection[str]) -> bool:
     """Whether a unit that was released would not be released again.
 
     One that its station released before we knew of it need not have all of our tests, but none of
     them may speak against it.
     """
-    if unit.released_at is None or unit.status in _GONE:
+    is_gone = unit.status in _GONE and unit.unit_id not in outside
+    if unit.released_at is None or is_gone:
         return False
     if unit.attested_by is not None:
         return bool(verdict.forbidding)

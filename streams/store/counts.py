@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from models.errors import InvariantViolation
-from models.events.stock import CountedUnit, CountPart, Resolution, encode_units
+from models.events.stock import CountedUnit, CountPart, encode_units
 from models.figures import StockDay
 from streams.ports.counts import CountHead, CountProgress, Difference, Taken
 from streams.store.queries import load_queries
@@ -92,7 +92,7 @@ class PgCounts:
         count_id: str,
         unit_ids: Sequence[str],
         *,
-        resolution: Resolution,
+        resolution: str,
         reason: str,
         by: str,
         now: datetime,

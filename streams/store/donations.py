@@ -108,6 +108,7 @@ class PgDonations:
                 hospital_id=row["hospital_id"],
                 supplier_id=row["supplier_id"],
                 to_station_id=row["to_station_id"],
+                issued_outside=row["issued_outside"],
             )
             async for row in rows
         ]

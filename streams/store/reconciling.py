@@ -6,14 +6,18 @@ Reads only. Safe for concurrent tasks.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from models.errors import DomainRefusal
+from models.events.stock import Attestation, CountedUnit
+from streams.services.entering import find_refusals, read_known
+from streams.store.donations import PgDonations
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -45,21 +49,45 @@ class Loud:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entering:
+    """By which a count's new units are judged.
+
+    Attributes:
+        get: Unit id to the unit as the count has it.
+        attestation: Of the whole count.
+        now: Aware UTC instant; no release lies after it.
+    """
+
+    get: Callable[[str], CountedUnit]
+    attestation: Attestation | None
+    now: datetime
+
+
+class Refused(NamedTuple):
+    """A unit that may not be taken in, and why."""
+
+    unit_id: str
+    refusal: DomainRefusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What taking a count in would do.
 
     Attributes:
-        outcomes: Units by outcome: new, new_quarantined, confirmed, gone, changed_since, differs,
-            moved, status, missing.
+        outcomes: Units by outcome: new, new_quarantined, refused, confirmed, gone, changed_since,
+            differs, moved, status, missing.
         digest: Changes with any unit's outcome.
         loud: The first of those that contradict the record, the promised ones before all.
         missing_reserved: Missing units that are promised to patients.
+        refused: New units that may not be taken in.
     """
 
     outcomes: Mapping[str, int]
     digest: str
     loud: Sequence[Loud]
     missing_reserved: int
+    refused: Sequence[Refused] = ()
 
     @property
     def is_quiet(self) -> bool:
@@ -79,6 +107,7 @@ class PgReconciling:
         counted_at: datetime,
         named: Sequence[str] | None,
         told: int,
+        entering: Entering,
     ) -> Plan:
         """Tell what taking a count in would do at this moment; changes nothing.
 
@@ -88,9 +117,12 @@ class PgReconciling:
             counted_at: What changed later is not compared.
             named: Every unit that a full count names; None if it is not full.
             told: Contradictions of each kind that are told one by one.
+            entering: By which new units are judged.
         """
         outcomes: Counter[str] = Counter()
         digest, loud = sha256(), list[Loud]()
+        fresh: dict[str, dict[str, str]] = {"new": {}, "new_quarantined": {}}
+        returned: set[str] = set()
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -107,20 +139,30 @@ class PgReconciling:
                     outcomes[row["outcome"]] += row["units"]
                     digest.update(f"{row['outcome']} {row['digest']}\n".encode())
                     loud += [Loud(kind=row["outcome"], **one) for one in row["loud"]]
+                    if row["outcome"] in fresh:
+                        pairs = zip(row["new_ids"], row["donation_ids"], strict=True)
+                        fresh[row["outcome"]].update(pairs)
+                        returned.update(row["returned_ids"])
             missing = (
                 []
                 if named is None
                 else await self._find_missing(connection, station_id, counted_at, named)
             )
+            refused = await _find_refused(connection, fresh, returned, entering)
+        for unit_id, _ in refused:
+            outcomes["new_quarantined" if unit_id in fresh["new_quarantined"] else "new"] -= 1
+            outcomes["refused"] += 1
+            digest.update(f"refused {unit_id}\n".encode())
         for one in missing:
             outcomes["missing"] += 1
             digest.update(f"missing {one.unit_id}\n".encode())
         loud = sorted([*missing, *loud], key=lambda one: (one.request_id is None, one.kind))
         return Plan(
-            outcomes=dict(outcomes),
+            outcomes={name: units for name, units in outcomes.items() if units},
             digest=digest.hexdigest(),
             loud=loud[:told],
             missing_reserved=sum(one.request_id is not None for one in missing),
+            refused=refused,
         )
 
     async def _find_missing(
@@ -173,6 +215,26 @@ class PgReconciling:
     async def _list(self, query: str, **params: Any) -> list[Row]:  # noqa: ANN401 - what a query takes
         async with self._database.connection() as connection:
             return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]
+
+
+async def _find_refused(
+    connection: PooledConnection,
+    fresh: Mapping[str, Mapping[str, str]],
+    returned: Collection[str],
+    entering: Entering,
+) -> list[Refused]:
+    """Judge the new units that anything may speak against: nearly none of a usual count."""
+    released, held = fresh["new"], fresh["new_quarantined"]
+    known = await read_known(PgDonations(connection), {*released.values(), *held.values()})
+    # Of one donation, one bag is called released and another is not.
+    judged = known.all | {*released.values()} & {*held.values()}
+    counted = [
+        entering.get(unit_id)
+        for unit_id, donation_id in [*released.items(), *held.items()]
+        if donation_id in judged or unit_id in returned
+    ]
+    found = find_refusals(counted, known, attestation=entering.attestation, now=entering.now)
+    return [Refused(one.unit.unit_id, refusal) for one, refusal in found]
 
 
 def _join(parts: Sequence[bytes]) -> bytes:

@@ -57,7 +57,8 @@ async def test_a_count_that_was_cut_off_by_a_kill_is_resumed(tmp_path: Path) -> 
             (await client.put(url, json=body, headers=headers)).raise_for_status()
         await asyncio.sleep(1.1)  # a worker looks for unknown names at most once a second
         dsn = local.endpoints.postgres_dsn
-        words = ("stock", "import", "shigatse", file, "--full", "--yes", "--json")
+        word = ("--released-by", "质管科", "--released-at", (now - timedelta(days=1)).isoformat())
+        words = ("stock", "import", "shigatse", file, "--full", "--yes", "--json", *word)
         cut_off = asyncio.create_task(xuelian(*words, env=env))
         await _wait_for_parts(dsn, 1)
         await asyncio.to_thread(local.kill, "gateway")
@@ -77,7 +78,7 @@ async def test_a_count_that_was_cut_off_by_a_kill_is_resumed(tmp_path: Path) -> 
         assert resumed.document["count"]["outcomes"] == {"new": UNITS}
         assert resumed.document["count"]["open_differences"] == {}
         assert await _count(dsn, "SELECT count(*) FROM units WHERE status = 'available'") == UNITS
-        assert await _count(dsn, "SELECT count(*) FROM audit WHERE why = 'counted'") == UNITS
+        assert await _count(dsn, "SELECT count(*) FROM audit WHERE why LIKE 'counted: %'") == UNITS
         assert await _count(dsn, "SELECT count(*) FROM reconciliations") == 1
         assert not await _count(dsn, "SELECT count(*) FROM dead_letters")
     finally:

@@ -18,8 +18,10 @@ from gateway.routes.scans import NewScan
 from gateway.routes.shortages import NewOffer
 from gateway.routes.stock import NewStockChange
 from models.alerts import Alert
+from models.events.stock import Attestation
 from models.facilities import Hospital, Station
 from models.imports import (
+    Releasing,
     parse_donors_csv,
     parse_donors_json,
     parse_units_csv,
@@ -118,11 +120,13 @@ def test_examples_of_hand_read_bodies_are_valid(model: Any, some: dict[str, Any]
 
 
 def test_examples_of_imports_are_valid() -> None:
-    units = examples.STOCK["example"]["value"]["units"]
+    count = dict(examples.STOCK["example"]["value"])
+    units = count.pop("units")
+    own = Attestation(released_by=count["released_by"], released_at=count["released_at"])
     donors = examples.DONORS["example"]["value"]["donors"]
     for errors in (
-        parse_units_csv(examples.STOCK_CSV, station_id="s").errors,
-        parse_units_json(units, station_id="s").errors,
+        parse_units_csv(examples.STOCK_CSV, station_id="s", releasing=Releasing()).errors,
+        parse_units_json(units, station_id="s", releasing=Releasing(attestation=own)).errors,
         parse_donors_csv(examples.DONORS_CSV, station_id="s").errors,
         parse_donors_json(donors, station_id="s").errors,
     ):

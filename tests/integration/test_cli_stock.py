@@ -17,8 +17,9 @@ from tests.support.gateway import RunningGateway, running_engine, running_gatewa
 pytestmark = pytest.mark.integration
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期,状态"
-AT = ("--counted-at", "2025-01-07T01:00:00Z")
-LATER = ("--counted-at", "2025-01-07T01:30:00Z")
+WORD = ("--released-by", "质管科", "--released-at", "2025-01-06T18:00:00+08:00")
+AT = ("--counted-at", "2025-01-07T01:00:00Z", *WORD)
+LATER = ("--counted-at", "2025-01-07T01:30:00Z", *WORD)
 
 
 def bag(number: int, *, group: str = "A+") -> str:
@@ -54,6 +55,9 @@ async def test_from_a_preview_to_a_closed_difference(desk: Desk) -> None:
     seen = await desk.run("stock", "import", "shigatse", file, "--preview", *AT)
     assert seen.exit_code == 0, seen.stderr
     assert "3 新入库，可用 · new, available" in seen.stdout
+    assert "质管科" in seen.stdout
+    nobody = await desk.run("stock", "import", "shigatse", file, "--preview", *AT[:2])
+    assert (nobody.exit_code, "row 2, released_by" in nobody.stdout) == (1, True)
     asked = await desk.run("stock", "import", "shigatse", file, *AT)
     assert asked.exit_code == 1
     assert "--yes" in asked.stderr, "a pipe cannot say yes"

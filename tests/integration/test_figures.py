@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
-from models.events.stock import CountedUnit, StockChange, StockChanged, StockCounted, TestResults
+from models.events.stock import Attestation, CountedUnit, StockCounted
+from models.figures import Coverage
+from models.testing import LabTest
 from streams.ports import Timer, TimerKind
 from streams.store.figures import PgFigures
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.gateway import RunningGateway, add_stock, running_gateway
+from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.world import NOW, build_record, build_unit, counted
 
 pytestmark = pytest.mark.integration
@@ -65,38 +68,76 @@ async def test_a_day_is_recorded_once_and_the_next_is_set(engine: Engine) -> Non
     assert later["available"] == 8
 
 
-async def _release(engine: Engine, unit_id: str) -> None:
-    event = StockChanged(
-        station_id="shigatse",
-        unit_id=unit_id,
-        change=StockChange.RELEASED,
-        happened_at=NOW,
-        results=TestResults(serology_nonreactive=True, nat_nonreactive=True, group="A+"),
+def _bag(unit_id: str, donation_id: str, *, attested: bool = False) -> CountedUnit:
+    unit = build_unit("A+", unit_id=unit_id).but(donation_id=donation_id)
+    word = Attestation(released_by="质管科", released_at=NOW - timedelta(hours=1))
+    return CountedUnit(unit=unit, released=attested, attestation=word if attested else None)
+
+
+async def _rate(engine: Engine, *, day: int = 7, station_id: str | None = None) -> Coverage:
+    at_from = datetime(2025, 1, day, tzinfo=UTC)
+    figures = PgFigures(engine.database)
+    return await figures.rate_testing(
+        station_id, at_from=at_from, at_until=at_from + timedelta(days=1)
     )
-    await engine.feed(build_record(event, source="station/shigatse"))
 
 
-async def test_coverage_counts_donations_and_only_released_ones(engine: Engine) -> None:
-    names = ("tested-rc", "tested-ffp", "claimed", "waiting")
+async def test_coverage_reads_the_results_and_counts_donations(engine: Engine) -> None:
     bags = [
-        CountedUnit(
-            unit=build_unit("A+", unit_id=name).but(donation_id=name.partition("-")[0]),
-            released=name == "claimed",
-        )
-        for name in names
+        _bag("tested-rc", "tested"),
+        _bag("tested-ffp", "tested"),
+        _bag("word", "word", attested=True),
+        _bag("waiting", "waiting"),
     ]
     event = StockCounted(station_id="shigatse", counted_at=NOW, units=tuple(bags))
     await engine.feed(build_record(event, source="station/shigatse"))
-    for name in names[:2]:
-        await _release(engine, name)
+    await engine.feed(
+        *from_laboratory("tested", list_clear("A+")),
+        *from_laboratory("waiting", list_clear("A+", without=[LabTest.NAT])),
+    )
     assert not await engine.dead_letter_codes()
-    figures = PgFigures(engine.database)
-    day = datetime(2025, 1, 7, tzinfo=UTC)
-    found = await figures.rate_testing("shigatse", at_from=day, at_until=day.replace(day=8))
-    assert (found.released, found.covered) == (2, 1)
+    found = await _rate(engine, station_id="shigatse")
+    assert (found.released, found.covered) == (2, 1), "two bags of one donation, one on a word"
     assert found.rate == pytest.approx(0.5)
-    before = await figures.rate_testing(None, at_from=day.replace(day=1), at_until=day)
+    before = await _rate(engine, day=6)
     assert (before.released, before.rate) == (0, None)
+    assert (await _rate(engine, station_id="lhasa")).released == 0
+
+    # Results that came after the station's own release do not make it one of ours.
+    await engine.feed(*from_laboratory("word", list_clear("A+")))
+    assert (await _rate(engine)).covered == 1
+    await engine.feed(*from_laboratory("waiting", [build_result(LabTest.NAT)]))
+    found = await _rate(engine)
+    assert (found.released, found.covered) == (3, 2)
+
+
+async def test_a_correction_after_the_release_does_not_undo_what_was_known_then(
+    engine: Engine,
+) -> None:
+    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "d"),))
+    await engine.feed(build_record(event, source="station/shigatse"))
+    results = list_clear("A+")
+    await engine.feed(*from_laboratory("d", results))
+    engine.clock.move(hours=1)
+    first = next(one for one in results if one.test is LabTest.NAT)
+    again = build_result(LabTest.NAT, supersedes=first.result_id, note="method misread")
+    await engine.feed(*from_laboratory("d", [again], at=engine.clock.now()))
+    assert not await engine.dead_letter_codes()
+    found = await _rate(engine)
+    assert (found.released, found.covered) == (1, 1)
+
+
+async def test_a_release_without_a_needed_result_is_not_covered(engine: Engine) -> None:
+    """PostgreSQL refuses such a release; were its guard gone, the figure would tell."""
+    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "d"),))
+    await engine.feed(build_record(event, source="station/shigatse"))
+    await engine.feed(*from_laboratory("d", list_clear("A+")))
+    assert (await _rate(engine)).covered == 1
+    async with engine.database.connection() as connection, connection.transaction():
+        await connection.execute("ALTER TABLE test_results DISABLE TRIGGER ALL")
+        await connection.execute("DELETE FROM test_results WHERE test = 'syphilis'")
+    found = await _rate(engine)
+    assert (found.released, found.covered) == (1, 0)
 
 
 async def test_figures_over_http(world: RunningGateway) -> None:

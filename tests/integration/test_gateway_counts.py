@@ -13,8 +13,10 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from models.errors import TransientError
 from models.sheets import open_workbook
+from models.testing import LabOutcome, LabTest
 from tests.support.gateway import RunningGateway, request_body, running_engine, running_gateway
 from tests.support.kafka import read_all, unique
+from tests.support.laboratory import build_result
 
 pytestmark = pytest.mark.integration
 
@@ -23,6 +25,8 @@ COUNTS = "/v1/stations/shigatse/reconciliations"
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期,状态"
 CSV = {"Content-Type": "text/csv"}
 AT = "2025-01-07T01:00:00Z"
+WORD = {"released_by": "质管科", "released_at": "2025-01-06T18:00:00+08:00"}
+"""Who released what the files call released."""
 
 
 @pytest_asyncio.fixture
@@ -45,9 +49,14 @@ def file_of(*bags: str) -> bytes:
     return "\n".join([HEAD, *bags]).encode("gb18030")
 
 
+def query(**params: Any) -> dict[str, Any]:  # noqa: ANN401 - query parameters
+    found = {"counted_at": AT, **WORD, **params}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 async def preview(client: httpx.AsyncClient, content: bytes, **params: Any) -> dict[str, Any]:  # noqa: ANN401 - query parameters
     answer = await client.post(
-        f"{STOCK}/preview", content=content, headers=CSV, params={"counted_at": AT, **params}
+        f"{STOCK}/preview", content=content, headers=CSV, params=query(**params)
     )
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
@@ -55,9 +64,7 @@ async def preview(client: httpx.AsyncClient, content: bytes, **params: Any) -> d
 
 
 async def send(client: httpx.AsyncClient, content: bytes, **params: Any) -> httpx.Response:  # noqa: ANN401 - the same
-    return await client.post(
-        STOCK, content=content, headers=CSV, params={"counted_at": AT, **params}
-    )
+    return await client.post(STOCK, content=content, headers=CSV, params=query(**params))
 
 
 async def wait_taken(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
@@ -181,6 +188,149 @@ async def test_good_rows_go_alone_only_when_it_is_said(engine: RunningGateway) -
     assert await _count_units(engine) == 1
     both = await send(client, content, partial=True, full=True)
     assert (both.status_code, both.json()["code"]) == (400, "count_partial_and_full")
+
+
+NO_WORD = {"released_by": None, "released_at": None}
+
+
+async def test_a_released_row_that_names_nobody_is_told_before_anything_is_sent(
+    world: RunningGateway,
+) -> None:
+    client = world.client("station")
+    content = file_of(bag(1), bag(2, status="待检"), bag(3))
+    before = await read_all(world.bootstrap, "blood.stock.v1")
+    told = await preview(client, content, **NO_WORD)
+    assert (told["applicable"], told["attestation"]) == (False, None)
+    assert [error["field"] for error in told["errors"]] == [
+        "row 2, released_by", "row 4, released_by",
+    ]  # fmt: skip
+    assert "--released-by" in told["errors"][0]["what_to_do"]
+    refused = await send(client, content, **NO_WORD)
+    assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
+    for word, code in (
+        ({"released_at": "2025-01-01T00:00:00Z"}, "row 2, released_at"),
+        ({"released_at": "2025-01-07T01:30:01Z"}, "row 2, released_at"),
+    ):
+        wrong = await preview(client, content, **word)
+        assert (wrong["errors"][0]["field"], wrong["errors_in_all"]) == (code, 2)
+    half = await send(client, content, released_at=None)
+    assert (half.status_code, half.json()["code"]) == (400, "attestation_incomplete")
+    assert "released_at" in half.json()["detail"]
+    assert await read_all(world.bootstrap, "blood.stock.v1") == before
+
+
+async def test_whose_word_it_was_is_kept_and_makes_the_count(engine: RunningGateway) -> None:
+    client = engine.client("station")
+    head = f"{HEAD},放行人,放行时间"
+    content = "\n".join([head, f"{bag(1)},,", f"{bag(2)},张敏,2025-01-05 09:00"]).encode()
+    told = await preview(client, content)
+    assert told["attestation"] == {"released_by": "质管科", "released_at": "2025-01-06T10:00:00Z"}
+    other = await send(client, content, released_by="李华", preview=told["digest"])
+    assert (other.status_code, other.json()["code"]) == (409, "preview_file_changed")
+    sent = await send(client, content, preview=told["digest"])
+    await wait_taken(client, sent)
+    rows = await engine.database.fetch(
+        "SELECT attested_by, released_at::text AS at FROM units ORDER BY unit_id"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("质管科", "2025-01-06 10:00:00+00"), ("张敏", "2025-01-05 01:00:00+00"),
+    ]  # fmt: skip
+    again = await send(client, content, released_by="李华")
+    assert again.json()["count_id"] != sent.json()["count_id"]
+
+
+async def test_a_json_count_says_itself_who_released(engine: RunningGateway) -> None:
+    client = engine.client("station")
+    unit = {
+        "unit_id": "j1", "donation_id": "dj1", "component": "red_cells", "group": "A+",
+        "volume_ml": 200, "collected_at": "2025-01-02T01:00:00Z",
+        "expires_at": "2025-02-05T16:00:00Z",
+    }  # fmt: skip
+    body: dict[str, Any] = {"counted_at": AT, "units": [unit]}
+    nobody = await client.post(STOCK, json=body)
+    assert nobody.json()["errors"][0]["field"] == "row 1, released_by"
+    half = await client.post(STOCK, json={**body, "released_by": "质管科"})
+    assert half.json()["code"] == "attestation_incomplete"
+    strange = await client.post(STOCK, json={**body, **WORD, "released_at": "yesterday"})
+    assert strange.json()["errors"][0]["field"] == "released_at"
+    await wait_taken(client, await client.post(STOCK, json={**body, **WORD}))
+    (row,) = await engine.database.fetch("SELECT attested_by, status FROM units")
+    assert tuple(row) == ("质管科", "available")
+
+
+async def make_known(engine: RunningGateway) -> None:
+    """A donation in quarantine, one with a reactive result, and one that was recalled."""
+    client = engine.client("station")
+    held = file_of(bag(1, status="待检", prefix="k"), bag(3, prefix="k"))
+    await wait_taken(client, await send(client, held))
+    path = "/v1/stations/shigatse/donations"
+    result = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE).model_dump(
+        mode="json", exclude_none=True
+    )
+    told = await client.post(f"{path}/d2/results", json={"results": [result]})
+    assert told.status_code == 202, told.text
+    body = {"reason": "post-donation information", "recalled_by": "quality"}
+    told = await client.post(f"{path}/d3/recall", json=body)
+    assert told.status_code == 202, told.text
+    async with asyncio.timeout(20):
+        while not await engine.database.fetch("SELECT 1 FROM recalls"):
+            await asyncio.sleep(0.05)
+
+
+async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: RunningGateway) -> None:
+    client = engine.client("station")
+    await make_known(engine)
+    content = file_of(
+        bag(1),
+        bag(2),
+        bag(3),
+        bag(4),
+        bag(5),
+        bag(5, status="待检", prefix="x"),
+        bag(6, status="退回"),
+    )
+    before = await snapshot(engine)
+    told = await preview(client, content)
+    assert [(error["field"], error["rule"].partition(" ")[0]) for error in told["errors"]] == [
+        ("row 2, donation_id", "donation"),
+        ("row 3, donation_id", "unit"),
+        ("row 4, donation_id", "donation"),
+        ("row 6, donation_id", "donation"),
+        ("row 8, status", "unit"),
+    ]
+    assert "test_reactive" in told["errors"][1]["what_to_do"]
+    assert told["outcomes"] == {"new": 1, "new_quarantined": 1, "refused": 5}
+    assert (told["applicable"], told["refused_rows"]) == (False, 5)
+    refused = await send(client, content)
+    assert (refused.status_code, refused.json()["code"]) == (422, "units_refused")
+    assert [error["field"] for error in refused.json()["errors"]] == [
+        error["field"] for error in told["errors"]
+    ]
+    assert await snapshot(engine) == before
+
+    partly = await preview(client, content, partial=True)
+    assert partly["applicable"]
+    sent = await send(client, content, partial=True, preview=partly["digest"])
+    assert (sent.json()["units"], sent.json()["refused_rows"]) == (2, 5)
+    taken = await wait_taken(client, sent)
+    assert taken["count"]["outcomes"] == {"new": 1, "new_quarantined": 1}
+    again = await send(client, content, partial=True)
+    assert (again.status_code, again.json()["status"]) == (200, "unchanged")
+    rows = await engine.database.fetch("SELECT unit_id, status FROM units WHERE unit_id ~ '^[wx]'")
+    assert {tuple(row) for row in rows} == {("w4", "available"), ("x5", "quarantined")}
+    assert not await engine.database.fetch("SELECT 1 FROM dead_letters")
+
+
+async def test_what_became_known_after_the_preview_stops_the_count(engine: RunningGateway) -> None:
+    client = engine.client("station")
+    content = file_of(bag(3), bag(4))
+    told = await preview(client, content)
+    assert told["outcomes"] == {"new": 2}
+    await make_known(engine)
+    stale = await send(client, content, preview=told["digest"])
+    assert (stale.status_code, stale.json()["code"]) == (422, "units_refused")
+    alone = await send(client, file_of(bag(3)), partial=True)
+    assert (alone.status_code, alone.json()["code"]) == (422, "units_refused")
 
 
 async def test_a_full_count_is_reconciled_and_its_alarms_come_first(

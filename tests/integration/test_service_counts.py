@@ -10,7 +10,10 @@ import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
 from models.components import Component
+from models.events import decode_event
+from models.events.donations import RecallNotified
 from models.events.stock import (
+    Attestation,
     CountedAs,
     CountedUnit,
     CountPart,
@@ -19,12 +22,18 @@ from models.events.stock import (
     StockCounted,
 )
 from models.groups import BloodGroup
-from models.units import Unit, UnitTraits
+from models.testing import LabOutcome, LabTest
+from models.unit_life import EXPIRING_STATES
+from models.units import Unit, UnitStatus, UnitTraits
 from streams.ports import Received
 from tests.support.engine import Engine, build_engine
+from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
+
+
+RELEASED_AT = NOW - timedelta(hours=1)
 
 
 @pytest_asyncio.fixture
@@ -50,6 +59,7 @@ def part_of(
         units=tuple(
             one if isinstance(one, CountedUnit) else CountedUnit(unit=one) for one in units
         ),
+        attestation=Attestation(released_by="quality", released_at=RELEASED_AT),
         part=CountPart(
             count_id=count_id,
             part_no=part_no,
@@ -104,8 +114,9 @@ async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> Non
     assert await outcomes(engine, "c1") == [{"new": 3, "new_quarantined": 1}]
     before = await engine.fetch("SELECT * FROM audit ORDER BY audit_id")
     assert [(row["from_state"], row["to_state"], row["why"]) for row in before] == [
-        ("", "quarantined", "counted"), *[("", "available", "counted")] * 3,
-    ]  # fmt: skip
+        *[("", "available", f"counted: released by quality at {RELEASED_AT.isoformat()}")] * 3,
+        ("", "quarantined", "counted"),
+    ]
 
     await engine.feed(part_of([*shelf, quarantined], count_id="c2"))
 
@@ -240,15 +251,27 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
     await engine.feed(closed("c2", ["found"], Resolution.RECORD_STANDS))
     await engine.feed(closed("c2", ["theirs"], Resolution.MOVED_HERE))
     assert await units(engine) == {
-        "issued": "issued", "found": "available", "stays": "available", "theirs": "available",
+        "issued": "discarded", "found": "available", "stays": "available", "theirs": "available",
     }  # fmt: skip
     moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
     assert moved["station_id"] == "shigatse"
     assert not await differences(engine)
     trail = await engine.fetch(
-        "SELECT subject, to_state FROM audit WHERE why LIKE '%looked%' ORDER BY audit_id"
+        "SELECT subject, station_id, from_state, to_state, why FROM audit "
+        "WHERE why LIKE '%looked%' ORDER BY audit_id"
     )
-    assert [tuple(row) for row in trail] == [("issued", "issued"), ("theirs", "available")]
+    assert [tuple(row) for row in trail] == [
+        ("issued", "shigatse", "available", "discarded", "issued_outside: looked"),
+        ("theirs", "lhasa", "available", "available", "moved_here: looked"),
+        ("theirs", "shigatse", "available", "available", "moved_here: looked"),
+    ], "both stations' chains tell where it went"
+    how = await engine.fetch(
+        "SELECT unit_id, resolution FROM reconciliation_differences WHERE closed_at IS NOT NULL "
+        "ORDER BY unit_id"
+    )
+    assert [tuple(row) for row in how] == [
+        ("found", "record_stands"), ("issued", "issued_outside"), ("theirs", "moved_here"),
+    ]  # fmt: skip
 
 
 async def test_a_difference_is_closed_whole_or_not_at_all(engine: Engine) -> None:
@@ -276,3 +299,112 @@ async def test_quarantined_units_cannot_be_said_to_be_issued(engine: Engine) -> 
     await engine.feed(closed("c2", ["q"], Resolution.ISSUED))
     assert await engine.dead_letter_codes() == ["resolution_forbidden"]
     assert (await units(engine))["q"] == "quarantined"
+
+
+async def test_sql_and_python_name_the_same_shelf(engine: Engine) -> None:
+    rows = await engine.fetch("SELECT s, is_on_shelf(s) AS lies FROM unnest($1::text[]) AS s", [
+        status.value for status in UnitStatus
+    ])  # fmt: skip
+    assert {row["s"] for row in rows if row["lies"]} == EXPIRING_STATES
+
+
+@pytest.mark.parametrize("status", sorted(set(UnitStatus) - EXPIRING_STATES))
+async def test_what_cannot_lie_on_a_shelf_and_is_counted_there_is_told(
+    engine: Engine, status: UnitStatus
+) -> None:
+    unit = build_unit("A+", unit_id="u")
+    await engine.feed(part_of([unit], count_id="c1"))
+    await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_update")
+    await engine.fetch("UPDATE units SET status = $1", status.value)
+    before = await engine.fetch("SELECT * FROM units")
+    for count_id, said in (("c2", CountedAs.ON_SHELF), ("c3", CountedAs.RETURNED)):
+        await engine.feed(part_of([CountedUnit(unit=unit, counted_as=said)], count_id=count_id))
+        assert await differences(engine) == {"u": ("status", [])}
+    assert await engine.fetch("SELECT * FROM units") == before
+    await engine.feed(
+        part_of([CountedUnit(unit=unit, counted_as=CountedAs.DISCARDED)], count_id="c4")
+    )
+    assert not await differences(engine), "both say that it is not on the shelf"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "outcome", "becomes"),
+    [
+        ("collected", CountedAs.COLLECTED, "confirmed", "collected"),
+        ("collected", CountedAs.ON_SHELF, "confirmed", "quarantined"),
+        ("quarantined", CountedAs.COLLECTED, "confirmed", "quarantined"),
+        ("returned", CountedAs.RETURNED, "confirmed", "returned"),
+        ("available", CountedAs.RETURNED, "status", "available"),
+        ("available", CountedAs.COLLECTED, "status", "available"),
+    ],
+)
+async def test_units_that_wait_for_a_decision_are_counted_as_what_they_are(
+    engine: Engine, status: str, said: CountedAs, outcome: str, becomes: str
+) -> None:
+    unit = build_unit("A+", unit_id="u")
+    await engine.feed(part_of([unit], count_id="c1"))
+    await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_update")
+    await engine.fetch("UPDATE units SET status = $1", status)
+    await engine.fetch("ALTER TABLE units ENABLE TRIGGER units_life_update")
+    again = CountedUnit(unit=unit, released=False, counted_as=said)
+    await engine.feed(part_of([again], count_id="c2"))
+    assert await outcomes(engine, "c2") == [{outcome: 1}]
+    assert await units(engine) == {"u": becomes}
+
+
+async def test_an_unknown_unit_that_came_back_is_not_taken_in(engine: Engine) -> None:
+    back = CountedUnit(unit=build_unit("A+", unit_id="back"), counted_as=CountedAs.RETURNED)
+    await engine.feed(part_of([back, build_unit("A+", unit_id="good")], count_id="c1"))
+    assert await engine.dead_letter_codes() == ["returned_unit_unknown"]
+    assert not await units(engine), "a part is taken in whole or not at all"
+
+
+async def test_what_was_given_out_by_hand_is_named_when_its_donation_is_recalled(
+    engine: Engine,
+) -> None:
+    bag, other = build_unit("A+", unit_id="bag"), build_unit("A+", unit_id="other")
+    await engine.feed(part_of([bag], count_id="c1"))
+    await engine.feed(part_of([other], count_id="c2"))
+    await engine.feed(closed("c2", ["bag"], Resolution.ISSUED))
+    assert await units(engine) == {"bag": "discarded", "other": "available"}
+    scan = await engine.one("SELECT change, facility_id FROM unit_scans WHERE unit_id = 'bag'")
+    assert tuple(scan) == ("discarded", "shigatse")
+
+    # The laboratory finds something: nobody may think that the bag was thrown away.
+    found = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE)
+    await engine.feed(*from_laboratory(bag.donation_id, [found]))
+    assert not await engine.dead_letter_codes()
+    row = await engine.one(
+        "SELECT body FROM outbox WHERE event_type = 'blood.recall.notified.v1' ORDER BY sequence"
+    )
+    notice = decode_event(RecallNotified.TYPE, bytes(row["body"]))
+    assert isinstance(notice, RecallNotified)
+    assert (notice.holder_id, notice.units, notice.transfused) == ("shigatse", (), ())
+    (named,) = notice.given_out
+    assert (named.unit_id, named.was, named.issued_outside) == ("bag", "discarded", "looked")
+    placed = await engine.one("SELECT unit_id, is_frozen FROM recalled_units")
+    assert tuple(placed) == ("bag", False)
+
+
+async def test_what_was_thrown_away_is_not_named_when_its_donation_is_recalled(
+    engine: Engine,
+) -> None:
+    bag = build_unit("A+", unit_id="bag")
+    await engine.feed(part_of([bag], count_id="c1"))
+    await engine.feed(part_of([build_unit("A+", unit_id="other")], count_id="c2"))
+    await engine.feed(closed("c2", ["bag"], Resolution.DISCARDED))
+    found = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE)
+    await engine.feed(*from_laboratory(bag.donation_id, [found]))
+    assert not await engine.fetch("SELECT 1 FROM recalls")
+
+
+async def test_a_unit_that_moved_is_where_its_results_release_it(engine: Engine) -> None:
+    theirs = build_unit("A+", unit_id="theirs", station_id="lhasa")
+    await engine.feed(counted([theirs], station_id="lhasa", released=False))
+    here = CountedUnit(unit=theirs.but(station_id="shigatse"), released=False)
+    await engine.feed(part_of([here], count_id="c1"))
+    await engine.feed(closed("c1", ["theirs"], Resolution.MOVED_HERE))
+    await engine.feed(*from_laboratory(theirs.donation_id, list_clear("A+"), station_id="lhasa"))
+    assert not await engine.dead_letter_codes()
+    unit = await engine.one("SELECT station_id, status FROM units")
+    assert tuple(unit) == ("shigatse", "available")

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from models.cells import BEIJING
 from models.components import Component
-from models.exports import write_csv, write_xlsx
+from models.events.stock import Attestation
+from models.exports import RELEASED_BY_RESULTS, write_csv, write_xlsx
 from models.groups import BloodGroup
-from models.imports import parse_units
+from models.imports import Releasing, parse_units
 from models.sheets import decode_file, open_csv, open_workbook
+from models.unit_life import EXPIRING_STATES
 from models.units import Unit, UnitTraits
 
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)
@@ -22,7 +24,7 @@ FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
 @st.composite
-def units(draw: st.DrawFn) -> tuple[Unit, str]:
+def units(draw: st.DrawFn) -> tuple[Unit, str, str | None]:
     component = draw(st.sampled_from(list(Component)))
     collected_at = NOW - draw(st.timedeltas(timedelta(), timedelta(days=300)))
     longest = timedelta(hours=component.spec.shelf_life_h)
@@ -39,30 +41,41 @@ def units(draw: st.DrawFn) -> tuple[Unit, str]:
         expires_at=collected_at + draw(st.timedeltas(timedelta(seconds=1), longest)),
         traits=UnitTraits.model_validate(traits),
     )
-    return unit, draw(st.sampled_from(["available", "reserved", "quarantined"]))
+    attested_by = draw(st.none() | st.sampled_from(["质管科", 'x, y;"z"']))
+    return unit, draw(st.sampled_from(sorted(EXPIRING_STATES))), attested_by
 
 
-def to_row(unit: Unit, status: str) -> dict[str, Any]:
+def to_row(unit: Unit, status: str, attested_by: str | None) -> dict[str, Any]:
     """A row as the table of units holds it."""
     return {
         **unit.model_dump(exclude={"traits", "group", "station_id"}),
         "blood_group": unit.group.value,
         "traits": unit.traits.model_dump(mode="json", exclude_defaults=True),
         "status": status,
+        "released_at": None if status in {"collected", "quarantined"} else unit.collected_at,
+        "attested_by": attested_by,
     }
 
 
 @settings(max_examples=60, deadline=None)
 @given(held=st.lists(units(), min_size=1, max_size=6, unique_by=lambda one: one[0].unit_id))
-def test_an_export_imports_as_it_is(held: list[tuple[Unit, str]]) -> None:
-    rows = [to_row(unit, status) for unit, status in held]
+def test_an_export_imports_as_it_is(held: list[tuple[Unit, str, str | None]]) -> None:
+    rows = [to_row(*one) for one in held]
     for sheets in (
         open_csv(decode_file(write_csv(rows))),
         open_workbook(write_xlsx(rows)),
     ):
-        parsed = parse_units(sheets, station_id="nagqu", zone=BEIJING)
+        parsed = parse_units(sheets, station_id="nagqu", zone=BEIJING, releasing=Releasing(now=NOW))
         assert parsed.errors == ()
-        assert [counted.unit for counted in parsed.values] == [unit for unit, _ in held]
-        assert [counted.released for counted in parsed.values] == [
-            status != "quarantined" for _, status in held
+        assert [counted.unit for counted in parsed.values] == [unit for unit, _, _ in held]
+        assert [counted.is_released for counted in parsed.values] == [
+            status in {"available", "reserved", "picked"} for _, status, _ in held
         ]
+        assert [counted.counted_as for counted in parsed.values] == [
+            status if status in {"collected", "returned"} else "on_shelf" for _, status, _ in held
+        ]
+        for counted, (unit, _, attested_by) in zip(parsed.values, held, strict=True):
+            if counted.is_released:
+                assert counted.attestation == Attestation(
+                    released_by=attested_by or RELEASED_BY_RESULTS, released_at=unit.collected_at
+                )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tests.support.seeding import Seed, minutes
-from tests.support.seeding_acts import trail, unit
-from tests.support.seeding_life import DONATION, clear, live, result, scan, step
+from tests.support.seeding_acts import NEIGHBOUR, STATION, trail, unit
+from tests.support.seeding_life import DONATION, clear, live, relocate, result, scan, step
 
 Plant = Callable[[Seed], None]
 
@@ -134,6 +134,34 @@ def move_in_silence(seed: Seed) -> None:
     seed.row("units", unit_id="x1")["status"] = "discarded"
 
 
+def move_place_in_one_chain(seed: Seed) -> None:
+    """The station that lost the bag never hears of it."""
+    unit(seed, "x1")
+    live(seed, "x1", "available", at=5)
+    relocate(seed, "x1", NEIGHBOUR, at=9)
+    seed.unlink(subject="x1", station_id=STATION, from_state="available", to_state="available")
+
+
+def move_place_without_a_count(seed: Seed) -> None:
+    unit(seed, "x1")
+    live(seed, "x1", "available", at=5)
+    relocate(seed, "x1", NEIGHBOUR, at=9)
+    seed.rows["reconciliation_differences"].clear()
+
+
+def move_place_of_the_dead(seed: Seed) -> None:
+    unit(seed, "x1")
+    live(seed, "x1", "available", "discarded", at=5)
+    relocate(seed, "x1", NEIGHBOUR, at=9)
+
+
+def move_place_and_back_in_silence(seed: Seed) -> None:
+    unit(seed, "x1")
+    live(seed, "x1", "available", at=5)
+    relocate(seed, "x1", NEIGHBOUR, at=9)
+    seed.row("units", unit_id="x1")["station_id"] = STATION
+
+
 def issue_unreleased(seed: Seed) -> None:
     """It was thrown away since, and its promise ended; that it left stands in the audit."""
     unit(seed, "x1", released_at=None, attested_by=None)
@@ -207,6 +235,10 @@ LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     *(("moved_against_life", f"out of {was}", wander(*way)) for was, way in OUT_OF.items()),
     ("moved_against_life", "steps that do not follow", break_the_chain),
     ("moved_against_life", "changed without a record", move_in_silence),
+    ("moved_against_life", "elsewhere, in one chain alone", move_place_in_one_chain),
+    ("moved_against_life", "elsewhere, and no count found it", move_place_without_a_count),
+    ("moved_against_life", "elsewhere, although it ended", move_place_of_the_dead),
+    ("moved_against_life", "elsewhere, and back in silence", move_place_and_back_in_silence),
     ("issued_unreleased", "never released", issue_unreleased),
     ("released_against_results", "a result is missing", lose_a_result),
     ("released_against_results", "a result is reactive", find_it_reactive),

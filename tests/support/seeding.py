@@ -34,6 +34,7 @@ TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
     "offers", "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
     "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans",
+    "reconciliations", "reconciliation_differences",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tests.support.seeding import Seed, minutes
-from tests.support.seeding_acts import HOSPITAL, STATION, unit
+from tests.support.seeding_acts import HOSPITAL, NEIGHBOUR, STATION, unit
 
 DONATION = "d-life"
 NEEDED = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
@@ -25,6 +25,56 @@ def step(seed: Seed, unit_id: str, was: str, became: str, *, at: float) -> None:
         at=minutes(at),
     )
     seed.row("units", unit_id=unit_id)["status"] = became
+
+
+def relocate(seed: Seed, unit_id: str, station_id: str, *, at: float) -> None:
+    """The count of another station found it, and that station said that it lies there."""
+    row = seed.row("units", unit_id=unit_id)
+    for chain in (row["station_id"], station_id):
+        seed.link(
+            subject_kind="unit",
+            subject=unit_id,
+            station_id=chain,
+            from_state=row["status"],
+            to_state=row["status"],
+            why="moved_here: seed",
+            actor=f"station/{station_id}",
+            caused_by=f"found-{unit_id}-{at}",
+            at=minutes(at),
+        )
+    row["station_id"] = station_id
+    _note_found(seed, unit_id, station_id, at=at)
+
+
+def _note_found(seed: Seed, unit_id: str, station_id: str, *, at: float) -> None:
+    count_id = f"count-{unit_id}-{at}"
+    seed.rows["reconciliations"].append(
+        {
+            "count_id": count_id,
+            "station_id": station_id,
+            "counted_at": minutes(at),
+            "is_full": False,
+            "parts": 1,
+            "units": 1,
+            "begun_at": minutes(at),
+            "taken_at": minutes(at),
+        }
+    )
+    seed.rows["reconciliation_differences"].append(
+        {
+            "count_id": count_id,
+            "unit_id": unit_id,
+            "station_id": station_id,
+            "kind": "moved",
+            "counted": {},
+            "recorded": {},
+            "found_at": minutes(at),
+            "resolution": "moved_here",
+            "reason": "seed",
+            "closed_by": f"station/{station_id}",
+            "closed_at": minutes(at),
+        }
+    )
 
 
 def live(seed: Seed, unit_id: str, *states: str, at: float) -> None:
@@ -112,6 +162,9 @@ def add_life(seed: Seed) -> None:
     live(seed, "life-rc", "quarantined", "available", "discarded", at=-400)
     scan(seed, "life-rc", "discarded", at=-398)
     live(seed, "life-fp", "quarantined", "available", at=-400)
+    unit(seed, "life-found")
+    live(seed, "life-found", "available", at=-20)
+    relocate(seed, "life-found", NEIGHBOUR, at=-10)
     seed.rows["recalls"].append(
         {
             "recall_id": "recall-1",

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 
 from gateway.count_files import APART_BYTES, CSV, CountRead, Reading, read_count, read_here
 from gateway.counting import Count, KeptReads, PreviewToken
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
-from models.events.stock import PART_UNITS, StockCounted
-from streams.store.reconciling import Plan
+from models.events.stock import PART_UNITS, Attestation, StockCounted
+from streams.store.reconciling import Plan, Refused
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)
+ATTESTED = {"released_by": "质管科", "released_at": "2025-01-06T10:00:00Z"}
 
 
 def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
     return Reading(
-        station_id="nagqu", content_type=content_type, zone_s=28_800, partial=partial, ignore=()
+        station_id="nagqu",
+        content_type=content_type,
+        zone_s=28_800,
+        partial=partial,
+        ignore=(),
+        now=NOW,
+        attested=ATTESTED,
     )
 
 
@@ -29,11 +37,45 @@ def file_of(units: int, *, bad: str = "") -> bytes:
 
 
 def count_of(read: CountRead, *, full: bool = False) -> Count:
-    return Count(station_id="nagqu", counted_at=NOW, full=full, file_digest="f", read=read)
+    return Count(
+        station_id="nagqu",
+        counted_at=NOW,
+        full=full,
+        file_digest="f",
+        read=read,
+        attestation=Attestation.model_validate(ATTESTED),
+    )
 
 
-def test_parts_are_the_events_that_they_say() -> None:
-    read = read_here(file_of(PART_UNITS + 1), reading())
+def own_word(units: int) -> bytes:
+    rows = [
+        f"w{n},d{n},悬浮红细胞,A+,200ml,2025-01-02,2025-02-05,张敏,2025-01-05 10:00"
+        for n in range(units)
+    ]
+    return "\n".join([f"{HEAD},放行人,放行时间", *rows]).encode()
+
+
+def test_units_that_are_left_out_leave_the_others_as_they_were() -> None:
+    read = read_here(own_word(PART_UNITS + 2), reading())
+    count = count_of(read)
+    refused = [Refused("w1", DomainRefusal("donation_recalled", unit_id="w1", donation_id="d1"))]
+    (error,) = count.tell_refused(refused)
+    assert (error.row, error.column, error.code) == (3, "donation_id", "donation_recalled")
+    rest = count.without(refused)
+    assert rest.units == PART_UNITS + 1
+    assert rest.to_count_id(None) != count.to_count_id(None)
+    assert count.without([]).to_count_id(None) == count.to_count_id(None)
+    whole = [row for part in read.parts for row in orjson.loads(part)]
+    events = [decode_event(part.TYPE, part.to_body()) for part in rest.to_parts("c")]
+    assert [event.to_body() for event in events] == [part.to_body() for part in rest.to_parts("c")]
+    left = [row for part in rest.read.parts for row in orjson.loads(part)]
+    assert left == [row for row in whole if row["unit"]["unit_id"] != "w1"]
+    assert rest.read.find_counted("w2") == (("", 4), whole[2])
+
+
+@pytest.mark.parametrize("content", [file_of(PART_UNITS + 1), own_word(PART_UNITS + 1)])
+def test_parts_are_the_events_that_they_say(content: bytes) -> None:
+    read = read_here(content, reading())
     parts = count_of(read, full=True).to_parts("c1")
     events = [decode_event(part.TYPE, part.to_body()) for part in parts]
     assert [event.to_body() for event in events] == [part.to_body() for part in parts]

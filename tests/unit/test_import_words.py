@@ -27,8 +27,8 @@ from models.cells import (
 from models.columns import WORDS, fold, to_word
 from models.components import Component
 from models.errors import ContractError
-from models.events.stock import CountedAs, CountedUnit
-from models.imports import parse_units
+from models.events.stock import Attestation, CountedAs, CountedUnit
+from models.imports import Releasing, parse_units
 from models.messages import list_texts
 from models.sheets import decode_file, open_csv, open_workbook
 from models.tables import Parsed
@@ -38,8 +38,20 @@ CHINESE = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,�
 BAG = "W1-1,W1,去白细胞悬浮红细胞,Ａ型,阳性,1.5U,2025年1月2日,2025/2/5,在库"
 
 
+RELEASING = Releasing(
+    attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),
+    now=datetime(2025, 1, 7, tzinfo=UTC),
+)
+
+
 def parse(text: str, **options: Any) -> Parsed[CountedUnit]:  # noqa: ANN401 - the options of the parser
-    return parse_units(open_csv(text), station_id="nagqu", zone=BEIJING, **options)
+    return parse_units(
+        open_csv(text), station_id="nagqu", zone=BEIJING, **{"releasing": RELEASING, **options}
+    )
+
+
+def read_book(raw: bytes) -> Parsed[CountedUnit]:
+    return parse_units(open_workbook(raw), station_id="nagqu", zone=BEIJING, releasing=RELEASING)
 
 
 def workbook(sheets: dict[str, list[list[Any]]], *, hidden: str = "") -> bytes:
@@ -167,14 +179,14 @@ def test_a_spreadsheet_with_numbers_and_dates() -> None:
         [None] * 9,
     ]  # fmt: skip
     raw = workbook({"说明": [["本表由系统导出"]], "红细胞": rows, "隐藏": rows}, hidden="隐藏")
-    parsed = parse_units(open_workbook(raw), station_id="nagqu", zone=BEIJING)
+    parsed = read_book(raw)
     assert [(e.sheet, e.row, e.column, e.code) for e in parsed.errors] == [
         ("红细胞", 4, "volume_ml", "fix_number")
     ]
     assert parsed.left_out == ("说明",)
     rows[3][5] = 30
     raw = workbook({"红细胞": rows})
-    parsed = parse_units(open_workbook(raw), station_id="nagqu", zone=BEIJING)
+    parsed = read_book(raw)
     assert parsed.errors == ()
     first, second = parsed.values
     assert first.unit.unit_id == "2500012345678"
@@ -188,7 +200,9 @@ def test_a_spreadsheet_with_numbers_and_dates() -> None:
 def test_the_same_unit_on_two_sheets_is_refused() -> None:
     head, bag = CHINESE.split(","), BAG.split(",")
     raw = workbook({"甲": [head, bag], "乙": [head, bag]})
-    (error,) = parse_units(open_workbook(raw), station_id="nagqu", zone=BEIJING).errors
+    (error,) = parse_units(
+        open_workbook(raw), station_id="nagqu", zone=BEIJING, releasing=RELEASING
+    ).errors
     assert (error.sheet, error.row, error.code) == ("乙", 2, "id_twice")
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from models.errors import ContractError
+from models.events.stock import Attestation, CountedAs, CountedUnit
 from models.groups import BloodGroup
 from models.imports import (
+    Releasing,
     parse_donors_csv,
     parse_donors_json,
     parse_units_csv,
@@ -17,13 +21,18 @@ from models.imports import (
 from models.messages import list_texts
 from models.messages.fixes import fix_of
 from models.sheets import decode_file
+from models.tables import Parsed
 
+RELEASING = Releasing(
+    attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),
+    now=datetime(2025, 1, 7, tzinfo=UTC),
+)
 HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
 ROW = "u1,d1,red_cells,O+,200,2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00"
 
 
 def faults(text: str) -> list[tuple[int, str, str]]:
-    parsed = parse_units_csv(text, station_id="nagqu")
+    parsed = parse_units_csv(text, station_id="nagqu", releasing=RELEASING)
     assert not (parsed.values and parsed.errors)
     return [(error.row, error.column, error.code) for error in parsed.errors]
 
@@ -39,7 +48,7 @@ def test_units_of_a_csv() -> None:
         f"{ROW},YES,E; c Mur,否,nagqu\r\n"
         f"\r\n{row(unit_id='u2')},,,,\r\n"
     )
-    parsed = parse_units_csv(text, station_id="nagqu")
+    parsed = parse_units_csv(text, station_id="nagqu", releasing=RELEASING)
     assert parsed.errors == ()
     first, second = parsed.values
     assert first.unit.traits.leukoreduced
@@ -83,6 +92,68 @@ def test_faults_of_a_csv(text: str, expected: list[tuple[int, str, str]]) -> Non
     assert faults(text) == expected
 
 
+ATTESTED = f"{HEAD},放行人,放行时间"
+
+
+def release_faults(text: str, *, releasing: Releasing) -> list[tuple[int, str, str]]:
+    parsed = parse_units_csv(text, station_id="nagqu", releasing=releasing)
+    return [(error.row, error.column, error.code) for error in parsed.errors]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("张敏,2025-01-06T10:00:00Z", []),
+        (",", [(2, "released_by", "attestation_missing")]),
+        ("张敏,", [(2, "released_at", "fix_missing")]),
+        (",2025-01-06T10:00:00Z", [(2, "released_by", "fix_missing")]),
+        ("张敏,2025-01-01T10:00:00Z", [(2, "released_at", "released_before_collected")]),
+        ("张敏,2025-01-07T00:00:01Z", [(2, "released_at", "released_in_future")]),
+        ("张敏,2025-01-06", [(2, "released_at", "time_zone_missing")]),
+    ],
+)
+def test_who_released_a_row_is_judged_row_by_row(
+    cells: str, expected: list[tuple[int, str, str]]
+) -> None:
+    alone = Releasing(now=RELEASING.now)
+    assert release_faults(f"{ATTESTED}\n{ROW},{cells}", releasing=alone) == expected
+
+
+def test_a_row_that_names_nobody_is_released_by_whom_its_count_names() -> None:
+    alone = Releasing(now=RELEASING.now)
+    text = f"{HEAD},released\n{ROW},是\n{row(unit_id='u2')},否"
+    assert release_faults(text, releasing=alone) == [(2, "released_by", "attestation_missing")]
+    assert not release_faults(text, releasing=RELEASING)
+    early = Releasing(
+        attestation=Attestation(released_by="x", released_at=datetime(2025, 1, 1, tzinfo=UTC)),
+        now=RELEASING.now,
+    )
+    assert release_faults(text, releasing=early) == [
+        (2, "released_at", "released_before_collected")
+    ]
+    own = parse_units_csv(
+        f"{ATTESTED}\n{ROW},张敏,2025-01-05T10:00:00Z", station_id="nagqu", releasing=early
+    )
+    attested = own.values[0].attestation
+    assert attested is not None
+    assert attested.released_by == "张敏"
+
+
+@pytest.mark.parametrize(
+    ("word", "counted_as"),
+    [("退回", CountedAs.RETURNED), ("已采集", CountedAs.COLLECTED), ("报废", CountedAs.DISCARDED)],
+)
+def test_what_is_not_said_to_be_released_needs_nobodys_word(
+    word: str, counted_as: CountedAs
+) -> None:
+    parsed = parse_units_csv(
+        f"{HEAD},状态\n{ROW},{word}", station_id="nagqu", releasing=Releasing(now=RELEASING.now)
+    )
+    assert not parsed.errors
+    (counted,) = parsed.values
+    assert (counted.counted_as, counted.is_released) == (counted_as, False)
+
+
 def test_everything_wrong_is_told() -> None:
     text = f"{HEAD},washed\n{row(group='Q', volume_ml='0')},maybe\n{ROW},1\n{row()},2"
     assert faults(text) == [
@@ -93,19 +164,29 @@ def test_everything_wrong_is_told() -> None:
     ]
 
 
+def of_json(rows: Sequence[object]) -> Parsed[CountedUnit]:
+    return parse_units_json(rows, station_id="nagqu", releasing=RELEASING)
+
+
 def test_units_of_json() -> None:
     unit: dict[str, Any] = dict(zip(HEAD.split(","), ROW.split(","), strict=True))
-    parsed = parse_units_json([{**unit, "traits": {"washed": True}}], station_id="nagqu")
+    parsed = parse_units_json(
+        [{**unit, "traits": {"washed": True}}], station_id="nagqu", releasing=RELEASING
+    )
     assert parsed.values[0].unit.traits.washed
-    flat = parse_units_json([{**unit, "washed": True, "volume_ml": 200}], station_id="nagqu")
+    flat = parse_units_json(
+        [{**unit, "washed": True, "volume_ml": 200}], station_id="nagqu", releasing=RELEASING
+    )
     assert flat.values[0].unit.traits.washed
-    wrong = parse_units_json([unit, "x", {**unit, "colour": 1}], station_id="nagqu")
+    wrong = parse_units_json(
+        [unit, "x", {**unit, "colour": 1}], station_id="nagqu", releasing=RELEASING
+    )
     assert [(error.row, error.column) for error in wrong.errors] == [
         (2, ""),
         (3, "unit_id"),
         (3, "colour"),
     ]
-    assert parse_units_json([], station_id="nagqu").errors[0].code == "file_empty"
+    assert of_json([]).errors[0].code == "file_empty"
 
 
 DONORS = "donor_id,name,contact,group,sex,born_on,weight_kg,lat,lon,staff,consented_at"

@@ -6,17 +6,36 @@ Journeys and issues are judged by whoever handles the unit; services read the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
 from models.components import Component
 from models.disaster_rules import disaster_rules
 from models.donor_rules import donor_rules
+from models.figures import StockDay
+from models.groups import BloodGroup
 from models.issue_rules import issue_rules
 from models.rulebook import PACKAGED
 from models.safety_rules import safety_rules
+from models.shortages import ShortageLevel
+from streams.matching.figures import is_counted, is_safe
 from tests.support.rules import Effect
 from tests.unit.test_overrides_effect import EFFECTS
+
+
+def _tell_day(*, available: int, burn_per_d: float) -> StockDay:
+    return StockDay(
+        station_id="nagqu",
+        day=date(2025, 1, 7),
+        component=Component.RED_CELLS,
+        group=BloodGroup.A_POS,
+        available=available,
+        burn_per_d=burn_per_d,
+        days_of_supply=available / burn_per_d,
+        uncovered=0,
+        level=ShortageLevel.GREEN,
+    )
 
 
 def tell_specification(component: Component) -> Callable[[], object]:
@@ -69,6 +88,18 @@ ACCESSORS: list[Effect] = [
         "transfuse_within_min",
         120,
         lambda: safety_rules().out_of_control.transfuse_within_min,
+    ),
+    Effect(
+        "figures.safe_stock_rate",
+        "least_days_of_supply",
+        5.0,
+        lambda: is_safe(_tell_day(available=40, burn_per_d=10.0)),
+    ),
+    Effect(
+        "figures.safe_stock_places",
+        "least_units",
+        2.0,
+        lambda: is_counted(_tell_day(available=1, burn_per_d=0.5)),
     ),
     Effect(
         "transport.agitation",

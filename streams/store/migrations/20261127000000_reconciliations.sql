@@ -51,8 +51,11 @@ CREATE TABLE reconciliation_differences (
     recorded jsonb NOT NULL,
     found_at timestamptz NOT NULL,
     -- open -> closed, once. `later_count`: a later count named the unit again, or missed it again.
+    -- `issued_outside`: given out by hand; its way stands in the station's paper record alone.
     resolution text CONSTRAINT reconciliation_differences_resolution_ck CHECK (
-        resolution IN ('discarded', 'issued', 'moved_here', 'record_stands', 'later_count')
+        resolution IN (
+            'discarded', 'issued', 'issued_outside', 'moved_here', 'record_stands', 'later_count'
+        )
     ),
     reason text,
     closed_by text,
@@ -65,6 +68,10 @@ CREATE TABLE reconciliation_differences (
 -- A unit has one open difference per station: the last count's.
 CREATE UNIQUE INDEX reconciliation_differences_open_uq
 ON reconciliation_differences (station_id, unit_id) WHERE closed_at IS NULL;
+
+-- Serves a recall: what was given out by hand.
+CREATE INDEX reconciliation_differences_outside_ix
+ON reconciliation_differences (unit_id) WHERE resolution = 'issued_outside';
 
 -- A unit as our record has it, for the report of a difference.
 CREATE FUNCTION describe_unit(the_unit units) RETURNS jsonb
@@ -105,7 +112,9 @@ CREATE FUNCTION compare_count(
     the_station text, the_counted_at timestamptz, the_units jsonb
 ) RETURNS SETOF judged_unit LANGUAGE sql STABLE AS $$
     WITH sent AS MATERIALIZED (
-        SELECT r.released, r.counted_as, x.*
+        SELECT
+            r.released AND r.counted_as = 'on_shelf' AS released, r.counted_as,
+            r.counted_as IN ('on_shelf', 'collected', 'returned') AS is_counted_here, x.*
         FROM jsonb_to_recordset(the_units) AS r (unit jsonb, released boolean, counted_as text)
         CROSS JOIN LATERAL jsonb_to_record(r.unit) AS x (
             unit_id text, donation_id text, component text, "group" text, volume_ml integer,
@@ -143,9 +152,8 @@ CREATE FUNCTION compare_count(
         SELECT
             c.*,
             CASE
-                WHEN NOT c.is_known THEN
-                    CASE c.counted_as WHEN 'on_shelf' THEN 'new' ELSE 'gone' END
-                WHEN c.counted_as <> 'on_shelf' THEN CASE
+                WHEN NOT c.is_known THEN CASE WHEN c.is_counted_here THEN 'new' ELSE 'gone' END
+                WHEN NOT c.is_counted_here THEN CASE
                     WHEN NOT c.is_here OR c.station_id <> the_station THEN 'gone'
                     WHEN c.counted_as = 'expired' AND c.known_until <= the_counted_at THEN 'gone'
                     WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
@@ -153,7 +161,10 @@ CREATE FUNCTION compare_count(
                 END
                 WHEN c.unlike <> '{}' THEN 'differs'
                 WHEN c.is_here AND c.station_id = the_station
-                    AND (c.status IN ('collected', 'quarantined')) <> c.released THEN 'confirmed'
+                    AND CASE c.counted_as
+                        WHEN 'returned' THEN c.status = 'returned'
+                        ELSE (c.status IN ('collected', 'quarantined')) <> c.released
+                    END THEN 'confirmed'
                 WHEN is_changed_since(c.unit_id, the_counted_at) THEN 'changed_since'
                 WHEN c.is_here AND c.station_id <> the_station THEN 'moved'
                 ELSE 'status'
@@ -231,7 +242,7 @@ BEGIN
         count(*),
         coalesce(array_agg(j.unit_id) FILTER (WHERE j.outcome = 'new'), '{}'),
         coalesce(array_agg(j.unit_id) FILTER (
-            WHERE j.outcome = 'confirmed' AND j.status = 'collected'
+            WHERE j.outcome = 'confirmed' AND j.status = 'collected' AND j.counted_as = 'on_shelf'
         ), '{}')
     FROM judged AS j
     GROUP BY 1;

@@ -39,10 +39,14 @@ SELECT
             jsonb_build_object('unit_id', j.unit_id, 'fields', j.fields, 'recorded', j.recorded)
             ORDER BY j.unit_id
         ) FILTER (WHERE j.nth <= :told::int AND j.outcome IN ('differs', 'moved', 'status')), '[]'
-    ) AS loud
+    ) AS loud,
+    coalesce(array_agg(j.unit_id) FILTER (WHERE j.is_new), '{}') AS new_ids,
+    coalesce(array_agg(j.donation_id) FILTER (WHERE j.is_new), '{}') AS donation_ids,
+    coalesce(array_agg(j.unit_id) FILTER (WHERE j.is_new AND j.is_returned), '{}') AS returned_ids
 FROM (
     SELECT
-        c.unit_id, c.fields, c.recorded,
+        c.unit_id, c.donation_id, c.fields, c.recorded, c.outcome = 'new' AS is_new,
+        c.counted_as = 'returned' AS is_returned,
         CASE WHEN c.outcome = 'new' AND NOT c.released THEN 'new_quarantined' ELSE c.outcome END
         AS outcome,
         row_number() OVER (PARTITION BY c.outcome ORDER BY c.unit_id) AS nth
@@ -113,7 +117,7 @@ WHERE d.station_id = :station_id::text AND d.closed_at IS NULL;
 -- name: list_held_units
 SELECT
     unit_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at, traits,
-    status
+    status, released_at, attested_by
 FROM units
 WHERE station_id = :station_id::text AND is_on_shelf(status)
 ORDER BY component, blood_group, expires_at, unit_id;

@@ -29,7 +29,11 @@ SELECT
     (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'unit_id', x.unit_id, 'was', x.was, 'holder_kind', x.holder_kind,
-            'holder_id', x.holder_id, 'request_id', x.request_id, 'is_frozen', x.is_frozen
+            'holder_id', x.holder_id, 'request_id', x.request_id, 'is_frozen', x.is_frozen,
+            'issued_outside', (
+                SELECT max(d.reason) FROM reconciliation_differences AS d
+                WHERE d.unit_id = x.unit_id AND d.resolution = 'issued_outside'
+            )
         ) ORDER BY x.unit_id), '[]')
         FROM recalled_units AS x WHERE x.recall_id = c.recall_id
     ) AS units

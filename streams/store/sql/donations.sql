@@ -47,7 +47,7 @@ FROM jsonb_to_recordset(:payload::jsonb) AS x (
 SELECT
     u.unit_id, u.component, u.blood_group, u.status, u.station_id, p.request_id,
     r.body #>> '{patient,reference}' AS patient_reference, r.hospital_id,
-    r.station_id AS supplier_id, t.to_station_id
+    r.station_id AS supplier_id, t.to_station_id, d.issued_outside
 FROM units AS u
 LEFT JOIN LATERAL (
     SELECT request_id, transfer_id FROM promises
@@ -55,6 +55,10 @@ LEFT JOIN LATERAL (
 ) AS p ON true
 LEFT JOIN requests AS r ON r.request_id = p.request_id
 LEFT JOIN transfers AS t ON t.transfer_id = p.transfer_id
+LEFT JOIN LATERAL (
+    SELECT max(reason) AS issued_outside FROM reconciliation_differences
+    WHERE unit_id = u.unit_id AND resolution = 'issued_outside'
+) AS d ON true
 WHERE u.donation_id = :donation_id::text
 ORDER BY u.unit_id;
 
