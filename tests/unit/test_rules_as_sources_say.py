@@ -16,8 +16,8 @@ from tests.oracle.rules.saying import Says, Told
 
 RULES = [
     pytest.param(file, rule_id, id=f"{file}:{rule_id}")
-    for file, table in TABLES.items()
-    for rule_id in table
+    for file in RULE_FILES
+    for rule_id in TABLES[file]
 ]
 
 

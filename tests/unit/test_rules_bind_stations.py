@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from models.rulebook import PACKAGED
+from models.rulebook import PACKAGED, RULE_FILES
 from tests.oracle.rules import TABLES
 from tests.oracle.rules.saying import Says, Told
 from tests.support.rules import check
@@ -79,13 +79,6 @@ def _try_free(told: Told) -> Iterator[Trial]:
             yield Trial(names[1:], "rule_not_sound")
 
 
-def list_all() -> Iterator[tuple[str, str, Trial]]:
-    for table in TABLES.values():
-        for rule_id, rule in table.items():
-            for name, told in rule.values.items():
-                yield from ((rule_id, name, trial) for trial in _list_of(rule, told))
-
-
 def _list_of(rule: Says, told: Told) -> Iterator[Trial]:
     if told.may:
         yield from list_trials(told)
@@ -96,10 +89,11 @@ def _list_of(rule: Says, told: Told) -> Iterator[Trial]:
 
 
 TRIALS = [
-    pytest.param(*trial, id=f"{file}:{trial[0]}.{trial[1]}={trial[2].given}")
-    for file, table in TABLES.items()
-    for trial in list_all()
-    if trial[0] in table
+    pytest.param(rule_id, name, trial, id=f"{file}:{rule_id}.{name}={trial.given}")
+    for file in RULE_FILES
+    for rule_id, rule in TABLES[file].items()
+    for name, told in rule.values.items()
+    for trial in _list_of(rule, told)
 ]
 
 

@@ -11,7 +11,7 @@ from tests.oracle.rules.components import COMPONENT_RULES
 from tests.oracle.rules.donors import DONORS
 from tests.oracle.rules.groups import ANTIGENS, COMPATIBILITY
 from tests.oracle.rules.saying import Table
-from tests.oracle.rules.supply import DISASTERS, POLICIES, SHORTAGES
+from tests.oracle.rules.supply import DISASTERS, FIGURES, POLICIES, SHORTAGES
 from tests.oracle.rules.units import ISSUE, PACKS, RETURNS, SAFETY, TESTING
 
 TABLES: Mapping[str, Table] = {
@@ -26,6 +26,7 @@ TABLES: Mapping[str, Table] = {
     "donors": DONORS,
     "disasters": DISASTERS,
     "shortages": SHORTAGES,
+    "figures": FIGURES,
     "policies": POLICIES,
 }
 """By the name of the rule file."""

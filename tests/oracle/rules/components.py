@@ -31,14 +31,13 @@ PREPARED: Mapping[str, Mapping[str, int]] = {
 
 def _component(name: str) -> Says:
     kept = COMPONENTS[name]
-    return says(
-        "standard",
-        confirm=kept.confirm,
-        **{"class": fixed(kept.kind, "class")},
-        storage_temp_c=narrower(kept.storage_c, "°C"),
-        transport_temp_c=narrower(kept.transport_c, "°C"),
-        frozen=fixed(name in FROZEN, "yes/no"),
-    )
+    values = {
+        "class": fixed(kept.kind, "class"),
+        "storage_temp_c": narrower(kept.storage_c, "°C"),
+        "transport_temp_c": narrower(kept.transport_c, "°C"),
+        "frozen": fixed(name in FROZEN, "yes/no"),
+    }
+    return Says("standard", "xuelian", None, kept.confirm, values)
 
 
 def _shelf_life(name: str) -> Says:
@@ -46,7 +45,8 @@ def _shelf_life(name: str) -> Says:
     values = {prepared: fixed(hours, "h") for prepared, hours in PREPARED[name].items()}
     longest = max(PREPARED[name].values())
     values["use_within_h"] = lower(longest, "h", least=1)
-    return says("standard", confirm=tuple(values) if name == "whole_blood" else (), **values)
+    confirm = tuple(values) if name == "whole_blood" else ()
+    return Says("standard", "xuelian", None, confirm, values)
 
 
 COMPONENT_RULES: Table = {

@@ -1,7 +1,7 @@
 """Who may give, and how a reserve is called: the values as the sources give them.
 
 献血法 art. 9 and 10; GB 18467-2011 (haemoglobin from memory); PIPL art. 28. What sizes a call is
-assumed: show-up 0.87 near and 0.72 at 10 km, so 0.0172 of the near rate is lost with each kilometre.
+assumed: show-up 0.87 near and 0.72 at 10 km, so a kilometre loses 0.0172 of the near rate.
 """
 
 from __future__ import annotations

@@ -120,3 +120,18 @@ POLICIES: Table = {
         handover_s=free(900, "s", least=0, most=14400),
     ),
 }
+
+FIGURES: Table = {
+    "figures.safe_stock_rate": says(
+        "local",
+        confirm=("least_days_of_supply",),
+        least_days_of_supply=free(3.0, "day of supply", least=0.5, most=30),
+    ),
+    "figures.safe_stock_places": says(
+        "local",
+        confirm=("least_units",),
+        least_units=free(1.0, "unit", least=0, most=10),
+    ),
+    "figures.testing_coverage": says("standard"),
+}
+"""Below Shandong's red at 3 d a station serves only acute and critical patients."""
