@@ -8,7 +8,7 @@ once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -85,10 +85,10 @@ async def apply_topics(bootstrap: str, replication: int) -> TopicReport:
     plans = plan_topics(replication=replication)
     async with _open_admin(bootstrap) as admin:
         existing = await _list_partitions(admin)
-        created = await _create(
-            admin, [plan for plan in plans if plan.name not in existing], replication
-        )
-        await _wait_visible(admin, created)
+        missing = [plan for plan in plans if plan.name not in existing]
+        created = await _create(admin, missing, replication)
+        # What another process created a moment ago may not be visible yet either.
+        await _wait_visible(admin, [plan.name for plan in missing])
         await _verify(admin, plans)
     return TopicReport(created=created, verified=tuple(plan.name for plan in plans))
 
@@ -146,7 +146,7 @@ async def _create(
     return tuple(created)
 
 
-async def _wait_visible(admin: AIOKafkaAdminClient, names: tuple[str, ...]) -> None:
+async def _wait_visible(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     wanted = set(names)
     async with asyncio.timeout(_SETTLE_S):
         # Brokers announce nothing; asking is the only way.
