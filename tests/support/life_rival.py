@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from bench.life.town import HOSPITAL_ID, NEIGHBOUR_ID, STATION_ID
+from bench.life.town import GROUPS, HOSPITAL_ID, NEIGHBOUR_ID, STATION_ID
 from models.components import Component
 from models.errors import TransientError
 from models.events.donations import DonationRecalled
@@ -72,7 +72,7 @@ class Rival:
             self._scan,
             self._scan,
         )
-        seldom = (self._recall, self._amend, self._lend)
+        seldom = (self._recall, self._amend, self._lend, self._wait)
         for _ in range(steps):
             act = self._chance.choice(seldom if self._chance.random() < 0.15 else often)
             await act()
@@ -98,9 +98,11 @@ class Rival:
         return tuple(self._chance.choice(rows)) if rows else None
 
     async def _ask(self) -> None:
-        line = build_request(group="O+", quantity=self._chance.randint(1, 2)).lines
         request = build_request(
-            request_id=self._next("q"), group="O+", lines=line, now=self._engine.clock.now()
+            request_id=self._next("q"),
+            group=self._chance.choice(GROUPS),
+            quantity=self._chance.randint(1, 2),
+            now=self._engine.clock.now(),
         ).but(hospital_id=HOSPITAL_ID, station_id=STATION_ID)
         await self._tell(opened(request))
 
@@ -151,7 +153,8 @@ class Rival:
 
     async def _stock(self) -> None:
         unit = build_unit(
-            self._chance.choice(("O+", "O-")),
+            self._chance.choice(GROUPS),
+            expires_in_h=self._chance.choice((0.4, 0.8, 2, 400)),
             unit_id=self._next("u"),
             station_id=STATION_ID,
             now=self._engine.clock.now(),
@@ -194,6 +197,16 @@ class Rival:
             out_of_control_s=60 if change is StockChange.RETURNED else None,
         )
         await self._tell(build_record(event, source=f"station/{station_id}"))
+
+    async def _wait(self) -> None:
+        """Time passes for everybody, and what is due is fired by whoever comes first."""
+        self._engine.clock.move(minutes=self._chance.choice((1, 5, 10)))
+        while True:
+            try:
+                if not (await self._engine.services.timers.fire_one())[0]:
+                    return
+            except TransientError:
+                continue
 
     async def _recall(self) -> None:
         found = await self._any("SELECT donation_id, epoch FROM units")
