@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench life scans rules clean
+.PHONY: help setup demo test check format lock bench imports life scans rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 help: ## What there is to run
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
@@ -49,6 +49,9 @@ life: setup ## 10,000 random lives of units against a plain model
 
 scans: setup ## Barcodes that one core decodes and checks a second
 	@$(BIN)/python -m bench.scans
+
+imports: setup ## A CSV of 100,000 units, previewed and imported
+	@$(BIN)/python -m bench.imports
 
 lock: setup ## Resolve requirements again, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt

@@ -21,8 +21,10 @@ from models.cells import (
 )
 from models.columns import WORDS, to_word
 from models.donors import Donor
+from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
+from models.labels.bags import name_unit
 from models.sheets import Sheet, open_csv
 from models.tables import Fields, Layout, Parsed, RowFault, V, finish, read_json
 
@@ -101,10 +103,16 @@ def _apply_status(status: str | None, counted: Fields) -> None:
 
 
 def _name_unit(row: Fields) -> None:
-    """A unit without a name of its own is named by its donation and its product."""
+    """A unit without a name of its own is named by its donation and product, as its label is."""
     product = row.pop("product_code", None)
-    if product is not None and "donation_id" in row:
-        row.setdefault("unit_id", f"{row['donation_id']}-{product}")
+    if product is not None and "donation_id" in row and "unit_id" not in row:
+        donation = str(row["donation_id"])
+        try:
+            row["unit_id"] = name_unit(donation, str(product))
+        except ContractError as error:
+            raise ContractError(
+                "unit_name_unclear", donation_id=donation[:80], product_code=str(product)[:80]
+            ) from error
 
 
 def _read_product(station_id: str) -> Callable[[Fields], Fields]:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from models.base import Value
 from models.cells import Reader
 from models.columns import HeadingWords
+from models.errors import ContractError
 from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
@@ -81,7 +82,8 @@ class Layout(Generic[V]):
         optional: Columns that it may have.
         readers: Column to what reads its cell; columns without one are taken as text.
         parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
-        build: Puts the fields of a row into the shape of the model.
+        build: Puts the fields of a row into the shape of the model; raises ContractError where it
+            cannot tell the identity.
         check: Tells what a value breaks beyond its own rules: a column, a code, what it names.
     """
 
@@ -212,6 +214,10 @@ def validate_row(
 ) -> tuple[V | None, tuple[RowError, ...]]:
     try:
         value = layout.model.model_validate(layout.build(dict(fields)))
+    except ContractError as error:
+        named = {name: str(told) for name, told in error.params.items()}
+        column, code = layout.identity, error.code
+        return None, (RowError(sheet=sheet, row=row, column=column, code=code, params=named),)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return None, tuple(

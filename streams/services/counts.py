@@ -94,12 +94,14 @@ async def _add(
 ) -> None:
     added = [to_new(event, counted) for counted in fresh]
     await work.stock.add_units(added)
+    born: dict[tuple[str | None, datetime | None], Cause] = {(None, None): cause}
     for new in added:
-        why = cause.why
-        if new.attested_by is not None and new.released_at is not None:
-            why = f"{why}: released by {new.attested_by} at {new.released_at.isoformat()}"
-        born = replace(cause, why=why)
-        record_birth(work, new.unit.unit_id, new.status, born, station_id=event.station_id)
+        word = (new.attested_by, new.released_at)
+        if word not in born:
+            at = "" if new.released_at is None else new.released_at.isoformat()
+            why = f"{cause.why}: released by {new.attested_by} at {at}"
+            born[word] = replace(cause, why=why)
+        record_birth(work, new.unit.unit_id, new.status, born[word], station_id=event.station_id)
     schedule_after_arrival(work, event.station_id, cause.now)
 
 

@@ -90,9 +90,10 @@ def _find_refusal(
         return None
     if unit.donation_id in held:
         return DomainRefusal("donation_in_quarantine", **names)
-    verdict = decide_release(known.results.get(unit.donation_id, ()), label=unit.group)
-    if verdict.forbidding:
-        told = " ".join(reason.code for reason in verdict.forbidding)
+    results = known.results.get(unit.donation_id)
+    forbidding = decide_release(results, label=unit.group).forbidding if results else ()
+    if forbidding:
+        told = " ".join(reason.code for reason in forbidding)
         return DomainRefusal("results_forbid_release", **names, reasons=told)
     return None
 

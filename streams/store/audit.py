@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -37,8 +36,18 @@ class RecordTransition(Protocol):
 
 
 def audit_line(transition: Transition, *, actor: str) -> AuditLine:
-    """Return the row that `append_audit` takes."""
-    return {**asdict(transition), "actor": actor}
+    """Return the row that `append_audit` takes. Field by field: a count has hundreds at once."""
+    return {
+        "subject_kind": transition.subject_kind,
+        "subject": transition.subject,
+        "station_id": transition.station_id,
+        "from_state": transition.from_state,
+        "to_state": transition.to_state,
+        "why": transition.why,
+        "actor": actor,
+        "caused_by": transition.caused_by,
+        "at": transition.at,
+    }
 
 
 async def append_audit(connection: Connection, rows: Sequence[AuditLine]) -> None:

@@ -80,6 +80,11 @@ class PgStock:
         )
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
+        # Few combinations of traits stand in many units.
+        traits = {
+            one: one.model_dump(mode="json", exclude_defaults=True)
+            for one in {new.unit.traits for new in units}
+        }
         payload = [
             {
                 "unit_id": new.unit.unit_id,
@@ -90,7 +95,7 @@ class PgStock:
                 "volume_ml": new.unit.volume_ml,
                 "collected_at": new.unit.collected_at,
                 "expires_at": new.unit.expires_at,
-                "traits": new.unit.traits.model_dump(mode="json", exclude_defaults=True),
+                "traits": traits[new.unit.traits],
                 "status": new.status,
                 "source": new.source,
                 "released_at": new.released_at,

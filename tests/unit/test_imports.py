@@ -18,6 +18,7 @@ from models.imports import (
     parse_units_csv,
     parse_units_json,
 )
+from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.messages.fixes import fix_of
 from models.sheets import decode_file
@@ -152,6 +153,17 @@ def test_what_is_not_said_to_be_released_needs_nobodys_word(
     assert not parsed.errors
     (counted,) = parsed.values
     assert (counted.counted_as, counted.is_released) == (counted_as, False)
+
+
+@pytest.mark.parametrize("code", ["E0336V00", "E0336VA0"])
+def test_a_unit_is_named_as_its_label_names_it(code: str) -> None:
+    head = f"{HEAD},产品码".replace("unit_id,", "")
+    line = f"{row(donation_id='G123417654321').partition(',')[2]},{code}"
+    parsed = parse_units_csv(f"{head}\n{line}", station_id="nagqu", releasing=RELEASING)
+    assert parsed.errors == ()
+    assert parsed.values[0].unit.unit_id == name_unit("G123417654321", code)
+    unclear = f"{row(donation_id='G1234-17').partition(',')[2]},{code}"
+    assert faults(f"{head}\n{unclear}") == [(2, "unit_id", "unit_name_unclear")]
 
 
 def test_everything_wrong_is_told() -> None:
