@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench life rules clean
+.PHONY: help setup demo test check format lock bench life mutation rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -46,6 +46,9 @@ bench: setup ## Latency and throughput beside their floors
 
 life: setup ## 10,000 random lives of units against a plain model
 	@$(BIN)/python -m bench.life
+
+mutation: setup ## Change the kernel and each rule value one by one: some test must notice
+	@$(BIN)/python -m bench.mutation
 
 lock: setup ## Resolve requirements again, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt
