@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench imports life scans rules clean
+.PHONY: help setup demo test check format lock bench imports life mutation scans rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -52,6 +52,9 @@ scans: setup ## Barcodes that one core decodes and checks a second
 
 imports: setup ## A CSV of 100,000 units, previewed and imported
 	@$(BIN)/python -m bench.imports
+
+mutation: setup ## Change the kernel and each rule value one by one: some test must notice
+	@$(BIN)/python -m bench.mutation
 
 lock: setup ## Resolve requirements again, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt

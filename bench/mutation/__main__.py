@@ -1,7 +1,7 @@
 """`python -m bench.mutation`: mutate, test, print, write `build/mutation/result.json`.
 
-Exit 1 if a mutant survives that `equivalent.toml` does not argue, or if it argues one that is dead
-or gone.
+Beside it `mutants.tsv` tells of each mutant what noticed it. Exit 1 if one survives that
+`equivalent.toml` does not argue, or if that argues one which is dead or gone.
 """
 
 from __future__ import annotations
@@ -9,57 +9,116 @@ from __future__ import annotations
 import argparse
 import sys
 import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.mutation.run import KERNEL, RULES, judge, list_mutants
+from bench.mutation.run import End, Task, Verdict, judge, list_tasks
+from bench.mutation.suites import GROUPS, Suite
+from bench.mutation.values import RuleMutant
 from bench.results import Check, inform, print_checks, within, write_result
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+UNIT = "mutants"
+TOLD = {
+    End.LOADING: "refused when loaded",
+    End.BEHAVIOUR: "noticed by what is decided",
+    End.TERMS: "noticed by what a station may set",
+    End.TABLES: "noticed by the sources' tables alone",
+    End.HUNG: "hung",
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.mutation", description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--group", choices=GROUPS, action="append", help="all of them if not given")
     parser.add_argument("--only", default="", help="mutants whose name contains this")
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
     started_at = datetime.now(UTC)
-    (original,) = judge([None], processes=1)
-    if original.killed:
-        print("没有变异时测试就不通过 · the tests fail without any mutation: mend them first")
+    chosen = {name: GROUPS[name] for name in asked.group or GROUPS}
+    if not _originals_pass(chosen.values(), processes=asked.processes):
         return 1
     equivalent: dict[str, str] = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutants"]
-    checks = []
-    for title, files in (("kernel", KERNEL), ("rules", RULES)):
-        checks += _check(title, files, equivalent, processes=asked.processes, only=asked.only)
+    checks: list[Check] = []
+    record = asked.out / "mutation" / "mutants.tsv"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with record.open("w", encoding="utf-8", buffering=1) as told:
+        for title, suites in chosen.items():
+            tasks = [task for task in list_tasks(suites) if asked.only in task.name]
+            found = []
+            for verdict in judge(tasks, processes=asked.processes):
+                found.append(verdict)
+                _tell(verdict, equivalent)
+                told.write(
+                    f"{verdict.end.name.lower()}\t{verdict.took_s:.1f}\t{verdict.task.name}\n"
+                )
+            argued = {n for n in equivalent if n.startswith(tuple(suites)) and asked.only in n}
+            checks += _check(title, found, argued)
     took_s = (datetime.now(UTC) - started_at).total_seconds()
     checks.append(inform("took", took_s, unit="s"))
-    print_checks("安全内核 · 变异检查 · Mutations of the safety kernel and its rules", checks)
+    print_checks("安全内核与规则 · 变异检查 · Mutations of the safety kernel and the rules", checks)
     path = write_result("mutation", checks, started_at=started_at, folder=asked.out)
     print(f"结果 · results: {path}")
     return 0 if all(check.holds for check in checks) else 1
 
 
-def _check(
-    title: str, files: tuple[str, ...], equivalent: dict[str, str], *, processes: int, only: str
-) -> list[Check]:
-    mutants = [one for one in list_mutants(files) if only in one.name]
-    survived = set()
-    for verdict in judge(mutants, processes=processes):
-        if not verdict.killed:
-            survived.add(verdict.name)
-            mark = "等价 · equivalent" if verdict.name in equivalent else "存活 · SURVIVED"
-            print(f"{mark}: {verdict.name}", flush=True)
-    argued = {name for name in equivalent if name.startswith(files) and only in name}
-    unit = "mutants"
+def _originals_pass(groups: Iterable[Mapping[str, Suite]], *, processes: int) -> bool:
+    """Whether every command finds tests, and they pass without a mutation; else say which do not.
+
+    Commands are tried one by one, as nothing of a suite is asked once one of its tests has failed.
+    """
+    commands = {
+        tuple(word.replace(" and {rule}.", "").replace("{rule}", "") for word in command): None
+        for suites in groups
+        for one in suites.values()
+        for command in one.commands
+    }
+    tasks = [Task(mutant=None, suite=Suite(behaviour=[command])) for command in commands]
+    failing = [one.task for one in judge(tasks, processes=processes) if one.end is not End.SURVIVED]
+    for task in failing:
+        print(f"没有变异时就不通过 · fails without any mutation: {task.suite.behaviour}")
+    return not failing
+
+
+def _tell(verdict: Verdict, equivalent: Mapping[str, str]) -> None:
+    name = verdict.task.name
+    if verdict.end is End.SURVIVED:
+        mark = "等价 · equivalent" if name in equivalent else "存活 · SURVIVED"
+        print(f"{mark}: {name}", flush=True)
+    elif verdict.end is End.BROKEN:
+        print(f"无法判断 · no test could be run on: {name}", flush=True)
+
+
+def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[Check]:
+    survived = {one.task.name for one in verdicts if one.end is End.SURVIVED}
+    checks = [inform(f"{title}: mutants", len(verdicts), unit=UNIT)]
+    parts = {"value": "values", "terms": "terms", "name": "names", "": ""}
+    for about, part in parts.items():
+        found = [one for one in verdicts if _tell_about(one) == about]
+        checks += _count(f"{title}, {part}" if part else title, found)
+    broken = sum(one.end is End.BROKEN for one in verdicts)
     return [
-        inform(f"{title}: mutants", len(mutants), unit=unit),
-        inform(f"{title}: killed", len(mutants) - len(survived), unit=unit),
-        inform(f"{title}: equivalent, argued one by one", len(survived & argued), unit=unit),
-        within(f"{title}: survivors", len(survived - argued), unit=unit, bound=0, side="<="),
-        within(f"{title}: argued, yet dead", len(argued - survived), unit=unit, bound=0, side="<="),
+        *checks,
+        within(f"{title}: not judged", broken, unit=UNIT, bound=0, side="<="),
+        inform(f"{title}: equivalent, argued one by one", len(survived & argued), unit=UNIT),
+        within(f"{title}: survivors", len(survived - argued), unit=UNIT, bound=0, side="<="),
+        within(f"{title}: argued, yet dead", len(argued - survived), unit=UNIT, bound=0, side="<="),
     ]
+
+
+def _count(title: str, verdicts: list[Verdict]) -> list[Check]:
+    ends = Counter(one.end for one in verdicts)
+    return [
+        inform(f"{title}: {told}", ends[end], unit=UNIT) for end, told in TOLD.items() if ends[end]
+    ]
+
+
+def _tell_about(verdict: Verdict) -> str:
+    mutant = verdict.task.mutant
+    return mutant.about if isinstance(mutant, RuleMutant) else ""
 
 
 if __name__ == "__main__":

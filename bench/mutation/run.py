@@ -1,66 +1,119 @@
 """Run the fast tests on every mutant, each in a forked process, a few at a time.
 
-A mutant dies when a test fails, when it cannot be loaded, or when it takes over `PATIENCE_S`.
-Forking saves the imports of everything but our own modules; this process must not import `models`.
+A mutant dies when it cannot be loaded, when a test fails, or when it uses up `PATIENCE_S`.
+Forking saves the imports of everything but our own modules; this process must not import them.
 """
 
 from __future__ import annotations
 
+import gc
+import importlib
+import io
 import multiprocessing
 import os
+import resource
+import signal
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from enum import IntEnum
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from time import monotonic
 
-import hypothesis  # noqa: F401 - imported once, before the forks
-import pydantic  # noqa: F401 - the same
+import hypothesis.strategies
 import pytest
 
 from bench.mutation.loading import ROOT, install
 from bench.mutation.sources import Mutant, mutate_source
+from bench.mutation.suites import Command, Suite
 from bench.mutation.values import RuleMutant, mutate_rules
 
-KERNEL = ("models/safety.py", "models/clearance.py", "models/compatibility.py")
-RULES = (
-    "models/rules/compatibility.toml",
-    "models/rules/components.toml",
-    "models/rules/safety.toml",
-)
-TESTS = ("tests/unit/test_safety_kernel.py",)
-PATIENCE_S = 120.0
-"""The fast tests take 15 s of one core; a mutant that hangs them is as dead as one that fails."""
+PATIENCE_S = 90
+"""Of a processor. The slowest suite needs 20; a mutant that hangs is as dead as one that fails."""
+
+INI = Path(__file__).with_name("pytest.ini")
+"""The tests' own settings here; it says why."""
+
+OPTIONS = ("-c", str(INI), "--rootdir", str(ROOT))
+
+FOREIGN = ("asyncio", "aiokafka", "asyncpg", "pydantic.main", "rich.console", "rich.table")
+"""What the tests import that is not ours: once, before the forks."""
+
+LOADED = ("models.following", "models.facilities", "models.overrides", "models.safety")
+"""What a process imports before it decides anything."""
 
 AnyMutant = Mutant | RuleMutant
 
 
+class End(IntEnum):
+    """How a mutant ended; the exit code of its process. `broken`: no test could be run on it."""
+
+    SURVIVED = 0
+    LOADING = 40
+    BEHAVIOUR = 41
+    TERMS = 42
+    TABLES = 43
+    BROKEN = 44
+    HUNG = 45
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A mutant with the tests for it; None is the original."""
+
+    mutant: AnyMutant | None
+    suite: Suite
+
+    @property
+    def name(self) -> str:
+        return self.mutant.name if self.mutant else "the original"
+
+    def list_stages(self) -> list[tuple[End, Sequence[Command]]]:
+        """List the tests in the order they are asked, with what it means if they fail."""
+        suite, mutant = self.suite, self.mutant
+        if not isinstance(mutant, RuleMutant):
+            return [(End.BEHAVIOUR, suite.behaviour)]
+        stages = {
+            "value": [(End.BEHAVIOUR, suite.behaviour), (End.TABLES, suite.tables)],
+            "terms": [(End.TERMS, suite.terms), (End.TABLES, suite.tables)],
+            "name": [(End.TABLES, suite.tables)],
+        }
+        return [
+            (end, [tuple(word.format(rule=mutant.rule) for word in one) for one in commands])
+            for end, commands in stages[mutant.about]
+        ]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    name: str
-    killed: bool
+    task: Task
+    end: End
     took_s: float
 
 
-def list_mutants(files: Sequence[str]) -> list[AnyMutant]:
-    """List every mutant of the files, of source and of rules."""
-    found: list[AnyMutant] = []
-    for path in files:
+def list_tasks(suites: Mapping[str, Suite]) -> list[Task]:
+    """List every mutant of the files, of source and of rules, with its tests."""
+    tasks: list[Task] = []
+    for path, suite in suites.items():
         text = (ROOT / path).read_text(encoding="utf-8")
+        found: Iterable[AnyMutant]
         if path.endswith(".toml"):
-            found += mutate_rules(tomllib.loads(text), path=path)
+            found = mutate_rules(tomllib.loads(text), path=path)
         else:
             module = path.removesuffix(".py").replace("/", ".")
-            found += mutate_source(text, path=path, module=module)
-    return found
+            found = mutate_source(text, path=path, module=module)
+        tasks += [Task(mutant=mutant, suite=suite) for mutant in found]
+    return tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
     process: BaseProcess
-    name: str
+    task: Task
     began: float
 
     @property
@@ -69,35 +122,46 @@ class _Trial:
 
     @property
     def is_over(self) -> bool:
-        return not self.process.is_alive() or self.took_s > PATIENCE_S
+        return not self.process.is_alive()
 
     def judge(self) -> Verdict:
-        took_s = self.took_s
-        self.process.kill()  # nothing, for one that has ended
         self.process.join()
-        return Verdict(name=self.name, killed=self.process.exitcode != 0, took_s=took_s)
+        code = self.process.exitcode
+        if code == -signal.SIGXCPU:
+            end = End.HUNG
+        else:
+            # Whatever else ended it, it did not decide anything.
+            end = End(code) if code in {one.value for one in End} else End.BROKEN
+        return Verdict(task=self.task, end=end, took_s=self.took_s)
 
 
-def judge(
-    mutants: Iterable[AnyMutant | None], *, processes: int, tests: Sequence[str] = TESTS
-) -> Iterator[Verdict]:
-    """Yield a verdict on each mutant as it falls; None is the original."""
+def judge(tasks: Iterable[Task], *, processes: int) -> Iterator[Verdict]:
+    """Yield a verdict on each mutant as it falls."""
     running: list[_Trial] = []
-    for mutant in mutants:
+    _warm_up()
+    for task in tasks:
         while len(running) >= processes:
             yield from _reap(running)
-        running.append(_begin(mutant, tuple(tests)))
+        running.append(_begin(task))
     while running:
         yield from _reap(running)
 
 
-def _begin(mutant: AnyMutant | None, tests: tuple[str, ...]) -> _Trial:
+def _warm_up() -> None:
+    """Import what is not ours, and leave it out of every later collection of garbage."""
+    for name in FOREIGN:
+        importlib.import_module(name)
+    with redirect_stdout(io.StringIO()):
+        pytest.main([*OPTIONS, "--version"])
+    gc.disable()
+    gc.freeze()
+
+
+def _begin(task: Task) -> _Trial:
     fork = multiprocessing.get_context("fork")
-    process = fork.Process(target=_test, args=(mutant, tests))
+    process = fork.Process(target=_test, args=(task,))
     process.start()
-    return _Trial(
-        process=process, name=mutant.name if mutant else "the original", began=monotonic()
-    )
+    return _Trial(process=process, task=task, began=monotonic())
 
 
 def _reap(running: list[_Trial]) -> list[Verdict]:
@@ -108,17 +172,35 @@ def _reap(running: list[_Trial]) -> list[Verdict]:
     return [trial.judge() for trial in over]
 
 
-def _test(mutant: AnyMutant | None, tests: tuple[str, ...]) -> None:
-    """Run the tests on one mutant; exit 0 only if all passed. What they print goes nowhere."""
+def _test(task: Task) -> None:
+    """Load one mutant and run its tests; the exit code tells the end. What they print is lost."""
     os.chdir(ROOT)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    # Of its own time, so that a busy machine kills nothing.
+    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE_S, PATIENCE_S + 5))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
-    if mutant is not None:
-        install(mutant)
-    options = ["-x", "-q", "-p", "no:cacheprovider", "--noconftest"]
-    # The quick ones first: most mutants die in them.
-    for choice in (["-k", "not agree"], ["-k", "agree"]):
-        code = pytest.main([*options, *choice, *tests])
+    # The same examples for every mutant, and nothing remembered from one to the next.
+    hypothesis.settings.register_profile("mutation", derandomize=True, database=None)
+    hypothesis.settings.load_profile("mutation")
+    if task.mutant is not None:
+        install(task.mutant)
+    try:
+        for name in LOADED:
+            importlib.import_module(name)
+    except Exception:  # noqa: BLE001 - whatever it is, no process would start with this mutant
+        sys.exit(End.LOADING)
+    for end, commands in task.list_stages():
+        if not _passes(commands):
+            sys.exit(end)
+
+
+def _passes(commands: Sequence[Command]) -> bool:
+    for command in commands:
+        code = pytest.main([*OPTIONS, *command])
+        if code in {pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED}:
+            return False
         if code != pytest.ExitCode.OK:
-            sys.exit(int(code))
+            sys.exit(End.BROKEN)
+    return True

@@ -1,4 +1,4 @@
-"""Mutants of Python source: one comparison, boolean, constant, member or yielded reason at a time.
+"""Mutants of Python source: one comparison, boolean, constant, member, call or reason at a time.
 
 Pure: text in, mutants out. Annotations, docstrings and imports are left alone: they decide nothing.
 """
@@ -27,6 +27,7 @@ _ARITHMETIC: Mapping[type[ast.operator], type[ast.operator]] = {
     ast.Mult: ast.Add,
     ast.BitOr: ast.BitAnd,
 }
+_CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _MEMBERS: Mapping[str, Sequence[str]] = {
     "RhD": ("POSITIVE", "NEGATIVE"),
     "Abo": ("O", "A", "B", "AB"),
@@ -140,8 +141,11 @@ def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - one branch per ki
             yield ast.IfExp(test=test, body=orelse, orelse=body)
         case ast.If(test=test, body=body, orelse=orelse):
             yield ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test), body=body, orelse=orelse)
-        case ast.Expr(value=ast.Yield() | ast.YieldFrom()):
+        case ast.Expr(value=ast.Yield() | ast.YieldFrom() | ast.Call()) | ast.Raise():
             yield ast.Pass()
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _CALLS:
+            func = ast.Name(id=_CALLS[name], ctx=ast.Load())
+            yield ast.Call(func=func, args=args, keywords=keywords)
         case ast.Constant(value=value):
             yield from (ast.Constant(value=other) for other in _vary_constant(value))
         case ast.Attribute(value=ast.Name(id=owner) as name, attr=attr) if attr in _MEMBERS.get(

@@ -1,19 +1,47 @@
-"""Mutants of rule files: every number one less and one more, every boolean, every list.
+"""Mutants of rule files: each value, and each thing that a rule says of its values, changed once.
 
-Pure: parsed TOML in, mutants out. What a rule says of itself to readers (source, names, notes) is
-no value; its identifier, its component's class and what the station must confirm are.
+Pure: parsed TOML in, mutants out. Of a value every number moves a little both ways, every name is
+swapped, lost or added. What a rule says to readers alone (names, source, note, units, what is to be
+confirmed) is prose and stays; how binding it is, who keeps it and what a station may set are not.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
-PROSE = frozenset({"source", "note", "zh", "en", "kind", "version"})
+from bench.mutation.terms import vary_terms
 
-_CLASSES = ("red_cells", "plasma", "platelets", "whole_blood")
+PROSE = frozenset({"source", "note", "zh", "en", "confirm"})
+HAIR = 0.01
+"""Numbers with decimals move by this share of themselves; whole numbers by one."""
+
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "kind": ("law", "standard", "local"),
+    "applied_by": ("xuelian", "station", "hospital"),
+    "set_in": ("", "station", "hospital"),
+}
+"""What a rule says of itself; an empty word is nothing said."""
+
+_SILENT = {"applied_by": "xuelian", "set_in": ""}
+
+_WORDS: Sequence[tuple[str, ...]] = (
+    ("O", "A", "B", "AB"),
+    ("red_cells", "plasma", "platelets", "whole_blood"),
+    ("red_cells", "washed_red_cells", "whole_blood", "fresh_frozen_plasma", "platelets"),
+    ("quarantine", "discard"),
+    ("CN", "JP", "NP"),
+    ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping"),
+    ("C", "c", "E", "e", "Mur", "Dia", "Jka", "Jkb", "Fya", "Fyb", "K"),
+    ("O+", "A+", "B+", "AB+", "O-", "A-", "B-", "AB-"),
+)
+"""Words that could stand in each other's place; the first row that has them all is taken."""
+
+
+About = Literal["value", "terms", "name"]
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,69 +51,113 @@ class RuleMutant:
     Attributes:
         name: `file::path.to.value: before -> after`.
         rules: The whole file, parsed.
+        rule: The name of the rule that is changed; empty for the version of the file.
+        about: What is changed: a value, the terms on which a station may set one (how binding the
+            rule is among them), or the name of the rule.
     """
 
     name: str
     path: str
     rules: dict[str, Any]
+    rule: str
+    about: About
+
+
+Variation = tuple[Place, Any, Any]
+"""Where, what stands there, and what then stands there; None: nothing."""
+
+
+class Change(NamedTuple):
+    rule: str
+    about: About
+    variation: Variation
 
 
 def mutate_rules(rules: dict[str, Any], *, path: str) -> Iterator[RuleMutant]:
     """Yield every mutant of a parsed rule file, in its order."""
-    for keys, value in _list_values(rules):
-        for other in _vary(keys[-1], value):
-            changed = copy.deepcopy(rules)
-            table = changed
-            for key in keys[:-1]:
-                table = table[key]
-            table[keys[-1]] = other
-            name = f"{path}::{'.'.join(keys)}: {value!r} -> {other!r}"
-            yield RuleMutant(name=name, path=path, rules=changed)
+    for rule, about, (place, before, after) in _list_changes(rules, ()):
+        told = ".".join(map(str, place))
+        yield RuleMutant(
+            name=f"{path}::{told}: {before!r} -> {after!r}",
+            path=path,
+            rules=_put(rules, place, after),
+            rule=rule,
+            about=about,
+        )
 
 
-def _list_values(
-    table: dict[str, Any], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _put(rules: dict[str, Any], place: Place, after: object) -> dict[str, Any]:
+    changed = copy.deepcopy(rules)
+    table: Any = changed
+    for step in place[:-1]:
+        table = table[step]
+    if after is None:
+        table.pop(place[-1], None)
+    else:
+        table[place[-1]] = after
+    return changed
+
+
+def _list_changes(table: dict[str, Any], above: Place) -> Iterator[Change]:
+    if "rule" in table:
+        for about, variation in _list_changes_of_rule(table, above):
+            yield Change(table["rule"], about, variation)
+        return
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _list_values(value, (*above, key))
-        elif key not in PROSE:
-            yield (*above, key), value
+            yield from _list_changes(value, (*above, key))
+        else:
+            yield from (Change("", "name", one) for one in _vary((*above, key), value))
 
 
-def _vary(key: str, value: object) -> Iterator[object]:
-    if isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int | float):
-        yield from (value - 1, value + 1)
-    elif isinstance(value, list):
-        yield from _vary_list(value)
-    elif key == "class":
-        yield from (other for other in _CLASSES if other != value)
-    elif isinstance(value, str):
-        yield f"{value}_"
+def _list_changes_of_rule(table: dict[str, Any], above: Place) -> Iterator[tuple[About, Variation]]:
+    values = [key for key in table if key not in {*PROSE, *_PARTS, "rule", "terms"}]
+    yield "name", ((*above, "rule"), table["rule"], f"{table['rule']}_")
+    for part, words in _PARTS.items():
+        now = table.get(part, _SILENT.get(part))
+        following = words[(words.index(now) + 1) % len(words)]
+        # Without a value nothing hangs on it but what readers are told.
+        yield "terms" if values else "name", ((*above, part), now, following or None)
+    for key in values:
+        for variation in _vary((*above, key), table[key]):
+            yield "value", variation
+        place, terms = (*above, "terms", key), table["terms"][key]
+        for other in vary_terms(terms, table[key]):
+            yield "terms", (place, terms, other)
 
 
-def _vary_list(values: list[Any]) -> Iterator[list[Any]]:
+def _vary(place: Place, value: Any) -> Iterator[Variation]:  # noqa: ANN401 - whatever TOML holds
+    match value:
+        case bool():
+            yield place, value, not value
+        case int():
+            yield from ((place, value, value + step) for step in (-1, 1))
+        case float():
+            yield from ((place, value, value * (1 + step)) for step in (-HAIR, HAIR))
+        case str():
+            yield from ((place, value, other) for other in _list_words([value]) or [f"{value}_"])
+        case dict():
+            for key, inner in value.items():
+                yield from _vary((*place, key), inner)
+        case _:
+            yield from _vary_list(place, value)
+
+
+def _vary_list(place: Place, values: list[Any]) -> Iterator[Variation]:
     """One entry gone, one more, two neighbours swapped, one number moved."""
     for at, value in enumerate(values):
         before, after = values[:at], values[at + 1 :]
-        if isinstance(value, int | float):
-            yield from ([*before, value + step, *after] for step in (-1, 1))
-            continue
-        yield [*before, *after]
+        if not isinstance(value, str):
+            yield from _vary((*place, at), value)
+        if not isinstance(value, int | float):
+            yield place, values, [*before, *after]
         if after:
-            yield [*before, after[0], value, *after[1:]]
-    if values and isinstance(values[0], int | float):
-        yield values[::-1]
-        return
-    for extra in _list_extras(values):
-        yield [*values, extra]
+            yield place, values, [*before, after[0], value, *after[1:]]
+    for extra in _list_words(values):
+        yield place, values, [*values, extra]
 
 
-def _list_extras(values: list[Any]) -> Iterator[str]:
-    """What could wrongly be added: a group that is not there, or another component."""
-    groups = ("O", "A", "B", "AB")
-    components = ("platelets", "frozen_red_cells", "whole_blood", "red_cells")
-    fitting = groups if all(value in groups for value in values) else components
-    yield from (extra for extra in fitting if extra not in values)
+def _list_words(values: Sequence[Any]) -> list[str]:
+    """What could wrongly stand there instead, or beside."""
+    fitting = (row for row in _WORDS if all(value in row for value in values))
+    return [word for word in next(fitting, ()) if word not in values]

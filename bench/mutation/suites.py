@@ -1,0 +1,126 @@
+"""What is mutated, and which fast tests must notice: by group, by file, in the order they are run.
+
+`behaviour` are tests of what is decided; `tables` hold the rule data against the tables written
+from the sources, and are asked last, about what no decision shows. The tests of the page that is
+generated from the rule data are left out: they would notice everything and prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+Command = tuple[str, ...]
+"""Arguments of pytest; `{rule}` stands for the rule that a mutant is of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The tests for one file.
+
+    Attributes:
+        behaviour: Asked first; of a rule file, about its values.
+        terms: Of a rule file, about what it says of itself and what a station may set.
+        tables: Asked about what is still alive.
+    """
+
+    behaviour: Sequence[Command]
+    terms: Sequence[Command] = ()
+    tables: Sequence[Command] = ()
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        return (*self.behaviour, *self.terms, *self.tables)
+
+
+_KERNEL = "tests/unit/test_safety_kernel.py"
+_MAY_SET = "tests/unit/test_rules_bind_stations.py"
+_TABLES = "tests/unit/test_rules_as_sources_say.py"
+_SEAL = ("tests/unit/test_safety_seal.py", "-k", "not sees and not only_the_kernel")
+_RULEBOOK = ("tests/unit/test_rulebook.py",)
+_FORMS = ("tests/unit/test_rule_forms.py",)
+_RETURNS = ("tests/unit/test_returns.py",)
+_FACILITIES = ("tests/unit/test_facilities.py",)
+# Quick ones first: most mutants die there.
+_DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
+_STATIONS: Sequence[Command] = (
+    (_MAY_SET,),
+    ("tests/unit/test_overrides_effect.py", "tests/unit/test_overrides_elsewhere.py"),
+    ("tests/unit/test_overrides.py",),
+)
+
+
+def _source(*first: Command, tests: Sequence[Command] = _DECIDES) -> Suite:
+    return Suite(behaviour=(*first, *tests))
+
+
+KERNEL: Mapping[str, Suite] = {
+    "models/safety.py": _source(),
+    "models/clearance.py": _source(_SEAL),
+    "models/compatibility.py": _source(),
+    "models/compatibility_rules.py": _source(_FORMS),
+    "models/components.py": _source(_FORMS),
+    "models/shelf_life_rules.py": _source(_FORMS, _RULEBOOK),
+    "models/safety_rules.py": _source(_FORMS),
+    "models/groups.py": _source(),
+    "models/patients.py": _source(_FORMS),
+    "models/in_force.py": _source(_RULEBOOK),
+    "models/following.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
+    "models/citations.py": _source(_FORMS, _RULEBOOK),
+    "streams/ports/clearances.py": _source(_SEAL),
+}
+"""What the safety kernel decides with, and what holds every promise against its answer."""
+
+STATIONS: Mapping[str, Suite] = {
+    "models/override_values.py": Suite(behaviour=_STATIONS),
+    "models/overrides.py": Suite(behaviour=_STATIONS),
+}
+"""What refuses a station's own value."""
+
+
+_OF_VALUES: Mapping[str, Sequence[Command]] = {
+    "compatibility": _DECIDES,
+    "safety": (*_DECIDES, _RETURNS),
+    "components": (*_DECIDES, _RULEBOOK),
+    "testing": (("tests/unit/test_matching_release.py",),),
+    "donors": (
+        ("tests/unit/test_matching_eligibility.py",),
+        ("tests/unit/test_matching_waves.py",),
+    ),
+    "disasters": (
+        ("tests/unit/test_matching_need.py",),
+        ("tests/unit/test_matching_activation.py",),
+    ),
+    "shortages": (
+        ("tests/unit/test_matching_shortage.py",),
+        ("tests/unit/test_matching_offers.py",),
+    ),
+    "figures": (("tests/unit/test_figures.py",),),
+    "policies": (_FACILITIES,),
+    "packs": (_FACILITIES,),
+}
+"""The tests of what is decided by the values of a rule file; the others decide nothing here."""
+
+
+def _rules(file: str) -> Suite:
+    return Suite(
+        behaviour=_OF_VALUES.get(file, ()),
+        # A file without values has none that a station could set.
+        terms=() if file == "returns" else ((_MAY_SET, "-k", f"{file}: and {{rule}}."),),
+        tables=((_TABLES, "-k", f"{file}:{{rule}}"),),
+    )
+
+
+RULES: Mapping[str, Suite] = {
+    f"models/rules/{path.name}": _rules(path.stem)
+    for path in sorted((ROOT / "models" / "rules").glob("*.toml"))
+}
+
+GROUPS: Mapping[str, Mapping[str, Suite]] = {
+    "kernel": KERNEL,
+    "stations": STATIONS,
+    "rules": RULES,
+}
