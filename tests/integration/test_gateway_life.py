@@ -124,7 +124,8 @@ async def test_released_stock_needs_a_name_and_a_time(world: RunningGateway) -> 
     station = world.client("station")
     row = {name: value for name, value in unit_row(78).items() if not name.startswith("released_")}
     refused = await station.post(STOCK, json={"units": [row]})
-    assert (refused.status_code, refused.json()["code"]) == (400, "fields_invalid")
+    assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
+    assert refused.json()["errors"][0]["field"] == "row 1, released_by"
     assert "released_by" in refused.json()["errors"][0]["rule"]
     half = await station.post(STOCK, json={"units": [row], "released_by": "quality"})
     assert half.json()["errors"][0]["field"] == "released_at"
