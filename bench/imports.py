@@ -26,6 +26,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.replay import clone_database
 from bench.results import Check, inform, print_checks, within, write_result
+from bench.shares import Shares
 from bench.world import STATIONS, lay_out_places
 from cli.system import LocalSystem
 from models.cells import BEIJING
@@ -157,7 +158,12 @@ async def measure(units: int, *, state: Path) -> list[Check]:
             _say(f"破损的文件 · the broken file, {units} units")
             checks = await _try_broken(door, rows, dsn=at.postgres_dsn, kafka=at.kafka_bootstrap)
             _say(f"导入 · importing {units} units")
-            checks += await _import(door, rows, units=units, dsn=at.postgres_dsn)
+            pids = {name: child.pid for name, child in system.children.items() if child.pid}
+            shares = Shares(children=pids, state=state)
+            with shares.taken():
+                checks += await _import(door, rows, units=units, dsn=at.postgres_dsn)
+            spent = shares.seconds.items()
+            checks += [inform(f"processor.{name}", taken, unit="s") for name, taken in spent]
             _say("再导入一次 · the same file again")
             checks += await _import_again(door, rows, units=units)
         _say("下限 · the floor")

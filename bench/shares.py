@@ -22,7 +22,7 @@ _SERVERS = {"java": "kafka", "postgres": "postgres"}
 
 @dataclass(slots=True)
 class Shares:
-    """Shares of one core by process, once the block has ended.
+    """Shares of one core, and processor seconds, by process, once the block has ended.
 
     Args:
         children: Our own processes by name, to their process ids.
@@ -32,22 +32,24 @@ class Shares:
     children: Mapping[str, int]
     state: Path
     of_a_core: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         before, started = self._read(), time.perf_counter()
         yield
-        seconds = time.perf_counter() - started
-        self.of_a_core = {
-            name: (spent - before.get(name, 0.0)) / seconds
-            for name, spent in sorted(self._read().items())
+        took_s = time.perf_counter() - started
+        self.seconds = {
+            name: spent - before.get(name, 0.0) for name, spent in sorted(self._read().items())
         }
+        self.of_a_core = {name: spent / took_s for name, spent in self.seconds.items()}
 
     def _read(self) -> Mapping[str, float]:
         """Processor seconds so far, by name."""
         spent: defaultdict[str, float] = defaultdict(float)
         for name, pid in {**self.children, "load": os.getpid()}.items():
-            spent[name] = _seconds(psutil.Process(pid))
+            process = psutil.Process(pid)
+            spent[name] = _seconds(process) + _seconds_of_ended(process)
         for process in psutil.process_iter():
             try:
                 server = _SERVERS.get(process.name())
@@ -70,3 +72,9 @@ def _tell_place(process: psutil.Process) -> list[str]:
 def _seconds(process: psutil.Process) -> float:
     times = process.cpu_times()
     return times.user + times.system
+
+
+def _seconds_of_ended(process: psutil.Process) -> float:
+    """Of its children that ended: a gateway reads large files in a process of its own."""
+    times = process.cpu_times()
+    return times.children_user + times.children_system

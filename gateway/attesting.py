@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from gateway.problems import FieldError, InvalidContent
 from models.base import Instant, Line, Value
-from models.errors import ContractError
 from models.events.stock import Attestation
+from models.messages import render
 
 
 class Attesting(Value):
@@ -24,12 +25,17 @@ class Attesting(Value):
         """Return the word for the whole count; None if none is given.
 
         Raises:
-            ContractError: `attestation_incomplete`: one of the two is missing.
+            ContractError: `fields_invalid`: one of the two is missing.
         """
         if self.released_by is None and self.released_at is None:
             return None
         if self.released_by is None:
-            raise ContractError("attestation_incomplete", missing="released_by")
+            raise _incomplete("released_by")
         if self.released_at is None:
-            raise ContractError("attestation_incomplete", missing="released_at")
+            raise _incomplete("released_at")
         return Attestation(released_by=self.released_by, released_at=self.released_at)
+
+
+def _incomplete(missing: str) -> InvalidContent:
+    told = render("attestation_incomplete", {"missing": missing})
+    return InvalidContent("fields_invalid", [FieldError(missing, told.en, told)])

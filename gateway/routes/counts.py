@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import timedelta, timezone
-from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -13,21 +10,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
-from gateway.attesting import Attesting
-from gateway.bodies import validate
-from gateway.count_files import MOST_ERRORS, Reading, read_count
+from gateway.count_calls import CountQuery, read_call
+from gateway.count_files import MOST_ERRORS
 from gateway.counting import Count, PreviewToken, describe_plan, make_plan
 from gateway.documents import file_body
 from gateway.documents import problems as documented
-from gateway.events_in import send, settle_moment, tell_sent
+from gateway.events_in import send, tell_sent
 from gateway.examples import STOCK, STOCK_CSV
 from gateway.headers import find_idempotency_key
 from gateway.problems import of_refused, of_row, of_rows
 from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
-from models.base import Identifier, Instant
-from models.cells import BEIJING
-from models.errors import ContractError, DomainRefusal
+from models.base import Identifier
+from models.errors import DomainRefusal
 from models.tables import RowError
 from streams.store.keys import KeyScope
 from streams.store.reconciling import Plan
@@ -40,11 +35,6 @@ SENT_AT_ONCE = 8
 """Parts published together: some 2 MB, acknowledged well within the limit of a publication."""
 
 DIFFERENCES_TOLD = 200
-
-CLOCKS_APART = timedelta(minutes=5)
-"""A station's clock may be so far ahead of ours; a count later than that was not taken yet."""
-
-_ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 
 _STOCK_SCHEMA = {
     "type": "object",
@@ -60,34 +50,6 @@ _STOCK_SCHEMA = {
 _BODY = {
     "requestBody": file_body(csv_example=STOCK_CSV, json_schema=_STOCK_SCHEMA, json_examples=STOCK)
 }
-
-
-class CountQuery(Attesting):
-    """How a file is read.
-
-    Attributes:
-        full: It names every unit on the shelf; what it does not name is missing.
-        partial: Take the good rows although others are wrong.
-        preview: The digest of a preview: the count is sent only if file and stock still are so.
-        zone: Of times in the file that have none.
-        ignore: Headings to pass over.
-        released_by: Who released what a row calls released and names nobody for; with
-            `released_at`.
-    """
-
-    counted_at: Instant | None = None
-    full: bool = False
-    partial: bool = False
-    preview: str | None = None
-    zone: str = "+08:00"
-    ignore: tuple[str, ...] = ()
-
-
-class CountOptions(Attesting):
-    """What may stand beside the rows of a JSON count."""
-
-    counted_at: Instant | None = None
-    full: bool = False
 
 
 @router.post(
@@ -110,10 +72,9 @@ async def preview_count(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    count = await _read(request, station_id, query, keep_good=True)
+    count = await read_call(request, station_id, query, keep_good=True)
     await _ensure_station(gateway, station_id)
-    now = gateway.clock.now()
-    plan = await make_plan(gateway.reconciling, count, told=DIFFERENCES_TOLD, now=now)
+    plan = await _plan(request, count, told=DIFFERENCES_TOLD)
     read = count.read
     refused = count.tell_refused(plan.refused)
     left = count.units - len(refused)
@@ -166,30 +127,33 @@ async def import_count(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     token = PreviewToken.parse(query.preview) if query.preview else None
-    count = await _read(request, station_id, query, keep_good=query.partial, token=token)
+    count = await read_call(request, station_id, query, keep_good=query.partial, token=token)
     if count.read.errors and not (query.partial and count.units):
         raise of_rows(count.read.errors, in_all=count.read.errors_in_all)
-    gateway, key = get_gateway(request), find_idempotency_key(request)
-    now = gateway.clock.now()
     plan, refused = None, list[RowError]()
     if query.partial:
-        plan = await make_plan(gateway.reconciling, count, told=0, now=now)
+        plan = await _plan(request, count)
         refused = count.tell_refused(plan.refused)
         count = count.without(plan.refused)
-    count_id = count.to_count_id(key)
+    count_id = count.to_count_id(find_idempotency_key(request))
     told = _tell(count, count_id, refused)
-    known = await gateway.reconciling.find_count(station_id, count_id)
+    known = await get_gateway(request).reconciling.find_count(station_id, count_id)
     if known is not None and known["taken_at"] is not None:
         return to_response({**told, "status": "unchanged", "count": known})
     # A count that broke off changes the stock by itself while its parts are taken in: it goes on.
     if known is None:
-        plan = plan or await make_plan(gateway.reconciling, count, told=0, now=now)
+        plan = plan or await _plan(request, count)
         _ensure_enters(count, plan)
         if token is not None:
             token.ensure_plan(plan)
             if plan.is_quiet and not count.full:
                 return to_response({**told, "status": "unchanged", "outcomes": plan.outcomes})
     return await _send(request, count, count_id, told)
+
+
+async def _plan(request: Request, count: Count, *, told: int = 0) -> Plan:
+    gateway = get_gateway(request)
+    return await make_plan(gateway.reconciling, count, told=told, now=gateway.clock.now())
 
 
 def _ensure_enters(count: Count, plan: Plan) -> None:
@@ -234,62 +198,3 @@ def _tell(count: Count, count_id: str, refused: Sequence[RowError]) -> dict[str,
 async def _ensure_station(gateway: Gateway, station_id: str) -> None:
     if station_id not in (await gateway.directories.refresh()).stations:
         raise DomainRefusal("station_unknown", station_id=station_id)
-
-
-async def _read(
-    request: Request,
-    station_id: str,
-    query: CountQuery,
-    *,
-    keep_good: bool,
-    token: PreviewToken | None = None,
-) -> Count:
-    zone = _parse_zone(query.zone)
-    raw = await request.body()
-    digest = sha256(raw)
-    attestation = query.find_attestation()
-    options_told = (zone, query.full, query.partial, query.ignore, attestation)
-    digest.update("\x1f".join(["", *map(repr, options_told)]).encode())
-    file_digest = digest.hexdigest()
-    kept = None
-    if token is not None:
-        token.ensure_file(file_digest)
-        kept = get_gateway(request).kept_reads.take(file_digest)
-    read = kept or await read_count(
-        raw,
-        Reading(
-            station_id=station_id,
-            content_type=request.headers.get("content-type", ""),
-            zone_s=round(zone.utcoffset(None).total_seconds()),
-            partial=keep_good,
-            ignore=query.ignore,
-            now=get_gateway(request).clock.now(),
-            attested=attestation.model_dump(mode="json") if attestation else None,
-        ),
-    )
-    options = validate(CountOptions, read.rest)
-    full = query.full or options.full
-    if full and query.partial:
-        raise ContractError("count_partial_and_full")
-    given = options.counted_at or query.counted_at or (token.counted_at if token else None)
-    counted_at = settle_moment(request, given, field="counted_at")
-    if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
-        raise ContractError("count_in_future", counted_at=counted_at.isoformat())
-    return Count(
-        station_id=station_id,
-        counted_at=counted_at,
-        full=full,
-        file_digest=file_digest,
-        read=read,
-        attestation=options.find_attestation() or attestation,
-    )
-
-
-def _parse_zone(text: str) -> timezone:
-    if text == "+08:00":
-        return BEIJING
-    found = _ZONE.fullmatch(text)
-    if found is None or int(found[2]) > 14:  # noqa: PLR2004 - no zone on earth is farther from UTC
-        raise ContractError("zone_invalid", found=text[:20])
-    offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
-    return timezone(-offset if found[1] == "-" else offset)

@@ -10,9 +10,11 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.imports import HEAD, build_rows
 from cli.system import LocalSystem
+from models.topics import PARTITIONS, TopicName
 from streams.settings import Settings
 from tests.support.commands import xuelian
 from tests.support.kafka import read_all
@@ -31,6 +33,19 @@ async def _count(dsn: str, query: str) -> int:
         return int(await connection.fetchval(query))
     finally:
         await connection.close()
+
+
+async def _wait_for_records(bootstrap: str) -> None:
+    """Wait until the first parts are in the log: the gateway is in the middle of its file."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        places = [TopicPartition(TopicName.STOCK, number) for number in range(PARTITIONS)]
+        async with asyncio.timeout(60):
+            while not sum((await consumer.end_offsets(places)).values()):
+                await asyncio.sleep(0.005)
+    finally:
+        await consumer.stop()
 
 
 async def _wait_for_parts(dsn: str, wanted: int) -> None:
@@ -60,8 +75,9 @@ async def test_a_count_that_was_cut_off_by_a_kill_is_resumed(tmp_path: Path) -> 
         word = ("--released-by", "质管科", "--released-at", (now - timedelta(days=1)).isoformat())
         words = ("stock", "import", "shigatse", file, "--full", "--yes", "--json", *word)
         cut_off = asyncio.create_task(xuelian(*words, env=env))
-        await _wait_for_parts(dsn, 1)
+        await _wait_for_records(local.endpoints.kafka_bootstrap)
         await asyncio.to_thread(local.kill, "gateway")
+        await _wait_for_parts(dsn, 1)
         await asyncio.to_thread(local.kill, "supply")
         assert (await cut_off).exit_code == 3
         taken = await _count(dsn, "SELECT count(*) FROM units")
