@@ -95,7 +95,7 @@ def list_candidates(
     """
     # The reference tells patients apart; the blood they may get does not depend on it.
     facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})
-    if facts.asian_del and not _RULES["del"]["served_as_positive"]:
+    if not _RULES["del"]["served_as_positive"]:
         facts = facts.model_copy(update={"asian_del": False})
     return _list_candidates(component, facts, priority, policy.low_titre_a_plasma)
 

@@ -85,7 +85,7 @@ STATIONS: Mapping[str, Suite] = {
 _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "compatibility": _DECIDES,
     "safety": (*_DECIDES, _RETURNS),
-    "components": (*_DECIDES, _RULEBOOK),
+    "components": (_RULEBOOK, *_DECIDES),
     "testing": (("tests/unit/test_matching_release.py",),),
     "donors": (
         ("tests/unit/test_matching_eligibility.py",),

@@ -18,6 +18,7 @@ from models.citations import CitedRule, RuleKind
 from models.components import Component, component_rules
 from models.errors import DomainRefusal, InvariantViolation
 from models.rulebook import PACKAGED, RULE_FILES, Rule, build_rulebook, get_rule, list_rules
+from tests.oracle.rules.components import PREPARED
 from tests.support.rules import following
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,14 @@ def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
     assert platelets.keeps("otherwise") == timedelta(days=1)
     with pytest.raises(KeyError):
         platelets.keeps("frozen")
+
+
+def test_every_preparation_keeps_as_long_as_its_source_says() -> None:
+    for name, prepared in PREPARED.items():
+        rule = component_rules().shelf_life[Component(name)]
+        assert {f"{one}_h" for one in rule.hours} == set(prepared)
+        for one, hours in prepared.items():
+            assert rule.keeps(one.removesuffix("_h")) == timedelta(hours=hours)
 
 
 def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:

@@ -47,7 +47,7 @@ def cleared() -> Cleared:
 
 def test_nobody_else_can_make_a_clearance() -> None:
     real = cleared()
-    with pytest.raises(InvariantViolation, match="clearance_forged"):
+    with pytest.raises(InvariantViolation, match=r"clearance_forged\b"):
         Cleared(
             unit=real.unit,
             purpose=real.purpose,
@@ -270,7 +270,7 @@ def change_unit(matched: Matched, **changes: object) -> Decision:
 )
 def test_a_ruling_refuses_a_unit_other_than_the_cleared_one(changes: dict[str, object]) -> None:
     matched = decide()
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(change_unit(matched, **changes), matched.cleared)
 
 
@@ -285,7 +285,7 @@ def test_a_ruling_refuses_a_unit_other_than_the_cleared_one(changes: dict[str, o
 )
 def test_a_ruling_refuses_what_was_cleared_for_something_else(changes: dict[str, object]) -> None:
     matched = decide()
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(matched.decision.but(**changes), matched.cleared)
 
 
@@ -299,7 +299,7 @@ def test_a_ruling_refuses_another_line_too_few_and_swapped_clearances() -> None:
         (matched.decision, ()),
         (matched.decision, (cleared_for_station(), matched.cleared[1])),
     ):
-        with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+        with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
             rule(decision, given)
 
 
@@ -329,7 +329,7 @@ def test_a_ruling_refuses_a_line_that_asks_for_another_component() -> None:
     matched = decide()
     (line,) = matched.decision.lines
     other = matched.decision.but(lines=(line.but(component="washed_red_cells"),))
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(other, matched.cleared)
 
 
@@ -343,10 +343,10 @@ def clear_to_issue(one: Cleared) -> Cleared:
 
 def test_what_was_cleared_to_leave_was_not_cleared_to_be_promised() -> None:
     matched = decide(1)
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(matched.decision, (clear_to_issue(matched.cleared[0]),))
     ensure_cleared_for_transfer(make_transfer(), [cleared_for_station()])
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         ensure_cleared_for_transfer(make_transfer(), [clear_to_issue(cleared_for_station())])
 
 
@@ -379,7 +379,7 @@ def test_a_transfer_takes_only_what_was_cleared_for_it() -> None:
         make_transfer(from_station_id="ngari"),
         make_transfer(agreed_at=NOW + timedelta(seconds=1)),
     ):
-        with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+        with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
             ensure_cleared_for_transfer(transfer, [cleared_for_station()])
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         ensure_cleared_for_transfer(make_transfer(unit_ids=("u-0",)), [decide(1).cleared[0]])
