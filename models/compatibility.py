@@ -38,7 +38,7 @@ def follow(rules: Mapping[str, Any]) -> None:
         ValidationError: They are not of that form; those before stand.
     """
     CompatibilityRules.model_validate(rules)
-    _RULES.clear()
+    # Every file of that form has the same tables, so nothing of those before is left.
     _RULES.update(deepcopy(dict(rules)))
     for component_class in ComponentClass:
         rows = _RULES["abo"][component_class]
@@ -69,8 +69,8 @@ class Candidate(Value):
     """
 
     group: BloodGroup
-    rank: int
     rule: str
+    rank: int = 0
     low_titre_only: bool = False
     capped: bool = False
 
@@ -95,7 +95,7 @@ def list_candidates(
     """
     # The reference tells patients apart; the blood they may get does not depend on it.
     facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})
-    if facts.asian_del and not _RULES["del"]["served_as_positive"]:
+    if not _RULES["del"]["served_as_positive"]:
         facts = facts.model_copy(update={"asian_del": False})
     return _list_candidates(component, facts, priority, policy.low_titre_a_plasma)
 
@@ -194,7 +194,7 @@ def _red_cells(
         yield from _groups(allowed, RhD.POSITIVE, _rule("rhd_fallback"))
         if component_class is ComponentClass.WHOLE_BLOOD and Abo.O in fallback:
             rule = _rule("rhd_fallback")
-            yield Candidate(group=BloodGroup.O_POS, rank=0, rule=rule, low_titre_only=True)
+            yield Candidate(group=BloodGroup.O_POS, rule=rule, low_titre_only=True)
 
 
 def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Candidate]:
@@ -202,8 +202,8 @@ def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Can
     wants_positive = served_as_positive and not patient.has_anti_d
     if wants_positive:
         positive_rule = rule if group.rhd is RhD.POSITIVE else _rule("del")
-        yield Candidate(group=BloodGroup.O_POS, rank=0, rule=positive_rule, low_titre_only=True)
-    yield Candidate(group=BloodGroup.O_NEG, rank=0, rule=rule, low_titre_only=True)
+        yield Candidate(group=BloodGroup.O_POS, rule=positive_rule, low_titre_only=True)
+    yield Candidate(group=BloodGroup.O_NEG, rule=rule, low_titre_only=True)
 
 
 def _may_fall_back(patient: Patient, priority: Priority) -> bool:
@@ -218,10 +218,8 @@ def _unknown_red_cells(
     low_titre = component_class is ComponentClass.WHOLE_BLOOD
     if low_titre and not _is_emergency(priority):
         return
-    negative = Candidate(
-        group=BloodGroup.O_NEG, rank=0, rule=rule, low_titre_only=low_titre, capped=True
-    )
-    positive = Candidate(group=BloodGroup.O_POS, rank=0, rule=rule, low_titre_only=low_titre)
+    negative = Candidate(group=BloodGroup.O_NEG, rule=rule, low_titre_only=low_titre, capped=True)
+    positive = Candidate(group=BloodGroup.O_POS, rule=rule, low_titre_only=low_titre)
     if patient.has_anti_d:
         # The cap is a rationing rule; for a holder of anti-D there is no other blood.
         yield negative.but(capped=False)
@@ -245,7 +243,7 @@ def _plasma(patient: Patient, *, low_titre_a: bool) -> Iterator[Candidate]:
         for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
             group = BloodGroup.of(Abo.A, rhd)
             rule = _rule("plasma.low_titre_a")
-            yield Candidate(group=group, rank=0, rule=rule, low_titre_only=True)
+            yield Candidate(group=group, rule=rule, low_titre_only=True)
 
 
 def _platelets(patient: Patient, priority: Priority) -> Iterator[Candidate]:
@@ -277,7 +275,7 @@ def _platelet_rhd_order(patient: Patient, priority: Priority) -> tuple[RhD, ...]
 
 def _groups(donors: tuple[Abo, ...], rhd: RhD, rule: str) -> Iterator[Candidate]:
     for donor in donors:
-        yield Candidate(group=BloodGroup.of(donor, rhd), rank=0, rule=rule)
+        yield Candidate(group=BloodGroup.of(donor, rhd), rule=rule)
 
 
 def _is_emergency(priority: Priority) -> bool:

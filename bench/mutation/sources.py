@@ -1,6 +1,6 @@
 """Mutants of Python source: one comparison, boolean, constant, member, call or reason at a time.
 
-Pure: text in, mutants out. Annotations, docstrings and imports are left alone: they decide nothing.
+Pure: text in, mutants out. Annotations, docstrings, imports and messages decide nothing and stay.
 """
 
 from __future__ import annotations
@@ -119,14 +119,26 @@ def _list_skipped(tree: ast.Module) -> set[ast.AST]:
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
             if isinstance(part, ast.AST):
                 skipped.update(ast.walk(part))
-        is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if is_text or isinstance(node, ast.Import | ast.ImportFrom):
+        if _is_skipped(node):
             skipped.update(ast.walk(node))
     return skipped
 
 
-def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - one branch per kind of node
+def _is_skipped(node: ast.AST) -> bool:
     match node:
+        case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
+            return True
+        # The name of a type variable, and what an error says to whoever writes a rule file.
+        case ast.Call(func=ast.Name(id="TypeVar")) | ast.Call(func=ast.Name(id="ValueError")):
+            return True
+        case _:
+            return False
+
+
+def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912 - one branch per kind of node
+    match node:
+        case ast.Compare(left=ast.Tuple(), comparators=[ast.Tuple()]):
+            yield from _vary_pairs(node)
         case ast.Compare(left=left, ops=[op], comparators=[right]):
             for other in _COMPARISONS.get(type(op), ()):
                 yield ast.Compare(left=left, ops=[other()], comparators=[right])
@@ -141,6 +153,8 @@ def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - one branch per ki
             yield ast.IfExp(test=test, body=orelse, orelse=body)
         case ast.If(test=test, body=body, orelse=orelse):
             yield ast.If(test=ast.UnaryOp(op=ast.Not(), operand=test), body=body, orelse=orelse)
+        case ast.Assign(targets=[ast.Attribute()]):
+            yield ast.Pass()
         case ast.Expr(value=ast.Yield() | ast.YieldFrom() | ast.Call()) | ast.Raise():
             yield ast.Pass()
         case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if name in _CALLS:
@@ -154,6 +168,21 @@ def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901 - one branch per ki
             row = _MEMBERS[owner]
             following = row[(row.index(attr) + 1) % len(row)]
             yield ast.Attribute(value=name, attr=following, ctx=ast.Load())
+
+
+def _vary_pairs(compared: ast.Compare) -> Iterator[ast.AST]:
+    """Two tuples compared: the comparison turned, and each pair left out of it."""
+    left, right = compared.left, compared.comparators[0]
+    for other in _COMPARISONS.get(type(compared.ops[0]), ()):
+        yield ast.Compare(left=left, ops=[other()], comparators=[right])
+    if not (isinstance(left, ast.Tuple) and isinstance(right, ast.Tuple)):
+        return
+    for at in range(len(left.elts) if len(left.elts) == len(right.elts) else 0):
+        shorter = [
+            ast.Tuple(elts=[*one.elts[:at], *one.elts[at + 1 :]], ctx=ast.Load())
+            for one in (left, right)
+        ]
+        yield ast.Compare(left=shorter[0], ops=compared.ops, comparators=[shorter[1]])
 
 
 def _vary_constant(value: object) -> Iterator[bool | int | str]:

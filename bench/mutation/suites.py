@@ -42,6 +42,7 @@ _TABLES = "tests/unit/test_rules_as_sources_say.py"
 _SEAL = ("tests/unit/test_safety_seal.py", "-k", "not sees and not only_the_kernel")
 _RULEBOOK = ("tests/unit/test_rulebook.py",)
 _FORMS = ("tests/unit/test_rule_forms.py",)
+_OVERRIDDEN = ("tests/unit/test_overrides_effect.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
 # Quick ones first: most mutants die there.
@@ -60,7 +61,7 @@ def _source(*first: Command, tests: Sequence[Command] = _DECIDES) -> Suite:
 KERNEL: Mapping[str, Suite] = {
     "models/safety.py": _source(),
     "models/clearance.py": _source(_SEAL),
-    "models/compatibility.py": _source(),
+    "models/compatibility.py": _source(*_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
     "models/compatibility_rules.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
     "models/shelf_life_rules.py": _source(_FORMS, _RULEBOOK),
@@ -84,7 +85,7 @@ STATIONS: Mapping[str, Suite] = {
 _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "compatibility": _DECIDES,
     "safety": (*_DECIDES, _RETURNS),
-    "components": (*_DECIDES, _RULEBOOK),
+    "components": (_RULEBOOK, *_DECIDES),
     "testing": (("tests/unit/test_matching_release.py",),),
     "donors": (
         ("tests/unit/test_matching_eligibility.py",),

@@ -348,3 +348,18 @@ def test_a_station_without_the_fallback_gives_no_positive_whole_blood_either() -
     assert give() == 1
     with following({"rhd.consented_fallback": {"A": []}}):
         assert give() == 0
+
+
+@pytest.mark.parametrize("group", ["A+", "B+", "A-", "B-"])
+def test_a_station_that_gives_no_group_o_red_cells_gives_none_to_the_dying_either(
+    group: str,
+) -> None:
+    """Low-titre O in an emergency is a rule of whole blood, and no way around red cells' own."""
+    patient = Patient(group=BloodGroup(group), sex=Sex.MALE, age_years=40, rhd_consent=CONSENT)
+
+    def give() -> int:
+        return count(decide(patient, "O+", priority=DYING, low_titre=True))
+
+    assert give() == 1
+    with following({"red_cells.abo": {group[0]: [group[0]]}}):
+        assert give() == 0

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from models import compatibility
 from models.citations import Applier, CitedRule, Terms
-from models.components import Component
+from models.components import Component, ComponentSpec, component_rules
 from models.following import FORMS
 from models.patients import Patient, RhdConsent
 from models.rulebook import PACKAGED
@@ -80,6 +81,31 @@ def test_a_form_takes_nothing_else() -> None:
         load("compatibility", "del.served_as_negative", value=True)
     with pytest.raises(ValidationError, match="Extra inputs"):
         load("components", "shelf_life.platelets.frozen_d", 3)
+
+
+def test_a_component_keeps_some_time_or_it_is_none() -> None:
+    spec = component_rules().component[Component.PLATELETS]
+    with pytest.raises(ValidationError, match="shelf_life_h"):
+        ComponentSpec.model_validate({**spec.model_dump(by_alias=True), "shelf_life_h": 0})
+    rule = component_rules().shelf_life[Component.PLATELETS]
+    with pytest.raises(ValidationError, match="hours"):
+        rule.but(hours={})
+
+
+def test_rules_that_are_not_of_the_form_change_nothing() -> None:
+    document = deepcopy(dict(PACKAGED.documents["compatibility"]))
+    document["unknown_cap"]["o_negative_units"] = 0
+    with pytest.raises(ValidationError, match="o_negative_units"):
+        compatibility.follow(document)
+    assert compatibility.o_negative_cap() == 4
+    document["unknown_cap"]["o_negative_units"] = 3
+    try:
+        compatibility.follow(document)
+        assert compatibility.o_negative_cap() == 3
+        document["unknown_cap"]["o_negative_units"] = 2
+        assert compatibility.o_negative_cap() == 3, "what was given is copied"
+    finally:
+        compatibility.follow(PACKAGED.documents["compatibility"])
 
 
 RULE: dict[str, Any] = {

@@ -17,7 +17,17 @@ from models import following as followed
 from models.citations import CitedRule, RuleKind
 from models.components import Component, component_rules
 from models.errors import DomainRefusal, InvariantViolation
-from models.rulebook import PACKAGED, RULE_FILES, Rule, build_rulebook, get_rule, list_rules
+from models.rulebook import (
+    PACKAGED,
+    RULE_FILES,
+    Rule,
+    build_rulebook,
+    cite,
+    get_rule,
+    list_rules,
+    rulebook,
+)
+from tests.oracle.rules.components import PREPARED
 from tests.support.rules import following
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +102,14 @@ def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
         platelets.keeps("frozen")
 
 
+def test_every_preparation_keeps_as_long_as_its_source_says() -> None:
+    for name, prepared in PREPARED.items():
+        rule = component_rules().shelf_life[Component(name)]
+        assert {f"{one}_h" for one in rule.hours} == set(prepared)
+        for one, hours in prepared.items():
+            assert rule.keeps(one.removesuffix("_h")) == timedelta(hours=hours)
+
+
 def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:
     with following({"shelf_life.red_cells": {"use_within_h": 600}}):
         rule = component_rules().shelf_life[Component.RED_CELLS]
@@ -108,6 +126,15 @@ def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:
         get_rule("rhd.asian_del@2025-9")
     with pytest.raises(InvariantViolation, match="rule_unknown"):
         PACKAGED.cite("no.such_rule")
+
+
+def test_whatever_is_cited_is_of_the_rulebook_that_is_followed() -> None:
+    with following({"unknown.o_negative_cap": {"o_negative_units": 3}}) as rules:
+        assert rulebook() is rules
+        assert cite("rhd.anti_d") == f"rhd.anti_d@{rules.version}"
+        assert get_rule("unknown.o_negative_cap").values[0].value == 3
+        assert list_rules() == rules.list_rules() != RULES
+    assert cite("rhd.anti_d") == f"rhd.anti_d@{PACKAGED.version}"
 
 
 def broken(file: str, **changes: object) -> dict[str, dict[str, Any]]:

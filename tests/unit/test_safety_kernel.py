@@ -16,7 +16,7 @@ import pytest
 
 from models import compatibility
 from models.clearance import NO_TRAITS, Cleared, Refused, Step
-from models.compatibility import find_candidate, list_candidates
+from models.compatibility import Candidate, find_candidate, list_candidates
 from models.components import Component, component_rules
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
@@ -403,6 +403,10 @@ def test_a_candidate_cites_its_rule(
     )
     assert found is not None
     assert found.rule == f"{rule}@2026-1"
+
+
+def test_a_candidate_is_the_best_until_others_stand_before_it() -> None:
+    assert Candidate(group=BloodGroup.O_NEG, rule="red_cells.abo@2026-1").rank == 0
 
 
 def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules() -> None:

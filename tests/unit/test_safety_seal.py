@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from models.clearance import Cleared, Step
+from models.clearance import Cleared, Refused, Step
 from models.decisions import Decision
 from models.directory import Journey
 from models.errors import InvariantViolation
@@ -23,6 +24,7 @@ from models.requests import RequestStatus
 from models.safety import clear
 from models.seal import KERNEL, Seal
 from models.shortages import Transfer, TransferStatus
+from models.units import UnitStatus
 from streams.matching.cases import Case
 from streams.matching.requests import Matched, decide_batch
 from streams.matching.shelf import Shelf
@@ -45,7 +47,7 @@ def cleared() -> Cleared:
 
 def test_nobody_else_can_make_a_clearance() -> None:
     real = cleared()
-    with pytest.raises(InvariantViolation, match="clearance_forged"):
+    with pytest.raises(InvariantViolation, match=r"clearance_forged\b"):
         Cleared(
             unit=real.unit,
             purpose=real.purpose,
@@ -268,7 +270,7 @@ def change_unit(matched: Matched, **changes: object) -> Decision:
 )
 def test_a_ruling_refuses_a_unit_other_than_the_cleared_one(changes: dict[str, object]) -> None:
     matched = decide()
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(change_unit(matched, **changes), matched.cleared)
 
 
@@ -283,7 +285,7 @@ def test_a_ruling_refuses_a_unit_other_than_the_cleared_one(changes: dict[str, o
 )
 def test_a_ruling_refuses_what_was_cleared_for_something_else(changes: dict[str, object]) -> None:
     matched = decide()
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         rule(matched.decision.but(**changes), matched.cleared)
 
 
@@ -297,7 +299,7 @@ def test_a_ruling_refuses_another_line_too_few_and_swapped_clearances() -> None:
         (matched.decision, ()),
         (matched.decision, (cleared_for_station(), matched.cleared[1])),
     ):
-        with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+        with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
             rule(decision, given)
 
 
@@ -323,6 +325,51 @@ def make_transfer(**changes: object) -> Transfer:
     return Transfer.model_validate({**fields, **changes})
 
 
+def test_a_ruling_refuses_a_line_that_asks_for_another_component() -> None:
+    matched = decide()
+    (line,) = matched.decision.lines
+    other = matched.decision.but(lines=(line.but(component="washed_red_cells"),))
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
+        rule(other, matched.cleared)
+
+
+def clear_to_issue(one: Cleared) -> Cleared:
+    """The same unit for the same purpose, cleared to leave and not to be reserved."""
+    unit = replace(one.unit, status=UnitStatus.RESERVED)
+    answer = clear(unit, purpose=one.purpose, step=Step.ISSUE, route=build_route(), now=one.at)
+    assert isinstance(answer, Cleared)
+    return answer
+
+
+def test_what_was_cleared_to_leave_was_not_cleared_to_be_promised() -> None:
+    matched = decide(1)
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
+        rule(matched.decision, (clear_to_issue(matched.cleared[0]),))
+    ensure_cleared_for_transfer(make_transfer(), [cleared_for_station()])
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
+        ensure_cleared_for_transfer(make_transfer(), [clear_to_issue(cleared_for_station())])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        build_facts(),
+        build_purpose(),
+        build_transfer(),
+        build_route(),
+        Refused(unit=build_facts(), reasons=()),
+        cleared(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_kernel_was_asked_and_said_cannot_be_changed(value: Any) -> None:  # noqa: ANN401 - one of six
+    told = fields(value)
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, told[0].name, None)
+    assert not hasattr(value, "__dict__")
+    assert all(one.kw_only for one in told)
+
+
 def test_a_transfer_takes_only_what_was_cleared_for_it() -> None:
     ensure_cleared_for_transfer(make_transfer(), [cleared_for_station()])
     for transfer in (
@@ -332,7 +379,7 @@ def test_a_transfer_takes_only_what_was_cleared_for_it() -> None:
         make_transfer(from_station_id="ngari"),
         make_transfer(agreed_at=NOW + timedelta(seconds=1)),
     ):
-        with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+        with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
             ensure_cleared_for_transfer(transfer, [cleared_for_station()])
-    with pytest.raises(InvariantViolation, match="promise_not_cleared"):
+    with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):
         ensure_cleared_for_transfer(make_transfer(unit_ids=("u-0",)), [decide(1).cleared[0]])
