@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
+from bench.life.memory_counts import MemoryCounts
 from bench.life.memory_donations import MemoryDonations
 from bench.life.memory_requests import MemoryRequests
 from bench.life.memory_stock import MemoryStock
@@ -63,6 +64,7 @@ class MemoryWork:
         self._state = state
         self.stock = MemoryStock(state, self.record)
         self.requests = MemoryRequests(state, self.stock)
+        self.counts = MemoryCounts(state)
         self.donations = MemoryDonations(state)
         self.supply = MemorySupply(state, self.stock)
         self.inbox = _Inbox(refused)

@@ -151,7 +151,7 @@ def _count_around_quarantine(patch: pytest.MonkeyPatch) -> None:
     async def may_enter(*_: object) -> None:
         return
 
-    patch.setattr("streams.services.stock._ensure_may_enter", may_enter)
+    patch.setattr("streams.services.counts.ensure_may_enter", may_enter)
 
 
 def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""The port to counts, in memory: what a part means for units that our record knows or does not.
+
+Every count of the drive is one part, and names only what our record says too; the differences of
+real counts are the schema's, and tested there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bench.life.rows import State
+from models.errors import InvariantViolation
+from models.events.stock import CountedUnit, CountPart
+from models.units import UnitStatus
+from streams.ports.counts import CountHead, CountProgress, Taken
+
+
+class MemoryCounts:
+    """Implements what `services.counts` uses of `ports.counts.CountStore`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._head: CountHead | None = None
+
+    async def take(
+        self,
+        part: CountPart,
+        units: Sequence[CountedUnit],
+        *,
+        station_id: str,
+        counted_at: datetime,
+        now: datetime,
+    ) -> Taken:
+        del now
+        self._head = CountHead(
+            station_id=station_id,
+            counted_at=counted_at,
+            full=part.full,
+            parts=part.parts,
+            units=part.units,
+        )
+        known = self._state.units
+        new = frozenset(one.unit.unit_id for one in units if one.unit.unit_id not in known)
+        collected = frozenset(
+            one.unit.unit_id
+            for one in units
+            if one.unit.unit_id in known and known[one.unit.unit_id].status is UnitStatus.COLLECTED
+        )
+        outcomes = {"new": len(new), "confirmed": len(units) - len(new)}
+        return Taken(outcomes=outcomes, new=new, collected=collected)
+
+    async def note(self, part: CountPart, outcomes: Mapping[str, int]) -> CountProgress:
+        del outcomes
+        if self._head is None:
+            raise InvariantViolation("count_missing", count_id=part.count_id)
+        return CountProgress(head=self._head, parts_taken=1)
+
+    async def finish(self, count_id: str, *, now: datetime) -> int:
+        """End it; nothing is missing, since no count of the drive is full."""
+        del count_id, now
+        return 0
