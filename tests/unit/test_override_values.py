@@ -196,6 +196,11 @@ def test_of_names_only_fewer_are_left(given: list[str], told: dict[str, str]) ->
     assert refuse(NAMES, given) == {"now": "A, B, O", **told}
 
 
+def test_every_name_that_is_missing_is_told() -> None:
+    pair = build(["A", "B"], may="tighten", safer="fewer", keeps=["A", "B"])
+    assert refuse(pair, [])["needed"] == "A, B"
+
+
 def test_free_names_may_be_others_and_none_twice() -> None:
     assert refuse(ANY_NAMES, ["C", "C"]) == {"code": "rule_name_twice", "now": "A, B"}
 
