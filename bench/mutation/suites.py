@@ -78,7 +78,6 @@ KERNEL: Mapping[str, Suite] = {
 
 STATIONS: Mapping[str, Suite] = {
     "models/override_values.py": Suite(behaviour=(_VALUES, *_STATIONS)),
-    "models/overrides.py": Suite(behaviour=_STATIONS),
 }
 """What refuses a station's own value."""
 
