@@ -89,7 +89,8 @@ def _check_number(rule: Rule, value: RuleValue, given: object) -> float:
     loosened = (value.terms.safer == "higher" and given < value.value) or (
         value.terms.safer == "lower" and given > value.value
     )
-    if loosened or not least <= given <= most:
+    # Towards what is less safe the range ends at the package's own value.
+    if not least <= given <= most:
         raise DomainRefusal(
             "rule_loosened" if loosened else "rule_out_of_range",
             rule=rule.rule_id,

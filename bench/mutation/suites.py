@@ -43,6 +43,7 @@ _SEAL = ("tests/unit/test_safety_seal.py", "-k", "not sees and not only_the_kern
 _RULEBOOK = ("tests/unit/test_rulebook.py",)
 _FORMS = ("tests/unit/test_rule_forms.py",)
 _OVERRIDDEN = ("tests/unit/test_overrides_effect.py",)
+_VALUES = ("tests/unit/test_override_values.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
 # Quick ones first: most mutants die there.
@@ -76,8 +77,7 @@ KERNEL: Mapping[str, Suite] = {
 """What the safety kernel decides with, and what holds every promise against its answer."""
 
 STATIONS: Mapping[str, Suite] = {
-    "models/override_values.py": Suite(behaviour=_STATIONS),
-    "models/overrides.py": Suite(behaviour=_STATIONS),
+    "models/override_values.py": Suite(behaviour=(_VALUES, *_STATIONS)),
 }
 """What refuses a station's own value."""
 

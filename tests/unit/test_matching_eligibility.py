@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from models.donor_rules import DONOR_RULES
+from models.donors import Donation
 from streams.matching.eligibility import add_months, list_obstacles
 from tests.support.supply import AT, make_record
 
@@ -113,3 +115,21 @@ def test_six_calendar_months(day: date, after: date) -> None:
 @given(st.dates(date(2000, 1, 1), date(2040, 1, 1)))
 def test_six_months_are_never_less_than_181_days(day: date) -> None:
     assert timedelta(days=181) <= add_months(day, 6) - day <= timedelta(days=184)
+
+
+@pytest.mark.parametrize(("volume_ml", "is_allowed"), [(200, True), (400, True), (401, False)])
+def test_the_law_caps_what_is_drawn(volume_ml: int, *, is_allowed: bool) -> None:
+    told = {
+        "unit_id": "u-1",
+        "donation_id": "d-1",
+        "component": "whole_blood",
+        "group": "O+",
+        "volume_ml": volume_ml,
+        "collected_at": AT,
+        "expires_at": AT + timedelta(days=21),
+    }
+    if is_allowed:
+        assert Donation.model_validate(told).volume_ml == volume_ml
+    else:
+        with pytest.raises(ValidationError, match="volume_ml"):
+            Donation.model_validate(told)

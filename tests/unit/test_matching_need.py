@@ -109,7 +109,27 @@ def test_a_country_without_a_model_falls_back_and_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("magnitude", "depth_km", "admissions"),
-    [(5.4, 10, 0), (5.5, 10, 5), (7.1, 10, 100), (7.1, None, 100), (7.1, 71, 25), (7.1, 301, 0)],
+    [
+        (5.45, 10, 0),
+        (5.5, 10, 5),
+        (5.95, 10, 5),
+        (6.0, 10, 20),
+        (6.45, 10, 20),
+        (6.5, 10, 50),
+        (6.95, 10, 50),
+        (7.0, 10, 100),
+        (7.45, 10, 100),
+        (7.5, 10, 300),
+        (7.95, 10, 300),
+        (8.0, 10, 1000),
+        (9.5, 10, 1000),
+        (7.1, None, 100),
+        (7.1, 69.5, 100),
+        (7.1, 70.5, 25),
+        (7.1, 298, 25),
+        (7.1, 301, 0),
+        (8.0, 100, 250),
+    ],
 )
 def test_a_magnitude_alone_gives_a_rough_need(
     magnitude: float, depth_km: float | None, admissions: int

@@ -260,6 +260,13 @@ def test_what_is_no_such_file_at_all_is_told(content: bytes, code: str) -> None:
     assert checked.rules is PACKAGED
 
 
+def test_a_file_of_a_hundred_thousand_bytes_is_read_and_no_longer_one() -> None:
+    filled = HEADING.encode().ljust(100_000, b"#")
+    assert not check_overrides(filled).mistakes
+    (mistake,) = check_overrides(filled + b"#").mistakes
+    assert mistake.params == {"size": 100_001, "most": 100_000}
+
+
 @pytest.mark.parametrize("rules", ["rules = 3", "[[rules]]\na = 1"])
 def test_rules_that_are_no_table_are_told(rules: str) -> None:
     checked = check_overrides(f"{HEADING}{rules}\n".encode())
