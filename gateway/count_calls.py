@@ -23,8 +23,6 @@ CLOCKS_APART = timedelta(minutes=5)
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 
-_ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
-
 
 class CountQuery(Attesting):
     """How a file is read.

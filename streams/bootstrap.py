@@ -43,7 +43,12 @@ log = structlog.get_logger(__name__)
 DIRECTORY_EVERY_S = 5.0
 """How late a worker may learn of a changed station policy; an unknown name is looked up at once."""
 
-_PERIODIC = (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION, TimerKind.AUDIT_SEAL)
+_PERIODIC = (
+    TimerKind.UNIT_EXPIRY,
+    TimerKind.FEED_RETENTION,
+    TimerKind.AUDIT_SEAL,
+    TimerKind.STOCK_DAY,
+)
 
 
 class Role(StrEnum):
@@ -63,7 +68,6 @@ _AGENTS = {
         TopicName.OFFERS: offers.register,
     },
 }
-_PERIODIC = (TimerKind.UNIT_EXPIRY, TimerKind.FEED_RETENTION, TimerKind.STOCK_DAY)
 _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 
 

@@ -10,7 +10,8 @@ Concurrency: one task per request or transfer that is served, one per unit on th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from demo.actors.laboratory import tell_results
@@ -31,6 +32,17 @@ _HANG_MAX_S = 3600
 """From the hand-over at the hospital to the scan at the bed; by judgement."""
 _MORNING_H = -0.25
 """The night's tests come back a quarter of an hour before the earthquake."""
+
+_AT_BED = timedelta(hours=1)
+"""A ward does not begin with a bag that ends while it runs in."""
+_LOOKS = 100
+_LOOK_EVERY_S = 0.1
+"""Real seconds: how long the door waits for the engine's word on what is carried out."""
+
+Promised = Mapping[str, Any]
+"""A promise as the gateway tells it."""
+
+Ask = Callable[[], Awaitable[list[Promised]]]
 
 Picked = tuple[str, int]
 """Unit id and the epoch of its promise."""
@@ -116,17 +128,20 @@ class StationStaff:
         try:
             chance = draw(stage.scenario.seed, "pick", decision.decision_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
-            answer = await self._door.call("GET", f"/v1/requests/{decision.request_id}")
-            units = await self._issue(_list_held(answer.body))
+            promises = await self._list_promises(decision.request_id)
+            units = await self._issue([_name(one) for one in promises if one["status"] == "held"])
             if not units:
                 return
             await stage.sleep(decision.eta_s or 0)
-            for unit_id, epoch in units:
-                await self.change(unit_id, "received", epoch=epoch)
-                stage.board.received[unit_id] = decision.hospital_id
+            promises = await self._await_left(
+                lambda: self._list_promises(decision.request_id), units
+            )
+            for one in promises:
+                await self.change(one["unit_id"], "received", epoch=one["epoch"])
+                stage.board.received[one["unit_id"]] = decision.hospital_id
             await stage.sleep(chance.randint(_HANG_MIN_S, _HANG_MAX_S))
-            for unit_id, epoch in units:
-                await transfuse(stage, decision.hospital_id, unit_id, epoch)
+            for one in promises:
+                await end_at_bed(stage, decision.hospital_id, one)
         finally:
             stage.busy -= 1
 
@@ -136,27 +151,42 @@ class StationStaff:
         try:
             chance = draw(stage.scenario.seed, "pick", transfer.transfer_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
-            answer = await self._door.call("GET", "/v1/transfers", params={"limit": "500"})
-            mine = [
-                one
-                for one in answer.body["transfers"]
-                if one["transfer_id"] == transfer.transfer_id
-            ]
-            held = [
-                (unit["unit_id"], unit["epoch"])
-                for one in mine
-                for unit in one["units"]
-                if unit["status"] == "held"
-            ]
-            units = await self._issue(held)
+            promises = await self._list_lent(transfer.transfer_id)
+            units = await self._issue([_name(one) for one in promises if one["status"] == "held"])
+            if not units:
+                return
             await stage.sleep(transfer.eta_s)
-            for unit_id, epoch in units:
+            for one in await self._await_left(lambda: self._list_lent(transfer.transfer_id), units):
+                unit_id = one["unit_id"]
                 await self.change(
-                    unit_id, "received", station_id=transfer.to_station_id, epoch=epoch
+                    unit_id, "received", station_id=transfer.to_station_id, epoch=one["epoch"]
                 )
                 stage.board.shared[unit_id] = (transfer.from_station_id, transfer.to_station_id)
         finally:
             stage.busy -= 1
+
+    async def _list_promises(self, request_id: str) -> list[Promised]:
+        answer = await self._door.call("GET", f"/v1/requests/{request_id}")
+        return [entry["promise"] for entry in answer.body["timeline"] if entry["kind"] == "promise"]
+
+    async def _list_lent(self, transfer_id: str) -> list[Promised]:
+        answer = await self._door.call("GET", "/v1/transfers", params={"limit": "500"})
+        return [
+            unit
+            for one in answer.body["transfers"]
+            if one["transfer_id"] == transfer_id
+            for unit in one["units"]
+        ]
+
+    async def _await_left(self, ask: Ask, units: list[Picked]) -> list[Promised]:
+        """Return what really left: a bag that was refused on its way out stays where it is."""
+        promises: list[Promised] = []
+        for _ in range(_LOOKS):
+            promises = [one for one in await ask() if _name(one) in units]
+            if all(one["status"] != "held" for one in promises):
+                break
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return [one for one in promises if one["status"] == "issued"]
 
     async def _issue(self, held: list[Picked]) -> list[Picked]:
         """Issue what is held and not yet in another hand; two decisions may wake two pickers."""
@@ -168,30 +198,33 @@ class StationStaff:
         return mine
 
 
-def _list_held(detail: Mapping[str, Any]) -> list[Picked]:
-    promises = [entry["promise"] for entry in detail["timeline"] if entry["kind"] == "promise"]
-    return [(one["unit_id"], one["epoch"]) for one in promises if one["status"] == "held"]
+def _name(promise: Promised) -> Picked:
+    return promise["unit_id"], promise["epoch"]
 
 
-async def transfuse(stage: Stage, hospital_id: str, unit_id: str, epoch: int) -> None:
-    """The ward scans the unit at the bed, under the hospital's own key."""
-    happened_at = stage.clock.now().isoformat()
-    body = {
+async def end_at_bed(stage: Stage, hospital_id: str, promise: Promised) -> None:
+    """The ward scans the unit at the bed, under the hospital's own key, after reading its label."""
+    unit_id, epoch = _name(promise)
+    now = stage.clock.now()
+    is_fresh = datetime.fromisoformat(promise["expires_at"]) - now > _AT_BED
+    change = "transfused" if is_fresh else "discarded"
+    body: dict[str, Any] = {
         "unit_id": unit_id,
-        "change": "transfused",
-        "happened_at": happened_at,
-        "epoch": epoch,
+        "change": change,
+        "happened_at": now.isoformat(),
         "done_by": "ward (synthetic)",
     }
+    body |= {"epoch": epoch} if is_fresh else {"reason": "效期已过 · expired at the ward"}
     answer = await stage.door("hospital", hospital_id).call(
         "POST",
         f"/v1/hospitals/{hospital_id}/stock/changes",
         body=body,
-        idempotency_key=f"{unit_id}-transfused-{epoch}",
+        idempotency_key=f"{unit_id}-{change}-{epoch}",
     )
     station_id = stage.scenario.get_hospital(hospital_id).hospital.station_id
     event = StockChanged.model_validate({**body, "station_id": station_id})
-    stage.board.transfused.add(unit_id)
+    if is_fresh:
+        stage.board.transfused.add(unit_id)
     for event_id in tell_event_ids(answer):
         stage.sent.note(
             event_id=event_id,

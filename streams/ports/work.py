@@ -140,6 +140,10 @@ class TimerStore(Protocol):
 
     async def drop(self, kind: TimerKind, subject: str) -> None: ...
 
+    async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
+        """Drop what is due of a station, whoever set it and for which instant of the grid."""
+        ...
+
 
 class UnitOfWork(Protocol):
     """One transaction."""

@@ -58,7 +58,10 @@ class ShortageService:
             await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        await self.assess(work, tell_station(timer), caused_by=timer.timer_id, now=now)
+        station_id = tell_station(timer)
+        # What is read now answers whoever else asked until now: a backlog is one assessment.
+        await work.timers.drop_due(timer.kind, station_id, now=now)
+        await self.assess(work, station_id, caused_by=timer.timer_id, now=now)
 
 
 async def _write(

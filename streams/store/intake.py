@@ -154,6 +154,9 @@ class PgTimers:
         found: datetime | None = await _QUERIES.find_next_due_at(self._connection)
         return found
 
+    async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
+        await _QUERIES.drop_due_timers(self._connection, kind=kind, station_id=station_id, now=now)
+
     async def drop(self, kind: TimerKind, subject: str) -> None:
         await _QUERIES.drop_timer(self._connection, timer_id=f"{kind}:{subject}")
 

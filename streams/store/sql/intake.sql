@@ -51,6 +51,17 @@ WHERE timer_id = (
 )
 RETURNING kind, subject, due_at;
 
+-- name: drop_due_timers!
+-- Those of one station that are due; one that another transaction sets at this moment stays.
+DELETE FROM timers
+WHERE timer_id IN (
+    SELECT timer_id FROM timers
+    WHERE
+        kind = :kind AND due_at <= :now
+        AND (subject = :station_id OR starts_with(subject, :station_id || '@'))
+    FOR UPDATE SKIP LOCKED
+);
+
 -- name: find_next_due_at$
 SELECT min(due_at) FROM timers;
 
