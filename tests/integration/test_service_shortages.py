@@ -15,6 +15,8 @@ from models.donors import Answer
 from models.errors import TransientError
 from models.events.requests import RequestCancelled
 from models.requests import Cancellation, Priority
+from streams.ports import TimerKind
+from streams.store.unit_of_work import PgBegin
 from tests.support.supply import make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import (
@@ -155,6 +157,34 @@ async def test_repeated_assessment_says_nothing_new(engine: SupplyEngine) -> Non
     assert await types(engine) == ["declared"]
     assert len(before) == 4
     assert await engine.fetch("SELECT * FROM call_outs ORDER BY call_out_id") == before
+
+
+async def test_a_backlog_of_assessments_is_one(engine: SupplyEngine) -> None:
+    now = engine.clock.now()
+    for subject, due_s in (
+        ("shigatse", -3),
+        ("shigatse@a", -2),
+        ("shigatse@b", 0),
+        ("shigatse@ahead", 1),
+        ("shigatse-2@a", -1),
+        ("lhasa@a", -1),
+    ):
+        await engine.fetch(
+            "INSERT INTO timers VALUES ($1, 'shortage_assessment', $1, $2)",
+            subject,
+            now + timedelta(seconds=due_s),
+        )
+    async with PgBegin(engine.database)() as work:
+        await work.timers.drop_due(TimerKind.SHORTAGE_ASSESSMENT, "shigatse", now=now)
+    left = await engine.fetch("SELECT subject FROM timers ORDER BY subject")
+    assert [row["subject"] for row in left] == ["lhasa@a", "shigatse-2@a", "shigatse@ahead"]
+    await engine.fetch("DELETE FROM timers WHERE subject <> 'shigatse@ahead'")
+    await engine.fetch(
+        "INSERT INTO timers SELECT 's' || n, 'shortage_assessment', 'shigatse@' || n, $1 "
+        "FROM generate_series(1, 5) AS n",
+        now,
+    )
+    assert await engine.fire_timers() == 1
 
 
 @pytest.mark.parametrize("priority", [Priority.LIFE_THREATENING, Priority.URGENT])
