@@ -80,7 +80,7 @@ class ComponentRules(RuleSet):
 
     def latest_expiry(self, component: Component, collected_at: datetime) -> datetime:
         """Return until when a unit may be used at most, the end of its last day included."""
-        hours = self.component[component].shelf_life_h + self.label.grace_h
+        hours = self.label.add_grace(self.component[component].shelf_life_h)
         return collected_at + timedelta(hours=hours)
 
 

@@ -51,6 +51,14 @@ class ShelfLifeRule(CitedRule):
 
 
 class LabelRule(CitedRule):
-    """A label may say the end of a day; so many hours past the shelf life are accepted."""
+    """A label may say the end of a day; so many hours past the shelf life are accepted.
+
+    Only where the shelf life is counted in days: what keeps for hours has its hour on the label.
+    """
 
     grace_h: int = Field(ge=0)
+    from_shelf_life_h: int = Field(gt=24)
+
+    def add_grace(self, shelf_life_h: int) -> int:
+        """Return the hours from collection until which a label may run."""
+        return shelf_life_h + (self.grace_h if shelf_life_h >= self.from_shelf_life_h else 0)

@@ -146,7 +146,9 @@ def _of_time(bag: Bag, way: Way, now: datetime) -> set[str]:
     """
     found = set()
     keeps = timedelta(days=COMPONENTS[bag.component].shelf_d)
-    good_until = min(bag.expires_at, bag.collected_at + keeps + LAST_DAY)
+    # What keeps for a day has its hour on the label, not its day.
+    last_day = LAST_DAY if keeps > timedelta(days=1) else timedelta(0)
+    good_until = min(bag.expires_at, bag.collected_at + keeps + last_day)
     if not now < good_until:
         found.add("expired")
     if not way.arrival_at < good_until:

@@ -115,7 +115,7 @@ def shelf_lives() -> list[Effect]:
             f"shelf_life.{component}",
             "use_within_h",
             8,
-            lying(component, component.spec.shelf_life_h + 23),
+            lying(component, component.spec.shelf_life_h - 1),
         )
         for component in Component
     ]
@@ -218,6 +218,7 @@ EFFECTS = [
     ),
     *shelf_lives(),
     Effect("component.label_day", "grace_h", 0, lying(Component.RED_CELLS, 850)),
+    Effect("component.label_day", "from_shelf_life_h", 1000, lying(Component.RED_CELLS, 850)),
     Effect("donor.interval.after_platelets", "weeks", 8, obstacles(last_platelets_on="2024-12-01")),
     Effect("donor.age", "from_years", 20, obstacles(born_on="2005-06-15")),
     Effect("donor.age", "to_years", 50, obstacles(born_on="1972-06-15")),

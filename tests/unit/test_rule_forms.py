@@ -28,6 +28,7 @@ LEAST: list[tuple[str, str, int]] = [
     ("components", "shelf_life.platelets.otherwise_h", 1),
     ("components", "shelf_life.platelets.use_within_h", 1),
     ("components", "label.grace_h", 0),
+    ("components", "label.from_shelf_life_h", 25),
 ]
 
 

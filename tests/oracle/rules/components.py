@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.oracle.components import COMPONENTS
-from tests.oracle.rules.saying import Says, Table, fixed, lower, narrower, says
+from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 from tests.oracle.safety import FROZEN
 
 DAY_H = 24
@@ -52,5 +52,10 @@ def _shelf_life(name: str) -> Says:
 COMPONENT_RULES: Table = {
     **{f"component.{name}": _component(name) for name in COMPONENTS},
     **{f"shelf_life.{name}": _shelf_life(name) for name in COMPONENTS},
-    "component.label_day": says("local", confirm=("grace_h",), grace_h=lower(DAY_H, "h", least=0)),
+    "component.label_day": says(
+        "local",
+        confirm=("grace_h", "from_shelf_life_h"),
+        grace_h=lower(DAY_H, "h", least=0),
+        from_shelf_life_h=higher(2 * DAY_H, "h", most=87_600),
+    ),
 }
