@@ -222,3 +222,8 @@ def test_a_consent_without_a_name_is_none(missing: str) -> None:
     RhdConsent.model_validate(names)
     with pytest.raises(ValidationError, match=missing):
         RhdConsent.model_validate({**names, missing: ""})
+
+
+@pytest.mark.parametrize(("shelf_life_h", "until_h"), [(24, 24), (47, 47), (48, 72), (840, 864)])
+def test_what_keeps_for_hours_gets_no_grace_of_a_day(shelf_life_h: int, until_h: int) -> None:
+    assert component_rules.packaged.label.add_grace(shelf_life_h) == until_h
