@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from demo.board import Board
 from demo.casualties import PlannedRequest, plan_requests
 from demo.evening import register
 from demo.live import show
+from demo.lives import DonatedLife, read_lives
 from demo.people import make_donors
 from demo.play import play
 from demo.report import write_report
@@ -104,16 +106,21 @@ async def _run(
     report("库存、献血者与申请均为合成数据 · stock, donors and requests are synthetic")
     planned = plan_requests(scenario)
     async with _running(scenario, settings, report) as (system, clock):
-        stage, verdict, audit = await _play_and_check(
+        day = await _play_and_check(
             scenario, planned, system=system, clock=clock, out=out, console=console, report=report
         )
-    figures = list_figures(stage, verdict, audit)
+    figures = list_figures(day.stage, day.verdict, day.audit)
     write_result(out / "result.json", figures, started_at=started_at)
     report("撰写报告 · writing the report")
     write_report(
-        out / "report.html", stage, figures=figures, verdict=verdict, started_at=started_at
+        out / "report.html",
+        day.stage,
+        figures=figures,
+        verdict=day.verdict,
+        lives=day.lives,
+        started_at=started_at,
     )
-    print_summary(console, stage, figures=figures, verdict=verdict, out=out)
+    print_summary(console, day.stage, figures=figures, verdict=day.verdict, out=out)
     return figures
 
 
@@ -152,6 +159,16 @@ async def _running(
         await asyncio.to_thread(services.down)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Day:
+    """A day that was played and judged."""
+
+    stage: Stage
+    verdict: Verdict
+    audit: AuditVerdict
+    lives: list[DonatedLife]
+
+
 async def _play_and_check(
     scenario: Scenario,
     planned: tuple[PlannedRequest, ...],
@@ -161,7 +178,7 @@ async def _play_and_check(
     out: Path,
     console: Console,
     report: Callable[[str], None],
-) -> tuple[Stage, Verdict, AuditVerdict]:
+) -> _Day:
     report("发放密钥 · making keys")
     keys = await asyncio.to_thread(_make_keys, scenario, system)
     endpoints = system.endpoints
@@ -175,6 +192,7 @@ async def _play_and_check(
         probes = [endpoints.probes[name] for name in _WORKERS]
         if not await wait_for_rest(probes, patience_s=_REST_S):
             report("[yellow]仍有消息在途 · messages are still on their way[/]")
+        lives = await read_lives(stage)
     # Nothing may move while it is judged: the workers end, and publish what they committed.
     for process in _WORKERS:
         await asyncio.to_thread(system.kill, process, hard=False)
@@ -191,7 +209,7 @@ async def _play_and_check(
         audit = await verify(database, kafka_bootstrap=endpoints.kafka_bootstrap)
     finally:
         await database.close()
-    return stage, verdict, audit
+    return _Day(stage=stage, verdict=verdict, audit=audit, lives=lives)
 
 
 @asynccontextmanager

@@ -4,7 +4,8 @@ A decision names the units it reserves and, by its numbers, says how many earlie
 line asks, less what is reserved now, uncovered and refused. So a promise is bound from the first
 decision that names it until one that leaves no room for it, or the request's end. A transfer binds
 its units from its agreement until each is reported received or discarded, or the transfer ends. A
-transfer that is called off has no event of its own; its end is read from its row.
+transfer that is called off has no event of its own, nor has a unit of it that is given back because
+nobody fetched it; these ends are read from the rows.
 """
 
 from __future__ import annotations
@@ -129,6 +130,11 @@ def _replay_transfers(world: World, reports: Reports) -> Iterator[tuple[str, Bin
         agreed.setdefault(str(transfer["transfer_id"]), transfer)
         if transfer.get("status") in {"completed", "cancelled"} and record.time:
             ended.setdefault(str(transfer["transfer_id"]), parse_instant(record.time))
+    given_back = {
+        (row.transfer_id, row.unit_id): row.ended_at
+        for row in world.rows.promises
+        if row.transfer_id is not None and row.status == "released" and row.ended_at is not None
+    }
     for transfer_id, transfer in agreed.items():
         begins_at = parse_instant(transfer["agreed_at"])
         for unit_id in map(str, transfer.get("unit_ids") or ()):
@@ -139,6 +145,8 @@ def _replay_transfers(world: World, reports: Reports) -> Iterator[tuple[str, Bin
             ]
             if transfer_id in ended:
                 ends.append(ended[transfer_id])
+            if (transfer_id, unit_id) in given_back:
+                ends.append(given_back[transfer_id, unit_id])
             ends_at = min(ends, default=None)
             yield unit_id, Binding(holder=transfer_id, begins_at=begins_at, ends_at=ends_at)
 

@@ -13,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from checker import Report
 from demo.live import CHINA
+from demo.lives import DonatedLife, count_steps
 from demo.report.plots import (
     plot_donors,
     plot_latency,
@@ -46,7 +47,13 @@ class Section:
 
 
 def write_report(
-    path: Path, stage: Stage, *, figures: list[Figure], verdict: Report, started_at: datetime
+    path: Path,
+    stage: Stage,
+    *,
+    figures: list[Figure],
+    verdict: Report,
+    lives: list[DonatedLife],
+    started_at: datetime,
 ) -> None:
     """Write the page; it needs no network.
 
@@ -55,6 +62,7 @@ def write_report(
         stage: The day as it was seen.
         figures: Every check and figure.
         verdict: The checker's, with its examples.
+        lives: What became of each donation of the day.
         started_at: When the run began, real time.
     """
     by_name = {figure.name: figure for figure in figures}
@@ -74,6 +82,9 @@ def write_report(
         read=verdict.read,
         sections=_list_sections(stage),
         moments=stage.board.moments,
+        lives=lives,
+        steps=count_steps(lives),
+        look_back=stage.board.look_back,
         waiting=list_waiting(stage),
         quarantined=stage.board.quarantined,
         quarantined_others=stage.board.quarantined_others,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -104,6 +105,23 @@ def test_a_lapsed_hold_holds_nothing() -> None:
 def test_versions_count_not_places_on_the_log() -> None:
     bound = replay(decision(2, 5, outcome="cancelled"), decision(1, 1, line("u1", requested=1)))
     assert bound["u1"] == [(minutes(1), minutes(5))]
+
+
+def test_a_unit_of_a_transfer_that_nobody_fetched_is_given_back() -> None:
+    agreed = {
+        "transfer_id": "t1",
+        "status": "agreed",
+        "unit_ids": ["u1", "u2"],
+        "agreed_at": minutes(1).isoformat(),
+    }
+    log = Log(
+        topics={"blood.transfers.v1": (record("blood.transfers.v1", 0, {"transfer": agreed}),)}
+    )
+    lent = replace(promise(1, 1, 4), request_id=None, transfer_id="t1")
+    for rows, ends_at in ((Rows(promises=[lent]), minutes(4)), (Rows(), None)):
+        bindings = replay_bindings(World(rows=rows, log=log))
+        assert [one.ends_at for one in bindings["u1"]] == [ends_at]
+        assert [one.ends_at for one in bindings["u2"]] == [None]
 
 
 def bind(holder: str, begins: float, ends: float | None) -> Binding:
