@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -151,6 +151,7 @@ class Door:
         idempotency_key: str | None = None,
         wait_s: int = 0,
         may_refuse: bool = False,
+        refusals: Collection[str] = (),
         params: Mapping[str, str] | None = None,
     ) -> Answer:
         """Call the gateway; an unconfirmed call is sent again, unchanged.
@@ -162,6 +163,7 @@ class Door:
             idempotency_key: The same for every retry.
             wait_s: How long to wait for the decision in this call.
             may_refuse: A 4xx is part of the plan, not a fault.
+            refusals: The same, of these codes only.
             params: Query.
 
         Raises:
@@ -173,7 +175,8 @@ class Door:
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
         answer = await self._try(method, path, body, headers, params)
-        if not answer.is_accepted and not may_refuse:
+        is_planned = may_refuse or tell_code(answer) in refusals
+        if not answer.is_accepted and not is_planned:
             self._refused.note(f"{method} {path}", answer)
         return answer
 
@@ -207,6 +210,11 @@ def _read(response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         return response.json()
     except ValueError:
         return response.text
+
+
+def tell_code(answer: Answer) -> str:
+    """Return the code of a refusal; empty if there is none."""
+    return str(answer.body.get("code", "")) if isinstance(answer.body, dict) else ""
 
 
 def tell_event_ids(answer: Answer) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from demo.actors.laboratory import tell_results
 from demo.chance import draw
 from demo.feed import follow_events
-from demo.sending import Answer, tell_event_ids
+from demo.sending import Answer, tell_code, tell_event_ids
 from demo.stage import Stage
 from models.decisions import Decision
 from models.events.requests import RequestDecided
@@ -38,6 +38,9 @@ _AT_BED = timedelta(hours=1)
 _LOOKS = 100
 _LOOK_EVERY_S = 0.1
 """Real seconds: how long the door waits for the engine's word on what is carried out."""
+
+_STAYS = frozenset({"unit_not_cleared"})
+"""What holds a bag back at the shelf: since it was reserved, the safety kernel changed its word."""
 
 Promised = Mapping[str, Any]
 """A promise as the gateway tells it."""
@@ -109,6 +112,7 @@ class StationStaff:
             f"/v1/stations/{at_station}/stock/changes",
             body=body,
             idempotency_key=f"{unit_id}-{change}-{fields.get('epoch', 0)}",
+            refusals=_STAYS if change in {"picked", "issued"} else (),
         )
         event = StockChanged.model_validate({**body, "station_id": at_station})
         for event_id in tell_event_ids(answer):
@@ -194,7 +198,9 @@ class StationStaff:
         self._picked.update(mine)
         for unit_id, epoch in mine:
             for step in ("picked", "issued", "departed"):
-                await self.change(unit_id, step, epoch=epoch)
+                answer = await self.change(unit_id, step, epoch=epoch)
+                if tell_code(answer) in _STAYS:
+                    break
         return mine
 
 
