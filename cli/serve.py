@@ -17,6 +17,7 @@ from gateway.parts import GatewayParts
 from gateway.serve import build_server
 from models.errors import ConfigurationError
 from streams.clock import parse_clock
+from streams.heap import settle_heap
 from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
@@ -50,6 +51,7 @@ async def _serve(settings: Settings) -> None:
     )
     try:
         server = build_server(create_app(_build_parts(settings, database)), host=host, port=port)
+        settle_heap()
         log.info("gateway_starting", host=host, port=port)
         try:
             await server.serve()

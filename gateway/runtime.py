@@ -1,6 +1,6 @@
 """The gateway at work: its parts joined, and the tasks that live as long as the app.
 
-Concurrency: one event loop. Three tasks run beside the requests: one follows the log to wake
+Concurrency: one event loop. Four tasks run beside the requests: two follow the log to wake
 waiters, one looks for repeats, one keeps the directory current. If one dies of a bug the process
 reports itself as not alive.
 """
@@ -24,7 +24,7 @@ from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
 from gateway.submitting import Submitter
-from gateway.waiting import Wakes, follow
+from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
 from streams.store.donation_reading import PgDonationReading
 from streams.store.donors import PgDonors
@@ -84,7 +84,10 @@ class Gateway:
         try:
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(self._live(follow(self.parts.tail, self.wakes))),
+                    *(
+                        tasks.create_task(self._live(follow(self.parts.tail, topics, self.wakes)))
+                        for topics in FOLLOWED_TOGETHER
+                    ),
                     tasks.create_task(self._live(self.looking.run())),
                     tasks.create_task(self._live(self._keep_directory_current())),
                 ]

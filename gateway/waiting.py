@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -23,6 +23,13 @@ log = structlog.get_logger(__name__)
 
 FOLLOWED = tuple(topic.name for topic in TOPICS if not topic.inbound)
 """What the engine publishes."""
+
+FOLLOWED_TOGETHER = (
+    frozenset({TopicName.DECISIONS}),
+    frozenset(FOLLOWED) - {TopicName.DECISIONS},
+)
+"""With a consumer for each group. A fetch names every partition that its consumer follows, on the
+way there and back: decisions, the busiest, do not pay for all the others."""
 
 MayConcern = Callable[[str, Envelope], bool]
 
@@ -75,8 +82,8 @@ class Wakes:
             woken.set()
 
 
-async def follow(tail: EventTail, wakes: Wakes) -> None:
-    """Announce everything that is published, until cancelled."""
-    async for topic, envelope in tail.follow(FOLLOWED):
+async def follow(tail: EventTail, topics: Collection[str], wakes: Wakes) -> None:
+    """Announce everything that is published on some topics, until cancelled."""
+    async for topic, envelope in tail.follow(topics):
         wakes.announce(topic, envelope)
     log.error("tail_ended")

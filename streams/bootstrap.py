@@ -20,12 +20,12 @@ from streams.agents.edge import Edge, EdgeDeps
 from streams.agents.worker import (
     Readiness,
     run_worker,
-    settle_heap,
     stop_on_signals,
     wait_for_topics,
 )
 from streams.clock import parse_clock
 from streams.composition import Services, build_services
+from streams.heap import settle_heap
 from streams.ports import Clock, Timer, TimerKind
 from streams.probe import build_server
 from streams.relay.outbox import OutboxRelay

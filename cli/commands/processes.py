@@ -90,6 +90,5 @@ def _run_engine(role: str, owner_pid: int | None, *, as_json: bool) -> None:
 
     from streams.bootstrap import Role, run_process  # noqa: PLC0415 - logging is configured first
 
-    # By policy and not by runner: Faust's consumer thread makes a loop of its own.
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(run_process(settings, Role(role)))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_process(settings, Role(role)))

@@ -7,7 +7,6 @@ Faust's command line, which would take over logging, signals and the loop.
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -51,18 +50,6 @@ class Readiness:
     @property
     def reasons(self) -> Mapping[str, str]:
         return MappingProxyType(self._reasons)
-
-
-def settle_heap() -> None:
-    """Take what start-up made out of the garbage collector's sight.
-
-    Call once when everything is wired. A full collection over Faust, pydantic and our own modules
-    holds every request up for some 70 ms; over what was made since, for a few.
-    """
-    gc.collect()
-    gc.freeze()
-    # What a request makes dies with it, without a collector's help: look less often.
-    gc.set_threshold(10_000, 10, 50)
 
 
 @contextmanager

@@ -10,14 +10,15 @@ gap as done; it hands out a batch that was fetched before a seek as if it came a
 not rewind a partition that has no commit yet; and it takes its process down when a commit meets a
 rebalance.
 
-Concurrency: the consumer lives in a thread of its own with its own loop. Ledgers are touched on
-the main loop only; `seek_epoch` is written in the consumer thread only and read on the main loop.
+Concurrency: one event loop for everything. Faust runs the Kafka client in a thread with a loop of
+its own, and every fetch crosses over and back; here the client is a service of the worker's loop
+(docs/decisions/0016-one-loop-for-a-worker.md).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any, ClassVar, cast
 
@@ -35,6 +36,8 @@ from faust.types import TP, Message
 from faust.types.transports import ConsumerCallback, ConsumerT, TPorTopicSet, TransportT
 from faust.types.tuples import ack_lock
 from mode import ServiceT
+from mode.threads import ServiceThread, WorkerThread
+from mode.utils.futures import maybe_async
 
 from streams.wire.offsets import OffsetLedger
 
@@ -62,10 +65,49 @@ class FetchedBatch(dict[TP, list[Any]]):
     epoch: int = 0
 
 
-class SafeConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread of the Kafka client: tags what it fetches, rewinds whole, bounds its commits."""
+class _OnThisLoop(WorkerThread):
+    """In place of a thread: a task of the loop that starts it."""
 
+    def __init__(self, service: ServiceThread, **options: Any) -> None:  # noqa: ANN401 - handed through to mode
+        super().__init__(service, **options)
+        self.serving: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        # What it fails of, it has told its parent and the worker by then: `crash` does.
+        self.serving = asyncio.get_running_loop().create_task(self.service._serve())  # noqa: SLF001 - what mode's own thread runs
+
+    def stop(self) -> None:
+        """The service awaits the task itself: here nothing may block."""
+
+
+class SafeClient(driver.AIOKafkaConsumerThread):
+    """Owns the Kafka client: tags what it fetches, rewinds whole, bounds its commits.
+
+    Faust's own, but for the thread.
+    """
+
+    Worker = _OnThisLoop
     seek_epoch: int = 0
+
+    async def stop(self) -> None:
+        await super().stop()
+        worker = cast("_OnThisLoop | None", self._thread)
+        if worker is not None and worker.serving is not None:
+            await asyncio.wait([worker.serving])
+
+    async def on_thread_started(self) -> None:
+        """No queue of methods: whoever calls is on the right loop already."""
+
+    async def call_thread(
+        self,
+        fun: Callable[..., Awaitable[Any]],
+        *args: Any,  # noqa: ANN401 - Faust's signature
+        **kwargs: Any,  # noqa: ANN401 - the same
+    ) -> Any:  # noqa: ANN401 - the same
+        return await maybe_async(fun(*args, **kwargs))
+
+    async def _gather_remaining_tasks(self) -> None:
+        """The other tasks of this loop are not the client's to cancel."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -148,8 +190,8 @@ class SafeConsumer(driver.Consumer):
         self._forward = callback
         super().__init__(transport, self._deliver, *args, **options)
 
-    def _new_consumer_thread(self) -> SafeConsumerThread:
-        return SafeConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> SafeClient:
+        return SafeClient(self, loop=self.loop, thread_loop=self.loop, beacon=self.beacon)
 
     async def _deliver(self, message: Message) -> None:
         ledger = self._ledgers.get(message.tp)
@@ -180,7 +222,7 @@ class SafeConsumer(driver.Consumer):
             await self.sleep(_LOOK_AGAIN_S)
             return {}, active
         records = await self._getmany(active_partitions=active, timeout=timeout)
-        thread = cast("SafeConsumerThread", self._thread)
+        thread = cast("SafeClient", self._thread)
         if isinstance(records, FetchedBatch) and records.epoch != thread.seek_epoch:
             # Read before the last seek, which went back behind it: it comes again, in order.
             return None, active

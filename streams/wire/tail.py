@@ -32,15 +32,15 @@ class KafkaTail:
     """Implements `ports.EventTail`.
 
     Attributes:
-        connected: Set while an iterator stands at the end of every partition; what is published
-        after
-            it was set is seen. Cleared while connecting.
+        connected: Set while every iterator stands at the end of its partitions; what is published
+            after it was set is seen. Cleared while one is connecting.
     """
 
     def __init__(self, *, bootstrap: str, client_id: str = "xuelian-tail") -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self.connected = asyncio.Event()
+        self._connecting: set[object] = set()
 
     async def follow(self, topics: Collection[str]) -> AsyncIterator[tuple[str, Envelope]]:
         """Yield (topic, event) for everything published from now on, across reconnects.
@@ -49,19 +49,35 @@ class KafkaTail:
         skipped with a warning: the agents quarantine it, here nobody waits for it.
         """
         pause_s = _RECONNECT_FIRST_S
-        while True:
-            try:
-                async for topic, envelope in self._follow_once(topics):
-                    pause_s = _RECONNECT_FIRST_S
-                    yield topic, envelope
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("tail_disconnected", error=repr(error), again_in_s=pause_s)
-            finally:
-                self.connected.clear()
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _RECONNECT_MOST_S)
+        myself = object()
+        self._note_connecting(myself)
+        try:
+            while True:
+                try:
+                    async for topic, envelope in self._follow_once(topics, myself):
+                        pause_s = _RECONNECT_FIRST_S
+                        yield topic, envelope
+                except (KafkaError, OSError, TimeoutError) as error:
+                    log.warning("tail_disconnected", error=repr(error), again_in_s=pause_s)
+                finally:
+                    self._note_connecting(myself)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _RECONNECT_MOST_S)
+        finally:
+            self._connecting.discard(myself)
 
-    async def _follow_once(self, topics: Collection[str]) -> AsyncIterator[tuple[str, Envelope]]:
+    def _note_connecting(self, follower: object) -> None:
+        self._connecting.add(follower)
+        self.connected.clear()
+
+    def _note_connected(self, follower: object) -> None:
+        self._connecting.discard(follower)
+        if not self._connecting:
+            self.connected.set()
+
+    async def _follow_once(
+        self, topics: Collection[str], follower: object
+    ) -> AsyncIterator[tuple[str, Envelope]]:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             client_id=self._client_id,
@@ -74,7 +90,7 @@ class KafkaTail:
         try:
             await consumer.start()
             await _stand_at_end(consumer, topics)
-            self.connected.set()
+            self._note_connected(follower)
             while True:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:

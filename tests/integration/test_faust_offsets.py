@@ -23,7 +23,7 @@ from faust.types import TP, EventT, StreamT
 from deploy.embedded.services import Endpoints
 from streams.agents.app import build_app
 from streams.settings import Settings
-from streams.wire.faust_transport import SafeConsumerThread
+from streams.wire.faust_transport import SafeClient
 from tests.support.kafka import (
     create_topic,
     plain_producer,
@@ -191,11 +191,11 @@ async def test_a_batch_read_before_a_seek_comes_again_and_once(
     Nothing was ever committed, so they go back to the first record. The batch on its way is from
     before that: handing it out would put later records in front of earlier ones.
     """
-    fetch = SafeConsumerThread._fetch_records
+    fetch = SafeClient._fetch_records
     overtaken: list[int] = []
 
     async def fetch_then_rewind(
-        self: SafeConsumerThread, *args: object, **options: object
+        self: SafeClient, *args: object, **options: object
     ) -> Mapping[TP, list[object]]:
         batch = await fetch(self, *args, **options)  # type: ignore[arg-type] # handed through
         if batch and not overtaken:
@@ -203,7 +203,7 @@ async def test_a_batch_read_before_a_seek_comes_again_and_once(
             await self._rewind_all()
         return batch
 
-    monkeypatch.setattr(SafeConsumerThread, "_fetch_records", fetch_then_rewind)
+    monkeypatch.setattr(SafeClient, "_fetch_records", fetch_then_rewind)
     await fill(case, 5)
     async with case.reader().running() as reader:
         await wait_until(lambda: len(reader.held) == 5)

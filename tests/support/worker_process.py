@@ -21,10 +21,10 @@ from streams.agents.edge import EdgeDeps
 from streams.agents.worker import (
     Readiness,
     run_worker,
-    settle_heap,
     stop_on_signals,
     wait_for_topics,
 )
+from streams.heap import settle_heap
 from streams.ports import Received, Record
 from streams.settings import Settings
 from streams.wire.admin import check_topics
