@@ -40,6 +40,9 @@ STATION = STATIONS[0]
 HEAD = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状态,去白细胞"
 _GROUPS = ("O", "A", "B", "AB")
 _PULSE_S = 0.02
+_LOOK_S = 0.2
+"""Whoever imports asks for the progress so often."""
+
 CALL_LIMIT_S = 120.0
 RELEASED_AGO = timedelta(hours=20)
 
@@ -115,7 +118,7 @@ class Door:
                     if answer.status == 200 and told["count"]["taken_at"]:  # noqa: PLR2004 - the status
                         count: dict[str, object] = told["count"]
                         return count
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_LOOK_S)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[Pauses]:

@@ -31,7 +31,7 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 
 
 def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(set(names)))
+    return tuple(sorted(set(names))) if len(names) > 1 else names
 
 
 AsSet = AfterValidator(_sorted_once)

@@ -78,16 +78,17 @@ def find_attestation_fault(
         return None
     if attested is None:
         return DomainRefusal("attestation_missing", unit_id=unit_id)
-    released_at = attested.released_at.isoformat()
-    if attested.released_at < counted.unit.collected_at:
+    released_at, collected_at = attested.released_at, counted.unit.collected_at
+    if released_at < collected_at:
         return DomainRefusal(
             "released_before_collected",
             unit_id=unit_id,
-            released_at=released_at,
-            collected_at=counted.unit.collected_at.isoformat(),
+            released_at=released_at.isoformat(),
+            collected_at=collected_at.isoformat(),
         )
-    if now is not None and attested.released_at > now:
-        return DomainRefusal("released_in_future", unit_id=unit_id, released_at=released_at)
+    if now is not None and released_at > now:
+        at = released_at.isoformat()
+        return DomainRefusal("released_in_future", unit_id=unit_id, released_at=at)
     return None
 
 

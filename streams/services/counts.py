@@ -79,9 +79,10 @@ class Counts:
             await _add(work, event, fresh, cause)
         waiting = {counted.unit.donation_id for counted in fresh if not counted.is_released}
         # What was collected and lies on the shelf is in quarantine by that.
-        for state in (await work.stock.lock_units(sorted(taken.collected))).values():
-            await move(work, state, UnitStatus.QUARANTINED, cause)
-            waiting.add(state.donation_id)
+        if taken.collected:
+            for state in (await work.stock.lock_units(sorted(taken.collected))).values():
+                await move(work, state, UnitStatus.QUARANTINED, cause)
+                waiting.add(state.donation_id)
         if waiting:
             for donation_id in sorted(await work.donations.list_results(waiting)):
                 await self._releases.assess(
