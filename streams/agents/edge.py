@@ -32,6 +32,13 @@ log = structlog.get_logger(__name__)
 _CONTENDED_RETRY_S = 0.002
 """Another transaction took what we wanted and is done within milliseconds: decide again at once."""
 
+AHEAD_BYTES = 1_000_000
+"""Decoded and waiting at most, so also about what one transaction decides: a few parts of a count,
+not all of it. Whatever else wants the same lock or lane waits for half a second, not for five."""
+
+_LONG_BYTES = 20_000
+"""A longer record takes milliseconds to decode: after each the committer has its turn."""
+
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 2.0
 
@@ -89,6 +96,7 @@ class EdgeDeps:
 class _Held:
     event: Event
     record: Record
+    size: int
 
 
 class Edge:
@@ -114,6 +122,8 @@ class Edge:
         self._is_current = is_current
         # As deep as one batch: what waits deeper in Faust is dropped there when partitions go.
         self._queue: asyncio.Queue[_Held] = asyncio.Queue(maxsize=deps.batch_max)
+        self._ahead_bytes = 0
+        self._room = asyncio.Event()
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -126,12 +136,22 @@ class Edge:
                 group.create_task(self._commit_forever(), name=f"committer-{self.name}")
                 async for event in stream.noack().events():
                     metrics.RECORDS_IN.labels(self.name).inc()
-                    # Decoded here, while the committer waits for PostgreSQL.
-                    await self._queue.put(_hold(event))
+                    await self._feed(event)
         except BaseExceptionGroup as several:
             # One committer, one cause: Faust and the log get it bare.
             error = several.exceptions[0]
             raise error from error.__cause__
+
+    async def _feed(self, event: Event) -> None:
+        """Decode, while the committer waits for PostgreSQL, and not too far ahead of it."""
+        held = _hold(event)
+        await self._queue.put(held)
+        self._ahead_bytes += held.size
+        if held.size > _LONG_BYTES:
+            await asyncio.sleep(0)
+        while self._ahead_bytes > AHEAD_BYTES:
+            self._room.clear()
+            await self._room.wait()
 
     async def finish(self) -> None:
         """Take no further batch; return once the transaction in flight is over and acknowledged."""
@@ -153,6 +173,8 @@ class Edge:
         with suppress(asyncio.QueueEmpty):
             while len(batch) < self._deps.batch_max:
                 batch.append(self._queue.get_nowait())
+        self._ahead_bytes -= sum(held.size for held in batch)
+        self._room.set()
         metrics.QUEUE_RECORDS.labels(self.name).set(self._queue.qsize())
         return batch
 
@@ -218,7 +240,8 @@ class Edge:
 
 def _hold(event: Event) -> _Held:
     message = event.message
-    return _Held(event, read_record(message, headers=message.headers))
+    record = read_record(message, headers=message.headers)
+    return _Held(event, record, len(message.value or b""))
 
 
 def _name_record(record: Record) -> InvariantViolation:

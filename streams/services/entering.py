@@ -80,21 +80,22 @@ def find_refusals(
 def _find_refusal(
     counted: CountedUnit, known: KnownDonations, held: Collection[str]
 ) -> DomainRefusal | None:
-    unit = counted.unit
-    names = {"unit_id": unit.unit_id, "donation_id": unit.donation_id}
-    if unit.donation_id in known.recalled:
-        return DomainRefusal("donation_recalled", **names)
+    unit_id, donation_id = counted.unit.unit_id, counted.unit.donation_id
+    if donation_id in known.recalled:
+        return DomainRefusal("donation_recalled", unit_id=unit_id, donation_id=donation_id)
     if counted.counted_as is CountedAs.RETURNED:
-        return DomainRefusal("returned_unit_unknown", unit_id=unit.unit_id)
+        return DomainRefusal("returned_unit_unknown", unit_id=unit_id)
     if not counted.is_released:
         return None
-    if unit.donation_id in held:
-        return DomainRefusal("donation_in_quarantine", **names)
-    results = known.results.get(unit.donation_id)
-    forbidding = decide_release(results, label=unit.group).forbidding if results else ()
+    if donation_id in held:
+        return DomainRefusal("donation_in_quarantine", unit_id=unit_id, donation_id=donation_id)
+    results = known.results.get(donation_id)
+    forbidding = decide_release(results, label=counted.unit.group).forbidding if results else ()
     if forbidding:
         told = " ".join(reason.code for reason in forbidding)
-        return DomainRefusal("results_forbid_release", **names, reasons=told)
+        return DomainRefusal(
+            "results_forbid_release", unit_id=unit_id, donation_id=donation_id, reasons=told
+        )
     return None
 
 

@@ -73,8 +73,9 @@ class _OnThisLoop(WorkerThread):
         self.serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        # What it fails of, it has told its parent and the worker by then: `crash` does.
         self.serving = asyncio.get_running_loop().create_task(self.service._serve())  # noqa: SLF001 - what mode's own thread runs
+        # What it fails of, `crash` has told its parent and the worker by then.
+        self.serving.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def stop(self) -> None:
         """The service awaits the task itself: here nothing may block."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from models.errors import DomainRefusal, InvariantViolation, TransientError
-from streams.agents.edge import Edge, EdgeDeps
+from streams.agents.edge import AHEAD_BYTES, Edge, EdgeDeps
 from streams.ports import Received, Record, Unreadable
 from tests.support.edge import FakeStream, RecordingHandler, RecordingRelay
 from tests.support.kafka import wait_until
@@ -62,6 +62,22 @@ async def test_commit_then_acknowledge_in_order_then_wake() -> None:
         "ack 2",
         "wake 5",
     ]
+
+
+async def test_long_records_are_decided_a_few_at_a_time_and_in_order() -> None:
+    bench = Bench(batch_max=64)
+    long = b"x" * (AHEAD_BYTES * 2 // 5)  # three of them are more than may wait decoded
+    bench.handler.hold = asyncio.Event()
+    async with bench.running():
+        for offset in range(12):
+            bench.stream.put(offset, value=long)
+        await wait_until(lambda: bool(bench.journal))
+        bench.handler.hold.set()
+        await wait_until(lambda: bench.acked() == list(range(12)))
+    begun = [entry.removeprefix("begin ") for entry in bench.journal if entry.startswith("begin")]
+    sizes = [len(offsets.split(",")) for offsets in begun]
+    assert max(sizes) == 3
+    assert sum(sizes) == 12
 
 
 async def test_one_event_is_decided_alone_and_at_once_and_the_rest_together() -> None:
