@@ -32,9 +32,9 @@ log = structlog.get_logger(__name__)
 _CONTENDED_RETRY_S = 0.002
 """Another transaction took what we wanted and is done within milliseconds: decide again at once."""
 
-AHEAD_BYTES = 1_000_000
+AHEAD_BYTES = 2_000_000
 """Decoded and waiting at most, so also about what one transaction decides: a few parts of a count,
-not all of it. Whatever else wants the same lock or lane waits for half a second, not for five."""
+not all of it. Whatever else wants the same lock or lane waits for a second, not for five."""
 
 _LONG_BYTES = 20_000
 """A longer record takes milliseconds to decode: after each the committer has its turn."""
