@@ -40,7 +40,7 @@ class KafkaTail:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self.connected = asyncio.Event()
-        self._connecting: set[object] = set()
+        self._followers: dict[object, bool] = {}
 
     async def follow(self, topics: Collection[str]) -> AsyncIterator[tuple[str, Envelope]]:
         """Yield (topic, event) for everything published from now on, across reconnects.
@@ -50,7 +50,7 @@ class KafkaTail:
         """
         pause_s = _RECONNECT_FIRST_S
         myself = object()
-        self._note_connecting(myself)
+        self._note(myself, is_connected=False)
         try:
             while True:
                 try:
@@ -59,21 +59,22 @@ class KafkaTail:
                         yield topic, envelope
                 except (KafkaError, OSError, TimeoutError) as error:
                     log.warning("tail_disconnected", error=repr(error), again_in_s=pause_s)
-                finally:
-                    self._note_connecting(myself)
+                self._note(myself, is_connected=False)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RECONNECT_MOST_S)
         finally:
-            self._connecting.discard(myself)
+            del self._followers[myself]
+            self._tell()
 
-    def _note_connecting(self, follower: object) -> None:
-        self._connecting.add(follower)
-        self.connected.clear()
+    def _note(self, follower: object, *, is_connected: bool) -> None:
+        self._followers[follower] = is_connected
+        self._tell()
 
-    def _note_connected(self, follower: object) -> None:
-        self._connecting.discard(follower)
-        if not self._connecting:
+    def _tell(self) -> None:
+        if self._followers and all(self._followers.values()):
             self.connected.set()
+        else:
+            self.connected.clear()
 
     async def _follow_once(
         self, topics: Collection[str], follower: object
@@ -90,7 +91,7 @@ class KafkaTail:
         try:
             await consumer.start()
             await _stand_at_end(consumer, topics)
-            self._note_connected(follower)
+            self._note(follower, is_connected=True)
             while True:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:

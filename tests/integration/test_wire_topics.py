@@ -127,3 +127,24 @@ async def test_the_tail_starts_at_the_end_and_outlives_an_outage(
         await publisher.publish(topics[1], [make_envelope(99)])
         await wait_until(lambda: seen[-1][1].id == "event-99", within_s=10)
     await publisher.stop()
+
+
+async def test_a_tail_is_connected_when_all_who_follow_it_are(endpoints: Endpoints) -> None:
+    bootstrap, first, second = endpoints.kafka_bootstrap, unique("followed"), unique("followed")
+    for topic in (first, second):
+        await create_topic(bootstrap, topic, partitions=1)
+    tail = KafkaTail(bootstrap=bootstrap)
+    async with following(tail, [first]) as seen_first:
+        await asyncio.wait_for(tail.connected.wait(), 10)
+        async with following(tail, [second]) as seen_second:
+            await asyncio.sleep(0)
+            assert not tail.connected.is_set()
+            await asyncio.wait_for(tail.connected.wait(), 10)
+            publisher = KafkaPublisher(bootstrap=bootstrap)
+            await publisher.publish(first, [make_envelope(1)])
+            await publisher.publish(second, [make_envelope(2)])
+            await wait_until(lambda: bool(seen_first and seen_second))
+            await publisher.stop()
+        assert [topic for topic, _ in seen_first + seen_second] == [first, second]
+        assert tail.connected.is_set()
+    assert not tail.connected.is_set()
