@@ -34,7 +34,7 @@ _CONTENDED_RETRY_S = 0.002
 
 AHEAD_BYTES = 2_000_000
 """Decoded and waiting at most, so also about what one transaction decides: a few parts of a count,
-not all of it. Whatever else wants the same lock or lane waits for a second, not for five."""
+not all of it. Whatever else wants the same lock or lane waits for those only."""
 
 _LONG_BYTES = 20_000
 """A longer record takes milliseconds to decode: after each the committer has its turn."""

@@ -80,11 +80,10 @@ class PgStock:
         )
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
-        # Few combinations of traits stand in many units; as plain tuples they are told apart in C.
-        combined = [tuple(new.unit.traits.__dict__.values()) for new in units]
+        # Few combinations of traits stand in many units.
         traits = {
-            values: new.unit.traits.model_dump(mode="json", exclude_defaults=True)
-            for values, new in dict(zip(combined, units, strict=True)).items()
+            one: one.model_dump(mode="json", exclude_defaults=True)
+            for one in {new.unit.traits for new in units}
         }
         payload = [
             {
@@ -96,14 +95,14 @@ class PgStock:
                 "volume_ml": new.unit.volume_ml,
                 "collected_at": new.unit.collected_at,
                 "expires_at": new.unit.expires_at,
-                "traits": traits[values],
+                "traits": traits[new.unit.traits],
                 "status": new.status,
                 "source": new.source,
                 "released_at": new.released_at,
                 "attested_by": new.attested_by,
                 "parent_id": new.parent_id,
             }
-            for values, new in zip(combined, units, strict=True)
+            for new in units
         ]
         await _QUERIES.add_units(self._connection, payload=payload)
 
