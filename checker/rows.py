@@ -146,6 +146,7 @@ class Step:
     subject: str
     from_state: str
     to_state: str
+    at: datetime
     station_id: str | None = None
     caused_by: str = ""
 

@@ -24,6 +24,7 @@ from checker.checks import (
     requests,
     shelf,
     standing,
+    waiting,
 )
 from checker.history import read_histories
 from checker.log import read_log
@@ -163,8 +164,14 @@ def _check_blood(world: World) -> tuple[Check, ...]:
             findings=patients.find_incompatible(world, histories),
         ),
         Check.of(
+            name="waiting_beside_blood",
+            title="有合适的血却在等 · waiting beside blood that fits",
+            unit="requests",
+            findings=waiting.find_waiting_beside_blood(world, histories),
+        ),
+        Check.of(
             name="expired_before_arrival",
-            title="到达前失效 · units expired before arrival",
+            title="到达或需用前失效 · units expired before arrival or need",
             unit="units",
             findings=shelf.find_expired(world),
         ),

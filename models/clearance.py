@@ -65,6 +65,7 @@ class ForPatient:
     Attributes:
         station_id: The supplying station; the unit must be there.
         policy: That station's own choices.
+        needed_by: When the patient is to have it; it must be usable then too.
         capped_units: Unconfirmed O RhD- units that the patient was promised so far.
     """
 
@@ -74,6 +75,7 @@ class ForPatient:
     patient: Patient
     priority: Priority
     policy: StationPolicy
+    needed_by: datetime
     capped_units: int
 
 

@@ -72,7 +72,8 @@ def clear(
         purpose: For whom.
         step: Reserving it, or letting it leave.
         route: When it would arrive, and how it travels.
-        now: Aware UTC instant; with `route.arrival_at` it bounds when the unit must be fit.
+        now: Aware UTC instant; with `route.arrival_at` and, for a patient, the needed-by time it
+            bounds when the unit must be fit.
 
     Returns:
         `Cleared` for exactly this unit and purpose, or `Refused` with every reason.
@@ -81,7 +82,7 @@ def clear(
         KeyError: A status that `STEP_FROM` does not place.
 
     Invariants: for red cells and whole blood, never ABO-incompatible and never RhD+ to a holder of
-        anti-D; never unreleased, recalled, expired or expiring on the way.
+        anti-D; never unreleased, recalled, expired, expiring on the way or before it is needed.
     """
     if isinstance(purpose, ForPatient):
         candidate = _find_candidate(unit, purpose)
@@ -133,6 +134,8 @@ def _list_of_unit(
         yield Reason(code="expired", rule=_cite(safety_rules().expiry))
     if until <= route.arrival_at:
         yield Reason(code="expires_before_arrival", rule=_cite(safety_rules().expiry))
+    elif isinstance(purpose, ForPatient) and until <= purpose.needed_by:
+        yield Reason(code="expires_before_needed", rule=_cite(safety_rules().expiry))
 
 
 def _list_of_route(unit: UnitFacts, route: Route) -> Iterator[Reason]:

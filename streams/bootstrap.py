@@ -48,6 +48,7 @@ _PERIODIC = (
     TimerKind.FEED_RETENTION,
     TimerKind.AUDIT_SEAL,
     TimerKind.STOCK_DAY,
+    TimerKind.WAITING_SWEEP,
 )
 
 

@@ -20,6 +20,7 @@ from models.topics import TopicName
 from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
 from streams.services.answers import AnswerService
+from streams.services.assessments import find_station
 from streams.services.call_outs import CallOuts
 from streams.services.causes import Causes
 from streams.services.clearing import Clearing
@@ -46,6 +47,20 @@ class _Absent:
         raise InvariantViolation("port_not_in_memory", method=name)
 
 
+class _Timers(_Absent):
+    """Of `ports.TimerStore` what a rematch needs."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
+        timers = self._state.timers
+        for timer in list(timers.values()):
+            theirs = timer.kind is kind and find_station(timer.subject) == station_id
+            if theirs and timer.due_at <= now:
+                del timers[timer.timer_id]
+
+
 class _Inbox:
     def __init__(self, refused: list[XuelianError]) -> None:
         self._refused = refused
@@ -68,7 +83,7 @@ class MemoryWork:
         self.donations = MemoryDonations(state)
         self.supply = MemorySupply(state, self.stock)
         self.inbox = _Inbox(refused)
-        self.timers = _Absent()
+        self.timers = _Timers(state)
         self.steps: list[Transition] = []
         self.events: list[Outgoing] = []
 

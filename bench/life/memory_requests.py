@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bench.life.memory_stock import MemoryStock
 from bench.life.rows import PromiseRow, RequestRow, State
@@ -24,14 +25,22 @@ class MemoryRequests:
         found = (self._state.requests.get(request_id) for request_id in request_ids)
         return {row.request.request_id: self._to_state(row) for row in found if row is not None}
 
-    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
-        rows = [
-            row
+    async def list_servable(
+        self, station_id: str, *, after: str | None, limit: int, now: datetime
+    ) -> list[str]:
+        """Whatever waits; it is decided again in vain where nothing is free."""
+        del now
+        waiting = [
+            (row.request.priority.rank, row.request.needed_by, row.request.request_id)
             for row in self._state.requests.values()
             if row.status == "open" and row.request.station_id == station_id
         ]
-        rows.sort(key=lambda row: (row.request.priority.rank, row.request.needed_by))
-        return [row.request.request_id for row in rows[:limit]]
+        last = next((place for place in waiting if place[-1] == after), None)
+        return [place[-1] for place in sorted(waiting) if last is None or place > last][:limit]
+
+    async def list_waiting_stations(self, *, now: datetime) -> list[str]:
+        """Nobody asks: nothing sweeps here."""
+        raise NotImplementedError(now)
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None

@@ -112,8 +112,8 @@ class MemoryStock:
         states: Sequence[UnitStatus],
         caused_by: str,
         now: datetime,
-    ) -> list[str]:
-        freed = []
+    ) -> dict[str, str]:
+        freed: dict[str, str] = {}
         for row in list(self._state.promises.values()):
             unit, live = self._state.units[row.unit_id], row.live
             is_theirs = (live.request_id, live.transfer_id) == (request_id, transfer_id)
@@ -121,8 +121,8 @@ class MemoryStock:
                 await self.end_promise(live.promise_id, to="released", now=now)
                 await self.move_unit(row.unit_id, to=UnitStatus.AVAILABLE)
                 self._record_back(unit, caused_by=caused_by, now=now)
-                freed.append(row.unit_id)
-        return sorted(freed)
+                freed[row.unit_id] = unit.unit.station_id
+        return freed
 
     async def lock_expired(self, *, now: datetime) -> list[UnitState]:
         return [

@@ -39,7 +39,7 @@ def _was_released(world: World, unit: Unit, held_at: datetime) -> bool:
 
 
 def find_expired(world: World) -> Iterator[Finding]:
-    """Units whose label ran out before they could arrive, or while they were held."""
+    """Units whose label ran out before they arrive or are needed, or while they were held."""
     told: dict[str, str] = {}
     for unit_id, holder, arrives_at in [*_list_planned(world), *_list_agreed(world)]:
         unit = world.units.get(unit_id)
@@ -58,6 +58,10 @@ def find_expired(world: World) -> Iterator[Finding]:
         )
         if unit.expires_at <= promise.held_at or is_forgotten:
             told.setdefault(unit.unit_id, f"{promise.promise_id}: 持有失效血 · held while expired")
+        request = world.requests.get(promise.request_id or "")
+        if request and promise.status == "held" and unit.expires_at <= request.needed_by:
+            needed = request.needed_by.isoformat()
+            told.setdefault(unit.unit_id, f"{promise.promise_id}: 需用前失效 · needed {needed}")
     for unit_id, why in told.items():
         yield Finding(subject=unit_id, told=why)
 

@@ -49,6 +49,7 @@ class Case:
             patient=self.request.patient,
             priority=self.request.priority,
             policy=self.policy,
+            needed_by=self.request.needed_by,
             capped_units=capped_units,
         )
 

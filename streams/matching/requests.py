@@ -102,6 +102,9 @@ def _conclude(
     if live and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
+    # Nothing is held for longer than it lives.
+    expiries = [unit.expires_at for line in lines for unit in line.reserved]
+    hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
     decision = Decision(
         decision_id=derive_id("decision", request.request_id, case.version),
         request_id=request.request_id,
@@ -114,7 +117,7 @@ def _conclude(
         eta_s=case.journey.eta_s if live else None,
         eta_estimated=case.journey.estimated and live > 0,
         waiting_for=waiting_for,
-        hold_until=max(request.needed_by, arrival_at) + timedelta(seconds=hold_s) if live else None,
+        hold_until=min([hold_ends, *expiries]) if live else None,
         decided_at=now,
         rules_version=rules_version(),
     )

@@ -92,8 +92,23 @@ class RequestStore(Protocol):
         """Lock requests in id order and give their state; unknown ids are missing."""
         ...
 
-    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
-        """List open requests, life-threatening first, then by the needed-by time."""
+    async def list_servable(
+        self, station_id: str, *, after: str | None, limit: int, now: datetime
+    ) -> list[str]:
+        """List open requests that lack a component of which free units lie at their station.
+
+        Life-threatening first, then by the needed-by time, then by id.
+
+        Args:
+            station_id: The supplying station.
+            after: Only those behind this request in that order; None from the beginning.
+            limit: So many at most.
+            now: Units that have expired by then are not free.
+        """
+        ...
+
+    async def list_waiting_stations(self, *, now: datetime) -> list[str]:
+        """List the stations at which a request as in `list_servable` waits."""
         ...
 
     async def count_capped(

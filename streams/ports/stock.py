@@ -167,8 +167,10 @@ class StockStore(Protocol):
         states: Sequence[UnitStatus],
         caused_by: str,
         now: datetime,
-    ) -> list[str]:
+    ) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
+
+        Only `services.moves.give_back` calls this: it looks again at who waits.
 
         Args:
             request_id: Of this request.
@@ -178,7 +180,7 @@ class StockStore(Protocol):
             now: Aware UTC instant.
 
         Returns:
-            Their unit ids.
+            Unit id to the station where the unit lies.
         """
         ...
 

@@ -39,6 +39,7 @@ class TimerKind(StrEnum):
     UNIT_EXPIRY = "unit_expiry"
     SHORTAGE_ASSESSMENT = "shortage_assessment"
     REMATCH = "rematch"
+    WAITING_SWEEP = "waiting_sweep"
     CALL_WAVE = "call_wave"
     NO_SHOW = "no_show"
     FEED_RETENTION = "feed_retention"

@@ -19,7 +19,7 @@ LACKING_EVERY_S = 1
 COVERED_EVERY_S = 60
 """Nobody waits, but the shelf is emptier than it was."""
 
-_AT = "@"
+AT = "@"
 """Between the station and the instant; no identifier has it."""
 
 
@@ -27,7 +27,7 @@ def find_assessment(decision: Decision, *, now: datetime) -> Timer:
     """Return the timer that a decision sets for its station."""
     every_s = LACKING_EVERY_S if is_lacking(decision) else COVERED_EVERY_S
     due_at = _next_step(now, every_s=every_s)
-    subject = f"{decision.station_id}{_AT}{due_at:%Y%m%dT%H%M%S}"
+    subject = f"{decision.station_id}{AT}{due_at:%Y%m%dT%H%M%S}"
     return Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=subject, due_at=due_at)
 
 
@@ -36,9 +36,9 @@ def is_lacking(decision: Decision) -> bool:
     return any(line.uncovered for line in decision.lines)
 
 
-def tell_station(timer: Timer) -> str:
-    """Return the station that a timer of this kind is about, whoever set it."""
-    return timer.subject.partition(_AT)[0]
+def find_station(subject: str) -> str:
+    """Return the station that the subject of a timer on a grid is about, whoever set it."""
+    return subject.partition(AT)[0]
 
 
 def _next_step(now: datetime, *, every_s: int) -> datetime:

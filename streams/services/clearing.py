@@ -90,6 +90,7 @@ class Clearing:
             patient=request.patient,
             priority=request.priority,
             policy=station.policy,
+            needed_by=request.needed_by,
             # The unit itself is among those counted.
             capped_units=capped - promised.capped,
         )

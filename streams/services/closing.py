@@ -13,10 +13,10 @@ from datetime import datetime
 from models.errors import DomainRefusal
 from models.events.stock import DifferencesClosed, Resolution, StockChange, StockChanged
 from models.units import UnitStatus
-from streams.ports import Received, Timer, TimerKind, UnitOfWork
+from streams.ports import Received, UnitOfWork
 from streams.ports.counts import ISSUED_OUTSIDE, Difference
 from streams.ports.stock import UnitState
-from streams.services.moves import Cause, relocate, schedule_after_arrival, tell_actor
+from streams.services.moves import Cause, relocate, tell_actor
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
 _RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
@@ -125,6 +125,3 @@ class Closing:
             now=self.now,
         )
         await relocate(self.work, state, cause, station_id=event.station_id)
-        schedule_after_arrival(self.work, event.station_id, self.now)
-        kind = TimerKind.SHORTAGE_ASSESSMENT
-        self.work.schedule(Timer(kind=kind, subject=state.station_id, due_at=self.now))

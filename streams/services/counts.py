@@ -21,7 +21,7 @@ from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.counts import CountHead, Taken
 from streams.services.entering import ensure_may_enter, to_new
-from streams.services.moves import Cause, move, record_birth, schedule_after_arrival, tell_actor
+from streams.services.moves import Cause, move, record_birth, tell_actor
 from streams.services.release import Releases
 
 
@@ -103,7 +103,6 @@ async def _add(
             why = f"{cause.why}: released by {new.attested_by} at {at}"
             born[word] = replace(cause, why=why)
         record_birth(work, new.unit.unit_id, new.status, born[word], station_id=event.station_id)
-    schedule_after_arrival(work, event.station_id, cause.now)
 
 
 def _only_part(record: Received, event: StockCounted) -> CountPart:

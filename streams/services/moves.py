@@ -1,19 +1,25 @@
 """The one way a service changes the state of a unit: checked against `models.unit_life`, recorded.
 
-Batches that choose units (`RequestStore.write`, `promise_to_transfer`, `release_held`) move many
-units in one guarded statement; PostgreSQL holds those to the same table. The unit must be locked.
+Batches that choose units (`RequestStore.write`, `promise_to_transfer`) move many units in one
+guarded statement; PostgreSQL holds those to the same table. The unit must be locked.
+
+Whatever makes a unit available passes through here (`move`, `record_birth`, `relocate`,
+`give_back`), and each of them looks again at who waits where the unit lies. Nothing else in the
+services schedules that, so no new way of freeing blood can forget it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.unit_life import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
-from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import Received, Transition, UnitOfWork
 from streams.ports.stock import UnitState
+from streams.services.rematching import look_again
 
 _ENDING = frozenset(
     {
@@ -94,6 +100,8 @@ async def move(
             at=cause.now,
         )
     )
+    if to is UnitStatus.AVAILABLE:
+        look_again(work, station_id or state.station_id, now=cause.now)
 
 
 async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_id: str) -> None:
@@ -118,6 +126,7 @@ async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_
                 at=cause.now,
             )
         )
+        look_again(work, chain, now=cause.now)
 
 
 def record_birth(
@@ -141,12 +150,35 @@ def record_birth(
             at=cause.now,
         )
     )
+    if to is UnitStatus.AVAILABLE:
+        look_again(work, station_id, now=cause.now)
 
 
-def schedule_after_arrival(work: UnitOfWork, station_id: str, now: datetime) -> None:
-    """New blood first goes to those who wait, then the shortages are looked at again."""
-    for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
-        work.schedule(Timer(kind=kind, subject=station_id, due_at=now))
+async def give_back(
+    work: UnitOfWork,
+    *,
+    request_id: str | None = None,
+    transfer_id: str | None = None,
+    states: Sequence[UnitStatus],
+    caused_by: str,
+    now: datetime,
+) -> list[str]:
+    """Give back the units held for a request or a transfer; return their ids.
+
+    Args:
+        work: The transaction.
+        request_id: Of this request.
+        transfer_id: Or of this transfer.
+        states: Units in these states; both have a move back to `available`.
+        caused_by: The event or timer that gives them back.
+        now: Aware UTC instant.
+    """
+    stations = await work.stock.release_held(
+        request_id=request_id, transfer_id=transfer_id, states=states, caused_by=caused_by, now=now
+    )
+    for station_id in sorted(set(stations.values())):
+        look_again(work, station_id, now=now)
+    return sorted(stations)
 
 
 def tell_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:

@@ -8,10 +8,12 @@ from models.decisions import Outcome, Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
-from streams.ports import Timer, TimerKind, UnitOfWork
+from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
 from streams.services.deciding import Deciding
+from streams.services.moves import give_back
+from streams.services.rematching import go_on_after, read_subject
 from streams.services.transfers import Transfers
 
 REMATCH_LIMIT = 200
@@ -59,19 +61,28 @@ class Progress:
         states = await work.requests.lock_requests([promise.request_id])
         return states[promise.request_id].status not in TERMINAL_REQUEST_STATUSES
 
-    async def rematch(
-        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
-    ) -> int:
-        """Decide the open requests of a station again; return how many got more."""
-        request_ids = await work.requests.list_open_ids(station_id, limit=REMATCH_LIMIT)
+    async def rematch(self, work: UnitOfWork, timer: Timer, *, now: datetime) -> int:
+        """Decide the requests of a station that may be served again; return how many got more.
+
+        Those that wait in danger first; what lies past the limit follows in the next transaction.
+        """
+        station_id, after = read_subject(timer)
+        if after is None:
+            # However often blood became free meanwhile, those who wait are looked at once.
+            await work.timers.drop_due(timer.kind, station_id, now=now)
+        request_ids = await work.requests.list_servable(
+            station_id, after=after, limit=REMATCH_LIMIT, now=now
+        )
         states = await work.requests.lock_requests(request_ids)
         served = 0
         for request_id in request_ids:
             state = states[request_id]
             if state.status is RequestStatus.OPEN:
                 served += await self._deciding.decide_again(
-                    work, state.request, cause=caused_by, why="rematched", now=now
+                    work, state.request, cause=timer.timer_id, why="rematched", now=now
                 )
+        if len(request_ids) == REMATCH_LIMIT:
+            work.schedule(go_on_after(timer, request_ids[-1], now=now))
         return served
 
     async def lapse_hold(
@@ -81,16 +92,18 @@ class Progress:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
-        given_back = await work.stock.release_held(
-            request_id=request_id, states=(UnitStatus.RESERVED,), caused_by=caused_by, now=now
+        given_back = await give_back(
+            work,
+            request_id=request_id,
+            states=(UnitStatus.RESERVED,),
+            caused_by=caused_by,
+            now=now,
         )
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
         held = state.held - len(given_back)
         await self._end_or_wait(work, state, held=held, reason=reason, caused_by=caused_by, now=now)
-        for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
-            work.schedule(Timer(kind=kind, subject=state.request.station_id, due_at=now))
 
     async def expire(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime

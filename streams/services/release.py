@@ -19,7 +19,7 @@ from streams.matching.release import ReleaseVerdict, decide_release
 from streams.ports import Received, UnitOfWork
 from streams.ports.donations import Recall
 from streams.ports.stock import UnitState
-from streams.services.moves import Cause, move, schedule_after_arrival, tell_actor
+from streams.services.moves import Cause, move, tell_actor
 from streams.services.recalls import Recalls
 
 _GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
@@ -159,4 +159,3 @@ async def _settle(
     elif verdict.is_released and unit.status is UnitStatus.QUARANTINED and unit.expires_at > now:
         cause = Cause(actor=Actor.ENGINE, why="released", caused_by=caused_by, now=now)
         await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=now)
-        schedule_after_arrival(work, unit.station_id, now)

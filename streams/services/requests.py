@@ -21,6 +21,7 @@ from models.unit_life import PICKABLE_STATES
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.services.deciding import Deciding
+from streams.services.moves import give_back
 
 READER = AppName.URGENT
 
@@ -157,7 +158,8 @@ class RequestService:
         request = state.request.but(**changes)
         # What is still at the station is given back and chosen again under the new request, so that
         # nothing stays promised that the new words would refuse.
-        await work.stock.release_held(
+        await give_back(
+            work,
             request_id=request.request_id,
             states=PICKABLE_STATES,
             caused_by=record.envelope.id,
@@ -175,7 +177,8 @@ class RequestService:
         state: RequestState,
         now: datetime,
     ) -> None:
-        released = await work.stock.release_held(
+        released = await give_back(
+            work,
             request_id=state.request.request_id,
             states=PICKABLE_STATES,
             caused_by=record.envelope.id,

@@ -19,7 +19,7 @@ from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, Scan, UnitState
 from streams.services.clearing import Clearing
-from streams.services.moves import Cause, move, schedule_after_arrival, tell_actor
+from streams.services.moves import Cause, move, tell_actor
 from streams.services.progress import Progress
 from streams.services.release import Releases
 from streams.services.scan_checks import (
@@ -156,7 +156,6 @@ class Scans:
             station_id=expected,
             source="neighbour",
         )
-        schedule_after_arrival(work, expected, seen.now)
 
     async def _transfuse(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
@@ -205,7 +204,6 @@ class Scans:
             unit_id=seen.state.unit_id,
         )
         await move(work, seen.state, UnitStatus.AVAILABLE, seen.cause)
-        schedule_after_arrival(work, seen.state.station_id, seen.now)
 
     async def _discard(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)

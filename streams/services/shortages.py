@@ -12,7 +12,7 @@ from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDe
 from models.shortages import Shortage
 from streams.matching.shortage import ShortageChange, ShortageStep, decide_shortage
 from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
-from streams.services.assessments import tell_station
+from streams.services.assessments import find_station
 from streams.services.call_outs import CallOuts
 from streams.services.places import count_places
 from streams.services.stations import get_own_station
@@ -58,7 +58,7 @@ class ShortageService:
             await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        station_id = tell_station(timer)
+        station_id = find_station(timer.subject)
         # What is read now answers whoever else asked until now: a backlog is one assessment.
         await work.timers.drop_due(timer.kind, station_id, now=now)
         await self.assess(work, station_id, caused_by=timer.timer_id, now=now)

@@ -11,6 +11,7 @@ from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
 from streams.services.moves import Cause, move
 from streams.services.progress import Progress
+from streams.services.rematching import look_again
 from streams.services.transfers import Transfers
 
 TIMER = "timer"
@@ -21,6 +22,9 @@ Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
 """How late an expiry may be noticed at most; no unit is chosen past its expiry in any case."""
 
+
+SWEEP_EVERY = timedelta(seconds=20)
+"""How long somebody may wait beside fitting blood at most, whatever was forgotten."""
 
 INBOX_KEPT = timedelta(days=30)
 """How long a repeat is known as one. Kafka keeps records for 7 days; a caller may repeat later."""
@@ -91,9 +95,19 @@ class ExpiryService:
 
 def fire_rematch(progress: Progress) -> Fire:
     async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        await progress.rematch(work, timer.subject, caused_by=timer.timer_id, now=now)
+        await progress.rematch(work, timer, now=now)
 
     return fire
+
+
+async def fire_sweep(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    """Look again at every station where somebody waits beside free blood, and come again.
+
+    Whatever frees blood already sets a rematch; the sweep is for what nobody thought of.
+    """
+    for station_id in await work.requests.list_waiting_stations(now=now):
+        look_again(work, station_id, now=now)
+    work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=now + SWEEP_EVERY))
 
 
 def fire_request_expiry(progress: Progress) -> Fire:

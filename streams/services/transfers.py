@@ -8,6 +8,7 @@ from models.events.shortages import TransferCompleted
 from models.shortages import Transfer, TransferStatus
 from models.units import UnitStatus
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+from streams.services.moves import give_back
 
 
 class Transfers:
@@ -32,13 +33,14 @@ class Transfers:
         self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
     ) -> None:
         """Give back what was never picked; what is packed stays the receiver's."""
-        transfer = await work.supply.get_transfer(transfer_id)
-        if await work.stock.release_held(
-            transfer_id=transfer_id, states=(UnitStatus.RESERVED,), caused_by=caused_by, now=now
+        if await give_back(
+            work,
+            transfer_id=transfer_id,
+            states=(UnitStatus.RESERVED,),
+            caused_by=caused_by,
+            now=now,
         ):
             await self.advance(work, transfer_id, caused_by=caused_by, now=now)
-            for kind in (TimerKind.REMATCH, TimerKind.SHORTAGE_ASSESSMENT):
-                work.schedule(Timer(kind=kind, subject=transfer.from_station_id, due_at=now))
 
     async def _set(
         self,

@@ -51,9 +51,17 @@ class PgRequests:
             for row in rows
         }
 
-    async def list_open_ids(self, station_id: str, *, limit: int) -> list[str]:
-        rows = _QUERIES.list_open_ids(self._connection, station_id=station_id, limit=limit)
+    async def list_servable(
+        self, station_id: str, *, after: str | None, limit: int, now: datetime
+    ) -> list[str]:
+        rows = _QUERIES.list_servable(
+            self._connection, station_id=station_id, after=after, limit=limit, now=now
+        )
         return [row["request_id"] async for row in rows]
+
+    async def list_waiting_stations(self, *, now: datetime) -> list[str]:
+        rows = _QUERIES.list_waiting_stations(self._connection, now=now)
+        return [row["station_id"] async for row in rows]
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None

@@ -140,7 +140,7 @@ class PgStock:
         states: Sequence[UnitStatus],
         caused_by: str,
         now: datetime,
-    ) -> list[str]:
+    ) -> dict[str, str]:
         rows = _QUERIES.release_held(
             self._connection,
             request_id=request_id,
@@ -148,9 +148,9 @@ class PgStock:
             states=list(states),
             now=now,
         )
-        freed = []
+        freed: dict[str, str] = {}
         async for row in rows:
-            freed.append(row["unit_id"])
+            freed[row["unit_id"]] = row["station_id"]
             self._record(
                 Transition(
                     subject_kind="unit",

@@ -100,8 +100,8 @@ async def test_what_is_still_fit_leaves(engine: Engine) -> None:
 
 
 async def test_an_expired_unit_does_not_leave(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=2)
-    engine.clock.move(hours=3)
+    unit_id = await reserve(engine, expires_in_h=5)
+    engine.clock.move(hours=6)
     await engine.feed(issued(unit_id))
 
     assert await refusal_of(engine) == ("unit_not_cleared", "expired expires_before_arrival")
@@ -109,8 +109,8 @@ async def test_an_expired_unit_does_not_leave(engine: Engine) -> None:
 
 
 async def test_a_unit_that_would_expire_on_the_way_does_not_leave(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=2)
-    engine.clock.move(hours=1.9)
+    unit_id = await reserve(engine, expires_in_h=5)
+    engine.clock.move(hours=4.9)
     await engine.feed(issued(unit_id))
 
     assert await refusal_of(engine) == ("unit_not_cleared", "expires_before_arrival")
@@ -160,8 +160,8 @@ async def test_a_line_that_is_gone_gets_nothing(engine: Engine) -> None:
 
 
 async def test_the_refusal_says_every_reason_in_both_languages(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=2)
-    engine.clock.move(hours=3)
+    unit_id = await reserve(engine, expires_in_h=5)
+    engine.clock.move(hours=6)
     await engine.feed(issued(unit_id))
     row = await engine.one("SELECT params FROM dead_letters")
 

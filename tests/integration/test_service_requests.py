@@ -296,7 +296,7 @@ async def test_released_donation_serves_the_waiting_request(engine: Engine) -> N
     await engine.feed(*early)
     assert (await engine.one("SELECT status FROM units"))["status"] == "quarantined"
     await engine.feed(last)
-    await engine.services.timers.fire_one()
+    await engine.fire_timers_of("rematch")
     assert await engine.status_of(request.request_id) == "reserved"
 
 

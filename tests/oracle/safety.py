@@ -88,6 +88,7 @@ class Bed:
     component: str
     emergency: bool
     low_titre_a_plasma: bool
+    needed_by: datetime
     capped: int
     wanted: frozenset[str]
     identical_only: bool
@@ -125,6 +126,8 @@ def list_reasons(
         found.add("other_component")
     if isinstance(to, Depot):
         return found if bag.group in to.groups else found | {"other_group"}
+    if way.arrival_at < _good_until(bag) <= to.needed_by:
+        found.add("expires_before_needed")
     return found | _of_the_group(bag, to) | _of_the_demand(bag, to, way)
 
 
@@ -139,19 +142,22 @@ def _of_the_bag(bag: Bag, step: str) -> set[str]:
     return found
 
 
-def _of_time(bag: Bag, way: Way, now: datetime) -> set[str]:
+def _good_until(bag: Bag) -> datetime:
     """An expiry is the first instant at which the unit may not be used any more.
 
     What a label says beyond the shelf life of the component does not count.
     """
-    found = set()
     keeps = timedelta(days=COMPONENTS[bag.component].shelf_d)
     # What keeps for a day has its hour on the label, not its day.
     last_day = LAST_DAY if keeps > timedelta(days=1) else timedelta(0)
-    good_until = min(bag.expires_at, bag.collected_at + keeps + last_day)
-    if not now < good_until:
+    return min(bag.expires_at, bag.collected_at + keeps + last_day)
+
+
+def _of_time(bag: Bag, way: Way, now: datetime) -> set[str]:
+    found = set()
+    if not now < _good_until(bag):
         found.add("expired")
-    if not way.arrival_at < good_until:
+    if not way.arrival_at < _good_until(bag):
         found.add("expires_before_arrival")
     return found
 

@@ -21,6 +21,7 @@ from tests.support.kernel_spaces import (
     identical_only,
     journeys,
     mixtures,
+    needs,
     places,
     shelf_lives,
     states,
@@ -31,6 +32,7 @@ Space = Callable[[], Iterator[Case]]
 SMALL: dict[str, Space] = {
     "places": places,
     "shelf_lives": shelf_lives,
+    "needs": needs,
     "journeys": journeys,
     "demands": demands,
     "ages_and_types": ages_and_types,

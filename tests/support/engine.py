@@ -36,7 +36,8 @@ class Engine:
         return fired
 
     async def fire_timers_of(self, kind: str) -> int:
-        """Fire what is due of one kind; timers of the others are dropped."""
+        """Fire what is due of one kind within a second; timers of the others are dropped."""
+        self.clock.move(seconds=1)
         only = "DELETE FROM timers WHERE kind <> $1 RETURNING 1"
         await self.fetch(only, kind)
         fired = 0

@@ -197,6 +197,11 @@ def expire(unit_id: str, at: float) -> Plant:
     return lambda seed: seed.row("units", unit_id=unit_id).update(expires_at=minutes(at))
 
 
+def free_platelets(group: str, **traits: bool) -> Plant:
+    """Somebody lacks platelets, and a bag of this group lies free."""
+    return lambda seed: unit(seed, "p2", component="platelets", group=group, traits=traits)
+
+
 def release_after_promise(seed: Seed) -> None:
     seed.row("units", unit_id="u1")["released_at"] = minutes(2)
 
@@ -337,6 +342,9 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("expired_before_arrival", "on the way", expire("u1", 20)),
     ("expired_before_arrival", "already expired", expire("u1", 0.5)),
     ("expired_before_arrival", "between stations", expire("u5", 41.5)),
+    ("expired_before_arrival", "before it is needed", expire("u1", 110)),
+    ("waiting_beside_blood", "the very group", free_platelets("A+")),
+    ("waiting_beside_blood", "another group of low titre", free_platelets("O+", low_titre=True)),
     ("quarantined_promised", "released later", release_after_promise),
     ("quarantined_promised", "never released", never_release),
     ("ineligible_calls", "interval", donor_with(last_whole_blood_on="2024-09-01")),

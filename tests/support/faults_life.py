@@ -94,7 +94,8 @@ def restock(*out_s: int, component: str = "red_cells") -> Plant:
     """A unit that came back so often, each time after so long without temperature control."""
 
     def plant(seed: Seed) -> None:
-        unit(seed, "x1", component=component)
+        # Of a group that fits nobody who waits: it lies free in the end.
+        unit(seed, "x1", component=component, group="B+")
         live(seed, "x1", "available", at=5)
         for number, seconds in enumerate(out_s):
             scan(seed, "x1", "returned", at=10 + number, out_of_control_s=seconds)

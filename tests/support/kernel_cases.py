@@ -150,6 +150,7 @@ def _told_purpose(purpose: Purpose) -> Bed | Depot:
         component=purpose.line.component.value,
         emergency=purpose.priority is Priority.LIFE_THREATENING,
         low_titre_a_plasma=purpose.policy.low_titre_a_plasma,
+        needed_by=purpose.needed_by,
         capped=purpose.capped_units,
         wanted=_flags(wanted),
         identical_only=wanted.identical_group_only,

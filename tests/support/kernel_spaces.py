@@ -151,6 +151,22 @@ def shelf_lives() -> Iterator[Case]:
                 yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
 
 
+def needs() -> Iterator[Case]:
+    """Every component about its end, needed at once, on arrival, and long after it."""
+    far = timedelta(days=400)
+    for component, needed_by, off, step in itertools.product(
+        Component,
+        (NOW - SECOND, NOW, ARRIVAL - SECOND, ARRIVAL, ARRIVAL + SECOND, NOW + far),
+        (-SECOND, timedelta(0), SECOND, timedelta(days=1)),
+        Step,
+    ):
+        purpose = build_purpose(component=component, needed_by=needed_by)
+        status = UnitStatus.AVAILABLE if step is Step.RESERVE else UnitStatus.PICKED
+        for expires_at in (needed_by + off, ARRIVAL + off, NOW + off):
+            unit = build_facts(component=component, status=status, expires_at=expires_at)
+            yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+
+
 def places() -> Iterator[Case]:
     """The component and the station that was asked, and another; for patients and stations."""
     for asked, component, station_id, group, status, step in itertools.product(
@@ -321,6 +337,7 @@ def _draw_purpose(draw: Random) -> Purpose:
         patient=patient,
         priority=draw.choice(list(Priority)),
         policy=draw.choice(POLICIES),
+        needed_by=NOW + timedelta(days=draw.choice((-1, 0, 0, 0, 2))),
         capped_units=draw.randint(0, 6),
     )
     return replace(purpose, line=purpose.line.but(attributes=attributes))

@@ -51,6 +51,8 @@ def build_purpose(
         "patient": patient or Patient(group=BloodGroup.A_POS),
         "priority": Priority.URGENT,
         "policy": StationPolicy(),
+        # Never what decides, unless it is changed: before the unit would arrive.
+        "needed_by": NOW,
         "capped_units": 0,
     }
     return ForPatient(**{**fields, **changes})

@@ -13,13 +13,14 @@ from checker.rows import Rows, Step
 from checker.world import World
 from models.unit_life import MOVES, PromiseEffect
 from models.units import UnitStatus
+from tests.support.world import NOW
 
 STATES = sorted(UnitStatus)
 
 
 def is_found(*steps: tuple[str, str]) -> bool:
     trail = [
-        Step(audit_id=number, subject="u", from_state=was, to_state=became)
+        Step(audit_id=number, subject="u", from_state=was, to_state=became, at=NOW)
         for number, (was, became) in enumerate(steps)
     ]
     return bool(list(find_moved_against_life(World(rows=Rows(trail=trail)))))

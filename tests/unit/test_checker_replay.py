@@ -161,7 +161,7 @@ def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
 
 def twice(first_ended_at: float, *states: str) -> int:
     trail = [
-        Step(audit_id=at, subject="u1", from_state="", to_state=state)
+        Step(audit_id=at, subject="u1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(promises=[promise(1, 1, first_ended_at), promise(2, 5, None)], trail=trail)
@@ -191,7 +191,7 @@ def quarantined(released_at: float, *states: str) -> int:
         traits={},
     )
     trail = [
-        Step(audit_id=at, subject="u1", from_state="", to_state=state)
+        Step(audit_id=at, subject="u1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(units=[unit], promises=[promise(1, 1, None)], trail=trail)

@@ -56,6 +56,10 @@ def test_shelf_lives_agree() -> None:
     agree(spaces.shelf_lives(), at_least=2_500)
 
 
+def test_f06_times_of_need_agree() -> None:
+    agree(spaces.needs(), at_least=1_100)
+
+
 def test_journeys_agree() -> None:
     agree(spaces.journeys(), at_least=22_000)
 
@@ -158,6 +162,12 @@ TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
     ("not_released", {"released": False}, {}, "unit.release"),
     ("recalled", {"recalled": True}, {}, "unit.recall"),
     ("expires_before_arrival", {"expires_at": NOW + timedelta(seconds=9)}, {}, "unit.expiry"),
+    (
+        "expires_before_needed",
+        {"purpose": build_purpose(needed_by=NOW + timedelta(days=2))},
+        {},
+        "unit.expiry",
+    ),
     ("out_of_control", {"out_of_control_s": 1801}, {}, "transport.out_of_control"),
     ("other_component", {"component": Component.WASHED_RED_CELLS}, {}, ""),
     ("other_group", {"group": BloodGroup.B_POS}, {}, "red_cells.abo"),

@@ -22,12 +22,62 @@ WHERE l.request_id = ANY(:request_ids::text[])
 GROUP BY l.request_id, l.line_no
 ORDER BY l.request_id, l.line_no;
 
--- name: list_open_ids
-SELECT request_id FROM requests
-WHERE station_id = :station_id AND status = 'open'
+-- name: list_servable
+-- In the order of a batch; a request behind which to go on may have changed its place meanwhile, and
+-- is looked up as it stands.
+SELECT r.request_id FROM requests AS r
+WHERE
+    r.station_id = :station_id
+    AND r.status = 'open'
+    AND (
+        :after::text IS NULL
+        OR (
+            array_position(ARRAY['life_threatening', 'urgent', 'routine'], r.priority),
+            r.needed_by,
+            r.request_id
+        ) > (
+            SELECT
+                array_position(ARRAY['life_threatening', 'urgent', 'routine'], last.priority),
+                last.needed_by,
+                last.request_id
+            FROM requests AS last WHERE last.request_id = :after::text
+        )
+    )
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE
+            l.request_id = r.request_id
+            AND l.uncovered > 0
+            AND EXISTS (
+                SELECT 1 FROM units AS u
+                WHERE
+                    u.station_id = r.station_id
+                    AND u.component = l.component
+                    AND u.status = 'available'
+                    AND u.expires_at > :now::timestamptz
+            )
+    )
 ORDER BY
-    array_position(ARRAY['life_threatening', 'urgent', 'routine'], priority), needed_by, request_id
+    array_position(ARRAY['life_threatening', 'urgent', 'routine'], r.priority),
+    r.needed_by,
+    r.request_id
 LIMIT :limit;
+
+-- name: list_waiting_stations
+SELECT DISTINCT r.station_id
+FROM requests AS r INNER JOIN request_lines AS l USING (request_id)
+WHERE
+    r.status = 'open'
+    AND l.uncovered > 0
+    AND EXISTS (
+        SELECT 1 FROM units AS u
+        WHERE
+            u.station_id = r.station_id
+            AND u.component = l.component
+            AND u.status = 'available'
+            AND u.expires_at > :now::timestamptz
+    )
+ORDER BY r.station_id;
 
 -- name: count_capped$
 SELECT count(*)

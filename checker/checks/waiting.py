@@ -1,0 +1,146 @@
+"""Whether somebody waits while a unit that fits, in time, lies free at the station that supplies.
+
+Judged leniently where the rows do not tell all: a unit counts as free only if it has lain so for a
+while, lives well past the need, was never out of control, and is not RhD- for an RhD+ patient's
+routine order.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from checker.attributes import is_beyond_hospital, list_lacking
+from checker.compatibility import O_NEGATIVE_CAP, Situation, get_allowed
+from checker.history import Version
+from checker.report import Finding
+from checker.rows import Line, Request, Unit
+from checker.world import World
+
+FREE_FOR = timedelta(seconds=60)
+"""A sweep that looks every 20 s has come by twice and more."""
+
+ON_THE_WAY = timedelta(hours=24)
+"""Longer than any journey to a hospital: how long it really takes, is not asked."""
+
+_COVERING = {"held", "issued", "received"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Need:
+    """A line of which something is missing, as it reads now."""
+
+    request: Request
+    line: Line
+    version: Version
+    now: datetime
+
+
+def find_waiting_beside_blood(
+    world: World, histories: Mapping[str, list[Version]]
+) -> Iterator[Finding]:
+    now = world.now
+    if now is None:
+        return
+    shelf = _read_shelf(world, now)
+    missing = _count_missing(world)
+    for line in world.rows.lines:
+        request = world.requests.get(line.request_id)
+        if request is None or request.status != "open":
+            continue
+        if missing[line.request_id, line.line_no] <= 0:
+            continue
+        need = _Need(request=request, line=line, version=histories[request.request_id][-1], now=now)
+        for unit in shelf[request.station_id, line.component]:
+            if _fits(world, unit, need):
+                told = f"{request.priority}，{unit.unit_id} {unit.blood_group} 空闲 · lies free"
+                yield Finding(subject=request.request_id, told=told)
+                break
+
+
+def _read_shelf(world: World, now: datetime) -> Mapping[tuple[str, str], list[Unit]]:
+    moved_at = {row.subject: row.at for row in sorted(world.rows.trail, key=lambda row: row.at)}
+    shelf: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    for unit in world.rows.units:
+        if unit.status != "available" or unit.released_at is None:
+            continue
+        if unit.donation_id in world.recalled_at or _was_warm(world, unit):
+            continue
+        since = max(unit.released_at, moved_at.get(unit.unit_id, unit.released_at))
+        if since + FREE_FOR <= now:
+            shelf[unit.station_id, unit.component].append(unit)
+    return shelf
+
+
+def _was_warm(world: World, unit: Unit) -> bool:
+    return any(scan.out_of_control_s for scan in world.scans.get(unit.unit_id, ()))
+
+
+def _count_missing(world: World) -> Counter[tuple[str, int]]:
+    missing: Counter[tuple[str, int]] = Counter()
+    for line in world.rows.lines:
+        missing[line.request_id, line.line_no] += line.quantity
+    for promise in world.rows.promises:
+        if promise.request_id and promise.status in _COVERING:
+            missing[promise.request_id, promise.line_no or 0] -= 1
+    return missing
+
+
+def _fits(world: World, unit: Unit, need: _Need) -> bool:
+    """Whether every rule that the checker states lets this unit go, with time to spare."""
+    return (
+        _is_of_use(world, unit, need)
+        and _is_of_group(world, unit, need)
+        and not list_lacking(
+            unit=unit,
+            wanted=need.version.wanted(need.line.line_no),
+            patient=need.version.patient,
+            held_at=need.now + ON_THE_WAY,
+        )
+    )
+
+
+def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
+    """Whether the hospital can use it, and long enough."""
+    hospital = world.hospitals.get(need.request.hospital_id)
+    return (
+        hospital is not None
+        and unit.component not in (hospital.body.get("cannot_use") or ())
+        and not is_beyond_hospital(unit=unit, hospital=hospital.body)
+        and unit.expires_at > max(need.request.needed_by, need.now) + ON_THE_WAY
+    )
+
+
+def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
+    patient, priority = need.version.patient, need.version.priority
+    is_positive = patient.group is not None and patient.group.endswith("+")
+    if priority == "routine" and is_positive and unit.blood_group.endswith("-"):
+        return False
+    station = world.stations.get(need.request.station_id)
+    policy = (station.body.get("policy") or {}) if station is not None else {}
+    terms = get_allowed(
+        Situation(
+            component=unit.component,
+            patient=patient,
+            emergency=priority == "life_threatening",
+            low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
+        )
+    ).get(unit.blood_group)
+    if terms is None or (terms.low_titre and not unit.traits.get("low_titre")):
+        return False
+    return not terms.capped or _count_capped(world, need.request) < O_NEGATIVE_CAP
+
+
+def _count_capped(world: World, request: Request) -> int:
+    """Count O RhD- red cells promised at the hospital: at least those of the patient."""
+    mine = {
+        other.request_id
+        for other in world.rows.requests
+        if other.hospital_id == request.hospital_id
+    }
+    return sum(
+        promise.request_id in mine and promise.blood_group == "O-" and promise.status in _COVERING
+        for promise in world.rows.promises
+    )

@@ -1,0 +1,202 @@
+"""Who waits is served when blood becomes free, in whatever way it does, and by nobody's order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.components import Component
+from models.events.requests import RequestAmended, RequestCancelled
+from models.groups import BloodGroup
+from models.patients import Patient, Sex
+from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+from models.units import Unit
+from streams.services import progress
+from tests.support.engine import Engine, build_engine
+from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
+
+pytestmark = pytest.mark.integration
+
+DYING = Priority.LIFE_THREATENING
+ROUTINE = Priority.ROUTINE
+SOURCE = "hospital/shigatse-people"
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+def cancel(request: UrgentRequest) -> RequestCancelled:
+    return RequestCancelled(
+        cancellation=Cancellation(
+            request_id=request.request_id,
+            hospital_id=request.hospital_id,
+            station_id=request.station_id,
+            reason="transferred",
+        )
+    )
+
+
+def amend(request: UrgentRequest, **changes: object) -> RequestAmended:
+    return RequestAmended(
+        amendment=Amendment.model_validate(
+            {
+                "request_id": request.request_id,
+                "hospital_id": request.hospital_id,
+                "station_id": request.station_id,
+                **changes,
+            }
+        )
+    )
+
+
+async def pass_time(engine: Engine, seconds: float = 1) -> None:
+    engine.clock.move(seconds=seconds)
+    await engine.fire_timers()
+
+
+async def two_who_compete(
+    engine: Engine, units: list[Unit], *, first: UrgentRequest, second: UrgentRequest
+) -> None:
+    await engine.feed(counted(units))
+    await pass_time(engine)
+    await engine.feed(opened(first))
+    await engine.feed(opened(second))
+    assert await engine.status_of(second.request_id) == "open"
+
+
+async def test_f01_cancelled_blood_goes_to_who_waits(engine: Engine) -> None:
+    first = build_request(group="A+", quantity=4, priority=ROUTINE)
+    second = build_request(group="A+", quantity=2, priority=DYING)
+    units = [build_unit("A+") for _ in range(4)]
+    await two_who_compete(engine, units, first=first, second=second)
+
+    await engine.feed(build_record(cancel(first), source=SOURCE))
+    await pass_time(engine)
+
+    assert await engine.status_of(second.request_id) == "reserved"
+
+
+async def test_f02_amended_blood_goes_to_who_waits(engine: Engine) -> None:
+    first = build_request(group="A+", quantity=6, priority=ROUTINE)
+    second = build_request(group="A+", quantity=2, priority=DYING)
+    units = [build_unit("A+") for _ in range(6)]
+    await two_who_compete(engine, units, first=first, second=second)
+
+    line = RequestLine(line_no=1, component=Component.RED_CELLS, quantity=1)
+    await engine.feed(build_record(amend(first, lines=[line]), source=SOURCE))
+    await pass_time(engine)
+
+    assert await engine.status_of(second.request_id) == "reserved"
+
+
+async def test_f01_a_typing_frees_universal_blood_for_who_waits(engine: Engine) -> None:
+    """An unknown patient turns out to be A+: the O- that was held for her is somebody else's."""
+    stranger = Patient(sex=Sex.FEMALE, age_years=30)
+    first = build_request(patient=stranger, quantity=2, priority=DYING)
+    second = build_request(group="O-", quantity=2, priority=DYING)
+    units = [build_unit("O-") for _ in range(2)]
+    await two_who_compete(engine, units, first=first, second=second)
+    await engine.feed(counted([build_unit("A+") for _ in range(2)]))
+
+    typed = Patient(group=BloodGroup.A_POS, sex=Sex.FEMALE, age_years=30)
+    await engine.feed(build_record(amend(first, patient=typed), source=SOURCE))
+    await pass_time(engine)
+
+    assert await engine.status_of(first.request_id) == "reserved"
+    assert await engine.status_of(second.request_id) == "reserved"
+
+
+async def test_f01_a_lapsed_hold_goes_to_who_waits(engine: Engine) -> None:
+    first = build_request(group="A+", quantity=1, priority=ROUTINE, needed_in_h=1)
+    second = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=9)
+    await two_who_compete(engine, [build_unit("A+")], first=first, second=second)
+
+    await pass_time(engine, 7300)
+    await pass_time(engine)
+
+    assert await engine.status_of(second.request_id) == "reserved"
+
+
+async def test_f01_all_who_wait_are_looked_at_however_many(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that the free blood cannot serve stand before the one whom it can."""
+    monkeypatch.setattr(progress, "REMATCH_LIMIT", 3)
+    before = [build_request(group="O-", quantity=1, priority=DYING) for _ in range(7)]
+    last = build_request(group="A+", quantity=1, priority=ROUTINE)
+    await engine.feed(*[opened(request) for request in (*before, last)])
+
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+
+    assert await engine.status_of(last.request_id) == "reserved"
+
+
+async def test_f01_a_sweep_finds_who_waits_when_nothing_else_happens(engine: Engine) -> None:
+    request = build_request(group="A+", quantity=1, priority=DYING)
+    await engine.feed(opened(request))
+    await engine.feed(counted([build_unit("A+")]))
+    # As if whatever freed the blood had set no timer.
+    await engine.fetch("DELETE FROM timers")
+    await engine.fetch(
+        "INSERT INTO timers (timer_id, kind, subject, due_at) "
+        "VALUES ('waiting_sweep:all', 'waiting_sweep', 'all', $1)",
+        engine.clock.now(),
+    )
+
+    await engine.fire_timers()
+    await pass_time(engine)
+
+    assert await engine.status_of(request.request_id) == "reserved"
+    row = await engine.one("SELECT due_at FROM timers WHERE kind = 'waiting_sweep'")
+    assert NOW < row["due_at"] <= NOW + timedelta(seconds=60)
+
+
+async def test_f01_a_rematch_that_helps_nobody_writes_nothing(engine: Engine) -> None:
+    request = build_request(group="O-", quantity=1)
+    await engine.feed(opened(request))
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+    await pass_time(engine, 60)
+
+    row = await engine.one("SELECT version FROM requests WHERE request_id = $1", request.request_id)
+    assert row["version"] == 1
+
+
+async def test_f06_no_bag_is_promised_for_a_day_on_which_it_will_have_expired(
+    engine: Engine,
+) -> None:
+    platelets = build_unit("A+", component=Component.PLATELETS, expires_in_h=60, collected_ago_h=24)
+    red_cells = build_unit("A+", expires_in_h=600)
+    await engine.feed(counted([platelets, red_cells]))
+    later = build_request(group="A+", component=Component.PLATELETS, quantity=1, needed_in_h=24 * 6)
+    far = build_request(group="A+", quantity=1, needed_in_h=24 * 40)
+    soon = build_request(group="A+", quantity=1, needed_in_h=2)
+
+    await engine.feed(opened(later), opened(far))
+    await engine.feed(opened(soon))
+
+    assert await engine.status_of(later.request_id) == "open"
+    assert await engine.status_of(far.request_id) == "open"
+    assert await engine.status_of(soon.request_id) == "reserved"
+    rows = await engine.fetch(
+        "SELECT body -> 'lines' -> 0 -> 'refusals' -> 0 ->> 'code' AS code "
+        "FROM decisions WHERE request_id = ANY($1)",
+        [later.request_id, far.request_id],
+    )
+    assert [row["code"] for row in rows] == ["expires_before_needed"] * 2
+
+
+async def test_f06_nothing_is_held_for_longer_than_it_lives(engine: Engine) -> None:
+    unit = build_unit("A+", expires_in_h=2.5)
+    await engine.feed(counted([unit]))
+    await engine.feed(opened(build_request(group="A+", quantity=1, needed_in_h=2)))
+
+    row = await engine.one("SELECT hold_until FROM promises")
+    assert row["hold_until"] == unit.expires_at
