@@ -41,6 +41,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "api_key_invalid": 401,
     "scope_not_allowed": 403,
     "facility_not_yours": 403,
+    "donation_of_other_station": 403,
     "path_unknown": 404,
     "request_unknown": 404,
     "request_of_other_hospital": 404,

@@ -23,6 +23,14 @@ class MemoryDonations:
         results = self._state.results
         return {one: results[one] for one in donation_ids if one in results}
 
+    async def list_stations(self, donation_id: str) -> frozenset[str]:
+        """Where its units lie: whoever drives speaks for the station that collected."""
+        return frozenset(
+            row.unit.station_id
+            for row in self._state.units.values()
+            if row.unit.donation_id == donation_id
+        )
+
     async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
         for donation_id, results in self._state.results.items():
             for result in results:

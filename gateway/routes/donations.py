@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 from starlette.requests import Request
@@ -17,7 +18,7 @@ from gateway.examples import RECALL, RESULTS, SPLIT
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Instant, Line, Value, derive_id
-from models.errors import DomainRefusal
+from models.errors import DomainRefusal, TransientError
 from models.events.donations import (
     DonationRecalled,
     DonationSplit,
@@ -28,6 +29,8 @@ from models.groups import BloodGroup
 from models.testing import LabResult
 from streams.matching.release import decide_release
 from streams.store.keys import KeyScope
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["donations"])
 
@@ -92,6 +95,7 @@ async def add_results(
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
+    await _ensure_own(request, principal, donation_id)
     events = [
         DonationTested(station_id=station_id, donation_id=donation_id, result=result)
         for result in results.results
@@ -137,6 +141,7 @@ async def recall_donation(
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
+    await _ensure_own(request, principal, donation_id)
     moment = settle_moment(request, recall.recalled_at, field="recalled_at")
     made = derive_id("recall", station_id, donation_id, moment.isoformat())
     event = DonationRecalled(
@@ -149,6 +154,24 @@ async def recall_donation(
     )
     speaker = f"dispatcher/{principal.key_id}" if principal.is_dispatcher else None
     return await publish(request, [event], source=speaker or f"station/{station_id}")
+
+
+async def _ensure_own(request: Request, principal: Principal, donation_id: str) -> None:
+    """Refuse at once what the engine would refuse later; while PostgreSQL is away, that does.
+
+    Raises:
+        DomainRefusal: `donation_of_other_station`.
+    """
+    own = principal.own_station
+    if own is None:
+        return
+    try:
+        stations = await get_gateway(request).donations.list_stations(donation_id)
+    except TransientError as error:
+        log.info("donation_not_looked_up", donation_id=donation_id, error=str(error))
+        return
+    if stations and own not in stations:
+        raise DomainRefusal("donation_of_other_station", donation_id=donation_id, station_id=own)
 
 
 @router.get(

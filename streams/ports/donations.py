@@ -65,7 +65,17 @@ class DonationStore(Protocol):
     async def list_results(
         self, donation_ids: Collection[str]
     ) -> Mapping[str, Sequence[LabResult]]:
-        """List every result of each donation in the order recorded; one without is missing."""
+        """List the results of each donation in the order recorded; one without is missing.
+
+        Of a station whose donation it is not, only what speaks against a release.
+        """
+        ...
+
+    async def list_stations(self, donation_id: str) -> frozenset[str]:
+        """List the stations whose donation it is: that collected or hold a unit of it.
+
+        Of a donation without units, those that told a result of it; none if nobody did.
+        """
         ...
 
     async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:

@@ -23,6 +23,7 @@ from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.moves import Cause, move, tell_actor
+from streams.services.ownership import ensure_own_donation
 from streams.services.progress import Progress
 
 _ON_THE_WAY = frozenset(
@@ -47,11 +48,13 @@ class Recalls:
 
         Raises:
             ContractError: `recall_id_reused`, or it speaks for another.
-            DomainRefusal: `donation_unknown`: nothing of it is known here.
+            DomainRefusal: `donation_unknown`: nothing of it is known here; or it is another's.
         """
         actor, _ = tell_actor(record, station_id=event.station_id)
         if actor is Actor.HOSPITAL:
             raise DomainRefusal("recall_not_of_hospital", donation_id=event.donation_id)
+        if actor is Actor.STATION:
+            await ensure_own_donation(work, event.donation_id, station_id=event.station_id)
         if await work.donations.is_recall_known(event.recall_id):
             raise ContractError("recall_id_reused", recall_id=event.recall_id)
         recall = Recall(

@@ -20,6 +20,7 @@ from streams.ports import Received, UnitOfWork
 from streams.ports.donations import Recall
 from streams.ports.stock import UnitState
 from streams.services.moves import Cause, move, tell_actor
+from streams.services.ownership import ensure_own_donation
 from streams.services.recalls import Recalls
 
 _GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
@@ -43,11 +44,13 @@ class Releases:
 
         Raises:
             ContractError: Its identifier is used, or it corrects what is no such result.
-            DomainRefusal: Not a station says so, or what it corrects was corrected before.
+            DomainRefusal: Not a station says so, the donation is another's, or what it corrects was
+                corrected before.
         """
         actor, _ = tell_actor(record, station_id=event.station_id)
         if actor is not Actor.STATION:
             raise DomainRefusal("result_not_of_station", result_id=event.result.result_id)
+        await ensure_own_donation(work, event.donation_id, station_id=event.station_id)
         await _ensure_new(work, event)
         await work.donations.add_result(
             event.result,

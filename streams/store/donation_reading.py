@@ -54,6 +54,11 @@ class PgDonationReading:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def list_stations(self, donation_id: str) -> frozenset[str]:
+        """List the stations whose donation it is, as `ports.donations.DonationStore` does."""
+        async with self._database.connection() as connection:
+            return await PgDonations(connection).list_stations(donation_id)
+
     async def read(self, donation_id: str) -> DonationDetail:
         """Read a donation; one that is not known is empty."""
         async with (

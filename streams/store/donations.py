@@ -37,6 +37,10 @@ class PgDonations:
             found[row["donation_id"]].append(_to_result(row))
         return found
 
+    async def list_stations(self, donation_id: str) -> frozenset[str]:
+        rows = _QUERIES.list_stations(self._connection, donation_id=donation_id)
+        return frozenset([row["station_id"] async for row in rows])
+
     async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
         row = await _QUERIES.find_result(self._connection, result_id=result_id)
         return None if row is None else (row["donation_id"], _to_result(row))

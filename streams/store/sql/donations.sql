@@ -3,8 +3,15 @@ SELECT
     donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
     supersedes, note, station_id, recorded_at
 FROM test_results
-WHERE donation_id = ANY(:donation_ids::text[])
+WHERE donation_id = ANY(:donation_ids::text[]) AND may_count(donation_id, station_id, outcome)
 ORDER BY recorded_at, result_id;
+
+-- name: list_stations
+WITH owners AS (SELECT unnest(donation_stations(:donation_id::text)) AS station_id)
+SELECT station_id FROM owners
+UNION
+SELECT station_id FROM test_results
+WHERE donation_id = :donation_id::text AND NOT EXISTS (SELECT FROM owners);
 
 -- name: find_result^
 SELECT
