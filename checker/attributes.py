@@ -43,7 +43,7 @@ def list_lacking(
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
     """Whether the unit is frozen and the hospital cannot thaw."""
-    return unit.component in _FROZEN and hospital.get("can_thaw", True) is False
+    return unit.component in _FROZEN and not hospital.get("can_thaw")
 
 
 def _is_washed(unit: Unit) -> bool:

@@ -6,12 +6,14 @@ Not for use inside an event loop: each call runs one of its own.
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from cli.direct import run_on_database
 from models.errors import ContractError
 from streams.clock import parse_clock
 from streams.settings import Settings
 from streams.store.database import Database
+from streams.store.directory import PgDirectory
 from streams.store.keys import ApiKey, IssuedKey, KeyScope, PgKeys
 
 # An identifier without the underscore, which parts the id from the secret in the key's text.
@@ -42,6 +44,23 @@ def create_key(
         )
 
     return run_on_database(settings, create)
+
+
+def find_stranger(settings: Settings, *, scope: str, facility_id: str) -> list[str] | None:
+    """Tell whether a key would speak for nobody who is registered.
+
+    Returns:
+        None if the facility is registered; else the registered names that are close to it.
+    """
+
+    async def look(database: Database) -> list[str] | None:
+        directory = await PgDirectory(database).refresh()
+        known = directory.hospitals if scope == KeyScope.HOSPITAL else directory.stations
+        if facility_id in known:
+            return None
+        return get_close_matches(facility_id, known, n=3)
+
+    return run_on_database(settings, look)
 
 
 def list_keys(settings: Settings) -> list[ApiKey]:

@@ -18,6 +18,7 @@ from cli.commands import (
     dlq,
     doctor,
     donation,
+    facilities,
     figures,
     keys,
     news,
@@ -88,6 +89,11 @@ app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
+
+_REGISTERS = "登记 · Registers"
+app.add_typer(facilities.stations, name="station", rich_help_panel=_REGISTERS)
+app.add_typer(facilities.hospitals, name="hospital", rich_help_panel=_REGISTERS)
+app.add_typer(facilities.routes, name="route", rich_help_panel=_REGISTERS)
 
 _SYSTEM = "本机 · This machine"
 app.command(rich_help_panel=_SYSTEM)(up.up)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from models.errors import ContractError, DomainRefusal
@@ -69,13 +69,26 @@ def ensure_scope(principal: Principal, allowed: frozenset[KeyScope]) -> None:
         raise DomainRefusal("scope_not_allowed", scope=principal.scope, allowed=names)
 
 
-def allow(*scopes: KeyScope) -> Callable[[Request], Awaitable[Principal]]:
-    """Make a dependency that gives the principal, if its scope is one of these."""
-    allowed = frozenset(scopes)
+class Allowing:
+    """A dependency that gives the principal, if its scope is one of these."""
 
-    async def authorize(request: Request) -> Principal:
+    def __init__(self, scopes: frozenset[KeyScope]) -> None:
+        self.scopes = scopes
+
+    async def __call__(self, request: Request) -> Principal:
         principal = get_principal(request)
-        ensure_scope(principal, allowed)
+        ensure_scope(principal, self.scopes)
         return principal
 
-    return authorize
+
+def allow(*scopes: KeyScope) -> Allowing:
+    """Make the dependency; the table of calls in `docs/api.md` is held against it."""
+    return Allowing(frozenset(scopes))
+
+
+def list_scopes(route: APIRoute) -> frozenset[KeyScope]:
+    """List the scopes that may make a call; a route that asks for none is open to every key."""
+    for dependency in route.dependant.dependencies:
+        if isinstance(dependency.call, Allowing):
+            return dependency.call.scopes
+    return frozenset(KeyScope)

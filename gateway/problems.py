@@ -51,6 +51,8 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "api_key_unknown": 404,
     "method_not_allowed": 405,
     "request_ended": 409,
+    "record_changed": 409,
+    "facility_not_registered": 404,
     "line_already_issued": 409,
     "shortage_cleared": 409,
     "preview_file_changed": 409,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import sha1
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
@@ -38,6 +38,9 @@ AsSet = AfterValidator(_sorted_once)
 """Makes a tuple of names a set with one order, so that equal values have equal bytes."""
 
 
+V = TypeVar("V", bound="Value")
+
+
 class Value(BaseModel):
     """An immutable value. Unknown fields are refused: a misspelt field is a lost instruction."""
 
@@ -46,6 +49,23 @@ class Value(BaseModel):
     def but(self, **changes: object) -> Self:
         """Return a validated copy with the named fields changed."""
         return type(self).model_validate({**dict(self), **changes})
+
+
+def change(current: V, given: V) -> V:
+    """Return a value changed by what another of its kind states; what that leaves out stays.
+
+    Values inside are changed in the same way, whatever else is stated is replaced whole.
+
+    Args:
+        current: As it is.
+        given: Only the fields that were set when it was made count.
+    """
+    changes: dict[str, object] = {}
+    for name in given.model_fields_set:
+        before, stated = getattr(current, name), getattr(given, name)
+        is_nested = isinstance(before, Value) and isinstance(stated, Value)
+        changes[name] = change(before, stated) if is_nested else stated
+    return current.but(**changes)
 
 
 def derive_id(*parts: object) -> str:

@@ -21,12 +21,14 @@ class Directory:
     """A snapshot; a changed facility is a new snapshot.
 
     Attributes:
+        version: Rises with every change of a station, hospital or route.
         routes: (from, to) to whole seconds, one direction each.
     """
 
     stations: Mapping[str, Station] = field(default_factory=dict)
     hospitals: Mapping[str, Hospital] = field(default_factory=dict)
     routes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    version: int = 0
 
     def find_location(self, facility_id: str) -> Location | None:
         facility = self.stations.get(facility_id) or self.hospitals.get(facility_id)

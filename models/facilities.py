@@ -103,7 +103,8 @@ class Hospital(Value):
     """A hospital and the one station that supplies it.
 
     Attributes:
-        can_thaw: Without it, frozen products are of no use there and are refused with that reason.
+        can_thaw: Without it, frozen products are of no use there and are refused with that reason;
+            whoever does not say that it can, cannot.
         cannot_use: Components that it cannot use for other reasons, refused in the same way.
         pack: What one massive-transfusion pack holds here.
     """
@@ -113,7 +114,7 @@ class Hospital(Value):
     name_en: Line
     location: Location
     station_id: Identifier
-    can_thaw: bool = True
+    can_thaw: bool = False
     cannot_use: tuple[Component, ...] = ()
     pack: MassiveTransfusionPack = DEFAULT_PACK
 

@@ -128,6 +128,9 @@ class MemoryDirectories:
     async def refresh(self) -> Directory:
         return self.directory
 
+    async def ensure_current(self) -> Directory:
+        return self.directory
+
 
 class AsDeclared:
     """Takes shortages as they were declared: what a station burns is not driven here."""

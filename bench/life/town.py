@@ -26,6 +26,7 @@ def build_hospital(hospital_id: str, *, cannot_use: Sequence[Component] = ()) ->
         name_en="hospital",
         location=PLACE,
         station_id=STATION_ID,
+        can_thaw=True,
         cannot_use=tuple(cannot_use),
     )
 

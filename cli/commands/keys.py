@@ -39,16 +39,36 @@ def create(
       xuelian keys create hospital dingri-county
       export XUELIAN_API_KEY=$(xuelian keys create dispatcher --json | jq -r .key)
     """
-    from cli.keystore import create_key  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.keystore import (  # noqa: PLC0415 - heavy imports stand in the commands
+        create_key,
+        find_stranger,
+    )
     from cli.resolve import load_resolved  # noqa: PLC0415 - the same
 
+    settings = load_resolved()
     issued = create_key(
-        load_resolved(), scope=scope, facility_id=facility, label=label or scope, key_id=key_id
+        settings, scope=scope, facility_id=facility, label=label or scope, key_id=key_id
     )
+    close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     out = Output(as_json=as_json)
     out.document(
-        {"key_id": issued.key_id, "key": issued.text, "scope": scope, "facility_id": facility}
+        {
+            "key_id": issued.key_id,
+            "key": issued.text,
+            "scope": scope,
+            "facility_id": facility,
+            "registered": close is None,
+            "close_names": close or [],
+        }
     )
+    if close is not None:
+        # Before its facility is registered a key may be made; a typing error must be seen by day.
+        kind = "hospital" if scope == "hospital" else "station"
+        near = f"；相近的：{' '.join(close)} · close to it: {' '.join(close)}" if close else ""
+        out.note(
+            f"没有登记 {facility}，这个密钥现在什么也做不了 · {facility} is not registered: this "
+            f"key can do nothing yet{near}；登记 · register: xuelian {kind} set {facility}"
+        )
     if not as_json:
         out.say(f"[green]✓[/] 密钥 {issued.key_id} 已建 · key {issued.key_id} is made")
         out.plain(f"  export XUELIAN_API_KEY={issued.text}")

@@ -19,6 +19,7 @@ class Case:
     Attributes:
         version: Of the decision to be made, 1 or more.
         held: Line number to units already promised and still live.
+        directory_version: Of the directory that hospital, policy and journey are from.
         capped_before: Unconfirmed O RhD- units the same unknown patient already got, as written
             before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
@@ -30,6 +31,7 @@ class Case:
     journey: Journey
     version: int
     cause_id: str
+    directory_version: int = 0
     held: Mapping[int, int] = field(default_factory=dict)
     capped_before: int = 0
 

@@ -67,6 +67,7 @@ class Ruling:
         caused_by: Identifier of the event or timer.
         why: Short machine word for the audit.
         actor: Who asked, where it is not who the unit of work acts for.
+        directory_version: Of the directory that it follows; None if it follows none.
     """
 
     request: UrgentRequest
@@ -78,6 +79,7 @@ class Ruling:
     caused_by: str
     why: str
     actor: str = ""
+    directory_version: int | None = None
 
     def __post_init__(self) -> None:
         ensure_cleared(self.decision, self.cleared)
@@ -125,6 +127,7 @@ class RequestStore(Protocol):
         """Write decisions: requests, lines, promises, units, the audit of each.
 
         Raises:
-            TransientError: A unit or request changed since it was read; decide again.
+            TransientError: A unit, a request or the directory changed since it was read; decide
+                again.
         """
         ...

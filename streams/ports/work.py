@@ -202,3 +202,7 @@ class DirectorySource(Protocol):
     async def refresh(self) -> Directory:
         """Read the directory again: what is returned was read after this call began."""
         ...
+
+    async def ensure_current(self) -> Directory:
+        """Return the directory, read again if anything in it has changed since it was read."""
+        ...

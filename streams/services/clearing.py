@@ -72,7 +72,8 @@ class Clearing:
         if line is None:
             raise _refuse(unit_id, (Reason(code="line_gone"),))
         station = await get_own_station(self._directories, request.station_id)
-        directory = self._directories.current()
+        # What leaves now is judged by what is confirmed now.
+        directory = await self._directories.ensure_current()
         hospital = directory.hospitals.get(request.hospital_id)
         if hospital is None:
             raise TransientError("directory_stale", station_id=request.station_id)

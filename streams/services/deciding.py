@@ -62,6 +62,10 @@ class Deciding:
         self._hold_s = hold_s
         self._planned: dict[str, datetime] = {}
 
+    async def ensure_directory(self) -> None:
+        """Follow the directory as it is now; a decision on an older one would fail."""
+        await self._directories.ensure_current()
+
     async def open(
         self,
         work: UnitOfWork,
@@ -189,6 +193,7 @@ class Deciding:
             journey=directory.get_journey(request.station_id, request.hospital_id),
             version=version,
             cause_id=cause_id,
+            directory_version=directory.version,
             held=held,
             capped_before=capped,
         )
@@ -227,6 +232,7 @@ class Deciding:
                 caused_by=task.case.cause_id,
                 why=task.why,
                 actor=task.actor,
+                directory_version=task.case.directory_version,
             )
             for task, one in zip(tasks, matched, strict=True)
         ]

@@ -67,6 +67,7 @@ class Progress:
         Those that wait in danger first; what lies past the limit follows in the next transaction.
         """
         station_id, after = read_subject(timer)
+        await self._deciding.ensure_directory()
         if after is None:
             # However often blood became free meanwhile, those who wait are looked at once.
             await work.timers.drop_due(timer.kind, station_id, now=now)

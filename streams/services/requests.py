@@ -40,9 +40,15 @@ class RequestService:
         # Request ids of attempts that failed. Whether one stands already is looked up only for
         # these: before every decision it would cost a round trip for what hardly ever happens.
         self._doubted: set[str] = set()
+        # Whether the last attempt failed: the directory may have changed under it.
+        self._failed = False
 
     async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
         """Act on new records, in order; the `Decide` of this topic."""
+        if self._failed:
+            await self._directories.ensure_current()
+        self._failed = True
+        work.on_commit(self._succeed)
         accepted = await self._accept(work, records, now)
         for opened, run in groupby(
             accepted, lambda record: isinstance(record.event, RequestOpened)
@@ -52,6 +58,9 @@ class RequestService:
             else:
                 for record in run:
                     await self._change(work, record, now)
+
+    def _succeed(self) -> None:
+        self._failed = False
 
     async def _accept(
         self, work: UnitOfWork, records: Sequence[Received], now: datetime

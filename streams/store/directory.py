@@ -4,16 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from models.directory import Directory
+from models.errors import DomainRefusal
 from models.facilities import Hospital, Station
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from streams.store.database import Database
 
 _QUERIES = load_queries("directory")
+
+
+F = TypeVar("F", Station, Hospital)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered(Generic[F]):
+    """A record of the register.
+
+    Attributes:
+        version: 1 and rising; a change says which one it was made from.
+        changed_by: Who wrote this version; empty if nobody is known.
+    """
+
+    record: F
+    version: int
+    changed_by: str
 
 
 class PgDirectory:
@@ -39,8 +60,17 @@ class PgDirectory:
                 self._done = self._begun
         return self._current
 
-    async def _read(self) -> Directory:
+    async def ensure_current(self) -> Directory:
         async with self._database.connection() as connection:
+            version = await _QUERIES.find_version(connection)
+        return self._current if version == self._current.version else await self.refresh()
+
+    async def _read(self) -> Directory:
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            version: int = await _QUERIES.find_version(connection)
             stations = [
                 Station.model_validate(row["body"])
                 async for row in _QUERIES.list_stations(connection)
@@ -57,22 +87,66 @@ class PgDirectory:
             stations={station.station_id: station for station in stations},
             hospitals={hospital.hospital_id: hospital for hospital in hospitals},
             routes=routes,
+            version=version,
         )
 
-    async def put_station(self, station: Station) -> None:
+    async def list_stations(self, station_id: str | None = None) -> list[Registered[Station]]:
+        """List the stations as they are registered, or the one that is asked for."""
         async with self._database.connection() as connection:
-            await _QUERIES.put_station(
-                connection, station_id=station.station_id, body=station.model_dump(mode="json")
-            )
+            return [
+                _to_registered(Station, row)
+                async for row in _QUERIES.list_registered_stations(
+                    connection, station_id=station_id
+                )
+            ]
 
-    async def put_hospital(self, hospital: Hospital) -> None:
+    async def list_hospitals(self, hospital_id: str | None = None) -> list[Registered[Hospital]]:
+        """List the hospitals as they are registered, or the one that is asked for."""
         async with self._database.connection() as connection:
-            await _QUERIES.put_hospital(
+            return [
+                _to_registered(Hospital, row)
+                async for row in _QUERIES.list_registered_hospitals(
+                    connection, hospital_id=hospital_id
+                )
+            ]
+
+    async def put_station(
+        self, station: Station, *, based_on: int | None = None, changed_by: str = ""
+    ) -> int:
+        """Register or change a station; return the version of its record.
+
+        Args:
+            station: The whole record.
+            based_on: The version that the change was made from, 0 for a new one; None for any.
+            changed_by: Who says so.
+
+        Raises:
+            DomainRefusal: `record_changed`: somebody else changed it meanwhile.
+        """
+        async with self._database.connection() as connection:
+            version = await _QUERIES.put_station(
+                connection,
+                station_id=station.station_id,
+                body=station.model_dump(mode="json"),
+                changed_by=changed_by,
+                based_on=based_on,
+            )
+        return _ensure_put(version, station.station_id)
+
+    async def put_hospital(
+        self, hospital: Hospital, *, based_on: int | None = None, changed_by: str = ""
+    ) -> int:
+        """Register or change a hospital, as `put_station` does a station."""
+        async with self._database.connection() as connection:
+            version = await _QUERIES.put_hospital(
                 connection,
                 hospital_id=hospital.hospital_id,
                 station_id=hospital.station_id,
                 body=hospital.model_dump(mode="json"),
+                changed_by=changed_by,
+                based_on=based_on,
             )
+        return _ensure_put(version, hospital.hospital_id)
 
     async def put_routes(self, routes: Mapping[tuple[str, str], int]) -> None:
         pairs = sorted(routes)
@@ -83,3 +157,17 @@ class PgDirectory:
                 to_ids=[pair[1] for pair in pairs],
                 etas=[routes[pair] for pair in pairs],
             )
+
+
+def _to_registered(kind: type[F], row: asyncpg.Record) -> Registered[F]:
+    return Registered(
+        record=kind.model_validate(row["body"]),
+        version=row["version"],
+        changed_by=row["changed_by"],
+    )
+
+
+def _ensure_put(version: int | None, facility_id: str) -> int:
+    if version is None:
+        raise DomainRefusal("record_changed", facility_id=facility_id)
+    return version

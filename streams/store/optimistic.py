@@ -207,6 +207,7 @@ class OptimisticUnitOfWork(PgUnitOfWork):
             bodies=buffered.bodies,
             source=SOURCE,
             now=granted.now,
+            directory=rulings.directory_version,
         )
         self._lanes.update(buffered.lanes)
 

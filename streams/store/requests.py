@@ -90,7 +90,10 @@ class PgRequests:
         (counts,) = [
             row
             async for row in _QUERIES.write_rulings(
-                self._connection, batch=written.batch, now=written.instant
+                self._connection,
+                batch=written.batch,
+                now=written.instant,
+                directory=written.directory_version,
             )
         ]
         if counts["requests"] != len(written.batch["requests"]) or counts["units"] != len(
@@ -105,6 +108,7 @@ class RulingRows:
 
     batch: dict[str, list[dict[str, Any]]]
     instant: datetime
+    directory_version: int | None
 
     @classmethod
     def of(cls, rulings: Sequence[Ruling]) -> Self:
@@ -114,7 +118,9 @@ class RulingRows:
             "promises": [row for ruling in rulings for row in _promise_rows(ruling)],
             "decisions": [_decision_row(ruling) for ruling in rulings],
         }
-        return cls(batch, rulings[0].decision.decided_at)
+        versions = (ruling.directory_version for ruling in rulings)
+        oldest = min((one for one in versions if one is not None), default=None)
+        return cls(batch, rulings[0].decision.decided_at, oldest)
 
 
 def _request_row(ruling: Ruling) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -10,7 +13,9 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import APIRoute
 
+import gateway.routes
 from deploy.embedded.services import Endpoints
+from gateway.access import list_scopes
 from gateway.routes import (
     alerts,
     donors,
@@ -35,6 +40,14 @@ ROUTES = [
     for route in part.router.routes
     if isinstance(route, APIRoute)
     for method in sorted(route.methods or ())
+]
+
+
+EVERY_ROUTE = [
+    route
+    for found in pkgutil.iter_modules(gateway.routes.__path__)
+    for route in importlib.import_module(f"gateway.routes.{found.name}").router.routes
+    if isinstance(route, APIRoute)
 ]
 
 
@@ -88,6 +101,49 @@ ALLOWED = {
     ("PUT", "/v1/hospitals/x"): {"dispatcher"},
     ("PUT", "/v1/routes"): {"dispatcher"},
 }
+
+
+OWN = {"station": "shigatse", "neighbour": "lhasa", "hospital": "shigatse-people"}
+OTHERS = {"station_id": "lhasa", "hospital_id": "dingri-county"}
+READ_BY_ALL = {
+    "/v1/stations/{station_id}": {"station", "neighbour", "hospital"},
+    "/v1/hospitals/{hospital_id}": {"station", "neighbour", "hospital"},
+}
+"""What another's key may read of a facility: its name and place."""
+
+FACILITY_ROUTES = [
+    (method, route)
+    for route in EVERY_ROUTE
+    if set(re.findall(r"{(\w+)}", route.path)) & OTHERS.keys()
+    for method in sorted(route.methods or ())
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "route"), FACILITY_ROUTES, ids=lambda one: getattr(one, "path", one)
+)
+async def test_f34_no_key_speaks_for_another_facility(
+    world: RunningGateway, method: str, route: APIRoute
+) -> None:
+    """Every route that names a facility, with every key that may use it: its own, and another's."""
+    path = re.sub(r"{(?!station_id|hospital_id)\w+}", "x", route.path)
+    for role, own in OWN.items():
+        if KeyScope(role) not in list_scopes(route):
+            continue
+        named = {"station_id": own, "hospital_id": own}
+        client = world.client(role)
+        answer = await client.request(method, path.format(**named), json={})
+        assert "facility_not_yours" not in answer.text, (role, answer.text)
+        for other in ("lhasa", "shigatse", "dingri-county"):
+            if other == own:
+                continue
+            answer = await client.request(
+                method, path.format(station_id=other, hospital_id=other), json={}
+            )
+            may_read = role in READ_BY_ALL.get(route.path, ()) and method == "GET"
+            assert may_read or answer.status_code in {400, 403}, (role, other, answer.text)
+            if answer.status_code == 403:
+                assert answer.json()["code"] == "facility_not_yours"
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))

@@ -44,6 +44,7 @@ PEOPLES = Hospital(
     name_en="Shigatse People's Hospital",
     location=Location(lat=29.272, lon=88.885),
     station_id="shigatse",
+    can_thaw=True,
 )
 DINGRI = Hospital(
     hospital_id="dingri-county",

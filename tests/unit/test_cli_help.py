@@ -24,6 +24,8 @@ COMMANDS = {
     "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
+    "station list", "station show", "station set", "hospital list", "hospital show",
+    "hospital set", "route list", "route set",
     "audit verify", "audit show", "rules list", "rules show", "rules check",
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 import gateway.routes
 from cli import supervision
 from gateway import auth, count_files, middleware, submitting
+from gateway.access import list_scopes
 from models import requests
 from models.cells import ML_PER_UNIT
 from models.envelope import Envelope
@@ -31,6 +32,7 @@ from streams.ports import LANES
 from streams.services import deciding, stock_days
 from streams.settings import Settings
 from streams.store.intake import PUBLISHED_BODY_BYTES
+from streams.store.keys import KeyScope
 from streams.wire.admin import plan_topics
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,17 +177,21 @@ def test_a_figure_is_that_of_the_code(
     assert value == told
 
 
-def test_the_calls_are_the_routes() -> None:
-    told = {row[0].strip("`") for row in rows_of(read("api.md"), head="call")}
-    assert told == set(list_routes())
+def test_f81_the_calls_are_the_routes_with_the_scopes_that_may_make_them() -> None:
+    told = {row[0].strip("`"): row[1] for row in rows_of(read("api.md"), head="call")}
+    assert told == dict(list_routes())
 
 
-def list_routes() -> Iterator[str]:
+def list_routes() -> Iterator[tuple[str, str]]:
+    """Yield each call with its scopes as the document writes them."""
     for found in pkgutil.iter_modules(gateway.routes.__path__):
         module = importlib.import_module(f"gateway.routes.{found.name}")
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
-            yield from (f"{method} {route.path}" for method in route.methods or ())
+            scopes = list_scopes(route)
+            every = "any key" if route.path.startswith("/v1/") else "no key"
+            told = every if scopes == frozenset(KeyScope) else ", ".join(sorted(scopes))
+            yield from ((f"{method} {route.path}", told) for method in route.methods or ())
 
 
 def blocks_of(language: str) -> list[str]:

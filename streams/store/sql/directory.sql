@@ -7,13 +7,37 @@ SELECT body FROM hospitals ORDER BY hospital_id;
 -- name: list_routes
 SELECT from_id, to_id, eta_s FROM routes;
 
--- name: put_station!
-INSERT INTO stations (station_id, body) VALUES (:station_id, :body)
-ON CONFLICT (station_id) DO UPDATE SET body = excluded.body;
+-- name: find_version$
+SELECT version FROM directory_version;
 
--- name: put_hospital!
-INSERT INTO hospitals (hospital_id, station_id, body) VALUES (:hospital_id, :station_id, :body)
-ON CONFLICT (hospital_id) DO UPDATE SET station_id = excluded.station_id, body = excluded.body;
+-- name: list_registered_stations
+SELECT body, version, changed_by FROM stations
+WHERE :station_id::text IS NULL OR station_id = :station_id::text
+ORDER BY station_id;
+
+-- name: list_registered_hospitals
+SELECT body, version, changed_by FROM hospitals
+WHERE :hospital_id::text IS NULL OR hospital_id = :hospital_id::text
+ORDER BY hospital_id;
+
+-- name: put_station$
+-- No row if the record is not of the version that the change is based on; 0 for none.
+INSERT INTO stations (station_id, body, changed_by) VALUES (:station_id, :body, :changed_by)
+ON CONFLICT (station_id) DO UPDATE SET
+    body = excluded.body, version = stations.version + 1, changed_by = excluded.changed_by
+WHERE coalesce(stations.version = :based_on::int, true)
+RETURNING version;
+
+-- name: put_hospital$
+INSERT INTO hospitals (hospital_id, station_id, body, changed_by)
+VALUES (:hospital_id, :station_id, :body, :changed_by)
+ON CONFLICT (hospital_id) DO UPDATE SET
+    station_id = excluded.station_id,
+    body = excluded.body,
+    version = hospitals.version + 1,
+    changed_by = excluded.changed_by
+WHERE coalesce(hospitals.version = :based_on::int, true)
+RETURNING version;
 
 -- name: put_routes!
 INSERT INTO routes (from_id, to_id, eta_s)

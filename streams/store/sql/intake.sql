@@ -72,7 +72,8 @@ DELETE FROM timers WHERE timer_id = :timer_id;
 SELECT write_buffers(:batch::jsonb, :bodies::bytea[], :source::text);
 
 -- name: settle!
-SELECT settle(:reader::text, :batch::jsonb, :bodies::bytea[], :source::text, :now::timestamptz);
+SELECT settle(:reader::text, :batch::jsonb, :bodies::bytea[], :source::text, :now::timestamptz)
+FROM ensure_directory(:directory::bigint);
 
 -- name: append_dead_letter_event!
 INSERT INTO outbox (

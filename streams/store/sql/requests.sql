@@ -95,4 +95,6 @@ WHERE
     AND p.status IN ('held', 'issued', 'received');
 
 -- name: write_rulings
-SELECT requests, units FROM write_rulings(:batch::jsonb, :now::timestamptz);
+-- Fails, and with it the transaction, if the directory is not as the decisions followed it.
+SELECT requests, units
+FROM write_rulings(:batch::jsonb, :now::timestamptz), ensure_directory(:directory::bigint);

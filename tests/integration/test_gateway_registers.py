@@ -1,0 +1,155 @@
+"""Registers over HTTP: read back, changed knowingly, and obeyed by the next decision."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.services import Endpoints
+from models.components import Component
+from streams.store.directory import PgDirectory
+from tests.support.engine import Engine, build_engine
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.world import PEOPLES, build_request, build_unit, counted, opened
+
+pytestmark = pytest.mark.integration
+
+HOSPITAL: dict[str, Any] = {
+    "hospital_id": "gar-county",
+    "name_zh": "噶尔县人民医院",
+    "name_en": "Gar County Hospital",
+    "location": {"lat": 32.5, "lon": 80.1},
+    "station_id": "shigatse",
+}
+PATH = "/v1/hospitals/gar-county"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(endpoints) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+async def test_f29_what_a_change_leaves_out_stays_as_it_was(world: RunningGateway) -> None:
+    client = world.client("dispatcher")
+    first = {**HOSPITAL, "can_thaw": True, "cannot_use": ["platelets"]}
+    assert (await client.put(PATH, json=first)).json()["hospital"]["can_thaw"] is True
+    renamed = await client.put(PATH, json={**HOSPITAL, "name_zh": "新名"})
+    told = renamed.json()["hospital"]
+    assert (told["name_zh"], told["can_thaw"], told["cannot_use"]) == ("新名", True, ["platelets"])
+    stated = await client.put(PATH, json={**HOSPITAL, "can_thaw": False})
+    assert stated.json()["hospital"]["can_thaw"] is False
+
+
+async def test_f29_who_does_not_say_that_it_can_thaw_cannot(world: RunningGateway) -> None:
+    client = world.client("dispatcher")
+    told = await client.put("/v1/hospitals/zanda", json={**HOSPITAL, "hospital_id": "zanda"})
+    assert told.json()["hospital"]["can_thaw"] is False
+
+
+async def test_f29_a_station_keeps_what_a_change_does_not_name(world: RunningGateway) -> None:
+    client = world.client("dispatcher")
+    record = {
+        "station_id": "ngari",
+        "name_zh": "阿里",
+        "name_en": "Ngari",
+        "location": {"lat": 32.5, "lon": 80.1},
+    }
+    policy = {"neighbours": ["lhasa"], "low_titre_a_plasma": True}
+    await client.put("/v1/stations/ngari", json={**record, "policy": policy})
+    told = await client.put("/v1/stations/ngari", json={**record, "policy": {"neighbours": []}})
+    assert told.json()["station"]["policy"]["low_titre_a_plasma"] is True
+    assert told.json()["station"]["policy"]["neighbours"] == []
+
+
+async def test_f31_what_is_registered_can_be_read_back(world: RunningGateway) -> None:
+    client = world.client("dispatcher")
+    put = await client.put(PATH, json=HOSPITAL)
+    read = await client.get(PATH)
+    assert read.json()["hospital"] == put.json()["hospital"]
+    assert read.headers["etag"] == put.headers["etag"] == f'"{put.json()["version"]}"'
+    assert read.json()["changed_by"].startswith("dispatcher/")
+    stations = (await client.get("/v1/stations")).json()["stations"]
+    assert {"shigatse", "lhasa"} <= {one["station"]["station_id"] for one in stations}
+    hospitals = (await client.get("/v1/hospitals")).json()["hospitals"]
+    assert "gar-county" in {one["hospital"]["hospital_id"] for one in hospitals}
+    route = {"from_id": "shigatse", "to_id": "gar-county", "eta_s": 600}
+    await client.put("/v1/routes", json={"routes": [route]})
+    assert route in (await client.get("/v1/routes")).json()["routes"]
+    unknown = await client.get("/v1/hospitals/zz-nowhere")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "facility_not_registered")
+
+
+async def test_f31_others_read_name_and_place_alone(world: RunningGateway) -> None:
+    neighbour = world.client("neighbour")
+    told = (await neighbour.get("/v1/stations/shigatse")).json()
+    assert set(told["station"]) == {"station_id", "name_zh", "name_en", "location"}
+    own = (await neighbour.get("/v1/stations/lhasa")).json()
+    assert "policy" in own["station"]
+
+
+async def test_f31_a_change_of_an_older_version_is_refused(world: RunningGateway) -> None:
+    client = world.client("dispatcher")
+    version = (await client.put(PATH, json=HOSPITAL)).json()["version"]
+    head = {"If-Match": f'"{version}"'}
+    assert (await client.put(PATH, json=HOSPITAL, headers=head)).status_code == 200
+    stale = await client.put(PATH, json={**HOSPITAL, "name_zh": "旧"}, headers=head)
+    assert (stale.status_code, stale.json()["code"]) == (409, "record_changed")
+    assert (await client.get(PATH)).json()["hospital"]["name_zh"] == HOSPITAL["name_zh"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name_zh": ""}, "name_zh"),
+        ({"name_en": "  "}, "name_en"),
+        ({"location": {"lat": 0, "lon": 0}}, "location"),
+    ],
+)
+async def test_f33_a_record_that_nobody_could_read_is_refused(
+    world: RunningGateway, changes: dict[str, Any], field: str
+) -> None:
+    client = world.client("dispatcher")
+    for path, record in (
+        ("/v1/hospitals/zz", {**HOSPITAL, "hospital_id": "zz"}),
+        (
+            "/v1/stations/zz",
+            {"station_id": "zz", "name_zh": "站", "name_en": "s", "location": {"lat": 1, "lon": 1}},
+        ),
+    ):
+        answer = await client.put(path, json={**record, **changes})
+        assert answer.status_code == 400, answer.text
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_f33_a_journey_between_unknown_places_is_refused(world: RunningGateway) -> None:
+    route = {"from_id": "shigatse", "to_id": "zz-nowhere", "eta_s": 600}
+    answer = await world.client("dispatcher").put("/v1/routes", json={"routes": [route]})
+    assert (answer.status_code, answer.json()["code"]) == (422, "facility_unknown")
+
+
+async def test_f30_the_next_decision_follows_what_was_confirmed(engine: Engine) -> None:
+    """Changed by another process, whose directory this one has not read yet."""
+    ffp = Component.FRESH_FROZEN_PLASMA
+    elsewhere = PgDirectory(engine.database)
+    await elsewhere.put_hospital(PEOPLES.but(can_thaw=True))
+    await engine.services.directory.refresh()
+    await engine.feed(counted([build_unit("A+", component=ffp), build_unit("A+", component=ffp)]))
+    first = build_request(group="A+", component=ffp, quantity=1)
+    await engine.feed(opened(first))
+    assert await engine.status_of(first.request_id) == "reserved"
+
+    await elsewhere.put_hospital(PEOPLES.but(can_thaw=False))
+    second = build_request(group="A+", component=ffp, quantity=1)
+    await engine.feed(opened(second))
+
+    assert await engine.status_of(second.request_id) == "refused"
