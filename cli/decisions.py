@@ -13,15 +13,23 @@ STATUS_WORDS: Mapping[str, str] = {
     "accepted": "已受理，待决定 · accepted, not decided yet",
     "open": "未满足，等待中 · open",
     "reserved": "已全部预留 · reserved",
+    "partly_refused": "部分不供，其余已预留 · a part is not supplied, the rest is reserved",
     "refused": "被拒 · refused",
     "cancelled": "已取消 · cancelled",
     "expired": "已过期 · expired",
+    "partly_fulfilled": "部分送达，其余未供 · a part arrived, the rest was not supplied",
     "fulfilled": "已送达 · fulfilled",
-    "waiting": "等待献血者和邻站 · waiting for donors and neighbours",
+    "waiting": "没有可预留的血，等待中 · nothing to reserve, waiting",
     "partly_reserved": "部分预留 · partly reserved",
     "quarantined": "被隔离，未受理 · quarantined, not taken in",
 }
-_MARKS = {"reserved": "[green]✓[/]", "fulfilled": "[green]✓[/]", "refused": "[red]✗[/]"}
+_MARKS = {
+    "reserved": "[green]✓[/]",
+    "fulfilled": "[green]✓[/]",
+    "refused": "[red]✗[/]",
+    "partly_refused": "[red]![/]",
+    "partly_fulfilled": "[red]![/]",
+}
 
 
 def print_request(out: Output, answer: Json) -> None:

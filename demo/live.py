@@ -37,6 +37,8 @@ OUTCOMES = {
     "reserved": "已预留 · reserved",
     "partly_reserved": "部分预留 · partly",
     "waiting": "等血 · waiting",
+    "partly_refused": "部分不供 · partly refused",
+    "partly_fulfilled": "部分送达 · partly fulfilled",
     "fulfilled": "已送达 · fulfilled",
     "cancelled": "已取消 · cancelled",
     "expired": "已过时 · expired",

@@ -84,7 +84,9 @@ def _hand_read() -> dict[str, Schema]:
     schemas = {
         "NewRequest": _without(UrgentRequest, "request_id", "station_id", optional="hospital_id"),
         "RequestChange": _without(Amendment, "request_id", "station_id", "hospital_id"),
-        "RequestCancellation": _without(Cancellation, "request_id", "station_id", "hospital_id"),
+        "RequestCancellation": _without(
+            Cancellation, "request_id", "station_id", "hospital_id", "cancelled_by"
+        ),
     }
     found: dict[str, Schema] = {"Problem": PROBLEM}
     for name, schema in schemas.items():

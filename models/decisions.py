@@ -26,16 +26,19 @@ class Reason(Value):
 class Outcome(StrEnum):
     """What a decision came to.
 
-    reserved: every unit asked for is reserved. partly_reserved and waiting: the rest, or all, is
-    asked of donors and neighbours. refused, cancelled, expired, fulfilled: the end.
+    reserved: every unit asked for is reserved. partly_refused: a part is not supplied at all, the
+    rest is reserved. partly_reserved and waiting: the rest, or all, is still looked for. refused,
+    cancelled, expired, partly_fulfilled, fulfilled: the end.
     """
 
     RESERVED = "reserved"
     PARTLY_RESERVED = "partly_reserved"
+    PARTLY_REFUSED = "partly_refused"
     WAITING = "waiting"
     REFUSED = "refused"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    PARTLY_FULFILLED = "partly_fulfilled"
     FULFILLED = "fulfilled"
 
 

@@ -35,16 +35,21 @@ class Priority(StrEnum):
 class RequestStatus(StrEnum):
     """Where a request stands.
 
-    open -> reserved | refused | cancelled | expired
-    reserved -> open (a hold lapsed or a unit was lost) | fulfilled | cancelled
-    refused, cancelled, expired, fulfilled: the end.
+    open -> reserved | partly_refused | refused | cancelled | expired | partly_fulfilled
+    reserved, partly_refused -> open (a unit was lost) | fulfilled | partly_fulfilled | cancelled
+    refused, cancelled, expired, partly_fulfilled, fulfilled: the end.
+
+    partly_refused: a part is not supplied at all; all the rest is reserved or on its way.
+    partly_fulfilled: less arrived than was asked for, and no more is looked for.
     """
 
     OPEN = "open"
     RESERVED = "reserved"
+    PARTLY_REFUSED = "partly_refused"
     REFUSED = "refused"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+    PARTLY_FULFILLED = "partly_fulfilled"
     FULFILLED = "fulfilled"
 
 
@@ -53,6 +58,7 @@ TERMINAL_REQUEST_STATUSES = frozenset(
         RequestStatus.REFUSED,
         RequestStatus.CANCELLED,
         RequestStatus.EXPIRED,
+        RequestStatus.PARTLY_FULFILLED,
         RequestStatus.FULFILLED,
     }
 )
@@ -144,7 +150,14 @@ class Amendment(Value):
 
 
 class Cancellation(Value):
+    """The end of a request by a person's word.
+
+    Attributes:
+        cancelled_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
+    """
+
     request_id: Identifier
     hospital_id: Identifier
     station_id: Identifier
     reason: Line = Field(min_length=1)
+    cancelled_by: Line = ""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bench.life.memory_stock import MemoryStock
 from bench.life.rows import PromiseRow, RequestRow, State
+from models.requests import UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.ports.stock import LivePromise
 
@@ -41,6 +42,11 @@ class MemoryRequests:
     async def list_waiting_stations(self, *, now: datetime) -> list[str]:
         """Nobody asks: nothing sweeps here."""
         raise NotImplementedError(now)
+
+    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+        """Nobody is asked for twice here."""
+        del request
+        return []
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None

@@ -10,8 +10,8 @@ from checker.report import Finding
 from checker.rows import Request
 from checker.world import World
 
-OPEN = {"open", "reserved"}
-ENDED = {"refused", "cancelled", "expired", "fulfilled"}
+OPEN = {"open", "reserved", "partly_refused"}
+ENDED = {"refused", "cancelled", "expired", "partly_fulfilled", "fulfilled"}
 
 OVERDUE_AFTER = timedelta(hours=3)
 """How long after its time something may stand before it counts as forgotten. Generous: late blood

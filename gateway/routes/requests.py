@@ -141,7 +141,12 @@ async def cancel_request(request_id: Identifier, request: Request, principal: As
         request_id,
         principal,
         make=lambda fields, ids: RequestCancelled(
-            cancellation=validate(Cancellation, fields, **ids)
+            cancellation=validate(
+                Cancellation,
+                fields,
+                **ids,
+                cancelled_by=principal.actor if principal.is_dispatcher else "",
+            )
         ),
         event_kind="cancelled",
     )

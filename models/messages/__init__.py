@@ -23,10 +23,43 @@ class Text(NamedTuple):
 
 
 class _Params(dict[str, object]):
-    """A parameter that was not given shows as `…`: a text must never fail an answer."""
+    """What a text names, as people read it.
+
+    A parameter that was not given shows as `…`: a text must never fail an answer. Seconds
+    (`*_s`) are told as hours and minutes, a rank as a choice.
+    """
+
+    def __init__(self, given: Mapping[str, object], *, chinese: bool) -> None:
+        super().__init__(given)
+        self._chinese = chinese
+
+    def __getitem__(self, name: str) -> object:
+        value = super().__getitem__(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            if name.endswith("_s"):
+                return _tell_duration(value, chinese=self._chinese)
+            if name == "rank":
+                return _tell_rank(value, chinese=self._chinese)
+        return value
 
     def __missing__(self, name: str) -> str:
         return "…"
+
+
+def _tell_duration(seconds: int, *, chinese: bool) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    units = ("小时", "分", "秒") if chinese else ("h", "min", "s")
+    # Nobody asks for the seconds of an hour.
+    numbers = (hours, minutes, 0 if hours else rest)
+    parts = [f"{number} {unit}" for number, unit in zip(numbers, units, strict=True) if number]
+    return " ".join(parts) or f"0 {units[-1]}"
+
+
+def _tell_rank(rank: int, *, chinese: bool) -> str:
+    if rank == 0:
+        return "首选" if chinese else "first choice"
+    return f"第 {rank + 1} 选择" if chinese else f"choice {rank + 1}"
 
 
 @cache
@@ -47,7 +80,8 @@ def render(code: str, params: Mapping[str, object] | None = None) -> Text:
     text = list_texts().get(code)
     if text is None:
         return Text(zh=code, en=code)
-    if not params:
-        params = {}
-    given = _Params(params)
-    return Text(zh=text.zh.format_map(given), en=text.en.format_map(given))
+    given = params or {}
+    return Text(
+        zh=text.zh.format_map(_Params(given, chinese=True)),
+        en=text.en.format_map(_Params(given, chinese=False)),
+    )

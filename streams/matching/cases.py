@@ -20,6 +20,7 @@ class Case:
         version: Of the decision to be made, 1 or more.
         held: Line number to units already promised and still live.
         directory_version: Of the directory that hospital, policy and journey are from.
+        same_patient: Open requests of the hospital for the same patient and component: asked twice?
         capped_before: Unconfirmed O RhD- units the same unknown patient already got, as written
             before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
@@ -32,6 +33,7 @@ class Case:
     version: int
     cause_id: str
     directory_version: int = 0
+    same_patient: tuple[str, ...] = ()
     held: Mapping[int, int] = field(default_factory=dict)
     capped_before: int = 0
 

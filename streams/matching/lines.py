@@ -18,6 +18,7 @@ from models.errors import InvariantViolation
 from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.cases import Case
+from streams.matching.openings import tell_openings
 from streams.matching.routes import to_hospital
 from streams.matching.shelf import Cell, Shelf
 
@@ -81,7 +82,12 @@ def decide_line(
             requested=line.quantity,
             reserved=tuple(_reserve(one) for one in cleared),
             uncovered=uncovered,
-            refusals=_summarise(passed, candidates, uncovered=uncovered),
+            refusals=()
+            if not uncovered
+            else (
+                *_summarise(passed, candidates, uncovered=uncovered),
+                *tell_openings(case, purpose, route=route, shelf=shelf, now=now),
+            ),
         ),
         cleared=cleared,
     )
@@ -149,9 +155,12 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
 def _summarise(
     passed: _PassedOver, candidates: Sequence[Candidate], *, uncovered: int
 ) -> tuple[Reason, ...]:
-    """Tell why units were passed over only where something is missing; else nobody needs it."""
-    if not uncovered:
-        return ()
-    groups = " ".join(candidate.group for candidate in candidates)
-    short = Reason(code="stock_short", params={"units": uncovered, "groups": groups})
+    """Tell why units were passed over, and which groups may be given on which terms."""
+    groups = " ".join(one.group for one in candidates if not one.low_titre_only)
+    params: dict[str, str | int | float] = {"units": uncovered, "groups": groups}
+    low_titre = " ".join(one.group for one in candidates if one.low_titre_only)
+    short = Reason(code="stock_short", params=params)
+    if low_titre:
+        params["low_titre_groups"] = low_titre
+        short = Reason(code="stock_short_low_titre", params=params)
     return (*passed.list_reasons(), short)

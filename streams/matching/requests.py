@@ -97,8 +97,12 @@ def _conclude(
     live = sum(case.held.values()) + sum(len(line.reserved) for line in lines)
     uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
-    outcome, waiting_for = _tell_outcome(live=live, uncovered=uncovered)
+    refused = sum(line.refused for line in lines)
+    outcome, waiting_for = _tell_outcome(live=live, uncovered=uncovered, refused=refused)
     reasons = []
+    if case.same_patient:
+        told = " ".join(case.same_patient)
+        reasons.append(Reason(code="same_patient_open", params={"requests": told}))
     if live and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
@@ -124,9 +128,11 @@ def _conclude(
     return Matched(decision=decision, cleared=tuple(u for one in matched for u in one.cleared))
 
 
-def _tell_outcome(*, live: int, uncovered: int) -> tuple[Outcome, str]:
+def _tell_outcome(*, live: int, uncovered: int, refused: int) -> tuple[Outcome, str]:
     if live and uncovered:
         return Outcome.PARTLY_RESERVED, "donors_and_neighbours"
+    if live and refused:
+        return Outcome.PARTLY_REFUSED, "picking"
     if live:
         return Outcome.RESERVED, "picking"
     if uncovered:

@@ -113,6 +113,14 @@ class RequestStore(Protocol):
         """List the stations at which a request as in `list_servable` waits."""
         ...
 
+    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+        """List the hospital's other open requests for the same patient and a same component.
+
+        Args:
+            request: With the patient's reference.
+        """
+        ...
+
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None
     ) -> int:

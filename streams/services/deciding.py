@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models.base import derive_id
@@ -18,6 +18,7 @@ from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.cases import Case
+from streams.matching.openings import list_cells
 from streams.matching.requests import Matched, decide_batch
 from streams.matching.shelf import Cell, Shelf
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
@@ -32,6 +33,7 @@ REQUEST_GRACE_S = 3600
 
 _STATUS_OF = {
     Outcome.RESERVED: RequestStatus.RESERVED,
+    Outcome.PARTLY_REFUSED: RequestStatus.PARTLY_REFUSED,
     Outcome.PARTLY_RESERVED: RequestStatus.OPEN,
     Outcome.WAITING: RequestStatus.OPEN,
     Outcome.REFUSED: RequestStatus.REFUSED,
@@ -79,6 +81,9 @@ class Deciding:
             case = await self._build_case(
                 work, request, version=1, cause_id=record.envelope.id, before=None
             )
+            if request.patient.reference:
+                same = await work.requests.list_same_patient(request)
+                case = replace(case, same_patient=tuple(same))
             tasks.append(
                 _Task(
                     case=case,
@@ -209,9 +214,11 @@ class Deciding:
             for unit in units
         )
         cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
-        if not cut or not _lacks_from([one.decision for one in matched], cut):
+        decisions = [one.decision for one in matched]
+        beyond = _list_beyond(cases, decisions) - wants.keys()
+        if not beyond and not (cut and _lacks_from(decisions, cut)):
             return matched
-        units = await work.stock.list_shelf(dict.fromkeys(wants), now=now)
+        units = await work.stock.list_shelf(dict.fromkeys([*wants, *beyond]), now=now)
         return decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
 
     async def _write(
@@ -295,6 +302,17 @@ def _list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
                 )
                 wants[cell] += quantity
     return {cell: units + SPARE_UNITS for cell, units in wants.items()}
+
+
+def _list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:
+    """List the places that a missing fact would open for lines that lack something."""
+    return {
+        cell
+        for case, decision in zip(cases, decisions, strict=True)
+        for line, decided in zip(case.request.lines, decision.lines, strict=True)
+        if decided.uncovered
+        for cell in list_cells(case, line)
+    }
 
 
 def _lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:

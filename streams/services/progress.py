@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 
 from models.decisions import Outcome, Reason
 from models.errors import InvariantViolation
@@ -18,6 +20,29 @@ from streams.services.transfers import Transfers
 
 REMATCH_LIMIT = 200
 """Open requests of one station decided again in one transaction; the rest follow in the next."""
+
+
+class _Stage(StrEnum):
+    """How far the units of a request are that are furthest behind."""
+
+    HELD = "held"
+    ISSUED = "issued"
+    RECEIVED = "received"
+    NONE = "none"
+
+
+_ENDS: Mapping[tuple[bool, _Stage], tuple[Outcome, RequestStatus, str]] = {
+    (True, _Stage.HELD): (Outcome.RESERVED, RequestStatus.RESERVED, "picking"),
+    (True, _Stage.ISSUED): (Outcome.RESERVED, RequestStatus.RESERVED, "delivery"),
+    (True, _Stage.RECEIVED): (Outcome.FULFILLED, RequestStatus.FULFILLED, ""),
+    (False, _Stage.HELD): (Outcome.PARTLY_REFUSED, RequestStatus.PARTLY_REFUSED, "picking"),
+    (False, _Stage.ISSUED): (Outcome.PARTLY_REFUSED, RequestStatus.PARTLY_REFUSED, "delivery"),
+    (False, _Stage.RECEIVED): (Outcome.PARTLY_FULFILLED, RequestStatus.PARTLY_FULFILLED, ""),
+    (False, _Stage.NONE): (Outcome.EXPIRED, RequestStatus.EXPIRED, ""),
+    (True, _Stage.NONE): (Outcome.EXPIRED, RequestStatus.EXPIRED, ""),
+}
+"""Whether all that was asked for is covered, and the stage, to what is told; nothing more is
+looked for in any of them."""
 
 
 class Progress:
@@ -142,14 +167,9 @@ class Progress:
         caused_by: str,
         now: datetime,
     ) -> None:
-        if held:
-            outcome, status, waiting_for = Outcome.RESERVED, RequestStatus.RESERVED, "picking"
-        elif state.issued:
-            outcome, status, waiting_for = Outcome.RESERVED, RequestStatus.RESERVED, "delivery"
-        elif state.received:
-            outcome, status, waiting_for = Outcome.FULFILLED, RequestStatus.FULFILLED, ""
-        else:
-            outcome, status, waiting_for = Outcome.EXPIRED, RequestStatus.EXPIRED, ""
+        asked = sum(line.quantity for line in state.request.lines)
+        is_whole = held + state.issued + state.received >= asked
+        outcome, status, waiting_for = _ENDS[is_whole, _find_stage(state, held)]
         await self._deciding.close(
             work,
             state,
@@ -160,3 +180,11 @@ class Progress:
             now=now,
             waiting_for=waiting_for,
         )
+
+
+def _find_stage(state: RequestState, held: int) -> _Stage:
+    if held:
+        return _Stage.HELD
+    if state.issued:
+        return _Stage.ISSUED
+    return _Stage.RECEIVED if state.received else _Stage.NONE

@@ -186,6 +186,8 @@ class RequestService:
         state: RequestState,
         now: datetime,
     ) -> None:
+        if event.cancellation.cancelled_by:
+            work.act_for(event.cancellation.cancelled_by)
         released = await give_back(
             work,
             request_id=state.request.request_id,
@@ -193,10 +195,12 @@ class RequestService:
             caused_by=record.envelope.id,
             now=now,
         )
-        reason = Reason(
-            code="cancelled_by_hospital",
-            params={"reason": event.cancellation.reason, "units_given_back": len(released)},
-        )
+        by = event.cancellation.cancelled_by
+        params: dict[str, str | int | float]
+        params = {"reason": event.cancellation.reason, "units_given_back": len(released)}
+        reason = Reason(code="cancelled_by_hospital", params=params)
+        if by:
+            reason = Reason(code="cancelled_by_person", params={**params, "by": by})
         await self._deciding.close(
             work,
             state,

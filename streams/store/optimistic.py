@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.clearance import UnitFacts
 from models.errors import TransientError
+from models.requests import UrgentRequest
 from streams.matching.shelf import Cell
 from streams.ports import Claim, Received
 from streams.ports.requests import Ruling
@@ -124,6 +125,13 @@ class _Requests(PgRequests):
         super().__init__(late, record)
         self._late = late
         self._granted = granted
+        self._loose = PgRequests(late.untouched, record)
+
+    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+        # A word to whoever asks, and no ground of the choice: it may be read without a transaction.
+        if self._late.begun:
+            return await super().list_same_patient(request)
+        return await self._loose.list_same_patient(request)
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
         if self._late.begun or self._granted.rulings:

@@ -63,6 +63,16 @@ class PgRequests:
         rows = _QUERIES.list_waiting_stations(self._connection, now=now)
         return [row["station_id"] async for row in rows]
 
+    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+        rows = _QUERIES.list_same_patient(
+            self._connection,
+            request_id=request.request_id,
+            hospital_id=request.hospital_id,
+            reference=request.patient.reference,
+            components=sorted({line.component for line in request.lines}),
+        )
+        return [row["request_id"] async for row in rows]
+
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None
     ) -> int:

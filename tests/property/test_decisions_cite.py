@@ -26,6 +26,11 @@ from tests.support.world import NOW
 
 WITHOUT_A_RULE = {
     "stock_short",  # there is nothing to choose, so no rule chose
+    "stock_short_low_titre",
+    "consent_would_open",  # what a fact would open is told; nothing was chosen
+    "age_would_open",
+    "prophylaxis_would_open",
+    "typing_would_open",
     "needed_by_passed",
     "arrives_late",
     "other_component",  # the shelf was read at a wrong place; no clinical rule

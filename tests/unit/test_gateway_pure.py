@@ -94,7 +94,7 @@ def test_a_decision_is_explained_throughout() -> None:
         "lines": [{"reserved": [{"unit_id": "u", "reason": reason}], "refusals": [reason]}],
     }
     told = explain_decision(decision)
-    assert told["reasons"][0]["zh"] == "预计晚到 60 秒"
+    assert told["reasons"][0]["zh"] == "预计晚到 1 分"
     assert told["lines"][0]["reserved"][0]["reason"]["rule"] == "abo@1"
     assert told["lines"][0]["refusals"][0]["en"] == "identical group"
     assert told["waiting_for"]["code"] == "picking"

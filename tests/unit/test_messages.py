@@ -158,8 +158,17 @@ def test_what_a_request_waits_for_has_texts() -> None:
 
 def test_render_fills_in() -> None:
     assert render("arrives_late", {"late_s": 90}) == Text(
-        zh="预计晚到 90 秒", en="expected 90 s after the needed-by time"
+        zh="预计晚到 1 分 30 秒", en="expected 1 min 30 s after the needed-by time"
     )
+
+
+def test_f76_seconds_and_ranks_are_told_as_people_say_them() -> None:
+    assert render("arrives_late", {"late_s": 3666}).zh == "预计晚到 1 小时 1 分"
+    assert render("arrives_late", {"late_s": 0}).zh == "预计晚到 0 秒"
+    assert render("compatible_group", {"rank": 0}) == Text(
+        zh="相容血型（首选）", en="compatible group (first choice)"
+    )
+    assert render("compatible_group", {"rank": 1}).zh == "相容血型（第 2 选择）"
 
 
 def test_render_survives_what_it_does_not_know() -> None:

@@ -79,6 +79,20 @@ WHERE
     )
 ORDER BY r.station_id;
 
+-- name: list_same_patient
+SELECT r.request_id FROM requests AS r
+WHERE
+    r.hospital_id = :hospital_id::text
+    AND r.body -> 'patient' ->> 'reference' = :reference::text
+    AND r.status IN ('open', 'reserved', 'partly_refused')
+    AND r.request_id <> :request_id::text
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE l.request_id = r.request_id AND l.component = ANY(:components::text[])
+    )
+ORDER BY r.opened_at, r.request_id
+LIMIT 5;
+
 -- name: count_capped$
 SELECT count(*)
 FROM promises AS p
