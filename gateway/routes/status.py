@@ -23,6 +23,7 @@ from gateway.rendering import (
     to_response,
 )
 from gateway.runtime import Gateway, get_gateway
+from gateway.sought import join_texts, tell_sought
 from models.base import Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
 from models.requests import Priority, RequestStatus
@@ -111,10 +112,12 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
     row = detail.request
     if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
         raise DomainRefusal("request_unknown", request_id=request_id)
+    sought = _tell_sought(gateway, detail) if row["status"] == RequestStatus.OPEN else []
     return to_response(
         {
             **{name: value for name, value in row.items() if name != "body"},
-            "waiting_for": explain_waiting(row["waiting_for"]),
+            "waiting_for": join_texts(sought) if sought else explain_waiting(row["waiting_for"]),
+            "sought": sought,
             "request": row["body"],
             "lines": detail.lines,
             "decision": explain_decision(detail.decisions[-1]["body"]),
@@ -145,6 +148,18 @@ def _tell_untaken(
             "waiting_for": waiting_for,
             "timeline": [_tell_quarantined(row) for row in seen],
         }
+    )
+
+
+def _tell_sought(gateway: Gateway, detail: RequestDetail) -> list[Entry]:
+    station_id = detail.request["station_id"] if detail.request else ""
+    station = gateway.directories.current().stations.get(station_id)
+    return tell_sought(
+        lines=detail.lines,
+        calls=detail.calls,
+        transfers=detail.transfers,
+        donors=detail.donors[0]["donors"] if detail.donors else 0,
+        neighbours=station.policy.neighbours if station else (),
     )
 
 

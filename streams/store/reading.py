@@ -92,6 +92,7 @@ class RequestDetail:
     promises: list[Row]
     calls: list[Row]
     transfers: list[Row]
+    donors: list[Row]
     quarantined: list[Row]
 
 
@@ -165,6 +166,7 @@ class PgReading:
                     ("promises", "list_promises"),
                     ("calls", "count_serving_calls"),
                     ("transfers", "list_serving_transfers"),
+                    ("donors", "count_donors"),
                 )
             }
         return RequestDetail(

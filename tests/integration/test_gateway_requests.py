@@ -170,7 +170,7 @@ async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
     lines = [{"line_no": 1, "component": "platelets", "quantity": 2}]
     told = (await _open(world, unique("k"), lines=lines)).json()
     assert told["status"] == "open"
-    assert told["waiting_for"]["zh"] == "等待献血者和邻近血站"
+    assert told["waiting_for"]["code"] == "donors_and_neighbours"
     path = f"/v1/requests/{told['request_id']}"
     client = world.client("hospital")
     # An amendment that cannot be accepted is quarantined and shown.

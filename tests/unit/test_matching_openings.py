@@ -101,4 +101,3 @@ def test_f55_the_same_order_again_names_the_first() -> None:
     outcome, _, reasons = decide(patient, {"A+": 4}, same_patient=("r-first",))
     assert outcome is Outcome.RESERVED
     assert reasons == ["same_patient_open"]
-

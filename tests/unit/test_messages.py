@@ -28,7 +28,7 @@ CODED = {
 }
 COUNTED = {"InvalidContent": "errors"}
 """What an error adds to its parameters by itself."""
-WAITS = {"picking", "donors_and_neighbours", "being_taken_in"}
+WAITS = {"picking", "delivery", "donors_and_neighbours", "being_taken_in"}
 
 
 @dataclass(frozen=True)

@@ -79,10 +79,16 @@ WHERE l.request_id = :request_id::text AND l.uncovered > 0
 GROUP BY s.shortage_id, s.component, s.blood_group, c.status
 ORDER BY s.shortage_id, c.status;
 
+-- name: count_donors
+SELECT count(*) AS donors
+FROM donors AS d INNER JOIN requests AS r USING (station_id)
+WHERE r.request_id = :request_id::text;
+
 -- name: list_serving_transfers
 SELECT DISTINCT
     t.transfer_id, t.from_station_id, t.to_station_id, t.status, t.agreed_at, t.updated_at,
-    t.body ->> 'shortage_id' AS shortage_id, (t.body ->> 'eta_s')::int AS eta_s
+    t.body ->> 'shortage_id' AS shortage_id, (t.body ->> 'eta_s')::int AS eta_s,
+    jsonb_array_length(t.body -> 'unit_ids') AS units
 FROM request_lines AS l
 INNER JOIN requests AS r USING (request_id)
 INNER JOIN shortages AS s
