@@ -17,7 +17,7 @@ from models.clearance import Cleared
 from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.cases import Case
-from streams.matching.lines import MatchedLine, decide_line, refuse_line
+from streams.matching.lines import MatchedLine, decide_line
 from streams.matching.shelf import Shelf
 
 
@@ -71,11 +71,6 @@ def _decide(
 ) -> Matched:
     """Decide one case; `capped` counts what this batch already gave under the cap, by patient."""
     request = case.request
-    if request.needed_by <= now and case.version == 1:
-        reason = Reason(
-            code="needed_by_passed", params={"needed_by": request.needed_by.isoformat()}
-        )
-        return _conclude(case, _refuse_all(case, reason), now=now, hold_s=hold_s)
     matched = []
     for line in request.lines:
         before = case.capped_before + capped[case.capped_as]
@@ -83,10 +78,6 @@ def _decide(
         capped[case.capped_as] += sum(one.capped for one in found.cleared)
         matched.append(found)
     return _conclude(case, tuple(matched), now=now, hold_s=hold_s)
-
-
-def _refuse_all(case: Case, reason: Reason) -> tuple[MatchedLine, ...]:
-    return tuple(refuse_line(case, line, (reason,)) for line in case.request.lines)
 
 
 def _conclude(

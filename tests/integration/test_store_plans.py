@@ -1,0 +1,71 @@
+"""No plan flips: a decision reads the few rows that it needs, however the shelf lies and grows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from deploy.embedded.services import Endpoints
+from models.groups import BloodGroup
+from streams.services.deciding import Deciding
+from streams.store.unit_of_work import PgBegin
+from tests.support.engine import Engine, build_engine
+from tests.support.world import NOW, build_request, opened
+
+pytestmark = pytest.mark.integration
+
+DECISIONS = 8
+"""More than the five after which PostgreSQL may settle on one plan for all parameters."""
+
+MOST_ROWS = 60
+"""Of units that one decision may read: two units wanted, some spare ones in each of eight places."""
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn) as built:
+        yield built
+
+
+async def fill(engine: Engine, count: int, *, in_order: bool) -> None:
+    numbers = list(range(count))
+    if not in_order:
+        Random(13).shuffle(numbers)
+    groups = [group.value for group in BloodGroup]
+    rows = [
+        (
+            f"u-{number:07d}", f"d-{number:07d}", "shigatse", "red_cells", groups[number % 8], 200,
+            NOW - timedelta(days=3), NOW + timedelta(days=10, seconds=number), "available", "stock",
+            NOW - timedelta(days=1), "quality",
+        )
+        for number in numbers
+    ]  # fmt: skip
+    columns = (
+        "unit_id", "donation_id", "station_id", "component", "blood_group", "volume_ml",
+        "collected_at", "expires_at", "status", "source", "released_at", "attested_by",
+    )  # fmt: skip
+    async with engine.database.connection() as connection:
+        await connection.copy_records_to_table("units", records=rows, columns=columns)
+        await connection.execute("ANALYZE units")
+
+
+@pytest.mark.parametrize("count", [10_000, 100_000])
+@pytest.mark.parametrize("in_order", [True, False], ids=["in order of expiry", "shuffled"])
+async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_order: bool) -> None:
+    await fill(engine, count, in_order=in_order)
+    deciding = Deciding(directories=engine.services.directory, hold_s=3600)
+    async with PgBegin(engine.database)() as work:
+        for number in range(DECISIONS):
+            group = list(BloodGroup)[number]
+            request = build_request(group=group.value, quantity=2)
+            record = opened(request)
+            await deciding.open(work, [(request, record)], now=NOW)
+        (row,) = await work._connection.fetch(
+            "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'units'"
+        )
+    read = row["seq_tup_read"] + row["idx_tup_fetch"]
+    assert read <= DECISIONS * MOST_ROWS, dict(row)
