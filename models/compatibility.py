@@ -58,6 +58,11 @@ def o_negative_cap() -> int:
     return int(_RULES["unknown_cap"]["o_negative_units"])
 
 
+def kept_for_negative_d() -> int:
+    """Return how many days before its expiry RhD- blood is not kept for RhD- patients any more."""
+    return int(_RULES["kept_for_negative"]["expiring_within_d"])
+
+
 class Candidate(Value):
     """A donor group that may go to the patient.
 
@@ -139,6 +144,10 @@ def cite_group_rule(component: Component) -> str:
 
 def cite_cap_rule() -> str:
     return _rule("unknown_cap")
+
+
+def cite_kept_rule() -> str:
+    return _rule("kept_for_negative")
 
 
 def _rule(name: str) -> str:

@@ -54,6 +54,12 @@ class DelRule(CitedRule):
     served_as_positive: bool
 
 
+class KeptRule(CitedRule):
+    """Days before its expiry from which a unit is not kept any more."""
+
+    expiring_within_d: int = Field(ge=0)
+
+
 class CompatibilityRules(RuleSet):
     """The whole file."""
 
@@ -64,5 +70,6 @@ class CompatibilityRules(RuleSet):
     anti_d: CitedRule
     childbearing: ChildbearingRule
     preferred: CitedRule
+    kept_for_negative: KeptRule
     rhd_fallback: AboRule
     asian_del: DelRule = Field(alias="del")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
-from models.compatibility import Candidate
+from models.compatibility import Candidate, cite_kept_rule, kept_for_negative_d
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
-from models.requests import RequestLine
+from models.groups import RhD
+from models.requests import Priority, RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.cases import Case
 from streams.matching.openings import tell_openings
@@ -38,9 +39,12 @@ class _PassedOver:
     def count(self, refused: Refused) -> None:
         """Count a unit under each of its reasons."""
         for reason in refused.reasons:
-            key = reason.model_dump_json()
-            _, units = self._counts.get(key, (reason, 0))
-            self._counts[key] = (reason, units + 1)
+            self.count_reason(reason)
+
+    def count_reason(self, reason: Reason) -> None:
+        key = reason.model_dump_json()
+        _, units = self._counts.get(key, (reason, 0))
+        self._counts[key] = (reason, units + 1)
 
     def list_reasons(self) -> list[Reason]:
         return [
@@ -109,6 +113,9 @@ def _choose(
     for unit in _in_order(case, purpose.line, candidates, shelf):
         if len(chosen) == wanted:
             break
+        if _is_kept(unit, purpose, now):
+            passed.count_reason(Reason(code="kept_for_rhd_negative", rule=cite_kept_rule()))
+            continue
         answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
         if isinstance(answer, Refused):
             passed.count(answer)
@@ -118,6 +125,20 @@ def _choose(
         shelf.take(unit)
         chosen.append(answer)
     return tuple(chosen), passed
+
+
+def _is_kept(unit: UnitFacts, purpose: ForPatient, now: datetime) -> bool:
+    """Whether a unit is kept for RhD- patients: a routine order of an RhD+ one waits for RhD+."""
+    patient = purpose.patient
+    return (
+        purpose.priority is Priority.ROUTINE
+        and patient.group is not None
+        and patient.group.rhd is RhD.POSITIVE
+        and not patient.has_anti_d
+        and unit.group.rhd is RhD.NEGATIVE
+        and unit.component.spec.carries_red_cells
+        and unit.expires_at > now + timedelta(days=kept_for_negative_d())
+    )
 
 
 def _in_order(

@@ -200,3 +200,33 @@ async def test_f06_nothing_is_held_for_longer_than_it_lives(engine: Engine) -> N
 
     row = await engine.one("SELECT hold_until FROM promises")
     assert row["hold_until"] == unit.expires_at
+
+
+async def test_f05_a_routine_order_uses_up_no_rhd_negative_blood(engine: Engine) -> None:
+    shelf = [build_unit("O+"), build_unit("O+"), build_unit("O-"), build_unit("O-")]
+    dying_soon = build_unit("O-", expires_in_h=70)
+    await engine.feed(counted([*shelf, dying_soon]))
+    routine = build_request(group="O+", quantity=10, priority=ROUTINE)
+    await engine.feed(opened(routine))
+    rows = await engine.fetch("SELECT unit_id, blood_group FROM promises ORDER BY blood_group")
+    assert [row["blood_group"] for row in rows] == ["O+", "O+", "O-"]
+    assert rows[-1]["unit_id"] == dying_soon.unit_id
+    row = await engine.one(
+        "SELECT body -> 'lines' -> 0 -> 'refusals' AS refusals FROM decisions "
+        "WHERE request_id = $1",
+        routine.request_id,
+    )
+    assert row["refusals"][0]["code"] == "kept_for_rhd_negative"
+
+    urgent = build_request(group="O+", quantity=2)
+    await engine.feed(opened(urgent))
+    assert await engine.status_of(urgent.request_id) == "reserved"
+
+
+async def test_f15_a_needed_by_time_just_past_is_served_and_marked_late(engine: Engine) -> None:
+    await engine.feed(counted([build_unit("A+")]))
+    request = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=-0.01)
+    await engine.feed(opened(request))
+    assert await engine.status_of(request.request_id) == "reserved"
+    row = await engine.one("SELECT body -> 'reasons' -> 0 ->> 'code' AS code FROM decisions")
+    assert row["code"] == "arrives_late"

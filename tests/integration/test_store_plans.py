@@ -21,7 +21,7 @@ DECISIONS = 8
 """More than the five after which PostgreSQL may settle on one plan for all parameters."""
 
 MOST_ROWS = 60
-"""Of units that one decision may read: two units wanted, some spare ones in each of eight places."""
+"""Of units that one decision may read: two wanted, and some spare ones in each of its places."""
 
 
 @pytest.fixture

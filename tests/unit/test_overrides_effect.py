@@ -68,7 +68,12 @@ def decide(
     ]
     case = Case(
         request=build_request(
-            request_id="r1", patient=patient, component=component, quantity=units, priority=priority
+            request_id="r1",
+            patient=patient,
+            component=component,
+            quantity=units,
+            priority=priority,
+            needed_in_h=0.25,
         ),
         hospital=PEOPLES,
         policy=StationPolicy(),
@@ -211,6 +216,12 @@ EFFECTS = [
         "female_to_age_years",
         54,
         lambda: count(decide(WOMAN, "A+", component=Component.PLATELETS)),
+    ),
+    Effect(
+        "rhd.kept_for_negative",
+        "expiring_within_d",
+        0,
+        lambda: count(decide(Patient(group=BloodGroup.A_POS), "A-", priority=Priority.ROUTINE)),
     ),
     *map(fallback, ("O", "A", "B", "AB")),
     Effect(

@@ -6,7 +6,7 @@ emergency fallback; Blood 2023;141:2141 for Asian-type DEL; the antigens that ma
 
 from __future__ import annotations
 
-from tests.oracle.rules.saying import Table, fewer, fixed, higher, lower, off, says
+from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, off, says
 
 COMPATIBILITY: Table = {
     "red_cells.abo": says(
@@ -56,6 +56,9 @@ COMPATIBILITY: Table = {
         female_to_age_years=higher(50, "year", most=60),
     ),
     "rhd.preferred": says("standard"),
+    "rhd.kept_for_negative": says(
+        "local", confirm=("expiring_within_d",), expiring_within_d=free(3, "day", least=0, most=35)
+    ),
     "rhd.consented_fallback": says(
         "standard",
         confirm=("O", "A", "B", "AB"),
