@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
 
 from models.cells import (
+    CellError,
     InstantReader,
-    list_treatments,
     read_abo,
-    read_component,
     read_flag,
     read_group,
     read_names,
     read_rhd,
-    read_status,
-    read_volume,
 )
-from models.columns import WORDS, to_word
 from models.donors import Donor
+from models.doses import read_volume, settle_dose
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
+from models.groups import Abo
 from models.labels.bags import name_unit
+from models.own_words import GUARDED, NO_WORDS, OwnWords
+from models.products import Product
 from models.sheets import Sheet, open_csv
-from models.tables import Fields, Layout, Parsed, RowFault, V, finish, read_json
+from models.tables import FieldFault, Fields, Layout, Parsed, RowFault, finish, read_json
 
 _TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
 _ATTESTED = ("released_by", "released_at")
+_ABO = frozenset(Abo)
 _TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
 
 
@@ -53,12 +54,17 @@ class Releasing:
     Attributes:
         attestation: Who released, and when, the rows that name nobody of their own.
         now: Aware UTC instant; no release lies after it. None judges no moment.
+        is_said: Each row says itself whether it is released. A sheet has columns for that or has
+            none, and is read so; an object that leaves it out has said nothing.
     """
 
     attestation: Attestation | None = None
     now: datetime | None = None
+    is_said: bool = False
 
     def find_fault(self, counted: CountedUnit) -> RowFault | None:
+        if self.is_said and counted.is_released and "released" not in counted.model_fields_set:
+            return RowFault("status_missing", "released", {})
         attested = counted.attestation or self.attestation
         fault = find_attestation_fault(counted, attested, now=self.now)
         if fault is None:
@@ -77,9 +83,8 @@ def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
             counted["attestation"] = attested
         _apply_status(row.pop("status", None), counted)
         _name_unit(row)
-        if "abo" in row or "rhd" in row:
-            abo, rhd = row.pop("abo", ""), row.pop("rhd", "")
-            row.setdefault("group", f"{abo}{rhd}")
+        _settle_group(row)
+        _settle_product(row)
         traits = {name: row.pop(name) for name in _TRAITS if name in row}
         for trait in row.pop("treatments", ()):
             traits.setdefault(trait, True)
@@ -91,7 +96,11 @@ def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
 
 
 def _apply_status(status: str | None, counted: Fields) -> None:
-    """A status says whether the unit is released, or that it is gone; quarantine always wins."""
+    """A status says whether the unit is released, or that it is gone; quarantine always wins.
+
+    Raises:
+        FieldFault: It is no status.
+    """
     if status in _TOLD:
         counted["counted_as"] = status
         if status == CountedAs.COLLECTED:
@@ -100,6 +109,8 @@ def _apply_status(status: str | None, counted: Fields) -> None:
         counted["released"] = False
     elif status == "available":
         counted.setdefault("released", True)
+    elif status is not None:
+        raise FieldFault("status_unknown", "status")
 
 
 def _name_unit(row: Fields) -> None:
@@ -115,35 +126,56 @@ def _name_unit(row: Fields) -> None:
             ) from error
 
 
-def _read_product(station_id: str) -> Callable[[Fields], Fields]:
-    build = _build_unit(station_id)
+def _settle_group(row: Fields) -> None:
+    """Make one group of what stands in one, two or three columns; they must agree.
 
-    def with_treatments(row: Fields) -> Fields:
-        product = row.get("component")
-        if isinstance(product, Product):
-            row["component"] = product.component
-            row["treatments"] = list_treatments(product.name)
-        return build(row)
+    Raises:
+        FieldFault: RhD is nowhere, or two columns contradict each other.
+    """
+    group = row.get("group")
+    abo, rhd = row.pop("abo", None), row.pop("rhd", None)
+    if group is None and abo is None:
+        if rhd is not None:
+            raise FieldFault("abo_missing", "abo")
+        return
+    if group is None or group in _ABO:
+        if group is not None and abo not in {None, group}:
+            raise FieldFault("group_contradicts", "abo")
+        if rhd is None:
+            raise FieldFault("rhd_missing", "group" if group is not None else "rhd")
+        row["group"] = f"{group or abo}{rhd}"
+        return
+    for column, told in (("abo", abo), ("rhd", rhd)):
+        if told is not None and told not in {group[:-1], group[-1]}:
+            raise FieldFault("group_contradicts", column)
 
-    return with_treatments
 
+def _settle_product(row: Fields) -> None:
+    """Put what a product's name says into the row, and end a volume that depends on it.
 
-class Product:
-    """A product as a sheet names it: its component and, in its name, what was done to it."""
-
-    __slots__ = ("component", "name")
-
-    def __init__(self, name: str, component: str) -> None:
-        self.name = name
-        self.component = component
+    Raises:
+        FieldFault: The measure of the volume does not go with the product.
+    """
+    product = row.get("component")
+    if isinstance(product, Product):
+        row["component"] = product.component
+        row["treatments"] = product.treatments
+    try:
+        if "volume_ml" in row:
+            row["volume_ml"] = settle_dose(row["volume_ml"], product)
+    except CellError as error:
+        raise FieldFault(error.code, "volume_ml") from error
 
 
 def _units(
-    station_id: str, releasing: Releasing, zone: timezone | None = None
+    station_id: str,
+    releasing: Releasing,
+    zone: timezone | None = None,
+    own: OwnWords = NO_WORDS,
 ) -> Layout[CountedUnit]:
     return Layout(
         model=CountedUnit,
-        words=WORDS.units,
+        words=own.to_unit_words(),
         identity="unit_id",
         required=(
             ("unit_id", "product_code"),
@@ -158,19 +190,20 @@ def _units(
         readers={
             **dict.fromkeys((*_TRAIT_FLAGS, "released"), read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), read_names),
-            "component": lambda cell: Product(str(cell), read_component(cell)),
+            **own.to_readers(),
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,
             "volume_ml": read_volume,
-            "status": read_status,
             "collected_at": InstantReader(zone, day_ends=False),
             "expires_at": InstantReader(zone, day_ends=True),
             "released_at": InstantReader(zone, day_ends=False),
         },
-        build=_read_product(station_id),
+        build=_build_unit(station_id),
         parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
         check=releasing.find_fault,
+        stated=(*((name,) for name in GUARDED), _ATTESTED),
+        named_by="component",
     )
 
 
@@ -179,19 +212,29 @@ def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
         place = {name: row.pop(name) for name in ("lat", "lon") if name in row}
         if place:
             row["location"] = {**row.get("location", {}), **place}
+        _settle_group(row)
         return {"station_id": station_id, **row}
 
     return build
 
 
-def _donors(station_id: str) -> Layout[Donor]:
+def _donors(station_id: str, own: OwnWords = NO_WORDS) -> Layout[Donor]:
     instants = ("unavailable_until", "deferred_until", "consented_at")
     return Layout(
         model=Donor,
-        words=WORDS.donors,
+        words=own.to_donor_words(),
         identity="donor_id",
-        required=("donor_id", "name", "contact", "group", "sex", "born_on", "weight_kg"),
+        required=(
+            "donor_id",
+            "name",
+            "contact",
+            ("group", "abo"),
+            "sex",
+            "born_on",
+            "weight_kg",
+        ),
         optional=(
+            "rhd",
             "station_id",
             "lat",
             "lon",
@@ -205,9 +248,13 @@ def _donors(station_id: str) -> Layout[Donor]:
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
             **dict.fromkeys(("lat", "lon", "weight_kg"), str),
             "group": read_group,
+            "abo": read_abo,
+            "rhd": read_rhd,
             **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
         },
         build=_build_donor(station_id),
+        parts={"abo": "group", "rhd": "group"},
+        private=frozenset({"name", "contact", "born_on"}),
     )
 
 
@@ -218,7 +265,7 @@ def parse_units(
     releasing: Releasing,
     zone: timezone | None = None,
     partial: bool = False,
-    ignore: Sequence[str] = (),
+    own: OwnWords = NO_WORDS,
 ) -> Parsed[CountedUnit]:
     """Read counted units of one station from sheets with heads. Empty cells mean "not given".
 
@@ -228,11 +275,10 @@ def parse_units(
         releasing: By which rows are judged that are counted as released.
         zone: Of times that have none; None refuses them.
         partial: Keep the good rows beside the errors of the others.
-        ignore: Headings to pass over beside those that are always passed over.
+        own: The station's own words.
     """
-    layout = _units(station_id, releasing, zone)
-    words = frozenset(to_word(heading) for heading in ignore)
-    rows, left_out = read_sheets(sheets, layout, ignore=words)
+    layout = _units(station_id, releasing, zone, own)
+    rows, left_out = read_sheets(sheets, layout)
     return finish(chain.from_iterable(rows), layout, station_id, partial=partial, left_out=left_out)
 
 
@@ -242,16 +288,28 @@ def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Pars
 
 
 def parse_units_json(
-    rows: Sequence[object], *, station_id: str, releasing: Releasing, partial: bool = False
+    rows: Sequence[object],
+    *,
+    station_id: str,
+    releasing: Releasing,
+    partial: bool = False,
+    own: OwnWords = NO_WORDS,
 ) -> Parsed[CountedUnit]:
-    """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested."""
-    layout = _units(station_id, releasing)
-    return finish(read_json(rows), layout, station_id, partial=partial)
+    """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested.
+
+    Each says whether it is released: by `released`, `status` or `counted_as`.
+    """
+    layout = _units(station_id, replace(releasing, is_said=True), own=own)
+    return finish(read_json(rows, layout), layout, station_id, partial=partial)
 
 
-def parse_donors(sheets: Iterable[Sheet], *, station_id: str) -> Parsed[Donor]:
+def parse_donors(
+    sheets: Iterable[Sheet], *, station_id: str, own: OwnWords = NO_WORDS
+) -> Parsed[Donor]:
     """Read donors of one station from sheets with heads. As `parse_units`."""
-    return _parse(sheets, _donors(station_id), station_id)
+    layout = _donors(station_id, own)
+    rows, left_out = read_sheets(sheets, layout)
+    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
 
 
 def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
@@ -260,9 +318,5 @@ def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
 
 def parse_donors_json(rows: Sequence[object], *, station_id: str) -> Parsed[Donor]:
     """Read donors from JSON objects. As `parse_units_json`."""
-    return finish(read_json(rows), _donors(station_id), station_id)
-
-
-def _parse(sheets: Iterable[Sheet], layout: Layout[V], station_id: str) -> Parsed[V]:
-    rows, left_out = read_sheets(sheets, layout)
-    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
+    layout = _donors(station_id)
+    return finish(read_json(rows, layout), layout, station_id)

@@ -25,7 +25,6 @@ def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
         content_type=content_type,
         zone_s=28_800,
         partial=partial,
-        ignore=(),
         now=NOW,
         attested=ATTESTED,
     )
