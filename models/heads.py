@@ -181,7 +181,22 @@ class _Reading:
         elif not missing:
             code = "column_unknown"
         column = missing[0] if missing else shorten(unknown[0])
-        return [RowError(sheet=self._sheet, row=self._row, column=column, code=code, params=params)]
+        return [
+            RowError(
+                sheet=self._sheet,
+                row=self._row,
+                column=column,
+                code=code,
+                params=params,
+                heading=self._title_of(column),
+            )
+        ]
+
+    def _title_of(self, column: str) -> str:
+        """Return how people call a column, in the language of the head."""
+        headings = [*(one.heading for one in self._columns), *self._unknown]
+        is_english = all(heading.isascii() for heading in headings)
+        return column if is_english else self._words.title_of(column)
 
     def to_head(self, width: int) -> Head:
         names = self._names()

@@ -200,7 +200,12 @@ def _units(
             "released_at": InstantReader(zone, day_ends=False),
         },
         build=_build_unit(station_id),
-        parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
+        parts={
+            "abo": "group",
+            "rhd": "group",
+            "product_code": "unit_id",
+            "status": "released",
+        },
         check=releasing.find_fault,
         stated=(*((name,) for name in GUARDED), _ATTESTED),
         named_by="component",

@@ -20,7 +20,7 @@ COMMANDS = {
     "up", "demo", "worker", "gateway", "relay", "migrate", "topics apply", "topics check",
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
     "stock export", "stock reconcile list", "stock reconcile show", "stock reconcile close",
-    "figures", "scan", "labels check", "stock import", "stock change", "stock show",
+    "figures", "scan", "labels check", "columns show", "columns check", "columns remember", "stock import", "stock change", "stock show",
     "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
