@@ -62,13 +62,15 @@ def settle_dose(volume: object, product: object) -> object:
 
     Args:
         volume: What `read_volume` returned; what is no dose is returned as it is.
-        product: Of the same row, if its name was read.
+        product: Of the same row; None where its name was not read, which is told already.
 
     Raises:
         CellError: `dose_not_of_product`, `dose_not_whole` or `dose_of_apheresis`.
     """
     if not isinstance(volume, Dose):
         return volume
+    if product is None:
+        return _whole(volume.amount * (_THERAPEUTIC if volume.is_therapeutic else _UNIT).ml)
     is_apheresis = isinstance(product, Product) and product.base in _APHERESIS
     if volume.is_therapeutic:
         if not is_apheresis:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -215,7 +215,10 @@ def tell_wrong(line: Line, wrong: Sequence[RowError], layout: Layout[Any]) -> It
     """Yield what is wrong with the cells of a row, and with the others: all is told at once."""
     yield from wrong
     known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
-    yield from (error for error in validate_row(line, layout)[1] if error.column not in known)
+    # Whether it may be used is judged by what the row says of that, not by what it left out.
+    stated = {name for columns in layout.stated for name in columns}
+    judged = layout if known.isdisjoint(stated) else replace(layout, check=None)
+    yield from (error for error in validate_row(line, judged)[1] if error.column not in known)
 
 
 class _Collecting(Generic[V]):

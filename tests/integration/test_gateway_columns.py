@@ -1,4 +1,4 @@
-"""What a station's file is understood to say: over HTTP and at the terminal, mapped and remembered."""
+"""What a station's file is understood to say: over HTTP and at the terminal, and remembered."""
 
 from __future__ import annotations
 

@@ -13,11 +13,17 @@ import xlsxwriter
 
 from models.cells import BEIJING
 from models.columns import WORDS
-from models.errors import ContractError
+from models.errors import ConfigurationError, ContractError
 from models.events.stock import Attestation, CountedUnit
 from models.imports import Releasing, parse_donors, parse_units, parse_units_json
 from models.messages import list_texts
-from models.own_words import NO_WORDS, OwnHeadings, OwnWords
+from models.own_words import (
+    NO_WORDS,
+    OwnHeadings,
+    OwnWords,
+    parse_own_words,
+    write_own_words,
+)
 from models.row_errors import group_errors, tell_fault, tell_place
 from models.sheets import open_csv, open_workbook
 from models.tables import Parsed
@@ -310,6 +316,19 @@ def test_f37_the_status_cannot_be_passed_over() -> None:
             NO_WORDS.with_call("units", (), (heading,))
 
 
+def test_f37_an_unknown_status_is_told_alone() -> None:
+    parsed = parse_units(
+        open_csv("\n".join([HEAD, bag(status="在途"), bag(2, product="?", volume="1治疗量")])),
+        station_id="nagqu",
+        zone=BEIJING,
+        releasing=Releasing(now=RELEASING.now),
+    )
+    assert codes(parsed) == [
+        (2, "status", "status_unknown"),
+        (3, "component", "product_unknown"),
+    ]
+
+
 # F09: volumes and doses -------------------------------------------------------------------------
 
 
@@ -367,9 +386,9 @@ def test_f09_usual_volumes_are_read(written: str, ml: int) -> None:
 @pytest.mark.parametrize(
     ("usual", "other"),
     [
-        ("献血码", "献血号"), ("献血码", "献血条码"), ("失效日期", "失效期"), ("失效日期", "到期日期"),
-        ("失效日期", "有效期至"), ("血袋号", "条码"), ("血袋号", "条形码"), ("采血日期", "献血日期"),
-        ("采血日期", "采集日期"),
+        ("献血码", "献血号"), ("献血码", "献血条码"), ("失效日期", "失效期"),
+        ("失效日期", "到期日期"), ("失效日期", "有效期至"), ("血袋号", "条码"),
+        ("血袋号", "条形码"), ("采血日期", "献血日期"), ("采血日期", "采集日期"),
     ],
 )  # fmt: skip
 def test_f42_usual_headings_are_known(usual: str, other: str) -> None:
@@ -498,6 +517,37 @@ def test_f43_no_word_of_a_station_makes_stock_of_what_is_refused(
         OwnWords.model_validate(words).ensure_known()
 
 
+def test_f43_what_is_remembered_reads_back_as_it_was() -> None:
+    words = OwnWords(
+        station_id="nagqu",
+        units=OwnHeadings(headings={'血源"号\\': "donation_id"}, ignore=("检验结果", "x\ty")),
+        donors=OwnHeadings(headings={"卡号": "donor_id"}),
+        products={"滤白红悬": "去白细胞悬浮红细胞"},
+        statuses={"检测完待放": "待检"},
+    )
+    text = write_own_words(words)
+    read = parse_own_words(text, station_id="nagqu", name="nagqu.toml")
+    assert read == words.but(units={**dict(words.units), "ignore": ("检验结果", "x y")})
+    assert parse_own_words(write_own_words(read), station_id=None, name="x") == read
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("station_id = ", "TOML"),
+        ('station_id = "lhasa"', "station_id"),
+        ("", "station_id"),
+        ('station_id = "nagqu"\ncolour = 1', "colour"),
+        ('station_id = "nagqu"\n[units]\nignore = ["状态"]', "column_not_ignorable"),
+    ],
+)
+def test_f43_a_columns_file_that_is_wrong_says_where(text: str, place: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_own_words(text, station_id="nagqu", name="nagqu.toml")
+    assert caught.value.code == "columns_invalid"
+    assert caught.value.params["field"] == place
+
+
 # F44: a title above the head --------------------------------------------------------------------
 
 
@@ -521,9 +571,8 @@ def test_f44_the_head_tells_how_a_file_is_parted(title: str, delimiter: str) -> 
 
 
 def test_f44_a_register_with_a_title_is_read_too() -> None:
-    text = "献血者名册, 2025\n" + (
-        "献血者编号;姓名;电话;血型;性别;出生日期;体重\nn1;扎西;+86 1;B+;male;1990-01-01;70\n"
-    )
+    head = "献血者编号;姓名;电话;血型;性别;出生日期;体重"
+    text = f"献血者名册, 2025\n{head}\nn1;扎西;+86 1;B+;male;1990-01-01;70\n"
     (donor,) = parse_donors(open_csv(text), station_id="nagqu").values
     assert donor.donor_id == "n1"
 
