@@ -107,6 +107,14 @@ def _sign_of(text: str) -> str | None:
     return None
 
 
+def read_sex(cell: Cell) -> str:
+    word = str(cell).casefold()
+    for sex, words in WORDS.sexes.items():
+        if word in words:
+            return sex
+    raise CellError("sex_unknown")
+
+
 def read_status(cell: Cell) -> str:
     """Read what a count says of a unit, as one of the words of `CountedAs` and quarantine."""
     found = WORDS.find_status(str(cell))

@@ -156,6 +156,7 @@ class ColumnWords(Value):
     refused_products: tuple[RefusedProduct, ...]
     doses: DoseRules
     statuses: dict[str, tuple[str, ...]]
+    sexes: dict[str, tuple[str, ...]]
     yes: tuple[str, ...]
     no: tuple[str, ...]
     totals: tuple[str, ...] = Field(min_length=1)
@@ -185,6 +186,7 @@ def _load() -> ColumnWords:
         refused_products=raw["refused_products"],
         doses=raw["doses"],
         statuses=raw["statuses"],
+        sexes=raw["sexes"],
         yes=raw["flags"]["yes"],
         no=raw["flags"]["no"],
         totals=raw["totals"]["words"],

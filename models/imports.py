@@ -8,32 +8,22 @@ from datetime import datetime, timezone
 from itertools import chain
 
 from models.cells import (
-    CellError,
     InstantReader,
     read_abo,
     read_flag,
     read_group,
     read_names,
     read_rhd,
+    read_sex,
 )
+from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
 from models.donors import Donor
-from models.doses import read_volume, settle_dose
-from models.errors import ContractError
-from models.events.stock import Attestation, CountedAs, CountedUnit, find_attestation_fault
+from models.doses import read_volume
+from models.events.stock import Attestation, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
-from models.groups import Abo
-from models.labels.bags import name_unit
 from models.own_words import GUARDED, NO_WORDS, OwnWords
-from models.products import Product
 from models.sheets import Sheet, open_csv
-from models.tables import FieldFault, Fields, Layout, Parsed, RowFault, finish, read_json
-
-_TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
-_TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
-_ATTESTED = ("released_by", "released_at")
-_ABO = frozenset(Abo)
-_TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
-
+from models.tables import Fields, Layout, Parsed, RowFault, finish, read_json
 
 BLAMED = {
     "attestation_missing": "released_by",
@@ -73,100 +63,6 @@ class Releasing:
         return RowFault(fault.code, BLAMED[fault.code], params)
 
 
-def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
-    def build(row: Fields) -> Fields:
-        counted: Fields = {
-            name: row.pop(name) for name in ("released", "counted_as") if name in row
-        }
-        attested = {name: row.pop(name) for name in _ATTESTED if name in row}
-        if attested:
-            counted["attestation"] = attested
-        _apply_status(row.pop("status", None), counted)
-        _name_unit(row)
-        _settle_group(row)
-        _settle_product(row)
-        traits = {name: row.pop(name) for name in _TRAITS if name in row}
-        for trait in row.pop("treatments", ()):
-            traits.setdefault(trait, True)
-        if traits:
-            row["traits"] = {**row.get("traits", {}), **traits}
-        return {"unit": {"station_id": station_id, **row}, **counted}
-
-    return build
-
-
-def _apply_status(status: str | None, counted: Fields) -> None:
-    """A status says whether the unit is released, or that it is gone; quarantine always wins.
-
-    Raises:
-        FieldFault: It is no status.
-    """
-    if status in _TOLD:
-        counted["counted_as"] = status
-        if status == CountedAs.COLLECTED:
-            counted["released"] = False
-    elif status == "quarantined":
-        counted["released"] = False
-    elif status == "available":
-        counted.setdefault("released", True)
-    elif status is not None:
-        raise FieldFault("status_unknown", "status")
-
-
-def _name_unit(row: Fields) -> None:
-    """A unit without a name of its own is named by its donation and product, as its label is."""
-    product = row.pop("product_code", None)
-    if product is not None and "donation_id" in row and "unit_id" not in row:
-        donation = str(row["donation_id"])
-        try:
-            row["unit_id"] = name_unit(donation, str(product))
-        except ContractError as error:
-            raise ContractError(
-                "unit_name_unclear", donation_id=donation[:80], product_code=str(product)[:80]
-            ) from error
-
-
-def _settle_group(row: Fields) -> None:
-    """Make one group of what stands in one, two or three columns; they must agree.
-
-    Raises:
-        FieldFault: RhD is nowhere, or two columns contradict each other.
-    """
-    group = row.get("group")
-    abo, rhd = row.pop("abo", None), row.pop("rhd", None)
-    if group is None and abo is None:
-        if rhd is not None:
-            raise FieldFault("abo_missing", "abo")
-        return
-    if group is None or group in _ABO:
-        if group is not None and abo not in {None, group}:
-            raise FieldFault("group_contradicts", "abo")
-        if rhd is None:
-            raise FieldFault("rhd_missing", "group" if group is not None else "rhd")
-        row["group"] = f"{group or abo}{rhd}"
-        return
-    for column, told in (("abo", abo), ("rhd", rhd)):
-        if told is not None and told not in {group[:-1], group[-1]}:
-            raise FieldFault("group_contradicts", column)
-
-
-def _settle_product(row: Fields) -> None:
-    """Put what a product's name says into the row, and end a volume that depends on it.
-
-    Raises:
-        FieldFault: The measure of the volume does not go with the product.
-    """
-    product = row.get("component")
-    if isinstance(product, Product):
-        row["component"] = product.component
-        row["treatments"] = product.treatments
-    try:
-        if "volume_ml" in row:
-            row["volume_ml"] = settle_dose(row["volume_ml"], product)
-    except CellError as error:
-        raise FieldFault(error.code, "volume_ml") from error
-
-
 def _units(
     station_id: str,
     releasing: Releasing,
@@ -186,9 +82,9 @@ def _units(
             "collected_at",
             "expires_at",
         ),
-        optional=("rhd", "station_id", "status", "released", *_ATTESTED, *_TRAITS),
+        optional=("rhd", "station_id", "status", "released", *ATTESTED, *TRAITS),
         readers={
-            **dict.fromkeys((*_TRAIT_FLAGS, "released"), read_flag),
+            **dict.fromkeys((*TRAIT_FLAGS, "released"), read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), read_names),
             **own.to_readers(),
             "group": read_group,
@@ -199,7 +95,7 @@ def _units(
             "expires_at": InstantReader(zone, day_ends=True),
             "released_at": InstantReader(zone, day_ends=False),
         },
-        build=_build_unit(station_id),
+        build=build_unit(station_id),
         parts={
             "abo": "group",
             "rhd": "group",
@@ -207,7 +103,7 @@ def _units(
             "status": "released",
         },
         check=releasing.find_fault,
-        stated=(*((name,) for name in GUARDED), _ATTESTED),
+        stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
     )
 
@@ -217,7 +113,7 @@ def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
         place = {name: row.pop(name) for name in ("lat", "lon") if name in row}
         if place:
             row["location"] = {**row.get("location", {}), **place}
-        _settle_group(row)
+        settle_group(row)
         return {"station_id": station_id, **row}
 
     return build
@@ -255,6 +151,7 @@ def _donors(station_id: str, own: OwnWords = NO_WORDS) -> Layout[Donor]:
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,
+            "sex": read_sex,
             **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
         },
         build=_build_donor(station_id),

@@ -17,7 +17,7 @@ from models.errors import ContractError
 UNCLEAR = "\0merged"
 """Stands for a cell whose value cannot be told. No file holds such a text."""
 
-_MOST_AT_ONCE = 2_000
+_MOST_AT_ONCE = 1_000
 """Merged cells that one row lies in. They do not overlap in a file that a program wrote."""
 
 
@@ -46,9 +46,9 @@ def fill_merged(
     live: list[tuple[Merged, Cell | None]] = []
     for number, cells in rows:
         live = [(one, value) for one, value in live if one.last_row >= number]
-        if len(live) > _MOST_AT_ONCE:
-            raise ContractError("workbook_unreadable", detail="merged cells overlap")
         begun = [one for one in starting.pop(number, ()) if one.first < len(cells)]
+        if len(live) + len(begun) > _MOST_AT_ONCE:
+            raise ContractError("workbook_unreadable", detail="merged cells overlap")
         filled = _fill(cells, live, begun) if live or begun else cells
         live += [(one, cells[one.first]) for one in begun]
         yield number, filled
