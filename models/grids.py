@@ -6,6 +6,7 @@ Pure. What a row comes to is the business of `models.tables`; here each cell is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from models.cells import Cell, CellError, clean
@@ -19,6 +20,7 @@ _HEAD_NAMES = 3
 """A row with so many known headings is the head."""
 
 _UNREAD = object()
+_Cells = tuple[int, Sequence[Cell | None]]
 
 
 def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
@@ -31,14 +33,16 @@ def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
     Returns:
         None if the sheet holds nothing that looks like a head; then it is another kind of sheet.
     """
-    above: list[tuple[int, Sequence[Cell | None]]] = []
+    above: list[_Cells] = []
     rows = iter(sheet.rows)
     try:
         for number, cells in rows:
             if any(clean(cell) is not None for cell in cells):
                 above.append((number, cells))
-                if count_known(cells, layout.words) >= _HEAD_NAMES:
-                    return _read_below(sheet.name, above[-1], rows, layout)
+                known = count_known(cells, layout.words)
+                if known >= _HEAD_NAMES:
+                    top, rows = _take_second(above[-1], known, rows, layout)
+                    return _read_below(sheet.name, top, rows, layout)
             if number >= HEAD_WITHIN:
                 break
     except UnreadableRowError as error:
@@ -48,10 +52,25 @@ def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
     return _read_below(sheet.name, above[0], iter(above[1:]), layout)
 
 
+def _take_second(
+    top: _Cells, known: int, rows: Iterator[_Cells], layout: Layout[Any]
+) -> tuple[_Cells, Iterator[_Cells]]:
+    """Return the head, and the rows below it: a second row of headings says more than the first.
+
+    Above ABO and RhD stands 血型, merged over both; or one row is Chinese, the next English.
+    """
+    second = next(rows, None)
+    if second is None:
+        return top, rows
+    if count_known(second[1], layout.words) >= known:
+        return second, rows
+    return top, chain([second], rows)
+
+
 def _read_below(
     name: str,
-    top: tuple[int, Sequence[Cell | None]],
-    rows: Iterator[tuple[int, Sequence[Cell | None]]],
+    top: _Cells,
+    rows: Iterator[_Cells],
     layout: Layout[Any],
 ) -> Iterator[Row]:
     head, wrong = read_head(name, *top, layout)

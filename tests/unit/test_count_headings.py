@@ -25,7 +25,9 @@ from tests.support.count_sheets import (
     bag,
     codes,
     parse,
+    read_book,
     told,
+    workbook,
 )
 
 
@@ -81,6 +83,19 @@ def test_f42_an_ambiguous_heading_is_asked_about(head: str, named: str) -> None:
     mapped = OwnWords().with_call("units", ("条码=unit_id", "条形码=donation_id"), ())
     if head != f"{HEAD},条码":
         assert parse(bag(), head=head, own=mapped).errors == ()
+
+
+def test_f42_a_head_of_two_rows_is_one() -> None:
+    names = HEAD.split(",")
+    first = [*names[:4], None, *names[4:]]
+    second = [None] * 3 + ["ABO", "RhD"] + [None] * 4
+    cells = bag(group="AB,阴性", status="待检").split(",")
+    merges = [*(f"{letter}1:{letter}2" for letter in "ABCFGHI"), "D1:E1"]
+    parsed = read_book(workbook([first, second, cells], merges=merges))
+    assert parsed.errors == ()
+    assert parsed.values[0].unit.group.value == "AB-"
+    english = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at,status"
+    assert len(parse(english, bag(1), bag(2)).values) == 2
 
 
 def test_f43_one_sentence_brings_the_missing_column_and_the_unknown_heading_together() -> None:
