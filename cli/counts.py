@@ -57,6 +57,7 @@ class CountFile:
     full: bool
     partial: bool
     zone: str
+    maps: tuple[str, ...]
     ignore: tuple[str, ...]
     charset: str
     counted_at: str
@@ -87,6 +88,7 @@ class CountFile:
             "full": self.full,
             "partial": self.partial,
             "zone": self.zone,
+            "map": list(self.maps),
             "ignore": list(self.ignore),
             "counted_at": self.counted_at or self._own_moment(settings),
             "released_by": self.released_by,

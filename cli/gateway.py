@@ -144,8 +144,12 @@ def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
         en=en or zh,
         exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,
         params={"status": status},
-        details=tuple(
-            f"{error['field']}: {error['rule']} — {error['what_to_do']}"
-            for error in problem.get("errors", ())
-        ),
+        details=tuple(_tell_error(error) for error in problem.get("errors", ())),
     )
+
+
+def _tell_error(error: Mapping[str, Any]) -> str:
+    """What to do about a row of a file says the rule already."""
+    if error["rule"] in error["what_to_do"]:
+        return f"{error['field']}：{error['what_to_do']}"
+    return f"{error['field']}: {error['rule']} — {error['what_to_do']}"

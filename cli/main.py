@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from cli.commands import (
     audit,
+    columns,
     demo,
     dlq,
     doctor,
@@ -85,6 +86,7 @@ app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(scans.scan)
 app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
+app.add_typer(columns.app, name="columns", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.command(rich_help_panel=_WORK)(figures.figures)

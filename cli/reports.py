@@ -36,6 +36,7 @@ def print_preview(out: Output, preview: Json) -> None:
     if attested is not None:
         at = show_instant(attested["released_at"])
         out.plain(f"  放行 · released by {attested['released_by']}, {at}")
+    print_products(out, preview["products"])
     _print_outcomes(out, preview["outcomes"])
     if preview["left_out"]:
         out.plain(f"  没有读的表 · sheets left out: {', '.join(preview['left_out'])}")
@@ -46,6 +47,21 @@ def print_preview(out: Output, preview: Json) -> None:
         )
     print_differences(out, preview["differences"], preview["differences_in_all"])
     _print_errors(out, preview)
+
+
+def print_products(out: Output, products: Sequence[Json]) -> None:
+    """Print what each name of a product was understood to be: the one look before it is stock."""
+    if not products or out.as_json:
+        return
+    table = build_table(
+        "品种读作 · products as understood",
+        ["文件里的名称 · in the file", "成分 · component", "处理 · treated", "袋 · units"],
+    )
+    rows = [
+        [one["name"], one["component"], ", ".join(one["treatments"]) or None, one["units"]]
+        for one in products
+    ]
+    out.table(add_rows(table, rows))
 
 
 def _print_outcomes(out: Output, outcomes: Json) -> None:
@@ -64,10 +80,10 @@ def _print_errors(out: Output, preview: Json) -> None:
         f"faults in {preview['refused_rows']} rows"
     )
     for error in errors[:_SHOWN]:
-        out.plain(f"  {error['field']}: {error['what_to_do']}")
+        out.plain(f"  {error['field']}：{error['what_to_do']}")
         if error["rule"] and error["rule"] not in error["what_to_do"]:
             out.plain(f"      {error['rule']}")
-    _tell_rest(out, preview["errors_in_all"])
+    _tell_rest(out, len(errors))
 
 
 def _tell_rest(out: Output, in_all: int) -> None:

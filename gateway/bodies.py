@@ -17,6 +17,7 @@ from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
 from models.messages import render
+from models.row_errors import group_errors
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
 from models.tables import Parsed
 
@@ -123,7 +124,7 @@ def ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:
         ContractError: `rows_invalid` with everything that is wrong.
     """
     if parsed.errors:
-        raise of_rows(parsed.errors)
+        raise of_rows(group_errors(parsed.errors), in_all=len(parsed.errors))
     return parsed.values
 
 

@@ -17,6 +17,7 @@ from gateway.runtime import get_gateway
 from models.base import Instant
 from models.cells import BEIJING
 from models.errors import ContractError
+from models.own_words import NO_WORDS
 
 CLOCKS_APART = timedelta(minutes=5)
 """A station's clock may be so far ahead of ours; a count later than that was not taken yet."""
@@ -32,6 +33,7 @@ class CountQuery(Attesting):
         partial: Take the good rows although others are wrong.
         preview: The digest of a preview: the count is sent only if file and stock still are so.
         zone: Of times in the file that have none.
+        map: Headings that the file has, and the column that each is: `献血号=donation_id`.
         ignore: Headings to pass over.
         released_by: Who released what a row calls released and names nobody for; with
             `released_at`.
@@ -42,6 +44,7 @@ class CountQuery(Attesting):
     partial: bool = False
     preview: str | None = None
     zone: str = "+08:00"
+    map: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 
 
@@ -78,8 +81,12 @@ async def read_call(
     raw = await request.body()
     digest = sha256(raw)
     attestation = query.find_attestation()
+    own = await get_gateway(request).station_words.get(station_id)
+    words = own.with_call("units", query.map, query.ignore)
     options_told = (zone, query.full, query.partial, query.ignore, attestation)
-    digest.update("\x1f".join(["", *map(repr, options_told)]).encode())
+    # A count without words of its own keeps the name that it always had.
+    told_words = [words.model_dump_json()] if words != NO_WORDS else []
+    digest.update("\x1f".join(["", *map(repr, options_told), *told_words]).encode())
     file_digest = digest.hexdigest()
     kept = None
     if token is not None:
@@ -92,9 +99,9 @@ async def read_call(
             content_type=request.headers.get("content-type", ""),
             zone_s=round(zone.utcoffset(None).total_seconds()),
             partial=keep_good,
-            ignore=query.ignore,
             now=get_gateway(request).clock.now(),
             attested=attestation.model_dump(mode="json") if attestation else None,
+            words=words,
         ),
     )
     options = validate(CountOptions, read.rest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -21,6 +22,9 @@ from pydantic import ValidationError
 from models.errors import ContractError, TransientError
 from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
 from models.imports import Releasing, parse_units, parse_units_json
+from models.own_words import NO_WORDS, OwnWords
+from models.products import Product
+from models.row_errors import group_errors
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
 from models.tables import Parsed, RowError
 
@@ -52,15 +56,16 @@ class Reading:
         partial: Keep the good rows beside the errors of the others.
         now: No release lies after it.
         attested: Who released, and when, what names nobody of its own; a JSON file may say so too.
+        words: The station's own words, with those of the call.
     """
 
     station_id: str
     content_type: str
     zone_s: int
     partial: bool
-    ignore: tuple[str, ...]
     now: datetime
     attested: Mapping[str, str] | None = None
+    words: OwnWords = NO_WORDS
 
     def to_releasing(self, own: Mapping[str, Any] | None = None) -> Releasing:
         """Return by which rows are judged that are counted as released.
@@ -84,13 +89,17 @@ class CountRead:
         parts: JSON arrays of counted units, `PART_UNITS` each but the last.
         unit_ids: Of all units, in order.
         places: Sheet and row of each of them.
-        errors: The first ones.
+        products: Names of products in the file, and what each was understood to be.
+        product_of: Which of them each unit is.
+        errors: The first ones, the same fault of several rows as one.
         rest: What else a JSON file holds.
     """
 
     parts: Sequence[bytes]
     unit_ids: Sequence[str]
     places: Sequence[tuple[str, int]]
+    products: Sequence[Mapping[str, Any]]
+    product_of: Sequence[int]
     errors: Sequence[RowError]
     errors_in_all: int
     refused_rows: int
@@ -124,7 +133,17 @@ class CountRead:
             ],
             unit_ids=[self.unit_ids[at] for at in kept],
             places=[self.places[at] for at in kept],
+            product_of=[self.product_of[at] for at in kept],
         )
+
+    def list_products(self) -> list[dict[str, Any]]:
+        """List each name of a product with what it was understood to be, and how many units."""
+        units = Counter(self.product_of)
+        return [
+            {**product, "units": units[number]}
+            for number, product in enumerate(self.products)
+            if units[number]
+        ]
 
 
 async def read_count(raw: bytes, reading: Reading) -> CountRead:
@@ -137,7 +156,7 @@ async def read_count(raw: bytes, reading: Reading) -> CountRead:
     """
     if len(raw) <= APART_BYTES:
         return await asyncio.to_thread(read_here, raw, reading)
-    head = orjson.dumps(asdict(reading))
+    head = orjson.dumps(asdict(reading), default=_to_plain)
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -163,6 +182,8 @@ def read_here(raw: bytes, reading: Reading) -> CountRead:
     """Read a file in this process. Raises as `read_count` does."""
     parsed, rest = _parse(raw, reading)
     units = parsed.values
+    numbers: dict[object, int] = {}
+    product_of = [numbers.setdefault(name, len(numbers)) for name in parsed.named]
     return CountRead(
         parts=[
             encode_units(units[start : start + PART_UNITS])
@@ -170,7 +191,9 @@ def read_here(raw: bytes, reading: Reading) -> CountRead:
         ],
         unit_ids=[counted.unit.unit_id for counted in units],
         places=parsed.places,
-        errors=parsed.errors[:MOST_ERRORS],
+        products=[_tell_product(name) for name in numbers],
+        product_of=product_of,
+        errors=group_errors(parsed.errors)[:MOST_ERRORS],
         errors_in_all=len(parsed.errors),
         refused_rows=parsed.refused_rows,
         left_out=parsed.left_out,
@@ -203,7 +226,7 @@ def _parse_sheets(sheets: Sequence[Sheet], reading: Reading) -> Parsed[CountedUn
         releasing=reading.to_releasing(),
         zone=timezone(timedelta(seconds=reading.zone_s)),
         partial=reading.partial,
-        ignore=reading.ignore,
+        own=reading.words,
     )
 
 
@@ -220,8 +243,22 @@ def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapp
         station_id=reading.station_id,
         releasing=reading.to_releasing(content),
         partial=reading.partial,
+        own=reading.words,
     )
     return parsed, content
+
+
+def _tell_product(named: object) -> dict[str, Any]:
+    if isinstance(named, Product):
+        treatments = list(named.treatments)
+        return {"name": named.name, "component": named.component, "treatments": treatments}
+    return {"name": str(named), "component": str(named), "treatments": []}
+
+
+def _to_plain(value: object) -> object:
+    if isinstance(value, OwnWords):
+        return value.model_dump()
+    raise TypeError(type(value).__name__)
 
 
 def _frame(head: bytes, *blocks: bytes) -> bytes:
@@ -233,6 +270,8 @@ def _to_frame(found: CountRead) -> bytes:
         "lengths": [len(part) for part in found.parts],
         "unit_ids": found.unit_ids,
         "places": found.places,
+        "products": found.products,
+        "product_of": found.product_of,
         "errors": [asdict(error) for error in found.errors],
         "errors_in_all": found.errors_in_all,
         "refused_rows": found.refused_rows,
@@ -251,8 +290,13 @@ def _from_frame(answer: bytes) -> CountRead:
     for length in head.pop("lengths"):
         parts.append(answer[at : at + length])
         at += length
-    errors = [RowError(**error) for error in head.pop("errors")]
+    errors = [_to_error(error) for error in head.pop("errors")]
     return CountRead(parts=parts, errors=errors, **head)
+
+
+def _to_error(told: dict[str, Any]) -> RowError:
+    spans = tuple((first, last) for first, last in told["spans"])
+    return RowError(**{**told, "found": tuple(told["found"]), "spans": spans})
 
 
 def main() -> None:
@@ -263,7 +307,10 @@ def main() -> None:
     taken = sys.stdin.buffer.read()
     size = int.from_bytes(taken[:8])
     fields = orjson.loads(taken[8 : 8 + size])
-    told = {"ignore": tuple(fields["ignore"]), "now": datetime.fromisoformat(fields["now"])}
+    told = {
+        "words": OwnWords.model_validate(fields["words"]),
+        "now": datetime.fromisoformat(fields["now"]),
+    }
     reading = Reading(**{**fields, **told})
     try:
         answer = _to_frame(read_here(taken[8 + size :], reading))

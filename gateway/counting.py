@@ -19,6 +19,7 @@ import orjson
 
 from gateway.count_files import CountRead
 from models.base import derive_id
+from models.columns import WORDS
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
 from models.imports import BLAMED
@@ -119,7 +120,12 @@ class Count:
             (sheet, row), _ = found or (("", 0), None)
             code, column = one.refusal.code, BLAMED[one.refusal.code]
             params = {name: str(value) for name, value in one.refusal.params.items()}
-            told.append(RowError(sheet=sheet, row=row, column=column, code=code, params=params))
+            title = WORDS.units.title_of(column)
+            told.append(
+                RowError(
+                    sheet=sheet, row=row, column=column, code=code, params=params, heading=title
+                )
+            )
         return told
 
     def to_parts(self, count_id: str) -> Sequence[CountedPart]:
@@ -244,6 +250,7 @@ def describe_plan(count: Count, plan: Plan) -> dict[str, Any]:
     loud_kinds = ("differs", "moved", "status", "missing")
     return {
         "outcomes": plan.outcomes,
+        "products": count.read.list_products(),
         "missing_reserved": plan.missing_reserved,
         "differences": [_describe(count, one) for one in plan.loud],
         "differences_in_all": sum(plan.outcomes.get(kind, 0) for kind in loud_kinds),

@@ -22,6 +22,7 @@ from models.errors import (
 )
 from models.messages import Text, render
 from models.messages.fixes import fix_of
+from models.row_errors import tell_fault, tell_place
 from models.tables import RowError
 
 MEDIA_TYPE = "application/problem+json"
@@ -86,14 +87,20 @@ TITLES: Mapping[int, Text] = {
 
 
 class FieldError(NamedTuple):
-    """One field that is wrong: where, which rule it broke, what to do."""
+    """One field that is wrong: where, which rule it broke, what to do.
+
+    Attributes:
+        place: Where it is in an imported file, for programs; None elsewhere.
+    """
 
     field: str
     rule: str
     what_to_do: Text
+    place: Mapping[str, Any] | None = None
 
-    def to_json(self) -> dict[str, str]:
-        return {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+    def to_json(self) -> dict[str, Any]:
+        told = {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+        return {**told, **(self.place or {})}
 
 
 class InvalidContent(ContractError):
@@ -126,11 +133,17 @@ MAX_ROWS_TOLD = 500
 
 
 def of_row(error: RowError) -> FieldError:
-    """Tell one thing that is wrong with a file: sheet, row and column."""
-    told = render(error.code, error.params)
-    parts = [error.sheet, f"row {error.row}", error.column]
-    where = ", ".join(part for part in parts if part)
-    return FieldError(field=where, rule=error.rule or told.en, what_to_do=told)
+    """Tell one thing that is wrong with a file, in its own words: sheet, rows, heading, cell."""
+    told = tell_fault(error)
+    place = {
+        "code": error.code,
+        "sheet": error.sheet,
+        "rows": [list(span) for span in error.spans or ((error.row, error.row),)],
+        "column": error.column,
+        "found": list(error.found),
+    }
+    where = tell_place(error)
+    return FieldError(field=where, rule=error.rule or told.en, what_to_do=told, place=place)
 
 
 def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:

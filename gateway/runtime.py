@@ -23,6 +23,7 @@ from gateway.labels import LabelBooks
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
+from gateway.station_words import StationWords
 from gateway.submitting import Submitter
 from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
@@ -57,6 +58,7 @@ class Gateway:
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
         self.labels = LabelBooks(parts.settings.labels_dir)
+        self.station_words = StationWords(parts.settings.columns_dir)
         self.reconciling = PgReconciling(parts.database)
         self.figures = PgFigures(parts.database)
         self.begin = PgBegin(parts.database)

@@ -1,4 +1,4 @@
-"""Read one cell as a station wrote it: a group, a product's name, a date, a volume, a yes.
+"""Read one cell as a station wrote it: a group, a code, a date, a yes.
 
 Pure. A reader takes a trimmed text in half width, or what a spreadsheet holds (a number, a date),
 and returns what the model takes, or raises `CellError` with what is wrong. What no reader knows is
@@ -13,14 +13,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from math import isfinite
 
-from models.columns import WORDS, fold, to_word
-from models.components import Component
+from models.columns import WORDS, fold
 
 Cell = str | int | float | bool | date | datetime | time | timedelta
 Reader = Callable[[Cell], object]
-
-ML_PER_UNIT = 200
-"""One Chinese unit (U) is the red cells, plasma or platelets of 200 ml of whole blood."""
 
 BEIJING = timezone(timedelta(hours=8))
 """The legal time of all of China; what a file's times are read in unless it is told otherwise."""
@@ -28,8 +24,6 @@ BEIJING = timezone(timedelta(hours=8))
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's day nought has no zone
 _SERIALS = range(20_000, 80_000)
 """Serial days that can be dates of blood: 1954 to 2119. Fewer is a count, more is a number."""
-
-_COMPONENTS = frozenset(component.value for component in Component)
 
 _EXACT_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; the rest of a longer code is lost already."""
@@ -74,19 +68,26 @@ def read_names(cell: Cell) -> list[str]:
 def _group_of(text: str) -> str:
     found = re.fullmatch(r"(AB|A|B|O)型?(.*)", text.upper().replace(" ", ""))
     if found is None:
-        return text
+        raise CellError("group_unknown")
+    if not found[2]:
+        return found[1]
     sign = _sign_of(found[2])
-    return f"{found[1]}{sign}" if sign else text
+    if sign is None:
+        raise CellError("rhd_unclear")
+    return f"{found[1]}{sign}"
 
 
 def read_group(cell: Cell) -> str:
-    """Read ABO with RhD: `A+`, `A型RhD阳性`, `AB Rh(-)`."""
+    """Read ABO with RhD: `A+`, `A型RhD阳性`, `AB Rh(-)`; ABO alone where RhD stands elsewhere."""
     return _group_of(str(cell))
 
 
 def read_abo(cell: Cell) -> str:
     """Read ABO alone, from a column of its own."""
-    return re.sub(r"型$", "", str(cell).upper().replace("0", "O"))
+    found = re.fullmatch(r"(AB|A|B|O)型?", str(cell).upper().replace("0", "O").replace(" ", ""))
+    if found is None:
+        raise CellError("group_unknown")
+    return found[1]
 
 
 def read_rhd(cell: Cell) -> str:
@@ -106,51 +107,12 @@ def _sign_of(text: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1024)
-def _component_of(text: str) -> str:
-    if text in _COMPONENTS:
-        return text
-    word = to_word(text)
-    if any(to_word(part) in word for part in WORDS.components_unknown):
-        return text
-    found = [part for part in WORDS.components if part in word]
-    return WORDS.components[max(found, key=len)] if found else text
-
-
-def read_component(cell: Cell) -> str:
-    """Read a product's name; one that no known component stands for is left for the model."""
-    return _component_of(str(cell))
-
-
-@lru_cache(maxsize=1024)
-def list_treatments(name: str) -> tuple[str, ...]:
-    """List the traits that a product's name tells: `去白细胞悬浮红细胞` is leukoreduced."""
-    if name in _COMPONENTS:
-        return ()
-    word = to_word(name)
-    return tuple(sorted({trait for part, trait in WORDS.treatments.items() if part in word}))
-
-
-@lru_cache(maxsize=1024)
-def _volume_of(text: str) -> object:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ml|毫升|u|单位)?(/袋)?", text.casefold())
-    if found is None:
-        if re.search(r"治疗量|剂|袋", text):
-            raise CellError("volume_without_ml")
-        return text
-    amount = float(found[1])
-    if found[2] in {"u", "单位"}:
-        amount *= ML_PER_UNIT
-    elif found[2] is None and 0 < amount <= 10:  # noqa: PLR2004 - no bag is so small, and ten units is the largest
-        raise CellError("volume_without_ml")
-    return int(amount) if amount == int(amount) else amount
-
-
-def read_volume(cell: Cell) -> object:
-    """Read millilitres: `200`, `200ml`, `1.5U`. A small number alone may be either: refused."""
-    if isinstance(cell, int | float) and not isinstance(cell, bool):
-        return _volume_of(f"{cell:g}")
-    return _volume_of(str(cell))
+def read_sex(cell: Cell) -> str:
+    word = str(cell).casefold()
+    for sex, words in WORDS.sexes.items():
+        if word in words:
+            return sex
+    raise CellError("sex_unknown")
 
 
 def read_status(cell: Cell) -> str:

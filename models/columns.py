@@ -1,7 +1,7 @@
 """How stations head their columns and what they write into them: `columns.toml`, given types.
 
 Pure data, read once. Words are compared in one form: full width as half width, without case,
-spaces and punctuation.
+spaces and punctuation. A station's own words are added by `models.own_words`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
 from importlib.resources import files
+from typing import Self
 
 from pydantic import Field
 
@@ -36,29 +37,115 @@ def to_word(text: str) -> str:
 
 
 class HeadingWords(Value):
+    """The headings of one kind of file.
+
+    Attributes:
+        headings: Column to the headings that name it; the first is what people are told.
+        ambiguous: Heading to the columns that it may stand for.
+        ignored: Headings of columns that say nothing about what is kept.
+    """
+
     headings: dict[str, tuple[str, ...]]
+    ambiguous: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+
+    @cached_property
+    def _known(self) -> Mapping[str, str]:
+        return {
+            to_word(text): name for name, texts in self.headings.items() for text in (name, *texts)
+        }
+
+    @cached_property
+    def _ambiguous(self) -> Mapping[str, tuple[str, ...]]:
+        return {to_word(text): names for text, names in self.ambiguous.items()}
+
+    @cached_property
+    def _ignored(self) -> frozenset[str]:
+        return frozenset(map(to_word, self.ignored))
 
     def find(self, heading: str) -> str | None:
         """Return the column that a heading names; None if it names none.
 
         What stands in brackets counts only where the heading is known with it: `规格(ml)`.
         """
-        known = _words_of(self)
-        bare = _IN_BRACKETS.sub("", fold(heading))
-        return known.get(to_word(heading)) or known.get(to_word(bare))
+        found = self._known.get(to_word(heading))
+        if found is not None or self.is_ignored(heading) or to_word(heading) in self._ambiguous:
+            return found
+        return self._known.get(to_word(_IN_BRACKETS.sub("", fold(heading))))
+
+    def list_meanings(self, heading: str) -> tuple[str, ...]:
+        """List the columns that an ambiguous heading may stand for; none if it is not one."""
+        return self._ambiguous.get(to_word(heading), ())
 
     def is_ignored(self, heading: str) -> bool:
-        return to_word(heading) in {to_word(word) for word in self.ignored}
+        return to_word(heading) in self._ignored
+
+    def title_of(self, column: str) -> str:
+        """Return the usual heading of a column, as people are told of it."""
+        return next(iter(self.headings.get(column, ())), column)
+
+    def extended(self, headings: Mapping[str, str], ignored: Iterable[str]) -> Self:
+        """Return the words with a station's own: headings to columns, and what it passes over.
+
+        The station's own word comes first.
+        """
+        if not headings and not ignored:
+            return self
+        own = set(map(to_word, headings)) | (dropped := set(map(to_word, ignored)))
+        merged = {
+            name: (
+                *(text for text in texts if to_word(text) not in own),
+                *(text for text, column in headings.items() if column == name),
+            )
+            for name, texts in self.headings.items()
+        }
+        mapped = set(map(to_word, headings)) - dropped
+        return type(self)(
+            headings=merged,
+            ambiguous={
+                text: names for text, names in self.ambiguous.items() if to_word(text) not in own
+            },
+            ignored=(
+                *(text for text in self.ignored if to_word(text) not in mapped),
+                *ignored,
+            ),
+        )
+
+
+class RefusedProduct(Value):
+    """Words in a product's name, and the code that tells why such a product is no stock."""
+
+    code: str
+    words: tuple[str, ...] = Field(min_length=1)
+
+
+class DoseRule(Value):
+    """What is kept of a bag whose volume is told in another measure.
+
+    Attributes:
+        words: What follows the number.
+        ml: Millilitres that are kept for one of it.
+        products: Names that it may stand with; none allows all.
+    """
+
+    words: tuple[str, ...]
+    ml: int = Field(gt=0, le=1000)
+    source: str = Field(min_length=1)
+    products: tuple[str, ...] = ()
+
+
+class DoseRules(Value):
+    unit: DoseRule
+    therapeutic: DoseRule
 
 
 class ColumnWords(Value):
     """The whole file.
 
     Attributes:
-        components: Part of a product's name to the component; the longest that it holds decides.
-        treatments: Part of a product's name to the trait that it tells.
-        components_unknown: Parts of names of products that nothing here stands for.
+        components: Whole names of products to the component.
+        treatments: What may stand before or after such a name, and the trait that it tells.
+        refused_products: Why other names are refused.
         statuses: What a count says of a unit, in the words of station systems.
     """
 
@@ -66,33 +153,21 @@ class ColumnWords(Value):
     donors: HeadingWords
     components: dict[str, Component]
     treatments: dict[str, str]
-    components_unknown: tuple[str, ...]
+    refused_products: tuple[RefusedProduct, ...]
+    doses: DoseRules
     statuses: dict[str, tuple[str, ...]]
+    sexes: dict[str, tuple[str, ...]]
     yes: tuple[str, ...]
     no: tuple[str, ...]
     totals: tuple[str, ...] = Field(min_length=1)
 
+    @cached_property
+    def _statuses(self) -> Mapping[str, str]:
+        return {to_word(word): name for name, words in self.statuses.items() for word in words}
+
     def find_status(self, word: str) -> str | None:
         """Return the status that a word means; None if the word is not known."""
-        return _statuses().get(to_word(word))
-
-
-_KNOWN: dict[int, Mapping[str, str]] = {}
-
-
-def _words_of(words: HeadingWords) -> Mapping[str, str]:
-    found = _KNOWN.get(id(words))
-    if found is None:
-        found = {
-            to_word(text): name for name, texts in words.headings.items() for text in (name, *texts)
-        }
-        _KNOWN[id(words)] = found
-    return found
-
-
-@cache
-def _statuses() -> Mapping[str, str]:
-    return {to_word(word): name for name, words in WORDS.statuses.items() for word in words}
+        return self._statuses.get(to_word(word))
 
 
 def _load() -> ColumnWords:
@@ -100,12 +175,18 @@ def _load() -> ColumnWords:
     raw = tomllib.loads(text)
     units, donors = raw["units"], raw["donors"]
     return ColumnWords(
-        units=HeadingWords(headings=units["headings"], ignored=units["ignored"]["headings"]),
+        units=HeadingWords(
+            headings=units["headings"],
+            ambiguous=units["ambiguous"],
+            ignored=units["ignored"]["headings"],
+        ),
         donors=HeadingWords(headings=donors["headings"], ignored=donors["ignored"]["headings"]),
         components={to_word(word): name for word, name in raw["components"].items()},
         treatments={to_word(word): name for word, name in raw["treatments"].items()},
-        components_unknown=raw["components_unknown"]["words"],
+        refused_products=raw["refused_products"],
+        doses=raw["doses"],
         statuses=raw["statuses"],
+        sexes=raw["sexes"],
         yes=raw["flags"]["yes"],
         no=raw["flags"]["no"],
         totals=raw["totals"]["words"],
@@ -113,3 +194,12 @@ def _load() -> ColumnWords:
 
 
 WORDS = _load()
+
+
+def count_headings(cells: Iterable[str]) -> int:
+    """Count the cells that are headings of any kind of file."""
+    return sum(
+        any(words.find(cell) is not None for words in (WORDS.units, WORDS.donors))
+        for cell in cells
+        if cell
+    )

@@ -6,190 +6,115 @@ Pure. What a row comes to is the business of `models.tables`; here each cell is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from models.cells import Cell, CellError, Reader, clean, read_text
+from models.cells import Cell, CellError, clean
 from models.columns import WORDS, fold, to_word
-from models.sheets import Sheet, UnreadableRowError
-from models.tables import Fields, Layout, Line, Row, RowError, validate_row
-
-HEAD_WITHIN = 10
-"""A title, a date and the name of the station may stand above the head; so many rows at most."""
+from models.heads import Head, count_known, read_head
+from models.merged import UNCLEAR
+from models.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
+from models.tables import Fields, Layout, Line, Row, RowError, shorten, tell_wrong
 
 _HEAD_NAMES = 3
 """A row with so many known headings is the head."""
 
-
 _UNREAD = object()
-_KNOWN_MOST = 10_000
+_Cells = tuple[int, Sequence[Cell | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """Where a column stands and how its cells are read.
-
-    Attributes:
-        known: What was read of a text before: most columns say few things many times.
-    """
-
-    at: int
-    name: str
-    read: Reader
-    repeats: bool
-    known: dict[Any, object] = field(default_factory=dict)
-
-    def read_cell(self, raw: Cell | None) -> object:
-        """Return what a cell says; None if nothing. Raises CellError."""
-        cell = clean(raw)
-        value = None if cell is None else self.read(cell)
-        if self.repeats and isinstance(raw, str) and len(self.known) < _KNOWN_MOST:
-            self.known[raw] = value
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The columns of a sheet."""
-
-    row: int
-    width: int
-    columns: tuple[_Column, ...]
-
-
-def read_sheet(
-    sheet: Sheet, layout: Layout[Any], *, ignore: frozenset[str] = frozenset()
-) -> Iterator[Row] | None:
+def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
     """Yield the rows of a sheet below its head; empty cells mean "not given".
 
     Args:
         sheet: Its rows are read here.
         layout: Of what is expected.
-        ignore: Headings that are passed over, as `to_word` writes them.
 
     Returns:
         None if the sheet holds nothing that looks like a head; then it is another kind of sheet.
     """
-    above: list[tuple[int, Sequence[Cell | None]]] = []
+    above: list[_Cells] = []
     rows = iter(sheet.rows)
     try:
         for number, cells in rows:
             if any(clean(cell) is not None for cell in cells):
                 above.append((number, cells))
-                if _count_known(cells, layout) >= _HEAD_NAMES:
-                    return _named(sheet.name, _read_below(above[-1], rows, layout, ignore))
+                known = count_known(cells, layout.words)
+                if known >= _HEAD_NAMES:
+                    top, rows = _take_second(above[-1], known, rows, layout)
+                    return _read_below(sheet.name, top, rows, layout)
             if number >= HEAD_WITHIN:
                 break
     except UnreadableRowError as error:
-        return iter([_unreadable(error)])
+        return iter([_unreadable(sheet.name, error)])
     if sheet.name or not above:
         return None
-    return _named(sheet.name, _read_below(above[0], iter(above[1:]), layout, ignore))
+    return _read_below(sheet.name, above[0], iter(above[1:]), layout)
 
 
-def _named(name: str, rows: Iterator[Row]) -> Iterator[Row]:
-    for row in rows:
-        if isinstance(row, Line):
-            yield Line(name, row.row, row.fields)
-        else:
-            yield RowError(
-                sheet=name,
-                row=row.row,
-                column=row.column,
-                code=row.code,
-                rule=row.rule,
-                params=row.params,
-            )
+def _take_second(
+    top: _Cells, known: int, rows: Iterator[_Cells], layout: Layout[Any]
+) -> tuple[_Cells, Iterator[_Cells]]:
+    """Return the head, and the rows below it: a second row of headings says more than the first.
 
-
-def _count_known(cells: Sequence[Cell | None], layout: Layout[Any]) -> int:
-    return sum(
-        isinstance(cell, str) and layout.words.find(cell) is not None for cell in cells if cell
-    )
+    Above ABO and RhD stands 血型, merged over both; or one row is Chinese, the next English.
+    """
+    second = next(rows, None)
+    if second is None:
+        return top, rows
+    if count_known(second[1], layout.words) >= known:
+        return second, rows
+    return top, chain([second], rows)
 
 
 def _read_below(
-    top: tuple[int, Sequence[Cell | None]],
-    rows: Iterator[tuple[int, Sequence[Cell | None]]],
+    name: str,
+    top: _Cells,
+    rows: Iterator[_Cells],
     layout: Layout[Any],
-    ignore: frozenset[str],
 ) -> Iterator[Row]:
-    head, wrong = _read_head(*top, layout, ignore)
+    head, wrong = read_head(name, *top, layout)
     yield from wrong
     if wrong:
         return
+    show = head.show
     try:
         for number, cells in rows:
-            yield from _read_cells(number, head, cells, layout)
+            if len(cells) != head.width:
+                if all(clean(cell) is None for cell in cells):
+                    continue
+                code = _judge_width(cells, head)
+                if code:
+                    yield RowError(sheet=name, row=number, column="", code=code)
+                    continue
+            line = Line(name, number, {}, cells, show)
+            wrong = _read_fields(line, head)
+            if _is_total(cells):
+                continue
+            if wrong:
+                yield from tell_wrong(line, wrong, layout)
+            elif line.fields:
+                yield line
     except UnreadableRowError as error:
-        yield _unreadable(error)
+        yield _unreadable(name, error)
 
 
-def _unreadable(error: UnreadableRowError) -> RowError:
-    return RowError(
-        row=error.row, column="", code="csv_unreadable", params={"detail": error.detail[:120]}
-    )
+def _judge_width(cells: Sequence[Cell | None], head: Head) -> str:
+    """Return what is wrong with a row that is not as wide as its head; empty if nothing is."""
+    if len(cells) < head.width:
+        return "row_too_short"
+    beyond = any(clean(cell) is not None for cell in cells[head.width :])
+    return "row_too_long" if beyond else ""
 
 
-def _read_head(
-    row: int, cells: Sequence[Cell | None], layout: Layout[Any], ignore: frozenset[str]
-) -> tuple[_Head, list[RowError]]:
-    found: list[_Column] = []
-    unknown: list[RowError] = []
-    known = layout.columns
-    for at, cell in enumerate(cells):
-        text = clean(cell)
-        if text is None:
-            continue
-        heading = str(text)
-        name = layout.words.find(heading)
-        if to_word(heading) in ignore:
-            continue
-        if name is None or name not in known:
-            if not layout.words.is_ignored(heading):
-                unknown.append(RowError(row=row, column=heading[:60], code="column_unknown"))
-        elif any(name == other.name for other in found):
-            unknown.append(RowError(row=row, column=name, code="column_twice"))
-        else:
-            read = layout.readers.get(name, read_text)
-            found.append(_Column(at, name, read, repeats=read is not read_text))
-    names = {column.name for column in found}
-    missing = [
-        RowError(row=row, column=options[0], code="column_missing")
-        for options in ((one,) if isinstance(one, str) else one for one in layout.required)
-        if not names.intersection(options)
-    ]
-    return _Head(row, len(cells), tuple(found)), [*missing, *unknown]
+def _unreadable(sheet: str, error: UnreadableRowError) -> RowError:
+    params = {"detail": error.detail[:120]}
+    return RowError(sheet=sheet, row=error.row, column="", code="csv_unreadable", params=params)
 
 
-def _read_cells(
-    row: int, head: _Head, cells: Sequence[Cell | None], layout: Layout[Any]
-) -> Iterator[Row]:
-    if len(cells) != head.width:
-        filled = [at for at, cell in enumerate(cells) if clean(cell) is not None]
-        if not filled:
-            return
-        if len(cells) < head.width or filled[-1] >= head.width:
-            code = "row_too_short" if len(cells) < head.width else "row_too_long"
-            yield RowError(row=row, column="", code=code)
-            return
-    fields, wrong = _read_fields(row, head, cells)
-    if _is_total(cells):
-        return
-    if wrong:
-        yield from wrong
-        # The other cells of the row are checked as well: everything wrong is told at once.
-        known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
-        others = validate_row("", row, fields, layout)[1]
-        yield from (error for error in others if error.column not in known)
-    elif fields:
-        yield Line("", row, fields)
-
-
-def _read_fields(
-    row: int, head: _Head, cells: Sequence[Cell | None]
-) -> tuple[Fields, list[RowError]]:
-    fields: Fields = {}
+def _read_fields(line: Line, head: Head) -> list[RowError]:
+    """Read the cells of a row into its fields; return what is wrong with them."""
+    cells, fields = line.source, line.fields
     wrong: list[RowError] = []
     for column in head.columns:
         raw = cells[column.at]
@@ -198,11 +123,35 @@ def _read_fields(
             try:
                 value = column.read_cell(raw)
             except CellError as error:
-                wrong.append(RowError(row=row, column=column.name, code=error.code))
+                wrong.append(line.to_error(column.name, error.code))
                 continue
         if value is not None:
             fields[column.name] = value
-    return fields, wrong
+    if head.unnamed:
+        wrong += _list_unnamed(line, head)
+    if head.stated and fields.keys().isdisjoint(head.stated):
+        wrong += _ask_stated(line, head.stated[0], wrong)
+    return wrong
+
+
+def _list_unnamed(line: Line, head: Head) -> Iterator[RowError]:
+    """A value without a heading is an instruction that nobody understood."""
+    for at in head.unnamed:
+        cell = line.source[at]
+        if cell is not UNCLEAR and clean(cell) is not None:
+            params: dict[str, str | int] = {"number": at + 1, "found": shorten(cell)}
+            yield line.to_error("", "column_unnamed", params=params)
+
+
+def _ask_stated(line: Line, column: str, wrong: Sequence[RowError]) -> Iterator[RowError]:
+    """A row says itself whether it may be used, where its sheet has a column for that.
+
+    Only a row that says no in another column needs nothing more.
+    """
+    fields: Fields = line.fields
+    if not fields or fields.get("released") is False or any(one.column == column for one in wrong):
+        return
+    yield line.to_error(column, "status_missing")
 
 
 _TOTAL_LETTERS = {letter for word in WORDS.totals for letter in (word[0], word[0].upper())}
@@ -217,13 +166,13 @@ def _is_total(cells: Sequence[Cell | None]) -> bool:
 
 
 def read_sheets(
-    sheets: Iterable[Sheet], layout: Layout[Any], *, ignore: frozenset[str] = frozenset()
+    sheets: Iterable[Sheet], layout: Layout[Any]
 ) -> tuple[list[Iterator[Row]], tuple[str, ...]]:
     """Read every sheet that has a head; the names of the others, where they are not empty."""
     read: list[Iterator[Row]] = []
     left_out = []
     for sheet in sheets:
-        rows = read_sheet(sheet, layout, ignore=ignore)
+        rows = read_sheet(sheet, layout)
         if rows is not None:
             read.append(rows)
         elif sheet.name:

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
 
 from models.cells import (
     InstantReader,
-    list_treatments,
     read_abo,
-    read_component,
     read_flag,
     read_group,
     read_names,
     read_rhd,
-    read_status,
-    read_volume,
+    read_sex,
 )
-from models.columns import WORDS, to_word
+from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
 from models.donors import Donor
-from models.errors import ContractError
-from models.events.stock import Attestation, CountedAs, CountedUnit, find_attestation_fault
+from models.doses import read_volume
+from models.events.stock import Attestation, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
-from models.labels.bags import name_unit
+from models.own_words import GUARDED, NO_WORDS, OwnWords
 from models.sheets import Sheet, open_csv
-from models.tables import Fields, Layout, Parsed, RowFault, V, finish, read_json
-
-_TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
-_TRAITS = (*_TRAIT_FLAGS, "antigen_negative", "hla")
-_ATTESTED = ("released_by", "released_at")
-_TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
-
+from models.tables import Fields, Layout, Parsed, RowFault, finish, read_json
 
 BLAMED = {
     "attestation_missing": "released_by",
@@ -53,12 +44,17 @@ class Releasing:
     Attributes:
         attestation: Who released, and when, the rows that name nobody of their own.
         now: Aware UTC instant; no release lies after it. None judges no moment.
+        is_said: Each row says itself whether it is released. A sheet has columns for that or has
+            none, and is read so; an object that leaves it out has said nothing.
     """
 
     attestation: Attestation | None = None
     now: datetime | None = None
+    is_said: bool = False
 
     def find_fault(self, counted: CountedUnit) -> RowFault | None:
+        if self.is_said and counted.is_released and "released" not in counted.model_fields_set:
+            return RowFault("status_missing", "released", {})
         attested = counted.attestation or self.attestation
         fault = find_attestation_fault(counted, attested, now=self.now)
         if fault is None:
@@ -67,83 +63,15 @@ class Releasing:
         return RowFault(fault.code, BLAMED[fault.code], params)
 
 
-def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
-    def build(row: Fields) -> Fields:
-        counted: Fields = {
-            name: row.pop(name) for name in ("released", "counted_as") if name in row
-        }
-        attested = {name: row.pop(name) for name in _ATTESTED if name in row}
-        if attested:
-            counted["attestation"] = attested
-        _apply_status(row.pop("status", None), counted)
-        _name_unit(row)
-        if "abo" in row or "rhd" in row:
-            abo, rhd = row.pop("abo", ""), row.pop("rhd", "")
-            row.setdefault("group", f"{abo}{rhd}")
-        traits = {name: row.pop(name) for name in _TRAITS if name in row}
-        for trait in row.pop("treatments", ()):
-            traits.setdefault(trait, True)
-        if traits:
-            row["traits"] = {**row.get("traits", {}), **traits}
-        return {"unit": {"station_id": station_id, **row}, **counted}
-
-    return build
-
-
-def _apply_status(status: str | None, counted: Fields) -> None:
-    """A status says whether the unit is released, or that it is gone; quarantine always wins."""
-    if status in _TOLD:
-        counted["counted_as"] = status
-        if status == CountedAs.COLLECTED:
-            counted["released"] = False
-    elif status == "quarantined":
-        counted["released"] = False
-    elif status == "available":
-        counted.setdefault("released", True)
-
-
-def _name_unit(row: Fields) -> None:
-    """A unit without a name of its own is named by its donation and product, as its label is."""
-    product = row.pop("product_code", None)
-    if product is not None and "donation_id" in row and "unit_id" not in row:
-        donation = str(row["donation_id"])
-        try:
-            row["unit_id"] = name_unit(donation, str(product))
-        except ContractError as error:
-            raise ContractError(
-                "unit_name_unclear", donation_id=donation[:80], product_code=str(product)[:80]
-            ) from error
-
-
-def _read_product(station_id: str) -> Callable[[Fields], Fields]:
-    build = _build_unit(station_id)
-
-    def with_treatments(row: Fields) -> Fields:
-        product = row.get("component")
-        if isinstance(product, Product):
-            row["component"] = product.component
-            row["treatments"] = list_treatments(product.name)
-        return build(row)
-
-    return with_treatments
-
-
-class Product:
-    """A product as a sheet names it: its component and, in its name, what was done to it."""
-
-    __slots__ = ("component", "name")
-
-    def __init__(self, name: str, component: str) -> None:
-        self.name = name
-        self.component = component
-
-
 def _units(
-    station_id: str, releasing: Releasing, zone: timezone | None = None
+    station_id: str,
+    releasing: Releasing,
+    zone: timezone | None = None,
+    own: OwnWords = NO_WORDS,
 ) -> Layout[CountedUnit]:
     return Layout(
         model=CountedUnit,
-        words=WORDS.units,
+        words=own.to_unit_words(),
         identity="unit_id",
         required=(
             ("unit_id", "product_code"),
@@ -154,23 +82,29 @@ def _units(
             "collected_at",
             "expires_at",
         ),
-        optional=("rhd", "station_id", "status", "released", *_ATTESTED, *_TRAITS),
+        optional=("rhd", "station_id", "status", "released", *ATTESTED, *TRAITS),
         readers={
-            **dict.fromkeys((*_TRAIT_FLAGS, "released"), read_flag),
+            **dict.fromkeys((*TRAIT_FLAGS, "released"), read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), read_names),
-            "component": lambda cell: Product(str(cell), read_component(cell)),
+            **own.to_readers(),
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,
             "volume_ml": read_volume,
-            "status": read_status,
             "collected_at": InstantReader(zone, day_ends=False),
             "expires_at": InstantReader(zone, day_ends=True),
             "released_at": InstantReader(zone, day_ends=False),
         },
-        build=_read_product(station_id),
-        parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
+        build=build_unit(station_id),
+        parts={
+            "abo": "group",
+            "rhd": "group",
+            "product_code": "unit_id",
+            "status": "released",
+        },
         check=releasing.find_fault,
+        stated=(*((name,) for name in GUARDED), ATTESTED),
+        named_by="component",
     )
 
 
@@ -179,19 +113,29 @@ def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
         place = {name: row.pop(name) for name in ("lat", "lon") if name in row}
         if place:
             row["location"] = {**row.get("location", {}), **place}
+        settle_group(row)
         return {"station_id": station_id, **row}
 
     return build
 
 
-def _donors(station_id: str) -> Layout[Donor]:
+def _donors(station_id: str, own: OwnWords = NO_WORDS) -> Layout[Donor]:
     instants = ("unavailable_until", "deferred_until", "consented_at")
     return Layout(
         model=Donor,
-        words=WORDS.donors,
+        words=own.to_donor_words(),
         identity="donor_id",
-        required=("donor_id", "name", "contact", "group", "sex", "born_on", "weight_kg"),
+        required=(
+            "donor_id",
+            "name",
+            "contact",
+            ("group", "abo"),
+            "sex",
+            "born_on",
+            "weight_kg",
+        ),
         optional=(
+            "rhd",
             "station_id",
             "lat",
             "lon",
@@ -205,9 +149,14 @@ def _donors(station_id: str) -> Layout[Donor]:
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
             **dict.fromkeys(("lat", "lon", "weight_kg"), str),
             "group": read_group,
+            "abo": read_abo,
+            "rhd": read_rhd,
+            "sex": read_sex,
             **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
         },
         build=_build_donor(station_id),
+        parts={"abo": "group", "rhd": "group"},
+        private=frozenset({"name", "contact", "born_on"}),
     )
 
 
@@ -218,7 +167,7 @@ def parse_units(
     releasing: Releasing,
     zone: timezone | None = None,
     partial: bool = False,
-    ignore: Sequence[str] = (),
+    own: OwnWords = NO_WORDS,
 ) -> Parsed[CountedUnit]:
     """Read counted units of one station from sheets with heads. Empty cells mean "not given".
 
@@ -228,11 +177,10 @@ def parse_units(
         releasing: By which rows are judged that are counted as released.
         zone: Of times that have none; None refuses them.
         partial: Keep the good rows beside the errors of the others.
-        ignore: Headings to pass over beside those that are always passed over.
+        own: The station's own words.
     """
-    layout = _units(station_id, releasing, zone)
-    words = frozenset(to_word(heading) for heading in ignore)
-    rows, left_out = read_sheets(sheets, layout, ignore=words)
+    layout = _units(station_id, releasing, zone, own)
+    rows, left_out = read_sheets(sheets, layout)
     return finish(chain.from_iterable(rows), layout, station_id, partial=partial, left_out=left_out)
 
 
@@ -242,16 +190,28 @@ def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Pars
 
 
 def parse_units_json(
-    rows: Sequence[object], *, station_id: str, releasing: Releasing, partial: bool = False
+    rows: Sequence[object],
+    *,
+    station_id: str,
+    releasing: Releasing,
+    partial: bool = False,
+    own: OwnWords = NO_WORDS,
 ) -> Parsed[CountedUnit]:
-    """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested."""
-    layout = _units(station_id, releasing)
-    return finish(read_json(rows), layout, station_id, partial=partial)
+    """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested.
+
+    Each says whether it is released: by `released`, `status` or `counted_as`.
+    """
+    layout = _units(station_id, replace(releasing, is_said=True), own=own)
+    return finish(read_json(rows, layout), layout, station_id, partial=partial)
 
 
-def parse_donors(sheets: Iterable[Sheet], *, station_id: str) -> Parsed[Donor]:
+def parse_donors(
+    sheets: Iterable[Sheet], *, station_id: str, own: OwnWords = NO_WORDS
+) -> Parsed[Donor]:
     """Read donors of one station from sheets with heads. As `parse_units`."""
-    return _parse(sheets, _donors(station_id), station_id)
+    layout = _donors(station_id, own)
+    rows, left_out = read_sheets(sheets, layout)
+    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
 
 
 def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
@@ -260,9 +220,5 @@ def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
 
 def parse_donors_json(rows: Sequence[object], *, station_id: str) -> Parsed[Donor]:
     """Read donors from JSON objects. As `parse_units_json`."""
-    return finish(read_json(rows), _donors(station_id), station_id)
-
-
-def _parse(sheets: Iterable[Sheet], layout: Layout[V], station_id: str) -> Parsed[V]:
-    rows, left_out = read_sheets(sheets, layout)
-    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
+    layout = _donors(station_id)
+    return finish(read_json(rows, layout), layout, station_id)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from models.cells import Cell
+from models.columns import count_headings
 from models.errors import ContractError
+from models.merged import Merged, fill_merged
 
 Cells = tuple[int, Sequence[Cell | None]]
 """A row as a spreadsheet counts it, from 1, and its cells; an empty cell is None or empty."""
@@ -61,11 +66,16 @@ def decode_file(raw: bytes, *, charset: str | None = None) -> str:
     raise ContractError("charset_unknown", charset=(charset or " / ".join(tried))[:40])
 
 
+HEAD_WITHIN = 10
+"""A title, a date and the name of the station may stand above the head; so many rows at most."""
+
+_HEAD_CHARACTERS = 100_000
+"""Ten rows are shorter; a file that is one line without an end is not read several times."""
+
+
 def open_csv(text: str) -> list[Sheet]:
-    """Open a CSV; parted by commas, semicolons or tabs, whichever its first line has most of."""
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
+    """Open a CSV; parted by commas, semicolons or tabs, as its head is."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_find_delimiter(text))
 
     def rows() -> Iterator[Cells]:
         try:
@@ -76,6 +86,25 @@ def open_csv(text: str) -> list[Sheet]:
             raise UnreadableRowError(reader.line_num, str(error)) from error
 
     return [Sheet("", rows())]
+
+
+def _find_delimiter(text: str) -> str:
+    """Return what parts some row near the top into most headings, else into most cells.
+
+    A title above the head says nothing of how the table is parted.
+    """
+    top = text[:_HEAD_CHARACTERS]
+    return max(",;\t", key=lambda delimiter: _judge_head(top, delimiter))
+
+
+def _judge_head(top: str, delimiter: str) -> tuple[int, int]:
+    reader = csv.reader(io.StringIO(top, newline=""), delimiter=delimiter)
+    try:
+        rows = list(islice(reader, HEAD_WITHIN))
+    except csv.Error:
+        return (0, 0)
+    headings, cells = zip((0, 0), *((count_headings(row), len(row)) for row in rows), strict=True)
+    return max(headings), max(cells)
 
 
 class UnreadableRowError(Exception):
@@ -91,7 +120,8 @@ def open_workbook(raw: bytes) -> list[Sheet]:
     """Open a spreadsheet (.xlsx, .xls, .ods); hidden sheets and charts are left out.
 
     Raises:
-        ContractError: `workbook_unreadable`, or `workbook_too_large` once unpacked.
+        ContractError: `workbook_unreadable`, `workbook_too_large` once unpacked, or
+            `workbook_merged`: rows share a merged cell in a format that does not tell which.
     """
     _ensure_bounded(raw)
     try:
@@ -111,16 +141,42 @@ def _rows_of(book: CalamineWorkbook, name: str) -> Iterator[Cells]:
     start = sheet.start
     if start is None:
         return
-    yield from enumerate(sheet.iter_rows(), start=1)
+    rows = enumerate(sheet.iter_rows(), start=1)
+    merged = [
+        Merged(first_row + 1, first - start[1], last_row + 1, last - start[1])
+        for (first_row, first), (last_row, last) in sheet.merged_cell_ranges or ()
+        if first >= start[1]
+    ]
+    yield from fill_merged(rows, merged) if merged else rows
+
+
+_OPEN_DOCUMENT = "content.xml"
+_ROWS_SPANNED = re.compile(rb"number-rows-spanned=[\"'](?!1[\"'])")
+_CHUNK = 1 << 20
+_LONGEST_MATCH = 64
 
 
 def _ensure_bounded(raw: bytes) -> None:
+    """Look at what a packed file unpacks to, before it is unpacked."""
     if not raw.startswith(b"PK"):
         return
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as packed:
             unpacked = sum(part.file_size for part in packed.infolist())
-    except zipfile.BadZipFile as error:
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise ContractError("workbook_too_large", found=unpacked, limit=MAX_UNPACKED_BYTES)
+            if _OPEN_DOCUMENT in packed.namelist() and _has_merged_rows(packed):
+                raise ContractError("workbook_merged")
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error) as error:
         raise ContractError("workbook_unreadable", detail=str(error)[:200]) from error
-    if unpacked > MAX_UNPACKED_BYTES:
-        raise ContractError("workbook_too_large", found=unpacked, limit=MAX_UNPACKED_BYTES)
+
+
+def _has_merged_rows(packed: zipfile.ZipFile) -> bool:
+    """Whether a cell of an OpenDocument sheet lies over several rows: its reader does not tell."""
+    before = b""
+    with packed.open(_OPEN_DOCUMENT) as content:
+        while chunk := content.read(_CHUNK):
+            if _ROWS_SPANNED.search(before + chunk):
+                return True
+            before = chunk[-_LONGEST_MATCH:]
+    return False

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from models.base import Value
-from models.cells import Reader
-from models.columns import HeadingWords
+from models.cells import CellError, Reader
+from models.columns import HeadingWords, fold
 from models.errors import ContractError
 from models.messages.fixes import fix_of
 
@@ -26,14 +26,18 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
-    """One thing that is wrong.
+    """One thing that is wrong, in one row or in the same way in several.
 
     Attributes:
         sheet: Its name; empty for a CSV and for JSON.
-        row: As a spreadsheet counts.
+        row: As a spreadsheet counts; the first of several.
         column: Its name; empty where the row as a whole is wrong.
         code: Of the text that says what is wrong.
         rule: In the words of the rule that was broken, English; empty where the text says all.
+        heading: As the file heads the column; empty where no heading is in question.
+        found: What stands in the cells; empty where nothing does, or nobody may repeat it.
+        spans: First and last row of each run of rows; empty for `row` alone.
+        rows: How many.
     """
 
     row: int
@@ -42,6 +46,19 @@ class RowError:
     sheet: str = ""
     rule: str = ""
     params: Mapping[str, str | int] = field(default_factory=dict)
+    heading: str = ""
+    found: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+    rows: int = 1
+
+
+class FieldFault(Exception):
+    """A row cannot be put into the shape of its model: the column that is to blame, and why."""
+
+    def __init__(self, code: str, column: str) -> None:
+        self.column = column
+        self.code = code
+        super().__init__(f"{column}: {code}")
 
 
 class RowFault(NamedTuple):
@@ -59,6 +76,7 @@ class Parsed(Generic[V]):
     Attributes:
         values: In the order of the file.
         places: Sheet and row of each value.
+        named: What its file calls each value; None where a layout names nothing.
         errors: In the order of their rows. With any of them there are no values, unless the file
             was read in part.
         refused_rows: Rows that have an error.
@@ -67,6 +85,7 @@ class Parsed(Generic[V]):
 
     values: tuple[V, ...] = ()
     places: tuple[tuple[str, int], ...] = ()
+    named: tuple[object, ...] = ()
     errors: tuple[RowError, ...] = ()
     refused_rows: int = 0
     left_out: tuple[str, ...] = ()
@@ -83,8 +102,12 @@ class Layout(Generic[V]):
         readers: Column to what reads its cell; columns without one are taken as text.
         parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
         build: Puts the fields of a row into the shape of the model; raises ContractError where it
-            cannot tell the identity.
+            cannot tell the identity, and FieldFault.
         check: Tells what a value breaks beyond its own rules: a column, a code, what it names.
+        stated: Columns that say whether it may be used, those that belong together in one: of the
+            first that a sheet has, every row says something.
+        private: Columns of which no error repeats what stands in them.
+        named_by: The column by which a file calls a value.
     """
 
     model: type[V]
@@ -96,6 +119,9 @@ class Layout(Generic[V]):
     build: Callable[[Fields], Fields]
     parts: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[V], RowFault | None] | None = None
+    stated: tuple[tuple[str, ...], ...] = ()
+    private: frozenset[str] = frozenset()
+    named_by: str = ""
 
     @property
     def columns(self) -> frozenset[str]:
@@ -105,25 +131,94 @@ class Layout(Generic[V]):
         return frozenset({*required, *self.optional})
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row with its fields."""
+Shown = Callable[[str, Any], tuple[str, str]]
+"""From a column and a row as it came to the heading of the column, and what stands below it."""
+
+
+class Line(NamedTuple):
+    """One row with its fields.
+
+    Attributes:
+        source: The row as it came.
+        show: Tells of it what an error names.
+    """
 
     sheet: str
     row: int
     fields: Fields
+    source: Any
+    show: Shown
+
+    def to_error(
+        self,
+        column: str,
+        code: str,
+        *,
+        rule: str = "",
+        params: Mapping[str, str | int] | None = None,
+    ) -> RowError:
+        """Return an error of this row, with the file's own words for the column and the cell."""
+        heading, found = self.show(column, self.source) if column else ("", "")
+        return RowError(
+            sheet=self.sheet,
+            row=self.row,
+            column=column,
+            code=code,
+            rule=rule,
+            params=params or {},
+            heading=heading,
+            found=(found,) if found else (),
+        )
 
 
 Row = Line | RowError
 
+_SHOWN_MOST = 60
 
-def read_json(rows: Sequence[object]) -> Iterator[Row]:
-    """Yield JSON objects as rows."""
-    for row, fields in enumerate(rows, start=1):
-        if isinstance(fields, dict):
-            yield Line("", row, dict(fields))
+
+def shorten(cell: object) -> str:
+    """Return what stands in a cell as an error shows it: one line, not too long."""
+    text = " ".join(str(cell).split())
+    return text if len(text) <= _SHOWN_MOST else f"{text[:_SHOWN_MOST]}…"
+
+
+def read_json(rows: Sequence[object], layout: Layout[Any]) -> Iterator[Row]:
+    """Yield JSON objects as rows; texts are read as the cells of a sheet are."""
+
+    def show(column: str, source: Mapping[str, object]) -> tuple[str, str]:
+        value = source.get(column)
+        is_shown = isinstance(value, str | int | float) and column not in layout.private
+        return column, shorten(value) if is_shown else ""
+
+    for row, source in enumerate(rows, start=1):
+        if isinstance(source, dict):
+            yield from _read_object(Line("", row, dict(source), source, show), layout)
         else:
             yield RowError(row=row, column="", code="fix_structure")
+
+
+def _read_object(line: Line, layout: Layout[Any]) -> Iterator[Row]:
+    wrong: list[RowError] = []
+    for name, value in line.source.items():
+        read = layout.readers.get(name)
+        if read is None or not isinstance(value, str):
+            continue
+        try:
+            line.fields[name] = read(fold(value))
+        except CellError as error:
+            del line.fields[name]
+            wrong.append(line.to_error(name, error.code))
+    yield from tell_wrong(line, wrong, layout) if wrong else (line,)
+
+
+def tell_wrong(line: Line, wrong: Sequence[RowError], layout: Layout[Any]) -> Iterator[RowError]:
+    """Yield what is wrong with the cells of a row, and with the others: all is told at once."""
+    yield from wrong
+    known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
+    # Whether it may be used is judged by what the row says of that, not by what it left out.
+    stated = {name for columns in layout.stated for name in columns}
+    judged = layout if known.isdisjoint(stated) else replace(layout, check=None)
+    yield from (error for error in validate_row(line, judged)[1] if error.column not in known)
 
 
 class _Collecting(Generic[V]):
@@ -135,6 +230,7 @@ class _Collecting(Generic[V]):
         self._seen: dict[str, tuple[str, int]] = {}
         self.values: list[V] = []
         self.places: list[tuple[str, int]] = []
+        self.named: list[object] = []
         self.errors: list[RowError] = []
 
     def add(self, found: Row) -> None:
@@ -144,17 +240,18 @@ class _Collecting(Generic[V]):
         station = found.fields.get("station_id", self._station_id)
         if station != self._station_id:
             params = {"facility_id": str(station)[:64]}
-            self._refuse(found, "station_id", "facility_not_yours", params)
+            self.errors.append(found.to_error("station_id", "facility_not_yours", params=params))
             return
-        value, wrong = validate_row(found.sheet, found.row, found.fields, self._layout)
+        value, wrong = validate_row(found, self._layout)
         first = self._remember(found, value)
         if first is not None:
-            told: dict[str, str | int] = {"row": first[1]}
-            self._refuse(found, self._layout.identity, "id_twice", told)
+            column = self._layout.identity
+            self.errors.append(found.to_error(column, "id_twice", params={"row": first[1]}))
         self.errors += wrong
         if value is not None and first is None:
             self.values.append(value)
             self.places.append((found.sheet, found.row))
+            self.named.append(found.fields.get(self._layout.named_by))
 
     def _remember(self, found: Line, value: V | None) -> tuple[str, int] | None:
         """Return where the same identity stood before."""
@@ -164,11 +261,6 @@ class _Collecting(Generic[V]):
         place = (found.sheet, found.row)
         first = self._seen.setdefault(identity, place)
         return None if first is place else first
-
-    def _refuse(self, found: Line, column: str, code: str, params: Mapping[str, str | int]) -> None:
-        self.errors.append(
-            RowError(sheet=found.sheet, row=found.row, column=column, code=code, params=params)
-        )
 
 
 def _identity_of(value: Value | None) -> str:
@@ -203,38 +295,49 @@ def finish(
     return Parsed(
         values=tuple(collecting.values) if keep else (),
         places=tuple(collecting.places) if keep else (),
+        named=tuple(collecting.named) if keep else (),
         errors=tuple(errors),
         refused_rows=len({(error.sheet, error.row) for error in errors}),
         left_out=left_out,
     )
 
 
-def validate_row(
-    sheet: str, row: int, fields: Fields, layout: Layout[V]
-) -> tuple[V | None, tuple[RowError, ...]]:
+def validate_row(line: Line, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
+    """Make the value of a row, or tell everything that is wrong with it."""
     try:
-        value = layout.model.model_validate(layout.build(dict(fields)))
+        value = layout.model.model_validate(layout.build(dict(line.fields)))
+    except FieldFault as fault:
+        return None, _tell_fault(line, fault, layout)
     except ContractError as error:
         named = {name: str(told) for name, told in error.params.items()}
-        column, code = layout.identity, error.code
-        return None, (RowError(sheet=sheet, row=row, column=column, code=code, params=named),)
+        return None, (line.to_error(layout.identity, error.code, params=named),)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return None, tuple(
-            RowError(
-                sheet=sheet,
-                row=row,
-                column=_column_of(detail["loc"], detail["msg"], layout),
-                code=fix_of(detail["type"]),
+            line.to_error(
+                _column_of(detail["loc"], detail["msg"], layout),
+                fix_of(detail["type"]),
                 rule=detail["msg"][:300],
             )
             for detail in details
         )
-    fault = layout.check(value) if layout.check else None
-    if fault is None:
+    fault_found = layout.check(value) if layout.check else None
+    if fault_found is None:
         return value, ()
-    code, column, params = fault
-    return None, (RowError(sheet=sheet, row=row, column=column, code=code, params=params),)
+    code, column, params = fault_found
+    return None, (line.to_error(column, code, params=params),)
+
+
+def _tell_fault(line: Line, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
+    """Tell a fault, and what is wrong with the rest of the row."""
+    whole = layout.parts.get(fault.column, fault.column)
+    family = {whole, *(part for part, of in layout.parts.items() if of == whole)}
+    rest = {name: value for name, value in line.fields.items() if name not in family}
+    others: tuple[RowError, ...] = ()
+    if len(rest) < len(line.fields):
+        others = validate_row(line._replace(fields=rest), layout)[1]
+    told = line.to_error(fault.column, fault.code)
+    return (told, *(error for error in others if error.column not in family))
 
 
 def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> str:

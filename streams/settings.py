@@ -49,6 +49,13 @@ class Settings(BaseSettings):
             "scanned. A changed file is read at the next scan."
         ),
     )
+    columns_dir: Path | None = Field(
+        default=None,
+        description=(
+            "Folder of the stations' columns files, `<station_id>.toml`: their own headings, names "
+            "of products and states. A changed file is read at the next import."
+        ),
+    )
     metrics_port: int = Field(
         default=0, ge=0, le=65535, description="Prometheus port of workers; 0 serves none."
     )

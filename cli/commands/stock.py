@@ -48,9 +48,17 @@ def import_(
         bool, typer.Option("--partial", help="跳过有错的行 · leave out rows with errors")
     ] = False,
     zone: Annotated[str, typer.Option(help="没写时区的时间 · of times without one")] = "+08:00",
+    maps: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="表头=列名，可多次 · heading=column, e.g. 献血号=donation_id"),
+    ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(help="跳过这一列，可多次 · pass over a column")
     ] = None,
+    remember: Annotated[
+        bool,
+        typer.Option("--remember", help="记住 --map 和 --ignore · keep them for the station"),
+    ] = False,
     charset: Annotated[
         str, typer.Option(help="CSV 的编码 · of a CSV", show_default="自动 · found out")
     ] = "",
@@ -66,6 +74,8 @@ def import_(
     列名中英文均可，次序不限：血袋号或产品码、献血码、品种、血型（或 ABO 与 RhD）、规格、采血日期、
     失效日期；可有状态、放行人、放行时间、去白细胞、辐照等。
     Columns in either language and any order; docs/imports.md lists them.
+    不认识的表头会问：--map 说明是哪一列，--ignore 跳过，--remember 记住（见 xuelian columns）。
+    A heading that is not known is asked about: --map, --ignore, --remember.
 
     已放行的血须写明由谁、何时放行：列在文件里，或用下面两个选项。
     What is counted as released needs who released it and when: in columns, or by two options.
@@ -75,6 +85,7 @@ def import_(
     例 · Examples:
       xuelian stock import shigatse 库存.xlsx --preview
       xuelian stock import shigatse stock.csv --full
+      xuelian stock import shigatse 库存.xlsx --map 献血号=donation_id --ignore 检验结果 --remember
       xuelian stock import shigatse s.csv --released-by 张敏 --released-at 2025-01-06T18:00+08:00
       xuelian stock import nagqu count.json --yes --json
     """
@@ -87,6 +98,7 @@ def import_(
         full=full,
         partial=partial,
         zone=zone,
+        maps=tuple(maps or ()),
         ignore=tuple(ignore or ()),
         charset=charset,
         counted_at=counted_at,
@@ -101,6 +113,12 @@ def import_(
     if not done["preview"]["applicable"]:
         out.say("[red]✗[/] 没有导入任何一行 · nothing was imported")
         raise typer.Exit(ExitCode.FAILED)
+    if remember:
+        from cli.columns import remember as keep  # noqa: PLC0415 - as above
+        from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+        path = keep(load_settings(), station, "units", count.maps, count.ignore)
+        out.say(f"[green]✓[/] 已记住 · remembered: {path}")
 
 
 @app.command()

@@ -190,6 +190,7 @@ def _tell(count: Count, count_id: str, refused: Sequence[RowError]) -> dict[str,
         "counted_at": count.counted_at,
         "full": count.full,
         "units": count.units,
+        "products": read.list_products(),
         "refused_rows": read.refused_rows + len(refused),
         "errors": [of_row(error).to_json() for error in [*read.errors, *refused][:MOST_ERRORS]],
     }

@@ -46,6 +46,18 @@ _DONORS_SCHEMA = {
 }
 
 
+class RegisterQuery(Value):
+    """How a register is read.
+
+    Attributes:
+        map: Headings that the file has, and the column that each is: `卡号=donor_id`.
+        ignore: Headings to pass over.
+    """
+
+    map: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
 class Nothing(Value):
     """What may stand beside the rows of a register."""
 
@@ -91,13 +103,20 @@ class CallQuery(Value):
         )
     },
 )
-async def import_donors(station_id: Identifier, request: Request, principal: Station) -> Response:
+async def import_donors(
+    station_id: Identifier,
+    request: Request,
+    principal: Station,
+    query: Annotated[RegisterQuery, Query()],
+) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
+    own = await gateway.station_words.get(station_id)
+    words = own.with_call("donors", query.map, query.ignore)
     parsed, rest = await read_rows(
         request,
         rows_in="donors",
-        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id),
+        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words),
         from_json=lambda rows: parse_donors_json(rows, station_id=station_id),
     )
     donors = ensure_whole(parsed)

@@ -57,7 +57,7 @@ async def test_from_a_preview_to_a_closed_difference(desk: Desk) -> None:
     assert "3 新入库，可用 · new, available" in seen.stdout
     assert "质管科" in seen.stdout
     nobody = await desk.run("stock", "import", "shigatse", file, "--preview", *AT[:2])
-    assert (nobody.exit_code, "row 2, released_by" in nobody.stdout) == (1, True)
+    assert (nobody.exit_code, "第 2–4 行 放行人" in nobody.stdout) == (1, True)
     asked = await desk.run("stock", "import", "shigatse", file, *AT)
     assert asked.exit_code == 1
     assert "--yes" in asked.stderr, "a pipe cannot say yes"
@@ -108,7 +108,7 @@ async def test_a_broken_file_is_told_by_row_and_column_and_changes_nothing(desk:
     file = desk.write("bad.csv", bag(0), bag(1, group="Q"))
     ran = await desk.run("stock", "import", "shigatse", file, "--yes", *AT)
     assert ran.exit_code == 1
-    assert "row 3, group: 改用允许的值之一" in ran.stdout
+    assert "第 3 行 血型“Q”：不是血型" in ran.stdout
     assert "没有导入任何一行" in ran.stdout
     assert not await desk.world.database.fetch("SELECT 1 FROM units")
     partly = await desk.run("stock", "import", "shigatse", file, "--yes", "--partial", *AT)

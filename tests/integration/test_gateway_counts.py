@@ -97,8 +97,8 @@ async def test_a_preview_changes_nothing_and_a_broken_file_neither(world: Runnin
     told = await preview(client, broken)
     assert (told["applicable"], told["digest"], told["errors_in_all"]) == (False, None, 1)
     assert told["outcomes"] == {"new": 2}
-    assert told["errors"][0]["field"] == "row 4, group"
-    assert "改用允许的值" in told["errors"][0]["what_to_do"]
+    assert told["errors"][0]["field"] == "第 4 行 血型“Q”"
+    assert "不是血型" in told["errors"][0]["what_to_do"]
     refused = await send(client, broken)
     assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
     after = await snapshot(world), len(await read_all(world.bootstrap, "blood.stock.v1"))
@@ -183,7 +183,7 @@ async def test_good_rows_go_alone_only_when_it_is_said(engine: RunningGateway) -
     assert (told["applicable"], told["refused_rows"]) == (True, 1)
     sent = await send(client, content, partial=True, preview=told["digest"])
     assert (sent.json()["refused_rows"], sent.json()["units"]) == (1, 1)
-    assert sent.json()["errors"][0]["field"] == "row 3, group"
+    assert sent.json()["errors"][0]["field"] == "第 3 行 血型“Q”"
     await wait_taken(client, sent)
     assert await _count_units(engine) == 1
     both = await send(client, content, partial=True, full=True)
@@ -201,15 +201,14 @@ async def test_a_released_row_that_names_nobody_is_told_before_anything_is_sent(
     before = await read_all(world.bootstrap, "blood.stock.v1")
     told = await preview(client, content, **NO_WORD)
     assert (told["applicable"], told["attestation"]) == (False, None)
-    assert [error["field"] for error in told["errors"]] == [
-        "row 2, released_by", "row 4, released_by",
-    ]  # fmt: skip
+    assert [error["field"] for error in told["errors"]] == ["第 2、4 行 放行人"]
+    assert told["errors_in_all"] == 2
     assert "--released-by" in told["errors"][0]["what_to_do"]
     refused = await send(client, content, **NO_WORD)
     assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
     for word, code in (
-        ({"released_at": "2025-01-01T00:00:00Z"}, "row 2, released_at"),
-        ({"released_at": "2025-01-07T01:30:01Z"}, "row 2, released_at"),
+        ({"released_at": "2025-01-01T00:00:00Z"}, "第 2、4 行 放行时间"),
+        ({"released_at": "2025-01-07T01:30:01Z"}, "第 2、4 行 放行时间"),
     ):
         wrong = await preview(client, content, **word)
         assert (wrong["errors"][0]["field"], wrong["errors_in_all"]) == (code, 2)
@@ -244,7 +243,7 @@ async def test_a_json_count_says_itself_who_released(engine: RunningGateway) -> 
     unit = {
         "unit_id": "j1", "donation_id": "dj1", "component": "red_cells", "group": "A+",
         "volume_ml": 200, "collected_at": "2025-01-02T01:00:00Z",
-        "expires_at": "2025-02-05T16:00:00Z",
+        "expires_at": "2025-02-05T16:00:00Z", "released": True,
     }  # fmt: skip
     body: dict[str, Any] = {"counted_at": AT, "units": [unit]}
     nobody = await client.post(STOCK, json=body)
@@ -292,11 +291,11 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
     before = await snapshot(engine)
     told = await preview(client, content)
     assert [(error["field"], error["rule"].partition(" ")[0]) for error in told["errors"]] == [
-        ("row 2, donation_id", "donation"),
-        ("row 3, donation_id", "unit"),
-        ("row 4, donation_id", "donation"),
-        ("row 6, donation_id", "donation"),
-        ("row 8, status", "unit"),
+        ("第 2 行 献血码", "donation"),
+        ("第 3 行 献血码", "unit"),
+        ("第 4 行 献血码", "donation"),
+        ("第 6 行 献血码", "donation"),
+        ("第 8 行 状态", "unit"),
     ]
     assert "test_reactive" in told["errors"][1]["what_to_do"]
     assert told["outcomes"] == {"new": 1, "new_quarantined": 1, "refused": 5}

@@ -90,10 +90,10 @@ async def test_csv_is_imported_whole_or_not_at_all(world: RunningGateway) -> Non
     refused = await client.post(path, content=f"{head}\n{good}\n{bad}\n", headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
     assert {error["field"] for error in refused.json()["errors"]} == {
-        "row 3, group",
-        "row 3, volume_ml",
-        "row 3, collected_at",
-        "row 3, released",
+        "row 3, group “Q+”",
+        "row 3, volume_ml “0”",
+        "row 3, collected_at “2025-13-02T09:00:00”",
+        "row 3, released “perhaps”",
     }
     assert len(await read_all(world.bootstrap, "blood.stock.v1")) == before
     accepted = await client.post(

@@ -74,19 +74,25 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    endpoints: Endpoints, *, labels_dir: Path | None = None
+    endpoints: Endpoints, *, labels_dir: Path | None = None, columns_dir: Path | None = None
 ) -> AsyncIterator[RunningGateway]:
     """Serve on a free port, on a database of its own with two stations and two hospitals."""
     async with (
         fresh_dsn(endpoints.postgres_dsn) as dsn,
-        running_gateway_on(endpoints, dsn=dsn, labels_dir=labels_dir) as running,
+        running_gateway_on(
+            endpoints, dsn=dsn, labels_dir=labels_dir, columns_dir=columns_dir
+        ) as running,
     ):
         yield running
 
 
 @asynccontextmanager
 async def running_gateway_on(
-    endpoints: Endpoints, *, dsn: str, labels_dir: Path | None = None
+    endpoints: Endpoints,
+    *,
+    dsn: str,
+    labels_dir: Path | None = None,
+    columns_dir: Path | None = None,
 ) -> AsyncIterator[RunningGateway]:
     """The same on a migrated database that the caller made; no connection outside of the pool."""
     await apply_topics(endpoints.kafka_bootstrap, 1)
@@ -99,7 +105,11 @@ async def running_gateway_on(
             role: (await keys.create(scope=scope, facility_id=own, label=role)).text
             for role, (scope, own) in ROLES.items()
         }
-        settings = Settings(kafka_bootstrap=endpoints.kafka_bootstrap, labels_dir=labels_dir)
+        settings = Settings(
+            kafka_bootstrap=endpoints.kafka_bootstrap,
+            labels_dir=labels_dir,
+            columns_dir=columns_dir,
+        )
         async with _serve(settings, database, clock) as (server, gateway, url):
             running = RunningGateway(
                 url=url,
@@ -233,6 +243,7 @@ def unit_row(number: int, *, group: str = "A+", station: str | None = None) -> d
         "volume_ml": 200,
         "collected_at": "2025-01-02T01:00:00Z",
         "expires_at": "2025-02-05T15:59:59Z",
+        "released": True,
         "released_by": "quality",
         "released_at": "2025-01-06T01:00:00Z",
     }

@@ -21,7 +21,7 @@ COMMANDS = {
     "services up", "services down", "services status", "keys create", "keys list", "keys revoke",
     "stock export", "stock reconcile list", "stock reconcile show", "stock reconcile close",
     "figures", "scan", "labels check", "stock import", "stock change", "stock show",
-    "donation show", "donation results",
+    "columns show", "columns check", "columns remember", "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "station list", "station show", "station set", "hospital list", "hospital show",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -12,6 +13,7 @@ from gateway.counting import Count, KeptReads, PreviewToken
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted
+from models.own_words import NO_WORDS
 from streams.store.reconciling import Plan, Refused
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"
@@ -25,7 +27,6 @@ def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
         content_type=content_type,
         zone_s=28_800,
         partial=partial,
-        ignore=(),
         now=NOW,
         attested=ATTESTED,
     )
@@ -103,6 +104,25 @@ async def test_a_process_apart_reads_the_same() -> None:
     assert tuple(found[0]) == ("", 6001)
     assert found[1]["unit"]["donation_id"] == "d5999"
     assert apart.find_counted("none") is None
+
+
+async def test_f43_a_process_apart_knows_the_words_of_the_station() -> None:
+    words = NO_WORDS.with_call("units", ("血源号=donation_id",), ())
+    raw = file_of(6000).replace("献血码".encode(), "血源号".encode())
+    apart = await read_count(raw, replace(reading(), words=words))
+    assert not apart.errors
+    assert apart.list_products() == [
+        {"name": "悬浮红细胞", "component": "red_cells", "treatments": [], "units": 6000}
+    ]
+    assert apart.without(["w0"]).list_products()[0]["units"] == 5999
+    unknown = await read_count(raw, reading())
+    assert [error.code for error in unknown.errors] == ["column_unclear"]
+
+
+async def test_f77_a_process_apart_tells_one_fault_of_many_rows() -> None:
+    read = await read_count(file_of(6000), replace(reading(), attested=None))
+    (error,) = read.errors
+    assert (error.rows, error.spans, read.errors_in_all) == (6000, ((2, 6001),), 6000)
 
 
 async def test_a_process_apart_tells_why_it_cannot_read() -> None:

@@ -18,13 +18,13 @@ from cli import supervision
 from gateway import auth, count_files, middleware, submitting
 from gateway.access import list_scopes
 from models import requests
-from models.cells import ML_PER_UNIT
+from models.columns import WORDS
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
 from models.figures import figure_rules
-from models.grids import HEAD_WITHIN
+from models.sheets import HEAD_WITHIN
 from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
@@ -152,7 +152,8 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("imports.md", "48 MB at most", middleware.MAX_FILE_BYTES, 48_000_000),
         ("imports.md", "first part (500 units)", PART_UNITS, 500),
         ("imports.md", "within the first ten rows", HEAD_WITHIN, 10),
-        ("imports.md", "the 200 ml of whole blood", ML_PER_UNIT, 200),
+        ("imports.md", "the 200 ml of whole blood", WORDS.doses.unit.ml, 200),
+        ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
         ("imports.md", "over 250,000 bytes", count_files.APART_BYTES, 250_000),
         ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),
         (

@@ -47,7 +47,7 @@ def test_units_of_a_csv() -> None:
     text = (
         f"{HEAD},leukoreduced,antigen_negative,released,station_id\r\n"
         f"{ROW},YES,E; c Mur,否,nagqu\r\n"
-        f"\r\n{row(unit_id='u2')},,,,\r\n"
+        f"\r\n{row(unit_id='u2')},,,是,\r\n"
     )
     parsed = parse_units_csv(text, station_id="nagqu", releasing=RELEASING)
     assert parsed.errors == ()
@@ -66,14 +66,14 @@ def test_units_of_a_csv() -> None:
         (HEAD, [(1, "", "file_empty")]),
         (
             HEAD.replace("group", "grupo") + "\n" + ROW,
-            [(1, "group", "column_missing"), (1, "grupo", "column_unknown")],
+            [(1, "group", "column_unclear")],
         ),
         (f"{HEAD},group\n{ROW},O+", [(1, "group", "column_twice")]),
         (f"{HEAD}\n{ROW},x", [(2, "", "row_too_long")]),
         (f"{HEAD}\nu1,d1", [(2, "", "row_too_short")]),
-        (f"{HEAD}\n{row(group='Q')}", [(2, "group", "fix_enum")]),
+        (f"{HEAD}\n{row(group='Q')}", [(2, "group", "group_unknown")]),
         (f"{HEAD}\n{row(group='')}", [(2, "group", "fix_missing")]),
-        (f"{HEAD}\n{row(volume_ml='many')}", [(2, "volume_ml", "fix_number")]),
+        (f"{HEAD}\n{row(volume_ml='many')}", [(2, "volume_ml", "volume_unreadable")]),
         (f"{HEAD}\n{row(unit_id='has space')}", [(2, "unit_id", "fix_text")]),
         (
             f"{HEAD}\n{row(collected_at='2025-01-02T09:00:00')}",
@@ -105,7 +105,7 @@ def release_faults(text: str, *, releasing: Releasing) -> list[tuple[int, str, s
     ("cells", "expected"),
     [
         ("张敏,2025-01-06T10:00:00Z", []),
-        (",", [(2, "released_by", "attestation_missing")]),
+        (",", [(2, "released_by", "status_missing")]),
         ("张敏,", [(2, "released_at", "fix_missing")]),
         (",2025-01-06T10:00:00Z", [(2, "released_by", "fix_missing")]),
         ("张敏,2025-01-01T10:00:00Z", [(2, "released_at", "released_before_collected")]),
@@ -169,8 +169,8 @@ def test_a_unit_is_named_as_its_label_names_it(code: str) -> None:
 def test_everything_wrong_is_told() -> None:
     text = f"{HEAD},washed\n{row(group='Q', volume_ml='0')},maybe\n{ROW},1\n{row()},2"
     assert faults(text) == [
+        (2, "group", "group_unknown"),
         (2, "washed", "flag_invalid"),
-        (2, "group", "fix_enum"),
         (2, "volume_ml", "fix_number"),
         (4, "washed", "flag_invalid"),
     ]
@@ -182,6 +182,7 @@ def of_json(rows: Sequence[object]) -> Parsed[CountedUnit]:
 
 def test_units_of_json() -> None:
     unit: dict[str, Any] = dict(zip(HEAD.split(","), ROW.split(","), strict=True))
+    unit["released"] = True
     parsed = parse_units_json(
         [{**unit, "traits": {"washed": True}}], station_id="nagqu", releasing=RELEASING
     )

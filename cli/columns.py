@@ -1,0 +1,51 @@
+"""A station's columns file on this machine: shown, checked, and added to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from gateway.station_words import read_columns_file
+from models.errors import ConfigurationError
+from models.own_words import OwnWords, write_own_words
+from streams.settings import Settings
+
+Kind = Literal["units", "donors"]
+
+
+def find_words(settings: Settings, station_id: str) -> tuple[Path | None, OwnWords]:
+    """Return the file of a station, if it has one here, and its words.
+
+    Raises:
+        ConfigurationError: `columns_invalid`.
+    """
+    if settings.columns_dir is None:
+        return None, OwnWords()
+    path = settings.columns_dir / f"{station_id}.toml"
+    if not path.exists():
+        return None, OwnWords()
+    return path, read_columns_file(path, station_id=station_id)
+
+
+def remember(
+    settings: Settings, station_id: str, kind: Kind, maps: Sequence[str], ignore: Sequence[str]
+) -> Path:
+    """Write headings into the file of a station; the file before is kept beside it as `.bak`.
+
+    Raises:
+        ConfigurationError: `columns_not_set`, `columns_invalid`.
+        ContractError: A heading or a column that cannot be remembered.
+    """
+    if settings.columns_dir is None:
+        raise ConfigurationError("columns_not_set")
+    known, words = find_words(settings, station_id)
+    words = words.but(station_id=station_id).with_call(kind, maps, ignore)
+    settings.columns_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.columns_dir / f"{station_id}.toml"
+    if known is not None:
+        known.with_suffix(".toml.bak").write_bytes(known.read_bytes())
+    fresh = path.with_suffix(".toml.new")
+    fresh.write_text(write_own_words(words), encoding="utf-8")
+    fresh.replace(path)
+    return path

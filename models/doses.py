@@ -1,0 +1,87 @@
+"""Volumes as they are printed: millilitres, units of 200 ml, adult doses of platelets. Pure.
+
+What a number means must be said. Where the measure goes only with some products, what was read
+is a `Dose`, and the product of the row decides.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from models.cells import Cell, CellError
+from models.columns import WORDS, to_word
+from models.products import Product
+
+_UNIT, _THERAPEUTIC = WORDS.doses.unit, WORDS.doses.therapeutic
+_UNIT_WORDS = frozenset(_UNIT.words)
+_THERAPEUTIC_WORDS = frozenset(_THERAPEUTIC.words)
+_APHERESIS = frozenset(map(to_word, _THERAPEUTIC.products))
+_ML_WORDS = frozenset({"ml", "毫升"})
+_MOST_BARE = 10
+"""A number alone up to this may count units: no bag holds so few millilitres."""
+
+
+class Dose(NamedTuple):
+    """Some of a measure that is not millilitres."""
+
+    amount: float
+    is_therapeutic: bool
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> object:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([^\d/]*?)\s*(?:/\s*袋)?", text.casefold())
+    if found is None:
+        raise CellError("volume_unreadable")
+    amount, measure = float(found[1]), found[2]
+    if measure in _UNIT_WORDS:
+        return Dose(amount, is_therapeutic=False)
+    if measure in _THERAPEUTIC_WORDS:
+        return Dose(amount, is_therapeutic=True)
+    if measure and measure not in _ML_WORDS:
+        raise CellError("volume_unreadable")
+    if not measure and 0 < amount <= _MOST_BARE:
+        raise CellError("volume_without_ml")
+    return _whole(amount)
+
+
+def read_volume(cell: Cell) -> object:
+    """Read a volume: `200`, `200 mL`, `1.5U`, `1个治疗量`; `settle_dose` ends what is a dose.
+
+    A small number alone may be millilitres or units: refused.
+    """
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return _read(f"{cell:g}")
+    return _read(str(cell))
+
+
+def settle_dose(volume: object, product: object) -> object:
+    """Return the millilitres that are kept for what was read.
+
+    Args:
+        volume: What `read_volume` returned; what is no dose is returned as it is.
+        product: Of the same row; None where its name was not read, which is told already.
+
+    Raises:
+        CellError: `dose_not_of_product`, `dose_not_whole` or `dose_of_apheresis`.
+    """
+    if not isinstance(volume, Dose):
+        return volume
+    if product is None:
+        return _whole(volume.amount * (_THERAPEUTIC if volume.is_therapeutic else _UNIT).ml)
+    is_apheresis = isinstance(product, Product) and product.base in _APHERESIS
+    if volume.is_therapeutic:
+        if not is_apheresis:
+            raise CellError("dose_not_of_product")
+        if volume.amount != 1:
+            raise CellError("dose_not_whole")
+        return _THERAPEUTIC.ml
+    if is_apheresis:
+        raise CellError("dose_of_apheresis")
+    return _whole(volume.amount * _UNIT.ml)
+
+
+def _whole(amount: float) -> int | float:
+    return int(amount) if amount == int(amount) else amount

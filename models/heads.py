@@ -1,0 +1,215 @@
+"""The head of a sheet: which heading names which column, and what to ask where that is unclear.
+
+Pure. A heading that is not known, or may stand for several columns, is asked about in one sentence
+with the columns that were not found. It is never guessed and never passed over unasked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.cells import Cell, CellError, Reader, clean, read_text
+from models.columns import HeadingWords
+from models.merged import UNCLEAR
+from models.tables import Layout, RowError, shorten
+
+_KNOWN_MOST = 10_000
+"""Different texts of one column that are remembered: most columns say few things many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a column stands and how its cells are read.
+
+    Attributes:
+        known: What was read of a text before.
+    """
+
+    at: int
+    name: str
+    heading: str
+    read: Reader
+    repeats: bool
+    known: dict[Any, object] = field(default_factory=dict)
+
+    def read_cell(self, raw: Cell | None) -> object:
+        """Return what a cell says; None if nothing. Raises CellError."""
+        if raw is UNCLEAR:
+            raise CellError("cell_merged")
+        cell = clean(raw)
+        value = None if cell is None else self.read(cell)
+        if self.repeats and isinstance(raw, str) and len(self.known) < _KNOWN_MOST:
+            self.known[raw] = value
+        return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The columns of a sheet.
+
+    Attributes:
+        unnamed: Places of columns without a heading; nothing may stand in them.
+        stated: Columns of which every row fills one: they say whether it may be used.
+        private: Columns of which no error repeats a cell.
+    """
+
+    row: int
+    width: int
+    columns: tuple[Column, ...]
+    unnamed: tuple[int, ...]
+    stated: tuple[str, ...]
+    words: HeadingWords
+    private: frozenset[str]
+
+    def show(self, column: str, cells: Sequence[Cell | None]) -> tuple[str, str]:
+        """Return how the sheet heads a column, and what stands there in a row."""
+        for one in self.columns:
+            if one.name == column:
+                cell = clean(cells[one.at]) if one.at < len(cells) else None
+                is_told = cell is not None and cell is not UNCLEAR and column not in self.private
+                return one.heading, shorten(cell) if is_told else ""
+        return self.words.title_of(column), ""
+
+
+def count_known(cells: Sequence[Cell | None], words: HeadingWords) -> int:
+    """Count the cells of a row that are headings."""
+    return sum(
+        isinstance(cell, str) and (words.find(cell) is not None or bool(words.list_meanings(cell)))
+        for cell in cells
+        if cell
+    )
+
+
+def read_head(
+    sheet: str, row: int, cells: Sequence[Cell | None], layout: Layout[Any]
+) -> tuple[Head, list[RowError]]:
+    """Return the head, and what is wrong with it."""
+    reading = _Reading(sheet, row, layout)
+    for at, cell in enumerate(cells):
+        text = None if cell is UNCLEAR else clean(cell)
+        if text is None:
+            reading.unnamed.append(at)
+        else:
+            reading.take(at, str(text))
+    reading.settle_ambiguous()
+    return reading.to_head(len(cells)), [*reading.errors, *reading.list_questions()]
+
+
+class _Reading:
+    """What is known of a head so far."""
+
+    def __init__(self, sheet: str, row: int, layout: Layout[Any]) -> None:
+        self._sheet = sheet
+        self._row = row
+        self._layout = layout
+        self._words = layout.words
+        self._columns: list[Column] = []
+        self._unknown: list[str] = []
+        self._ambiguous: list[tuple[int, str, tuple[str, ...]]] = []
+        self.unnamed: list[int] = []
+        self.errors: list[RowError] = []
+
+    def take(self, at: int, heading: str) -> None:
+        if self._words.is_ignored(heading):
+            return
+        name = self._words.find(heading)
+        if name is not None and name in self._layout.columns:
+            self._add(at, name, heading)
+        elif meanings := self._words.list_meanings(heading):
+            self._ambiguous.append((at, heading, meanings))
+        else:
+            self._unknown.append(heading)
+
+    def _add(self, at: int, name: str, heading: str) -> None:
+        if name in self._names():
+            self.errors.append(
+                RowError(
+                    sheet=self._sheet,
+                    row=self._row,
+                    column=name,
+                    code="column_twice",
+                    heading=shorten(heading),
+                )
+            )
+            return
+        read = self._layout.readers.get(name, read_text)
+        shown = shorten(heading)
+        self._columns.append(Column(at, name, shown, read, repeats=read is not read_text))
+
+    def _names(self) -> set[str]:
+        return {column.name for column in self._columns}
+
+    def settle_ambiguous(self) -> None:
+        """Take a heading for the one of its columns that is needed and not there, if all else is.
+
+        Two such headings, or a column that the sheet could do without: somebody is asked.
+        """
+        if len(self._ambiguous) == 1 and not self._unknown:
+            at, heading, meanings = self._ambiguous[0]
+            absent = [name for name in meanings if name not in self._names()]
+            missing = self._list_missing()
+            fitting = [name for name in absent if [name] == missing]
+            if fitting:
+                self._ambiguous.clear()
+                self._add(at, fitting[0], heading)
+                return
+        self._unknown += [heading for _, heading, _ in self._ambiguous]
+
+    def _list_missing(self) -> list[str]:
+        names = self._names()
+        required = ((one,) if isinstance(one, str) else one for one in self._layout.required)
+        return [options[0] for options in required if not names.intersection(options)]
+
+    def list_questions(self) -> list[RowError]:
+        """Return what to ask of whoever knows the file: at most one question."""
+        missing, unknown = self._list_missing(), self._unknown
+        if not missing and not unknown:
+            return []
+        titles = [self._words.title_of(name) for name in missing]
+        params: dict[str, str | int] = {
+            "missing": "、".join(titles),
+            "columns": ", ".join(missing),
+            "unknown": "".join(f"“{shorten(heading)}”" for heading in unknown),
+            "first": shorten(unknown[0]) if unknown else "",
+            "column": missing[0] if missing else "",
+        }
+        code = "column_unclear"
+        if not unknown:
+            code = "column_missing"
+        elif not missing:
+            code = "column_unknown"
+        column = missing[0] if missing else shorten(unknown[0])
+        return [
+            RowError(
+                sheet=self._sheet,
+                row=self._row,
+                column=column,
+                code=code,
+                params=params,
+                heading=self._title_of(column),
+            )
+        ]
+
+    def _title_of(self, column: str) -> str:
+        """Return how people call a column, in the language of the head."""
+        headings = [*(one.heading for one in self._columns), *self._unknown]
+        is_english = all(heading.isascii() for heading in headings)
+        return column if is_english else self._words.title_of(column)
+
+    def to_head(self, width: int) -> Head:
+        names = self._names()
+        return Head(
+            row=self._row,
+            width=width,
+            columns=tuple(self._columns),
+            unnamed=tuple(self.unnamed),
+            stated=next((told for one in self._layout.stated if (told := _within(one, names))), ()),
+            words=self._words,
+            private=self._layout.private,
+        )
+
+
+def _within(columns: Sequence[str], names: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in columns if name in names)

@@ -1,0 +1,200 @@
+"""A station's own words: how it heads its columns, and what it calls products and states. Pure.
+
+They stand in a file of the station, and a call may add headings to them. They only ever name what
+is known here: no word of a station makes stock of what the package refuses, and no column that says
+whether blood may be used is passed over.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+from pydantic import Field, ValidationError
+
+from models.base import Identifier, Value
+from models.cells import Reader, read_status
+from models.columns import WORDS, HeadingWords, fold, to_word
+from models.errors import ConfigurationError, ContractError, XuelianError
+from models.messages import render
+from models.products import ProductReader, find_product, find_refusal
+
+GUARDED = ("status", "released")
+"""Columns that say whether blood may be used: no call and no file passes over them."""
+
+
+class OwnHeadings(Value):
+    """Headings of one kind of file.
+
+    Attributes:
+        headings: Heading to column.
+        ignore: Headings that are passed over.
+    """
+
+    headings: dict[str, str] = Field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+
+
+class OwnWords(Value):
+    """The whole file of a station; without one, nothing.
+
+    Attributes:
+        station_id: Whose it is; empty for the words of a call alone.
+        products: Its name to a name that is known here.
+        statuses: Its word to a word that is known here.
+    """
+
+    station_id: Identifier | None = None
+    units: OwnHeadings = OwnHeadings()
+    donors: OwnHeadings = OwnHeadings()
+    products: dict[str, str] = Field(default_factory=dict)
+    statuses: dict[str, str] = Field(default_factory=dict)
+
+    def to_unit_words(self) -> HeadingWords:
+        """Return the headings of counts with its own."""
+        return WORDS.units.extended(self.units.headings, self.units.ignore)
+
+    def to_donor_words(self) -> HeadingWords:
+        """Return the headings of registers with its own."""
+        return WORDS.donors.extended(self.donors.headings, self.donors.ignore)
+
+    def to_readers(self) -> dict[str, Reader]:
+        """Return the readers that know its words."""
+        if not self.products and not self.statuses:
+            return {"component": ProductReader(), "status": read_status}
+        statuses = {to_word(word): meant for word, meant in self.statuses.items()}
+        return {
+            "component": ProductReader({to_word(n): meant for n, meant in self.products.items()}),
+            "status": lambda cell: read_status(statuses.get(to_word(str(cell)), cell)),
+        }
+
+    def with_call(self, kind: str, maps: Sequence[str], ignore: Sequence[str]) -> Self:
+        """Return the words with those of one call.
+
+        Args:
+            kind: `units` or `donors`.
+            maps: `heading=column` each.
+            ignore: Headings to pass over.
+
+        Raises:
+            ContractError: `map_unreadable`, `map_column_unknown`, `map_moves_column`,
+                `column_not_ignorable`.
+        """
+        if not maps and not ignore:
+            return self
+        own: OwnHeadings = getattr(self, kind)
+        headings = {**own.headings, **dict(map(_parse_map, maps))}
+        merged = OwnHeadings(headings=headings, ignore=(*own.ignore, *ignore))
+        found = self.but(**{kind: merged})
+        found.ensure_known()
+        return found
+
+    def ensure_known(self) -> None:
+        """Raise ContractError at the first word that names nothing that is known."""
+        _ensure_headings(self.units, WORDS.units, GUARDED)
+        _ensure_headings(self.donors, WORDS.donors, ())
+        for name, meant in self.products.items():
+            refusal = find_refusal(name)
+            if refusal is not None or find_product(meant) is None:
+                raise ContractError("own_product_refused", name=name[:60], meant=meant[:60])
+            known = find_product(name)
+            if known is not None and known.component != _component_of(meant):
+                raise ContractError("own_product_refused", name=name[:60], meant=meant[:60])
+        for word, meant in self.statuses.items():
+            known_status, found = WORDS.find_status(word), WORDS.find_status(meant)
+            if found is None or known_status not in {None, found}:
+                raise ContractError("own_status_refused", word=word[:60], meant=meant[:60])
+
+
+NO_WORDS = OwnWords()
+"""Of a station that has no file."""
+
+
+def _component_of(name: str) -> str:
+    found = find_product(name)
+    return found.component if found else ""
+
+
+def _parse_map(text: str) -> tuple[str, str]:
+    heading, sign, column = fold(text).rpartition("=")
+    if not sign or not heading.strip() or not column.strip():
+        raise ContractError("map_unreadable", found=text[:60])
+    return heading.strip(), column.strip()
+
+
+def _ensure_headings(own: OwnHeadings, words: HeadingWords, guarded: Iterable[str]) -> None:
+    for heading, column in own.headings.items():
+        if column not in words.headings:
+            known = ", ".join(words.headings)
+            raise ContractError("map_column_unknown", found=column[:60], known=known)
+        meant = words.find(heading)
+        # A heading that everybody reads as one column is never read as another.
+        if not to_word(heading) or meant not in {None, column}:
+            raise ContractError("map_moves_column", heading=heading[:60], column=meant or column)
+    for heading in own.ignore:
+        if words.find(heading) in {*guarded}:
+            raise ContractError("column_not_ignorable", heading=heading[:60])
+        if own.headings.get(heading) in {*guarded}:
+            raise ContractError("column_not_ignorable", heading=heading[:60])
+
+
+def parse_own_words(text: str, *, station_id: str | None, name: str) -> OwnWords:
+    """Read the file of a station.
+
+    Args:
+        text: TOML.
+        station_id: Whose it must be; None takes any.
+        name: Of the file, for errors.
+
+    Raises:
+        ConfigurationError: `columns_invalid`, with the first thing that is wrong and where.
+    """
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+        words = OwnWords.model_validate(content)
+        words.ensure_known()
+    except tomllib.TOMLDecodeError as error:
+        raise _invalid(name, "TOML", str(error)) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _invalid(name, ".".join(map(str, first["loc"])), first["msg"]) from error
+    except ContractError as error:
+        raise _invalid(name, error.code, _tell(error)) from error
+    if words.station_id is None or station_id not in {None, words.station_id}:
+        raise _invalid(name, "station_id", f"须为 · must be {station_id or 'STATION'}")
+    return words
+
+
+def _tell(error: XuelianError) -> str:
+    return str(render(error.code, error.params))
+
+
+def _invalid(name: str, place: str, rule: str) -> ConfigurationError:
+    return ConfigurationError("columns_invalid", file=name, field=place, rule=rule)
+
+
+def write_own_words(words: OwnWords) -> str:
+    """Return the file of a station, as `parse_own_words` reads it."""
+    blocks: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = [
+        ("units", words.units.headings, words.units.ignore),
+        ("donors", words.donors.headings, words.donors.ignore),
+    ]
+    lines = [f"station_id = {_quote(words.station_id or '')}"]
+    for kind, headings, ignore in blocks:
+        if ignore:
+            told = ", ".join(map(_quote, dict.fromkeys(ignore)))
+            lines += ["", f"[{kind}]", f"ignore = [{told}]"]
+        lines += _to_table(f"{kind}.headings", headings)
+    lines += _to_table("products", words.products) + _to_table("statuses", words.statuses)
+    return "\n".join([*lines, ""])
+
+
+def _to_table(name: str, pairs: Mapping[str, str]) -> list[str]:
+    told = [f"{_quote(key)} = {_quote(value)}" for key, value in pairs.items()]
+    return ["", f"[{name}]", *told] if told else []
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(" " if ord(letter) < 32 else letter for letter in escaped) + '"'  # noqa: PLR2004
