@@ -22,6 +22,7 @@ from models.errors import ContractError, TransientError
 from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
 from models.imports import Releasing, parse_units, parse_units_json
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
+from models.strict_json import load_strictly
 from models.tables import Parsed, RowError
 
 APART_BYTES = 250_000
@@ -132,7 +133,7 @@ async def read_count(raw: bytes, reading: Reading) -> CountRead:
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
-            `workbook_unreadable`, `no_table_found`, `body_not_json`.
+            `workbook_unreadable`, `no_table_found`, `body_not_json`, `field_twice`.
         TransientError: `file_reader_ended`: the process ended without an answer.
     """
     if len(raw) <= APART_BYTES:
@@ -208,10 +209,7 @@ def _parse_sheets(sheets: Sequence[Sheet], reading: Reading) -> Parsed[CountedUn
 
 
 def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
-    try:
-        content = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise ContractError("body_not_json", detail=str(error)[:200]) from error
+    content = load_strictly(raw)
     rows = content.pop("units", None) if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise ContractError("units_not_listed")

@@ -160,6 +160,9 @@ def to_response(error: XuelianError) -> Response:
     if not fields and error.code.startswith("idempotency_key"):
         told = render(error.code)
         fields = (FieldError("Idempotency-Key", told.en, render("fix_header")),)
+    if not fields and error.code == "field_twice":
+        told = render(error.code, error.params)
+        fields = (FieldError(str(error.params["field"]), told.en, render("fix_field_twice")),)
     return build(status=status, code=error.code, params=error.params, fields=fields)
 
 

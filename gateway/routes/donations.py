@@ -16,7 +16,7 @@ from gateway.events_in import publish, settle_moment
 from gateway.examples import RECALL, RESULTS, SPLIT
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import get_gateway
-from models.base import Identifier, Instant, Line, Value, derive_id
+from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal
 from models.events.donations import (
     DonationRecalled,
@@ -53,7 +53,7 @@ class NewSplit(Value):
         split_at: Needed with an Idempotency-Key; else now.
     """
 
-    unit_id: Identifier
+    unit_id: BagId
     split_at: Instant | None = None
     components: tuple[MadeComponent, ...] = Field(min_length=1, max_length=12)
 
@@ -86,7 +86,7 @@ class NewRecall(Value):
 )
 async def add_results(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Laboratory,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
@@ -107,7 +107,7 @@ async def add_results(
 )
 async def split_donation(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Caller,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
@@ -131,7 +131,7 @@ async def split_donation(
 )
 async def recall_donation(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Caller,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
@@ -162,7 +162,7 @@ async def recall_donation(
     response_class=Response,
     responses=documented(404),
 )
-async def get_donation(donation_id: Identifier, request: Request, principal: Caller) -> Response:
+async def get_donation(donation_id: BagId, request: Request, principal: Caller) -> Response:
     found = await get_gateway(request).donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from models.base import Identifier, Line, Value
+from models.base import Day, Identifier, Line, Value
 from models.components import Component
 from models.errors import ConfigurationError, XuelianError
 from models.groups import BloodGroup
@@ -98,7 +97,7 @@ class LabelBook(Value):
 
     station_id: Identifier
     confirmed_by: Line = Field(min_length=1)
-    confirmed_on: date
+    confirmed_on: Day
     time_zone: str = "Asia/Shanghai"
     scan: ScanRules = ScanRules()
     isbt128: Isbt128Rules = Isbt128Rules()
