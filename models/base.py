@@ -105,6 +105,16 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 """One line of human text: no control characters, 500 characters at most."""
 
 
+def to_spelling_key(bag_id: str) -> str:
+    """Return what all spellings of one bag's identifier share.
+
+    Small letters and capitals are the same, and so are digits with and without zeros before them: a
+    spreadsheet that took a number for one has dropped those.
+    """
+    capitals = bag_id.upper()
+    return capitals.lstrip("0") if capitals.isdecimal() else capitals
+
+
 def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names))) if len(names) > 1 else names
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.cells import Cell, CellError, Reader, clean, read_text
+from models.cells import Cell, CellError, Reader, clean, read_code, read_text
 from models.columns import WORDS, fold, to_word
 from models.sheets import Sheet, UnreadableRowError
 from models.tables import Fields, Layout, Line, Row, RowError, validate_row
@@ -152,7 +152,7 @@ def _read_head(
             unknown.append(RowError(row=row, column=name, code="column_twice"))
         else:
             read = layout.readers.get(name, read_text)
-            found.append(_Column(at, name, read, repeats=read is not read_text))
+            found.append(_Column(at, name, read, repeats=read not in {read_text, read_code}))
     names = {column.name for column in found}
     missing = [
         RowError(row=row, column=options[0], code="column_missing")

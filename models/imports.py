@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain
 
+from models.base import Value, to_spelling_key
+from models.bounds import list_impossible
 from models.cells import (
+    BEIJING,
     InstantReader,
     list_treatments,
     read_abo,
+    read_code,
     read_component,
+    read_day,
     read_flag,
     read_group,
     read_names,
@@ -39,6 +44,8 @@ BLAMED = {
     "released_before_collected": "released_at",
     "released_in_future": "released_at",
     "returned_unit_unknown": "status",
+    "unit_spelled_otherwise": "unit_id",
+    "donation_spelled_otherwise": "donation_id",
     "donation_recalled": "donation_id",
     "donation_in_quarantine": "donation_id",
     "results_forbid_release": "donation_id",
@@ -59,12 +66,24 @@ class Releasing:
     now: datetime | None = None
 
     def find_fault(self, counted: CountedUnit) -> RowFault | None:
+        return self._find_release_fault(counted) or find_impossible(counted, self.now)
+
+    def _find_release_fault(self, counted: CountedUnit) -> RowFault | None:
         attested = counted.attestation or self.attestation
         fault = find_attestation_fault(counted, attested, now=self.now)
         if fault is None:
             return None
         params = {name: str(value) for name, value in fault.params.items()}
         return RowFault(fault.code, BLAMED[fault.code], params)
+
+
+def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
+    """Tell the first moment of a row that cannot be true."""
+    found = list_impossible(value, now=now) if now is not None else ()
+    for one in found:
+        params = {name: str(told) for name, told in one.params.items()}
+        return RowFault(one.code, one.field.rpartition(".")[2], params)
+    return None
 
 
 def _build_unit(station_id: str) -> Callable[[Fields], Fields]:
@@ -156,6 +175,7 @@ def _units(
         ),
         optional=("rhd", "station_id", "status", "released", *_ATTESTED, *_TRAITS),
         readers={
+            **dict.fromkeys(("unit_id", "donation_id", "product_code"), read_code),
             **dict.fromkeys((*_TRAIT_FLAGS, "released"), read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), read_names),
             "component": lambda cell: Product(str(cell), read_component(cell)),
@@ -171,6 +191,7 @@ def _units(
         build=_read_product(station_id),
         parts={"abo": "group", "rhd": "group", "product_code": "unit_id"},
         check=releasing.find_fault,
+        identity_key=to_spelling_key,
     )
 
 
@@ -184,8 +205,9 @@ def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
     return build
 
 
-def _donors(station_id: str) -> Layout[Donor]:
-    instants = ("unavailable_until", "deferred_until", "consented_at")
+def _donors(station_id: str, now: datetime | None) -> Layout[Donor]:
+    days = ("born_on", "last_whole_blood_on", "last_platelets_on")
+    until = ("unavailable_until", "deferred_until")
     return Layout(
         model=Donor,
         words=WORDS.donors,
@@ -199,15 +221,20 @@ def _donors(station_id: str) -> Layout[Donor]:
             "repeat_without_reaction",
             "last_whole_blood_on",
             "last_platelets_on",
-            *instants,
+            "consented_at",
+            *until,
         ),
         readers={
+            "donor_id": read_code,
+            **dict.fromkeys(days, read_day),
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
             **dict.fromkeys(("lat", "lon", "weight_kg"), str),
             "group": read_group,
-            **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
+            **dict.fromkeys(until, InstantReader(BEIJING, day_ends=True)),
+            "consented_at": InstantReader(BEIJING, day_ends=False),
         },
         build=_build_donor(station_id),
+        check=lambda donor: find_impossible(donor, now),
     )
 
 
@@ -249,18 +276,28 @@ def parse_units_json(
     return finish(read_json(rows), layout, station_id, partial=partial)
 
 
-def parse_donors(sheets: Iterable[Sheet], *, station_id: str) -> Parsed[Donor]:
-    """Read donors of one station from sheets with heads. As `parse_units`."""
-    return _parse(sheets, _donors(station_id), station_id)
+def parse_donors(
+    sheets: Iterable[Sheet], *, station_id: str, now: datetime | None = None
+) -> Parsed[Donor]:
+    """Read donors of one station from sheets with heads, their dates as those of a count.
+
+    Args:
+        sheets: Of one file. Times without a zone are Beijing's; until a day means until its end.
+        station_id: Whose register it is; a station column must agree.
+        now: Aware UTC instant, for what cannot be true; None judges no moment.
+    """
+    return _parse(sheets, _donors(station_id, now), station_id)
 
 
-def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
-    return parse_donors(open_csv(text), station_id=station_id)
+def parse_donors_csv(text: str, *, station_id: str, now: datetime | None = None) -> Parsed[Donor]:
+    return parse_donors(open_csv(text), station_id=station_id, now=now)
 
 
-def parse_donors_json(rows: Sequence[object], *, station_id: str) -> Parsed[Donor]:
-    """Read donors from JSON objects. As `parse_units_json`."""
-    return finish(read_json(rows), _donors(station_id), station_id)
+def parse_donors_json(
+    rows: Sequence[object], *, station_id: str, now: datetime | None = None
+) -> Parsed[Donor]:
+    """Read donors from JSON objects, every moment with its zone. As `parse_units_json`."""
+    return finish(read_json(rows), _donors(station_id, now), station_id)
 
 
 def _parse(sheets: Iterable[Sheet], layout: Layout[V], station_id: str) -> Parsed[V]:

@@ -85,6 +85,7 @@ class Layout(Generic[V]):
         build: Puts the fields of a row into the shape of the model; raises ContractError where it
             cannot tell the identity.
         check: Tells what a value breaks beyond its own rules: a column, a code, what it names.
+        identity_key: What all spellings of one identity share.
     """
 
     model: type[V]
@@ -96,6 +97,7 @@ class Layout(Generic[V]):
     build: Callable[[Fields], Fields]
     parts: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[V], RowFault | None] | None = None
+    identity_key: Callable[[str], str] = str
 
     @property
     def columns(self) -> frozenset[str]:
@@ -132,7 +134,7 @@ class _Collecting(Generic[V]):
     def __init__(self, layout: Layout[V], station_id: str) -> None:
         self._layout = layout
         self._station_id = station_id
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, tuple[str, str, int]] = {}
         self.values: list[V] = []
         self.places: list[tuple[str, int]] = []
         self.errors: list[RowError] = []
@@ -149,21 +151,27 @@ class _Collecting(Generic[V]):
         value, wrong = validate_row(found.sheet, found.row, found.fields, self._layout)
         first = self._remember(found, value)
         if first is not None:
-            told: dict[str, str | int] = {"row": first[1]}
-            self._refuse(found, self._layout.identity, "id_twice", told)
+            other, _, row = first
+            is_same = other == self._tell_identity(found, value)
+            code = "id_twice" if is_same else "id_twice_otherwise"
+            told = {"row": row} if is_same else {"row": row, "other": other[:64]}
+            self._refuse(found, self._layout.identity, code, told)
         self.errors += wrong
         if value is not None and first is None:
             self.values.append(value)
             self.places.append((found.sheet, found.row))
 
-    def _remember(self, found: Line, value: V | None) -> tuple[str, int] | None:
-        """Return where the same identity stood before."""
-        identity = str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
+    def _remember(self, found: Line, value: V | None) -> tuple[str, str, int] | None:
+        """Return how and where the same identity stood before."""
+        identity = self._tell_identity(found, value)
         if not identity:
             return None
-        place = (found.sheet, found.row)
-        first = self._seen.setdefault(identity, place)
+        place = (identity, found.sheet, found.row)
+        first = self._seen.setdefault(self._layout.identity_key(identity), place)
         return None if first is place else first
+
+    def _tell_identity(self, found: Line, value: V | None) -> str:
+        return str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
 
     def _refuse(self, found: Line, column: str, code: str, params: Mapping[str, str | int]) -> None:
         self.errors.append(

@@ -167,9 +167,11 @@ async def get_donation(donation_id: BagId, request: Request, principal: Caller) 
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):
         raise DomainRefusal("donation_unknown", donation_id=donation_id)
-    labels = {unit["unit_id"]: BloodGroup(unit["group"]) for unit in found.units}
     verdicts = {
-        unit_id: decide_release(found.results, label=label) for unit_id, label in labels.items()
+        unit["unit_id"]: decide_release(
+            found.results, label=BloodGroup(unit["group"]), collected_at=unit["collected_at"]
+        )
+        for unit in found.units
     }
     return to_response(
         {

@@ -94,11 +94,12 @@ class CallQuery(Value):
 async def import_donors(station_id: Identifier, request: Request, principal: Station) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
+    now = gateway.clock.now()
     parsed, rest = await read_rows(
         request,
         rows_in="donors",
-        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id),
-        from_json=lambda rows: parse_donors_json(rows, station_id=station_id),
+        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, now=now),
+        from_json=lambda rows: parse_donors_json(rows, station_id=station_id, now=now),
     )
     donors = ensure_whole(parsed)
     validate(Nothing, rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends
@@ -51,7 +52,9 @@ async def put_station(
     del principal
     if station.station_id != station_id:
         raise ContractError("id_differs", field="station_id")
-    await get_gateway(request).directories.put_station(station)
+    directories = get_gateway(request).directories
+    _ensure_one_spelling(station_id, (await directories.refresh()).stations)
+    await directories.put_station(station)
     return to_response(station.model_dump(mode="json"))
 
 
@@ -71,10 +74,19 @@ async def put_hospital(
     if hospital.hospital_id != hospital_id:
         raise ContractError("id_differs", field="hospital_id")
     directories = get_gateway(request).directories
-    if hospital.station_id not in (await directories.refresh()).stations:
+    directory = await directories.refresh()
+    if hospital.station_id not in directory.stations:
         raise DomainRefusal("station_unknown", station_id=hospital.station_id)
+    _ensure_one_spelling(hospital_id, directory.hospitals)
     await directories.put_hospital(hospital)
     return to_response(hospital.model_dump(mode="json"))
+
+
+def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
+    """Refuse a name that differs in case alone from one that is registered: it is a slip."""
+    for known in registered:
+        if known != facility_id and known.casefold() == facility_id.casefold():
+            raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
 
 
 @router.put(

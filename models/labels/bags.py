@@ -3,8 +3,8 @@
 A station's people scan certain parts of every bag (its label file says which), in any order; a
 compound message is a whole bag by itself; an empty line ends a bag. Where a line cannot be read,
 the bag it stands in is refused rather than guessed. A line that repeats the last one of a full bag
-was read twice, or begins the next bag, which has the same date or group: the reading stands in which
-more bags are whole.
+was read twice, or begins the next bag, which has the same date or group: the reading stands in
+which more bags are whole.
 """
 
 from __future__ import annotations

@@ -242,7 +242,7 @@ async def test_whose_word_it_was_is_kept_and_makes_the_count(engine: RunningGate
 async def test_a_json_count_says_itself_who_released(engine: RunningGateway) -> None:
     client = engine.client("station")
     unit = {
-        "unit_id": "j1", "donation_id": "dj1", "component": "red_cells", "group": "A+",
+        "unit_id": "J1", "donation_id": "DJ1", "component": "red_cells", "group": "A+",
         "volume_ml": 200, "collected_at": "2025-01-02T01:00:00Z",
         "expires_at": "2025-02-05T16:00:00Z",
     }  # fmt: skip
@@ -368,7 +368,7 @@ async def test_a_full_count_is_reconciled_and_its_alarms_come_first(
 
     path = f"{COUNTS}/{taken['count']['count_id']}/close"
     body = {"unit_ids": [gone], "resolution": "discarded", "reason": "破袋"}
-    strange = await client.post(path, json={**body, "unit_ids": ["w1"]})
+    strange = await client.post(path, json={**body, "unit_ids": ["W1"]})
     assert (strange.status_code, strange.json()["code"]) == (409, "difference_not_open")
     none = await client.post(path, json={**body, "unit_ids": [], "kind": "moved"})
     assert none.json()["code"] == "no_differences"

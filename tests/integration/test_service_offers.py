@@ -42,7 +42,7 @@ async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
         await built.put_station(SHIGATSE.but(daily_demand={}))
         await built.put_station(LHASA.but(daily_demand={}))
         units = [
-            build_unit("A+", unit_id=f"l-{at}", station_id="lhasa", expires_in_h=240 - at)
+            build_unit("A+", unit_id=f"L-{at}", station_id="lhasa", expires_in_h=240 - at)
             for at in range(6)
         ]
         await built.feed(counted(units, station_id="lhasa"))
@@ -204,10 +204,10 @@ async def test_a_shortage_that_is_over_is_noticed_before_the_offer_is_taken(
 
 async def test_a_unit_that_would_expire_on_the_road_is_not_taken(engine: SupplyEngine) -> None:
     # Lhasa to Shigatse is some six and a half hours by the estimate.
-    short = build_unit("A+", unit_id="l-short", station_id="lhasa", expires_in_h=3)
+    short = build_unit("A+", unit_id="L-SHORT", station_id="lhasa", expires_in_h=3)
     await engine.feed(counted([short], station_id="lhasa"))
     await engine.offer(await shortage_id(engine), quantity=4)
-    assert "l-short" not in await held(engine)
+    assert "L-SHORT" not in await held(engine)
     assert len(await held(engine)) == 4
 
 

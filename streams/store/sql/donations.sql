@@ -6,6 +6,19 @@ FROM test_results
 WHERE donation_id = ANY(:donation_ids::text[])
 ORDER BY recorded_at, result_id;
 
+-- name: list_spellings
+SELECT 'unit' AS what, n.written, u.unit_id AS known
+FROM unnest(:unit_ids::text[]) AS n (written)
+INNER JOIN units AS u
+    ON u.unit_id ~ '^[0-9]+$' AND ltrim(u.unit_id, '0') = ltrim(n.written, '0')
+    AND u.unit_id <> n.written
+UNION
+SELECT 'donation' AS what, n.written, u.donation_id AS known
+FROM unnest(:donation_ids::text[]) AS n (written)
+INNER JOIN units AS u
+    ON u.donation_id ~ '^[0-9]+$' AND ltrim(u.donation_id, '0') = ltrim(n.written, '0')
+    AND u.donation_id <> n.written;
+
 -- name: find_result^
 SELECT
     donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
