@@ -28,9 +28,9 @@ def _to_instant(value: object) -> datetime:
     # Text first: nearly all that is validated came as JSON.
     if value.__class__ is str:
         try:
-            at = read_instant(value)  # type: ignore[arg-type]  # its class was just asked
+            at = read_instant(value)
         except WrittenMomentError as error:
-            raise PydanticCustomError(error.code, error.told) from None  # type: ignore[arg-type]
+            raise PydanticCustomError(error.code, error.told) from None
     elif isinstance(value, datetime):
         at = value
     else:
@@ -50,7 +50,7 @@ def _to_day(value: object) -> date:
         try:
             return read_day(value)
         except WrittenMomentError as error:
-            raise PydanticCustomError(error.code, error.told) from None  # type: ignore[arg-type]
+            raise PydanticCustomError(error.code, error.told) from None
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise PydanticCustomError("day_not_text", "must be text such as 1990-05-31")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, get_args
 
 from models.base import Value
@@ -132,67 +132,116 @@ def list_impossible(value: Value, *, now: datetime) -> list[Impossible]:
         value: From outside, valid in itself.
         now: Aware UTC instant.
     """
-    return list(_look_at(value, "", now))
+    limits = _limits_at(now)
+    # Nearly nothing that comes in has a fault: where it lies is found out only then.
+    return [] if _is_possible(value, limits) else list(_look_at(value, "", limits))
 
 
-def _look_at(value: Value, path: str, now: datetime) -> Iterator[Impossible]:
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The first and the last moment that each bound allows, as an instant and as a day."""
+
+    now: datetime
+    instants: Mapping[Bound, tuple[datetime, datetime]]
+    days: Mapping[Bound, tuple[date, date]]
+
+    def allows(self, at: date, bound: Bound) -> bool:
+        if isinstance(at, datetime):
+            first, last = self.instants[bound]
+            return first <= at <= last
+        first_day, last_day = self.days[bound]
+        return first_day <= at <= last_day
+
+
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=8)
+def _limits_at(now: datetime) -> _Limits:
+    today = (now + _EARLIEST_ZONE).date()
+    planned = now + timedelta(days=MOST_AHEAD_D)
+    start = datetime.combine(EARLIEST, time(), tzinfo=UTC)
+    born = date(now.year - OLDEST_YEARS, 1, 1)
+    return _Limits(
+        now=now,
+        instants={
+            Bound.PAST: (start, now + CLOCKS_APART),
+            Bound.AHEAD: (start, planned),
+            Bound.UNTIL: (start, _END),
+            Bound.LABEL: (start, _END),
+            Bound.BORN: (datetime.combine(born, time(), tzinfo=UTC), now + CLOCKS_APART),
+        },
+        days={
+            Bound.PAST: (EARLIEST, today),
+            Bound.AHEAD: (EARLIEST, planned.date()),
+            Bound.UNTIL: (EARLIEST, date.max),
+            Bound.LABEL: (EARLIEST, date.max),
+            Bound.BORN: (born, today),
+        },
+    )
+
+
+def _is_possible(value: Value, limits: _Limits) -> bool:
     plan = _plan_of(type(value))
-    for name, bound in plan.moments:
-        at = getattr(value, name)
-        if at is not None:
-            fault = _judge(at, bound, now)
-            if fault is not None:
-                code, params = fault
-                yield Impossible(field=path + name, code=code, params=params)
-    for later, earlier in plan.pairs:
-        yield from _look_at_pair(value, path, later, earlier)
+    # A count has tens of thousands of these: no call for each.
+    for ranges, moments in ((limits.instants, plan.instants), (limits.days, plan.days)):
+        for name, bound in moments:
+            at = getattr(value, name)
+            if at is not None:
+                first, last = ranges[bound]
+                if not first <= at <= last:
+                    return False
+    if any(
+        _is_before(getattr(value, later), getattr(value, earlier)) for later, earlier in plan.pairs
+    ):
+        return False
     for name in plan.nested:
         inner = getattr(value, name)
-        if isinstance(inner, Value):
-            yield from _look_at(inner, f"{path}{name}.", now)
-        elif isinstance(inner, tuple):
+        if inner is not None:
+            for one in inner if isinstance(inner, tuple) else (inner,):
+                if not _is_possible(one, limits):
+                    return False
+    return True
+
+
+def _look_at(value: Value, path: str, limits: _Limits) -> Iterator[Impossible]:
+    """Yield what is wrong, and where."""
+    plan = _plan_of(type(value))
+    for name, bound in (*plan.instants, *plan.days):
+        at = getattr(value, name)
+        if at is not None and not limits.allows(at, bound):
+            code, params = _tell(at, bound, limits)
+            yield Impossible(field=path + name, code=code, params=params)
+    for later, earlier in plan.pairs:
+        after, before = getattr(value, later), getattr(value, earlier)
+        if _is_before(after, before):
+            params = {"found": _show(after), "other": earlier, "other_found": _show(before)}
+            yield Impossible(field=path + later, code="moment_before", params=params)
+    for name in plan.nested:
+        inner = getattr(value, name)
+        if isinstance(inner, tuple):
             for at, one in enumerate(inner):
-                if isinstance(one, Value):
-                    yield from _look_at(one, f"{path}{name}.{at}.", now)
+                yield from _look_at(one, f"{path}{name}.{at}.", limits)
+        elif inner is not None:
+            yield from _look_at(inner, f"{path}{name}.", limits)
 
 
-def _look_at_pair(value: Value, path: str, later: str, earlier: str) -> Iterator[Impossible]:
-    after, before = getattr(value, later), getattr(value, earlier)
+def _tell(at: date, bound: Bound, limits: _Limits) -> tuple[str, dict[str, str | int]]:
+    """Tell what is wrong with a moment that its bound does not allow."""
+    first = limits.days[bound][0]
+    if (at.date() if isinstance(at, datetime) else at) < first:
+        return "moment_too_long_ago", {"found": _show(at), "earliest": first.isoformat()}
+    if bound is Bound.AHEAD:
+        return "moment_too_far_ahead", {"found": _show(at), "days": MOST_AHEAD_D}
+    return "moment_ahead", {"found": _show(at), "now": _show(limits.now)}
+
+
+def _is_before(after: date | None, before: date | None) -> bool:
     if after is None or before is None:
-        return
-    if (after if type(after) is type(before) else _to_day(after)) < before:
-        params = {"found": _show(after), "other": earlier, "other_found": _show(before)}
-        yield Impossible(field=path + later, code="moment_before", params=params)
-
-
-Fault = tuple[str, dict[str, str | int]]
-
-
-def _judge(at: date, bound: Bound, now: datetime) -> Fault | None:
-    """Tell what is wrong with one moment."""
-    if bound in {Bound.FREE, Bound.OURS}:
-        return None
-    day = _to_day(at)
-    earliest = date(now.year - OLDEST_YEARS, 1, 1) if bound is Bound.BORN else EARLIEST
-    if day < earliest:
-        return "moment_too_long_ago", {"found": _show(at), "earliest": earliest.isoformat()}
-    match bound:
-        case Bound.PAST | Bound.BORN if _is_ahead(at, now):
-            return "moment_ahead", {"found": _show(at), "now": _show(now)}
-        case Bound.AHEAD if day > (now + timedelta(days=MOST_AHEAD_D)).date():
-            return "moment_too_far_ahead", {"found": _show(at), "days": MOST_AHEAD_D}
-        case _:
-            return None
-
-
-def _is_ahead(at: date, now: datetime) -> bool:
-    if isinstance(at, datetime):
-        return at > now + CLOCKS_APART
-    return at > (now + _EARLIEST_ZONE).date()
-
-
-def _to_day(at: date) -> date:
-    return at.date() if isinstance(at, datetime) else at
+        return False
+    if isinstance(after, datetime) and not isinstance(before, datetime):
+        after = after.date()
+    return after < before
 
 
 def _show(at: date) -> str:
@@ -203,7 +252,8 @@ def _show(at: date) -> str:
 class _Plan:
     """What to look at in values of one class."""
 
-    moments: tuple[tuple[str, Bound], ...]
+    instants: tuple[tuple[str, Bound], ...]
+    days: tuple[tuple[str, Bound], ...]
     pairs: tuple[tuple[str, str], ...]
     nested: tuple[str, ...]
 
@@ -211,17 +261,23 @@ class _Plan:
 @cache
 def _plan_of(kind: type[Value]) -> _Plan:
     bounds = BOUNDS.get(kind.__name__, {})
-    moments = tuple(
+    moments = [
         (name, bounds[name])
         for name in list_moments(kind)
         if bounds[name] not in {Bound.FREE, Bound.OURS}
-    )
+    ]
+    is_instant = {name: _names(kind.model_fields[name].annotation, datetime) for name, _ in moments}
     nested = tuple(
         name
         for name, field in kind.model_fields.items()
         if any(_holds_moments(inner) for inner in _list_values(field.annotation))
     )
-    return _Plan(moments, NOT_BEFORE.get(kind.__name__, ()), nested)
+    return _Plan(
+        instants=tuple(one for one in moments if is_instant[one[0]]),
+        days=tuple(one for one in moments if not is_instant[one[0]]),
+        pairs=NOT_BEFORE.get(kind.__name__, ()),
+        nested=nested,
+    )
 
 
 def list_moments(kind: type[Value]) -> list[str]:
@@ -231,7 +287,7 @@ def list_moments(kind: type[Value]) -> list[str]:
 
 def _holds_moments(kind: type[Value]) -> bool:
     plan = _plan_of(kind)
-    return bool(plan.moments or plan.pairs or plan.nested)
+    return bool(plan.instants or plan.days or plan.pairs or plan.nested)
 
 
 def _names(annotation: Any, wanted: type) -> bool:  # noqa: ANN401 - any annotation

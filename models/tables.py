@@ -154,7 +154,9 @@ class _Collecting(Generic[V]):
             other, _, row = first
             is_same = other == self._tell_identity(found, value)
             code = "id_twice" if is_same else "id_twice_otherwise"
-            told = {"row": row} if is_same else {"row": row, "other": other[:64]}
+            told: dict[str, str | int] = {"row": row}
+            if not is_same:
+                told["other"] = other[:64]
             self._refuse(found, self._layout.identity, code, told)
         self.errors += wrong
         if value is not None and first is None:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.cells import BEIJING, CellError, InstantReader, clean, read_code, read_day
 from models.events import EVENT_CLASSES
-from models.events.stock import Attestation
+from models.events.stock import Attestation, CountedUnit
 from models.imports import Releasing, parse_donors_csv, parse_units
 from models.labels.bags import name_unit
 from models.sheets import open_csv, open_workbook
@@ -27,7 +27,7 @@ _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 
 
-def read(*rows: str) -> Parsed:
+def read(*rows: str) -> Parsed[CountedUnit]:
     text = "\n".join([HEAD, *rows])
     return parse_units(open_csv(text), station_id="nagqu", releasing=RELEASING, zone=BEIJING)
 
