@@ -148,8 +148,12 @@ class Strict:
             await self._app(scope, receive, send)
             return
         taken: list[Message] = []
-        while not taken or taken[-1].get("more_body", False):
-            taken.append(await receive())
+        try:
+            while not taken or taken[-1].get("more_body", False):
+                taken.append(await receive())
+        except BodyTooLargeError as error:
+            await self._app(scope, _failing_with(error), send)
+            return
         body = b"".join(message.get("body", b"") for message in taken)
         try:
             if body:
@@ -164,6 +168,15 @@ class Strict:
             return await receive() if message is None else message
 
         await self._app(scope, replay, send)
+
+
+def _failing_with(error: BodyTooLargeError) -> Receive:
+    """Let the framework meet what was met here, so that it is answered as everywhere."""
+
+    async def fail() -> Message:
+        raise error
+
+    return fail
 
 
 def _may_bring_json(scope: Scope) -> bool:

@@ -127,7 +127,7 @@ async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> Non
 
 
 async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine: Engine) -> None:
-    mine = {name: build_unit("A+", unit_id=name) for name in ("group", "expiry", "kept", "gone")}
+    mine = {name: build_unit("A+", unit_id=name) for name in ("group", "EXPIRY", "KEPT", "GONE")}
     waiting = CountedUnit(unit=build_unit("A+", unit_id="WAITING"), released=False)
     await engine.feed(part_of([*mine.values(), waiting], count_id="c1"))
     await engine.feed(
@@ -139,9 +139,9 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
         part_of(
             [
                 mine["group"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
-                mine["expiry"].but(expires_at=mine["expiry"].expires_at - timedelta(days=1)),
-                mine["kept"].but(expires_at=mine["kept"].expires_at + timedelta(seconds=30)),
-                CountedUnit(unit=mine["gone"], counted_as=CountedAs.DISCARDED),
+                mine["EXPIRY"].but(expires_at=mine["EXPIRY"].expires_at - timedelta(days=1)),
+                mine["KEPT"].but(expires_at=mine["KEPT"].expires_at + timedelta(seconds=30)),
+                CountedUnit(unit=mine["GONE"], counted_as=CountedAs.DISCARDED),
                 CountedUnit(unit=waiting.unit, released=True),
                 CountedUnit(unit=build_unit("B-", unit_id="NEVER"), counted_as=CountedAs.ISSUED),
                 build_unit("A+", unit_id="THEIRS"),
@@ -154,13 +154,13 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
 
     assert await differences(engine) == {
         "group": ("differs", ["group", "traits"]),
-        "expiry": ("differs", ["expires_at"]),
-        "gone": ("status", []),
+        "EXPIRY": ("differs", ["expires_at"]),
+        "GONE": ("status", []),
         "WAITING": ("status", []),
         "THEIRS": ("moved", []),
     }
     (counts,) = await outcomes(engine, "c2")
-    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "gone": 1, "new": 1}
+    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "GONE": 1, "new": 1}
     after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'fresh' ORDER BY unit_id")
     assert after == before
     assert (await units(engine))["WAITING"] == "quarantined", "a count releases nothing"
@@ -169,7 +169,7 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
 @pytest.mark.parametrize(
     ("field", "change"),
     [
-        ("donation_id", {"donation_id": "other"}),
+        ("donation_id", {"donation_id": "OTHER"}),
         ("component", {"component": Component.WHOLE_BLOOD}),
         ("group", {"group": BloodGroup.O_NEG}),
         ("volume_ml", {"volume_ml": 201}),
@@ -228,30 +228,30 @@ async def test_a_missing_unit_that_is_reserved_is_discarded_and_the_request_deci
     await engine.feed(opened(request))
     assert await engine.status_of(request.request_id) == "reserved"
     await engine.feed(part_of([build_unit("O-", unit_id="OTHER")], count_id="c2"))
-    assert await differences(engine) == {"held": ("missing", [])}
+    assert await differences(engine) == {"HELD": ("missing", [])}
 
-    await engine.feed(closed("c2", ["held"], Resolution.DISCARDED))
+    await engine.feed(closed("c2", ["HELD"], Resolution.DISCARDED))
 
-    assert (await units(engine))["held"] == "discarded"
+    assert (await units(engine))["HELD"] == "discarded"
     assert not await differences(engine)
-    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'held'")
+    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'HELD'")
     assert promise["status"] == "lost"
-    other = await engine.one("SELECT status FROM units WHERE unit_id = 'other'")
+    other = await engine.one("SELECT status FROM units WHERE unit_id = 'OTHER'")
     assert other["status"] == "reserved", "the patient gets the next unit"
 
 
 async def test_how_differences_are_closed(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=name) for name in ("issued", "found", "stays")]
+    shelf = [build_unit("A+", unit_id=name) for name in ("issued", "FOUND", "STAYS")]
     await engine.feed(part_of([*shelf], count_id="c1"))
     await engine.feed(
         counted([build_unit("A+", unit_id="THEIRS", station_id="lhasa")], station_id="lhasa")
     )
     await engine.feed(part_of([build_unit("A+", unit_id="THEIRS"), shelf[2]], count_id="c2"))
     await engine.feed(closed("c2", ["issued"], Resolution.ISSUED))
-    await engine.feed(closed("c2", ["found"], Resolution.RECORD_STANDS))
+    await engine.feed(closed("c2", ["FOUND"], Resolution.RECORD_STANDS))
     await engine.feed(closed("c2", ["THEIRS"], Resolution.MOVED_HERE))
     assert await units(engine) == {
-        "issued": "discarded", "found": "available", "stays": "available", "THEIRS": "available",
+        "issued": "discarded", "FOUND": "available", "STAYS": "available", "THEIRS": "available",
     }  # fmt: skip
     moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
     assert moved["station_id"] == "shigatse"
@@ -270,7 +270,7 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
         "ORDER BY unit_id"
     )
     assert [tuple(row) for row in how] == [
-        ("found", "record_stands"), ("issued", "issued_outside"), ("THEIRS", "moved_here"),
+        ("FOUND", "record_stands"), ("issued", "issued_outside"), ("THEIRS", "moved_here"),
     ]  # fmt: skip
 
 
@@ -366,8 +366,8 @@ async def test_what_was_given_out_by_hand_is_named_when_its_donation_is_recalled
     await engine.feed(part_of([bag], count_id="c1"))
     await engine.feed(part_of([other], count_id="c2"))
     await engine.feed(closed("c2", ["BAG"], Resolution.ISSUED))
-    assert await units(engine) == {"BAG": "discarded", "other": "available"}
-    scan = await engine.one("SELECT change, facility_id FROM unit_scans WHERE unit_id = 'bag'")
+    assert await units(engine) == {"BAG": "discarded", "OTHER": "available"}
+    scan = await engine.one("SELECT change, facility_id FROM unit_scans WHERE unit_id = 'BAG'")
     assert tuple(scan) == ("discarded", "shigatse")
 
     # The laboratory finds something: nobody may think that the bag was thrown away.

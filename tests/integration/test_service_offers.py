@@ -56,7 +56,7 @@ async def shortage_id(engine: SupplyEngine) -> str:
 
 
 async def held(engine: SupplyEngine) -> list[str]:
-    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY unit_id")
+    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD' ORDER BY unit_id")
     return [row["unit_id"] for row in rows]
 
 
@@ -81,15 +81,15 @@ async def decline_codes(engine: SupplyEngine) -> list[list[str]]:
 
 async def test_an_offer_becomes_a_transfer_of_the_first_to_expire(engine: SupplyEngine) -> None:
     offer = await engine.offer(await shortage_id(engine), quantity=3)
-    assert await held(engine) == ["l-3", "l-4", "l-5"]
+    assert await held(engine) == ["L-3", "L-4", "L-5"]
     (agreed,) = await engine.events("blood.transfer.agreed.v1")
-    assert agreed["transfer"]["unit_ids"] == ["l-5", "l-4", "l-3"]
+    assert agreed["transfer"]["unit_ids"] == ["L-5", "L-4", "L-3"]
     assert agreed["transfer"]["status"] == "agreed"
-    units = await engine.fetch("SELECT status, epoch FROM units WHERE unit_id = 'l-5'")
+    units = await engine.fetch("SELECT status, epoch FROM units WHERE unit_id = 'L-5'")
     assert [tuple(row) for row in units] == [("reserved", 1)]
     row = await engine.one("SELECT * FROM offers")
     assert (row["offer_id"], row["status"]) == (offer.offer_id, "accepted")
-    promise = await engine.one("SELECT * FROM promises WHERE unit_id = 'l-5'")
+    promise = await engine.one("SELECT * FROM promises WHERE unit_id = 'L-5'")
     assert promise["transfer_id"] == agreed["transfer"]["transfer_id"]
     assert promise["request_id"] is None
     assert promise["hold_until"] == NOW + timedelta(seconds=HOLD_S)
@@ -272,7 +272,7 @@ async def test_an_offer_and_a_patient_who_want_the_same_units(engine: SupplyEngi
         await asyncio.gather(
             until_done(engine, opened(request)), until_done(engine, offered(offer))
         )
-        live = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held'")
+        live = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD'")
         assert len(live) == len({row["unit_id"] for row in live}) == 6
         await engine.fetch("UPDATE promises SET status = 'released' RETURNING 1")
         await engine.fetch("UPDATE units SET status = 'available' RETURNING 1")

@@ -79,7 +79,7 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
         "transfused": "transfused",
         "discarded": "discarded",
     }
-    live = await engine.fetch("SELECT 1 FROM promises WHERE status IN ('held', 'issued')")
+    live = await engine.fetch("SELECT 1 FROM promises WHERE status IN ('HELD', 'issued')")
     assert live == []
     for unit_id in ("reserved", "picked", "issued", "moving"):
         assert await engine.status_of(requests[unit_id]) == "open", unit_id
@@ -115,18 +115,18 @@ async def test_its_requests_are_served_again_from_other_blood(engine: LifeEngine
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "held")]
+    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "HELD")]
     assert await engine.status_of(request_id) == "reserved"
 
 
 async def test_what_an_open_request_has_received_is_replaced_too(engine: LifeEngine) -> None:
-    await engine.feed(counted([of_donation("bad"), build_unit("O+", unit_id="other")]))
+    await engine.feed(counted([of_donation("bad"), build_unit("O+", unit_id="OTHER")]))
     request_id = await engine.ask(group="O+", quantity=2)
     await engine.scan_all("bad", C.ISSUED, C.RECEIVED)
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
-    held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY 1")
-    assert [row["unit_id"] for row in held] == ["GOOD", "other"]
+    held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD' ORDER BY 1")
+    assert [row["unit_id"] for row in held] == ["GOOD", "OTHER"]
     assert await engine.status_of(request_id) == "reserved"
 
 
@@ -144,7 +144,7 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
         for name, at in (
             ("arrived", build_unit(expires_in_h=100).expires_at),
             ("moving", build_unit(expires_in_h=101).expires_at),
-            ("kept", build_unit(expires_in_h=102).expires_at),
+            ("KEPT", build_unit(expires_in_h=102).expires_at),
         )
     ]
     spare = [build_unit("A+", station_id="lhasa", expires_in_h=400) for _ in range(200)]
@@ -155,11 +155,11 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
     await engine.scan_all("arrived", C.RECEIVED, station_id="shigatse")
     await engine.recall(DONATION)
     states = await engine.states()
-    assert {states[name] for name in ("arrived", "moving", "kept")} == {"recalled"}
+    assert {states[name] for name in ("arrived", "moving", "KEPT")} == {"recalled"}
     notices = await engine.events("blood.recall.notified.v1")
     assert {
         one["holder_id"]: sorted(unit["unit_id"] for unit in one["units"]) for one in notices
-    } == {"lhasa": ["kept"], "shigatse": ["arrived", "moving"]}
+    } == {"lhasa": ["KEPT"], "shigatse": ["arrived", "moving"]}
 
 
 async def test_a_late_finding_recalls_by_itself(engine: LifeEngine) -> None:
@@ -208,15 +208,15 @@ async def test_components_are_found_by_the_donation(engine: LifeEngine) -> None:
     await engine.alert()
     donation_id = await engine.collect("WB")
     await engine.split(
-        "WB", {"rc": (Component.RED_CELLS, 200), "fp": (Component.FRESH_FROZEN_PLASMA, 150)}
+        "WB", {"RC": (Component.RED_CELLS, 200), "FP": (Component.FRESH_FROZEN_PLASMA, 150)}
     )
     await engine.clear(donation_id)
     await engine.recall(donation_id)
-    assert await engine.states() == {"WB": "split", "rc": "recalled", "fp": "recalled"}
+    assert await engine.states() == {"WB": "split", "RC": "recalled", "FP": "recalled"}
     kept = await engine.fetch("SELECT unit_id, was, is_frozen FROM recalled_units ORDER BY 1")
     assert [tuple(row) for row in kept] == [
-        ("fp", "available", True),
-        ("rc", "available", True),
+        ("FP", "available", True),
+        ("RC", "available", True),
     ]
 
 
@@ -264,7 +264,7 @@ async def test_a_recall_and_requests_at_once_end_with_nothing_promised(
         assert await engine.state(bad.unit_id) == "recalled"
     live = await engine.fetch(
         "SELECT 1 FROM promises INNER JOIN units USING (unit_id) "
-        "WHERE promises.status IN ('held', 'issued')"
+        "WHERE promises.status IN ('HELD', 'issued')"
     )
     assert live == []
     assert await engine.fetch("SELECT 1 FROM promises WHERE status = 'lost'"), "no race happened"

@@ -45,7 +45,8 @@ async def insert(
     await engine.fetch(
         "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml, "
         "collected_at, expires_at, status, source, released_at, attested_by) "
-        "VALUES ($1, $5, 'shigatse', 'red_cells', 'O+', 200, '2025-01-05T01:00:00Z', now() + interval '1 day', "
+        "VALUES ($1, $5, 'shigatse', 'red_cells', 'O+', 200, '2025-01-05T01:00:00Z', "
+        "now() + interval '1 day', "
         "$2, 'stock', CASE WHEN $3::boolean THEN now() END, $4)",
         unit_id,
         status,
