@@ -122,7 +122,7 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
     await engine.feed(build_record(taken_in, source="station/shigatse"))
     await engine.fire_timers()
     promise = await engine.one("SELECT unit_id, status FROM promises")
-    assert (promise["unit_id"], promise["status"]) == ("UNIT-1", "HELD")
+    assert (promise["unit_id"], promise["status"]) == ("UNIT-1", "held")
 
 
 async def test_enough_acceptances_stand_the_open_calls_down(engine: SupplyEngine) -> None:

@@ -127,7 +127,7 @@ async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> Non
 
 
 async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine: Engine) -> None:
-    mine = {name: build_unit("A+", unit_id=name) for name in ("group", "EXPIRY", "KEPT", "GONE")}
+    mine = {name: build_unit("A+", unit_id=name) for name in ("GROUP", "EXPIRY", "KEPT", "GONE")}
     waiting = CountedUnit(unit=build_unit("A+", unit_id="WAITING"), released=False)
     await engine.feed(part_of([*mine.values(), waiting], count_id="c1"))
     await engine.feed(
@@ -138,7 +138,7 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
     await engine.feed(
         part_of(
             [
-                mine["group"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
+                mine["GROUP"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
                 mine["EXPIRY"].but(expires_at=mine["EXPIRY"].expires_at - timedelta(days=1)),
                 mine["KEPT"].but(expires_at=mine["KEPT"].expires_at + timedelta(seconds=30)),
                 CountedUnit(unit=mine["GONE"], counted_as=CountedAs.DISCARDED),
@@ -153,7 +153,7 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
     )
 
     assert await differences(engine) == {
-        "group": ("differs", ["group", "traits"]),
+        "GROUP": ("differs", ["group", "traits"]),
         "EXPIRY": ("differs", ["expires_at"]),
         "GONE": ("status", []),
         "WAITING": ("status", []),
@@ -161,7 +161,7 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
     }
     (counts,) = await outcomes(engine, "c2")
     assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "GONE": 1, "new": 1}
-    after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'fresh' ORDER BY unit_id")
+    after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'FRESH' ORDER BY unit_id")
     assert after == before
     assert (await units(engine))["WAITING"] == "quarantined", "a count releases nothing"
 
@@ -241,17 +241,17 @@ async def test_a_missing_unit_that_is_reserved_is_discarded_and_the_request_deci
 
 
 async def test_how_differences_are_closed(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=name) for name in ("issued", "FOUND", "STAYS")]
+    shelf = [build_unit("A+", unit_id=name) for name in ("ISSUED", "FOUND", "STAYS")]
     await engine.feed(part_of([*shelf], count_id="c1"))
     await engine.feed(
         counted([build_unit("A+", unit_id="THEIRS", station_id="lhasa")], station_id="lhasa")
     )
     await engine.feed(part_of([build_unit("A+", unit_id="THEIRS"), shelf[2]], count_id="c2"))
-    await engine.feed(closed("c2", ["issued"], Resolution.ISSUED))
+    await engine.feed(closed("c2", ["ISSUED"], Resolution.ISSUED))
     await engine.feed(closed("c2", ["FOUND"], Resolution.RECORD_STANDS))
     await engine.feed(closed("c2", ["THEIRS"], Resolution.MOVED_HERE))
     assert await units(engine) == {
-        "issued": "discarded", "FOUND": "available", "STAYS": "available", "THEIRS": "available",
+        "ISSUED": "discarded", "FOUND": "available", "STAYS": "available", "THEIRS": "available",
     }  # fmt: skip
     moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
     assert moved["station_id"] == "shigatse"
@@ -261,7 +261,7 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
         "WHERE why LIKE '%looked%' ORDER BY audit_id"
     )
     assert [tuple(row) for row in trail] == [
-        ("issued", "shigatse", "available", "discarded", "issued_outside: looked"),
+        ("ISSUED", "shigatse", "available", "discarded", "issued_outside: looked"),
         ("THEIRS", "lhasa", "available", "available", "moved_here: looked"),
         ("THEIRS", "shigatse", "available", "available", "moved_here: looked"),
     ], "both stations' chains tell where it went"
@@ -270,7 +270,7 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
         "ORDER BY unit_id"
     )
     assert [tuple(row) for row in how] == [
-        ("FOUND", "record_stands"), ("issued", "issued_outside"), ("THEIRS", "moved_here"),
+        ("FOUND", "record_stands"), ("ISSUED", "issued_outside"), ("THEIRS", "moved_here"),
     ]  # fmt: skip
 
 

@@ -231,7 +231,7 @@ async def test_what_never_arrived_is_replaced_for_its_patient(engine: LifeEngine
     await engine.feed(counted([build_unit("O+", unit_id="SECOND")]))
     await engine.scan_all("first", C.PICKED, C.ISSUED, C.DEPARTED, C.RETURNED)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("first", "lost"), ("SECOND", "HELD")]
+    assert [tuple(row) for row in promises] == [("first", "lost"), ("SECOND", "held")]
     assert await engine.status_of(request_id) == "reserved"
 
 

@@ -56,7 +56,7 @@ async def shortage_id(engine: SupplyEngine) -> str:
 
 
 async def held(engine: SupplyEngine) -> list[str]:
-    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD' ORDER BY unit_id")
+    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY unit_id")
     return [row["unit_id"] for row in rows]
 
 
@@ -272,7 +272,7 @@ async def test_an_offer_and_a_patient_who_want_the_same_units(engine: SupplyEngi
         await asyncio.gather(
             until_done(engine, opened(request)), until_done(engine, offered(offer))
         )
-        live = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD'")
+        live = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held'")
         assert len(live) == len({row["unit_id"] for row in live}) == 6
         await engine.fetch("UPDATE promises SET status = 'released' RETURNING 1")
         await engine.fetch("UPDATE units SET status = 'available' RETURNING 1")

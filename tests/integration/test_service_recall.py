@@ -79,7 +79,7 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
         "transfused": "transfused",
         "discarded": "discarded",
     }
-    live = await engine.fetch("SELECT 1 FROM promises WHERE status IN ('HELD', 'issued')")
+    live = await engine.fetch("SELECT 1 FROM promises WHERE status IN ('held', 'issued')")
     assert live == []
     for unit_id in ("reserved", "picked", "issued", "moving"):
         assert await engine.status_of(requests[unit_id]) == "open", unit_id
@@ -115,7 +115,7 @@ async def test_its_requests_are_served_again_from_other_blood(engine: LifeEngine
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "HELD")]
+    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "held")]
     assert await engine.status_of(request_id) == "reserved"
 
 
@@ -125,7 +125,7 @@ async def test_what_an_open_request_has_received_is_replaced_too(engine: LifeEng
     await engine.scan_all("bad", C.ISSUED, C.RECEIVED)
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
-    held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'HELD' ORDER BY 1")
+    held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY 1")
     assert [row["unit_id"] for row in held] == ["GOOD", "OTHER"]
     assert await engine.status_of(request_id) == "reserved"
 
@@ -264,7 +264,7 @@ async def test_a_recall_and_requests_at_once_end_with_nothing_promised(
         assert await engine.state(bad.unit_id) == "recalled"
     live = await engine.fetch(
         "SELECT 1 FROM promises INNER JOIN units USING (unit_id) "
-        "WHERE promises.status IN ('HELD', 'issued')"
+        "WHERE promises.status IN ('held', 'issued')"
     )
     assert live == []
     assert await engine.fetch("SELECT 1 FROM promises WHERE status = 'lost'"), "no race happened"
