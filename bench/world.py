@@ -65,8 +65,8 @@ async def _fill(dsn: str, *, requests: int, now: datetime) -> None:
     collected_at = now - timedelta(days=3)
     rows = (
         (
-            f"{station}-{group}-{start}-{number}".replace("+", "p"),
-            f"d-{number}", station, Component.RED_CELLS.value, group.value, 200,
+            f"{station}-{group}-{start}-{number}".replace("+", "p").upper(),
+            f"D-{number}", station, Component.RED_CELLS.value, group.value, 200,
             collected_at, now + timedelta(days=20, seconds=number), "{}", "available", "stock", now,
             "bench",
         )

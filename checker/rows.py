@@ -170,6 +170,7 @@ class Result:
     blood_group: str | None
     supersedes: str | None
     recorded_at: datetime
+    performed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from gateway import faults
 from gateway.documents import describe
-from gateway.middleware import Authenticated, Bounded, Measured
+from gateway.middleware import Authenticated, Bounded, Measured, Strict
 from gateway.parts import GatewayParts
 from gateway.routes import (
     alerts,
@@ -65,6 +65,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         redoc_url=None,
     )
     app.state.gateway = gateway
+    app.add_middleware(Strict)
     app.add_middleware(Bounded)
     app.add_middleware(Authenticated, authenticator=gateway.authenticator)
     app.add_middleware(Measured, metrics=gateway.metrics)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
@@ -19,6 +18,7 @@ from models.errors import ContractError
 from models.messages import render
 from models.row_errors import group_errors
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
+from models.strict_json import load_strictly
 from models.tables import Parsed
 
 M = TypeVar("M", bound=BaseModel)
@@ -31,12 +31,9 @@ async def read_object(request: Request) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ContractError: `body_not_json`, or `fields_invalid` if it is JSON but no object.
+        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is no object.
     """
-    try:
-        content = orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise ContractError("body_not_json", detail=str(error)[:200]) from error
+    content = load_strictly(await request.body())
     if not isinstance(content, dict):
         raise InvalidContent(
             "fields_invalid",
@@ -87,7 +84,7 @@ async def read_rows(
 
     Raises:
         ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
-            `no_table_found`, `body_not_json`.
+            `no_table_found`, `body_not_json`, `field_twice`.
     """
     head = Message()
     head["content-type"] = request.headers.get("content-type", "")

@@ -15,12 +15,10 @@ from gateway.counting import Count, PreviewToken
 from gateway.events_in import settle_moment
 from gateway.runtime import get_gateway
 from models.base import Instant
+from models.bounds import CLOCKS_APART
 from models.cells import BEIJING
 from models.errors import ContractError
 from models.own_words import NO_WORDS
-
-CLOCKS_APART = timedelta(minutes=5)
-"""A station's clock may be so far ahead of ours; a count later than that was not taken yet."""
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 

@@ -26,6 +26,7 @@ from models.own_words import NO_WORDS, OwnWords
 from models.products import Product
 from models.row_errors import group_errors
 from models.sheets import Sheet, decode_file, open_csv, open_workbook
+from models.strict_json import load_strictly
 from models.tables import Parsed, RowError
 
 APART_BYTES = 250_000
@@ -151,7 +152,7 @@ async def read_count(raw: bytes, reading: Reading) -> CountRead:
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
-            `workbook_unreadable`, `no_table_found`, `body_not_json`.
+            `workbook_unreadable`, `no_table_found`, `body_not_json`, `field_twice`.
         TransientError: `file_reader_ended`: the process ended without an answer.
     """
     if len(raw) <= APART_BYTES:
@@ -231,10 +232,7 @@ def _parse_sheets(sheets: Sequence[Sheet], reading: Reading) -> Parsed[CountedUn
 
 
 def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
-    try:
-        content = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise ContractError("body_not_json", detail=str(error)[:200]) from error
+    content = load_strictly(raw)
     rows = content.pop("units", None) if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise ContractError("units_not_listed")

@@ -17,6 +17,7 @@ from gateway.runtime import get_gateway
 from gateway.submitting import Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
+from models.events import EventData
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -66,9 +67,16 @@ async def send(
         source: Who says so.
         key: Makes a repeat the same events; without one, equal content does.
         first_part: Number of the first event among all of one call.
+
+    Raises:
+        ContractError: `fields_invalid`: a moment that cannot be true.
     """
     gateway = get_gateway(request)
     now, traceparent = gateway.clock.now(), find_traceparent(request)
+    for event in events:
+        # A count's rows were judged where its file was read.
+        if isinstance(event, EventData):
+            problems.ensure_possible(event, now=now)
     submissions = [
         Submission(
             event=event,

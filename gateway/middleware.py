@@ -1,6 +1,7 @@
-"""Pure ASGI middleware: measure, verify the key, bound the body. In this order, outermost first.
+"""Pure ASGI middleware: measure, verify the key, bound the body, read its JSON strictly.
 
-Everything under `/v1` needs a key; a route cannot forget it. The body is counted while it is read.
+In this order, outermost first. Everything under `/v1` needs a key; a route cannot forget it. The
+body is counted while it is read, and no route is reached by JSON that names a field twice.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from gateway.access import PRINCIPAL
 from gateway.auth import Authenticator
 from gateway.metrics import GatewayMetrics
 from models.errors import ContractError, XuelianError
+from models.strict_json import load_strictly
 from models.topics import MAX_MESSAGE_BYTES
 
 PROTECTED = "/v1/"
@@ -130,3 +132,55 @@ class Bounded:
             return message
 
         await self._app(scope, count, send)
+
+
+class Strict:
+    """Refuses JSON of which a parser would drop a part: a field that stands twice.
+
+    Files are left to whoever reads them: they are large, and some are read in another process.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _may_bring_json(scope):
+            await self._app(scope, receive, send)
+            return
+        taken: list[Message] = []
+        try:
+            while not taken or taken[-1].get("more_body", False):
+                taken.append(await receive())
+        except BodyTooLargeError as error:
+            await self._app(scope, _failing_with(error), send)
+            return
+        body = b"".join(message.get("body", b"") for message in taken)
+        try:
+            if body:
+                load_strictly(body)
+        except ContractError as error:
+            await problems.to_response(error)(scope, receive, send)
+            return
+        again = iter(taken)
+
+        async def replay() -> Message:
+            message = next(again, None)
+            return await receive() if message is None else message
+
+        await self._app(scope, replay, send)
+
+
+def _failing_with(error: BodyTooLargeError) -> Receive:
+    """Let the framework meet what was met here, so that it is answered as everywhere."""
+
+    async def fail() -> Message:
+        raise error
+
+    return fail
+
+
+def _may_bring_json(scope: Scope) -> bool:
+    if scope["method"] in {"GET", "HEAD", "OPTIONS"} or _TAKES_FILES.fullmatch(scope["path"]):
+        return False
+    kind: bytes = next((v for k, v in scope["headers"] if k == b"content-type"), b"json")
+    return b"json" in kind.lower()

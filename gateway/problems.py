@@ -7,11 +7,14 @@ the caller sent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
 from starlette.responses import Response
 
+from models.base import Value
+from models.bounds import list_impossible
 from models.errors import (
     ConfigurationError,
     ContractError,
@@ -128,6 +131,20 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
     )
 
 
+def ensure_possible(value: Value, *, now: datetime) -> None:
+    """Refuse moments that cannot be true, each with its field and why.
+
+    Raises:
+        ContractError: `fields_invalid`.
+    """
+    found = list_impossible(value, now=now)
+    if found:
+        told = [(one.field, render(one.code, one.params)) for one in found]
+        raise InvalidContent(
+            "fields_invalid", [FieldError(field, text.en, text) for field, text in told]
+        )
+
+
 MAX_ROWS_TOLD = 500
 """Faults of a file that are told one by one; more of them have the same few causes."""
 
@@ -176,6 +193,9 @@ def to_response(error: XuelianError) -> Response:
     if not fields and error.code.startswith("idempotency_key"):
         told = render(error.code)
         fields = (FieldError("Idempotency-Key", told.en, render("fix_header")),)
+    if not fields and error.code == "field_twice":
+        told = render(error.code, error.params)
+        fields = (FieldError(str(error.params["field"]), told.en, render("fix_field_twice")),)
     return build(status=status, code=error.code, params=error.params, fields=fields)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
-from gateway.problems import FieldError, InvalidContent
+from gateway.problems import FieldError, InvalidContent, ensure_possible
 from gateway.runtime import Gateway
 from gateway.scan_batch import EngineWord, Outcome, Scan, Verdict, fault_of
 from gateway.scan_fates import await_engine, recognise_repeats
@@ -150,6 +150,7 @@ class _Judging:
             done_by=asked.done_by,
             reason=asked.reason,
         )
+        ensure_possible(event, now=self.now)
         # Without a key equal content is a repeat, as in every other call.
         digest = sha256(event.to_body()).hexdigest()
         return Submission(

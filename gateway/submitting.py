@@ -8,7 +8,9 @@ repeats, under a short limit; while it is away nothing waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -32,6 +34,10 @@ FIRST_LOOK_S = 0.15
 MOST_LOOK_S = 1.0
 """Whoever waits looks at PostgreSQL this long after publishing, then ever less often: for repeats,
 refusals, and events that the tail missed."""
+
+
+REMEMBERED = 20_000
+"""Events of which this process remembers the content: minutes of a burst, a few megabytes."""
 
 
 class Sent(Protocol):
@@ -61,9 +67,11 @@ class Submission:
     time: datetime
     traceparent: str | None = None
     data: bytes = field(init=False)
+    digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", self.event.to_body())
+        object.__setattr__(self, "digest", sha256(self.data).hexdigest())
 
     @property
     def topic(self) -> str:
@@ -108,20 +116,23 @@ class Submitter:
         self._wakes = wakes
         self._metrics = metrics
         self._monotonic = monotonic
+        self._remembered = _Remembered()
 
     async def publish(self, submissions: Sequence[Submission]) -> None:
         """Publish events of one topic, in order, and return when Kafka has them all.
 
         Raises:
             TransientError: Not confirmed; sending the same again is safe.
-            ContractError: One is too large; nothing was sent.
+            ContractError: One is too large, or `idempotency_key_reused`: other content was sent
+                from here under the same identity; nothing was sent.
         """
         envelopes = [submission.to_envelope() for submission in submissions]
-        try:
-            async with asyncio.timeout(PUBLISH_LIMIT_S):
-                await self._publisher.publish(submissions[0].topic, envelopes)
-        except TimeoutError as error:
-            raise TransientError("kafka_away") from error
+        with self._remembered.remember(submissions):
+            try:
+                async with asyncio.timeout(PUBLISH_LIMIT_S):
+                    await self._publisher.publish(submissions[0].topic, envelopes)
+            except TimeoutError as error:
+                raise TransientError("kafka_away") from error
 
     async def submit(self, submission: Submission, *, wait_s: float) -> Answered | Fate | None:
         """Publish an event about a request.
@@ -199,7 +210,7 @@ class Submitter:
             done, _ = await asyncio.wait([decided], timeout=min(pause_s, left_s))
             if done:
                 self._metrics.waits.labels("decided").inc()
-                return Answered(decision=_decision_of(decided.result()), fresh=True)
+                return Answered(decision=_decision_on(submission, decided.result()), fresh=True)
             fate = _judge(submission, await self._find_fate(submission))
             if fate is not None:
                 self._metrics.waits.labels("found").inc()
@@ -222,7 +233,7 @@ class Submitter:
 def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
     if fate is None:
         return None
-    if fate.digest != sha256(submission.data).hexdigest():
+    if fate.digest != submission.digest:
         raise ContractError("idempotency_key_reused")
     if fate.code is not None:
         return fate
@@ -234,9 +245,57 @@ def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
     return Answered(decision=fate.decision, fresh=fresh, status=fate.status)
 
 
-def _decision_of(envelope: Envelope) -> dict[str, Any]:
-    decision: dict[str, Any] = orjson.loads(envelope.data)["decision"]
+def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
+    """Return the decision that an event led to, if it was this one.
+
+    Of two bodies under one Idempotency-Key, sent at once through two processes, the engine takes
+    the first; the sender of the other must not be told its decision.
+
+    Raises:
+        ContractError: `idempotency_key_reused`: it was decided on other content.
+    """
+    content = orjson.loads(envelope.data)
+    if content.get("asked_digest", submission.digest) != submission.digest:
+        raise ContractError("idempotency_key_reused")
+    decision: dict[str, Any] = content["decision"]
     return decision
+
+
+class _Remembered:
+    """What content was sent from this process under which identity, the latest of it.
+
+    A caller that does not wait is answered before the engine has looked, so here is the one place
+    where it can still be told that its key stands for other content.
+    """
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    @contextmanager
+    def remember(self, submissions: Sequence[Submission]) -> Iterator[None]:
+        """Note what is sent in this block; forget what was first sent in it where it fails.
+
+        Raises:
+            ContractError: `idempotency_key_reused`: other content was sent, or is being sent.
+        """
+        noted = []
+        try:
+            for submission in submissions:
+                name = (submission.source, submission.event_id)
+                known = self._digests.get(name)
+                if known is None:
+                    self._digests[name] = submission.digest
+                    noted.append(name)
+                elif known != submission.digest:
+                    raise ContractError("idempotency_key_reused")
+            yield
+        except BaseException:
+            # Whether Kafka has it nobody knows; the engine decides on what is sent next.
+            for name in noted:
+                self._digests.pop(name, None)
+            raise
+        while len(self._digests) > REMEMBERED:
+            self._digests.popitem(last=False)
 
 
 def _topic_of(event: Sent) -> str:

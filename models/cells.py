@@ -37,10 +37,14 @@ class CellError(Exception):
         super().__init__(code)
 
 
+_SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
+_DECIMAL = re.compile(r"\d+\.\d*")
+
+
 def read_text(cell: Cell) -> str:
-    """Read a name or a code; a number that a spreadsheet made of it, where nothing was lost."""
+    """Read a name or a word; a number that a spreadsheet made of it, where nothing was lost."""
     if isinstance(cell, str):
-        if re.fullmatch(r"\d(\.\d+)?[eE]\+\d+", cell):
+        if _SCIENTIFIC.fullmatch(cell):
             raise CellError("code_shortened")
         return cell
     if isinstance(cell, bool) or not isinstance(cell, int | float):
@@ -48,6 +52,20 @@ def read_text(cell: Cell) -> str:
     if cell != int(cell) or abs(cell) >= 10**_EXACT_DIGITS:
         raise CellError("code_shortened")
     return str(int(cell))
+
+
+def read_code(cell: Cell) -> str:
+    """Read what identifies a bag, a product or a person: text alone.
+
+    A number in a spreadsheet has no zeros at its beginning, whatever its cell shows, and the reader
+    of the file is not told how it shows it. `6543.0` is a number that a program wrote.
+    """
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        raise CellError("code_is_number")
+    text = read_text(cell)
+    if _DECIMAL.fullmatch(text):
+        raise CellError("code_shortened")
+    return text
 
 
 def read_flag(cell: Cell) -> bool:
@@ -128,7 +146,10 @@ _DATE = re.compile(
     r"(?:[T\s]*(\d{1,2})[:时](\d{1,2})(?:[:分](\d{1,2})(?:\.(\d{1,6}))?秒?|分)?)?",
     flags=re.IGNORECASE,
 )
-_HAS_ZONE = re.compile(r"\d(Z|[+-]\d{2}:?\d{2})$", flags=re.IGNORECASE)
+_ZONED = re.compile(
+    r"(.*\d[:时]\d.*?)\s*(?:(Z|UTC|GMT)|([+-])(\d{2})(?::?([0-5]\d))?)", flags=re.IGNORECASE
+)
+"""A time and behind it a zone: as ISO 8601 and as databases write it, with a space and `+08`."""
 
 
 class InstantReader:
@@ -143,7 +164,7 @@ class InstantReader:
     def __init__(self, zone: timezone | None, *, day_ends: bool) -> None:
         self._zone = zone
         self._day_ends = day_ends
-        self._known: dict[str, str | datetime] = {}
+        self._known: dict[str, datetime] = {}
 
     def __call__(self, cell: Cell) -> object:
         if isinstance(cell, str):
@@ -158,15 +179,16 @@ class InstantReader:
             return self._place(_of_serial(float(cell)))
         raise CellError("date_unreadable")
 
-    def _of_text(self, text: str) -> str | datetime:
+    def _of_text(self, text: str) -> datetime:
         known = self._known.get(text)
         if known is None:
             known = self._known[text] = self._parse(text)
         return known
 
-    def _parse(self, text: str) -> str | datetime:
-        if _HAS_ZONE.search(text) and "T" in text.upper():
-            return text  # the model's own business
+    def _parse(self, text: str) -> datetime:
+        zoned = _ZONED.fullmatch(text)
+        if zoned is not None:
+            return _of_zoned(zoned)
         if re.fullmatch(r"\d{5}(\.\d+)?", text):
             return self._place(_of_serial(float(text)))
         found = _of_date_text(text)
@@ -182,6 +204,36 @@ class InstantReader:
             return found.replace(tzinfo=self._zone).astimezone(UTC)
         start = datetime.combine(found, time(), tzinfo=self._zone).astimezone(UTC)
         return start + timedelta(days=1) if self._day_ends else start
+
+
+def _of_zoned(zoned: re.Match[str]) -> datetime:
+    """Return the instant of a date and time with its zone."""
+    text, is_utc, sign, hours, minutes = zoned.groups()
+    found = _of_date_text(text)
+    if not isinstance(found, datetime):
+        raise CellError("date_unreadable")
+    offset = timedelta() if is_utc else timedelta(hours=int(hours), minutes=int(minutes or 0))
+    try:
+        return found.replace(tzinfo=timezone(-offset if sign == "-" else offset)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise CellError("date_unreadable") from None
+
+
+def read_day(cell: Cell) -> date:
+    """Read a day without a time: `1990-02-28`, `1990/2/28`, `1990年2月28日`, a sheet's date."""
+    found: date | datetime | None = None
+    if isinstance(cell, date):
+        found = cell
+    elif isinstance(cell, str):
+        is_serial = re.fullmatch(r"\d{5}", cell)
+        found = _of_serial(float(cell)) if is_serial else _of_date_text(cell)
+    elif isinstance(cell, int | float) and not isinstance(cell, bool):
+        found = _of_serial(float(cell))
+    if isinstance(found, datetime):
+        found = found.date() if found.time() == time() and found.tzinfo is None else None
+    if found is None:
+        raise CellError("day_unreadable")
+    return found
 
 
 def _of_date_text(text: str) -> date | datetime | None:
@@ -210,8 +262,19 @@ def _of_serial(number: float) -> date | datetime:
     return _EPOCH + timedelta(days=int(number), seconds=seconds)
 
 
+_TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
+
+
 def clean(cell: Cell | None) -> Cell | None:
-    """Return a cell as readers take it; None where it says nothing."""
-    if isinstance(cell, str):
-        return fold(cell) or None
-    return cell
+    """Return a cell as readers take it; None where it says nothing.
+
+    What programs write around a text so that a spreadsheet leaves it alone is taken off: `="0513"`
+    and `'0513`.
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = fold(cell)
+    if text[:1] in {"=", "'"}:
+        formula = _TEXT_FORMULA.fullmatch(text)
+        text = formula[1].replace('""', '"').strip() if formula else text.removeprefix("'").strip()
+    return text or None

@@ -5,12 +5,11 @@ Personal data stays here and in PostgreSQL: events carry donor ids only (PIPL ar
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import BagId, Day, Identifier, Instant, Line, Value
 from models.components import Component
 from models.donor_rules import DONOR_RULES
 from models.facilities import Location
@@ -36,13 +35,13 @@ class Donor(Value):
     contact: Line = Field(min_length=1)
     group: BloodGroup
     sex: Sex
-    born_on: date
+    born_on: Day
     weight_kg: float = Field(gt=20, lt=300)
     location: Location | None = None
     staff: bool = False
     repeat_without_reaction: bool = False
-    last_whole_blood_on: date | None = None
-    last_platelets_on: date | None = None
+    last_whole_blood_on: Day | None = None
+    last_platelets_on: Day | None = None
     unavailable_until: Instant | None = None
     deferred_until: Instant | None = None
     consented_at: Instant | None = None
@@ -100,8 +99,8 @@ class Donation(Value):
         component: What the station makes of it.
     """
 
-    unit_id: Identifier
-    donation_id: Identifier
+    unit_id: BagId
+    donation_id: BagId
     component: Component
     group: BloodGroup
     volume_ml: int = Field(gt=0, le=DONOR_RULES.volume.most_ml)

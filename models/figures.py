@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pydantic import Field
 
-from models.base import Identifier, Value
+from models.base import Day, Identifier, Value
 from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.groups import BloodGroup
@@ -48,7 +46,7 @@ class StockDay(Value):
     """
 
     station_id: Identifier
-    day: date
+    day: Day
     component: Component
     group: BloodGroup
     available: int = Field(ge=0)

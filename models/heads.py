@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.cells import Cell, CellError, Reader, clean, read_text
+from models.cells import Cell, CellError, Reader, clean, read_code, read_text
 from models.columns import HeadingWords
 from models.merged import UNCLEAR
 from models.tables import Layout, RowError, shorten
@@ -136,7 +136,9 @@ class _Reading:
             return
         read = self._layout.readers.get(name, read_text)
         shown = shorten(heading)
-        self._columns.append(Column(at, name, shown, read, repeats=read is not read_text))
+        self._columns.append(
+            Column(at, name, shown, read, repeats=read not in {read_text, read_code})
+        )
 
     def _names(self) -> set[str]:
         return {column.name for column in self._columns}

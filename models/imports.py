@@ -7,9 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain
 
+from models.base import Value, to_spelling_key
+from models.bounds import list_impossible
 from models.cells import (
+    BEIJING,
     InstantReader,
     read_abo,
+    read_code,
+    read_day,
     read_flag,
     read_group,
     read_names,
@@ -30,6 +35,8 @@ BLAMED = {
     "released_before_collected": "released_at",
     "released_in_future": "released_at",
     "returned_unit_unknown": "status",
+    "unit_spelled_otherwise": "unit_id",
+    "donation_spelled_otherwise": "donation_id",
     "donation_recalled": "donation_id",
     "donation_in_quarantine": "donation_id",
     "results_forbid_release": "donation_id",
@@ -53,6 +60,9 @@ class Releasing:
     is_said: bool = False
 
     def find_fault(self, counted: CountedUnit) -> RowFault | None:
+        return self._find_release_fault(counted) or find_impossible(counted, self.now)
+
+    def _find_release_fault(self, counted: CountedUnit) -> RowFault | None:
         if self.is_said and counted.is_released and "released" not in counted.model_fields_set:
             return RowFault("status_missing", "released", {})
         attested = counted.attestation or self.attestation
@@ -61,6 +71,15 @@ class Releasing:
             return None
         params = {name: str(value) for name, value in fault.params.items()}
         return RowFault(fault.code, BLAMED[fault.code], params)
+
+
+def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
+    """Tell the first moment of a row that cannot be true."""
+    found = list_impossible(value, now=now) if now is not None else ()
+    for one in found:
+        params = {name: str(told) for name, told in one.params.items()}
+        return RowFault(one.code, one.field.rpartition(".")[2], params)
+    return None
 
 
 def _units(
@@ -84,6 +103,7 @@ def _units(
         ),
         optional=("rhd", "station_id", "status", "released", *ATTESTED, *TRAITS),
         readers={
+            **dict.fromkeys(("unit_id", "donation_id", "product_code"), read_code),
             **dict.fromkeys((*TRAIT_FLAGS, "released"), read_flag),
             **dict.fromkeys(("antigen_negative", "hla"), read_names),
             **own.to_readers(),
@@ -105,6 +125,7 @@ def _units(
         check=releasing.find_fault,
         stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
+        identity_key=to_spelling_key,
     )
 
 
@@ -119,8 +140,15 @@ def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
     return build
 
 
-def _donors(station_id: str, own: OwnWords = NO_WORDS) -> Layout[Donor]:
-    instants = ("unavailable_until", "deferred_until", "consented_at")
+def _donors(
+    station_id: str,
+    now: datetime | None,
+    *,
+    zone: timezone | None = None,
+    own: OwnWords = NO_WORDS,
+) -> Layout[Donor]:
+    days = ("born_on", "last_whole_blood_on", "last_platelets_on")
+    until = ("unavailable_until", "deferred_until")
     return Layout(
         model=Donor,
         words=own.to_donor_words(),
@@ -143,20 +171,25 @@ def _donors(station_id: str, own: OwnWords = NO_WORDS) -> Layout[Donor]:
             "repeat_without_reaction",
             "last_whole_blood_on",
             "last_platelets_on",
-            *instants,
+            "consented_at",
+            *until,
         ),
         readers={
+            "donor_id": read_code,
+            **dict.fromkeys(days, read_day),
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
             **dict.fromkeys(("lat", "lon", "weight_kg"), str),
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,
             "sex": read_sex,
-            **dict.fromkeys(instants, InstantReader(None, day_ends=False)),
+            **dict.fromkeys(until, InstantReader(zone, day_ends=True)),
+            "consented_at": InstantReader(zone, day_ends=False),
         },
         build=_build_donor(station_id),
         parts={"abo": "group", "rhd": "group"},
         private=frozenset({"name", "contact", "born_on"}),
+        check=lambda donor: find_impossible(donor, now),
     )
 
 
@@ -206,19 +239,32 @@ def parse_units_json(
 
 
 def parse_donors(
-    sheets: Iterable[Sheet], *, station_id: str, own: OwnWords = NO_WORDS
+    sheets: Iterable[Sheet],
+    *,
+    station_id: str,
+    own: OwnWords = NO_WORDS,
+    now: datetime | None = None,
 ) -> Parsed[Donor]:
-    """Read donors of one station from sheets with heads. As `parse_units`."""
-    layout = _donors(station_id, own)
+    """Read donors of one station from sheets with heads, their dates as those of a count.
+
+    Args:
+        sheets: Of one file. Times without a zone are Beijing's; until a day means until its end.
+        station_id: Whose register it is; a station column must agree.
+        own: Words of the station and of this call.
+        now: Aware UTC instant, for what cannot be true; None judges no moment.
+    """
+    layout = _donors(station_id, now, zone=BEIJING, own=own)
     rows, left_out = read_sheets(sheets, layout)
     return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
 
 
-def parse_donors_csv(text: str, *, station_id: str) -> Parsed[Donor]:
-    return parse_donors(open_csv(text), station_id=station_id)
+def parse_donors_csv(text: str, *, station_id: str, now: datetime | None = None) -> Parsed[Donor]:
+    return parse_donors(open_csv(text), station_id=station_id, now=now)
 
 
-def parse_donors_json(rows: Sequence[object], *, station_id: str) -> Parsed[Donor]:
-    """Read donors from JSON objects. As `parse_units_json`."""
-    layout = _donors(station_id)
+def parse_donors_json(
+    rows: Sequence[object], *, station_id: str, now: datetime | None = None
+) -> Parsed[Donor]:
+    """Read donors from JSON objects, every moment with its zone. As `parse_units_json`."""
+    layout = _donors(station_id, now)
     return finish(read_json(rows, layout), layout, station_id)

@@ -108,6 +108,7 @@ class Layout(Generic[V]):
             first that a sheet has, every row says something.
         private: Columns of which no error repeats what stands in them.
         named_by: The column by which a file calls a value.
+        identity_key: What all spellings of one identity share.
     """
 
     model: type[V]
@@ -122,6 +123,7 @@ class Layout(Generic[V]):
     stated: tuple[tuple[str, ...], ...] = ()
     private: frozenset[str] = frozenset()
     named_by: str = ""
+    identity_key: Callable[[str], str] = str
 
     @property
     def columns(self) -> frozenset[str]:
@@ -227,7 +229,7 @@ class _Collecting(Generic[V]):
     def __init__(self, layout: Layout[V], station_id: str) -> None:
         self._layout = layout
         self._station_id = station_id
-        self._seen: dict[str, tuple[str, int]] = {}
+        self._seen: dict[str, tuple[str, str, int]] = {}
         self.values: list[V] = []
         self.places: list[tuple[str, int]] = []
         self.named: list[object] = []
@@ -245,22 +247,30 @@ class _Collecting(Generic[V]):
         value, wrong = validate_row(found, self._layout)
         first = self._remember(found, value)
         if first is not None:
-            column = self._layout.identity
-            self.errors.append(found.to_error(column, "id_twice", params={"row": first[1]}))
+            other, _, row = first
+            is_same = other == self._tell_identity(found, value)
+            code = "id_twice" if is_same else "id_twice_otherwise"
+            told: dict[str, str | int] = {"row": row}
+            if not is_same:
+                told["other"] = other[:64]
+            self.errors.append(found.to_error(self._layout.identity, code, params=told))
         self.errors += wrong
         if value is not None and first is None:
             self.values.append(value)
             self.places.append((found.sheet, found.row))
             self.named.append(found.fields.get(self._layout.named_by))
 
-    def _remember(self, found: Line, value: V | None) -> tuple[str, int] | None:
-        """Return where the same identity stood before."""
-        identity = str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
+    def _remember(self, found: Line, value: V | None) -> tuple[str, str, int] | None:
+        """Return how and where the same identity stood before."""
+        identity = self._tell_identity(found, value)
         if not identity:
             return None
-        place = (found.sheet, found.row)
-        first = self._seen.setdefault(identity, place)
+        place = (identity, found.sheet, found.row)
+        first = self._seen.setdefault(self._layout.identity_key(identity), place)
         return None if first is place else first
+
+    def _tell_identity(self, found: Line, value: V | None) -> str:
+        return str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
 
 
 def _identity_of(value: Value | None) -> str:

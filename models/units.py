@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Value
+from models.base import BagId, Identifier, Instant, Value
 from models.components import Component, component_rules
 from models.groups import BloodGroup
 from models.patients import Antigens, HlaTypes
@@ -64,8 +64,8 @@ class Unit(Value):
         expires_at: The label's expiry; half-open, the unit may not be transfused at this instant.
     """
 
-    unit_id: Identifier
-    donation_id: Identifier
+    unit_id: BagId
+    donation_id: BagId
     station_id: Identifier
     component: Component
     group: BloodGroup

@@ -99,7 +99,9 @@ def _find_against(known: Sequence[Result], unit: Unit) -> str:
     """What was known at the release and forbade it; empty if nothing was."""
     corrected = {one.supersedes for one in known}
     counting = [one for one in known if one.result_id not in corrected and one.outcome != "invalid"]
-    missing = sorted(NEEDED_TESTS - {one.test for one in counting})
+    # A result from before the collection is of another sample.
+    own = [one for one in counting if (one.performed_at or unit.collected_at) >= unit.collected_at]
+    missing = sorted(NEEDED_TESTS - {one.test for one in own})
     if missing:
         return f"缺 {', '.join(missing)} · missing"
     for one in counting:

@@ -161,7 +161,8 @@ def _say_traits(product: Any) -> str:  # noqa: ANN401 - models are not loaded fo
 
 
 def _read_lines() -> list[str]:
-    lines = [line.strip() for line in sys.stdin.read().splitlines()]
+    # Not `splitlines`: some of the control characters that frame a code would part it there.
+    lines = [line.strip() for line in sys.stdin.read().removesuffix("\n").split("\n")]
     if not any(lines):
         raise typer.BadParameter("没有条码 · no barcodes", param_hint="BARCODES")
     return lines

@@ -17,7 +17,7 @@ from gateway.events_in import publish, settle_moment
 from gateway.examples import RECALL, RESULTS, SPLIT
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import get_gateway
-from models.base import Identifier, Instant, Line, Value, derive_id
+from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
 from models.events.donations import (
     DonationRecalled,
@@ -56,7 +56,7 @@ class NewSplit(Value):
         split_at: Needed with an Idempotency-Key; else now.
     """
 
-    unit_id: Identifier
+    unit_id: BagId
     split_at: Instant | None = None
     components: tuple[MadeComponent, ...] = Field(min_length=1, max_length=12)
 
@@ -89,7 +89,7 @@ class NewRecall(Value):
 )
 async def add_results(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Laboratory,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
@@ -111,7 +111,7 @@ async def add_results(
 )
 async def split_donation(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Caller,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
@@ -135,7 +135,7 @@ async def split_donation(
 )
 async def recall_donation(
     station_id: Identifier,
-    donation_id: Identifier,
+    donation_id: BagId,
     request: Request,
     principal: Caller,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
@@ -185,14 +185,16 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     response_class=Response,
     responses=documented(404),
 )
-async def get_donation(donation_id: Identifier, request: Request, principal: Caller) -> Response:
+async def get_donation(donation_id: BagId, request: Request, principal: Caller) -> Response:
     found = await get_gateway(request).donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):
         raise DomainRefusal("donation_unknown", donation_id=donation_id)
-    labels = {unit["unit_id"]: BloodGroup(unit["group"]) for unit in found.units}
     verdicts = {
-        unit_id: decide_release(found.results, label=label) for unit_id, label in labels.items()
+        unit["unit_id"]: decide_release(
+            found.results, label=BloodGroup(unit["group"]), collected_at=unit["collected_at"]
+        )
+        for unit in found.units
     }
     return to_response(
         {

@@ -113,11 +113,12 @@ async def import_donors(
     gateway = get_gateway(request)
     own = await gateway.station_words.get(station_id)
     words = own.with_call("donors", query.map, query.ignore)
+    now = gateway.clock.now()
     parsed, rest = await read_rows(
         request,
         rows_in="donors",
-        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words),
-        from_json=lambda rows: parse_donors_json(rows, station_id=station_id),
+        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words, now=now),
+        from_json=lambda rows: parse_donors_json(rows, station_id=station_id, now=now),
     )
     donors = ensure_whole(parsed)
     validate(Nothing, rest)

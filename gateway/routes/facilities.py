@@ -7,6 +7,7 @@ changed meanwhile is not overwritten by who says which version the change was ma
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -92,6 +93,7 @@ async def put_station(
     if station.station_id != station_id:
         raise ContractError("id_differs", field="station_id")
     directories = get_gateway(request).directories
+    _ensure_one_spelling(station_id, (await directories.refresh()).stations)
     before = await directories.list_stations(station_id)
     changed = change(before[0].record, station) if before else station
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
@@ -144,8 +146,10 @@ async def put_hospital(
     if hospital.hospital_id != hospital_id:
         raise ContractError("id_differs", field="hospital_id")
     directories = get_gateway(request).directories
-    if hospital.station_id not in (await directories.refresh()).stations:
+    directory = await directories.refresh()
+    if hospital.station_id not in directory.stations:
         raise DomainRefusal("station_unknown", station_id=hospital.station_id)
+    _ensure_one_spelling(hospital_id, directory.hospitals)
     before = await directories.list_hospitals(hospital_id)
     changed = change(before[0].record, hospital) if before else hospital
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
@@ -173,6 +177,13 @@ async def list_routes(request: Request, principal: Reader) -> Response:
             ]
         }
     )
+
+
+def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
+    """Refuse a name that differs in case alone from one that is registered: it is a slip."""
+    for known in registered:
+        if known != facility_id and known.casefold() == facility_id.casefold():
+            raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
 
 
 @router.put(

@@ -13,7 +13,7 @@ from gateway.access import Principal, allow
 from gateway.documents import problems as documented
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
-from models.base import Identifier, Value
+from models.base import Day, Identifier, Value
 from models.cells import BEIJING
 from models.errors import ContractError, DomainRefusal
 from models.figures import MAX_DAYS, figure_rules
@@ -36,8 +36,8 @@ class FigureQuery(Value):
     """
 
     station_id: Identifier | None = None
-    day_from: date | None = None
-    day_until: date | None = None
+    day_from: Day | None = None
+    day_until: Day | None = None
 
 
 @router.get(

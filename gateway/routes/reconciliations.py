@@ -16,7 +16,7 @@ from gateway.events_in import publish, settle_moment
 from gateway.examples import CLOSING
 from gateway.rendering import explain, to_response
 from gateway.runtime import Gateway, get_gateway
-from models.base import Identifier, Instant, Line, Value
+from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
 from streams.store.keys import KeyScope
@@ -44,7 +44,7 @@ class Closing(Value):
         closed_at: Needed with an Idempotency-Key; else now.
     """
 
-    unit_ids: tuple[Identifier, ...] = Field(default=(), max_length=MAX_CLOSED_AT_ONCE)
+    unit_ids: tuple[BagId, ...] = Field(default=(), max_length=MAX_CLOSED_AT_ONCE)
     kind: Kind | None = None
     resolution: Resolution
     reason: Line = Field(min_length=1)

@@ -249,11 +249,13 @@ def _submission(
     event_kind: str,
     key: str,
 ) -> Submission:
+    now = gateway.clock.now()
+    problems.ensure_possible(event, now=now)
     return Submission(
         event=event,
         event_id=derive_id(event_kind, target.hospital_id, target.request_id, key),
         source=f"hospital/{target.hospital_id}",
-        time=gateway.clock.now(),
+        time=now,
         traceparent=find_traceparent(request),
     )
 

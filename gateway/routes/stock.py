@@ -18,7 +18,7 @@ from gateway.examples import CHANGE
 from gateway.rendering import to_response
 from gateway.routes.reconciliations import tell_open
 from gateway.runtime import Gateway, get_gateway
-from models.base import Identifier, Instant, Line, Value
+from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import StockChange, StockChanged
 from models.facilities import Station
@@ -44,7 +44,7 @@ class NewStockChange(Value):
         done_by: The person or device.
     """
 
-    unit_id: Identifier
+    unit_id: BagId
     change: StockChange
     happened_at: Instant | None = None
     epoch: int | None = None

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import BagId, Identifier, Instant, Line, Value
 from models.components import Component
 from models.events.base import EventData
 from models.groups import BloodGroup
@@ -21,7 +21,7 @@ from models.units import UnitStatus, UnitTraits
 
 class _DonationEvent(EventData):
     station_id: Identifier
-    donation_id: Identifier
+    donation_id: BagId
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class MadeComponent(Value):
         expires_at: The label's; left out, collection plus the component's shelf life.
     """
 
-    unit_id: Identifier
+    unit_id: BagId
     component: Component
     volume_ml: int = Field(gt=0, le=1000)
     expires_at: Instant | None = None
@@ -57,7 +57,7 @@ class DonationSplit(_DonationEvent):
     """A bag of whole blood was made into components; each begins its own life in quarantine."""
 
     TYPE: ClassVar[str] = "blood.donation.split.v1"
-    unit_id: Identifier
+    unit_id: BagId
     split_at: Instant
     components: tuple[MadeComponent, ...] = Field(min_length=1, max_length=12)
 

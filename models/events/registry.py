@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.errors import ContractError
 from models.events import alerts, audit, donations, donors, requests, shortages, stock
 from models.events.base import EventData
+from models.strict_json import load_strictly
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
     event_class.TYPE: event_class
@@ -57,17 +58,14 @@ def decode_event(event_type: str, body: bytes) -> EventData:
         body: JSON, UTF-8.
 
     Raises:
-        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json` or
-            `body_invalid` with the first field that failed and the rule it broke.
+        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json`, `field_twice`
+            or `body_invalid` with the first field that failed and the rule it broke.
     """
+    if event_type not in EVENT_CLASSES and event_type not in UPCASTERS:
+        raise _unknown(event_type)
+    content = load_strictly(body)
     if event_type in EVENT_CLASSES:
         return _validate(EVENT_CLASSES[event_type], body)
-    if event_type not in UPCASTERS:
-        raise _unknown(event_type)
-    try:
-        content = json.loads(body)
-    except ValueError as error:
-        raise ContractError("body_not_json", detail=str(error)[:200]) from error
     while event_type in UPCASTERS:
         event_type, content = UPCASTERS[event_type](content)
     return _validate(EVENT_CLASSES[event_type], json.dumps(content).encode())

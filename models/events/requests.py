@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from models.decisions import Decision
 from models.events.base import EventData
 from models.requests import Amendment, Cancellation, UrgentRequest
@@ -55,10 +57,16 @@ class RequestCancelled(EventData):
 
 
 class RequestDecided(EventData):
-    """What was decided on a request."""
+    """What was decided on a request.
+
+    Attributes:
+        asked_digest: SHA-256 (hex) of the body of the event that was decided on, so that whoever
+            waits knows whether that was its own; None where no event of a hospital led to it.
+    """
 
     TYPE: ClassVar[str] = "blood.request.decided.v1"
     decision: Decision
+    asked_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.base import EventData
 from models.units import Unit
@@ -219,7 +219,7 @@ class StockChanged(EventData):
 
     TYPE: ClassVar[str] = "blood.stock.changed.v1"
     station_id: Identifier
-    unit_id: Identifier
+    unit_id: BagId
     change: StockChange
     happened_at: Instant
     epoch: int | None = Field(default=None, ge=1)
@@ -274,7 +274,7 @@ class DifferencesClosed(EventData):
     TYPE: ClassVar[str] = "blood.stock.differences-closed.v1"
     station_id: Identifier
     count_id: Identifier
-    unit_ids: tuple[Identifier, ...] = Field(min_length=1, max_length=PART_UNITS)
+    unit_ids: tuple[BagId, ...] = Field(min_length=1, max_length=PART_UNITS)
     resolution: Resolution
     closed_at: Instant
     reason: Line = Field(min_length=1, max_length=REASON_MOST)

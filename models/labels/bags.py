@@ -2,14 +2,16 @@
 
 A station's people scan certain parts of every bag (its label file says which), in any order; a
 compound message is a whole bag by itself; an empty line ends a bag. Where a line cannot be read,
-the bag it stands in is refused rather than guessed.
+the bag it stands in is refused rather than guessed. A line that repeats the last one of a full bag
+was read twice, or begins the next bag, which has the same date or group: the reading stands in
+which more bags are whole.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
@@ -32,12 +34,17 @@ _DIVIDED = re.compile(r"[A-Z][A-Z0-9]{4}[A-Za-z0-9]99")
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 _LONGEST = 64
 
+_FRAME = "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), 0x3000, 0xFEFF)))
+"""Control characters and spaces: scanners put some of them around a code (STX, ETX, tab, line end),
+and no code has one at its ends."""
+
 
 def name_unit(donation: str, product: str, division: str = "") -> str:
     """Return the unit id of a bag: the one place where labels become our identifiers.
 
-    `G123417654321-E0336V00`; a divided product adds its division. Imports and other senders must
-    write the same, or a scan will not find the unit.
+    `G123417654321-E0336V00`; a divided product adds its division, and small letters become capitals
+    as in every `BagId`. Imports and other senders must write the same, or a scan will not find the
+    unit.
 
     Raises:
         ContractError: `label_not_an_identifier`: other characters than letters and digits, or
@@ -47,7 +54,7 @@ def name_unit(donation: str, product: str, division: str = "") -> str:
     unit_id = "-".join(parts)
     if len(unit_id) > _LONGEST or not all(map(_PLAIN.fullmatch, parts)):
         raise ContractError("label_not_an_identifier", read=unit_id[:80], limit=_LONGEST)
-    return unit_id
+    return unit_id.upper()
 
 
 def is_divided(product_code: str) -> bool:
@@ -107,11 +114,14 @@ def assemble(texts: Sequence[str], book: LabelBook) -> Session:
         texts: One barcode each; an empty one ends a bag.
         book: Reads them, says which parts every bag needs and what product codes mean.
     """
-    assembling = _Assembling(book)
-    for number, text in enumerate(texts, start=1):
-        assembling.take(number, text.strip())
-    assembling.close()
-    return Session(lines=tuple(assembling.lines), bags=tuple(assembling.bags))
+    stripped = [text.strip(_FRAME) for text in texts]
+    plain = _Assembling(book, drops_repeats=False)
+    plain.take_all(stripped)
+    if not plain.has_repeats:
+        return plain.to_session()
+    dropping = _Assembling(book, drops_repeats=True)
+    dropping.take_all(stripped)
+    return min(dropping, plain, key=_Assembling.count_faults).to_session()
 
 
 @dataclass(slots=True)
@@ -161,21 +171,46 @@ class _Open:
 
 
 class _Assembling:
-    """Takes lines one after the other; single use."""
+    """Takes lines one after the other; single use.
 
-    def __init__(self, book: LabelBook) -> None:
+    Args:
+        book: As in `assemble`.
+        drops_repeats: Count a line that repeats the last one of a full bag to that bag.
+    """
+
+    def __init__(self, book: LabelBook, *, drops_repeats: bool) -> None:
         self._book = book
         self._parts = book.scan.parts
         self._open = _Open()
+        self._drops_repeats = drops_repeats
+        self._last_of_full: str | None = None
+        self.has_repeats = False
         self.lines: list[Line] = []
         self.bags: list[Bag] = []
+
+    def take_all(self, texts: Iterable[str]) -> None:
+        for number, text in enumerate(texts, start=1):
+            self.take(number, text)
+        self.close()
+
+    def to_session(self) -> Session:
+        return Session(lines=tuple(self.lines), bags=tuple(self.bags))
+
+    def count_faults(self) -> int:
+        return sum(bag.fault is not None for bag in self.bags)
 
     def take(self, number: int, text: str) -> None:
         line = Line(number=number, text=text)
         self.lines.append(line)
         if not text:
             self.close()
+            self._last_of_full = None
             return
+        if text == self._last_of_full and not self._open.lines:
+            self.has_repeats = True
+            if self._drops_repeats:
+                self._repeat(line)
+                return
         try:
             line.values = self._read(text)
         except (ContractError, DomainRefusal) as error:
@@ -183,6 +218,13 @@ class _Assembling:
             self._take_unreadable(line)
             return
         self._take(line)
+
+    def _repeat(self, line: Line) -> None:
+        """Count a line to the bag that it was read of before."""
+        line.bag = len(self.bags) - 1
+        bag = self.bags[-1]
+        line.values = self.lines[bag.lines[-1] - 1].values
+        self.bags[-1] = replace(bag, lines=(*bag.lines, line.number))
 
     def close(self) -> None:
         """End the bag that is being scanned, if any."""
@@ -243,7 +285,9 @@ class _Assembling:
     def _close_if_full(self) -> None:
         bag = self._open
         if not bag.spoiled and set(bag.list_missing(self._parts)) <= bag.failed:
+            last = bag.lines[-1]
             self.close()
+            self._last_of_full = None if last.fault else last.text
 
     def _make_label(self, bag: _Open) -> Label:
         if bag.spoiled or bag.failed:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from datetime import date
 from functools import cached_property
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from models.base import Identifier, Line, Value
+from models.base import Day, Identifier, Line, Value
 from models.components import Component
 from models.errors import ConfigurationError, XuelianError
 from models.groups import BloodGroup
@@ -24,6 +23,7 @@ from models.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from models.labels.local import LocalBarcode, LocalReader
 from models.labels.reading import FirstThatKnows, LabelReader
 from models.labels.scanned import Part
+from models.labels.structures import PRODUCT
 
 _DESCRIPTION = 5
 """Characters of an ISBT 128 product code that describe the product; the rest is its collection
@@ -98,7 +98,7 @@ class LabelBook(Value):
 
     station_id: Identifier
     confirmed_by: Line = Field(min_length=1)
-    confirmed_on: date
+    confirmed_on: Day
     time_zone: str = "Asia/Shanghai"
     scan: ScanRules = ScanRules()
     isbt128: Isbt128Rules = Isbt128Rules()
@@ -120,6 +120,10 @@ class LabelBook(Value):
         codes = [product.code for product in self.product]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
             raise ValueError(f"product: {twice} stand twice")
+        own = [code.upper() for code in codes if not PRODUCT.pattern.fullmatch(f"=<{code}")]
+        if alike := sorted({code for code in own if own.count(code) > 1}):
+            # A unit is named in capitals: two bags of one donation would have one name.
+            raise ValueError(f"product: {alike} differ in case alone")
         if not (self.isbt128.enabled or self.barcode):
             raise ValueError("isbt128: is off and there is no barcode, so nothing can be read")
         local = self._build_local()

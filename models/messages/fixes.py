@@ -9,8 +9,12 @@ _FIXES = {
     "literal_error": "fix_enum",
     "json_invalid": "fix_json",
     "value_error": "fix_other",
+    "bag_id_invalid": "fix_bag_id",
+    "field_twice": "fix_field_twice",
 }
 _FIX_FAMILIES = (
+    ("instant", "fix_datetime"),
+    ("day", "fix_date"),
     ("datetime", "fix_datetime"),
     ("timezone", "fix_datetime"),
     ("date", "fix_date"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from models.decisions import Reason
 from models.groups import BloodGroup
@@ -48,16 +49,21 @@ def list_current(results: Sequence[LabResult]) -> list[LabResult]:
     return [result for result in results if result.result_id not in corrected]
 
 
-def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> ReleaseVerdict:
+def decide_release(
+    results: Sequence[LabResult], *, label: BloodGroup, collected_at: datetime
+) -> ReleaseVerdict:
     """Decide on one unit.
 
     Args:
         results: Every result of its donation in any order, corrected ones too.
         label: The unit's group as it is labelled and registered.
+        collected_at: When the unit was drawn. A result from before that is of another sample: it
+            clears nothing. What it found stands against the unit all the same, since the error may
+            as well lie in its date.
 
     Returns:
-        Released, or every reason why not: missing, reactive, repeatedly reactive, contradicting,
-        group differs from the label.
+        Released, or every reason why not: missing, before the collection, reactive, repeatedly
+        reactive, contradicting, group differs from the label.
     Source: rule set `rules/testing.toml`.
     """
     current = list_current(results)
@@ -68,9 +74,8 @@ def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> Releas
         of_test = [
             one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
         ]
-        if not of_test:
-            missing.append(_tell_missing(test, rule))
-            continue
+        if all(one.performed_at < collected_at for one in of_test):
+            missing.append(_tell_missing(test, rule, of_test))
         found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
         for reason, finding in found:
             forbidding.append(reason)
@@ -82,17 +87,22 @@ def decide_release(results: Sequence[LabResult], *, label: BloodGroup) -> Releas
     )
 
 
-def _tell_missing(test: LabTest, rule: NeededTests) -> Reason:
-    return Reason(code="test_missing", params={"test": test}, rule=testing_rules().cite(rule))
+def _tell_missing(test: LabTest, rule: NeededTests, early: Sequence[LabResult]) -> Reason:
+    cited = testing_rules().cite(rule)
+    if not early:
+        return Reason(code="test_missing", params={"test": test}, rule=cited)
+    performed_at = max(one.performed_at for one in early).isoformat(timespec="seconds")
+    params: dict[str, str | int | float] = {"test": test, "performed_at": performed_at}
+    return Reason(code="test_before_collection", params=params, rule=cited)
 
 
 def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]:
     """Judge the current results of one test, but grouping."""
-    test = results[0].test
     reactive = {one.run_id for one in results if one.outcome is LabOutcome.REACTIVE}
     is_contradicted = any(one.outcome is LabOutcome.NONREACTIVE for one in results)
     if not reactive:
         return
+    test = results[0].test
     if is_contradicted:
         rule: FindingRule = testing_rules().contradicting
         cited = testing_rules().cite(rule)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -61,6 +61,19 @@ class RecalledPlace:
     is_frozen: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spellings:
+    """Identifiers of digits alone that are on record with more or fewer zeros before them.
+
+    Attributes:
+        units: As it is written to how we know it.
+        donations: The same of donations.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    donations: Mapping[str, str] = field(default_factory=dict)
+
+
 class DonationStore(Protocol):
     async def list_results(
         self, donation_ids: Collection[str]
@@ -106,6 +119,12 @@ class DonationStore(Protocol):
 
     async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
         """List every unit of a donation with where its last promise took it."""
+        ...
+
+    async def list_spellings(
+        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
+    ) -> Spellings:
+        """Return which of these digits we know with other zeros before them."""
         ...
 
     async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:

@@ -48,6 +48,7 @@ class _Task:
     before: RequestState | None
     why: str
     traceparent: str | None
+    asked_digest: str | None = None
     actor: str = ""
 
 
@@ -90,6 +91,7 @@ class Deciding:
                     before=None,
                     why="opened",
                     traceparent=record.envelope.traceparent,
+                    asked_digest=record.digest,
                     actor=record.envelope.source,
                 )
             )
@@ -128,7 +130,13 @@ class Deciding:
         if not always and not matched.cleared:
             return False
         traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
-        task = _Task(case=case, before=state, why=why, traceparent=traceparent)
+        task = _Task(
+            case=case,
+            before=state,
+            why=why,
+            traceparent=traceparent,
+            asked_digest=None if isinstance(cause, str) else cause.digest,
+        )
         await self._write(work, [task], [matched], now)
         return True
 
@@ -143,6 +151,7 @@ class Deciding:
         caused_by: str,
         now: datetime,
         waiting_for: str = "",
+        asked_digest: str | None = None,
     ) -> None:
         """Write a decision that chooses nothing: an end, or a step on the way there."""
         version = state.version + 1
@@ -169,7 +178,7 @@ class Deciding:
             why=reason.code,
         )
         await work.requests.write([ruling])
-        self._announce(work, ruling, traceparent=None, now=now)
+        self._announce(work, ruling, traceparent=None, asked_digest=asked_digest, now=now)
 
     async def _build_case(
         self,
@@ -245,16 +254,28 @@ class Deciding:
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):
-            self._announce(work, ruling, traceparent=task.traceparent, now=now)
+            self._announce(
+                work,
+                ruling,
+                traceparent=task.traceparent,
+                asked_digest=task.asked_digest,
+                now=now,
+            )
 
     def _announce(
-        self, work: UnitOfWork, ruling: Ruling, *, traceparent: str | None, now: datetime
+        self,
+        work: UnitOfWork,
+        ruling: Ruling,
+        *,
+        traceparent: str | None,
+        asked_digest: str | None,
+        now: datetime,
     ) -> None:
         """Publish the decision and set the timers that end the request if nothing else does."""
         decision, request = ruling.decision, ruling.request
         work.emit(
             Outgoing(
-                event=RequestDecided(decision=decision),
+                event=RequestDecided(decision=decision, asked_digest=asked_digest),
                 caused_by=ruling.caused_by,
                 made_at=now,
                 station_id=request.station_id,

@@ -22,7 +22,7 @@ from models.testing import LabResult
 from models.units import UnitStatus
 from streams.matching.release import decide_release
 from streams.ports import UnitOfWork
-from streams.ports.donations import DonationStore
+from streams.ports.donations import DonationStore, Spellings
 from streams.ports.stock import NewUnit
 
 
@@ -37,15 +37,29 @@ class KnownDonations:
     recalled: frozenset[str]
     in_quarantine: frozenset[str]
     results: Mapping[str, Sequence[LabResult]]
+    spellings: Spellings
 
-    @property
-    def all(self) -> frozenset[str]:
-        return self.recalled | self.in_quarantine | self.results.keys()
+    def concerns(self, unit_id: str, donation_id: str) -> bool:
+        """Whether anything is known that may speak against a unit."""
+        return (
+            unit_id in self.spellings.units
+            or donation_id in self.spellings.donations
+            or donation_id in self.recalled
+            or donation_id in self.in_quarantine
+            or donation_id in self.results
+        )
 
 
-async def read_known(store: DonationStore, donation_ids: Collection[str]) -> KnownDonations:
-    """Read what stands against, or for, units of these donations."""
+async def read_known(store: DonationStore, donations: Mapping[str, str]) -> KnownDonations:
+    """Read what stands against, or for, new units.
+
+    Args:
+        store: Of what is known.
+        donations: Unit to its donation.
+    """
+    donation_ids = {*donations.values()}
     return KnownDonations(
+        spellings=await store.list_spellings(unit_ids=donations, donation_ids=donation_ids),
         recalled=await store.list_recalled(donation_ids),
         in_quarantine=await store.list_in_quarantine(donation_ids),
         results=await store.list_results(donation_ids),
@@ -70,11 +84,27 @@ def find_refusals(
     held = {counted.unit.donation_id for counted in fresh if not counted.is_released}
     held |= known.in_quarantine
     for counted in fresh:
-        refusal = _find_refusal(counted, known, held) or find_attestation_fault(
-            counted, counted.attestation or attestation, now=now
+        refusal = (
+            _find_spelling(counted, known.spellings)
+            or _find_refusal(counted, known, held)
+            or find_attestation_fault(counted, counted.attestation or attestation, now=now)
         )
         if refusal is not None:
             yield counted, refusal
+
+
+def _find_spelling(counted: CountedUnit, spellings: Spellings) -> DomainRefusal | None:
+    """Refuse what we know already under other zeros: it would become a second bag."""
+    unit_id, donation_id = counted.unit.unit_id, counted.unit.donation_id
+    if unit_id in spellings.units:
+        other = spellings.units[unit_id]
+        return DomainRefusal("unit_spelled_otherwise", unit_id=unit_id, known=other)
+    if donation_id in spellings.donations:
+        other = spellings.donations[donation_id]
+        return DomainRefusal(
+            "donation_spelled_otherwise", unit_id=unit_id, donation_id=donation_id, known=other
+        )
+    return None
 
 
 def _find_refusal(
@@ -89,9 +119,12 @@ def _find_refusal(
         return None
     if donation_id in held:
         return DomainRefusal("donation_in_quarantine", unit_id=unit_id, donation_id=donation_id)
-    results = known.results.get(donation_id)
-    forbidding = decide_release(results, label=counted.unit.group).forbidding if results else ()
-    if forbidding:
+    verdict = decide_release(
+        known.results.get(donation_id, ()),
+        label=counted.unit.group,
+        collected_at=counted.unit.collected_at,
+    )
+    if forbidding := verdict.forbidding:
         told = " ".join(reason.code for reason in forbidding)
         return DomainRefusal(
             "results_forbid_release", unit_id=unit_id, donation_id=donation_id, reasons=told
@@ -107,7 +140,8 @@ async def ensure_may_enter(
     Raises:
         DomainRefusal: It names the first of them.
     """
-    known = await read_known(work.donations, {counted.unit.donation_id for counted in fresh})
+    donations = {counted.unit.unit_id: counted.unit.donation_id for counted in fresh}
+    known = await read_known(work.donations, donations)
     refusals = find_refusals(fresh, known, attestation=event.attestation, now=now)
     for _, refusal in refusals:
         raise refusal

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from models.bounds import list_impossible
 from models.errors import ContractError, DomainRefusal, TransientError
+from models.messages import render
 from models.topics import AppName
 from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unreadable
 
@@ -79,9 +81,25 @@ class Intake:
                     "event_id_reused", id=record.envelope.id, source=record.envelope.source
                 )
                 await work.inbox.quarantine(record, error, reader=self._reader, now=now)
-        return [
+        fresh = [
             record for record, claim in zip(readable, claims, strict=True) if claim is Claim.FRESH
         ]
+        return [record for record in fresh if await self._is_possible(work, record, now)]
+
+    async def _is_possible(self, work: UnitOfWork, record: Received, now: datetime) -> bool:
+        """Keep what tells a moment that cannot be true, with its reason."""
+        found = list_impossible(record.event, now=now)
+        if not found:
+            return True
+        text = render(found[0].code, found[0].params)
+        error = ContractError(
+            "moment_impossible",
+            field=found[0].field,
+            why=str(text),
+            errors=len(found),
+        )
+        await work.inbox.quarantine(record, error, reader=self._reader, now=now)
+        return False
 
 
 def one_by_one(

@@ -83,7 +83,10 @@ class Releases:
         if not units:
             return
         results = (await work.donations.list_results([donation_id])).get(donation_id, ())
-        verdicts = {unit.unit_id: decide_release(results, label=unit.group) for unit in units}
+        verdicts = {
+            unit.unit_id: decide_release(results, label=unit.group, collected_at=unit.collected_at)
+            for unit in units
+        }
         outside = await _list_outside(work, donation_id, units)
         if any(_must_come_back(unit, verdicts[unit.unit_id], outside) for unit in units):
             await self._recalls.recall(

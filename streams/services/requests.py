@@ -209,6 +209,7 @@ class RequestService:
             reason=reason,
             caused_by=record.envelope.id,
             now=now,
+            asked_digest=record.digest,
         )
 
 

@@ -11,7 +11,7 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.testing import LabResult
 from models.units import UnitStatus
-from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -63,6 +63,20 @@ class PgDonations:
             caused_by=caused_by,
             now=now,
         )
+
+    async def list_spellings(
+        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
+    ) -> Spellings:
+        units = [unit_id for unit_id in unit_ids if unit_id.isdecimal()]
+        donations = [donation_id for donation_id in donation_ids if donation_id.isdecimal()]
+        found: dict[str, dict[str, str]] = {"unit": {}, "donation": {}}
+        if units or donations:
+            rows = _QUERIES.list_spellings(
+                self._connection, unit_ids=units, donation_ids=sorted(set(donations))
+            )
+            async for row in rows:
+                found[row["what"]][row["written"]] = row["known"]
+        return Spellings(units=found["unit"], donations=found["donation"])
 
     async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
         rows = _QUERIES.list_recalled(self._connection, donation_ids=sorted(donation_ids))

@@ -225,13 +225,13 @@ async def _find_refused(
 ) -> list[Refused]:
     """Judge the new units that anything may speak against: nearly none of a usual count."""
     released, held = fresh["new"], fresh["new_quarantined"]
-    known = await read_known(PgDonations(connection), {*released.values(), *held.values()})
+    known = await read_known(PgDonations(connection), {**released, **held})
     # Of one donation, one bag is called released and another is not.
-    judged = known.all | {*released.values()} & {*held.values()}
+    judged = {*released.values()} & {*held.values()}
     counted = [
         entering.get(unit_id)
         for unit_id, donation_id in [*released.items(), *held.items()]
-        if donation_id in judged or unit_id in returned
+        if donation_id in judged or unit_id in returned or known.concerns(unit_id, donation_id)
     ]
     found = find_refusals(counted, known, attestation=entering.attestation, now=entering.now)
     return [Refused(one.unit.unit_id, refusal) for one, refusal in found]

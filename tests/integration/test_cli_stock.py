@@ -23,7 +23,7 @@ LATER = ("--counted-at", "2025-01-07T01:30:00Z", *WORD)
 
 
 def bag(number: int, *, group: str = "A+") -> str:
-    return f"w{number},d{number},悬浮红细胞,{group},1U,2025-01-02,2025-02-05,在库"
+    return f"W{number},D{number},悬浮红细胞,{group},1U,2025-01-02,2025-02-05,在库"
 
 
 @dataclass
@@ -80,10 +80,10 @@ async def test_from_a_preview_to_a_closed_difference(desk: Desk) -> None:
     shown = await desk.run(
         "stock", "reconcile", "show", "shigatse", count["count_id"], "--kind", "missing"
     )
-    assert "w2" in shown.stdout
-    assert "w1" not in shown.stdout
+    assert "W2" in shown.stdout
+    assert "W1" not in shown.stdout
     closed = await desk.run(
-        "stock", "reconcile", "close", "shigatse", count["count_id"], "w2",
+        "stock", "reconcile", "close", "shigatse", count["count_id"], "W2",
         "--as", "discarded", "--reason", "破袋",
     )  # fmt: skip
     assert closed.exit_code == 0, closed.stderr

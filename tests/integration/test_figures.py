@@ -84,16 +84,16 @@ async def _rate(engine: Engine, *, day: int = 7, station_id: str | None = None) 
 
 async def test_coverage_reads_the_results_and_counts_donations(engine: Engine) -> None:
     bags = [
-        _bag("tested-rc", "tested"),
-        _bag("tested-ffp", "tested"),
-        _bag("word", "word", attested=True),
-        _bag("waiting", "waiting"),
+        _bag("tested-rc", "TESTED"),
+        _bag("tested-ffp", "TESTED"),
+        _bag("WORD", "WORD", attested=True),
+        _bag("WAITING", "WAITING"),
     ]
     event = StockCounted(station_id="shigatse", counted_at=NOW, units=tuple(bags))
     await engine.feed(build_record(event, source="station/shigatse"))
     await engine.feed(
-        *from_laboratory("tested", list_clear("A+")),
-        *from_laboratory("waiting", list_clear("A+", without=[LabTest.NAT])),
+        *from_laboratory("TESTED", list_clear("A+")),
+        *from_laboratory("WAITING", list_clear("A+", without=[LabTest.NAT])),
     )
     assert not await engine.dead_letter_codes()
     found = await _rate(engine, station_id="shigatse")
@@ -104,9 +104,9 @@ async def test_coverage_reads_the_results_and_counts_donations(engine: Engine) -
     assert (await _rate(engine, station_id="lhasa")).released == 0
 
     # Results that came after the station's own release do not make it one of ours.
-    await engine.feed(*from_laboratory("word", list_clear("A+")))
+    await engine.feed(*from_laboratory("WORD", list_clear("A+")))
     assert (await _rate(engine)).covered == 1
-    await engine.feed(*from_laboratory("waiting", [build_result(LabTest.NAT)]))
+    await engine.feed(*from_laboratory("WAITING", [build_result(LabTest.NAT)]))
     found = await _rate(engine)
     assert (found.released, found.covered) == (3, 2)
 
@@ -114,14 +114,14 @@ async def test_coverage_reads_the_results_and_counts_donations(engine: Engine) -
 async def test_a_correction_after_the_release_does_not_undo_what_was_known_then(
     engine: Engine,
 ) -> None:
-    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "d"),))
+    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "D"),))
     await engine.feed(build_record(event, source="station/shigatse"))
     results = list_clear("A+")
-    await engine.feed(*from_laboratory("d", results))
+    await engine.feed(*from_laboratory("D", results))
     engine.clock.move(hours=1)
     first = next(one for one in results if one.test is LabTest.NAT)
     again = build_result(LabTest.NAT, supersedes=first.result_id, note="method misread")
-    await engine.feed(*from_laboratory("d", [again], at=engine.clock.now()))
+    await engine.feed(*from_laboratory("D", [again], at=engine.clock.now()))
     assert not await engine.dead_letter_codes()
     found = await _rate(engine)
     assert (found.released, found.covered) == (1, 1)
@@ -129,9 +129,9 @@ async def test_a_correction_after_the_release_does_not_undo_what_was_known_then(
 
 async def test_a_release_without_a_needed_result_is_not_covered(engine: Engine) -> None:
     """PostgreSQL refuses such a release; were its guard gone, the figure would tell."""
-    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "d"),))
+    event = StockCounted(station_id="shigatse", counted_at=NOW, units=(_bag("b", "D"),))
     await engine.feed(build_record(event, source="station/shigatse"))
-    await engine.feed(*from_laboratory("d", list_clear("A+")))
+    await engine.feed(*from_laboratory("D", list_clear("A+")))
     assert (await _rate(engine)).covered == 1
     async with engine.database.connection() as connection, connection.transaction():
         await connection.execute("ALTER TABLE test_results DISABLE TRIGGER ALL")

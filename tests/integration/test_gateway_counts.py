@@ -41,8 +41,8 @@ async def engine(world: RunningGateway) -> AsyncIterator[RunningGateway]:
         yield world
 
 
-def bag(number: int, *, group: str = "A+", status: str = "在库", prefix: str = "w") -> str:
-    return f"{prefix}{number},d{number},悬浮红细胞,{group},1U,2025-01-02,2025-02-05,{status}"
+def bag(number: int, *, group: str = "A+", status: str = "在库", prefix: str = "W") -> str:
+    return f"{prefix}{number},D{number},悬浮红细胞,{group},1U,2025-01-02,2025-02-05,{status}"
 
 
 def file_of(*bags: str) -> bytes:
@@ -241,7 +241,7 @@ async def test_whose_word_it_was_is_kept_and_makes_the_count(engine: RunningGate
 async def test_a_json_count_says_itself_who_released(engine: RunningGateway) -> None:
     client = engine.client("station")
     unit = {
-        "unit_id": "j1", "donation_id": "dj1", "component": "red_cells", "group": "A+",
+        "unit_id": "J1", "donation_id": "DJ1", "component": "red_cells", "group": "A+",
         "volume_ml": 200, "collected_at": "2025-01-02T01:00:00Z",
         "expires_at": "2025-02-05T16:00:00Z", "released": True,
     }  # fmt: skip
@@ -260,16 +260,16 @@ async def test_a_json_count_says_itself_who_released(engine: RunningGateway) -> 
 async def make_known(engine: RunningGateway) -> None:
     """A donation in quarantine, one with a reactive result, and one that was recalled."""
     client = engine.client("station")
-    held = file_of(bag(1, status="待检", prefix="k"), bag(3, prefix="k"))
+    held = file_of(bag(1, status="待检", prefix="K"), bag(3, prefix="K"))
     await wait_taken(client, await send(client, held))
     path = "/v1/stations/shigatse/donations"
     result = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE).model_dump(
         mode="json", exclude_none=True
     )
-    told = await client.post(f"{path}/d2/results", json={"results": [result]})
+    told = await client.post(f"{path}/D2/results", json={"results": [result]})
     assert told.status_code == 202, told.text
     body = {"reason": "post-donation information", "recalled_by": "quality"}
-    told = await client.post(f"{path}/d3/recall", json=body)
+    told = await client.post(f"{path}/D3/recall", json=body)
     assert told.status_code == 202, told.text
     async with asyncio.timeout(20):
         while not await engine.database.fetch("SELECT 1 FROM recalls"):
@@ -285,7 +285,7 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
         bag(3),
         bag(4),
         bag(5),
-        bag(5, status="待检", prefix="x"),
+        bag(5, status="待检", prefix="X"),
         bag(6, status="退回"),
     )
     before = await snapshot(engine)
@@ -316,7 +316,7 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
     again = await send(client, content, partial=True)
     assert (again.status_code, again.json()["status"]) == (200, "unchanged")
     rows = await engine.database.fetch("SELECT unit_id, status FROM units WHERE unit_id ~ '^[wx]'")
-    assert {tuple(row) for row in rows} == {("w4", "available"), ("x5", "quarantined")}
+    assert {tuple(row) for row in rows} == {("W4", "available"), ("X5", "quarantined")}
     assert not await engine.database.fetch("SELECT 1 FROM dead_letters")
 
 
@@ -361,13 +361,13 @@ async def test_a_full_count_is_reconciled_and_its_alarms_come_first(
     taken = await wait_taken(client, await send(client, recount, **later, preview=told["digest"]))
     assert [alarm["code"] for alarm in taken["alarms"]] == ["missing_reserved", "identity_differs"]
     assert request_id in taken["alarms"][0]["zh"]
-    assert [row["unit_id"] for row in taken["differences"]] == [gone, "w3"]
+    assert [row["unit_id"] for row in taken["differences"]] == [gone, "W3"]
     stock = (await client.get(STOCK)).json()
     assert stock["open_differences"] == {"open": 2, "missing_reserved": 1, "identity_differs": 1}
 
     path = f"{COUNTS}/{taken['count']['count_id']}/close"
     body = {"unit_ids": [gone], "resolution": "discarded", "reason": "破袋"}
-    strange = await client.post(path, json={**body, "unit_ids": ["w1"]})
+    strange = await client.post(path, json={**body, "unit_ids": ["W1"]})
     assert (strange.status_code, strange.json()["code"]) == (409, "difference_not_open")
     none = await client.post(path, json={**body, "unit_ids": [], "kind": "moved"})
     assert none.json()["code"] == "no_differences"

@@ -149,7 +149,7 @@ async def test_f34_no_key_speaks_for_another_facility(
 @pytest.mark.parametrize(("method", "path"), sorted(ALLOWED))
 async def test_scopes(world: RunningGateway, method: str, path: str) -> None:
     """Who may not is told so before anything else is looked at; who may gets past that."""
-    body = {"change": "discarded", "unit_id": "u", "answer": "declined"}
+    body = {"change": "discarded", "unit_id": "U", "answer": "declined"}
     passed = set()
     for role in world.keys:
         answer = await world.client(role).request(method, path, json=body)

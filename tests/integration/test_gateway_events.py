@@ -72,7 +72,7 @@ def transfer(transfer_id: str, giver: str, taker: str) -> Outgoing:
         "from_station_id": giver,
         "to_station_id": taker,
         "status": "agreed",
-        "unit_ids": ["u"],
+        "unit_ids": ["U"],
         "eta_s": 60,
         "agreed_at": NOW,
     }

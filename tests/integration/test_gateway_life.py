@@ -143,7 +143,7 @@ async def test_who_may_say_and_see_what(world: RunningGateway) -> None:
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_not_allowed"), role
     other = await world.client("station").post(path.replace("shigatse", "lhasa"), json=results)
     assert (other.status_code, other.json()["code"]) == (403, "facility_not_yours")
-    body = {"unit_id": "u1", "change": "received", "epoch": 1}
+    body = {"unit_id": "U1", "change": "received", "epoch": 1}
     for role, hospital in (("other_hospital", "shigatse-people"), ("station", "shigatse-people")):
         answer = await world.client(role).post(f"/v1/hospitals/{hospital}/stock/changes", json=body)
         assert answer.status_code == 403, role

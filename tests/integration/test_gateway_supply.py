@@ -115,10 +115,10 @@ async def test_csv_is_imported_whole_or_not_at_all(world: RunningGateway) -> Non
 async def test_changes_are_published_when_complete(world: RunningGateway) -> None:
     client = world.client("station")
     path = "/v1/stations/shigatse/stock/changes"
-    incomplete = await client.post(path, json={"unit_id": "u1", "change": "picked"})
+    incomplete = await client.post(path, json={"unit_id": "U1", "change": "picked"})
     assert (incomplete.status_code, incomplete.json()["code"]) == (400, "fields_invalid")
     assert "epoch" in incomplete.json()["errors"][0]["rule"]
-    change = {"unit_id": "u1", "change": "discarded", "reason": "leaking"}
+    change = {"unit_id": "U1", "change": "discarded", "reason": "leaking"}
     keyed = await client.post(path, json=change, headers={"Idempotency-Key": unique("k")})
     assert (keyed.status_code, keyed.json()["code"]) == (400, "moment_needed")
     answer = await client.post(path, json=change)

@@ -63,7 +63,7 @@ async def engine(endpoints: Endpoints) -> AsyncIterator[LifeEngine]:
 
 async def make_unit(engine: LifeEngine, status: UnitStatus) -> str:
     """A unit in a state, the only one of the shelf while it is promised."""
-    unit_id = f"u-{next(_NUMBERS)}"
+    unit_id = f"U-{next(_NUMBERS)}"
     if status is S.COLLECTED:
         await engine.fetch(
             "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, "

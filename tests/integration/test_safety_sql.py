@@ -66,7 +66,7 @@ async def plant(
     **patient: object,
 ) -> None:
     """Let a request wait on an empty shelf, then promise it a unit by hand, past the engine."""
-    unit_id = f"planted-{next(NUMBERS)}"
+    unit_id = f"PLANTED-{next(NUMBERS)}"
     request_id = f"r-{unit_id}"
     await engine.fetch("UPDATE units SET status = 'discarded' WHERE status = 'available'")
     told = Patient.model_validate({"group": "A+", **patient})

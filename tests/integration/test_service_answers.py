@@ -31,10 +31,10 @@ async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
         yield built
 
 
-def donation(unit_id: str = "unit-1", **changes: object) -> dict[str, object]:
+def donation(unit_id: str = "UNIT-1", **changes: object) -> dict[str, object]:
     return {
         "unit_id": unit_id,
-        "donation_id": f"din-{unit_id}",
+        "donation_id": f"DIN-{unit_id}",
         "component": Component.WHOLE_BLOOD,
         "group": BloodGroup.O_POS,
         "volume_ml": 400,
@@ -61,14 +61,14 @@ async def test_a_donor_who_gives_becomes_a_quarantined_unit(engine: SupplyEngine
     await bring(engine, call)
     row = await engine.one("SELECT * FROM units")
     assert (row["unit_id"], row["status"], row["source"], row["station_id"]) == (
-        "unit-1",
+        "UNIT-1",
         "collected",
         "donor",
         "shigatse",
     )
     assert row["released_at"] is None
     called = await engine.one("SELECT * FROM call_outs WHERE call_out_id = $1", call)
-    assert (called["status"], called["unit_id"]) == ("donated", "unit-1")
+    assert (called["status"], called["unit_id"]) == ("donated", "UNIT-1")
     assert called["answered_at"] == NOW
     assert called["ended_at"] == NOW
     donor = await engine.one("SELECT * FROM donors WHERE donor_id = $1", called["donor_id"])
@@ -88,7 +88,7 @@ async def test_a_donor_who_gives_becomes_a_quarantined_unit(engine: SupplyEngine
 
 async def test_who_gave_is_not_called_for_six_months(engine: SupplyEngine) -> None:
     for number, call in enumerate((await engine.calls("called"))[:2]):
-        await bring(engine, call, unit_id=f"unit-{number}")
+        await bring(engine, call, unit_id=f"UNIT-{number}")
     gave = {
         row["donor_id"]
         for row in await engine.fetch("SELECT donor_id FROM call_outs WHERE status = 'donated'")
@@ -115,14 +115,14 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
     assert await engine.fetch("SELECT 1 FROM units WHERE status = 'available'") == []
     taken_in = StockChanged(
         station_id="shigatse",
-        unit_id="unit-1",
+        unit_id="UNIT-1",
         change=StockChange.QUARANTINED,
         happened_at=NOW,
     )
     await engine.feed(build_record(taken_in, source="station/shigatse"))
     await engine.fire_timers()
     promise = await engine.one("SELECT unit_id, status FROM promises")
-    assert (promise["unit_id"], promise["status"]) == ("unit-1", "held")
+    assert (promise["unit_id"], promise["status"]) == ("UNIT-1", "held")
 
 
 async def test_enough_acceptances_stand_the_open_calls_down(engine: SupplyEngine) -> None:
@@ -294,14 +294,14 @@ async def test_an_answer_that_contradicts_is_quarantined(
         ({"expires_at": NOW + timedelta(days=99)}, "donation_invalid"),
         ({"component": Component.PLATELETS, "expires_at": NOW + timedelta(days=5)},
          "component_not_of_whole_blood"),
-        ({"unit_id": "taken"}, "unit_id_reused"),
+        ({"unit_id": "TAKEN"}, "unit_id_reused"),
     ],
 )  # fmt: skip
 async def test_a_wrong_donation_leaves_the_donor_arrived(
     engine: SupplyEngine, changes: dict[str, Any], code: str
 ) -> None:
     first, second, *_ = await engine.calls("called")
-    await bring(engine, first, unit_id="taken")
+    await bring(engine, first, unit_id="TAKEN")
     await bring(engine, second, **changes)
     assert await engine.dead_letter_codes() == [code]
     assert await status_of(engine, second) == "arrived"
@@ -319,11 +319,11 @@ async def test_one_bad_answer_does_not_spoil_its_batch(engine: SupplyEngine) -> 
 async def test_a_unit_that_failed_its_tests_is_asked_for_again(engine: SupplyEngine) -> None:
     calls = await engine.calls("called")
     await bring(engine, calls[0])
-    await bring(engine, calls[1], unit_id="unit-2")
+    await bring(engine, calls[1], unit_id="UNIT-2")
     assert await engine.calls("called", "accepted") == []
     discarded = StockChanged(
         station_id="shigatse",
-        unit_id="unit-1",
+        unit_id="UNIT-1",
         change=StockChange.DISCARDED,
         happened_at=NOW,
         reason="HBsAg",

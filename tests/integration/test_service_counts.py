@@ -105,11 +105,11 @@ async def outcomes(engine: Engine, count_id: str) -> list[dict[str, int]]:
 
 
 async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=f"u{n}") for n in range(3)]
-    quarantined = CountedUnit(unit=build_unit("B+", unit_id="q"), released=False)
+    shelf = [build_unit("A+", unit_id=f"U{n}") for n in range(3)]
+    quarantined = CountedUnit(unit=build_unit("B+", unit_id="Q"), released=False)
     await engine.feed(part_of([*shelf, quarantined], count_id="c1"))
     assert await units(engine) == {
-        "u0": "available", "u1": "available", "u2": "available", "q": "quarantined",
+        "U0": "available", "U1": "available", "U2": "available", "Q": "quarantined",
     }  # fmt: skip
     assert await outcomes(engine, "c1") == [{"new": 3, "new_quarantined": 1}]
     before = await engine.fetch("SELECT * FROM audit ORDER BY audit_id")
@@ -127,25 +127,25 @@ async def test_a_count_takes_in_and_a_second_one_confirms(engine: Engine) -> Non
 
 
 async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine: Engine) -> None:
-    mine = {name: build_unit("A+", unit_id=name) for name in ("group", "expiry", "kept", "gone")}
-    waiting = CountedUnit(unit=build_unit("A+", unit_id="waiting"), released=False)
+    mine = {name: build_unit("A+", unit_id=name) for name in ("GROUP", "EXPIRY", "KEPT", "GONE")}
+    waiting = CountedUnit(unit=build_unit("A+", unit_id="WAITING"), released=False)
     await engine.feed(part_of([*mine.values(), waiting], count_id="c1"))
     await engine.feed(
-        counted([build_unit("A+", unit_id="theirs", station_id="lhasa")], station_id="lhasa")
+        counted([build_unit("A+", unit_id="THEIRS", station_id="lhasa")], station_id="lhasa")
     )
     before = await engine.fetch("SELECT * FROM units ORDER BY unit_id")
 
     await engine.feed(
         part_of(
             [
-                mine["group"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
-                mine["expiry"].but(expires_at=mine["expiry"].expires_at - timedelta(days=1)),
-                mine["kept"].but(expires_at=mine["kept"].expires_at + timedelta(seconds=30)),
-                CountedUnit(unit=mine["gone"], counted_as=CountedAs.DISCARDED),
+                mine["GROUP"].but(group=BloodGroup.O_NEG, traits=UnitTraits(irradiated=True)),
+                mine["EXPIRY"].but(expires_at=mine["EXPIRY"].expires_at - timedelta(days=1)),
+                mine["KEPT"].but(expires_at=mine["KEPT"].expires_at + timedelta(seconds=30)),
+                CountedUnit(unit=mine["GONE"], counted_as=CountedAs.DISCARDED),
                 CountedUnit(unit=waiting.unit, released=True),
-                CountedUnit(unit=build_unit("B-", unit_id="never"), counted_as=CountedAs.ISSUED),
-                build_unit("A+", unit_id="theirs"),
-                build_unit("A+", unit_id="fresh"),
+                CountedUnit(unit=build_unit("B-", unit_id="NEVER"), counted_as=CountedAs.ISSUED),
+                build_unit("A+", unit_id="THEIRS"),
+                build_unit("A+", unit_id="FRESH"),
             ],
             count_id="c2",
             full=False,
@@ -153,23 +153,23 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
     )
 
     assert await differences(engine) == {
-        "group": ("differs", ["group", "traits"]),
-        "expiry": ("differs", ["expires_at"]),
-        "gone": ("status", []),
-        "waiting": ("status", []),
-        "theirs": ("moved", []),
+        "GROUP": ("differs", ["group", "traits"]),
+        "EXPIRY": ("differs", ["expires_at"]),
+        "GONE": ("status", []),
+        "WAITING": ("status", []),
+        "THEIRS": ("moved", []),
     }
     (counts,) = await outcomes(engine, "c2")
-    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "gone": 1, "new": 1}
-    after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'fresh' ORDER BY unit_id")
+    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "GONE": 1, "new": 1}
+    after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'FRESH' ORDER BY unit_id")
     assert after == before
-    assert (await units(engine))["waiting"] == "quarantined", "a count releases nothing"
+    assert (await units(engine))["WAITING"] == "quarantined", "a count releases nothing"
 
 
 @pytest.mark.parametrize(
     ("field", "change"),
     [
-        ("donation_id", {"donation_id": "other"}),
+        ("donation_id", {"donation_id": "OTHER"}),
         ("component", {"component": Component.WHOLE_BLOOD}),
         ("group", {"group": BloodGroup.O_NEG}),
         ("volume_ml", {"volume_ml": 201}),
@@ -181,16 +181,16 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
 async def test_each_field_of_a_label_is_compared(
     engine: Engine, field: str, change: dict[str, object]
 ) -> None:
-    unit = build_unit("A+", unit_id="u", traits=UnitTraits(irradiated=True))
+    unit = build_unit("A+", unit_id="U", traits=UnitTraits(irradiated=True))
     await engine.feed(part_of([unit], count_id="c1"))
     await engine.feed(part_of([unit.but(**change)], count_id="c2"))
-    assert await differences(engine) == {"u": ("differs", [field])}
+    assert await differences(engine) == {"U": ("differs", [field])}
     row = await engine.one("SELECT recorded, counted FROM reconciliation_differences")
     assert row["recorded"][field] != row["counted"][field]
 
 
 async def test_missing_is_found_once_all_parts_are_there(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=f"u{n}") for n in range(6)]
+    shelf = [build_unit("A+", unit_id=f"U{n}") for n in range(6)]
     await engine.feed(part_of(shelf, count_id="c1"))
     parts = [
         part_of(shelf[:2], count_id="c2", part_no=1, parts=2, total=4),
@@ -199,7 +199,7 @@ async def test_missing_is_found_once_all_parts_are_there(engine: Engine) -> None
     await engine.feed(parts[1])
     assert not await differences(engine)
     await engine.feed(parts[0], parts[1])
-    assert await differences(engine) == {"u4": ("missing", []), "u5": ("missing", [])}
+    assert await differences(engine) == {"U4": ("missing", []), "U5": ("missing", [])}
     assert set((await units(engine)).values()) == {"available"}, "nothing is discarded silently"
     (row,) = await engine.fetch("SELECT taken_at FROM reconciliations WHERE count_id = 'c2'")
     assert row["taken_at"] == NOW
@@ -207,51 +207,51 @@ async def test_missing_is_found_once_all_parts_are_there(engine: Engine) -> None
     await engine.feed(again)
     assert len(await differences(engine)) == 2
     await engine.feed(part_of(shelf[:5], count_id="c3"))
-    assert await differences(engine) == {"u5": ("missing", [])}, "a later count has the last word"
+    assert await differences(engine) == {"U5": ("missing", [])}, "a later count has the last word"
 
 
 async def test_what_changed_after_the_count_is_not_held_against_it(engine: Engine) -> None:
-    await engine.feed(part_of([build_unit("A+", unit_id="old")], count_id="c1"))
+    await engine.feed(part_of([build_unit("A+", unit_id="OLD")], count_id="c1"))
     engine.clock.move(minutes=5)
     await engine.feed(
-        counted([build_unit("A+", unit_id="came-later")]),
+        counted([build_unit("A+", unit_id="CAME-LATER")]),
     )
-    await engine.feed(part_of([build_unit("A+", unit_id="old")], count_id="c2"))
+    await engine.feed(part_of([build_unit("A+", unit_id="OLD")], count_id="c2"))
     assert not await differences(engine), "it arrived after the count was taken"
 
 
 async def test_a_missing_unit_that_is_reserved_is_discarded_and_the_request_decided_again(
     engine: Engine,
 ) -> None:
-    await engine.feed(part_of([build_unit("A+", unit_id="held")], count_id="c1"))
+    await engine.feed(part_of([build_unit("A+", unit_id="HELD")], count_id="c1"))
     request = build_request(group="A+", quantity=1)
     await engine.feed(opened(request))
     assert await engine.status_of(request.request_id) == "reserved"
-    await engine.feed(part_of([build_unit("O-", unit_id="other")], count_id="c2"))
-    assert await differences(engine) == {"held": ("missing", [])}
+    await engine.feed(part_of([build_unit("O-", unit_id="OTHER")], count_id="c2"))
+    assert await differences(engine) == {"HELD": ("missing", [])}
 
-    await engine.feed(closed("c2", ["held"], Resolution.DISCARDED))
+    await engine.feed(closed("c2", ["HELD"], Resolution.DISCARDED))
 
-    assert (await units(engine))["held"] == "discarded"
+    assert (await units(engine))["HELD"] == "discarded"
     assert not await differences(engine)
-    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'held'")
+    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'HELD'")
     assert promise["status"] == "lost"
-    other = await engine.one("SELECT status FROM units WHERE unit_id = 'other'")
+    other = await engine.one("SELECT status FROM units WHERE unit_id = 'OTHER'")
     assert other["status"] == "reserved", "the patient gets the next unit"
 
 
 async def test_how_differences_are_closed(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=name) for name in ("issued", "found", "stays")]
+    shelf = [build_unit("A+", unit_id=name) for name in ("ISSUED", "FOUND", "STAYS")]
     await engine.feed(part_of([*shelf], count_id="c1"))
     await engine.feed(
-        counted([build_unit("A+", unit_id="theirs", station_id="lhasa")], station_id="lhasa")
+        counted([build_unit("A+", unit_id="THEIRS", station_id="lhasa")], station_id="lhasa")
     )
-    await engine.feed(part_of([build_unit("A+", unit_id="theirs"), shelf[2]], count_id="c2"))
-    await engine.feed(closed("c2", ["issued"], Resolution.ISSUED))
-    await engine.feed(closed("c2", ["found"], Resolution.RECORD_STANDS))
-    await engine.feed(closed("c2", ["theirs"], Resolution.MOVED_HERE))
+    await engine.feed(part_of([build_unit("A+", unit_id="THEIRS"), shelf[2]], count_id="c2"))
+    await engine.feed(closed("c2", ["ISSUED"], Resolution.ISSUED))
+    await engine.feed(closed("c2", ["FOUND"], Resolution.RECORD_STANDS))
+    await engine.feed(closed("c2", ["THEIRS"], Resolution.MOVED_HERE))
     assert await units(engine) == {
-        "issued": "discarded", "found": "available", "stays": "available", "theirs": "available",
+        "ISSUED": "discarded", "FOUND": "available", "STAYS": "available", "THEIRS": "available",
     }  # fmt: skip
     moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
     assert moved["station_id"] == "shigatse"
@@ -261,44 +261,44 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
         "WHERE why LIKE '%looked%' ORDER BY audit_id"
     )
     assert [tuple(row) for row in trail] == [
-        ("issued", "shigatse", "available", "discarded", "issued_outside: looked"),
-        ("theirs", "lhasa", "available", "available", "moved_here: looked"),
-        ("theirs", "shigatse", "available", "available", "moved_here: looked"),
+        ("ISSUED", "shigatse", "available", "discarded", "issued_outside: looked"),
+        ("THEIRS", "lhasa", "available", "available", "moved_here: looked"),
+        ("THEIRS", "shigatse", "available", "available", "moved_here: looked"),
     ], "both stations' chains tell where it went"
     how = await engine.fetch(
         "SELECT unit_id, resolution FROM reconciliation_differences WHERE closed_at IS NOT NULL "
         "ORDER BY unit_id"
     )
     assert [tuple(row) for row in how] == [
-        ("found", "record_stands"), ("issued", "issued_outside"), ("theirs", "moved_here"),
+        ("FOUND", "record_stands"), ("ISSUED", "issued_outside"), ("THEIRS", "moved_here"),
     ]  # fmt: skip
 
 
 async def test_a_difference_is_closed_whole_or_not_at_all(engine: Engine) -> None:
-    shelf = [build_unit("A+", unit_id=name) for name in ("a", "b")]
+    shelf = [build_unit("A+", unit_id=name) for name in ("A", "B")]
     await engine.feed(part_of(shelf, count_id="c1"))
-    await engine.feed(part_of([build_unit("A+", unit_id="c")], count_id="c2"))
-    await engine.feed(closed("c2", ["a", "c"], Resolution.DISCARDED))
-    await engine.feed(closed("c2", ["a"], Resolution.MOVED_HERE))
+    await engine.feed(part_of([build_unit("A+", unit_id="C")], count_id="c2"))
+    await engine.feed(closed("c2", ["A", "C"], Resolution.DISCARDED))
+    await engine.feed(closed("c2", ["A"], Resolution.MOVED_HERE))
     assert await engine.dead_letter_codes() == ["difference_not_open", "resolution_forbidden"]
     assert set((await units(engine)).values()) == {"available"}
     assert len(await differences(engine)) == 2
 
 
 async def test_an_id_of_another_count_is_refused(engine: Engine) -> None:
-    await engine.feed(part_of([build_unit("A+", unit_id="a")], count_id="c1", parts=2, total=2))
-    await engine.feed(part_of([build_unit("A+", unit_id="b")], count_id="c1", part_no=2, parts=3))
+    await engine.feed(part_of([build_unit("A+", unit_id="A")], count_id="c1", parts=2, total=2))
+    await engine.feed(part_of([build_unit("A+", unit_id="B")], count_id="c1", part_no=2, parts=3))
     assert await engine.dead_letter_codes() == ["count_differs"]
-    assert set(await units(engine)) == {"a"}
+    assert set(await units(engine)) == {"A"}
 
 
 async def test_quarantined_units_cannot_be_said_to_be_issued(engine: Engine) -> None:
-    unit = build_unit("A+", unit_id="q", component=Component.WHOLE_BLOOD)
+    unit = build_unit("A+", unit_id="Q", component=Component.WHOLE_BLOOD)
     await engine.feed(part_of([CountedUnit(unit=unit, released=False)], count_id="c1"))
-    await engine.feed(part_of([build_unit("A+", unit_id="x")], count_id="c2"))
-    await engine.feed(closed("c2", ["q"], Resolution.ISSUED))
+    await engine.feed(part_of([build_unit("A+", unit_id="X")], count_id="c2"))
+    await engine.feed(closed("c2", ["Q"], Resolution.ISSUED))
     assert await engine.dead_letter_codes() == ["resolution_forbidden"]
-    assert (await units(engine))["q"] == "quarantined"
+    assert (await units(engine))["Q"] == "quarantined"
 
 
 async def test_sql_and_python_name_the_same_shelf(engine: Engine) -> None:
@@ -312,14 +312,14 @@ async def test_sql_and_python_name_the_same_shelf(engine: Engine) -> None:
 async def test_what_cannot_lie_on_a_shelf_and_is_counted_there_is_told(
     engine: Engine, status: UnitStatus
 ) -> None:
-    unit = build_unit("A+", unit_id="u")
+    unit = build_unit("A+", unit_id="U")
     await engine.feed(part_of([unit], count_id="c1"))
     await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_update")
     await engine.fetch("UPDATE units SET status = $1", status.value)
     before = await engine.fetch("SELECT * FROM units")
     for count_id, said in (("c2", CountedAs.ON_SHELF), ("c3", CountedAs.RETURNED)):
         await engine.feed(part_of([CountedUnit(unit=unit, counted_as=said)], count_id=count_id))
-        assert await differences(engine) == {"u": ("status", [])}
+        assert await differences(engine) == {"U": ("status", [])}
     assert await engine.fetch("SELECT * FROM units") == before
     await engine.feed(
         part_of([CountedUnit(unit=unit, counted_as=CountedAs.DISCARDED)], count_id="c4")
@@ -341,7 +341,7 @@ async def test_what_cannot_lie_on_a_shelf_and_is_counted_there_is_told(
 async def test_units_that_wait_for_a_decision_are_counted_as_what_they_are(
     engine: Engine, status: str, said: CountedAs, outcome: str, becomes: str
 ) -> None:
-    unit = build_unit("A+", unit_id="u")
+    unit = build_unit("A+", unit_id="U")
     await engine.feed(part_of([unit], count_id="c1"))
     await engine.fetch("ALTER TABLE units DISABLE TRIGGER units_life_update")
     await engine.fetch("UPDATE units SET status = $1", status)
@@ -349,12 +349,12 @@ async def test_units_that_wait_for_a_decision_are_counted_as_what_they_are(
     again = CountedUnit(unit=unit, released=False, counted_as=said)
     await engine.feed(part_of([again], count_id="c2"))
     assert await outcomes(engine, "c2") == [{outcome: 1}]
-    assert await units(engine) == {"u": becomes}
+    assert await units(engine) == {"U": becomes}
 
 
 async def test_an_unknown_unit_that_came_back_is_not_taken_in(engine: Engine) -> None:
-    back = CountedUnit(unit=build_unit("A+", unit_id="back"), counted_as=CountedAs.RETURNED)
-    await engine.feed(part_of([back, build_unit("A+", unit_id="good")], count_id="c1"))
+    back = CountedUnit(unit=build_unit("A+", unit_id="BACK"), counted_as=CountedAs.RETURNED)
+    await engine.feed(part_of([back, build_unit("A+", unit_id="GOOD")], count_id="c1"))
     assert await engine.dead_letter_codes() == ["returned_unit_unknown"]
     assert not await units(engine), "a part is taken in whole or not at all"
 
@@ -362,12 +362,12 @@ async def test_an_unknown_unit_that_came_back_is_not_taken_in(engine: Engine) ->
 async def test_what_was_given_out_by_hand_is_named_when_its_donation_is_recalled(
     engine: Engine,
 ) -> None:
-    bag, other = build_unit("A+", unit_id="bag"), build_unit("A+", unit_id="other")
+    bag, other = build_unit("A+", unit_id="BAG"), build_unit("A+", unit_id="OTHER")
     await engine.feed(part_of([bag], count_id="c1"))
     await engine.feed(part_of([other], count_id="c2"))
-    await engine.feed(closed("c2", ["bag"], Resolution.ISSUED))
-    assert await units(engine) == {"bag": "discarded", "other": "available"}
-    scan = await engine.one("SELECT change, facility_id FROM unit_scans WHERE unit_id = 'bag'")
+    await engine.feed(closed("c2", ["BAG"], Resolution.ISSUED))
+    assert await units(engine) == {"BAG": "discarded", "OTHER": "available"}
+    scan = await engine.one("SELECT change, facility_id FROM unit_scans WHERE unit_id = 'BAG'")
     assert tuple(scan) == ("discarded", "shigatse")
 
     # The laboratory finds something: nobody may think that the bag was thrown away.
@@ -381,29 +381,29 @@ async def test_what_was_given_out_by_hand_is_named_when_its_donation_is_recalled
     assert isinstance(notice, RecallNotified)
     assert (notice.holder_id, notice.units, notice.transfused) == ("shigatse", (), ())
     (named,) = notice.given_out
-    assert (named.unit_id, named.was, named.issued_outside) == ("bag", "discarded", "looked")
+    assert (named.unit_id, named.was, named.issued_outside) == ("BAG", "discarded", "looked")
     placed = await engine.one("SELECT unit_id, is_frozen FROM recalled_units")
-    assert tuple(placed) == ("bag", False)
+    assert tuple(placed) == ("BAG", False)
 
 
 async def test_what_was_thrown_away_is_not_named_when_its_donation_is_recalled(
     engine: Engine,
 ) -> None:
-    bag = build_unit("A+", unit_id="bag")
+    bag = build_unit("A+", unit_id="BAG")
     await engine.feed(part_of([bag], count_id="c1"))
-    await engine.feed(part_of([build_unit("A+", unit_id="other")], count_id="c2"))
-    await engine.feed(closed("c2", ["bag"], Resolution.DISCARDED))
+    await engine.feed(part_of([build_unit("A+", unit_id="OTHER")], count_id="c2"))
+    await engine.feed(closed("c2", ["BAG"], Resolution.DISCARDED))
     found = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE)
     await engine.feed(*from_laboratory(bag.donation_id, [found]))
     assert not await engine.fetch("SELECT 1 FROM recalls")
 
 
 async def test_a_unit_that_moved_is_where_its_results_release_it(engine: Engine) -> None:
-    theirs = build_unit("A+", unit_id="theirs", station_id="lhasa")
+    theirs = build_unit("A+", unit_id="THEIRS", station_id="lhasa")
     await engine.feed(counted([theirs], station_id="lhasa", released=False))
     here = CountedUnit(unit=theirs.but(station_id="shigatse"), released=False)
     await engine.feed(part_of([here], count_id="c1"))
-    await engine.feed(closed("c1", ["theirs"], Resolution.MOVED_HERE))
+    await engine.feed(closed("c1", ["THEIRS"], Resolution.MOVED_HERE))
     await engine.feed(*from_laboratory(theirs.donation_id, list_clear("A+"), station_id="lhasa"))
     assert not await engine.dead_letter_codes()
     unit = await engine.one("SELECT station_id, status FROM units")

@@ -40,28 +40,28 @@ async def called(engine: LifeEngine) -> LifeEngine:
 async def test_from_the_vein_to_the_patient(called: LifeEngine) -> None:
     engine = called
     request_id = await engine.ask(group="O+", quantity=1)
-    donation_id = await engine.collect("wb-1")
-    assert await engine.state("wb-1") == "collected"
+    donation_id = await engine.collect("WB-1")
+    assert await engine.state("WB-1") == "collected"
     assert not await engine.split(
-        "wb-1",
-        {"rc-1": (Component.RED_CELLS, 200), "fp-1": (Component.FRESH_FROZEN_PLASMA, 150)},
+        "WB-1",
+        {"RC-1": (Component.RED_CELLS, 200), "FP-1": (Component.FRESH_FROZEN_PLASMA, 150)},
     )
     assert await engine.states() == {
-        "wb-1": "split",
-        "rc-1": "quarantined",
-        "fp-1": "quarantined",
+        "WB-1": "split",
+        "RC-1": "quarantined",
+        "FP-1": "quarantined",
     }
-    child = await engine.one("SELECT * FROM units WHERE unit_id = 'rc-1'")
-    assert (child["donation_id"], child["parent_id"]) == (donation_id, "wb-1")
+    child = await engine.one("SELECT * FROM units WHERE unit_id = 'RC-1'")
+    assert (child["donation_id"], child["parent_id"]) == (donation_id, "WB-1")
     assert child["collected_at"] == NOW
     assert child["expires_at"] == NOW + timedelta(days=35)
     await engine.clear(donation_id)
-    assert await engine.state("rc-1") == "available"
+    assert await engine.state("RC-1") == "available"
     await engine.fire_timers_of("rematch")
-    await engine.scan_all("rc-1", C.PICKED, C.ISSUED, C.DEPARTED)
-    await engine.scan_all("rc-1", C.RECEIVED, C.TRANSFUSED, source=PEOPLES)
+    await engine.scan_all("RC-1", C.PICKED, C.ISSUED, C.DEPARTED)
+    await engine.scan_all("RC-1", C.RECEIVED, C.TRANSFUSED, source=PEOPLES)
     assert await engine.status_of(request_id) == "fulfilled"
-    assert await engine.trail("rc-1") == [
+    assert await engine.trail("RC-1") == [
         ("", "quarantined"),
         ("quarantined", "available"),
         ("available", "reserved"),
@@ -100,7 +100,7 @@ async def test_an_attestation_is_kept_and_audited(engine: LifeEngine) -> None:
 
 async def test_no_count_goes_around_what_we_know_of_a_donation(engine: LifeEngine) -> None:
     reactive = build_result(LabTest.HBSAG, outcome=LabOutcome.REACTIVE)
-    found, held, recalled = (build_unit("O+", unit_id=name) for name in ("f", "h", "r"))
+    found, held, recalled = (build_unit("O+", unit_id=name) for name in ("f", "H", "R"))
     await engine.feed(*from_laboratory(found.donation_id, [reactive]))
     await engine.feed(counted([held], released=False))
     await engine.feed(counted([recalled]))
@@ -108,35 +108,35 @@ async def test_no_count_goes_around_what_we_know_of_a_donation(engine: LifeEngin
     others = [one.but(unit_id=f"{one.unit_id}-2") for one in (found, held, recalled)]
     for other in others:
         await engine.feed(counted([other]))
-    await engine.feed(counted([others[2].but(unit_id="r-3")], released=False))
+    await engine.feed(counted([others[2].but(unit_id="R-3")], released=False))
     assert await engine.dead_letter_codes() == [
         "results_forbid_release",
         "donation_in_quarantine",
         "donation_recalled",
         "donation_recalled",
     ]
-    assert await engine.states() == {"h": "quarantined", "r": "recalled"}
+    assert await engine.states() == {"H": "quarantined", "R": "recalled"}
     # Counting it once more as released does not release what we hold in quarantine.
     await engine.feed(counted([held]))
-    assert await engine.state("h") == "quarantined"
+    assert await engine.state("H") == "quarantined"
 
 
 async def test_repeatedly_reactive_is_discarded_and_contradicting_waits(
     engine: LifeEngine,
 ) -> None:
-    units = [build_unit("O+", unit_id=name) for name in ("twice", "torn")]
+    units = [build_unit("O+", unit_id=name) for name in ("TWICE", "TORN")]
     await engine.feed(counted(units, released=False))
     reactive = {"outcome": LabOutcome.REACTIVE}
     twice = [build_result(LabTest.NAT, **reactive) for _ in range(2)]
     torn = [*list_clear("O+"), build_result(LabTest.NAT, **reactive)]
-    await engine.feed(*from_laboratory("d-twice", twice))
-    await engine.feed(*from_laboratory("d-torn", torn[:3] + torn[-1:] + torn[3:-1]))
-    assert await engine.states() == {"twice": "discarded", "torn": "quarantined"}
+    await engine.feed(*from_laboratory("D-TWICE", twice))
+    await engine.feed(*from_laboratory("D-TORN", torn[:3] + torn[-1:] + torn[3:-1]))
+    assert await engine.states() == {"TWICE": "discarded", "TORN": "quarantined"}
     correction = build_result(
         LabTest.NAT, supersedes=torn[-1].result_id, note="other donation's tube"
     )
-    await engine.feed(*from_laboratory("d-torn", [correction]))
-    assert await engine.state("torn") == "available"
+    await engine.feed(*from_laboratory("D-TORN", [correction]))
+    assert await engine.state("TORN") == "available"
     rows = await engine.fetch("SELECT 1 FROM test_results WHERE donation_id = 'd-torn'")
     assert len(rows) == 9
 
@@ -147,7 +147,7 @@ async def test_results_are_added_never_replaced(engine: LifeEngine) -> None:
     fix = build_result(LabTest.NAT, supersedes=first.result_id, note="x")
     other = build_result(LabTest.NAT, supersedes=first.result_id, note="y")
     elsewhere = build_result(LabTest.ALT, supersedes=first.result_id, note="z")
-    await engine.feed(*from_laboratory("d-1", [first, again, fix, other, elsewhere]))
+    await engine.feed(*from_laboratory("D-1", [first, again, fix, other, elsewhere]))
     assert await engine.dead_letter_codes() == [
         "result_id_reused",
         "result_corrected_before",
@@ -163,30 +163,30 @@ async def test_results_are_added_never_replaced(engine: LifeEngine) -> None:
             "split_volume_exceeds",
         ),
         ({"a": (Component.WHOLE_BLOOD, 300)}, "component_not_of_whole_blood"),
-        ({"known": (Component.RED_CELLS, 200)}, "unit_id_reused"),
+        ({"KNOWN": (Component.RED_CELLS, 200)}, "unit_id_reused"),
     ],
 )
 async def test_a_split_that_cannot_be_changes_nothing(
     called: LifeEngine, components: dict[str, tuple[Component, int]], code: str
 ) -> None:
-    await called.feed(counted([build_unit("O+", unit_id="known")]))
-    await called.collect("wb-1")
-    assert await called.split("wb-1", components) == [code]
-    assert await called.states() == {"wb-1": "collected", "known": "available"}
+    await called.feed(counted([build_unit("O+", unit_id="KNOWN")]))
+    await called.collect("WB-1")
+    assert await called.split("WB-1", components) == [code]
+    assert await called.states() == {"WB-1": "collected", "KNOWN": "available"}
 
 
 async def test_only_whole_blood_is_split_and_only_once(called: LifeEngine) -> None:
-    await called.collect("wb-1")
-    assert not await called.split("wb-1", {"a": (Component.RED_CELLS, 200)})
-    assert await called.split("wb-1", {"b": (Component.RED_CELLS, 200)}) == ["unit_state_forbids"]
+    await called.collect("WB-1")
+    assert not await called.split("WB-1", {"a": (Component.RED_CELLS, 200)})
+    assert await called.split("WB-1", {"b": (Component.RED_CELLS, 200)}) == ["unit_state_forbids"]
     assert await called.split("a", {"c": (Component.RED_CELLS, 100)}) == ["not_whole_blood"]
 
 
 async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_released(
     called: LifeEngine,
 ) -> None:
-    donation_id = await called.collect("wb-1")
-    await called.split("wb-1", {"rc-1": (Component.RED_CELLS, 200)})
+    donation_id = await called.collect("WB-1")
+    await called.split("WB-1", {"RC-1": (Component.RED_CELLS, 200)})
     async with called.work() as work:
         (call,) = [
             one for one in await work.supply.list_calls("shigatse") if one.status == "donated"
@@ -216,47 +216,47 @@ async def test_red_cells_come_back_within_thirty_minutes_and_not_after(
 
 
 async def test_time_out_of_control_adds_up(engine: LifeEngine) -> None:
-    await engine.promised("u")
-    await engine.scan_all("u", C.ISSUED, C.RECEIVED)
-    await engine.scan_all("u", C.RETURNED, out_of_control_s=1000)
-    await engine.scan_all("u", C.RESTOCKED)
+    await engine.promised("U")
+    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("U", C.RETURNED, out_of_control_s=1000)
+    await engine.scan_all("U", C.RESTOCKED)
     await engine.ask(group="O+", quantity=1)
-    await engine.scan_all("u", C.ISSUED, C.RECEIVED)
-    await engine.scan_all("u", C.RETURNED, out_of_control_s=1000)
-    assert await engine.scan("u", C.RESTOCKED) == ["out_of_control_too_long"]
+    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("U", C.RETURNED, out_of_control_s=1000)
+    assert await engine.scan("U", C.RESTOCKED) == ["out_of_control_too_long"]
 
 
 async def test_what_never_arrived_is_replaced_for_its_patient(engine: LifeEngine) -> None:
     request_id = await engine.promised("first")
-    await engine.feed(counted([build_unit("O+", unit_id="second")]))
+    await engine.feed(counted([build_unit("O+", unit_id="SECOND")]))
     await engine.scan_all("first", C.PICKED, C.ISSUED, C.DEPARTED, C.RETURNED)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("first", "lost"), ("second", "held")]
+    assert [tuple(row) for row in promises] == [("first", "lost"), ("SECOND", "held")]
     assert await engine.status_of(request_id) == "reserved"
 
 
 async def test_plasma_never_goes_back(engine: LifeEngine) -> None:
-    plasma = build_unit("AB+", unit_id="fp", component=Component.FRESH_FROZEN_PLASMA)
+    plasma = build_unit("AB+", unit_id="FP", component=Component.FRESH_FROZEN_PLASMA)
     await engine.feed(counted([plasma]))
     await engine.ask(group="AB+", quantity=1, component=Component.FRESH_FROZEN_PLASMA)
-    await engine.scan_all("fp", C.ISSUED, C.RECEIVED)
-    await engine.scan_all("fp", C.RETURNED, out_of_control_s=0)
-    assert await engine.scan("fp", C.RESTOCKED) == ["return_not_allowed"]
+    await engine.scan_all("FP", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("FP", C.RETURNED, out_of_control_s=0)
+    assert await engine.scan("FP", C.RESTOCKED) == ["return_not_allowed"]
 
 
 async def test_a_hospital_speaks_of_its_own_patients_and_its_own_steps(
     engine: LifeEngine,
 ) -> None:
-    await engine.promised("u")
+    await engine.promised("U")
     other = "hospital/dingri-county"
-    assert await engine.scan("u", C.PICKED, source=PEOPLES) == ["unit_actor_forbids"]
-    await engine.scan_all("u", C.ISSUED)
-    assert await engine.scan("u", C.RECEIVED, source=other) == ["unit_of_other_hospital"]
-    await engine.scan_all("u", C.RECEIVED, source=PEOPLES)
-    assert await engine.scan("u", C.TRANSFUSED, source=other) == ["unit_of_other_hospital"]
-    assert await engine.scan("u", C.TRANSFUSED, source=PEOPLES, epoch=7) == ["epoch_stale"]
-    assert await engine.scan("u", C.TRANSFUSED, source="station/lhasa") == ["source_differs"]
-    assert await engine.state("u") == "received"
+    assert await engine.scan("U", C.PICKED, source=PEOPLES) == ["unit_actor_forbids"]
+    await engine.scan_all("U", C.ISSUED)
+    assert await engine.scan("U", C.RECEIVED, source=other) == ["unit_of_other_hospital"]
+    await engine.scan_all("U", C.RECEIVED, source=PEOPLES)
+    assert await engine.scan("U", C.TRANSFUSED, source=other) == ["unit_of_other_hospital"]
+    assert await engine.scan("U", C.TRANSFUSED, source=PEOPLES, epoch=7) == ["epoch_stale"]
+    assert await engine.scan("U", C.TRANSFUSED, source="station/lhasa") == ["source_differs"]
+    assert await engine.state("U") == "received"
 
 
 async def test_nothing_expired_is_picked_issued_or_transfused(engine: LifeEngine) -> None:
@@ -281,8 +281,8 @@ async def test_nothing_expired_is_picked_issued_or_transfused(engine: LifeEngine
 
 
 async def test_a_cancelled_request_gives_back_what_was_picked(engine: LifeEngine) -> None:
-    request_id = await engine.promised("u")
-    await engine.scan_all("u", C.PICKED)
+    request_id = await engine.promised("U")
+    await engine.scan_all("U", C.PICKED)
     cancelled = RequestCancelled(
         cancellation=Cancellation(
             request_id=request_id,
@@ -292,9 +292,9 @@ async def test_a_cancelled_request_gives_back_what_was_picked(engine: LifeEngine
         )
     )
     await engine.feed(build_record(cancelled, source=PEOPLES))
-    assert await engine.state("u") == "available"
-    assert (await engine.trail("u"))[-1] == ("picked", "available")
-    assert await engine.scan("u", C.ISSUED, epoch=1) == ["unit_state_forbids"]
+    assert await engine.state("U") == "available"
+    assert (await engine.trail("U"))[-1] == ("picked", "available")
+    assert await engine.scan("U", C.ISSUED, epoch=1) == ["unit_state_forbids"]
 
 
 async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> None:

@@ -42,7 +42,7 @@ async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
         await built.put_station(SHIGATSE.but(daily_demand={}))
         await built.put_station(LHASA.but(daily_demand={}))
         units = [
-            build_unit("A+", unit_id=f"l-{at}", station_id="lhasa", expires_in_h=240 - at)
+            build_unit("A+", unit_id=f"L-{at}", station_id="lhasa", expires_in_h=240 - at)
             for at in range(6)
         ]
         await built.feed(counted(units, station_id="lhasa"))
@@ -81,15 +81,15 @@ async def decline_codes(engine: SupplyEngine) -> list[list[str]]:
 
 async def test_an_offer_becomes_a_transfer_of_the_first_to_expire(engine: SupplyEngine) -> None:
     offer = await engine.offer(await shortage_id(engine), quantity=3)
-    assert await held(engine) == ["l-3", "l-4", "l-5"]
+    assert await held(engine) == ["L-3", "L-4", "L-5"]
     (agreed,) = await engine.events("blood.transfer.agreed.v1")
-    assert agreed["transfer"]["unit_ids"] == ["l-5", "l-4", "l-3"]
+    assert agreed["transfer"]["unit_ids"] == ["L-5", "L-4", "L-3"]
     assert agreed["transfer"]["status"] == "agreed"
-    units = await engine.fetch("SELECT status, epoch FROM units WHERE unit_id = 'l-5'")
+    units = await engine.fetch("SELECT status, epoch FROM units WHERE unit_id = 'L-5'")
     assert [tuple(row) for row in units] == [("reserved", 1)]
     row = await engine.one("SELECT * FROM offers")
     assert (row["offer_id"], row["status"]) == (offer.offer_id, "accepted")
-    promise = await engine.one("SELECT * FROM promises WHERE unit_id = 'l-5'")
+    promise = await engine.one("SELECT * FROM promises WHERE unit_id = 'L-5'")
     assert promise["transfer_id"] == agreed["transfer"]["transfer_id"]
     assert promise["request_id"] is None
     assert promise["hold_until"] == NOW + timedelta(seconds=HOLD_S)
@@ -204,10 +204,10 @@ async def test_a_shortage_that_is_over_is_noticed_before_the_offer_is_taken(
 
 async def test_a_unit_that_would_expire_on_the_road_is_not_taken(engine: SupplyEngine) -> None:
     # Lhasa to Shigatse is some six and a half hours by the estimate.
-    short = build_unit("A+", unit_id="l-short", station_id="lhasa", expires_in_h=3)
+    short = build_unit("A+", unit_id="L-SHORT", station_id="lhasa", expires_in_h=3)
     await engine.feed(counted([short], station_id="lhasa"))
     await engine.offer(await shortage_id(engine), quantity=4)
-    assert "l-short" not in await held(engine)
+    assert "L-SHORT" not in await held(engine)
     assert len(await held(engine)) == 4
 
 

@@ -112,21 +112,21 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
 async def test_its_requests_are_served_again_from_other_blood(engine: LifeEngine) -> None:
     request_id = await promised(engine, "bad")
     await engine.scan_all("bad", C.PICKED, C.ISSUED)
-    await engine.feed(counted([build_unit("O+", unit_id="good")]))
+    await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("bad", "lost"), ("good", "held")]
+    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "held")]
     assert await engine.status_of(request_id) == "reserved"
 
 
 async def test_what_an_open_request_has_received_is_replaced_too(engine: LifeEngine) -> None:
-    await engine.feed(counted([of_donation("bad"), build_unit("O+", unit_id="other")]))
+    await engine.feed(counted([of_donation("bad"), build_unit("O+", unit_id="OTHER")]))
     request_id = await engine.ask(group="O+", quantity=2)
     await engine.scan_all("bad", C.ISSUED, C.RECEIVED)
-    await engine.feed(counted([build_unit("O+", unit_id="good")]))
+    await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY 1")
-    assert [row["unit_id"] for row in held] == ["good", "other"]
+    assert [row["unit_id"] for row in held] == ["GOOD", "OTHER"]
     assert await engine.status_of(request_id) == "reserved"
 
 
@@ -144,7 +144,7 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
         for name, at in (
             ("arrived", build_unit(expires_in_h=100).expires_at),
             ("moving", build_unit(expires_in_h=101).expires_at),
-            ("kept", build_unit(expires_in_h=102).expires_at),
+            ("KEPT", build_unit(expires_in_h=102).expires_at),
         )
     ]
     spare = [build_unit("A+", station_id="lhasa", expires_in_h=400) for _ in range(200)]
@@ -155,21 +155,21 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
     await engine.scan_all("arrived", C.RECEIVED, station_id="shigatse")
     await engine.recall(DONATION)
     states = await engine.states()
-    assert {states[name] for name in ("arrived", "moving", "kept")} == {"recalled"}
+    assert {states[name] for name in ("arrived", "moving", "KEPT")} == {"recalled"}
     notices = await engine.events("blood.recall.notified.v1")
     assert {
         one["holder_id"]: sorted(unit["unit_id"] for unit in one["units"]) for one in notices
-    } == {"lhasa": ["kept"], "shigatse": ["arrived", "moving"]}
+    } == {"lhasa": ["KEPT"], "shigatse": ["arrived", "moving"]}
 
 
 async def test_a_late_finding_recalls_by_itself(engine: LifeEngine) -> None:
-    unit = build_unit("O+", unit_id="u")
+    unit = build_unit("O+", unit_id="U")
     await engine.feed(counted([unit], released=False))
     await engine.clear(unit.donation_id)
-    assert await engine.state("u") == "available"
+    assert await engine.state("U") == "available"
     late = build_result(LabTest.HBSAG, outcome=LabOutcome.REACTIVE)
     await engine.feed(*from_laboratory(unit.donation_id, [late]))
-    assert await engine.state("u") == "recalled"
+    assert await engine.state("U") == "recalled"
     (notice,) = await engine.events("blood.recall.notified.v1")
     assert notice["reason"] == "test_result"
     assert "hbsag" not in str(notice)
@@ -177,7 +177,7 @@ async def test_a_late_finding_recalls_by_itself(engine: LifeEngine) -> None:
 
 async def test_a_result_taken_back_after_the_release_recalls(engine: LifeEngine) -> None:
     """Untested is no better than reactive: the run was void, so the unit was never tested."""
-    unit = build_unit("O+", unit_id="u")
+    unit = build_unit("O+", unit_id="U")
     await engine.feed(counted([unit], released=False))
     results = list_clear("O+")
     await engine.feed(*from_laboratory(unit.donation_id, results))
@@ -188,51 +188,51 @@ async def test_a_result_taken_back_after_the_release_recalls(engine: LifeEngine)
         note="controls out of range",
     )
     await engine.feed(*from_laboratory(unit.donation_id, [void]))
-    assert await engine.state("u") == "recalled"
+    assert await engine.state("U") == "recalled"
 
 
 async def test_attested_stock_is_recalled_by_a_finding_not_by_what_we_did_not_test(
     engine: LifeEngine,
 ) -> None:
-    unit = build_unit("O+", unit_id="u")
+    unit = build_unit("O+", unit_id="U")
     await engine.feed(counted([unit]))
     await engine.feed(*from_laboratory(unit.donation_id, [build_result(LabTest.NAT)]))
-    assert await engine.state("u") == "available"
+    assert await engine.state("U") == "available"
     wrong = build_result(LabTest.GROUPING, group="B+")
     await engine.feed(*from_laboratory(unit.donation_id, [wrong]))
-    assert await engine.state("u") == "recalled"
+    assert await engine.state("U") == "recalled"
 
 
 async def test_components_are_found_by_the_donation(engine: LifeEngine) -> None:
     await engine.put_reserve(40, staff=True)
     await engine.alert()
-    donation_id = await engine.collect("wb")
+    donation_id = await engine.collect("WB")
     await engine.split(
-        "wb", {"rc": (Component.RED_CELLS, 200), "fp": (Component.FRESH_FROZEN_PLASMA, 150)}
+        "WB", {"RC": (Component.RED_CELLS, 200), "FP": (Component.FRESH_FROZEN_PLASMA, 150)}
     )
     await engine.clear(donation_id)
     await engine.recall(donation_id)
-    assert await engine.states() == {"wb": "split", "rc": "recalled", "fp": "recalled"}
+    assert await engine.states() == {"WB": "split", "RC": "recalled", "FP": "recalled"}
     kept = await engine.fetch("SELECT unit_id, was, is_frozen FROM recalled_units ORDER BY 1")
     assert [tuple(row) for row in kept] == [
-        ("fp", "available", True),
-        ("rc", "available", True),
+        ("FP", "available", True),
+        ("RC", "available", True),
     ]
 
 
 async def test_nothing_moves_after_a_recall_but_to_be_destroyed(engine: LifeEngine) -> None:
-    await promised(engine, "u")
-    await engine.scan_all("u", C.ISSUED, C.RECEIVED)
+    await promised(engine, "U")
+    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
     await engine.recall(DONATION)
     for change in C:
         if change is not C.DISCARDED:
-            assert await engine.scan("u", change) == ["unit_state_forbids"], change
-    await engine.scan_all("u", C.DISCARDED)
+            assert await engine.scan("U", change) == ["unit_state_forbids"], change
+    await engine.scan_all("U", C.DISCARDED)
 
 
 async def test_a_recall_of_nothing_and_a_recall_twice(engine: LifeEngine) -> None:
     await engine.recall("d-nowhere")
-    await engine.feed(counted([of_donation("u")]))
+    await engine.feed(counted([of_donation("U")]))
     await engine.recall(DONATION)
     await engine.recall(DONATION)
     await engine.recall(DONATION, recall_id="recall-2")
@@ -245,7 +245,7 @@ async def test_a_recall_and_requests_at_once_end_with_nothing_promised(
 ) -> None:
     """The urgent worker reserves while the supply worker recalls; either may be first."""
     for round_ in range(12):
-        bad = of_donation(f"bad-{round_}").but(donation_id=f"bad-d-{round_}")
+        bad = of_donation(f"bad-{round_}").but(donation_id=f"BAD-D-{round_}")
         await engine.feed(counted([bad]))
 
         async def ask() -> None:

@@ -40,12 +40,13 @@ async def insert(
     *,
     released: bool = True,
     attested_by: str | None = "test",
-    donation_id: str = "d-1",
+    donation_id: str = "D-1",
 ) -> None:
     await engine.fetch(
         "INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml, "
         "collected_at, expires_at, status, source, released_at, attested_by) "
-        "VALUES ($1, $5, 'shigatse', 'red_cells', 'O+', 200, now(), now() + interval '1 day', "
+        "VALUES ($1, $5, 'shigatse', 'red_cells', 'O+', 200, '2025-01-05T01:00:00Z', "
+        "now() + interval '1 day', "
         "$2, 'stock', CASE WHEN $3::boolean THEN now() END, $4)",
         unit_id,
         status,
@@ -102,7 +103,7 @@ async def test_the_table_is_the_definition(engine: Engine) -> None:
 
 
 async def test_every_pair_of_states_is_tried(engine: Engine) -> None:
-    await engine.feed(*from_laboratory("d-1", list_clear("O+")))
+    await engine.feed(*from_laboratory("D-1", list_clear("O+")))
     passed: set[tuple[UnitStatus | None, UnitStatus]] = set()
     tried = 0
     for start in _STARTS:

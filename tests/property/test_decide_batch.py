@@ -55,7 +55,7 @@ def shelves(draw: st.DrawFn) -> list[UnitFacts]:
     count = draw(st.integers(0, 25))
     return [
         UnitFacts(
-            unit_id=f"u{number}",
+            unit_id=f"U{number}",
             station_id="shigatse",
             component=draw(st.sampled_from(COMPONENTS)),
             group=draw(st.sampled_from(list(BloodGroup))),

@@ -69,7 +69,8 @@ async def lay_out(dsn: str, *, units: int) -> None:
         await database.close()
     rows = [
         (
-            f"{station.station_id}-{at}-{number}", f"d-{station.station_id}-{at}-{number}",
+            f"{station.station_id}-{at}-{number}".upper(),
+            f"D-{station.station_id}-{at}-{number}".upper(),
             station.station_id, Component.RED_CELLS.value, group.value, 200,
             now - timedelta(days=2), now + timedelta(days=10, seconds=number), "{}", "available",
             "stock", now - timedelta(days=1), "chaos",

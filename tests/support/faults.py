@@ -96,19 +96,19 @@ def tell_other_outcome(seed: Seed) -> None:
 def promise_to_two(seed: Seed) -> None:
     seed.drops.append(LIVE_PROMISE)
     request(seed, "r-twice", adult(), at=5, quantity=1)
-    decide(seed, "r-twice", at=5, units=["u1"])
+    decide(seed, "r-twice", at=5, units=["U1"])
 
 
 def promise_to_two_and_hide_it(seed: Seed) -> None:
     """The rows were mended afterwards; what the hospitals were told remains."""
     request(seed, "r-twice", adult(), at=5, quantity=1)
-    decide(seed, "r-twice", at=5, units=["u1"])
-    first = seed.row("promises", promise_id="u1.e1")
+    decide(seed, "r-twice", at=5, units=["U1"])
+    first = seed.row("promises", promise_id="U1.e1")
     first |= {"status": "released", "ended_at": minutes(4)}
 
 
 def release_late(seed: Seed) -> None:
-    seed.row("promises", promise_id="u3.e1")["ended_at"] = minutes(20)
+    seed.row("promises", promise_id="U3.e1")["ended_at"] = minutes(20)
 
 
 def promise_what_was_received(seed: Seed) -> None:
@@ -120,23 +120,23 @@ def promise_what_was_received(seed: Seed) -> None:
         quantity=1,
         priority=Priority.LIFE_THREATENING,
     )
-    decide(seed, "r-again", at=60, units=["o1"])
+    decide(seed, "r-again", at=60, units=["O1"])
 
 
 def promise_in_transit(seed: Seed) -> None:
     """Ngari's unit goes to a patient while it is on its way to Nagqu."""
-    served = seed.row("promises", promise_id="u5.e2")
+    served = seed.row("promises", promise_id="U5.e2")
     served["held_at"] = minutes(30)
 
 
 def reuse_epoch(seed: Seed) -> None:
     seed.drops.append("ALTER TABLE promises DROP CONSTRAINT promises_epoch_uq")
-    seed.row("promises", promise_id="u3.e2")["epoch"] = 1
+    seed.row("promises", promise_id="U3.e2")["epoch"] = 1
 
 
 def mislabel_promise(seed: Seed) -> None:
     seed.drops.append("ALTER TABLE promises DROP CONSTRAINT promises_unit_fk")
-    seed.row("promises", promise_id="u1.e1")["blood_group"] = "A-"
+    seed.row("promises", promise_id="U1.e1")["blood_group"] = "A-"
 
 
 def tell_other_unit(seed: Seed) -> None:
@@ -150,7 +150,7 @@ def tell_other_unit(seed: Seed) -> None:
 
 
 def promise_too_many(seed: Seed) -> None:
-    promise(seed, "u6", at=minutes(1), request_id="r-reserved")
+    promise(seed, "U6", at=minutes(1), request_id="r-reserved")
 
 
 def patient_of(seed: Seed, request_id: str, **changes: object) -> None:
@@ -164,9 +164,9 @@ def demand(seed: Seed, **attributes: object) -> None:
 
 
 def serve_frozen_where_nobody_thaws(seed: Seed) -> None:
-    unit(seed, "f1", component="fresh_frozen_plasma", group="A+")
+    unit(seed, "F1", component="fresh_frozen_plasma", group="A+")
     request(seed, "r-frozen", adult(), at=30, quantity=1, component="fresh_frozen_plasma")
-    decide(seed, "r-frozen", at=30, units=["f1"])
+    decide(seed, "r-frozen", at=30, units=["F1"])
     seed.row("requests", request_id="r-frozen")["hospital_id"] = "nagqu-township"
 
 
@@ -176,13 +176,13 @@ def serve_other_component(seed: Seed) -> None:
 
 def serve_fifth_o_negative(seed: Seed) -> None:
     request(seed, "r-fifth", unknown_woman(), at=60, quantity=1, priority=Priority.LIFE_THREATENING)
-    decide(seed, "r-fifth", at=60, units=["o5"])
+    decide(seed, "r-fifth", at=60, units=["O5"])
 
 
 def serve_o_positive_to_unknown_woman(seed: Seed) -> None:
-    unit(seed, "x1", group="O+")
+    unit(seed, "X1", group="O+")
     request(seed, "r-woman", unknown_woman("bed-9"), at=60, quantity=1)
-    decide(seed, "r-woman", at=60, units=["x1"])
+    decide(seed, "r-woman", at=60, units=["X1"])
 
 
 def adult() -> Patient:
@@ -199,16 +199,16 @@ def expire(unit_id: str, at: float) -> Plant:
 
 def free_platelets(group: str, **traits: bool) -> Plant:
     """Somebody lacks platelets, and a bag of this group lies free."""
-    return lambda seed: unit(seed, "p2", component="platelets", group=group, traits=traits)
+    return lambda seed: unit(seed, "P2", component="platelets", group=group, traits=traits)
 
 
 def release_after_promise(seed: Seed) -> None:
-    seed.row("units", unit_id="u1")["released_at"] = minutes(2)
+    seed.row("units", unit_id="U1")["released_at"] = minutes(2)
 
 
 def never_release(seed: Seed) -> None:
     seed.drops.append("ALTER TABLE units DROP CONSTRAINT units_released_ck")
-    seed.row("units", unit_id="u1")["released_at"] = None
+    seed.row("units", unit_id="U1")["released_at"] = None
 
 
 def donor_with(**changes: object) -> Plant:
@@ -299,7 +299,7 @@ def exchange_rows(seed: Seed) -> None:
 
 def cut_young_tail(seed: Seed) -> None:
     """A row that is not sealed yet; its head still tells."""
-    trail(seed, "u8", "available", at=minutes(83))
+    trail(seed, "U8", "available", at=minutes(83))
     del seed.rows["audit"][-1]
 
 
@@ -339,10 +339,10 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("incompatible", "component", serve_other_component),
     ("incompatible", "fifth O-", serve_fifth_o_negative),
     ("incompatible", "O+ for an unknown woman", serve_o_positive_to_unknown_woman),
-    ("expired_before_arrival", "on the way", expire("u1", 20)),
-    ("expired_before_arrival", "already expired", expire("u1", 0.5)),
-    ("expired_before_arrival", "between stations", expire("u5", 41.5)),
-    ("expired_before_arrival", "before it is needed", expire("u1", 110)),
+    ("expired_before_arrival", "on the way", expire("U1", 20)),
+    ("expired_before_arrival", "already expired", expire("U1", 0.5)),
+    ("expired_before_arrival", "between stations", expire("U5", 41.5)),
+    ("expired_before_arrival", "before it is needed", expire("U1", 110)),
     ("waiting_beside_blood", "the very group", free_platelets("A+")),
     ("waiting_beside_blood", "another group of low titre", free_platelets("O+", low_titre=True)),
     ("quarantined_promised", "released later", release_after_promise),

@@ -51,8 +51,8 @@ def wander(*states: str) -> Plant:
     """A unit that lives like this, and was attested to be released."""
 
     def plant(seed: Seed) -> None:
-        unit(seed, "x1")
-        live(seed, "x1", *states, at=5)
+        unit(seed, "X1")
+        live(seed, "X1", *states, at=5)
 
     return plant
 
@@ -75,17 +75,17 @@ def leave_its_promise(*states: str) -> Plant:
 
     def plant(seed: Seed) -> None:
         for number, state in enumerate(states):
-            trail(seed, "u4", state, at=minutes(20 + number))
-        seed.row("units", unit_id="u4")["status"] = states[-1]
+            trail(seed, "U4", state, at=minutes(20 + number))
+        seed.row("units", unit_id="U4")["status"] = states[-1]
 
     return plant
 
 
 def use_expired(change: str) -> Plant:
     def plant(seed: Seed) -> None:
-        unit(seed, "x1", expires_at=minutes(30))
-        live(seed, "x1", "available", "discarded", at=5)
-        scan(seed, "x1", change, at=30)
+        unit(seed, "X1", expires_at=minutes(30))
+        live(seed, "X1", "available", "discarded", at=5)
+        scan(seed, "X1", change, at=30)
 
     return plant
 
@@ -95,140 +95,140 @@ def restock(*out_s: int, component: str = "red_cells") -> Plant:
 
     def plant(seed: Seed) -> None:
         # Of a group that fits nobody who waits: it lies free in the end.
-        unit(seed, "x1", component=component, group="B+")
-        live(seed, "x1", "available", at=5)
+        unit(seed, "X1", component=component, group="B+")
+        live(seed, "X1", "available", at=5)
         for number, seconds in enumerate(out_s):
-            scan(seed, "x1", "returned", at=10 + number, out_of_control_s=seconds)
-            scan(seed, "x1", "restocked", at=10.5 + number)
+            scan(seed, "X1", "returned", at=10 + number, out_of_control_s=seconds)
+            scan(seed, "X1", "restocked", at=10.5 + number)
 
     return plant
 
 
 def make_of_what_is_whole(seed: Seed) -> None:
     """A component of a bag that still stands in the refrigerator."""
-    unit(seed, "x1", component="whole_blood")
-    live(seed, "x1", "available", at=5)
-    unit(seed, "x2", parent_id="x1", donation_id="d-x1")
-    live(seed, "x2", "available", at=5)
+    unit(seed, "X1", component="whole_blood")
+    live(seed, "X1", "available", at=5)
+    unit(seed, "X2", parent_id="X1", donation_id="D-X1")
+    live(seed, "X2", "available", at=5)
 
 
 def make_of_another_donation(seed: Seed) -> None:
-    unit(seed, "x1", group="B+", parent_id="life-wb")
-    live(seed, "x1", "available", at=5)
+    unit(seed, "X1", group="B+", parent_id="LIFE-WB")
+    live(seed, "X1", "available", at=5)
 
 
 def make_of_another_group(seed: Seed) -> None:
-    seed.row("units", unit_id="life-wb")["blood_group"] = "A+"
+    seed.row("units", unit_id="LIFE-WB")["blood_group"] = "A+"
 
 
 def break_the_chain(seed: Seed) -> None:
     """The audit says reserved, then goes on from picked."""
-    unit(seed, "x1")
-    live(seed, "x1", "available", "reserved", at=5)
-    step(seed, "x1", "picked", "available", at=9)
+    unit(seed, "X1")
+    live(seed, "X1", "available", "reserved", at=5)
+    step(seed, "X1", "picked", "available", at=9)
 
 
 def move_in_silence(seed: Seed) -> None:
     """The row was changed by hand; the audit knows nothing of it."""
-    unit(seed, "x1")
-    live(seed, "x1", "available", at=5)
-    seed.row("units", unit_id="x1")["status"] = "discarded"
+    unit(seed, "X1")
+    live(seed, "X1", "available", at=5)
+    seed.row("units", unit_id="X1")["status"] = "discarded"
 
 
 def move_place_in_one_chain(seed: Seed) -> None:
     """The station that lost the bag never hears of it."""
-    unit(seed, "x1")
-    live(seed, "x1", "available", at=5)
-    relocate(seed, "x1", NEIGHBOUR, at=9)
-    seed.unlink(subject="x1", station_id=STATION, from_state="available", to_state="available")
+    unit(seed, "X1")
+    live(seed, "X1", "available", at=5)
+    relocate(seed, "X1", NEIGHBOUR, at=9)
+    seed.unlink(subject="X1", station_id=STATION, from_state="available", to_state="available")
 
 
 def move_place_without_a_count(seed: Seed) -> None:
-    unit(seed, "x1")
-    live(seed, "x1", "available", at=5)
-    relocate(seed, "x1", NEIGHBOUR, at=9)
+    unit(seed, "X1")
+    live(seed, "X1", "available", at=5)
+    relocate(seed, "X1", NEIGHBOUR, at=9)
     seed.rows["reconciliation_differences"].clear()
 
 
 def move_place_of_the_dead(seed: Seed) -> None:
-    unit(seed, "x1")
-    live(seed, "x1", "available", "discarded", at=5)
-    relocate(seed, "x1", NEIGHBOUR, at=9)
+    unit(seed, "X1")
+    live(seed, "X1", "available", "discarded", at=5)
+    relocate(seed, "X1", NEIGHBOUR, at=9)
 
 
 def move_place_and_back_in_silence(seed: Seed) -> None:
-    unit(seed, "x1")
-    live(seed, "x1", "available", at=5)
-    relocate(seed, "x1", NEIGHBOUR, at=9)
-    seed.row("units", unit_id="x1")["station_id"] = STATION
+    unit(seed, "X1")
+    live(seed, "X1", "available", at=5)
+    relocate(seed, "X1", NEIGHBOUR, at=9)
+    seed.row("units", unit_id="X1")["station_id"] = STATION
 
 
 def issue_unreleased(seed: Seed) -> None:
     """It was thrown away since, and its promise ended; that it left stands in the audit."""
-    unit(seed, "x1", released_at=None, attested_by=None)
-    live(seed, "x1", "quarantined", "available", "reserved", "issued", "discarded", at=5)
+    unit(seed, "X1", released_at=None, attested_by=None)
+    live(seed, "X1", "quarantined", "available", "reserved", "issued", "discarded", at=5)
 
 
 def release(seed: Seed, unit_id: str, *, at: float) -> None:
     """A unit of its own donation, released by its results."""
     unit(seed, unit_id, source="donor", released_at=minutes(at), attested_by=None)
-    clear(seed, f"d-{unit_id}", group="A+", at=minutes(at))
+    clear(seed, f"D-{unit_id}", group="A+", at=minutes(at))
     live(seed, unit_id, "quarantined", "available", at=at - 1)
 
 
 def lose_a_result(seed: Seed) -> None:
-    release(seed, "x1", at=5)
+    release(seed, "X1", at=5)
     rows = seed.rows["test_results"]
-    rows.remove(seed.row("test_results", donation_id="d-x1", test="nat", outcome="nonreactive"))
+    rows.remove(seed.row("test_results", donation_id="D-X1", test="nat", outcome="nonreactive"))
 
 
 def find_it_reactive(seed: Seed) -> None:
-    release(seed, "x1", at=5)
-    seed.row("test_results", donation_id="d-x1", test="hbsag")["outcome"] = "reactive"
+    release(seed, "X1", at=5)
+    seed.row("test_results", donation_id="D-X1", test="hbsag")["outcome"] = "reactive"
 
 
 def hear_it_too_late(seed: Seed) -> None:
     """The last result came after the release."""
-    release(seed, "x1", at=5)
-    seed.row("test_results", donation_id="d-x1", test="alt")["recorded_at"] = minutes(6)
+    release(seed, "X1", at=5)
+    seed.row("test_results", donation_id="D-X1", test="alt")["recorded_at"] = minutes(6)
 
 
 def find_it_reactive_and_recall_another(seed: Seed) -> None:
     """A recall long before excuses nothing: the reactive result stood when it was released."""
-    release(seed, "x1", at=5)
-    found = seed.row("test_results", donation_id="d-x1", test="hbsag")
+    release(seed, "X1", at=5)
+    found = seed.row("test_results", donation_id="D-X1", test="hbsag")
     found |= {"outcome": "reactive", "recorded_at": minutes(4)}
     seed.rows["recalls"].append(
         seed.rows["recalls"][0]
-        | {"recall_id": "recall-2", "donation_id": "d-x1", "recorded_at": minutes(70)}
+        | {"recall_id": "recall-2", "donation_id": "D-X1", "recorded_at": minutes(70)}
     )
-    step(seed, "x1", "available", "recalled", at=70)
+    step(seed, "X1", "available", "recalled", at=70)
 
 
 def group_it_otherwise(seed: Seed) -> None:
-    release(seed, "x1", at=5)
-    seed.row("test_results", donation_id="d-x1", test="grouping")["blood_group"] = "O+"
+    release(seed, "X1", at=5)
+    seed.row("test_results", donation_id="D-X1", test="grouping")["blood_group"] = "O+"
 
 
 def contradict_it(seed: Seed) -> None:
-    release(seed, "x1", at=5)
-    result(seed, "syphilis", at=minutes(5), donation_id="d-x1", outcome="reactive")
+    release(seed, "X1", at=5)
+    result(seed, "syphilis", at=minutes(5), donation_id="D-X1", outcome="reactive")
 
 
 def transfuse_after_recall(seed: Seed) -> None:
-    scan(seed, "life-fp", "transfused", at=85)
+    scan(seed, "LIFE-FP", "transfused", at=85)
 
 
 def miss_a_component(seed: Seed) -> None:
     """The other component was taken off the shelf before, and stands there again."""
-    seed.unlink(subject="life-fp", to_state="recalled")
-    seed.row("units", unit_id="life-fp")["status"] = "available"
+    seed.unlink(subject="LIFE-FP", to_state="recalled")
+    seed.row("units", unit_id="LIFE-FP")["status"] = "available"
 
 
 def miss_what_waits(seed: Seed) -> None:
     """A third component of the donation is still in quarantine."""
-    unit(seed, "life-cr", donation_id=DONATION, component="cryoprecipitate", released_at=None)
-    live(seed, "life-cr", "quarantined", at=-300)
+    unit(seed, "LIFE-CR", donation_id=DONATION, component="cryoprecipitate", released_at=None)
+    live(seed, "LIFE-CR", "quarantined", at=-300)
 
 
 LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (

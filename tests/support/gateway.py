@@ -236,8 +236,8 @@ def request_body(**changes: object) -> dict[str, Any]:
 def unit_row(number: int, *, group: str = "A+", station: str | None = None) -> dict[str, Any]:
     """A released unit as a stock import takes it."""
     row = {
-        "unit_id": f"w{number:06d}",
-        "donation_id": f"d{number:06d}",
+        "unit_id": f"W{number:06d}",
+        "donation_id": f"D{number:06d}",
         "component": "red_cells",
         "group": group,
         "volume_ml": 200,

@@ -34,7 +34,7 @@ def unit(seed: Seed, unit_id: str, **changes: object) -> None:
     """Add a unit: released A+ red cells from stock, unless told otherwise."""
     row: dict[str, object] = {
         "unit_id": unit_id,
-        "donation_id": f"d-{unit_id}",
+        "donation_id": f"D-{unit_id}",
         "station_id": STATION,
         "component": "red_cells",
         "blood_group": changes.pop("group", "A+"),

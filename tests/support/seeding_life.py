@@ -7,7 +7,7 @@ from datetime import datetime
 from tests.support.seeding import Seed, minutes
 from tests.support.seeding_acts import HOSPITAL, NEIGHBOUR, STATION, unit
 
-DONATION = "d-life"
+DONATION = "D-LIFE"
 NEEDED = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
 
 
@@ -152,19 +152,19 @@ def add_life(seed: Seed) -> None:
     """A bag of whole blood, its two components, and their recall at minute 80."""
     common = {"donation_id": DONATION, "source": "donor", "group": "B+"}
     whole = {"component": "whole_blood", "released_at": None}
-    unit(seed, "life-wb", **common, **whole, collected_at=minutes(-600))
-    live(seed, "life-wb", "collected", "split", at=-590)
+    unit(seed, "LIFE-WB", **common, **whole, collected_at=minutes(-600))
+    live(seed, "LIFE-WB", "collected", "split", at=-590)
     clear(seed, DONATION, group="B+", at=minutes(-400))
-    made = {**common, "parent_id": "life-wb", "collected_at": minutes(-600)}
+    made = {**common, "parent_id": "LIFE-WB", "collected_at": minutes(-600)}
     released = {"released_at": minutes(-399), "attested_by": None}
-    unit(seed, "life-rc", **made, **released)
-    unit(seed, "life-fp", **made, **released, component="fresh_frozen_plasma")
-    live(seed, "life-rc", "quarantined", "available", "discarded", at=-400)
-    scan(seed, "life-rc", "discarded", at=-398)
-    live(seed, "life-fp", "quarantined", "available", at=-400)
-    unit(seed, "life-found")
-    live(seed, "life-found", "available", at=-20)
-    relocate(seed, "life-found", NEIGHBOUR, at=-10)
+    unit(seed, "LIFE-RC", **made, **released)
+    unit(seed, "LIFE-FP", **made, **released, component="fresh_frozen_plasma")
+    live(seed, "LIFE-RC", "quarantined", "available", "discarded", at=-400)
+    scan(seed, "LIFE-RC", "discarded", at=-398)
+    live(seed, "LIFE-FP", "quarantined", "available", at=-400)
+    unit(seed, "LIFE-FOUND")
+    live(seed, "LIFE-FOUND", "available", at=-20)
+    relocate(seed, "LIFE-FOUND", NEIGHBOUR, at=-10)
     seed.rows["recalls"].append(
         {
             "recall_id": "recall-1",
@@ -177,4 +177,4 @@ def add_life(seed: Seed) -> None:
             "recorded_at": minutes(80),
         }
     )
-    step(seed, "life-fp", "available", "recalled", at=80)
+    step(seed, "LIFE-FP", "available", "recalled", at=80)

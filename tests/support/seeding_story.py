@@ -55,11 +55,11 @@ def build_world() -> Seed:
     seed = Seed()
     _facilities(seed)
     for number in range(1, 9):
-        unit(seed, f"u{number}", group="A+")
+        unit(seed, f"U{number}", group="A+")
     for number in range(1, 6):
-        unit(seed, f"o{number}", group="O-")
-    unit(seed, "p1", component="platelets", group="A+")
-    unit(seed, "q1", status="quarantined", released_at=None, source="donor")
+        unit(seed, f"O{number}", group="O-")
+    unit(seed, "P1", component="platelets", group="A+")
+    unit(seed, "Q1", status="quarantined", released_at=None, source="donor")
     _requests(seed)
     _quarantine(seed)
     _mutual_aid(seed)
@@ -114,15 +114,15 @@ def _facilities(seed: Seed) -> None:
 def _requests(seed: Seed) -> None:
     adult = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
     request(seed, "r-reserved", adult, at=1, quantity=2)
-    decide(seed, "r-reserved", at=1, units=["u1", "u2"])
+    decide(seed, "r-reserved", at=1, units=["U1", "U2"])
     request(seed, "r-open", adult, at=2, component="platelets", quantity=2)
-    decide(seed, "r-open", at=2, units=["p1"], outcome=Outcome.PARTLY_RESERVED)
+    decide(seed, "r-open", at=2, units=["P1"], outcome=Outcome.PARTLY_RESERVED)
 
     unknown = Patient(sex=Sex.FEMALE, age_years=30, reference="bed-7")
     dying = Priority.LIFE_THREATENING
     request(seed, "r-fulfilled", unknown, at=3, quantity=4, priority=dying)
-    decide(seed, "r-fulfilled", at=3, units=["o1", "o2", "o3", "o4"])
-    for unit_id in ("o1", "o2", "o3", "o4"):
+    decide(seed, "r-fulfilled", at=3, units=["O1", "O2", "O3", "O4"])
+    for unit_id in ("O1", "O2", "O3", "O4"):
         end_promise(seed, unit_id, status="received", at=50)
         seed.row("units", unit_id=unit_id)["status"] = "received"
         trail(seed, unit_id, "issued", at=minutes(20))
@@ -130,7 +130,7 @@ def _requests(seed: Seed) -> None:
     decide(seed, "r-fulfilled", at=50, outcome=Outcome.FULFILLED)
 
     request(seed, "r-cancelled", adult, at=4, quantity=1)
-    decide(seed, "r-cancelled", at=4, units=["u3"])
+    decide(seed, "r-cancelled", at=4, units=["U3"])
     cancellation = Cancellation(
         request_id="r-cancelled", hospital_id=HOSPITAL, station_id=STATION, reason="died"
     )
@@ -140,10 +140,10 @@ def _requests(seed: Seed) -> None:
         source=HOSPITAL_SOURCE,
         at=minutes(6),
     )
-    end_promise(seed, "u3", status="released", at=6)
+    end_promise(seed, "U3", status="released", at=6)
     decide(seed, "r-cancelled", at=6, outcome=Outcome.CANCELLED)
     request(seed, "r-after", adult, at=7, quantity=1)
-    decide(seed, "r-after", at=7, units=["u3"])
+    decide(seed, "r-after", at=7, units=["U3"])
     _amended(seed)
 
 
@@ -151,7 +151,7 @@ def _amended(seed: Seed) -> None:
     """Opened for an unknown man, who then turns out to be A+ and to need one unit fewer."""
     stranger = Patient(sex=Sex.MALE, age_years=40)
     request(seed, "r-amended", stranger, at=8, quantity=2)
-    decide(seed, "r-amended", at=8, units=["o5"], outcome=Outcome.PARTLY_RESERVED)
+    decide(seed, "r-amended", at=8, units=["O5"], outcome=Outcome.PARTLY_RESERVED)
     known = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
     line = RequestLine(line_no=1, component="red_cells", quantity=1)
     amendment = Amendment(
@@ -167,14 +167,14 @@ def _amended(seed: Seed) -> None:
         source=HOSPITAL_SOURCE,
         at=minutes(9),
     )
-    end_promise(seed, "o5", status="released", at=9)
+    end_promise(seed, "O5", status="released", at=9)
     row = seed.row("requests", request_id="r-amended")
     row["body"] |= {
         "patient": known.model_dump(mode="json", exclude_none=True),
         "lines": [line.model_dump(mode="json", exclude_none=True)],
     }
     seed.row("request_lines", request_id="r-amended")["quantity"] = 1
-    decide(seed, "r-amended", at=9, units=["u4"])
+    decide(seed, "r-amended", at=9, units=["U4"])
 
 
 def _quarantine(seed: Seed) -> None:
@@ -252,7 +252,7 @@ def _mutual_aid(seed: Seed) -> None:
     transfer = Transfer.model_validate(
         {"transfer_id": "t-1", "offer_id": "of-1", "shortage_id": "s-1", "status": "agreed"}
         | stations
-        | {"unit_ids": ["u5"], "eta_s": ETA_S, "agreed_at": minutes(12)}
+        | {"unit_ids": ["U5"], "eta_s": ETA_S, "agreed_at": minutes(12)}
     )
     seed.rows["transfers"].append(
         {"transfer_id": "t-1", "offer_id": "of-1", "status": TransferStatus.IN_TRANSIT}
@@ -260,23 +260,23 @@ def _mutual_aid(seed: Seed) -> None:
         | {"body": transfer.model_dump(mode="json")}
         | {"agreed_at": minutes(12), "updated_at": minutes(12)}
     )
-    promise(seed, "u5", at=minutes(12), transfer_id="t-1")
+    promise(seed, "U5", at=minutes(12), transfer_id="t-1")
     seed.emit(TransferAgreed(transfer=transfer), at=minutes(12))
     arrived = StockChanged(
         station_id=STATION,
-        unit_id="u5",
+        unit_id="U5",
         change=StockChange.RECEIVED,
         happened_at=minutes(40),
         epoch=1,
     )
     seed.take_in(arrived, event_id="e-arrived", source=f"station/{STATION}", at=minutes(40))
-    end_promise(seed, "u5", status="received", at=40)
-    seed.row("units", unit_id="u5")["status"] = "available"
-    trail(seed, "u5", "issued", at=minutes(20))
-    trail(seed, "u5", "available", at=minutes(40))
+    end_promise(seed, "U5", status="received", at=40)
+    seed.row("units", unit_id="U5")["status"] = "available"
+    trail(seed, "U5", "issued", at=minutes(20))
+    trail(seed, "U5", "available", at=minutes(40))
     adult = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
     request(seed, "r-served", adult, at=41, quantity=1)
-    decide(seed, "r-served", at=41, units=["u5"])
+    decide(seed, "r-served", at=41, units=["U5"])
 
 
 def _reserve(seed: Seed) -> None:
@@ -304,9 +304,9 @@ def _reserve(seed: Seed) -> None:
                 "called": 1,
             }
         )
-    seed.row("units", unit_id="q1")["collected_at"] = minutes(70)
+    seed.row("units", unit_id="Q1")["collected_at"] = minutes(70)
     seed.row("donors", donor_id="dolma")["last_whole_blood_on"] = minutes(70).date()
-    call(seed, "c-1", "dolma", at=20, status="donated", ended_at=71, unit_id="q1")
+    call(seed, "c-1", "dolma", at=20, status="donated", ended_at=71, unit_id="Q1")
     call(seed, "c-2", "tenzin", at=20, status="stood_down", ended_at=30)
     call(seed, "c-3", "tenzin", at=80, status="called", wave=2)
     calls = tuple(

@@ -86,10 +86,10 @@ def build_unit(
     traits: UnitTraits | None = None,
     now: datetime = NOW,
 ) -> Unit:
-    unit_id = unit_id or f"u{next(_IDS):06d}"
+    unit_id = unit_id or f"U{next(_IDS):06d}"
     return Unit(
         unit_id=unit_id,
-        donation_id=f"d-{unit_id}",
+        donation_id=f"D-{unit_id}",
         station_id=station_id,
         component=component,
         group=BloodGroup(group),

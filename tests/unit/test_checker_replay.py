@@ -70,48 +70,48 @@ def replay(*decisions: dict[str, Any], stock: tuple[dict[str, Any], ...] = ()) -
 
 def test_a_later_decision_that_adds_units_keeps_the_earlier_ones() -> None:
     bound = replay(
-        decision(1, 1, line("u1", requested=2, uncovered=1)),
-        decision(2, 5, line("u2", requested=2)),
+        decision(1, 1, line("U1", requested=2, uncovered=1)),
+        decision(2, 5, line("U2", requested=2)),
     )
-    assert bound == {"u1": [(minutes(1), None)], "u2": [(minutes(5), None)]}
+    assert bound == {"U1": [(minutes(1), None)], "U2": [(minutes(5), None)]}
 
 
 def test_a_decision_that_has_no_room_gives_the_earlier_units_up() -> None:
-    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, line("u2", requested=1)))
-    assert bound["u1"] == [(minutes(1), minutes(5))]
+    bound = replay(decision(1, 1, line("U1", requested=1)), decision(2, 5, line("U2", requested=1)))
+    assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
 def test_a_unit_on_its_way_stays_when_the_others_are_given_up() -> None:
-    issued = {"unit_id": "u1", "change": "issued", "happened_at": minutes(2).isoformat()}
+    issued = {"unit_id": "U1", "change": "issued", "happened_at": minutes(2).isoformat()}
     bound = replay(
-        decision(1, 1, line("u1", "u2", requested=2)),
-        decision(2, 5, line("u3", requested=2)),
+        decision(1, 1, line("U1", "U2", requested=2)),
+        decision(2, 5, line("U3", requested=2)),
         stock=(issued,),
     )
-    assert bound["u1"] == [(minutes(1), None)]
-    assert bound["u2"] == [(minutes(1), minutes(5))]
+    assert bound["U1"] == [(minutes(1), None)]
+    assert bound["U2"] == [(minutes(1), minutes(5))]
 
 
 def test_an_ended_request_holds_nothing() -> None:
-    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, outcome="cancelled"))
-    assert bound["u1"] == [(minutes(1), minutes(5))]
+    bound = replay(decision(1, 1, line("U1", requested=1)), decision(2, 5, outcome="cancelled"))
+    assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
 def test_a_lapsed_hold_holds_nothing() -> None:
-    bound = replay(decision(1, 1, line("u1", requested=1)), decision(2, 5, outcome="waiting"))
-    assert bound["u1"] == [(minutes(1), minutes(5))]
+    bound = replay(decision(1, 1, line("U1", requested=1)), decision(2, 5, outcome="waiting"))
+    assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
 def test_versions_count_not_places_on_the_log() -> None:
-    bound = replay(decision(2, 5, outcome="cancelled"), decision(1, 1, line("u1", requested=1)))
-    assert bound["u1"] == [(minutes(1), minutes(5))]
+    bound = replay(decision(2, 5, outcome="cancelled"), decision(1, 1, line("U1", requested=1)))
+    assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
 def test_a_unit_of_a_transfer_that_nobody_fetched_is_given_back() -> None:
     agreed = {
         "transfer_id": "t1",
         "status": "agreed",
-        "unit_ids": ["u1", "u2"],
+        "unit_ids": ["U1", "U2"],
         "agreed_at": minutes(1).isoformat(),
     }
     log = Log(
@@ -120,8 +120,8 @@ def test_a_unit_of_a_transfer_that_nobody_fetched_is_given_back() -> None:
     lent = replace(promise(1, 1, 4), request_id=None, transfer_id="t1")
     for rows, ends_at in ((Rows(promises=[lent]), minutes(4)), (Rows(), None)):
         bindings = replay_bindings(World(rows=rows, log=log))
-        assert [one.ends_at for one in bindings["u1"]] == [ends_at]
-        assert [one.ends_at for one in bindings["u2"]] == [None]
+        assert [one.ends_at for one in bindings["U1"]] == [ends_at]
+        assert [one.ends_at for one in bindings["U2"]] == [None]
 
 
 def bind(holder: str, begins: float, ends: float | None) -> Binding:
@@ -145,7 +145,7 @@ def test_a_binding_that_was_over_at_once_overlaps_nothing() -> None:
 def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
     return Promise(
         promise_id=f"p{epoch}",
-        unit_id="u1",
+        unit_id="U1",
         component="red_cells",
         blood_group="A+",
         epoch=epoch,
@@ -161,7 +161,7 @@ def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
 
 def twice(first_ended_at: float, *states: str) -> int:
     trail = [
-        Step(audit_id=at, subject="u1", from_state="", to_state=state, at=minutes(at))
+        Step(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(promises=[promise(1, 1, first_ended_at), promise(2, 5, None)], trail=trail)
@@ -178,7 +178,7 @@ def test_a_moment_of_clock_skew_is_excused_by_the_audit_and_by_nothing_else() ->
 
 def quarantined(released_at: float, *states: str) -> int:
     unit = Unit(
-        unit_id="u1",
+        unit_id="U1",
         donation_id="d1",
         component="red_cells",
         blood_group="A+",
@@ -191,7 +191,7 @@ def quarantined(released_at: float, *states: str) -> int:
         traits={},
     )
     trail = [
-        Step(audit_id=at, subject="u1", from_state="", to_state=state, at=minutes(at))
+        Step(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(units=[unit], promises=[promise(1, 1, None)], trail=trail)

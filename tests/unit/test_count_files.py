@@ -33,7 +33,7 @@ def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
 
 
 def file_of(units: int, *, bad: str = "") -> bytes:
-    rows = [f"w{n},d{n},悬浮红细胞,A+,200ml,2025-01-02,2025-02-05" for n in range(units)]
+    rows = [f"W{n},D{n},悬浮红细胞,A+,200ml,2025-01-02,2025-02-05" for n in range(units)]
     return "\n".join([HEAD, *rows, bad]).encode()
 
 
@@ -50,7 +50,7 @@ def count_of(read: CountRead, *, full: bool = False) -> Count:
 
 def own_word(units: int) -> bytes:
     rows = [
-        f"w{n},d{n},悬浮红细胞,A+,200ml,2025-01-02,2025-02-05,张敏,2025-01-05 10:00"
+        f"W{n},D{n},悬浮红细胞,A+,200ml,2025-01-02,2025-02-05,张敏,2025-01-05 10:00"
         for n in range(units)
     ]
     return "\n".join([f"{HEAD},放行人,放行时间", *rows]).encode()
@@ -59,7 +59,7 @@ def own_word(units: int) -> bytes:
 def test_units_that_are_left_out_leave_the_others_as_they_were() -> None:
     read = read_here(own_word(PART_UNITS + 2), reading())
     count = count_of(read)
-    refused = [Refused("w1", DomainRefusal("donation_recalled", unit_id="w1", donation_id="d1"))]
+    refused = [Refused("W1", DomainRefusal("donation_recalled", unit_id="W1", donation_id="D1"))]
     (error,) = count.tell_refused(refused)
     assert (error.row, error.column, error.code) == (3, "donation_id", "donation_recalled")
     rest = count.without(refused)
@@ -70,8 +70,8 @@ def test_units_that_are_left_out_leave_the_others_as_they_were() -> None:
     events = [decode_event(part.TYPE, part.to_body()) for part in rest.to_parts("c")]
     assert [event.to_body() for event in events] == [part.to_body() for part in rest.to_parts("c")]
     left = [row for part in rest.read.parts for row in orjson.loads(part)]
-    assert left == [row for row in whole if row["unit"]["unit_id"] != "w1"]
-    assert rest.read.find_counted("w2") == (("", 4), whole[2])
+    assert left == [row for row in whole if row["unit"]["unit_id"] != "W1"]
+    assert rest.read.find_counted("W2") == (("", 4), whole[2])
 
 
 @pytest.mark.parametrize("content", [file_of(PART_UNITS + 1), own_word(PART_UNITS + 1)])
@@ -99,10 +99,10 @@ async def test_a_process_apart_reads_the_same() -> None:
     assert [tuple(place) for place in apart.places] == list(here.places)
     assert list(apart.errors) == list(here.errors)
     assert (apart.errors_in_all, apart.refused_rows) == (1, 1)
-    found = apart.find_counted("w5999")
+    found = apart.find_counted("W5999")
     assert found is not None
     assert tuple(found[0]) == ("", 6001)
-    assert found[1]["unit"]["donation_id"] == "d5999"
+    assert found[1]["unit"]["donation_id"] == "D5999"
     assert apart.find_counted("none") is None
 
 

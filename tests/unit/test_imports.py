@@ -74,7 +74,7 @@ def test_units_of_a_csv() -> None:
         (f"{HEAD}\n{row(group='Q')}", [(2, "group", "group_unknown")]),
         (f"{HEAD}\n{row(group='')}", [(2, "group", "fix_missing")]),
         (f"{HEAD}\n{row(volume_ml='many')}", [(2, "volume_ml", "volume_unreadable")]),
-        (f"{HEAD}\n{row(unit_id='has space')}", [(2, "unit_id", "fix_text")]),
+        (f"{HEAD}\n{row(unit_id='has space')}", [(2, "unit_id", "fix_bag_id")]),
         (
             f"{HEAD}\n{row(collected_at='2025-01-02T09:00:00')}",
             [(2, "collected_at", "time_zone_missing")],

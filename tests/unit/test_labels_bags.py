@@ -235,3 +235,51 @@ def test_a_mislabelled_bag_is_refused(
         ensure_agrees(label(**scanned), change(UNIT, **recorded))
     assert caught.value.code == "label_contradicts_record"
     assert caught.value.params["what"] == what
+
+
+def test_f58_a_code_that_was_read_twice_shifts_no_bag() -> None:
+    first, second, third = (bag(number, day=35 + number) for number in (1, 2, 3))
+    names = [f"G12342500000{number}-EX001V00" for number in (1, 2, 3)]
+    for lines in (
+        [*first, first[-1], *second, *third],
+        [*first, first[-1], first[-1], *second, second[-1], *third, third[-1]],
+        [*first, *second, *third, third[-1]],
+        [*reversed(first), first[0], *reversed(second), *reversed(third)],
+    ):
+        session = assemble(lines, BOOK)
+        assert units(session) == names
+        assert faults(session) == [None] * 3
+        assert all(line.bag is not None for line in session.lines)
+    session = assemble([*first, first[-1], *second], BOOK)
+    assert [one.lines for one in session.bags] == [(1, 2, 3, 4, 5), (6, 7, 8, 9)]
+    whole = "=+04000" + "".join(first)
+    assert units(assemble([whole, whole, *second], BOOK)) == names[:2]
+
+
+def test_f58_a_repeat_after_an_empty_line_begins_a_bag() -> None:
+    session = assemble([*bag(1), "", bag(1)[-1], *bag(2)[:3]], BOOK)
+    assert units(session) == [f"G12342500000{number}-EX001V00" for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("\x02", "\x03"),
+        ("\x1d", "\x1e\x04"),
+        ("", "\r\n"),
+        ("\x00\t ", "\x7f\x85"),
+        ("\ufeff", "\u3000"),
+    ],
+)
+def test_f59_control_characters_around_a_code_are_dropped(before: str, after: str) -> None:
+    lines = [f"{before}{line}{after}" for line in bag(1)]
+    session = assemble(lines, BOOK)
+    assert units(session) == ["G123425000001-EX001V00"]
+    assert session.lines[0].text == bag(1)[0]
+    assert assemble([*bag(1)[:3], f"{before}{after}", *bag(2)], BOOK).bags[0].fault is not None
+
+
+def test_f59_control_characters_inside_a_code_are_told() -> None:
+    lines = bag(1)
+    session = assemble([lines[0][:5] + "\x1d" + lines[0][5:], *lines[1:]], BOOK)
+    assert session.lines[0].fault is not None

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from models.groups import BloodGroup
 from models.testing import Fate, LabOutcome, LabResult, LabTest
 from streams.matching.release import decide_release
 from tests.support.laboratory import NEEDED, build_result, list_clear
+from tests.support.world import NOW
 
 A_POS = BloodGroup("A+")
 SCREENS = [test for test in NEEDED if test is not LabTest.GROUPING]
+DRAWN = NOW - timedelta(days=2)
 REACTIVE = {"outcome": LabOutcome.REACTIVE}
 
 
 def codes(results: list[LabResult]) -> list[str]:
-    verdict = decide_release(results, label=A_POS)
+    verdict = decide_release(results, label=A_POS, collected_at=DRAWN)
     assert verdict.is_released is not bool(verdict.reasons)
     return [reason.code for reason in verdict.reasons]
 
@@ -28,7 +32,7 @@ def test_seven_clear_results_release_in_any_order() -> None:
 
 @pytest.mark.parametrize("test", NEEDED)
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
-    verdict = decide_release(list_clear("A+", without=[test]), label=A_POS)
+    verdict = decide_release(list_clear("A+", without=[test]), label=A_POS, collected_at=DRAWN)
     assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
     assert verdict.reasons[0].rule.endswith("@2026-1")
     assert not verdict.forbidding
@@ -57,7 +61,7 @@ def test_findings_of_a_screen(test: LabTest) -> None:
         "test_repeatedly_reactive",
     ]
     verdicts = [
-        decide_release([*clear, *found], label=A_POS).fate
+        decide_release([*clear, *found], label=A_POS, collected_at=DRAWN).fate
         for found in ([first], [first, second], [first, negative])
     ]
     assert verdicts == [Fate.QUARANTINE, Fate.DISCARD, Fate.QUARANTINE]

@@ -21,13 +21,15 @@ LANGUAGE sql STABLE AS $$
     FROM (SELECT donation_stations(the_donation) AS stations) AS found
 $$;
 
-CREATE OR REPLACE FUNCTION is_cleared(the_donation text, the_label text) RETURNS boolean
+CREATE OR REPLACE FUNCTION is_cleared(the_donation text, the_label text, the_collection timestamptz) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(bool_and(found.valid > 0 AND found.against = 0), false)
     FROM needed_tests AS n
     CROSS JOIN LATERAL (
         SELECT
-            count(*) FILTER (WHERE r.outcome IS DISTINCT FROM 'invalid') AS valid,
+            count(*) FILTER (
+                WHERE r.outcome IS DISTINCT FROM 'invalid' AND r.performed_at >= the_collection
+            ) AS valid,
             count(*) FILTER (WHERE r.outcome = 'reactive' OR r.blood_group <> the_label) AS against
         FROM test_results AS r
         WHERE
@@ -38,13 +40,15 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- migrate:down
-CREATE OR REPLACE FUNCTION is_cleared(the_donation text, the_label text) RETURNS boolean
+CREATE OR REPLACE FUNCTION is_cleared(the_donation text, the_label text, the_collection timestamptz) RETURNS boolean
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(bool_and(found.valid > 0 AND found.against = 0), false)
     FROM needed_tests AS n
     CROSS JOIN LATERAL (
         SELECT
-            count(*) FILTER (WHERE r.outcome IS DISTINCT FROM 'invalid') AS valid,
+            count(*) FILTER (
+                WHERE r.outcome IS DISTINCT FROM 'invalid' AND r.performed_at >= the_collection
+            ) AS valid,
             count(*) FILTER (WHERE r.outcome = 'reactive' OR r.blood_group <> the_label) AS against
         FROM test_results AS r
         WHERE

@@ -13,6 +13,19 @@ UNION
 SELECT station_id FROM test_results
 WHERE donation_id = :donation_id::text AND NOT EXISTS (SELECT FROM owners);
 
+-- name: list_spellings
+SELECT 'unit' AS what, n.written, u.unit_id AS known
+FROM unnest(:unit_ids::text[]) AS n (written)
+INNER JOIN units AS u
+    ON u.unit_id ~ '^[0-9]+$' AND ltrim(u.unit_id, '0') = ltrim(n.written, '0')
+    AND u.unit_id <> n.written
+UNION
+SELECT 'donation' AS what, n.written, u.donation_id AS known
+FROM unnest(:donation_ids::text[]) AS n (written)
+INNER JOIN units AS u
+    ON u.donation_id ~ '^[0-9]+$' AND ltrim(u.donation_id, '0') = ltrim(n.written, '0')
+    AND u.donation_id <> n.written;
+
 -- name: find_result^
 SELECT
     donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,

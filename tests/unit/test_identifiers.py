@@ -1,0 +1,196 @@
+"""One bag has one written form, on every way in; and what programs write around it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from models.base import BagId, Day, Instant, to_spelling_key
+from models.cells import BEIJING, CellError, InstantReader, clean, read_code, read_day
+from models.events import EVENT_CLASSES
+from models.events.stock import Attestation, CountedUnit
+from models.imports import Releasing, parse_donors_csv, parse_units
+from models.labels.bags import name_unit
+from models.sheets import open_csv, open_workbook
+from models.tables import Parsed
+from tests.support.workbooks import workbook
+
+HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
+SPAN = "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00"
+RELEASING = Releasing(
+    attestation=Attestation(released_by="x", released_at=datetime(2025, 1, 6, tzinfo=UTC))
+)
+_BAG: TypeAdapter[str] = TypeAdapter(BagId)
+_INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
+_DAY: TypeAdapter[date] = TypeAdapter(Day)
+
+
+def read(*rows: str) -> Parsed[CountedUnit]:
+    text = "\n".join([HEAD, *rows])
+    return parse_units(open_csv(text), station_id="nagqu", releasing=RELEASING, zone=BEIJING)
+
+
+def row(unit_id: str, donation_id: str, span: str = SPAN) -> str:
+    return f"{unit_id},{donation_id},red_cells,A+,200,{span}"
+
+
+@pytest.mark.parametrize(
+    ("written", "one"),
+    [
+        ("g123425000001", "G123425000001"),
+        ("G123425000001-E0336Va0", "G123425000001-E0336VA0"),
+        ("0543226000001", "0543226000001"),
+        ("a.1", "A.1"),
+        ("1.a", "1.A"),
+    ],
+)
+def test_f40_an_identifier_of_a_bag_has_capitals(written: str, one: str) -> None:
+    assert _BAG.validate_python(written) == one
+    assert _BAG.validate_json(f'"{written}"') == one
+
+
+@pytest.mark.parametrize(
+    "written", ["6543295791947.0", "6543.", "1.5", "1.2.3", "", "-a", "a b", "a" * 65, 5, None]
+)
+def test_f38_a_number_with_a_point_is_none(written: object) -> None:
+    with pytest.raises(ValidationError, match="bag_id_invalid"):
+        _BAG.validate_python(written)
+
+
+def test_f40_every_event_that_comes_in_names_bags_in_one_form() -> None:
+    """A field of an event that names a bag or donation takes any case, and says capitals."""
+    inbound = (
+        "blood.donation.tested.v1",
+        "blood.donation.split.v1",
+        "blood.donation.recalled.v1",
+        "blood.stock.changed.v1",
+        "blood.stock.differences-closed.v1",
+    )
+    for name in inbound:
+        for field in ("unit_id", "donation_id", "unit_ids"):
+            if field in EVENT_CLASSES[name].model_fields:
+                with pytest.raises(ValidationError, match="bag_id_invalid"):
+                    EVENT_CLASSES[name].model_validate(
+                        {field: ["1.0"] if field == "unit_ids" else "1.0"}
+                    )
+
+
+def test_f40_a_label_names_a_unit_in_the_same_form() -> None:
+    assert name_unit("g123425000001", "E0336Va0") == "G123425000001-E0336VA0"
+
+
+def test_f40_two_rows_of_one_bag_are_one_bag() -> None:
+    parsed = read(row("G1-RC", "G1"), row("g1-rc", "g1"), row("G1-RC", "G1"))
+    assert [(e.row, e.column, e.code) for e in parsed.errors] == [
+        (3, "unit_id", "id_twice_otherwise"),
+        (4, "unit_id", "id_twice"),
+    ]
+    assert read(row("0543", "D1"), row("543", "D2")).errors[0].code == "id_twice_otherwise"
+    assert to_spelling_key("00a") == "00A"
+
+
+def test_f38_a_column_of_codes_takes_no_number_of_a_program() -> None:
+    for code in ("6543295791947.0", "6.5432957919E+12"):
+        (error,) = read(row("U1", code)).errors
+        assert (error.row, error.column, error.code) == (2, "donation_id", "code_shortened")
+
+
+def test_f39_a_number_cell_is_no_identifier() -> None:
+    head = HEAD.split(",")
+    rest = ["red_cells", "A-", 200, date(2025, 1, 2), date(2025, 2, 5)]
+    raw = workbook({"S": [head, ["U1", 543226000001, *rest]]})
+    parsed = parse_units(open_workbook(raw), station_id="nagqu", releasing=RELEASING, zone=BEIJING)
+    assert [(e.row, e.column, e.code) for e in parsed.errors] == [
+        (2, "donation_id", "code_is_number")
+    ]
+    with pytest.raises(CellError, match="code_is_number"):
+        read_code(123.0)
+
+
+@pytest.mark.parametrize(
+    "cell", ['="5133050000009"', "'5133050000009", '＝"5133050000009"', ' ="5133050000009" ']
+)
+def test_f41_what_programs_write_around_a_text_is_taken_off(cell: str) -> None:
+    assert clean(cell) == "5133050000009"
+    parsed = read(row('"' + cell.strip().replace('"', '""') + '"', "D1"))
+    assert [counted.unit.unit_id for counted in parsed.values] == ["5133050000009"]
+
+
+def test_f41_an_empty_text_formula_says_nothing() -> None:
+    assert clean('=""') is None
+    assert clean("'") is None
+    assert clean('="a""b"') == 'a"b'
+    assert clean("=G1234250000010") == "=G1234250000010"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-01-02 09:00:00+08:00",
+        "2025-01-02 09:00:00+08",
+        "2025-01-02 09:00:00.000000 +0800",
+        "2025-01-02 01:00:00+00",
+        "2025-01-02 01:00:00Z",
+        "2025-01-02 01:00:00 UTC",
+        "2025/1/2 09:00+08:00",
+        "2025-01-02T09:00:00+08:00",
+        "2025-01-02 09:00",
+    ],
+)
+def test_f45_moments_as_databases_write_them_are_read(text: str) -> None:
+    at = datetime(2025, 1, 2, 1, tzinfo=UTC)
+    assert InstantReader(BEIJING, day_ends=False)(text) == at
+    if text.count("-") >= 2 and ("+" in text or text.endswith("Z")):
+        assert _INSTANT.validate_python(text) == at
+    ends = "2025-02-05"
+    assert read(row("U1", "D1", f"{text},{ends}")).errors == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["2025-13-02 09:00+08", "2025-01-02 25:00Z", "2025-01-02 09:00+99", "09:00+08:00"]
+)
+def test_f45_what_is_no_moment_is_not_read(text: str) -> None:
+    with pytest.raises(CellError, match="date_unreadable"):
+        InstantReader(None, day_ends=False)(text)
+
+
+@pytest.mark.parametrize("digits", ["20271231", "1736213400", 20271231, 1736213400.0, True, None])
+def test_f47_digits_are_no_moment(digits: object) -> None:
+    for adapter in (_INSTANT, _DAY):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(digits)
+
+
+def test_f47_a_moment_needs_its_zone() -> None:
+    for text in ("2025-01-07T09:05:00", "2025-01-07", datetime(2025, 1, 7)):  # noqa: DTZ001 - what is refused
+        with pytest.raises(ValidationError):
+            _INSTANT.validate_python(text)
+    with pytest.raises(ValidationError):
+        _DAY.validate_python(datetime(2025, 1, 7, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["1990-02-28", "1990/2/28", "1990年2月28日", "1990.02.28", "19900228", date(1990, 2, 28),
+     datetime(1990, 2, 28), 32932, 32932.0, "32932", "1990-02-28 00:00:00"],  # noqa: DTZ001 - a sheet's
+)  # fmt: skip
+def test_f46_the_register_reads_the_days_of_a_count(cell: str | date | float) -> None:
+    assert read_day(cell) == date(1990, 2, 28)
+
+
+@pytest.mark.parametrize("cell", ["1990-02-30", "28.2.1990", "x", 12.5, True, "1990-02-28 09:00"])
+def test_f46_what_is_no_day_is_told(cell: str | float) -> None:
+    with pytest.raises(CellError, match=r"day_unreadable|date_unreadable"):
+        read_day(cell)
+
+
+def test_f46_until_a_day_is_until_its_end() -> None:
+    text = (
+        "donor_id,name,contact,group,sex,born_on,weight_kg,deferred_until,consented_at\n"
+        "d,甲,1,O+,male,1990/2/28,70,2025-02-01,2024-06-01 10:00\n"
+    )
+    (donor,) = parse_donors_csv(text, station_id="nagqu").values
+    assert donor.deferred_until == datetime(2025, 2, 1, 16, tzinfo=UTC)
+    assert donor.consented_at == datetime(2024, 6, 1, 2, tzinfo=UTC)
