@@ -86,6 +86,7 @@ app.command(rich_help_panel=_WORK)(scans.scan)
 app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
+app.command(rich_help_panel=_WORK)(news.overdue)
 app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
 
