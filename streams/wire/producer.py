@@ -68,6 +68,11 @@ class KafkaPublisher:
         self._stopped = False
         self._away_until = 0.0
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing can be published any more."""
+        return self._stopped
+
     async def start(self) -> None:
         """Connect ahead of the first publish. Kafka being away is no error here."""
         self._stopped = False
