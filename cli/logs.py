@@ -24,15 +24,17 @@ _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
 _REPEAT_S = 30.0
 """What is said again and again is said once in this time, with how often it was meant."""
 
-_LIBRARIES = ("aiokafka", "faust", "mode", "kafka", "asyncio", "uvicorn")
+_LIBRARIES = ("aiokafka", "faust", "mode", "kafka")
+"""Clients of Kafka; what the others say as a warning may be about a bug of ours, each its own."""
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9]+")
 
 
 class Throttle(logging.Filter):
     """Lets a line that repeats pass once in half a minute, and says how many were left out.
 
-    Of the libraries everything from `warning` on; of ours what tells an outage: warnings that carry
-    an `error`. Errors of ours are never left out. Lines are the same when only numbers differ.
+    Of the clients of Kafka everything from `warning` on; of ours what tells an outage: warnings
+    that carry an `error`. Errors of ours are never left out. Lines are the same when only numbers
+    differ.
     Concurrency: handlers hold a lock around their filters.
     """
 

@@ -63,6 +63,7 @@ def test_f88_nothing_else_of_ours_is_left_out() -> None:
         lambda n: our_line("api_key_wrong_secret", key_id=n),
         lambda _: our_line("part_ready_again", level=logging.INFO, error="x"),
         lambda _: library_line("assignment", level=logging.INFO),
+        lambda _: library_line("Exception in ASGI application", name="uvicorn.error"),
     ):
         assert scene.count(make, times=5, every_s=0.1) == 5
     # Two agents that wait are two things.
