@@ -82,7 +82,12 @@ def _in_turn(first: Look, *others: Look) -> Iterator[Check]:
         if found.ok:
             yield _guarded(name, look)
         else:
-            yield Check(name=name, ok=False, detail=f"未检查：先解决 {first[0]} · not looked at")
+            yield Check(
+                name=name,
+                ok=False,
+                detail=f"未检查：先解决 {first[0]} · not looked at",
+                fix=f"先解决 · first put right: {first[0]}",
+            )
 
 
 def _guarded(name: str, look: Callable[[], Check]) -> Check:
@@ -102,14 +107,27 @@ _FIXES = {
     "api_key_invalid": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
     "rules_file_unreadable": "改 · change XUELIAN_RULES_FILE",
     "rules_file_refused": "xuelian rules check FILE",
+    "postgres_refuses": "改 · change XUELIAN_POSTGRES_DSN",
+    **dict.fromkeys(
+        ("topic_not_created", "topic_partitions_wrong", "topic_config_wrong"),
+        "看 docs/operations.md 的主题一节 · see the topics in docs/operations.md",
+    ),
+    "setting_invalid": "按所说的规则改这个环境变量 · change that variable as the rule says",
+    "gateway_answer_unreadable": "改 · change XUELIAN_GATEWAY_URL",
+    "embedded_missing": "pip install 'xuelian[embedded]'",
     "faust_not_compiled": "重装 faust-streaming，取消 NO_CYTHON · reinstall it, unset NO_CYTHON",
 }
+
+
+_LOOK_CLOSER = "xuelian --debug doctor 显示出处，并看日志 · shows where; look at the logs too"
 
 
 def _failed(name: str, error: BaseException) -> Check:
     failure = describe_failure(error)
     both = failure.zh if failure.zh == failure.en else f"{failure.zh} · {failure.en}"
-    return Check(name=name, ok=False, detail=both, fix=_FIXES.get(failure.code, ""))
+    # Never a cross alone: what is not known better is told by its code and by where to look.
+    fix = _FIXES.get(failure.code, _LOOK_CLOSER)
+    return Check(name=name, ok=False, detail=both.strip(" ·") or failure.code, fix=fix)
 
 
 def check_rules(settings: Settings) -> Check:
@@ -228,9 +246,34 @@ def check_clock(settings: Settings, now: datetime) -> Check:
 
 
 def check_gateway(settings: Settings) -> Check:
+    """Whether it is ready; if not, why not in its own words, part by part."""
+    name = "网关 · gateway"
     with GatewayClient(settings) as gateway:
-        gateway.call("GET", "/readyz", open_to_all=True)
-    return Check(name="网关 · gateway", ok=True, detail=settings.gateway_url)
+        answer = gateway.call("GET", "/readyz", open_to_all=True, also_unready=True)
+    wrong = [check for check in answer.get("checks", ()) if not check.get("ok")]
+    if answer.get("status") == "ready":
+        return Check(name=name, ok=True, detail=settings.gateway_url)
+    reasons = [check.get("reason") or {} for check in wrong]
+    told = "；".join(f"{reason.get('zh', '')} · {reason.get('en', '')}" for reason in reasons)
+    fixes = [_UNREADY_FIXES[check["name"]] for check in wrong if check["name"] in _UNREADY_FIXES]
+    return Check(
+        name=name,
+        ok=False,
+        detail=f"未就绪 · not ready: {told or answer.get('status', '?')}",
+        fix="；".join(fixes) or _LOOK_AT_LOGS,
+    )
+
+
+_LOOK_AT_LOGS = (
+    "看日志（xuelian up 的 logs 文件夹） · look at the logs (folder `logs` of the state)"
+)
+_UNREADY_FIXES = {
+    "kafka": "网关连不上 Kafka：xuelian services up，或检查网关的 · or check the gateway's "
+    "XUELIAN_KAFKA_BOOTSTRAP",
+    "postgres": "网关连不上 PostgreSQL：xuelian services up，或检查网关的 · or check the gateway's "
+    "XUELIAN_POSTGRES_DSN",
+    "gateway": "等它自动重启，不行就重启网关 · it is started again by itself, else start it again",
+}
 
 
 def check_key(settings: Settings) -> Check:

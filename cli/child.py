@@ -16,6 +16,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
+from cli.rolling import roll
+
 ROOT = Path(__file__).resolve().parents[1]
 
 _PROBE_TIMEOUT_S = 2.0
@@ -34,7 +36,7 @@ class Child:
         name: Such as `gateway`, `urgent` or `urgent-2`.
         arguments: Of the `xuelian` command.
         env: Its `XUELIAN_` variables, all of them.
-        log: Appended to by every start.
+        log: Appended to by every start; moved to `.1` when it has grown large.
         ready_url: Answers 200 once it is ready, else 503 with the reasons.
     """
 
@@ -62,6 +64,7 @@ class Child:
     def start(self) -> None:
         """Start it in a session of its own: a Ctrl-C of the terminal reaches its parent alone."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        roll(self.log)
         self._log_from = self.log.stat().st_size if self.log.exists() else 0
         command = [sys.executable, "-m", "cli.main", "--debug", *self.arguments, "--owner-pid"]
         with self.log.open("ab") as sink:
@@ -110,7 +113,9 @@ class Child:
             return ""
         with self.log.open("rb") as source:
             size = self.log.stat().st_size
-            source.seek(max(self._log_from, size - _TAIL_BYTES))
+            # A log that was rolled meanwhile is shorter than where this run began.
+            begin = self._log_from if self._log_from <= size else 0
+            source.seek(max(begin, size - _TAIL_BYTES))
             lines = source.read().decode(errors="replace").splitlines()
         return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
 

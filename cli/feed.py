@@ -1,6 +1,7 @@
 """Following the gateway's event feed over lost connections.
 
-At least once: after a reconnect it goes on behind the last event that was seen.
+At least once: after a reconnect it goes on behind the last event that was seen. If what followed is
+no longer kept, a `reset` comes first: whoever keeps a state of its own must read it again.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def follow_feed(
     settings: Settings, *, topics: Sequence[str] = (), after: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield events as they come, each with its `position`; never ends by itself.
+
+    A gap is an item too, of type `reset`, with its `reason` in both languages.
 
     Args:
         settings: `gateway_url` and `api_key`.

@@ -50,8 +50,11 @@ class GatewayClient:
         json: object = None,
         content: bytes | None = None,
         open_to_all: bool = False,
+        also_unready: bool = False,
     ) -> dict[str, Any]:
         """Call and return the JSON object of the answer; `open_to_all` needs no key.
+
+        With `also_unready` a 503 is an answer too: that of a gateway that tells what it lacks.
 
         Raises:
             GatewayRefusedError: It answered with a problem.
@@ -67,6 +70,8 @@ class GatewayClient:
                 json=json,
                 content=content,
             )
+        if also_unready and answer.status_code == _UNAVAILABLE:
+            return self._read_object(answer)
         return self._read(answer)
 
     def download(self, path: str, *, params: Mapping[str, Any] | None = None) -> bytes:
@@ -115,6 +120,12 @@ class GatewayClient:
             ) from error
 
     def _read(self, answer: httpx.Response) -> dict[str, Any]:
+        content = self._read_object(answer)
+        if answer.status_code >= _FIRST_ERROR_STATUS:
+            raise GatewayRefusedError(_to_failure(answer.status_code, content))
+        return content
+
+    def _read_object(self, answer: httpx.Response) -> dict[str, Any]:
         try:
             content = answer.json()
         except ValueError:
@@ -123,8 +134,6 @@ class GatewayClient:
             raise ConfigurationError(
                 "gateway_answer_unreadable", url=self._url, status=answer.status_code
             )
-        if answer.status_code >= _FIRST_ERROR_STATUS:
-            raise GatewayRefusedError(_to_failure(answer.status_code, content))
         return content
 
 

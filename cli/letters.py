@@ -114,6 +114,7 @@ def to_summary(letter: DeadLetter) -> dict[str, Any]:
         "event_type": letter.record.find_header("ce_type"),
         "code": letter.code,
         "params": dict(letter.params),
+        "is_life_threatening": letter.is_life_threatening,
         "quarantined_at": letter.quarantined_at,
         "replayed_at": letter.replayed_at,
     }

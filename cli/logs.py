@@ -7,7 +7,10 @@ by a process command before anything logs; never by a library or a short command
 from __future__ import annotations
 
 import logging
+import re
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 from structlog.typing import Processor
@@ -16,6 +19,68 @@ from streams.settings import Settings
 
 _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
 """Libraries that tell at `info` what is our business at `debug`."""
+
+
+_REPEAT_S = 30.0
+"""What is said again and again is said once in this time, with how often it was meant."""
+
+_LIBRARIES = ("aiokafka", "faust", "mode", "kafka")
+"""Clients of Kafka; what the others say as a warning may be about a bug of ours, each its own."""
+_NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9]+")
+
+
+class Throttle(logging.Filter):
+    """Lets a line that repeats pass once in half a minute, and says how many were left out.
+
+    Of the clients of Kafka everything from `warning` on; of ours what tells an outage: warnings
+    that carry an `error`. Errors of ours are never left out. Lines are the same when only numbers
+    differ.
+    Concurrency: handlers hold a lock around their filters.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        key = _find_repeat_key(record)
+        if key is None:
+            return True
+        now = self._monotonic()
+        said_at, left_out = self._said.get(key, (-_REPEAT_S, 0))
+        if now - said_at < _REPEAT_S:
+            self._said[key] = (said_at, left_out + 1)
+            return False
+        if len(self._said) > _MOST_KEYS:
+            self._said.clear()
+        self._said[key] = (now, 0)
+        if left_out:
+            _tell_left_out(record, left_out)
+        return True
+
+
+_MOST_KEYS = 500
+
+
+def _find_repeat_key(record: logging.LogRecord) -> tuple[str, str] | None:
+    if record.levelno < logging.WARNING:
+        return None
+    if isinstance(record.msg, dict):
+        told = record.msg
+        is_outage = record.levelno == logging.WARNING and "error" in told
+        parts = [str(told.get(name, "")) for name in ("event", "part", "agent", "topic", "doing")]
+        return (record.name, " ".join(parts)) if is_outage else None
+    if record.name.split(".")[0] in _LIBRARIES:
+        return record.name, _NUMBERS.sub("#", str(record.msg))
+    return None
+
+
+def _tell_left_out(record: logging.LogRecord, count: int) -> None:
+    if isinstance(record.msg, dict):
+        record.msg = {**record.msg, "left_out": count}
+    else:
+        record.msg = f"{record.msg} [left out: {count}]"
 
 
 class _Quiet(logging.Filter):
@@ -71,6 +136,7 @@ def configure_logging(settings: Settings, *, process: str, as_json: bool = False
     )
     if level > logging.DEBUG:
         handler.addFilter(_Quiet())
+        handler.addFilter(Throttle())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

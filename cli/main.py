@@ -89,6 +89,7 @@ app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(columns.app, name="columns", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
+app.command(rich_help_panel=_WORK)(news.overdue)
 app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
 

@@ -91,6 +91,21 @@ def build_embedded(
     return EmbeddedServices(settings.state_dir, brokers=brokers, report=report, owner_pid=owner_pid)
 
 
+def tell_other_systems(settings: Settings, report: Callable[[str], None]) -> None:
+    """Say which other systems run on this machine: an empty one beside them may be a mistake."""
+    if uses_own_servers(settings):
+        return
+    try:
+        from deploy.embedded.elsewhere import list_other_systems  # noqa: PLC0415 - an optional extra
+    except ImportError:
+        return  # what needs it says so itself
+    for folder in list_other_systems(settings.state_dir):
+        report(
+            f"注意：另一套系统正在 {folder} 运行，此处是 {settings.state_dir} · "
+            f"another system runs in {folder}; this one is {settings.state_dir}"
+        )
+
+
 def with_endpoints(settings: Settings, endpoints: Endpoints) -> Settings:
     return settings.model_copy(
         update={

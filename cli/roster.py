@@ -6,6 +6,7 @@ Owns the choice of their ports; starts nothing. Not safe for concurrent threads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from cli.child import Child
 from cli.failures import ExitCode
@@ -33,6 +34,21 @@ class Roster:
         self._ports.add(port)
         return port
 
+    def _place_probe(self, settings: Settings) -> int:
+        """Return the port of a worker's metrics: from `metrics_port` on if it is set, else any.
+
+        Raises:
+            ConfigurationError: Somebody else has it.
+        """
+        port = settings.metrics_port
+        if not port:
+            return self.choose_port()
+        while port in self._ports:
+            port += 1
+        ensure_port_free(port, state_dir=settings.state_dir)
+        self._ports.add(port)
+        return port
+
     def build(self, name: str, settings: Settings) -> Child:
         """Build a child by its name, such as `urgent` or `urgent-2`; it is not started.
 
@@ -52,7 +68,7 @@ class Roster:
             own = settings.model_copy(update={"gateway_port": port})
             arguments = ["gateway"]
         else:
-            port = self.choose_port()
+            port = self._place_probe(settings)
             # Named by its place, so that one started again takes its partitions back at once.
             own = settings.model_copy(update={"metrics_port": port, "worker_id": name})
             arguments = ["relay"] if kind == "relay" else ["worker", kind]
@@ -72,11 +88,18 @@ def as_target(host: str) -> str:
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
 
 
-def ensure_port_free(port: int) -> None:
-    """Raise ConfigurationError `port_taken` if someone listens there."""
-    from deploy.embedded.state import is_port_free  # noqa: PLC0415 - only with `up`
+def ensure_port_free(port: int, *, state_dir: Path) -> None:
+    """Raise ConfigurationError if someone listens there: `system_elsewhere` or `port_taken`."""
+    from deploy.embedded.elsewhere import list_other_systems  # noqa: PLC0415 - only with `up`
+    from deploy.embedded.state import is_port_free  # noqa: PLC0415 - the same
 
     if not is_port_free(port):
+        others = list_other_systems(state_dir)
+        if others:
+            folders = ", ".join(map(str, others))
+            raise ConfigurationError(
+                "system_elsewhere", port=port, folders=folders, state_dir=str(state_dir)
+            )
         raise ConfigurationError("port_taken", port=port)
 
 

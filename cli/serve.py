@@ -14,8 +14,9 @@ import uvloop
 
 from gateway.app import create_app
 from gateway.parts import GatewayParts
+from gateway.runtime import Gateway
 from gateway.serve import build_server
-from models.errors import ConfigurationError
+from models.errors import ConfigurationError, InvariantViolation
 from streams.clock import parse_clock
 from streams.heap import settle_heap
 from streams.rules_file import follow_rules_file
@@ -37,6 +38,7 @@ def run_gateway(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: It must not start as it is configured, or could not listen.
+        InvariantViolation: `process_part_ended`: a part that it cannot be without has ended.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
@@ -50,7 +52,8 @@ async def _serve(settings: Settings) -> None:
         str(settings.postgres_dsn), size=settings.postgres_pool, name="xuelian-gateway"
     )
     try:
-        server = build_server(create_app(_build_parts(settings, database)), host=host, port=port)
+        app = create_app(_build_parts(settings, database))
+        server = build_server(app, host=host, port=port)
         settle_heap()
         log.info("gateway_starting", host=host, port=port)
         try:
@@ -58,6 +61,10 @@ async def _serve(settings: Settings) -> None:
         except SystemExit as error:
             # The server has logged why it could not listen.
             raise ConfigurationError("cannot_listen", host=host, port=port) from error
+        gateway: Gateway = app.state.gateway
+        if gateway.ended is not None:
+            # With a failing exit code: whoever looks after the process starts it again.
+            raise InvariantViolation("process_part_ended", part=gateway.ended)
         log.info("gateway_stopped")
     finally:
         await database.close()

@@ -1,6 +1,7 @@
-"""Looking after the processes of `xuelian up`: what ends by itself is started again, within bounds.
+"""Looking after what `xuelian up` runs: what ends by itself is started again, within bounds.
 
-Owns the decision when to start again and when to give up. Concurrency: one thread, that of `up`.
+Our own processes and the embedded servers alike. Owns the decision when to start again and when to
+give up, and keeps the logs from growing for ever. Concurrency: one thread, that of `up`.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
-from cli.child import Child
 from cli.failures import ExitCode
+from cli.rolling import roll_logs
 from cli.system import LocalSystem
 from models.errors import ConfigurationError, TransientError
 
@@ -25,11 +28,31 @@ MAX_ENDS = 5
 WINDOW_S = 300.0
 
 
+_ROLL_EVERY = 20
+"""Looks between two looks at the logs."""
+
+
+class Watched(Protocol):
+    """A process that is looked after."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def log(self) -> Path: ...
+    @property
+    def is_alive(self) -> bool: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    def start(self) -> None: ...
+    def tail(self) -> str: ...
+
+
 class Supervisor:
     """Starts crashed processes again, each after a pause that doubles.
 
     Args:
         system: Started.
+        services: The servers that it stands on, if they are looked after here.
         report: Told of every end and every new start.
         monotonic: Real seconds.
     """
@@ -39,9 +62,11 @@ class Supervisor:
         system: LocalSystem,
         *,
         report: Callable[[str], None],
+        services: Sequence[Watched] = (),
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._system = system
+        self._services = services
         self._report = report
         self._monotonic = monotonic
         self._ends: dict[str, deque[float]] = defaultdict(deque)
@@ -54,11 +79,15 @@ class Supervisor:
             TransientError: `child_given_up`.
             ConfigurationError: A process says that it must not run as it is set up.
         """
+        looks = 0
         while not stop.wait(_POLL_S):
-            for child in self._system.children.values():
+            for child in (*self._services, *self._system.children.values()):
                 self.look_at(child)
+            looks += 1
+            if looks % _ROLL_EVERY == 0:
+                roll_logs(self._system.settings.state_dir / "logs")
 
-    def look_at(self, child: Child) -> None:
+    def look_at(self, child: Watched) -> None:
         """Start one process again if it has ended and its pause is over."""
         if child.is_alive:
             return
@@ -70,8 +99,8 @@ class Supervisor:
             self._report(f"重启 {child.name} · starting {child.name} again")
             child.start()
 
-    def _note_end(self, child: Child) -> None:
-        exit_code = child.exit_code if child.exit_code is not None else 0
+    def _note_end(self, child: Watched) -> None:
+        exit_code = child.exit_code
         params = {"name": child.name, "log": str(child.log)}
         if exit_code == ExitCode.CONFIGURATION:
             raise ConfigurationError(
@@ -91,5 +120,7 @@ class Supervisor:
         )
 
 
-def _tell_exit(exit_code: int) -> str:
+def _tell_exit(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "意外停止 · by itself"
     return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"

@@ -33,6 +33,7 @@ from cli.roster import (
 from streams.settings import Settings
 
 if TYPE_CHECKING:
+    from cli.services_child import ServiceChild
     from deploy.embedded.services import EmbeddedServices
     from streams.clock import ScaledClock, SystemClock
 
@@ -110,6 +111,7 @@ class LocalSystem:
         self._keep_services = keep_services
         self._ready_s = ready_s
         self._services: EmbeddedServices | None = None
+        self._embedded: EmbeddedServices | None = None
         self._children: dict[str, Child] = {}
         self._roster = Roster()
 
@@ -155,6 +157,22 @@ class LocalSystem:
     def children(self) -> Mapping[str, Child]:
         return dict(self._children)
 
+    def list_services(self, *, report: Callable[[str], None]) -> list[ServiceChild]:
+        """The embedded servers, to be looked after; none where servers were named.
+
+        Args:
+            report: Told of each step of a start, from a thread of its own.
+        """
+        if self._embedded is None:
+            return []
+        from cli.services_child import ServiceChild  # noqa: PLC0415 - an optional extra
+
+        services = build_embedded(self._settings, report=report)
+        return [
+            ServiceChild(services, name=status.name, log=status.log, report=report)
+            for status in self._embedded.status()
+        ]
+
     def start(self) -> Self:
         """Bring everything up; return when every process is ready.
 
@@ -165,9 +183,9 @@ class LocalSystem:
             ServicesUnavailableError: The embedded services cannot be had on this machine.
         """
         try:
+            self._place_gateway()
             self._prepare_services()
             self._prepare_stores()
-            self._place_gateway()
             self.add(*self._names)
         except BaseException:
             self.stop()
@@ -242,6 +260,7 @@ class LocalSystem:
             return
         owner_pid = None if self._keep_services else os.getpid()
         embedded = build_embedded(self._settings, report=self._report, owner_pid=owner_pid)
+        self._embedded = embedded
         ran_before = any(status.pid is not None for status in embedded.status())
         if not ran_before:
             self._services = embedded
@@ -264,7 +283,7 @@ class LocalSystem:
     def _place_gateway(self) -> None:
         port = self._settings.gateway_port or self._roster.choose_port()
         if "gateway" in self._names:
-            ensure_port_free(port)
+            ensure_port_free(port, state_dir=self._settings.state_dir)
         url = f"http://{as_target(self._settings.gateway_host)}:{port}"
         self._settings = self._settings.model_copy(
             update={"gateway_port": port, "gateway_url": url}

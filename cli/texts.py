@@ -22,6 +22,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "端口 {port} 已被占用：改 XUELIAN_GATEWAY_PORT（0 为自动选择），或停掉占用它的程序",
         "port {port} is taken: change XUELIAN_GATEWAY_PORT (0 picks a free one)",
     ),
+    "system_elsewhere": (
+        "端口 {port} 已被占用：另一套在 {folders} 运行，此处是 {state_dir}；见 XUELIAN_STATE_DIR",
+        "port {port} is taken; a system runs in {folders}, not {state_dir}: see XUELIAN_STATE_DIR",
+    ),
     "cannot_listen": (
         "不能在 {host}:{port} 监听；原因见日志",
         "cannot listen on {host}:{port}; the log says why",

@@ -58,7 +58,8 @@ async def follow_events(
                     connected.set()
                 async for sse in source.aiter_sse():
                     position = sse.id or position
-                    if sse.data:
+                    # A reset is for who keeps a state; the evening looks at what comes next.
+                    if sse.data and sse.event != "reset":
                         yield _read(sse.data)
         except httpx.TransportError:
             await asyncio.sleep(_RECONNECT_S)

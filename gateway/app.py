@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from gateway import faults
 from gateway.documents import describe
-from gateway.middleware import Authenticated, Bounded, Measured, Strict
+from gateway.middleware import Authenticated, Bounded, Leaving, Measured, Strict
 from gateway.parts import GatewayParts
 from gateway.routes import (
     alerts,
@@ -21,6 +21,7 @@ from gateway.routes import (
     facilities,
     figures,
     health,
+    operations,
     reconciliations,
     requests,
     scans,
@@ -69,6 +70,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Bounded)
     app.add_middleware(Authenticated, authenticator=gateway.authenticator)
     app.add_middleware(Measured, metrics=gateway.metrics)
+    app.add_middleware(Leaving)
     faults.install(app)
     for part in (
         requests,
@@ -85,6 +87,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         shortages,
         facilities,
         events,
+        operations,
         health,
     ):
         app.include_router(part.router)

@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: measure, verify the key, bound the body, read its JSON strictly.
+"""Pure ASGI middleware: let clients leave, measure, verify the key, bound the body, read its JSON.
 
 In this order, outermost first. Everything under `/v1` needs a key; a route cannot forget it. The
 body is counted while it is read, and no route is reached by JSON that names a field twice.
@@ -10,7 +10,10 @@ import re
 import time
 from collections.abc import Callable
 
+import anyio
+import structlog
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import problems
@@ -20,6 +23,8 @@ from gateway.metrics import GatewayMetrics
 from models.errors import ContractError, XuelianError
 from models.strict_json import load_strictly
 from models.topics import MAX_MESSAGE_BYTES
+
+log = structlog.get_logger(__name__)
 
 PROTECTED = "/v1/"
 
@@ -37,6 +42,44 @@ class BodyTooLargeError(HTTPException):
         self.found = found
         self.limit = limit
         super().__init__(status_code=413)
+
+
+_OF_LEAVING = (anyio.BrokenResourceError, anyio.ClosedResourceError, ClientDisconnect)
+
+
+class Leaving:
+    """Takes a client that goes away in the middle of its answer for what it is: no fault of ours.
+
+    A stream that is cut breaks off inside of the framework, which raises what its queues raise.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_left = False
+
+        async def watch() -> Message:
+            nonlocal has_left
+            message = await receive()
+            has_left = has_left or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self._app(scope, watch, send)
+        except Exception as error:
+            if not (has_left and _is_of_leaving(error)):
+                raise
+            log.info("client_left", path=scope["path"])
+
+
+def _is_of_leaving(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_of_leaving(inner) for inner in error.exceptions)
+    return isinstance(error, _OF_LEAVING)
 
 
 class Measured:

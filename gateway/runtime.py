@@ -1,8 +1,9 @@
 """The gateway at work: its parts joined, and the tasks that live as long as the app.
 
-Concurrency: one event loop. Four tasks run beside the requests: two follow the log to wake
-waiters, one looks for repeats, one keeps the directory current. If one dies of a bug the process
-reports itself as not alive.
+Concurrency: one event loop. Five tasks run beside the requests: two follow the log to wake
+waiters, one looks for repeats, one keeps the directory current, one measures for `/metrics`. They
+live as long as the process: if one ends, by a bug or by itself, the gateway says so, is not ready,
+and its server ends, so that whoever looks after the process starts it again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
 from gateway.station_words import StationWords
 from gateway.submitting import Submitter
+from gateway.vitals import VitalSigns
 from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
 from streams.store.donation_reading import PgDonationReading
@@ -36,6 +38,7 @@ from streams.store.reading import PgReading
 from streams.store.reconciling import PgReconciling
 from streams.store.scans import PgScans
 from streams.store.unit_of_work import PgBegin
+from streams.store.vitals import PgVitals
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +64,10 @@ class Gateway:
         self.station_words = StationWords(parts.settings.columns_dir)
         self.reconciling = PgReconciling(parts.database)
         self.figures = PgFigures(parts.database)
+        self.vitals = PgVitals(parts.database, parts.clock)
+        self.vital_signs = VitalSigns(
+            vitals=self.vitals, metrics=self.metrics.vitals, monotonic=parts.monotonic
+        )
         self.begin = PgBegin(parts.database)
         self.kept_reads = KeptReads(monotonic=parts.monotonic)
         self.accepted = Accepted(monotonic=parts.monotonic)
@@ -77,7 +84,7 @@ class Gateway:
             metrics=self.metrics,
             monotonic=parts.monotonic,
         )
-        self.alive = True
+        self.ended: str | None = None
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -87,11 +94,14 @@ class Gateway:
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     *(
-                        tasks.create_task(self._live(follow(self.parts.tail, topics, self.wakes)))
+                        tasks.create_task(
+                            self._live("tail", follow(self.parts.tail, topics, self.wakes))
+                        )
                         for topics in FOLLOWED_TOGETHER
                     ),
-                    tasks.create_task(self._live(self.looking.run())),
-                    tasks.create_task(self._live(self._keep_directory_current())),
+                    tasks.create_task(self._live("lookups", self.looking.run())),
+                    tasks.create_task(self._live("directory", self._keep_directory_current())),
+                    tasks.create_task(self._live("vitals", self.vital_signs.run())),
                 ]
                 try:
                     yield
@@ -102,21 +112,43 @@ class Gateway:
         finally:
             await self.parts.publisher.stop()
 
-    async def _live(self, work: Coroutine[Any, Any, None]) -> None:
+    @property
+    def alive(self) -> bool:
+        """Whether every task that it needs still runs; false once and for all."""
+        return self.ended is None
+
+    async def _live(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run a task that must not end; the server looks at `alive` and stops without it.
+
+        The fault is not raised into the task group: cancelled from inside, the application would
+        close its publisher and go on answering.
+        """
         try:
             await work
-        except Exception as error:
-            self.alive = False
-            log.error("gateway_task_died", trace="".join(traceback.format_exception(error)))  # noqa: TRY400 - without local variables
-            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is told and ends the process
+            log.error("gateway_task_died", task=name, trace=_trace_of(error))  # noqa: TRY400 - without local variables
+        else:
+            log.error("gateway_task_ended", task=name)
+        self.ended = name
+        self.wakes.close()
 
     async def _keep_directory_current(self) -> None:
+        was_away = False
         while True:
             try:
                 await self.directories.refresh()
             except TransientError as error:
+                was_away = True
                 log.warning("directory_not_refreshed", error=str(error))
+            else:
+                if was_away:
+                    was_away = False
+                    log.info("directory_refreshed_again")
             await asyncio.sleep(REFRESH_S)
+
+
+def _trace_of(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def get_gateway(request: Request) -> Gateway:

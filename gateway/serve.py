@@ -14,11 +14,18 @@ SHUTDOWN_S = 5
 
 
 class GatewayServer(uvicorn.Server):
-    """Ends the event streams first: uvicorn waits for open answers before it stops the app."""
+    """Ends the event streams first: uvicorn waits for open answers before it stops the app.
+
+    Ends by itself once the gateway is no longer alive; `gateway.ended` then names the part.
+    """
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
         super().__init__(config)
         self._gateway = gateway
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look ten times a second whether to stop."""
+        return await super().on_tick(counter) or not self._gateway.alive
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.wakes.close()

@@ -67,7 +67,8 @@ def _whole_view(principal: Principal) -> View:
     own = principal.facility_id
     match principal.scope:
         case KeyScope.HOSPITAL:
-            return View(wanted=FeedFilter(topics=(TopicName.DECISIONS,), hospital_id=own))
+            topics = (TopicName.DECISIONS, TopicName.REFUSALS)
+            return View(wanted=FeedFilter(topics=topics, hospital_id=own))
         case KeyScope.STATION:
             wanted = FeedFilter(topics=FOLLOWED, open_topics=_BETWEEN_STATIONS, station_id=own)
             return View(wanted=wanted, party=own)

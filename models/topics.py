@@ -42,6 +42,7 @@ class TopicName(StrEnum):
     OFFERS = "blood.offers.v1"
     TRANSFERS = "blood.transfers.v1"
     AUDIT = "blood.audit.v1"
+    REFUSALS = "blood.refusals.v1"
 
 
 class Topic(Value):
@@ -182,6 +183,13 @@ TOPICS: tuple[Topic, ...] = (
         retention_ms=90 * _DAY_MS,
         inbound=False,
         event_types=("blood.audit.sealed.v1",),
+    ),
+    Topic(
+        name=TopicName.REFUSALS,
+        owner="streams",
+        key="station, or the topic of the record",
+        inbound=False,
+        event_types=("blood.record.refused.v1",),
     ),
 )
 

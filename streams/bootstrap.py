@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 import faust
 import structlog
 
-from models.errors import TransientError
+from models.errors import InvariantViolation, TransientError
 from models.topics import AppName, TopicName
 from streams.agents import alerts, answers, offers, requests, stock
 from streams.agents.app import build_app
@@ -124,18 +125,38 @@ async def run_process(settings: Settings, role: Role) -> None:
             await _wait_for_directory(process, stop)
             async with asyncio.TaskGroup() as group:
                 relaying = asyncio.Event()
-                group.create_task(process.relay.run(relaying))
-                group.create_task(_keep_directory_fresh(process, stop))
+                parts = {
+                    "relay": process.relay.run(relaying),
+                    "directory": _keep_directory_fresh(process, stop),
+                }
                 if settings.metrics_port:
-                    group.create_task(_serve_probe(process, stop))
+                    parts["probe"] = _serve_probe(process, stop)
                 if role is not Role.URGENT:
-                    group.create_task(_fire_timers(process, stop))
+                    parts["timers"] = _fire_timers(process, stop)
+                for name, work in parts.items():
+                    group.create_task(_last(name, work, stop))
                 try:
                     await _work(process, role, stop)
                 finally:
                     # The relay goes last: what the last transaction committed leaves with it.
                     stop.set()
                     relaying.set()
+
+
+async def _last(part: str, work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Run a part that lasts as long as the process; without it the process must end.
+
+    Raises:
+        InvariantViolation: `process_part_ended`: it returned before it was asked to.
+    """
+    try:
+        await work
+    except Exception as error:
+        log.error("process_part_died", part=part, error=repr(error)[:500])  # noqa: TRY400 - raised on, with its trace
+        raise
+    if not stop.is_set():
+        log.error("process_part_ended", part=part)
+        raise InvariantViolation("process_part_ended", part=part)
 
 
 async def _work(process: _Process, role: Role, stop: asyncio.Event) -> None:

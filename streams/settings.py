@@ -6,11 +6,22 @@ unknown `XUELIAN_` variables, and a test holds the compose file against this lis
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PostgresDsn, SecretStr
+from pydantic import Field, PostgresDsn, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def find_state_dir() -> Path:
+    """Return the folder that a command means if none is named, wherever it is given."""
+    checkout = Path(__file__).resolve().parents[1]
+    if (checkout / "pyproject.toml").exists():
+        return checkout / "build" / "state"
+    home = os.environ.get("XDG_DATA_HOME", "")  # noqa: TID251 - this is the place
+    data = Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share"
+    return data / "xuelian"
 
 
 class Settings(BaseSettings):
@@ -32,7 +43,12 @@ class Settings(BaseSettings):
         default=8, ge=2, le=64, description="Connections of one process at most."
     )
     state_dir: Path = Field(
-        default=Path("build/state"), description="Folder of the embedded services, logs and locks."
+        default_factory=find_state_dir,
+        description=(
+            "Folder of the embedded services, logs and locks. Unset: `build/state` of the checkout "
+            "that runs, else `xuelian` in the user's data folder (`~/.local/share`), wherever the "
+            "command is given."
+        ),
     )
     gateway_host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
     gateway_port: int = Field(default=8480, ge=0, le=65535, description="0 picks a free port.")
@@ -98,3 +114,9 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         default="json", description="`json` for machines, `console` for people."
     )
+
+    @field_validator("state_dir")
+    @classmethod
+    def _from_here(cls, folder: Path) -> Path:
+        """A relative folder is of where the command was given; a child stands elsewhere."""
+        return folder.absolute()

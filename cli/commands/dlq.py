@@ -66,7 +66,10 @@ def _tell_reason(letter: DeadLetter) -> str:
     from cli.failures import render_code  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.output import show as as_text  # noqa: PLC0415 - the same
 
-    told = f"{letter.record.topic}\n{letter.code}：{render_code(letter.code, letter.params)[0]}"
+    grave = "‼ 危及生命 · life-threatening\n" if letter.is_life_threatening else ""
+    told = (
+        f"{grave}{letter.record.topic}\n{letter.code}：{render_code(letter.code, letter.params)[0]}"
+    )
     if letter.replayed_at is None:
         return told
     return f"{told}\n↺ {as_text(letter.replayed_at)} 已重放 · replayed"

@@ -95,6 +95,69 @@ def shortages(
     out.table(add_rows(table, rows))
 
 
+RESET = "reset"
+"""What the stream sends where events are missing; no event, so it is not counted as one."""
+
+_MARKS = {
+    "waiting": ("缺血", "waiting", "yellow"),
+    "late": ("来不及", "late", "bold red"),
+    "unacknowledged": ("无人签收", "not received", "dark_orange"),
+}
+_MINUTE_S = 60
+
+
+def overdue(
+    *,
+    mark: Annotated[
+        Literal["waiting", "late", "unacknowledged"] | None,
+        typer.Option(help="只看一种 · only this mark"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """等得最久、来不及、无人签收的，危及生命在前 · What waits longest, is late, was never received.
+
+    例 · Examples:
+      xuelian overdue
+      xuelian overdue --mark unacknowledged --json
+    """
+    from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
+
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
+    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+    with GatewayClient(load_settings()) as gateway:
+        answer = gateway.call("GET", "/v1/overdue", params={"mark": mark})
+    out = Output(as_json=as_json)
+    out.document(answer)
+    found = answer["overdue"]
+    if not found:
+        out.say("[green]✓[/] 没有 · nothing is overdue")
+        return
+    table = build_table(
+        f"须处理 {len(found)} · to be looked after",
+        ["", "申请或调拨 · request or transfer", "医院、血站 · hospital, station", "袋 · units",
+         "已等（分钟） · min", "须到 · due"],
+    )  # fmt: skip
+    rows = []
+    for row in found:
+        zh, en, style = _MARKS[row["mark"]]
+        urgent = "‼ " if row["priority"] == "life_threatening" else ""
+        places = [row["hospital_id"], row["from_station_id"], row["station_id"]]
+        rows.append(
+            [
+                Text(f"{urgent}{zh} · {en}", style=style),
+                row["request_id"] or row["transfer_id"],
+                " ← ".join(place for place in places if place)
+                if row["hospital_id"]
+                else " → ".join(place for place in places if place),
+                row["units"],
+                row["waited_s"] // _MINUTE_S,
+                show_instant(row["due_at"]),
+            ]
+        )
+    out.table(add_rows(table, rows))
+
+
 @events.command()
 def tail(
     *,
@@ -111,6 +174,8 @@ def tail(
 ) -> None:
     """跟随事件流，断线自动续接 · Follow the feed; goes on where it stopped after a lost connection.
 
+    ⚠ 表示中间有事件已不再保留，或危及生命的记录被拒。
+    ⚠ marks a gap that is no longer kept, or a life-threatening record that was refused.
     --json 每行一个事件 · one event a line.
 
     例 · Examples:
@@ -123,16 +188,25 @@ def tail(
 
     out = Output(as_json=as_json)
     feed = follow_feed(load_settings(), topics=tuple(topic or ()), after=after)
-    for seen, event in enumerate(feed, 1):
+    seen = 0
+    for event in feed:
         out.json_line(event)
         if not as_json:
             _print_event(out, event)
+        seen += event.get("type") != RESET
         if count is not None and seen >= count:
             return
 
 
 def _print_event(out: Output, event: Mapping[str, Any]) -> None:
-    out.say(
-        f"[dim]{show_instant(event.get('time'))}[/] [cyan]{event.get('type')}[/] "
-        f"[bold]{event.get('subject')}[/] [dim]{event.get('id')}[/]"
-    )
+    from cli.event_words import describe_event, is_alarming  # noqa: PLC0415 - only with a feed
+
+    if event.get("type") == RESET:
+        reason = event.get("reason", {})
+        out.say(f"[bold red]⚠[/] {reason.get('zh', '')} · {reason.get('en', '')}")
+        return
+    zh, en = describe_event(event)
+    mark = "[bold red]⚠[/] " if is_alarming(event) else ""
+    out.say(f"[dim]{show_instant(event.get('time'))}[/] {mark}", end="")
+    out.plain(f"{zh} · {en}")
+    out.say(f"  [dim]{event.get('type')} {event.get('position')}[/]")

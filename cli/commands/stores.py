@@ -92,6 +92,8 @@ def up(
 ) -> None:
     """启动；在后台运行到 services down · Start both; they run until `services down`.
 
+    本机若有另一套在运行，会指出 · Says so if another system runs on this machine.
+
     例 · Example:
       xuelian services up
     """
@@ -99,9 +101,14 @@ def up(
         raise typer.BadParameter("1 或 3 · 1 or 3", param_hint="--brokers")
     out = Output(as_json=as_json)
     with out.progress("启动 Kafka 与 PostgreSQL · starting Kafka and PostgreSQL") as report:
-        from cli.resolve import build_embedded, load_settings  # noqa: PLC0415 - heavy
+        from cli.resolve import (  # noqa: PLC0415 - heavy
+            build_embedded,
+            load_settings,
+            tell_other_systems,
+        )
 
         settings = load_settings()
+        tell_other_systems(settings, out.note)
         endpoints = build_embedded(settings, report=report, brokers=brokers).up()
     out.document(
         {

@@ -29,16 +29,20 @@ def up(
     """在本机运行整个系统，Ctrl-C 停止 · Run the whole system on this machine until Ctrl-C.
 
     没有设置 XUELIAN_KAFKA_BOOTSTRAP 与 XUELIAN_POSTGRES_DSN 时，自带 Kafka 与 PostgreSQL。
-    Brings its own Kafka and PostgreSQL unless those two are set. Restarts what crashes.
+    意外退出的进程与服务器会自动重启，并在此说明。
+    Brings its own Kafka and PostgreSQL unless those two are set. Restarts what crashes, processes
+    and servers alike, and says so.
 
     例 · Examples:
       xuelian up
       XUELIAN_GATEWAY_PORT=9000 xuelian up --keep-services
     """
+    from cli.resolve import load_settings, tell_other_systems  # noqa: PLC0415 - heavy
     from cli.supervision import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.system import LocalSystem  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
+    tell_other_systems(load_settings(), out.note)
     stop = threading.Event()
     with _stop_on_signals(stop) as started:
         with out.progress("启动 · starting") as report:
@@ -46,7 +50,8 @@ def up(
         try:
             started()
             _tell_addresses(out, system)
-            Supervisor(system, report=out.note).watch(stop)
+            services = system.list_services(report=out.note)
+            Supervisor(system, services=services, report=out.note).watch(stop)
         finally:
             system.stop()
     out.say("[green]✓[/] 已停止 · stopped")
@@ -91,8 +96,12 @@ def _tell_addresses(out: Output, system: LocalSystem) -> None:
     if out.as_json:
         return
     out.say("[green]✓[/] [bold]血联已就绪 · Xuelian is up[/]（Ctrl-C 停止 · to stop）")
+    workers = " ".join(
+        f"{name}={url}/metrics" for name, url in endpoints.probes.items() if name != "gateway"
+    )
     for name, value in (
         ("网关 · gateway", endpoints.gateway_url),
+        ("指标 · metrics", f"gateway={endpoints.gateway_url}/metrics {workers}"),
         ("Kafka", endpoints.kafka_bootstrap),
         ("PostgreSQL", endpoints.postgres_dsn),
         ("日志 · logs", system.settings.state_dir / "logs"),

@@ -37,6 +37,10 @@ _START_PATIENCE_S = 90.0
 _STOP_PATIENCE_S = 20.0
 
 
+NODE_MARK = "-Dxuelian.node="
+"""The argument by which a node's process is known among all others; its folder follows."""
+
+
 def new_uuid() -> str:
     """An identifier as Kafka writes them: 16 random bytes, base64 for URLs, no leading dash."""
     while True:
@@ -170,8 +174,7 @@ class KafkaNode:
 
     @property
     def _token(self) -> str:
-        """The argument by which this node's process is known among all others."""
-        return f"-Dxuelian.node={self.folder}"
+        return f"{NODE_MARK}{self.folder}"
 
     def _java(self, class_path: Sequence[Path], *flags: str) -> list[str]:
         jars = ":".join(str(jar) for jar in class_path)

@@ -127,6 +127,25 @@ class EmbeddedServices:
             return []
         return [status_of(part) for part in self._parts(record)]
 
+    def is_running(self, name: str) -> bool:
+        """Whether the process of `postgres` or `kafka-N` lives; cheap, asks nothing of it."""
+        return self._part(name).find_pid() is not None
+
+    def is_stopped(self, name: str) -> bool:
+        """Whether it was stopped on purpose. One that ended by itself leaves its pid noted."""
+        return not self._part(name).pid_file.path.exists()
+
+    def restart(self, name: str) -> None:
+        """Start one that has ended, and wait until it is healthy; others are left alone.
+
+        Raises:
+            ServicesUnavailableError: It did not start.
+        """
+        if name == "postgres":
+            self.start_postgres()
+        else:
+            self.start_broker(int(name.removeprefix("kafka-")))
+
     def abandon(self, *, owner: dict[str, int | str]) -> None:
         """Stop what `owner` left behind; nothing when the services belong to someone else by now.
 
@@ -183,6 +202,10 @@ class EmbeddedServices:
         if not 1 <= node <= record.brokers:
             raise ValueError(f"node 1..{record.brokers}, not {node}")
         return KafkaNode(state=self._state, record=record, node=node)
+
+    def _part(self, name: str) -> PostgresServer | KafkaNode:
+        record = self._get_record()
+        return next(part for part in self._parts(record) if part.name == name)
 
     def _nodes(self, record: Record) -> list[KafkaNode]:
         return [self._node(record, node) for node in range(1, record.brokers + 1)]

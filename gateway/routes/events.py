@@ -20,12 +20,13 @@ from starlette.requests import Request
 from gateway.access import get_principal
 from gateway.documents import problems as documented
 from gateway.problems import FieldError, InvalidContent
+from gateway.rendering import explain
 from gateway.runtime import Gateway, get_gateway
 from gateway.views import View, view_of
 from gateway.waiting import FOLLOWED
 from models.errors import TransientError
 from models.messages import render
-from streams.store.feed import FeedEvent, Position
+from streams.store.feed import FeedEvent, Gap, Position
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,9 @@ def subscribe(
     summary="事件流，可续传 · The event stream, resumable",
     description=(
         "用 `Last-Event-ID` 从断点继续，`0-0` 从头开始；至少送达一次 · go on with `Last-Event-ID`, "
-        "from the beginning with `0-0`; a heartbeat every 15 s."
+        "from the beginning with `0-0`; a heartbeat every 15 s. "
+        "事件 `reset` 表示该位置之后的事件已不全，须重新读取全部状态 · the event `reset` says that "
+        "what followed the position is not all kept: read the whole state again."
     ),
     response_class=EventSourceResponse,
     responses=documented(400),
@@ -97,20 +100,23 @@ async def stream_events(
     with gateway.metrics.streams.track_inprogress():
         yield ServerSentEvent(comment="连接成功 · connected", retry=RECONNECT_MS)
         async for event in _follow(gateway, subscription):
-            yield _to_sse(event)
+            yield event
 
 
-async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator[FeedEvent]:
+async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
     """Yield what may be seen, in the order of the feed, until the server stops."""
-    position, view = subscription.after, subscription.view
+    reader = _Reader(gateway, subscription)
+    view = subscription.view
     pause_s = SHORTEST_POLL_S
     with gateway.wakes.sleep(view.may_concern) as woken:
         while not gateway.wakes.closed:
             woken.clear()
-            position, events = await _read(gateway, view, position)
+            reset, events = await reader.read()
+            if reset is not None:
+                yield reset
             for event in events:
                 if view.may_see(event):
-                    yield event
+                    yield _to_sse(event)
             if len(events) == PAGE:
                 continue
             pause_s = SHORTEST_POLL_S if events else min(pause_s * 2, LONGEST_POLL_S)
@@ -119,18 +125,49 @@ async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator
                 await asyncio.sleep(SHORTEST_POLL_S)
 
 
-async def _read(
-    gateway: Gateway, view: View, position: Position | None
-) -> tuple[Position | None, list[FeedEvent]]:
-    """Read one page; nothing while PostgreSQL is away."""
-    try:
-        if position is None:
-            return await gateway.feed.find_end(), []
-        events = await gateway.feed.list_after(position, view.wanted, limit=PAGE)
-    except TransientError as error:
-        log.warning("feed_not_read", error=str(error))
-        return position, []
-    return (events[-1].position if events else position), events
+class _Reader:
+    """Reads page after page behind one position.
+
+    The position is held against what is kept at the beginning, and again after PostgreSQL was
+    away: it may have come back restored to an earlier moment.
+    """
+
+    def __init__(self, gateway: Gateway, subscription: Subscription) -> None:
+        self._feed = gateway.feed
+        self._view = subscription.view
+        self._position = subscription.after
+        self._is_sure = False
+
+    async def read(self) -> tuple[ServerSentEvent | None, list[FeedEvent]]:
+        """Return a reset, if the reader must be told of a gap, and one page.
+
+        Nothing while PostgreSQL is away.
+        """
+        reset: ServerSentEvent | None = None
+        try:
+            if self._position is None:
+                self._position = await self._feed.find_end()
+                self._is_sure = True
+                return None, []
+            if not self._is_sure:
+                reset = await self._hold_against_kept(self._position)
+                self._is_sure = True
+            events = await self._feed.list_after(self._position, self._view.wanted, limit=PAGE)
+        except TransientError as error:
+            self._is_sure = False
+            log.warning("feed_not_read", error=str(error))
+            return reset, []
+        if events:
+            self._position = events[-1].position
+        return reset, events
+
+    async def _hold_against_kept(self, position: Position) -> ServerSentEvent | None:
+        gap = await self._feed.find_gap(position)
+        if gap is None:
+            return None
+        self._position = gap.go_on_at
+        log.info("feed_reset", asked=str(position), go_on_at=str(gap.go_on_at), code=gap.code)
+        return _to_reset(gap, asked=position)
 
 
 async def _is_woken(woken: asyncio.Event, *, within_s: float) -> bool:
@@ -140,6 +177,16 @@ async def _is_woken(woken: asyncio.Event, *, within_s: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+RESET = "reset"
+"""An SSE event of its own, no event of the feed: what the reader knows may be out of date."""
+
+
+def _to_reset(gap: Gap, *, asked: Position) -> ServerSentEvent:
+    texts = explain(gap.code, {"asked": str(asked), "from": str(gap.go_on_at)})
+    told = {"type": RESET, "asked": str(asked), "kept_from": str(gap.go_on_at), "reason": texts}
+    return ServerSentEvent(raw_data=orjson.dumps(told).decode(), event=RESET, id=str(gap.go_on_at))
 
 
 def _to_sse(event: FeedEvent) -> ServerSentEvent:

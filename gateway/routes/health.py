@@ -15,8 +15,8 @@ from gateway import problems
 from gateway.access import get_principal
 from gateway.documents import problems as documented
 from gateway.rendering import explain, to_response
-from gateway.runtime import get_gateway
-from models.errors import TransientError
+from gateway.runtime import Gateway, get_gateway
+from models.errors import ConfigurationError, TransientError
 
 router = APIRouter(tags=["health"])
 
@@ -44,10 +44,13 @@ async def healthz(request: Request) -> Response:
 )
 async def readyz(request: Request) -> Response:
     gateway = get_gateway(request)
-    checks = await asyncio.gather(
-        _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
-        _check("postgres", "postgres_unreachable", gateway.reading.ping()),
-    )
+    checks = [
+        *await asyncio.gather(
+            _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
+            _check("postgres", "postgres_unreachable", gateway.reading.ping()),
+        ),
+        _check_itself(gateway),
+    ]
     ready = all(check["ok"] for check in checks)
     content = {"status": "ready" if ready else "not_ready", "checks": checks}
     if ready:
@@ -79,10 +82,21 @@ async def me(request: Request) -> Response:
     )
 
 
+def _check_itself(gateway: Gateway) -> dict[str, Any]:
+    """Servers that answer are of no use to a gateway that cannot publish."""
+    if gateway.ended is not None:
+        reason = explain("gateway_part_ended", {"part": gateway.ended})
+    elif gateway.parts.publisher.is_stopped:
+        reason = explain("gateway_stopping")
+    else:
+        return {"name": "gateway", "ok": True, "reason": None}
+    return {"name": "gateway", "ok": False, "reason": reason}
+
+
 async def _check(name: str, code: str, probe: Awaitable[None]) -> dict[str, Any]:
     try:
         async with asyncio.timeout(CHECK_LIMIT_S):
             await probe
-    except (TransientError, TimeoutError):
+    except (TransientError, ConfigurationError, TimeoutError):
         return {"name": name, "ok": False, "reason": explain(code)}
     return {"name": name, "ok": True, "reason": None}

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from gateway import problems
 from gateway.accepted import AcceptedRequest
-from gateway.access import Principal, allow, ensure_scope, get_principal
+from gateway.access import Principal, allow
 from gateway.bodies import find_traceparent, read_object, validate
 from gateway.documents import body
 from gateway.documents import problems as documented
@@ -85,9 +85,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     responses={**_CREATED, **documented(400, 413, 422)},
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
-async def open_request(request: Request) -> Response:
-    principal = get_principal(request)
-    ensure_scope(principal, MAY_ASK)
+async def open_request(request: Request, principal: Asker) -> Response:
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.errors import ContractError
-from models.events import alerts, audit, donations, donors, requests, shortages, stock
+from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
 from models.events.base import EventData
 from models.strict_json import load_strictly
 
@@ -42,6 +42,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         shortages.TransferAgreed,
         shortages.TransferCompleted,
         audit.AuditSealed,
+        refusals.RecordRefused,
     )
 }
 

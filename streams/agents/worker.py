@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
@@ -31,17 +32,26 @@ _LOOK_MOST_S = 2.0
 
 
 class Readiness:
-    """Why a process is not ready, by part. Written and read on one event loop."""
+    """Why a process is not ready, by part. Written and read on one event loop.
 
-    def __init__(self) -> None:
+    Each change of state is logged once: when a part is no longer ready, and when it is again.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._reasons: dict[str, str] = {}
+        self._since: dict[str, float] = {}
+        self._monotonic = monotonic
 
     def report(self, part: str, reason: str | None, /) -> None:
         """Note why a part is not ready, or with None that it is."""
-        if reason is None:
-            self._reasons.pop(part, None)
-        else:
+        if reason is not None:
+            if part not in self._reasons:
+                self._since[part] = self._monotonic()
+                log.info("part_not_ready", part=part, reason=reason)
             self._reasons[part] = reason
+        elif self._reasons.pop(part, None) is not None:
+            after_s = round(self._monotonic() - self._since.pop(part), 1)
+            log.info("part_ready_again", part=part, after_s=after_s)
 
     @property
     def is_ready(self) -> bool:

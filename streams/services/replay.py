@@ -53,6 +53,7 @@ class DeadLetter:
         offset: Where the original stands in its partition.
         params: Of the reason's text.
         replayed_at: When it was last put back; None if it never was.
+        is_life_threatening: The record says of itself that a life hangs on it.
     """
 
     dead_letter_id: str
@@ -63,6 +64,7 @@ class DeadLetter:
     params: Mapping[str, str | float]
     quarantined_at: datetime
     replayed_at: datetime | None
+    is_life_threatening: bool = False
 
     @property
     def digest(self) -> str:

@@ -102,7 +102,12 @@ class Database:
         """Lend a connection outside a transaction."""
         with translated():
             async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
-                yield connection
+                try:
+                    yield connection
+                except asyncpg.InternalClientError:
+                    # Its protocol stands half-way through an answer: nobody may borrow it again.
+                    connection.terminate()
+                    raise
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PooledConnection]:

@@ -95,6 +95,7 @@ def _to_letter(row: asyncpg.Record) -> DeadLetter:
         offset=row["log_offset"],
         code=row["code"],
         params=row["params"],
+        is_life_threatening=row["is_life_threatening"],
         quarantined_at=row["quarantined_at"],
         replayed_at=row["replayed_at"],
     )

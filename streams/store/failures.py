@@ -1,13 +1,20 @@
-"""From driver errors to the families of `models.errors`, by kind and constraint name."""
+"""From driver errors to the families of `models.errors`, by SQLSTATE, kind and constraint name.
+
+Total over the driver's exceptions: `find_fate` says of each whether the server is away, a row was
+contended, the set-up is wrong, or the fault is ours. A server that is killed in the middle of an
+answer shows as almost anything: a refused connection, a protocol state that cannot be left, a
+transport that is closed. All of them are an outage, never a bug.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 
 import asyncpg
 
-from models.errors import InvariantViolation, TransientError
+from models.errors import ConfigurationError, InvariantViolation, TransientError
 
 # Two writers wanted the same unit, call or shortage: the second decides again on what is left.
 _CONTENDED_CONSTRAINTS = frozenset(
@@ -20,20 +27,73 @@ _CONTENDED_CONSTRAINTS = frozenset(
         "decisions_version_uq",
     }
 )
-_GUARD_TRIPPED = "XL001"
-"""Raised by our own functions in the database."""
 
-_CONTENDED = (
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-)
-_AWAY = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutting down, crashed, starting up, cancelled
-    asyncpg.InsufficientResourcesError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby that was not promoted yet
-)
+
+class Fate(Enum):
+    """What a failure of the driver means for who called it."""
+
+    AWAY = auto()
+    CONTENDED = auto()
+    CONSTRAINT = auto()
+    MISCONFIGURED = auto()
+    OURS = auto()
+
+
+_BY_STATE = {
+    "XL001": Fate.CONTENDED,  # raised by our own functions in the database
+    "25006": Fate.AWAY,  # read only: a standby that was not promoted yet
+    "25P03": Fate.AWAY,  # the server ended a session that stood still in its transaction
+    "25P04": Fate.AWAY,  # or a transaction that took too long
+    "40003": Fate.AWAY,  # whether it was committed is not known
+    "40002": Fate.CONSTRAINT,
+    "55006": Fate.CONTENDED,
+    "55P03": Fate.CONTENDED,
+    "72000": Fate.CONTENDED,  # a snapshot too old: read again
+    # Damaged data is no outage: nobody must go on from it.
+    "XX001": Fate.OURS,
+    "XX002": Fate.OURS,
+}
+_BY_CLASS = {
+    "08": Fate.AWAY,  # connection
+    "23": Fate.CONSTRAINT,
+    "28": Fate.MISCONFIGURED,  # password, role
+    "3D": Fate.MISCONFIGURED,  # no such database
+    "40": Fate.CONTENDED,  # serialization, deadlock
+    "53": Fate.AWAY,  # disk, memory, connections
+    "57": Fate.AWAY,  # shutting down, crashed, starting up, cancelled
+    "58": Fate.AWAY,  # the server's files or its machine
+    "F0": Fate.AWAY,  # its configuration file
+    "XX": Fate.AWAY,  # an error inside of the server
+}
+_LOST = ("closed", "closing", "terminated", "released")
+"""Words of the driver for a connection that is gone; it uses one class for that and for misuse."""
+
+
+def find_fate(error: BaseException) -> Fate:
+    """Return what an exception out of the driver means; what the driver never raises is ours."""
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
+        # The schema was changed under a prepared statement; the next try prepares it again.
+        return Fate.CONTENDED
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], Fate.OURS)
+    if isinstance(
+        error, asyncpg.exceptions.ClientConfigurationError | asyncpg.UnsupportedServerFeatureError
+    ):
+        return Fate.MISCONFIGURED
+    return Fate.AWAY if _is_lost_connection(error) else Fate.OURS
+
+
+def _is_lost_connection(error: BaseException) -> bool:
+    """Tell what the driver and the event loop raise beside PostgreSQL's own words."""
+    if isinstance(error, asyncpg.InterfaceError):
+        # Bad parameters (a ValueError) may quote any word.
+        return not isinstance(error, ValueError) and any(word in str(error) for word in _LOST)
+    if isinstance(error, RuntimeError):
+        # uvloop's word for writing to a connection that was lost a moment before.
+        return "handler is closed" in str(error)
+    # The protocol broke off half-way; refused, reset; and TimeoutError, which is an OSError.
+    return isinstance(error, asyncpg.InternalClientError | OSError | EOFError)
 
 
 @contextmanager
@@ -43,36 +103,30 @@ def translated() -> Iterator[None]:
     Raises:
         TransientError: `postgres_away` or `postgres_contended`; nothing was committed as far as we
             know, and doing it again is safe because every write is idempotent by event id.
+        ConfigurationError: `postgres_refuses`: a password, role or database that is not there.
         InvariantViolation: A constraint stopped us from writing a false state: our bug.
     """
     try:
         yield
-    except asyncpg.UniqueViolationError as error:
-        name = error.constraint_name or ""
-        if name in _CONTENDED_CONSTRAINTS:
-            raise TransientError("postgres_contended", constraint=name) from error
-        raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
-    except asyncpg.IntegrityConstraintViolationError as error:
-        name = error.constraint_name or error.column_name or ""
-        raise InvariantViolation("constraint_broken", constraint=name, detail=str(error)) from error
-    except _CONTENDED as error:
-        raise TransientError("postgres_contended", detail=type(error).__name__) from error
-    except asyncpg.PostgresError as error:
-        raise (_find_transient(error) or error) from error.__cause__
-    except asyncpg.InterfaceError as error:
-        # The driver uses one class for a lost connection and for a wrong call of ours.
-        if not any(word in str(error) for word in ("closed", "closing", "terminated", "released")):
-            raise
-        raise TransientError("postgres_away", detail=str(error)[:200]) from error
-    except OSError as error:  # refused, reset, and TimeoutError
-        raise _away(error) from error
+    except Exception as error:
+        match find_fate(error):
+            case Fate.AWAY:
+                detail = f"{type(error).__name__}: {error}"[:200]
+                raise TransientError("postgres_away", detail=detail) from error
+            case Fate.CONTENDED:
+                detail = f"{type(error).__name__}: {error}"[:200]
+                raise TransientError("postgres_contended", detail=detail) from error
+            case Fate.CONSTRAINT:
+                raise _of_constraint(error) from error
+            case Fate.MISCONFIGURED:
+                raise ConfigurationError("postgres_refuses", detail=str(error)[:200]) from error
+            case Fate.OURS:
+                raise
 
 
-def _find_transient(error: asyncpg.PostgresError) -> TransientError | None:
-    if error.sqlstate == _GUARD_TRIPPED:
-        return TransientError("postgres_contended", detail=str(error))
-    return _away(error) if isinstance(error, _AWAY) else None
-
-
-def _away(error: Exception) -> TransientError:
-    return TransientError("postgres_away", detail=f"{type(error).__name__}: {error}"[:200])
+def _of_constraint(error: Exception) -> TransientError | InvariantViolation:
+    found = getattr(error, "constraint_name", None) or getattr(error, "column_name", None)
+    name = str(found or "")
+    if isinstance(error, asyncpg.UniqueViolationError) and name in _CONTENDED_CONSTRAINTS:
+        return TransientError("postgres_contended", constraint=name)
+    return InvariantViolation("constraint_broken", constraint=name, detail=str(error))

@@ -89,6 +89,22 @@ class FeedFilter:
         )
 
 
+BEGINNING = Position(0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Why a reader cannot go on where it was: it has to read the whole state again.
+
+    Attributes:
+        code: `feed_position_not_kept` or `feed_position_unknown`.
+        go_on_at: What follows from here on is whole again.
+    """
+
+    code: str
+    go_on_at: Position
+
+
 class PgFeed:
     """Reads the feed. Safe for concurrent tasks."""
 
@@ -99,6 +115,24 @@ class PgFeed:
         """Return the position from which on only later events follow."""
         async with self._database.connection() as connection:
             return Position(int(await _QUERIES.find_feed_end(connection)), 0)
+
+    async def find_gap(self, position: Position) -> Gap | None:
+        """Return what a reader at a position has missed; None if all that followed is kept.
+
+        `0-0` asks for whatever is kept, so it misses nothing.
+        """
+        if position == BEGINNING:
+            return None
+        async with self._database.connection() as connection:
+            row = await _QUERIES.find_feed_standing(
+                connection, tx=str(position.tx), row_id=position.row_id
+            )
+        if row["is_before_floor"]:
+            floor = Position(int(row["floor_tx"]), row["floor_row"])
+            return Gap(code="feed_position_not_kept", go_on_at=floor)
+        if row["is_unknown"]:
+            return Gap(code="feed_position_unknown", go_on_at=Position(int(row["end_tx"]), 0))
+        return None
 
     async def list_after(
         self, position: Position, wanted: FeedFilter, *, limit: int
@@ -117,7 +151,7 @@ class PgFeed:
             )
             return [
                 FeedEvent(
-                    position=Position(int(row["tx"]), row["row_id"]),
+                    position=Position(int(row["position_tx"]), row["row_id"]),
                     topic=row["topic"],
                     key=row["key"],
                     sequence=row["sequence"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ import orjson
 from models.base import derive_id
 from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
-from streams.ports import LANES, Claim, Received, Record, Timer, TimerKind
+from streams.ports import LANES, Claim, Outgoing, Received, Record, Timer, TimerKind
+from streams.services.refusals import describe_refusal, says_life_threatening
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ class PgInbox:
     Args:
         connection: Inside a transaction.
         lanes: Collects the lanes that a dead letter fills.
+        emit: Takes the event that tells of a dead letter.
     """
 
-    def __init__(self, connection: Connection, lanes: set[int]) -> None:
+    def __init__(
+        self, connection: Connection, lanes: set[int], emit: Callable[[Outgoing], None]
+    ) -> None:
         self._connection = connection
         self._lanes = lanes
+        self._emit = emit
 
     async def claim(
         self, records: Sequence[Received], *, reader: str, now: datetime
@@ -105,10 +110,14 @@ class PgInbox:
             headers=headers,
             code=error.code,
             params=params,
+            is_life_threatening=says_life_threatening(record),
             now=now,
         )
         if not _is_written(status):
             return
+        self._emit(
+            describe_refusal(record, error, dead_letter_id=dead_letter_id, reader=reader, now=now)
+        )
         told = {
             "dead_letter_id": dead_letter_id,
             "topic": record.topic,

@@ -20,7 +20,7 @@ from models.clearance import UnitFacts
 from models.errors import TransientError
 from models.requests import UrgentRequest
 from streams.matching.shelf import Cell
-from streams.ports import Claim, Received
+from streams.ports import Claim, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition
 from streams.store.intake import SOURCE, PgInbox
@@ -96,8 +96,14 @@ class _LateTransaction:
 class _Inbox(PgInbox):
     """Takes every record to be new, but for repeats within the batch."""
 
-    def __init__(self, late: _LateTransaction, lanes: set[int], granted: _Granted) -> None:
-        super().__init__(late, lanes)
+    def __init__(
+        self,
+        late: _LateTransaction,
+        lanes: set[int],
+        granted: _Granted,
+        emit: Callable[[Outgoing], None],
+    ) -> None:
+        super().__init__(late, lanes, emit)
         self._late = late
         self._granted = granted
 
@@ -167,7 +173,7 @@ class OptimisticUnitOfWork(PgUnitOfWork):
         self._late = late = _LateTransaction(connection, self._catch_up)
         super().__init__(late)
         self._granted = granted = _Granted()
-        self._optimistic_inbox = self.inbox = _Inbox(late, self._lanes, granted)
+        self._optimistic_inbox = self.inbox = _Inbox(late, self._lanes, granted, self.emit)
         self._optimistic_requests = self.requests = _Requests(late, self._record, granted)
         self.stock = _Stock(late, self._record, granted)
 

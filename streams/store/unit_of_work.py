@@ -40,7 +40,7 @@ class PgUnitOfWork:
         self._audit: list[AuditLine] = []
         self._actor = SYSTEM
         self._acts: list[Callable[[], None]] = []
-        self.inbox = PgInbox(connection, self._lanes)
+        self.inbox = PgInbox(connection, self._lanes, self.emit)
         self.requests = PgRequests(connection, self._record)
         self.stock = PgStock(connection, self._record)
         self.counts = PgCounts(connection)

@@ -6,7 +6,7 @@ never trusted again, and nothing it still held may leave later, behind what was 
 
 Concurrency: any number of tasks of one event loop may publish at once. They share the producer; if
 it fails for one, all that wait on it fail, and the next call makes a new one. Nothing runs in the
-background.
+background but the closing of a producer that failed, for a second at most.
 
 A cancelled publish (its caller hung up) is not a failure of the producer: what it had handed over
 leaves in its place, within `timeout_s` or never, and before anything published later.
@@ -64,9 +64,15 @@ class KafkaPublisher:
         self._timeout_s = timeout_s
         self._client_id = client_id
         self._producer: AIOKafkaProducer | None = None
+        self._closing: dict[AIOKafkaProducer, asyncio.Future[None]] = {}
         self._connecting = asyncio.Lock()
         self._stopped = False
         self._away_until = 0.0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing can be published any more."""
+        return self._stopped
 
     async def start(self) -> None:
         """Connect ahead of the first publish. Kafka being away is no error here."""
@@ -144,7 +150,19 @@ class KafkaPublisher:
             return
         if self._producer is producer:
             self._producer = None
-        await _close_now(producer)
+        closing = self._closing.get(producer)
+        if closing is None:
+            # One close for all who failed with it. In a task of its own: what is cancelled inside
+            # of the client when the time is up must not look like a cancellation of who waits.
+            closing = asyncio.ensure_future(_close_now(producer))
+            self._closing[producer] = closing
+            closing.add_done_callback(lambda done: self._note_closed(producer, done))
+        await asyncio.wait({closing})
+
+    def _note_closed(self, producer: AIOKafkaProducer, done: asyncio.Future[None]) -> None:
+        self._closing.pop(producer, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("producer_close_failed", error=repr(error))
 
 
 Prepared = tuple[bytes, bytes, list[tuple[str, bytes]]]

@@ -49,15 +49,16 @@ class KafkaTail:
         skipped with a warning: the agents quarantine it, here nobody waits for it.
         """
         pause_s = _RECONNECT_FIRST_S
-        myself = object()
+        myself, was_lost = object(), False
         self._note(myself, is_connected=False)
         try:
             while True:
                 try:
-                    async for topic, envelope in self._follow_once(topics, myself):
+                    async for topic, envelope in self._follow_once(topics, myself, was_lost):
                         pause_s = _RECONNECT_FIRST_S
                         yield topic, envelope
                 except (KafkaError, OSError, TimeoutError) as error:
+                    was_lost = True
                     log.warning("tail_disconnected", error=repr(error), again_in_s=pause_s)
                 self._note(myself, is_connected=False)
                 await asyncio.sleep(pause_s)
@@ -77,7 +78,7 @@ class KafkaTail:
             self.connected.clear()
 
     async def _follow_once(
-        self, topics: Collection[str], follower: object
+        self, topics: Collection[str], follower: object, was_lost: bool
     ) -> AsyncIterator[tuple[str, Envelope]]:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
@@ -92,6 +93,8 @@ class KafkaTail:
             await consumer.start()
             await _stand_at_end(consumer, topics)
             self._note(follower, is_connected=True)
+            if was_lost:
+                log.info("tail_connected_again", topics=len(topics))
             while True:
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
                     for record in records:

@@ -277,7 +277,7 @@ async def test_health_and_metrics(world: RunningGateway) -> None:
     assert (await client.get("/healthz")).json() == {"status": "alive"}
     ready = await client.get("/readyz")
     assert ready.status_code == 200
-    assert [check["name"] for check in ready.json()["checks"]] == ["kafka", "postgres"]
+    assert [check["name"] for check in ready.json()["checks"]] == ["kafka", "postgres", "gateway"]
     page = (await client.get("/metrics")).text
     assert 'xuelian_http_answers_total{method="GET",route="/readyz",status="200"}' in page
 

@@ -10,8 +10,10 @@ from typing import cast
 import pytest
 
 from cli.child import Child
+from cli.services_child import ServiceChild
 from cli.supervision import MAX_ENDS, WINDOW_S, Supervisor
 from cli.system import LocalSystem
+from deploy.embedded.services import EmbeddedServices
 from models.errors import ConfigurationError, TransientError
 
 
@@ -103,3 +105,73 @@ def test_a_wrong_configuration_is_not_tried_again() -> None:
     with pytest.raises(ConfigurationError, match=r"child_ended.*last words"):
         scene.look()
     assert scene.child.starts == 0
+
+
+class FakeServices:
+    """Servers that run, are dead or were stopped, as told."""
+
+    def __init__(self) -> None:
+        self.running, self.stopped, self.starts = True, False, 0
+        self.failing = False
+
+    def is_running(self, name: str) -> bool:
+        assert name == "postgres"
+        return self.running
+
+    def is_stopped(self, name: str) -> bool:
+        assert name == "postgres"
+        return self.stopped
+
+    def restart(self, name: str) -> None:
+        assert name == "postgres"
+        self.starts += 1
+        if self.failing:
+            raise OSError("no space left on device")
+        self.running = True
+
+
+class ServerScene(Scene):
+    def __init__(self) -> None:
+        super().__init__()
+        self.services = FakeServices()
+        self.server = ServiceChild(
+            cast("EmbeddedServices", self.services),
+            name="postgres",
+            log=Path("postgres.log"),
+            report=self.told.append,
+        )
+
+    def look_for(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self.now < until:
+            self.supervisor.look_at(self.server)
+            if self.server._starting is not None:
+                self.server._starting.join()
+            self.now += 0.1
+
+
+def test_f86_a_server_that_died_is_started_again_and_that_is_said() -> None:
+    scene = ServerScene()
+    scene.services.running = False
+    scene.look_for(5)
+    assert scene.services.starts == 1
+    assert "postgres 退出（意外停止" in scene.told[0]
+    assert "重启 postgres" in scene.told[1]
+
+
+def test_f86_a_server_that_does_not_start_is_given_up_loudly() -> None:
+    scene = ServerScene()
+    scene.services.running, scene.services.failing = False, True
+    with pytest.raises(TransientError, match="child_given_up"):
+        scene.look_for(WINDOW_S)
+    assert scene.services.starts == MAX_ENDS - 1
+    assert any("no space left" in line for line in scene.told)
+
+
+def test_f86_a_server_that_was_stopped_is_left_alone_and_told_once() -> None:
+    scene = ServerScene()
+    scene.services.running, scene.services.stopped = False, True
+    scene.look_for(5)
+    assert scene.services.starts == 0
+    assert len(scene.told) == 1
+    assert "xuelian services up" in scene.told[0]

@@ -85,7 +85,7 @@ def test_the_settings_table_is_the_settings() -> None:
     expected = [
         [
             f"`XUELIAN_{name.upper()}`",
-            "–" if field.default in {None, ""} else f"`{field.default}`",
+            "–" if field.default_factory or field.default in {None, ""} else f"`{field.default}`",
             say_allowed(name),
             field.description or "–",
         ]

@@ -1,7 +1,7 @@
 -- name: list_dead_letters
 SELECT
     dead_letter_id, topic, partition, log_offset, reader, key, body, headers, code, params,
-    quarantined_at, replayed_at
+    is_life_threatening, quarantined_at, replayed_at
 FROM dead_letters
 WHERE
     (:code::text IS NULL OR code = :code)
@@ -16,7 +16,7 @@ SELECT count(*) FILTER (WHERE replayed_at IS NULL) AS waiting, count(*) AS kept 
 -- name: find_dead_letter
 SELECT
     dead_letter_id, topic, partition, log_offset, reader, key, body, headers, code, params,
-    quarantined_at, replayed_at
+    is_life_threatening, quarantined_at, replayed_at
 FROM dead_letters WHERE dead_letter_id = :dead_letter_id::text;
 
 -- name: release_claim!

@@ -36,10 +36,10 @@ DELETE FROM outbox WHERE published_at < :published_before;
 -- name: add_dead_letter!
 INSERT INTO dead_letters (
     dead_letter_id, topic, partition, log_offset, reader, key, body, headers, code, params,
-    quarantined_at
+    is_life_threatening, quarantined_at
 ) VALUES (
     :dead_letter_id, :topic, :partition, :log_offset, :reader, :key, :body, :headers, :code,
-    :params, :now
+    :params, :is_life_threatening, :now
 ) ON CONFLICT ON CONSTRAINT dead_letters_record_uq DO NOTHING;
 
 -- name: claim_due_timer

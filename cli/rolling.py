@@ -1,0 +1,39 @@
+"""Logs with a largest size: what has grown too large is moved to `.1` while its writer goes on.
+
+The writers are other processes that hold the file open for appending, so it is copied and emptied
+in place. A line written between the last copy and the emptying, some microseconds, is lost.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+LOG_LIMIT_BYTES = 8 * 1024 * 1024
+"""Worst case of one log: this twice, and what is written between two looks."""
+
+_ROUNDS = 5
+"""A writer that fills the file faster than it can be copied is cut off all the same."""
+
+
+def roll_logs(folder: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> list[Path]:
+    """Roll every `*.log` of a folder that is larger than the limit; return those."""
+    return [log for log in sorted(folder.glob("*.log")) if roll(log, limit_bytes=limit_bytes)]
+
+
+def roll(log: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> bool:
+    """Move the content of one log to `.1` if it is larger than the limit."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size <= limit_bytes:
+            return False
+        draft = log.with_name(log.name + ".1.new")
+        with log.open("r+b") as source, draft.open("wb") as sink:
+            for _ in range(_ROUNDS):
+                shutil.copyfileobj(source, sink)
+                if log.stat().st_size == source.tell():
+                    break
+            source.truncate(0)
+        draft.replace(log.with_name(log.name + ".1"))
+        return True
+    return False

@@ -1,0 +1,24 @@
+"""Whether embedded services of another state folder run on this machine.
+
+A second, empty system beside the one in use looks like the first one with everything gone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+
+from deploy.embedded.kafka import NODE_MARK
+
+
+def list_other_systems(state: Path) -> list[Path]:
+    """Return the state folders, other than `state`, whose Kafka runs now."""
+    own = state.resolve()
+    found: set[Path] = set()
+    for process in psutil.process_iter(["cmdline"]):
+        for argument in process.info["cmdline"] or ():
+            if argument.startswith(NODE_MARK):
+                # <state>/kafka/node-1
+                found.add(Path(argument.removeprefix(NODE_MARK)).parent.parent)
+    return sorted(found - {own})

@@ -1,0 +1,85 @@
+"""The figures that wake somebody, kept current for `/metrics`.
+
+Concurrency: one task measures; a scrape reads what was measured last, and how old it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from gateway.metrics import VitalMetrics
+from models.errors import TransientError
+from models.requests import Priority
+from models.shortages import ShortageLevel
+from streams.store.vitals import MARKS, PgVitals, Vitals
+
+log = structlog.get_logger(__name__)
+
+EVERY_S = 15.0
+"""As often as Prometheus usually asks. Each round is nine small statements."""
+
+
+class VitalSigns:
+    """Measures from time to time.
+
+    Args:
+        vitals: Where the figures come from.
+        metrics: Where they go.
+        monotonic: Real seconds, for the age of the figures.
+    """
+
+    def __init__(
+        self, *, vitals: PgVitals, metrics: VitalMetrics, monotonic: Callable[[], float]
+    ) -> None:
+        self._vitals = vitals
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._measured_at = monotonic()
+        metrics.age.set_function(lambda: self._monotonic() - self._measured_at)
+
+    async def run(self) -> None:
+        """Measure until cancelled; while PostgreSQL is away the figures grow old, and say so."""
+        while True:
+            await self.measure()
+            await asyncio.sleep(EVERY_S)
+
+    async def measure(self) -> None:
+        try:
+            vitals = await self._vitals.measure()
+        except TransientError as error:
+            log.warning("vitals_not_measured", error=str(error))
+            return
+        self._show(vitals)
+        self._measured_at = self._monotonic()
+
+    def _show(self, vitals: Vitals) -> None:
+        metrics = self._metrics
+        # Every closed label has its row, 0 too: an alarm cannot compare with what is not there.
+        for priority in Priority:
+            requests, age_s = vitals.open_requests.get(priority, (0, 0.0))
+            metrics.open_requests.labels(priority).set(requests)
+            metrics.oldest_request.labels(priority).set(age_s)
+        for mark in MARKS:
+            metrics.overdue.labels(mark).set(vitals.overdue.get(mark, 0))
+        for level in ShortageLevel:
+            metrics.shortages.labels(level).set(vitals.shortages.get(level, 0))
+        kept, waiting = vitals.life_threatening_letters
+        metrics.grave_letters.set(kept)
+        metrics.grave_letters_waiting.set(waiting)
+        metrics.outbox_rows.set(vitals.outbox_rows)
+        metrics.outbox_oldest.set(vitals.outbox_oldest_s)
+        metrics.timers_late.set(vitals.timers_late_s)
+        # What is gone must not stand as it last was.
+        for gauge in (metrics.letters, metrics.calls, metrics.stock_units, metrics.stock_days):
+            gauge.clear()
+        for (reader, code), letters in vitals.letters.items():
+            metrics.letters.labels(reader, code).set(letters)
+        for (station_id, status), calls in vitals.calls.items():
+            metrics.calls.labels(station_id, status).set(calls)
+        for (station_id, component), (units, days) in vitals.stock.items():
+            metrics.stock_units.labels(station_id, component).set(units)
+            if days is not None:
+                metrics.stock_days.labels(station_id, component).set(days)
