@@ -1,0 +1,40 @@
+-- migrate:up
+-- What became of an alert: one that nobody answers, or that waits for a dispatcher, is found again.
+ALTER TABLE alerts ADD COLUMN outcome text NOT NULL DEFAULT 'answered'
+CONSTRAINT alerts_outcome_ck CHECK (outcome IN ('answered', 'superseded', 'unanswered', 'held'));
+ALTER TABLE alerts ADD COLUMN reasons jsonb NOT NULL DEFAULT '[]';
+-- Serves the list of alerts, the newest first.
+CREATE INDEX alerts_received_ix ON alerts (received_at DESC);
+
+-- One person may stand in the register under two numbers, here or at another station. A contact is
+-- compared without its separators and the prefix of the country.
+CREATE FUNCTION contact_key_of(the_body jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(
+    regexp_replace(lower(coalesce(the_body ->> 'contact', '')), '[[:space:]()_.-]', '', 'g'),
+    '^(tel:)?([+]|00)86', ''
+);
+CREATE FUNCTION person_key_of(the_body jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(lower(coalesce(the_body ->> 'name', '')), '[[:space:]·]', '', 'g')
+|| '|' || coalesce(the_body ->> 'born_on', '');
+ALTER TABLE donors ADD COLUMN contact_key text GENERATED ALWAYS AS (contact_key_of(body)) STORED;
+ALTER TABLE donors ADD COLUMN person_key text GENERATED ALWAYS AS (person_key_of(body)) STORED;
+CREATE INDEX donors_contact_ix ON donors (contact_key);
+CREATE INDEX donors_person_ix ON donors (person_key);
+-- Serves the look for a bag's donor, and for a donor's bags.
+CREATE INDEX call_outs_unit_ix ON call_outs (unit_id) WHERE unit_id IS NOT NULL;
+
+-- An exercise ends by a timer, and a changed register is looked at by one. Kinds are named by the
+-- engine alone; one that it does not know stops it by name, so the schema guards their form only.
+ALTER TABLE timers DROP CONSTRAINT timers_kind_ck;
+ALTER TABLE timers ADD CONSTRAINT timers_kind_ck CHECK (kind ~ '^[a-z]+(_[a-z]+)*$');
+
+-- migrate:down
+DELETE FROM timers WHERE kind IN ('exercise_end', 'donors_changed');
+DROP INDEX call_outs_unit_ix;
+ALTER TABLE donors DROP COLUMN person_key;
+ALTER TABLE donors DROP COLUMN contact_key;
+DROP FUNCTION person_key_of;
+DROP FUNCTION contact_key_of;
+DROP INDEX alerts_received_ix;
+ALTER TABLE alerts DROP COLUMN reasons;
+ALTER TABLE alerts DROP COLUMN outcome;
