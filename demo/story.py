@@ -80,8 +80,8 @@ class Storyteller:
         return Moment(
             at=at,
             kind="activation",
-            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次",
-            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted",
+            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{_missing_zh(one)}",
+            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{_missing_en(one)}",
         )
 
     def _tell_wave(self, event: CallOutIssued, at: datetime) -> Moment:
@@ -133,3 +133,11 @@ class Storyteller:
             zh=f"{from_zh} → {to_zh} {zh} {units} 单位",
             en=f"{from_en} → {to_en}: {units} units {en}",
         )
+
+
+def _missing_zh(one: Activation) -> str:
+    return f"，缺 {one.donors_missing}" if one.donors_missing else ""
+
+
+def _missing_en(one: Activation) -> str:
+    return f", {one.donors_missing} missing" if one.donors_missing else ""

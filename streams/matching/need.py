@@ -178,9 +178,7 @@ def _from_report(alert: Alert, rules: DisasterRules) -> _Admissions | None:
         return None
     likely = counts.dead * rules.injured.injured_per_dead
     reasons = (
-        Reason(
-            code="dead_reported", params={"dead": counts.dead}, rule=rules.cite(rules.reported)
-        ),
+        Reason(code="dead_reported", params={"dead": counts.dead}, rule=rules.cite(rules.reported)),
         _tell_injured(likely, rules),
     )
     return _Admissions(expected=likely * share, basis="reported", reasons=reasons)

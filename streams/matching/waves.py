@@ -109,6 +109,22 @@ def _without_open_call(record: DonorRecord) -> DonorRecord:
     return replace(record, called=max(record.accepted, record.called - 1))
 
 
+def count_callable(
+    records: Sequence[DonorRecord],
+    *,
+    groups: Collection[BloodGroup],
+    now: datetime,
+    rules: DonorRules | None = None,
+) -> int:
+    """Count the donors of these groups who may be called now, each contact once."""
+    may = [
+        record
+        for record in records
+        if record.donor.group in groups and not list_obstacles(record, now=now, rules=rules)
+    ]
+    return len({record.contact_key or f"donor {record.donor.donor_id}" for record in may})
+
+
 def choose_wave(
     records: Sequence[DonorRecord],
     *,

@@ -66,6 +66,10 @@ class DisasterStore(Protocol):
         """Return the station's newest open activation that is no exercise, or None."""
         ...
 
+    async def list_open_activation_ids(self, station_id: str) -> list[str]:
+        """List the station's open activations that are no exercise."""
+        ...
+
     async def write_activation(self, activation: Activation) -> None:
         """Write an activation as it stands from now on; when it was opened stays."""
         ...

@@ -97,17 +97,13 @@ class AlertService:
         untimely = list_untimely(alert, now=now)
         if untimely and not is_answered:
             return AlertOutcome.HELD, untimely
-        why = Why(
-            caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent
-        )
+        why = Why(caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent)
         estimate = await self._open(work, alert, why)
         if alert.kind is AlertKind.CANCEL:
             return AlertOutcome.ANSWERED, ()
         if not estimate.needs:
             return AlertOutcome.UNANSWERED, estimate.reasons
-        unreached = find_unreached(
-            alert.location, self._directories.current().stations.values()
-        )
+        unreached = find_unreached(alert.location, self._directories.current().stations.values())
         if unreached and not estimate.is_nothing:
             return AlertOutcome.UNANSWERED, unreached
         return AlertOutcome.ANSWERED, ()

@@ -7,13 +7,16 @@ calls that cannot change meanwhile, and a donor is never on two live calls.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from models.base import derive_id
+from models.decisions import Reason
 from models.donor_rules import donor_rules
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
+from streams.matching.eligibility import list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.reserve import ReserveCall
@@ -27,6 +30,7 @@ _CAME_TO_NOTHING = frozenset(
         CallOutStatus.DEFERRED,
     }
 )
+_RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
 _HAIR = 1e-9
 """Expected donations are sums of floats; one that is missing by this much is not missing."""
 
@@ -66,9 +70,50 @@ class CallOuts:
             await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
-        if cause.expect(now) + _HAIR < cause.wanted:
+        if _is_short(cause, now):
+            await self._call_more_urgent(work, cause, caused_by=caused_by, now=now)
             await self._call(work, cause, caused_by=caused_by, now=now)
         self._schedule_next(work, cause, now)
+
+    async def revisit(
+        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Look at a station's live calls and open causes again: its register has changed.
+
+        Who may not give any more is stood down, and every cause is filled up with who may, the
+        most urgent first.
+        """
+        await work.supply.lock_station(station_id)
+        unfit: dict[str, list[ReserveCall]] = {}
+        for call in await work.supply.list_calls(station_id):
+            if call.status in _RECALLABLE and list_call_obstacles(call, now):
+                unfit.setdefault(call.call_out.cause_id, []).append(call)
+        for _, calls in sorted(unfit.items()):
+            await self._stand_down(work, calls, why="may_not_give", caused_by=caused_by, now=now)
+        for cause in await self._causes.list_open(work, station_id, now):
+            await self.pursue(work, cause.cause_id, caused_by=caused_by, now=now)
+
+    async def refuse(
+        self,
+        work: UnitOfWork,
+        call: ReserveCall,
+        obstacles: Sequence[Reason],
+        *,
+        caused_by: str,
+        now: datetime,
+        answered_at: datetime,
+    ) -> None:
+        """Stand down a donor who says yes and may not give: the notifier tells them not to come."""
+        why = " ".join(["may_not_give", *(reason.code for reason in obstacles)])
+        await self.end(
+            work,
+            [call],
+            to=CallOutStatus.STOOD_DOWN,
+            why=why,
+            caused_by=caused_by,
+            now=now,
+            answered_at=answered_at,
+        )
 
     async def after_answer(
         self, work: UnitOfWork, call: ReserveCall, *, caused_by: str, now: datetime
@@ -79,7 +124,7 @@ class CallOuts:
         if cause is None:
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
-        is_short = cause.expect(now) + _HAIR < cause.wanted
+        is_short = _is_short(cause, now)
         # A wave is sized for refusals, so one refusal alone does not start the next while other
         # answers are still to come. A donor who said yes and then is lost was counted on.
         if is_short and (
@@ -161,6 +206,15 @@ class CallOuts:
             work, calls, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
         )
 
+    async def _call_more_urgent(
+        self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
+    ) -> None:
+        """Call first for who waits more urgently at the same station: a donor has one live call."""
+        for other in await self._causes.list_open(work, cause.station.station_id, now):
+            if other.urgency > cause.urgency and _is_short(other, now):
+                await self._call(work, other, caused_by=caused_by, now=now)
+                self._schedule_next(work, other, now)
+
     async def _call(self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime) -> None:
         station_id = cause.station.station_id
         expected = cause.expect(now)
@@ -173,6 +227,11 @@ class CallOuts:
             groups=cause.groups,
             asked_before={
                 call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
+            },
+            contacts_called={
+                call.state.record.contact_key: call.call_out.donor_id
+                for call in earlier
+                if call.state.record.contact_key
             },
             now=now,
         )
@@ -210,6 +269,15 @@ class CallOuts:
             return
         due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
+
+
+def list_call_obstacles(call: ReserveCall, now: datetime) -> tuple[Reason, ...]:
+    """List why a donor who was called may not give; that they are on this very call is none."""
+    return list_obstacles(replace(call.state.record, on_live_call=False), now=now)
+
+
+def _is_short(cause: Cause, now: datetime) -> bool:
+    return cause.expect(now) + _HAIR < cause.wanted
 
 
 def _tell_move(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 
 from models.alerts import Activation, ActivationStatus
 from models.disaster_rules import disaster_rules
@@ -19,7 +20,7 @@ from models.groups import BloodGroup
 from models.requests import Priority
 from models.shortages import Shortage, ShortageStatus
 from models.units import UnitStatus
-from streams.matching.shortage import find_wanted_group
+from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.reserve import ReserveCall
@@ -38,6 +39,7 @@ class Cause:
         wanted: Donations in all.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
+        urgency: Whom to call for first where two causes want one donor; the greater goes first.
         shared: Donations expected of an activation's calls: its share of them, by urgent units.
     """
 
@@ -47,6 +49,7 @@ class Cause:
     groups: tuple[BloodGroup, ...]
     calls: tuple[ReserveCall, ...]
     shared: float = 0.0
+    urgency: int = 0
 
     def expect(self, now: datetime) -> float:
         """Return the donations to expect of everything that is under way."""
@@ -69,6 +72,37 @@ class Cause:
 
     def _expect(self, calls: Sequence[ReserveCall], now: datetime) -> float:
         return expect_donations([call.state for call in calls], station=self.station, now=now)
+
+
+class Urgency(IntEnum):
+    """Whose donors are called first: who waits in danger of life, a disaster, who waits urgently."""
+
+    URGENT = 1
+    DISASTER = 2
+    LIFE_THREATENING = 3
+
+
+def list_activation_groups() -> tuple[BloodGroup, ...]:
+    """List the groups whose donors a disaster calls: RhD+ serves it, so no RhD- is among them.
+
+    Who needs RhD- blood after a disaster makes a shortage of it, and that calls RhD- donors.
+    """
+    return list_called_groups(disaster_rules().donations.group_order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """Units that urgent patients of a station wait for.
+
+    Attributes:
+        own: Of one shortage's component and group.
+        others: Of all other groups of what donors can give.
+        in_danger: Of `own`, for patients in danger of life.
+    """
+
+    own: int = 0
+    others: int = 0
+    in_danger: int = 0
 
 
 class Causes:
@@ -97,6 +131,16 @@ class Causes:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else await self._from_shortage(work, shortage, now)
 
+    async def list_open(self, work: UnitOfWork, station_id: str, now: datetime) -> list[Cause]:
+        """List every open cause of a station, the most urgent first."""
+        cause_ids = [
+            shortage.shortage_id for shortage in await work.supply.lock_open_shortages(station_id)
+        ]
+        cause_ids += await work.supply.list_open_activation_ids(station_id)
+        found = [await self.find(work, cause_id, now) for cause_id in cause_ids]
+        causes = [cause for cause in found if cause is not None]
+        return sorted(causes, key=lambda cause: (-cause.urgency, cause.cause_id))
+
     async def _from_activation(
         self, work: UnitOfWork, activation: Activation, opened_at: datetime
     ) -> Cause | None:
@@ -109,8 +153,9 @@ class Causes:
             cause_id=activation.activation_id,
             station=await get_own_station(self._directories, activation.station_id),
             wanted=activation.donors_wanted,
-            groups=disaster_rules().donations.group_order,
+            groups=list_activation_groups(),
             calls=tuple(calls),
+            urgency=Urgency.DISASTER,
         )
 
     async def _from_shortage(
@@ -121,25 +166,26 @@ class Causes:
         if shortage.component not in donor_rules().serves.components:
             return None
         station = await get_own_station(self._directories, shortage.station_id)
-        own, others = await self._count_urgent(work, shortage, station)
+        waiting = await self._count_urgent(work, shortage, station)
+        own = waiting.own
         in_transit = await work.supply.count_in_transit(shortage.shortage_id)
         calls = await work.supply.list_calls(shortage.station_id, cause_id=shortage.shortage_id)
         return Cause(
             cause_id=shortage.shortage_id,
             station=station,
             wanted=max(0, own - in_transit),
-            groups=shortage.donor_groups,
+            groups=list_called_groups(shortage.donor_groups),
+            urgency=Urgency.LIFE_THREATENING if waiting.in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
             shared=await self._expect_of_activation(
-                work, shortage, station, share=own / max(1, own + others), now=now
+                work, shortage, station, share=own / max(1, own + waiting.others), now=now
             ),
         )
 
     async def _count_urgent(
         self, work: UnitOfWork, shortage: Shortage, station: Station
-    ) -> tuple[int, int]:
-        """Count what urgent patients wait for: of this component and group, and of all others."""
-        own = others = 0
+    ) -> _Waiting:
+        own = others = in_danger = 0
         for uncovered in await work.supply.list_uncovered(station.station_id):
             request = uncovered.request
             if request.priority is Priority.ROUTINE:
@@ -152,9 +198,11 @@ class Causes:
             )
             if (line.component, group) == (shortage.component, shortage.group):
                 own += uncovered.units
+                if request.priority is Priority.LIFE_THREATENING:
+                    in_danger += uncovered.units
             else:
                 others += uncovered.units
-        return own, others
+        return _Waiting(own=own, others=others, in_danger=in_danger)
 
     async def _expect_of_activation(
         self,

@@ -54,6 +54,7 @@ class ShortageService:
             # Donors are called for patients who wait; when none waits any more they stand down.
             if after and (after.uncovered_units or (before and before.uncovered_units)):
                 waiting.append(after.shortage_id)
+        # Who waits in danger of life is called for first: `pursue` sees to it.
         for shortage_id in waiting:
             await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
 

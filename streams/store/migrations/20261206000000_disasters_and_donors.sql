@@ -23,6 +23,41 @@ CREATE INDEX donors_person_ix ON donors (person_key);
 -- Serves the look for a bag's donor, and for a donor's bags.
 CREATE INDEX call_outs_unit_ix ON call_outs (unit_id) WHERE unit_id IS NOT NULL;
 
+-- What else is known of a donor: from other numbers of the same person, at whatever station, and
+-- from bags that wait because they bear another group than the record. Always one row.
+CREATE FUNCTION donor_as_other(the_donor donors) RETURNS TABLE (
+    other_whole_blood_on date, deferred_as_other_until timestamptz, other_on_live_call boolean,
+    group_disputed boolean
+) LANGUAGE sql STABLE AS $$
+SELECT
+    max(t.last_whole_blood_on),
+    max((t.body ->> 'deferred_until')::timestamptz),
+    coalesce(bool_or(EXISTS (
+        SELECT 1 FROM call_outs AS c
+        WHERE c.donor_id = t.donor_id AND c.status IN ('called', 'accepted', 'arrived')
+    )), false),
+    EXISTS (
+        SELECT 1 FROM call_outs AS c INNER JOIN units AS u ON u.unit_id = c.unit_id
+        WHERE
+            c.donor_id = the_donor.donor_id
+            AND u.blood_group <> the_donor.blood_group
+            AND u.released_at IS NULL
+            AND u.status IN ('collected', 'quarantined', 'split')
+    )
+FROM donors AS t
+WHERE
+    t.donor_id <> the_donor.donor_id
+    AND (
+        t.person_key = the_donor.person_key
+        OR (
+            t.contact_key = the_donor.contact_key
+            AND the_donor.contact_key <> ''
+            AND t.body ->> 'born_on' = the_donor.body ->> 'born_on'
+        )
+    )
+$$;
+CREATE INDEX call_outs_donor_ix ON call_outs (donor_id);
+
 -- An exercise ends by a timer, and a changed register is looked at by one. Kinds are named by the
 -- engine alone; one that it does not know stops it by name, so the schema guards their form only.
 ALTER TABLE timers DROP CONSTRAINT timers_kind_ck;
@@ -30,6 +65,8 @@ ALTER TABLE timers ADD CONSTRAINT timers_kind_ck CHECK (kind ~ '^[a-z]+(_[a-z]+)
 
 -- migrate:down
 DELETE FROM timers WHERE kind IN ('exercise_end', 'donors_changed');
+DROP INDEX call_outs_donor_ix;
+DROP FUNCTION donor_as_other;
 DROP INDEX call_outs_unit_ix;
 ALTER TABLE donors DROP COLUMN person_key;
 ALTER TABLE donors DROP COLUMN contact_key;

@@ -41,6 +41,11 @@ WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')
 ORDER BY opened_at DESC, activation_id
 LIMIT 1;
 
+-- name: list_open_activation_ids
+SELECT activation_id FROM activations
+WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
+ORDER BY activation_id;
+
 -- name: write_activation!
 INSERT INTO activations (
     activation_id, event_key, station_id, status, revision, donors_wanted, body, opened_at, decided_at
