@@ -77,11 +77,14 @@ class Storyteller:
         zh, en = self._get_names(one.station_id)
         if one.status is ActivationStatus.STOOD_DOWN:
             return Moment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
+        missing = one.donors_missing
+        missing_zh = f"，缺 {missing}" if missing else ""
+        missing_en = f", {missing} missing" if missing else ""
         return Moment(
             at=at,
             kind="activation",
-            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{_missing_zh(one)}",
-            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{_missing_en(one)}",
+            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{missing_zh}",
+            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{missing_en}",
         )
 
     def _tell_wave(self, event: CallOutIssued, at: datetime) -> Moment:
@@ -133,11 +136,3 @@ class Storyteller:
             zh=f"{from_zh} → {to_zh} {zh} {units} 单位",
             en=f"{from_en} → {to_en}: {units} units {en}",
         )
-
-
-def _missing_zh(one: Activation) -> str:
-    return f"，缺 {one.donors_missing}" if one.donors_missing else ""
-
-
-def _missing_en(one: Activation) -> str:
-    return f", {one.donors_missing} missing" if one.donors_missing else ""

@@ -57,12 +57,12 @@ class Confirmation(Value):
     "/v1/alerts",
     summary="灾害警报、更新或取消 · A disaster alert, its update or its cancellation",
     description=(
-        "同一灾害的修订用同一个 `event_key` 和更大的 `revision`；`alert_id` 相同即为重发。没有通报的人数"
-        "不写，不写 0。回答写明哪些血站在范围内（`stations_in_reach`），以及不会自行启动的原因"
-        "（`doubts`）。\n\n"
-        "Revisions share `event_key`; the same `alert_id` is a repeat. Leave out a count that nobody "
-        "reported: zero is a report. The answer tells which stations are in reach and, as `doubts`, "
-        "why the alert will open nothing by itself: no station in reach, or its time."
+        "同一灾害的修订用同一个 `event_key` 和更大的 `revision`；`alert_id` 相同即为重发。"
+        "没有通报的人数不写，不写 0。回答写明哪些血站在范围内（`stations_in_reach`），"
+        "以及不会自行启动的原因（`doubts`）。\n\n"
+        "Revisions share `event_key`; the same `alert_id` is a repeat. Leave out a count that "
+        "nobody reported: zero is a report. The answer tells which stations are in reach and, as "
+        "`doubts`, why the alert will open nothing by itself: no station in reach, or its time."
     ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 403, 422)},
@@ -79,7 +79,8 @@ async def send_alert(
     "/v1/alerts",
     summary="警报及其结果，最新在前 · Alerts and what became of them, newest first",
     description=(
-        "`outcome`：answered 已启动，superseded 已有更新的，unanswered 没有血站响应，held 等调度确认 · "
+        "`outcome`：answered 已启动，superseded 已有更新的，unanswered 没有血站响应，"
+        "held 等调度确认 · "
         "`held` ones wait for a dispatcher: confirm them, or send them again with a right time."
     ),
     response_class=Response,
@@ -157,8 +158,8 @@ async def end_exercise(event_key: Identifier, request: Request, principal: Feed)
     description=(
         "血站只看到自己的。演练另列在 `exercises`。`donors_wanted` 需要、`donors_callable` 可召集、"
         "`donors_missing` 无人可补的人次；缺得最多的在前。\n\n"
-        "A station sees its own; exercises stand apart. Donations wanted, donors who may be called, "
-        "and what none of them covers are three numbers; those who miss most come first."
+        "A station sees its own; exercises stand apart. Donations wanted, donors who may be "
+        "called, and what none of them covers are three numbers; who misses most comes first."
     ),
     response_class=Response,
     responses=documented(400),

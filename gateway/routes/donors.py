@@ -135,7 +135,7 @@ async def import_donors(station_id: Identifier, request: Request, principal: Sta
 
 
 def _tell_twin(twin: Twin) -> dict[str, Any]:
-    """Name two rows that seem to be one person; of another station's donor only that there is one."""
+    """Name two rows that seem to be one person; another station's donor is not named."""
     if twin.other_id is None:
         told = explain("donor_at_other_station", {"donor_id": twin.donor_id})
     else:
@@ -201,7 +201,7 @@ async def answer_call_out(
 
 
 def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:
-    """Say at once that a bag contradicts its donor's record; PostgreSQL may be away and know it not."""
+    """Say at once that a bag contradicts its donor's record, if PostgreSQL is there to tell."""
     donation = event.donation
     if donation is None or registered is None or donation.group == registered:
         return []

@@ -79,10 +79,10 @@ class NewOffer(Value):
     "/v1/shortages",
     summary="短缺，最严重在前 · Shortages, worst first",
     description=(
-        "先是有患者处于生命危险的，再是有患者在等的，然后按颜色。`waiting` 写明谁在等、等多少、到何时；"
-        "别的血站只看到数量和时间。\n\n"
-        "First those for whom somebody waits in danger of life, then for whom anybody waits, then by "
-        "colour. `waiting` tells who, how much and until when; other stations see no names."
+        "先是有患者处于生命危险的，再是有患者在等的，然后按颜色。"
+        "`waiting` 写明谁在等、等多少、到何时；别的血站只看到数量和时间。\n\n"
+        "First those for whom somebody waits in danger of life, then for whom anybody waits, then "
+        "by colour. `waiting` tells who, how much and until when; other stations see no names."
     ),
     response_class=Response,
     responses=documented(400),

@@ -75,7 +75,7 @@ class Cause:
 
 
 class Urgency(IntEnum):
-    """Whose donors are called first: who waits in danger of life, a disaster, who waits urgently."""
+    """Whom to call for first: who waits in danger of life, a disaster, who waits urgently."""
 
     URGENT = 1
     DISASTER = 2

@@ -49,7 +49,7 @@ def make_donor(donor_id: str = "d-1", **changes: object) -> Donor:
     fields: dict[str, object] = {
         "donor_id": donor_id,
         "station_id": "shigatse",
-        "name": "Test",
+        "name": f"Test {donor_id}",
         "contact": f"test:{donor_id}",
         "group": "O+",
         "sex": "female",
