@@ -76,8 +76,9 @@ class Activations:
         for change in changes:
             activation_id = change.activation.activation_id
             earlier = before.get(activation_id)
-            if earlier is None or not _is_same(earlier, change.activation):
-                await _write(work, change, earlier, why)
+            if earlier is not None and _is_same(earlier, change.activation):
+                continue
+            await _write(work, change, earlier, why)
             await self._call_outs.pursue(work, activation_id, caused_by=why.caused_by, now=why.now)
 
     async def end_exercise(

@@ -105,6 +105,8 @@ class PgDonors:
             now = self._clock.now()
             told = [_tell(row, station_id=station_id, by=by, at=now) for row in rows]
             await append_audit(connection, [audit_line(one, actor=actor) for one in told])
+            if not any(row["is_new"] or row["changed"] for row in rows):
+                return
             timer = Timer(kind=TimerKind.DONORS_CHANGED, subject=station_id, due_at=now)
             await _QUERIES.set_timer(
                 connection,
