@@ -28,7 +28,7 @@ def list_worst_first(
     """Tell of each shortage who waits for it, and sort the worst first.
 
     Args:
-        shortages: `body` and `opened_at`.
+        shortages: `station_id`, `component`, `blood_group`, `body` and `opened_at`.
         uncovered: Lines of open requests: `station_id`, `body`, `line_no`, `uncovered`.
         stations: Whose policy says under which group a patient's need is counted.
         may_name: Whether the viewer may know a station's requests and hospitals; others are told
@@ -45,10 +45,10 @@ def list_worst_first(
             _add(waiting, row, station, named=may_name(station.station_id))
     entries = []
     for row in shortages:
-        body = row["body"]
-        found = waiting.get((body["station_id"], body["component"], body["group"]), [])
+        place = (row["station_id"], row["component"], row["blood_group"])
+        found = waiting.get(place, [])
         found.sort(key=lambda one: (_PRIORITIES.index(one["priority"]), one["needed_by"]))
-        entries.append({**body, "opened_at": row["opened_at"], "waiting": found})
+        entries.append({**row["body"], "opened_at": row["opened_at"], "waiting": found})
     return sorted(entries, key=_rank)
 
 
@@ -80,7 +80,7 @@ def _rank(entry: Entry) -> tuple[bool, datetime, bool, int, datetime, str]:
     return (
         not in_danger,
         min(in_danger, default=_NEVER),
-        not entry["uncovered_units"],
+        not entry["waiting"],
         -ShortageLevel(entry["level"]).severity,
         entry["opened_at"],
         entry["shortage_id"],

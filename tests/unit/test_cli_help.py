@@ -23,7 +23,8 @@ COMMANDS = {
     "figures", "scan", "labels check", "stock import", "stock change", "stock show",
     "donation show", "donation results",
     "donation split", "donation recall", "request new", "request show", "request cancel",
-    "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
+    "alert send", "alert list", "alert confirm", "alert end", "alert activations",
+    "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "audit verify", "audit show", "rules list", "rules show", "rules check",
 }  # fmt: skip
 

@@ -168,7 +168,7 @@ WHERE
 ORDER BY r.request_id, l.line_no;
 
 -- name: list_shortages
-SELECT body, opened_at
+SELECT station_id, component, blood_group, level, body, opened_at
 FROM shortages
 WHERE
     (:station_id::text IS NULL OR station_id = :station_id::text)
