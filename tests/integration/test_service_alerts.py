@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -251,7 +252,7 @@ async def test_f49_an_old_or_future_alert_calls_nobody_until_a_dispatcher_confir
     engine: SupplyEngine, moved: timedelta, code: str
 ) -> None:
     await engine.put_reserve(40, staff=True)
-    then = {"sent_at": NOW + moved, "occurred_at": NOW + moved}
+    then: dict[str, Any] = {"sent_at": NOW + moved, "occurred_at": NOW + moved}
     await engine.alert(revision=5, **then)
     assert await engine.fetch("SELECT 1 FROM activations") == []
     assert await outcomes(engine) == [("held", [code])]
