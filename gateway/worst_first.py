@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.rendering import explain
+from models.donor_rules import donor_rules
 from models.facilities import Station
 from models.requests import Priority, UrgentRequest
 from models.shortages import ShortageLevel
@@ -48,8 +50,24 @@ def list_worst_first(
         place = (row["station_id"], row["component"], row["blood_group"])
         found = waiting.get(place, [])
         found.sort(key=lambda one: (_PRIORITIES.index(one["priority"]), one["needed_by"]))
-        entries.append({**row["body"], "opened_at": row["opened_at"], "waiting": found})
+        entries.append(
+            {
+                **row["body"],
+                "opened_at": row["opened_at"],
+                "waiting": found,
+                "donors_not_called": tell_uncalled([row["component"]]),
+            }
+        )
     return sorted(entries, key=_rank)
+
+
+def tell_uncalled(components: Iterable[str]) -> Entry | None:
+    """Say of which components no donor is ever called; None if whole blood serves them all."""
+    serves = donor_rules().serves.components
+    uncalled = [name for name in components if name not in serves]
+    if not uncalled:
+        return None
+    return explain("donors_not_called_for", {"components": ", ".join(uncalled)})
 
 
 def _add(

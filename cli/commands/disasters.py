@@ -144,6 +144,8 @@ def _print_activations(out: Output, title: str, found: list[dict[str, Any]]) -> 
         for one in found
     ]
     out.table(add_rows(build_table(title, heads), rows))
+    if note := next((one["donors_not_called"] for one in found if one["donors_not_called"]), None):
+        out.say(f"[yellow]![/] {note['zh']} · {note['en']}")
 
 
 def _call(method: str, path: str, **sent: Any) -> Any:  # noqa: ANN401 - JSON

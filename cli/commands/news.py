@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -94,7 +94,7 @@ def shortages(
             one["uncovered_units"],
             show(one.get("days_of_supply")),
             show_instant(one["opened_at"]),
-            _tell_waiting(one.get("waiting", ())),
+            _tell_waiting(one),
         ]
         for one in found
     ]
@@ -105,16 +105,20 @@ _PRIORITIES = {"life_threatening": "危重", "urgent": "紧急", "routine": "常
 _MOST_NAMED = 3
 
 
-def _tell_waiting(waiting: Sequence[Mapping[str, Any]]) -> str:
+def _tell_waiting(shortage: Mapping[str, Any]) -> str:
     """Who waits, the most endangered first, a line each; of many the first."""
+    waiting = shortage.get("waiting", ())
     lines = [
         f"{_PRIORITIES.get(one['priority'], one['priority'])} {one['units']} "
         f"{one.get('hospital_id', '')} → {show_instant(one['needed_by'])} "
         f"{one.get('request_id', '')}".rstrip()
         for one in waiting[:_MOST_NAMED]
     ]
-    left = len(waiting) - _MOST_NAMED
-    return "\n".join([*lines, *([f"… +{left}"] if left > 0 else [])])
+    if (left := len(waiting) - _MOST_NAMED) > 0:
+        lines.append(f"… +{left}")
+    if shortage.get("donors_not_called"):
+        lines.append("不召集 · nobody is called")
+    return "\n".join(lines)
 
 
 @events.command()

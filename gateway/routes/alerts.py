@@ -17,11 +17,13 @@ from gateway.examples import ALERT
 from gateway.headers import find_idempotency_key
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import Gateway, get_gateway
+from gateway.worst_first import tell_uncalled
 from models.alerts import ActivationStatus, Alert, AlertKind, AlertStatus
 from models.base import Identifier, Line, Value, derive_id
 from models.errors import DomainRefusal
 from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
+from streams.matching.need import estimate_need
 from streams.ports.disasters import AlertOutcome
 from streams.store.keys import KeyScope
 
@@ -173,7 +175,16 @@ async def list_activations(
         event_key=query.event_key,
         limit=query.limit,
     )
-    told = [{**row["body"], "opened_at": row["opened_at"]} for row in rows]
+    told = [
+        {
+            **row["body"],
+            "opened_at": row["opened_at"],
+            "donors_not_called": tell_uncalled(
+                need["component"] for need in row["body"].get("needs", ())
+            ),
+        }
+        for row in rows
+    ]
     return to_response(
         {
             "activations": [one for one in told if not one.get("exercise")],
@@ -204,6 +215,9 @@ def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
         *list_untimely(alert, now=gateway.clock.now()),
         *find_unreached(alert.location, stations),
     ]
+    estimate = estimate_need(alert)
+    if alert.kind is AlertKind.ALERT and not estimate.needs:
+        doubts.extend(estimate.reasons)
     return {
         "stations_in_reach": [one.station_id for one in list_in_reach(alert.location, stations)],
         "doubts": [explain_reason(reason.model_dump(mode="json")) for reason in doubts],

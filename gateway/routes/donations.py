@@ -171,6 +171,12 @@ async def get_donation(donation_id: Identifier, request: Request, principal: Cal
     verdicts = {
         unit_id: decide_release(found.results, label=label) for unit_id, label in labels.items()
     }
+    for unit in found.units:
+        if unit["released_at"] is None:
+            unit_id = unit["unit_id"]
+            verdicts[unit_id] = verdicts[unit_id].held_for_donor(
+                found.registered_group, label=labels[unit_id]
+            )
     return to_response(
         {
             "donation_id": donation_id,

@@ -12,13 +12,13 @@ from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
+from models.shortage_rules import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.offers import Verdict, decide_acceptance
 from streams.matching.shelf import Cell
-from streams.matching.shortage import estimate_burn
+from streams.matching.shortage import CellCount, estimate_burn
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.work import Transition
-from streams.services.places import count_places
 from streams.services.shortages import ShortageService
 from streams.services.stations import get_named_station
 
@@ -122,10 +122,15 @@ class OfferService:
     @staticmethod
     async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell, now: datetime) -> float:
         """Return the giver's burn rate of what it offers, in units a day."""
-        for count in await count_places(work.supply, giver, now=now):
-            if (count.component, count.group) == (cell.component, cell.group):
-                return estimate_burn(count, station=giver)
-        return 0.0
+        since = now - timedelta(days=shortage_rules().burn.window_d)
+        found = await work.supply.count_cells(giver.station_id, since=since, now=now)
+        promised = sum(
+            count.promised
+            for count in found
+            if (count.component, count.group) == (cell.component, cell.group)
+        )
+        count = CellCount(component=cell.component, group=cell.group, promised=promised)
+        return estimate_burn(count, station=giver)
 
     async def _agree(
         self,

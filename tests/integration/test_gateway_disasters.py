@@ -74,6 +74,8 @@ def codes(told: dict[str, Any]) -> list[str]:
 async def test_f23_the_answer_tells_that_no_station_is_in_reach(world: RunningGateway) -> None:
     told = await send(world, alert())
     assert (told["stations_in_reach"], told["doubts"]) == (["shigatse", "lhasa"], [])
+    told = await send(world, alert(hazard="flood", casualties={}))
+    assert codes(told) == ["no_basis_for_need"]
     told = await send(world, alert(location={"lat": 87.4, "lon": 28.6}))
     assert told["stations_in_reach"] == []
     assert codes(told) == ["no_station_in_reach", "latitude_and_longitude_swapped"]
@@ -119,6 +121,13 @@ async def test_f70_an_exercise_stands_apart_and_ends_by_a_command(
     assert real["event_key"] in {one["event_key"] for one in listed["activations"]}
     assert not [one for one in listed["activations"] if one["exercise"]]
     assert {one["ends_at"] for one in listed["exercises"]} == {"2025-01-07T13:30:00Z"}
+
+    # Platelets are needed and nobody is called for them: that is said.
+    told = listed["activations"][0]["donors_not_called"]
+    assert (told["code"], told["params"]) == (
+        "donors_not_called_for",
+        {"components": "platelets"},
+    )
 
     ended = await world.client("dispatcher").post(f"/v1/exercises/{drill['event_key']}/end")
     assert ended.status_code == 202, ended.text
@@ -167,6 +176,7 @@ async def test_f21_shortages_are_listed_worst_first_with_who_waits(
     assert [bool(one["waiting"]) for one in listed] == sorted(
         (bool(one["waiting"]) for one in listed), reverse=True
     )
+    assert {one["donors_not_called"] for one in listed} == {None}
     # A neighbour learns how much and until when, and no name.
     seen = (await world.client("neighbour").get("/v1/shortages")).json()["shortages"]
     assert set(seen[0]["waiting"][0]) == {"priority", "units", "needed_by"}
@@ -242,5 +252,8 @@ async def test_f57_a_bag_that_contradicts_the_register_is_told_in_the_answer(
         f"/v1/call-outs/{call}/answers", json={"answer": "donated", "donation": donation}
     )
     assert answer.status_code == 202, answer.text
+    await engine.answer(Answer.DONATED, call, donation=donation)
+    seen = (await world.client("station").get("/v1/donations/x1")).json()["units"][0]
+    assert "donor_group_differs" in {one["code"] for one in seen["results_against"]}
     (warning,) = answer.json()["warnings"]
     assert (warning["code"], warning["params"]["registered"]) == ("donation_group_differs", "O+")
