@@ -76,7 +76,7 @@ class AnswerService:
         caused_by = record.envelope.id
         match event.answer:
             case Answer.ACCEPTED:
-                if obstacles := list_call_obstacles(call, now):
+                if obstacles := list_call_obstacles(call.state.record, now):
                     # The register changed since the call: the yes is not counted on.
                     await self._call_outs.refuse(
                         work,

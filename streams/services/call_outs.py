@@ -6,7 +6,7 @@ calls that cannot change meanwhile, and a donor is never on two live calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -16,11 +16,11 @@ from models.decisions import Reason
 from models.donor_rules import donor_rules
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
-from streams.matching.eligibility import list_obstacles
+from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.reserve import ReserveCall
-from streams.services.causes import Cause, Causes
+from streams.services.causes import Cause, Causes, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {
@@ -45,12 +45,36 @@ class CallOuts:
     def __init__(self, *, causes: Causes) -> None:
         self._causes = causes
 
+    async def pursue_all(
+        self,
+        work: UnitOfWork,
+        station_id: str,
+        cause_ids: Collection[str] | None = None,
+        *,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        """Pursue causes of a station, all open ones or these, the most urgent first."""
+        ordered = await self._causes.list_open(work, station_id)
+        wanted = ordered if cause_ids is None else cause_ids
+        ended = [cause_id for cause_id in wanted if cause_id not in ordered]
+        # Who has ended gives donors back before anybody is called.
+        for cause_id in [*ended, *(one for one in ordered if one in wanted)]:
+            await self.pursue(work, cause_id, caused_by=caused_by, now=now, in_turn=True)
+
     async def pursue(
-        self, work: UnitOfWork, cause_id: str, *, caused_by: str, now: datetime
+        self,
+        work: UnitOfWork,
+        cause_id: str,
+        *,
+        caused_by: str,
+        now: datetime,
+        in_turn: bool = False,
     ) -> None:
         """Stand down who is not needed any more, and call who is still needed.
 
-        A cause that has ended stands everyone down. Doing it again at once changes nothing.
+        A cause that has ended stands everyone down. Doing it again at once changes nothing. Unless
+        it is pursued in its turn, who waits in danger of life is called for before it.
         """
         station_id = await self._causes.find_station_id(work, cause_id)
         if station_id is None:
@@ -71,7 +95,8 @@ class CallOuts:
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
         if _is_short(cause, now):
-            await self._call_more_urgent(work, cause, caused_by=caused_by, now=now)
+            if not in_turn and cause.urgency < Urgency.LIFE_THREATENING:
+                await self._call_in_danger(work, cause, caused_by=caused_by, now=now)
             await self._call(work, cause, caused_by=caused_by, now=now)
         self._schedule_next(work, cause, now)
 
@@ -84,14 +109,17 @@ class CallOuts:
         most urgent first.
         """
         await work.supply.lock_station(station_id)
+        records = {
+            record.donor.donor_id: record for record in await work.supply.list_reserve(station_id)
+        }
         unfit: dict[str, list[ReserveCall]] = {}
         for call in await work.supply.list_calls(station_id):
-            if call.status in _RECALLABLE and list_call_obstacles(call, now):
+            record = records.get(call.call_out.donor_id, call.state.record)
+            if call.status in _RECALLABLE and list_call_obstacles(record, now):
                 unfit.setdefault(call.call_out.cause_id, []).append(call)
         for _, calls in sorted(unfit.items()):
             await self._stand_down(work, calls, why="may_not_give", caused_by=caused_by, now=now)
-        for cause in await self._causes.list_open(work, station_id, now):
-            await self.pursue(work, cause.cause_id, caused_by=caused_by, now=now)
+        await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
 
     async def refuse(
         self,
@@ -206,12 +234,13 @@ class CallOuts:
             work, calls, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
         )
 
-    async def _call_more_urgent(
+    async def _call_in_danger(
         self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
     ) -> None:
-        """Call first for who waits more urgently at the same station: a donor has one live call."""
-        for other in await self._causes.list_open(work, cause.station.station_id, now):
-            if other.urgency > cause.urgency and _is_short(other, now):
+        """Call first for who waits in danger of life at the same station: a donor has one call."""
+        for shortage_id in await self._causes.list_in_danger(work, cause.station.station_id):
+            other = await self._causes.find(work, shortage_id, now)
+            if other is not None and _is_short(other, now):
                 await self._call(work, other, caused_by=caused_by, now=now)
                 self._schedule_next(work, other, now)
 
@@ -271,9 +300,9 @@ class CallOuts:
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
 
 
-def list_call_obstacles(call: ReserveCall, now: datetime) -> tuple[Reason, ...]:
-    """List why a donor who was called may not give; that they are on this very call is none."""
-    return list_obstacles(replace(call.state.record, on_live_call=False), now=now)
+def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...]:
+    """List why a donor who was called may not give; that they are on a call is none."""
+    return list_obstacles(replace(record, on_live_call=False), now=now)
 
 
 def _is_short(cause: Cause, now: datetime) -> bool:

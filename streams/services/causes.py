@@ -17,7 +17,7 @@ from models.donor_rules import donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.requests import Priority
+from models.requests import Priority, RequestLine, UrgentRequest
 from models.shortages import Shortage, ShortageStatus
 from models.units import UnitStatus
 from streams.matching.shortage import find_wanted_group, list_called_groups
@@ -131,15 +131,30 @@ class Causes:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else await self._from_shortage(work, shortage, now)
 
-    async def list_open(self, work: UnitOfWork, station_id: str, now: datetime) -> list[Cause]:
-        """List every open cause of a station, the most urgent first."""
-        cause_ids = [
-            shortage.shortage_id for shortage in await work.supply.lock_open_shortages(station_id)
+    async def list_in_danger(self, work: UnitOfWork, station_id: str) -> list[str]:
+        """List the open shortages of a station for which somebody waits in danger of life."""
+        station = await get_own_station(self._directories, station_id)
+        places = {
+            (line.component, group)
+            for line, request, _ in await _list_waiting(work, station_id)
+            if request.priority is Priority.LIFE_THREATENING
+            for group in [_find_group(line, request, station)]
+        }
+        return [
+            shortage.shortage_id
+            for shortage in await work.supply.lock_open_shortages(station_id)
+            if (shortage.component, shortage.group) in places
         ]
-        cause_ids += await work.supply.list_open_activation_ids(station_id)
-        found = [await self.find(work, cause_id, now) for cause_id in cause_ids]
-        causes = [cause for cause in found if cause is not None]
-        return sorted(causes, key=lambda cause: (-cause.urgency, cause.cause_id))
+
+    async def list_open(self, work: UnitOfWork, station_id: str) -> list[str]:
+        """List every open cause of a station, the most urgent first."""
+        in_danger = await self.list_in_danger(work, station_id)
+        shortages = await work.supply.lock_open_shortages(station_id)
+        return [
+            *in_danger,
+            *await work.supply.list_open_activation_ids(station_id),
+            *(one.shortage_id for one in shortages if one.shortage_id not in in_danger),
+        ]
 
     async def _from_activation(
         self, work: UnitOfWork, activation: Activation, opened_at: datetime
@@ -186,22 +201,14 @@ class Causes:
         self, work: UnitOfWork, shortage: Shortage, station: Station
     ) -> _Waiting:
         own = others = in_danger = 0
-        for uncovered in await work.supply.list_uncovered(station.station_id):
-            request = uncovered.request
-            if request.priority is Priority.ROUTINE:
+        for line, request, units in await _list_waiting(work, station.station_id):
+            group = _find_group(line, request, station)
+            if (line.component, group) != (shortage.component, shortage.group):
+                others += units
                 continue
-            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-            if line.component not in donor_rules().serves.components:
-                continue
-            group = find_wanted_group(
-                line.component, request.patient, request.priority, station.policy
-            )
-            if (line.component, group) == (shortage.component, shortage.group):
-                own += uncovered.units
-                if request.priority is Priority.LIFE_THREATENING:
-                    in_danger += uncovered.units
-            else:
-                others += uncovered.units
+            own += units
+            if request.priority is Priority.LIFE_THREATENING:
+                in_danger += units
         return _Waiting(own=own, others=others, in_danger=in_danger)
 
     async def _expect_of_activation(
@@ -226,6 +233,24 @@ class Causes:
             if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
         ]
         return share * expect_donations(serving, station=station, now=now)
+
+
+async def _list_waiting(
+    work: UnitOfWork, station_id: str
+) -> list[tuple[RequestLine, UrgentRequest, int]]:
+    """List the lines that urgent patients wait for and donors of whole blood can serve."""
+    serves = donor_rules().serves.components
+    found = []
+    for uncovered in await work.supply.list_uncovered(station_id):
+        request = uncovered.request
+        (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
+        if request.priority is not Priority.ROUTINE and line.component in serves:
+            found.append((line, request, uncovered.units))
+    return found
+
+
+def _find_group(line: RequestLine, request: UrgentRequest, station: Station) -> BloodGroup | None:
+    return find_wanted_group(line.component, request.patient, request.priority, station.policy)
 
 
 def _is_under_way(call: ReserveCall) -> bool:
