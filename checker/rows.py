@@ -101,11 +101,24 @@ class Donor:
 class CallOut:
     call_out_id: str
     donor_id: str
+    cause_id: str
     status: str
     called_at: datetime
     answered_at: datetime | None
     ended_at: datetime | None
     unit_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    shortage_id: str
+    component: str
+    blood_group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activation:
+    activation_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +258,8 @@ class Rows:
     transfers: list[Transfer] = field(default_factory=list)
     donors: list[Donor] = field(default_factory=list)
     call_outs: list[CallOut] = field(default_factory=list)
+    shortages: list[Shortage] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
     inbox: list[Inbox] = field(default_factory=list)
     outbox: list[Outbox] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
@@ -291,6 +306,8 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         transfers=await _read(connection, Transfer, "transfers"),
         donors=await _read(connection, Donor, "donors"),
         call_outs=await _read(connection, CallOut, "call_outs"),
+        shortages=await _read(connection, Shortage, "shortages"),
+        activations=await _read(connection, Activation, "activations"),
         inbox=await _read(connection, Inbox, "inbox"),
         outbox=await _read(connection, Outbox, "outbox"),
         dead_letters=await _read(connection, DeadLetter, "dead_letters"),

@@ -257,6 +257,18 @@ def _check_donors(world: World) -> tuple[Check, ...]:
             unit="overlaps",
             findings=donors.find_called_twice(world),
         ),
+        Check.of(
+            name="contacts_called_twice",
+            title="同一联系方式同一事件呼叫两次 · one contact called twice for one cause",
+            unit="calls",
+            findings=donors.find_contacts_called_twice(world),
+        ),
+        Check.of(
+            name="rare_donors_called",
+            title="RhD 阳性即可却呼叫 RhD 阴性献血者 · RhD- donors called for what RhD+ serves",
+            unit="calls",
+            findings=donors.find_rare_called(world),
+        ),
     )
 
 

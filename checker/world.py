@@ -17,6 +17,7 @@ from checker.log import Coordinate, Log, Record
 from checker.rows import (
     Facility,
     Line,
+    Link,
     Promise,
     Request,
     Result,
@@ -114,6 +115,15 @@ class World:
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
             found[row.subject].append((row.from_state, row.to_state))
+        return found
+
+    @cached_property
+    def donor_changes(self) -> Mapping[str, list[Link]]:
+        """Donor id to the rows of the audit that name which fields an import changed."""
+        found: dict[str, list[Link]] = defaultdict(list)
+        for row in self.rows.links:
+            if row.subject_kind == "donor" and row.to_state.startswith("changed "):
+                found[row.subject].append(row)
         return found
 
     @cached_property

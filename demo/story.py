@@ -77,11 +77,14 @@ class Storyteller:
         zh, en = self._get_names(one.station_id)
         if one.status is ActivationStatus.STOOD_DOWN:
             return Moment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
+        missing = one.donors_missing
+        missing_zh = f"，缺 {missing}" if missing else ""
+        missing_en = f", {missing} missing" if missing else ""
         return Moment(
             at=at,
             kind="activation",
-            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次",
-            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted",
+            zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{missing_zh}",
+            en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{missing_en}",
         )
 
     def _tell_wave(self, event: CallOutIssued, at: datetime) -> Moment:

@@ -9,6 +9,7 @@ from pydantic import Field
 from models.base import Identifier, Instant, Line, Value
 from models.components import Component
 from models.facilities import Location
+from models.hazards import Hazard
 
 
 class AlertKind(StrEnum):
@@ -33,10 +34,18 @@ class Exposure(Value):
 
 
 class Casualties(Value):
-    """Counts as reported; zero is a report, None is no report."""
+    """Counts as reported; zero is a report, None is no report.
 
-    dead: int = Field(default=0, ge=0)
-    injured: int = Field(default=0, ge=0)
+    Events of before this was told apart carry a zero for what nobody reported: no injured beside
+    some dead is therefore read as unknown (`known_injured`), and no plan is built on it.
+    """
+
+    dead: int | None = Field(default=None, ge=0)
+    injured: int | None = Field(default=None, ge=0)
+
+    @property
+    def known_injured(self) -> int | None:
+        return None if self.injured == 0 and self.dead else self.injured
 
 
 class Alert(Value):
@@ -46,6 +55,7 @@ class Alert(Value):
         event_key: The disaster; revisions of it share the key and are ordered by `revision`.
         revision: Grows with each message of the issuer; an older one changes nothing.
         casualties: As reported by authorities, or None; then exposures are used.
+        confirmed_by: The dispatcher who says that an alert is acted on though its time is doubtful.
     """
 
     alert_id: Identifier
@@ -53,7 +63,7 @@ class Alert(Value):
     revision: int = Field(ge=1)
     kind: AlertKind = AlertKind.ALERT
     status: AlertStatus = AlertStatus.ACTUAL
-    hazard: Identifier = "earthquake"
+    hazard: Hazard = "earthquake"
     headline: Line = ""
     source: Line = Field(min_length=1)
     sent_at: Instant
@@ -64,6 +74,7 @@ class Alert(Value):
     country: Identifier = "CN"
     exposures: tuple[Exposure, ...] = ()
     casualties: Casualties | None = None
+    confirmed_by: Line = ""
 
 
 class ActivationStatus(StrEnum):
@@ -92,7 +103,12 @@ class Activation(Value):
     Attributes:
         lead: The nearest station plans for the whole need; the others support it.
         needs: The whole estimated need of the disaster, per component.
-        donors_wanted: Whole-blood donations this station is asked for.
+        donors_wanted: Whole-blood donations this station is asked for, whether or not it has the
+            donors; over all stations, what their stock leaves open of the need.
+        donors_callable: Its donors who may be called now, or were called for this disaster; None in
+            events of before it was told.
+        donors_missing: What is wanted of it and none of its donors can cover.
+        ends_at: When an exercise ends by itself; None for the real thing.
     """
 
     activation_id: Identifier
@@ -105,4 +121,7 @@ class Activation(Value):
     distance_km: float = Field(ge=0)
     needs: tuple[Need, ...] = ()
     donors_wanted: int = Field(default=0, ge=0)
+    donors_callable: int | None = Field(default=None, ge=0)
+    donors_missing: int = Field(default=0, ge=0)
+    ends_at: Instant | None = None
     decided_at: Instant

@@ -31,6 +31,23 @@ class ReportedRule(CitedRule):
     admissions_per_injured: float = Field(gt=0, le=1)
 
 
+class FirstReportsRule(CitedRule):
+    """`early_h`: so long after the event a report is early, and no smaller than the model."""
+
+    early_h: float = Field(gt=0)
+
+
+class TimelyRule(CitedRule):
+    """How old an alert may be, and how far ahead, to open activations by itself."""
+
+    oldest_h: float = Field(gt=0)
+    ahead_s: int = Field(ge=0)
+
+
+class ExerciseRule(CitedRule):
+    ends_after_h: float = Field(gt=0)
+
+
 class FatalityModel(Value):
     """A country's lognormal curve; theta is the intensity at which half would die."""
 
@@ -83,6 +100,9 @@ class DisasterRules(RuleSet):
 
     components: ComponentsRule
     reported: ReportedRule
+    first_reports: FirstReportsRule
+    timely: TimelyRule
+    exercise: ExerciseRule
     estimated: EstimatedRule
     injured: InjuredRule
     magnitude: MagnitudeRule

@@ -108,6 +108,10 @@ class DonorRules(RuleSet):
     availability: CitedRule
     one_call: CitedRule
     once_per_cause: CitedRule
+    one_contact: CitedRule
+    same_person: CitedRule
+    rhd_negative: CitedRule
+    group_agrees: CitedRule
     acceptance: AcceptanceRule
     show_up: ShowUpRule
     wave: WaveRule

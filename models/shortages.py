@@ -83,6 +83,7 @@ class Offer(Value):
     Attributes:
         from_station_id: Who gives. Its released, unpromised units are reserved on acceptance.
         quantity: Units offered; fewer may be accepted.
+        below_floor: The giver says expressly that it goes below its own orange line.
     """
 
     offer_id: Identifier
@@ -93,6 +94,7 @@ class Offer(Value):
     group: BloodGroup
     quantity: int = Field(ge=1, le=500)
     valid_until: Instant
+    below_floor: bool = False
 
 
 class TransferStatus(StrEnum):

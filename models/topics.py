@@ -122,12 +122,14 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name=TopicName.ACTIVATIONS,
         owner="streams",
-        key="station",
+        key="station; of an unanswered alert, the disaster event",
         inbound=False,
         event_types=(
             "blood.activation.opened.v1",
             "blood.activation.revised.v1",
             "blood.activation.stood-down.v1",
+            "blood.activation.donors-missing.v1",
+            "blood.alert.unanswered.v1",
         ),
     ),
     Topic(
@@ -135,7 +137,11 @@ TOPICS: tuple[Topic, ...] = (
         owner="streams",
         key="station",
         inbound=False,
-        event_types=("blood.callout.issued.v1", "blood.callout.closed.v1"),
+        event_types=(
+            "blood.callout.issued.v1",
+            "blood.callout.closed.v1",
+            "blood.callout.group-differs.v1",
+        ),
     ),
     Topic(
         name=TopicName.ANSWERS,

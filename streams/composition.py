@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from models.topics import AppName, TopicName
 from streams.ports import BatchHandler, Clock, TimerKind
 from streams.services import timers
+from streams.services.activations import Activations
 from streams.services.alerts import AlertService
 from streams.services.answers import AnswerService
 from streams.services.call_outs import CallOuts
@@ -18,6 +19,7 @@ from streams.services.intake import Decide, Intake, one_by_one
 from streams.services.offers import OfferService
 from streams.services.progress import Progress
 from streams.services.recalls import Recalls
+from streams.services.register import RegisterService
 from streams.services.release import Releases
 from streams.services.requests import RequestService
 from streams.services.scans import Scans
@@ -66,7 +68,9 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
     )
     call_outs = CallOuts(causes=Causes(directories=directory))
     shortages = ShortageService(directories=directory, call_outs=call_outs)
-    alerts = AlertService(directories=directory, call_outs=call_outs)
+    activations = Activations(call_outs=call_outs)
+    alerts = AlertService(directories=directory, activations=activations)
+    register = RegisterService(alerts=alerts, call_outs=call_outs, releases=releases)
     answers = AnswerService(directories=directory, call_outs=call_outs, releases=releases)
     offers = OfferService(directories=directory, shortages=shortages, hold_s=hold_s)
     supply = AppName.SUPPLY
@@ -103,6 +107,8 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
                 TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
+                TimerKind.EXERCISE_END: alerts.end_exercise,
+                TimerKind.DONORS_CHANGED: register.fire,
                 TimerKind.STOCK_DAY: StockDayService(directories=directory).fire,
             },
         ),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from bench.life.rows import State, UnitRow
+from models.groups import BloodGroup
 from models.testing import LabResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
@@ -70,6 +71,15 @@ class MemoryDonations:
             for row in self._state.units.values()
             if row.unit.donation_id == donation_id
         ]
+
+    async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
+        """No register of donors is in this memory."""
+        del donation_id
+        return None
+
+    async def list_waiting_of_donors(self, station_id: str) -> list[str]:
+        del station_id
+        return []
 
     async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
         held = {UnitStatus.COLLECTED, UnitStatus.QUARANTINED, UnitStatus.SPLIT}

@@ -15,6 +15,7 @@ from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.clearances import ensure_cleared_for_transfer
+from streams.ports.exchange import StockCount
 from streams.ports.reserve import ReserveCall
 from streams.ports.stock import LivePromise
 
@@ -31,6 +32,13 @@ class MemorySupply:
 
     async def find_activation(self, activation_id: str) -> None:
         """No disaster is driven."""
+
+    async def count_cells(
+        self, station_id: str, *, since: datetime, now: datetime
+    ) -> list[StockCount]:
+        """Nothing burns here: a giver keeps nothing back."""
+        del station_id, since, now
+        return []
 
     async def find_call(self, call_out_id: str) -> ReserveCall | None:
         return self._state.calls.get(call_out_id)

@@ -1,4 +1,8 @@
-"""Whether every donor who was called was eligible at that instant, and called once at a time."""
+"""Whether every donor who was called was eligible then, called once at a time, and not too rare.
+
+A record tells how a donor is now. What an import changed after a call is left out of the judgement
+of that call: the audit names the fields, and nobody keeps what stood in them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from checker.rows import CallOut, Donor
 from checker.world import World
 
 _LIVE = {"called", "accepted", "arrived"}
+_PLASMA = {"fresh_frozen_plasma", "cryoprecipitate"}
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -26,7 +31,7 @@ def find_ineligible_calls(world: World) -> Iterator[Finding]:
         donated = [_donated_at(world, call) for call in calls if call.status == "donated"]
         for call in calls:
             reasons = list_reasons(
-                donor=_as_of_call(donor, calls, call),
+                donor=_as_of_call(world, donor, calls, call),
                 whole_blood_on=_list_earlier(donor, donated, call.called_at),
                 called_at=call.called_at,
             )
@@ -44,6 +49,62 @@ def find_called_twice(world: World) -> Iterator[Finding]:
         for earlier, later in list_overlaps(bindings):
             told = f"{earlier.holder} 未了又呼 · still live, then {later.holder}"
             yield Finding(subject=donor_id, told=told)
+
+
+def find_contacts_called_twice(world: World) -> Iterator[Finding]:
+    """One person under two numbers, told by the contact: called under both for one cause."""
+    donors = {donor.donor_id: donor for donor in world.rows.donors}
+    called: dict[tuple[str, str], str] = {}
+    for call in sorted(world.rows.call_outs, key=lambda one: (one.called_at, one.call_out_id)):
+        donor = donors.get(call.donor_id)
+        contact = _plain_contact(donor) if donor else ""
+        if not contact or "contact" in _changed_since(world, call):
+            continue
+        first = called.setdefault((call.cause_id, contact), call.donor_id)
+        if first != call.donor_id:
+            told = f"{call.call_out_id}: 同 {first} · the contact of {first}, for {call.cause_id}"
+            yield Finding(subject=call.donor_id, told=told)
+
+
+def find_rare_called(world: World) -> Iterator[Finding]:
+    """RhD- donors of a disaster's call, or of a shortage that RhD+ serves.
+
+    A place wants RhD- cells where its own group is RhD-; RhD does not matter in plasma.
+    """
+    donors = {donor.donor_id: donor for donor in world.rows.donors}
+    wants_negative = {
+        shortage.shortage_id
+        for shortage in world.rows.shortages
+        if shortage.blood_group.endswith("-") and shortage.component not in _PLASMA
+    }
+    known = {shortage.shortage_id for shortage in world.rows.shortages}
+    known |= {activation.activation_id for activation in world.rows.activations}
+    for call in world.rows.call_outs:
+        donor = donors.get(call.donor_id)
+        if donor is None or call.cause_id not in known or call.cause_id in wants_negative:
+            continue
+        if donor.body["group"].endswith("-") and "group" not in _changed_since(world, call):
+            told = f"{call.call_out_id} {donor.body['group']} for {call.cause_id}"
+            yield Finding(subject=call.donor_id, told=told)
+
+
+def _plain_contact(donor: Donor) -> str:
+    contact = str(donor.body.get("contact", "")).lower()
+    for mark in " \t()-_.":
+        contact = contact.replace(mark, "")
+    for prefix in ("tel:", "+86", "0086"):
+        contact = contact.removeprefix(prefix)
+    return contact
+
+
+def _changed_since(world: World, call: CallOut) -> set[str]:
+    """Return the fields of a donor's record that imports changed after a call."""
+    return {
+        name
+        for row in world.donor_changes.get(call.donor_id, ())
+        if row.at >= call.called_at
+        for name in row.to_state.removeprefix("changed ").split(",")
+    }
 
 
 def _by_donor(world: World) -> dict[str, list[CallOut]]:
@@ -78,9 +139,16 @@ def _list_earlier(donor: Donor, donated: list[datetime], called_at: datetime) ->
     return (days - later) | earlier
 
 
-def _as_of_call(donor: Donor, calls: list[CallOut], call: CallOut) -> dict[str, object]:
-    """The record without a deferral that this call or a later one brought about."""
-    deferred_since = any(
-        other.status == "deferred" and other.called_at >= call.called_at for other in calls
-    )
-    return {**donor.body, "deferred_until": None} if deferred_since else donor.body
+def _as_of_call(
+    world: World, donor: Donor, calls: list[CallOut], call: CallOut
+) -> dict[str, object]:
+    """The record without what this call, a later one or a later import brought about."""
+    changed = _changed_since(world, call)
+    if any(other.status == "deferred" and other.called_at >= call.called_at for other in calls):
+        changed = changed | {"deferred_until"}
+    unknown: dict[str, object] = {
+        "deferred_until": None,
+        "unavailable_until": None,
+        "consented_at": call.called_at.isoformat(),
+    }
+    return {**donor.body, **{name: unknown[name] for name in unknown if name in changed}}

@@ -8,9 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from cli.commands import disasters
 from cli.output import JsonOption, Output, add_rows, build_table, show, show_instant
 
-alert = typer.Typer(no_args_is_help=True, help="灾害警报 · Disaster alerts: send.")
+alert = typer.Typer(
+    no_args_is_help=True, help="灾害警报 · Disaster alerts: send, list, confirm, end, activations."
+)
+disasters.add_to(alert)
 events = typer.Typer(no_args_is_help=True, help="事件流 · The event feed: tail.")
 
 COLOURS = {"red": "bold red", "orange": "dark_orange", "yellow": "yellow", "green": "green"}
@@ -45,6 +49,7 @@ def send(
     out = Output(as_json=as_json)
     out.document(answer)
     out.say(f"[green]✓[/] 已写入日志 · kept in the log: {body.get('alert_id')}")
+    disasters.print_doubts(out, answer)
 
 
 def shortages(
@@ -77,7 +82,7 @@ def shortages(
     table = build_table(
         f"短缺 {len(found)} · shortages",
         ["", "血站 · station", "成分 · component", "血型 · group", "缺 · missing", "急 · waiting",
-         "天 · days", "起 · since"],
+         "天 · days", "起 · since", "谁在等 · who waits"],
     )  # fmt: skip
     rows = [
         [
@@ -89,10 +94,31 @@ def shortages(
             one["uncovered_units"],
             show(one.get("days_of_supply")),
             show_instant(one["opened_at"]),
+            _tell_waiting(one),
         ]
         for one in found
     ]
     out.table(add_rows(table, rows))
+
+
+_PRIORITIES = {"life_threatening": "危重", "urgent": "紧急", "routine": "常规"}
+_MOST_NAMED = 3
+
+
+def _tell_waiting(shortage: Mapping[str, Any]) -> str:
+    """Who waits, the most endangered first, a line each; of many the first."""
+    waiting = shortage.get("waiting", ())
+    lines = [
+        f"{_PRIORITIES.get(one['priority'], one['priority'])} {one['units']} "
+        f"{one.get('hospital_id', '')} → {show_instant(one['needed_by'])} "
+        f"{one.get('request_id', '')}".rstrip()
+        for one in waiting[:_MOST_NAMED]
+    ]
+    if (left := len(waiting) - _MOST_NAMED) > 0:
+        lines.append(f"… +{left}")
+    if shortage.get("donors_not_called"):
+        lines.append("不召集 · nobody is called")
+    return "\n".join(lines)
 
 
 RESET = "reset"

@@ -212,9 +212,13 @@ def _list_steps(stage: Stage) -> list[tuple[str, Points, str]]:
     return [
         (
             "公布的伤者 · injured, published",
-            [(at, told.injured) for at, told in reported],
+            [(at, told.injured) for at, told in reported if told.injured is not None],
             "#d98e04",
         ),
-        ("公布的遇难者 · dead, published", [(at, told.dead) for at, told in reported], MUTED),
+        (
+            "公布的遇难者 · dead, published",
+            [(at, told.dead) for at, told in reported if told.dead is not None],
+            MUTED,
+        ),
         ("计划献血人次 · donations wanted", wanted, BLOOD),
     ]

@@ -1,8 +1,9 @@
-"""Disasters: alerts in, activations out."""
+"""Disasters: alerts in, activations out, and what a dispatcher does about either."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
@@ -11,18 +12,25 @@ from starlette.responses import Response
 
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
-from gateway.events_in import publish
+from gateway.events_in import send, tell_sent
 from gateway.examples import ALERT
-from gateway.rendering import to_response
-from gateway.runtime import get_gateway
-from models.alerts import ActivationStatus, Alert
-from models.base import Identifier, Value
+from gateway.headers import find_idempotency_key
+from gateway.rendering import explain_reason, to_response
+from gateway.runtime import Gateway, get_gateway
+from gateway.worst_first import tell_uncalled
+from models.alerts import ActivationStatus, Alert, AlertKind, AlertStatus
+from models.base import Identifier, Line, Value, derive_id
+from models.errors import DomainRefusal
 from models.events.alerts import AlertReceived
+from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
+from streams.matching.need import estimate_need
+from streams.ports.disasters import AlertOutcome
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["disasters"])
 
 Feed = Annotated[Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER))]
+Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER, KeyScope.STATION))
 ]
@@ -35,28 +43,126 @@ class ActivationQuery(Value):
     limit: int = Field(default=100, ge=1, le=500)
 
 
+class AlertQuery(Value):
+    event_key: Identifier | None = None
+    outcome: tuple[AlertOutcome, ...] = ()
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class Confirmation(Value):
+    """Who says that an alert is acted on in spite of its time."""
+
+    by: Line = Field(min_length=1)
+
+
 @router.post(
     "/v1/alerts",
     summary="灾害警报、更新或取消 · A disaster alert, its update or its cancellation",
     description=(
-        "同一灾害的修订用同一个 `event_key` 和更大的 `revision`；`alert_id` 相同即为重发 · "
-        "revisions share `event_key`; the same `alert_id` is a repeat."
+        "同一灾害的修订用同一个 `event_key` 和更大的 `revision`；`alert_id` 相同即为重发。"
+        "没有通报的人数不写，不写 0。回答写明哪些血站在范围内（`stations_in_reach`），"
+        "以及不会自行启动的原因（`doubts`）。\n\n"
+        "Revisions share `event_key`; the same `alert_id` is a repeat. Leave out a count that "
+        "nobody reported: zero is a report. The answer tells which stations are in reach and, as "
+        "`doubts`, why the alert will open nothing by itself: no station in reach, or its time."
     ),
     response_class=Response,
-    responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 403, 422)},
 )
 async def send_alert(
     request: Request, principal: Feed, alert: Annotated[Alert, Body(openapi_examples=ALERT)]
 ) -> Response:
-    source = f"feed/{principal.key_id}"
-    event = AlertReceived(alert=alert)
-    return await publish(request, [event], source=source, key=alert.alert_id)
+    if alert.confirmed_by and not principal.is_dispatcher:
+        raise DomainRefusal("confirmation_not_yours", scope=principal.scope)
+    return await _send(request, principal, alert, key=alert.alert_id)
+
+
+@router.get(
+    "/v1/alerts",
+    summary="警报及其结果，最新在前 · Alerts and what became of them, newest first",
+    description=(
+        "`outcome`：answered 已启动，superseded 已有更新的，unanswered 没有血站响应，"
+        "held 等调度确认 · "
+        "`held` ones wait for a dispatcher: confirm them, or send them again with a right time."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_alerts(
+    request: Request, principal: Feed, query: Annotated[AlertQuery, Query()]
+) -> Response:
+    del principal  # Every feed and dispatcher may see every alert.
+    rows = await get_gateway(request).reading.list_alerts(
+        event_key=query.event_key, outcomes=query.outcome or None, limit=query.limit
+    )
+    return to_response(
+        {
+            "alerts": [
+                {
+                    **row["body"],
+                    "received_at": row["received_at"],
+                    "outcome": row["outcome"],
+                    "reasons": [explain_reason(reason) for reason in row["reasons"]],
+                }
+                for row in rows
+            ]
+        }
+    )
+
+
+@router.post(
+    "/v1/alerts/{alert_id}/confirm",
+    summary="确认一条因时间被搁置的警报 · Act on an alert that was held for its time",
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
+)
+async def confirm_alert(
+    alert_id: Identifier, request: Request, principal: Dispatcher, confirmation: Confirmation
+) -> Response:
+    row = await get_gateway(request).reading.find_alert(alert_id)
+    if row is None:
+        raise DomainRefusal("alert_unknown", alert_id=alert_id)
+    if row["outcome"] != AlertOutcome.HELD:
+        raise DomainRefusal("alert_not_held", alert_id=alert_id, outcome=row["outcome"])
+    alert = Alert.model_validate(row["body"]).but(
+        alert_id=derive_id("confirmed", alert_id), confirmed_by=confirmation.by
+    )
+    return await _send(request, principal, alert, key=alert.alert_id)
+
+
+@router.post(
+    "/v1/exercises/{event_key}/end",
+    summary="结束演练 · End an exercise",
+    description="发出取消；实际灾害用警报的 cancel 结束 · sends its cancellation.",
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(404, 409)},
+)
+async def end_exercise(event_key: Identifier, request: Request, principal: Feed) -> Response:
+    gateway = get_gateway(request)
+    row = await gateway.reading.find_newest_alert(event_key)
+    if row is None:
+        raise DomainRefusal("disaster_unknown", event_key=event_key)
+    newest = Alert.model_validate(row["body"])
+    if newest.status is AlertStatus.ACTUAL:
+        raise DomainRefusal("not_an_exercise", event_key=event_key)
+    end = newest.but(
+        alert_id=derive_id("end-of-exercise", event_key, newest.revision),
+        revision=newest.revision + 1,
+        kind=AlertKind.CANCEL,
+        sent_at=gateway.clock.now(),
+    )
+    return await _send(request, principal, end, key=end.alert_id)
 
 
 @router.get(
     "/v1/activations",
     summary="各血站的应急启动 · Activations",
-    description="血站只看到自己的 · a station sees its own.",
+    description=(
+        "血站只看到自己的。演练另列在 `exercises`。`donors_wanted` 需要、`donors_callable` 可召集、"
+        "`donors_missing` 无人可补的人次；缺得最多的在前。\n\n"
+        "A station sees its own; exercises stand apart. Donations wanted, donors who may be "
+        "called, and what none of them covers are three numbers; who misses most comes first."
+    ),
     response_class=Response,
     responses=documented(400),
 )
@@ -69,6 +175,50 @@ async def list_activations(
         event_key=query.event_key,
         limit=query.limit,
     )
+    told = [
+        {
+            **row["body"],
+            "opened_at": row["opened_at"],
+            "donors_not_called": tell_uncalled(
+                need["component"] for need in row["body"].get("needs", ())
+            ),
+        }
+        for row in rows
+    ]
     return to_response(
-        {"activations": [{**row["body"], "opened_at": row["opened_at"]} for row in rows]}
+        {
+            "activations": [one for one in told if not one.get("exercise")],
+            "exercises": [one for one in told if one.get("exercise")],
+        }
     )
+
+
+async def _send(request: Request, principal: Principal, alert: Alert, *, key: str) -> Response:
+    """Publish an alert; the answer tells who is in reach, and why nothing may follow."""
+    source = f"feed/{principal.key_id}"
+    sent = await send(
+        request,
+        [AlertReceived(alert=alert)],
+        source=source,
+        key=find_idempotency_key(request) or key,
+    )
+    if isinstance(sent, Response):
+        return sent
+    told = _tell_prospects(get_gateway(request), alert)
+    return to_response({**tell_sent(sent, source=source), **told}, status=202)
+
+
+def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
+    """Say what the engine will find, as far as it can be known without it."""
+    stations = list(gateway.directories.current().stations.values())
+    doubts = [
+        *list_untimely(alert, now=gateway.clock.now()),
+        *find_unreached(alert.location, stations),
+    ]
+    estimate = estimate_need(alert)
+    if alert.kind is AlertKind.ALERT and not estimate.needs:
+        doubts.extend(estimate.reasons)
+    return {
+        "stations_in_reach": [one.station_id for one in list_in_reach(alert.location, stations)],
+        "doubts": [explain_reason(reason.model_dump(mode="json")) for reason in doubts],
+    }

@@ -196,6 +196,12 @@ async def get_donation(donation_id: BagId, request: Request, principal: Caller) 
         )
         for unit in found.units
     }
+    for unit in found.units:
+        if unit["released_at"] is None:
+            unit_id = unit["unit_id"]
+            verdicts[unit_id] = verdicts[unit_id].held_for_donor(
+                found.registered_group, label=BloodGroup(unit["group"])
+            )
     return to_response(
         {
             "donation_id": donation_id,

@@ -18,10 +18,11 @@ from gateway.access import Principal, allow
 from gateway.bodies import ensure_whole, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
-from gateway.events_in import publish, settle_moment
+from gateway.events_in import send, settle_moment, tell_sent
 from gateway.examples import ANSWER, DONORS, DONORS_CSV
+from gateway.headers import find_idempotency_key
 from gateway.problems import FieldError, InvalidContent
-from gateway.rendering import to_response
+from gateway.rendering import explain, to_response
 from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation
@@ -29,6 +30,7 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.events.donors import CallOutAnswered
 from models.imports import parse_donors, parse_donors_json
 from models.messages import render
+from streams.store.donors import Twin
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["donors"])
@@ -91,9 +93,11 @@ class CallQuery(Value):
     summary="导入应急献血者名册 · Import the register of emergency donors",
     description=(
         "健康数据为敏感个人信息：只存入数据库，不进入消息，每次导入都有访问记录。"
-        "没有 `consented_at` 的人不会被召集。\n\n"
+        "没有 `consented_at` 的人不会被召集。"
+        "看来是同一人的两个编号列在 `warnings` 里，仍然导入；同一联系方式对同一事件只召集一次。\n\n"
         "Sensitive personal data: kept in the database alone, with an access record. Nobody "
-        "without `consented_at` is ever called. All rows or none."
+        "without `consented_at` is ever called. All rows or none. Two numbers that seem to be one "
+        "person are imported and named in `warnings`; one contact is called once for one event."
     ),
     response_class=Response,
     responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
@@ -138,7 +142,27 @@ async def import_donors(
     await gateway.donors.put(
         donors, station_id=station_id, by=principal.key_id, actor=principal.actor
     )
-    return to_response({"station_id": station_id, "imported": len(donors)})
+    twins = await gateway.donors.list_twins(
+        [donor.donor_id for donor in donors], station_id=station_id
+    )
+    return to_response(
+        {
+            "station_id": station_id,
+            "imported": len(donors),
+            "warnings": [_tell_twin(twin) for twin in twins],
+        }
+    )
+
+
+def _tell_twin(twin: Twin) -> dict[str, Any]:
+    """Name two rows that seem to be one person; another station's donor is not named."""
+    if twin.other_id is None:
+        told = explain("donor_at_other_station", {"donor_id": twin.donor_id})
+    else:
+        code = "donor_registered_twice" if twin.same_person else "donor_contact_shared"
+        told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
+    donor_ids = [one for one in (twin.donor_id, twin.other_id) if one is not None]
+    return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}
 
 
 @router.get(
@@ -184,8 +208,25 @@ async def answer_call_out(
     call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)
     fields = {**dict(answer), **call}
     fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
+    registered = fields.pop("registered_group", None)
     event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
-    return await publish(request, [event], source=f"station/{event.station_id}")
+    source = f"station/{event.station_id}"
+    sent = await send(request, [event], source=source, key=find_idempotency_key(request))
+    if isinstance(sent, Response):
+        return sent
+    return to_response(
+        {**tell_sent(sent, source=source), "warnings": _list_doubts(event, registered)},
+        status=202,
+    )
+
+
+def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:
+    """Say at once that a bag contradicts its donor's record, if PostgreSQL is there to tell."""
+    donation = event.donation
+    if donation is None or registered is None or donation.group == registered:
+        return []
+    told = {"unit_id": donation.unit_id, "donated": donation.group, "registered": registered}
+    return [explain("donation_group_differs", told)]
 
 
 async def _get_call(
@@ -207,4 +248,8 @@ async def _get_call(
         raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
     if donor_id is not None and donor_id != row["donor_id"]:
         raise ContractError("donor_differs", call_out_id=call_out_id, donor_id=donor_id)
-    return {"donor_id": row["donor_id"], "station_id": row["station_id"]}
+    return {
+        "donor_id": row["donor_id"],
+        "station_id": row["station_id"],
+        "registered_group": row["blood_group"],
+    }

@@ -19,6 +19,7 @@ from gateway.examples import OFFER
 from gateway.headers import find_idempotency_key
 from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
+from gateway.worst_first import list_worst_first
 from models.base import Identifier, Instant, Value, derive_id
 from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation, TransientError
@@ -35,6 +36,9 @@ Giver = Annotated[Principal, Depends(allow(KeyScope.NEIGHBOUR, KeyScope.STATION)
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.NEIGHBOUR, KeyScope.STATION, KeyScope.DISPATCHER))
 ]
+
+MOST_OPEN = 10_000
+"""Open shortages are sorted whole before the page is cut: one per station, component and group."""
 
 LOOK_LIMIT_S = 1.0
 """PostgreSQL counts as away if it does not answer within this time."""
@@ -58,7 +62,8 @@ class NewOffer(Value):
 
     Attributes:
         to_station_id: Whose shortage it is, as its event says.
-        quantity: Fewer may be accepted.
+        quantity: At most what is missing; fewer may be accepted.
+        below_floor: Say so expressly to give what takes the station below its own orange line.
     """
 
     shortage_id: Identifier
@@ -67,27 +72,47 @@ class NewOffer(Value):
     group: BloodGroup
     quantity: int = Field(ge=1, le=500)
     valid_until: Instant
+    below_floor: bool = False
 
 
 @router.get(
     "/v1/shortages",
     summary="短缺，最严重在前 · Shortages, worst first",
+    description=(
+        "先是有患者处于生命危险的，再是有患者在等的，然后按颜色。"
+        "`waiting` 写明谁在等、等多少、到何时；别的血站只看到数量和时间。\n\n"
+        "First those for whom somebody waits in danger of life, then for whom anybody waits, then "
+        "by colour. `waiting` tells who, how much and until when; other stations see no names."
+    ),
     response_class=Response,
     responses=documented(400),
 )
 async def list_shortages(
     request: Request, principal: Viewer, query: Annotated[ShortageQuery, Query()]
 ) -> Response:
-    del principal  # Every station may see every shortage: that is what they are published for.
-    rows = await get_gateway(request).reading.list_shortages(
+    # Every station may see every shortage, which is what they are published for; who waits at
+    # another station it may not.
+    gateway = get_gateway(request)
+    is_open = query.status is ShortageStatus.OPEN
+    rows = await gateway.reading.list_shortages(
         station_id=query.station_id,
         status=query.status,
         component=query.component,
-        limit=query.limit,
+        limit=MOST_OPEN if is_open else query.limit,
     )
-    return to_response(
-        {"shortages": [{**row["body"], "opened_at": row["opened_at"]} for row in rows]}
+    uncovered = await gateway.reading.list_uncovered_lines(station_id=query.station_id)
+    entries = list_worst_first(
+        rows,
+        uncovered if is_open else (),
+        stations=gateway.directories.current().stations,
+        may_name=lambda station_id: _may_name(principal, station_id),
     )
+    return to_response({"shortages": entries[: query.limit]})
+
+
+def _may_name(principal: Principal, station_id: str) -> bool:
+    is_own = principal.scope is KeyScope.STATION and principal.own_station == station_id
+    return principal.is_dispatcher or is_own
 
 
 @router.post(
@@ -163,3 +188,11 @@ async def _ensure_wanted(gateway: Gateway, new: NewOffer) -> None:
         )
     if row["status"] == ShortageStatus.CLEARED:
         raise DomainRefusal("shortage_cleared", shortage_id=new.shortage_id)
+    if new.quantity > row["units_missing"]:
+        # 50 typed for 2 would empty the giver: it is asked, with the number that is missing.
+        raise DomainRefusal(
+            "offer_exceeds_missing",
+            shortage_id=new.shortage_id,
+            quantity=new.quantity,
+            missing=row["units_missing"],
+        )

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from models.alerts import Activation, Alert
+from models.base import Identifier, Instant
+from models.decisions import Reason
 from models.events.base import EventData
 
 
@@ -21,6 +25,32 @@ class AlertReceived(EventData):
     @property
     def subject(self) -> str:
         return self.alert.event_key
+
+
+class AlertUnanswered(EventData):
+    """An alert led to nothing, or waits for a dispatcher's word; the reasons say why.
+
+    Attributes:
+        held: It waits: nothing was done, and a later alert of any revision is acted on. Else no
+            station answers it.
+    """
+
+    TYPE: ClassVar[str] = "blood.alert.unanswered.v1"
+    alert_id: Identifier
+    event_key: Identifier
+    revision: int = Field(ge=1)
+    exercise: bool = False
+    held: bool
+    reasons: tuple[Reason, ...] = Field(min_length=1)
+    told_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.event_key
+
+    @property
+    def subject(self) -> str:
+        return self.event_key
 
 
 class _ActivationEvent(EventData):
@@ -51,3 +81,31 @@ class ActivationStoodDown(_ActivationEvent):
     """The disaster was cancelled or its need is met."""
 
     TYPE: ClassVar[str] = "blood.activation.stood-down.v1"
+
+
+class DonorsMissing(EventData):
+    """What a disaster wants of a station's donors and none of them can cover: ask further up.
+
+    Attributes:
+        wanted: Donations wanted of the station.
+        callable: Its donors who may be called, or were called for this disaster.
+        missing: What is left open; zero when it is covered again.
+    """
+
+    TYPE: ClassVar[str] = "blood.activation.donors-missing.v1"
+    activation_id: Identifier
+    event_key: Identifier
+    station_id: Identifier
+    exercise: bool = False
+    wanted: int = Field(ge=0)
+    callable: int = Field(ge=0)
+    missing: int = Field(ge=0)
+    told_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.activation_id

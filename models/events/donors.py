@@ -53,6 +53,29 @@ class CallOutClosed(EventData):
         return self.cause_id
 
 
+class DonationGroupDiffers(EventData):
+    """A donated bag bears another group than its donor's record: it waits until that is settled.
+
+    The register's group is not told here; the donor's station looks it up.
+    """
+
+    TYPE: ClassVar[str] = "blood.callout.group-differs.v1"
+    call_out_id: Identifier
+    donor_id: Identifier
+    station_id: Identifier
+    unit_id: Identifier
+    donation_id: Identifier
+    told_at: Instant
+
+    @property
+    def key(self) -> str:
+        return self.station_id
+
+    @property
+    def subject(self) -> str:
+        return self.call_out_id
+
+
 class CallOutAnswered(EventData):
     """A donor answered, came, gave or was deferred.
 

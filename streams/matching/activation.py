@@ -1,8 +1,9 @@
 """Which stations answer a disaster, which one leads, and how many donations each asks for.
 
 Pure and deterministic: no IO, no clock; ties are broken by station id. The nearest station leads
-and plans for the whole need; donors are asked only for what the region's red cells leave open, and
-never for more than the need, because over-collection has wasted blood after every large disaster.
+and plans for the whole need; donations are wanted only for what the region's red cells leave open,
+and never for more than the need, because over-collection has wasted blood after every large
+disaster. What no donor in reach can cover is wanted of the lead and told as missing.
 Every revision is decided from scratch, so a smaller need gives donors back.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil, floor
 
@@ -76,8 +77,8 @@ def decide_activations(
         The changes in order of distance, those that stand down last. A station that takes no part
         now and did not before is missing.
 
-    Invariants: the donations asked for, over all stations, are at most what the stock leaves open
-        of the need, and at most each station's callable donors.
+    Invariants: the donations wanted, over all stations, are what the stock leaves open of the need;
+        of who does not lead, at most its callable donors.
     """
     rules = rules or disaster_rules()
     before = {activation.station_id: activation for activation in current}
@@ -92,6 +93,7 @@ def decide_activations(
             lead=at == 0,
             distance_km=distance_km,
             donors_wanted=shares[supply.station.station_id],
+            donors_callable=supply.callable_donors,
             before=before.get(supply.station.station_id),
             now=now,
             rules=rules,
@@ -104,6 +106,23 @@ def decide_activations(
         if station_id not in taking_part and activation.status is ActivationStatus.OPEN
     )
     return tuple(changes)
+
+
+def end_exercise(
+    current: Sequence[Activation], *, now: datetime, rules: DisasterRules | None = None
+) -> tuple[ActivationChange, ...]:
+    """Stand down every open activation of an exercise whose time is over."""
+    rules = rules or disaster_rules()
+    reason = Reason(code="exercise_ended", rule=rules.cite(rules.exercise))
+    return tuple(
+        ActivationChange(
+            activation=_stood_down(activation, now),
+            step=ActivationStep.STOOD_DOWN,
+            reasons=(reason,),
+        )
+        for activation in sorted(current, key=lambda one: one.station_id)
+        if activation.exercise and activation.status is ActivationStatus.OPEN
+    )
 
 
 def _list_near(
@@ -141,12 +160,21 @@ def _count_spare(supply: StationSupply, *, lead: bool) -> int:
 def _share_donations(
     near: Sequence[tuple[float, StationSupply]], donations: int
 ) -> Mapping[str, int]:
-    """Divide donations in proportion to the callable donors; the largest remainders round up."""
+    """Divide donations in proportion to the callable donors; the largest remainders round up.
+
+    What they cannot cover is wanted of the lead, so that nothing of it is lost.
+    """
     reserve = {supply.station.station_id: supply.callable_donors for _, supply in near}
     whole = sum(reserve.values())
     asked = min(donations, whole)
-    if not asked:
-        return dict.fromkeys(reserve, 0)
+    shares = _share(asked, reserve) if asked else dict.fromkeys(reserve, 0)
+    if near:
+        shares[near[0][1].station.station_id] += donations - asked
+    return shares
+
+
+def _share(asked: int, reserve: Mapping[str, int]) -> dict[str, int]:
+    whole = sum(reserve.values())
     quotas = {station_id: asked * donors / whole for station_id, donors in reserve.items()}
     shares = {station_id: floor(quota) for station_id, quota in quotas.items()}
     by_remainder = sorted(
@@ -165,10 +193,17 @@ def _take_part(
     lead: bool,
     distance_km: float,
     donors_wanted: int,
+    donors_callable: int,
     before: Activation | None,
     now: datetime,
     rules: DisasterRules,
 ) -> ActivationChange:
+    was_open = before is not None and before.status is ActivationStatus.OPEN
+    ends_at = None
+    if estimate.exercise:
+        ends_at = before.ends_at if before is not None and was_open else None
+        ends_at = ends_at or now + timedelta(hours=rules.exercise.ends_after_h)
+    missing = max(0, donors_wanted - donors_callable)
     activation = Activation(
         activation_id=derive_id("activation", alert.event_key, station.station_id),
         event_key=alert.event_key,
@@ -180,12 +215,19 @@ def _take_part(
         distance_km=round(distance_km, 1),
         needs=estimate.needs,
         donors_wanted=donors_wanted,
+        donors_callable=donors_callable,
+        donors_missing=missing,
+        ends_at=ends_at,
         decided_at=now,
     )
-    was_open = before is not None and before.status is ActivationStatus.OPEN
     share = Reason(
         code="donations_shared",
-        params={"donors_wanted": donors_wanted, "lead": int(lead)},
+        params={
+            "donors_wanted": donors_wanted,
+            "donors_callable": donors_callable,
+            "donors_missing": missing,
+            "lead": int(lead),
+        },
         rule=rules.cite(rules.donations),
     )
     cover = Reason(code="stock_first", rule=rules.cite(rules.cover))
@@ -199,16 +241,21 @@ def _take_part(
 def _stand_down(
     before: Activation, alert: Alert, estimate: NeedEstimate, now: datetime
 ) -> ActivationChange:
-    activation = before.but(
-        revision=alert.revision,
-        status=ActivationStatus.STOOD_DOWN,
-        needs=estimate.needs,
-        donors_wanted=0,
-        decided_at=now,
-    )
+    activation = _stood_down(before, now).but(revision=alert.revision, needs=estimate.needs)
     code = "nothing_needed" if estimate.is_nothing else "out_of_radius"
     return ActivationChange(
         activation=activation,
         step=ActivationStep.STOOD_DOWN,
         reasons=(*estimate.reasons, Reason(code=code)),
+    )
+
+
+def _stood_down(before: Activation, now: datetime) -> Activation:
+    return before.but(
+        status=ActivationStatus.STOOD_DOWN,
+        donors_wanted=0,
+        donors_callable=None,
+        donors_missing=0,
+        ends_at=None,
+        decided_at=now,
     )

@@ -21,10 +21,14 @@ class DonorRecord:
     """A donor as the reserve knows them.
 
     Attributes:
-        last_whole_blood_on: As learnt from donations here; the donor's own record may be later.
+        last_whole_blood_on: As learnt from donations here, under whatever number of the same
+            person; the donor's own record may be later.
         called: Calls made so far.
         accepted: How many of them were accepted.
-        on_live_call: Called, on the way or arrived, for whatever cause.
+        on_live_call: Called, on the way or arrived, for whatever cause, under whatever number.
+        contact_key: Equal where the contact is; empty if it is not known.
+        deferred_as_other_until: A deferral of the same person under another number.
+        group_disputed: A bag of this donor that waits bears another group.
     """
 
     donor: Donor
@@ -32,6 +36,9 @@ class DonorRecord:
     called: int = 0
     accepted: int = 0
     on_live_call: bool = False
+    contact_key: str = ""
+    deferred_as_other_until: datetime | None = None
+    group_disputed: bool = False
 
 
 def list_obstacles(
@@ -114,6 +121,11 @@ def _list_time_obstacles(record: DonorRecord, now: datetime, rules: DonorRules) 
     donor = record.donor
     if donor.deferred_until is not None and donor.deferred_until > now:
         yield Reason(code="deferred", rule=rules.cite(rules.deferral))
+    elsewhere = record.deferred_as_other_until
+    if elsewhere is not None and elsewhere > now:
+        yield Reason(code="deferred_as_other", rule=rules.cite(rules.same_person))
+    if record.group_disputed:
+        yield Reason(code="group_disputed", rule=rules.cite(rules.group_agrees))
     if donor.unavailable_until is not None and donor.unavailable_until > now:
         yield Reason(code="unavailable", rule=rules.cite(rules.availability))
     if record.on_live_call:

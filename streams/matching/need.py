@@ -1,16 +1,19 @@
 """From one alert to the blood that its disaster is expected to need.
 
-Pure and deterministic: no IO, no clock. Reported casualties come before a model, a model before a
-magnitude; each estimate names its basis and the rules it followed. An exercise is computed like the
+Pure and deterministic: no IO, no clock. A count that nobody reported is unknown, not zero. While
+reports are early the greatest of them and of the model holds; afterwards the newest report stands
+alone. Each estimate names its basis and the rules it followed. An exercise is computed like the
 real thing and marked; nobody may act on a marked estimate.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from math import ceil, erf, log, sqrt
 
-from models.alerts import Alert, AlertKind, AlertStatus, Casualties, Exposure, Need
+from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
 from models.decisions import Reason
 from models.disaster_rules import DisasterRules, FatalityModel, disaster_rules
 
@@ -48,21 +51,27 @@ class _Admissions:
     reasons: tuple[Reason, ...]
 
 
-def estimate_need(alert: Alert, *, rules: DisasterRules | None = None) -> NeedEstimate:
-    """Estimate the whole need of a disaster from its newest alert.
+def estimate_need(
+    alert: Alert, *, earlier: Sequence[Alert] = (), rules: DisasterRules | None = None
+) -> NeedEstimate:
+    """Estimate the whole need of a disaster from what its alerts tell.
 
     Args:
-        alert: The newest revision; earlier ones play no part.
+        alert: The newest revision.
+        earlier: The revisions before it, in order. Those before a cancellation, and exercises
+            before the real thing, play no part.
         rules: The ratios and models to follow.
 
     Returns:
         Whole units per component, rounded up, in the order of the rules' ratio.
 
+    Invariants: what a revision leaves out stays as it was known; an early report never makes the
+        need smaller; a cancellation needs nothing.
     Source: models/rules/disasters.toml.
     """
     rules = rules or disaster_rules()
     exercise = alert.status is not AlertStatus.ACTUAL
-    found = _find_admissions(alert, rules)
+    found = _find_admissions(alert, earlier, rules)
     if found is None:
         code = "alert_cancelled" if alert.kind is AlertKind.CANCEL else "no_basis_for_need"
         return NeedEstimate(
@@ -102,26 +111,96 @@ def estimate_fatality_rate(mmi: float, model: FatalityModel) -> float:
     return 0.5 * (1.0 + erf(log(mmi / model.theta) / model.beta / sqrt(2.0)))
 
 
-def _find_admissions(alert: Alert, rules: DisasterRules) -> _Admissions | None:
+def _find_admissions(
+    alert: Alert, earlier: Sequence[Alert], rules: DisasterRules
+) -> _Admissions | None:
     if alert.kind is AlertKind.CANCEL:
         return None
-    if alert.casualties is not None:
-        return _from_reports(alert.casualties, rules)
-    if alert.exposures:
-        return _from_exposures(alert.exposures, alert.country, rules)
-    if alert.hazard == "earthquake" and alert.magnitude is not None:
-        return _from_magnitude(alert.magnitude, alert.depth_km, rules)
+    told = [*_list_standing(alert, earlier), alert]
+    reports = [found for one in told if (found := _from_report(one, rules)) is not None]
+    model = _from_models(told, rules)
+    if not _is_early(alert, rules):
+        return _find_late(alert, reports, rules) or model
+    # Of equals the newest report comes first: it is what people will look for.
+    greatest = max([*reversed(reports), *([model] if model else [])], key=_expected, default=None)
+    if greatest is None or not reports or greatest is reports[-1]:
+        return greatest
+    early = Reason(code="report_too_early_to_lower", rule=rules.cite(rules.first_reports))
+    return _Admissions(
+        expected=greatest.expected, basis=greatest.basis, reasons=(*greatest.reasons, early)
+    )
+
+
+def _list_standing(alert: Alert, earlier: Sequence[Alert]) -> list[Alert]:
+    """List the earlier revisions that still say something, in order."""
+    standing: list[Alert] = []
+    is_actual = alert.status is AlertStatus.ACTUAL
+    for one in earlier:
+        if one.kind is AlertKind.CANCEL:
+            standing.clear()
+        elif (one.status is AlertStatus.ACTUAL) is is_actual:
+            standing.append(one)
+    return standing
+
+
+def _is_early(alert: Alert, rules: DisasterRules) -> bool:
+    early = timedelta(hours=rules.first_reports.early_h)
+    return alert.sent_at - alert.occurred_at <= early
+
+
+def _expected(found: _Admissions) -> float:
+    return found.expected
+
+
+def _find_late(
+    alert: Alert, reports: Sequence[_Admissions], rules: DisasterRules
+) -> _Admissions | None:
+    """A late report that tells the injured stands alone; else the greatest that was ever told."""
+    if alert.casualties is not None and alert.casualties.known_injured is not None:
+        return _from_report(alert, rules)
+    return max(reversed(reports), key=_expected, default=None)
+
+
+def _from_report(alert: Alert, rules: DisasterRules) -> _Admissions | None:
+    """Read the counts of one revision; None where it reports nothing of the injured or the dead."""
+    counts = alert.casualties
+    if counts is None:
+        return None
+    injured, share = counts.known_injured, rules.reported.admissions_per_injured
+    if injured is not None:
+        reason = Reason(
+            code="casualties_reported",
+            params={"dead": "–" if counts.dead is None else counts.dead, "injured": injured},
+            rule=rules.cite(rules.reported),
+        )
+        return _Admissions(expected=injured * share, basis="reported", reasons=(reason,))
+    if not counts.dead:
+        return None
+    likely = counts.dead * rules.injured.injured_per_dead
+    reasons = (
+        Reason(code="dead_reported", params={"dead": counts.dead}, rule=rules.cite(rules.reported)),
+        _tell_injured(likely, rules),
+    )
+    return _Admissions(expected=likely * share, basis="reported", reasons=reasons)
+
+
+def _from_models(told: Sequence[Alert], rules: DisasterRules) -> _Admissions | None:
+    """The model of the newest revision that has something to go by: exposures, else a magnitude."""
+    for one in reversed(told):
+        if one.exposures:
+            return _from_exposures(one.exposures, one.country, rules)
+    for one in reversed(told):
+        if one.hazard == "earthquake" and one.magnitude is not None:
+            return _from_magnitude(one.magnitude, one.depth_km, rules)
     return None
 
 
-def _from_reports(casualties: Casualties, rules: DisasterRules) -> _Admissions:
-    reason = Reason(
-        code="casualties_reported",
-        params={"dead": casualties.dead, "injured": casualties.injured},
-        rule=rules.cite(rules.reported),
+def _tell_injured(injured: float, rules: DisasterRules) -> Reason:
+    return Reason(
+        code="injured_estimated",
+        params={"injured": round(injured, 1)},
+        rule=rules.cite(rules.injured),
     )
-    expected = casualties.injured * rules.reported.admissions_per_injured
-    return _Admissions(expected=expected, basis="reported", reasons=(reason,))
 
 
 def _from_exposures(
@@ -139,11 +218,7 @@ def _from_exposures(
             params={"dead": round(dead, 1), "country": country},
             rule=rules.cite(rules.estimated),
         ),
-        Reason(
-            code="injured_estimated",
-            params={"injured": round(injured, 1)},
-            rule=rules.cite(rules.injured),
-        ),
+        _tell_injured(injured, rules),
     ]
     if known is None:
         fallback = rules.estimated.fallback_country

@@ -79,7 +79,7 @@ def decide_offer(
     offers: list[Offer] = []
     for group in shortage.donor_groups:
         fit = _list_fit(units, giver.station_id, shortage, group=group, eta_s=eta_s, now=now)
-        keep = ceil(burns_per_d.get(group, 0.0) * giver.policy.thresholds.orange_below_d)
+        keep = _count_kept(giver, burns_per_d.get(group, 0.0))
         quantity = min(missing, len(fit) - keep, MAX_OFFER_UNITS)
         if quantity <= 0:
             continue
@@ -100,9 +100,11 @@ def decide_acceptance(
     giver: Station,
     receiver: Station,
     units: Sequence[UnitFacts],
+    burn_per_d: float,
     in_transit: int,
     eta_s: int,
     now: datetime,
+    rules: ShortageRules | None = None,
 ) -> Verdict:
     """Decide how many units of an offer to take, and which.
 
@@ -112,14 +114,20 @@ def decide_acceptance(
         giver: The neighbour.
         receiver: The station in need.
         units: The giver's released, unpromised units in any order.
+        burn_per_d: The giver's burn rate of the component and group, in units a day.
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
+        rules: What is kept back.
 
     Returns:
         At most what was offered and is still missing, first expiry first, each cleared by the
         safety kernel; or no units and every reason why not.
+
+    Invariants: the giver keeps its days of supply at orange or above, as in `decide_offer`, unless
+        the offer says expressly that it goes below.
     """
+    rules = rules or shortage_rules()
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     missing = shortage.units_missing - in_transit
     if shortage.status is ShortageStatus.OPEN and missing <= 0:
@@ -129,12 +137,29 @@ def decide_acceptance(
     fit = _list_fit(units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now)
     if not fit:
         return Verdict(taken=(), reasons=(Reason(code="no_unit_left"),))
-    taken = tuple(fit[: min(missing, offer.quantity)])
+    keep = 0 if offer.below_floor else _count_kept(giver, burn_per_d)
+    spare = len(fit) - keep
+    if spare <= 0:
+        told = {"left": len(fit), "keep": keep}
+        kept = Reason(code="giver_keeps_floor", params=told, rule=rules.cite(rules.offers))
+        return Verdict(taken=(), reasons=(kept,))
+    taken = tuple(fit[: min(missing, offer.quantity, spare)])
     reason = Reason(
         code="offer_taken",
-        params={"offered": offer.quantity, "missing": missing, "taken": len(taken)},
+        params={
+            "offered": offer.quantity,
+            "missing": missing,
+            "taken": len(taken),
+            "keep": keep,
+            "below_floor": int(offer.below_floor),
+        },
     )
     return Verdict(taken=taken, reasons=(reason,))
+
+
+def _count_kept(giver: Station, burn_per_d: float) -> int:
+    """Count the units of a group that a giver keeps, down to its own orange line."""
+    return ceil(burn_per_d * giver.policy.thresholds.orange_below_d)
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:

@@ -7,10 +7,12 @@ rule where a unit moves from quarantined to available.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from models.decisions import Reason
+from models.donor_rules import donor_rules
 from models.groups import BloodGroup
 from models.testing import (
     Fate,
@@ -41,6 +43,22 @@ class ReleaseVerdict:
     @property
     def is_released(self) -> bool:
         return not self.reasons
+
+    def held_for_donor(self, registered: BloodGroup | None, *, label: BloodGroup) -> Self:
+        """Return the verdict on a unit that was not released yet, with its donor's record.
+
+        Args:
+            registered: The group under which its donor is registered; None if it is not known.
+            label: The unit's group as it is labelled.
+        """
+        if registered is None or registered is label:
+            return self
+        reason = Reason(
+            code="donor_group_differs",
+            params={"label": label},
+            rule=donor_rules().cite(donor_rules().group_agrees),
+        )
+        return replace(self, reasons=(*self.reasons, reason))
 
 
 def list_current(results: Sequence[LabResult]) -> list[LabResult]:

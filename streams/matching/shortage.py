@@ -6,6 +6,7 @@ one unit more or less does not make it flap.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from models.base import derive_id
 from models.compatibility import list_candidates
 from models.components import Component
 from models.facilities import ShortageThresholds, Station, StationPolicy
-from models.groups import BloodGroup
+from models.groups import BloodGroup, RhD
 from models.patients import Patient
 from models.requests import Priority
 from models.shortage_rules import ShortageRules, shortage_rules
@@ -91,6 +92,12 @@ def list_serving_groups(
         policy=policy,
     )
     return tuple(candidate.group for candidate in candidates if not candidate.low_titre_only)
+
+
+def list_called_groups(donor_groups: Sequence[BloodGroup]) -> tuple[BloodGroup, ...]:
+    """List the groups whose donors are called: no RhD- where RhD+ serves, best first."""
+    positive = tuple(group for group in donor_groups if group.rhd is RhD.POSITIVE)
+    return positive or tuple(donor_groups)
 
 
 def find_wanted_group(

@@ -8,7 +8,7 @@ A donor who may not be called is never in a wave, however large the need.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -109,6 +109,22 @@ def _without_open_call(record: DonorRecord) -> DonorRecord:
     return replace(record, called=max(record.accepted, record.called - 1))
 
 
+def count_callable(
+    records: Sequence[DonorRecord],
+    *,
+    groups: Collection[BloodGroup],
+    now: datetime,
+    rules: DonorRules | None = None,
+) -> int:
+    """Count the donors of these groups who may be called now, each contact once."""
+    may = [
+        record
+        for record in records
+        if record.donor.group in groups and not list_obstacles(record, now=now, rules=rules)
+    ]
+    return len({record.contact_key or f"donor {record.donor.donor_id}" for record in may})
+
+
 def choose_wave(
     records: Sequence[DonorRecord],
     *,
@@ -117,6 +133,7 @@ def choose_wave(
     expected_already: float,
     groups: Sequence[BloodGroup],
     asked_before: Collection[str] = (),
+    contacts_called: Mapping[str, str] | None = None,
     now: datetime,
     rules: DonorRules | None = None,
 ) -> Wave:
@@ -129,6 +146,7 @@ def choose_wave(
         expected_already: Donations made, under way or expected of calls already out.
         groups: Groups that can serve, the most wanted first; others are not called.
         asked_before: Donors whose call for the same cause came to nothing; not asked again.
+        contacts_called: Contact to the donor under whose number it was called for the same cause.
         now: Aware UTC instant of the calls.
         rules: Who may be called, and how answers are expected.
 
@@ -152,16 +170,22 @@ def choose_wave(
         if not obstacles:
             ready.append(record)
     calls: list[WaveCall] = []
+    contacts = dict(contacts_called or {})
     expected = 0.0
+    left = 0
     for record in sorted(ready, key=lambda record: _rank(record, station, groups, rules)):
+        donor_id = record.donor.donor_id
+        if record.contact_key and contacts.setdefault(record.contact_key, donor_id) != donor_id:
+            refused.count([Reason(code="contact_called", rule=rules.cite(rules.one_contact))])
+            continue
         if expected >= missing:
-            break
+            left += 1
+            continue
         chance = expect_acceptance(record, station=station, rules=rules)
         chance *= expect_show_up(record, station=station, rules=rules)
-        calls.append(WaveCall(donor_id=record.donor.donor_id, expected=chance))
+        calls.append(WaveCall(donor_id=donor_id, expected=chance))
         expected += chance
-    left = Reason(code="not_needed_yet", rule=rules.cite(rules.wave))
-    refused.count([left] * (len(ready) - len(calls)))
+    refused.count([Reason(code="not_needed_yet", rule=rules.cite(rules.wave))] * left)
     return Wave(
         calls=tuple(calls),
         expected=expected,

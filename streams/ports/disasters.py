@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from models.alerts import Activation, Alert
+from models.decisions import Reason
+
+
+class AlertOutcome(StrEnum):
+    """What was done with an alert that was taken in."""
+
+    ANSWERED = "answered"
+    SUPERSEDED = "superseded"
+    UNANSWERED = "unanswered"
+    """No station takes part; it stands as the newest word on its disaster all the same."""
+    HELD = "held"
+    """It waits for a dispatcher and counts as not sent: nothing was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +37,25 @@ class DisasterStore(Protocol):
         ...
 
     async def find_newest_alert(self, event_key: str) -> Alert | None:
-        """Return the alert with the highest revision, or None if there is none."""
+        """Return the alert with the highest revision that was not held, or None."""
+        ...
+
+    async def list_alerts(self, event_key: str, *, before_revision: int) -> list[Alert]:
+        """List the alerts below a revision that were not held, in order."""
         ...
 
     async def add_alert(self, alert: Alert, *, now: datetime) -> bool:
         """Keep an alert; return False if its id is known already, and nothing is written."""
+        ...
+
+    async def settle_alert(
+        self, alert_id: str, outcome: AlertOutcome, reasons: Sequence[Reason]
+    ) -> None:
+        """Keep what was done with an alert of this transaction, and why."""
+        ...
+
+    async def list_open_event_keys(self, station_id: str) -> list[str]:
+        """List the disasters, no exercises, in which a station takes part now."""
         ...
 
     async def list_activations(self, event_key: str) -> list[ActivationState]: ...
@@ -37,6 +64,10 @@ class DisasterStore(Protocol):
 
     async def find_open_activation(self, station_id: str) -> ActivationState | None:
         """Return the station's newest open activation that is no exercise, or None."""
+        ...
+
+    async def list_open_activation_ids(self, station_id: str) -> list[str]:
+        """List the station's open activations that are no exercise."""
         ...
 
     async def write_activation(self, activation: Activation) -> None:

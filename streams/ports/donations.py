@@ -127,6 +127,18 @@ class DonationStore(Protocol):
         """Return which of these digits we know with other zeros before them."""
         ...
 
+    async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
+        """Return the group under which the donor of a donation is registered.
+
+        None where no donor of our register gave it. Where several are said to have given it, one
+        whose group contradicts the bag is returned first.
+        """
+        ...
+
+    async def list_waiting_of_donors(self, station_id: str) -> list[str]:
+        """List the donations of a station's called donors that are not released yet."""
+        ...
+
     async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
         """Return those of which a unit is, or was made from one, that we have not released."""
         ...

@@ -43,7 +43,10 @@ class ReserveStore(Protocol):
         cause_id: str | None = None,
         since: datetime | None = None,
     ) -> list[ReserveCall]:
-        """List a station's calls, oldest first; of one cause, or from an instant on."""
+        """List a station's calls, oldest first; of one cause, or from an instant on.
+
+        A donor's record is as it stands in the register, without what other numbers tell.
+        """
         ...
 
     async def list_reserve(self, station_id: str) -> list[DonorRecord]:

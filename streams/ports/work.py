@@ -45,6 +45,8 @@ class TimerKind(StrEnum):
     FEED_RETENTION = "feed_retention"
     AUDIT_SEAL = "audit_seal"
     STOCK_DAY = "stock_day"
+    EXERCISE_END = "exercise_end"
+    DONORS_CHANGED = "donors_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

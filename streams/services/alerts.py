@@ -1,7 +1,8 @@
 """Disaster alerts: the newest revision decides which stations are active and what they ask for.
 
 Each record is acted on by itself (`one_by_one`), under the lock of its disaster and of every
-station that takes part, in the order of their ids.
+station that takes part, in the order of their ids. An alert that leads to nothing, or that must not
+be acted on by itself, is kept and told with its reasons.
 """
 
 from __future__ import annotations
@@ -9,54 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from models.alerts import Alert
-from models.donors import CallOutStatus
+from models.alerts import ActivationStatus, Alert, AlertKind
+from models.decisions import Reason
 from models.errors import ContractError, DomainRefusal
-from models.events.alerts import (
-    ActivationOpened,
-    ActivationRevised,
-    ActivationStoodDown,
-    AlertReceived,
-)
+from models.events.alerts import AlertReceived, AlertUnanswered
 from models.facilities import Station
-from streams.matching.activation import (
-    ActivationChange,
-    ActivationStep,
-    StationSupply,
-    decide_activations,
-)
-from streams.matching.eligibility import list_obstacles
-from streams.matching.need import estimate_need
-from streams.ports import DirectorySource, Outgoing, Received, Transition, UnitOfWork
-from streams.ports.disasters import ActivationState
-from streams.services.call_outs import CallOuts
-
-_EVENTS = {
-    ActivationStep.OPENED: ActivationOpened,
-    ActivationStep.REVISED: ActivationRevised,
-    ActivationStep.STOOD_DOWN: ActivationStoodDown,
-}
-_ENGAGED = frozenset(
-    {
-        CallOutStatus.CALLED,
-        CallOutStatus.ACCEPTED,
-        CallOutStatus.ARRIVED,
-        CallOutStatus.DONATED,
-    }
-)
+from streams.matching.activation import decide_activations
+from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
+from streams.matching.need import NeedEstimate, estimate_need
+from streams.ports import DirectorySource, Outgoing, Received, Timer, Transition, UnitOfWork
+from streams.ports.disasters import ActivationState, AlertOutcome
+from streams.services.activations import Activations, Why, count_supplies
 
 
 class AlertService:
-    """Acts on the alert topic.
+    """Acts on the alert topic, and again when what an open disaster rests on has changed.
 
     Args:
         directories: The stations, where they are and how far they reach.
-        call_outs: Calls donors for an activation, and stands them down.
+        activations: Writes what was decided, and calls donors for it.
     """
 
-    def __init__(self, *, directories: DirectorySource, call_outs: CallOuts) -> None:
+    def __init__(self, *, directories: DirectorySource, activations: Activations) -> None:
         self._directories = directories
-        self._call_outs = call_outs
+        self._activations = activations
 
     async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
         """Act on one new record; a revision that is not newer is kept and changes nothing.
@@ -79,28 +56,75 @@ class AlertService:
             )
         if not await work.supply.add_alert(alert, now=now):
             raise ContractError("alert_id_reused", alert_id=alert.alert_id)
-        superseded = newest is not None and alert.revision <= newest.revision
-        work.record(_tell_alert(alert, newest, superseded=superseded, record=record, now=now))
-        if not superseded:
-            await self._decide(work, alert, record, now)
+        outcome, reasons = await self._decide(work, alert, newest, record, now)
+        await work.supply.settle_alert(alert.alert_id, outcome, reasons)
+        work.record(_tell_alert(alert, newest, outcome, record=record, now=now))
+        if outcome in {AlertOutcome.HELD, AlertOutcome.UNANSWERED}:
+            work.emit(_tell_unanswered(alert, outcome, reasons, record=record, now=now))
+
+    async def reconsider(
+        self, work: UnitOfWork, event_key: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Decide an open disaster again by its newest alert; what stays as it is is not written."""
+        await work.supply.lock_event(event_key)
+        alert = await work.supply.find_newest_alert(event_key)
+        if alert is not None:
+            why = Why(caused_by=caused_by, now=now)
+            await self._open(work, alert, why)
+
+    async def end_exercise(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """The time of an exercise is over; the subject is its disaster."""
+        await work.supply.lock_event(timer.subject)
+        current = await work.supply.list_activations(timer.subject)
+        for state in current:
+            await work.supply.lock_station(state.activation.station_id)
+        why = Why(caused_by=timer.timer_id, now=now)
+        await self._activations.end_exercise(work, current, why)
 
     async def _decide(
-        self, work: UnitOfWork, alert: Alert, record: Received, now: datetime
-    ) -> None:
+        self,
+        work: UnitOfWork,
+        alert: Alert,
+        newest: Alert | None,
+        record: Received,
+        now: datetime,
+    ) -> tuple[AlertOutcome, tuple[Reason, ...]]:
+        """Do what the alert asks for; return what was done with it, and why no more."""
+        if newest is not None and alert.revision <= newest.revision:
+            return AlertOutcome.SUPERSEDED, ()
+        current = await work.supply.list_activations(alert.event_key)
+        is_answered = any(_is_open(state) for state in current)
+        untimely = list_untimely(alert, now=now)
+        if untimely and not is_answered:
+            return AlertOutcome.HELD, untimely
+        why = Why(caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent)
+        estimate = await self._open(work, alert, why)
+        if alert.kind is AlertKind.CANCEL:
+            return AlertOutcome.ANSWERED, ()
+        if not estimate.needs:
+            return AlertOutcome.UNANSWERED, estimate.reasons
+        unreached = find_unreached(alert.location, self._directories.current().stations.values())
+        if unreached and not estimate.is_nothing:
+            return AlertOutcome.UNANSWERED, unreached
+        return AlertOutcome.ANSWERED, ()
+
+    async def _open(self, work: UnitOfWork, alert: Alert, why: Why) -> NeedEstimate:
+        """Decide every station's part, and write what changes."""
         current = await work.supply.list_activations(alert.event_key)
         stations = await self._list_stations(alert, current)
         for station in stations:
             await work.supply.lock_station(station.station_id)
+        earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
+        estimate = estimate_need(alert, earlier=earlier)
         changes = decide_activations(
             alert=alert,
-            estimate=estimate_need(alert),
-            supplies=await _count_supplies(work, alert, stations, current, now),
+            estimate=estimate,
+            supplies=await count_supplies(work, alert, stations, current, why.now),
             current=[state.activation for state in current],
-            now=now,
+            now=why.now,
         )
-        before = {state.activation.activation_id: state for state in current}
-        for change in changes:
-            await self._write(work, change, before, record=record, now=now)
+        await self._activations.write(work, changes, current, why)
+        return estimate
 
     async def _list_stations(
         self, alert: Alert, current: Sequence[ActivationState]
@@ -108,96 +132,61 @@ class AlertService:
         """List who may take part, in the order in which they are locked."""
         directory = await self._directories.refresh()
         taking_part = {state.activation.station_id for state in current}
+        near = list_in_reach(alert.location, directory.stations.values())
+        taking_part |= {station.station_id for station in near}
         return [
             station
             for station_id, station in sorted(directory.stations.items())
             if station_id in taking_part
-            or station.location.distance_km(alert.location) <= station.policy.activation_radius_km
         ]
 
-    async def _write(
-        self,
-        work: UnitOfWork,
-        change: ActivationChange,
-        before: dict[str, ActivationState],
-        *,
-        record: Received,
-        now: datetime,
-    ) -> None:
-        activation = change.activation
-        await work.supply.write_activation(activation)
-        state = before.get(activation.activation_id)
-        told = [f"{reason.code}[{reason.rule}]" for reason in change.reasons]
-        work.record(
-            Transition(
-                subject_kind="activation",
-                subject=activation.activation_id,
-                station_id=activation.station_id,
-                from_state=state.activation.status if state else "",
-                to_state=activation.status,
-                why=f"{change.step} donors={activation.donors_wanted} {' '.join(told)}",
-                caused_by=record.envelope.id,
-                at=now,
-            )
-        )
-        work.emit(
-            Outgoing(
-                event=_EVENTS[change.step](activation=activation),
-                caused_by=record.envelope.id,
-                made_at=now,
-                station_id=activation.station_id,
-                traceparent=record.envelope.traceparent,
-            )
-        )
-        await self._call_outs.pursue(
-            work, activation.activation_id, caused_by=record.envelope.id, now=now
-        )
 
-
-async def _count_supplies(
-    work: UnitOfWork,
-    alert: Alert,
-    stations: Sequence[Station],
-    current: Sequence[ActivationState],
-    now: datetime,
-) -> list[StationSupply]:
-    red_cells = await work.supply.count_red_cells(
-        [station.station_id for station in stations],
-        event_key=alert.event_key,
-        since=min((state.opened_at for state in current), default=now),
-        now=now,
-    )
-    activations = {state.activation.station_id: state.activation for state in current}
-    supplies = []
-    for station in stations:
-        reserve = await work.supply.list_reserve(station.station_id)
-        donors = sum(not list_obstacles(donor, now=now) for donor in reserve)
-        activation = activations.get(station.station_id)
-        if activation is not None:
-            calls = await work.supply.list_calls(
-                station.station_id, cause_id=activation.activation_id
-            )
-            donors += sum(call.status in _ENGAGED for call in calls)
-        supplies.append(
-            StationSupply(
-                station=station,
-                red_cells=red_cells.get(station.station_id, 0),
-                callable_donors=donors,
-            )
-        )
-    return supplies
+def _is_open(state: ActivationState) -> bool:
+    return state.activation.status is ActivationStatus.OPEN
 
 
 def _tell_alert(
-    alert: Alert, newest: Alert | None, *, superseded: bool, record: Received, now: datetime
+    alert: Alert,
+    newest: Alert | None,
+    outcome: AlertOutcome,
+    *,
+    record: Received,
+    now: datetime,
 ) -> Transition:
+    stays = newest is not None and outcome in {AlertOutcome.SUPERSEDED, AlertOutcome.HELD}
+    why = str(alert.kind) if outcome is AlertOutcome.ANSWERED else str(outcome)
+    confirmed = f" confirmed by {alert.confirmed_by}" if alert.confirmed_by else ""
     return Transition(
         subject_kind="alert",
         subject=alert.event_key,
         station_id=None,
         from_state=f"revision {newest.revision}" if newest else "",
-        to_state=f"revision {newest.revision if superseded and newest else alert.revision}",
-        why="superseded" if superseded else alert.kind,
+        to_state=f"revision {newest.revision if stays and newest else alert.revision}",
+        why=f"{why}{confirmed}",
         caused_by=record.envelope.id,
         at=now,
+    )
+
+
+def _tell_unanswered(
+    alert: Alert,
+    outcome: AlertOutcome,
+    reasons: tuple[Reason, ...],
+    *,
+    record: Received,
+    now: datetime,
+) -> Outgoing:
+    return Outgoing(
+        event=AlertUnanswered(
+            alert_id=alert.alert_id,
+            event_key=alert.event_key,
+            revision=alert.revision,
+            exercise=alert.status != "actual",
+            held=outcome is AlertOutcome.HELD,
+            reasons=reasons,
+            told_at=now,
+        ),
+        caused_by=record.envelope.id,
+        made_at=now,
+        traceparent=record.envelope.traceparent,
     )

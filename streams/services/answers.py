@@ -14,13 +14,21 @@ from models.components import Component
 from models.donor_rules import donor_rules
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
-from models.events.donors import CallOutAnswered
+from models.events.donors import CallOutAnswered, DonationGroupDiffers
 from models.unit_life import Actor
 from models.units import Unit, UnitStatus
-from streams.ports import DirectorySource, Received, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import (
+    DirectorySource,
+    Outgoing,
+    Received,
+    Timer,
+    TimerKind,
+    Transition,
+    UnitOfWork,
+)
 from streams.ports.reserve import ReserveCall
 from streams.ports.stock import NewUnit
-from streams.services.call_outs import CallOuts
+from streams.services.call_outs import CallOuts, list_call_obstacles
 from streams.services.moves import Cause, move, record_birth
 from streams.services.release import Releases
 from streams.services.stations import get_own_station
@@ -68,6 +76,18 @@ class AnswerService:
         caused_by = record.envelope.id
         match event.answer:
             case Answer.ACCEPTED:
+                if obstacles := list_call_obstacles(call.state.record, now):
+                    # The register changed since the call: the yes is not counted on.
+                    await self._call_outs.refuse(
+                        work,
+                        call,
+                        obstacles,
+                        caused_by=caused_by,
+                        now=now,
+                        answered_at=event.answered_at,
+                    )
+                    await self._call_outs.after_answer(work, call, caused_by=caused_by, now=now)
+                    return
                 await self._accept(work, event, call, caused_by=caused_by, now=now)
             case Answer.ARRIVED:
                 await work.supply.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
@@ -164,6 +184,8 @@ class AnswerService:
         await work.supply.set_whole_blood_day(
             call.call_out.donor_id, given_on, caused_by=caused_by, now=now
         )
+        if call.state.record.donor.group is not unit.group:
+            _tell_group_differs(work, event, call, unit, caused_by=caused_by, now=now)
         cause = Cause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
         record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
         if unit.component is Component.WHOLE_BLOOD:
@@ -192,6 +214,39 @@ def _build_unit(donation: Donation, *, station_id: str) -> Unit:
         raise ContractError(
             "donation_invalid", unit_id=donation.unit_id, rule=first["msg"][:300]
         ) from error
+
+
+def _tell_group_differs(
+    work: UnitOfWork,
+    event: CallOutAnswered,
+    call: ReserveCall,
+    unit: Unit,
+    *,
+    caused_by: str,
+    now: datetime,
+) -> None:
+    """Tell at once that a bag contradicts its donor's record; which group, no event says."""
+    work.record(
+        Transition(
+            subject_kind="donor",
+            subject=event.donor_id,
+            station_id=event.station_id,
+            from_state="registered",
+            to_state="group_disputed",
+            why=f"donated {unit.unit_id}",
+            caused_by=caused_by,
+            at=now,
+        )
+    )
+    told = DonationGroupDiffers(
+        call_out_id=call.call_out.call_out_id,
+        donor_id=event.donor_id,
+        station_id=event.station_id,
+        unit_id=unit.unit_id,
+        donation_id=unit.donation_id,
+        told_at=now,
+    )
+    work.emit(Outgoing(event=told, caused_by=caused_by, made_at=now, station_id=event.station_id))
 
 
 def _tell_answer(

@@ -6,18 +6,21 @@ calls that cannot change meanwhile, and a donor is never on two live calls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
 from models.base import derive_id
+from models.decisions import Reason
 from models.donor_rules import donor_rules
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
+from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.reserve import ReserveCall
-from streams.services.causes import Cause, Causes
+from streams.services.causes import Cause, Causes, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {
@@ -27,6 +30,7 @@ _CAME_TO_NOTHING = frozenset(
         CallOutStatus.DEFERRED,
     }
 )
+_RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
 _HAIR = 1e-9
 """Expected donations are sums of floats; one that is missing by this much is not missing."""
 
@@ -41,12 +45,36 @@ class CallOuts:
     def __init__(self, *, causes: Causes) -> None:
         self._causes = causes
 
+    async def pursue_all(
+        self,
+        work: UnitOfWork,
+        station_id: str,
+        cause_ids: Collection[str] | None = None,
+        *,
+        caused_by: str,
+        now: datetime,
+    ) -> None:
+        """Pursue causes of a station, all open ones or these, the most urgent first."""
+        ordered = await self._causes.list_open(work, station_id)
+        wanted = ordered if cause_ids is None else cause_ids
+        ended = [cause_id for cause_id in wanted if cause_id not in ordered]
+        # Who has ended gives donors back before anybody is called.
+        for cause_id in [*ended, *(one for one in ordered if one in wanted)]:
+            await self.pursue(work, cause_id, caused_by=caused_by, now=now, in_turn=True)
+
     async def pursue(
-        self, work: UnitOfWork, cause_id: str, *, caused_by: str, now: datetime
+        self,
+        work: UnitOfWork,
+        cause_id: str,
+        *,
+        caused_by: str,
+        now: datetime,
+        in_turn: bool = False,
     ) -> None:
         """Stand down who is not needed any more, and call who is still needed.
 
-        A cause that has ended stands everyone down. Doing it again at once changes nothing.
+        A cause that has ended stands everyone down. Doing it again at once changes nothing. Unless
+        it is pursued in its turn, who waits in danger of life is called for before it.
         """
         station_id = await self._causes.find_station_id(work, cause_id)
         if station_id is None:
@@ -66,9 +94,54 @@ class CallOuts:
             await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
-        if cause.expect(now) + _HAIR < cause.wanted:
+        if _is_short(cause, now):
+            if not in_turn and cause.urgency < Urgency.LIFE_THREATENING:
+                await self._call_in_danger(work, cause, caused_by=caused_by, now=now)
             await self._call(work, cause, caused_by=caused_by, now=now)
         self._schedule_next(work, cause, now)
+
+    async def revisit(
+        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Look at a station's live calls and open causes again: its register has changed.
+
+        Who may not give any more is stood down, and every cause is filled up with who may, the
+        most urgent first.
+        """
+        await work.supply.lock_station(station_id)
+        records = {
+            record.donor.donor_id: record for record in await work.supply.list_reserve(station_id)
+        }
+        unfit: dict[str, list[ReserveCall]] = {}
+        for call in await work.supply.list_calls(station_id):
+            record = records.get(call.call_out.donor_id, call.state.record)
+            if call.status in _RECALLABLE and list_call_obstacles(record, now):
+                unfit.setdefault(call.call_out.cause_id, []).append(call)
+        for _, calls in sorted(unfit.items()):
+            await self._stand_down(work, calls, why="may_not_give", caused_by=caused_by, now=now)
+        await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
+
+    async def refuse(
+        self,
+        work: UnitOfWork,
+        call: ReserveCall,
+        obstacles: Sequence[Reason],
+        *,
+        caused_by: str,
+        now: datetime,
+        answered_at: datetime,
+    ) -> None:
+        """Stand down a donor who says yes and may not give: the notifier tells them not to come."""
+        why = " ".join(["may_not_give", *(reason.code for reason in obstacles)])
+        await self.end(
+            work,
+            [call],
+            to=CallOutStatus.STOOD_DOWN,
+            why=why,
+            caused_by=caused_by,
+            now=now,
+            answered_at=answered_at,
+        )
 
     async def after_answer(
         self, work: UnitOfWork, call: ReserveCall, *, caused_by: str, now: datetime
@@ -79,7 +152,7 @@ class CallOuts:
         if cause is None:
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
-        is_short = cause.expect(now) + _HAIR < cause.wanted
+        is_short = _is_short(cause, now)
         # A wave is sized for refusals, so one refusal alone does not start the next while other
         # answers are still to come. A donor who said yes and then is lost was counted on.
         if is_short and (
@@ -161,6 +234,16 @@ class CallOuts:
             work, calls, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
         )
 
+    async def _call_in_danger(
+        self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
+    ) -> None:
+        """Call first for who waits in danger of life at the same station: a donor has one call."""
+        for shortage_id in await self._causes.list_in_danger(work, cause.station.station_id):
+            other = await self._causes.find(work, shortage_id, now)
+            if other is not None and _is_short(other, now):
+                await self._call(work, other, caused_by=caused_by, now=now)
+                self._schedule_next(work, other, now)
+
     async def _call(self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime) -> None:
         station_id = cause.station.station_id
         expected = cause.expect(now)
@@ -173,6 +256,11 @@ class CallOuts:
             groups=cause.groups,
             asked_before={
                 call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
+            },
+            contacts_called={
+                call.state.record.contact_key: call.call_out.donor_id
+                for call in earlier
+                if call.state.record.contact_key
             },
             now=now,
         )
@@ -210,6 +298,15 @@ class CallOuts:
             return
         due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
+
+
+def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...]:
+    """List why a donor who was called may not give; that they are on a call is none."""
+    return list_obstacles(replace(record, on_live_call=False), now=now)
+
+
+def _is_short(cause: Cause, now: datetime) -> bool:
+    return cause.expect(now) + _HAIR < cause.wanted
 
 
 def _tell_move(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 
 from models.alerts import Activation, ActivationStatus
 from models.disaster_rules import disaster_rules
@@ -16,10 +17,10 @@ from models.donor_rules import donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.requests import Priority
+from models.requests import Priority, RequestLine, UrgentRequest
 from models.shortages import Shortage, ShortageStatus
 from models.units import UnitStatus
-from streams.matching.shortage import find_wanted_group
+from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.reserve import ReserveCall
@@ -38,6 +39,7 @@ class Cause:
         wanted: Donations in all.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
+        urgency: Whom to call for first where two causes want one donor; the greater goes first.
         shared: Donations expected of an activation's calls: its share of them, by urgent units.
     """
 
@@ -47,6 +49,7 @@ class Cause:
     groups: tuple[BloodGroup, ...]
     calls: tuple[ReserveCall, ...]
     shared: float = 0.0
+    urgency: int = 0
 
     def expect(self, now: datetime) -> float:
         """Return the donations to expect of everything that is under way."""
@@ -69,6 +72,37 @@ class Cause:
 
     def _expect(self, calls: Sequence[ReserveCall], now: datetime) -> float:
         return expect_donations([call.state for call in calls], station=self.station, now=now)
+
+
+class Urgency(IntEnum):
+    """Whom to call for first: who waits in danger of life, a disaster, who waits urgently."""
+
+    URGENT = 1
+    DISASTER = 2
+    LIFE_THREATENING = 3
+
+
+def list_activation_groups() -> tuple[BloodGroup, ...]:
+    """List the groups whose donors a disaster calls: RhD+ serves it, so no RhD- is among them.
+
+    Who needs RhD- blood after a disaster makes a shortage of it, and that calls RhD- donors.
+    """
+    return list_called_groups(disaster_rules().donations.group_order)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    """Units that urgent patients of a station wait for.
+
+    Attributes:
+        own: Of one shortage's component and group.
+        others: Of all other groups of what donors can give.
+        in_danger: Of `own`, for patients in danger of life.
+    """
+
+    own: int = 0
+    others: int = 0
+    in_danger: int = 0
 
 
 class Causes:
@@ -97,6 +131,31 @@ class Causes:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else await self._from_shortage(work, shortage, now)
 
+    async def list_in_danger(self, work: UnitOfWork, station_id: str) -> list[str]:
+        """List the open shortages of a station for which somebody waits in danger of life."""
+        station = await get_own_station(self._directories, station_id)
+        places = {
+            (line.component, group)
+            for line, request, _ in await _list_waiting(work, station_id)
+            if request.priority is Priority.LIFE_THREATENING
+            for group in [_find_group(line, request, station)]
+        }
+        return [
+            shortage.shortage_id
+            for shortage in await work.supply.lock_open_shortages(station_id)
+            if (shortage.component, shortage.group) in places
+        ]
+
+    async def list_open(self, work: UnitOfWork, station_id: str) -> list[str]:
+        """List every open cause of a station, the most urgent first."""
+        in_danger = await self.list_in_danger(work, station_id)
+        shortages = await work.supply.lock_open_shortages(station_id)
+        return [
+            *in_danger,
+            *await work.supply.list_open_activation_ids(station_id),
+            *(one.shortage_id for one in shortages if one.shortage_id not in in_danger),
+        ]
+
     async def _from_activation(
         self, work: UnitOfWork, activation: Activation, opened_at: datetime
     ) -> Cause | None:
@@ -109,8 +168,9 @@ class Causes:
             cause_id=activation.activation_id,
             station=await get_own_station(self._directories, activation.station_id),
             wanted=activation.donors_wanted,
-            groups=disaster_rules().donations.group_order,
+            groups=list_activation_groups(),
             calls=tuple(calls),
+            urgency=Urgency.DISASTER,
         )
 
     async def _from_shortage(
@@ -121,40 +181,35 @@ class Causes:
         if shortage.component not in donor_rules().serves.components:
             return None
         station = await get_own_station(self._directories, shortage.station_id)
-        own, others = await self._count_urgent(work, shortage, station)
+        waiting = await self._count_urgent(work, shortage, station)
+        own = waiting.own
         in_transit = await work.supply.count_in_transit(shortage.shortage_id)
         calls = await work.supply.list_calls(shortage.station_id, cause_id=shortage.shortage_id)
         return Cause(
             cause_id=shortage.shortage_id,
             station=station,
             wanted=max(0, own - in_transit),
-            groups=shortage.donor_groups,
+            groups=list_called_groups(shortage.donor_groups),
+            urgency=Urgency.LIFE_THREATENING if waiting.in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
             shared=await self._expect_of_activation(
-                work, shortage, station, share=own / max(1, own + others), now=now
+                work, shortage, station, share=own / max(1, own + waiting.others), now=now
             ),
         )
 
     async def _count_urgent(
         self, work: UnitOfWork, shortage: Shortage, station: Station
-    ) -> tuple[int, int]:
-        """Count what urgent patients wait for: of this component and group, and of all others."""
-        own = others = 0
-        for uncovered in await work.supply.list_uncovered(station.station_id):
-            request = uncovered.request
-            if request.priority is Priority.ROUTINE:
+    ) -> _Waiting:
+        own = others = in_danger = 0
+        for line, request, units in await _list_waiting(work, station.station_id):
+            group = _find_group(line, request, station)
+            if (line.component, group) != (shortage.component, shortage.group):
+                others += units
                 continue
-            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-            if line.component not in donor_rules().serves.components:
-                continue
-            group = find_wanted_group(
-                line.component, request.patient, request.priority, station.policy
-            )
-            if (line.component, group) == (shortage.component, shortage.group):
-                own += uncovered.units
-            else:
-                others += uncovered.units
-        return own, others
+            own += units
+            if request.priority is Priority.LIFE_THREATENING:
+                in_danger += units
+        return _Waiting(own=own, others=others, in_danger=in_danger)
 
     async def _expect_of_activation(
         self,
@@ -178,6 +233,24 @@ class Causes:
             if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
         ]
         return share * expect_donations(serving, station=station, now=now)
+
+
+async def _list_waiting(
+    work: UnitOfWork, station_id: str
+) -> list[tuple[RequestLine, UrgentRequest, int]]:
+    """List the lines that urgent patients wait for and donors of whole blood can serve."""
+    serves = donor_rules().serves.components
+    found = []
+    for uncovered in await work.supply.list_uncovered(station_id):
+        request = uncovered.request
+        (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
+        if request.priority is not Priority.ROUTINE and line.component in serves:
+            found.append((line, request, uncovered.units))
+    return found
+
+
+def _find_group(line: RequestLine, request: UrgentRequest, station: Station) -> BloodGroup | None:
+    return find_wanted_group(line.component, request.patient, request.priority, station.policy)
 
 
 def _is_under_way(call: ReserveCall) -> bool:

@@ -12,9 +12,11 @@ from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
+from models.shortage_rules import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.offers import Verdict, decide_acceptance
 from streams.matching.shelf import Cell
+from streams.matching.shortage import CellCount, estimate_burn
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.work import Transition
 from streams.services.shortages import ShortageService
@@ -111,10 +113,24 @@ class OfferService:
             giver=giver,
             receiver=receiver,
             units=await work.stock.list_shelf({cell: None}, now=now),
+            burn_per_d=await self._estimate_burn(work, giver, cell, now),
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=now,
         )
+
+    @staticmethod
+    async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell, now: datetime) -> float:
+        """Return the giver's burn rate of what it offers, in units a day."""
+        since = now - timedelta(days=shortage_rules().burn.window_d)
+        found = await work.supply.count_cells(giver.station_id, since=since, now=now)
+        promised = sum(
+            count.promised
+            for count in found
+            if (count.component, count.group) == (cell.component, cell.group)
+        )
+        count = CellCount(component=cell.component, group=cell.group, promised=promised)
+        return estimate_burn(count, station=giver)
 
     async def _agree(
         self,
@@ -210,10 +226,15 @@ def _tell_offer(
         station_id=offer.to_station_id,
         from_state=OfferStatus.OFFERED,
         to_state=status,
-        why=" ".join(reason.code for reason in verdict.reasons),
+        why=" ".join([*(reason.code for reason in verdict.reasons), *_tell_below_floor(offer)]),
         caused_by=record.envelope.id,
         at=now,
     )
+
+
+def _tell_below_floor(offer: Offer) -> tuple[str, ...]:
+    """The giver's express word that it goes below its own line, for the audit."""
+    return ("below_floor",) if offer.below_floor else ()
 
 
 def _tell_agreed(transfer: Transfer, *, caused_by: str) -> Transition:

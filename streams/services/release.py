@@ -104,8 +104,10 @@ class Releases:
                 now=now,
             )
             return
+        registered = await work.donations.find_registered_group(donation_id)
         for unit in units:
-            await _settle(work, unit, verdicts[unit.unit_id], caused_by=caused_by, now=now)
+            verdict = verdicts[unit.unit_id].held_for_donor(registered, label=unit.group)
+            await _settle(work, unit, verdict, caused_by=caused_by, now=now)
 
 
 async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:

@@ -54,8 +54,10 @@ class ShortageService:
             # Donors are called for patients who wait; when none waits any more they stand down.
             if after and (after.uncovered_units or (before and before.uncovered_units)):
                 waiting.append(after.shortage_id)
-        for shortage_id in waiting:
-            await self._call_outs.pursue(work, shortage_id, caused_by=caused_by, now=now)
+        if waiting:
+            await self._call_outs.pursue_all(
+                work, station_id, waiting, caused_by=caused_by, now=now
+            )
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
         station_id = find_station(timer.subject)

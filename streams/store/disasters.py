@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from models.alerts import Activation, Alert
-from streams.ports.disasters import ActivationState
+from models.decisions import Reason
+from streams.ports.disasters import ActivationState, AlertOutcome
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -42,6 +43,26 @@ class PgDisasters:
         )
         return added is not None
 
+    async def list_alerts(self, event_key: str, *, before_revision: int) -> list[Alert]:
+        rows = _QUERIES.list_alerts(
+            self._connection, event_key=event_key, before_revision=before_revision
+        )
+        return [Alert.model_validate(row["body"]) async for row in rows]
+
+    async def settle_alert(
+        self, alert_id: str, outcome: AlertOutcome, reasons: Sequence[Reason]
+    ) -> None:
+        await _QUERIES.settle_alert(
+            self._connection,
+            alert_id=alert_id,
+            outcome=outcome,
+            reasons=[reason.model_dump(mode="json") for reason in reasons],
+        )
+
+    async def list_open_event_keys(self, station_id: str) -> list[str]:
+        rows = _QUERIES.list_open_event_keys(self._connection, station_id=station_id)
+        return [row["event_key"] async for row in rows]
+
     async def list_activations(self, event_key: str) -> list[ActivationState]:
         rows = _QUERIES.list_activations(self._connection, event_key=event_key)
         return [_to_activation(row) async for row in rows]
@@ -53,6 +74,10 @@ class PgDisasters:
     async def find_open_activation(self, station_id: str) -> ActivationState | None:
         row = await _QUERIES.find_open_activation(self._connection, station_id=station_id)
         return None if row is None else _to_activation(row)
+
+    async def list_open_activation_ids(self, station_id: str) -> list[str]:
+        rows = _QUERIES.list_open_activation_ids(self._connection, station_id=station_id)
+        return [row["activation_id"] async for row in rows]
 
     async def write_activation(self, activation: Activation) -> None:
         await _QUERIES.write_activation(

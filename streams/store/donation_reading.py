@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from models.groups import BloodGroup
 from models.testing import LabResult
 from streams.store.database import Database
 from streams.store.donations import PgDonations
@@ -21,6 +22,7 @@ class DonationDetail:
     """A donation.
 
     Attributes:
+        registered_group: Of the donor who gave it, if one of our registers did; not for hospitals.
         recipients: Requests whose patients received of this donor, other donations included.
     """
 
@@ -30,6 +32,7 @@ class DonationDetail:
     recalls: Sequence[Row]
     recipients: Sequence[Row]
     result_station_ids: frozenset[str]
+    registered_group: BloodGroup | None = None
 
     @property
     def is_known(self) -> bool:
@@ -65,7 +68,9 @@ class PgDonationReading:
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            results = await PgDonations(connection).list_results([donation_id])
+            donations = PgDonations(connection)
+            results = await donations.list_results([donation_id])
+            registered = await donations.find_registered_group(donation_id)
             found = {
                 name: [
                     dict(row)
@@ -81,5 +86,8 @@ class PgDonationReading:
             }
         testers = frozenset(row["station_id"] for row in found.pop("testers"))
         return DonationDetail(
-            results=results.get(donation_id, ()), result_station_ids=testers, **found
+            results=results.get(donation_id, ()),
+            result_station_ids=testers,
+            registered_group=registered,
+            **found,
         )

@@ -131,6 +131,14 @@ class PgDonations:
             async for row in rows
         ]
 
+    async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
+        row = await _QUERIES.find_registered_group(self._connection, donation_id=donation_id)
+        return None if row is None else BloodGroup(row["blood_group"])
+
+    async def list_waiting_of_donors(self, station_id: str) -> list[str]:
+        rows = _QUERIES.list_waiting_of_donors(self._connection, station_id=station_id)
+        return [row["donation_id"] async for row in rows]
+
     async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
         rows = _QUERIES.list_in_quarantine(self._connection, donation_ids=sorted(donation_ids))
         return frozenset([row["donation_id"] async for row in rows])

@@ -6,6 +6,7 @@ Each import leaves an access record per donor in the audit (PIPL art. 28).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import orjson
 from models.donors import Donor
 from models.errors import TransientError
 from streams.ports import Clock
-from streams.ports.work import Transition
+from streams.ports.work import Timer, TimerKind, Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.queries import load_queries
 
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
     from streams.store.database import Database
 
 _QUERIES = load_queries("donors")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """Two numbers that seem to be one person, one of them in the register that is asked about.
+
+    Attributes:
+        donor_id: Of this station.
+        other_id: The other number; None where another station has it: whose donor, it alone knows.
+        same_contact: The contact is the same.
+        same_person: The birth date is, and the name or the contact.
+    """
+
+    donor_id: str
+    other_id: str | None
+    same_contact: bool
+    same_person: bool
 
 
 class PgDonors:
@@ -41,8 +59,25 @@ class PgDonors:
             )
             return [row["donor_id"] async for row in rows]
 
+    async def list_twins(self, donor_ids: Sequence[str], *, station_id: str) -> list[Twin]:
+        """List where these donors of a station seem to stand in the registers twice."""
+        async with self._database.connection() as connection:
+            rows = _QUERIES.list_twins(connection, donor_ids=list(donor_ids), station_id=station_id)
+            return [
+                Twin(
+                    donor_id=row["donor_id"],
+                    other_id=row["other_id"],
+                    same_contact=row["same_contact"],
+                    same_person=row["same_person"],
+                )
+                async for row in rows
+            ]
+
     async def put(self, donors: Sequence[Donor], *, station_id: str, by: str, actor: str) -> None:
-        """Add or replace donors of one station, all or none.
+        """Add or replace donors of one station, all or none, and set the timer that looks again.
+
+        Live calls, open causes and bags that wait rest on the register; the engine is told by a
+        timer of this transaction, since no donor data travels on Kafka.
 
         Args:
             donors: Each once; of this station.
@@ -70,6 +105,16 @@ class PgDonors:
             now = self._clock.now()
             told = [_tell(row, station_id=station_id, by=by, at=now) for row in rows]
             await append_audit(connection, [audit_line(one, actor=actor) for one in told])
+            if not any(row["is_new"] or row["changed"] for row in rows):
+                return
+            timer = Timer(kind=TimerKind.DONORS_CHANGED, subject=station_id, due_at=now)
+            await _QUERIES.set_timer(
+                connection,
+                timer_id=timer.timer_id,
+                kind=timer.kind,
+                subject=timer.subject,
+                due_at=timer.due_at,
+            )
 
 
 def _tell(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:

@@ -193,10 +193,32 @@ class PgReading:
             limit=limit,
         )
 
+    async def list_alerts(
+        self, *, event_key: str | None, outcomes: Sequence[str] | None, limit: int
+    ) -> list[Row]:
+        """List newest first."""
+        return await self._list(
+            "list_alerts",
+            event_key=event_key,
+            outcomes=list(outcomes) if outcomes else None,
+            limit=limit,
+        )
+
+    async def find_alert(self, alert_id: str) -> Row | None:
+        return await self._find("find_alert", alert_id=alert_id)
+
+    async def find_newest_alert(self, event_key: str) -> Row | None:
+        """Return the newest alert of a disaster that was not held."""
+        return await self._find("find_newest_alert", event_key=event_key)
+
+    async def list_uncovered_lines(self, *, station_id: str | None) -> list[Row]:
+        """List the lines of open requests that wait for blood."""
+        return await self._list("list_uncovered_lines", station_id=station_id)
+
     async def list_shortages(
         self, *, station_id: str | None, status: str | None, component: str | None, limit: int
     ) -> list[Row]:
-        """List worst first."""
+        """List by colour, then the oldest first."""
         return await self._list(
             "list_shortages",
             station_id=station_id,

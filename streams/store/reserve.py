@@ -127,11 +127,18 @@ class PgReserve:
 def _to_record(row: asyncpg.Record, *, on_live_call: bool) -> DonorRecord:
     return DonorRecord(
         donor=Donor.model_validate(row["body"]),
-        last_whole_blood_on=row["last_whole_blood_on"],
+        last_whole_blood_on=_latest(row["last_whole_blood_on"], row.get("other_whole_blood_on")),
         called=row["called"],
         accepted=row["accepted"],
-        on_live_call=on_live_call,
+        on_live_call=on_live_call or row.get("other_on_live_call", False),
+        contact_key=row["contact_key"],
+        deferred_as_other_until=row.get("deferred_as_other_until"),
+        group_disputed=row.get("group_disputed", False),
     )
+
+
+def _latest(*days: date | None) -> date | None:
+    return max((day for day in days if day is not None), default=None)
 
 
 def _to_call(row: asyncpg.Record) -> ReserveCall:

@@ -92,6 +92,7 @@ def test_every_check_has_a_fault() -> None:
         "requests_lost", "events_lost", "requests_without_state", "decisions_missing",
         "decisions_unknown", "promised_twice", "promise_mismatch", "over_promised", "incompatible",
         "expired_before_arrival", "quarantined_promised", "ineligible_calls", "donors_called_twice",
+        "contacts_called_twice", "rare_donors_called",
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",
         "moved_against_life", "issued_unreleased", "released_against_results", "used_after_recall",
         "missed_by_recall", "bound_otherwise", "used_expired", "restocked_warm", "made_of_nothing",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,9 +14,12 @@ from models.events.alerts import AlertReceived
 from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply import make_alert, make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
-from tests.support.world import SHIGATSE, build_record, build_unit, counted
+from tests.support.world import NOW, SHIGATSE, build_record, build_unit, counted
 
 pytestmark = pytest.mark.integration
+
+LATE = NOW + timedelta(days=4)
+"""A report of this time is late: a smaller one is believed."""
 
 # Staff answer at 0.8 x 0.8 = 0.64 a call; 13 red cells are needed for 34 injured.
 SMALL = 34
@@ -120,7 +125,7 @@ async def test_a_smaller_revision_stands_donors_down(engine: SupplyEngine) -> No
     await engine.alert(injured=SMALL)
     await engine.answer(Answer.ACCEPTED, *(await engine.calls("called"))[:3])
     # Two red cells are needed now; three said yes, which is 2.4 expected.
-    await engine.alert(revision=2, injured=3)
+    await engine.alert(revision=2, injured=3, sent_at=LATE)
     assert await activation(engine) == {"status": "open", "revision": 2, "donors_wanted": 2}
     assert await engine.calls("called") == []
     assert len(await engine.calls("accepted")) == 3
@@ -180,7 +185,7 @@ async def test_an_exercise_opens_a_marked_activation_and_calls_nobody(
     await engine.alert(status="exercise")
     opened = await engine.events("blood.activation.opened.v1")
     assert [e["activation"]["exercise"] for e in opened] == [True, True]
-    assert (await activation(engine))["donors_wanted"] == 40
+    assert [e["activation"]["donors_callable"] for e in opened] == [40, 0]
     assert await engine.fetch("SELECT 1 FROM call_outs") == []
 
 
@@ -209,10 +214,178 @@ async def test_a_repeat_changes_nothing_and_a_reused_id_is_quarantined(
     assert (await activation(engine))["revision"] == 1
 
 
-async def test_far_from_every_station_nothing_opens(engine: SupplyEngine) -> None:
-    await engine.alert(location={"lat": -30.0, "lon": 20.0})
+async def outcomes(engine: SupplyEngine) -> list[tuple[str, list[str]]]:
+    rows = await engine.fetch("SELECT outcome, reasons FROM alerts ORDER BY received_at, alert_id")
+    return [(row["outcome"], [one["code"] for one in row["reasons"]]) for row in rows]
+
+
+async def test_f23_an_alert_that_no_station_answers_is_told_and_can_be_mended(
+    engine: SupplyEngine,
+) -> None:
+    await engine.alert(location={"lat": 87.4, "lon": 28.6})
     assert await engine.events("blood.activation.opened.v1") == []
     assert await engine.dead_letter_codes() == []
+    codes = ["no_station_in_reach", "latitude_and_longitude_swapped"]
+    assert await outcomes(engine) == [("unanswered", codes)]
+    (told,) = await engine.events("blood.alert.unanswered.v1")
+    assert (told["event_key"], told["held"], [one["code"] for one in told["reasons"]]) == (
+        "us6000pi9w",
+        False,
+        codes,
+    )
+    await engine.alert(revision=2)
+    assert len(await engine.events("blood.activation.opened.v1")) == 2
+    assert len(await engine.events("blood.alert.unanswered.v1")) == 1
+
+
+async def test_f23_an_alert_with_nothing_to_go_by_is_told_too(engine: SupplyEngine) -> None:
+    await engine.alert(hazard="flood", casualties=None)
+    assert await outcomes(engine) == [("unanswered", ["no_basis_for_need"])]
+    assert len(await engine.events("blood.alert.unanswered.v1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("moved", "code"),
+    [(timedelta(days=-700), "alert_out_of_date"), (timedelta(days=30), "alert_ahead_of_time")],
+)
+async def test_f49_an_old_or_future_alert_calls_nobody_until_a_dispatcher_confirms(
+    engine: SupplyEngine, moved: timedelta, code: str
+) -> None:
+    await engine.put_reserve(40, staff=True)
+    then: dict[str, Any] = {"sent_at": NOW + moved, "occurred_at": NOW + moved}
+    await engine.alert(revision=5, **then)
+    assert await engine.fetch("SELECT 1 FROM activations") == []
+    assert await outcomes(engine) == [("held", [code])]
+    (told,) = await engine.events("blood.alert.unanswered.v1")
+    assert told["held"]
+    # It counts as not sent: the same with its right time, of whatever revision, is acted on.
+    await engine.alert(revision=1, alert_id="right-time", injured=SMALL)
+    assert (await activation(engine))["revision"] == 1
+    await engine.alert(event_key="other", alert_id="other-1", confirmed_by="duty officer", **then)
+    assert sorted(outcome for outcome, _ in await outcomes(engine)) == [
+        "answered",
+        "answered",
+        "held",
+    ]
+    assert await engine.fetch("SELECT 1 FROM activations WHERE event_key = 'other'") != []
+    why = await engine.one("SELECT why FROM audit WHERE subject = 'other' AND subject_kind='alert'")
+    assert why["why"] == "alert confirmed by duty officer"
+
+
+async def test_f49_an_update_of_an_open_disaster_is_acted_on_however_late(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(40, staff=True)
+    await engine.alert(injured=SMALL)
+    engine.clock.move(days=20)
+    await engine.alert(revision=2, injured=3, sent_at=NOW + timedelta(days=20))
+    assert (await activation(engine))["donors_wanted"] == 2
+
+
+async def test_f51_f52_low_dead_only_and_empty_reports_send_nobody_home(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(40, staff=True)
+    await engine.alert(injured=SMALL, magnitude=6.8)
+    called = await engine.calls("called")
+    assert len(called) == 40
+    for revision, counts in enumerate(
+        [{"dead": 7, "injured": 40}, {"dead": 0, "injured": 1}, {}, {"dead": 12}], start=2
+    ):
+        await engine.alert(revision=revision, kind="update", casualties=counts)
+        assert await activation(engine) == {
+            "status": "open",
+            "revision": revision,
+            "donors_wanted": 58,
+        }
+    assert await engine.calls("called") == called
+    await engine.alert(revision=9, kind="cancel")
+    assert (await activation(engine))["status"] == "stood_down"
+    assert await engine.calls("called") == []
+
+
+async def test_f19_what_no_donor_covers_is_told_and_a_register_that_grows_is_called(
+    engine: SupplyEngine,
+) -> None:
+    await engine.feed(counted(build_unit("O+") for _ in range(20)))
+    await engine.alert(injured=345)
+    assert (await activation(engine))["donors_wanted"] == 100
+    (told,) = await engine.events("blood.activation.donors-missing.v1")
+    numbers = ("wanted", "callable", "missing")
+    assert (told["station_id"], *(told[name] for name in numbers)) == ("shigatse", 100, 0, 100)
+
+    await engine.put_reserve(12, staff=True)
+    await engine.fire_timers()
+    assert len(await engine.calls("called")) == 12
+    _, told = await engine.events("blood.activation.donors-missing.v1")
+    assert tuple(told[name] for name in numbers) == (100, 12, 88)
+    revised = (await engine.events("blood.activation.revised.v1"))[-1]["activation"]
+    assert (revised["donors_wanted"], revised["donors_callable"], revised["donors_missing"]) == (
+        100,
+        12,
+        88,
+    )
+    # Looked at again with nothing new, it says nothing new.
+    events = len(await engine.events("blood.activation.revised.v1"))
+    await engine.put_reserve(12, staff=True)
+    await engine.fire_timers()
+    assert len(await engine.events("blood.activation.revised.v1")) == events
+    assert len(await engine.calls("called")) == 12
+
+
+async def test_f56_one_person_under_two_numbers_is_called_once(engine: SupplyEngine) -> None:
+    same = {"staff": True, "contact": "+86 138-0000-0001", "born_on": "1988-08-08"}
+    await engine.put_donors(
+        [make_donor("a", **same), make_donor("b", **(same | {"contact": "13800000001"}))]
+    )
+    await engine.alert(injured=3000)
+    rows = await engine.fetch("SELECT donor_id FROM call_outs")
+    assert [row["donor_id"] for row in rows] == ["a"]
+    wave = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
+    assert "contact_called=1[donor.one_contact@2026-1]" in wave["why"]
+    # Nor later, when the first call has come to nothing.
+    await engine.answer(Answer.DECLINED, *(await engine.calls("called")))
+    engine.clock.move(hours=1)
+    await engine.fire_timers()
+    assert len(await engine.fetch("SELECT 1 FROM call_outs")) == 1
+
+
+async def test_f56_what_is_known_under_another_number_counts(engine: SupplyEngine) -> None:
+    """A person who gave or is deferred under one number is not called under another, anywhere."""
+    same = {"staff": True, "name": "示例 某人", "born_on": "1988-08-08"}
+    lately = "2024-12-01"
+    await engine.put_donors(
+        [make_donor("here", **same), make_donor("fit", staff=True, name="Other")]
+    )
+    other = make_donor("there", **same, station_id="lhasa", last_whole_blood_on=lately)
+    await engine.put_donors([other], station_id="lhasa")
+    await engine.alert(injured=3000)
+    rows = await engine.fetch("SELECT donor_id FROM call_outs")
+    assert [row["donor_id"] for row in rows] == ["fit"]
+
+
+async def test_f60_a_disaster_calls_no_rhd_negative_donor(engine: SupplyEngine) -> None:
+    await engine.put_donors(
+        [make_donor("pos", staff=True), make_donor("neg", staff=True, group="O-")]
+    )
+    await engine.alert(injured=3000)
+    rows = await engine.fetch("SELECT donor_id FROM call_outs")
+    assert [row["donor_id"] for row in rows] == ["pos"]
+    (told,) = await engine.events("blood.activation.donors-missing.v1")
+    assert told["callable"] == 1
+
+
+async def test_f70_an_exercise_ends_by_itself(engine: SupplyEngine) -> None:
+    await engine.alert(status="exercise", event_key="drill", alert_id="drill-1")
+    await engine.alert(injured=SMALL)
+    opened = await engine.events("blood.activation.opened.v1")
+    assert opened[0]["activation"]["ends_at"] == "2025-01-07T13:30:00Z"
+    engine.clock.move(hours=12)
+    await engine.fire_timers()
+    rows = await engine.fetch("SELECT DISTINCT event_key, status FROM activations ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("drill", "stood_down"), ("us6000pi9w", "open")]
+    stood_down = await engine.events("blood.activation.stood-down.v1")
+    assert {one["activation"]["event_key"] for one in stood_down} == {"drill"}
 
 
 async def test_a_station_that_is_new_to_us_is_seen(engine: SupplyEngine) -> None:

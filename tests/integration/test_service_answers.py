@@ -15,6 +15,7 @@ from models.events.donors import CallOutAnswered
 from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from tests.support.laboratory import from_laboratory, list_clear
+from tests.support.supply import make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import NOW, build_record
 
@@ -95,7 +96,10 @@ async def test_who_gave_is_not_called_for_six_months(engine: SupplyEngine) -> No
     }
     assert len(gave) == 2
     engine.clock.move(days=180)
-    await engine.alert(event_key="another", alert_id="another-1", injured=300)
+    then = NOW + timedelta(days=180)
+    await engine.alert(
+        event_key="another", alert_id="another-1", injured=300, sent_at=then, occurred_at=then
+    )
     called = {
         row["donor_id"]
         for row in await engine.fetch("SELECT donor_id FROM call_outs WHERE status = 'called'")
@@ -123,6 +127,86 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
     await engine.fire_timers()
     promise = await engine.one("SELECT unit_id, status FROM promises")
     assert (promise["unit_id"], promise["status"]) == ("UNIT-1", "held")
+
+
+async def test_f61_a_donor_who_may_not_give_any_more_is_stood_down_and_replaced(
+    engine: SupplyEngine,
+) -> None:
+    calls = await engine.calls("called")
+    await engine.answer(Answer.ACCEPTED, calls[0])
+    donor_ids = {
+        call: (await engine.one("SELECT donor_id FROM call_outs WHERE call_out_id = $1", call))[
+            "donor_id"
+        ]
+        for call in calls
+    }
+    await engine.put_donors(
+        [
+            make_donor(donor_ids[calls[0]], staff=True, deferred_until="2099-01-01T00:00:00Z"),
+            make_donor(donor_ids[calls[1]], staff=True, consented_at=None),
+        ]
+    )
+    assert await engine.calls("stood_down") == sorted(calls[:2])
+    closed = await engine.events("blood.callout.closed.v1")
+    assert {one for event in closed for one in event["call_out_ids"]} == set(calls[:2])
+    assert {event["status"] for event in closed} == {"stood_down"}
+    whys = await engine.fetch("SELECT why FROM audit WHERE to_state = 'stood_down'")
+    assert {row["why"] for row in whys} == {"may_not_give"}
+    # The wave is filled up to what it is to bring: 2 donations, of donors at 0.64.
+    assert len(await engine.calls("called", "accepted")) == 4
+    await engine.answer(Answer.ACCEPTED, calls[0])
+    assert await engine.dead_letter_codes() == ["call_out_state_forbids"]
+
+
+async def test_f61_a_yes_of_who_may_not_give_is_not_counted_on(engine: SupplyEngine) -> None:
+    """The answer may be quicker than the look at the register."""
+    call, *_ = await engine.calls("called")
+    await engine.fetch(
+        'UPDATE donors SET body = body || \'{"deferred_until": "2099-01-01T00:00:00Z"}\' '
+        "WHERE donor_id = (SELECT donor_id FROM call_outs WHERE call_out_id = $1)",
+        call,
+    )
+    await engine.answer(Answer.ACCEPTED, call)
+    assert await status_of(engine, call) == "stood_down"
+    (closed,) = await engine.events("blood.callout.closed.v1")
+    assert closed["call_out_ids"] == [call]
+    why = await engine.one("SELECT why FROM audit WHERE to_state = 'stood_down'")
+    assert why["why"] == "may_not_give deferred"
+    row = await engine.one("SELECT sum(accepted) AS accepted FROM donors")
+    assert row["accepted"] == 0
+
+
+async def test_f57_a_bag_that_contradicts_its_donors_record_waits_until_it_is_settled(
+    engine: SupplyEngine,
+) -> None:
+    call, *_ = await engine.calls("called")
+    await bring(engine, call, group=BloodGroup.AB_NEG, component=Component.RED_CELLS)
+    (told,) = await engine.events("blood.callout.group-differs.v1")
+    row = await engine.one("SELECT donor_id FROM call_outs WHERE call_out_id = $1", call)
+    assert (told["unit_id"], told["donor_id"]) == ("unit-1", row["donor_id"])
+    assert "O+" not in str(told)
+    flagged = await engine.one("SELECT subject, why FROM audit WHERE to_state = 'group_disputed'")
+    assert tuple(flagged) == (row["donor_id"], "donated unit-1")
+
+    await engine.feed(*from_laboratory("din-unit-1", list_clear("AB-")))
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    assert unit["status"] == "quarantined"
+    # An import that changes nothing settles nothing; the register's correction does.
+    await engine.put_donors([make_donor(row["donor_id"], staff=True)])
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    assert unit["status"] == "quarantined"
+    await engine.put_donors([make_donor(row["donor_id"], staff=True, group="AB-")])
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    assert unit["status"] == "available"
+
+
+async def test_f57_a_bag_that_agrees_says_nothing(engine: SupplyEngine) -> None:
+    call, *_ = await engine.calls("called")
+    await bring(engine, call, component=Component.RED_CELLS)
+    assert await engine.events("blood.callout.group-differs.v1") == []
+    await engine.feed(*from_laboratory("din-unit-1", list_clear("O+")))
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    assert unit["status"] == "available"
 
 
 async def test_enough_acceptances_stand_the_open_calls_down(engine: SupplyEngine) -> None:

@@ -239,6 +239,24 @@ async def test_a_reused_offer_id_is_quarantined(engine: SupplyEngine) -> None:
     assert len(await held(engine)) == 1
 
 
+async def test_f62_an_offer_does_not_empty_its_giver_unless_it_says_so(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_station(LHASA.but(daily_demand={"red_cells": 10.0}))
+    shortage = await shortage_id(engine)
+    await engine.offer(shortage, quantity=2)
+    (declined,) = await engine.events("blood.offer.declined.v1")
+    (reason,) = declined["reasons"]
+    assert (reason["code"], reason["rule"]) == ("giver_keeps_floor", "offer.keep_orange@2026-1")
+    assert await held(engine) == []
+    await engine.offer(shortage, quantity=3, below_floor=True)
+    assert len(await held(engine)) == 3
+    why = await engine.one(
+        "SELECT why FROM audit WHERE subject_kind = 'offer' AND to_state = 'accepted'"
+    )
+    assert why["why"] == "offer_taken below_floor"
+
+
 async def test_two_offers_at_once_never_take_more_than_is_missing(engine: SupplyEngine) -> None:
     shortage = await shortage_id(engine)
     first = offered(build_offer(shortage, quantity=4, group="A+", offer_id="one"))
@@ -268,7 +286,9 @@ async def test_an_offer_and_a_patient_who_want_the_same_units(engine: SupplyEngi
     shortage = await shortage_id(engine)
     for number in range(10):
         request = build_request(group="A+", quantity=5, hospital=hospital, now=engine.clock.now())
-        offer = build_offer(shortage, quantity=4, group="A+", offer_id=f"race-{number}")
+        offer = build_offer(
+            shortage, quantity=4, group="A+", offer_id=f"race-{number}", below_floor=True
+        )
         await asyncio.gather(
             until_done(engine, opened(request)), until_done(engine, offered(offer))
         )

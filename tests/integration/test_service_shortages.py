@@ -313,9 +313,60 @@ async def test_donors_of_a_disaster_who_cannot_serve_do_not_count(engine: Supply
     await engine.alert(injured=3)
     called = await engine.fetch("SELECT donor_id FROM call_outs")
     assert {row["donor_id"][0] for row in called} == {"b"}
-    await engine.ask(group="A+", quantity=1)
+    await engine.ask(group="A-", quantity=1)
     called = await engine.fetch("SELECT donor_id FROM call_outs WHERE donor_id LIKE 'x%'")
     assert len(called) == 2
+
+
+async def test_f60_no_rhd_negative_donor_is_called_for_what_rhd_positive_serves(
+    engine: SupplyEngine,
+) -> None:
+    groups = {"o-1": "O+", "o-2": "O+", "a-neg": "A-", "o-neg": "O-"}
+    await engine.put_donors(
+        [make_donor(name, group=group, staff=True) for name, group in groups.items()]
+    )
+    await engine.ask(group="A+", quantity=4)
+    called = await engine.fetch("SELECT donor_id FROM call_outs ORDER BY donor_id")
+    assert [row["donor_id"] for row in called] == ["o-1", "o-2"]
+    await engine.ask(group="O-", quantity=2, priority=Priority.LIFE_THREATENING)
+    called = await engine.fetch(
+        "SELECT c.donor_id FROM call_outs c JOIN shortages s ON s.shortage_id = c.cause_id "
+        "WHERE s.blood_group = 'O-'"
+    )
+    assert [row["donor_id"] for row in called] == ["o-neg"]
+
+
+async def test_f60_who_waits_in_danger_of_life_is_called_for_first(engine: SupplyEngine) -> None:
+    """Two shortages want the only O+ donor: whichever is looked at first, the dying one gets it."""
+    urgent = build_request(group="B+", quantity=1, priority=Priority.URGENT)
+    dying = build_request(group="A+", quantity=1, priority=Priority.LIFE_THREATENING)
+    also = build_request(group="AB+", quantity=1, priority=Priority.URGENT)
+    await engine.feed(opened(urgent), opened(dying), opened(also))
+    await engine.assess()
+    await engine.put_donors([make_donor("only", group="O+", staff=True)])
+    called = await engine.fetch(
+        "SELECT s.blood_group FROM call_outs c JOIN shortages s ON s.shortage_id = c.cause_id"
+    )
+    assert [row["blood_group"] for row in called] == ["A+"]
+
+
+async def test_f60_an_assessment_calls_for_the_dying_first(engine: SupplyEngine) -> None:
+    await engine.put_donors([make_donor("only", group="O+", staff=True)])
+    urgent = build_request(group="A+", quantity=1, priority=Priority.URGENT)
+    dying = build_request(group="B+", quantity=1, priority=Priority.LIFE_THREATENING)
+    await engine.feed(opened(urgent), opened(dying))
+    await engine.assess()
+    called = await engine.fetch(
+        "SELECT s.blood_group FROM call_outs c JOIN shortages s ON s.shortage_id = c.cause_id"
+    )
+    assert [row["blood_group"] for row in called] == ["B+"]
+
+
+async def test_f19_a_register_that_grows_is_called_for_who_waits(engine: SupplyEngine) -> None:
+    await engine.ask(group="A+", quantity=2)
+    assert await engine.fetch("SELECT 1 FROM call_outs") == []
+    await engine.put_reserve(5, group="A+", staff=True)
+    assert len(await engine.calls("called")) == 4
 
 
 async def test_a_batch_assesses_each_station_once(engine: SupplyEngine) -> None:

@@ -228,6 +228,26 @@ def call_twice(seed: Seed) -> None:
     call(seed, "c-9", "tenzin", at=81, status="accepted", wave=2)
 
 
+def call_rare_for_disaster(seed: Seed) -> None:
+    """The only shortage wants RhD-, so that only the disaster's call is wrong."""
+    seed.row("shortages", shortage_id="s-1")["blood_group"] = "O-"
+    seed.row("donors", donor_id="tenzin")["body"]["group"] = "O-"
+    seed.rows["activations"].append(
+        {
+            "activation_id": "act-1",
+            "event_key": "quake",
+            "station_id": STATION,
+            "status": "open",
+            "revision": 1,
+            "donors_wanted": 1,
+            "body": {},
+            "opened_at": minutes(0),
+            "decided_at": minutes(0),
+        }
+    )
+    seed.row("call_outs", call_out_id="c-3")["cause_id"] = "act-1"
+
+
 def swap(seed: Seed) -> None:
     places = [
         at
@@ -357,6 +377,9 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("ineligible_calls", "no consent", without_consent),
     ("ineligible_calls", "gave an hour ago", call_after_donation),
     ("donors_called_twice", "two live calls", call_twice),
+    ("contacts_called_twice", "two numbers, one cause", donor_with(contact="000-DOLMA")),
+    ("rare_donors_called", "O- for A+", donor_with(group="O-")),
+    ("rare_donors_called", "O- for a disaster", call_rare_for_disaster),
     ("out_of_order", "two swapped", swap),
     ("sequence_gaps", "one missing", leave_gap),
     ("sequence_gaps", "the newest missing", lose_newest),

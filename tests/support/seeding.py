@@ -32,7 +32,8 @@ MIGRATIONS = Path(__file__).parents[2] / "streams" / "store" / "migrations"
 # In the order in which foreign keys allow rows to be written.
 TABLES = (
     "stations", "hospitals", "units", "requests", "request_lines", "decisions", "shortages",
-    "offers", "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
+    "activations", "offers",
+    "transfers", "promises", "donors", "call_outs", "inbox", "outbox_keys", "outbox",
     "dead_letters", "audit", "audit_heads", "test_results", "recalls", "unit_scans",
     "reconciliations", "reconciliation_differences",
 )  # fmt: skip

@@ -286,7 +286,7 @@ def _reserve(seed: Seed) -> None:
             donor_id=donor_id,
             station_id=STATION,
             name=donor_id,
-            contact="+86 000",
+            contact=f"+86 000 {donor_id}",
             group=BloodGroup.O_POS,
             sex=Sex.FEMALE,
             born_on=date(1990, 5, 1),

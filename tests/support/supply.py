@@ -49,8 +49,8 @@ def make_donor(donor_id: str = "d-1", **changes: object) -> Donor:
     fields: dict[str, object] = {
         "donor_id": donor_id,
         "station_id": "shigatse",
-        "name": "Test",
-        "contact": "test:1",
+        "name": f"Test {donor_id}",
+        "contact": f"test:{donor_id}",
         "group": "O+",
         "sex": "female",
         "born_on": "1990-06-15",

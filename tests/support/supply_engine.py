@@ -35,6 +35,7 @@ class SupplyEngine(Engine):
         await register.put(
             list(donors), station_id=station_id, by="test", actor=f"station/{station_id}"
         )
+        await self._fire_kind("donors_changed")
 
     async def put_reserve(self, count: int, **changes: object) -> None:
         donors = [make_donor(f"d-{at:02}", **changes) for at in range(count)]
@@ -92,9 +93,15 @@ class SupplyEngine(Engine):
 
         Nothing else fires, and the clock stands.
         """
+        return await self._fire_kind("shortage_assessment", like="%@%")
+
+    async def _fire_kind(self, kind: str, *, like: str = "%") -> int:
+        """Fire at once what is set of one kind for the next second; nothing else fires."""
         rows = await self.fetch(
-            "UPDATE timers SET due_at = '-infinity' WHERE kind = 'shortage_assessment' "
-            "AND subject LIKE '%@%' AND due_at <= $1 RETURNING 1",
+            "UPDATE timers SET due_at = '-infinity' WHERE kind = $1 "
+            "AND subject LIKE $2 AND due_at <= $3 RETURNING 1",
+            kind,
+            like,
             self.clock.now() + timedelta(seconds=1),
         )
         for _ in rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from streams.matching.activation import (
     ActivationStep,
     StationSupply,
     decide_activations,
+    end_exercise,
 )
 from streams.matching.need import estimate_need
 from tests.support.supply import AT, make_alert, make_station
@@ -63,9 +66,44 @@ def test_donors_are_asked_for_what_stock_leaves_open_in_proportion_to_the_reserv
     assert sum(wanted(changes).values()) == 118 - 40 - 25
 
 
-def test_a_small_reserve_is_not_asked_for_more_than_it_has() -> None:
+def numbers(changes: tuple[ActivationChange, ...]) -> dict[str, tuple[int, int | None, int]]:
+    return {
+        c.activation.station_id: (
+            c.activation.donors_wanted,
+            c.activation.donors_callable,
+            c.activation.donors_missing,
+        )
+        for c in changes
+    }
+
+
+def test_f19_wanted_callable_and_missing_are_three_numbers() -> None:
     changes = decide(make_alert(), supply(SHIGATSE, donors=7), supply(LHASA, donors=2))
-    assert wanted(changes) == {"shigatse": 7, "lhasa": 2}
+    # 118 are wanted in all; what nobody covers is wanted of the lead, and told.
+    assert numbers(changes) == {"shigatse": (116, 7, 109), "lhasa": (2, 2, 0)}
+    nobody = decide(make_alert(), supply(SHIGATSE, red_cells=20))
+    assert numbers(nobody) == {"shigatse": (98, 0, 98)}
+    assert nobody[0].reasons[-1].params["donors_missing"] == 98
+
+
+def test_f70_an_exercise_has_an_end_that_a_revision_does_not_move() -> None:
+    drill = make_alert(status="exercise")
+    (first,) = decide(drill, supply(SHIGATSE, donors=9))
+    assert first.activation.ends_at == AT + timedelta(hours=12)
+    (second,) = decide_activations(
+        alert=drill.but(revision=2),
+        estimate=estimate_need(drill),
+        supplies=[supply(SHIGATSE, donors=9)],
+        current=[first.activation],
+        now=AT + timedelta(hours=3),
+    )
+    assert second.activation.ends_at == AT + timedelta(hours=12)
+    (actual,) = decide(make_alert(), supply(SHIGATSE))
+    assert actual.activation.ends_at is None
+    both = [second.activation, actual.activation.but(station_id="lhasa", activation_id="real")]
+    (ended,) = end_exercise(both, now=AT + timedelta(hours=12))
+    assert (ended.activation.station_id, ended.step) == ("shigatse", ActivationStep.STOOD_DOWN)
+    assert [reason.code for reason in ended.reasons] == ["exercise_ended"]
 
 
 def test_enough_stock_calls_nobody() -> None:
@@ -76,7 +114,7 @@ def test_enough_stock_calls_nobody() -> None:
 def test_a_smaller_revision_gives_donors_back() -> None:
     first = decide(make_alert(), supply(SHIGATSE, donors=200))
     second = decide(
-        make_alert(revision=2, injured=34),
+        make_alert(revision=2, injured=34, sent_at=AT + timedelta(days=4)),
         supply(SHIGATSE, donors=200),
         current=(first[0].activation,),
     )
@@ -130,7 +168,7 @@ def test_an_exercise_is_marked() -> None:
     injured=st.integers(0, 3_000),
     stock=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), min_size=1, max_size=5),
 )
-def test_never_more_donations_than_the_need_or_the_reserve(
+def test_never_more_donations_than_the_need_and_what_is_missing_is_told(
     injured: int, stock: list[tuple[int, int]]
 ) -> None:
     supplies = [
@@ -143,5 +181,8 @@ def test_never_more_donations_than_the_need_or_the_reserve(
     given_by_lead = stock[0][0]
     asked = wanted(changes)
     assert sum(asked.values()) <= max(0, need - given_by_lead)
-    assert all(asked.get(f"s-{at}", 0) <= donors for at, (_, donors) in enumerate(stock))
+    for station_id, (wants, may, missing) in numbers(changes).items():
+        donors = stock[int(station_id.removeprefix("s-"))][1]
+        assert (may, missing) == (donors, max(0, wants - donors))
+        assert not missing or station_id == "s-0"
     assert decide(alert, *reversed(supplies)) == changes

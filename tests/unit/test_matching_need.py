@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import isclose
 from typing import Any
 
@@ -53,11 +53,97 @@ def test_reported_injured_are_turned_into_components_by_the_published_ratio() ->
     ]
 
 
-def test_reports_rule_over_exposures_and_magnitude_even_when_they_say_zero() -> None:
-    alert = make_alert(casualties={}, exposures=exposures(0, 0, 1_000_000))
+LATE = AT + timedelta(hours=72, seconds=1)
+"""Later than the reports of this time are early."""
+
+
+def test_a_late_report_rules_over_exposures_and_magnitude_even_when_it_says_zero() -> None:
+    counts = {"dead": 0, "injured": 0}
+    alert = make_alert(casualties=counts, exposures=exposures(0, 0, 1_000_000), sent_at=LATE)
     estimate = estimate_need(alert)
     assert estimate.is_nothing
     assert estimate.basis == "reported"
+
+
+def admissions(*alerts: Alert) -> int:
+    *earlier, newest = alerts
+    return estimate_need(newest, earlier=earlier).admissions
+
+
+@pytest.mark.parametrize(
+    ("dead", "injured", "at_least"),
+    [(32, 38, 100), (53, 62, 100), (95, 130, 100), (126, 188, 100), (126, 340, 102)],
+)
+def test_c82_an_early_report_never_goes_below_the_model(
+    dead: int, injured: int, at_least: int
+) -> None:
+    alert = make_alert(casualties={"dead": dead, "injured": injured})
+    assert estimate_need(alert).admissions == at_least
+
+
+def test_f51_the_dead_told_without_the_injured_are_no_report_of_nobody_injured() -> None:
+    exposed = make_alert(exposures=exposures(60_000, 30_000, first_mmi=8), magnitude=None)
+    dead_only = make_alert(revision=2, casualties={"dead": 126}, magnitude=None)
+    known = admissions(exposed)
+    assert known > 126 * 3 * 0.3
+    assert admissions(exposed, dead_only) == known
+    # Alone: three injured for each of the dead, as the rule says; 32 dead are C83.
+    assert admissions(make_alert(casualties={"dead": 126}, magnitude=None)) == 114
+    assert admissions(make_alert(casualties={"dead": 32}, magnitude=None)) == 29
+    told = estimate_need(dead_only.but(revision=1)).reasons
+    assert [reason.code for reason in told][:2] == ["dead_reported", "injured_estimated"]
+
+
+def test_f51_a_recorded_event_that_says_zero_for_unknown_is_read_as_unknown() -> None:
+    old = make_alert(casualties={"dead": 126, "injured": 0}, magnitude=None)
+    assert admissions(old) == 114
+
+
+@pytest.mark.parametrize(
+    "counts", [{"dead": 7, "injured": 40}, {"dead": 0, "injured": 1}, {}, {"dead": 0}]
+)
+def test_f52_a_low_or_empty_early_report_shrinks_nothing(counts: dict[str, int]) -> None:
+    first = make_alert(magnitude=6.8)
+    update = make_alert(revision=2, kind="update", magnitude=None, casualties=counts)
+    assert admissions(first) == 50
+    assert admissions(first, update) == 50
+    assert not estimate_need(update, earlier=[first]).is_nothing
+
+
+def test_f52_the_greatest_early_report_holds_and_says_why_until_the_event_is_old() -> None:
+    flood = {"hazard": "flood", "magnitude": None}
+    first = make_alert(casualties={"injured": 340}, **flood)
+    lower = make_alert(revision=2, casualties={"injured": 40}, **flood)
+    estimate = estimate_need(lower, earlier=[first])
+    assert estimate.admissions == 102
+    assert estimate.reasons[-2].rule == "disaster.first_reports@2026-1"
+    assert admissions(first, lower.but(sent_at=LATE - timedelta(seconds=1))) == 102
+    assert admissions(first, lower.but(sent_at=LATE)) == 12
+
+
+def test_f52_a_late_revision_that_leaves_out_the_injured_keeps_what_was_known() -> None:
+    first = make_alert(casualties={"injured": 340}, magnitude=None)
+    silent = make_alert(revision=2, casualties={"dead": 5}, magnitude=None, sent_at=LATE)
+    assert admissions(first, silent) == 102
+    assert admissions(first, silent.but(casualties=None)) == 102
+
+
+def test_f52_a_cancelled_alert_ends_it_and_what_was_told_before_counts_no_more() -> None:
+    first = make_alert(casualties={"injured": 340}, magnitude=None)
+    cancel = make_alert(revision=2, kind="cancel")
+    again = make_alert(revision=3, casualties={"injured": 10}, magnitude=None)
+    assert estimate_need(cancel, earlier=[first]).is_nothing
+    assert admissions(first, cancel, again) == 3
+
+
+def test_f52_an_exercise_tells_nothing_of_the_real_thing() -> None:
+    drill = make_alert(status="exercise", casualties={"injured": 3_400})
+    actual = make_alert(revision=2, casualties={"injured": 10}, magnitude=None)
+    assert admissions(drill, actual) == 3
+
+
+def test_a_model_that_is_corrected_downwards_holds() -> None:
+    assert admissions(make_alert(magnitude=8.0), make_alert(revision=2, magnitude=5.5)) == 5
 
 
 # Deaths per person as the USGS prints them for China, and as it published them for Japan's

@@ -79,6 +79,7 @@ def accept(
     offer: Offer | None = None,
     shortage: Shortage | None = None,
     in_transit: int = 0,
+    burn: float = 0.0,
 ) -> Verdict:
     return decide_acceptance(
         offer or make_offer(),
@@ -86,6 +87,7 @@ def accept(
         giver=LHASA,
         receiver=SHIGATSE,
         units=units,
+        burn_per_d=burn,
         in_transit=in_transit,
         eta_s=4 * 3600,
         now=AT,
@@ -192,11 +194,25 @@ def test_a_stranger_is_declined() -> None:
         giver=STRANGER,
         receiver=SHIGATSE,
         units=make_units(9, station_id="chengdu"),
+        burn_per_d=0.0,
         in_transit=0,
         eta_s=0,
         now=AT,
     )
     assert (verdict.taken, [r.code for r in verdict.reasons]) == ((), ["not_a_neighbour"])
+
+
+def test_f62_acceptance_keeps_the_givers_floor_as_proposals_do() -> None:
+    # 4.5 d x 2 a day = 9 kept of 12; the giver says expressly that it goes below, or keeps them.
+    units = make_units(12, group=A_POS)
+    assert len(accept(units, offer=make_offer(group="A+", quantity=8), burn=2.0).taken) == 3
+    kept = accept(units[:9], offer=make_offer(group="A+", quantity=2), burn=2.0)
+    assert (kept.taken, [r.code for r in kept.reasons]) == ((), ["giver_keeps_floor"])
+    assert kept.reasons[0].params == {"left": 9, "keep": 9}
+    below = make_offer(group="A+", quantity=2, below_floor=True)
+    given = accept(units[:9], offer=below, burn=2.0)
+    assert len(given.taken) == 2
+    assert given.reasons[0].params["below_floor"] == 1
 
 
 def test_units_that_went_elsewhere_meanwhile() -> None:

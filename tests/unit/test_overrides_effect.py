@@ -19,6 +19,7 @@ from models.requests import Priority
 from models.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
+from streams.matching.alert_doubts import list_untimely
 from streams.matching.cases import Case
 from streams.matching.eligibility import list_obstacles
 from streams.matching.need import estimate_need
@@ -174,6 +175,15 @@ def moved() -> object:
     return decide_shortage(cell(96), station=STATION, current=before.shortage, now=AT) is None
 
 
+def find_end_of_exercise() -> object:
+    alert = make_alert(status="exercise")
+    supply = StationSupply(station=STATION, red_cells=0, callable_donors=0)
+    (change,) = decide_activations(
+        alert=alert, estimate=estimate_need(alert), supplies=[supply], current=[], now=AT
+    )
+    return change.activation.ends_at
+
+
 def count_donors_wanted() -> int:
     alert = make_alert()
     supply = StationSupply(station=STATION, red_cells=0, callable_donors=1000)
@@ -257,6 +267,27 @@ EFFECTS = [
     ),
     Effect("disaster.components", "units_per_admission", 4.0, lambda: estimate_need(make_alert())),
     Effect("disaster.reported", "admissions_per_injured", 0.5, lambda: estimate_need(make_alert())),
+    Effect(
+        "disaster.first_reports",
+        "early_h",
+        12.0,
+        lambda: estimate_need(
+            make_alert(injured=3, sent_at=AT + timedelta(hours=24)), earlier=[make_alert()]
+        ),
+    ),
+    Effect(
+        "disaster.timely",
+        "oldest_h",
+        24.0,
+        lambda: bool(list_untimely(make_alert(), now=AT + timedelta(hours=48))),
+    ),
+    Effect(
+        "disaster.timely",
+        "ahead_s",
+        3600,
+        lambda: bool(list_untimely(make_alert(), now=AT - timedelta(seconds=1800))),
+    ),
+    Effect("disaster.exercise_ends", "ends_after_h", 6.0, find_end_of_exercise),
     Effect(
         "disaster.pager",
         "fallback_country",

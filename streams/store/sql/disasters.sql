@@ -3,9 +3,25 @@ SELECT pg_advisory_xact_lock(hashtextextended(:event_key, 0));
 
 -- name: find_newest_alert^
 SELECT body FROM alerts
-WHERE event_key = :event_key
+WHERE event_key = :event_key AND outcome <> 'held'
 ORDER BY revision DESC, received_at, alert_id
 LIMIT 1;
+
+-- name: list_alerts
+SELECT body FROM alerts
+WHERE
+    event_key = :event_key
+    AND revision < :before_revision
+    AND outcome IN ('answered', 'unanswered')
+ORDER BY revision, received_at, alert_id;
+
+-- name: settle_alert!
+UPDATE alerts SET outcome = :outcome, reasons = :reasons WHERE alert_id = :alert_id;
+
+-- name: list_open_event_keys
+SELECT DISTINCT event_key FROM activations
+WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
+ORDER BY event_key;
 
 -- name: add_alert$
 INSERT INTO alerts (alert_id, event_key, revision, body, received_at)
@@ -24,6 +40,11 @@ SELECT body, opened_at FROM activations
 WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
 ORDER BY opened_at DESC, activation_id
 LIMIT 1;
+
+-- name: list_open_activation_ids
+SELECT activation_id FROM activations
+WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
+ORDER BY activation_id;
 
 -- name: write_activation!
 INSERT INTO activations (

@@ -88,3 +88,21 @@ WHERE
     donation_id = ANY(:donation_ids::text[])
     AND released_at IS NULL
     AND status IN ('collected', 'quarantined', 'split');
+
+-- name: find_registered_group^
+SELECT d.blood_group
+FROM units AS u
+INNER JOIN call_outs AS c ON c.unit_id = u.unit_id
+INNER JOIN donors AS d ON d.donor_id = c.donor_id
+WHERE u.donation_id = :donation_id::text
+ORDER BY d.blood_group = u.blood_group, d.donor_id
+LIMIT 1;
+
+-- name: list_waiting_of_donors
+SELECT DISTINCT u.donation_id
+FROM call_outs AS c INNER JOIN units AS u ON u.unit_id = c.unit_id
+WHERE
+    c.station_id = :station_id::text
+    AND u.released_at IS NULL
+    AND u.status IN ('collected', 'quarantined', 'split')
+ORDER BY u.donation_id;

@@ -40,3 +40,34 @@ SELECT
     ) AS changed
 FROM put
 ORDER BY donor_id;
+
+-- name: set_timer!
+INSERT INTO timers (timer_id, kind, subject, due_at)
+VALUES (:timer_id, :kind, :subject, :due_at)
+ON CONFLICT (timer_id) DO UPDATE SET due_at = least(timers.due_at, excluded.due_at);
+
+-- name: list_twins
+-- A pair within the station comes once. Of another station's donor nothing is told but that it is.
+SELECT
+    d.donor_id,
+    CASE WHEN t.station_id = :station_id::text THEN t.donor_id END AS other_id,
+    bool_or(t.contact_key = d.contact_key AND d.contact_key <> '') AS same_contact,
+    bool_or(
+        t.person_key = d.person_key
+        OR (t.contact_key = d.contact_key AND t.body ->> 'born_on' = d.body ->> 'born_on')
+    ) AS same_person
+FROM donors AS d
+INNER JOIN donors AS t
+    ON t.donor_id <> d.donor_id
+    AND (
+        t.person_key = d.person_key OR (t.contact_key = d.contact_key AND d.contact_key <> '')
+    )
+WHERE
+    d.donor_id = ANY(:donor_ids::text[])
+    AND NOT (
+        t.station_id = :station_id::text
+        AND t.donor_id = ANY(:donor_ids::text[])
+        AND t.donor_id < d.donor_id
+    )
+GROUP BY 1, 2
+ORDER BY 1, 2;

@@ -137,11 +137,44 @@ WHERE
     (:station_id::text IS NULL OR station_id = :station_id::text)
     AND (:status::text IS NULL OR status = :status::text)
     AND (:event_key::text IS NULL OR event_key = :event_key::text)
-ORDER BY opened_at DESC, activation_id
+-- Exercises last, so that they never crowd out the real thing.
+ORDER BY
+    coalesce((body ->> 'exercise')::boolean, false),
+    status,
+    coalesce((body ->> 'donors_missing')::int, 0) DESC,
+    opened_at DESC,
+    activation_id
 LIMIT :limit;
 
+-- name: list_alerts
+SELECT body, received_at, outcome, reasons
+FROM alerts
+WHERE
+    (:event_key::text IS NULL OR event_key = :event_key::text)
+    AND (:outcomes::text[] IS NULL OR outcome = ANY(:outcomes::text[]))
+ORDER BY received_at DESC, alert_id
+LIMIT :limit;
+
+-- name: find_alert
+SELECT body, outcome FROM alerts WHERE alert_id = :alert_id::text;
+
+-- name: find_newest_alert
+SELECT body FROM alerts
+WHERE event_key = :event_key::text AND outcome <> 'held'
+ORDER BY revision DESC, received_at, alert_id
+LIMIT 1;
+
+-- name: list_uncovered_lines
+SELECT r.station_id, r.body, l.line_no, l.uncovered
+FROM requests AS r INNER JOIN request_lines AS l USING (request_id)
+WHERE
+    r.status = 'open'
+    AND l.uncovered > 0
+    AND (:station_id::text IS NULL OR r.station_id = :station_id::text)
+ORDER BY r.request_id, l.line_no;
+
 -- name: list_shortages
-SELECT body, opened_at
+SELECT station_id, component, blood_group, level, body, opened_at
 FROM shortages
 WHERE
     (:station_id::text IS NULL OR station_id = :station_id::text)
@@ -151,7 +184,7 @@ ORDER BY array_position(ARRAY['red', 'orange', 'yellow', 'green'], level), opene
 LIMIT :limit;
 
 -- name: find_shortage
-SELECT shortage_id, station_id, status FROM shortages WHERE shortage_id = :shortage_id::text;
+SELECT shortage_id, station_id, status, units_missing FROM shortages WHERE shortage_id = :shortage_id::text;
 
 -- name: list_transfers
 SELECT
@@ -175,16 +208,18 @@ ORDER BY agreed_at DESC, transfer_id
 LIMIT :limit;
 
 -- name: find_call_out
-SELECT call_out_id, donor_id, station_id, status
-FROM call_outs WHERE call_out_id = :call_out_id::text;
+SELECT c.call_out_id, c.donor_id, c.station_id, c.status, d.blood_group
+FROM call_outs AS c INNER JOIN donors AS d USING (donor_id)
+WHERE c.call_out_id = :call_out_id::text;
 
 -- name: list_call_outs
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
-    c.answered_at, c.ended_at, c.unit_id, d.blood_group, d.body ->> 'name' AS name,
+    c.answered_at, c.ended_at, c.unit_id, u.blood_group AS unit_group, d.blood_group, d.body ->> 'name' AS name,
     d.body ->> 'contact' AS contact
 FROM call_outs AS c
 INNER JOIN donors AS d USING (donor_id)
+LEFT JOIN units AS u ON u.unit_id = c.unit_id
 WHERE
     c.station_id = :station_id::text
     AND (:statuses::text[] IS NULL OR c.status = ANY(:statuses::text[]))

@@ -3,9 +3,10 @@
 SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
 
 -- name: list_calls
+-- Of the donors what their own record says; what is known of them otherwise, `list_reserve` tells.
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
-    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
     -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
     coalesce(
         (
@@ -26,7 +27,10 @@ ORDER BY c.called_at, c.call_out_id;
 -- name: find_call^
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
-    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
+    k.other_whole_blood_on, k.deferred_as_other_until,
+    coalesce(k.other_on_live_call, false) AS other_on_live_call,
+    coalesce(k.group_disputed, false) AS group_disputed,
     -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
     coalesce(
         (
@@ -37,17 +41,22 @@ SELECT
     ) AS unit_status
 FROM call_outs AS c
 INNER JOIN donors AS d USING (donor_id)
+LEFT JOIN known_otherwise(c.station_id) AS k USING (donor_id)
 LEFT JOIN units AS u ON c.unit_id = u.unit_id
 WHERE c.call_out_id = :call_out_id;
 
 -- name: list_reserve
 SELECT
-    d.body, d.last_whole_blood_on, d.called, d.accepted,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
+    k.other_whole_blood_on, k.deferred_as_other_until,
+    coalesce(k.other_on_live_call, false) AS other_on_live_call,
+    coalesce(k.group_disputed, false) AS group_disputed,
     EXISTS (
         SELECT 1 FROM call_outs AS c
         WHERE c.donor_id = d.donor_id AND c.status IN ('called', 'accepted', 'arrived')
     ) AS on_live_call
 FROM donors AS d
+LEFT JOIN known_otherwise(:station_id::text) AS k USING (donor_id)
 WHERE d.station_id = :station_id
 ORDER BY d.donor_id;
 

@@ -47,6 +47,10 @@ DONORS: Table = {
     "donor.availability": says("local"),
     "donor.one_call": says("local"),
     "donor.once_per_cause": says("local"),
+    "donor.one_contact": says("local"),
+    "donor.same_person": says("local"),
+    "donor.rhd_negative_kept": says("local"),
+    "donor.group_agrees": says("local"),
     "donor.acceptance": says(
         "local", confirm=("prior_calls",), prior_calls=free(4.0, "call", least=0.5, most=100)
     ),

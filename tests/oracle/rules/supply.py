@@ -20,6 +20,18 @@ DISASTERS: Table = {
         confirm=("admissions_per_injured",),
         admissions_per_injured=free(0.3, "share", least=0.01, most=1),
     ),
+    "disaster.first_reports": says(
+        "local", confirm=("early_h",), early_h=free(72.0, "h", least=6, most=336)
+    ),
+    "disaster.timely": says(
+        "local",
+        confirm=("oldest_h", "ahead_s"),
+        oldest_h=free(168.0, "h", least=24, most=2160),
+        ahead_s=free(900, "s", least=60, most=86400),
+    ),
+    "disaster.exercise_ends": says(
+        "local", confirm=("ends_after_h",), ends_after_h=free(12.0, "h", least=1, most=168)
+    ),
     "disaster.pager": says(
         "standard",
         confirm=("fallback_country",),

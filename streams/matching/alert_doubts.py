@@ -1,0 +1,84 @@
+"""Why an alert may lead to nothing, or must not be acted on by itself.
+
+Pure and deterministic: no IO, no clock. An alert that leads to nothing is told with its reason, so
+that somebody can mend what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from models.alerts import Alert, AlertKind, AlertStatus
+from models.decisions import Reason
+from models.disaster_rules import DisasterRules, disaster_rules
+from models.facilities import Location, Station
+
+MOST_LATITUDE = 90.0
+
+
+def list_in_reach(location: Location, stations: Iterable[Station]) -> list[Station]:
+    """List the stations that take part in a disaster at a place, nearest first."""
+    near = [
+        (station.location.distance_km(location), station.station_id, station)
+        for station in stations
+        if station.location.distance_km(location) <= station.policy.activation_radius_km
+    ]
+    return [station for _, _, station in sorted(near, key=lambda one: one[:2])]
+
+
+def find_unreached(location: Location, stations: Iterable[Station]) -> tuple[Reason, ...]:
+    """Tell that no station is in reach of a place, and what may be wrong; empty if one is."""
+    known = sorted(stations, key=lambda station: station.station_id)
+    if list_in_reach(location, known):
+        return ()
+    if not known:
+        return (Reason(code="no_station_registered"),)
+    nearest = min(known, key=lambda station: station.location.distance_km(location))
+    reasons = [
+        Reason(
+            code="no_station_in_reach",
+            params={
+                "station_id": nearest.station_id,
+                "distance_km": round(nearest.location.distance_km(location)),
+            },
+        )
+    ]
+    if abs(location.lon) <= MOST_LATITUDE:
+        swapped = Location(lat=location.lon, lon=location.lat)
+        if in_reach := list_in_reach(swapped, known):
+            reasons.append(
+                Reason(
+                    code="latitude_and_longitude_swapped",
+                    params={
+                        "lat": swapped.lat,
+                        "lon": swapped.lon,
+                        "station_id": in_reach[0].station_id,
+                    },
+                )
+            )
+    return tuple(reasons)
+
+
+def list_untimely(
+    alert: Alert, *, now: datetime, rules: DisasterRules | None = None
+) -> tuple[Reason, ...]:
+    """List why an alert opens nothing by itself; empty if it may.
+
+    A cancellation, an exercise and what a dispatcher has confirmed are acted on at any time.
+    """
+    rules = rules or disaster_rules()
+    is_free = alert.kind is AlertKind.CANCEL or alert.status is not AlertStatus.ACTUAL
+    if is_free or alert.confirmed_by:
+        return ()
+    timely = rules.timely
+    rule = rules.cite(timely)
+    oldest, latest = min(alert.sent_at, alert.occurred_at), max(alert.sent_at, alert.occurred_at)
+    reasons = []
+    if now - oldest > timedelta(hours=timely.oldest_h):
+        told = {"at": oldest.isoformat(), "oldest_h": timely.oldest_h}
+        reasons.append(Reason(code="alert_out_of_date", params=told, rule=rule))
+    if latest - now > timedelta(seconds=timely.ahead_s):
+        told = {"at": latest.isoformat(), "ahead_s": timely.ahead_s}
+        reasons.append(Reason(code="alert_ahead_of_time", params=told, rule=rule))
+    return tuple(reasons)

@@ -1,0 +1,188 @@
+"""Write what was decided of a disaster's activations, tell it, and call donors for it.
+
+Runs inside a transaction, under the lock of the disaster and of every station that takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.alerts import Activation, Alert
+from models.donors import CallOutStatus
+from models.events.alerts import (
+    ActivationOpened,
+    ActivationRevised,
+    ActivationStoodDown,
+    DonorsMissing,
+)
+from models.facilities import Station
+from streams.matching.activation import (
+    ActivationChange,
+    ActivationStep,
+    StationSupply,
+    end_exercise,
+)
+from streams.matching.waves import count_callable
+from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports.disasters import ActivationState
+from streams.services.call_outs import CallOuts
+from streams.services.causes import list_activation_groups
+
+_EVENTS = {
+    ActivationStep.OPENED: ActivationOpened,
+    ActivationStep.REVISED: ActivationRevised,
+    ActivationStep.STOOD_DOWN: ActivationStoodDown,
+}
+_ENGAGED = frozenset(
+    {
+        CallOutStatus.CALLED,
+        CallOutStatus.ACCEPTED,
+        CallOutStatus.ARRIVED,
+        CallOutStatus.DONATED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Which event or timer leads to a change, and when."""
+
+    caused_by: str
+    now: datetime
+    traceparent: str | None = None
+
+
+class Activations:
+    """Writes changes of activations.
+
+    Args:
+        call_outs: Calls donors for an activation, and stands them down.
+    """
+
+    def __init__(self, *, call_outs: CallOuts) -> None:
+        self._call_outs = call_outs
+
+    async def write(
+        self,
+        work: UnitOfWork,
+        changes: Sequence[ActivationChange],
+        current: Sequence[ActivationState],
+        why: Why,
+    ) -> None:
+        """Write and publish every change, and pursue it; one that changes nothing is not told."""
+        before = {state.activation.activation_id: state.activation for state in current}
+        for change in changes:
+            activation_id = change.activation.activation_id
+            earlier = before.get(activation_id)
+            if earlier is not None and _is_same(earlier, change.activation):
+                continue
+            await _write(work, change, earlier, why)
+            await self._call_outs.pursue(work, activation_id, caused_by=why.caused_by, now=why.now)
+
+    async def end_exercise(
+        self, work: UnitOfWork, current: Sequence[ActivationState], why: Why
+    ) -> None:
+        """Stand down what is still open of an exercise."""
+        changes = end_exercise([state.activation for state in current], now=why.now)
+        await self.write(work, changes, current, why)
+
+
+async def count_supplies(
+    work: UnitOfWork,
+    alert: Alert,
+    stations: Sequence[Station],
+    current: Sequence[ActivationState],
+    now: datetime,
+) -> list[StationSupply]:
+    """Count what each station can bring to a disaster: red cells, and donors."""
+    red_cells = await work.supply.count_red_cells(
+        [station.station_id for station in stations],
+        event_key=alert.event_key,
+        since=min((state.opened_at for state in current), default=now),
+        now=now,
+    )
+    activations = {state.activation.station_id: state.activation for state in current}
+    supplies = []
+    for station in stations:
+        reserve = await work.supply.list_reserve(station.station_id)
+        donors = count_callable(reserve, groups=list_activation_groups(), now=now)
+        activation = activations.get(station.station_id)
+        if activation is not None:
+            calls = await work.supply.list_calls(
+                station.station_id, cause_id=activation.activation_id
+            )
+            donors += sum(call.status in _ENGAGED for call in calls)
+        supplies.append(
+            StationSupply(
+                station=station,
+                red_cells=red_cells.get(station.station_id, 0),
+                callable_donors=donors,
+            )
+        )
+    return supplies
+
+
+def _is_same(before: Activation, after: Activation) -> bool:
+    return before == after.but(decided_at=before.decided_at)
+
+
+async def _write(
+    work: UnitOfWork, change: ActivationChange, before: Activation | None, why: Why
+) -> None:
+    activation = change.activation
+    await work.supply.write_activation(activation)
+    told = [f"{reason.code}[{reason.rule}]" for reason in change.reasons]
+    counted = f"donors={activation.donors_wanted} missing={activation.donors_missing}"
+    work.record(
+        Transition(
+            subject_kind="activation",
+            subject=activation.activation_id,
+            station_id=activation.station_id,
+            from_state=before.status if before else "",
+            to_state=activation.status,
+            why=f"{change.step} {counted} {' '.join(told)}",
+            caused_by=why.caused_by,
+            at=why.now,
+        )
+    )
+    events = [_EVENTS[change.step](activation=activation), *_tell_missing(activation, before, why)]
+    for event in events:
+        work.emit(
+            Outgoing(
+                event=event,
+                caused_by=why.caused_by,
+                made_at=why.now,
+                station_id=activation.station_id,
+                traceparent=why.traceparent,
+            )
+        )
+    if activation.ends_at is not None:
+        work.schedule(
+            Timer(
+                kind=TimerKind.EXERCISE_END,
+                subject=activation.event_key,
+                due_at=activation.ends_at,
+            )
+        )
+
+
+def _tell_missing(
+    activation: Activation, before: Activation | None, why: Why
+) -> Sequence[DonorsMissing]:
+    """Tell upwards what no donor can cover, whenever that changes; who stands down needs nobody."""
+    missing_before = before.donors_missing if before else 0
+    if activation.donors_missing == missing_before or activation.donors_callable is None:
+        return ()
+    event = DonorsMissing(
+        activation_id=activation.activation_id,
+        event_key=activation.event_key,
+        station_id=activation.station_id,
+        exercise=activation.exercise,
+        wanted=activation.donors_wanted,
+        callable=activation.donors_callable,
+        missing=activation.donors_missing,
+        told_at=why.now,
+    )
+    return (event,)

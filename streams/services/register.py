@@ -1,0 +1,38 @@
+"""What follows from a changed register of donors: live calls, open causes and bags that wait.
+
+The register itself is written by the gateway, straight to PostgreSQL; a timer of the same
+transaction brings the engine here, so that no donor data travels on Kafka.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from streams.ports import Timer, UnitOfWork
+from streams.services.alerts import AlertService
+from streams.services.call_outs import CallOuts
+from streams.services.release import Releases
+
+
+class RegisterService:
+    """Looks again at whatever rests on a station's donors.
+
+    Args:
+        alerts: Decides open disasters again: a register that grew covers more of them.
+        call_outs: Stands down who may not give any more, and calls who may.
+        releases: Looks at bags that waited because their donor's record said another group.
+    """
+
+    def __init__(self, *, alerts: AlertService, call_outs: CallOuts, releases: Releases) -> None:
+        self._alerts = alerts
+        self._call_outs = call_outs
+        self._releases = releases
+
+    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+        """The subject is the station. Doing it again at once changes nothing."""
+        station_id, caused_by = timer.subject, timer.timer_id
+        for event_key in await work.supply.list_open_event_keys(station_id):
+            await self._alerts.reconsider(work, event_key, caused_by=caused_by, now=now)
+        await self._call_outs.revisit(work, station_id, caused_by=caused_by, now=now)
+        for donation_id in await work.donations.list_waiting_of_donors(station_id):
+            await self._releases.assess(work, donation_id, caused_by=caused_by, now=now)

@@ -1,0 +1,259 @@
+"""Disasters, shortages and the register over HTTP: what is doubtful is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from deploy.embedded.services import Endpoints
+from models.donors import Answer
+from models.events import decode_event
+from models.requests import Priority
+from streams.composition import build_services
+from tests.support.gateway import RunningGateway, running_gateway
+from tests.support.kafka import read_all, unique
+from tests.support.supply import make_donor
+from tests.support.supply_engine import SupplyEngine
+from tests.support.world import NOW, build_request, opened
+
+pytestmark = pytest.mark.integration
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(endpoints) as gateway:
+        yield gateway
+
+
+@pytest_asyncio.fixture(scope="module")
+async def engine(world: RunningGateway) -> SupplyEngine:
+    """The engine on the gateway's database, fed by hand."""
+    services = build_services(database=world.database, clock=world.clock, hold_s=3600)
+    await services.directory.refresh()
+    return SupplyEngine(database=world.database, clock=world.clock, services=services)
+
+
+def alert(**changes: object) -> dict[str, Any]:
+    name = unique("ev")
+    return {
+        "alert_id": f"{name}-1",
+        "event_key": name,
+        "revision": 1,
+        "source": "example feed",
+        "sent_at": NOW.isoformat(),
+        "occurred_at": NOW.isoformat(),
+        "location": {"lat": 28.6, "lon": 87.4},
+        "casualties": {"injured": 900},
+        **changes,
+    }
+
+
+async def send(world: RunningGateway, body: dict[str, Any], role: str = "disaster") -> Any:  # noqa: ANN401 - JSON
+    answer = await world.client(role).post("/v1/alerts", json=body)
+    assert answer.status_code == 202, answer.text
+    return answer.json()
+
+
+async def find_sent(world: RunningGateway, event_id: str) -> Any:  # noqa: ANN401 - an event
+    (record,) = [
+        one
+        for one in await read_all(world.bootstrap, "blood.alerts.v1")
+        if dict(one.headers)["ce_id"].decode() == event_id
+    ]
+    return decode_event("blood.alert.received.v1", record.value)
+
+
+def codes(told: dict[str, Any]) -> list[str]:
+    return [one["code"] for one in told["doubts"]]
+
+
+async def test_f23_the_answer_tells_that_no_station_is_in_reach(world: RunningGateway) -> None:
+    told = await send(world, alert())
+    assert (told["stations_in_reach"], told["doubts"]) == (["shigatse", "lhasa"], [])
+    told = await send(world, alert(hazard="flood", casualties={}))
+    assert codes(told) == ["no_basis_for_need"]
+    told = await send(world, alert(location={"lat": 87.4, "lon": 28.6}))
+    assert told["stations_in_reach"] == []
+    assert codes(told) == ["no_station_in_reach", "latitude_and_longitude_swapped"]
+    assert "颠倒" in told["doubts"][1]["zh"]
+
+
+async def test_f23_f49_what_nobody_answers_is_listed_and_confirmed_by_a_dispatcher(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    old = alert(sent_at="2023-02-01T00:00:00Z", occurred_at="2023-02-01T00:00:00Z")
+    assert codes(await send(world, old)) == ["alert_out_of_date"]
+    await engine.alert(**old)
+    client = world.client("dispatcher")
+    listed = (await client.get("/v1/alerts", params={"outcome": "held"})).json()["alerts"]
+    (one,) = [row for row in listed if row["alert_id"] == old["alert_id"]]
+    assert [reason["code"] for reason in one["reasons"]] == ["alert_out_of_date"]
+    assert "须由调度确认" in one["reasons"][0]["zh"]
+
+    path = f"/v1/alerts/{old['alert_id']}/confirm"
+    assert (await world.client("disaster").post(path, json={"by": "x"})).status_code == 403
+    confirmed = await client.post(path, json={"by": "duty officer"})
+    assert confirmed.status_code == 202, confirmed.text
+    assert confirmed.json()["doubts"] == []
+    event = await find_sent(world, confirmed.json()["event_id"])
+    assert (event.alert.confirmed_by, event.alert.revision) == ("duty officer", 1)
+
+    acted = alert()
+    await engine.alert(**acted)
+    refused = await client.post(f"/v1/alerts/{acted['alert_id']}/confirm", json={"by": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "alert_not_held")
+    feed = await world.client("disaster").post("/v1/alerts", json=alert(confirmed_by="a feed"))
+    assert (feed.status_code, feed.json()["code"]) == (403, "confirmation_not_yours")
+
+
+async def test_f70_an_exercise_stands_apart_and_ends_by_a_command(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    drill, real = alert(status="exercise"), alert()
+    await engine.alert(**drill)
+    await engine.alert(**real)
+    listed = (await world.client("dispatcher").get("/v1/activations")).json()
+    assert drill["event_key"] in {one["event_key"] for one in listed["exercises"]}
+    assert real["event_key"] in {one["event_key"] for one in listed["activations"]}
+    assert not [one for one in listed["activations"] if one["exercise"]]
+    assert {one["ends_at"] for one in listed["exercises"]} == {"2025-01-07T13:30:00Z"}
+
+    # Platelets are needed and nobody is called for them: that is said.
+    told = listed["activations"][0]["donors_not_called"]
+    assert (told["code"], told["params"]) == (
+        "donors_not_called_for",
+        {"components": "platelets"},
+    )
+
+    ended = await world.client("dispatcher").post(f"/v1/exercises/{drill['event_key']}/end")
+    assert ended.status_code == 202, ended.text
+    event = await find_sent(world, ended.json()["event_id"])
+    assert (event.alert.kind, event.alert.status, event.alert.revision) == ("cancel", "exercise", 2)
+    for event_key, status, code in (
+        (real["event_key"], 409, "not_an_exercise"),
+        ("nowhere", 404, "disaster_unknown"),
+    ):
+        answer = await world.client("disaster").post(f"/v1/exercises/{event_key}/end")
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_f71_a_hazard_in_chinese(world: RunningGateway) -> None:
+    told = await send(world, alert(hazard="地震"))
+    assert (await find_sent(world, told["event_id"])).alert.hazard == "earthquake"
+    refused = await world.client("disaster").post("/v1/alerts", json=alert(hazard="外星人"))
+    assert refused.status_code == 400
+    assert "地震 (earthquake)" in refused.text
+
+
+async def test_f21_shortages_are_listed_worst_first_with_who_waits(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    red_and_nobody = build_request(group="B+", quantity=1, priority=Priority.ROUTINE)
+    many = build_request(group="A+", quantity=40, priority=Priority.URGENT)
+    dying = build_request(
+        group="O-",
+        quantity=2,
+        priority=Priority.LIFE_THREATENING,
+        now=NOW + timedelta(minutes=5),
+    )
+    await engine.feed(opened(red_and_nobody), opened(many), opened(dying))
+    await engine.assess()
+    listed = (await world.client("station").get("/v1/shortages")).json()["shortages"]
+    assert listed[0]["group"] == "O-"
+    assert listed[0]["waiting"] == [
+        {
+            "request_id": dying.request_id,
+            "hospital_id": dying.hospital_id,
+            "priority": "life_threatening",
+            "units": 2,
+            "needed_by": dying.needed_by.isoformat().replace("+00:00", "Z"),
+        }
+    ]
+    assert [bool(one["waiting"]) for one in listed] == sorted(
+        (bool(one["waiting"]) for one in listed), reverse=True
+    )
+    assert {one["donors_not_called"] for one in listed} == {None}
+    # A neighbour learns how much and until when, and no name.
+    seen = (await world.client("neighbour").get("/v1/shortages")).json()["shortages"]
+    assert set(seen[0]["waiting"][0]) == {"priority", "units", "needed_by"}
+    (only,) = (await world.client("dispatcher").get("/v1/shortages?limit=1")).json()["shortages"]
+    assert only["shortage_id"] == listed[0]["shortage_id"]
+
+    offer = {
+        "shortage_id": listed[0]["shortage_id"],
+        "to_station_id": "shigatse",
+        "component": "red_cells",
+        "group": "O-",
+        "quantity": 500,
+        "valid_until": "2025-01-07T06:00:00Z",
+    }
+    refused = await world.client("neighbour").post("/v1/offers", json=offer)
+    assert (refused.status_code, refused.json()["code"]) == (422, "offer_exceeds_missing")
+    below = {**offer, "quantity": 1, "below_floor": True}
+    assert (await world.client("neighbour").post("/v1/offers", json=below)).status_code == 202
+
+
+def donor(donor_id: str, **changes: object) -> dict[str, Any]:
+    body = make_donor(donor_id, **changes).model_dump(mode="json", exclude_none=True)
+    return {name: value for name, value in body.items() if name != "station_id"}
+
+
+async def test_f56_one_person_under_two_numbers_is_named_on_import(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    await engine.put_donors(
+        [make_donor("elsewhere", contact="139 0000 0002", station_id="lhasa")], station_id="lhasa"
+    )
+    rows = [
+        donor("p-1", name="示例一", contact="+86 138 0000 0001", born_on="1988-08-08"),
+        donor("p-2", name="示例一", contact="13800000001", born_on="1988-08-08"),
+        donor("p-3", name="示例二", contact="138-0000-0001", born_on="1990-01-01"),
+        donor("p-4", name="示例四", contact="13900000002"),
+        donor("p-5", name="示例五"),
+    ]
+    answer = await world.client("station").post(
+        "/v1/stations/shigatse/donors", json={"donors": rows}
+    )
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["imported"] == 5
+    assert [(one["code"], one["donor_ids"]) for one in told["warnings"]] == [
+        ("donor_registered_twice", ["p-1", "p-2"]),
+        ("donor_contact_shared", ["p-1", "p-3"]),
+        ("donor_contact_shared", ["p-2", "p-3"]),
+        ("donor_at_other_station", ["p-4"]),
+    ]
+    assert "elsewhere" not in answer.text
+
+
+async def test_f57_a_bag_that_contradicts_the_register_is_told_in_the_answer(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    await engine.put_donors([make_donor("g-1", staff=True)])
+    await engine.alert(**alert())
+    row = await engine.one("SELECT call_out_id FROM call_outs WHERE donor_id = 'g-1'")
+    call = row["call_out_id"]
+    await engine.answer(Answer.ACCEPTED, call)
+    await engine.answer(Answer.ARRIVED, call)
+    donation = {
+        "unit_id": "x1",
+        "donation_id": "x1",
+        "component": "whole_blood",
+        "group": "AB-",
+        "volume_ml": 400,
+        "collected_at": NOW.isoformat(),
+        "expires_at": (NOW + timedelta(days=35)).isoformat(),
+    }
+    answer = await world.client("station").post(
+        f"/v1/call-outs/{call}/answers", json={"answer": "donated", "donation": donation}
+    )
+    assert answer.status_code == 202, answer.text
+    await engine.answer(Answer.DONATED, call, donation=donation)
+    seen = (await world.client("station").get("/v1/donations/x1")).json()["units"][0]
+    assert "donor_group_differs" in {one["code"] for one in seen["results_against"]}
+    (warning,) = answer.json()["warnings"]
+    assert (warning["code"], warning["params"]["registered"]) == ("donation_group_differs", "O+")
