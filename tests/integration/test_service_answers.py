@@ -113,7 +113,7 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
     await bring(engine, call)
     assert await engine.ask(group="O+", quantity=1, component=Component.WHOLE_BLOOD)
     assert await engine.fetch("SELECT 1 FROM promises") == []
-    unit = await engine.one("SELECT donation_id, status FROM units WHERE unit_id = 'unit-1'")
+    unit = await engine.one("SELECT donation_id, status FROM units WHERE unit_id = 'UNIT-1'")
     assert unit["status"] == "collected"
     await engine.feed(*from_laboratory(unit["donation_id"], list_clear("O+")))
     assert await engine.fetch("SELECT 1 FROM units WHERE status = 'available'") == []

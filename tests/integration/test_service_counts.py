@@ -160,7 +160,7 @@ async def test_what_contradicts_our_record_changes_nothing_and_stays_open(engine
         "THEIRS": ("moved", []),
     }
     (counts,) = await outcomes(engine, "c2")
-    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "GONE": 1, "new": 1}
+    assert counts == {"differs": 2, "status": 2, "moved": 1, "confirmed": 1, "gone": 1, "new": 1}
     after = await engine.fetch("SELECT * FROM units WHERE unit_id <> 'FRESH' ORDER BY unit_id")
     assert after == before
     assert (await units(engine))["WAITING"] == "quarantined", "a count releases nothing"
@@ -253,7 +253,7 @@ async def test_how_differences_are_closed(engine: Engine) -> None:
     assert await units(engine) == {
         "ISSUED": "discarded", "FOUND": "available", "STAYS": "available", "THEIRS": "available",
     }  # fmt: skip
-    moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'theirs'")
+    moved = await engine.one("SELECT station_id FROM units WHERE unit_id = 'THEIRS'")
     assert moved["station_id"] == "shigatse"
     assert not await differences(engine)
     trail = await engine.fetch(

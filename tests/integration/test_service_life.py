@@ -137,7 +137,7 @@ async def test_repeatedly_reactive_is_discarded_and_contradicting_waits(
     )
     await engine.feed(*from_laboratory("D-TORN", [correction]))
     assert await engine.state("TORN") == "available"
-    rows = await engine.fetch("SELECT 1 FROM test_results WHERE donation_id = 'd-torn'")
+    rows = await engine.fetch("SELECT 1 FROM test_results WHERE donation_id = 'D-TORN'")
     assert len(rows) == 9
 
 

@@ -31,7 +31,7 @@ class LifeEngine(SupplyEngine):
     ) -> list[str]:
         """Scan a unit under the epoch it has; the codes of what was refused by it."""
         before = len(await self.dead_letter_codes())
-        row = await self.one("SELECT epoch FROM units WHERE unit_id = $1", unit_id)
+        row = await self.one("SELECT epoch FROM units WHERE unit_id = upper($1)", unit_id)
         if change in UNDER_PROMISE:
             fields = {"epoch": row["epoch"] or 1, **fields}
         if change is StockChange.RETURNED:
@@ -69,7 +69,7 @@ class LifeEngine(SupplyEngine):
     async def split(self, unit_id: str, components: dict[str, tuple[Component, int]]) -> list[str]:
         """Split a bag into `unit id -> component, volume`; the codes of what was refused by it."""
         before = len(await self.dead_letter_codes())
-        row = await self.one("SELECT donation_id FROM units WHERE unit_id = $1", unit_id)
+        row = await self.one("SELECT donation_id FROM units WHERE unit_id = upper($1)", unit_id)
         event = DonationSplit.model_validate(
             {
                 "station_id": "shigatse",
@@ -114,7 +114,7 @@ class LifeEngine(SupplyEngine):
             yield work
 
     async def state(self, unit_id: str) -> str:
-        row = await self.one("SELECT status FROM units WHERE unit_id = $1", unit_id)
+        row = await self.one("SELECT status FROM units WHERE unit_id = upper($1)", unit_id)
         return str(row["status"])
 
     async def states(self) -> dict[str, str]:
@@ -123,7 +123,8 @@ class LifeEngine(SupplyEngine):
 
     async def trail(self, unit_id: str) -> list[tuple[str, str]]:
         rows = await self.fetch(
-            "SELECT from_state, to_state FROM audit WHERE subject = $1 ORDER BY audit_id", unit_id
+            "SELECT from_state, to_state FROM audit WHERE subject = upper($1) ORDER BY audit_id",
+            unit_id,
         )
         return [tuple(row) for row in rows]
 
