@@ -150,3 +150,40 @@ async def test_who_may_say_and_see_what(world: RunningGateway) -> None:
     assert (await world.client("hospital").get("/v1/donations/d-x")).status_code == 403
     unknown = await world.client("station").get("/v1/donations/d-nowhere")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "donation_unknown")
+
+
+async def test_f17_a_step_without_its_epoch_is_told_the_epoch_and_whose_promise(
+    world: RunningGateway,
+) -> None:
+    station = world.client("station")
+    unit_id = "F17-BAG"
+    body = {"unit_id": unit_id, "change": "issued"}
+    unknown = await station.post(f"{STOCK}/changes", json=body)
+    assert (unknown.status_code, unknown.json()["code"]) == (400, "epoch_needed")
+    row = unit_row(1717, group="B-")
+    await station.post(STOCK, json={"units": [row]})
+    await see(station, row["donation_id"], row["unit_id"], "available")
+    asked = await world.client("hospital").post(
+        "/v1/requests",
+        json=request_body(
+            patient={"group": "B-"},
+            lines=[{"line_no": 1, "component": "red_cells", "quantity": 1}],
+        ),
+        headers={"Idempotency-Key": unique("k"), "Prefer": "wait=10"},
+    )
+    told = await station.post(f"{STOCK}/changes", json={**body, "unit_id": row["unit_id"]})
+    assert told.json()["code"] == "epoch_needed_known"
+    assert asked.json()["request_id"] in told.json()["detail"]
+
+
+async def test_f16_a_step_waits_for_the_engines_word(world: RunningGateway) -> None:
+    station = world.client("station")
+    row = unit_row(1616, group="B-")
+    await station.post(STOCK, json={"units": [row]})
+    await see(station, row["donation_id"], row["unit_id"], "available")
+    body = {"unit_id": row["unit_id"], "change": "picked", "epoch": 9}
+    refused = await station.post(f"{STOCK}/changes", json=body, headers={"Prefer": "wait=10"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "unit_state_forbids")
+    body = {"unit_id": row["unit_id"], "change": "discarded", "reason": "broken"}
+    done = await station.post(f"{STOCK}/changes", json=body, headers={"Prefer": "wait=10"})
+    assert (done.status_code, done.json()["status"]) == (200, "done")
