@@ -80,7 +80,7 @@ def _make(
         "station_id": station.station_id,
         "name": f"{'职工' if staff else '应急献血者'}{number:03d}（合成）",
         # Numbers of a range that no network serves, so that nobody can be called by mistake.
-        "contact": f"+86-000-{station.station_id}-{number:04d}",
+        "contact": f"+86-000-{donor_id}",
         "group": group,
         "sex": sex,
         "born_on": _born(chance, today, years=(23, 52)),

@@ -43,7 +43,14 @@ def list_(
         return
     table = build_table(
         f"警报 {len(found)} · alerts",
-        ["结果 · outcome", "警报 · alert", "灾害 · disaster", "发出 · sent", "原因 · why"],
+        [
+            "结果 · outcome",
+            # An identifier is copied from here: it is folded, never cut.
+            ("警报 · alert", {"overflow": "fold"}),
+            ("灾害 · disaster", {"overflow": "fold"}),
+            "发出 · sent",
+            ("原因 · why", {"overflow": "fold"}),
+        ],
     )
     rows = [
         [
@@ -51,7 +58,7 @@ def list_(
             one["alert_id"],
             one["event_key"],
             show_instant(one["sent_at"]),
-            "；".join(f"{reason['zh']} · {reason['en']}" for reason in one["reasons"]),
+            "；".join(reason["zh"] for reason in one["reasons"]),
         ]
         for one in found
     ]

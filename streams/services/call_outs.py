@@ -95,9 +95,8 @@ class CallOuts:
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
         if _is_short(cause, now):
-            if not in_turn and cause.urgency < Urgency.LIFE_THREATENING:
-                await self._call_in_danger(work, cause, caused_by=caused_by, now=now)
-            await self._call(work, cause, caused_by=caused_by, now=now)
+            yields = not in_turn and cause.urgency < Urgency.LIFE_THREATENING
+            await self._call(work, cause, caused_by=caused_by, now=now, yields=yields)
         self._schedule_next(work, cause, now)
 
     async def revisit(
@@ -244,26 +243,23 @@ class CallOuts:
                 await self._call(work, other, caused_by=caused_by, now=now)
                 self._schedule_next(work, other, now)
 
-    async def _call(self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime) -> None:
+    async def _call(
+        self,
+        work: UnitOfWork,
+        cause: Cause,
+        *,
+        caused_by: str,
+        now: datetime,
+        yields: bool = False,
+    ) -> None:
+        """Call one wave; a cause that yields looks first who is called for more urgently."""
         station_id = cause.station.station_id
         expected = cause.expect(now)
         earlier = await work.supply.list_calls(station_id, cause_id=cause.cause_id)
-        wave = choose_wave(
-            await work.supply.list_reserve(station_id),
-            station=cause.station,
-            wanted=cause.wanted,
-            expected_already=expected,
-            groups=cause.groups,
-            asked_before={
-                call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
-            },
-            contacts_called={
-                call.state.record.contact_key: call.call_out.donor_id
-                for call in earlier
-                if call.state.record.contact_key
-            },
-            now=now,
-        )
+        wave = await _choose(work, cause, earlier, now=now)
+        if wave.calls and yields:
+            await self._call_in_danger(work, cause, caused_by=caused_by, now=now)
+            wave = await _choose(work, cause, earlier, now=now)
         number = max((call.call_out.wave for call in earlier), default=0) + 1
         work.record(_tell_wave(cause, wave, number=number, caused_by=caused_by, now=now))
         if not wave.calls:
@@ -298,6 +294,28 @@ class CallOuts:
             return
         due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
+
+
+async def _choose(
+    work: UnitOfWork, cause: Cause, earlier: Sequence[ReserveCall], *, now: datetime
+) -> Wave:
+    """Choose whom to call for a cause, given the calls that went out for it before."""
+    return choose_wave(
+        await work.supply.list_reserve(cause.station.station_id),
+        station=cause.station,
+        wanted=cause.wanted,
+        expected_already=cause.expect(now),
+        groups=cause.groups,
+        asked_before={
+            call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
+        },
+        contacts_called={
+            call.state.record.contact_key: call.call_out.donor_id
+            for call in earlier
+            if call.state.record.contact_key
+        },
+        now=now,
+    )
 
 
 def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...]:

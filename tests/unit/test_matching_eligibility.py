@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -133,3 +134,15 @@ def test_the_law_caps_what_is_drawn(volume_ml: int, *, is_allowed: bool) -> None
     else:
         with pytest.raises(ValidationError, match="volume_ml"):
             Donation.model_validate(told)
+
+
+def test_f56_a_deferral_under_another_number_counts() -> None:
+    record = replace(make_record(), deferred_as_other_until=AT + timedelta(days=1))
+    (reason,) = list_obstacles(record, now=AT)
+    assert (reason.code, reason.rule) == ("deferred_as_other", "donor.same_person@2026-1")
+    assert list_obstacles(record, now=AT + timedelta(days=1)) == ()
+
+
+def test_f57_a_donor_whose_group_is_disputed_is_not_called() -> None:
+    (reason,) = list_obstacles(replace(make_record(), group_disputed=True), now=AT)
+    assert (reason.code, reason.rule) == ("group_disputed", "donor.group_agrees@2026-1")

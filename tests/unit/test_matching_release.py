@@ -112,3 +112,13 @@ def test_a_result_that_says_too_little_or_too_much_is_none(
 ) -> None:
     with pytest.raises(ValueError, match=f"{blamed}: "):
         build_result(**changes)  # type: ignore[arg-type] # any field
+
+
+def test_f57_a_bag_that_contradicts_its_donors_record_waits_and_nothing_is_found() -> None:
+    verdict = decide_release(list_clear("A+"), label=A_POS)
+    held = verdict.held_for_donor(BloodGroup.O_POS, label=A_POS)
+    assert [reason.code for reason in held.reasons] == ["donor_group_differs"]
+    assert not held.is_released
+    assert held.forbidding == ()
+    assert verdict.held_for_donor(A_POS, label=A_POS).is_released
+    assert verdict.held_for_donor(None, label=A_POS).is_released

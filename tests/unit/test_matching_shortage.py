@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.components import Component
-from models.groups import BloodGroup
+from models.facilities import StationPolicy
+from models.groups import BloodGroup, RhD
 from models.shortage_rules import SHORTAGE_RULES
 from models.shortages import Shortage, ShortageLevel, ShortageStatus
 from streams.matching.shortage import (
@@ -18,6 +19,7 @@ from streams.matching.shortage import (
     ShortageStep,
     decide_shortage,
     estimate_burn,
+    list_called_groups,
     list_serving_groups,
     measure,
 )
@@ -169,3 +171,18 @@ def test_every_history_is_one_of_declared_changed_cleared(steps: list[tuple[int,
             current = change.shortage
     if current is None:
         assert steps[-1][1] == 0
+
+
+def test_f60_no_rhd_negative_group_is_called_where_a_positive_one_serves() -> None:
+    policy = StationPolicy()
+    for component, group, called in (
+        (Component.RED_CELLS, BloodGroup.A_POS, ["A+", "O+"]),
+        (Component.RED_CELLS, BloodGroup.O_POS, ["O+"]),
+        (Component.RED_CELLS, BloodGroup.A_NEG, ["A-", "O-"]),
+        (Component.RED_CELLS, BloodGroup.O_NEG, ["O-"]),
+    ):
+        serving = list_serving_groups(component, group, policy)
+        assert [one.value for one in list_called_groups(serving)] == called
+    # RhD does not matter in plasma: an RhD- patient's need is served by RhD+ donors.
+    plasma = list_serving_groups(Component.FRESH_FROZEN_PLASMA, BloodGroup.A_NEG, policy)
+    assert {one.rhd for one in list_called_groups(plasma)} == {RhD.POSITIVE}

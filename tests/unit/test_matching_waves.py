@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from streams.matching.waves import (
     CallState,
     Wave,
     choose_wave,
+    count_callable,
     expect_acceptance,
     expect_donations,
     expect_show_up,
@@ -39,6 +41,43 @@ def choose(
 
 def ids(wave: Wave) -> list[str]:
     return [call.donor_id for call in wave.calls]
+
+
+def known(donor_id: str, contact: str) -> DonorRecord:
+    return replace(make_record(donor_id), contact_key=contact)
+
+
+def test_f56_one_contact_is_called_once_for_one_cause() -> None:
+    records = [known("a", "13800000001"), known("b", "13800000001"), known("c", "139")]
+    wave = choose(*records, wanted=99)
+    assert ids(wave) == ["a", "c"]
+    told = {reason.code: reason.params["donors"] for reason in wave.refusals}
+    assert told == {"contact_called": 1}
+    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT) == 2
+    # Under whichever number it was called for the cause before, it stays with that number.
+    again = choose_wave(
+        records,
+        station=STATION,
+        wanted=99,
+        expected_already=0.0,
+        groups=[BloodGroup.O_POS],
+        contacts_called={"13800000001": "b"},
+        now=AT,
+    )
+    assert sorted(ids(again)) == ["b", "c"]
+    # Who has no known contact is like nobody else.
+    assert ids(choose(known("x", ""), known("y", ""), wanted=99)) == ["x", "y"]
+
+
+def test_f19_only_who_may_be_called_and_can_serve_counts_as_callable() -> None:
+    records = [
+        make_record("fit"),
+        make_record("other-group", group="B+"),
+        make_record("light", weight_kg=30),
+        make_record("rare", group="O-"),
+    ]
+    groups = [BloodGroup.O_POS, BloodGroup.A_POS]
+    assert count_callable(records, groups=groups, now=AT) == 1
 
 
 def test_group_then_staff_then_learnt_acceptance_then_distance_then_id() -> None:
