@@ -26,6 +26,8 @@ _COMPONENTS = {
 _OUTCOMES = {
     "reserved": ("全部预留", "all reserved"),
     "partly_reserved": ("部分预留", "partly reserved"),
+    "partly_refused": ("部分不供", "partly refused"),
+    "partly_fulfilled": ("部分送达", "partly fulfilled"),
     "waiting": ("等待血液", "waiting"),
     "refused": ("无法供应", "cannot be supplied"),
     "cancelled": ("已取消", "cancelled"),
@@ -108,6 +110,33 @@ def _activation(zh: str, en: str) -> Callable[[Body], Words]:
         )
 
     return write
+
+
+def _unanswered(body: Body) -> Words:
+    zh, en = _reasons(body.get("reasons", ()))
+    event = body.get("event_key", "")
+    held_zh, held_en = (
+        ("被搁置", "held") if body.get("held") else ("无人响应", "answered by nobody")
+    )
+    return f"灾情 {event} {held_zh}：{zh}", f"alert {event} is {held_en}: {en}"
+
+
+def _donors_missing(body: Body) -> Words:
+    station, missing = body.get("station_id", ""), body.get("missing", 0)
+    wanted, callable_ = body.get("wanted", 0), body.get("callable", 0)
+    return (
+        f"{station} 需 {wanted} 份献血，可叫 {callable_} 人，缺 {missing}，请向上求援",
+        f"{station}: {wanted} donations wanted, {callable_} callable, {missing} missing",
+    )
+
+
+def _group_differs(body: Body) -> Words:
+    station, unit = body.get("station_id", ""), body.get("unit_id", "")
+    donor = body.get("donor_id", "")
+    return (
+        f"{station} 血袋 {unit} 的血型与献血者 {donor} 的登记不同，待查明",
+        f"{station}: {unit} bears another group than donor {donor}, to be settled",
+    )
 
 
 def _called(body: Body) -> Words:
@@ -206,6 +235,9 @@ _WRITERS: Mapping[str, Callable[[Body], Words]] = {
     "blood.activation.opened.v1": _activation("启动应急", "opened"),
     "blood.activation.revised.v1": _activation("应急调整", "revised"),
     "blood.activation.stood-down.v1": _activation("应急解除", "stood down"),
+    "blood.activation.donors-missing.v1": _donors_missing,
+    "blood.alert.unanswered.v1": _unanswered,
+    "blood.callout.group-differs.v1": _group_differs,
     "blood.callout.issued.v1": _called,
     "blood.callout.closed.v1": _calls_closed,
     "blood.shortage.declared.v1": _shortage("宣布短缺", "shortage declared"),

@@ -302,3 +302,4 @@ ROUTES = _one(
     "已知的行程 · a known journey",
     {"routes": [{"from_id": "shigatse", "to_id": "dingri-county", "eta_s": 14400}]},
 )
+CONFIRMATION = _one("值班调度 · the dispatcher on duty", {"by": "值班调度 次仁"})

@@ -5,7 +5,7 @@ kept for those who need it: an RhD+ patient gets every compatible RhD+ group bef
 
 The rules in force are the package's until `follow` is called, once, by who composes the process.
 
-Source: rules/compatibility.toml cites each rule; rule set 2026-1.
+Source: rules/compatibility.toml cites each rule; rule set 2026-2.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def list_candidates(
 
     Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
         of anti-D.
-    Source: rules/compatibility.toml; rule set 2026-1.
+    Source: rules/compatibility.toml; rule set 2026-2.
     """
     # The reference tells patients apart; the blood they may get does not depend on it.
     facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})

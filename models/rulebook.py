@@ -106,7 +106,7 @@ class Rulebook:
     """Every rule under one version.
 
     Attributes:
-        version: Such as `2026-1`, or `2026-1+3fa9c2d1` where a station set values of its own.
+        version: Such as `2026-2`, or `2026-2+3fa9c2d1` where a station set values of its own.
         documents: The files that the rules were read from; not to be changed.
     """
 

@@ -51,7 +51,7 @@ def list_obstacles(
         now: Aware UTC instant of the call.
         rules: The rules to hold, else those in force; each reason cites its own.
 
-    Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-1.
+    Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-2.
     """
     rules = rules or donor_rules()
     zone = timezone(timedelta(hours=rules.calendar.utc_offset_h))

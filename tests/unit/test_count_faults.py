@@ -70,7 +70,7 @@ def test_f78_the_register_is_told_the_same_way_and_repeats_no_personal_data() ->
     row = "n1,扎西,+86 1,A型,male,1990-13-01,70"
     parsed = parse_donors(open_csv(f"{DONORS}\n{row}"), station_id="nagqu")
     places = [place for place, _ in told(parsed)]
-    assert places[0] == "第 2 行 血型“A型”"
+    assert "第 2 行 血型“A型”" in places
     assert all("1990" not in place for place in places)
     unknown = parse_donors(
         open_csv(f"{DONORS.replace('献血者编号', '卡号')}\n{row}"), station_id="nagqu"

@@ -114,7 +114,7 @@ async def test_f43_a_process_apart_knows_the_words_of_the_station() -> None:
     assert apart.list_products() == [
         {"name": "悬浮红细胞", "component": "red_cells", "treatments": [], "units": 6000}
     ]
-    assert apart.without(["w0"]).list_products()[0]["units"] == 5999
+    assert apart.without(["W0"]).list_products()[0]["units"] == 5999
     unknown = await read_count(raw, reading())
     assert [error.code for error in unknown.errors] == ["column_unclear"]
 

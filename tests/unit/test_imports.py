@@ -233,7 +233,7 @@ def test_donors_of_json() -> None:
         "weight_kg": 70,
     }
     (error,) = parse_donors_json([donor], station_id="nagqu").errors
-    assert (error.column, error.code) == ("born_on", "fix_date")
+    assert (error.column, error.code) == ("born_on", "day_unreadable")
     fine = parse_donors_json([{**donor, "born_on": "1990-12-01"}], station_id="nagqu")
     assert fine.values[0].station_id == "nagqu"
 

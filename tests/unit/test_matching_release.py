@@ -34,7 +34,7 @@ def test_seven_clear_results_release_in_any_order() -> None:
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
     verdict = decide_release(list_clear("A+", without=[test]), label=A_POS, collected_at=DRAWN)
     assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
-    assert verdict.reasons[0].rule.endswith("@2026-1")
+    assert verdict.reasons[0].rule.endswith("@2026-2")
     assert not verdict.forbidding
 
 
@@ -115,7 +115,7 @@ def test_a_result_that_says_too_little_or_too_much_is_none(
 
 
 def test_f57_a_bag_that_contradicts_its_donors_record_waits_and_nothing_is_found() -> None:
-    verdict = decide_release(list_clear("A+"), label=A_POS)
+    verdict = decide_release(list_clear("A+"), label=A_POS, collected_at=DRAWN)
     held = verdict.held_for_donor(BloodGroup.O_POS, label=A_POS)
     assert [reason.code for reason in held.reasons] == ["donor_group_differs"]
     assert not held.is_released

@@ -118,11 +118,11 @@ def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -
 
 
 def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:
-    assert get_rule("rhd.asian_del") is get_rule("rhd.asian_del@2026-1")
+    assert get_rule("rhd.asian_del") is get_rule("rhd.asian_del@2026-2")
     assert list_rules() == RULES
     with pytest.raises(DomainRefusal, match=r"rule_unknown.*guess=rhd\.asian_del"):
         get_rule("rhd.asian_dell")
-    with pytest.raises(DomainRefusal, match=r"rule_version_unknown.*known=2026-1"):
+    with pytest.raises(DomainRefusal, match=r"rule_version_unknown.*known=2026-2"):
         get_rule("rhd.asian_del@2025-9")
     with pytest.raises(InvariantViolation, match="rule_unknown"):
         PACKAGED.cite("no.such_rule")

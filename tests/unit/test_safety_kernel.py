@@ -292,7 +292,7 @@ def test_a_reason_names_its_facts_and_its_rule(
     (reason,) = answer.reasons
 
     assert (reason.code, reason.params) == (code, params)
-    assert reason.rule == (f"{rule}@2026-1" if rule else "")
+    assert reason.rule == (f"{rule}@2026-2" if rule else "")
     named = set(re.findall(r"{(\w+)}", list_texts()[code].zh))
     assert named <= set(params)
 
@@ -302,8 +302,8 @@ def test_an_expired_unit_has_both_reasons() -> None:
     assert isinstance(answer, Refused)
 
     assert [(one.code, one.rule) for one in answer.reasons] == [
-        ("expired", "unit.expiry@2026-1"),
-        ("expires_before_arrival", "unit.expiry@2026-1"),
+        ("expired", "unit.expiry@2026-2"),
+        ("expires_before_arrival", "unit.expiry@2026-2"),
     ]
 
 
@@ -318,7 +318,7 @@ def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None
     codes = [one.code for one in list_standing_obstacles(unknown, useless)]
     assert codes == ["hospital_cannot_use", "no_group_allowed"]
     (none,) = list_standing_obstacles(unknown, build_route())
-    assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-1")
+    assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-2")
     codes = [one.code for one in list_standing_obstacles(PLASMA, useless)]
     assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
 
@@ -412,11 +412,11 @@ def test_a_candidate_cites_its_rule(
         policy=StationPolicy(low_titre_a_plasma=True),
     )
     assert found is not None
-    assert found.rule == f"{rule}@2026-1"
+    assert found.rule == f"{rule}@2026-2"
 
 
 def test_a_candidate_is_the_best_until_others_stand_before_it() -> None:
-    assert Candidate(group=BloodGroup.O_NEG, rule="red_cells.abo@2026-1").rank == 0
+    assert Candidate(group=BloodGroup.O_NEG, rule="red_cells.abo@2026-2").rank == 0
 
 
 def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules() -> None:
