@@ -16,7 +16,6 @@ from uuid import uuid4
 
 import typer
 
-from cli.failures import ExitCode, GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output, console
 from cli.resolve import load_settings
@@ -138,10 +137,6 @@ def _send(
             return gateway.call("POST", path, json=body, headers=headers)
         except TransientError:
             _tell_key(key)
-            raise
-        except GatewayRefusedError as error:
-            if error.failure.exit_code is ExitCode.AWAY:
-                _tell_key(key)
             raise
 
 

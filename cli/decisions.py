@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cli.output import Output, add_rows, build_table, show_expiry, show_instant
+from cli.output import Output, add_rows, build_table, show_instant
 
 Json = Mapping[str, Any]
 
@@ -23,11 +23,6 @@ STATUS_WORDS: Mapping[str, str] = {
     "partly_reserved": "部分预留 · partly reserved",
     "quarantined": "被隔离，未受理 · quarantined, not taken in",
 }
-PRIORITY_WORDS: Mapping[str, str] = {
-    "life_threatening": "危及生命 · life-threatening",
-    "urgent": "紧急 · urgent",
-    "routine": "常规 · routine",
-}
 _MARKS = {
     "reserved": "[green]✓[/]",
     "fulfilled": "[green]✓[/]",
@@ -44,7 +39,6 @@ def print_request(out: Output, answer: Json) -> None:
     status = answer["status"]
     mark = _MARKS.get(status, "[red]✗[/]" if status == "quarantined" else "[yellow]…[/]")
     out.say(f"{mark} [bold]{answer['request_id']}[/]  {STATUS_WORDS.get(status, status)}")
-    _print_asked(out, answer)
     waiting = answer.get("waiting_for")
     if waiting:
         out.plain(f"  等待 · waits: {both(waiting)}")
@@ -53,19 +47,6 @@ def print_request(out: Output, answer: Json) -> None:
         _print_decision(out, decision)
     if answer.get("timeline"):
         _print_timeline(out, answer["timeline"])
-
-
-def _print_asked(out: Output, answer: Json) -> None:
-    """Whose request it is, where the answer tells: hospital, patient, priority, needed-by."""
-    asked = answer.get("request")
-    if not asked:
-        return
-    priority = PRIORITY_WORDS.get(asked["priority"], asked["priority"])
-    group = asked["patient"].get("group") or "未定型 · not typed"
-    reference = asked["patient"].get("reference")
-    out.plain(f"  医院 · hospital: {asked['hospital_id']}   {priority}")
-    out.plain(f"  患者 · patient: {group}{f'  {reference}' if reference else ''}")
-    out.plain(f"  须到 · needed by: {show_instant(asked['needed_by'])}")
 
 
 def both(text: Json) -> str:
@@ -129,7 +110,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
             unit["unit_id"],
             unit["component"],
             unit["group"],
-            show_expiry(unit["expires_at"]),
+            show_instant(unit["expires_at"]),
             f"{unit['reason']['zh']}\n{unit['reason']['en']}",
         ]
         for unit in units

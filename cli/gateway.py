@@ -19,12 +19,6 @@ from streams.settings import Settings
 _TIMEOUT_S = 10.0
 _FIRST_ERROR_STATUS = 400
 
-ENGINE_WAIT_S = 5
-"""How long a command waits for the engine's word before it says that there is none yet."""
-
-WAITS = {"Prefer": f"wait={ENGINE_WAIT_S}"}
-"""The header that asks for it."""
-
 
 class GatewayClient:
     """Calls one gateway with one key; a context.

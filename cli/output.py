@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from cli.failures import Failure
-
-_ZONE = "北京"
-"""Whose time it is, in the width of a table."""
 
 _JSON_WANTED = "xuelian.json"
 
@@ -89,18 +86,6 @@ class Output:
             f"▸ {text}", highlight=False, markup=False, soft_wrap=True, style="yellow"
         )
 
-    def engine_word(self, answer: Mapping[str, Any], told: str) -> None:
-        """Tell what the engine said of something that was sent: a tick only for its own yes.
-
-        Args:
-            answer: Of a call that waited; `status` is `done`, or `accepted` if it has not judged.
-            told: What was sent, in both languages.
-        """
-        if answer.get("status") == "done":
-            self.say(f"[green]✓[/] {told}")
-        else:
-            self.say(f"[yellow]…[/] 已写入日志，引擎尚未判断 · kept in the log, not judged: {told}")
-
     def table(self, table: Table) -> None:
         if not self.as_json:
             console().print(table)
@@ -161,35 +146,17 @@ def add_rows(table: Table, rows: Iterable[Sequence[object]]) -> Table:
 
 
 def show(value: object) -> str:
-    """A value as people read it; None as a dash, an instant in Beijing's time, which is named."""
+    """A value as people read it; None as a dash, an instant in the zone of this machine."""
     if value is None or value == "":
         return "–"
     if isinstance(value, datetime):
-        from models.messages import moments  # noqa: PLC0415 - `--help` must not pay for it
-
-        return f"{moments.show_instant(value, this_year=_this_year())} {_ZONE}"
+        return value.astimezone().strftime("%m-%d %H:%M:%S")
     return str(value)
 
 
 def show_instant(text: str | None) -> str:
-    """An ISO 8601 instant of the gateway as people read it."""
+    """An ISO 8601 instant of the gateway in the zone of this machine."""
     return show(datetime.fromisoformat(text)) if text else "–"
-
-
-def show_expiry(text: str | None) -> str:
-    """An expiry as the label has it: the end of a day is its 24:00."""
-    from models.messages import moments  # noqa: PLC0415 - `--help` must not pay for it
-
-    if not text:
-        return "–"
-    at = datetime.fromisoformat(text)
-    return f"{moments.show_expiry(at, this_year=_this_year())} {_ZONE}"
-
-
-def _this_year() -> int:
-    from models.messages import moments  # noqa: PLC0415 - `--help` must not pay for it
-
-    return datetime.now(moments.ZONE).year
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:

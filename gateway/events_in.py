@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import problems
 from gateway.bodies import find_traceparent
-from gateway.headers import find_idempotency_key, get_wait_s
+from gateway.headers import find_idempotency_key
 from gateway.rendering import to_response
-from gateway.runtime import Gateway, get_gateway
-from gateway.scan_fates import FIRST_LOOK_S, MOST_LOOK_S
-from gateway.submitting import Sent, Submission, reader_of
+from gateway.runtime import get_gateway
+from gateway.submitting import Sent, Submission
 from models.base import derive_id
-from models.errors import ContractError, TransientError
+from models.errors import ContractError
 from models.events import EventData
-from streams.store.reading import EventName
-
-log = structlog.get_logger(__name__)
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -42,10 +36,7 @@ def settle_moment(request: Request, given: datetime | None, *, field: str) -> da
 async def publish(
     request: Request, events: Sequence[Sent], *, source: str, key: str | None = None
 ) -> Response:
-    """Publish events of one call, in order, and answer once Kafka has them all.
-
-    That is a 202; with `Prefer: wait=N` it is what the engine came to, if it did so in time: 200
-    and `done`, or the problem for which it refused one of them.
+    """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
     Args:
         request: Its Idempotency-Key, if any, makes a repeat the same events; without one, equal
@@ -57,44 +48,7 @@ async def publish(
     found = await send(request, events, source=source, key=find_idempotency_key(request) or key)
     if isinstance(found, Response):
         return found
-    wait_s = get_wait_s(request)
-    if wait_s:
-        names = [
-            EventName(
-                reader=reader_of(event), source=source, event_id=event_id, request_id=event_id
-            )
-            for event, event_id in zip(events, found, strict=True)
-        ]
-        answer = await _await_engine(get_gateway(request), names, wait_s=wait_s)
-        if answer is not None:
-            return answer
     return to_response(tell_sent(found, source=source), status=202)
-
-
-async def _await_engine(
-    gateway: Gateway, names: Sequence[EventName], *, wait_s: int
-) -> Response | None:
-    """Look until the engine has taken in every event; None if it has not in time."""
-    ends_at = gateway.parts.monotonic() + wait_s
-    pause_s = FIRST_LOOK_S
-    while (left_s := ends_at - gateway.parts.monotonic()) > 0:
-        await asyncio.sleep(min(pause_s, left_s))
-        pause_s = min(2 * pause_s, MOST_LOOK_S)
-        try:
-            fates = await gateway.reading.list_fates(names)
-        except TransientError as error:
-            log.warning("events_not_looked_up", events=len(names), error=repr(error))
-            return None
-        refused = next((fate for fate in fates.values() if fate.code is not None), None)
-        if refused is not None:
-            code = refused.code or "internal_error"
-            return problems.build(
-                status=problems.status_of_code(code), code=code, params=refused.params
-            )
-        if len(fates) == len(names):
-            told = tell_sent([one.event_id for one in names], source=names[0].source)
-            return to_response({**told, "status": "done"})
-    return None
 
 
 async def send(

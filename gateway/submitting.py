@@ -222,7 +222,7 @@ class Submitter:
     async def _find_fate(self, submission: Submission) -> Fate | None:
         return await self._looking.find_fate(
             EventName(
-                reader=reader_of(submission.event),
+                reader=_reader_of(submission.event),
                 source=submission.source,
                 event_id=submission.event_id,
                 request_id=submission.event.subject,
@@ -305,7 +305,7 @@ def _topic_of(event: Sent) -> str:
     return topic.name
 
 
-def reader_of(event: Sent) -> str:
+def _reader_of(event: Sent) -> str:
     topic = find_topic_of(event.TYPE)
     if topic is None or not topic.readers:
         raise InvariantViolation("event_without_topic", type=event.TYPE)

@@ -102,17 +102,14 @@ def _send(
     out = Output(as_json=as_json)
     answer = _call("POST", f"/v1/stations/{station}/donations/{donation_id}/{what}", json=body)
     out.document(answer)
-    out.engine_word(answer, f"{donation_id}; 查看 · see: xuelian donation show {donation_id}")
+    out.say(
+        f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: xuelian donation show {donation_id}"
+    )
 
 
 def _call(method: str, path: str, *, json: object = None) -> dict[str, Any]:
-    from cli.gateway import (  # noqa: PLC0415 - heavy imports stand in the commands
-        ENGINE_WAIT_S,
-        WAITS,
-        GatewayClient,
-    )
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
-    headers = WAITS if method == "POST" else None
-    with GatewayClient(load_settings(), wait_s=ENGINE_WAIT_S) as gateway:
-        return gateway.call(method, path, json=json, headers=headers)
+    with GatewayClient(load_settings()) as gateway:
+        return gateway.call(method, path, json=json)

@@ -96,11 +96,7 @@ def close(
       xuelian stock reconcile close shigatse 5f1d7c0a-7c1e-5d4e-9a36-0e6f4c1b2d38 \
         --kind missing --as issued --reason 停电期间手工发血
     """
-    from cli.gateway import (  # noqa: PLC0415 - heavy imports stand in the commands
-        ENGINE_WAIT_S,
-        WAITS,
-        GatewayClient,
-    )
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
     if not unit_ids and kind is None:
@@ -113,13 +109,13 @@ def close(
         "resolution": resolution,
         "reason": reason,
     }
-    with GatewayClient(load_settings(), wait_s=ENGINE_WAIT_S) as gateway:
+    with GatewayClient(load_settings()) as gateway:
         answer = gateway.call(
-            "POST",
-            f"/v1/stations/{station}/reconciliations/{count_id}/close",
-            json=body,
-            headers=WAITS,
+            "POST", f"/v1/stations/{station}/reconciliations/{count_id}/close", json=body
         )
     out = Output(as_json=as_json)
     out.document(answer)
-    out.engine_word(answer, f"查看 · see: xuelian stock reconcile show {station} {count_id}")
+    out.say(
+        f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: "
+        f"xuelian stock reconcile show {station} {count_id}"
+    )

@@ -19,8 +19,8 @@ from gateway.rendering import to_response
 from gateway.routes.reconciliations import tell_open
 from gateway.runtime import Gateway, get_gateway
 from models.base import BagId, Identifier, Instant, Line, Value
-from models.errors import ContractError, DomainRefusal
-from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
+from models.errors import DomainRefusal
+from models.events.stock import StockChange, StockChanged
 from models.facilities import Station
 from streams.services.places import measure_places
 from streams.store.keys import KeyScope
@@ -109,7 +109,6 @@ async def change_stock(
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    await _ensure_epoch(request, principal, change)
     fields = dict(change)
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=station_id)
@@ -138,38 +137,10 @@ async def change_at_hospital(
     hospital = hospital or (await directories.refresh()).hospitals.get(hospital_id)
     if hospital is None:
         raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
-    await _ensure_epoch(request, principal, change)
     fields = dict(change)
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=hospital.station_id)
     return await publish(request, [event], source=f"hospital/{hospital_id}")
-
-
-async def _ensure_epoch(request: Request, principal: Principal, change: NewStockChange) -> None:
-    """Tell the epoch of a unit's promise, and whose it is, where a step needs it and has none.
-
-    The step does not take it by itself: whoever does it must have looked at this promise.
-
-    Raises:
-        ContractError: `epoch_needed`; without the epoch where the unit is no business of the key.
-    """
-    if change.epoch is not None or change.change not in UNDER_PROMISE:
-        return
-    found = await get_gateway(request).scans.list_units([change.unit_id])
-    unit = found.get(change.unit_id)
-    is_seen = unit is not None and (
-        principal.is_dispatcher
-        or principal.facility_id in {unit.station_id, unit.hospital_id, unit.to_station_id}
-    )
-    if unit is None or not is_seen or unit.epoch is None:
-        raise ContractError("epoch_needed", unit_id=change.unit_id, change=change.change)
-    raise ContractError(
-        "epoch_needed_known",
-        unit_id=change.unit_id,
-        change=change.change,
-        epoch=unit.epoch,
-        promised_to=unit.request_id or unit.transfer_id or "",
-    )
 
 
 async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:

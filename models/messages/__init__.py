@@ -11,8 +11,6 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from models.messages.moments import show_instants_in
-
 
 class Text(NamedTuple):
     """One text in both languages."""
@@ -24,26 +22,11 @@ class Text(NamedTuple):
         return f"{self.zh} · {self.en}"
 
 
-_FIELDS_ZH = {
-    "expires_at": "失效时间",
-    "collected_at": "采血时间",
-    "group": "血型",
-    "component": "成分",
-    "volume_ml": "规格",
-    "leukoreduced": "去白细胞",
-    "irradiated": "辐照",
-    "cmv_negative": "CMV 阴性",
-    "washed": "洗涤",
-    "low_titre": "低效价",
-}
-"""What is on a label, as people call it."""
-
-
 class _Params(dict[str, object]):
     """What a text names, as people read it.
 
     A parameter that was not given shows as `…`: a text must never fail an answer. Seconds
-    (`*_s`) are told as hours and minutes, a rank as a choice, an instant in Beijing's time.
+    (`*_s`) are told as hours and minutes, a rank as a choice.
     """
 
     def __init__(self, given: Mapping[str, object], *, chinese: bool) -> None:
@@ -57,10 +40,6 @@ class _Params(dict[str, object]):
                 return _tell_duration(value, chinese=self._chinese)
             if name == "rank":
                 return _tell_rank(value, chinese=self._chinese)
-        if isinstance(value, str):
-            if name == "what" and self._chinese and value in _FIELDS_ZH:
-                return f"{_FIELDS_ZH[value]}（{value}）"
-            return show_instants_in(value, chinese=self._chinese)
         return value
 
     def __missing__(self, name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from string import Formatter
 
@@ -13,7 +12,6 @@ import pytest
 
 from cli.texts import OWN_TEXTS
 from models.messages import Text, list_texts, render
-from models.messages.moments import show_expiry, show_instant
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("models", "streams", "gateway")
@@ -180,31 +178,4 @@ def test_render_survives_what_it_does_not_know() -> None:
     assert "…" in render("arrives_late").zh
     assert render("cancelled_by_hospital", {"reason": "{x}", "units_given_back": 0}).en.startswith(
         "cancelled by the hospital: {x}"
-    )
-
-
-def test_f83_instants_in_sentences_are_told_in_beijing_and_named() -> None:
-    told = render(
-        "label_contradicts_record",
-        {
-            "unit_id": "U1",
-            "what": "expires_at",
-            "label": "2026-12-19T15:59:00+00:00",
-            "recorded": "2026-12-18T16:00:00Z",
-        },
-    )
-    assert "失效时间（expires_at）" in told.zh
-    assert "2026-12-19 23:59（北京时间）" in told.zh
-    assert "2026-12-19 00:00（北京时间）" in told.zh
-    assert "2026-12-19 23:59 (Beijing time)" in told.en
-    assert "+00:00" not in str(told)
-
-
-def test_f82_f84_an_expiry_reads_as_its_label_and_the_year_is_there_where_it_is_another() -> None:
-    midnight = datetime(2026, 12, 24, 16, tzinfo=UTC)
-    assert show_expiry(midnight, this_year=2026) == "12-24 24:00"
-    assert show_expiry(midnight, this_year=2025) == "2026-12-24 24:00"
-    assert show_instant(midnight, this_year=2026) == "12-25 00:00"
-    assert (
-        show_instant(datetime(2027, 12, 31, 16, tzinfo=UTC), this_year=2026) == "2028-01-01 00:00"
     )
