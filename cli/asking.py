@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +18,12 @@ from uuid import uuid4
 
 import typer
 
+from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output, console
 from cli.resolve import load_settings
-from models.errors import ContractError, TransientError
+from models.cells import read_component, read_group
+from models.errors import ConfigurationError, ContractError, TransientError
 from streams.clock import parse_clock
 from streams.settings import Settings
 
@@ -43,7 +47,7 @@ class Asked:
     def to_body(self, settings: Settings) -> dict[str, Any]:
         """Return the body; what it demands is judged by the gateway."""
         patient = {
-            "group": self.group,
+            "group": read_group(self.group) if self.group else None,
             "sex": self.sex,
             "age_years": self.age,
             "antibodies": list(self.antibodies) or None,
@@ -70,7 +74,7 @@ class Asked:
             )
         return {
             "line_no": number,
-            "component": component,
+            "component": read_component(component),
             "quantity": int(quantity),
             "attributes": dict(_to_attribute(text) for text in self.attributes),
         }
@@ -132,15 +136,32 @@ def _send(
     with (
         GatewayClient(settings, wait_s=wait_s) as gateway,
         out.progress("等待决定 · waiting for the decision"),
+        key_told(key),
     ):
-        try:
-            return gateway.call("POST", path, json=body, headers=headers)
-        except TransientError:
-            _tell_key(key)
-            raise
+        return gateway.call("POST", path, json=body, headers=headers)
 
 
-def _tell_key(key: str) -> None:
+@contextmanager
+def key_told(key: str) -> Iterator[None]:
+    """Tell the key of a call that was not confirmed: only under it may the call be repeated."""
+    try:
+        yield
+    except GatewayRefusedError as error:
+        if error.failure.params.get("status", 0) >= _FIRST_UNCONFIRMED:
+            tell_key(key)
+        raise
+    except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
+        # Without a key of the caller nothing was sent at all.
+        if getattr(error, "code", "") != "api_key_not_set":
+            tell_key(key)
+        raise
+
+
+_FIRST_UNCONFIRMED = 500
+"""An answer of this status or above says nothing of whether the call is kept."""
+
+
+def tell_key(key: str) -> None:
     console(to_stderr=True).print(
         f"未确认；再发时加 --idempotency-key {key}，不会重复 · "
         f"not confirmed; send again with that key, it will not count twice",

@@ -21,7 +21,9 @@ from models.errors import (
     XuelianError,
 )
 from models.messages import Text, render
+from models.messages.broken import describe_broken, find_word
 from models.messages.fixes import fix_of
+from models.messages.words import name_field
 from models.tables import RowError
 
 MEDIA_TYPE = "application/problem+json"
@@ -60,6 +62,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "media_type_unknown": 415,
     "hospital_unknown": 422,
     "idempotency_key_reused": 422,
+    "identity_reused": 422,
     "event_id_reused": 422,
     "request_id_reused": 422,
     "scans_refused": 422,
@@ -90,7 +93,9 @@ class FieldError(NamedTuple):
     what_to_do: Text
 
     def to_json(self) -> dict[str, str]:
-        return {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+        told = {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+        name = name_field(self.field)
+        return told if name is None else {**told, "name": name}
 
 
 class InvalidContent(ContractError):
@@ -110,8 +115,8 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
         [
             FieldError(
                 field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
-                rule=str(error["msg"])[:300],
-                what_to_do=render(fix_of(str(error["type"]))),
+                rule=str(describe_broken(error))[:600],
+                what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
             )
             for error in errors
         ],
@@ -127,7 +132,7 @@ def of_row(error: RowError) -> FieldError:
     told = render(error.code, error.params)
     parts = [error.sheet, f"row {error.row}", error.column]
     where = ", ".join(part for part in parts if part)
-    return FieldError(field=where, rule=error.rule or told.en, what_to_do=told)
+    return FieldError(field=where, rule=error.rule or str(told), what_to_do=told)
 
 
 def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
@@ -158,8 +163,10 @@ def to_response(error: XuelianError) -> Response:
     status = status_of(error)
     fields = error.fields if isinstance(error, InvalidContent) else ()
     if not fields and error.code.startswith("idempotency_key"):
-        told = render(error.code)
-        fields = (FieldError("Idempotency-Key", told.en, render("fix_header")),)
+        fields = (FieldError("Idempotency-Key", str(render(error.code)), render("fix_header")),)
+    elif not fields and error.code == "identity_reused":
+        told = render(error.code, error.params)
+        fields = (FieldError(str(error.params["field"]), str(told), render("fix_identity")),)
     return build(status=status, code=error.code, params=error.params, fields=fields)
 
 

@@ -18,6 +18,7 @@ from models.base import Value
 from models.cells import Reader
 from models.columns import HeadingWords
 from models.errors import ContractError
+from models.messages.broken import describe_broken
 from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
@@ -33,7 +34,7 @@ class RowError:
         row: As a spreadsheet counts.
         column: Its name; empty where the row as a whole is wrong.
         code: Of the text that says what is wrong.
-        rule: In the words of the rule that was broken, English; empty where the text says all.
+        rule: The rule that was broken, in both languages; empty where the text says all.
     """
 
     row: int
@@ -226,7 +227,7 @@ def validate_row(
                 row=row,
                 column=_column_of(detail["loc"], detail["msg"], layout),
                 code=fix_of(detail["type"]),
-                rule=detail["msg"][:300],
+                rule=str(describe_broken(detail)),
             )
             for detail in details
         )

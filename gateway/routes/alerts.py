@@ -50,7 +50,7 @@ async def send_alert(
 ) -> Response:
     source = f"feed/{principal.key_id}"
     event = AlertReceived(alert=alert)
-    return await publish(request, [event], source=source, key=alert.alert_id)
+    return await publish(request, [event], source=source, key=alert.alert_id, named_by="alert_id")
 
 
 @router.get(
