@@ -18,9 +18,11 @@ from cli.commands import (
     dlq,
     doctor,
     donation,
+    example,
     figures,
     keys,
     news,
+    overview,
     processes,
     requests,
     rules,
@@ -79,6 +81,7 @@ def root(
 
 
 _WORK = "调度 · Dispatch"
+app.command(rich_help_panel=_WORK)(overview.status)
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
@@ -86,11 +89,15 @@ app.command(rich_help_panel=_WORK)(scans.scan)
 app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
+app.add_typer(overview.call_outs, name="call-outs", rich_help_panel=_WORK)
+app.add_typer(overview.transfers, name="transfers", rich_help_panel=_WORK)
+app.add_typer(overview.activations, name="activations", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
 
 _SYSTEM = "本机 · This machine"
 app.command(rich_help_panel=_SYSTEM)(up.up)
+app.command(rich_help_panel=_SYSTEM)(example.init)
 app.command(rich_help_panel=_SYSTEM)(demo.demo)
 app.command(rich_help_panel=_SYSTEM)(doctor.doctor)
 app.add_typer(stores.services, name="services", rich_help_panel=_SYSTEM)

@@ -21,6 +21,7 @@ from gateway.routes import (
     facilities,
     figures,
     health,
+    overview,
     reconciliations,
     requests,
     scans,
@@ -70,6 +71,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Measured, metrics=gateway.metrics)
     faults.install(app)
     for part in (
+        overview,
         requests,
         status,
         stock,

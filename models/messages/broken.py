@@ -102,7 +102,10 @@ def code_of(kind: str) -> str:
 def _describe_choice(expected: str) -> Text:
     values = re.findall(r"'([^']*)'", expected)
     zh = "、".join(name_value(value) for value in values) or expected
-    return render("broken_enum", {"known_zh": zh, "known": ", ".join(values) or expected})
+    en = ", ".join(values) or expected
+    return Text(
+        zh=render("broken_enum", {"known": zh}).zh, en=render("broken_enum", {"known": en}).en
+    )
 
 
 def find_word(error: Mapping[str, Any]) -> Text | None:
