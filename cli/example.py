@@ -128,7 +128,7 @@ def _fill(gateway: GatewayClient, region: Mapping[str, Any], station: str, *, no
 
 def _build_units(region: Mapping[str, Any], station: str, *, now: datetime) -> list[dict[str, Any]]:
     collected = (now - timedelta(days=_COLLECTED_D)).astimezone(BEIJING)
-    units = []
+    units: list[dict[str, Any]] = []
     for kind in region["stock"]:
         if kind["station_id"] != station:
             continue

@@ -13,6 +13,7 @@ Row = Mapping[str, Any]
 
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
 _NARROW: dict[str, Any] = {"no_wrap": True}
+Heads = list[str | tuple[str, dict[str, Any]]]
 
 
 def print_overview(out: Output, found: Row) -> None:
@@ -45,7 +46,7 @@ def print_overview(out: Output, found: Row) -> None:
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
-    heads = [
+    heads: Heads = [
         "缓急 · priority",
         "医院 · hospital",
         "患者 · patient",
@@ -86,7 +87,7 @@ def _tell_lines(row: Row, count: str) -> str:
 def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
     if not rows:
         return
-    heads = [
+    heads: Heads = [
         "等级 · level",
         "血站 · station",
         "成分 · component",
@@ -111,7 +112,7 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
 
 
 def print_activations(out: Output, rows: Sequence[Row]) -> None:
-    heads = [
+    heads: Heads = [
         "灾害 · event",
         "血站 · station",
         "状态 · status",
@@ -138,7 +139,7 @@ def print_activations(out: Output, rows: Sequence[Row]) -> None:
 
 
 def print_transfers(out: Output, rows: Sequence[Row]) -> None:
-    heads = [
+    heads: Heads = [
         "从 · from",
         "到 · to",
         "状态 · status",
@@ -161,7 +162,7 @@ def print_transfers(out: Output, rows: Sequence[Row]) -> None:
 
 
 def print_calls(out: Output, rows: Sequence[Row]) -> None:
-    heads = [
+    heads: Heads = [
         ("召集 · call", _NARROW),
         "献血者 · donor",
         "血型 · group",

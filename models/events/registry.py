@@ -58,8 +58,8 @@ def decode_event(event_type: str, body: bytes) -> EventData:
         body: JSON, UTF-8.
 
     Raises:
-        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json`, `body_not_utf8`
-            or `body_invalid` with the first field that failed and the rule it broke.
+        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json`,
+            `body_not_utf8`, or `body_invalid` with the first field that failed and its rule.
     """
     if event_type in EVENT_CLASSES:
         return _validate(EVENT_CLASSES[event_type], body)

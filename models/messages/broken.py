@@ -21,6 +21,7 @@ PATTERNS: Mapping[str, str] = {
 """Patterns of the models in words; a test walks the models for others."""
 
 _SAME = {
+    "enum": "enum",
     "literal_error": "enum",
     "less_than_equal": "at_most",
     "less_than": "below",

@@ -25,6 +25,8 @@ COMMANDS = {
     "donation split", "donation recall", "request new", "request show", "request cancel",
     "alert send", "shortages", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "audit verify", "audit show", "rules list", "rules show", "rules check",
+    "status", "init", "request list", "call-outs list", "transfers list", "transfers show",
+    "activations list", "activations show",
 }  # fmt: skip
 
 
