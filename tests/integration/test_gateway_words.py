@@ -1,4 +1,4 @@
-"""Refusals that name the next step, the engine's word for every act, and one view of what goes on."""
+"""Refusals that name the next step, the engine's word for every act, and what goes on now."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ async def test_f80_the_key_is_told_for_a_503_too(world: RunningGateway) -> None:
     publisher = world.gateway.submitter._publisher
 
     class Away:
-        async def publish(self, topic: str, envelopes: object) -> None:
+        async def publish(self, *_: object) -> None:
             raise TransientError("kafka_away")
 
     world.gateway.submitter._publisher = Away()  # type: ignore[assignment]

@@ -90,12 +90,12 @@ def test_a_station_with_its_own_labels_alone() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "field", "rule"),
     [
-        ('station_id = "shigatse"', "", "station_id", "Field required"),
+        ('station_id = "shigatse"', "", "station_id", "缺少这个字段"),
         ("Asia/Shanghai", "Asia/Lhasaa", "time_zone", "IANA"),
         ('"product", "group"', '"group"', "scan.parts", "donation and product"),
-        ('"group", "expiry"]', '"blood"]', "scan.parts.2", "should be"),
+        ('"group", "expiry"]', '"blood"]', "scan.parts.2", "must be one of"),
         ('# "55" = "O+"', '"51" = "A+"', "isbt128.groups", "by the standard"),
-        ('# "55" = "O+"', '"55" = "O"', "isbt128.groups.55", "should be"),
+        ('# "55" = "O+"', '"55" = "O"', "isbt128.groups.55", "must be one of"),
         ('code = "EX002"', 'code = "EX001"', "(file)", "stand twice"),
         ('code = "EX002"', 'code = "EX-02"', "product.1.code", "pattern"),
         ('"red_cells"\nvolume_ml = 200\nleuko', '"redcells"\nleuko', "product.1.component", "be"),
