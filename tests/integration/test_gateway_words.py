@@ -203,7 +203,7 @@ async def test_f80_the_key_is_told_for_a_503_too(world: RunningGateway) -> None:
         async def publish(self, *_: object) -> None:
             raise TransientError("kafka_away")
 
-    world.gateway.submitter._publisher = Away()  # type: ignore[assignment]
+    world.gateway.submitter._publisher = Away()
     try:
         ran = await command(
             world, "request", "new", "--hospital", "shigatse-people", "--group", "A+",

@@ -99,7 +99,7 @@ def test_a_station_with_its_own_labels_alone() -> None:
         ('code = "EX002"', 'code = "EX001"', "(file)", "stand twice"),
         ('code = "EX002"', 'code = "EX-02"', "product.1.code", "pattern"),
         ('"red_cells"\nvolume_ml = 200\nleuko', '"redcells"\nleuko', "product.1.component", "be"),
-        ("irradiated = true", "iradiated = true", "product.3.iradiated", "Extra"),
+        ("irradiated = true", "iradiated = true", "product.3.iradiated", "没有这个字段"),
         ("length = 5", "length = 6", "barcode.1", "example"),
         ("P[0-9]{4})", "P[0-9]{4}", "barcode.1.pattern", "no regular expression"),
         ("?P<product>", "?P<produkt>", "barcode.1.pattern", "produkt"),
