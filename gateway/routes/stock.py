@@ -166,7 +166,7 @@ async def _ensure_epoch(
     if unit is None or not (
         unit.station_id == station_id or (hospital_id and unit.hospital_id == hospital_id)
     ):
-        raise DomainRefusal("epoch_needed", change=step)
+        return  # the event's own rule refuses it, without a word about the bag
     if unit.epoch is None or unit.status in {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED}:
         raise DomainRefusal(
             "epoch_without_promise", change=step, unit_id=unit.unit_id, status=unit.status

@@ -86,7 +86,8 @@ async def test_f17_a_step_without_its_epoch_is_told_it(world: RunningGateway) ->
     other = {"unit_id": unit_id, "change": "received"}
     path = "/v1/hospitals/dingri-county/stock/changes"
     told = await world.client("other_hospital").post(path, json=other)
-    assert (told.status_code, told.json()["code"]) == (422, "epoch_needed")
+    assert (told.status_code, told.json()["code"]) == (400, "fields_invalid")
+    assert "要写预留序号" in told.json()["errors"][0]["rule"]
     assert request_id not in told.text, "another hospital's request"
 
 
