@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +18,13 @@ from uuid import uuid4
 
 import typer
 
+from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output, console
 from cli.resolve import load_settings
-from models.errors import ContractError, TransientError
+from models.cells import read_group
+from models.errors import ConfigurationError, ContractError, TransientError
+from models.products import find_product
 from streams.clock import parse_clock
 from streams.settings import Settings
 
@@ -43,7 +48,7 @@ class Asked:
     def to_body(self, settings: Settings) -> dict[str, Any]:
         """Return the body; what it demands is judged by the gateway."""
         patient = {
-            "group": self.group,
+            "group": _read_group(self.group),
             "sex": self.sex,
             "age_years": self.age,
             "antibodies": list(self.antibodies) or None,
@@ -68,12 +73,24 @@ class Asked:
                 f"{need}：写成 成分=单位数，如 red_cells=4 · write component=units",
                 param_hint="--need",
             )
+        product = find_product(component)
         return {
             "line_no": number,
-            "component": component,
+            "component": component if product is None else product.component,
             "quantity": int(quantity),
-            "attributes": dict(_to_attribute(text) for text in self.attributes),
+            "attributes": {
+                **dict.fromkeys(() if product is None else product.treatments, True),
+                **dict(_to_attribute(text) for text in self.attributes),
+            },
         }
+
+
+def _read_group(told: str | None) -> str | None:
+    """Return the code of a group in any of its names; what is none is for the gateway to refuse."""
+    try:
+        return read_group(told) if told else None
+    except CellError:
+        return told
 
 
 def _to_attribute(text: str) -> tuple[str, object]:
@@ -132,15 +149,32 @@ def _send(
     with (
         GatewayClient(settings, wait_s=wait_s) as gateway,
         out.progress("等待决定 · waiting for the decision"),
+        key_told(key),
     ):
-        try:
-            return gateway.call("POST", path, json=body, headers=headers)
-        except TransientError:
-            _tell_key(key)
-            raise
+        return gateway.call("POST", path, json=body, headers=headers)
 
 
-def _tell_key(key: str) -> None:
+@contextmanager
+def key_told(key: str) -> Iterator[None]:
+    """Tell the key of a call that was not confirmed: only under it may the call be repeated."""
+    try:
+        yield
+    except GatewayRefusedError as error:
+        if error.failure.params.get("status", 0) >= _FIRST_UNCONFIRMED:
+            tell_key(key)
+        raise
+    except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
+        # Without a key of the caller nothing was sent at all.
+        if getattr(error, "code", "") != "api_key_not_set":
+            tell_key(key)
+        raise
+
+
+_FIRST_UNCONFIRMED = 500
+"""An answer of this status or above says nothing of whether the call is kept."""
+
+
+def tell_key(key: str) -> None:
     console(to_stderr=True).print(
         f"未确认；再发时加 --idempotency-key {key}，不会重复 · "
         f"not confirmed; send again with that key, it will not count twice",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cli.output import Output, add_rows, build_table, show_instant
+from cli.output import Output, add_rows, build_table, show, show_expiry, show_instant
+from models.messages.words import name_value
 
 Json = Mapping[str, Any]
 
@@ -39,6 +40,7 @@ def print_request(out: Output, answer: Json) -> None:
     status = answer["status"]
     mark = _MARKS.get(status, "[red]✗[/]" if status == "quarantined" else "[yellow]…[/]")
     out.say(f"{mark} [bold]{answer['request_id']}[/]  {STATUS_WORDS.get(status, status)}")
+    _print_whose(out, answer)
     waiting = answer.get("waiting_for")
     if waiting:
         out.plain(f"  等待 · waits: {both(waiting)}")
@@ -47,6 +49,19 @@ def print_request(out: Output, answer: Json) -> None:
         _print_decision(out, decision)
     if answer.get("timeline"):
         _print_timeline(out, answer["timeline"])
+
+
+def _print_whose(out: Output, answer: Json) -> None:
+    """Print hospital, patient's group, priority and needed-by of a request that was read."""
+    asked = answer.get("request")
+    if not asked:
+        return
+    group = (asked.get("patient") or {}).get("group") or "血型未知 · group unknown"
+    out.plain(f"  医院 · hospital: {asked['hospital_id']}    患者 · patient: {group}")
+    out.plain(
+        f"  缓急 · priority: {name_value(asked['priority'])}    "
+        f"最晚送达 · needed by: {show_instant(asked['needed_by'])}"
+    )
 
 
 def both(text: Json) -> str:
@@ -110,7 +125,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
             unit["unit_id"],
             unit["component"],
             unit["group"],
-            show_instant(unit["expires_at"]),
+            show_expiry(unit["expires_at"]),
             f"{unit['reason']['zh']}\n{unit['reason']['en']}",
         ]
         for unit in units
@@ -139,4 +154,4 @@ def _tell_entry(entry: Json) -> str:
         return f"{promise['unit_id']} {promise['status']} · {both(promise['reason'])}"
     if kind == "quarantined":
         return both(entry["reason"])
-    return ", ".join(f"{name} {value}" for name, value in entry.get(kind, {}).items())[:200]
+    return ", ".join(f"{name} {show(value)}" for name, value in entry.get(kind, {}).items())[:200]

@@ -53,17 +53,14 @@ class GatewayRefusedError(Exception):
         self.failure = failure
 
 
-class _Params(dict[str, object]):
-    def __missing__(self, name: str) -> str:
-        return ""
-
-
 def render_code(code: str, params: Mapping[str, object]) -> tuple[str, str]:
     """Return the texts of a code, the command line's own before the shared ones."""
     own = OWN_TEXTS.get(code)
     if own is not None:
-        given = _Params(params)
-        return own[0].format_map(given), own[1].format_map(given)
+        from models.messages import localise  # noqa: PLC0415 - only failures need it
+
+        zh, en = localise(params)
+        return own[0].format_map(zh), own[1].format_map(en)
     from models.messages import render  # noqa: PLC0415 - only failures need the message file
 
     text = render(code, params)

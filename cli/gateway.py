@@ -153,12 +153,13 @@ def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
         en=en or zh,
         exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,
         params={"status": status},
-        details=tuple(_tell_error(error) for error in problem.get("errors", ())),
+        details=tuple(_tell_field(error) for error in problem.get("errors", ())),
     )
 
 
-def _tell_error(error: Mapping[str, Any]) -> str:
-    """What to do about a row of a file says the rule already."""
-    if error["rule"] in error["what_to_do"]:
-        return f"{error['field']}：{error['what_to_do']}"
-    return f"{error['field']}: {error['rule']} — {error['what_to_do']}"
+def _tell_field(error: Mapping[str, Any]) -> str:
+    """One wrong field: its key and name, the rule, and what to do where that says more."""
+    name = f"（{error['name']}）" if error.get("name") else ""
+    rule, fix = str(error["rule"]), str(error["what_to_do"])
+    told = fix if rule in fix else f"{rule} — {fix}"
+    return f"{error['field']}{name}: {told}"

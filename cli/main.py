@@ -19,10 +19,12 @@ from cli.commands import (
     dlq,
     doctor,
     donation,
+    example,
     facilities,
     figures,
     keys,
     news,
+    overview,
     processes,
     requests,
     rules,
@@ -81,6 +83,7 @@ def root(
 
 
 _WORK = "调度 · Dispatch"
+app.command(rich_help_panel=_WORK)(overview.status)
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
@@ -90,6 +93,9 @@ app.add_typer(columns.app, name="columns", rich_help_panel=_WORK)
 app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(news.shortages)
 app.command(rich_help_panel=_WORK)(news.overdue)
+app.add_typer(overview.call_outs, name="call-outs", rich_help_panel=_WORK)
+app.add_typer(overview.transfers, name="transfers", rich_help_panel=_WORK)
+app.add_typer(overview.activations, name="activations", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(figures.figures)
 app.add_typer(news.events, name="events", rich_help_panel=_WORK)
 
@@ -100,6 +106,7 @@ app.add_typer(facilities.routes, name="route", rich_help_panel=_REGISTERS)
 
 _SYSTEM = "本机 · This machine"
 app.command(rich_help_panel=_SYSTEM)(up.up)
+app.command(rich_help_panel=_SYSTEM)(example.init)
 app.command(rich_help_panel=_SYSTEM)(demo.demo)
 app.command(rich_help_panel=_SYSTEM)(doctor.doctor)
 app.add_typer(stores.services, name="services", rich_help_panel=_SYSTEM)

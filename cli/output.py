@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -146,17 +146,41 @@ def add_rows(table: Table, rows: Iterable[Sequence[object]]) -> Table:
 
 
 def show(value: object) -> str:
-    """A value as people read it; None as a dash, an instant in the zone of this machine."""
+    """A value as people read it; None as a dash, an instant in Beijing's time, which is named."""
     if value is None or value == "":
         return "–"
-    if isinstance(value, datetime):
-        return value.astimezone().strftime("%m-%d %H:%M:%S")
+    from models.messages.moments import (  # noqa: PLC0415 - `--help` must not pay for it
+        ZONE_ZH,
+        find_instant,
+        show_moment,
+    )
+
+    at = find_instant(value)
+    if at is not None:
+        return f"{show_moment(at, now=_now())} {ZONE_ZH}"
     return str(value)
 
 
 def show_instant(text: str | None) -> str:
-    """An ISO 8601 instant of the gateway in the zone of this machine."""
+    """An ISO 8601 instant of the gateway, in Beijing's time."""
     return show(datetime.fromisoformat(text)) if text else "–"
+
+
+def show_expiry(text: str | None) -> str:
+    """An expiry as its label has it: the end of a day is 24:00 of that day."""
+    from models.messages.moments import (  # noqa: PLC0415 - `--help` must not pay for it
+        ZONE_ZH,
+        show_moment,
+    )
+
+    if not text:
+        return "–"
+    return f"{show_moment(datetime.fromisoformat(text), now=_now(), expiry=True)} {ZONE_ZH}"
+
+
+def _now() -> datetime:
+    """The wall's clock: only the year is taken of it, to leave this one's out."""
+    return datetime.now(UTC)
 
 
 def to_json(value: object, *, indent: int | None = None) -> str:

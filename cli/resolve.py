@@ -29,12 +29,16 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: `setting_invalid`, naming the variable.
     """
+    from models.messages.broken import describe_broken  # noqa: PLC0415 - only for failures
+
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = f"XUELIAN_{first['loc'][0]}".upper()
-        raise ConfigurationError("setting_invalid", name=name, rule=first["msg"]) from error
+        raise ConfigurationError(
+            "setting_invalid", name=name, rule=str(describe_broken(first))
+        ) from error
 
 
 def uses_own_servers(settings: Settings) -> bool:

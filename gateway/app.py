@@ -22,6 +22,7 @@ from gateway.routes import (
     figures,
     health,
     operations,
+    overview,
     reconciliations,
     requests,
     scans,
@@ -73,6 +74,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Leaving)
     faults.install(app)
     for part in (
+        overview,
         requests,
         status,
         stock,

@@ -33,13 +33,22 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises:
         ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is no object.
     """
-    content = load_strictly(await request.body())
+    content = load_strictly(ensure_utf8(await request.body()))
     if not isinstance(content, dict):
         raise InvalidContent(
             "fields_invalid",
-            [FieldError("(body)", "must be a JSON object", render("fix_structure"))],
+            [FieldError("(body)", str(render("broken_object")), render("fix_structure"))],
         )
     return content
+
+
+def ensure_utf8(body: bytes) -> bytes:
+    """Return a body that is UTF-8, as it is. Raises ContractError `body_not_utf8`."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError("body_not_utf8") from error
+    return body
 
 
 def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
@@ -54,14 +63,14 @@ def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
         raise InvalidContent(
             "fields_invalid",
             [
-                FieldError(name, "is given by the system", render("fix_extra_forbidden"))
+                FieldError(name, str(render("broken_given")), render("fix_extra_forbidden"))
                 for name in chosen
             ],
         )
     try:
         return model.model_validate({**fields, **given})
     except ValidationError as error:
-        raise of_validation(error.errors(include_url=False, include_input=False)) from error
+        raise of_validation(error.errors(include_url=False, include_input=True)) from error
 
 
 async def read_rows(
@@ -100,7 +109,7 @@ async def read_rows(
         rest = await read_object(request)
         rows = rest.pop(rows_in, None)
         if not isinstance(rows, list):
-            wrong = FieldError(rows_in, "must be an array", render("fix_structure"))
+            wrong = FieldError(rows_in, str(render("broken_array")), render("fix_structure"))
             raise InvalidContent("fields_invalid", [wrong])
         return await asyncio.to_thread(from_json, rows), rest
     raise ContractError(

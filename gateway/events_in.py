@@ -11,13 +11,14 @@ from starlette.responses import Response
 
 from gateway import problems
 from gateway.bodies import find_traceparent
-from gateway.headers import find_idempotency_key
+from gateway.headers import find_idempotency_key, get_wait_s
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
-from gateway.submitting import Sent, Submission
+from gateway.submitting import IDEMPOTENCY_KEY, Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
 from models.events import EventData
+from streams.store.reading import Fate
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -34,9 +35,17 @@ def settle_moment(request: Request, given: datetime | None, *, field: str) -> da
 
 
 async def publish(
-    request: Request, events: Sequence[Sent], *, source: str, key: str | None = None
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None = None,
+    named_by: str = IDEMPOTENCY_KEY,
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
+
+    With `Prefer: wait=N` the engine's word is waited for: 200 and `done` once it has acted on all
+    of them, its refusal if it refuses one, 202 if it has not spoken within N seconds.
 
     Args:
         request: Its Idempotency-Key, if any, makes a repeat the same events; without one, equal
@@ -44,11 +53,27 @@ async def publish(
         events: One or more of one topic.
         source: Who says so.
         key: Stands in for a missing Idempotency-Key.
+        named_by: The field that `key` was taken from.
     """
-    found = await send(request, events, source=source, key=find_idempotency_key(request) or key)
-    if isinstance(found, Response):
-        return found
-    return to_response(tell_sent(found, source=source), status=202)
+    own, wait_s = find_idempotency_key(request), get_wait_s(request)
+    submissions = _submissions(
+        request,
+        events,
+        source=source,
+        key=own or key,
+        named_by=IDEMPOTENCY_KEY if own else named_by,
+    )
+    submitter = get_gateway(request).submitter
+    refused, done = await submitter.submit_plain(submissions), False
+    if refused is None and wait_s:
+        done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
+    if refused is not None:
+        return _refuse(refused)
+    told = tell_sent([one.event_id for one in submissions], source=source)
+    headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
+    if done:
+        return to_response({**told, "status": "done"}, headers=headers)
+    return to_response(told, status=202, headers=headers)
 
 
 async def send(
@@ -57,6 +82,7 @@ async def send(
     *,
     source: str,
     key: str | None,
+    named_by: str = IDEMPOTENCY_KEY,
     first_part: int = 0,
 ) -> list[str] | Response:
     """Publish events; return their ids, or the problem that one of them met when it came before.
@@ -66,18 +92,37 @@ async def send(
         events: One or more of one topic, in order.
         source: Who says so.
         key: Makes a repeat the same events; without one, equal content does.
+        named_by: The header or field that `key` was taken from.
         first_part: Number of the first event among all of one call.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
-    gateway = get_gateway(request)
-    now, traceparent = gateway.clock.now(), find_traceparent(request)
+    now = get_gateway(request).clock.now()
     for event in events:
         # A count's rows were judged where its file was read.
         if isinstance(event, EventData):
             problems.ensure_possible(event, now=now)
-    submissions = [
+    submissions = _submissions(
+        request, events, source=source, key=key, named_by=named_by, first_part=first_part
+    )
+    refused = await get_gateway(request).submitter.submit_plain(submissions)
+    if refused is not None:
+        return _refuse(refused)
+    return [submission.event_id for submission in submissions]
+
+
+def _submissions(
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None,
+    named_by: str = IDEMPOTENCY_KEY,
+    first_part: int = 0,
+) -> list[Submission]:
+    now, traceparent = get_gateway(request).clock.now(), find_traceparent(request)
+    return [
         Submission(
             event=event,
             event_id=derive_id(
@@ -86,16 +131,15 @@ async def send(
             source=source,
             time=now,
             traceparent=traceparent,
+            named_by=named_by,
         )
         for part, event in enumerate(events, start=first_part)
     ]
-    refused = await gateway.submitter.submit_plain(submissions)
-    if refused is not None:
-        code = refused.code or "internal_error"
-        return problems.build(
-            status=problems.status_of_code(code), code=code, params=refused.params
-        )
-    return [submission.event_id for submission in submissions]
+
+
+def _refuse(refused: Fate) -> Response:
+    code = refused.code or "internal_error"
+    return problems.build(status=problems.status_of_code(code), code=code, params=refused.params)
 
 
 def tell_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:

@@ -55,6 +55,8 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         return problems.to_response(told)
     if not isinstance(error, HTTPException):
         raise error
+    if isinstance(error.__cause__, UnicodeDecodeError):
+        return problems.to_response(ContractError("body_not_utf8"))
     code = _CODE_OF_STATUS.get(error.status_code, "http_error")
     return problems.build(status=error.status_code, code=code, headers=error.headers)
 

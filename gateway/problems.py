@@ -24,7 +24,9 @@ from models.errors import (
     XuelianError,
 )
 from models.messages import Text, render
+from models.messages.broken import describe_broken, find_word
 from models.messages.fixes import fix_of
+from models.messages.words import name_field
 from models.row_errors import tell_fault, tell_place
 from models.tables import RowError
 
@@ -72,6 +74,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "media_type_unknown": 415,
     "hospital_unknown": 422,
     "idempotency_key_reused": 422,
+    "identity_reused": 422,
     "event_id_reused": 422,
     "request_id_reused": 422,
     "scans_refused": 422,
@@ -107,7 +110,14 @@ class FieldError(NamedTuple):
     place: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        told = {"field": self.field, "rule": self.rule, "what_to_do": str(self.what_to_do)}
+        told: dict[str, Any] = {
+            "field": self.field,
+            "rule": self.rule,
+            "what_to_do": str(self.what_to_do),
+        }
+        name = name_field(self.field)
+        if name is not None:
+            told["name"] = name
         return {**told, **(self.place or {})}
 
 
@@ -128,8 +138,8 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
         [
             FieldError(
                 field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
-                rule=str(error["msg"])[:300],
-                what_to_do=render(fix_of(str(error["type"]))),
+                rule=str(describe_broken(error))[:600],
+                what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
             )
             for error in errors
         ],
@@ -165,7 +175,7 @@ def of_row(error: RowError) -> FieldError:
         "found": list(error.found),
     }
     where = tell_place(error)
-    return FieldError(field=where, rule=error.rule or told.en, what_to_do=told, place=place)
+    return FieldError(field=where, rule=error.rule or str(told), what_to_do=told, place=place)
 
 
 def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
@@ -196,11 +206,11 @@ def to_response(error: XuelianError) -> Response:
     status = status_of(error)
     fields = error.fields if isinstance(error, InvalidContent) else ()
     if not fields and error.code.startswith("idempotency_key"):
-        told = render(error.code)
-        fields = (FieldError("Idempotency-Key", told.en, render("fix_header")),)
-    if not fields and error.code == "field_twice":
+        fields = (FieldError("Idempotency-Key", str(render(error.code)), render("fix_header")),)
+    elif not fields and error.code in {"identity_reused", "field_twice"}:
         told = render(error.code, error.params)
-        fields = (FieldError(str(error.params["field"]), told.en, render("fix_field_twice")),)
+        fix = "fix_identity" if error.code == "identity_reused" else "fix_field_twice"
+        fields = (FieldError(str(error.params["field"]), str(told), render(fix)),)
     return build(status=status, code=error.code, params=error.params, fields=fields)
 
 

@@ -38,6 +38,7 @@ refusals, and events that the tail missed."""
 
 REMEMBERED = 20_000
 """Events of which this process remembers the content: minutes of a burst, a few megabytes."""
+IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class Sent(Protocol):
@@ -59,6 +60,7 @@ class Submission:
     Attributes:
         event_id: The same for a repeat with the same Idempotency-Key.
         time: Not part of the body: a repeat may have another.
+        named_by: The header or field that gave the identity.
     """
 
     event: Sent
@@ -66,6 +68,7 @@ class Submission:
     source: str
     time: datetime
     traceparent: str | None = None
+    named_by: str = IDEMPOTENCY_KEY
     data: bytes = field(init=False)
     digest: str = field(init=False)
 
@@ -173,6 +176,35 @@ class Submitter:
                 return judged
         return None
 
+    async def await_engine(
+        self, submissions: Sequence[Submission], *, wait_s: float
+    ) -> tuple[bool, Fate | None]:
+        """Look until the engine has acted on every event, has refused one, or patience ends.
+
+        Args:
+            submissions: Were published.
+            wait_s: Seconds.
+
+        Returns:
+            Whether all of them were acted on, and the fate of one that was refused.
+
+        Raises:
+            ContractError: As `submit_plain` does.
+        """
+        ends_at = self._monotonic() + wait_s
+        pause_s = FIRST_LOOK_S
+        awaited = list(submissions)
+        while awaited and (left_s := ends_at - self._monotonic()) > 0:
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * 2, MOST_LOOK_S)
+            fates = await asyncio.gather(*map(self._find_fate, awaited))
+            for submission, fate in zip(awaited, fates, strict=True):
+                judged = _judge(submission, fate)
+                if isinstance(judged, Fate):
+                    return False, judged
+            awaited = [one for one, fate in zip(awaited, fates, strict=True) if fate is None]
+        return not awaited, None
+
     async def find_known(self, submission: Submission) -> Answered | Fate | None:
         """Return what became of an event that may have been sent before; publishes nothing.
 
@@ -234,6 +266,8 @@ def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
     if fate is None:
         return None
     if fate.digest != submission.digest:
+        if submission.named_by != IDEMPOTENCY_KEY:
+            raise ContractError("identity_reused", field=submission.named_by)
         raise ContractError("idempotency_key_reused")
     if fate.code is not None:
         return fate

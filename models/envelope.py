@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from models.base import Instant, Value
 from models.errors import ContractError
+from models.messages.broken import describe_broken
 
 CONTENT_TYPE = "application/json"
 _HEADER_ATTRIBUTES = ("id", "type", "source", "subject", "time", "sequence", "causationid")
@@ -95,7 +96,9 @@ class Envelope(Value):
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise ContractError("header_invalid", field=f"ce_{field}", rule=first["msg"]) from error
+            raise ContractError(
+                "header_invalid", field=f"ce_{field}", rule=str(describe_broken(first))
+            ) from error
 
 
 def _read_headers(headers: Iterable[tuple[str, bytes]]) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError
 from models.base import Identifier, Line, Value
 from models.errors import DomainRefusal
 from models.following import FORMS
+from models.messages.broken import describe_broken
 from models.override_values import check_value
 from models.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
 
@@ -103,7 +104,9 @@ def _list_heading_mistakes(document: Mapping[str, Any]) -> Iterator[DomainRefusa
         )
     except ValidationError as error:
         for found in error.errors(include_url=False, include_input=False):
-            yield DomainRefusal("rules_heading", key=str(found["loc"][0]), cause=found["msg"])
+            yield DomainRefusal(
+                "rules_heading", key=str(found["loc"][0]), cause=str(describe_broken(found))
+            )
 
 
 def _list_rule_tables(
@@ -158,7 +161,7 @@ def _list_form_mistakes(changes: list[Change], packaged: Rulebook) -> Iterator[D
         except ValidationError as error:
             for found in error.errors(include_url=False, include_input=False):
                 rule = _find_rule(documents[file], found["loc"])
-                yield DomainRefusal("rule_not_sound", rule=rule, cause=found["msg"])
+                yield DomainRefusal("rule_not_sound", rule=rule, cause=str(describe_broken(found)))
 
 
 def _find_rule(document: Mapping[str, Any], path: tuple[int | str, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line, Value
+from models.broken import BrokenRuleError
 from models.components import Component
 from models.patients import Antigens, HlaTypes, Patient
 
@@ -95,10 +96,10 @@ class RequestLine(Value):
 def _ensure_lines_fit(lines: tuple[RequestLine, ...]) -> None:
     numbers = [line.line_no for line in lines]
     if len(set(numbers)) != len(numbers):
-        raise ValueError("lines: line_no must be unique within a request")
+        raise BrokenRuleError("line_no_twice", "lines")
     units = sum(line.quantity for line in lines)
     if units > MAX_UNITS:
-        raise ValueError(f"lines: {units} units in one request, at most {MAX_UNITS}; send several")
+        raise BrokenRuleError("request_too_large", "lines", units=units, most=MAX_UNITS)
 
 
 class UrgentRequest(Value):
@@ -124,7 +125,7 @@ class UrgentRequest(Value):
     @model_validator(mode="after")
     def _asks_for_something(self) -> Self:
         if not self.lines and not self.massive_transfusion_packs:
-            raise ValueError("lines: at least one line or one massive-transfusion pack is needed")
+            raise BrokenRuleError("request_empty", "lines")
         _ensure_lines_fit(self.lines)
         return self
 
@@ -144,7 +145,7 @@ class Amendment(Value):
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
         if not self.model_fields_set - {"request_id", "hospital_id", "station_id"}:
-            raise ValueError("an amendment must change at least one field")
+            raise BrokenRuleError("amendment_empty", "(body)")
         _ensure_lines_fit(self.lines or ())
         return self
 

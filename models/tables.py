@@ -18,6 +18,7 @@ from models.base import Value
 from models.cells import CellError, Reader
 from models.columns import HeadingWords, fold
 from models.errors import ContractError
+from models.messages.broken import describe_broken
 from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
@@ -33,7 +34,7 @@ class RowError:
         row: As a spreadsheet counts; the first of several.
         column: Its name; empty where the row as a whole is wrong.
         code: Of the text that says what is wrong.
-        rule: In the words of the rule that was broken, English; empty where the text says all.
+        rule: The rule that was broken, in both languages; empty where the text says all.
         heading: As the file heads the column; empty where no heading is in question.
         found: What stands in the cells; empty where nothing does, or nobody may repeat it.
         spans: First and last row of each run of rows; empty for `row` alone.
@@ -327,7 +328,7 @@ def validate_row(line: Line, layout: Layout[V]) -> tuple[V | None, tuple[RowErro
             line.to_error(
                 _column_of(detail["loc"], detail["msg"], layout),
                 fix_of(detail["type"]),
-                rule=detail["msg"][:300],
+                rule=str(describe_broken(detail)),
             )
             for detail in details
         )

@@ -12,6 +12,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line, Value
+from models.broken import BrokenRuleError
 from models.citations import CitedRule, RuleSet, read_rules
 from models.groups import BloodGroup
 from models.in_force import InForce
@@ -68,15 +69,15 @@ class LabResult(Value):
     def _complete(self) -> Self:
         if self.test is LabTest.GROUPING:
             if (self.group is None) == (self.outcome is None):
-                raise ValueError("group: grouping names the group it found, or outcome invalid")
+                raise BrokenRuleError("grouping_without_group", "group")
             if self.outcome not in {None, LabOutcome.INVALID}:
-                raise ValueError("outcome: grouping is never reactive; it names a group")
+                raise BrokenRuleError("grouping_reactive", "outcome")
         elif self.outcome is None or self.group is not None:
-            raise ValueError(f"outcome: {self.test} has an outcome and no group")
+            raise BrokenRuleError("group_without_grouping", "outcome", test=self.test)
         if self.supersedes is not None and not self.note:
-            raise ValueError("note: a correction says why")
+            raise BrokenRuleError("correction_without_note", "note")
         if self.supersedes == self.result_id:
-            raise ValueError("supersedes: a result cannot correct itself")
+            raise BrokenRuleError("correction_of_itself", "supersedes")
         return self
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import BagId, Identifier, Instant, Value
+from models.broken import BrokenRuleError
 from models.components import Component, component_rules
 from models.groups import BloodGroup
 from models.patients import Antigens, HlaTypes
@@ -77,14 +78,19 @@ class Unit(Value):
     @model_validator(mode="after")
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
-            raise ValueError("expires_at must be after collected_at")
+            raise BrokenRuleError("expiry_before_collection", "expires_at")
         # The package's: what a record means must not depend on who reads it. A station's own,
         # shorter time is held when a unit is chosen.
         rules = component_rules.packaged
         if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
+            latest = rules.latest_expiry(self.component, self.collected_at).isoformat()
             shelf_life, spec = rules.shelf_life[self.component], rules.component[self.component]
-            raise ValueError(
-                f"expires_at is later than the shelf life of {self.component} "
-                f"({spec.shelf_life_h} h, {rules.cite(shelf_life)})"
+            raise BrokenRuleError(
+                "expiry_too_late",
+                "expires_at",
+                component=self.component,
+                hours=spec.shelf_life_h,
+                cited=rules.cite(shelf_life),
+                latest=latest,
             )
         return self

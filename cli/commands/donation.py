@@ -100,10 +100,13 @@ def _send(
     station: str, donation_id: str, what: str, body: dict[str, Any], *, as_json: bool
 ) -> None:
     out = Output(as_json=as_json)
-    answer = _call("POST", f"/v1/stations/{station}/donations/{donation_id}/{what}", json=body)
-    out.document(answer)
-    out.say(
-        f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: xuelian donation show {donation_id}"
+    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
+
+    send_act(
+        f"/v1/stations/{station}/donations/{donation_id}/{what}",
+        body,
+        out=out,
+        what=f"查看 · see: xuelian donation show {donation_id}",
     )
 
 

@@ -39,16 +39,12 @@ def send(
       xuelian alert send dingri-4.json
       curl -s https://example.org/alert.json | xuelian alert send -
     """
+    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
     body = read_json_file(file)
-    with GatewayClient(load_settings()) as gateway:
-        answer = gateway.call("POST", "/v1/alerts", json=body)
     out = Output(as_json=as_json)
-    out.document(answer)
-    out.say(f"[green]✓[/] 已写入日志 · kept in the log: {body.get('alert_id')}")
+    answer = send_act("/v1/alerts", body, out=out, what=str(body.get("alert_id")))
     disasters.print_doubts(out, answer)
 
 

@@ -96,8 +96,7 @@ def close(
       xuelian stock reconcile close shigatse 5f1d7c0a-7c1e-5d4e-9a36-0e6f4c1b2d38 \
         --kind missing --as issued --reason 停电期间手工发血
     """
-    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     if not unit_ids and kind is None:
         raise typer.BadParameter(
@@ -109,13 +108,9 @@ def close(
         "resolution": resolution,
         "reason": reason,
     }
-    with GatewayClient(load_settings()) as gateway:
-        answer = gateway.call(
-            "POST", f"/v1/stations/{station}/reconciliations/{count_id}/close", json=body
-        )
-    out = Output(as_json=as_json)
-    out.document(answer)
-    out.say(
-        f"[green]✓[/] 已写入日志 · kept in the log; 查看 · see: "
-        f"xuelian stock reconcile show {station} {count_id}"
+    send_act(
+        f"/v1/stations/{station}/reconciliations/{count_id}/close",
+        body,
+        out=Output(as_json=as_json),
+        what=f"查看 · see: xuelian stock reconcile show {station} {count_id}",
     )

@@ -10,7 +10,7 @@ import typer
 from cli.failures import ExitCode
 from cli.output import JsonOption, Output
 
-app = typer.Typer(no_args_is_help=True, help="紧急用血申请 · Urgent requests: new, show, cancel.")
+app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent requests: new, list, show, cancel.")
 
 WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
 KeyOption = Annotated[
@@ -63,7 +63,7 @@ def new(
     It proposes and reserves; it replaces neither the crossmatch nor the station's legal release.
 
     例 · Examples:
-      xuelian request new --hospital dingri-county --group A+ -n red_cells=4
+      xuelian request new --hospital dingri-county --group A+ -n red_cells=4 --within 6
       xuelian request new --packs 1 --sex female --age 34 --priority life_threatening --within 1
       xuelian request new --file request.json --json
     """
@@ -89,6 +89,36 @@ def new(
     out = Output(as_json=as_json)
     answer = asking.send_request(asked, file=file, wait_s=wait, key=idempotency_key, out=out)
     _finish(out, answer)
+
+
+@app.command("list")
+def list_(
+    *,
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--status", help="open, reserved…，可多次 · repeatable"),
+    ] = None,
+    hospital: Annotated[str | None, typer.Option(help="只看一家医院 · of one hospital")] = None,
+    station: Annotated[str | None, typer.Option(help="只看一个血站 · of one station")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="最多几份 · at most")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """列出申请，最新在前 · List requests, newest first.
+
+    例 · Example:
+      xuelian request list --status open
+    """
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.overview import print_requests  # noqa: PLC0415 - the same
+    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+    params = {"status": state, "hospital_id": hospital, "station_id": station, "limit": limit}
+    with GatewayClient(load_settings()) as gateway:
+        answer = gateway.call("GET", "/v1/requests", params=params)
+    out = Output(as_json=as_json)
+    out.document(answer)
+    if not as_json:
+        print_requests(out, answer["requests"], title="申请 · requests")
 
 
 @app.command()

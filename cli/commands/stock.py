@@ -178,8 +178,7 @@ def change(
       xuelian stock change shigatse W1234-25-000017-RC picked --epoch 1 --by 库房
       xuelian stock change dingri-county W1234-25-000017-RC transfused --epoch 1 --hospital
     """
-    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     body = {
         "unit_id": unit,
@@ -190,15 +189,12 @@ def change(
         "reason": reason,
     }
     kind = "hospitals" if hospital else "stations"
-    with GatewayClient(load_settings()) as gateway:
-        answer = gateway.call(
-            "POST",
-            f"/v1/{kind}/{station}/stock/changes",
-            json={name: value for name, value in body.items() if value is not None},
-        )
-    out = Output(as_json=as_json)
-    out.document(answer)
-    out.say(f"[green]✓[/] 已写入日志 · kept in the log: {unit} {what}")
+    send_act(
+        f"/v1/{kind}/{station}/stock/changes",
+        {name: value for name, value in body.items() if value is not None},
+        out=Output(as_json=as_json),
+        what=f"{unit} {what}",
+    )
 
 
 @app.command()

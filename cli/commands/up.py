@@ -113,6 +113,7 @@ def _tell_addresses(out: Output, system: LocalSystem) -> None:
             "首个调度密钥，只显示这一次 · the first dispatcher key, shown once:", style="yellow"
         )
         out.plain(f"  export XUELIAN_API_KEY={key}")
+    out.plain("  下一步 · next: xuelian init（示例区域 · an example region）, xuelian status")
 
 
 def _ensure_first_key(system: LocalSystem) -> str | None:

@@ -174,6 +174,7 @@ async def _send(request: Request, count: Count, count_id: str, told: dict[str, A
             parts[first : first + SENT_AT_ONCE],
             source=source,
             key=count_id,
+            named_by="count_id",
             first_part=first,
         )
         if isinstance(found, Response):

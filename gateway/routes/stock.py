@@ -20,8 +20,9 @@ from gateway.routes.reconciliations import tell_open
 from gateway.runtime import Gateway, get_gateway
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
-from models.events.stock import StockChange, StockChanged
+from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
+from models.units import UnitStatus
 from streams.services.places import measure_places
 from streams.store.keys import KeyScope
 
@@ -109,6 +110,7 @@ async def change_stock(
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
+    await _ensure_epoch(request, change, station_id=station_id)
     fields = dict(change)
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=station_id)
@@ -137,10 +139,45 @@ async def change_at_hospital(
     hospital = hospital or (await directories.refresh()).hospitals.get(hospital_id)
     if hospital is None:
         raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
+    await _ensure_epoch(request, change, hospital_id=hospital_id)
     fields = dict(change)
     fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=hospital.station_id)
     return await publish(request, [event], source=f"hospital/{hospital_id}")
+
+
+async def _ensure_epoch(
+    request: Request,
+    change: NewStockChange,
+    *,
+    station_id: str | None = None,
+    hospital_id: str | None = None,
+) -> None:
+    """A step under a promise that names no epoch is refused with the epoch that is live.
+
+    It is never filled in: the epoch is what tells a stale label from the bag that is meant.
+    A station learns only of bags that it holds, a hospital only of those that went to it.
+    """
+    if change.epoch is not None or change.change not in UNDER_PROMISE:
+        return
+    units = await get_gateway(request).scans.list_units([change.unit_id])
+    unit = units.get(change.unit_id)
+    step = str(change.change)
+    if unit is None or not (
+        unit.station_id == station_id or (hospital_id and unit.hospital_id == hospital_id)
+    ):
+        return  # the event's own rule refuses it, without a word about the bag
+    if unit.epoch is None or unit.status in {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED}:
+        raise DomainRefusal(
+            "epoch_without_promise", change=step, unit_id=unit.unit_id, status=unit.status
+        )
+    raise DomainRefusal(
+        "epoch_needed_for",
+        change=step,
+        unit_id=unit.unit_id,
+        epoch=unit.epoch,
+        holder=f"{unit.request_id or unit.transfer_id} ({unit.hospital_id or unit.to_station_id})",
+    )
 
 
 async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from models.base import BagId, Identifier, Instant, Line, Value
+from models.broken import BrokenRuleError
 from models.components import Component
 from models.events.base import EventData
 from models.groups import BloodGroup
@@ -65,7 +66,7 @@ class DonationSplit(_DonationEvent):
     def _distinct(self) -> Self:
         ids = [self.unit_id, *(made.unit_id for made in self.components)]
         if len(set(ids)) != len(ids):
-            raise ValueError("components: a unit_id stands twice")
+            raise BrokenRuleError("component_unit_twice", "components")
         return self
 
 
@@ -136,7 +137,7 @@ class RecallNotified(EventData):
     @model_validator(mode="after")
     def _tells_something(self) -> Self:
         if not self.units and not self.transfused and not self.given_out:
-            raise ValueError("units: a notice names at least one unit")
+            raise BrokenRuleError("notice_without_units", "units")
         return self
 
     @property

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line
+from models.broken import BrokenRuleError
 from models.donors import Answer, CallOut, CallOutStatus, Donation
 from models.events.base import EventData
 
@@ -97,7 +98,7 @@ class CallOutAnswered(EventData):
     @model_validator(mode="after")
     def _donation_with_donated(self) -> Self:
         if (self.answer is Answer.DONATED) != (self.donation is not None):
-            raise ValueError("donation: goes with the answer `donated` and with no other")
+            raise BrokenRuleError("donation_with_answer", "donation")
         return self
 
     @property

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.errors import ContractError
 from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
 from models.events.base import EventData
+from models.messages.broken import describe_broken
 from models.strict_json import load_strictly
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
@@ -62,8 +63,9 @@ def decode_event(event_type: str, body: bytes) -> EventData:
         body: JSON, UTF-8.
 
     Raises:
-        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json`, `field_twice`
-            or `body_invalid` with the first field that failed and the rule it broke.
+        ContractError: `event_type_unknown`, `event_version_unknown`, `body_not_json`,
+            `body_not_utf8`, `field_twice`, or `body_invalid` with the first field that failed and
+            its rule.
     """
     if event_type not in EVENT_CLASSES and event_type not in UPCASTERS:
         raise _unknown(event_type)
@@ -89,8 +91,19 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
+            _ensure_utf8(body)
             raise ContractError("body_not_json", detail=first["msg"][:200]) from error
         field = ".".join(str(part) for part in first["loc"]) or "(body)"
         raise ContractError(
-            "body_invalid", field=field, rule=first["msg"][:300], errors=error.error_count()
+            "body_invalid",
+            field=field,
+            rule=str(describe_broken(first))[:600],
+            errors=error.error_count(),
         ) from error
+
+
+def _ensure_utf8(body: bytes) -> None:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError("body_not_utf8") from error

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from models.base import BagId, Identifier, Instant, Line, Value
+from models.broken import BrokenRuleError
 from models.errors import DomainRefusal
 from models.events.base import EventData
 from models.units import Unit
@@ -123,7 +124,7 @@ class CountPart(Value):
     @model_validator(mode="after")
     def _within(self) -> Self:
         if self.part_no > self.parts:
-            raise ValueError("part_no is greater than parts")
+            raise BrokenRuleError("part_beyond_parts", "part_no")
         return self
 
 
@@ -150,12 +151,15 @@ class StockCounted(EventData):
     def _one_station(self) -> Self:
         for counted in self.units:
             if counted.unit.station_id != self.station_id:
-                raise ValueError(
-                    f"units: {counted.unit.unit_id} belongs to {counted.unit.station_id}"
+                raise BrokenRuleError(
+                    "unit_of_other_station",
+                    "units",
+                    unit_id=counted.unit.unit_id,
+                    station_id=counted.unit.station_id,
                 )
         ids = [counted.unit.unit_id for counted in self.units]
         if len(set(ids)) != len(ids):
-            raise ValueError("units: a unit_id stands twice in one count")
+            raise BrokenRuleError("unit_twice_in_count", "units")
         return self
 
     @model_validator(mode="after")
@@ -163,7 +167,7 @@ class StockCounted(EventData):
         for counted in self.units:
             fault = find_attestation_fault(counted, self.attestation_of(counted))
             if fault is not None:
-                raise ValueError(f"attestation: {fault}")
+                raise BrokenRuleError(fault.code, "attestation", **fault.params)
         return self
 
     def attestation_of(self, counted: CountedUnit) -> Attestation | None:
@@ -230,9 +234,9 @@ class StockChanged(EventData):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.change in UNDER_PROMISE and self.epoch is None:
-            raise ValueError(f"epoch: {self.change} needs the epoch of the promise")
+            raise BrokenRuleError("epoch_needed", "epoch", change=self.change)
         if (self.change is StockChange.RETURNED) != (self.out_of_control_s is not None):
-            raise ValueError("out_of_control_s: goes with the change `returned` and with no other")
+            raise BrokenRuleError("out_of_control_with_return", "out_of_control_s")
         return self
 
     @property

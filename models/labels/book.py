@@ -24,6 +24,7 @@ from models.labels.local import LocalBarcode, LocalReader
 from models.labels.reading import FirstThatKnows, LabelReader
 from models.labels.scanned import Part
 from models.labels.structures import PRODUCT
+from models.messages.broken import describe_broken
 
 _DESCRIPTION = 5
 """Characters of an ISBT 128 product code that describe the product; the rest is its collection
@@ -187,7 +188,7 @@ def parse_label_book(text: str, *, station_id: str | None = None, name: str) -> 
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or "(file)"
         raise ConfigurationError(
-            "labels_invalid", file=name, field=field, rule=first["msg"]
+            "labels_invalid", file=name, field=field, rule=str(describe_broken(first))
         ) from error
     if station_id is not None and book.station_id != station_id:
         raise ConfigurationError(

@@ -11,6 +11,9 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from models.messages.moments import ZONE_EN, ZONE_ZH, find_instant, show_moment
+from models.messages.words import list_field_names
+
 
 class Text(NamedTuple):
     """One text in both languages."""
@@ -69,6 +72,27 @@ def list_texts() -> Mapping[str, Text]:
     return {code: Text(zh=both["zh"], en=both["en"]) for code, both in tomllib.loads(raw).items()}
 
 
+_FIELD_PARAMS = frozenset({"what", "field"})
+"""Parameters that name a field of the wire."""
+
+
+def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
+    """Return parameters as each language shows them: instants in Beijing's time, fields named.
+
+    The parameters themselves stay what they are: programs read ISO 8601 in UTC from them.
+    """
+    of_expiry = params.get("what") == "expires_at"
+    zh, en = _Params(params, chinese=True), _Params(params, chinese=False)
+    for name, value in params.items():
+        at = find_instant(value)
+        if at is not None:
+            shown = show_moment(at, expiry=of_expiry or name == "expires_at")
+            zh[name], en[name] = f"{shown}（{ZONE_ZH}）", f"{shown} ({ZONE_EN})"
+        elif name in _FIELD_PARAMS and (known := list_field_names().get(str(value))) is not None:
+            zh[name] = f"{known}（{value}）"
+    return zh, en
+
+
 def render(code: str, params: Mapping[str, object] | None = None) -> Text:
     """Put the parameters into the texts of a code.
 
@@ -80,8 +104,5 @@ def render(code: str, params: Mapping[str, object] | None = None) -> Text:
     text = list_texts().get(code)
     if text is None:
         return Text(zh=code, en=code)
-    given = params or {}
-    return Text(
-        zh=text.zh.format_map(_Params(given, chinese=True)),
-        en=text.en.format_map(_Params(given, chinese=False)),
-    )
+    zh, en = localise(params or {})
+    return Text(zh=text.zh.format_map(zh), en=text.en.format_map(en))

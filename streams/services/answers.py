@@ -15,6 +15,7 @@ from models.donor_rules import donor_rules
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
+from models.messages.broken import describe_broken
 from models.unit_life import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (
@@ -212,7 +213,7 @@ def _build_unit(donation: Donation, *, station_id: str) -> Unit:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ContractError(
-            "donation_invalid", unit_id=donation.unit_id, rule=first["msg"][:300]
+            "donation_invalid", unit_id=donation.unit_id, rule=str(describe_broken(first))
         ) from error
 
 

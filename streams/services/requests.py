@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from models.decisions import Outcome, Reason
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.messages.broken import describe_broken
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
 from models.topics import AppName
 from models.unit_life import PICKABLE_STATES
@@ -250,7 +251,7 @@ def _expand(request: UrgentRequest, directories: DirectorySource) -> UrgentReque
         )
         return request.but(lines=(*request.lines, *added))
     except ValidationError as error:
-        rule = error.errors(include_url=False)[0]["msg"]
+        rule = str(describe_broken(error.errors(include_url=False)[0]))
         raise ContractError("packs_too_many", packs=packs, pack=pack.name, rule=rule) from error
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
+from models.messages.broken import describe_broken
 from models.unit_life import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
@@ -123,5 +124,5 @@ def _build(parent: UnitState, made: MadeComponent) -> Unit:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ContractError(
-            "donation_invalid", unit_id=made.unit_id, rule=first["msg"][:300]
+            "donation_invalid", unit_id=made.unit_id, rule=str(describe_broken(first))
         ) from error

@@ -6,7 +6,7 @@ Reads only, but for the access record of donors' contacts. Safe for concurrent t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +96,19 @@ class RequestDetail:
     quarantined: list[Row]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """What goes on now, worst first; `dead_letters` None where they are not for the caller."""
+
+    as_of: datetime
+    requests: list[Row]
+    shortages: list[Row] = field(default_factory=list)
+    activations: list[Row] = field(default_factory=list)
+    calls: list[Row] = field(default_factory=list)
+    transfers: list[Row] = field(default_factory=list)
+    dead_letters: int | None = None
+
+
 class PgReading:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -141,6 +154,46 @@ class PgReading:
             before_id=before_id,
             limit=limit,
         )
+
+    async def read_overview(
+        self, *, station_id: str | None, hospital_id: str | None, limit: int
+    ) -> Overview:
+        """Read what goes on now, at one moment.
+
+        Args:
+            station_id: Of one station; None for all.
+            hospital_id: Of one hospital: its requests alone; None for all.
+            limit: Rows of each list at most.
+        """
+        now = self._clock.now()
+        own = {"station_id": station_id, "limit": limit}
+        open_ones = {**own, "status": "open"}
+        async with (
+            self._database.connection() as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            requests = await _rows(
+                connection, "list_waiting_requests", now=now, hospital_id=hospital_id, **own
+            )
+            if hospital_id is not None:
+                return Overview(as_of=now, requests=requests)
+            on_the_way = [
+                row
+                for status in ("in_transit", "agreed")
+                for row in await _rows(connection, "list_transfers", **own, status=status)
+            ]
+            letters = await _rows(connection, "count_waiting_letters") if station_id is None else []
+            return Overview(
+                as_of=now,
+                requests=requests,
+                shortages=await _rows(connection, "list_shortages", component=None, **open_ones),
+                activations=await _rows(
+                    connection, "list_activations", event_key=None, **open_ones
+                ),
+                calls=await _rows(connection, "count_live_calls", station_id=station_id),
+                transfers=on_the_way,
+                dead_letters=letters[0]["dead_letters"] if letters else None,
+            )
 
     async def read_request(self, request_id: str, *, source: str | None) -> RequestDetail:
         """Read a request at one moment.

@@ -28,6 +28,8 @@ COMMANDS = {
     "station list", "station show", "station set", "hospital list", "hospital show",
     "hospital set", "route list", "route set",
     "audit verify", "audit show", "rules list", "rules show", "rules check",
+    "status", "init", "request list", "call-outs list", "transfers list", "transfers show",
+    "activations list", "activations show",
 }  # fmt: skip
 
 

@@ -278,7 +278,7 @@ def test_rules_that_are_no_table_are_told(rules: str) -> None:
     [
         ("disaster.pager", {"fallback_country": "XX"}, "must be one of the countries"),
         ("disaster.donations", {"group_order": ["O+", "O-"]}, "exactly once"),
-        ("disaster.donations", {"group_order": ["Z+"]}, "Input should be"),
+        ("disaster.donations", {"group_order": ["Z+"]}, "只能是其中之一"),
     ],
 )
 def test_values_that_do_not_hold_together_are_told_with_their_rule(

@@ -77,7 +77,7 @@ def test_a_record_is_read_with_the_digest_of_its_body() -> None:
             "event_version_unknown",
         ),
         (RawFake(value=b'{"call_out_id":'), HEADERS, "body_not_json"),
-        (RawFake(value=b"\x00\xff"), HEADERS, "body_not_json"),
+        (RawFake(value=b"\x00\xff"), HEADERS, "body_not_utf8"),
         (RawFake(value=b"[" * 5000 + b"]" * 5000), HEADERS, "body_not_json"),
         (RawFake(value=b"{}"), HEADERS, "body_invalid"),
         (RawFake(value=b"null"), HEADERS, "body_invalid"),

@@ -35,7 +35,14 @@ FROM requests WHERE request_id = :request_id::text;
 -- name: list_requests
 SELECT
     request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version,
-    opened_at, decided_at
+    opened_at, decided_at, body -> 'patient' ->> 'group' AS patient_group,
+    (
+        SELECT jsonb_agg(jsonb_build_object(
+            'line_no', l.line_no, 'component', l.component, 'quantity', l.quantity,
+            'missing', l.uncovered
+        ) ORDER BY l.line_no)
+        FROM request_lines AS l WHERE l.request_id = requests.request_id
+    ) AS lines
 FROM requests
 WHERE
     (:hospital_id::text IS NULL OR hospital_id = :hospital_id::text)
@@ -49,6 +56,41 @@ WHERE
     )
 ORDER BY opened_at DESC, request_id DESC
 LIMIT :limit;
+
+-- name: list_waiting_requests
+-- Who still lacks blood, and whose blood is late: life-threatening first, then by the time of need.
+SELECT
+    r.request_id, r.hospital_id, r.station_id, r.priority, r.needed_by, r.status, r.waiting_for,
+    r.opened_at, r.body -> 'patient' ->> 'group' AS patient_group,
+    r.needed_by < :now::timestamptz AS is_late,
+    (
+        SELECT jsonb_agg(jsonb_build_object(
+            'line_no', l.line_no, 'component', l.component, 'quantity', l.quantity,
+            'missing', l.uncovered
+        ) ORDER BY l.line_no)
+        FROM request_lines AS l WHERE l.request_id = r.request_id
+    ) AS lines
+FROM requests AS r
+WHERE
+    (r.status = 'open' OR (r.status = 'reserved' AND r.needed_by < :now::timestamptz))
+    AND (:hospital_id::text IS NULL OR r.hospital_id = :hospital_id::text)
+    AND (:station_id::text IS NULL OR r.station_id = :station_id::text)
+ORDER BY
+    array_position(ARRAY['life_threatening', 'urgent', 'routine'], r.priority::text),
+    r.needed_by, r.request_id
+LIMIT :limit;
+
+-- name: count_live_calls
+SELECT station_id, status, count(*) AS calls
+FROM call_outs
+WHERE
+    status IN ('called', 'accepted', 'arrived')
+    AND (:station_id::text IS NULL OR station_id = :station_id::text)
+GROUP BY station_id, status
+ORDER BY station_id, status;
+
+-- name: count_waiting_letters
+SELECT count(*) AS dead_letters FROM dead_letters WHERE replayed_at IS NULL;
 
 -- name: list_decisions
 SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version;

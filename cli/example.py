@@ -1,0 +1,174 @@
+"""A small example region, made through the gateway as a stranger would make a real one.
+
+Idempotent: what is registered is registered again as it is; a shelf that holds anything is left
+alone, and so are keys that exist. Nothing can be deleted one by one: a system that was made to play
+with is removed with its state folder.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any
+
+from pydantic import SecretStr
+
+from cli.gateway import GatewayClient
+from cli.keystore import create_key, list_keys
+from models.messages.moments import BEIJING
+from streams.clock import parse_clock
+from streams.settings import Settings
+
+_COLLECTED_D = 2
+_WAIT_S = 30.0
+_LOOK_S = 0.3
+SHELF, OTHER = "shigatse", "lhasa"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What there is now.
+
+    Attributes:
+        keys: Text of each key that was made now, by its id; those that existed are not told again.
+        units: Bags that were put on shelves now.
+    """
+
+    stations: list[str]
+    hospitals: list[str]
+    units: int
+    donors: int
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str], None]) -> Made:
+    """Register the region, fill empty shelves, make keys, and wait until the bags are there.
+
+    Args:
+        settings: The gateway's address and a dispatcher's key.
+        resolved: Where PostgreSQL is, for the keys.
+        report: Told each step.
+
+    Raises:
+        GatewayRefusedError: The gateway refused a part.
+        TransientError: The gateway, Kafka or PostgreSQL is away.
+    """
+    region = _read()
+    now = parse_clock(settings.clock).now()
+    report("密钥 · keys")
+    keys = _make_keys(resolved)
+    with GatewayClient(settings, wait_s=_WAIT_S) as gateway:
+        report("血站、医院、行程 · stations, hospitals, journeys")
+        for station in region["stations"]:
+            gateway.call("PUT", f"/v1/stations/{station['station_id']}", json=station)
+        for hospital in region["hospitals"]:
+            gateway.call("PUT", f"/v1/hospitals/{hospital['hospital_id']}", json=hospital)
+        gateway.call("PUT", "/v1/routes", json={"routes": region["routes"]})
+        report("库存 · stock")
+        units = sum(_fill(gateway, region, name, now=now) for name in (SHELF, OTHER))
+    donors = 0
+    if (key := keys.get("example-station")) is not None:
+        report("献血者 · donors")
+        donors = _add_donors(settings, key, region["donors"], now=now)
+    return Made(
+        stations=[station["station_id"] for station in region["stations"]],
+        hospitals=[hospital["hospital_id"] for hospital in region["hospitals"]],
+        units=units,
+        donors=donors,
+        keys=keys,
+    )
+
+
+def _read() -> dict[str, Any]:
+    text = files("cli").joinpath("example_region.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _make_keys(settings: Settings) -> dict[str, str]:
+    taken = {key.key_id for key in list_keys(settings)}
+    wanted = (("station", SHELF), ("hospital", "dingri-county"))
+    return {
+        f"example-{scope}": create_key(
+            settings,
+            scope=scope,
+            facility_id=facility,
+            label="示例 · example",
+            key_id=f"example-{scope}",
+        ).text
+        for scope, facility in wanted
+        if f"example-{scope}" not in taken
+    }
+
+
+def _fill(gateway: GatewayClient, region: Mapping[str, Any], station: str, *, now: datetime) -> int:
+    """Put bags on a shelf that holds none, and wait until they are there."""
+    if gateway.call("GET", f"/v1/stations/{station}/stock")["stock"]:
+        return 0
+    units = _build_units(region, station, now=now)
+    body = {
+        "counted_at": now.isoformat(),
+        "released_by": "示例 · example",
+        "released_at": (now - timedelta(days=1)).isoformat(),
+        "units": units,
+    }
+    path = f"/v1/stations/{station}/stock"
+    gateway.call("POST", path, json=body)
+    ends_at = time.monotonic() + _WAIT_S
+    while time.monotonic() < ends_at:
+        rows = gateway.call("GET", path)["stock"]
+        if sum(row["units"] for row in rows) >= len(units):
+            break
+        time.sleep(_LOOK_S)
+    return len(units)
+
+
+def _build_units(region: Mapping[str, Any], station: str, *, now: datetime) -> list[dict[str, Any]]:
+    collected = (now - timedelta(days=_COLLECTED_D)).astimezone(BEIJING)
+    units: list[dict[str, Any]] = []
+    for kind in region["stock"]:
+        if kind["station_id"] != station:
+            continue
+        last_day = collected + timedelta(days=kind["keeps_d"])
+        expires = last_day.replace(hour=23, minute=59, second=0, microsecond=0)
+        for group, count in kind["groups"].items():
+            for _ in range(count):
+                number = f"EX-{station.upper()}-{now:%y%m%d}-{len(units) + 1:04}"
+                units.append(
+                    {
+                        "unit_id": number,
+                        "donation_id": number,
+                        "component": kind["component"],
+                        "group": group,
+                        "volume_ml": kind["volume_ml"],
+                        "collected_at": collected.isoformat(timespec="seconds"),
+                        "expires_at": expires.isoformat(timespec="seconds"),
+                    }
+                )
+    return units
+
+
+def _add_donors(settings: Settings, key: str, donors: Mapping[str, Any], *, now: datetime) -> int:
+    """Donors are the station's own affair: they are registered with its key."""
+    rows = [
+        {
+            "donor_id": f"EX-DONOR-{number:02}",
+            "name": f"示例献血者{number}",
+            "contact": "+86 000 0000 0000",
+            "group": group,
+            "sex": "female" if number % 2 else "male",
+            "born_on": "1990-05-31",
+            "weight_kg": 65,
+            "location": donors["location"],
+            "consented_at": (now - timedelta(days=30)).isoformat(timespec="seconds"),
+        }
+        for number, group in enumerate(donors["groups"], 1)
+    ]
+    own = settings.model_copy(update={"api_key": SecretStr(key)})
+    with GatewayClient(own) as gateway:
+        path = f"/v1/stations/{donors['station_id']}/donors"
+        gateway.call("POST", path, json={"donors": rows})
+    return len(rows)

@@ -1,0 +1,78 @@
+"""What goes on right now, worst first; and where a newcomer looks first."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.access import Principal, allow
+from gateway.documents import problems as documented
+from gateway.rendering import explain_waiting, to_response
+from gateway.runtime import get_gateway
+from streams.store.keys import KeyScope
+
+router = APIRouter(tags=["overview"])
+
+Viewer = Annotated[
+    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
+]
+
+MOST_ROWS = 200
+"""Rows of each list; the worst stand first."""
+
+
+@router.get("/", summary="从这里开始 · Begin here", response_class=Response)
+async def begin() -> Response:
+    return to_response(
+        {
+            "name": "血联 · Xuelian",
+            "api": "/openapi.json",
+            "ready": "/readyz",
+            "overview": "/v1/overview",
+            "command": "xuelian status",
+            "first_hour": "README.md · xuelian init",
+        }
+    )
+
+
+@router.get(
+    "/v1/overview",
+    summary="现在的情况，最严重的在前 · What goes on now, worst first",
+    description=(
+        "缺血的申请（危及生命的在前）、过了时间仍未送达的、短缺、应急启动、进行中的召集、在途调拨、死信数。"
+        "医院只看到自己的申请，血站只看到自己的。\n\n"
+        "Requests that lack blood, life-threatening first; those whose time has passed; shortages, "
+        "activations, live calls, transfers on the way, dead letters. A hospital sees its own "
+        "requests, a station what is its own."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def read_overview(request: Request, principal: Viewer) -> Response:
+    found = await get_gateway(request).reading.read_overview(
+        station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS
+    )
+    return to_response(
+        {
+            "as_of": found.as_of,
+            "requests": [
+                {**row, "waiting_for": explain_waiting(row["waiting_for"])}
+                for row in found.requests
+            ],
+            "shortages": [
+                {**row["body"], "opened_at": row["opened_at"]} for row in found.shortages
+            ],
+            "activations": [
+                {**row["body"], "opened_at": row["opened_at"]} for row in found.activations
+            ],
+            "calls": found.calls,
+            "transfers": [
+                {**row["body"], "status": row["status"], "units": row["units"] or []}
+                for row in found.transfers
+            ],
+            "dead_letters": found.dead_letters,
+        }
+    )

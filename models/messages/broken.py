@@ -1,0 +1,141 @@
+"""A broken rule in words: from what pydantic found to a text with the limits in it. Pure.
+
+Nothing of what the caller sent is repeated, but for a word that names a known product or group.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from models.broken import BrokenRuleError
+from models.cells import CellError, read_group
+from models.messages import Text, list_texts, render
+from models.messages.words import name_value
+from models.products import find_product
+
+PATTERNS: Mapping[str, str] = {
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]*$": "broken_pattern_identifier",
+    r"^[^\x00-\x1f]*$": "broken_pattern_line",
+    r"^[A-Za-z][A-Za-z0-9]{0,7}$": "broken_pattern_antigen",
+    r"^[A-Za-z0-9*:-]{1,20}$": "broken_pattern_hla",
+    r"^[0-9a-f]{64}$": "broken_pattern_hash",
+    r"^(_system|[A-Za-z0-9][A-Za-z0-9._:-]*)$": "broken_pattern_identifier",
+}
+"""Patterns of the models in words; a test walks the models for others."""
+
+_SAME = {
+    "enum": "enum",
+    "literal_error": "enum",
+    "less_than_equal": "at_most",
+    "less_than": "below",
+    "greater_than_equal": "at_least",
+    "greater_than": "above",
+    "string_too_long": "longer",
+    "string_too_short": "shorter",
+    "too_long": "more_items",
+    "too_short": "fewer_items",
+    "int_from_float": "whole",
+    "int_parsing": "whole",
+    "int_type": "whole",
+    "int_parsing_size": "whole",
+    "float_type": "number",
+    "float_parsing": "number",
+    "finite_number": "number",
+    "bool_type": "flag",
+    "bool_parsing": "flag",
+    "string_type": "text",
+    "string_sub_type": "text",
+    "string_unicode": "utf8",
+    "timezone_naive": "zone",
+    "timezone_aware": "zone",
+    "timezone_offset": "zone",
+    "tuple_type": "array",
+    "list_type": "array",
+    "set_type": "array",
+    "frozen_set_type": "array",
+    "iterable_type": "array",
+    "model_type": "object",
+    "model_attributes_type": "object",
+    "dict_type": "object",
+    "dataclass_type": "object",
+    "mapping_type": "object",
+    "is_instance_of": "object",
+    "missing": "missing",
+    "extra_forbidden": "extra",
+    "json_invalid": "json",
+    "json_type": "json",
+    "frozen_instance": "other",
+}
+_FAMILIES = (("datetime", "instant"), ("date", "date"), ("time", "instant"))
+
+
+def describe_broken(error: Mapping[str, Any]) -> Text:
+    """Return what rule was broken, as pydantic's error tells it, in both languages."""
+    kind, context = str(error["type"]), dict(error.get("ctx") or {})
+    cause = context.get("error")
+    if isinstance(cause, BrokenRuleError):
+        return render(cause.code, cause.params)
+    if kind == "string_pattern_mismatch":
+        code = PATTERNS.get(str(context.get("pattern")), "broken_pattern_other")
+        return render(code, context)
+    if kind in {"value_error", "assertion_error"}:
+        # A rule of a file that is not of the wire, such as a station's label book.
+        return render("broken_other", {"detail": re.sub(r"^\w+ error, ", "", str(error["msg"]))})
+    if kind in {"enum", "literal_error"}:
+        return _describe_choice(str(context.get("expected", "")))
+    field = next((part for part in reversed(error.get("loc", ())) if isinstance(part, str)), "")
+    of_field = f"broken_field_{field}"
+    if of_field in list_texts() and code_of(kind) in _OF_NUMBERS:
+        return render(of_field)
+    return render(code_of(kind), {**context, "detail": str(error["msg"])[:200]})
+
+
+_OF_NUMBERS = frozenset(
+    f"broken_{name}" for name in ("at_most", "at_least", "above", "below", "whole", "number")
+)
+
+
+def code_of(kind: str) -> str:
+    """Return the code of the text for a kind of pydantic's errors; `broken_other` for strangers."""
+    name = _SAME.get(kind)
+    if name is None:
+        name = next((name for start, name in _FAMILIES if kind.startswith(start)), "other")
+    return f"broken_{name}"
+
+
+def _describe_choice(expected: str) -> Text:
+    values = re.findall(r"'([^']*)'", expected)
+    zh = "、".join(name_value(value) for value in values) or expected
+    en = ", ".join(values) or expected
+    return Text(
+        zh=render("broken_enum", {"known": zh}).zh, en=render("broken_enum", {"known": en}).en
+    )
+
+
+def find_word(error: Mapping[str, Any]) -> Text | None:
+    """Return "write red_cells for 悬浮红细胞" where a code was expected and its name was given."""
+    given = error.get("input")
+    if error["type"] != "enum" or not isinstance(given, str) or len(given) > _LONGEST_NAME:
+        return None
+    expected = set(re.findall(r"'([^']*)'", str((error.get("ctx") or {}).get("expected", ""))))
+    for code in _list_meanings(given.strip()):
+        if code in expected and code != given:
+            return render("fix_word", {"word": given, "value": code})
+    return None
+
+
+def _list_meanings(given: str) -> Iterator[str]:
+    """Yield the codes of the product and of the group that a word names."""
+    product = find_product(given)
+    if product is not None:
+        yield product.component
+    # What names no group is no group: the rule is told in words.
+    with suppress(CellError):
+        yield read_group(given)
+
+
+_LONGEST_NAME = 40
+"""Characters: the longest names of products that stations write have some twenty."""

@@ -1,0 +1,222 @@
+"""What people read: rules, instants and refusals in words, Chinese first, with the limits in it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import gateway.routes
+from cli.output import show, show_expiry, show_instant
+from gateway.problems import of_validation, to_response
+from gateway.submitting import Submission, _judge
+from models.base import Value
+from models.errors import ContractError
+from models.events.registry import EVENT_CLASSES, decode_event
+from models.events.requests import RequestOpened
+from models.messages import list_texts, render
+from models.messages.broken import PATTERNS, code_of, describe_broken
+from models.messages.moments import show_moment
+from models.requests import MAX_QUANTITY, RequestLine
+from streams.store.reading import Fate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _bodies() -> set[type[BaseModel]]:
+    """Every model that comes in over HTTP or Kafka."""
+    found: set[type[BaseModel]] = set(EVENT_CLASSES.values())
+    for part in pkgutil.iter_modules(gateway.routes.__path__):
+        module = importlib.import_module(f"gateway.routes.{part.name}")
+        found |= {
+            one
+            for one in vars(module).values()
+            if isinstance(one, type) and issubclass(one, Value) and one is not Value
+        }
+    return found
+
+
+def _walk(schema: object) -> Iterator[dict[str, Any]]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("type"), str):
+            yield schema
+        for name, part in schema.items():
+            if name not in {"metadata", "serialization", "ref", "cls"}:
+                yield from _walk(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            yield from _walk(part)
+
+
+KINDS = {
+    "str": ("string_type", "string_unicode"),
+    "int": ("int_type", "int_parsing", "int_from_float", "int_parsing_size"),
+    "float": ("float_type", "float_parsing", "finite_number"),
+    "bool": ("bool_type", "bool_parsing"),
+    "datetime": ("datetime_type", "datetime_parsing", "datetime_from_date_parsing"),
+    "date": ("date_type", "date_parsing", "date_from_datetime_parsing"),
+    "enum": ("enum",),
+    "literal": ("literal_error",),
+    "tuple": ("tuple_type",),
+    "list": ("list_type",),
+    "dict": ("dict_type",),
+    "model": ("model_type",),
+    "model-fields": ("missing", "extra_forbidden", "model_attributes_type"),
+}
+LIMITS = {
+    "le": "less_than_equal",
+    "lt": "less_than",
+    "ge": "greater_than_equal",
+    "gt": "greater_than",
+    "tz_constraint": "timezone_aware",
+    "pattern": "string_pattern_mismatch",
+}
+
+
+def _kinds_of(schema: dict[str, Any]) -> Iterator[str]:
+    kind = schema["type"]
+    yield from KINDS.get(kind, ())
+    yield from (error for limit, error in LIMITS.items() if schema.get(limit) is not None)
+    for limit, word in (("max_length", "long"), ("min_length", "short")):
+        if schema.get(limit) is not None:
+            yield f"string_too_{word}" if kind == "str" else f"too_{word}"
+
+
+def test_f72_every_constraint_of_what_comes_in_has_a_text() -> None:
+    kinds: set[str] = set()
+    patterns: set[str] = set()
+    for model in _bodies():
+        for schema in _walk(model.__pydantic_core_schema__):
+            kinds |= set(_kinds_of(schema))
+            if isinstance(schema.get("pattern"), str):
+                patterns.add(schema["pattern"])
+    assert {"less_than_equal", "enum", "string_pattern_mismatch", "timezone_aware"} <= kinds
+    without = {
+        kind
+        for kind in kinds - {"string_pattern_mismatch"}
+        if code_of(kind) not in list_texts() or code_of(kind) == "broken_other"
+    }
+    assert without == set()
+    assert patterns <= set(PATTERNS), "a pattern that is not told in words"
+
+
+def test_f72_rules_over_whole_values_have_codes() -> None:
+    """A bare ValueError would be told in English alone."""
+    files = [*(ROOT / "models" / "events").glob("*.py")]
+    files += [ROOT / "models" / f"{name}.py" for name in ("requests", "units", "testing", "donors")]
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            assert node.func.id != "ValueError", f"{file.name}:{node.lineno}"
+            if node.func.id == "BrokenRuleError" and isinstance(node.args[0], ast.Constant):
+                assert node.args[0].value in list_texts(), f"{file.name}:{node.lineno}"
+
+
+def _fault(**changes: object) -> dict[str, str]:
+    fields = {"line_no": 1, "component": "red_cells", "quantity": 1, **changes}
+    with pytest.raises(ValidationError) as caught:
+        RequestLine.model_validate(fields)
+    (field,) = of_validation(caught.value.errors(include_url=False)).fields
+    return field.to_json()
+
+
+@pytest.mark.parametrize("quantity", [0, 101, 1.5, "many"])
+def test_f73_a_quantity_is_told_with_its_limits(quantity: object) -> None:
+    told = _fault(quantity=quantity)
+    assert told["rule"].startswith("1 到 100，整袋")
+    assert "1 to 100, whole bags" in told["rule"]
+    assert str(MAX_QUANTITY) in told["rule"]
+    assert told["name"] == "数量"
+    assert "Input should" not in told["rule"]
+
+
+def test_f72_an_unknown_field_and_a_wrong_code_are_told_in_chinese_first() -> None:
+    assert _fault(qantity=1)["rule"] == "没有这个字段 · there is no such field"
+    told = _fault(component="blood")
+    assert told["rule"].startswith("只能是其中之一：red_cells（悬浮红细胞）")
+    assert told["name"] == "品种"
+
+
+@pytest.mark.parametrize(("given", "code"), [("悬浮红细胞", "red_cells"), ("全血", "whole_blood")])
+def test_f74_a_chinese_product_is_answered_with_its_code(given: str, code: str) -> None:
+    assert f"请写 {code}" in _fault(component=given)["what_to_do"]
+
+
+def test_f72_kafka_tells_the_same_words() -> None:
+    with pytest.raises(ContractError) as caught:
+        decode_event(RequestOpened.TYPE, b'{"request": {"request_id": "?"}}')
+    told = str(render(caught.value.code, caught.value.params))
+    assert "只能用英文字母" in told
+    assert "String should" not in told
+
+
+def test_f75_kafka_names_the_encoding() -> None:
+    with pytest.raises(ContractError) as caught:
+        decode_event(RequestOpened.TYPE, '{"note": "手术室"}'.encode("gb18030"))
+    assert caught.value.code == "body_not_utf8"
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [("2026-12-24T16:00:00Z", "2026-12-24 24:00"), ("2026-12-24T15:59:00Z", "2026-12-24 23:59")],
+)
+def test_f82_an_expiry_is_told_as_its_label_has_it(at: str, told: str) -> None:
+    assert show_moment(datetime.fromisoformat(at), expiry=True) == told
+    assert show_expiry(at).endswith("北京时间")
+
+
+def test_f82_an_instant_is_in_beijing_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert show_instant("2025-01-07T01:05:00Z") == "2025-01-07 09:05 北京时间"
+
+
+def test_f84_the_year_is_told_where_it_is_not_this_one() -> None:
+    at = datetime(2028, 1, 1, 2, tzinfo=UTC)
+    assert show(at).startswith("2028-01-01 10:00")
+    assert show_moment(at, now=at) == "01-01 10:00"
+
+
+def test_f83_sentences_hold_no_utc() -> None:
+    told = render(
+        "label_contradicts_record",
+        {
+            "unit_id": "u1",
+            "what": "expires_at",
+            "label": "2026-12-19T15:59:00+00:00",
+            "recorded": "2026-12-18T16:00:00+00:00",
+        },
+    )
+    assert "失效时间（expires_at） 标签为 2026-12-19 23:59（北京时间）" in told.zh
+    assert "记录为 2026-12-18 24:00（北京时间）" in told.zh
+    assert "+00:00" not in told.zh + told.en
+
+
+def test_f72_a_rule_of_no_wire_is_told_with_its_own_words() -> None:
+    told = describe_broken({"type": "value_error", "loc": (), "msg": "Value error, barcode: x"})
+    assert told.zh == "不合规：barcode: x"
+
+
+def test_f79_the_field_that_was_used_before_is_named() -> None:
+    alert = decode_event(
+        "blood.alert.received.v1",
+        (ROOT / "models/events/examples/blood.alert.received.v1.json").read_bytes(),
+    )
+    now = datetime(2025, 1, 7, tzinfo=UTC)
+    sent = Submission(event=alert, event_id="e", source="feed/x", time=now, named_by="alert_id")
+    other = Fate(digest="0", taken_at=now, code=None, params=None, status=None, decision=None)
+    with pytest.raises(ContractError) as caught:
+        _judge(sent, other)
+    answer = orjson.loads(to_response(caught.value).body)
+    assert answer["status"] == 422
+    assert answer["errors"][0]["field"] == "alert_id"
+    assert "警报编号（alert_id）" in answer["detail"]
+    assert "Idempotency-Key" not in str(answer)
