@@ -34,6 +34,7 @@ class Asked:
     group: str | None
     sex: str | None
     age: int | None
+    age_estimated: bool
     antibodies: tuple[str, ...]
     attributes: tuple[str, ...]
     priority: str
@@ -46,6 +47,7 @@ class Asked:
             "group": self.group,
             "sex": self.sex,
             "age_years": self.age,
+            "age_estimated": self.age_estimated or None,
             "antibodies": list(self.antibodies) or None,
         }
         # In a drill the system's clock stands elsewhere than the wall's.
