@@ -1,7 +1,7 @@
 """What would open blood that lies on the shelf and may not go to the patient as the request reads.
 
-Pure. One fact of the request is changed and the safety kernel is asked again; a unit that it refused
-and now clears is what the fact would open. No rule is stated here.
+Pure. One fact of the request is changed and the safety kernel is asked again; a unit that it
+refused and now clears is what the fact would open. No rule is stated here.
 """
 
 from __future__ import annotations
