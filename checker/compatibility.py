@@ -22,6 +22,8 @@ O_NEGATIVE_CAP = 4
 
 LAST_CHILDBEARING_AGE = 50
 LAST_PROTECTED_AGE_OF_BOYS = 18
+ESTIMATE_MAY_BE_OFF_BY = 10
+"""Years by which an estimated age may be too high."""
 
 _RED_CELLS = {
     "O-": "O-",
@@ -59,6 +61,7 @@ class Patient:
     group: str | None = None
     sex: str | None = None
     age_years: int | None = None
+    age_estimated: bool = False
     antibodies: frozenset[str] = frozenset()
     asian_del: bool = False
     consented_to_rhd_positive: bool = False
@@ -71,6 +74,7 @@ class Patient:
             group=body.get("group"),
             sex=body.get("sex"),
             age_years=body.get("age_years"),
+            age_estimated=bool(body.get("age_estimated")),
             antibodies=frozenset(body.get("antibodies") or ()),
             asian_del=bool(body.get("asian_del")),
             consented_to_rhd_positive=body.get("rhd_consent") is not None,
@@ -148,6 +152,8 @@ def _completions(patient: Patient) -> list[tuple[str, int]]:
     sexes = ("female", "male") if patient.sex is None else (patient.sex,)
     # Every limit is an upper one, so the youngest possibility stands for all of them.
     age = 0 if patient.age_years is None else patient.age_years
+    if patient.age_estimated:
+        age -= ESTIMATE_MAY_BE_OFF_BY
     return [(sex, age) for sex in sexes]
 
 

@@ -22,7 +22,7 @@ from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output, console
 from cli.resolve import load_settings
-from models.cells import read_group
+from models.cells import CellError, read_group
 from models.errors import ConfigurationError, ContractError, TransientError
 from models.products import find_product
 from streams.clock import parse_clock
@@ -39,6 +39,7 @@ class Asked:
     group: str | None
     sex: str | None
     age: int | None
+    age_estimated: bool
     antibodies: tuple[str, ...]
     attributes: tuple[str, ...]
     priority: str
@@ -51,6 +52,7 @@ class Asked:
             "group": _read_group(self.group),
             "sex": self.sex,
             "age_years": self.age,
+            "age_estimated": self.age_estimated or None,
             "antibodies": list(self.antibodies) or None,
         }
         # In a drill the system's clock stands elsewhere than the wall's.

@@ -26,12 +26,12 @@ _COMPONENTS = {
 _OUTCOMES = {
     "reserved": ("全部预留", "all reserved"),
     "partly_reserved": ("部分预留", "partly reserved"),
-    "partly_refused": ("部分不供", "partly refused"),
-    "partly_fulfilled": ("部分送达", "partly fulfilled"),
+    "partly_refused": ("部分不供，其余已预留", "a part is not supplied, the rest is reserved"),
     "waiting": ("等待血液", "waiting"),
     "refused": ("无法供应", "cannot be supplied"),
     "cancelled": ("已取消", "cancelled"),
     "expired": ("已过期", "expired"),
+    "partly_fulfilled": ("部分送达，其余未供", "a part arrived, the rest was not supplied"),
     "fulfilled": ("已完成", "fulfilled"),
 }
 _LEVELS = {

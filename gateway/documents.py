@@ -92,7 +92,9 @@ def _hand_read() -> dict[str, Schema]:
     """The models of bodies that are read by hand, with what they refer to."""
     schemas = {
         "NewRequest": _without(UrgentRequest, "request_id", "station_id", optional="hospital_id"),
-        "RequestChange": _without(Amendment, "request_id", "station_id", "hospital_id"),
+        "RequestChange": _without(
+            Amendment, "request_id", "station_id", "hospital_id", "amended_by"
+        ),
         "RequestCancellation": _without(
             Cancellation, "request_id", "station_id", "hospital_id", "cancelled_by"
         ),

@@ -45,8 +45,17 @@ def tell_sought(
         *_tell_donors(lacking, calls, donors),
         *_tell_neighbours(neighbours),
         *_tell_transfers(transfers),
-        explain("sought_still_missing", {"missing": missing}),
+        _tell_missing(missing, transfers),
     ]
+
+
+def _tell_missing(missing: int, transfers: Sequence[Row]) -> dict[str, Any]:
+    on_the_way = sum(row["units"] for row in transfers if row["status"] not in _ENDED)
+    if not on_the_way:
+        return explain("sought_still_missing", {"missing": missing})
+    # A transfer serves the shortage, and so whoever waits for the same blood.
+    left = max(0, missing - on_the_way)
+    return explain("sought_transfer_leaves", {"missing": missing, "left": left})
 
 
 def join_texts(told: Sequence[Row]) -> dict[str, Any]:

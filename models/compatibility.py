@@ -171,7 +171,14 @@ def _may_bear_children(patient: Patient) -> bool:
         return False
     if patient.age_years is None:
         return True
-    return bool(rule["female_from_age_years"] <= patient.age_years <= rule["female_to_age_years"])
+    margin = _age_margin(patient)
+    first, last = rule["female_from_age_years"], rule["female_to_age_years"]
+    return bool(first - margin <= patient.age_years <= last + margin)
+
+
+def _age_margin(patient: Patient) -> int:
+    """Return by how many years a stated age may be wrong."""
+    return int(_RULES["estimated_age"]["margin_years"]) if patient.age_estimated else 0
 
 
 def _is_unknown_but_protected(patient: Patient) -> bool:
@@ -182,7 +189,7 @@ def _is_unknown_but_protected(patient: Patient) -> bool:
         Sex.MALE: rule["male_rhd_negative_to_age_years"],
     }
     limit = limits[patient.sex] if patient.sex else max(limits.values())
-    return patient.age_years is None or patient.age_years <= limit
+    return patient.age_years is None or patient.age_years <= limit + _age_margin(patient)
 
 
 def _red_cells(

@@ -39,6 +39,10 @@ class UnknownRule(CitedRule):
     male_rhd_negative_to_age_years: int = Field(ge=0)
 
 
+class EstimatedAgeRule(CitedRule):
+    margin_years: int = Field(ge=0)
+
+
 class CapRule(CitedRule):
     o_negative_units: int = Field(ge=1)
 
@@ -66,6 +70,7 @@ class CompatibilityRules(RuleSet):
     abo: AboRules
     plasma_rhd: CitedRule
     unknown: UnknownRule
+    estimated_age: EstimatedAgeRule
     unknown_cap: CapRule
     anti_d: CitedRule
     childbearing: ChildbearingRule

@@ -43,6 +43,8 @@ class Patient(Value):
         group: Confirmed ABO and RhD; None while unknown.
         sex: None while unknown.
         age_years: None while unknown.
+        age_estimated: The age is somebody's guess: read with the margin of rule
+            `patient.estimated_age`, always towards protection.
         antibodies: Antigens against which the patient has antibodies; units must lack them.
         asian_del: Genotyped Asian-type DEL, served as RhD+.
         chronically_transfused: Told to the station with the request; no choice depends on it.
@@ -54,6 +56,7 @@ class Patient(Value):
     group: BloodGroup | None = None
     sex: Sex | None = None
     age_years: int | None = Field(default=None, ge=0, le=130)
+    age_estimated: bool = False
     antibodies: Antigens = ()
     asian_del: bool = False
     chronically_transfused: bool = False

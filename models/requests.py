@@ -131,7 +131,11 @@ class UrgentRequest(Value):
 
 
 class Amendment(Value):
-    """What a hospital may change of an open request; a missing field stays as it was."""
+    """What a hospital may change of an open request; a missing field stays as it was.
+
+    Attributes:
+        amended_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
+    """
 
     request_id: Identifier
     hospital_id: Identifier
@@ -141,10 +145,11 @@ class Amendment(Value):
     needed_by: Instant | None = None
     lines: tuple[RequestLine, ...] | None = Field(default=None, min_length=1)
     note: Line | None = None
+    amended_by: Line = ""
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not self.model_fields_set - {"request_id", "hospital_id", "station_id"}:
+        if not self.model_fields_set - {"request_id", "hospital_id", "station_id", "amended_by"}:
             raise BrokenRuleError("amendment_empty", "(body)")
         _ensure_lines_fit(self.lines or ())
         return self

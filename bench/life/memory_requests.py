@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bench.life.memory_stock import MemoryStock
@@ -43,10 +43,12 @@ class MemoryRequests:
         """Nobody asks: nothing sweeps here."""
         raise NotImplementedError(now)
 
-    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+    async def list_same_patient(
+        self, requests: Sequence[UrgentRequest]
+    ) -> Mapping[str, tuple[str, ...]]:
         """Nobody is asked for twice here."""
-        del request
-        return []
+        del requests
+        return {}
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None

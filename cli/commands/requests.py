@@ -37,6 +37,9 @@ def new(
     group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,
     sex: Annotated[Literal["female", "male"] | None, typer.Option(help="性别 · sex")] = None,
     age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
+    age_estimated: Annotated[
+        bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
+    ] = False,
     antibody: Annotated[
         list[str] | None, typer.Option(help="患者抗体，可多次 · antibodies")
     ] = None,
@@ -76,6 +79,7 @@ def new(
         group=group,
         sex=sex,
         age=age,
+        age_estimated=age_estimated,
         antibodies=tuple(antibody or ()),
         attributes=tuple(attribute or ()),
         priority=priority,

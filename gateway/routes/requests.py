@@ -117,7 +117,9 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
         request,
         request_id,
         principal,
-        make=lambda fields, ids: RequestAmended(amendment=validate(Amendment, fields, **ids)),
+        make=lambda fields, ids: RequestAmended(
+            amendment=validate(Amendment, fields, **ids, amended_by=_tell_speaker(principal))
+        ),
         event_kind="amended",
     )
 
@@ -143,7 +145,7 @@ async def cancel_request(request_id: Identifier, request: Request, principal: As
                 Cancellation,
                 fields,
                 **ids,
-                cancelled_by=principal.actor if principal.is_dispatcher else "",
+                cancelled_by=_tell_speaker(principal),
             )
         ),
         event_kind="cancelled",
@@ -236,6 +238,11 @@ async def _get_target(
     if recent is None or (own is not None and own != recent.hospital_id):
         raise DomainRefusal("request_unknown", request_id=request_id)
     return recent, status
+
+
+def _tell_speaker(principal: Principal) -> str:
+    """Return who speaks in the hospital's place; empty where the hospital speaks for itself."""
+    return principal.actor if principal.is_dispatcher else ""
 
 
 def _submission(

@@ -72,7 +72,8 @@ def decide_line(
     purpose = case.purpose(line, capped_units=capped_units)
     standing = list_standing_obstacles(purpose, route)
     if standing:
-        return refuse_line(case, line, standing)
+        told = tell_openings(case, purpose, route=route, shelf=shelf, now=now)
+        return refuse_line(case, line, (*standing, *told))
     candidates = case.candidates(line)
     wanted = case.open_quantity(line)
     cleared, passed = _choose(

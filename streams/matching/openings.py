@@ -1,19 +1,20 @@
 """What would open blood that lies on the shelf and may not go to the patient as the request reads.
 
-Pure. One fact of the patient is changed and the safety kernel is asked again; what it then clears
-is what the fact would open. No rule is stated here.
+Pure. One fact of the request is changed and the safety kernel is asked again; a unit that it
+refused and now clears is what the fact would open. No rule is stated here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from models.clearance import Cleared, ForPatient, Route, Step
+from models.clearance import Cleared, ForPatient, Route, Step, UnitFacts
 from models.compatibility import list_candidates
-from models.decisions import Reason
+from models.components import Component
+from models.decisions import Reason, ReservedUnit
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
@@ -22,61 +23,115 @@ from streams.matching.cases import Case
 from streams.matching.shelf import Cell, Shelf
 
 _STATED = RhdConsent(physician="-", signed_by="-")
-_ADULT_AGE_YEARS = 60
+_OLDEST_AGE_YEARS = 130
 """No rule protects a patient of this age: what the age, once known, could open at most."""
+
+_SAME_USE: tuple[frozenset[Component], ...] = (
+    frozenset({Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.FROZEN_RED_CELLS}),
+    frozenset({Component.FRESH_FROZEN_PLASMA, Component.FROZEN_PLASMA}),
+)
+"""Components that a physician may order in each other's place; it stays an order of theirs."""
 
 
 class Fact(StrEnum):
-    """A fact that the hospital could state."""
+    """What the hospital could state or ask otherwise."""
 
     CONSENT = "consent"
     AGE = "age"
     PROPHYLAXIS = "prophylaxis"
     TYPING = "typing"
-
-
-def list_openings(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
-    """Yield what the record leaves open, with the patient as it would then read."""
-    if patient.rhd_consent is None and patient.group is not None:
-        yield Fact.CONSENT, patient.but(rhd_consent=_STATED)
-    if patient.group is None and patient.age_years is None:
-        yield Fact.AGE, patient.but(age_years=_ADULT_AGE_YEARS)
-    if not patient.anti_d_prophylaxis_ordered:
-        yield Fact.PROPHYLAXIS, patient.but(anti_d_prophylaxis_ordered=True)
+    TIME = "time"
+    COMPONENT = "component"
 
 
 def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
     """Yield every place that some opening would lead to; of an unknown patient, every group's."""
-    groups = set(BloodGroup) if case.request.patient.group is None else set[BloodGroup]()
-    for _, patient in list_openings(case.request.patient):
-        groups |= _groups_of(case, line, patient)
-    for group in sorted(groups):
-        yield Cell(station_id=case.request.station_id, component=line.component, group=group)
+    for component in (line.component, *_others(case, line)):
+        groups = _groups_of(case, component, case.request.patient)
+        if component is line.component:
+            for _, patient in _list_patients(case.request.patient):
+                groups |= _groups_of(case, component, patient)
+        for group in sorted(groups):
+            yield Cell(station_id=case.request.station_id, component=component, group=group)
 
 
 def tell_openings(
     case: Case, purpose: ForPatient, *, route: Route, shelf: Shelf, now: datetime
 ) -> Iterator[Reason]:
     """Yield what would open how many units of which groups, as far as the shelf was read."""
-    line, patient = purpose.line, purpose.patient
-    closed = set(BloodGroup) - _groups_of(case, line, patient)
-    for fact, changed in list_openings(patient):
-        asked = replace(purpose, patient=changed)
-        groups = _groups_of(case, line, changed) & closed
-        found = _count(asked, groups, route=route, shelf=shelf, now=now)
-        if found:
-            yield _tell(fact, found)
+
+    def is_cleared(unit: UnitFacts, asked: ForPatient) -> bool:
+        answer = clear(unit, purpose=asked, step=Step.RESERVE, route=route, now=now)
+        return isinstance(answer, Cleared)
+
+    shut = [
+        unit
+        for unit in _list_lying(case, purpose.line.component, shelf)
+        if not is_cleared(unit, purpose)
+    ]
+    opened: dict[Fact, list[UnitFacts]] = {}
+    for fact, asked in _list_purposes(purpose, route):
+        found = opened.setdefault(fact, [])
+        found.extend(unit for unit in shut if unit not in found and is_cleared(unit, asked))
+    for fact, units in opened.items():
+        if units:
+            yield _tell(fact, units)
+    for component in _others(case, purpose.line):
+        other = replace(purpose, line=purpose.line.but(component=component))
+        units = [one for one in _list_lying(case, component, shelf) if is_cleared(one, other)]
+        if units:
+            yield _tell(Fact.COMPONENT, units)
+
+
+def tell_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:
+    """Yield what would have spared the scarce O RhD- units that an unidentified patient got."""
+    capped = [unit for unit in reserved if unit.capped]
+    if not capped:
+        return
+    patient = case.request.patient
+    units = len(capped)
+    for fact, changed in _list_patients(patient):
+        first = list_candidates(
+            component=capped[0].component,
+            patient=changed,
+            priority=case.request.priority,
+            policy=case.policy,
+        )[0]
+        if fact is Fact.AGE and not first.capped:
+            yield Reason(code="age_would_spare", params={"groups": first.group, "units": units})
+    yield Reason(code="typing_would_spare", params={"units": units})
+
+
+def _list_purposes(purpose: ForPatient, route: Route) -> Iterator[tuple[Fact, ForPatient]]:
+    for fact, patient in _list_patients(purpose.patient):
+        yield fact, replace(purpose, patient=patient)
+    if purpose.needed_by > route.arrival_at:
+        yield Fact.TIME, replace(purpose, needed_by=route.arrival_at)
+
+
+def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
+    """Yield what the record leaves open, with the patient as it would then read."""
+    if patient.rhd_consent is None and patient.group is not None:
+        yield Fact.CONSENT, patient.but(rhd_consent=_STATED)
+    if patient.age_years is None:
+        yield Fact.AGE, patient.but(age_years=_OLDEST_AGE_YEARS)
+    if not patient.anti_d_prophylaxis_ordered:
+        yield Fact.PROPHYLAXIS, patient.but(anti_d_prophylaxis_ordered=True)
     if patient.group is None:
-        found = {
-            group: units for group in closed if (units := _count_lying(case, line, group, shelf))
-        }
-        if found:
-            yield _tell(Fact.TYPING, found)
+        for group in BloodGroup:
+            yield Fact.TYPING, patient.but(group=group)
 
 
-def _groups_of(case: Case, line: RequestLine, patient: Patient) -> set[BloodGroup]:
+def _others(case: Case, line: RequestLine) -> list[Component]:
+    """List what serves the same use and is not asked for by another line."""
+    asked = {one.component for one in case.request.lines}
+    uses = (use for use in _SAME_USE if line.component in use)
+    return sorted(component for use in uses for component in use - asked)
+
+
+def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodGroup]:
     candidates = list_candidates(
-        component=line.component,
+        component=component,
         patient=patient,
         priority=case.request.priority,
         policy=case.policy,
@@ -84,41 +139,28 @@ def _groups_of(case: Case, line: RequestLine, patient: Patient) -> set[BloodGrou
     return {candidate.group for candidate in candidates}
 
 
-def _count(
-    purpose: ForPatient,
-    groups: set[BloodGroup],
-    *,
-    route: Route,
-    shelf: Shelf,
-    now: datetime,
-) -> dict[BloodGroup, int]:
-    found: dict[BloodGroup, int] = {}
-    for group in groups:
-        cell = Cell(station_id=purpose.station_id, component=purpose.line.component, group=group)
-        cleared = sum(
-            isinstance(
-                clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now), Cleared
-            )
-            for unit in shelf.first_out(cell)
+def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[UnitFacts]:
+    for group in BloodGroup:
+        yield from shelf.first_out(
+            Cell(station_id=case.request.station_id, component=component, group=group)
         )
-        if cleared:
-            found[group] = cleared
-    return found
 
 
-def _count_lying(case: Case, line: RequestLine, group: BloodGroup, shelf: Shelf) -> int:
-    cell = Cell(station_id=case.request.station_id, component=line.component, group=group)
-    return sum(1 for _ in shelf.first_out(cell))
-
-
-def _tell(fact: Fact, found: dict[BloodGroup, int]) -> Reason:
-    groups, units = " ".join(sorted(found)), sum(found.values())
+def _tell(fact: Fact, units: Sequence[UnitFacts]) -> Reason:
+    groups = " ".join(sorted({unit.group for unit in units}))
+    params: dict[str, str | int | float] = {"groups": groups, "units": len(units)}
     match fact:
         case Fact.CONSENT:
-            return Reason(code="consent_would_open", params={"groups": groups, "units": units})
+            return Reason(code="consent_would_open", params=params)
         case Fact.AGE:
-            return Reason(code="age_would_open", params={"groups": groups, "units": units})
+            return Reason(code="age_would_open", params=params)
         case Fact.PROPHYLAXIS:
-            return Reason(code="prophylaxis_would_open", params={"groups": groups, "units": units})
+            return Reason(code="prophylaxis_would_open", params=params)
         case Fact.TYPING:
-            return Reason(code="typing_would_open", params={"groups": groups, "units": units})
+            return Reason(code="typing_would_open", params=params)
+        case Fact.TIME:
+            until = min(unit.expires_at for unit in units).isoformat()
+            return Reason(code="time_would_open", params={**params, "expires_at": until})
+        case Fact.COMPONENT:
+            params["component"] = units[0].component
+            return Reason(code="component_would_open", params=params)

@@ -18,6 +18,7 @@ from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.cases import Case
 from streams.matching.lines import MatchedLine, decide_line
+from streams.matching.openings import tell_spared
 from streams.matching.shelf import Shelf
 
 
@@ -97,6 +98,7 @@ def _conclude(
     if live and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
+    reasons.extend(tell_spared(case, [unit for line in lines for unit in line.reserved]))
     # Nothing is held for longer than it lives.
     expiries = [unit.expires_at for line in lines for unit in line.reserved]
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)

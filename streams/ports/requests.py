@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -113,11 +113,16 @@ class RequestStore(Protocol):
         """List the stations at which a request as in `list_servable` waits."""
         ...
 
-    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
-        """List the hospital's other open requests for the same patient and a same component.
+    async def list_same_patient(
+        self, requests: Sequence[UrgentRequest]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Map each request to the hospital's other open ones for the same patient and component.
 
         Args:
-            request: With the patient's reference.
+            requests: 1..n, each with the patient's reference.
+
+        Returns:
+            At most five a request, the oldest first; a request without any is missing.
         """
         ...
 

@@ -25,6 +25,10 @@ from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind,
 from streams.ports.requests import RequestState, Ruling
 from streams.services.assessments import find_assessment, is_lacking
 
+TOLD_UNITS = 20
+"""Units read per place that the request may not draw on, to tell what would open it. A round figure
+above what one patient is given; more lying there changes nothing for whoever reads it."""
+
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""
 
@@ -78,13 +82,12 @@ class Deciding:
     ) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
+        same = await _list_same_patient(work, [request for request, _ in fresh])
         for request, record in fresh:
             case = await self._build_case(
                 work, request, version=1, cause_id=record.envelope.id, before=None
             )
-            if request.patient.reference:
-                same = await work.requests.list_same_patient(request)
-                case = replace(case, same_patient=tuple(same))
+            case = replace(case, same_patient=same.get(request.request_id, ()))
             tasks.append(
                 _Task(
                     case=case,
@@ -126,9 +129,12 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
+        if not always:
+            # Whoever waits is looked at again and again: what would help is told only with news.
+            (found,) = await self._match(work, [case], now, tells=False)
+            if not found.cleared:
+                return False
         (matched,) = await self._match(work, [case], now)
-        if not always and not matched.cleared:
-            return False
         traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
         task = _Task(
             case=case,
@@ -213,8 +219,9 @@ class Deciding:
         )
 
     async def _match(
-        self, work: UnitOfWork, cases: Sequence[Case], now: datetime
+        self, work: UnitOfWork, cases: Sequence[Case], now: datetime, *, tells: bool = True
     ) -> tuple[Matched, ...]:
+        """Choose; if something is missing and `tells`, look at what would help as well."""
         wants = _list_wants(cases)
         units = await work.stock.list_shelf(wants, now=now) if wants else []
         matched = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
@@ -224,10 +231,13 @@ class Deciding:
         )
         cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
         decisions = [one.decision for one in matched]
-        beyond = _list_beyond(cases, decisions) - wants.keys()
-        if not beyond and not (cut and _lacks_from(decisions, cut)):
+        beyond = _list_beyond(cases, decisions) - wants.keys() if tells else set[Cell]()
+        is_cut = bool(cut) and _lacks_from(decisions, cut)
+        if not beyond and not is_cut:
             return matched
-        units = await work.stock.list_shelf(dict.fromkeys([*wants, *beyond]), now=now)
+        places: dict[Cell, int | None] = dict.fromkeys(beyond, TOLD_UNITS)
+        places |= dict.fromkeys(wants) if is_cut else wants
+        units = await work.stock.list_shelf(places, now=now)
         return decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
 
     async def _write(
@@ -308,6 +318,36 @@ class Deciding:
         work.schedule(timer)
 
 
+async def _list_same_patient(
+    work: UnitOfWork, requests: Sequence[UrgentRequest]
+) -> Mapping[str, tuple[str, ...]]:
+    """Map each request to the open ones for the same patient and component, first the oldest.
+
+    Those of the batch that stand before it count too: a second click is decided with the first.
+    """
+    referring = [request for request in requests if request.patient.reference]
+    if not referring:
+        return {}
+    found = await work.requests.list_same_patient(referring)
+    return {
+        request.request_id: (
+            *found.get(request.request_id, ()),
+            *(one.request_id for one in referring[:at] if _is_same_patient(one, request)),
+        )
+        for at, request in enumerate(referring)
+    }
+
+
+def _is_same_patient(one: UrgentRequest, other: UrgentRequest) -> bool:
+    return (
+        one.hospital_id == other.hospital_id
+        and one.patient.reference == other.patient.reference
+        and not {line.component for line in one.lines}.isdisjoint(
+            line.component for line in other.lines
+        )
+    )
+
+
 def _list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
     wants: Counter[Cell] = Counter()
     for case in cases:
@@ -331,7 +371,7 @@ def _list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Ce
         cell
         for case, decision in zip(cases, decisions, strict=True)
         for line, decided in zip(case.request.lines, decision.lines, strict=True)
-        if decided.uncovered
+        if decided.uncovered or decided.refused
         for cell in list_cells(case, line)
     }
 

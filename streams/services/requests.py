@@ -159,6 +159,8 @@ class RequestService:
         now: datetime,
     ) -> None:
         amendment = event.amendment
+        if amendment.amended_by:
+            work.act_for(amendment.amended_by)
         changes = {
             name: getattr(amendment, name)
             for name in ("patient", "priority", "needed_by", "lines", "note")

@@ -133,11 +133,13 @@ class _Requests(PgRequests):
         self._granted = granted
         self._loose = PgRequests(late.untouched, record)
 
-    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
+    async def list_same_patient(
+        self, requests: Sequence[UrgentRequest]
+    ) -> Mapping[str, tuple[str, ...]]:
         # A word to whoever asks, and no ground of the choice: it may be read without a transaction.
         if self._late.begun:
-            return await super().list_same_patient(request)
-        return await self._loose.list_same_patient(request)
+            return await super().list_same_patient(requests)
+        return await self._loose.list_same_patient(requests)
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
         if self._late.begun or self._granted.rulings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -63,15 +63,20 @@ class PgRequests:
         rows = _QUERIES.list_waiting_stations(self._connection, now=now)
         return [row["station_id"] async for row in rows]
 
-    async def list_same_patient(self, request: UrgentRequest) -> list[str]:
-        rows = _QUERIES.list_same_patient(
-            self._connection,
-            request_id=request.request_id,
-            hospital_id=request.hospital_id,
-            reference=request.patient.reference,
-            components=sorted({line.component for line in request.lines}),
-        )
-        return [row["request_id"] async for row in rows]
+    async def list_same_patient(
+        self, requests: Sequence[UrgentRequest]
+    ) -> Mapping[str, tuple[str, ...]]:
+        asked = [
+            {
+                "request_id": request.request_id,
+                "hospital_id": request.hospital_id,
+                "reference": request.patient.reference,
+                "components": sorted({line.component for line in request.lines}),
+            }
+            for request in requests
+        ]
+        rows = _QUERIES.list_same_patient(self._connection, asked=asked)
+        return {row["request_id"]: tuple(row["others"]) async for row in rows}
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None

@@ -8,11 +8,11 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.components import Component
-from models.events.requests import RequestCancelled
+from models.events.requests import RequestAmended, RequestCancelled
 from models.events.stock import StockChange
 from models.groups import BloodGroup
 from models.patients import Patient
-from models.requests import Cancellation, RequestLine
+from models.requests import Amendment, Cancellation, RequestLine
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import DINGRI, build_record, build_request, build_unit, counted, opened
 
@@ -111,3 +111,55 @@ async def test_f13_the_shelf_beyond_the_own_groups_is_read_for_what_would_help(
     row = await engine.one("SELECT body FROM decisions")
     codes = [reason["code"] for reason in row["body"]["lines"][0]["refusals"]]
     assert "stock_short" in codes
+
+
+async def test_f55_a_second_click_in_the_same_batch_names_the_first(engine: LifeEngine) -> None:
+    await engine.feed(counted([build_unit("A+") for _ in range(4)]))
+    patient = Patient(group=BloodGroup.A_POS, reference="bed-9")
+    first, second = (build_request(patient=patient, quantity=1) for _ in range(2))
+    await engine.feed(opened(first), opened(second))
+
+    rows = await engine.fetch("SELECT request_id, body -> 'reasons' AS reasons FROM decisions")
+    told = {row["request_id"]: row["reasons"] for row in rows}
+    assert told[first.request_id] == []
+    (reason,) = told[second.request_id]
+    assert reason["params"]["requests"] == first.request_id
+
+
+async def test_f18_a_dispatchers_amendment_is_recorded_as_theirs(engine: LifeEngine) -> None:
+    await engine.feed(counted([build_unit("A+") for _ in range(2)]))
+    request = build_request(group="A+", quantity=3)
+    await engine.feed(opened(request))
+    amendment = Amendment(
+        request_id=request.request_id,
+        hospital_id=request.hospital_id,
+        station_id=request.station_id,
+        lines=(RequestLine(line_no=1, component=RED, quantity=2),),
+        amended_by="dispatcher/night-desk",
+    )
+    event = RequestAmended(amendment=amendment)
+    await engine.feed(build_record(event, source=f"hospital/{request.hospital_id}"))
+
+    step = await engine.one(
+        "SELECT actor FROM audit WHERE subject = $1 AND to_state = 'reserved'", request.request_id
+    )
+    assert step["actor"] == "dispatcher/night-desk"
+
+
+async def test_f10_a_request_in_part_refused_stays_overdue_while_it_is_not_there(
+    engine: LifeEngine,
+) -> None:
+    await engine.feed(counted([build_unit("A+"), build_unit("A+", component=FFP)]))
+    lines = (
+        RequestLine(line_no=1, component=FFP, quantity=1),
+        RequestLine(line_no=2, component=RED, quantity=1),
+    )
+    request = build_request(lines=lines, hospital=DINGRI)
+    await engine.feed(opened(request))
+    engine.clock.move(hours=12)
+    rows = await engine.fetch(
+        "SELECT mark FROM list_overdue($1) WHERE request_id = $2",
+        engine.clock.now(),
+        request.request_id,
+    )
+    assert [row["mark"] for row in rows] == ["late"]

@@ -199,7 +199,7 @@ async def test_hospital_without_thawing_is_refused_plasma_only(engine: Engine) -
     request = build_request(group="A+", hospital=DINGRI, lines=lines)
     await engine.feed(opened(request))
     decision = await decision_of(engine, request.request_id)
-    assert decision["outcome"] == "reserved"
+    assert decision["outcome"] == "partly_refused"
     assert decision["lines"][1]["refusals"][0]["code"] == "hospital_cannot_thaw"
 
 

@@ -315,7 +315,8 @@ def _draw_purpose(draw: Random) -> Purpose:
     patient = Patient(
         group=draw.choice((None, *BloodGroup)),
         sex=draw.choice((None, "female", "male")),
-        age_years=draw.choice((None, *range(60))),
+        age_years=draw.choice((None, *range(70))),
+        age_estimated=draw.random() < 0.2,
         antibodies=draw.choice(_subsets("C", "D", "Mur")) if draw.random() < 0.3 else (),
         asian_del=draw.random() < 0.2,
         chronically_transfused=draw.choice(BOTH),

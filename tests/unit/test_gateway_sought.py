@@ -45,7 +45,7 @@ def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
     told = tell_sought(lines=RED, calls=[], transfers=[transfer], donors=0, neighbours=("lhasa",))
     text = join_texts(told)["zh"]
     assert "lhasa 调来 2 单位，预计 01-07 15:40（北京时间）到" in text
-    assert text.endswith("仍缺 8 单位")
+    assert text.endswith("缺 8 单位；调来的若都给这份申请，仍缺 6 单位")
     gone = [{**transfer, "status": "cancelled"}]
     assert "sought_transfer" not in codes(transfers=gone)
 

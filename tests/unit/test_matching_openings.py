@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import pytest
+
 from models.components import Component
 from models.decisions import LineDecision, Outcome
 from models.directory import Journey
@@ -26,17 +30,21 @@ def decide(
     quantity: int = 2,
     priority: Priority = DYING,
     same_patient: tuple[str, ...] = (),
+    lying: Component | None = None,
+    within_d: int = 0,
 ) -> tuple[Outcome, LineDecision, list[str]]:
     units = [
         unit
         for group, count in shelf.items()
         for unit in make_units(
-            count, station_id="shigatse", group=BloodGroup(group), component=component
+            count, station_id="shigatse", group=BloodGroup(group), component=lying or component
         )
     ]
     request = build_request(
         patient=patient, quantity=quantity, component=component, priority=priority, now=AT
     )
+    if within_d:
+        request = request.but(needed_by=AT + timedelta(days=within_d))
     case = Case(
         request=request,
         hospital=PEOPLES,
@@ -101,3 +109,83 @@ def test_f55_the_same_order_again_names_the_first() -> None:
     outcome, _, reasons = decide(patient, {"A+": 4}, same_patient=("r-first",))
     assert outcome is Outcome.RESERVED
     assert reasons == ["same_patient_open"]
+
+
+def test_f04_the_last_o_negative_bags_come_with_what_would_spare_them() -> None:
+    stranger = Patient(sex=Sex.MALE)
+    outcome, line, reasons = decide(stranger, {"O-": 2, "O+": 6})
+    assert outcome is Outcome.RESERVED
+    assert {unit.group for unit in line.reserved} == {BloodGroup.O_NEG}
+    assert reasons == ["age_would_spare", "typing_would_spare"]
+    # What is said there holds: some 40 years, and O+ is given.
+    line, reasons = decide(stranger.but(age_years=40, age_estimated=True), {"O-": 2, "O+": 6})[1:]
+    assert {unit.group for unit in line.reserved} == {BloodGroup.O_POS}
+    assert reasons == []
+
+
+def test_f04_a_known_patient_is_told_of_nothing_to_spare() -> None:
+    assert decide(Patient(group=BloodGroup.O_NEG), {"O-": 2})[2] == []
+    # For a holder of anti-D there is no other blood.
+    assert decide(Patient(antibodies=("D",)), {"O-": 2})[2] == []
+
+
+@pytest.mark.parametrize(
+    ("sex", "age_years", "group"),
+    [
+        (Sex.FEMALE, 45, BloodGroup.O_NEG),
+        (Sex.FEMALE, 60, BloodGroup.O_NEG),
+        (Sex.FEMALE, 61, BloodGroup.O_POS),
+        (Sex.MALE, 28, BloodGroup.O_NEG),
+        (Sex.MALE, 29, BloodGroup.O_POS),
+        (None, 60, BloodGroup.O_NEG),
+        (None, 61, BloodGroup.O_POS),
+    ],
+)
+def test_f04_an_estimated_age_protects_whoever_may_be_under_the_limit(
+    sex: Sex | None, age_years: int, group: BloodGroup
+) -> None:
+    patient = Patient(sex=sex, age_years=age_years, age_estimated=True)
+    _, line, _ = decide(patient, {"O-": 2, "O+": 2}, priority=Priority.URGENT)
+    assert {unit.group for unit in line.reserved} == {group}
+
+
+def test_f04_an_estimated_age_keeps_rhd_negative_platelets_for_a_woman() -> None:
+    woman = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=55, age_estimated=True)
+    assert decide(woman, {"A+": 2}, component=Component.PLATELETS)[0] is Outcome.WAITING
+    known = woman.but(age_estimated=False)
+    assert decide(known, {"A+": 2}, component=Component.PLATELETS)[0] is Outcome.RESERVED
+
+
+def test_f13_an_age_is_named_for_platelets_of_a_typed_patient() -> None:
+    patient = Patient(group=BloodGroup.A_NEG)
+    _, line, _ = decide(patient, {"A+": 2}, component=Component.PLATELETS)
+    assert told(line)["age_would_open"] == {"groups": "A+", "units": 2}
+
+
+def test_f13_another_component_of_the_same_use_is_named() -> None:
+    patient = Patient(group=BloodGroup.A_POS)
+    _, line, _ = decide(
+        patient,
+        {"A+": 2},
+        component=Component.FRESH_FROZEN_PLASMA,
+        lying=Component.FROZEN_PLASMA,
+    )
+    assert told(line)["component_would_open"] == {
+        "groups": "A+",
+        "units": 2,
+        "component": "frozen_plasma",
+    }
+
+
+def test_f13_an_earlier_time_is_named_for_what_will_have_expired() -> None:
+    patient = Patient(group=BloodGroup.A_POS)
+    _, line, _ = decide(patient, {"A+": 2}, within_d=400)
+    opening = told(line)["time_would_open"]
+    assert (opening["groups"], opening["units"]) == ("A+", 2)
+    assert str(opening["expires_at"]).endswith("+00:00")
+
+
+def test_f13_a_sample_opens_only_what_the_kernel_would_clear() -> None:
+    stranger = Patient(sex=Sex.MALE, antibodies=("E",))
+    _, line, _ = decide(stranger, {"A+": 5})
+    assert "typing_would_open" not in told(line)

@@ -216,6 +216,12 @@ EFFECTS = [
         lambda: count(decide(UNKNOWN_BOY, "O+")),
     ),
     Effect(
+        "patient.estimated_age",
+        "margin_years",
+        20,
+        lambda: count(decide(Patient(sex=Sex.MALE, age_years=35, age_estimated=True), "O+")),
+    ),
+    Effect(
         "unknown.o_negative_cap",
         "o_negative_units",
         2,

@@ -57,7 +57,7 @@ RETURNS TABLE (
             WHERE x.request_id = r.request_id AND x.body ? 'eta_s'
             ORDER BY x.version DESC LIMIT 1
         ) AS d ON true
-        WHERE r.status IN ('open', 'reserved')
+        WHERE r.status IN ('open', 'reserved', 'partly_refused')
     ),
     issued AS (
         SELECT

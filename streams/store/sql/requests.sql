@@ -80,18 +80,27 @@ WHERE
 ORDER BY r.station_id;
 
 -- name: list_same_patient
-SELECT r.request_id FROM requests AS r
-WHERE
-    r.hospital_id = :hospital_id::text
-    AND r.body -> 'patient' ->> 'reference' = :reference::text
-    AND r.status IN ('open', 'reserved', 'partly_refused')
-    AND r.request_id <> :request_id::text
-    AND EXISTS (
-        SELECT 1 FROM request_lines AS l
-        WHERE l.request_id = r.request_id AND l.component = ANY(:components::text[])
-    )
-ORDER BY r.opened_at, r.request_id
-LIMIT 5;
+SELECT a.request_id, o.others
+FROM jsonb_to_recordset(:asked::jsonb)
+    AS a(request_id text, hospital_id text, reference text, components text[])
+CROSS JOIN LATERAL (
+    SELECT array_agg(found.request_id ORDER BY found.opened_at, found.request_id) AS others
+    FROM (
+        SELECT r.request_id, r.opened_at FROM requests AS r
+        WHERE
+            r.hospital_id = a.hospital_id
+            AND r.body -> 'patient' ->> 'reference' = a.reference
+            AND r.status IN ('open', 'reserved', 'partly_refused')
+            AND r.request_id <> a.request_id
+            AND EXISTS (
+                SELECT 1 FROM request_lines AS l
+                WHERE l.request_id = r.request_id AND l.component = ANY(a.components)
+            )
+        ORDER BY r.opened_at, r.request_id
+        LIMIT 5
+    ) AS found
+) AS o
+WHERE o.others IS NOT NULL;
 
 -- name: count_capped$
 SELECT count(*)

@@ -45,6 +45,9 @@ COMPATIBILITY: Table = {
         female_rhd_negative_to_age_years=higher(50, "year", most=60),
         male_rhd_negative_to_age_years=higher(18, "year", most=60),
     ),
+    "patient.estimated_age": says(
+        "local", confirm=("margin_years",), margin_years=higher(10, "year", most=30)
+    ),
     "unknown.o_negative_cap": says(
         "local", confirm=("o_negative_units",), o_negative_units=lower(4, "unit", least=1)
     ),
