@@ -13,7 +13,7 @@ from starlette.responses import Response
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
 from gateway.events_in import send, tell_sent
-from gateway.examples import ALERT
+from gateway.examples import ALERT, CONFIRMATION
 from gateway.headers import find_idempotency_key
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import Gateway, get_gateway
@@ -117,7 +117,10 @@ async def list_alerts(
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
 )
 async def confirm_alert(
-    alert_id: Identifier, request: Request, principal: Dispatcher, confirmation: Confirmation
+    alert_id: Identifier,
+    request: Request,
+    principal: Dispatcher,
+    confirmation: Annotated[Confirmation, Body(openapi_examples=CONFIRMATION)],
 ) -> Response:
     row = await get_gateway(request).reading.find_alert(alert_id)
     if row is None:
