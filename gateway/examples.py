@@ -44,6 +44,7 @@ AMENDMENT = _one(
     {"lines": [{"line_no": 1, "component": "red_cells", "quantity": 6}]},
 )
 CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
+CONFIRMATION = _one("调度确认 · a dispatcher confirms", {"by": "duty officer"})
 ALERT = _one(
     "定日地震 · the Dingri earthquake",
     {
