@@ -180,7 +180,7 @@ async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
     assert page["lines"] == [
         {"line_no": 1, "component": "platelets", "quantity": 2, "uncovered": 2}
     ]
-    assert page["decision"]["lines"][0]["refusals"][-1]["code"] == "stock_short"
+    assert page["decision"]["lines"][0]["refusals"][-1]["code"] == "stock_short_low_titre"
     kinds = [entry["kind"] for entry in page["timeline"]]
     assert kinds == ["decision", "quarantined"]
     assert page["timeline"][1]["reason"]["zh"].startswith("第 1 行已有 2 单位发出")
