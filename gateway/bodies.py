@@ -33,22 +33,13 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises:
         ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is no object.
     """
-    content = load_strictly(ensure_utf8(await request.body()))
+    content = load_strictly(await request.body())
     if not isinstance(content, dict):
         raise InvalidContent(
             "fields_invalid",
             [FieldError("(body)", str(render("broken_object")), render("fix_structure"))],
         )
     return content
-
-
-def ensure_utf8(body: bytes) -> bytes:
-    """Return a body that is UTF-8, as it is. Raises ContractError `body_not_utf8`."""
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ContractError("body_not_utf8") from error
-    return body
 
 
 def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:

@@ -24,18 +24,27 @@ def load_strictly(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
     """Parse JSON, UTF-8.
 
     Raises:
-        ContractError: `body_not_json`: it is none, or holds a number that is none (NaN, Infinity,
-            1e999); `field_twice`: an object names a field twice, however deep it stands.
+        ContractError: `body_not_utf8`; `body_not_json`: it is none, or holds a number that is none
+            (NaN, Infinity, 1e999); `field_twice`: an object names a field twice, however deep it
+            stands.
     """
     try:
         content = orjson.loads(raw)
         is_doubtful = _ESCAPED_COLON in raw or raw.count(b":") != orjson.dumps(content).count(b":")
     except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
+        _ensure_utf8(raw)
         # The parser goes deeper than the writer: what only one of them takes is nested too deeply.
         raise ContractError("body_not_json", detail=str(error)[:200]) from error
     if is_doubtful:
         _ensure_once(raw)
     return content
+
+
+def _ensure_utf8(raw: bytes) -> None:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError("body_not_utf8") from error
 
 
 def _ensure_once(raw: bytes) -> None:

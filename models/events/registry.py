@@ -91,7 +91,6 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            _ensure_utf8(body)
             raise ContractError("body_not_json", detail=first["msg"][:200]) from error
         field = ".".join(str(part) for part in first["loc"]) or "(body)"
         raise ContractError(
@@ -100,10 +99,3 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
             rule=str(describe_broken(first))[:600],
             errors=error.error_count(),
         ) from error
-
-
-def _ensure_utf8(body: bytes) -> None:
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ContractError("body_not_utf8") from error

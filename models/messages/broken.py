@@ -50,7 +50,6 @@ _SAME = {
     "string_sub_type": "text",
     "string_unicode": "utf8",
     "timezone_naive": "zone",
-    "timezone_aware": "zone",
     "timezone_offset": "zone",
     "tuple_type": "array",
     "list_type": "array",
