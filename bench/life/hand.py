@@ -53,7 +53,7 @@ class Hand:
     def next(self, kind: str) -> str:
         """Return an identifier that nothing has yet."""
         self._numbers += 1
-        return f"{self._name}-{kind}{self._numbers}"
+        return f"{self._name}-{kind}{self._numbers}".upper()
 
     def pick(self, things: Sequence[T]) -> T | None:
         """Return one of them; None if there is none."""
@@ -98,7 +98,7 @@ class Hand:
             component=component,
             group=BloodGroup(sibling.group if sibling else self.chance.choice(GROUPS)),
             volume_ml=400,
-            collected_at=self.now - timedelta(hours=1),
+            collected_at=(sibling.collected_at if sibling else self.now - timedelta(hours=1)),
             expires_at=self.now + timedelta(hours=hours),
         )
 

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from bench.life.rows import State, UnitRow
+from bench.life.town import STATION_ID
 from models.groups import BloodGroup
 from models.testing import LabResult
 from models.units import UnitStatus
-from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
+from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 
 
 class MemoryDonations:
@@ -25,12 +26,19 @@ class MemoryDonations:
         return {one: results[one] for one in donation_ids if one in results}
 
     async def list_stations(self, donation_id: str) -> frozenset[str]:
-        """Where its units lie: whoever drives speaks for the station that collected."""
+        """Where its units lie, and the station that whoever drives speaks for: it collected."""
         return frozenset(
             row.unit.station_id
             for row in self._state.units.values()
             if row.unit.donation_id == donation_id
-        )
+        ) | {STATION_ID}
+
+    async def list_spellings(
+        self, *, unit_ids: Collection[str], donation_ids: Collection[str]
+    ) -> Spellings:
+        """Nothing is spelled otherwise: the driver's identifiers are never digits alone."""
+        del unit_ids, donation_ids
+        return Spellings()
 
     async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
         for donation_id, results in self._state.results.items():

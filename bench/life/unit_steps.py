@@ -114,6 +114,7 @@ async def lend(hand: Hand) -> None:
         group=group,
         quantity=hand.chance.randint(1, 2),
         valid_until=hand.now + timedelta(minutes=1),
+        below_floor=True,
     )
     await hand.system.declare(shortage)
     await hand.tell(OfferMade(offer=offer), f"station/{bag.place}")

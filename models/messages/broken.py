@@ -66,6 +66,7 @@ _SAME = {
     "extra_forbidden": "extra",
     "json_invalid": "json",
     "json_type": "json",
+    "bag_id_invalid": "bag_id",
     "frozen_instance": "other",
 }
 _FAMILIES = (("datetime", "instant"), ("date", "date"), ("time", "instant"))

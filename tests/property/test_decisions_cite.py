@@ -31,6 +31,10 @@ WITHOUT_A_RULE = {
     "age_would_open",
     "prophylaxis_would_open",
     "typing_would_open",
+    "time_would_open",
+    "component_would_open",
+    "age_would_spare",
+    "typing_would_spare",
     "needed_by_passed",
     "arrives_late",
     "other_component",  # the shelf was read at a wrong place; no clinical rule

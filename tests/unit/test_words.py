@@ -48,6 +48,8 @@ def _walk(schema: object) -> Iterator[dict[str, Any]]:
     if isinstance(schema, dict):
         if isinstance(schema.get("type"), str):
             yield schema
+        if schema.get("type") == "custom-error":
+            return  # what is inside is told as that one error
         for name, part in schema.items():
             if name not in {"metadata", "serialization", "ref", "cls"}:
                 yield from _walk(part)
@@ -83,6 +85,8 @@ LIMITS = {
 def _kinds_of(schema: dict[str, Any]) -> Iterator[str]:
     kind = schema["type"]
     yield from KINDS.get(kind, ())
+    if kind == "custom-error":
+        yield schema["custom_error_type"]
     yield from (error for limit, error in LIMITS.items() if schema.get(limit) is not None)
     for limit, word in (("max_length", "long"), ("min_length", "short")):
         if schema.get(limit) is not None:
