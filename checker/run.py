@@ -9,7 +9,7 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from checker.checks import (
@@ -31,11 +31,16 @@ from checker.log import read_log
 from checker.report import Check, Report
 from checker.rows import read_rows
 from checker.sent import read_sent
-from checker.world import World
+from checker.world import REACTION, World
 
 
 async def check(
-    *, kafka_bootstrap: str, postgres_dsn: str, sent: Path | None, as_of: datetime | None
+    *,
+    kafka_bootstrap: str,
+    postgres_dsn: str,
+    sent: Path | None,
+    as_of: datetime | None,
+    reaction: timedelta = REACTION,
 ) -> Report:
     """Check a system that has come to rest.
 
@@ -45,6 +50,8 @@ async def check(
         sent: The drivers' sent log; without it, loss before Kafka cannot be seen.
         as_of: Aware instant at which it is judged; None takes the newest that the system recorded,
             which is right for a drill with a clock of its own.
+        reaction: How long, by the system's own clock, free blood may lie before it is given away;
+            a drill with a fast clock needs more than a station.
 
     Raises:
         SentLogError: The sent log is malformed.
@@ -56,7 +63,7 @@ async def check(
         told = read_sent(sent) if sent is not None else ()
         rows = await read_rows(postgres_dsn)
         log = await read_log(kafka_bootstrap)
-        world = World(sent=told, log=log, rows=rows, as_of=as_of)
+        world = World(sent=told, log=log, rows=rows, as_of=as_of, reaction=reaction)
         # Seconds of pure computation; the caller's event loop goes on meanwhile.
         return await asyncio.to_thread(judge, world)
 

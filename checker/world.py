@@ -9,7 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -41,6 +41,10 @@ REQUESTS, STOCK = "blood.requests.v1", "blood.stock.v1"
 DECISIONS, TRANSFERS = "blood.decisions.v1", "blood.transfers.v1"
 
 
+REACTION = timedelta(seconds=60)
+"""A sweep that looks every 20 s has come by twice and more."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quarantined:
     """What is known of the records that were set aside, whichever place told it.
@@ -67,12 +71,14 @@ class World:
 
     Attributes:
         as_of: The instant at which it is judged; by default the newest that the system recorded.
+        reaction: How long, by the system's own clock, free blood may lie before it is given away.
     """
 
     sent: tuple[Sent, ...] = ()
     log: Log = field(default_factory=Log)
     rows: Rows = field(default_factory=Rows)
     as_of: datetime | None = None
+    reaction: timedelta = REACTION
 
     @cached_property
     def now(self) -> datetime | None:

@@ -21,6 +21,7 @@ from checker import Report
 from demo.actors.vandals import EXPECTED_CODES
 from demo.board import Board, percentile
 from demo.stage import Stage
+from models.decisions import Outcome
 from models.units import UnitStatus
 from streams.services.verifying import AuditVerdict
 
@@ -140,7 +141,10 @@ def _list_told(stage: Stage) -> list[Figure]:
     counts = board.count_requests()
     sources = count_sources(stage)
     donated_ml = sum(one.volume_ml for one in board.donated.values())
+    empty = count_with_nothing(stage)
     return [
+        _told("requests_with_nothing", empty, "requests"),
+        _told("share_with_nothing", round(100 * empty / max(1, board.sent), 1), "%"),
         _told("latency_p50", round(percentile(ms, 0.5), 1), "ms"),
         _told("latency_p99", round(percentile(ms, 0.99), 1), "ms"),
         _told("requests_sent", board.sent, "requests"),
@@ -161,6 +165,15 @@ def _list_told(stage: Stage) -> list[Figure]:
         _told("transfers", len(board.transfers), "transfers"),
         _told("units_transferred", len(board.shared), "units"),
     ]
+
+
+def count_with_nothing(stage: Stage) -> int:
+    """Count requests that have no unit when the day ends; those that were called off do not count.
+
+    That none of them waits, or waited to its end, beside free blood is a check of its own.
+    """
+    nothing = {Outcome.WAITING, Outcome.EXPIRED, Outcome.REFUSED}
+    return sum(view.outcome in nothing for view in stage.board.requests.values())
 
 
 def find_source(stage: Stage, unit_id: str) -> str:

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 _REST_S = 30.0
 """A machine that is short of breath may be this far behind; what is later counts as lost."""
 
+_REACTION_REAL_S = 5.0
+"""Within this, free blood has gone to who waits: the day is compressed, the machine is not."""
+
 _WORKERS = ("urgent", "supply")
 
 
@@ -202,6 +205,7 @@ async def _play_and_check(
         postgres_dsn=endpoints.postgres_dsn,
         sent=stage.sent.path,
         as_of=None,
+        reaction=timedelta(seconds=_REACTION_REAL_S * clock.speed),
     )
     report("核验审计链 · verifying the audit")
     database = await Database.open(endpoints.postgres_dsn, size=1, name="demo-audit")

@@ -1,8 +1,8 @@
-"""Whether somebody waits while a unit that fits, in time, lies free at the station that supplies.
+"""Whether somebody waits, or waited to the end, while a unit that fits lay free at their station.
 
 Judged leniently where the rows do not tell all: a unit counts as free only if it has lain so for a
-while, lives well past the need, was never out of control, and is not RhD- for an RhD+ patient's
-routine order.
+while (`World.reaction`), lives well past the need, was never out of control, and is not RhD- for an
+RhD+ patient's routine order.
 """
 
 from __future__ import annotations
@@ -16,11 +16,8 @@ from checker.attributes import is_beyond_hospital, list_lacking
 from checker.compatibility import O_NEGATIVE_CAP, Situation, get_allowed
 from checker.history import Version
 from checker.report import Finding
-from checker.rows import Line, Request, Unit
+from checker.rows import Line, Promise, Request, Unit
 from checker.world import World
-
-FREE_FOR = timedelta(seconds=60)
-"""A sweep that looks every 20 s has come by twice and more."""
 
 ON_THE_WAY = timedelta(hours=24)
 """Longer than any journey to a hospital: how long it really takes, is not asked."""
@@ -30,7 +27,7 @@ _COVERING = {"held", "issued", "received"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """A line of which something is missing, as it reads now."""
+    """A line of which something is missing, as it reads now or read when its request ended."""
 
     request: Request
     line: Line
@@ -44,33 +41,38 @@ def find_waiting_beside_blood(
     now = world.now
     if now is None:
         return
-    shelf = _read_shelf(world, now)
+    shelf = _read_shelf(world)
     missing = _count_missing(world)
     for line in world.rows.lines:
         request = world.requests.get(line.request_id)
-        if request is None or request.status != "open":
+        if request is None or request.status not in {"open", "expired"}:
             continue
         if missing[line.request_id, line.line_no] <= 0:
             continue
-        need = _Need(request=request, line=line, version=histories[request.request_id][-1], now=now)
-        for unit in shelf[request.station_id, line.component]:
-            if _fits(world, unit, need):
+        need = _Need(
+            request=request,
+            line=line,
+            version=histories[request.request_id][-1],
+            now=now if request.status == "open" else request.decided_at,
+        )
+        for since, unit in shelf[request.station_id, line.component]:
+            if since + world.reaction <= need.now and _fits(world, unit, need):
                 told = f"{request.priority}，{unit.unit_id} {unit.blood_group} 空闲 · lies free"
                 yield Finding(subject=request.request_id, told=told)
                 break
 
 
-def _read_shelf(world: World, now: datetime) -> Mapping[tuple[str, str], list[Unit]]:
+def _read_shelf(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
+    """Return what is free at each station, of each component, with since when."""
     moved_at = {row.subject: row.at for row in sorted(world.rows.trail, key=lambda row: row.at)}
-    shelf: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+    shelf: dict[tuple[str, str], list[tuple[datetime, Unit]]] = defaultdict(list)
     for unit in world.rows.units:
         if unit.status != "available" or unit.released_at is None:
             continue
         if unit.donation_id in world.recalled_at or _was_warm(world, unit):
             continue
         since = max(unit.released_at, moved_at.get(unit.unit_id, unit.released_at))
-        if since + FREE_FOR <= now:
-            shelf[unit.station_id, unit.component].append(unit)
+        shelf[unit.station_id, unit.component].append((since, unit))
     return shelf
 
 
@@ -83,9 +85,17 @@ def _count_missing(world: World) -> Counter[tuple[str, int]]:
     for line in world.rows.lines:
         missing[line.request_id, line.line_no] += line.quantity
     for promise in world.rows.promises:
-        if promise.request_id and promise.status in _COVERING:
-            missing[promise.request_id, promise.line_no or 0] -= 1
+        request = world.requests.get(promise.request_id or "")
+        if request is not None and _is_covering(promise, request):
+            missing[request.request_id, promise.line_no or 0] -= 1
     return missing
+
+
+def _is_covering(promise: Promise, request: Request) -> bool:
+    """Whether a unit was the request's now, or when it ended."""
+    if request.status != "expired":
+        return promise.status in _COVERING
+    return promise.ended_at is None or promise.ended_at >= request.decided_at
 
 
 def _fits(world: World, unit: Unit, need: _Need) -> bool:
@@ -134,13 +144,13 @@ def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
 
 
 def _count_capped(world: World, request: Request) -> int:
-    """Count O RhD- red cells promised at the hospital: at least those of the patient."""
+    """Count O RhD- red cells ever promised at the hospital: at least those of the patient."""
     mine = {
         other.request_id
         for other in world.rows.requests
         if other.hospital_id == request.hospital_id
     }
     return sum(
-        promise.request_id in mine and promise.blood_group == "O-" and promise.status in _COVERING
+        promise.request_id in mine and promise.blood_group == "O-"
         for promise in world.rows.promises
     )

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from models.audit import AuditRow, hash_row
+from models.decisions import Outcome
+from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
 from tests.support.faults_life import LIFE_FAULTS
@@ -202,6 +204,15 @@ def free_platelets(group: str, **traits: bool) -> Plant:
     return lambda seed: unit(seed, "P2", component="platelets", group=group, traits=traits)
 
 
+def expire_beside_platelets(seed: Seed) -> None:
+    """Somebody's time passed, and a bag that fits had lain free for two hours and more."""
+    unit(seed, "P2", component="platelets", group="A+")
+    request(
+        seed, "r-late", Patient(group=BloodGroup("A+")), at=-60, quantity=1, component="platelets"
+    )
+    decide(seed, "r-late", at=61, outcome=Outcome.EXPIRED)
+
+
 def release_after_promise(seed: Seed) -> None:
     seed.row("units", unit_id="U1")["released_at"] = minutes(2)
 
@@ -365,6 +376,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("expired_before_arrival", "before it is needed", expire("U1", 110)),
     ("waiting_beside_blood", "the very group", free_platelets("A+")),
     ("waiting_beside_blood", "another group of low titre", free_platelets("O+", low_titre=True)),
+    ("waiting_beside_blood", "waited to the end", expire_beside_platelets),
     ("quarantined_promised", "released later", release_after_promise),
     ("quarantined_promised", "never released", never_release),
     ("ineligible_calls", "interval", donor_with(last_whole_blood_on="2024-09-01")),
