@@ -119,8 +119,8 @@ class Notifier:
     async def _give(self, call: CallOut, donor: Donor, *, volume_ml: int, chance: Random) -> None:
         stage, plan = self._stage, self._stage.scenario.donors.collection
         now = stage.clock.now()
-        donation_id = f"CN54-D-{call.call_out_id[:13]}"
-        unit_id = f"{donation_id}-rc"
+        donation_id = f"CN54-D-{call.call_out_id[:13]}".upper()
+        unit_id = f"{donation_id}-RC"
         donation = {
             "unit_id": unit_id,
             "donation_id": donation_id,

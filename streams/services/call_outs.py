@@ -82,15 +82,9 @@ class CallOuts:
         await work.supply.lock_station(station_id)
         cause = await self._causes.find(work, cause_id, now)
         if cause is None:
-            calls = await work.supply.list_calls(station_id, cause_id=cause_id)
-            on_the_way = [
-                call
-                for call in calls
-                if call.status in {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
-            ]
-            await self._stand_down(
-                work, on_the_way, why="cause_ended", caused_by=caused_by, now=now
-            )
+            left = await self._causes.list_left(work, station_id)
+            left = await self._list_not_needed(work, station_id, left, now=now)
+            await self._stand_down(work, left, why="cause_ended", caused_by=caused_by, now=now)
             await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
             return
         await self._settle(work, cause, caused_by=caused_by, now=now)
@@ -111,13 +105,13 @@ class CallOuts:
         records = {
             record.donor.donor_id: record for record in await work.supply.list_reserve(station_id)
         }
-        unfit: dict[str, list[ReserveCall]] = {}
-        for call in await work.supply.list_calls(station_id):
-            record = records.get(call.call_out.donor_id, call.state.record)
-            if call.status in _RECALLABLE and list_call_obstacles(record, now):
-                unfit.setdefault(call.call_out.cause_id, []).append(call)
-        for _, calls in sorted(unfit.items()):
-            await self._stand_down(work, calls, why="may_not_give", caused_by=caused_by, now=now)
+        unfit = [
+            call
+            for call in await work.supply.list_calls(station_id)
+            if call.status in _RECALLABLE
+            and list_call_obstacles(records.get(call.call_out.donor_id, call.state.record), now)
+        ]
+        await self._stand_down(work, unfit, why="may_not_give", caused_by=caused_by, now=now)
         await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
 
     async def refuse(
@@ -218,7 +212,21 @@ class CallOuts:
             surplus = cause.list_own(CallOutStatus.CALLED, CallOutStatus.ACCEPTED)
         elif cause.expect_firm(now) + _HAIR >= cause.wanted:
             surplus = cause.list_own(CallOutStatus.CALLED)
+        if cause.urgency is not Urgency.DISASTER:
+            station_id = cause.station.station_id
+            surplus = await self._list_not_needed(work, station_id, surplus, now=now)
         await self._stand_down(work, surplus, why="need_met", caused_by=caused_by, now=now)
+
+    async def _list_not_needed(
+        self, work: UnitOfWork, station_id: str, calls: Sequence[ReserveCall], *, now: datetime
+    ) -> list[ReserveCall]:
+        """List those that no open disaster of the station counts on: it would call them again."""
+        left = list(calls)
+        for activation_id in await work.supply.list_open_activation_ids(station_id) if left else ():
+            cause = await self._causes.find(work, activation_id, now)
+            kept = cause.list_counted_on(left, now) if cause is not None else []
+            left = [call for call in left if call not in kept]
+        return left
 
     async def _stand_down(
         self,
@@ -229,9 +237,13 @@ class CallOuts:
         caused_by: str,
         now: datetime,
     ) -> None:
-        await self.end(
-            work, calls, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
-        )
+        of_causes: dict[str, list[ReserveCall]] = {}
+        for call in calls:
+            of_causes.setdefault(call.call_out.cause_id, []).append(call)
+        for _, together in sorted(of_causes.items()):
+            await self.end(
+                work, together, to=CallOutStatus.STOOD_DOWN, why=why, caused_by=caused_by, now=now
+            )
 
     async def _call_in_danger(
         self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime

@@ -6,7 +6,7 @@ disaster made, and only what they leave open is called for again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -41,6 +41,7 @@ class Cause:
         calls: Calls that count towards it.
         urgency: Whom to call for first where two causes want one donor; the greater goes first.
         shared: Donations expected of an activation's calls: its share of them, by urgent units.
+        taken_over: Causes that want nobody any more, whose donors an activation keeps.
     """
 
     cause_id: str
@@ -50,6 +51,7 @@ class Cause:
     calls: tuple[ReserveCall, ...]
     shared: float = 0.0
     urgency: int = 0
+    taken_over: frozenset[str] = frozenset()
 
     def expect(self, now: datetime) -> float:
         """Return the donations to expect of everything that is under way."""
@@ -64,11 +66,29 @@ class Cause:
         return sum(call.status in _SURE for call in self.calls)
 
     def list_own(self, *statuses: CallOutStatus) -> list[ReserveCall]:
+        """List the calls that are for this cause to end."""
         return [
             call
             for call in self.calls
-            if call.call_out.cause_id == self.cause_id and call.status in statuses
+            if (
+                call.call_out.cause_id == self.cause_id or call.call_out.cause_id in self.taken_over
+            )
+            and call.status in statuses
         ]
+
+    def list_counted_on(self, calls: Sequence[ReserveCall], now: datetime) -> list[ReserveCall]:
+        """List those of these calls without which this cause would be short, the firm first."""
+        counted = {call.call_out.call_out_id for call in self.calls}
+        given_up = {call.call_out.call_out_id for call in calls}
+        expected = self.shared + self._expect(
+            [call for call in self.calls if call.call_out.call_out_id not in given_up], now
+        )
+        kept = []
+        for call in sorted(calls, key=lambda call: call.status not in _FIRM):
+            if expected < self.wanted and call.call_out.call_out_id in counted:
+                expected += self._expect([call], now)
+                kept.append(call)
+        return kept
 
     def _expect(self, calls: Sequence[ReserveCall], now: datetime) -> float:
         return expect_donations([call.state for call in calls], station=self.station, now=now)
@@ -133,12 +153,37 @@ class Causes:
 
     async def list_in_danger(self, work: UnitOfWork, station_id: str) -> list[str]:
         """List the open shortages of a station for which somebody waits in danger of life."""
+        return await self._list_waited_for(work, station_id, {Priority.LIFE_THREATENING})
+
+    async def list_left(self, work: UnitOfWork, station_id: str) -> list[ReserveCall]:
+        """List the calls that can be taken back, of causes that want no donors any more."""
+        calls = [
+            call
+            for call in await work.supply.list_calls(station_id)
+            if call.status in {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
+        ]
+        ended = await self._list_ended(work, station_id, calls)
+        return [call for call in calls if call.call_out.cause_id in ended]
+
+    async def _list_ended(
+        self, work: UnitOfWork, station_id: str, calls: Sequence[ReserveCall]
+    ) -> frozenset[str]:
+        """List the causes of calls that have ended, or for which nobody waits any more."""
+        causes = {call.call_out.cause_id for call in calls}
+        causes -= {*await work.supply.list_open_activation_ids(station_id)}
+        if causes:
+            urgent = {Priority.LIFE_THREATENING, Priority.URGENT}
+            causes -= {*await self._list_waited_for(work, station_id, urgent)}
+        return frozenset(causes)
+
+    async def _list_waited_for(
+        self, work: UnitOfWork, station_id: str, priorities: Collection[Priority]
+    ) -> list[str]:
         station = await get_own_station(self._directories, station_id)
         places = {
-            (line.component, group)
+            (line.component, _find_group(line, request, station))
             for line, request, _ in await _list_waiting(work, station_id)
-            if request.priority is Priority.LIFE_THREATENING
-            for group in [_find_group(line, request, station)]
+            if request.priority in priorities
         }
         return [
             shortage.shortage_id
@@ -171,6 +216,7 @@ class Causes:
             groups=list_activation_groups(),
             calls=tuple(calls),
             urgency=Urgency.DISASTER,
+            taken_over=await self._list_ended(work, activation.station_id, calls),
         )
 
     async def _from_shortage(

@@ -124,6 +124,7 @@ async def test_the_unit_is_released_only_by_its_tests(engine: SupplyEngine) -> N
         happened_at=NOW,
     )
     await engine.feed(build_record(taken_in, source="station/shigatse"))
+    engine.clock.move(seconds=0.5)
     await engine.fire_timers()
     promise = await engine.one("SELECT unit_id, status FROM promises")
     assert (promise["unit_id"], promise["status"]) == ("UNIT-1", "held")
@@ -183,20 +184,20 @@ async def test_f57_a_bag_that_contradicts_its_donors_record_waits_until_it_is_se
     await bring(engine, call, group=BloodGroup.AB_NEG, component=Component.RED_CELLS)
     (told,) = await engine.events("blood.callout.group-differs.v1")
     row = await engine.one("SELECT donor_id FROM call_outs WHERE call_out_id = $1", call)
-    assert (told["unit_id"], told["donor_id"]) == ("unit-1", row["donor_id"])
+    assert (told["unit_id"], told["donor_id"]) == ("UNIT-1", row["donor_id"])
     assert "O+" not in str(told)
     flagged = await engine.one("SELECT subject, why FROM audit WHERE to_state = 'group_disputed'")
-    assert tuple(flagged) == (row["donor_id"], "donated unit-1")
+    assert tuple(flagged) == (row["donor_id"], "donated UNIT-1")
 
-    await engine.feed(*from_laboratory("din-unit-1", list_clear("AB-")))
-    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    await engine.feed(*from_laboratory("DIN-UNIT-1", list_clear("AB-")))
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'UNIT-1'")
     assert unit["status"] == "quarantined"
     # An import that changes nothing settles nothing; the register's correction does.
     await engine.put_donors([make_donor(row["donor_id"], staff=True)])
-    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'UNIT-1'")
     assert unit["status"] == "quarantined"
     await engine.put_donors([make_donor(row["donor_id"], staff=True, group="AB-")])
-    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'UNIT-1'")
     assert unit["status"] == "available"
 
 
@@ -204,8 +205,8 @@ async def test_f57_a_bag_that_agrees_says_nothing(engine: SupplyEngine) -> None:
     call, *_ = await engine.calls("called")
     await bring(engine, call, component=Component.RED_CELLS)
     assert await engine.events("blood.callout.group-differs.v1") == []
-    await engine.feed(*from_laboratory("din-unit-1", list_clear("O+")))
-    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'unit-1'")
+    await engine.feed(*from_laboratory("DIN-UNIT-1", list_clear("O+")))
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'UNIT-1'")
     assert unit["status"] == "available"
 
 

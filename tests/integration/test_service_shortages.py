@@ -229,6 +229,7 @@ async def test_blood_that_comes_sends_donors_home(engine: SupplyEngine) -> None:
     calls = await engine.calls("called")
     await engine.answer(Answer.ACCEPTED, calls[0])
     await engine.feed(counted(build_unit("A+") for _ in range(2)))
+    engine.clock.move(seconds=0.5)
     await engine.fire_timers()
     assert await engine.status_of(request_id) == "reserved"
     engine.clock.move(seconds=60)
@@ -239,8 +240,34 @@ async def test_blood_that_comes_sends_donors_home(engine: SupplyEngine) -> None:
     assert await engine.calls("called", "accepted") == []
     await engine.feed(counted(build_unit("A+") for _ in range(2)))
     await engine.fire_timers()
-    assert await types(engine) == ["declared", "changed", "cleared"]
+    assert await types(engine) == ["declared", "changed", "changed", "cleared"]
     assert len(await engine.calls("stood_down")) == 4
+
+
+async def test_who_is_on_the_way_is_kept_for_a_disaster_that_lacks_donors(
+    engine: SupplyEngine,
+) -> None:
+    """Sent home for the one cause, they would be called again for the other."""
+    await engine.put_reserve(9, staff=True, group="A+")
+    request_id = await engine.ask(group="A+", quantity=2)
+    calls = await engine.calls("called")
+    await engine.answer(Answer.ACCEPTED, calls[0])
+    await engine.alert(injured=80)
+    assert len(await engine.calls("called", "accepted")) == 9
+    await cancel(engine, request_id)
+    assert len(await engine.calls("called", "accepted")) == 9
+    await engine.alert(revision=2, injured=80, kind="cancel")
+    assert len(await engine.calls("stood_down")) == 9
+
+
+async def test_a_disaster_that_has_enough_sends_home_whom_it_kept(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    request_id = await engine.ask(group="A+", quantity=2)
+    await engine.alert(injured=80)
+    await cancel(engine, request_id)
+    await engine.feed(counted(build_unit("A+") for _ in range(60)))
+    await engine.alert(revision=2, injured=81)
+    assert len(await engine.calls("stood_down")) == 9
 
 
 async def test_a_cancelled_request_clears_it(engine: SupplyEngine) -> None:
