@@ -54,6 +54,9 @@ async def publish(
         source: Who says so.
         key: Stands in for a missing Idempotency-Key.
         named_by: The field that `key` was taken from.
+
+    Raises:
+        ContractError: `fields_invalid`: a moment that cannot be true.
     """
     own, wait_s = find_idempotency_key(request), get_wait_s(request)
     submissions = _submissions(
@@ -98,11 +101,6 @@ async def send(
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
-    now = get_gateway(request).clock.now()
-    for event in events:
-        # A count's rows were judged where its file was read.
-        if isinstance(event, EventData):
-            problems.ensure_possible(event, now=now)
     submissions = _submissions(
         request, events, source=source, key=key, named_by=named_by, first_part=first_part
     )
@@ -122,6 +120,10 @@ def _submissions(
     first_part: int = 0,
 ) -> list[Submission]:
     now, traceparent = get_gateway(request).clock.now(), find_traceparent(request)
+    for event in events:
+        # A count's rows were judged where its file was read.
+        if isinstance(event, EventData):
+            problems.ensure_possible(event, now=now)
     return [
         Submission(
             event=event,

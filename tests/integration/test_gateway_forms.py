@@ -65,7 +65,7 @@ def codes(told: dict[str, Any]) -> list[str]:
 async def test_f38_digits_with_a_decimal_point_are_no_donation(world: RunningGateway) -> None:
     status, told = await count(world, row("6543295791947-RC", "6543295791947.0"))
     assert status == 400
-    assert told["errors"][0]["field"] == "row 2, donation_id"
+    assert told["errors"][0]["field"] == "row 2, donation_id “6543295791947.0”"
     assert "文本" in codes(told)[0]
     station = world.client("station")
     assert (await station.get("/v1/donations/6543295791947.0")).status_code == 400
@@ -143,7 +143,7 @@ async def test_f46_f47_f50_the_register_of_donors(world: RunningGateway) -> None
         refused = await station.post(DONORS, json={"donors": [{**base, **wrong}]})
         assert refused.status_code == 400, wrong
         (error,) = refused.json()["errors"]
-        assert error["field"] == f"row 1, {next(iter(wrong))}"
+        assert error["field"].startswith(f"row 1, {next(iter(wrong))}")
     assert (await station.post(DONORS, json={"donors": [base]})).status_code == 200
 
 
