@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -41,6 +42,7 @@ async def publish(
     source: str,
     key: str | None = None,
     named_by: str = IDEMPOTENCY_KEY,
+    beside: Mapping[str, Any] | None = None,
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
@@ -54,6 +56,7 @@ async def publish(
         source: Who says so.
         key: Stands in for a missing Idempotency-Key.
         named_by: The field that `key` was taken from.
+        beside: What else the answer tells.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
@@ -72,7 +75,7 @@ async def publish(
         done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
     if refused is not None:
         return _refuse(refused)
-    told = tell_sent([one.event_id for one in submissions], source=source)
+    told = {**tell_sent([one.event_id for one in submissions], source=source), **(beside or {})}
     headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
     if done:
         return to_response({**told, "status": "done"}, headers=headers)

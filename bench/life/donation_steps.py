@@ -53,7 +53,7 @@ async def collect(hand: Hand) -> None:
         wave=1,
         called_at=hand.now,
     )
-    await hand.system.await_donor(call)
+    await hand.system.await_donor(call, unit.group)
     await hand.tell(
         CallOutAnswered(
             call_out_id=call.call_out_id,
@@ -123,7 +123,7 @@ async def tell_one(hand: Hand) -> None:
     corrects = None
     if open_one is not None and hand.happens(_SHARE_CORRECTIONS):
         corrects = open_one.result_id
-    await _tell_result(hand, bag.donation_id, test, found, corrects=corrects)
+    await _tell_result(hand, bag, test, found, corrects=corrects)
 
 
 async def tell_all(hand: Hand) -> None:
@@ -136,12 +136,13 @@ async def tell_all(hand: Hand) -> None:
     for test in SEVEN:
         if test not in done:
             found = bag.group if test == "grouping" else "nonreactive"
-            await _tell_result(hand, bag.donation_id, test, found)
+            await _tell_result(hand, bag, test, found)
 
 
 async def _tell_result(
-    hand: Hand, donation_id: str, test: str, found: str, *, corrects: str | None = None
+    hand: Hand, bag: Bag, test: str, found: str, *, corrects: str | None = None
 ) -> None:
+    """The laboratory of the station that has a bag of the donation tells a result."""
     is_group = test == "grouping" and found != "invalid"
     one = Finding(
         result_id=hand.next("r"), test=test, found=found, run=hand.next("run"), corrects=corrects
@@ -158,9 +159,10 @@ async def _tell_result(
         supersedes=corrects,
         note="corrected" if corrects else "",
     )
-    await hand.tell(DonationTested(station_id=STATION_ID, donation_id=donation_id, result=result))
-    hand.model.findings.setdefault(donation_id, []).append(one)
-    hand.model.settle(donation_id, hand.now)
+    tested = DonationTested(station_id=bag.place, donation_id=bag.donation_id, result=result)
+    await hand.tell(tested, f"station/{bag.place}")
+    hand.model.findings.setdefault(bag.donation_id, []).append(one)
+    hand.model.settle(bag.donation_id, hand.now)
 
 
 async def recall(hand: Hand) -> None:
@@ -170,12 +172,13 @@ async def recall(hand: Hand) -> None:
         return
     await hand.tell(
         DonationRecalled(
-            station_id=STATION_ID,
+            station_id=bag.place,
             donation_id=bag.donation_id,
             recall_id=hand.next("c"),
             reason="driven",
             recalled_at=hand.now,
             recalled_by="quality",
-        )
+        ),
+        f"station/{bag.place}",
     )
     hand.model.recall(bag.donation_id)

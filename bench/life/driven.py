@@ -10,6 +10,7 @@ from typing import Protocol
 from bench.life.bag import Promise
 from models.directory import Directory
 from models.donors import CallOut
+from models.groups import BloodGroup
 from models.shortages import Shortage
 from streams.ports import Received
 
@@ -50,8 +51,8 @@ class System(Protocol):
 
     async def look(self) -> Seen: ...
 
-    async def await_donor(self, call: CallOut) -> None:
-        """Let a donor who was called have arrived, so that a donation can be told."""
+    async def await_donor(self, call: CallOut, group: BloodGroup) -> None:
+        """Let a donor of this group who was called have arrived, so that a donation can be told."""
         ...
 
     async def declare(self, shortage: Shortage) -> None:

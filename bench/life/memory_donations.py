@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from bench.life.rows import State, UnitRow
-from bench.life.town import STATION_ID
 from models.groups import BloodGroup
 from models.testing import LabResult
 from models.units import UnitStatus
@@ -26,12 +25,8 @@ class MemoryDonations:
         return {one: results[one] for one in donation_ids if one in results}
 
     async def list_stations(self, donation_id: str) -> frozenset[str]:
-        """Where its units lie, and the station that whoever drives speaks for: it collected."""
-        return frozenset(
-            row.unit.station_id
-            for row in self._state.units.values()
-            if row.unit.donation_id == donation_id
-        ) | {STATION_ID}
+        units = [row for row in self._state.units.values() if row.unit.donation_id == donation_id]
+        return frozenset(place for row in units for place in (row.told_by, row.unit.station_id))
 
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]

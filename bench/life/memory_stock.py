@@ -70,6 +70,7 @@ class MemoryStock:
         for new in units:
             self._state.units[new.unit.unit_id] = UnitRow(
                 unit=new.unit,
+                told_by=new.unit.station_id,
                 status=new.status,
                 released_at=new.released_at,
                 attested_by=new.attested_by,

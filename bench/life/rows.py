@@ -16,7 +16,10 @@ from streams.ports.stock import LivePromise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow:
+    """`told_by`: the station that first told of it; `unit.station_id` is where it lies."""
+
     unit: Unit
+    told_by: str
     status: UnitStatus
     released_at: datetime | None
     attested_by: str | None

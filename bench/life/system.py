@@ -21,14 +21,14 @@ from streams.ports import Received
 from streams.ports.reserve import ReserveCall
 
 
-def build_donor(call: CallOut) -> Donor:
-    """Return who was called."""
+def build_donor(call: CallOut, group: BloodGroup) -> Donor:
+    """Return who was called: a person of their own, registered with what they will give."""
     return Donor(
         donor_id=call.donor_id,
         station_id=call.station_id,
         name=call.donor_id,
-        contact="+86 000",
-        group=BloodGroup.O_POS,
+        contact=f"+86 000 {call.donor_id}",
+        group=group,
         sex=Sex.FEMALE,
         born_on=date(1990, 5, 1),
         weight_kg=60,
@@ -48,8 +48,8 @@ class MemorySystem:
     async def fire_due(self, now: datetime) -> None:
         await self.engine.fire_due(now)
 
-    async def await_donor(self, call: CallOut) -> None:
-        record = DonorRecord(donor=build_donor(call), on_live_call=True)
+    async def await_donor(self, call: CallOut, group: BloodGroup) -> None:
+        record = DonorRecord(donor=build_donor(call, group), on_live_call=True)
         arrived = CallState(record=record, status=CallOutStatus.ARRIVED, called_at=call.called_at)
         self.engine.state.calls[call.call_out_id] = ReserveCall(
             call_out=call, state=arrived, unit_status=None

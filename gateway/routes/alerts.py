@@ -12,9 +12,8 @@ from starlette.responses import Response
 
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
-from gateway.events_in import send, tell_sent
+from gateway.events_in import publish
 from gateway.examples import ALERT, CONFIRMATION
-from gateway.headers import find_idempotency_key
 from gateway.rendering import explain_reason, to_response
 from gateway.runtime import Gateway, get_gateway
 from gateway.worst_first import tell_uncalled
@@ -198,17 +197,14 @@ async def list_activations(
 
 async def _send(request: Request, principal: Principal, alert: Alert, *, key: str) -> Response:
     """Publish an alert; the answer tells who is in reach, and why nothing may follow."""
-    source = f"feed/{principal.key_id}"
-    sent = await send(
+    return await publish(
         request,
         [AlertReceived(alert=alert)],
-        source=source,
-        key=find_idempotency_key(request) or key,
+        source=f"feed/{principal.key_id}",
+        key=key,
+        named_by="alert_id",
+        beside=_tell_prospects(get_gateway(request), alert),
     )
-    if isinstance(sent, Response):
-        return sent
-    told = _tell_prospects(get_gateway(request), alert)
-    return to_response({**tell_sent(sent, source=source), **told}, status=202)
 
 
 def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:

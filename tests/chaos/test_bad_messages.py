@@ -40,7 +40,8 @@ def bad_records() -> Mapping[str, tuple[list[tuple[str, bytes]], bytes]]:
     padded = json.dumps({**json.loads(good.data), "padding": "x" * 1_000_000}).encode()
     return {
         "": (good.to_headers(), good.data),
-        "body_not_json": (good.but(id="b-1").to_headers(), b"\xff\x00 not json"),
+        "body_not_json": (good.but(id="b-1").to_headers(), b"\x00 not json"),
+        "body_not_utf8": (good.but(id="b-6").to_headers(), b"\xca\xd6\xca\xf5"),
         "record_too_large": (good.but(id="b-2").to_headers(), padded),
         "event_version_unknown": (
             good.but(id="b-3", type="blood.request.opened.v99").to_headers(),

@@ -297,7 +297,10 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
         ("第 6 行 献血码", "献血 D5 在本系统隔离中，单位 W5 不能按已放行入库"),
         (
             "第 8 行 状态",
-            "退回的单位 W6 不在本系统记录里，无法查验它离开冷链多久：先由血站决定报废还是重新入库，再盘点",
+            (
+                "退回的单位 W6 不在本系统记录里，无法查验它离开冷链多久："
+                "先由血站决定报废还是重新入库，再盘点"
+            ),
         ),
     ]
     assert "test_reactive" in told["errors"][1]["what_to_do"]

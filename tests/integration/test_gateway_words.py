@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
 from models.errors import TransientError
+from streams.clock import ScaledClock, SystemClock
 from tests.support.commands import Ran, xuelian
 from tests.support.gateway import (
     RunningGateway,
@@ -21,6 +22,7 @@ from tests.support.gateway import (
     running_gateway,
 )
 from tests.support.kafka import unique
+from tests.support.world import NOW
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +51,12 @@ async def reserve_one(world: RunningGateway, group: str) -> tuple[str, str]:
 
 
 async def command(world: RunningGateway, *words: object, role: str = "dispatcher") -> Ran:
-    env = {"XUELIAN_GATEWAY_URL": world.url, "XUELIAN_API_KEY": world.keys[role]}
+    env = {
+        "XUELIAN_GATEWAY_URL": world.url,
+        "XUELIAN_API_KEY": world.keys[role],
+        # The command's clock goes with the gateway's.
+        "XUELIAN_CLOCK": str(ScaledClock(start=NOW, real_start=SystemClock().now(), speed=1.0)),
+    }
     return await xuelian(*words, env=env)
 
 

@@ -129,6 +129,7 @@ async def test_a_transfer_from_end_to_end_serves_the_patient(engine: SupplyEngin
         await move(engine, unit_id, StockChange.RECEIVED, "shigatse")
     row = await engine.one("SELECT status FROM transfers")
     assert row["status"] == "completed"
+    engine.clock.move(seconds=0.5)
     await engine.fire_timers()
     status = await engine.one("SELECT status, station_id FROM requests")
     assert status["status"] == "reserved"
@@ -140,7 +141,9 @@ async def test_a_transfer_from_end_to_end_serves_the_patient(engine: SupplyEngin
         (unit_id, "shigatse", "neighbour", 2) for unit_id in units
     ]
     assert len(await engine.events("blood.transfer.completed.v1")) == 1
-    (changed,) = await engine.events("blood.shortage.changed.v1")
+    engine.clock.move(seconds=60)
+    await engine.fire_timers()
+    *_, changed = await engine.events("blood.shortage.changed.v1")
     assert changed["shortage"]["uncovered_units"] == 0
 
 

@@ -46,26 +46,26 @@ async def promised(engine: LifeEngine, unit_id: str) -> str:
 async def scatter(engine: LifeEngine) -> dict[str, str]:
     """Units of one donation in every place there is; unit id to its request."""
     steps: dict[str, tuple[StockChange, ...]] = {
-        "reserved": (),
-        "picked": (C.PICKED,),
-        "issued": (C.ISSUED,),
-        "moving": (C.ISSUED, C.DEPARTED),
-        "received": (C.ISSUED, C.RECEIVED),
-        "transfused": (C.ISSUED, C.RECEIVED, C.TRANSFUSED),
-        "returned": (C.ISSUED, C.RECEIVED, C.RETURNED),
-        "discarded": (C.DISCARDED,),
+        "RESERVED": (),
+        "PICKED": (C.PICKED,),
+        "ISSUED": (C.ISSUED,),
+        "MOVING": (C.ISSUED, C.DEPARTED),
+        "RECEIVED": (C.ISSUED, C.RECEIVED),
+        "TRANSFUSED": (C.ISSUED, C.RECEIVED, C.TRANSFUSED),
+        "RETURNED": (C.ISSUED, C.RECEIVED, C.RETURNED),
+        "DISCARDED": (C.DISCARDED,),
     }
     requests = {}
     for unit_id, changes in steps.items():
         requests[unit_id] = await promised(engine, unit_id)
         await engine.scan_all(unit_id, *changes)
-        if unit_id == "discarded":
+        if unit_id == "DISCARDED":
             # Its request waits on; nothing else may serve it by accident.
             await engine.fetch(
                 "UPDATE requests SET status = 'cancelled', waiting_for = '' WHERE request_id = $1",
                 requests[unit_id],
             )
-    await engine.feed(counted([of_donation("free")]))
+    await engine.feed(counted([of_donation("FREE")]))
     return requests
 
 
@@ -74,31 +74,31 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
     await engine.recall(DONATION)
     assert await engine.states() == {
         **dict.fromkeys(
-            ["free", "reserved", "picked", "issued", "moving", "received", "returned"], "recalled"
+            ["FREE", "RESERVED", "PICKED", "ISSUED", "MOVING", "RECEIVED", "RETURNED"], "recalled"
         ),
-        "transfused": "transfused",
-        "discarded": "discarded",
+        "TRANSFUSED": "transfused",
+        "DISCARDED": "discarded",
     }
     live = await engine.fetch("SELECT 1 FROM promises WHERE status IN ('held', 'issued')")
     assert live == []
-    for unit_id in ("reserved", "picked", "issued", "moving"):
+    for unit_id in ("RESERVED", "PICKED", "ISSUED", "MOVING"):
         assert await engine.status_of(requests[unit_id]) == "open", unit_id
-    for unit_id in ("received", "transfused"):
+    for unit_id in ("RECEIVED", "TRANSFUSED"):
         assert await engine.status_of(requests[unit_id]) == "fulfilled"
     notices = {one["holder_id"]: one for one in await engine.events("blood.recall.notified.v1")}
     assert set(notices) == {"shigatse", "shigatse-people"}
     station, hospital = notices["shigatse"], notices["shigatse-people"]
     assert {one["unit_id"] for one in station["units"]} == {
-        "free", "reserved", "picked", "returned",
+        "FREE", "RESERVED", "PICKED", "RETURNED",
     }  # fmt: skip
     assert all("request_id" not in one for one in station["units"])
     assert {one["unit_id"]: one["was"] for one in hospital["units"]} == {
-        "issued": "issued",
-        "moving": "in_transit",
-        "received": "received",
+        "ISSUED": "issued",
+        "MOVING": "in_transit",
+        "RECEIVED": "received",
     }
     (looked_back,) = hospital["transfused"]
-    assert looked_back["request_id"] == requests["transfused"]
+    assert looked_back["request_id"] == requests["TRANSFUSED"]
     rows = await engine.fetch(
         "SELECT station_id, hospital_id FROM outbox WHERE event_type = 'blood.recall.notified.v1' "
         "ORDER BY hospital_id"
@@ -110,19 +110,19 @@ async def test_every_unit_is_frozen_wherever_it_is(engine: LifeEngine) -> None:
 
 
 async def test_its_requests_are_served_again_from_other_blood(engine: LifeEngine) -> None:
-    request_id = await promised(engine, "bad")
-    await engine.scan_all("bad", C.PICKED, C.ISSUED)
+    request_id = await promised(engine, "BAD")
+    await engine.scan_all("BAD", C.PICKED, C.ISSUED)
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     promises = await engine.fetch("SELECT unit_id, status FROM promises ORDER BY unit_id")
-    assert [tuple(row) for row in promises] == [("bad", "lost"), ("GOOD", "held")]
+    assert [tuple(row) for row in promises] == [("BAD", "lost"), ("GOOD", "held")]
     assert await engine.status_of(request_id) == "reserved"
 
 
 async def test_what_an_open_request_has_received_is_replaced_too(engine: LifeEngine) -> None:
-    await engine.feed(counted([of_donation("bad"), build_unit("O+", unit_id="OTHER")]))
+    await engine.feed(counted([of_donation("BAD"), build_unit("O+", unit_id="OTHER")]))
     request_id = await engine.ask(group="O+", quantity=2)
-    await engine.scan_all("bad", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("BAD", C.ISSUED, C.RECEIVED)
     await engine.feed(counted([build_unit("O+", unit_id="GOOD")]))
     await engine.recall(DONATION)
     held = await engine.fetch("SELECT unit_id FROM promises WHERE status = 'held' ORDER BY 1")
@@ -142,24 +142,24 @@ async def test_it_reaches_a_neighbour_and_what_is_on_its_way_there(engine: LifeE
     there = [
         of_donation(name, "A+", station_id="lhasa", expires_at=at)
         for name, at in (
-            ("arrived", build_unit(expires_in_h=100).expires_at),
-            ("moving", build_unit(expires_in_h=101).expires_at),
+            ("ARRIVED", build_unit(expires_in_h=100).expires_at),
+            ("MOVING", build_unit(expires_in_h=101).expires_at),
             ("KEPT", build_unit(expires_in_h=102).expires_at),
         )
     ]
     spare = [build_unit("A+", station_id="lhasa", expires_in_h=400) for _ in range(200)]
     await engine.feed(counted([*there, *spare], station_id="lhasa"))
     await engine.offer(declared["shortage_id"], quantity=2)
-    for unit_id in ("arrived", "moving"):
+    for unit_id in ("ARRIVED", "MOVING"):
         await engine.scan_all(unit_id, C.ISSUED, station_id="lhasa")
-    await engine.scan_all("arrived", C.RECEIVED, station_id="shigatse")
+    await engine.scan_all("ARRIVED", C.RECEIVED, station_id="shigatse")
     await engine.recall(DONATION)
     states = await engine.states()
-    assert {states[name] for name in ("arrived", "moving", "KEPT")} == {"recalled"}
+    assert {states[name] for name in ("ARRIVED", "MOVING", "KEPT")} == {"recalled"}
     notices = await engine.events("blood.recall.notified.v1")
     assert {
         one["holder_id"]: sorted(unit["unit_id"] for unit in one["units"]) for one in notices
-    } == {"lhasa": ["KEPT"], "shigatse": ["arrived", "moving"]}
+    } == {"lhasa": ["KEPT"], "shigatse": ["ARRIVED", "MOVING"]}
 
 
 async def test_a_late_finding_recalls_by_itself(engine: LifeEngine) -> None:

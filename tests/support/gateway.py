@@ -257,7 +257,7 @@ async def add_stock(database: Database, *, station_id: str, units: int, group: s
         INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml,
             collected_at, expires_at, status, source, released_at,
             attested_by)
-        SELECT $1 || '-' || $2 || n, $1 || '-' || $2 || n, $1, 'red_cells', $3, 200,
+        SELECT upper($1 || '-' || $2 || n), upper($1 || '-' || $2 || n), $1, 'red_cells', $3, 200,
             $5::timestamptz - interval '2 days', $5::timestamptz + interval '20 days',
             'available', 'stock', $5, 'test'
         FROM generate_series(1, $4::int) AS n

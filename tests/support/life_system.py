@@ -14,6 +14,7 @@ from bench.life.system import build_donor
 from bench.life.town import build_directory
 from models.directory import Directory
 from models.donors import CallOut
+from models.groups import BloodGroup
 from models.shortages import Shortage
 from models.topics import AppName, TopicName
 from streams.composition import Services, build_services
@@ -67,8 +68,8 @@ class PgSystem:
         while (await self.engine.services.timers.fire_one())[0]:
             await self.engine.fetch(assessments)
 
-    async def await_donor(self, call: CallOut) -> None:
-        donor = build_donor(call)
+    async def await_donor(self, call: CallOut, group: BloodGroup) -> None:
+        donor = build_donor(call, group)
         await self.engine.fetch(
             "INSERT INTO donors (donor_id, station_id, blood_group, body, called) "
             "VALUES ($1, $2, $3, $4, 1)",
