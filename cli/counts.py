@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import typer
 
 from cli.failures import GatewayRefusedError
+from cli.files import read_upload, tell_kind
 from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.resolve import load_settings
@@ -25,15 +26,6 @@ from models.errors import ContractError, TransientError
 from streams.settings import Settings
 
 Json = dict[str, Any]
-
-KINDS: Mapping[str, str] = {
-    ".csv": "text/csv",
-    ".txt": "text/csv",
-    ".json": "application/json",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".xls": "application/vnd.ms-excel",
-    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
-}
 
 CALL_S = 120.0
 """Reading, comparing and publishing 100,000 units takes some seconds; a busy machine some more."""
@@ -70,17 +62,10 @@ class CountFile:
         Raises:
             ContractError: `file_unreadable`.
         """
-        try:
-            return self.path.read_bytes()
-        except OSError as error:
-            raise ContractError("file_unreadable", path=str(self.path), cause=str(error)) from error
+        return read_upload(self.path)
 
     def to_headers(self) -> Json:
-        kind = KINDS.get(self.path.suffix.lower())
-        if kind is None:
-            raise ContractError(
-                "file_kind_unknown", path=str(self.path), known=", ".join(sorted(KINDS))
-            )
+        kind = tell_kind(self.path)
         return {"Content-Type": f"{kind}; charset={self.charset}" if self.charset else kind}
 
     def to_params(self, settings: Settings) -> Json:

@@ -19,6 +19,7 @@ from cli.commands import (
     dlq,
     doctor,
     donation,
+    donors,
     example,
     facilities,
     figures,
@@ -103,6 +104,7 @@ _REGISTERS = "登记 · Registers"
 app.add_typer(facilities.stations, name="station", rich_help_panel=_REGISTERS)
 app.add_typer(facilities.hospitals, name="hospital", rich_help_panel=_REGISTERS)
 app.add_typer(facilities.routes, name="route", rich_help_panel=_REGISTERS)
+app.add_typer(donors.app, name="donor", rich_help_panel=_REGISTERS)
 
 _SYSTEM = "本机 · This machine"
 app.command(rich_help_panel=_SYSTEM)(up.up)

@@ -1,4 +1,4 @@
-"""The request headers that steer a call: Idempotency-Key and Prefer. Pure."""
+"""The request headers that steer a call: Idempotency-Key, If-Match and Prefer. Pure."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def get_idempotency_key(request: Request) -> str:
     if key is None:
         raise ContractError("idempotency_key_missing")
     return key
+
+
+def get_if_match(request: Request) -> str | None:
+    """Return the version that a change was made from, without its quotes; None if not stated."""
+    stated = request.headers.get("if-match")
+    return None if stated is None else stated.strip().strip('"')
 
 
 def get_wait_s(request: Request) -> int:

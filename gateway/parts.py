@@ -12,7 +12,7 @@ from models.facilities import Hospital, Station
 from streams.ports import Clock, EventPublisher, EventTail
 from streams.settings import Settings
 from streams.store.database import Database
-from streams.store.directory import Registered
+from streams.store.directory import Author, Registered
 
 
 class Facilities(Protocol):
@@ -25,12 +25,14 @@ class Facilities(Protocol):
         self, hospital_id: str | None = None
     ) -> list[Registered[Hospital]]: ...
     async def put_station(
-        self, station: Station, *, based_on: int | None = None, changed_by: str = ""
+        self, station: Station, *, based_on: int | None = None, changed_by: Author | None = None
     ) -> int: ...
     async def put_hospital(
-        self, hospital: Hospital, *, based_on: int | None = None, changed_by: str = ""
+        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Author | None = None
     ) -> int: ...
-    async def put_routes(self, routes: Mapping[tuple[str, str], int]) -> None: ...
+    async def put_routes(
+        self, routes: Mapping[tuple[str, str], int], *, changed_by: Author | None = None
+    ) -> None: ...
 
 
 class Publisher(EventPublisher, Protocol):

@@ -53,6 +53,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "request_unknown": 404,
     "request_of_other_hospital": 404,
     "call_out_unknown": 404,
+    "donor_not_registered": 404,
     "shortage_unknown": 404,
     "alert_unknown": 404,
     "disaster_unknown": 404,

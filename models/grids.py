@@ -127,6 +127,8 @@ def _read_fields(line: Line, head: Head) -> list[RowError]:
                 continue
         if value is not None:
             fields[column.name] = value
+    if head.emptied and fields:
+        fields.update(dict.fromkeys(head.emptied.difference(fields)))
     if head.unnamed:
         wrong += _list_unnamed(line, head)
     if head.stated and fields.keys().isdisjoint(head.stated):

@@ -53,6 +53,7 @@ class Head:
         unnamed: Places of columns without a heading; nothing may stand in them.
         stated: Columns of which every row fills one: they say whether it may be used.
         private: Columns of which no error repeats a cell.
+        emptied: Columns of which an empty cell says that there is none.
     """
 
     row: int
@@ -62,6 +63,7 @@ class Head:
     stated: tuple[str, ...]
     words: HeadingWords
     private: frozenset[str]
+    emptied: frozenset[str]
 
     def show(self, column: str, cells: Sequence[Cell | None]) -> tuple[str, str]:
         """Return how the sheet heads a column, and what stands there in a row."""
@@ -210,6 +212,7 @@ class _Reading:
             stated=next((told for one in self._layout.stated if (told := _within(one, names))), ()),
             words=self._words,
             private=self._layout.private,
+            emptied=self._layout.emptied & self._names(),
         )
 
 

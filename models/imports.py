@@ -189,6 +189,9 @@ def _donors(
         build=_build_donor(station_id),
         parts={"abo": "group", "rhd": "group"},
         private=frozenset({"name", "contact", "born_on"}),
+        # A deferral that the station's own register does not show any more is over, and a consent
+        # that it does not show was withdrawn.
+        emptied=frozenset({"consented_at", *until}),
         check=lambda donor: find_impossible(donor, now),
     )
 

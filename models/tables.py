@@ -108,6 +108,8 @@ class Layout(Generic[V]):
         stated: Columns that say whether it may be used, those that belong together in one: of the
             first that a sheet has, every row says something.
         private: Columns of which no error repeats what stands in them.
+        emptied: Columns of which an empty cell says that there is none; of all others it says
+            nothing.
         named_by: The column by which a file calls a value.
         identity_key: What all spellings of one identity share.
     """
@@ -123,6 +125,7 @@ class Layout(Generic[V]):
     check: Callable[[V], RowFault | None] | None = None
     stated: tuple[tuple[str, ...], ...] = ()
     private: frozenset[str] = frozenset()
+    emptied: frozenset[str] = frozenset()
     named_by: str = ""
     identity_key: Callable[[str], str] = str
 

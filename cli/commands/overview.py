@@ -8,7 +8,7 @@ import typer
 
 from cli.output import JsonOption, Output
 
-call_outs = typer.Typer(no_args_is_help=True, help="召集献血者 · Calls of donors: list.")
+call_outs = typer.Typer(no_args_is_help=True, help="召集献血者 · Calls of donors: list, show.")
 transfers = typer.Typer(no_args_is_help=True, help="站间调拨 · Transfers: list, show.")
 activations = typer.Typer(no_args_is_help=True, help="应急启动 · Activations: list, show.")
 
@@ -51,6 +51,26 @@ def list_calls(
     out.document(answer)
     if not as_json:
         print_calls(out, answer["call_outs"])
+
+
+@call_outs.command("show")
+def show_call(
+    call_out_id: Annotated[str, typer.Argument(help="召集编号 · call-out", show_default=False)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """显示一次召集 · Show one call.
+
+    例 · Example:
+      xuelian call-outs show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10
+    """
+    from cli.overview import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
+
+    out = Output(as_json=as_json)
+    answer = _get(f"/v1/call-outs/{call_out_id}")
+    out.document(answer)
+    if not as_json:
+        print_fields(out, answer)
 
 
 @transfers.command("list")

@@ -7,6 +7,7 @@ every other caller see identifiers only.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
@@ -15,22 +16,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.access import Principal, allow
-from gateway.bodies import ensure_whole, read_rows, validate
+from gateway.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import send, settle_moment, tell_sent
 from gateway.examples import ANSWER, DONORS, DONORS_CSV
-from gateway.headers import find_idempotency_key
+from gateway.headers import find_idempotency_key, get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier, Instant, Line, Value
-from models.donors import Answer, CallOutStatus, Donation
-from models.errors import ContractError, DomainRefusal, TransientError
+from models.donors import Answer, CallOutStatus, Donation, Donor
+from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.donors import CallOutAnswered
 from models.imports import parse_donors, parse_donors_json
 from models.messages import render
-from streams.store.donors import Twin
+from streams.store.donors import RegisteredDonor, Twin
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["donors"])
@@ -58,6 +59,17 @@ class RegisterQuery(Value):
 
     map: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+
+
+class DonorQuery(Value):
+    """Which part of a register is read.
+
+    Attributes:
+        after: The number behind which it goes on.
+    """
+
+    after: Identifier | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
 
 
 class Nothing(Value):
@@ -94,10 +106,13 @@ class CallQuery(Value):
     description=(
         "健康数据为敏感个人信息：只存入数据库，不进入消息，每次导入都有访问记录。"
         "没有 `consented_at` 的人不会被召集。"
+        "没有的列和字段保持原值；暂缓、不便、同意这几列的空格表示已无。"
         "看来是同一人的两个编号列在 `warnings` 里，仍然导入；同一联系方式对同一事件只召集一次。\n\n"
         "Sensitive personal data: kept in the database alone, with an access record. Nobody "
-        "without `consented_at` is ever called. All rows or none. Two numbers that seem to be one "
-        "person are imported and named in `warnings`; one contact is called once for one event."
+        "without `consented_at` is ever called. All rows or none. A column or field that is left "
+        "out stays as it was; an empty cell of a deferral or a consent ends it. Two numbers that "
+        "seem to be one person are imported and named in `warnings`; one contact is called once "
+        "for one event."
     ),
     response_class=Response,
     responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
@@ -126,32 +141,151 @@ async def import_donors(
     )
     donors = ensure_whole(parsed)
     validate(Nothing, rest)
+    warnings = await _put(gateway, principal, donors, station_id)
+    return to_response({"station_id": station_id, "imported": len(donors), "warnings": warnings})
+
+
+@router.get(
+    "/v1/stations/{station_id}/donors",
+    summary="名册 · The register of emergency donors",
+    description=(
+        "只给本血站，每次查看都有记录。按编号排列，`after` 接着读。\n\n"
+        "To the station itself alone, and each look is recorded. In the order of their numbers; "
+        "`after` goes on."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_donors(
+    station_id: Identifier,
+    request: Request,
+    principal: Station,
+    query: Annotated[DonorQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    found = await get_gateway(request).donors.list_registered(
+        station_id=station_id,
+        after=query.after,
+        limit=query.limit,
+        by=principal.key_id,
+        actor=principal.actor,
+    )
+    after = found[-1].donor.donor_id if len(found) == query.limit else None
+    return to_response({"donors": [_tell_donor(one) for one in found], "after": after})
+
+
+@router.get(
+    "/v1/stations/{station_id}/donors/{donor_id}",
+    summary="一位献血者的登记 · One donor as registered",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_donor(
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    found = await _find_donor(request, principal, station_id, donor_id)
+    if found is None:
+        raise DomainRefusal("donor_not_registered", donor_id=donor_id)
+    return to_response(_tell_donor(found), headers={"ETag": f'"{found.version}"'})
+
+
+@router.put(
+    "/v1/stations/{station_id}/donors/{donor_id}",
+    summary="登记或更改一位献血者 · Register or change a donor",
+    description=(
+        "没有写的字段保持原值，写 null 则清除。"
+        "`If-Match` 写明所依据的版本，被别人改过则拒绝（409）。\n\n"
+        "A field that is left out stays as it was; null takes it away. `If-Match` says which "
+        "version the change was made from; one that somebody changed meanwhile is refused (409)."
+    ),
+    response_class=Response,
+    responses=documented(400, 409),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+    },
+)
+async def put_donor(
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    body = await read_object(request)
+    if body.get("donor_id", donor_id) != donor_id:
+        raise ContractError("id_differs", field="donor_id")
+    before = await _find_donor(request, principal, station_id, donor_id)
+    known = before.donor.model_dump(mode="json", exclude_none=True) if before else {}
+    rows = [{**known, **body, "donor_id": donor_id}]
+    (donor,) = ensure_whole(parse_donors_json(rows, station_id=station_id, now=gateway.clock.now()))
+    stated = get_if_match(request)
+    version = before.version if before is not None else ""
+    warnings = await _put(
+        gateway, principal, [donor], station_id, based_on=version if stated is None else stated
+    )
+    found = await _find_donor(request, principal, station_id, donor_id)
+    if found is None:
+        raise InvariantViolation("donor_not_registered", donor_id=donor_id)
+    return to_response(
+        {**_tell_donor(found), "warnings": warnings}, headers={"ETag": f'"{found.version}"'}
+    )
+
+
+async def _find_donor(
+    request: Request, principal: Principal, station_id: str, donor_id: str
+) -> RegisteredDonor | None:
+    found = await get_gateway(request).donors.list_registered(
+        station_id=station_id, donor_id=donor_id, by=principal.key_id, actor=principal.actor
+    )
+    return found[0] if found else None
+
+
+def _tell_donor(found: RegisteredDonor) -> dict[str, Any]:
+    return {
+        "donor": found.donor.model_dump(mode="json"),
+        "version": found.version,
+        "called": found.called,
+        "accepted": found.accepted,
+    }
+
+
+async def _put(
+    gateway: Gateway,
+    principal: Principal,
+    donors: Sequence[Donor],
+    station_id: str,
+    *,
+    based_on: str | None = None,
+) -> list[dict[str, Any]]:
+    """Register donors; return what to look at twice.
+
+    Raises:
+        DomainRefusal: `station_unknown`, `record_changed`.
+        ContractError: `rows_invalid`: a donor is another station's.
+    """
     if station_id not in (await gateway.directories.refresh()).stations:
         raise DomainRefusal("station_unknown", station_id=station_id)
-    foreign = await gateway.donors.list_foreign(
-        [donor.donor_id for donor in donors], station_id=station_id
-    )
+    donor_ids = [donor.donor_id for donor in donors]
+    foreign = await gateway.donors.list_foreign(donor_ids, station_id=station_id)
     if foreign:
         told = [
             (donor_id, render("donor_of_other_station", {"donor_id": donor_id}))
             for donor_id in foreign
         ]
         raise InvalidContent(
-            "rows_invalid", [FieldError(donor_id, text.en, text) for donor_id, text in told]
+            "rows_invalid", [FieldError(donor_id, str(text), text) for donor_id, text in told]
         )
     await gateway.donors.put(
-        donors, station_id=station_id, by=principal.key_id, actor=principal.actor
+        donors,
+        station_id=station_id,
+        by=principal.key_id,
+        actor=principal.actor,
+        based_on=based_on,
     )
-    twins = await gateway.donors.list_twins(
-        [donor.donor_id for donor in donors], station_id=station_id
-    )
-    return to_response(
-        {
-            "station_id": station_id,
-            "imported": len(donors),
-            "warnings": [_tell_twin(twin) for twin in twins],
-        }
-    )
+    twins = await gateway.donors.list_twins(donor_ids, station_id=station_id)
+    return [_tell_twin(twin) for twin in twins]
 
 
 def _tell_twin(twin: Twin) -> dict[str, Any]:
@@ -191,6 +325,28 @@ async def list_call_outs(
         actor=principal.actor,
     )
     return to_response({"call_outs": rows})
+
+
+@router.get(
+    "/v1/call-outs/{call_out_id}",
+    summary="一次召集 · One call",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_call_out(call_out_id: Identifier, request: Request, principal: Caller) -> Response:
+    reading = get_gateway(request).reading
+    found = await reading.find_call_out(call_out_id)
+    own = principal.own_station
+    if found is None or (own is not None and own != found["station_id"]):
+        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
+    (row,) = await reading.list_call_outs(
+        station_id=found["station_id"],
+        call_out_id=call_out_id,
+        limit=1,
+        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
+        actor=principal.actor,
+    )
+    return to_response(row)
 
 
 @router.post(

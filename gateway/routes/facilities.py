@@ -18,6 +18,7 @@ from starlette.responses import Response
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
 from gateway.examples import HOSPITAL, ROUTES, STATION
+from gateway.headers import get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import get_gateway
@@ -25,7 +26,7 @@ from models.base import Identifier, Value, change
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.messages import render
-from streams.store.directory import Registered
+from streams.store.directory import Author, Registered
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["facilities"])
@@ -98,7 +99,7 @@ async def put_station(
     changed = change(before[0].record, station) if before else station
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
     version = await directories.put_station(
-        changed, based_on=_based_on(request, before), changed_by=principal.actor
+        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
     )
     known = (await directories.refresh()).stations
     strangers = [one for one in changed.policy.neighbours if one not in known]
@@ -154,7 +155,7 @@ async def put_hospital(
     changed = change(before[0].record, hospital) if before else hospital
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
     version = await directories.put_hospital(
-        changed, based_on=_based_on(request, before), changed_by=principal.actor
+        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
     )
     await directories.refresh()
     return _tell_changed("hospital", changed, version)
@@ -198,16 +199,20 @@ async def put_routes(
     principal: Dispatcher,
     routes: Annotated[Routes, Body(openapi_examples=ROUTES)],
 ) -> Response:
-    del principal
     directories = get_gateway(request).directories
     directory = await directories.refresh()
     for end in sorted({end for route in routes.routes for end in (route.from_id, route.to_id)}):
         if directory.find_location(end) is None:
             raise DomainRefusal("facility_unknown", facility_id=end)
     known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
-    await directories.put_routes(known)
+    await directories.put_routes(known, changed_by=_tell_author(request, principal))
     await directories.refresh()
     return to_response({"recorded": len(known)})
+
+
+def _tell_author(request: Request, principal: Principal) -> Author:
+    at = get_gateway(request).clock.now()
+    return Author(actor=principal.actor, key_id=principal.key_id, at=at)
 
 
 def _ensure_sound(name_zh: str, name_en: str, location: Location) -> None:
@@ -232,13 +237,12 @@ def _based_on(
     request: Request, before: list[Registered[Station]] | list[Registered[Hospital]]
 ) -> int:
     """Return the version that the change is made from: the caller's, or the one just read."""
-    stated = request.headers.get("if-match")
+    stated = get_if_match(request)
     if stated is None:
         return before[0].version if before else 0
-    found = re.fullmatch(r'"?([0-9]{1,9})"?', stated.strip())
-    if found is None:
+    if re.fullmatch(r"[0-9]{1,9}", stated) is None:
         raise ContractError("if_match_invalid")
-    return int(found.group(1))
+    return int(stated)
 
 
 def _tell(

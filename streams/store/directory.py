@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from models.directory import Directory
 from models.errors import DomainRefusal
 from models.facilities import Hospital, Station
+from streams.ports.work import Transition
+from streams.store.audit import append_audit, audit_line
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import Database
+    from streams.store.database import Database, PooledConnection
 
 _QUERIES = load_queries("directory")
 
@@ -35,6 +38,21 @@ class Registered(Generic[F]):
     record: F
     version: int
     changed_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who changes a register, for the audit.
+
+    Attributes:
+        actor: Such as `dispatcher/<key id>`.
+        key_id: The key that they hold.
+        at: Aware UTC instant.
+    """
+
+    actor: str
+    key_id: str
+    at: datetime
 
 
 class PgDirectory:
@@ -111,52 +129,61 @@ class PgDirectory:
             ]
 
     async def put_station(
-        self, station: Station, *, based_on: int | None = None, changed_by: str = ""
+        self, station: Station, *, based_on: int | None = None, changed_by: Author | None = None
     ) -> int:
         """Register or change a station; return the version of its record.
 
         Args:
             station: The whole record.
             based_on: The version that the change was made from, 0 for a new one; None for any.
-            changed_by: Who says so.
+            changed_by: Who says so, for the audit; None where nobody does, as in a seeded world.
 
         Raises:
             DomainRefusal: `record_changed`: somebody else changed it meanwhile.
         """
-        async with self._database.connection() as connection:
-            version = await _QUERIES.put_station(
+        async with self._database.transaction() as connection:
+            row = await _QUERIES.put_station(
                 connection,
                 station_id=station.station_id,
                 body=station.model_dump(mode="json"),
-                changed_by=changed_by,
+                changed_by=changed_by.actor if changed_by else "",
                 based_on=based_on,
             )
-        return _ensure_put(version, station.station_id)
+            version = _ensure_put(row, station.station_id)
+            await _record(connection, _tell(station, row, changed_by), changed_by)
+        return version
 
     async def put_hospital(
-        self, hospital: Hospital, *, based_on: int | None = None, changed_by: str = ""
+        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Author | None = None
     ) -> int:
         """Register or change a hospital, as `put_station` does a station."""
-        async with self._database.connection() as connection:
-            version = await _QUERIES.put_hospital(
+        async with self._database.transaction() as connection:
+            row = await _QUERIES.put_hospital(
                 connection,
                 hospital_id=hospital.hospital_id,
                 station_id=hospital.station_id,
                 body=hospital.model_dump(mode="json"),
-                changed_by=changed_by,
+                changed_by=changed_by.actor if changed_by else "",
                 based_on=based_on,
             )
-        return _ensure_put(version, hospital.hospital_id)
+            version = _ensure_put(row, hospital.hospital_id)
+            await _record(connection, _tell(hospital, row, changed_by), changed_by)
+        return version
 
-    async def put_routes(self, routes: Mapping[tuple[str, str], int]) -> None:
+    async def put_routes(
+        self, routes: Mapping[tuple[str, str], int], *, changed_by: Author | None = None
+    ) -> None:
+        """Record journeys; seconds by their two ends."""
         pairs = sorted(routes)
-        async with self._database.connection() as connection:
-            await _QUERIES.put_routes(
+        async with self._database.transaction() as connection:
+            rows = _QUERIES.put_routes(
                 connection,
                 from_ids=[pair[0] for pair in pairs],
                 to_ids=[pair[1] for pair in pairs],
                 etas=[routes[pair] for pair in pairs],
             )
+            told = [_tell_route(row, changed_by) async for row in rows]
+            await _record(connection, [one for one in told if one is not None], changed_by)
 
 
 def _to_registered(kind: type[F], row: asyncpg.Record) -> Registered[F]:
@@ -167,7 +194,58 @@ def _to_registered(kind: type[F], row: asyncpg.Record) -> Registered[F]:
     )
 
 
-def _ensure_put(version: int | None, facility_id: str) -> int:
-    if version is None:
+def _ensure_put(row: asyncpg.Record | None, facility_id: str) -> int:
+    if row is None:
         raise DomainRefusal("record_changed", facility_id=facility_id)
+    version: int = row["version"]
     return version
+
+
+def _tell(
+    record: Station | Hospital, row: asyncpg.Record, author: Author | None
+) -> list[Transition]:
+    """Tell which fields of a record changed; a flag, such as whether a hospital thaws, by value."""
+    before, body = row["body_before"] or {}, record.model_dump(mode="json")
+    if author is None or before == body:
+        return []
+    changed = [
+        f"{name}={str(body[name]).lower()}" if isinstance(body[name], bool) else name
+        for name in sorted(body)
+        if before.get(name) != body[name]
+    ]
+    version: int = row["version"]
+    return [
+        Transition(
+            subject_kind="hospital" if isinstance(record, Hospital) else "station",
+            subject=record.hospital_id if isinstance(record, Hospital) else record.station_id,
+            station_id=record.station_id,
+            from_state=f"version {version - 1}" if before else "",
+            to_state=f"version {version}",
+            why=f"changed {' '.join(changed)}" if before else f"registered {' '.join(changed)}",
+            caused_by=author.key_id,
+            at=author.at,
+        )
+    ]
+
+
+def _tell_route(row: asyncpg.Record, author: Author | None) -> Transition | None:
+    if author is None:
+        return None
+    before = row["eta_s_before"]
+    return Transition(
+        subject_kind="route",
+        subject=f"{row['from_id']}>{row['to_id']}",
+        station_id=None,
+        from_state="" if before is None else f"{before} s",
+        to_state=f"{row['eta_s']} s",
+        why="registered" if before is None else "changed",
+        caused_by=author.key_id,
+        at=author.at,
+    )
+
+
+async def _record(
+    connection: PooledConnection, told: Sequence[Transition], author: Author | None
+) -> None:
+    if author is not None and told:
+        await append_audit(connection, [audit_line(one, actor=author.actor) for one in told])

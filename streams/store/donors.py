@@ -5,15 +5,16 @@ Each import leaves an access record per donor in the audit (PIPL art. 28).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
 
+from models.base import change
 from models.donors import Donor
-from models.errors import TransientError
+from models.errors import DomainRefusal, TransientError
 from streams.ports import Clock
 from streams.ports.work import Timer, TimerKind, Transition
 from streams.store.audit import append_audit, audit_line
@@ -22,7 +23,7 @@ from streams.store.queries import load_queries
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import Database
+    from streams.store.database import Database, PooledConnection
 
 _QUERIES = load_queries("donors")
 
@@ -44,8 +45,23 @@ class Twin:
     same_person: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredDonor:
+    """A donor as registered.
+
+    Attributes:
+        version: Of the record; a change says which one it was made from.
+        called: How often they were called; `accepted`, how often they said yes.
+    """
+
+    donor: Donor
+    version: str
+    called: int = 0
+    accepted: int = 0
+
+
 class PgDonors:
-    """Writes donors. Safe for concurrent tasks."""
+    """Reads and writes donors. Safe for concurrent tasks."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -73,31 +89,86 @@ class PgDonors:
                 async for row in rows
             ]
 
-    async def put(self, donors: Sequence[Donor], *, station_id: str, by: str, actor: str) -> None:
-        """Add or replace donors of one station, all or none, and set the timer that looks again.
+    async def list_registered(
+        self,
+        *,
+        station_id: str,
+        donor_id: str | None = None,
+        after: str | None = None,
+        limit: int = 1,
+        by: str,
+        actor: str,
+    ) -> list[RegisteredDonor]:
+        """List donors of a station in the order of their numbers, with an access record of each.
+
+        Args:
+            station_id: Whose register it is.
+            donor_id: This one alone.
+            after: Those behind this number.
+            limit: At most so many.
+            by: Identifier of the key that reads them.
+            actor: Who holds that key.
+        """
+        async with self._database.transaction() as connection:
+            rows = _QUERIES.list_registered_donors(
+                connection, station_id=station_id, donor_id=donor_id, after=after, limit=limit
+            )
+            found = [
+                RegisteredDonor(
+                    donor=Donor.model_validate(row["body"]),
+                    version=row["version"],
+                    called=row["called"],
+                    accepted=row["accepted"],
+                )
+                async for row in rows
+            ]
+            now = self._clock.now()
+            read = [
+                tell_donor_read(one.donor.donor_id, station_id=station_id, by=by, at=now)
+                for one in found
+            ]
+            await append_audit(connection, [audit_line(one, actor=actor) for one in read])
+        return found
+
+    async def put(
+        self,
+        donors: Sequence[Donor],
+        *,
+        station_id: str,
+        by: str,
+        actor: str,
+        based_on: str | None = None,
+    ) -> None:
+        """Add or change donors of one station, all or none, and set the timer that looks again.
+
+        What a donor leaves out stays as it was, and a donation that we know of is not forgotten.
 
         Live calls, open causes and bags that wait rest on the register; the engine is told by a
         timer of this transaction, since no donor data travels on Kafka.
 
         Args:
-            donors: Each once; of this station.
+            donors: Each once; of this station. The fields that were set when it was made count.
             station_id: Whose register it is.
             by: Identifier of the key that imports them, for the access record.
             actor: Who holds that key, such as `station/nagqu`.
+            based_on: The version that the change was made from, of one donor; empty for a new one.
 
         Raises:
+            DomainRefusal: `record_changed`: somebody else changed it meanwhile.
             TransientError: Another station registered one of them meanwhile; nothing was written.
         """
-        payload = [
-            {
-                "donor_id": donor.donor_id,
-                "blood_group": donor.group,
-                "last_whole_blood_on": donor.last_whole_blood_on,
-                "body": orjson.Fragment(donor.model_dump_json(exclude_none=True)),
-            }
-            for donor in donors
-        ]
         async with self._database.transaction() as connection:
+            known = await _lock(connection, donors, station_id)
+            if based_on is not None:
+                _ensure_based_on(based_on, donors, known)
+            payload = [
+                _to_payload(
+                    _change(known[donor.donor_id].donor, donor)
+                    if donor.donor_id in known
+                    else donor
+                )
+                for donor in donors
+            ]
             found = _QUERIES.put_donors(connection, payload=payload, station_id=station_id)
             rows = [row async for row in found]
             if len(rows) != len(donors):
@@ -115,6 +186,58 @@ class PgDonors:
                 subject=timer.subject,
                 due_at=timer.due_at,
             )
+
+
+async def _lock(
+    connection: PooledConnection, donors: Sequence[Donor], station_id: str
+) -> Mapping[str, RegisteredDonor]:
+    rows = _QUERIES.lock_donors(
+        connection, donor_ids=[donor.donor_id for donor in donors], station_id=station_id
+    )
+    return {
+        row["donor_id"]: RegisteredDonor(
+            donor=Donor.model_validate(row["body"]), version=row["version"]
+        )
+        async for row in rows
+    }
+
+
+def _ensure_based_on(
+    based_on: str, donors: Sequence[Donor], known: Mapping[str, RegisteredDonor]
+) -> None:
+    for donor in donors:
+        current = known.get(donor.donor_id)
+        if based_on != (current.version if current else ""):
+            raise DomainRefusal("record_changed", facility_id=donor.donor_id)
+
+
+def _change(known: Donor, given: Donor) -> Donor:
+    changed = change(known, given)
+    given_on = [day for day in (known.last_platelets_on, given.last_platelets_on) if day]
+    return changed.but(last_platelets_on=max(given_on, default=None))
+
+
+def _to_payload(donor: Donor) -> dict[str, object]:
+    return {
+        "donor_id": donor.donor_id,
+        "blood_group": donor.group,
+        "last_whole_blood_on": donor.last_whole_blood_on,
+        "body": orjson.Fragment(donor.model_dump_json(exclude_none=True)),
+    }
+
+
+def tell_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
+    """The access record that the law on personal information asks for: who read whose contact."""
+    return Transition(
+        subject_kind="donor",
+        subject=donor_id,
+        station_id=station_id,
+        from_state="",
+        to_state="",
+        why="contact_read",
+        caused_by=by,
+        at=at,
+    )
 
 
 def _tell(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:

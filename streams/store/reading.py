@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from streams.ports import Clock
-from streams.ports.work import Transition
 from streams.store.audit import append_audit, audit_line
+from streams.store.donors import tell_donor_read
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -295,8 +295,9 @@ class PgReading:
         self,
         *,
         station_id: str,
-        statuses: Sequence[str] | None,
-        cause_id: str | None,
+        statuses: Sequence[str] | None = None,
+        cause_id: str | None = None,
+        call_out_id: str | None = None,
         limit: int,
         contacts_for: str | None,
         actor: str,
@@ -307,6 +308,7 @@ class PgReading:
             station_id: Whose donors.
             statuses: Only these; None for all.
             cause_id: Only for this cause; None for all.
+            call_out_id: This one alone; None for all.
             limit: At most so many.
             contacts_for: The key that reads names and contacts, kept in the access record; None
                 leaves them out.
@@ -319,12 +321,13 @@ class PgReading:
                 station_id=station_id,
                 statuses=list(statuses) if statuses else None,
                 cause_id=cause_id,
+                call_out_id=call_out_id,
                 limit=limit,
             )
             if contacts_for is not None and rows:
                 now = self._clock.now()
                 read = [
-                    _tell_contact_read(donor_id, station_id=station_id, by=contacts_for, at=now)
+                    tell_donor_read(donor_id, station_id=station_id, by=contacts_for, at=now)
                     for donor_id in sorted({row["donor_id"] for row in rows})
                 ]
                 await append_audit(connection, [audit_line(one, actor=actor) for one in read])
@@ -346,17 +349,3 @@ class PgReading:
 
 async def _rows(connection: PooledConnection, query: str, **params: Any) -> list[Row]:  # noqa: ANN401
     return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]
-
-
-def _tell_contact_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
-    """The access record that the law on personal information asks for: who read whose contact."""
-    return Transition(
-        subject_kind="donor",
-        subject=donor_id,
-        station_id=station_id,
-        from_state="",
-        to_state="",
-        why="contact_read",
-        caused_by=by,
-        at=at,
-    )

@@ -257,3 +257,18 @@ async def test_f57_a_bag_that_contradicts_the_register_is_told_in_the_answer(
     assert "donor_group_differs" in {one["code"] for one in seen["results_against"]}
     (warning,) = answer.json()["warnings"]
     assert (warning["code"], warning["params"]["registered"]) == ("donation_group_differs", "O+")
+
+
+async def test_f66_one_call_is_shown_with_a_name_to_its_own_station_alone(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    await engine.put_donors([make_donor("s-1", staff=True, contact="shown:1")])
+    await engine.alert(**alert())
+    row = await engine.one("SELECT call_out_id FROM call_outs WHERE donor_id = 's-1'")
+    path = f"/v1/call-outs/{row['call_out_id']}"
+    told = (await world.client("station").get(path)).json()
+    assert (told["donor_id"], told["contact"]) == ("s-1", "shown:1")
+    seen = (await world.client("dispatcher").get(path)).json()
+    assert (seen["donor_id"], "contact" in seen) == ("s-1", False)
+    unknown = await world.client("station").get("/v1/call-outs/none-such")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "call_out_unknown")

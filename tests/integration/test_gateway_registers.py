@@ -107,6 +107,31 @@ async def test_f31_a_change_of_an_older_version_is_refused(world: RunningGateway
     assert (await client.get(PATH)).json()["hospital"]["name_zh"] == HOSPITAL["name_zh"]
 
 
+async def test_f31_every_change_of_a_register_is_in_the_audit(world: RunningGateway) -> None:
+    client, path = world.client("dispatcher"), "/v1/hospitals/purang"
+    record = {**HOSPITAL, "hospital_id": "purang"}
+    await client.put(path, json=record)
+    await client.put(path, json={**record, "can_thaw": True, "name_zh": "普兰"})
+    await client.put(path, json=record | {"name_zh": "普兰"})
+    for eta_s in (500, 500, 700):
+        route = {"from_id": "lhasa", "to_id": "purang", "eta_s": eta_s}
+        await client.put("/v1/routes", json={"routes": [route]})
+    rows = await world.database.fetch(
+        "SELECT subject_kind, from_state, to_state, why, actor FROM audit "
+        "WHERE subject IN ('purang', 'lhasa>purang') ORDER BY audit_id"
+    )
+    assert {row["actor"].partition("/")[0] for row in rows} == {"dispatcher"}
+    first, *others = [tuple(row.values())[:4] for row in rows]
+    assert first[:3] == ("hospital", "", "version 1")
+    assert "can_thaw=false" in first[3]
+    # The third says nothing new: a version is counted, and nothing is told.
+    assert others == [
+        ("hospital", "version 1", "version 2", "changed can_thaw=true name_zh"),
+        ("route", "", "500 s", "registered"),
+        ("route", "500 s", "700 s", "changed"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

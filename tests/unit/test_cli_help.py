@@ -27,8 +27,10 @@ COMMANDS = {
     "shortages", "overdue", "events tail", "dlq list", "dlq show", "dlq replay", "doctor",
     "station list", "station show", "station set", "hospital list", "hospital show",
     "hospital set", "route list", "route set",
+    "donor import", "donor list", "donor show", "donor set",
     "audit verify", "audit show", "rules list", "rules show", "rules check",
-    "status", "init", "request list", "call-outs list", "transfers list", "transfers show",
+    "status", "init", "request list", "call-outs list", "call-outs show", "transfers list",
+    "transfers show",
     "activations list", "activations show",
 }  # fmt: skip
 

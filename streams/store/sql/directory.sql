@@ -20,15 +20,15 @@ SELECT body, version, changed_by FROM hospitals
 WHERE :hospital_id::text IS NULL OR hospital_id = :hospital_id::text
 ORDER BY hospital_id;
 
--- name: put_station$
+-- name: put_station^
 -- No row if the record is not of the version that the change is based on; 0 for none.
 INSERT INTO stations (station_id, body, changed_by) VALUES (:station_id, :body, :changed_by)
 ON CONFLICT (station_id) DO UPDATE SET
     body = excluded.body, version = stations.version + 1, changed_by = excluded.changed_by
 WHERE coalesce(stations.version = :based_on::int, true)
-RETURNING version;
+RETURNING new.version, old.body AS body_before;
 
--- name: put_hospital$
+-- name: put_hospital^
 INSERT INTO hospitals (hospital_id, station_id, body, changed_by)
 VALUES (:hospital_id, :station_id, :body, :changed_by)
 ON CONFLICT (hospital_id) DO UPDATE SET
@@ -37,9 +37,12 @@ ON CONFLICT (hospital_id) DO UPDATE SET
     version = hospitals.version + 1,
     changed_by = excluded.changed_by
 WHERE coalesce(hospitals.version = :based_on::int, true)
-RETURNING version;
+RETURNING new.version, old.body AS body_before;
 
--- name: put_routes!
+-- name: put_routes
+-- Comes back: those that are new or take another time now.
 INSERT INTO routes (from_id, to_id, eta_s)
 SELECT * FROM unnest(:from_ids::text[], :to_ids::text[], :etas::int[])
-ON CONFLICT (from_id, to_id) DO UPDATE SET eta_s = excluded.eta_s;
+ON CONFLICT (from_id, to_id) DO UPDATE SET eta_s = excluded.eta_s
+WHERE routes.eta_s <> excluded.eta_s
+RETURNING new.from_id, new.to_id, new.eta_s, old.eta_s AS eta_s_before;

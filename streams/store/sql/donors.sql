@@ -41,6 +41,21 @@ SELECT
 FROM put
 ORDER BY donor_id;
 
+-- name: lock_donors
+SELECT donor_id, body, md5(body::text) AS version FROM donors
+WHERE donor_id = ANY(:donor_ids::text[]) AND station_id = :station_id::text
+ORDER BY donor_id
+FOR UPDATE;
+
+-- name: list_registered_donors
+SELECT body, md5(body::text) AS version, called, accepted FROM donors
+WHERE
+    station_id = :station_id::text
+    AND (:donor_id::text IS NULL OR donor_id = :donor_id::text)
+    AND (:after::text IS NULL OR donor_id > :after::text)
+ORDER BY donor_id
+LIMIT :limit;
+
 -- name: set_timer!
 INSERT INTO timers (timer_id, kind, subject, due_at)
 VALUES (:timer_id, :kind, :subject, :due_at)

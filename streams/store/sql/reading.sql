@@ -266,5 +266,6 @@ WHERE
     c.station_id = :station_id::text
     AND (:statuses::text[] IS NULL OR c.status = ANY(:statuses::text[]))
     AND (:cause_id::text IS NULL OR c.cause_id = :cause_id::text)
+    AND (:call_out_id::text IS NULL OR c.call_out_id = :call_out_id::text)
 ORDER BY c.called_at DESC, c.call_out_id
 LIMIT :limit;
