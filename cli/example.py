@@ -146,6 +146,7 @@ def _build_units(region: Mapping[str, Any], station: str, *, now: datetime) -> l
                         "volume_ml": kind["volume_ml"],
                         "collected_at": collected.isoformat(timespec="seconds"),
                         "expires_at": expires.isoformat(timespec="seconds"),
+                        "released": True,
                     }
                 )
     return units
@@ -157,7 +158,8 @@ def _add_donors(settings: Settings, key: str, donors: Mapping[str, Any], *, now:
         {
             "donor_id": f"EX-DONOR-{number:02}",
             "name": f"示例献血者{number}",
-            "contact": "+86 000 0000 0000",
+            # Of a range that no network serves, one for each: a number is called once for a cause.
+            "contact": f"+86 000 0000 {number:04}",
             "group": group,
             "sex": "female" if number % 2 else "male",
             "born_on": "1990-05-31",
