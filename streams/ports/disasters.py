@@ -62,12 +62,8 @@ class DisasterStore(Protocol):
 
     async def find_activation(self, activation_id: str) -> ActivationState | None: ...
 
-    async def find_open_activation(self, station_id: str) -> ActivationState | None:
-        """Return the station's newest open activation that is no exercise, or None."""
-        ...
-
-    async def list_open_activation_ids(self, station_id: str) -> list[str]:
-        """List the station's open activations that are no exercise."""
+    async def list_open_activations(self, station_id: str) -> list[ActivationState]:
+        """List the station's open activations that are no exercise, the newest first."""
         ...
 
     async def write_activation(self, activation: Activation) -> None:

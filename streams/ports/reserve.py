@@ -40,10 +40,10 @@ class ReserveStore(Protocol):
         self,
         station_id: str,
         *,
-        cause_id: str | None = None,
+        cause_ids: Collection[str] = (),
         since: datetime | None = None,
     ) -> list[ReserveCall]:
-        """List a station's calls, oldest first; of one cause, or from an instant on.
+        """List a station's calls, oldest first: live ones, those of causes, those from an instant.
 
         A donor's record is as it stands in the register, without what other numbers tell.
         """

@@ -110,10 +110,11 @@ async def count_supplies(
         donors = count_callable(reserve, groups=list_activation_groups(), now=now)
         activation = activations.get(station.station_id)
         if activation is not None:
-            calls = await work.supply.list_calls(
-                station.station_id, cause_id=activation.activation_id
+            own = activation.activation_id
+            calls = await work.supply.list_calls(station.station_id, cause_ids=[own])
+            donors += sum(
+                call.status in _ENGAGED for call in calls if call.call_out.cause_id == own
             )
-            donors += sum(call.status in _ENGAGED for call in calls)
         supplies.append(
             StationSupply(
                 station=station,

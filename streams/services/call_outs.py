@@ -20,7 +20,7 @@ from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.reserve import ReserveCall
-from streams.services.causes import Cause, Causes, Urgency
+from streams.services.causes import Cause, Causes, StationCauses, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {
@@ -55,42 +55,55 @@ class CallOuts:
         now: datetime,
     ) -> None:
         """Pursue causes of a station, all open ones or these, the most urgent first."""
-        ordered = await self._causes.list_open(work, station_id)
+        await work.supply.lock_station(station_id)
+        open_causes = await self._causes.look_at(work, station_id, now=now)
+        ordered = await open_causes.list_open()
         wanted = ordered if cause_ids is None else cause_ids
         ended = [cause_id for cause_id in wanted if cause_id not in ordered]
         # Who has ended gives donors back before anybody is called.
         for cause_id in [*ended, *(one for one in ordered if one in wanted)]:
-            await self.pursue(work, cause_id, caused_by=caused_by, now=now, in_turn=True)
+            await self._pursue(
+                work, open_causes, cause_id, caused_by=caused_by, now=now, in_turn=True
+            )
 
     async def pursue(
+        self, work: UnitOfWork, cause_id: str, *, caused_by: str, now: datetime
+    ) -> None:
+        """Stand down who is not needed any more, and call who is still needed.
+
+        A cause that has ended stands everyone down. Doing it again at once changes nothing. Who
+        waits in danger of life is called for before it.
+        """
+        station_id = await self._causes.find_station_id(work, cause_id)
+        if station_id is None:
+            return
+        await work.supply.lock_station(station_id)
+        open_causes = await self._causes.look_at(work, station_id, now=now)
+        await self._pursue(work, open_causes, cause_id, caused_by=caused_by, now=now)
+
+    async def _pursue(
         self,
         work: UnitOfWork,
+        open_causes: StationCauses,
         cause_id: str,
         *,
         caused_by: str,
         now: datetime,
         in_turn: bool = False,
     ) -> None:
-        """Stand down who is not needed any more, and call who is still needed.
-
-        A cause that has ended stands everyone down. Doing it again at once changes nothing. Unless
-        it is pursued in its turn, who waits in danger of life is called for before it.
-        """
-        station_id = await self._causes.find_station_id(work, cause_id)
-        if station_id is None:
-            return
-        await work.supply.lock_station(station_id)
-        cause = await self._causes.find(work, cause_id, now)
+        """Pursue one cause; unless in its turn, who waits in danger of life comes before it."""
+        cause = await open_causes.find(cause_id)
         if cause is None:
-            left = await self._causes.list_left(work, station_id)
-            left = await self._list_not_needed(work, station_id, left, now=now)
-            await self._stand_down(work, left, why="cause_ended", caused_by=caused_by, now=now)
+            left = await self._list_not_needed(open_causes, await open_causes.list_left(), now=now)
+            await self._stand_down(
+                work, open_causes, left, why="cause_ended", caused_by=caused_by, now=now
+            )
             await work.timers.drop(TimerKind.CALL_WAVE, cause_id)
             return
-        await self._settle(work, cause, caused_by=caused_by, now=now)
+        await self._settle(work, open_causes, cause, caused_by=caused_by, now=now)
         if _is_short(cause, now):
             yields = not in_turn and cause.urgency < Urgency.LIFE_THREATENING
-            await self._call(work, cause, caused_by=caused_by, now=now, yields=yields)
+            await self._call(work, open_causes, cause, caused_by=caused_by, now=now, yields=yields)
         self._schedule_next(work, cause, now)
 
     async def revisit(
@@ -102,16 +115,17 @@ class CallOuts:
         most urgent first.
         """
         await work.supply.lock_station(station_id)
-        records = {
-            record.donor.donor_id: record for record in await work.supply.list_reserve(station_id)
-        }
+        open_causes = await self._causes.look_at(work, station_id, now=now)
+        records = {record.donor.donor_id: record for record in await open_causes.list_reserve()}
         unfit = [
             call
-            for call in await work.supply.list_calls(station_id)
+            for call in await open_causes.list_calls()
             if call.status in _RECALLABLE
             and list_call_obstacles(records.get(call.call_out.donor_id, call.state.record), now)
         ]
-        await self._stand_down(work, unfit, why="may_not_give", caused_by=caused_by, now=now)
+        await self._stand_down(
+            work, open_causes, unfit, why="may_not_give", caused_by=caused_by, now=now
+        )
         await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
 
     async def refuse(
@@ -141,10 +155,11 @@ class CallOuts:
     ) -> None:
         """Take the answer into account; `call` is as it was before."""
         cause_id = call.call_out.cause_id
-        cause = await self._causes.find(work, cause_id, now)
+        open_causes = await self._causes.look_at(work, call.call_out.station_id, now=now)
+        cause = await open_causes.find(cause_id)
         if cause is None:
             return
-        await self._settle(work, cause, caused_by=caused_by, now=now)
+        await self._settle(work, open_causes, cause, caused_by=caused_by, now=now)
         is_short = _is_short(cause, now)
         # A wave is sized for refusals, so one refusal alone does not start the next while other
         # answers are still to come. A donor who said yes and then is lost was counted on.
@@ -204,7 +219,13 @@ class CallOuts:
         )
 
     async def _settle(
-        self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
+        self,
+        work: UnitOfWork,
+        open_causes: StationCauses,
+        cause: Cause,
+        *,
+        caused_by: str,
+        now: datetime,
     ) -> None:
         """Stand down who is called and not needed: first the open calls, last who is on the way."""
         surplus: list[ReserveCall] = []
@@ -213,17 +234,19 @@ class CallOuts:
         elif cause.expect_firm(now) + _HAIR >= cause.wanted:
             surplus = cause.list_own(CallOutStatus.CALLED)
         if cause.urgency is not Urgency.DISASTER:
-            station_id = cause.station.station_id
-            surplus = await self._list_not_needed(work, station_id, surplus, now=now)
-        await self._stand_down(work, surplus, why="need_met", caused_by=caused_by, now=now)
+            surplus = await self._list_not_needed(open_causes, surplus, now=now)
+        await self._stand_down(
+            work, open_causes, surplus, why="need_met", caused_by=caused_by, now=now
+        )
 
+    @staticmethod
     async def _list_not_needed(
-        self, work: UnitOfWork, station_id: str, calls: Sequence[ReserveCall], *, now: datetime
+        open_causes: StationCauses, calls: Sequence[ReserveCall], *, now: datetime
     ) -> list[ReserveCall]:
         """List those that no open disaster of the station counts on: it would call them again."""
         left = list(calls)
-        for activation_id in await work.supply.list_open_activation_ids(station_id) if left else ():
-            cause = await self._causes.find(work, activation_id, now)
+        for activation_id in await open_causes.list_activation_ids() if left else ():
+            cause = await open_causes.find(activation_id)
             kept = cause.list_counted_on(left, now) if cause is not None else []
             left = [call for call in left if call not in kept]
         return left
@@ -231,12 +254,15 @@ class CallOuts:
     async def _stand_down(
         self,
         work: UnitOfWork,
+        open_causes: StationCauses,
         calls: Sequence[ReserveCall],
         *,
         why: str,
         caused_by: str,
         now: datetime,
     ) -> None:
+        if calls:
+            open_causes.forget_calls()
         of_causes: dict[str, list[ReserveCall]] = {}
         for call in calls:
             of_causes.setdefault(call.call_out.cause_id, []).append(call)
@@ -246,18 +272,19 @@ class CallOuts:
             )
 
     async def _call_in_danger(
-        self, work: UnitOfWork, cause: Cause, *, caused_by: str, now: datetime
+        self, work: UnitOfWork, open_causes: StationCauses, *, caused_by: str, now: datetime
     ) -> None:
         """Call first for who waits in danger of life at the same station: a donor has one call."""
-        for shortage_id in await self._causes.list_in_danger(work, cause.station.station_id):
-            other = await self._causes.find(work, shortage_id, now)
+        for shortage_id in await open_causes.list_in_danger():
+            other = await open_causes.find(shortage_id)
             if other is not None and _is_short(other, now):
-                await self._call(work, other, caused_by=caused_by, now=now)
+                await self._call(work, open_causes, other, caused_by=caused_by, now=now)
                 self._schedule_next(work, other, now)
 
     async def _call(
         self,
         work: UnitOfWork,
+        open_causes: StationCauses,
         cause: Cause,
         *,
         caused_by: str,
@@ -267,11 +294,11 @@ class CallOuts:
         """Call one wave; a cause that yields looks first who is called for more urgently."""
         station_id = cause.station.station_id
         expected = cause.expect(now)
-        earlier = await work.supply.list_calls(station_id, cause_id=cause.cause_id)
-        wave = await _choose(work, cause, earlier, now=now)
+        earlier = await open_causes.list_calls(cause.cause_id)
+        wave = _choose(await open_causes.list_reserve(), cause, earlier, now=now)
         if wave.calls and yields:
-            await self._call_in_danger(work, cause, caused_by=caused_by, now=now)
-            wave = await _choose(work, cause, earlier, now=now)
+            await self._call_in_danger(work, open_causes, caused_by=caused_by, now=now)
+            wave = _choose(await open_causes.list_reserve(), cause, earlier, now=now)
         number = max((call.call_out.wave for call in earlier), default=0) + 1
         work.record(_tell_wave(cause, wave, number=number, caused_by=caused_by, now=now))
         if not wave.calls:
@@ -288,6 +315,7 @@ class CallOuts:
             for chosen in wave.calls
         )
         await work.supply.add_calls(calls, caused_by=caused_by)
+        open_causes.forget_calls()
         for call in calls:
             work.record(_tell_called(call, caused_by=caused_by))
         issued = CallOutIssued(
@@ -308,12 +336,12 @@ class CallOuts:
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
 
 
-async def _choose(
-    work: UnitOfWork, cause: Cause, earlier: Sequence[ReserveCall], *, now: datetime
+def _choose(
+    reserve: Sequence[DonorRecord], cause: Cause, earlier: Sequence[ReserveCall], *, now: datetime
 ) -> Wave:
     """Choose whom to call for a cause, given the calls that went out for it before."""
     return choose_wave(
-        await work.supply.list_reserve(cause.station.station_id),
+        reserve,
         station=cause.station,
         wanted=cause.wanted,
         expected_already=cause.expect(now),

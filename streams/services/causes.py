@@ -6,27 +6,30 @@ disaster made, and only what they leave open is called for again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from models.alerts import Activation, ActivationStatus
+from models.components import Component
 from models.disaster_rules import disaster_rules
 from models.donor_rules import donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.requests import Priority, RequestLine, UrgentRequest
-from models.shortages import Shortage, ShortageStatus
+from models.requests import Priority
+from models.shortages import Shortage
 from models.units import UnitStatus
+from streams.matching.eligibility import DonorRecord
 from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
+from streams.ports.disasters import ActivationState
 from streams.ports.reserve import ReserveCall
 from streams.services.stations import get_own_station
 
 _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
+_RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
 _SURE = frozenset({CallOutStatus.ARRIVED, CallOutStatus.DONATED})
 _FIRM = _SURE | {CallOutStatus.ACCEPTED}
 
@@ -111,22 +114,17 @@ def list_activation_groups() -> tuple[BloodGroup, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Waiting:
-    """Units that urgent patients of a station wait for.
+class _Wait:
+    """Units that an urgent patient's line waits for, and of which group they are wanted."""
 
-    Attributes:
-        own: Of one shortage's component and group.
-        others: Of all other groups of what donors can give.
-        in_danger: Of `own`, for patients in danger of life.
-    """
-
-    own: int = 0
-    others: int = 0
-    in_danger: int = 0
+    component: Component
+    group: BloodGroup | None
+    priority: Priority
+    units: int
 
 
 class Causes:
-    """Finds the cause behind an identifier.
+    """Finds what a station pursues.
 
     Args:
         directories: The stations and their policies.
@@ -143,160 +141,185 @@ class Causes:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else shortage.station_id
 
-    async def find(self, work: UnitOfWork, cause_id: str, now: datetime) -> Cause | None:
+    async def look_at(self, work: UnitOfWork, station_id: str, *, now: datetime) -> StationCauses:
+        """Return the open causes of a station, read under its lock."""
+        station = await get_own_station(self._directories, station_id)
+        return StationCauses(work, station, now=now)
+
+
+class StationCauses:
+    """The open causes of one station in one transaction, each thing read once.
+
+    Whoever changes calls says so by `forget_calls`; nothing else of it changes under the lock.
+    """
+
+    def __init__(self, work: UnitOfWork, station: Station, *, now: datetime) -> None:
+        self.station = station
+        self._work = work
+        self._now = now
+        self._activations: Mapping[str, ActivationState] | None = None
+        self._shortages: Mapping[str, Shortage] | None = None
+        self._waiting: Sequence[_Wait] | None = None
+        self._calls: Sequence[ReserveCall] | None = None
+        self._reserve: Sequence[DonorRecord] | None = None
+
+    def forget_calls(self) -> None:
+        """Read calls and donors again when they are asked for next."""
+        self._calls = self._reserve = None
+
+    async def list_reserve(self) -> Sequence[DonorRecord]:
+        """List every donor of the station."""
+        if self._reserve is None:
+            self._reserve = await self._work.supply.list_reserve(self.station.station_id)
+        return self._reserve
+
+    async def list_calls(self, cause_id: str | None = None) -> list[ReserveCall]:
+        """List the calls that are live or count for an open cause; or those of one cause."""
+        if self._calls is None:
+            activations = await self._read_activations()
+            self._calls = await self._work.supply.list_calls(
+                self.station.station_id,
+                cause_ids=[*activations, *await self._read_shortages()],
+                since=min((one.opened_at for one in activations.values()), default=None),
+            )
+        return [call for call in self._calls if cause_id in {None, call.call_out.cause_id}]
+
+    async def find(self, cause_id: str) -> Cause | None:
         """Return the cause if donors may be called for it now; None if it has ended."""
-        state = await work.supply.find_activation(cause_id)
+        state = (await self._read_activations()).get(cause_id)
         if state is not None:
-            return await self._from_activation(work, state.activation, state.opened_at)
-        shortage = await work.supply.find_shortage(cause_id)
-        return None if shortage is None else await self._from_shortage(work, shortage, now)
+            return await self._from_activation(state)
+        shortage = (await self._read_shortages()).get(cause_id)
+        return None if shortage is None else await self._from_shortage(shortage)
 
-    async def list_in_danger(self, work: UnitOfWork, station_id: str) -> list[str]:
-        """List the open shortages of a station for which somebody waits in danger of life."""
-        return await self._list_waited_for(work, station_id, {Priority.LIFE_THREATENING})
+    async def list_in_danger(self) -> list[str]:
+        """List the open shortages for which somebody waits in danger of life."""
+        return await self._list_waited_for({Priority.LIFE_THREATENING})
 
-    async def list_left(self, work: UnitOfWork, station_id: str) -> list[ReserveCall]:
+    async def list_open(self) -> list[str]:
+        """List every open cause, the most urgent first."""
+        in_danger = await self.list_in_danger()
+        others = [one for one in await self._read_shortages() if one not in in_danger]
+        return [*in_danger, *await self.list_activation_ids(), *others]
+
+    async def list_activation_ids(self) -> list[str]:
+        """List the open activations that are no exercise, the newest first."""
+        return [*await self._read_activations()]
+
+    async def list_left(self) -> list[ReserveCall]:
         """List the calls that can be taken back, of causes that want no donors any more."""
-        calls = [
-            call
-            for call in await work.supply.list_calls(station_id)
-            if call.status in {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
-        ]
-        ended = await self._list_ended(work, station_id, calls)
+        calls = [call for call in await self.list_calls() if call.status in _RECALLABLE]
+        ended = await self._list_ended(calls)
         return [call for call in calls if call.call_out.cause_id in ended]
 
-    async def _list_ended(
-        self, work: UnitOfWork, station_id: str, calls: Sequence[ReserveCall]
-    ) -> frozenset[str]:
+    async def _list_ended(self, calls: Sequence[ReserveCall]) -> frozenset[str]:
         """List the causes of calls that have ended, or for which nobody waits any more."""
         causes = {call.call_out.cause_id for call in calls}
-        causes -= {*await work.supply.list_open_activation_ids(station_id)}
+        causes.difference_update(await self._read_activations())
         if causes:
-            urgent = {Priority.LIFE_THREATENING, Priority.URGENT}
-            causes -= {*await self._list_waited_for(work, station_id, urgent)}
+            causes.difference_update(
+                await self._list_waited_for({Priority.LIFE_THREATENING, Priority.URGENT})
+            )
         return frozenset(causes)
 
-    async def _list_waited_for(
-        self, work: UnitOfWork, station_id: str, priorities: Collection[Priority]
-    ) -> list[str]:
-        station = await get_own_station(self._directories, station_id)
+    async def _list_waited_for(self, priorities: Collection[Priority]) -> list[str]:
         places = {
-            (line.component, _find_group(line, request, station))
-            for line, request, _ in await _list_waiting(work, station_id)
-            if request.priority in priorities
+            (one.component, one.group)
+            for one in await self._read_waiting()
+            if one.priority in priorities
         }
         return [
             shortage.shortage_id
-            for shortage in await work.supply.lock_open_shortages(station_id)
+            for shortage in (await self._read_shortages()).values()
             if (shortage.component, shortage.group) in places
         ]
 
-    async def list_open(self, work: UnitOfWork, station_id: str) -> list[str]:
-        """List every open cause of a station, the most urgent first."""
-        in_danger = await self.list_in_danger(work, station_id)
-        shortages = await work.supply.lock_open_shortages(station_id)
-        return [
-            *in_danger,
-            *await work.supply.list_open_activation_ids(station_id),
-            *(one.shortage_id for one in shortages if one.shortage_id not in in_danger),
-        ]
-
-    async def _from_activation(
-        self, work: UnitOfWork, activation: Activation, opened_at: datetime
-    ) -> Cause | None:
-        if activation.status is not ActivationStatus.OPEN or activation.exercise:
-            return None
-        calls = await work.supply.list_calls(activation.station_id, since=opened_at)
+    async def _from_activation(self, state: ActivationState) -> Cause:
+        activation = state.activation
         # A donation whose unit failed its tests helped nobody: it is asked for again.
-        calls = [call for call in calls if call.unit_status != "discarded"]
+        calls = [
+            call
+            for call in await self.list_calls()
+            if call.call_out.called_at >= state.opened_at and call.unit_status != "discarded"
+        ]
         return Cause(
             cause_id=activation.activation_id,
-            station=await get_own_station(self._directories, activation.station_id),
+            station=self.station,
             wanted=activation.donors_wanted,
             groups=list_activation_groups(),
             calls=tuple(calls),
             urgency=Urgency.DISASTER,
-            taken_over=await self._list_ended(work, activation.station_id, calls),
+            taken_over=await self._list_ended(calls),
         )
 
-    async def _from_shortage(
-        self, work: UnitOfWork, shortage: Shortage, now: datetime
-    ) -> Cause | None:
-        if shortage.status is not ShortageStatus.OPEN:
-            return None
+    async def _from_shortage(self, shortage: Shortage) -> Cause | None:
         if shortage.component not in donor_rules().serves.components:
             return None
-        station = await get_own_station(self._directories, shortage.station_id)
-        waiting = await self._count_urgent(work, shortage, station)
-        own = waiting.own
-        in_transit = await work.supply.count_in_transit(shortage.shortage_id)
-        calls = await work.supply.list_calls(shortage.station_id, cause_id=shortage.shortage_id)
+        place = (shortage.component, shortage.group)
+        waiting = await self._read_waiting()
+        own = [one for one in waiting if (one.component, one.group) == place]
+        units = sum(one.units for one in own)
+        in_transit = await self._work.supply.count_in_transit(shortage.shortage_id)
+        calls = await self.list_calls(shortage.shortage_id)
+        in_danger = any(one.priority is Priority.LIFE_THREATENING for one in own)
+        share = units / max(1, sum(one.units for one in waiting))
         return Cause(
             cause_id=shortage.shortage_id,
-            station=station,
-            wanted=max(0, own - in_transit),
+            station=self.station,
+            wanted=max(0, units - in_transit),
             groups=list_called_groups(shortage.donor_groups),
-            urgency=Urgency.LIFE_THREATENING if waiting.in_danger else Urgency.URGENT,
+            urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
-            shared=await self._expect_of_activation(
-                work, shortage, station, share=own / max(1, own + waiting.others), now=now
-            ),
+            shared=share * await self._expect_of_activation(shortage),
         )
 
-    async def _count_urgent(
-        self, work: UnitOfWork, shortage: Shortage, station: Station
-    ) -> _Waiting:
-        own = others = in_danger = 0
-        for line, request, units in await _list_waiting(work, station.station_id):
-            group = _find_group(line, request, station)
-            if (line.component, group) != (shortage.component, shortage.group):
-                others += units
-                continue
-            own += units
-            if request.priority is Priority.LIFE_THREATENING:
-                in_danger += units
-        return _Waiting(own=own, others=others, in_danger=in_danger)
-
-    async def _expect_of_activation(
-        self,
-        work: UnitOfWork,
-        shortage: Shortage,
-        station: Station,
-        *,
-        share: float,
-        now: datetime,
-    ) -> float:
-        """Expect of a disaster's donors this shortage's share, so that none is counted twice."""
-        state = await work.supply.find_open_activation(station.station_id)
-        if state is None:
+    async def _expect_of_activation(self, shortage: Shortage) -> float:
+        """Expect of a disaster's donors who can serve: a shortage has its share of them."""
+        newest = next(iter(await self._read_activations()), None)
+        if newest is None:
             return 0.0
-        calls = await work.supply.list_calls(
-            station.station_id, cause_id=state.activation.activation_id
-        )
         serving = [
             call.state
-            for call in calls
+            for call in await self.list_calls(newest)
             if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
         ]
-        return share * expect_donations(serving, station=station, now=now)
+        return expect_donations(serving, station=self.station, now=self._now)
 
+    async def _read_activations(self) -> Mapping[str, ActivationState]:
+        if self._activations is None:
+            found = await self._work.supply.list_open_activations(self.station.station_id)
+            self._activations = {state.activation.activation_id: state for state in found}
+        return self._activations
 
-async def _list_waiting(
-    work: UnitOfWork, station_id: str
-) -> list[tuple[RequestLine, UrgentRequest, int]]:
-    """List the lines that urgent patients wait for and donors of whole blood can serve."""
-    serves = donor_rules().serves.components
-    found = []
-    for uncovered in await work.supply.list_uncovered(station_id):
-        request = uncovered.request
-        (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-        if request.priority is not Priority.ROUTINE and line.component in serves:
-            found.append((line, request, uncovered.units))
-    return found
+    async def _read_shortages(self) -> Mapping[str, Shortage]:
+        if self._shortages is None:
+            found = await self._work.supply.lock_open_shortages(self.station.station_id)
+            self._shortages = {shortage.shortage_id: shortage for shortage in found}
+        return self._shortages
 
-
-def _find_group(line: RequestLine, request: UrgentRequest, station: Station) -> BloodGroup | None:
-    return find_wanted_group(line.component, request.patient, request.priority, station.policy)
+    async def _read_waiting(self) -> Sequence[_Wait]:
+        """Read the lines that urgent patients wait for and donors of whole blood can serve."""
+        if self._waiting is None:
+            serves = donor_rules().serves.components
+            found = []
+            for uncovered in await self._work.supply.list_uncovered(self.station.station_id):
+                request = uncovered.request
+                (line,) = (one for one in request.lines if one.line_no == uncovered.line_no)
+                if request.priority is Priority.ROUTINE or line.component not in serves:
+                    continue
+                group = find_wanted_group(
+                    line.component, request.patient, request.priority, self.station.policy
+                )
+                found.append(
+                    _Wait(
+                        component=line.component,
+                        group=group,
+                        priority=request.priority,
+                        units=uncovered.units,
+                    )
+                )
+            self._waiting = found
+        return self._waiting
 
 
 def _is_under_way(call: ReserveCall) -> bool:

@@ -71,13 +71,9 @@ class PgDisasters:
         row = await _QUERIES.find_activation(self._connection, activation_id=activation_id)
         return None if row is None else _to_activation(row)
 
-    async def find_open_activation(self, station_id: str) -> ActivationState | None:
-        row = await _QUERIES.find_open_activation(self._connection, station_id=station_id)
-        return None if row is None else _to_activation(row)
-
-    async def list_open_activation_ids(self, station_id: str) -> list[str]:
-        rows = _QUERIES.list_open_activation_ids(self._connection, station_id=station_id)
-        return [row["activation_id"] async for row in rows]
+    async def list_open_activations(self, station_id: str) -> list[ActivationState]:
+        rows = _QUERIES.list_open_activations(self._connection, station_id=station_id)
+        return [_to_activation(row) async for row in rows]
 
     async def write_activation(self, activation: Activation) -> None:
         await _QUERIES.write_activation(

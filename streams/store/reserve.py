@@ -38,11 +38,11 @@ class PgReserve:
         self,
         station_id: str,
         *,
-        cause_id: str | None = None,
+        cause_ids: Collection[str] = (),
         since: datetime | None = None,
     ) -> list[ReserveCall]:
         rows = _QUERIES.list_calls(
-            self._connection, station_id=station_id, cause_id=cause_id, since=since
+            self._connection, station_id=station_id, cause_ids=list(cause_ids), since=since
         )
         return [_to_call(row) async for row in rows]
 

@@ -189,13 +189,17 @@ async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_release
     await called.split("WB-1", {"RC-1": (Component.RED_CELLS, 200)})
     async with called.work() as work:
         (call,) = [
-            one for one in await work.supply.list_calls("shigatse") if one.status == "donated"
+            one
+            for one in await work.supply.list_calls("shigatse", since=NOW)
+            if one.status == "donated"
         ]
         assert call.unit_status == "quarantined"
     await called.clear(donation_id)
     async with called.work() as work:
         (call,) = [
-            one for one in await work.supply.list_calls("shigatse") if one.status == "donated"
+            one
+            for one in await work.supply.list_calls("shigatse", since=NOW)
+            if one.status == "donated"
         ]
         assert call.unit_status == "split"
 

@@ -35,16 +35,10 @@ SELECT body, opened_at FROM activations WHERE event_key = :event_key ORDER BY st
 -- name: find_activation^
 SELECT body, opened_at FROM activations WHERE activation_id = :activation_id;
 
--- name: find_open_activation^
+-- name: list_open_activations
 SELECT body, opened_at FROM activations
 WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
-ORDER BY opened_at DESC, activation_id
-LIMIT 1;
-
--- name: list_open_activation_ids
-SELECT activation_id FROM activations
-WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')::boolean
-ORDER BY activation_id;
+ORDER BY opened_at DESC, activation_id;
 
 -- name: write_activation!
 INSERT INTO activations (

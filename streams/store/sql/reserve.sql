@@ -20,8 +20,11 @@ INNER JOIN donors AS d USING (donor_id)
 LEFT JOIN units AS u ON c.unit_id = u.unit_id
 WHERE
     c.station_id = :station_id
-    AND (:cause_id::text IS NULL OR c.cause_id = :cause_id::text)
-    AND (:since::timestamptz IS NULL OR c.called_at >= :since::timestamptz)
+    AND (
+        c.status IN ('called', 'accepted', 'arrived')
+        OR c.cause_id = ANY(:cause_ids::text[])
+        OR c.called_at >= :since::timestamptz
+    )
 ORDER BY c.called_at, c.call_out_id;
 
 -- name: find_call^
