@@ -38,4 +38,4 @@ class Attesting(Value):
 
 def _incomplete(missing: str) -> InvalidContent:
     told = render("attestation_incomplete", {"missing": missing})
-    return InvalidContent("fields_invalid", [FieldError(missing, told.en, told)])
+    return InvalidContent("fields_invalid", [FieldError(missing, str(told), told)])

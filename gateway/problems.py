@@ -157,7 +157,7 @@ def ensure_possible(value: Value, *, now: datetime) -> None:
     if found:
         told = [(one.field, render(one.code, one.params)) for one in found]
         raise InvalidContent(
-            "fields_invalid", [FieldError(field, text.en, text) for field, text in told]
+            "fields_invalid", [FieldError(field, str(text), text) for field, text in told]
         )
 
 

@@ -56,13 +56,13 @@ def _list_faults(outcome: Outcome) -> Iterator[FieldError]:
     for line in outcome.session.lines:
         if line.fault is not None:
             told = render(line.fault.code, line.fault.params)
-            yield FieldError(f"line {line.number}: {line.text}", told.en, told)
+            yield FieldError(f"line {line.number}: {line.text}", str(told), told)
     for verdict in outcome.verdicts:
         if verdict.fault is not None:
             told = render(verdict.fault.code, verdict.fault.params)
             numbers = verdict.bag.lines
             read = " ".join(text_of[number] for number in numbers)
-            yield FieldError(f"bag of lines {numbers[0]}-{numbers[-1]}: {read}", told.en, told)
+            yield FieldError(f"bag of lines {numbers[0]}-{numbers[-1]}: {read}", str(told), told)
 
 
 def _tell_bag(verdict: Verdict) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _ensure_filled(asked: Scan) -> None:
         asked.action, reason=asked.reason, out_of_control_s=asked.out_of_control_s
     ):
         told = render(error.code)
-        faults.append(FieldError(name, told.en, told))
+        faults.append(FieldError(name, str(told), told))
     if faults:
         raise InvalidContent("fields_invalid", faults)
 

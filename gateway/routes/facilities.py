@@ -222,13 +222,13 @@ def _ensure_sound(name_zh: str, name_en: str, location: Location) -> None:
         ContractError: `fields_invalid`.
     """
     wrong = [
-        FieldError(field, render("name_missing").en, render("fix_name"))
+        FieldError(field, str(render("name_missing")), render("fix_name"))
         for field, name in (("name_zh", name_zh), ("name_en", name_en))
         if not name.strip()
     ]
     if location.lat == 0 and location.lon == 0:
         told = render("location_zero")
-        wrong.append(FieldError("location", told.en, render("fix_location")))
+        wrong.append(FieldError("location", str(told), render("fix_location")))
     if wrong:
         raise InvalidContent("fields_invalid", wrong)
 
