@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from gateway.station_words import read_columns_file
+from gateway.station_files import read_columns_file
 from models.errors import ConfigurationError
 from models.own_words import OwnWords, write_own_words
 from streams.settings import Settings

@@ -14,6 +14,7 @@ from gateway.count_files import Reading, read_count
 from gateway.counting import Count, PreviewToken
 from gateway.events_in import settle_moment
 from gateway.runtime import get_gateway
+from gateway.station_files import get_own_words
 from models.base import Instant
 from models.bounds import CLOCKS_APART
 from models.cells import BEIJING
@@ -79,7 +80,7 @@ async def read_call(
     raw = await request.body()
     digest = sha256(raw)
     attestation = query.find_attestation()
-    own = await get_gateway(request).station_words.get(station_id)
+    own = await get_own_words(get_gateway(request).station_words, station_id)
     words = own.with_call("units", query.map, query.ignore)
     options_told = (zone, query.full, query.partial, query.ignore, attestation)
     # A count without words of its own keeps the name that it always had.

@@ -20,11 +20,10 @@ from starlette.requests import Request
 from gateway.accepted import Accepted
 from gateway.auth import Authenticator
 from gateway.counting import KeptReads
-from gateway.labels import LabelBooks
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
-from gateway.station_words import StationWords
+from gateway.station_files import StationFiles, read_columns_file, read_label_file
 from gateway.submitting import Submitter
 from gateway.vitals import VitalSigns
 from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
@@ -60,8 +59,8 @@ class Gateway:
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
-        self.labels = LabelBooks(parts.settings.labels_dir)
-        self.station_words = StationWords(parts.settings.columns_dir)
+        self.labels = StationFiles(parts.settings.labels_dir, read_label_file)
+        self.station_words = StationFiles(parts.settings.columns_dir, read_columns_file)
         self.reconciling = PgReconciling(parts.database)
         self.figures = PgFigures(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)

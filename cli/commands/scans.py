@@ -128,7 +128,7 @@ def check(
     例 · Example:
       xuelian labels check labels/shigatse.toml
     """
-    from gateway.labels import read_label_file  # noqa: PLC0415 - heavy imports stand in the commands
+    from gateway.station_files import read_label_file  # noqa: PLC0415 - heavy imports stand in the commands
 
     book = read_label_file(file)
     out = Output(as_json=as_json)

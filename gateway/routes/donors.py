@@ -25,6 +25,7 @@ from gateway.headers import find_idempotency_key, get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import Gateway, get_gateway
+from gateway.station_files import get_own_words
 from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation, Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
@@ -130,7 +131,7 @@ async def import_donors(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    own = await gateway.station_words.get(station_id)
+    own = await get_own_words(gateway.station_words, station_id)
     words = own.with_call("donors", query.map, query.ignore)
     now = gateway.clock.now()
     parsed, rest = await read_rows(

@@ -20,6 +20,7 @@ from gateway.runtime import get_gateway
 from gateway.scan_batch import Scan
 from gateway.scan_report import build_report, refuse_all
 from gateway.scanning import scan
+from gateway.station_files import get_label_book
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.labels.actions import ScanAction, Scanner
@@ -146,7 +147,8 @@ async def _scan(request: Request, asked: NewScan, scanner: Scanner) -> Response:
         wait_s=get_wait_s(request),
         traceparent=find_traceparent(request),
     )
-    outcome = await scan(gateway, wanted, book=await gateway.labels.get(scanner.station_id))
+    book = await get_label_book(gateway.labels, scanner.station_id)
+    outcome = await scan(gateway, wanted, book=book)
     if not any(verdict.accepted for verdict in outcome.verdicts):
         raise refuse_all(outcome)
     applied = {"Preference-Applied": f"wait={wanted.wait_s}"} if wanted.wait_s else None

@@ -13,7 +13,7 @@ import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
 from deploy.embedded.services import Endpoints
-from gateway.labels import read_label_file
+from gateway.station_files import read_label_file
 from models.errors import ConfigurationError
 from models.groups import BloodGroup
 from models.labels.isbt128_writing import (

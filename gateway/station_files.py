@@ -1,0 +1,119 @@
+"""The stations' own files, of labels and of columns: read when needed, and again when they change.
+
+Concurrency: one event loop; the reading itself is done in a thread. A file that is not valid stops
+what its station does by it, with the reason, and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from models.errors import ConfigurationError, DomainRefusal
+from models.labels.book import LabelBook, parse_label_book
+from models.own_words import NO_WORDS, OwnWords, parse_own_words
+
+_Stamp = tuple[int, int]
+V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
+
+
+class _Reader(Protocol[V_co]):
+    def __call__(self, path: Path, *, station_id: str | None = None) -> V_co: ...
+
+
+class StationFiles(Generic[V]):
+    """Finds a station's file of one kind.
+
+    Args:
+        folder: Where they are, one `<station_id>.toml` each; None if there are none.
+        read: Makes a value of a file.
+    """
+
+    def __init__(self, folder: Path | None, read: _Reader[V]) -> None:
+        self._folder = folder
+        self._read = read
+        self._known: dict[str, tuple[_Stamp, V]] = {}
+
+    async def find(self, station_id: str) -> V | None:
+        """Return what a station's file says now; None where it has none.
+
+        Raises:
+            DomainRefusal: It has one that is not valid. The caller is told what is wrong with it:
+                it is the station's own.
+        """
+        if self._folder is None:
+            return None
+        path = self._folder / f"{station_id}.toml"
+        stamp = await asyncio.to_thread(_stamp_of, path)
+        if stamp is None:
+            return None
+        known = self._known.get(station_id)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            value = await asyncio.to_thread(self._read, path, station_id=station_id)
+        except ConfigurationError as error:
+            raise DomainRefusal(error.code, **error.params) from error
+        self._known[station_id] = (stamp, value)
+        return value
+
+
+async def get_label_book(files: StationFiles[LabelBook], station_id: str) -> LabelBook:
+    """Return a station's label file as it is now.
+
+    Raises:
+        DomainRefusal: `labels_not_set`, `labels_invalid`.
+    """
+    book = await files.find(station_id)
+    if book is None:
+        raise DomainRefusal("labels_not_set", station_id=station_id)
+    return book
+
+
+async def get_own_words(files: StationFiles[OwnWords], station_id: str) -> OwnWords:
+    """Return the words of a station as they are now; none where it has no file.
+
+    Raises:
+        DomainRefusal: `columns_invalid`.
+    """
+    return await files.find(station_id) or NO_WORDS
+
+
+def read_label_file(path: Path, *, station_id: str | None = None) -> LabelBook:
+    """Read and check one label file.
+
+    Raises:
+        ConfigurationError: `labels_invalid`.
+    """
+    return parse_label_book(
+        _read_text(path, code="labels_invalid"), station_id=station_id, name=path.name
+    )
+
+
+def read_columns_file(path: Path, *, station_id: str | None = None) -> OwnWords:
+    """Read and check one columns file.
+
+    Raises:
+        ConfigurationError: `columns_invalid`.
+    """
+    return parse_own_words(
+        _read_text(path, code="columns_invalid"), station_id=station_id, name=path.name
+    )
+
+
+def _read_text(path: Path, *, code: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = type(error).__name__
+        raise ConfigurationError(code, file=path.name, field="(file)", rule=cause) from error
+
+
+def _stamp_of(path: Path) -> _Stamp | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size
