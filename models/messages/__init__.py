@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from models.messages.moments import ZONE_EN, ZONE_ZH, find_instant, show_moment
-from models.messages.words import list_field_names
+from models.messages.words import list_field_names, name_value
 
 
 class Text(NamedTuple):
@@ -90,6 +90,8 @@ def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
             zh[name], en[name] = f"{shown}（{ZONE_ZH}）", f"{shown} ({ZONE_EN})"
         elif name in _FIELD_PARAMS and (known := list_field_names().get(str(value))) is not None:
             zh[name] = f"{known}（{value}）"
+        elif name == "test":
+            zh[name] = name_value(str(value))
     return zh, en
 
 

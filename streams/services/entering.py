@@ -18,6 +18,7 @@ from models.events.stock import (
     StockCounted,
     find_attestation_fault,
 )
+from models.messages import render
 from models.testing import LabResult
 from models.units import UnitStatus
 from streams.matching.release import decide_release
@@ -125,9 +126,12 @@ def _find_refusal(
         collected_at=counted.unit.collected_at,
     )
     if forbidding := verdict.forbidding:
-        told = " ".join(reason.code for reason in forbidding)
         return DomainRefusal(
-            "results_forbid_release", unit_id=unit_id, donation_id=donation_id, reasons=told
+            "results_forbid_release",
+            unit_id=unit_id,
+            donation_id=donation_id,
+            codes=" ".join(reason.code for reason in forbidding),
+            reasons="; ".join(str(render(reason.code, reason.params)) for reason in forbidding),
         )
     return None
 

@@ -292,7 +292,10 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
     told = await preview(client, content)
     assert [(error["field"], error["rule"].partition(" · ")[0]) for error in told["errors"]] == [
         ("第 2 行 献血码", "献血 D1 在本系统隔离中，单位 W1 不能按已放行入库"),
-        ("第 3 行 献血码", "单位 W2 声明已放行，但献血 D2 的检验结果不允许：test_reactive"),
+        (
+            "第 3 行 献血码",
+            "单位 W2 声明已放行，但献血 D2 的检验结果不允许：nat（核酸） 有反应，待复检",
+        ),
         ("第 4 行 献血码", "献血 D3 已召回，单位 W3 不能入库"),
         ("第 6 行 献血码", "献血 D5 在本系统隔离中，单位 W5 不能按已放行入库"),
         (
@@ -303,7 +306,7 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
             ),
         ),
     ]
-    assert "test_reactive" in told["errors"][1]["what_to_do"]
+    assert "nat is reactive" in told["errors"][1]["what_to_do"]
     assert told["outcomes"] == {"new": 1, "new_quarantined": 1, "refused": 5}
     assert (told["applicable"], told["refused_rows"]) == (False, 5)
     refused = await send(client, content)
