@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
 from starlette.requests import Request
@@ -19,14 +21,18 @@ from gateway.runtime import Gateway, get_gateway
 from gateway.worst_first import tell_uncalled
 from models.alerts import ActivationStatus, Alert, AlertKind, AlertStatus
 from models.base import Identifier, Line, Value, derive_id
-from models.errors import DomainRefusal
+from models.errors import DomainRefusal, TransientError
 from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import estimate_need
 from streams.ports.disasters import AlertOutcome
 from streams.store.keys import KeyScope
 
+log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])
+
+LOOK_LIMIT_S = 1.0
+"""PostgreSQL counts as away if it does not answer within this time."""
 
 Feed = Annotated[Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER))]
 Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
@@ -203,15 +209,16 @@ async def _send(request: Request, principal: Principal, alert: Alert, *, key: st
         source=f"feed/{principal.key_id}",
         key=key,
         named_by="alert_id",
-        beside=_tell_prospects(get_gateway(request), alert),
+        beside=await _tell_prospects(get_gateway(request), alert),
     )
 
 
-def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
+async def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
     """Say what the engine will find, as far as it can be known without it."""
     stations = list(gateway.directories.current().stations.values())
+    is_open = await _is_open(gateway, alert.event_key)
     doubts = [
-        *list_untimely(alert, now=gateway.clock.now()),
+        *list_untimely(alert, is_open=is_open, now=gateway.clock.now()),
         *find_unreached(alert.location, stations),
     ]
     estimate = estimate_need(alert)
@@ -221,3 +228,16 @@ def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
         "stations_in_reach": [one.station_id for one in list_in_reach(alert.location, stations)],
         "doubts": [explain_reason(reason.model_dump(mode="json")) for reason in doubts],
     }
+
+
+async def _is_open(gateway: Gateway, event_key: str) -> bool:
+    """Whether a disaster is open; while PostgreSQL is away, that is not known and not said."""
+    try:
+        async with asyncio.timeout(LOOK_LIMIT_S):
+            found = await gateway.reading.list_activations(
+                station_id=None, status=ActivationStatus.OPEN, event_key=event_key, limit=1
+            )
+    except (TransientError, TimeoutError) as error:
+        log.info("disaster_not_looked_up", event_key=event_key, error=str(error))
+        return False
+    return bool(found)

@@ -61,11 +61,12 @@ def find_unreached(location: Location, stations: Iterable[Station]) -> tuple[Rea
 
 
 def list_untimely(
-    alert: Alert, *, now: datetime, rules: DisasterRules | None = None
+    alert: Alert, *, is_open: bool, now: datetime, rules: DisasterRules | None = None
 ) -> tuple[Reason, ...]:
-    """List why an alert opens nothing by itself; empty if it may.
+    """List why an alert is not acted on by itself; empty if it may.
 
-    A cancellation, an exercise and what a dispatcher has confirmed are acted on at any time.
+    A cancellation, an exercise and what a dispatcher has confirmed are acted on at any time. While
+    its disaster is open, how long ago that began says nothing: then only an old message is held.
     """
     rules = rules or disaster_rules()
     is_free = alert.kind is AlertKind.CANCEL or alert.status is not AlertStatus.ACTUAL
@@ -73,7 +74,8 @@ def list_untimely(
         return ()
     timely = rules.timely
     rule = rules.cite(timely)
-    oldest, latest = min(alert.sent_at, alert.occurred_at), max(alert.sent_at, alert.occurred_at)
+    moments = (alert.sent_at, alert.occurred_at)
+    oldest, latest = alert.sent_at if is_open else min(moments), max(moments)
     reasons = []
     if now - oldest > timedelta(hours=timely.oldest_h):
         told = {"at": oldest.isoformat(), "oldest_h": timely.oldest_h}

@@ -94,8 +94,8 @@ class AlertService:
             return AlertOutcome.SUPERSEDED, ()
         current = await work.supply.list_activations(alert.event_key)
         is_answered = any(_is_open(state) for state in current)
-        untimely = list_untimely(alert, now=now)
-        if untimely and not is_answered:
+        untimely = list_untimely(alert, is_open=is_answered, now=now)
+        if untimely:
             return AlertOutcome.HELD, untimely
         why = Why(caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent)
         estimate = await self._open(work, alert, why)

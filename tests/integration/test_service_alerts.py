@@ -125,6 +125,7 @@ async def test_a_smaller_revision_stands_donors_down(engine: SupplyEngine) -> No
     await engine.alert(injured=SMALL)
     await engine.answer(Answer.ACCEPTED, *(await engine.calls("called"))[:3])
     # Two red cells are needed now; three said yes, which is 2.4 expected.
+    engine.clock.move(seconds=(LATE - NOW).total_seconds())
     await engine.alert(revision=2, injured=3, sent_at=LATE)
     assert await activation(engine) == {"status": "open", "revision": 2, "donors_wanted": 2}
     assert await engine.calls("called") == []
@@ -280,6 +281,22 @@ async def test_f49_an_update_of_an_open_disaster_is_acted_on_however_late(
     engine.clock.move(days=20)
     await engine.alert(revision=2, injured=3, sent_at=NOW + timedelta(days=20))
     assert (await activation(engine))["donors_wanted"] == 2
+
+
+async def test_f49_an_old_or_future_update_of_an_open_disaster_is_held_too(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(40, staff=True)
+    await engine.alert(injured=SMALL)
+    before = await activation(engine)
+    for revision, days in ((2, -700), (3, 30)):
+        at = NOW + timedelta(days=days)
+        await engine.alert(revision=revision, injured=9000, sent_at=at, occurred_at=at)
+        assert await activation(engine) == before
+    assert [outcome for outcome, _ in await outcomes(engine)].count("held") == 2
+    # What is sent at the right time is acted on, whatever revision was held.
+    await engine.alert(revision=2, alert_id="in-time", injured=SMALL + 40)
+    assert (await activation(engine))["revision"] == 2
 
 
 async def test_f51_f52_low_dead_only_and_empty_reports_send_nobody_home(

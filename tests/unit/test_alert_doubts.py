@@ -16,7 +16,9 @@ LHASA = make_station("lhasa", location={"lat": 29.65, "lon": 91.12})
 
 
 def codes(alert: Alert, *, days: float = 0) -> list[str]:
-    return [reason.code for reason in list_untimely(alert, now=AT + timedelta(days=days))]
+    return [
+        reason.code for reason in list_untimely(alert, is_open=False, now=AT + timedelta(days=days))
+    ]
 
 
 def test_f23_no_station_in_reach_is_told_with_the_nearest_and_the_likely_cause() -> None:

@@ -285,13 +285,13 @@ EFFECTS = [
         "disaster.timely",
         "oldest_h",
         24.0,
-        lambda: bool(list_untimely(make_alert(), now=AT + timedelta(hours=48))),
+        lambda: bool(list_untimely(make_alert(), is_open=False, now=AT + timedelta(hours=48))),
     ),
     Effect(
         "disaster.timely",
         "ahead_s",
         3600,
-        lambda: bool(list_untimely(make_alert(), now=AT - timedelta(seconds=1800))),
+        lambda: bool(list_untimely(make_alert(), is_open=False, now=AT - timedelta(seconds=1800))),
     ),
     Effect("disaster.exercise_ends", "ends_after_h", 6.0, find_end_of_exercise),
     Effect(
