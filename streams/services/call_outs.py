@@ -80,6 +80,9 @@ class CallOuts:
         await work.supply.lock_station(station_id)
         open_causes = await self._causes.look_at(work, station_id, now=now)
         await self._pursue(work, open_causes, cause_id, caused_by=caused_by, now=now)
+        if await open_causes.find(cause_id) is None:
+            # What counted on its donors is short of those who went home.
+            await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
 
     async def _pursue(
         self,
@@ -94,7 +97,7 @@ class CallOuts:
         """Pursue one cause; unless in its turn, who waits in danger of life comes before it."""
         cause = await open_causes.find(cause_id)
         if cause is None:
-            left = await self._list_not_needed(open_causes, await open_causes.list_left(), now=now)
+            left = await open_causes.list_not_needed(await open_causes.list_left())
             await self._stand_down(
                 work, open_causes, left, why="cause_ended", caused_by=caused_by, now=now
             )
@@ -233,23 +236,10 @@ class CallOuts:
             surplus = cause.list_own(CallOutStatus.CALLED, CallOutStatus.ACCEPTED)
         elif cause.expect_firm(now) + _HAIR >= cause.wanted:
             surplus = cause.list_own(CallOutStatus.CALLED)
-        if cause.urgency is not Urgency.DISASTER:
-            surplus = await self._list_not_needed(open_causes, surplus, now=now)
+        surplus = await open_causes.list_not_needed(surplus)
         await self._stand_down(
             work, open_causes, surplus, why="need_met", caused_by=caused_by, now=now
         )
-
-    @staticmethod
-    async def _list_not_needed(
-        open_causes: StationCauses, calls: Sequence[ReserveCall], *, now: datetime
-    ) -> list[ReserveCall]:
-        """List those that no open disaster of the station counts on: it would call them again."""
-        left = list(calls)
-        for activation_id in await open_causes.list_activation_ids() if left else ():
-            cause = await open_causes.find(activation_id)
-            kept = cause.list_counted_on(left, now) if cause is not None else []
-            left = [call for call in left if call not in kept]
-        return left
 
     async def _stand_down(
         self,

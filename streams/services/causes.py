@@ -44,7 +44,7 @@ class Cause:
         calls: Calls that count towards it.
         urgency: Whom to call for first where two causes want one donor; the greater goes first.
         shared: Donations expected of an activation's calls: its share of them, by urgent units.
-        taken_over: Causes that want nobody any more, whose donors an activation keeps.
+        taken_over: Causes that want nobody any more, whose donors this one keeps.
     """
 
     cause_id: str
@@ -122,6 +122,9 @@ class _Wait:
     priority: Priority
     units: int
 
+    def is_at(self, shortage: Shortage) -> bool:
+        return (self.component, self.group) == (shortage.component, shortage.group)
+
 
 class Causes:
     """Finds what a station pursues.
@@ -162,6 +165,7 @@ class StationCauses:
         self._waiting: Sequence[_Wait] | None = None
         self._calls: Sequence[ReserveCall] | None = None
         self._reserve: Sequence[DonorRecord] | None = None
+        self._in_transit: dict[str, int] = {}
 
     def forget_calls(self) -> None:
         """Read calls and donors again when they are asked for next."""
@@ -208,9 +212,50 @@ class StationCauses:
 
     async def list_left(self) -> list[ReserveCall]:
         """List the calls that can be taken back, of causes that want no donors any more."""
-        calls = [call for call in await self.list_calls() if call.status in _RECALLABLE]
+        return [call for call in await self._list_of_ended() if call.status in _RECALLABLE]
+
+    async def list_not_needed(self, calls: Sequence[ReserveCall]) -> list[ReserveCall]:
+        """List those without which no other open cause would be short.
+
+        Who would be called again at once is not sent home.
+        """
+        left = list(calls)
+        for cause_id in await self.list_open() if left else ():
+            cause = await self.find(cause_id)
+            if cause is not None:
+                kept = cause.list_counted_on(left, self._now)
+                left = [call for call in left if call not in kept]
+        return left
+
+    async def _list_of_ended(self) -> list[ReserveCall]:
+        """List the live calls of causes that want no donors any more."""
+        calls = [call for call in await self.list_calls() if call.status in _LIVE]
         ended = await self._list_ended(calls)
         return [call for call in calls if call.call_out.cause_id in ended]
+
+    async def _list_taken_over(self, shortage: Shortage) -> list[ReserveCall]:
+        """List the calls of ended causes that fall to a shortage: the most urgent has them first.
+
+        An open disaster counts on them already, and a donor brings one bag.
+        """
+        if await self._read_activations():
+            return []
+        left = await self._list_of_ended()
+        for cause_id in await self.list_open() if left else ():
+            other = (await self._read_shortages())[cause_id]
+            groups = list_called_groups(other.donor_groups)
+            wanted = await self._count_wanted(other)
+            own = [call for call in await self.list_calls(cause_id) if _is_under_way(call)]
+            expected = self._expect(own)
+            taken: list[ReserveCall] = []
+            for call in left:
+                if expected < wanted and call.state.record.donor.group in groups:
+                    expected += self._expect([call])
+                    taken.append(call)
+            if cause_id == shortage.shortage_id:
+                return taken
+            left = [call for call in left if call not in taken]
+        return []
 
     async def _list_ended(self, calls: Sequence[ReserveCall]) -> frozenset[str]:
         """List the causes of calls that have ended, or for which nobody waits any more."""
@@ -255,23 +300,31 @@ class StationCauses:
     async def _from_shortage(self, shortage: Shortage) -> Cause | None:
         if shortage.component not in donor_rules().serves.components:
             return None
-        place = (shortage.component, shortage.group)
         waiting = await self._read_waiting()
-        own = [one for one in waiting if (one.component, one.group) == place]
-        units = sum(one.units for one in own)
-        in_transit = await self._work.supply.count_in_transit(shortage.shortage_id)
-        calls = await self.list_calls(shortage.shortage_id)
+        own = [one for one in waiting if one.is_at(shortage)]
+        taken_over = await self._list_taken_over(shortage)
+        calls = [*await self.list_calls(shortage.shortage_id), *taken_over]
         in_danger = any(one.priority is Priority.LIFE_THREATENING for one in own)
-        share = units / max(1, sum(one.units for one in waiting))
+        share = sum(one.units for one in own) / max(1, sum(one.units for one in waiting))
         return Cause(
             cause_id=shortage.shortage_id,
             station=self.station,
-            wanted=max(0, units - in_transit),
+            wanted=await self._count_wanted(shortage),
             groups=list_called_groups(shortage.donor_groups),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
             shared=share * await self._expect_of_activation(shortage),
+            taken_over=frozenset(call.call_out.cause_id for call in taken_over),
         )
+
+    async def _count_wanted(self, shortage: Shortage) -> int:
+        """Count the units that urgent patients wait for, but for those on their way."""
+        units = sum(one.units for one in await self._read_waiting() if one.is_at(shortage))
+        if shortage.shortage_id not in self._in_transit:
+            self._in_transit[shortage.shortage_id] = await self._work.supply.count_in_transit(
+                shortage.shortage_id
+            )
+        return max(0, units - self._in_transit[shortage.shortage_id])
 
     async def _expect_of_activation(self, shortage: Shortage) -> float:
         """Expect of a disaster's donors who can serve: a shortage has its share of them."""
@@ -284,6 +337,9 @@ class StationCauses:
             if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
         ]
         return expect_donations(serving, station=self.station, now=self._now)
+
+    def _expect(self, calls: Sequence[ReserveCall]) -> float:
+        return expect_donations([call.state for call in calls], station=self.station, now=self._now)
 
     async def _read_activations(self) -> Mapping[str, ActivationState]:
         if self._activations is None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.unit_life import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
-from streams.ports import Received, Transition, UnitOfWork
+from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.stock import UnitState
 from streams.services.rematching import look_again
 
@@ -29,6 +29,9 @@ _ENDING = frozenset(
         PromiseEffect.LOST,
     }
 )
+
+_UNRELEASED = frozenset({UnitStatus.COLLECTED, UnitStatus.QUARANTINED})
+_LOST = frozenset({UnitStatus.DISCARDED, UnitStatus.EXPIRED, UnitStatus.RECALLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,10 @@ async def move(
     )
     if to is UnitStatus.AVAILABLE:
         look_again(work, station_id or state.station_id, now=cause.now)
+    if state.status in _UNRELEASED and to in _LOST:
+        # It may be what a donor was called for, who counted until now: somebody else is called.
+        reserve = Timer(kind=TimerKind.DONORS_CHANGED, subject=state.station_id, due_at=cause.now)
+        work.schedule(reserve)
 
 
 async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_id: str) -> None:

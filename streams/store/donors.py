@@ -157,8 +157,19 @@ class PgDonors:
             DomainRefusal: `record_changed`: somebody else changed it meanwhile.
             TransientError: Another station registered one of them meanwhile; nothing was written.
         """
+        now = self._clock.now()
         async with self._database.transaction() as connection:
-            known = await _lock(connection, donors, station_id)
+            if _changes_anything(donors, await _read(connection, donors, station_id)):
+                # Before any donor or head of the audit is locked: who fires it locks it first, too.
+                timer = Timer(kind=TimerKind.DONORS_CHANGED, subject=station_id, due_at=now)
+                await _QUERIES.set_timer(
+                    connection,
+                    timer_id=timer.timer_id,
+                    kind=timer.kind,
+                    subject=timer.subject,
+                    due_at=timer.due_at,
+                )
+            known = await _read(connection, donors, station_id, lock=True)
             if based_on is not None:
                 _ensure_based_on(based_on, donors, known)
             payload = [
@@ -173,33 +184,29 @@ class PgDonors:
             rows = [row async for row in found]
             if len(rows) != len(donors):
                 raise TransientError("postgres_contended", detail="donor")
-            now = self._clock.now()
             told = [_tell(row, station_id=station_id, by=by, at=now) for row in rows]
             await append_audit(connection, [audit_line(one, actor=actor) for one in told])
-            if not any(row["is_new"] or row["changed"] for row in rows):
-                return
-            timer = Timer(kind=TimerKind.DONORS_CHANGED, subject=station_id, due_at=now)
-            await _QUERIES.set_timer(
-                connection,
-                timer_id=timer.timer_id,
-                kind=timer.kind,
-                subject=timer.subject,
-                due_at=timer.due_at,
-            )
 
 
-async def _lock(
-    connection: PooledConnection, donors: Sequence[Donor], station_id: str
+async def _read(
+    connection: PooledConnection, donors: Sequence[Donor], station_id: str, *, lock: bool = False
 ) -> Mapping[str, RegisteredDonor]:
-    rows = _QUERIES.lock_donors(
-        connection, donor_ids=[donor.donor_id for donor in donors], station_id=station_id
-    )
+    query = _QUERIES.lock_donors if lock else _QUERIES.read_donors
+    rows = query(connection, donor_ids=[donor.donor_id for donor in donors], station_id=station_id)
     return {
         row["donor_id"]: RegisteredDonor(
             donor=Donor.model_validate(row["body"]), version=row["version"]
         )
         async for row in rows
     }
+
+
+def _changes_anything(donors: Sequence[Donor], known: Mapping[str, RegisteredDonor]) -> bool:
+    return any(
+        donor.donor_id not in known
+        or _change(known[donor.donor_id].donor, donor) != known[donor.donor_id].donor
+        for donor in donors
+    )
 
 
 def _ensure_based_on(

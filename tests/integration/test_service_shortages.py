@@ -14,6 +14,7 @@ from models.components import Component
 from models.donors import Answer
 from models.errors import TransientError
 from models.events.requests import RequestCancelled
+from models.events.stock import StockChange, StockChanged
 from models.requests import Cancellation, Priority
 from streams.ports import TimerKind
 from streams.store.unit_of_work import PgBegin
@@ -258,6 +259,54 @@ async def test_who_is_on_the_way_is_kept_for_a_disaster_that_lacks_donors(
     assert len(await engine.calls("called", "accepted")) == 9
     await engine.alert(revision=2, injured=80, kind="cancel")
     assert len(await engine.calls("stood_down")) == 9
+
+
+async def test_a_cancelled_disaster_keeps_the_donors_for_whom_a_patient_waits(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(8, staff=True, group="A+")
+    await engine.alert(injured=80)
+    called = await engine.calls("called")
+    assert len(called) == 8
+    await engine.answer(Answer.ACCEPTED, *called[:4])
+    await engine.ask(group="A+", quantity=2, priority=Priority.LIFE_THREATENING)
+    await engine.alert(revision=2, injured=80, kind="cancel")
+    # Two bags of three donors who said yes: the others go home, and nobody is called twice.
+    assert len(await engine.calls("accepted")) == 3
+    assert await engine.calls("called") == []
+    assert len(await engine.calls("stood_down")) == 5
+
+
+async def test_a_donor_on_the_way_is_handed_over_and_not_called_twice(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(3, staff=True, group="O+")
+    first = await engine.ask(group="A+", quantity=2)
+    called = await engine.calls("called")
+    await engine.answer(Answer.ACCEPTED, called[0])
+    await engine.ask(group="O+", quantity=2, priority=Priority.LIFE_THREATENING)
+    await cancel(engine, first)
+    assert await engine.calls("stood_down") == []
+    assert sorted(await engine.calls("called", "accepted")) == sorted(called)
+
+
+async def test_a_donation_that_is_discarded_is_asked_for_again(engine: SupplyEngine) -> None:
+    await engine.put_reserve(5, staff=True, group="O+")
+    await engine.ask(group="O+", quantity=1, priority=Priority.LIFE_THREATENING)
+    gives, *others = await engine.calls("called")
+    await engine.answer(Answer.ACCEPTED, gives)
+    await engine.answer(Answer.ARRIVED, gives)
+    unit = build_unit("O+", unit_id="GIVEN", collected_ago_h=0)
+    donation = unit.model_dump(exclude={"station_id", "traits"})
+    await engine.answer(Answer.DONATED, gives, donation=donation)
+    assert len(await engine.calls("stood_down")) == len(others)
+    lost = StockChanged(
+        station_id="shigatse", unit_id="GIVEN", change=StockChange.DISCARDED, happened_at=NOW,
+        reason="reactive",
+    )  # fmt: skip
+    await engine.feed(build_record(lost, source="station/shigatse"))
+    await engine.fire_timers()
+    assert len(await engine.calls("called")) == 2
 
 
 async def test_a_disaster_that_has_enough_sends_home_whom_it_kept(engine: SupplyEngine) -> None:

@@ -41,6 +41,10 @@ SELECT
 FROM put
 ORDER BY donor_id;
 
+-- name: read_donors
+SELECT donor_id, body, md5(body::text) AS version FROM donors
+WHERE donor_id = ANY(:donor_ids::text[]) AND station_id = :station_id::text;
+
 -- name: lock_donors
 SELECT donor_id, body, md5(body::text) AS version FROM donors
 WHERE donor_id = ANY(:donor_ids::text[]) AND station_id = :station_id::text
