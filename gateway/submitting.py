@@ -266,9 +266,7 @@ def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
     if fate is None:
         return None
     if fate.digest != submission.digest:
-        if submission.named_by != IDEMPOTENCY_KEY:
-            raise ContractError("identity_reused", field=submission.named_by)
-        raise ContractError("idempotency_key_reused")
+        raise _tell_reused(submission)
     if fate.code is not None:
         return fate
     if fate.decision is None:
@@ -277,6 +275,13 @@ def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
     # only make a first answer look like that of a repeat.
     fresh = fate.taken_at >= submission.time
     return Answered(decision=fate.decision, fresh=fresh, status=fate.status)
+
+
+def _tell_reused(submission: Submission) -> ContractError:
+    """Return the refusal of other content under one identity, which names where it was given."""
+    if submission.named_by == IDEMPOTENCY_KEY:
+        return ContractError("idempotency_key_reused")
+    return ContractError("identity_reused", field=submission.named_by)
 
 
 def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
@@ -290,7 +295,7 @@ def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
     """
     content = orjson.loads(envelope.data)
     if content.get("asked_digest", submission.digest) != submission.digest:
-        raise ContractError("idempotency_key_reused")
+        raise _tell_reused(submission)
     decision: dict[str, Any] = content["decision"]
     return decision
 
@@ -321,7 +326,7 @@ class _Remembered:
                     self._digests[name] = submission.digest
                     noted.append(name)
                 elif known != submission.digest:
-                    raise ContractError("idempotency_key_reused")
+                    raise _tell_reused(submission)
             yield
         except BaseException:
             # Whether Kafka has it nobody knows; the engine decides on what is sent next.

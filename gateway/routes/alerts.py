@@ -206,7 +206,7 @@ async def _send(request: Request, principal: Principal, alert: Alert, *, key: st
     return await publish(
         request,
         [AlertReceived(alert=alert)],
-        source=f"feed/{principal.key_id}",
+        source=principal.actor if principal.is_dispatcher else f"feed/{principal.key_id}",
         key=key,
         named_by="alert_id",
         beside=await _tell_prospects(get_gateway(request), alert),

@@ -19,9 +19,9 @@ from gateway.access import Principal, allow
 from gateway.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
-from gateway.events_in import send, settle_moment, tell_sent
+from gateway.events_in import publish, settle_moment
 from gateway.examples import ANSWER, DONORS, DONORS_CSV
-from gateway.headers import find_idempotency_key, get_if_match
+from gateway.headers import get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import Gateway, get_gateway
@@ -368,13 +368,8 @@ async def answer_call_out(
     registered = fields.pop("registered_group", None)
     event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
     source = f"station/{event.station_id}"
-    sent = await send(request, [event], source=source, key=find_idempotency_key(request))
-    if isinstance(sent, Response):
-        return sent
-    return to_response(
-        {**tell_sent(sent, source=source), "warnings": _list_doubts(event, registered)},
-        status=202,
-    )
+    beside = {"warnings": _list_doubts(event, registered)}
+    return await publish(request, [event], source=source, beside=beside)
 
 
 def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:

@@ -19,7 +19,11 @@ _INSTANT = re.compile(
 
 
 def to_local(at: datetime) -> datetime:
-    return at.astimezone(BEIJING)
+    """Return an instant in Beijing's time; the last day there is stays as it is written."""
+    try:
+        return at.astimezone(BEIJING)
+    except OverflowError:
+        return at
 
 
 def show_moment(

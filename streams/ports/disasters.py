@@ -31,12 +31,20 @@ class ActivationState:
     opened_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldAlert:
+    """An alert, and who told of it, such as `feed/<key>`; empty for one of long ago."""
+
+    alert: Alert
+    told_by: str
+
+
 class DisasterStore(Protocol):
     async def lock_event(self, event_key: str) -> None:
         """Wait until no other transaction works on this disaster; held until the end of ours."""
         ...
 
-    async def find_newest_alert(self, event_key: str) -> Alert | None:
+    async def find_newest_alert(self, event_key: str) -> ToldAlert | None:
         """Return the alert with the highest revision that was not held, or None."""
         ...
 
@@ -44,7 +52,7 @@ class DisasterStore(Protocol):
         """List the alerts below a revision that were not held, in order."""
         ...
 
-    async def add_alert(self, alert: Alert, *, now: datetime) -> bool:
+    async def add_alert(self, alert: Alert, *, told_by: str, now: datetime) -> bool:
         """Keep an alert; return False if its id is known already, and nothing is written."""
         ...
 

@@ -19,8 +19,12 @@ from streams.matching.activation import decide_activations
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import NeedEstimate, estimate_need
 from streams.ports import DirectorySource, Outgoing, Received, Timer, Transition, UnitOfWork
-from streams.ports.disasters import ActivationState, AlertOutcome
+from streams.ports.disasters import ActivationState, AlertOutcome, ToldAlert
 from streams.services.activations import Activations, Why, count_supplies
+
+_DISPATCHER = "dispatcher/"
+_TELLERS = ("feed/", _DISPATCHER)
+"""Who tells of disasters: feeds, and dispatchers."""
 
 
 class AlertService:
@@ -48,15 +52,22 @@ class AlertService:
         alert = event.alert
         if record.envelope.key != alert.event_key:
             raise ContractError("key_differs", key=record.envelope.key, expected=alert.event_key)
+        source = record.envelope.source
+        if not source.startswith(_TELLERS):
+            expected = " ".join(f"{one}…" for one in _TELLERS)
+            raise ContractError("source_differs", source=source, expected=expected)
+        if alert.confirmed_by and not source.startswith(_DISPATCHER):
+            raise DomainRefusal("confirmation_not_yours", scope=source)
         await work.supply.lock_event(alert.event_key)
-        newest = await work.supply.find_newest_alert(alert.event_key)
+        told = await work.supply.find_newest_alert(alert.event_key)
+        newest = told.alert if told is not None else None
         if newest is not None and newest.status == "actual" and alert.status != "actual":
             raise DomainRefusal(
                 "exercise_revises_actual", event_key=alert.event_key, status=alert.status
             )
-        if not await work.supply.add_alert(alert, now=now):
+        if not await work.supply.add_alert(alert, told_by=source, now=now):
             raise ContractError("alert_id_reused", alert_id=alert.alert_id)
-        outcome, reasons = await self._decide(work, alert, newest, record, now)
+        outcome, reasons = await self._decide(work, alert, told, record, now)
         await work.supply.settle_alert(alert.alert_id, outcome, reasons)
         work.record(_tell_alert(alert, newest, outcome, record=record, now=now))
         if outcome in {AlertOutcome.HELD, AlertOutcome.UNANSWERED}:
@@ -67,10 +78,10 @@ class AlertService:
     ) -> None:
         """Decide an open disaster again by its newest alert; what stays as it is is not written."""
         await work.supply.lock_event(event_key)
-        alert = await work.supply.find_newest_alert(event_key)
-        if alert is not None:
+        told = await work.supply.find_newest_alert(event_key)
+        if told is not None:
             why = Why(caused_by=caused_by, now=now)
-            await self._open(work, alert, why)
+            await self._open(work, told.alert, why)
 
     async def end_exercise(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
         """The time of an exercise is over; the subject is its disaster."""
@@ -85,18 +96,19 @@ class AlertService:
         self,
         work: UnitOfWork,
         alert: Alert,
-        newest: Alert | None,
+        newest: ToldAlert | None,
         record: Received,
         now: datetime,
     ) -> tuple[AlertOutcome, tuple[Reason, ...]]:
         """Do what the alert asks for; return what was done with it, and why no more."""
-        if newest is not None and alert.revision <= newest.revision:
+        foreign = _list_foreign(record.envelope.source, newest)
+        if newest is not None and not foreign and alert.revision <= newest.alert.revision:
             return AlertOutcome.SUPERSEDED, ()
         current = await work.supply.list_activations(alert.event_key)
         is_answered = any(_is_open(state) for state in current)
-        untimely = list_untimely(alert, is_open=is_answered, now=now)
-        if untimely:
-            return AlertOutcome.HELD, untimely
+        doubts = foreign or list_untimely(alert, is_open=is_answered, now=now)
+        if doubts:
+            return AlertOutcome.HELD, doubts
         why = Why(caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent)
         estimate = await self._open(work, alert, why)
         if alert.kind is AlertKind.CANCEL:
@@ -139,6 +151,15 @@ class AlertService:
             for station_id, station in sorted(directory.stations.items())
             if station_id in taking_part
         ]
+
+
+def _list_foreign(source: str, newest: ToldAlert | None) -> tuple[Reason, ...]:
+    """Tell that another source tells of this disaster; a dispatcher's word stands for any."""
+    if newest is None or newest.told_by in {"", source}:
+        return ()
+    if source.startswith(_DISPATCHER) or newest.told_by.startswith(_DISPATCHER):
+        return ()
+    return (Reason(code="alert_of_other_feed", params={"told_by": newest.told_by}),)
 
 
 def _is_open(state: ActivationState) -> bool:

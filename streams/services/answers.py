@@ -44,6 +44,10 @@ _ALLOWED_FROM = {
 }
 
 
+_OTHERS = ("dispatcher/", "notifier/")
+"""Who tells a donor's answer besides the donor's own station."""
+
+
 class AnswerService:
     """Acts on the answer topic.
 
@@ -72,6 +76,10 @@ class AnswerService:
             raise ContractError("event_not_for_topic", type=event.TYPE)
         if record.envelope.key != event.station_id:
             raise ContractError("key_differs", key=record.envelope.key, expected=event.station_id)
+        source = record.envelope.source
+        own = f"station/{event.station_id}"
+        if source != own and not source.startswith(_OTHERS):
+            raise ContractError("source_differs", source=source, expected=own)
         await work.supply.lock_station(event.station_id)
         call = await self._get_call(work, event)
         caused_by = record.envelope.id

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.alerts import Activation, Alert
 from models.decisions import Reason
-from streams.ports.disasters import ActivationState, AlertOutcome
+from streams.ports.disasters import ActivationState, AlertOutcome, ToldAlert
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -28,17 +28,20 @@ class PgDisasters:
     async def lock_event(self, event_key: str) -> None:
         await _QUERIES.lock_event(self._connection, event_key=event_key)
 
-    async def find_newest_alert(self, event_key: str) -> Alert | None:
+    async def find_newest_alert(self, event_key: str) -> ToldAlert | None:
         row = await _QUERIES.find_newest_alert(self._connection, event_key=event_key)
-        return None if row is None else Alert.model_validate(row["body"])
+        if row is None:
+            return None
+        return ToldAlert(alert=Alert.model_validate(row["body"]), told_by=row["told_by"])
 
-    async def add_alert(self, alert: Alert, *, now: datetime) -> bool:
+    async def add_alert(self, alert: Alert, *, told_by: str, now: datetime) -> bool:
         added = await _QUERIES.add_alert(
             self._connection,
             alert_id=alert.alert_id,
             event_key=alert.event_key,
             revision=alert.revision,
             body=alert.model_dump(mode="json", exclude_none=True),
+            told_by=told_by,
             now=now,
         )
         return added is not None

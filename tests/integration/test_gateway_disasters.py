@@ -272,3 +272,12 @@ async def test_f66_one_call_is_shown_with_a_name_to_its_own_station_alone(
     assert (seen["donor_id"], "contact" in seen) == ("s-1", False)
     unknown = await world.client("station").get("/v1/call-outs/none-such")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "call_out_unknown")
+
+
+async def test_f79_another_alert_of_one_number_is_told_by_its_field(world: RunningGateway) -> None:
+    feed, told = world.client("disaster"), alert()
+    assert (await feed.post("/v1/alerts", json=told)).status_code == 202
+    again = await feed.post("/v1/alerts", json={**told, "magnitude": 6.0})
+    assert (again.status_code, again.json()["code"]) == (422, "identity_reused")
+    assert again.json()["errors"][0]["field"] == "alert_id"
+    assert "Idempotency-Key" not in again.text

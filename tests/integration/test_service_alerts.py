@@ -262,7 +262,8 @@ async def test_f49_an_old_or_future_alert_calls_nobody_until_a_dispatcher_confir
     # It counts as not sent: the same with its right time, of whatever revision, is acted on.
     await engine.alert(revision=1, alert_id="right-time", injured=SMALL)
     assert (await activation(engine))["revision"] == 1
-    await engine.alert(event_key="other", alert_id="other-1", confirmed_by="duty officer", **then)
+    confirmed = {**then, "confirmed_by": "duty officer", "told_by": "dispatcher/night"}
+    await engine.alert(event_key="other", alert_id="other-1", **confirmed)
     assert sorted(outcome for outcome, _ in await outcomes(engine)) == [
         "answered",
         "answered",
@@ -297,6 +298,37 @@ async def test_f49_an_old_or_future_update_of_an_open_disaster_is_held_too(
     # What is sent at the right time is acted on, whatever revision was held.
     await engine.alert(revision=2, alert_id="in-time", injured=SMALL + 40)
     assert (await activation(engine))["revision"] == 2
+
+
+async def test_one_feed_neither_ends_nor_revises_what_another_tells(engine: SupplyEngine) -> None:
+    await engine.put_reserve(40, staff=True)
+    await engine.alert(injured=SMALL)
+    before = await activation(engine)
+    await engine.alert(revision=7, kind="cancel", alert_id="c-7", told_by="feed/other")
+    await engine.alert(revision=9, injured=900, alert_id="c-9", told_by="feed/other")
+    assert await activation(engine) == before
+    assert [outcome for outcome, _ in await outcomes(engine)].count("held") == 2
+    await engine.alert(revision=2, injured=SMALL + 40)
+    assert (await activation(engine))["revision"] == 2
+    await engine.alert(revision=3, kind="cancel", alert_id="d-3", told_by="dispatcher/night")
+    assert (await activation(engine))["status"] == "stood_down"
+
+
+@pytest.mark.parametrize(
+    ("told_by", "changes", "code"),
+    [
+        ("hospital/shigatse-people", {}, "source_differs"),
+        ("station/lhasa", {}, "source_differs"),
+        ("feed/test", {"confirmed_by": "duty officer"}, "confirmation_not_yours"),
+    ],
+)
+async def test_who_is_no_feed_tells_of_no_disaster(
+    engine: SupplyEngine, told_by: str, changes: dict[str, Any], code: str
+) -> None:
+    await engine.alert(told_by=told_by, **changes)
+    assert await engine.fetch("SELECT 1 FROM activations") == []
+    (letter,) = await engine.fetch("SELECT code FROM dead_letters")
+    assert letter["code"] == code
 
 
 async def test_f51_f52_low_dead_only_and_empty_reports_send_nobody_home(

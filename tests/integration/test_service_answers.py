@@ -416,3 +416,22 @@ async def test_a_unit_that_failed_its_tests_is_asked_for_again(engine: SupplyEng
     await engine.feed(build_record(discarded, source="station/shigatse"))
     await engine.alert(revision=2, injured=3)
     assert len(await engine.calls("called")) == 2
+
+
+@pytest.mark.parametrize("source", ["station/lhasa", "feed/x", "hospital/h", "neighbour/lhasa"])
+async def test_who_is_not_the_donors_station_answers_for_nobody(
+    engine: SupplyEngine, source: str
+) -> None:
+    call, *_ = await engine.calls("called")
+    row = await engine.one("SELECT donor_id FROM call_outs WHERE call_out_id = $1", call)
+    event = CallOutAnswered(
+        call_out_id=call,
+        donor_id=row["donor_id"],
+        station_id="shigatse",
+        answer=Answer.DECLINED,
+        answered_at=NOW,
+    )
+    await engine.feed(build_record(event, source=source))
+    assert await status_of(engine, call) == "called"
+    (letter,) = await engine.fetch("SELECT code FROM dead_letters")
+    assert letter["code"] == "source_differs"

@@ -46,8 +46,9 @@ class SupplyEngine(Engine):
         await self.services.directory.refresh()
 
     async def alert(self, *, revision: int = 1, injured: int = 340, **changes: object) -> None:
+        source = str(changes.pop("told_by", "feed/test"))
         alert = make_alert(revision=revision, injured=injured, **changes)
-        await self.feed(build_record(AlertReceived(alert=alert), source="feed/test"))
+        await self.feed(build_record(AlertReceived(alert=alert), source=source))
 
     async def answer(self, answer: Answer, *call_out_ids: str, **fields: object) -> None:
         """The same answer of several donors, as one batch."""

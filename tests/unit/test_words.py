@@ -223,3 +223,8 @@ def test_f79_the_field_that_was_used_before_is_named() -> None:
     assert answer["errors"][0]["field"] == "alert_id"
     assert "警报编号（alert_id）" in answer["detail"]
     assert "Idempotency-Key" not in str(answer)
+
+
+def test_the_last_day_there_is_can_be_shown() -> None:
+    """Registers write a deferral for good as 9999-12-31."""
+    assert show_moment(datetime(9999, 12, 31, 23, 59, tzinfo=UTC)) == "9999-12-31 23:59"

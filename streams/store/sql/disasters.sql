@@ -2,7 +2,7 @@
 SELECT pg_advisory_xact_lock(hashtextextended(:event_key, 0));
 
 -- name: find_newest_alert^
-SELECT body FROM alerts
+SELECT body, told_by FROM alerts
 WHERE event_key = :event_key AND outcome <> 'held'
 ORDER BY revision DESC, received_at, alert_id
 LIMIT 1;
@@ -24,8 +24,8 @@ WHERE station_id = :station_id AND status = 'open' AND NOT (body ->> 'exercise')
 ORDER BY event_key;
 
 -- name: add_alert$
-INSERT INTO alerts (alert_id, event_key, revision, body, received_at)
-VALUES (:alert_id, :event_key, :revision, :body, :now)
+INSERT INTO alerts (alert_id, event_key, revision, body, told_by, received_at)
+VALUES (:alert_id, :event_key, :revision, :body, :told_by, :now)
 ON CONFLICT (alert_id) DO NOTHING
 RETURNING alert_id;
 
