@@ -267,7 +267,7 @@ class StationCauses:
             cause_id=shortage.shortage_id,
             station=self.station,
             wanted=max(0, units - in_transit),
-            groups=list_called_groups(shortage.donor_groups),
+            groups=shortage.called_groups or list_called_groups(shortage.donor_groups),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
             shared=share * await self._expect_of_activation(shortage),
