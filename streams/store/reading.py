@@ -283,6 +283,10 @@ class PgReading:
     async def find_shortage(self, shortage_id: str) -> Row | None:
         return await self._find("find_shortage", shortage_id=shortage_id)
 
+    async def find_offer(self, offer_id: str) -> Row | None:
+        """Return how an offer was decided, and why; None if it was not yet."""
+        return await self._find("find_offer", offer_id=offer_id)
+
     async def list_transfers(
         self, *, station_id: str | None, status: str | None, limit: int
     ) -> list[Row]:

@@ -228,6 +228,9 @@ LIMIT :limit;
 -- name: find_shortage
 SELECT shortage_id, station_id, status, units_missing FROM shortages WHERE shortage_id = :shortage_id::text;
 
+-- name: find_offer
+SELECT status, body -> 'reasons' AS reasons FROM offers WHERE offer_id = :offer_id::text;
+
 -- name: list_transfers
 SELECT
     t.body, t.status, t.updated_at,
