@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -43,6 +43,7 @@ async def publish(
     key: str | None = None,
     named_by: str = IDEMPOTENCY_KEY,
     beside: Mapping[str, Any] | None = None,
+    tell_done: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
@@ -57,6 +58,7 @@ async def publish(
         key: Stands in for a missing Idempotency-Key.
         named_by: The field that `key` was taken from.
         beside: What else the answer tells.
+        tell_done: Reads what else it tells once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
@@ -78,7 +80,8 @@ async def publish(
     told = {**tell_sent([one.event_id for one in submissions], source=source), **(beside or {})}
     headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
     if done:
-        return to_response({**told, "status": "done"}, headers=headers)
+        became = await tell_done() if tell_done else {}
+        return to_response({**told, "status": "done", **became}, headers=headers)
     return to_response(told, status=202, headers=headers)
 
 

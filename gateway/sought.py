@@ -6,56 +6,174 @@ transfers that were agreed. A decision cannot tell this: it was made before any 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.rendering import explain
+from models.components import Component
 from models.donor_rules import donor_rules
+from models.facilities import Station, StationPolicy
+from models.groups import BloodGroup
+from models.requests import Priority, UrgentRequest
+from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.offers import is_agreed
+from streams.matching.shortage import (
+    find_wanted_group,
+    list_called_groups,
+    list_given_groups,
+    list_serving_groups,
+)
 
 Row = Mapping[str, Any]
 
 _ZONE = ZoneInfo("Asia/Shanghai")
 _ENDED = frozenset({"completed", "cancelled"})
+_LIVE = frozenset({"called", "accepted", "arrived"})
+_CAME_TO_NOTHING = frozenset({"declined", "no_answer", "no_show", "deferred"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Want:
+    """A line, the shortage that it is part of, and the groups that serve it.
+
+    Attributes:
+        missing: Units that it waits for.
+        place: Under which group its need is counted; None if nothing is allowed.
+    """
+
+    component: Component
+    missing: int
+    place: BloodGroup | None
+    groups: tuple[BloodGroup, ...]
+
+    def is_served_by(self, row: Row, group: str) -> bool:
+        """Return whether blood of a group, got for the shortage of a row, serves this line."""
+        place = (row["component"], row["blood_group"])
+        return place == (self.component, self.place) and group in self.groups
+
+
+def list_wants(
+    request: UrgentRequest, lines: Sequence[Row], policy: StationPolicy
+) -> tuple[Want, ...]:
+    """List what the lines of a request want, those that are covered among them.
+
+    Args:
+        request: As it now stands.
+        lines: Of it: `line_no` and `uncovered` units.
+        policy: Of the station that supplies it.
+    """
+    missing = {row["line_no"]: row["uncovered"] for row in lines}
+    wants = []
+    for line in request.lines:
+        place = find_wanted_group(line.component, request.patient, request.priority, policy)
+        groups = list_given_groups(line, request.patient, request.priority, policy)
+        if not groups and place is not None:
+            # Only on special terms: the shortage tells what serves any patient of the group.
+            groups = list_serving_groups(line.component, place, policy)
+        wants.append(
+            Want(
+                component=line.component,
+                missing=missing.get(line.line_no, 0),
+                place=place,
+                groups=groups,
+            )
+        )
+    return tuple(wants)
+
+
+def list_serving_calls(wants: Sequence[Want], calls: Sequence[Row]) -> list[Row]:
+    """List the last call of each donor who serves something that is missing.
+
+    Args:
+        wants: Of the request.
+        calls: For shortages of its station: `component`, `blood_group`, `donor_id`, `donor_group`,
+            `status`, and whether it `counts`, oldest first.
+    """
+    serving = {
+        row["donor_id"]: row
+        for row in calls
+        if any(want.missing and want.is_served_by(row, row["donor_group"]) for want in wants)
+    }
+    return [row for row in serving.values() if row["counts"]]
+
+
+def count_calls(serving: Sequence[Row]) -> list[dict[str, Any]]:
+    """Count calls by shortage and status: a hospital learns no donor."""
+    names = ("shortage_id", "component", "blood_group", "status")
+    counted = Counter(tuple(row[name] for name in names) for row in serving)
+    return [
+        {**dict(zip(names, key, strict=True)), "calls": calls}
+        for key, calls in sorted(counted.items())
+    ]
+
+
+def list_serving_transfers(wants: Sequence[Want], transfers: Sequence[Row]) -> list[Row]:
+    """List the transfers of units that a line may get, covered or not."""
+    return [
+        row
+        for row in transfers
+        if any(want.is_served_by(row, row["units_group"]) for want in wants)
+    ]
+
+
+def list_neighbours(station_id: str, stations: Mapping[str, Station]) -> list[str]:
+    """List the stations whose offers a station takes: either names the other."""
+    own = stations.get(station_id)
+    if own is None:
+        return []
+    return sorted(
+        other.station_id
+        for other in stations.values()
+        if other.station_id != station_id and is_agreed(other, own)
+    )
+
+
+def depends_on_reserve(
+    request: UrgentRequest, wants: Sequence[Want], serving: Sequence[Row]
+) -> bool:
+    """Return whether the register of donors is needed to tell what is sought."""
+    return (
+        request.priority is not Priority.ROUTINE
+        and bool(_list_from_donors(wants))
+        and not _list_under_way(serving)
+    )
 
 
 def tell_sought(
     *,
-    lines: Sequence[Row],
+    request: UrgentRequest,
+    wants: Sequence[Want],
     calls: Sequence[Row],
     transfers: Sequence[Row],
-    donors: int,
+    reserve: Sequence[DonorRecord],
     neighbours: Sequence[str],
+    now: datetime,
 ) -> list[dict[str, Any]]:
     """Tell what was done, in order; empty if nothing is missing.
 
     Args:
-        lines: Of the request; `uncovered` counts units.
-        calls: `status` and number of `calls` that serve it.
-        transfers: That serve it, with `units`, `agreed_at` and `eta_s`.
-        donors: How many donors the station has on its register.
+        request: As it now stands.
+        wants: Of its lines.
+        calls: Of donors who serve it, each donor once.
+        transfers: That serve it, with `units_live`, `agreed_at` and `eta_s`.
+        reserve: The register of the station; read only where it is needed.
         neighbours: Stations that hear of its shortages.
+        now: Who may give is told as of then.
     """
-    missing = sum(line["uncovered"] for line in lines)
-    if not missing:
+    lacking = [want for want in wants if want.missing]
+    if not lacking:
         return []
-    lacking = sorted({line["component"] for line in lines if line["uncovered"]})
+    live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
-        *_tell_donors(lacking, calls, donors),
+        *_tell_donors(request, lacking, calls, reserve, now),
         *_tell_neighbours(neighbours),
-        *_tell_transfers(transfers),
-        _tell_missing(missing, transfers),
+        *_tell_transfers(live),
+        _tell_missing(lacking, live),
     ]
-
-
-def _tell_missing(missing: int, transfers: Sequence[Row]) -> dict[str, Any]:
-    on_the_way = sum(row["units"] for row in transfers if row["status"] not in _ENDED)
-    if not on_the_way:
-        return explain("sought_still_missing", {"missing": missing})
-    # A transfer serves the shortage, and so whoever waits for the same blood.
-    left = max(0, missing - on_the_way)
-    return explain("sought_transfer_leaves", {"missing": missing, "left": left})
 
 
 def join_texts(told: Sequence[Row]) -> dict[str, Any]:
@@ -68,23 +186,86 @@ def join_texts(told: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _tell_donors(
-    lacking: Sequence[str], calls: Sequence[Row], donors: int
-) -> Iterator[dict[str, Any]]:
+def _tell_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, Any]:
+    missing: Counter[str] = Counter()
+    for want in lacking:
+        missing[want.component] += want.missing
+    on_the_way: Counter[str] = Counter()
+    for row in live:
+        on_the_way[row["component"]] += row["units_live"]
+    if not missing.keys() & on_the_way.keys():
+        return explain("sought_still_missing", {"missing": missing.total()})
+    # A transfer serves the shortage, and so whoever waits for the same blood.
+    left = (missing - on_the_way).total()
+    return explain("sought_transfer_leaves", {"missing": missing.total(), "left": left})
+
+
+def _list_from_donors(wants: Sequence[Want]) -> list[Want]:
+    """List what is missing and a donation of whole blood can become."""
     served = donor_rules().serves.components
-    for component in lacking:
-        if component not in served:
-            yield explain("sought_by_appointment", {"component": component})
-    if not set(lacking) & set(served):
+    return [want for want in wants if want.missing and want.component in served]
+
+
+def _list_under_way(calls: Sequence[Row]) -> list[Row]:
+    return [row for row in calls if row["status"] in _LIVE or row["status"] == "donated"]
+
+
+def _tell_donors(
+    request: UrgentRequest,
+    lacking: Sequence[Want],
+    calls: Sequence[Row],
+    reserve: Sequence[DonorRecord],
+    now: datetime,
+) -> Iterator[dict[str, Any]]:
+    from_donors = _list_from_donors(lacking)
+    by_appointment = {want.component for want in lacking} - {want.component for want in from_donors}
+    for component in sorted(by_appointment):
+        yield explain("sought_by_appointment", {"component": component})
+    if not from_donors:
         return
-    called = sum(row["calls"] for row in calls)
-    accepted = sum(row["calls"] for row in calls if row["status"] in {"accepted", "arrived"})
-    if called:
-        yield explain("sought_called", {"calls": called, "accepted": accepted})
-    elif donors:
-        yield explain("sought_not_called", {"donors": donors})
-    else:
-        yield explain("sought_no_donors")
+    if request.priority is Priority.ROUTINE:
+        yield explain("sought_routine_calls_nobody")
+        return
+    if under_way := _list_under_way(calls):
+        yield _tell_called(under_way)
+        return
+    asked = {row["donor_id"] for row in calls if row["status"] in _CAME_TO_NOTHING}
+    if asked:
+        yield explain("sought_calls_came_to_nothing", {"calls": len(asked)})
+    yield _tell_reserve(from_donors, reserve, asked, now)
+
+
+def _tell_called(under_way: Sequence[Row]) -> dict[str, Any]:
+    donated = sum(row["status"] == "donated" for row in under_way)
+    accepted = sum(row["status"] != "called" for row in under_way)
+    params = {"calls": len(under_way), "accepted": accepted}
+    if donated:
+        return explain("sought_called_and_donated", {**params, "donated": donated})
+    return explain("sought_called", params)
+
+
+def _tell_reserve(
+    wants: Sequence[Want], reserve: Sequence[DonorRecord], asked: set[str], now: datetime
+) -> dict[str, Any]:
+    """Tell whom the register still has: who may be called, or why nobody may."""
+    groups = {group for want in wants for group in list_called_groups(want.groups)}
+    serving = [record for record in reserve if record.donor.group in groups]
+    left = [
+        record
+        for record in serving
+        if record.donor.donor_id not in asked
+        and not list_obstacles(replace(record, on_live_call=False), now=now)
+    ]
+    free = [record for record in left if not record.on_live_call]
+    if free:
+        return explain("sought_not_called", {"donors": len(free)})
+    if left:
+        return explain("sought_donors_on_other_calls", {"donors": len(left)})
+    if serving:
+        return explain("sought_nobody_left", {"donors": len(serving)})
+    if reserve:
+        return explain("sought_no_donor_serves", {"donors": len(reserve)})
+    return explain("sought_no_donors")
 
 
 def _tell_neighbours(neighbours: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -94,11 +275,10 @@ def _tell_neighbours(neighbours: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield explain("sought_no_neighbour")
 
 
-def _tell_transfers(transfers: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    for row in transfers:
-        if row["status"] not in _ENDED:
-            agreed_at: datetime = row["agreed_at"]
-            arrives_at = (agreed_at + timedelta(seconds=row["eta_s"])).astimezone(_ZONE)
-            at = f"{arrives_at:%m-%d %H:%M}"
-            params = {"from_id": row["from_station_id"], "count": row["units"], "at": at}
-            yield explain("sought_transfer", params)
+def _tell_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    for row in live:
+        agreed_at: datetime = row["agreed_at"]
+        arrives_at = (agreed_at + timedelta(seconds=row["eta_s"])).astimezone(_ZONE)
+        at = f"{arrives_at:%m-%d %H:%M}"
+        params = {"from_id": row["from_station_id"], "count": row["units_live"], "at": at}
+        yield explain("sought_transfer", params)

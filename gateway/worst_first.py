@@ -37,8 +37,8 @@ def list_worst_first(
             the priority, the units and until when.
 
     Returns:
-        Those for whom somebody waits in danger of life by the earliest needed-by time, then those
-        for whom anybody waits, then by colour; of equals the oldest.
+        By who waits most urgently: in danger of life, urgently, for a routine order, nobody; of
+        these by when the first of them needs it, then by colour; of equals the oldest.
     """
     waiting: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for row in uncovered:
@@ -91,14 +91,12 @@ def _add(
     )
 
 
-def _rank(entry: Entry) -> tuple[bool, datetime, bool, int, datetime, str]:
-    in_danger = [
-        one["needed_by"] for one in entry["waiting"] if one["priority"] is Priority.LIFE_THREATENING
-    ]
+def _rank(entry: Entry) -> tuple[int, datetime, int, datetime, str]:
+    # Sorted as they suffer: the first one tells for whom this is most urgent, and until when.
+    first = next(iter(entry["waiting"]), None)
     return (
-        not in_danger,
-        min(in_danger, default=_NEVER),
-        not entry["waiting"],
+        len(_PRIORITIES) if first is None else _PRIORITIES.index(first["priority"]),
+        _NEVER if first is None else first["needed_by"],
         -ShortageLevel(entry["level"]).severity,
         entry["opened_at"],
         entry["shortage_id"],

@@ -51,7 +51,9 @@ class Shortage(Value):
             open requests are uncovered.
         units_missing: What open requests still lack, plus what the target needs.
         uncovered_units: The part of it that patients wait for now.
-        donor_groups: Groups that can serve, best first: what a neighbour may offer.
+        donor_groups: Groups that can serve those who wait, best first: what a neighbour may offer.
+        called_groups: Groups whose donors are called for those who wait urgently; empty if nobody
+            does.
         version: Grows with each change.
     """
 
@@ -65,6 +67,7 @@ class Shortage(Value):
     units_missing: int = Field(ge=0)
     uncovered_units: int = Field(ge=0)
     donor_groups: tuple[BloodGroup, ...]
+    called_groups: tuple[BloodGroup, ...] = ()
     version: int = Field(ge=1)
     assessed_at: Instant
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Body, Depends, Query
@@ -17,7 +17,7 @@ from gateway.documents import problems as documented
 from gateway.events_in import publish
 from gateway.examples import OFFER
 from gateway.headers import find_idempotency_key
-from gateway.rendering import to_response
+from gateway.rendering import explain_reason, to_response
 from gateway.runtime import Gateway, get_gateway
 from gateway.worst_first import list_worst_first
 from models.base import Identifier, Instant, Value, derive_id
@@ -79,10 +79,11 @@ class NewOffer(Value):
     "/v1/shortages",
     summary="短缺，最严重在前 · Shortages, worst first",
     description=(
-        "先是有患者处于生命危险的，再是有患者在等的，然后按颜色。"
+        "先是有患者处于生命危险的，再是紧急的，再是常规的，同级中先需要的在前，然后按颜色。"
         "`waiting` 写明谁在等、等多少、到何时；别的血站只看到数量和时间。\n\n"
-        "First those for whom somebody waits in danger of life, then for whom anybody waits, then "
-        "by colour. `waiting` tells who, how much and until when; other stations see no names."
+        "First those for whom somebody waits in danger of life, then urgently, then for a routine "
+        "order, the sooner needed first; then by colour. `waiting` tells who, how much and until "
+        "when; other stations see no names."
     ),
     response_class=Response,
     responses=documented(400),
@@ -118,6 +119,10 @@ def _may_name(principal: Principal, station_id: str) -> bool:
 @router.post(
     "/v1/offers",
     summary="向短缺的血站提供血液 · Offer units for a shortage",
+    description=(
+        "带 `Prefer: wait=N` 时，`outcome` 写明提议被接受还是谢绝，`reasons` 写明为什么 · with "
+        "`Prefer: wait=N`, `outcome` tells whether it was accepted or declined, `reasons` why."
+    ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409, 422)},
 )
@@ -135,11 +140,25 @@ async def make_offer(
     identity = find_idempotency_key(request) or new.model_dump_json()
     offer_id = derive_id("offer", giver, identity)
     offer = validate(Offer, dict(new), offer_id=offer_id, from_station_id=giver)
+    gateway = get_gateway(request)
     answer = await publish(
-        request, [OfferMade(offer=offer)], source=f"station/{giver}", key=offer_id
+        request,
+        [OfferMade(offer=offer)],
+        source=f"station/{giver}",
+        key=offer_id,
+        tell_done=lambda: _tell_outcome(gateway, offer_id),
     )
     answer.headers["X-Offer-Id"] = offer_id
     return answer
+
+
+async def _tell_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
+    """Tell what became of an offer that was decided."""
+    row = await gateway.reading.find_offer(offer_id)
+    if row is None:
+        raise InvariantViolation("offer_missing", offer_id=offer_id)
+    reasons = [explain_reason(reason) for reason in row["reasons"]]
+    return {"outcome": row["status"], "reasons": reasons}
 
 
 @router.get(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -23,10 +24,20 @@ from gateway.rendering import (
     to_response,
 )
 from gateway.runtime import Gateway, get_gateway
-from gateway.sought import join_texts, tell_sought
+from gateway.sought import (
+    count_calls,
+    depends_on_reserve,
+    join_texts,
+    list_neighbours,
+    list_serving_calls,
+    list_serving_transfers,
+    list_wants,
+    tell_sought,
+)
 from models.base import Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
-from models.requests import Priority, RequestStatus
+from models.facilities import StationPolicy
+from models.requests import Priority, RequestStatus, UrgentRequest
 from streams.store.keys import KeyScope
 from streams.store.reading import RequestDetail, RequestFilter
 
@@ -112,7 +123,28 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
     row = detail.request
     if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
         raise DomainRefusal("request_unknown", request_id=request_id)
-    sought = _tell_sought(gateway, detail) if row["status"] == RequestStatus.OPEN else []
+    asked = UrgentRequest.model_validate(row["body"])
+    stations = gateway.directories.current().stations
+    station = stations.get(asked.station_id)
+    wants = list_wants(asked, detail.lines, station.policy if station else StationPolicy())
+    calls = list_serving_calls(wants, detail.calls)
+    transfers = list_serving_transfers(wants, detail.transfers)
+    sought = []
+    if row["status"] == RequestStatus.OPEN:
+        reserve = (
+            await gateway.reading.list_reserve(asked.station_id)
+            if depends_on_reserve(asked, wants, calls)
+            else ()
+        )
+        sought = tell_sought(
+            request=asked,
+            wants=wants,
+            calls=calls,
+            transfers=transfers,
+            reserve=reserve,
+            neighbours=list_neighbours(asked.station_id, stations),
+            now=gateway.clock.now(),
+        )
     return to_response(
         {
             **{name: value for name, value in row.items() if name != "body"},
@@ -121,8 +153,8 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
             "request": row["body"],
             "lines": detail.lines,
             "decision": explain_decision(detail.decisions[-1]["body"]),
-            "call_outs": detail.calls,
-            "timeline": _tell_timeline(detail),
+            "call_outs": count_calls(calls),
+            "timeline": _tell_timeline(detail, transfers),
         }
     )
 
@@ -151,18 +183,6 @@ def _tell_untaken(
     )
 
 
-def _tell_sought(gateway: Gateway, detail: RequestDetail) -> list[Entry]:
-    station_id = detail.request["station_id"] if detail.request else ""
-    station = gateway.directories.current().stations.get(station_id)
-    return tell_sought(
-        lines=detail.lines,
-        calls=detail.calls,
-        transfers=detail.transfers,
-        donors=detail.donors[0]["donors"] if detail.donors else 0,
-        neighbours=station.policy.neighbours if station else (),
-    )
-
-
 def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool:
     return (
         principal.is_dispatcher
@@ -171,7 +191,7 @@ def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool
     )
 
 
-def _tell_timeline(detail: RequestDetail) -> list[Entry]:
+def _tell_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """Everything that happened, oldest first."""
     entries: list[Entry] = []
     for row in detail.decisions:
@@ -181,9 +201,7 @@ def _tell_timeline(detail: RequestDetail) -> list[Entry]:
     for row in detail.promises:
         promise = {**row, "reason": explain_reason(row["reason"])}
         entries.append({"at": row["held_at"], "kind": "promise", "promise": promise})
-    entries += [
-        {"at": row["agreed_at"], "kind": "transfer", "transfer": row} for row in detail.transfers
-    ]
+    entries += [{"at": row["agreed_at"], "kind": "transfer", "transfer": row} for row in transfers]
     entries += [_tell_quarantined(row) for row in detail.quarantined]
     return sorted(entries, key=lambda entry: entry["at"])
 

@@ -15,10 +15,10 @@ from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFact
 from models.compatibility import Candidate, cite_kept_rule, kept_for_negative_d
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
-from models.groups import RhD
-from models.requests import Priority, RequestLine
+from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.cases import Case
+from streams.matching.kept import is_kept_group
 from streams.matching.openings import tell_openings
 from streams.matching.routes import to_hospital
 from streams.matching.shelf import Cell, Shelf
@@ -129,17 +129,10 @@ def _choose(
 
 
 def _is_kept(unit: UnitFacts, purpose: ForPatient, now: datetime) -> bool:
-    """Whether a unit is kept for RhD- patients: a routine order of an RhD+ one waits for RhD+."""
-    patient = purpose.patient
-    return (
-        purpose.priority is Priority.ROUTINE
-        and patient.group is not None
-        and patient.group.rhd is RhD.POSITIVE
-        and not patient.has_anti_d
-        and unit.group.rhd is RhD.NEGATIVE
-        and unit.component.spec.carries_red_cells
-        and unit.expires_at > now + timedelta(days=kept_for_negative_d())
-    )
+    """Whether a unit is kept for RhD- patients: one that soon expires is not."""
+    return is_kept_group(
+        unit.group, unit.component, purpose.patient, purpose.priority
+    ) and unit.expires_at > now + timedelta(days=kept_for_negative_d())
 
 
 def _in_order(

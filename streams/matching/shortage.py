@@ -6,7 +6,7 @@ one unit more or less does not make it flap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,9 +18,10 @@ from models.components import Component
 from models.facilities import ShortageThresholds, Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
-from models.requests import Priority
+from models.requests import Priority, RequestLine
 from models.shortage_rules import ShortageRules, shortage_rules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
+from streams.matching.kept import is_kept_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,8 @@ class CellCount:
         promised: Promised to patients within the burn window.
         uncovered: What patients of this group wait for now.
         past_shortages: Shortages this place ever had; names the next one.
+        donor_groups: What may be given to those who wait for it, best first; empty if nobody does.
+        called_groups: Whose donors are called for those of them who have donors called.
     """
 
     component: Component
@@ -40,6 +43,8 @@ class CellCount:
     promised: int = 0
     uncovered: int = 0
     past_shortages: int = 0
+    donor_groups: tuple[BloodGroup, ...] = ()
+    called_groups: tuple[BloodGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +97,37 @@ def list_serving_groups(
         policy=policy,
     )
     return tuple(candidate.group for candidate in candidates if not candidate.low_titre_only)
+
+
+def list_given_groups(
+    line: RequestLine, patient: Patient, priority: Priority, policy: StationPolicy
+) -> tuple[BloodGroup, ...]:
+    """List the groups that the engine would give for a line now, best first.
+
+    Without special terms: neither a donor nor a neighbour can say what titre a bag will have.
+    """
+    candidates = list_candidates(
+        component=line.component, patient=patient, priority=priority, policy=policy
+    )
+    return tuple(
+        candidate.group
+        for candidate in candidates
+        if not candidate.low_titre_only
+        and not is_kept_group(candidate.group, line.component, patient, priority)
+        and (not line.attributes.identical_group_only or candidate.group is patient.group)
+    )
+
+
+def join_groups(lists: Iterable[Sequence[BloodGroup]]) -> tuple[BloodGroup, ...]:
+    """Join lists of groups: each once, by its best place in any of them; of equals RhD+ first."""
+    ranks: dict[BloodGroup, int] = {}
+    for groups in lists:
+        for rank, group in enumerate(groups):
+            ranks[group] = min(rank, ranks.get(group, rank))
+    order = list(BloodGroup)
+    return tuple(
+        sorted(ranks, key=lambda one: (ranks[one], one.rhd is RhD.NEGATIVE, order.index(one)))
+    )
 
 
 def list_called_groups(donor_groups: Sequence[BloodGroup]) -> tuple[BloodGroup, ...]:
@@ -177,7 +213,7 @@ def decide_shortage(
         step = ShortageStep.DECLARED
     elif not is_short:
         step = ShortageStep.CLEARED
-    elif _is_news(current, count, found, rules):
+    elif _is_news(current, count, found, station=station, rules=rules):
         step = ShortageStep.CHANGED
     else:
         return None
@@ -197,8 +233,18 @@ def _find_level(
     return min(cautious, before, key=lambda level: level.severity)
 
 
-def _is_news(current: Shortage, count: CellCount, found: Measure, rules: ShortageRules) -> bool:
+def _list_donor_groups(count: CellCount, station: Station) -> tuple[BloodGroup, ...]:
+    """What serves those who wait; where nobody does, what would serve any patient of the group."""
+    return count.donor_groups or list_serving_groups(count.component, count.group, station.policy)
+
+
+def _is_news(
+    current: Shortage, count: CellCount, found: Measure, *, station: Station, rules: ShortageRules
+) -> bool:
     if (current.level, current.uncovered_units) != (found.level, count.uncovered):
+        return True
+    before = (current.donor_groups, current.called_groups)
+    if before != (_list_donor_groups(count, station), count.called_groups):
         return True
     moved = abs(found.missing - current.units_missing)
     return moved >= max(1.0, rules.change.share * current.units_missing)
@@ -226,7 +272,8 @@ def _describe(
         days_of_supply=None if found.days_of_supply is None else round(found.days_of_supply, 2),
         units_missing=found.missing if is_short else 0,
         uncovered_units=count.uncovered,
-        donor_groups=list_serving_groups(count.component, count.group, station.policy),
+        donor_groups=_list_donor_groups(count, station),
+        called_groups=count.called_groups,
         version=current.version + 1 if current else 1,
         assessed_at=now,
     )

@@ -243,7 +243,7 @@ class StationCauses:
         left = await self._list_of_ended()
         for cause_id in await self.list_open() if left else ():
             other = (await self._read_shortages())[cause_id]
-            groups = list_called_groups(other.donor_groups)
+            groups = _list_groups(other)
             wanted = await self._count_wanted(other)
             own = [call for call in await self.list_calls(cause_id) if _is_under_way(call)]
             expected = self._expect(own)
@@ -310,7 +310,7 @@ class StationCauses:
             cause_id=shortage.shortage_id,
             station=self.station,
             wanted=await self._count_wanted(shortage),
-            groups=list_called_groups(shortage.donor_groups),
+            groups=_list_groups(shortage),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
             shared=share * await self._expect_of_activation(shortage),
@@ -376,6 +376,10 @@ class StationCauses:
                 )
             self._waiting = found
         return self._waiting
+
+
+def _list_groups(shortage: Shortage) -> tuple[BloodGroup, ...]:
+    return shortage.called_groups or list_called_groups(shortage.donor_groups)
 
 
 def _is_under_way(call: ReserveCall) -> bool:

@@ -5,18 +5,37 @@ Reads only; whoever needs it to stand still holds the lock of the station.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.components import Component
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.shortage_rules import shortage_rules
-from streams.matching.shortage import CellCount, Measure, find_wanted_group, measure
+from streams.matching.shortage import (
+    CellCount,
+    Measure,
+    find_wanted_group,
+    join_groups,
+    list_called_groups,
+    list_given_groups,
+    measure,
+)
 from streams.ports.exchange import ExchangeStore
 
 Place = tuple[Component, BloodGroup]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wait:
+    """Units that a line waits for, the groups it may be given, and whose donors are called."""
+
+    units: int
+    given: tuple[BloodGroup, ...]
+    called: tuple[BloodGroup, ...]
 
 
 async def count_places(
@@ -33,7 +52,7 @@ async def count_places(
     since = now - timedelta(days=shortage_rules().burn.window_d)
     found = await supply.count_cells(station.station_id, since=since, now=now)
     stock = {(count.component, count.group): count for count in found}
-    uncovered = await _count_uncovered(supply, station)
+    waiting = await _list_waiting(supply, station)
     past = await supply.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
     return [
@@ -42,10 +61,12 @@ async def count_places(
             group=group,
             available=stock[component, group].available if (component, group) in stock else 0,
             promised=stock[component, group].promised if (component, group) in stock else 0,
-            uncovered=uncovered[component, group],
+            uncovered=sum(one.units for one in waiting.get((component, group), ())),
             past_shortages=past.get((component, group), 0),
+            donor_groups=join_groups(one.given for one in waiting.get((component, group), ())),
+            called_groups=join_groups(one.called for one in waiting.get((component, group), ())),
         )
-        for component, group in sorted({*usual, *stock, *uncovered, *also})
+        for component, group in sorted({*usual, *stock, *waiting, *also})
     ]
 
 
@@ -57,12 +78,19 @@ async def measure_places(
     return [(count, measure(count, station=station)) for count in counts]
 
 
-async def _count_uncovered(supply: ExchangeStore, station: Station) -> Counter[Place]:
-    counted: Counter[Place] = Counter()
+async def _list_waiting(supply: ExchangeStore, station: Station) -> Mapping[Place, list[_Wait]]:
+    waiting: dict[Place, list[_Wait]] = defaultdict(list)
     for uncovered in await supply.list_uncovered(station.station_id):
         request = uncovered.request
         (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
         group = find_wanted_group(line.component, request.patient, request.priority, station.policy)
-        if group is not None:
-            counted[line.component, group] += uncovered.units
-    return counted
+        if group is None:
+            continue
+        given = list_given_groups(line, request.patient, request.priority, station.policy)
+        # No donor is called for a routine order. What each may be given is judged by itself: one
+        # whom RhD+ serves does not keep RhD- donors from another whom it does not.
+        called = () if request.priority is Priority.ROUTINE else list_called_groups(given)
+        waiting[line.component, group].append(
+            _Wait(units=uncovered.units, given=given, called=called)
+        )
+    return waiting

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from streams.matching.eligibility import DonorRecord
 from streams.ports import Clock
 from streams.store.audit import append_audit, audit_line
 from streams.store.donors import tell_donor_read
 from streams.store.queries import load_queries
+from streams.store.reserve import list_reserve
 
 if TYPE_CHECKING:
     from streams.store.database import Database, PooledConnection
@@ -84,7 +86,12 @@ class Fate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestDetail:
-    """A request with everything that happened to it; bodies are JSON as it was stored."""
+    """A request with everything that happened to it; bodies are JSON as it was stored.
+
+    Attributes:
+        calls: For shortages of its components at its station, whether or not they serve it.
+        transfers: Likewise.
+    """
 
     request: Row | None
     lines: list[Row]
@@ -92,7 +99,6 @@ class RequestDetail:
     promises: list[Row]
     calls: list[Row]
     transfers: list[Row]
-    donors: list[Row]
     quarantined: list[Row]
 
 
@@ -217,14 +223,18 @@ class PgReading:
                     ("lines", "list_lines"),
                     ("decisions", "list_decisions"),
                     ("promises", "list_promises"),
-                    ("calls", "count_serving_calls"),
-                    ("transfers", "list_serving_transfers"),
-                    ("donors", "count_donors"),
+                    ("calls", "list_place_calls"),
+                    ("transfers", "list_place_transfers"),
                 )
             }
         return RequestDetail(
             request=requests[0] if requests else None, quarantined=quarantined, **detail
         )
+
+    async def list_reserve(self, station_id: str) -> list[DonorRecord]:
+        """List every donor of a station, to be counted: nobody is named by what is told of it."""
+        async with self._database.connection() as connection:
+            return await list_reserve(connection, station_id)
 
     async def count_stock(self, station_id: str) -> list[Row]:
         """Count units per component, group and status; past its expiry a unit is expired."""
@@ -282,6 +292,10 @@ class PgReading:
 
     async def find_shortage(self, shortage_id: str) -> Row | None:
         return await self._find("find_shortage", shortage_id=shortage_id)
+
+    async def find_offer(self, offer_id: str) -> Row | None:
+        """Return how an offer was decided, and why; None if it was not yet."""
+        return await self._find("find_offer", offer_id=offer_id)
 
     async def list_transfers(
         self, *, station_id: str | None, status: str | None, limit: int

@@ -17,11 +17,19 @@ from streams.store.queries import load_queries
 if TYPE_CHECKING:
     import asyncpg
 
-    from streams.store.database import Connection
+    from streams.store.database import Connection, PooledConnection
 
 _QUERIES = load_queries("reserve")
 
 _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
+
+
+async def list_reserve(
+    connection: Connection | PooledConnection, station_id: str
+) -> list[DonorRecord]:
+    """List every donor of a station with what is known of them."""
+    rows = _QUERIES.list_reserve(connection, station_id=station_id)
+    return [_to_record(row, on_live_call=row["on_live_call"]) async for row in rows]
 
 
 class PgReserve:
@@ -47,8 +55,7 @@ class PgReserve:
         return [_to_call(row) async for row in rows]
 
     async def list_reserve(self, station_id: str) -> list[DonorRecord]:
-        rows = _QUERIES.list_reserve(self._connection, station_id=station_id)
-        return [_to_record(row, on_live_call=row["on_live_call"]) async for row in rows]
+        return await list_reserve(self._connection, station_id)
 
     async def find_call(self, call_out_id: str) -> ReserveCall | None:
         row = await _QUERIES.find_call(self._connection, call_out_id=call_out_id)

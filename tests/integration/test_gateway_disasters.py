@@ -10,15 +10,19 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
+from models.base import derive_id
+from models.components import Component
 from models.donors import Answer
 from models.events import decode_event
+from models.events.shortages import OfferMade
 from models.requests import Priority
+from models.shortages import Offer
 from streams.composition import build_services
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.kafka import read_all, unique
 from tests.support.supply import make_donor
 from tests.support.supply_engine import SupplyEngine
-from tests.support.world import NOW, build_request, opened
+from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
 
@@ -195,6 +199,86 @@ async def test_f21_shortages_are_listed_worst_first_with_who_waits(
     assert (refused.status_code, refused.json()["code"]) == (422, "offer_exceeds_missing")
     below = {**offer, "quantity": 1, "below_floor": True}
     assert (await world.client("neighbour").post("/v1/offers", json=below)).status_code == 202
+
+
+async def test_urgent_ones_stand_before_routine_ones_and_the_sooner_needed_first(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    """Below danger of life: neither the colour nor the age of a shortage goes before who waits."""
+    wanted = [
+        ("AB-", Priority.ROUTINE, 24 * 20),
+        ("B-", Priority.URGENT, 9),
+        ("A-", Priority.URGENT, 3),
+        ("AB+", Priority.ROUTINE, 30),
+    ]
+    for group, priority, hours in wanted:
+        request = build_request(
+            group=group,
+            quantity=3,
+            priority=priority,
+            component=Component.WASHED_RED_CELLS,
+            needed_in_h=hours,
+        )
+        await engine.feed(opened(request))
+        await engine.assess()
+        engine.clock.move(seconds=1)
+    listed = await world.client("station").get("/v1/shortages?component=washed_red_cells")
+    groups = [one["group"] for one in listed.json()["shortages"]]
+    assert groups == ["A-", "B-", "AB+", "AB-"]
+
+
+async def test_an_offer_is_answered_with_its_outcome_and_why(
+    world: RunningGateway, engine: SupplyEngine
+) -> None:
+    """A neighbour whose offer was declined is not told that all is done and nothing more."""
+    await engine.feed(opened(build_request(group="AB-", quantity=2)))
+    await engine.assess()
+    shortage = await engine.one(
+        "SELECT shortage_id FROM shortages "
+        "WHERE blood_group = 'AB-' AND component = 'red_cells' AND status = 'open'"
+    )
+    told = []
+    for group in ("AB+", "AB-"):
+        if group == "AB-":
+            units = [build_unit("AB-", station_id="lhasa") for _ in range(2)]
+            await engine.feed(counted(units, station_id="lhasa"))
+        key = unique("offer")
+        offer = Offer.model_validate(
+            {
+                "offer_id": derive_id("offer", "lhasa", key),
+                "shortage_id": shortage["shortage_id"],
+                "from_station_id": "lhasa",
+                "to_station_id": "shigatse",
+                "component": "red_cells",
+                "group": group,
+                "quantity": 1,
+                "valid_until": "2025-01-07T23:00:00Z",
+                "below_floor": True,
+            }
+        )
+        source, event = "station/lhasa", OfferMade(offer=offer)
+        event_id = derive_id(event.TYPE, source, 0, key)
+        # The engine has decided by the time the answer is written.
+        await engine.feed(build_record(event, source=source, event_id=event_id))
+        mine = offer.model_dump(mode="json", exclude={"offer_id", "from_station_id"})
+        answer = await world.client("neighbour").post(
+            "/v1/offers", json=mine, headers={"Idempotency-Key": key, "Prefer": "wait=5"}
+        )
+        assert answer.status_code == 200, answer.text
+        told.append(answer.json())
+    declined, accepted = told
+    assert (declined["status"], declined["outcome"]) == ("done", "declined")
+    assert declined["reasons"] == [
+        {
+            "code": "group_does_not_serve",
+            "params": {"offered": "AB+"},
+            "zh": "血型 AB+ 不能补这个短缺",
+            "en": "group AB+ does not serve this shortage",
+            "rule": "",
+        }
+    ]
+    assert accepted["outcome"] == "accepted"
+    assert [reason["code"] for reason in accepted["reasons"]] == ["offer_taken"]
 
 
 def donor(donor_id: str, **changes: object) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,9 @@ from deploy.embedded.services import Endpoints
 from models.donors import Answer
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
+from models.groups import BloodGroup
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import Priority
 from streams.ports import Received
 from tests.support.supply_engine import (
     HOLD_S,
@@ -258,6 +262,63 @@ async def test_f62_an_offer_does_not_empty_its_giver_unless_it_says_so(
         "SELECT why FROM audit WHERE subject_kind = 'offer' AND to_state = 'accepted'"
     )
     assert why["why"] == "offer_taken below_floor"
+
+
+async def wait_for(engine: SupplyEngine, **changes: Any) -> str:  # noqa: ANN401 - any field
+    """A patient who waits, and the shortage that this makes; nobody else waits."""
+    await engine.fetch("UPDATE requests SET status = 'cancelled', waiting_for = '' RETURNING 1")
+    request = build_request(**{"quantity": 2, "now": engine.clock.now(), **changes})
+    await engine.feed(opened(request))
+    await engine.assess()
+    row = await engine.one(
+        "SELECT shortage_id FROM shortages WHERE (body ->> 'uncovered_units')::int > 0"
+    )
+    return str(row["shortage_id"])
+
+
+@pytest.mark.parametrize(
+    "patient",
+    [
+        Patient(group=None, sex=Sex.FEMALE, age_years=30),
+        Patient(
+            group=BloodGroup.O_NEG,
+            sex=Sex.FEMALE,
+            age_years=60,
+            rhd_consent=RhdConsent(physician="Dr. Pasang", signed_by="Pema"),
+        ),
+    ],
+)
+async def test_rhd_positive_is_taken_for_who_may_get_it_and_leaves_when_nobody_waits(
+    engine: SupplyEngine, patient: Patient
+) -> None:
+    shortage = await wait_for(engine, priority=Priority.LIFE_THREATENING, patient=patient)
+    units = [build_unit("O+", unit_id=f"P-{at}", station_id="lhasa") for at in range(4)]
+    await engine.feed(counted(units, station_id="lhasa"))
+    await engine.offer(shortage, group="O+", quantity=2)
+    assert await decline_codes(engine) == []
+    assert await held(engine) == ["P-0", "P-1"]
+    # She is served otherwise; what was agreed leaves all the same, whatever the shortage now says.
+    await engine.fetch("UPDATE requests SET status = 'cancelled', waiting_for = '' RETURNING 1")
+    await engine.fetch(
+        "UPDATE shortages SET body = jsonb_set(body, '{donor_groups}', '[\"O-\"]') RETURNING 1"
+    )
+    await move(engine, "P-0", StockChange.ISSUED, "lhasa")
+    assert await engine.dead_letter_codes() == []
+    unit = await engine.one("SELECT status FROM units WHERE unit_id = 'P-0'")
+    assert unit["status"] in {"issued", "in_transit"}
+
+
+async def test_rhd_negative_is_not_fetched_for_a_routine_order_of_rhd_positive(
+    engine: SupplyEngine,
+) -> None:
+    shortage = await wait_for(engine, group="A+", priority=Priority.ROUTINE)
+    units = [build_unit("A-", unit_id=f"N-{at}", station_id="lhasa") for at in range(4)]
+    await engine.feed(counted(units, station_id="lhasa"))
+    await engine.offer(shortage, group="A-", quantity=2)
+    assert await decline_codes(engine) == [["group_does_not_serve"]]
+    shortage = await wait_for(engine, group="A+", priority=Priority.URGENT)
+    await engine.offer(shortage, group="A-", quantity=1)
+    assert await held(engine) == ["N-0"]
 
 
 async def test_two_offers_at_once_never_take_more_than_is_missing(engine: SupplyEngine) -> None:

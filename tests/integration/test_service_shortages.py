@@ -13,9 +13,11 @@ from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.donors import Answer
 from models.errors import TransientError
-from models.events.requests import RequestCancelled
+from models.events.requests import RequestAmended, RequestCancelled
 from models.events.stock import StockChange, StockChanged
-from models.requests import Cancellation, Priority
+from models.groups import BloodGroup
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import Amendment, Cancellation, Priority
 from streams.ports import TimerKind
 from streams.store.unit_of_work import PgBegin
 from tests.support.supply import make_donor
@@ -451,3 +453,85 @@ async def test_a_batch_assesses_each_station_once(engine: SupplyEngine) -> None:
     assert await engine.assess() == 1
     assert await types(engine) == ["declared"]
     assert (await open_shortages(engine))[0]["units_missing"] == 3
+
+
+UNKNOWN_WOMAN = Patient(group=None, sex=Sex.FEMALE, age_years=30)
+CONSENTING = Patient(
+    group=BloodGroup.O_NEG,
+    sex=Sex.FEMALE,
+    age_years=60,
+    rhd_consent=RhdConsent(physician="Dr. Pasang", signed_by="Pema"),
+)
+
+
+async def groups(engine: SupplyEngine, group: str) -> list[str]:
+    row = await engine.one(
+        "SELECT body FROM shortages WHERE status = 'open' AND blood_group = $1", group
+    )
+    found: list[str] = row["body"]["donor_groups"]
+    return found
+
+
+async def called(engine: SupplyEngine) -> list[str]:
+    rows = await engine.fetch("SELECT donor_id FROM call_outs ORDER BY donor_id")
+    return [row["donor_id"] for row in rows]
+
+
+async def wait_for(engine: SupplyEngine, **changes: Any) -> str:  # noqa: ANN401 - any field
+    request = build_request(**{"quantity": 1, "now": engine.clock.now(), **changes})
+    await engine.feed(opened(request))
+    await engine.assess()
+    return request.request_id
+
+
+@pytest.mark.parametrize("patient", [UNKNOWN_WOMAN, CONSENTING])
+async def test_who_may_get_rhd_positive_in_danger_has_its_donors_called(
+    engine: SupplyEngine, patient: Patient
+) -> None:
+    await engine.put_donors(
+        [make_donor("o-pos", group="O+", staff=True), make_donor("o-neg", group="O-", staff=True)]
+    )
+    await wait_for(engine, priority=Priority.LIFE_THREATENING, patient=patient)
+    assert await groups(engine, "O-") == ["O-", "O+"]
+    assert await called(engine) == ["o-pos"]
+
+
+async def test_whom_only_rhd_negative_serves_has_its_donors_called_beside_others(
+    engine: SupplyEngine,
+) -> None:
+    """One place, two patients: what serves the one does not keep donors from the other."""
+    await wait_for(engine, patient=UNKNOWN_WOMAN, priority=Priority.LIFE_THREATENING)
+    await wait_for(engine, group="O-", priority=Priority.URGENT)
+    await engine.put_donors([make_donor("o-neg", group="O-", staff=True)])
+    assert await groups(engine, "O-") == ["O-", "O+"]
+    assert await called(engine) == ["o-neg"]
+
+
+async def test_the_groups_of_a_shortage_follow_who_waits(engine: SupplyEngine) -> None:
+    await wait_for(engine, group="A+", priority=Priority.ROUTINE)
+    assert await groups(engine, "A+") == ["A+", "O+"]
+    request_id = await wait_for(engine, group="A+", priority=Priority.URGENT)
+    assert await groups(engine, "A+") == ["A+", "O+", "A-", "O-"]
+    await cancel(engine, request_id)
+    assert await groups(engine, "A+") == ["A+", "O+"]
+    assert await types(engine) == ["declared", "changed", "changed"]
+
+
+async def test_the_groups_change_with_one_patient_for_another(engine: SupplyEngine) -> None:
+    """As many wait as before, and of as many: who they are is news all the same."""
+    first = build_request(patient=UNKNOWN_WOMAN, quantity=1, priority=Priority.URGENT)
+    await engine.feed(opened(first))
+    await engine.assess()
+    assert await groups(engine, "O-") == ["O-"]
+    amendment = Amendment(
+        request_id=first.request_id,
+        hospital_id=first.hospital_id,
+        station_id=first.station_id,
+        priority=Priority.LIFE_THREATENING,
+    )
+    source = f"hospital/{first.hospital_id}"
+    await engine.feed(build_record(RequestAmended(amendment=amendment), source=source))
+    await engine.assess()
+    assert await groups(engine, "O-") == ["O-", "O+"]
+    *_, changed = await engine.events("blood.shortage.changed.v1")
+    assert changed["shortage"]["called_groups"] == ["O+"]

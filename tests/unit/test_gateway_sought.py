@@ -2,20 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.sought import join_texts, tell_sought
+import pytest
 
-RED: list[dict[str, Any]] = [{"component": "red_cells", "uncovered": 8}]
-PLATELETS: list[dict[str, Any]] = [{"component": "platelets", "uncovered": 1}]
+from gateway.sought import (
+    count_calls,
+    depends_on_reserve,
+    join_texts,
+    list_neighbours,
+    list_serving_calls,
+    list_serving_transfers,
+    list_wants,
+    tell_sought,
+)
+from models.components import Component
+from models.facilities import StationPolicy
+from models.patients import Patient, Sex
+from models.requests import Priority, RequestLine, UrgentRequest
+from streams.matching.eligibility import DonorRecord
+from tests.support.supply import AT, make_record, make_station
+from tests.support.world import build_request
+
+RED = build_request(group="A+", quantity=8)
+UNKNOWN_WOMAN = Patient(group=None, sex=Sex.FEMALE, age_years=30)
 
 
-def codes(**given: Any) -> list[str]:  # noqa: ANN401 - any argument
-    told = tell_sought(
-        **{"lines": RED, "calls": [], "transfers": [], "donors": 0, "neighbours": (), **given}
+def tell(
+    request: UrgentRequest = RED,
+    *,
+    calls: Sequence[dict[str, Any]] = (),
+    transfers: Sequence[dict[str, Any]] = (),
+    reserve: Sequence[DonorRecord] = (),
+    neighbours: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
+    wants = list_wants(request, lines, StationPolicy())
+    serving = list_serving_calls(wants, calls)
+    return tell_sought(
+        request=request,
+        wants=wants,
+        calls=serving,
+        transfers=list_serving_transfers(wants, transfers),
+        reserve=reserve if depends_on_reserve(request, wants, serving) else (),
+        neighbours=neighbours,
+        now=AT,
     )
-    return [one["code"] for one in told]
+
+
+def codes(request: UrgentRequest = RED, **given: Any) -> list[str]:  # noqa: ANN401 - any argument
+    return [one["code"] for one in tell(request, **given)]
+
+
+def call(
+    donor_id: str, status: str, *, group: str = "A+", place: str = "A+", counts: bool = True
+) -> dict[str, Any]:
+    return {
+        "shortage_id": f"s-{place}",
+        "component": "red_cells",
+        "blood_group": place,
+        "donor_id": donor_id,
+        "donor_group": group,
+        "status": status,
+        "counts": counts,
+    }
+
+
+def transfer(**changes: object) -> dict[str, Any]:
+    return {
+        "from_station_id": "lhasa",
+        "component": "red_cells",
+        "blood_group": "A+",
+        "units_group": "A+",
+        "status": "agreed",
+        "units": 2,
+        "units_live": 2,
+        "agreed_at": datetime(2025, 1, 7, 6, 40, tzinfo=UTC),
+        "eta_s": 3600,
+        **changes,
+    }
 
 
 def test_f11_nobody_was_asked_is_said_so() -> None:
@@ -23,32 +90,146 @@ def test_f11_nobody_was_asked_is_said_so() -> None:
 
 
 def test_f11_platelets_say_that_nobody_is_called() -> None:
-    told = codes(lines=PLATELETS, donors=70, neighbours=("lhasa",))
+    platelets = build_request(group="A+", component=Component.PLATELETS)
+    told = codes(platelets, reserve=[make_record(group="A+")], neighbours=("lhasa",))
     assert told == ["sought_by_appointment", "sought_neighbours", "sought_still_missing"]
 
 
 def test_f11_donors_are_called_only_when_they_were() -> None:
-    assert codes(donors=3)[0] == "sought_not_called"
-    calls = [{"status": "called", "calls": 4}, {"status": "accepted", "calls": 2}]
-    told = tell_sought(lines=RED, calls=calls, transfers=[], donors=9, neighbours=())
-    assert told[0]["params"] == {"calls": 6, "accepted": 2}
+    assert codes(reserve=[make_record(group="A+")])[0] == "sought_not_called"
+    calls = [call(f"c-{at}", "called") for at in range(4)]
+    calls += [call("y-1", "accepted"), call("y-2", "arrived", group="O+")]
+    told = tell(calls=calls)
+    assert (told[0]["code"], told[0]["params"]) == ("sought_called", {"calls": 6, "accepted": 2})
+
+
+def test_each_donor_is_counted_once_and_only_who_serves_and_is_under_way() -> None:
+    calls = [
+        call("twice", "no_answer"),
+        call("twice", "called"),
+        call("home", "accepted"),
+        call("home", "stood_down"),
+        call("gave", "donated"),
+        call("gave-long-ago", "donated", counts=False),
+        call("other-group", "called", group="B+"),
+        call("other-cause", "called", place="O+", group="O+"),
+    ]
+    told = tell(calls=calls)
+    assert told[0]["code"] == "sought_called_and_donated"
+    assert told[0]["params"] == {"calls": 2, "accepted": 1, "donated": 1}
+    assert "1 名已答应，其中 1 名已献血" in told[0]["zh"]
+    lines = [{"line_no": 1, "uncovered": 8}]
+    serving = list_serving_calls(list_wants(RED, lines, StationPolicy()), calls)
+    assert [(one["status"], one["calls"]) for one in count_calls(serving)] == [
+        ("called", 1),
+        ("donated", 1),
+        ("stood_down", 1),
+    ]
+
+
+def test_a_covered_line_has_no_donors_called() -> None:
+    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy())
+    assert list_serving_calls(wants, [call("c", "called")]) == []
+
+
+@pytest.mark.parametrize(
+    ("reserve", "code", "donors"),
+    [
+        ([make_record("d-1", group="A+"), make_record("d-2", group="B+")], "sought_not_called", 1),
+        (
+            [make_record("d-1", group="O+", on_live_call=True)],
+            "sought_donors_on_other_calls",
+            1,
+        ),
+        ([make_record("d-1", group="A+", consented_at=None)], "sought_nobody_left", 1),
+        # RhD- donors are not called for whom RhD+ serves.
+        (
+            [make_record("d-1", group="B+"), make_record("d-2", group="A-")],
+            "sought_no_donor_serves",
+            2,
+        ),
+    ],
+)
+def test_who_is_left_to_call_is_told(reserve: list[DonorRecord], code: str, donors: int) -> None:
+    told = tell(reserve=reserve)[0]
+    assert (told["code"], told["params"]) == (code, {"donors": donors})
+
+
+def test_who_declined_is_nobody_to_hope_for() -> None:
+    asked = [make_record("no-1", group="A+"), make_record("no-2", group="A+")]
+    calls = [call("no-1", "declined"), call("no-2", "no_show")]
+    assert codes(calls=calls, reserve=asked)[:2] == [
+        "sought_calls_came_to_nothing",
+        "sought_nobody_left",
+    ]
+    left = [*asked, make_record("free", group="A+")]
+    assert codes(calls=calls, reserve=left)[1] == "sought_not_called"
+
+
+def test_a_routine_order_calls_nobody() -> None:
+    routine = build_request(group="A+", priority=Priority.ROUTINE)
+    calls = [call("for-another", "called")]
+    told = codes(routine, calls=calls, reserve=[make_record(group="A+")])
+    assert told[0] == "sought_routine_calls_nobody"
+
+
+def test_an_unknown_patient_is_told_of_what_she_may_get() -> None:
+    woman = build_request(patient=UNKNOWN_WOMAN, priority=Priority.LIFE_THREATENING, quantity=3)
+    others = [transfer(units_live=3), transfer(blood_group="O-", units_group="A-")]
+    assert "sought_transfer" not in codes(woman, transfers=others)
+    hers = transfer(blood_group="O-", units_group="O+")
+    assert codes(woman, transfers=[hers])[-2:] == ["sought_transfer", "sought_transfer_leaves"]
+    positive = call("o-pos", "called", place="O-", group="O+")
+    assert codes(woman, calls=[positive])[0] == "sought_called"
+    urgent = woman.but(priority=Priority.URGENT)
+    assert codes(urgent, calls=[positive])[0] == "sought_no_donors"
 
 
 def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
-    transfer = {
-        "from_station_id": "lhasa",
-        "status": "agreed",
-        "units": 2,
-        "agreed_at": datetime(2025, 1, 7, 6, 40, tzinfo=UTC),
-        "eta_s": 3600,
-    }
-    told = tell_sought(lines=RED, calls=[], transfers=[transfer], donors=0, neighbours=("lhasa",))
+    told = tell(transfers=[transfer()], neighbours=("lhasa",))
     text = join_texts(told)["zh"]
     assert "lhasa 调来 2 单位，预计 01-07 15:40（北京时间）到" in text
     assert text.endswith("缺 8 单位；调来的若都给这份申请，仍缺 6 单位")
-    gone = [{**transfer, "status": "cancelled"}]
-    assert "sought_transfer" not in codes(transfers=gone)
+    assert "sought_transfer" not in codes(transfers=[transfer(status="cancelled")])
+
+
+def test_of_a_transfer_what_was_lost_is_not_told() -> None:
+    (told,) = (
+        one for one in tell(transfers=[transfer(units_live=1)]) if one["code"] == "sought_transfer"
+    )
+    assert told["params"]["count"] == 1
+    assert "sought_transfer" not in codes(transfers=[transfer(units_live=0)])
+
+
+def test_what_comes_of_one_component_leaves_the_other_missing() -> None:
+    lines = (
+        RequestLine(line_no=1, component=Component.RED_CELLS, quantity=2),
+        RequestLine(line_no=2, component=Component.PLATELETS, quantity=3),
+    )
+    told = tell(build_request(group="A+", lines=lines), transfers=[transfer(units_live=9)])
+    assert told[-1]["params"] == {"missing": 5, "left": 3}
+
+
+def test_a_neighbour_is_who_names_the_other() -> None:
+    stations = {
+        station.station_id: station
+        for station in (
+            make_station("own", policy={"neighbours": ["named"]}),
+            make_station("named"),
+            make_station("names-us", policy={"neighbours": ["own"]}),
+            make_station("stranger"),
+        )
+    }
+    assert list_neighbours("own", stations) == ["named", "names-us"]
+    assert list_neighbours("stranger", stations) == []
+    assert list_neighbours("nobody", stations) == []
 
 
 def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
-    assert codes(lines=[{"component": "red_cells", "uncovered": 0}]) == []
+    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy())
+    assert (
+        tell_sought(
+            request=RED, wants=wants, calls=[], transfers=[], reserve=[], neighbours=(), now=AT
+        )
+        == []
+    )

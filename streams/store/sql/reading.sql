@@ -109,35 +109,49 @@ INNER JOIN units AS u USING (unit_id)
 WHERE p.request_id = :request_id::text
 ORDER BY p.held_at, p.unit_id, p.epoch;
 
--- name: count_serving_calls
--- Calls that went out for what the request still lacks: numbers only, a hospital learns no donor.
-SELECT s.shortage_id, s.component, s.blood_group, c.status, count(*) AS calls
-FROM request_lines AS l
-INNER JOIN requests AS r USING (request_id)
-INNER JOIN shortages AS s
-    ON s.station_id = r.station_id AND s.component = l.component AND s.assessed_at >= r.opened_at
+-- name: list_place_calls
+-- Calls for the shortages of what the request still lacks, of whatever group; who serves it, the
+-- reader tells. A donation counts that came after the request, or whose bag waits for its results.
+SELECT
+    s.shortage_id, s.component, s.blood_group, c.donor_id, d.blood_group AS donor_group, c.status,
+    c.status <> 'donated'
+    OR c.ended_at >= r.opened_at
+    OR coalesce(u.status IN ('collected', 'quarantined', 'split'), false) AS counts
+FROM requests AS r
+INNER JOIN shortages AS s ON s.station_id = r.station_id AND s.assessed_at >= r.opened_at
 INNER JOIN call_outs AS c ON c.cause_id = s.shortage_id
-WHERE l.request_id = :request_id::text AND l.uncovered > 0
-GROUP BY s.shortage_id, s.component, s.blood_group, c.status
-ORDER BY s.shortage_id, c.status;
+INNER JOIN donors AS d USING (donor_id)
+LEFT JOIN units AS u ON u.unit_id = c.unit_id
+WHERE
+    r.request_id = :request_id::text
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE l.request_id = r.request_id AND l.component = s.component AND l.uncovered > 0
+    )
+ORDER BY c.called_at, c.call_out_id;
 
--- name: count_donors
-SELECT count(*) AS donors
-FROM donors AS d INNER JOIN requests AS r USING (station_id)
-WHERE r.request_id = :request_id::text;
-
--- name: list_serving_transfers
-SELECT DISTINCT
+-- name: list_place_transfers
+-- Transfers for the shortages of the components of the request. What was agreed may have been lost
+-- since: live are those whose promise is.
+SELECT
     t.transfer_id, t.from_station_id, t.to_station_id, t.status, t.agreed_at, t.updated_at,
-    t.body ->> 'shortage_id' AS shortage_id, (t.body ->> 'eta_s')::int AS eta_s,
-    jsonb_array_length(t.body -> 'unit_ids') AS units
-FROM request_lines AS l
-INNER JOIN requests AS r USING (request_id)
-INNER JOIN shortages AS s
-    ON s.station_id = r.station_id AND s.component = l.component AND s.assessed_at >= r.opened_at
+    o.shortage_id, s.component, s.blood_group, o.body ->> 'group' AS units_group,
+    (t.body ->> 'eta_s')::int AS eta_s,
+    jsonb_array_length(t.body -> 'unit_ids') AS units,
+    (
+        SELECT count(*) FROM promises AS p
+        WHERE p.transfer_id = t.transfer_id AND p.status IN ('held', 'issued')
+    ) AS units_live
+FROM requests AS r
+INNER JOIN shortages AS s ON s.station_id = r.station_id AND s.assessed_at >= r.opened_at
 INNER JOIN offers AS o ON o.shortage_id = s.shortage_id
 INNER JOIN transfers AS t ON t.offer_id = o.offer_id
-WHERE l.request_id = :request_id::text
+WHERE
+    r.request_id = :request_id::text
+    AND EXISTS (
+        SELECT 1 FROM request_lines AS l
+        WHERE l.request_id = r.request_id AND l.component = s.component
+    )
 ORDER BY t.agreed_at, t.transfer_id;
 
 -- name: list_quarantined
@@ -227,6 +241,9 @@ LIMIT :limit;
 
 -- name: find_shortage
 SELECT shortage_id, station_id, status, units_missing FROM shortages WHERE shortage_id = :shortage_id::text;
+
+-- name: find_offer
+SELECT status, body -> 'reasons' AS reasons FROM offers WHERE offer_id = :offer_id::text;
 
 -- name: list_transfers
 SELECT
