@@ -23,6 +23,9 @@ from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]
+Doubt = Callable[[Fields, str, str], bool]
+"""From a row, the heading of a column that is passed over and the text of its cell to whether that
+speaks against how the row would be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,7 @@ class Layout(Generic[V]):
             nothing.
         named_by: The column by which a file calls a value.
         identity_key: What all spellings of one identity share.
+        doubt: Looks at the columns that are passed over; None looks at none.
     """
 
     model: type[V]
@@ -128,6 +132,7 @@ class Layout(Generic[V]):
     emptied: frozenset[str] = frozenset()
     named_by: str = ""
     identity_key: Callable[[str], str] = str
+    doubt: Doubt | None = None
 
     @property
     def columns(self) -> frozenset[str]:
