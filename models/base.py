@@ -125,11 +125,10 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 def to_spelling_key(bag_id: str) -> str:
     """Return what all spellings of one bag's identifier share.
 
-    Small letters and capitals are the same, and so are digits with and without zeros before them: a
-    spreadsheet that took a number for one has dropped those.
+    Small letters and capitals are the same, and so is what differs in zeros at its beginning alone:
+    a spreadsheet, or whoever copied a label by hand, has dropped those.
     """
-    capitals = bag_id.upper()
-    return capitals.lstrip("0") if capitals.isdecimal() else capitals
+    return bag_id.upper().lstrip("0")
 
 
 def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:

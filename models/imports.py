@@ -140,6 +140,7 @@ def _units(
         stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
         identity_key=to_spelling_key,
+        spelled_once={"donation_id": "donation_spelled_twice"},
         doubt=_doubts_release,
     )
 

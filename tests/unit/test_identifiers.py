@@ -22,6 +22,8 @@ from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.sheets import open_csv, open_workbook
 from models.tables import Parsed
+from streams.ports.donations import Spellings
+from streams.services.entering import KnownDonations, find_refusals
 from tests.support.count_sheets import JSON_ROW
 from tests.support.workbooks import workbook
 
@@ -114,7 +116,50 @@ def test_f40_two_rows_of_one_bag_are_one_bag() -> None:
         (4, "unit_id", "id_twice"),
     ]
     assert read(row("0543", "D1"), row("543", "D2")).errors[0].code == "id_twice_otherwise"
-    assert to_spelling_key("00a") == "00A"
+    assert to_spelling_key("00a") == "A"
+    assert to_spelling_key("0") == to_spelling_key("00")
+
+
+def test_zeros_before_letters_are_zeros_before_digits() -> None:
+    one, other = "0c5f1d2e-rc", "C5F1D2E-RC"
+    (error,) = read(row(one, "D1"), row(other, "D2")).errors
+    assert (error.row, error.column, error.code) == (3, "unit_id", "id_twice_otherwise")
+
+
+def test_one_donation_is_written_in_one_way_in_a_file() -> None:
+    for one, other in (("0c5f1d2e", "C5F1D2E"), ("0123", "123")):
+        parsed = read(row("U1", one), row("U2", other), row("U3", one.lower()))
+        (error,) = parsed.errors
+        assert (error.row, error.column, error.code) == (3, "donation_id", "donation_spelled_twice")
+        assert error.params == {"row": 2, "other": one.upper()}
+        units = [{**JSON_ROW, "unit_id": f"U{at}", "donation_id": id_} for at, id_ in
+                 enumerate((one, other))]  # fmt: skip
+        (error,) = parse_units_json(units, station_id="nagqu", releasing=RELEASING).errors
+        assert error.code == "donation_spelled_twice"
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        (("C5F1", "D2"), "unit_spelled_otherwise"),
+        (("U2", "d1a"), "donation_spelled_otherwise"),
+        (("U2", "D2"), None),
+    ],
+)
+def test_one_event_names_no_bag_and_no_donation_in_two_ways(
+    other: tuple[str, str], code: str | None
+) -> None:
+    """What comes over Kafka was read by no import."""
+    known = KnownDonations(
+        recalled=frozenset(), in_quarantine=frozenset(), results={}, spellings=Spellings()
+    )
+    fresh = [*read(row("0C5F1", "0D1A")).values, *read(row(*other)).values]
+    found = find_refusals(
+        fresh, known, attestation=RELEASING.attestation, now=datetime(2025, 1, 7, tzinfo=UTC)
+    )
+    assert [(one.unit.unit_id, refusal.code) for one, refusal in found] == (
+        [(other[0], code)] if code else []
+    )
 
 
 def test_f38_a_column_of_codes_takes_no_number_of_a_program() -> None:
