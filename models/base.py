@@ -69,13 +69,28 @@ Identifier = Annotated[
 """A name that travels in keys, paths and headers: ASCII letters, digits and `. _ : -`, 1 to 64."""
 
 
+NO_CODES = frozenset(
+    ("NAN", "NA", "N.A.", "NULL", "NONE", "NIL", "TRUE", "FALSE", "UNDEFINED", "INF", "INFINITY")
+)
+"""What programs write where they have nothing, in capitals: no identifier of anything."""
+
+
+def _refuse_no_code(text: str) -> str:
+    if text in NO_CODES:
+        raise ValueError(text)
+    return text
+
+
 class _BagForm:
     """The form of a bag's identifier, told as one rule of ours wherever it is broken."""
 
     _PATTERN = (
-        r"^(?:[A-Za-z0-9][A-Za-z0-9_:-]*"  # no dot, or
-        r"|[A-Za-z][A-Za-z0-9._:-]*"  # a letter first, or
-        r"|[0-9][0-9.]*[A-Za-z_:-][A-Za-z0-9._:-]*)$"  # more than digits and dots
+        r"^(?:[A-Za-z][A-Za-z0-9._:-]*"  # a letter first, or
+        r"|[0-9]+"  # digits alone, or
+        # something that is in no number, or
+        r"|[0-9][0-9.]*[A-DF-Za-df-z_:-][A-Za-z0-9._:-]*"
+        # what might be an exponent, and is none.
+        r"|[0-9][0-9.]*[Ee](?:-|-?(?:[0-9.]+[A-Za-z_:-]|[A-Za-z_:]|--)[A-Za-z0-9._:-]*)?)$"
     )
 
     @classmethod
@@ -85,10 +100,11 @@ class _BagForm:
             strict=True, min_length=1, max_length=64, pattern=cls._PATTERN, to_upper=True
         )
         return core_schema.custom_error_schema(
-            text,
+            core_schema.no_info_after_validator_function(_refuse_no_code, text),
             custom_error_type="bag_id_invalid",
             custom_error_message=(
-                "must be 1 to 64 letters, digits and . _ : -, and no number with a decimal point"
+                "must be 1 to 64 letters, digits and . _ : -, no number with a point or an "
+                "exponent, and no word such as nan or null"
             ),
         )
 
@@ -97,7 +113,8 @@ BagId = Annotated[str, _BagForm]
 """The identifier of a unit or a donation, in its one written form: capital letters.
 
 Small letters are read as their capitals, so that one bag never has two identifiers. A number with a
-decimal point is refused: a spreadsheet wrote it, and what else it changed nobody knows. Decision
+point or an exponent is refused: a program wrote it, and what else it changed nobody knows. So is
+what programs write where they have nothing (`NO_CODES`): many bags would be one. Decision
 0020 tells why, and what becomes of identifiers that were written otherwise before.
 """
 
@@ -108,11 +125,10 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 def to_spelling_key(bag_id: str) -> str:
     """Return what all spellings of one bag's identifier share.
 
-    Small letters and capitals are the same, and so are digits with and without zeros before them: a
-    spreadsheet that took a number for one has dropped those.
+    Small letters and capitals are the same, and so is what differs in zeros at its beginning alone:
+    a spreadsheet, or whoever copied a label by hand, has dropped those.
     """
-    capitals = bag_id.upper()
-    return capitals.lstrip("0") if capitals.isdecimal() else capitals
+    return bag_id.upper().lstrip("0")
 
 
 def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from math import isfinite
 
+from models.base import NO_CODES
 from models.columns import WORDS, fold
 
 Cell = str | int | float | bool | date | datetime | time | timedelta
@@ -38,7 +39,8 @@ class CellError(Exception):
 
 
 _SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
-_DECIMAL = re.compile(r"\d+\.\d*")
+_NUMBER = re.compile(r"\d+\.\d*|\d+(\.\d*)?[eE][+-]?\d+")
+"""A number with a point or an exponent, as programs write it."""
 
 
 def read_text(cell: Cell) -> str:
@@ -58,12 +60,15 @@ def read_code(cell: Cell) -> str:
     """Read what identifies a bag, a product or a person: text alone.
 
     A number in a spreadsheet has no zeros at its beginning, whatever its cell shows, and the reader
-    of the file is not told how it shows it. `6543.0` is a number that a program wrote.
+    of the file is not told how it shows it. `6543.0` and `6.5e12` are numbers that a program wrote,
+    and `nan` or `#N/A` is what it writes where it has nothing.
     """
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         raise CellError("code_is_number")
     text = read_text(cell)
-    if _DECIMAL.fullmatch(text):
+    if text.upper().strip("#<>()").replace("/", "") in NO_CODES:
+        raise CellError("code_is_no_code")
+    if _NUMBER.fullmatch(text):
         raise CellError("code_shortened")
     return text
 

@@ -139,6 +139,28 @@ class DoseRules(Value):
     therapeutic: DoseRule
 
 
+class UseWords(Value):
+    """What a column that is passed over says of whether blood may be used.
+
+    Attributes:
+        headings: Parts of headings that say it.
+        aside: Parts of headings that ask who, when or how.
+        of_group: Parts of headings in which 阳性 is RhD.
+        against: Parts of cells that say it may not.
+        harmless: What holds one of those, and means something else.
+        good: Parts of cells that say it may.
+        doubts: What must not stand beside them.
+    """
+
+    headings: tuple[str, ...]
+    aside: tuple[str, ...]
+    of_group: tuple[str, ...]
+    against: tuple[str, ...]
+    harmless: tuple[str, ...]
+    good: tuple[str, ...]
+    doubts: tuple[str, ...]
+
+
 class ColumnWords(Value):
     """The whole file.
 
@@ -160,6 +182,7 @@ class ColumnWords(Value):
     yes: tuple[str, ...]
     no: tuple[str, ...]
     totals: tuple[str, ...] = Field(min_length=1)
+    use: UseWords
 
     @cached_property
     def _statuses(self) -> Mapping[str, str]:
@@ -168,6 +191,56 @@ class ColumnWords(Value):
     def find_status(self, word: str) -> str | None:
         """Return the status that a word means; None if the word is not known."""
         return self._statuses.get(to_word(word))
+
+    def tells_use(self, heading: str) -> bool:
+        """Whether a heading says that its column tells whether blood may be used."""
+        word = to_word(heading)
+        parts = (*self.use.headings, *self.use.against)
+        return _holds(word, parts) and not _holds(word, self.use.aside)
+
+    def speaks_against(self, heading: str, text: str, *, is_said: bool) -> bool:
+        """Whether a cell that is passed over speaks against the use of its bag.
+
+        Args:
+            heading: Of its column.
+            text: What stands there; empty where nothing does.
+            is_said: The row says in another column that it is released; then nothing is nothing.
+        """
+        head, word = to_word(heading), to_word(text)
+        status = self.find_status(word)
+        if status is not None:
+            return status != "available"
+        if _holds(head, self.use.of_group):
+            return False
+        if _holds(head, self.use.against):
+            # 是否报废, 报废日期: what stands there is a discard, unless it says that there is none.
+            return bool(word) and text.casefold() not in self.no and not self._is_good(word)
+        if _holds(_without(word, self.use.harmless), self.use.against):
+            return True
+        return self.tells_use(heading) and self._is_open(text, word, is_said=is_said)
+
+    def _is_open(self, text: str, word: str, *, is_said: bool) -> bool:
+        """Whether a cell under a heading of use does not say that the bag may be used."""
+        if text.casefold() in self.yes or text.casefold() in self.no:
+            return text.casefold() in self.no
+        if not word:
+            return not is_said
+        # A number is a measured value: what it means nobody can tell here.
+        return not word.isdecimal() and not self._is_good(word)
+
+    def _is_good(self, word: str) -> bool:
+        rest = _without(word, (*self.use.harmless, *self.use.good))
+        return rest != word and not _holds(rest, self.use.doubts)
+
+
+def _holds(word: str, parts: Iterable[str]) -> bool:
+    return any(to_word(part) in word for part in parts)
+
+
+def _without(word: str, parts: Iterable[str]) -> str:
+    for part in sorted(map(to_word, parts), key=len, reverse=True):
+        word = word.replace(part, "")
+    return word
 
 
 def _load() -> ColumnWords:
@@ -190,6 +263,7 @@ def _load() -> ColumnWords:
         yes=raw["flags"]["yes"],
         no=raw["flags"]["no"],
         totals=raw["totals"]["words"],
+        use=raw["use"],
     )
 
 

@@ -5,7 +5,7 @@ Pure. What a row comes to is the business of `models.tables`; here each cell is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -131,9 +131,15 @@ def _read_fields(line: Line, head: Head) -> list[RowError]:
         fields.update(dict.fromkeys(head.emptied.difference(fields)))
     if head.unnamed:
         wrong += _list_unnamed(line, head)
-    if head.stated and fields.keys().isdisjoint(head.stated):
-        wrong += _ask_stated(line, head.stated[0], wrong)
-    return wrong
+    return [*wrong, *_list_unsaid(line, head, wrong)] if fields else wrong
+
+
+def _list_unsaid(line: Line, head: Head, wrong: Sequence[RowError]) -> Iterator[RowError]:
+    """Tell where a row leaves open whether it may be used, or says elsewhere that it may not."""
+    if head.stated and line.fields.keys().isdisjoint(head.stated):
+        yield from _ask_stated(line, head.stated[0], wrong)
+    if head.doubt is not None and head.passed:
+        yield from _list_doubts(line, head.passed, head.doubt)
 
 
 def _list_unnamed(line: Line, head: Head) -> Iterator[RowError]:
@@ -151,9 +157,30 @@ def _ask_stated(line: Line, column: str, wrong: Sequence[RowError]) -> Iterator[
     Only a row that says no in another column needs nothing more.
     """
     fields: Fields = line.fields
-    if not fields or fields.get("released") is False or any(one.column == column for one in wrong):
+    if fields.get("released") is False or any(one.column == column for one in wrong):
         return
     yield line.to_error(column, "status_missing")
+
+
+def _list_doubts(
+    line: Line, passed: Iterable[tuple[int, str]], doubt: Callable[[Fields, str, str], bool]
+) -> Iterator[RowError]:
+    """A column that is passed over may say all the same that a bag is not to be used."""
+    for at, heading in passed:
+        raw = line.source[at]
+        cell = None if raw is UNCLEAR else clean(raw)
+        text = "" if cell is None else str(cell)
+        if doubt(line.fields, heading, text):
+            shown = shorten(heading)
+            yield RowError(
+                sheet=line.sheet,
+                row=line.row,
+                column=shown,
+                code="passed_over_speaks",
+                params={"heading": shown},
+                heading=shown,
+                found=(shorten(text),) if text else (),
+            )
 
 
 _TOTAL_LETTERS = {letter for word in WORDS.totals for letter in (word[0], word[0].upper())}

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.cells import Cell, CellError, Reader, clean, read_code, read_text
-from models.columns import HeadingWords
+from models.columns import WORDS, HeadingWords
 from models.merged import UNCLEAR
-from models.tables import Layout, RowError, shorten
+from models.tables import Doubt, Layout, RowError, shorten
 
 _KNOWN_MOST = 10_000
 """Different texts of one column that are remembered: most columns say few things many times."""
@@ -54,6 +54,8 @@ class Head:
         stated: Columns of which every row fills one: they say whether it may be used.
         private: Columns of which no error repeats a cell.
         emptied: Columns of which an empty cell says that there is none.
+        passed: Columns that are passed over, where and under which heading.
+        doubt: Tells whether one of their cells speaks against how a row would be taken.
     """
 
     row: int
@@ -64,6 +66,8 @@ class Head:
     words: HeadingWords
     private: frozenset[str]
     emptied: frozenset[str]
+    passed: tuple[tuple[int, str], ...] = ()
+    doubt: Doubt | None = None
 
     def show(self, column: str, cells: Sequence[Cell | None]) -> tuple[str, str]:
         """Return how the sheet heads a column, and what stands there in a row."""
@@ -110,11 +114,13 @@ class _Reading:
         self._columns: list[Column] = []
         self._unknown: list[str] = []
         self._ambiguous: list[tuple[int, str, tuple[str, ...]]] = []
+        self._passed: list[tuple[int, str]] = []
         self.unnamed: list[int] = []
         self.errors: list[RowError] = []
 
     def take(self, at: int, heading: str) -> None:
         if self._words.is_ignored(heading):
+            self._passed.append((at, heading))
             return
         name = self._words.find(heading)
         if name is not None and name in self._layout.columns:
@@ -167,10 +173,14 @@ class _Reading:
         return [options[0] for options in required if not names.intersection(options)]
 
     def list_questions(self) -> list[RowError]:
-        """Return what to ask of whoever knows the file: at most one question."""
-        missing, unknown = self._list_missing(), self._unknown
+        """Return what to ask of whoever knows the file: at most one question of a kind."""
+        guarded = self._layout.doubt is not None
+        of_use = [one for one in self._unknown if guarded and WORDS.tells_use(one)]
+        unknown = [one for one in self._unknown if one not in of_use]
+        asked = [self._ask_of_use(of_use)] if of_use else []
+        missing = self._list_missing()
         if not missing and not unknown:
-            return []
+            return asked
         titles = [self._words.title_of(name) for name in missing]
         params: dict[str, str | int] = {
             "missing": "、".join(titles),
@@ -193,8 +203,22 @@ class _Reading:
                 code=code,
                 params=params,
                 heading=self._title_of(column),
-            )
+            ),
+            *asked,
         ]
+
+    def _ask_of_use(self, unknown: Sequence[str]) -> RowError:
+        """Ask about headings that say whether it may be used: nobody offers to pass over them."""
+        first = shorten(unknown[0])
+        told = "".join(f"“{shorten(heading)}”" for heading in unknown)
+        return RowError(
+            sheet=self._sheet,
+            row=self._row,
+            column=first,
+            code="column_tells_use",
+            params={"unknown": told, "first": first},
+            heading=first,
+        )
 
     def _title_of(self, column: str) -> str:
         """Return how people call a column, in the language of the head."""
@@ -213,6 +237,8 @@ class _Reading:
             words=self._words,
             private=self._layout.private,
             emptied=self._layout.emptied & self._names(),
+            passed=tuple(self._passed),
+            doubt=self._layout.doubt,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import lru_cache
 from itertools import chain
 
 from models.base import Value, to_spelling_key
@@ -21,6 +22,7 @@ from models.cells import (
     read_rhd,
     read_sex,
 )
+from models.columns import WORDS
 from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
 from models.donors import Donor
 from models.doses import read_volume
@@ -82,6 +84,18 @@ def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
     return None
 
 
+def _doubts_release(row: Fields, heading: str, text: str) -> bool:
+    """Whether a cell that is passed over speaks against a row that would count as released."""
+    if row.get("released") is False or row.get("status") not in {None, "available"}:
+        return False
+    return _speaks_against(heading, text, "status" in row or "released" in row)
+
+
+@lru_cache(maxsize=4096)
+def _speaks_against(heading: str, text: str, is_said: bool) -> bool:
+    return WORDS.speaks_against(heading, text, is_said=is_said)
+
+
 def _units(
     station_id: str,
     releasing: Releasing,
@@ -126,6 +140,8 @@ def _units(
         stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
         identity_key=to_spelling_key,
+        spelled_once={"donation_id": "donation_spelled_twice"},
+        doubt=_doubts_release,
     )
 
 

@@ -16,12 +16,16 @@ from pydantic import Field, ValidationError
 from models.base import Identifier, Value
 from models.cells import Reader, read_status
 from models.columns import WORDS, HeadingWords, fold, to_word
+from models.count_rows import ATTESTED
 from models.errors import ConfigurationError, ContractError, XuelianError
 from models.messages import render
 from models.products import ProductReader, find_product, find_refusal
 
 GUARDED = ("status", "released")
-"""Columns that say whether blood may be used: no call and no file passes over them."""
+"""Columns that say whether blood may be used."""
+
+_NEVER_PASSED = (*GUARDED, *ATTESTED)
+"""Columns that no call and no file passes over: an empty one holds its bag back."""
 
 
 class OwnHeadings(Value):
@@ -92,7 +96,7 @@ class OwnWords(Value):
 
     def ensure_known(self) -> None:
         """Raise ContractError at the first word that names nothing that is known."""
-        _ensure_headings(self.units, WORDS.units, GUARDED)
+        _ensure_headings(self.units, WORDS.units, _NEVER_PASSED)
         _ensure_headings(self.donors, WORDS.donors, ())
         for name, meant in self.products.items():
             refusal = find_refusal(name)

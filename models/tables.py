@@ -23,6 +23,9 @@ from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]
+Doubt = Callable[[Fields, str, str], bool]
+"""From a row, the heading of a column that is passed over and the text of its cell to whether that
+speaks against how the row would be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,9 @@ class Layout(Generic[V]):
             nothing.
         named_by: The column by which a file calls a value.
         identity_key: What all spellings of one identity share.
+        spelled_once: Columns in which one thing has one spelling in the whole file, each with the
+            code that tells of a second one.
+        doubt: Looks at the columns that are passed over; None looks at none.
     """
 
     model: type[V]
@@ -128,6 +134,8 @@ class Layout(Generic[V]):
     emptied: frozenset[str] = frozenset()
     named_by: str = ""
     identity_key: Callable[[str], str] = str
+    spelled_once: Mapping[str, str] = field(default_factory=dict)
+    doubt: Doubt | None = None
 
     @property
     def columns(self) -> frozenset[str]:
@@ -234,6 +242,7 @@ class _Collecting(Generic[V]):
         self._layout = layout
         self._station_id = station_id
         self._seen: dict[str, tuple[str, str, int]] = {}
+        self._spelled: dict[tuple[str, str], tuple[str, int]] = {}
         self.values: list[V] = []
         self.places: list[tuple[str, int]] = []
         self.named: list[object] = []
@@ -258,11 +267,22 @@ class _Collecting(Generic[V]):
             if not is_same:
                 told["other"] = other[:64]
             self.errors.append(found.to_error(self._layout.identity, code, params=told))
-        self.errors += wrong
-        if value is not None and first is None:
+        spelled = list(self._list_spelled(found))
+        self.errors += (*wrong, *spelled)
+        if value is not None and first is None and not spelled:
             self.values.append(value)
             self.places.append((found.sheet, found.row))
             self.named.append(found.fields.get(self._layout.named_by))
+
+    def _list_spelled(self, found: Line) -> Iterator[RowError]:
+        """Yield where one thing is written otherwise than in a row before."""
+        for column, code in self._layout.spelled_once.items():
+            written = str(found.fields.get(column, "")).upper()
+            if written:
+                key = (column, self._layout.identity_key(written))
+                other, row = self._spelled.setdefault(key, (written, found.row))
+                if other != written:
+                    yield found.to_error(column, code, params={"row": row, "other": other[:64]})
 
     def _remember(self, found: Line, value: V | None) -> tuple[str, str, int] | None:
         """Return how and where the same identity stood before."""

@@ -31,7 +31,7 @@ class MemoryDonations:
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
     ) -> Spellings:
-        """Nothing is spelled otherwise: the driver's identifiers are never digits alone."""
+        """Nothing is spelled otherwise: the driver's identifiers never differ in zeros alone."""
         del unit_ids, donation_ids
         return Spellings()
 

@@ -294,7 +294,11 @@ def _tell_twin(twin: Twin) -> dict[str, Any]:
     if twin.other_id is None:
         told = explain("donor_at_other_station", {"donor_id": twin.donor_id})
     else:
-        code = "donor_registered_twice" if twin.same_person else "donor_contact_shared"
+        code = "donor_contact_shared"
+        if twin.same_person:
+            code = "donor_registered_twice"
+        elif twin.same_number:
+            code = "donor_spelled_otherwise"
         told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
     donor_ids = [one for one in (twin.donor_id, twin.other_id) if one is not None]
     return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}

@@ -124,7 +124,7 @@ class DonationStore(Protocol):
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
     ) -> Spellings:
-        """Return which of these digits we know with other zeros before them."""
+        """Return which of these we know with other zeros before them."""
         ...
 
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:

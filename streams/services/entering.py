@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.base import to_spelling_key
 from models.errors import DomainRefusal
 from models.events.stock import (
     Attestation,
@@ -84,9 +85,10 @@ def find_refusals(
     """
     held = {counted.unit.donation_id for counted in fresh if not counted.is_released}
     held |= known.in_quarantine
+    among: dict[tuple[str, str], str] = {}
     for counted in fresh:
         refusal = (
-            _find_spelling(counted, known.spellings)
+            _find_spelling(counted, known.spellings, among)
             or _find_refusal(counted, known, held)
             or find_attestation_fault(counted, counted.attestation or attestation, now=now)
         )
@@ -94,14 +96,24 @@ def find_refusals(
             yield counted, refusal
 
 
-def _find_spelling(counted: CountedUnit, spellings: Spellings) -> DomainRefusal | None:
-    """Refuse what we know already under other zeros: it would become a second bag."""
+def _find_spelling(
+    counted: CountedUnit, spellings: Spellings, among: dict[tuple[str, str], str]
+) -> DomainRefusal | None:
+    """Refuse what we know already under other zeros: it would become a second bag.
+
+    Args:
+        counted: The unit.
+        spellings: Of what is on record.
+        among: Spellings of this count so far; those of the unit are added.
+    """
     unit_id, donation_id = counted.unit.unit_id, counted.unit.donation_id
-    if unit_id in spellings.units:
-        other = spellings.units[unit_id]
+    first_unit = among.setdefault(("unit", to_spelling_key(unit_id)), unit_id)
+    first = among.setdefault(("donation", to_spelling_key(donation_id)), donation_id)
+    other = spellings.units.get(unit_id, first_unit)
+    if other != unit_id:
         return DomainRefusal("unit_spelled_otherwise", unit_id=unit_id, known=other)
-    if donation_id in spellings.donations:
-        other = spellings.donations[donation_id]
+    other = spellings.donations.get(donation_id, first)
+    if other != donation_id:
         return DomainRefusal(
             "donation_spelled_otherwise", unit_id=unit_id, donation_id=donation_id, known=other
         )

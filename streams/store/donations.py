@@ -67,15 +67,12 @@ class PgDonations:
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
     ) -> Spellings:
-        units = [unit_id for unit_id in unit_ids if unit_id.isdecimal()]
-        donations = [donation_id for donation_id in donation_ids if donation_id.isdecimal()]
         found: dict[str, dict[str, str]] = {"unit": {}, "donation": {}}
-        if units or donations:
-            rows = _QUERIES.list_spellings(
-                self._connection, unit_ids=units, donation_ids=sorted(set(donations))
-            )
-            async for row in rows:
-                found[row["what"]][row["written"]] = row["known"]
+        rows = _QUERIES.list_spellings(
+            self._connection, unit_ids=sorted(unit_ids), donation_ids=sorted(set(donation_ids))
+        )
+        async for row in rows:
+            found[row["what"]][row["written"]] = row["known"]
         return Spellings(units=found["unit"], donations=found["donation"])
 
     async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:

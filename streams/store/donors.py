@@ -37,12 +37,14 @@ class Twin:
         other_id: The other number; None where another station has it: whose donor, it alone knows.
         same_contact: The contact is the same.
         same_person: The birth date is, and the name or the contact.
+        same_number: The numbers differ in zeros at the beginning alone.
     """
 
     donor_id: str
     other_id: str | None
     same_contact: bool
     same_person: bool
+    same_number: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,7 @@ class PgDonors:
                     other_id=row["other_id"],
                     same_contact=row["same_contact"],
                     same_person=row["same_person"],
+                    same_number=row["same_number"],
                 )
                 async for row in rows
             ]

@@ -152,11 +152,14 @@ async def test_f43_a_heading_is_mapped_by_the_call_and_remembered_for_the_statio
     rows = [f"{bag(1)},合格"]
     asked = (await world.preview(*rows, head=head)).json()
     assert asked["errors"][0]["what_to_do"].startswith(
-        "没有找到献血码（donation_id）；表里有不认识的“血源号”“检验结果”，是它吗？"
+        "没有找到献血码（donation_id）；表里有不认识的“血源号”，是它吗？"
     )
+    assert asked["errors"][1]["code"] == "column_tells_use"
     mapping = {"map": "血源号=donation_id", "ignore": "检验结果"}
     told = (await world.preview(*rows, head=head, **mapping)).json()
     assert told["applicable"]
+    doubted = (await world.preview(f"{bag(1)},待检", head=head, **mapping)).json()
+    assert (doubted["applicable"], doubted["errors"][0]["code"]) == (False, "passed_over_speaks")
     content = "\n".join([head, *rows]).encode()
     other = await world.send(content, CSV, preview=told["digest"])
     assert (other.status_code, other.json()["code"]) == (409, "preview_file_changed")

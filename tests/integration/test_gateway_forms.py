@@ -103,6 +103,26 @@ async def test_f39_lost_zeros_make_no_second_bag_of_one_on_record(world: Running
     assert (status, told["code"]) == (422, "units_refused")
 
 
+async def test_lost_zeros_before_letters_make_no_second_bag(world: RunningGateway) -> None:
+    assert (await count(world, row("0C5F9A-RC", "0C5F9A")))[0] == 202
+    await see(world, "0C5F9A", **{"0C5F9A-RC": "available"})
+    for unit_id, donation_id in (("c5f9a-rc", "0C5F9A"), ("C5F9A-PLT", "C5F9A")):
+        status, told = await count(world, row(unit_id, donation_id))
+        assert (status, told["code"]) == (422, "units_refused")
+        assert "0C5F9A" in codes(told)[0]
+
+
+async def test_donors_whose_numbers_differ_in_zeros_are_told(world: RunningGateway) -> None:
+    head = "donor_id,name,contact,group,sex,born_on,weight_kg"
+    rows = ["0c77,甲甲,771,O+,male,1990-02-28,70", "c77,乙乙,772,O+,male,1991-02-28,70"]
+    answer = await world.client("station").post(
+        DONORS, content="\n".join([head, *rows]).encode(), headers=CSV
+    )
+    assert answer.status_code == 200, answer.text
+    (warning,) = answer.json()["warnings"]
+    assert (warning["code"], warning["donor_ids"]) == ("donor_spelled_otherwise", ["0c77", "c77"])
+
+
 async def test_f40_a_station_in_another_case_is_no_second_station(world: RunningGateway) -> None:
     body = {
         "station_id": "Shigatse",

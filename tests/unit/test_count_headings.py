@@ -107,7 +107,10 @@ def test_f43_one_sentence_brings_the_missing_column_and_the_unknown_heading_toge
     assert "--ignore 血源号" in text
     ((_, unknown),) = told(parse(f"{bag()},合格", head=f"{HEAD},检验结果"))
     assert "“检验结果”" in unknown
-    assert "--ignore 检验结果" in unknown
+    assert "--map 检验结果=status" in unknown
+    assert "--ignore" not in unknown
+    ((_, plain),) = told(parse(f"{bag()},x", head=f"{HEAD},储位"))
+    assert "--ignore 储位" in plain
     ((_, missing),) = told(parse(bag(), head=HEAD.replace("献血码", "序号")))
     assert missing.startswith("没有找到献血码（donation_id）")
 

@@ -11,10 +11,20 @@ from models.base import BagId, Day, Instant, to_spelling_key
 from models.cells import BEIJING, CellError, InstantReader, clean, read_code, read_day
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
-from models.imports import Releasing, parse_donors_csv, parse_units
+from models.imports import (
+    Releasing,
+    parse_donors_csv,
+    parse_donors_json,
+    parse_units,
+    parse_units_json,
+)
 from models.labels.bags import name_unit
+from models.messages import list_texts
 from models.sheets import open_csv, open_workbook
 from models.tables import Parsed
+from streams.ports.donations import Spellings
+from streams.services.entering import KnownDonations, find_refusals
+from tests.support.count_sheets import JSON_ROW
 from tests.support.workbooks import workbook
 
 HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
@@ -44,6 +54,18 @@ def row(unit_id: str, donation_id: str, span: str = SPAN) -> str:
         ("0543226000001", "0543226000001"),
         ("a.1", "A.1"),
         ("1.a", "1.A"),
+        ("A1234E5", "A1234E5"),
+        ("E12", "E12"),
+        ("1E5-RC", "1E5-RC"),
+        ("12E4567-e89b-12d3", "12E4567-E89B-12D3"),
+        ("12E5A", "12E5A"),
+        ("1E2E3", "1E2E3"),
+        ("12E", "12E"),
+        ("12E-RC", "12E-RC"),
+        ("12E-1-RC", "12E-1-RC"),
+        ("W1234-RC", "W1234-RC"),
+        ("NAN-1", "NAN-1"),
+        ("NULL1", "NULL1"),
     ],
 )
 def test_f40_an_identifier_of_a_bag_has_capitals(written: str, one: str) -> None:
@@ -51,9 +73,15 @@ def test_f40_an_identifier_of_a_bag_has_capitals(written: str, one: str) -> None
     assert _BAG.validate_json(f'"{written}"') == one
 
 
+_NUMBERS = ("1.795974640128E12", "6.5e12", "654329579194E1", "1E12", "1E-5", "6.e3")
+_NO_CODES = ("nan", "NaN", "NULL", "None", "TRUE", "False", "NA", "inf")
+
+
 @pytest.mark.parametrize(
-    "written", ["6543295791947.0", "6543.", "1.5", "1.2.3", "", "-a", "a b", "a" * 65, 5, None]
-)
+    "written",
+    ["6543295791947.0", "6543.", "1.5", "1.2.3", "", "-a", "a b", "a" * 65, 5, None,
+     *_NUMBERS, *_NO_CODES],
+)  # fmt: skip
 def test_f38_a_number_with_a_point_is_none(written: object) -> None:
     with pytest.raises(ValidationError, match="bag_id_invalid"):
         _BAG.validate_python(written)
@@ -88,13 +116,86 @@ def test_f40_two_rows_of_one_bag_are_one_bag() -> None:
         (4, "unit_id", "id_twice"),
     ]
     assert read(row("0543", "D1"), row("543", "D2")).errors[0].code == "id_twice_otherwise"
-    assert to_spelling_key("00a") == "00A"
+    assert to_spelling_key("00a") == "A"
+    assert to_spelling_key("0") == to_spelling_key("00")
+
+
+def test_zeros_before_letters_are_zeros_before_digits() -> None:
+    one, other = "0c5f1d2e-rc", "C5F1D2E-RC"
+    (error,) = read(row(one, "D1"), row(other, "D2")).errors
+    assert (error.row, error.column, error.code) == (3, "unit_id", "id_twice_otherwise")
+
+
+def test_one_donation_is_written_in_one_way_in_a_file() -> None:
+    for one, other in (("0c5f1d2e", "C5F1D2E"), ("0123", "123")):
+        parsed = read(row("U1", one), row("U2", other), row("U3", one.lower()))
+        (error,) = parsed.errors
+        assert (error.row, error.column, error.code) == (3, "donation_id", "donation_spelled_twice")
+        assert error.params == {"row": 2, "other": one.upper()}
+        units = [{**JSON_ROW, "unit_id": f"U{at}", "donation_id": id_} for at, id_ in
+                 enumerate((one, other))]  # fmt: skip
+        (error,) = parse_units_json(units, station_id="nagqu", releasing=RELEASING).errors
+        assert error.code == "donation_spelled_twice"
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        (("C5F1", "D2"), "unit_spelled_otherwise"),
+        (("U2", "d1a"), "donation_spelled_otherwise"),
+        (("U2", "D2"), None),
+    ],
+)
+def test_one_event_names_no_bag_and_no_donation_in_two_ways(
+    other: tuple[str, str], code: str | None
+) -> None:
+    """What comes over Kafka was read by no import."""
+    known = KnownDonations(
+        recalled=frozenset(), in_quarantine=frozenset(), results={}, spellings=Spellings()
+    )
+    fresh = [*read(row("0C5F1", "0D1A")).values, *read(row(*other)).values]
+    found = find_refusals(
+        fresh, known, attestation=RELEASING.attestation, now=datetime(2025, 1, 7, tzinfo=UTC)
+    )
+    assert [(one.unit.unit_id, refusal.code) for one, refusal in found] == (
+        [(other[0], code)] if code else []
+    )
 
 
 def test_f38_a_column_of_codes_takes_no_number_of_a_program() -> None:
     for code in ("6543295791947.0", "6.5432957919E+12"):
         (error,) = read(row("U1", code)).errors
         assert (error.row, error.column, error.code) == (2, "donation_id", "code_shortened")
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        *((one, "code_shortened") for one in (*_NUMBERS, "6.5E+12")),
+        *((one, "code_is_no_code") for one in (*_NO_CODES, "#N/A", "N/A", "<NA>", "n/a")),
+    ],
+)
+def test_no_number_and_no_word_of_a_program_names_anything(written: str, code: str) -> None:
+    """In files and in JSON, a bag, its donation and a donor alike."""
+    for unit_id, donation_id, column in (
+        (written, "D1", "unit_id"),
+        ("U1", written, "donation_id"),
+    ):
+        (error,) = read(row(unit_id, donation_id)).errors
+        assert (error.column, error.code) == (column, code)
+        units = [{**JSON_ROW, "unit_id": unit_id, "donation_id": donation_id}]
+        (error,) = parse_units_json(units, station_id="nagqu", releasing=RELEASING).errors
+        assert (error.column, error.code) == (column, code)
+    donor = {"donor_id": written, "name": "甲", "contact": "1", "group": "O+", "sex": "male",
+             "born_on": "1990-02-28", "weight_kg": 70}  # fmt: skip
+    text = f"{','.join(donor)}\n{','.join(map(str, donor.values()))}\n"
+    for parsed in (
+        parse_donors_csv(text, station_id="nagqu"),
+        parse_donors_json([donor], station_id="nagqu"),
+    ):
+        (fault,) = parsed.errors
+        assert (fault.column, fault.code) == ("donor_id", code)
+    assert code in list_texts()
 
 
 def test_f39_a_number_cell_is_no_identifier() -> None:

@@ -17,14 +17,12 @@ WHERE donation_id = :donation_id::text AND NOT EXISTS (SELECT FROM owners);
 SELECT 'unit' AS what, n.written, u.unit_id AS known
 FROM unnest(:unit_ids::text[]) AS n (written)
 INNER JOIN units AS u
-    ON u.unit_id ~ '^[0-9]+$' AND ltrim(u.unit_id, '0') = ltrim(n.written, '0')
-    AND u.unit_id <> n.written
+    ON ltrim(u.unit_id, '0') = ltrim(n.written, '0') AND u.unit_id <> n.written
 UNION
 SELECT 'donation' AS what, n.written, u.donation_id AS known
 FROM unnest(:donation_ids::text[]) AS n (written)
 INNER JOIN units AS u
-    ON u.donation_id ~ '^[0-9]+$' AND ltrim(u.donation_id, '0') = ltrim(n.written, '0')
-    AND u.donation_id <> n.written;
+    ON ltrim(u.donation_id, '0') = ltrim(n.written, '0') AND u.donation_id <> n.written;
 
 -- name: find_result^
 SELECT

@@ -74,12 +74,16 @@ SELECT
     bool_or(
         t.person_key = d.person_key
         OR (t.contact_key = d.contact_key AND t.body ->> 'born_on' = d.body ->> 'born_on')
-    ) AS same_person
+    ) AS same_person,
+    bool_or(t.station_id = d.station_id AND ltrim(t.donor_id, '0') = ltrim(d.donor_id, '0'))
+        AS same_number
 FROM donors AS d
 INNER JOIN donors AS t
     ON t.donor_id <> d.donor_id
     AND (
-        t.person_key = d.person_key OR (t.contact_key = d.contact_key AND d.contact_key <> '')
+        t.person_key = d.person_key
+        OR (t.contact_key = d.contact_key AND d.contact_key <> '')
+        OR (t.station_id = d.station_id AND ltrim(t.donor_id, '0') = ltrim(d.donor_id, '0'))
     )
 WHERE
     d.donor_id = ANY(:donor_ids::text[])
