@@ -111,18 +111,24 @@ def read_json_file(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file; `-` is standard input.
 
     Raises:
-        ContractError: `file_unreadable` or `file_not_json`.
+        ContractError: `file_unreadable`, `file_not_json`, or `file_not_object`.
     """
     try:
-        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
     try:
         content = json.loads(raw)
-    except ValueError as error:
-        raise ContractError("file_not_json", path=str(path), detail=str(error)) from error
+    except json.JSONDecodeError as error:
+        raise ContractError(
+            "file_not_json",
+            path=str(path),
+            line=error.lineno,
+            column=error.colno,
+            detail=error.msg,
+        ) from error
     if not isinstance(content, dict):
-        raise ContractError("file_not_json", path=str(path), detail="{…}")
+        raise ContractError("file_not_object", path=str(path))
     return content
 
 

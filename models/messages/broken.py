@@ -67,6 +67,11 @@ _SAME = {
     "json_invalid": "json",
     "json_type": "json",
     "bag_id_invalid": "bag_id",
+    "instant_not_text": "instant_text",
+    "instant_without_zone": "zone",
+    "instant_unreadable": "instant_form",
+    "day_not_text": "day_form",
+    "day_unreadable": "day_form",
     "frozen_instance": "other",
 }
 _FAMILIES = (("datetime", "instant"), ("date", "date"), ("time", "instant"))
@@ -90,7 +95,10 @@ def describe_broken(error: Mapping[str, Any]) -> Text:
     of_field = f"broken_field_{field}"
     if of_field in list_texts() and code_of(kind) in _OF_NUMBERS:
         return render(of_field)
-    return render(code_of(kind), {**context, "detail": str(error["msg"])[:200]})
+    code = code_of(kind)
+    # The validator's own words are English: they stand in the English sentence alone.
+    code = "broken_unnamed" if code == "broken_other" else code
+    return render(code, {**context, "detail": str(error["msg"])[:200]})
 
 
 _OF_NUMBERS = frozenset(

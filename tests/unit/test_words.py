@@ -18,7 +18,7 @@ import gateway.routes
 from cli.output import show, show_expiry, show_instant
 from gateway.problems import of_validation, to_response
 from gateway.submitting import Submission, _judge
-from models.base import Value
+from models.base import Day, Instant, Value
 from models.errors import ContractError
 from models.events.registry import EVENT_CLASSES, decode_event
 from models.events.requests import RequestOpened
@@ -109,6 +109,49 @@ def test_f72_every_constraint_of_what_comes_in_has_a_text() -> None:
     }
     assert without == set()
     assert patterns <= set(PATTERNS), "a pattern that is not told in words"
+
+
+def test_every_error_of_our_own_validators_is_told_in_chinese() -> None:
+    kinds: set[str] = set()
+    for file in (ROOT / "models").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id not in {"PydanticCustomError", "WrittenMomentError"}:
+                continue
+            kinds |= {
+                one.value
+                for one in node.args[:1]
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            }
+    assert {"instant_not_text", "instant_without_zone", "day_unreadable"} <= kinds
+    assert {kind for kind in kinds if code_of(kind) == "broken_other"} == set()
+
+
+class _Dated(Value):
+    at: Instant
+    on: Day
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (5, "须为文字（加引号）：日期、时间和时区"),
+        ("2025-01-07T09:05", "时间没有写时区"),
+        ("20250107", "不是能读的时间：写日期、时间和时区"),
+    ],
+)
+def test_an_instant_is_refused_in_chinese(at: object, told: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Dated.model_validate({"at": at, "on": "1990-02-30"})
+    first, second = (describe_broken(one) for one in caught.value.errors())
+    assert first.zh.startswith(told)
+    assert second.zh == "须为日历上的一天，写成 1990-05-31"
+
+
+def test_a_kind_that_nobody_named_keeps_its_english_to_the_english() -> None:
+    told = describe_broken({"type": "from_a_newer_library", "loc": (), "msg": "Input should be x"})
+    assert told == ("不合规", "is not valid: Input should be x")
 
 
 def test_f72_rules_over_whole_values_have_codes() -> None:
