@@ -13,6 +13,7 @@ from typing import Any, Self
 import httpx
 
 from cli.failures import ExitCode, Failure, GatewayRefusedError
+from cli.texts import AT_A_TERMINAL
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
@@ -146,9 +147,11 @@ _UNAVAILABLE = 503
 
 def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
     """A problem document says `zh · en` in its detail already."""
+    code = str(problem.get("code", "http_error"))
     zh, _, en = str(problem.get("detail", "")).partition(" · ")
+    zh, en = AT_A_TERMINAL.get(code, (zh, en))
     return Failure(
-        code=str(problem.get("code", "http_error")),
+        code=code,
         zh=zh,
         en=en or zh,
         exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+AT_A_TERMINAL: Mapping[str, tuple[str, str]] = {
+    "hospital_needed": (
+        "用调度员的密钥申请，须写明哪家医院：加 --hospital 医院编号",
+        "with a dispatcher's key, name the hospital: --hospital ID",
+    ),
+}
+"""What the gateway answers in the words of its API, in those of the command line."""
+
 OWN_TEXTS: Mapping[str, tuple[str, str]] = {
     "setting_invalid": ("设置 {name} 不合规：{rule}", "setting {name} is not valid: {rule}"),
     "services_half_set": (

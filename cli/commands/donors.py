@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.choices import choose
 from cli.output import JsonOption, Output, add_rows, build_table, show_instant
 
 app = typer.Typer(no_args_is_help=True, help="献血者名册 · Donors: import, list, show, set.")
@@ -120,7 +121,10 @@ def set_(
     name: str | None = None,
     contact: str | None = None,
     group: Annotated[str | None, typer.Option(help="A+、O型RhD阴性…")] = None,
-    sex: Annotated[str | None, typer.Option(help="male, female")] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(help="女、男 · female, male", callback=choose("female", "male")),
+    ] = None,
     born_on: Annotated[str | None, typer.Option(help="1990-02-28")] = None,
     weight_kg: float | None = None,
     last_whole_blood_on: Annotated[str | None, typer.Option(help="2026-05-31")] = None,

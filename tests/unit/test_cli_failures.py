@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli.asking import Asked
 from cli.failures import ExitCode, describe_failure, render_code
+from cli.gateway import _to_failure
 from cli.main import app
 from cli.texts import OWN_TEXTS
 from deploy.embedded.errors import ServicesUnavailableError
@@ -139,6 +141,56 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_wrong_usage_is_code_2(words: list[str]) -> None:
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nonsense"], "没有命令 nonsense · No such command"),
+        (["--foo"], "没有选项 --foo · "),
+        (["request", "nwe"], "没有命令 nwe；是否为 new？ · "),
+        (["request", "show"], "缺少参数 request_id · "),
+        (["request", "show", "a", "b"], "多写了 b · "),
+        (["request", "new", "--sex"], "选项 --sex 后面要写值 · "),
+        (["request", "new", "--within", "x"], "--within：须为数字 · --within: must be a number"),
+        (["request", "new", "--wait", "99"], "--wait：最大 30 · --wait: at most 30"),
+        (["stock", "import", "a", "/nofile"], "file：没有文件 /nofile · "),
+        (["stock", "import", "a", "/"], "file：/ 是文件夹，不是文件 · "),
+        (["request", "new"], "--need：要写 --need、--packs 或 --file · --need: give --need"),
+        (["keys", "create", "king"], "scope 不能写“king”，只能是其中之一：hospital（医院）、"),
+        (
+            ["request", "new", "-n", "red_cells=1", "--sex", "x"],
+            "--sex：不能写“x”，只能是其中之一：female（女）、male（男） · --sex: x is none of",
+        ),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_told_in_chinese_first(words: list[str], told: str) -> None:
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 2
+    assert found.stderr.startswith(f"✗ {told}")
+    assert "Error" not in found.stderr
+
+
+def test_a_choice_is_read_by_its_chinese_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Asked] = []
+
+    def keep(one: Asked, **_: object) -> dict[str, object]:
+        asked.append(one)
+        return {"status": "refused", "request_id": "r1"}
+
+    monkeypatch.setattr("cli.asking.send_request", keep)
+    words = ["request", "new", "-n", "red_cells=1", "--sex", "女", "--priority", "危及生命"]
+    CliRunner().invoke(app, words)
+    assert [(one.sex, one.priority) for one in asked] == [("female", "life_threatening")]
+
+
+def test_the_hospital_that_is_missing_is_named_as_an_option() -> None:
+    problem = {"code": "hospital_needed", "detail": "x hospital_id · y hospital_id", "errors": []}
+    failure = _to_failure(400, problem)
+    assert "--hospital" in failure.zh
+    assert "--hospital" in failure.en
+    assert "hospital_id" not in failure.zh + failure.en
 
 
 def test_demos_are_listed() -> None:
