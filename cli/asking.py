@@ -24,6 +24,8 @@ from cli.output import Output, console
 from cli.resolve import load_settings
 from models.cells import CellError, read_group
 from models.errors import ConfigurationError, ContractError, TransientError
+from models.groups import BloodGroup
+from models.messages.words import list_field_names
 from models.products import find_product
 from streams.clock import parse_clock
 from streams.settings import Settings
@@ -90,14 +92,17 @@ class Asked:
 def _read_group(told: str | None) -> str | None:
     """Return the code of a group in any of its names; what is none is for the gateway to refuse."""
     try:
-        return read_group(told) if told else None
+        found = read_group(told) if told else None
     except CellError:
         return told
+    # ABO alone is refused in the words that were written.
+    return found if found in set(BloodGroup) else told
 
 
 def _to_attribute(text: str) -> tuple[str, object]:
-    """`irradiated` is a flag; `max_age_d=14` a number; `antigen_negative=E,c` a list."""
-    name, given, value = text.partition("=")
+    """`irradiated` (`辐照`) is a flag; `max_age_d=14` a number; `antigen_negative=E,c` a list."""
+    word, given, value = text.partition("=")
+    name = next((field for field, known in list_field_names().items() if known == word), word)
     if not given:
         return name, True
     return name, int(value) if value.isdecimal() else value.split(",")

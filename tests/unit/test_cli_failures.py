@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.asking import Asked
 from cli.failures import ExitCode, describe_failure, render_code
-from cli.gateway import _to_failure
+from cli.gateway import _to_failure, _without_rows
 from cli.main import app
 from cli.texts import OWN_TEXTS
 from deploy.embedded.errors import ServicesUnavailableError
@@ -191,6 +191,32 @@ def test_the_hospital_that_is_missing_is_named_as_an_option() -> None:
     assert "--hospital" in failure.zh
     assert "--hospital" in failure.en
     assert "hospital_id" not in failure.zh + failure.en
+
+
+def test_a_place_in_a_file_is_told_in_chinese_first() -> None:
+    error = {
+        "field": "row 2, RhD “阴性”", "rows": [[2, 2], [4, 6]], "column": "rhd", "found": ["阴性"],
+        "sheet": "", "rule": "x", "what_to_do": "改 · change", "name": None,
+    }  # fmt: skip
+    problem = {"code": "rows_invalid", "detail": "a · b", "errors": [error]}
+    (told,) = _to_failure(400, problem).details
+    assert told.startswith("第 2、4–6 行 RhD“阴性” · row 2, RhD “阴性”: ")
+    chinese = {**error, "field": "第 2 行 血型“A型”"}
+    (told,) = _to_failure(400, {**problem, "errors": [chinese]}).details
+    assert told.startswith("第 2 行 血型“A型”: ")
+
+
+def test_one_record_is_refused_by_its_fields_and_no_rows() -> None:
+    error = {
+        "field": "row 1, deferred_until “x”", "rows": [[1, 1]], "column": "deferred_until",
+        "found": ["x"], "rule": "规则 · rule", "what_to_do": "改 · change",
+    }  # fmt: skip
+    problem = {"code": "rows_invalid", "detail": "a · b", "errors": [error]}
+    failure = _to_failure(400, _without_rows(problem))
+    assert failure.zh == "内容有 1 处不合规"
+    assert failure.details == ("deferred_until（暂缓至）: 规则 · rule — 改 · change",)
+    away = {"code": "postgres_away", "detail": "a · b"}
+    assert _without_rows(away) == away
 
 
 def test_demos_are_listed() -> None:

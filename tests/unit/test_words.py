@@ -25,7 +25,8 @@ from models.events.requests import RequestOpened
 from models.messages import list_texts, render
 from models.messages.broken import PATTERNS, code_of, describe_broken
 from models.messages.moments import show_moment
-from models.requests import MAX_QUANTITY, RequestLine
+from models.patients import Patient
+from models.requests import MAX_QUANTITY, Priority, RequestLine
 from streams.store.reading import Fate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,6 +129,12 @@ def test_every_error_of_our_own_validators_is_told_in_chinese() -> None:
     assert {kind for kind in kinds if code_of(kind) == "broken_other"} == set()
 
 
+class _Asked(Value):
+    patient: Patient
+    lines: tuple[RequestLine, ...]
+    priority: Priority = Priority.URGENT
+
+
 class _Dated(Value):
     at: Instant
     on: Day
@@ -195,6 +202,37 @@ def test_f72_an_unknown_field_and_a_wrong_code_are_told_in_chinese_first() -> No
 @pytest.mark.parametrize(("given", "code"), [("悬浮红细胞", "red_cells"), ("全血", "whole_blood")])
 def test_f74_a_chinese_product_is_answered_with_its_code(given: str, code: str) -> None:
     assert f"请写 {code}" in _fault(component=given)["what_to_do"]
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "told"),
+    [
+        (("patient", "group"), "A型", "“A型”缺 RhD：写成 A+（RhD 阳性）或 A-（RhD 阴性）"),
+        (("patient", "group"), "ab", "“ab”缺 RhD：写成 AB+（RhD 阳性）或 AB-（RhD 阴性）"),
+        (("patient", "sex"), "女", "“女”请写 female"),
+        (("priority",), "紧急", "“紧急”请写 urgent"),
+        (("lines", 0, "attributes", "辐照"), True, "“辐照”请写 irradiated"),
+        (("lines", 0, "attributes", "weiß"), True, None),
+    ],
+)
+def test_a_word_that_is_no_code_is_answered_with_the_code(
+    place: tuple[str | int, ...], given: object, told: str | None
+) -> None:
+    fields: dict[str, Any] = {
+        "patient": {},
+        "lines": [{"line_no": 1, "component": "red_cells", "quantity": 1, "attributes": {}}],
+    }
+    at: Any = fields
+    for part in place[:-1]:
+        at = at[part]
+    at[place[-1]] = given
+    with pytest.raises(ValidationError) as caught:
+        _Asked.model_validate(fields)
+    (field,) = of_validation(caught.value.errors(include_url=False)).fields
+    if told is None:
+        assert field.what_to_do == render("fix_extra_forbidden")
+    else:
+        assert field.what_to_do.zh == told
 
 
 def test_f72_kafka_tells_the_same_words() -> None:
