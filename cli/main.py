@@ -36,6 +36,7 @@ from cli.commands import (
 )
 from cli.failures import ExitCode, describe_failure
 from cli.output import is_json_wanted, print_failure
+from cli.repeat import remember_words
 
 _DEBUG = "xuelian.debug"
 
@@ -44,6 +45,7 @@ class XuelianGroup(TyperGroup):
     """Turns whatever a command raises into one line and an exit code."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own types are private
+        remember_words(list(args[1] if len(args) > 1 else extra["args"]))
         try:
             return super().make_context(*args, **extra)
         except typer.TyperException as error:

@@ -9,6 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 AT_A_TERMINAL: Mapping[str, tuple[str, str]] = {
+    "kafka_away": (
+        "未确认：消息日志暂时不可用，请稍后再运行一次",
+        "not confirmed: the log is away; run it again later",
+    ),
+    "publisher_stopped": (
+        "未确认：服务正在停止，请稍后再运行一次",
+        "not confirmed: the service is stopping; run it again later",
+    ),
     "hospital_needed": (
         "用调度员的密钥申请，须写明哪家医院：加 --hospital 医院编号",
         "with a dispatcher's key, name the hospital: --hospital ID",

@@ -10,18 +10,11 @@ import typer
 from cli.choices import choose
 from cli.failures import ExitCode
 from cli.output import JsonOption, Output
+from cli.repeat import KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent requests: new, list, show, cancel.")
 
 WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
-KeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--idempotency-key",
-        help="重发时用同一个 · same for a repeat",
-        show_default="自动 · made up",
-    ),
-]
 
 
 @app.command()
@@ -59,6 +52,10 @@ def new(
         ),
     ] = "urgent",
     within_h: Annotated[float, typer.Option("--within", help="几小时内送到 · hours")] = 2.0,
+    needed_by: Annotated[
+        str | None,
+        typer.Option(help="最晚送达，带时区，代替 --within · instant, instead of --within"),
+    ] = None,
     note: Annotated[str, typer.Option(help="备注 · a note")] = "",
     file: Annotated[
         Path | None,
@@ -92,6 +89,7 @@ def new(
         attributes=tuple(attribute or ()),
         priority=priority,
         within_h=within_h,
+        needed_by=needed_by,
         note=note,
     )
     if file is None and not need and not packs:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from cli.asking import Asked
 from cli.failures import ExitCode, describe_failure, render_code
-from cli.gateway import _to_failure, _without_rows
+from cli.gateway import GatewayClient, _to_failure, _without_rows
 from cli.main import app
 from cli.texts import OWN_TEXTS
 from deploy.embedded.errors import ServicesUnavailableError
@@ -21,6 +23,7 @@ from models.errors import (
     InvariantViolation,
     TransientError,
 )
+from models.messages import render
 
 NOWHERE = {
     "XUELIAN_POSTGRES_DSN": "postgresql://xuelian@127.0.0.1:1/none",
@@ -217,6 +220,54 @@ def test_one_record_is_refused_by_its_fields_and_no_rows() -> None:
     assert failure.details == ("deferred_until（暂缓至）: 规则 · rule — 改 · change",)
     away = {"code": "postgres_away", "detail": "a · b"}
     assert _without_rows(away) == away
+
+
+UNIT = "W1234-25-000017-RC"
+WRITES = [
+    (["request", "new", "--hospital", "h", "-n", "red_cells=1"], {"--needed-by"}),
+    (["request", "cancel", "r1", "--reason", "已 转院"], {"--reason"}),
+    (["stock", "change", "shigatse", UNIT, "picked", "--epoch", "1"], {"--at"}),
+    (["stock", "reconcile", "close", "s", "c1", UNIT, "--as", "issued", "--reason", "x"], {"--at"}),
+    (["donation", "recall", "s", "W1", "--reason", "x", "--by", "y"], {"--at", "--by"}),
+    (["scan", "pick", "=G12342565432170", "-s", "shigatse"], {"--at"}),
+]
+
+
+@pytest.mark.parametrize(("words", "settled"), WRITES, ids=lambda one: " ".join(one)[:20])
+def test_an_act_that_was_not_confirmed_is_told_with_the_command_that_repeats_it(
+    words: list[str], settled: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[object, object]] = []
+
+    def call(_: GatewayClient, *__: object, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        sent.append((fields["json"], fields["headers"]))
+        raise TransientError("gateway_away", url="u", cause="c")
+
+    monkeypatch.setattr(GatewayClient, "call", call)
+    first = CliRunner().invoke(app, words)
+    assert first.exit_code == 3
+    command = shlex.split(first.stderr.splitlines()[1])
+    assert command[: len(words) + 1] == ["xuelian", *words]
+    assert settled | {"--idempotency-key"} <= set(command)
+    again = CliRunner().invoke(app, command[1:])
+    assert again.exit_code == 3
+    assert sent[0] == sent[1]
+
+
+def test_bags_that_were_read_from_a_pipe_stand_in_the_command() -> None:
+    found = CliRunner().invoke(app, ["scan", "pick", "-s", "s"], input="=G1\n=<E1\n\n=G2\n")
+    command = shlex.split(found.stderr.splitlines()[1])
+    assert command[-4:] == ["=G1", "=<E1", "", "=G2"]
+
+
+def test_a_command_without_a_key_advises_none() -> None:
+    words = ["donor", "set", "s", "D-1", "--name", "x"]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 3
+    assert "dempotency" not in found.stderr
+    for code in ("kafka_away", "publisher_stopped"):
+        failure = _to_failure(503, {"code": code, "detail": str(render(code))})
+        assert "Idempotency-Key" not in failure.zh + failure.en
 
 
 def test_demos_are_listed() -> None:
