@@ -6,17 +6,44 @@ says which of the two has happened.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cli.gateway import GatewayClient
 from cli.output import Output
+from cli.repeat import make_key, repeat_told
 from cli.resolve import load_settings
+from streams.clock import parse_clock
 
 WAIT_S = 8
 """Seconds that the engine's word is waited for; it usually takes a few hundredths."""
 
 
-def send_act(path: str, body: object, *, out: Output, what: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What makes a repeat of an act the same act.
+
+    Attributes:
+        key: As given; None makes one up.
+        moment: The field that tells when it happened; a repeat must tell the same.
+        at: As given; None is now.
+    """
+
+    key: str | None
+    moment: str | None = None
+    at: str | None = None
+
+
+def send_act(
+    path: str,
+    body: Mapping[str, Any],
+    *,
+    out: Output,
+    what: str,
+    act: Act | None,
+    settled: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Post, wait for the engine, and say what became of it.
 
     Args:
@@ -24,16 +51,26 @@ def send_act(path: str, body: object, *, out: Output, what: str) -> dict[str, An
         body: JSON.
         out: Where to.
         what: Names the act, or where to look for it, at the end of the line.
+        act: What makes a repeat the same act; None where the body itself has an identity.
+        settled: Options that were asked for and must be the same in a repeat.
 
     Raises:
         GatewayRefusedError: The gateway or the engine refused it.
         TransientError: The gateway is away.
     """
+    settings = load_settings()
+    headers, same = {"Prefer": f"wait={WAIT_S}"}, dict(settled or {})
+    if act is not None:
+        headers["Idempotency-Key"] = same["--idempotency-key"] = make_key(act.key)
+    if act is not None and act.moment is not None and not body.get(act.moment):
+        same["--at"] = act.at or parse_clock(settings.clock).now().isoformat()
+        body = {**body, act.moment: same["--at"]}
     with (
-        GatewayClient(load_settings(), wait_s=WAIT_S) as gateway,
+        GatewayClient(settings, wait_s=WAIT_S) as gateway,
         out.progress("等待引擎 · waiting for the engine"),
+        repeat_told(same),
     ):
-        answer = gateway.call("POST", path, json=body, headers={"Prefer": f"wait={WAIT_S}"})
+        answer = gateway.call("POST", path, json=body, headers=headers)
     out.document(answer)
     if answer.get("status") == "done":
         out.say(f"[green]✓[/] 已执行 · done: {what}")

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import typer
 
-from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
-from cli.output import Output, console
+from cli.output import Output
+from cli.repeat import make_key, repeat_told
 from cli.resolve import load_settings
 from models.cells import CellError, read_group
-from models.errors import ConfigurationError, ContractError, TransientError
+from models.errors import ContractError
+from models.groups import BloodGroup
+from models.messages.words import list_field_names
 from models.products import find_product
 from streams.clock import parse_clock
 from streams.settings import Settings
@@ -44,6 +44,7 @@ class Asked:
     attributes: tuple[str, ...]
     priority: str
     within_h: float
+    needed_by: str | None = None
     note: str
 
     def to_body(self, settings: Settings) -> dict[str, Any]:
@@ -61,7 +62,7 @@ class Asked:
             "hospital_id": self.hospital,
             "patient": _given(patient),
             "priority": self.priority,
-            "needed_by": needed_by.isoformat(),
+            "needed_by": self.needed_by or needed_by.isoformat(),
             "lines": [self._to_line(number, need) for number, need in enumerate(self.needs, 1)],
             "massive_transfusion_packs": self.packs,
             "note": self.note,
@@ -90,14 +91,17 @@ class Asked:
 def _read_group(told: str | None) -> str | None:
     """Return the code of a group in any of its names; what is none is for the gateway to refuse."""
     try:
-        return read_group(told) if told else None
+        found = read_group(told) if told else None
     except CellError:
         return told
+    # ABO alone is refused in the words that were written.
+    return found if found in set(BloodGroup) else told
 
 
 def _to_attribute(text: str) -> tuple[str, object]:
-    """`irradiated` is a flag; `max_age_d=14` a number; `antigen_negative=E,c` a list."""
-    name, given, value = text.partition("=")
+    """`irradiated` (`辐照`) is a flag; `max_age_d=14` a number; `antigen_negative=E,c` a list."""
+    word, given, value = text.partition("=")
+    name = next((field for field, known in list_field_names().items() if known == word), word)
     if not given:
         return name, True
     return name, int(value) if value.isdecimal() else value.split(",")
@@ -111,18 +115,24 @@ def read_json_file(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file; `-` is standard input.
 
     Raises:
-        ContractError: `file_unreadable` or `file_not_json`.
+        ContractError: `file_unreadable`, `file_not_json`, or `file_not_object`.
     """
     try:
-        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
     try:
         content = json.loads(raw)
-    except ValueError as error:
-        raise ContractError("file_not_json", path=str(path), detail=str(error)) from error
+    except json.JSONDecodeError as error:
+        raise ContractError(
+            "file_not_json",
+            path=str(path),
+            line=error.lineno,
+            column=error.colno,
+            detail=error.msg,
+        ) from error
     if not isinstance(content, dict):
-        raise ContractError("file_not_json", path=str(path), detail="{…}")
+        raise ContractError("file_not_object", path=str(path))
     return content
 
 
@@ -131,56 +141,35 @@ def send_request(
 ) -> dict[str, Any]:
     settings = load_settings()
     body = read_json_file(file) if file is not None else asked.to_body(settings)
-    return _send(settings, "/v1/requests", body, wait_s=wait_s, key=key, out=out)
+    settled = {} if file is not None else {"--needed-by": str(body["needed_by"])}
+    return _send(settings, "/v1/requests", body, settled=settled, wait_s=wait_s, key=key, out=out)
 
 
 def send_cancellation(
     request_id: str, *, reason: str, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:
     path = f"/v1/requests/{request_id}/cancel"
-    return _send(load_settings(), path, {"reason": reason}, wait_s=wait_s, key=key, out=out)
+    body, settled = {"reason": reason}, {"--reason": reason}
+    return _send(load_settings(), path, body, settled=settled, wait_s=wait_s, key=key, out=out)
 
 
 def _send(
-    settings: Settings, path: str, body: object, *, wait_s: int, key: str | None, out: Output
+    settings: Settings,
+    path: str,
+    body: object,
+    *,
+    settled: Mapping[str, str],
+    wait_s: int,
+    key: str | None,
+    out: Output,
 ) -> dict[str, Any]:
-    key = key or f"cli-{uuid4()}"
+    key = make_key(key)
     headers = {"Idempotency-Key": key}
     if wait_s:
         headers["Prefer"] = f"wait={wait_s}"
     with (
         GatewayClient(settings, wait_s=wait_s) as gateway,
         out.progress("等待决定 · waiting for the decision"),
-        key_told(key),
+        repeat_told({**settled, "--idempotency-key": key}),
     ):
         return gateway.call("POST", path, json=body, headers=headers)
-
-
-@contextmanager
-def key_told(key: str) -> Iterator[None]:
-    """Tell the key of a call that was not confirmed: only under it may the call be repeated."""
-    try:
-        yield
-    except GatewayRefusedError as error:
-        if error.failure.params.get("status", 0) >= _FIRST_UNCONFIRMED:
-            tell_key(key)
-        raise
-    except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
-        # Without a key of the caller nothing was sent at all.
-        if getattr(error, "code", "") != "api_key_not_set":
-            tell_key(key)
-        raise
-
-
-_FIRST_UNCONFIRMED = 500
-"""An answer of this status or above says nothing of whether the call is kept."""
-
-
-def tell_key(key: str) -> None:
-    console(to_stderr=True).print(
-        f"未确认；再发时加 --idempotency-key {key}，不会重复 · "
-        f"not confirmed; send again with that key, it will not count twice",
-        style="yellow",
-        highlight=False,
-        soft_wrap=True,
-    )

@@ -13,7 +13,10 @@ from typing import Any, Self
 import httpx
 
 from cli.failures import ExitCode, Failure, GatewayRefusedError
+from cli.texts import AT_A_TERMINAL
 from models.errors import ConfigurationError, TransientError
+from models.messages import render
+from models.messages.words import name_field
 from streams.settings import Settings
 
 _TIMEOUT_S = 10.0
@@ -51,10 +54,12 @@ class GatewayClient:
         content: bytes | None = None,
         open_to_all: bool = False,
         also_unready: bool = False,
+        of_one: bool = False,
     ) -> dict[str, Any]:
         """Call and return the JSON object of the answer; `open_to_all` needs no key.
 
         With `also_unready` a 503 is an answer too: that of a gateway that tells what it lacks.
+        With `of_one`, one record was sent and no file: a refusal names its fields and no rows.
 
         Raises:
             GatewayRefusedError: It answered with a problem.
@@ -72,7 +77,7 @@ class GatewayClient:
             )
         if also_unready and answer.status_code == _UNAVAILABLE:
             return self._read_object(answer)
-        return self._read(answer)
+        return self._read(answer, of_one=of_one)
 
     def download(self, path: str, *, params: Mapping[str, Any] | None = None) -> bytes:
         """Return the bytes of a file; raises as `call` does."""
@@ -119,9 +124,10 @@ class GatewayClient:
                 "setting_invalid", name="XUELIAN_GATEWAY_URL", rule=str(error)
             ) from error
 
-    def _read(self, answer: httpx.Response) -> dict[str, Any]:
+    def _read(self, answer: httpx.Response, *, of_one: bool = False) -> dict[str, Any]:
         content = self._read_object(answer)
         if answer.status_code >= _FIRST_ERROR_STATUS:
+            content = _without_rows(content) if of_one else content
             raise GatewayRefusedError(_to_failure(answer.status_code, content))
         return content
 
@@ -146,9 +152,11 @@ _UNAVAILABLE = 503
 
 def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
     """A problem document says `zh · en` in its detail already."""
+    code = str(problem.get("code", "http_error"))
     zh, _, en = str(problem.get("detail", "")).partition(" · ")
+    zh, en = AT_A_TERMINAL.get(code, (zh, en))
     return Failure(
-        code=str(problem.get("code", "http_error")),
+        code=code,
         zh=zh,
         en=en or zh,
         exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,
@@ -157,9 +165,47 @@ def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
     )
 
 
+def _without_rows(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a problem of rows as one of the fields of the one record that was sent."""
+    if problem.get("code") != "rows_invalid":
+        return dict(problem)
+    errors = [
+        {
+            **error,
+            "field": error.get("column") or error["field"],
+            "rows": None,
+            "name": name_field(error.get("column") or ""),
+        }
+        for error in problem["errors"]
+    ]
+    told = render("fields_invalid", {"errors": len(errors)})
+    return {**problem, "code": "fields_invalid", "detail": str(told), "errors": errors}
+
+
 def _tell_field(error: Mapping[str, Any]) -> str:
     """One wrong field: its key and name, the rule, and what to do where that says more."""
     name = f"（{error['name']}）" if error.get("name") else ""
     rule, fix = str(error["rule"]), str(error["what_to_do"])
     told = fix if rule in fix else f"{rule} — {fix}"
+    if error.get("rows"):
+        return f"{tell_where(error)}: {told}"
     return f"{error['field']}{name}: {told}"
+
+
+def tell_where(error: Mapping[str, Any]) -> str:
+    """Where a fault of a file is: Chinese first, behind it the place in the file's own words."""
+    place, rows = str(error["field"]), error.get("rows")
+    if not rows or place.startswith("第") or " 行" in place:
+        return place
+    spans = "、".join(
+        str(first) if first == last else f"{first}–{last}" for first, last in rows[:_SPANS_MOST]
+    )
+    more = "…" if len(rows) > _SPANS_MOST else ""
+    column = str(error.get("column") or "")
+    found = "".join(f"“{text}”" for text in error.get("found") or ())
+    told = f"第 {spans}{more} 行 {name_field(column) or column}{found}".strip()
+    sheet = f"{error['sheet']} " if error.get("sheet") else ""
+    return f"{sheet}{told} · {place}"
+
+
+_SPANS_MOST = 8

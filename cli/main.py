@@ -36,6 +36,7 @@ from cli.commands import (
 )
 from cli.failures import ExitCode, describe_failure
 from cli.output import is_json_wanted, print_failure
+from cli.repeat import remember_words
 
 _DEBUG = "xuelian.debug"
 
@@ -43,11 +44,20 @@ _DEBUG = "xuelian.debug"
 class XuelianGroup(TyperGroup):
     """Turns whatever a command raises into one line and an exit code."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own types are private
+        remember_words(list(args[1] if len(args) > 1 else extra["args"]))
+        try:
+            return super().make_context(*args, **extra)
+        except typer.TyperException as error:
+            raise _tell_usage(error, as_json=False) from error
+
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own context type is private
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort):
             raise
+        except typer.TyperException as error:
+            raise _tell_usage(error, as_json=is_json_wanted(ctx)) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except Exception as error:
@@ -56,6 +66,17 @@ class XuelianGroup(TyperGroup):
                 traceback.print_exc(file=sys.stderr)
             print_failure(failure, as_json=is_json_wanted(ctx))
             raise typer.Exit(failure.exit_code) from error
+
+
+def _tell_usage(error: typer.TyperException, *, as_json: bool) -> BaseException:
+    """Tell what was written wrongly in both languages; a bare group shows its help as it is."""
+    if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+        return error
+    from cli.usage import describe_usage  # noqa: PLC0415 - only failures need it
+
+    failure = describe_usage(error)
+    print_failure(failure, as_json=as_json)
+    return typer.Exit(failure.exit_code)
 
 
 app = typer.Typer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cli.gateway import tell_where
 from cli.output import Output, add_rows, build_table, show, show_instant
 
 Json = Mapping[str, Any]
@@ -80,7 +81,7 @@ def _print_errors(out: Output, preview: Json) -> None:
         f"faults in {preview['refused_rows']} rows"
     )
     for error in errors[:_SHOWN]:
-        out.plain(f"  {error['field']}：{error['what_to_do']}")
+        out.plain(f"  {tell_where(error)}：{error['what_to_do']}")
         if error["rule"] and error["rule"] not in error["what_to_do"]:
             out.plain(f"      {error['rule']}")
     _tell_rest(out, len(errors))

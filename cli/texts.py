@@ -8,6 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+AT_A_TERMINAL: Mapping[str, tuple[str, str]] = {
+    "kafka_away": (
+        "未确认：消息日志暂时不可用，请稍后再运行一次",
+        "not confirmed: the log is away; run it again later",
+    ),
+    "publisher_stopped": (
+        "未确认：服务正在停止，请稍后再运行一次",
+        "not confirmed: the service is stopping; run it again later",
+    ),
+    "hospital_needed": (
+        "用调度员的密钥申请，须写明哪家医院：加 --hospital 医院编号",
+        "with a dispatcher's key, name the hospital: --hospital ID",
+    ),
+}
+"""What the gateway answers in the words of its API, in those of the command line."""
+
 OWN_TEXTS: Mapping[str, tuple[str, str]] = {
     "setting_invalid": ("设置 {name} 不合规：{rule}", "setting {name} is not valid: {rule}"),
     "services_half_set": (
@@ -39,8 +55,8 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "process {name} ended with code {exit_code}; its log ends so:",
     ),
     "child_not_ready": (
-        "进程 {name} 在 {timeout_s} 秒内未就绪：{reason}；日志 {log}",
-        "process {name} was not ready within {timeout_s} s: {reason}; its log {log}",
+        "进程 {name} 在 {timeout_s} 内未就绪：{reason}；日志 {log}",
+        "process {name} was not ready within {timeout_s}: {reason}; its log {log}",
     ),
     "child_given_up": (
         "进程 {name} 反复退出（{times} 次），不再重启；日志 {log}",
@@ -81,10 +97,17 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "file {path} is of no kind that is known; there are {known}",
     ),
     "count_not_taken": (
-        "盘点 {count_id} 已写入日志，{wait_s} 秒内只受理 {taken} 部分：看 xuelian doctor",
-        "count {count_id} is kept; {taken} parts were taken in within {wait_s} s: see the doctor",
+        "盘点 {count_id} 已写入日志，{wait_s} 内只受理 {taken} 部分：看 xuelian doctor",
+        "count {count_id} is kept; {taken} parts were taken in within {wait_s}: see the doctor",
     ),
-    "file_not_json": ("文件 {path} 不是 JSON：{detail}", "file {path} is not JSON: {detail}"),
+    "file_not_json": (
+        "文件 {path} 不是正确的 JSON：到第 {line} 行第 {column} 个字符读不下去",
+        "file {path} is not JSON, at line {line} column {column}: {detail}",
+    ),
+    "file_not_object": (
+        "文件 {path} 里不是一个 JSON 对象",
+        "file {path} does not hold a JSON object",
+    ),
     "demo_unknown": (
         "没有演示 {name}；可用：{known}",
         "there is no demo {name}; there are {known}",

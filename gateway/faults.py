@@ -43,7 +43,13 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
         raise error
     found = error.errors()
     if found and found[0]["type"] == "json_invalid":
-        told = ContractError("body_not_json", detail=str(found[0]["msg"])[:200])
+        text, at = str(error.body), int(found[0]["loc"][-1])
+        told = ContractError(
+            "body_not_json",
+            line=text.count("\n", 0, at) + 1,
+            column=at - text.rfind("\n", 0, at),
+            detail=str(found[0]["msg"])[:200],
+        )
         return problems.to_response(told)
     return problems.to_response(problems.of_validation(found))
 

@@ -16,25 +16,37 @@ import orjson
 
 from models.errors import ContractError
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 _ESCAPED_COLON = b"\\u003"
 """Begins `\\u003a`, the one other form of a colon in JSON; some other characters begin so too."""
 
 
+def drop_mark(raw: bytes) -> bytes:
+    """Return a text without the mark that some editors write before it: it says nothing."""
+    return raw.removeprefix(_BYTE_ORDER_MARK)
+
+
 def load_strictly(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON, UTF-8.
+    """Parse JSON, UTF-8; a byte-order mark is passed over.
 
     Raises:
         ContractError: `body_not_utf8`; `body_not_json`: it is none, or holds a number that is none
-            (NaN, Infinity, 1e999); `field_twice`: an object names a field twice, however deep it
-            stands.
+            (NaN, Infinity, 1e999); `body_nested_too_deep`; `field_twice`: an object names a field
+            twice, however deep it stands.
     """
+    raw = drop_mark(raw)
     try:
         content = orjson.loads(raw)
         is_doubtful = _ESCAPED_COLON in raw or raw.count(b":") != orjson.dumps(content).count(b":")
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
+    except orjson.JSONDecodeError as error:
         _ensure_utf8(raw)
+        raise ContractError(
+            "body_not_json", line=error.lineno, column=error.colno, detail=error.msg[:200]
+        ) from error
+    except orjson.JSONEncodeError as error:
         # The parser goes deeper than the writer: what only one of them takes is nested too deeply.
-        raise ContractError("body_not_json", detail=str(error)[:200]) from error
+        raise ContractError("body_nested_too_deep") from error
     if is_doubtful:
         _ensure_once(raw)
     return content

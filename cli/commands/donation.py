@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import JsonOption, Output
+from cli.repeat import AtOption, KeyOption
+
+if TYPE_CHECKING:
+    from cli.acts import Act
 
 app = typer.Typer(no_args_is_help=True, help="献血 · Donations: show, results, split, recall.")
 
@@ -40,6 +45,7 @@ def results(
     donation_id: DonationArgument,
     *,
     file: FileOption,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """报告检验结果；全部合格即放行 · Report results; when all are clear the units are released.
@@ -49,9 +55,11 @@ def results(
     例 · Example:
       xuelian donation results shigatse W1234-25-000017 --file results.json
     """
+    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
 
-    _send(station, donation_id, "results", read_json_file(file), as_json=as_json)
+    act = Act(key=idempotency_key)
+    _send(station, donation_id, "results", read_json_file(file), act=act, as_json=as_json)
 
 
 @app.command()
@@ -60,6 +68,8 @@ def split(
     donation_id: DonationArgument,
     *,
     file: FileOption,
+    at: AtOption = None,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """记录全血分离 · Record what was made of a bag of whole blood.
@@ -69,9 +79,11 @@ def split(
     例 · Example:
       xuelian donation split shigatse W1234-25-000017 --file split.json
     """
+    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
 
-    _send(station, donation_id, "split", read_json_file(file), as_json=as_json)
+    act = Act(key=idempotency_key, moment="split_at", at=at)
+    _send(station, donation_id, "split", read_json_file(file), act=act, as_json=as_json)
 
 
 @app.command()
@@ -85,6 +97,8 @@ def recall(
     by: Annotated[
         str, typer.Option(help="谁负责 · who answers for it", prompt="负责人 · recalled by")
     ],
+    at: AtOption = None,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """召回：冻结全部血袋并通知持有者 · Recall: freeze every unit and tell whoever holds one.
@@ -92,12 +106,23 @@ def recall(
     例 · Example:
       xuelian donation recall shigatse W1234-25-000017 --reason "献血后告知" --by "质管科"
     """
+    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
+
     body = {"reason": reason, "recalled_by": by}
-    _send(station, donation_id, "recall", body, as_json=as_json)
+    act = Act(key=idempotency_key, moment="recalled_at", at=at)
+    settled = {"--reason": reason, "--by": by}
+    _send(station, donation_id, "recall", body, act=act, settled=settled, as_json=as_json)
 
 
 def _send(
-    station: str, donation_id: str, what: str, body: dict[str, Any], *, as_json: bool
+    station: str,
+    donation_id: str,
+    what: str,
+    body: dict[str, Any],
+    *,
+    act: Act,
+    settled: Mapping[str, str] | None = None,
+    as_json: bool,
 ) -> None:
     out = Output(as_json=as_json)
     from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
@@ -107,6 +132,8 @@ def _send(
         body,
         out=out,
         what=f"查看 · see: xuelian donation show {donation_id}",
+        act=act,
+        settled=settled,
     )
 
 

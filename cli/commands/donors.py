@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import JsonOption, Output, add_rows, build_table, show_instant
+from cli.choices import choose
+from cli.output import JsonOption, Output, add_rows, build_table, show_expiry, show_instant
+from cli.output import show as tell
 
 app = typer.Typer(no_args_is_help=True, help="献血者名册 · Donors: import, list, show, set.")
 
@@ -15,7 +17,10 @@ StationArgument = Annotated[str, typer.Argument(help="血站 · station", show_d
 DonorArgument = Annotated[str, typer.Argument(help="献血者编号 · number", show_default=False)]
 Until = Annotated[
     str | None,
-    typer.Option(help="直到何时，带时区；none 表示已无 · until when, with a zone; none ends it"),
+    typer.Option(
+        help="到哪天为止（北京时间），或带时区的时间；none 表示已无 · "
+        "last day in Beijing's time, or an instant; none ends it"
+    ),
 ]
 _PAGE = 1000
 _ENDED = "none"
@@ -87,7 +92,7 @@ def list_(station: StationArgument, *, as_json: JsonOption = False) -> None:
             one["donor"]["name"],
             one["donor"]["group"],
             one["donor"]["last_whole_blood_on"] or "",
-            show_instant(one["donor"]["deferred_until"]),
+            show_expiry(one["donor"]["deferred_until"]),
             show_instant(one["donor"]["consented_at"]),
             f"{one['called']}/{one['accepted']}",
         ]
@@ -106,10 +111,7 @@ def show(station: StationArgument, donor: DonorArgument, *, as_json: JsonOption 
     out = Output(as_json=as_json)
     answer = _call("GET", f"/v1/stations/{station}/donors/{donor}")
     out.document(answer)
-    for name, value in answer["donor"].items():
-        if value is not None:
-            out.plain(f"  {name}: {value}")
-    out.plain(f"  version: {answer['version']}")
+    _print_donor(out, {**answer["donor"], "version": answer["version"]})
 
 
 @app.command("set")
@@ -120,7 +122,10 @@ def set_(
     name: str | None = None,
     contact: str | None = None,
     group: Annotated[str | None, typer.Option(help="A+、O型RhD阴性…")] = None,
-    sex: Annotated[str | None, typer.Option(help="male, female")] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(help="女、男 · female, male", callback=choose("female", "male")),
+    ] = None,
     born_on: Annotated[str | None, typer.Option(help="1990-02-28")] = None,
     weight_kg: float | None = None,
     last_whole_blood_on: Annotated[str | None, typer.Option(help="2026-05-31")] = None,
@@ -128,14 +133,14 @@ def set_(
     unavailable_until: Until = None,
     consented_at: Annotated[
         str | None,
-        typer.Option(help="何时同意，带时区；none 表示撤回 · when; none withdraws"),
+        typer.Option(help="哪天或何时同意；none 表示撤回 · day or instant; none withdraws"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """登记或更改一位献血者；没写的保持原值 · Register or change a donor; the rest stays as it was.
 
     例 · Example:
-      xuelian donor set shigatse D-017 --deferred-until 2027-03-01T00:00:00+08:00
+      xuelian donor set shigatse D-017 --deferred-until 2027-03-01
     """
     from cli.failures import GatewayRefusedError  # noqa: PLC0415 - heavy imports stand in commands
 
@@ -147,9 +152,9 @@ def set_(
         "born_on": born_on,
         "weight_kg": weight_kg,
         "last_whole_blood_on": last_whole_blood_on,
-        "deferred_until": deferred_until,
-        "unavailable_until": unavailable_until,
-        "consented_at": consented_at,
+        "deferred_until": _to_moment(deferred_until, day_ends=True),
+        "unavailable_until": _to_moment(unavailable_until, day_ends=True),
+        "consented_at": _to_moment(consented_at, day_ends=False),
     }
     changes = {
         field: None if value == _ENDED else value
@@ -164,10 +169,44 @@ def set_(
         if error.failure.code != "donor_not_registered":
             raise
         version = ""
-    answer = _call("PUT", path, json=changes, headers={"If-Match": f'"{version}"'})
+    headers = {"If-Match": f'"{version}"'}
+    answer = _call("PUT", path, json=changes, headers=headers, of_one=True)
     out.document(answer)
     out.say(f"[green]✓[/] 已登记 · registered: {donor}")
     _print_warnings(out, answer)
+
+
+_ENDS_OF_DAYS = ("unavailable_until", "deferred_until")
+
+
+def _print_donor(out: Output, donor: dict[str, Any]) -> None:
+    """Print what is registered: Chinese names first, instants in Beijing's time."""
+    from models.messages.words import list_field_names, name_value  # noqa: PLC0415 - as above
+
+    for name, value in donor.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            told = "是 · yes" if value else "否 · no"
+        elif name == "location":
+            told = f"纬度 {value['lat']}，经度 {value['lon']} · latitude, longitude"
+        elif name in _ENDS_OF_DAYS:
+            told = show_expiry(value)
+        else:
+            told = name_value(value) if name == "sex" else tell(value)
+        out.plain(f"  {list_field_names().get(name, name)} · {name}: {told}")
+
+
+def _to_moment(text: str | None, *, day_ends: bool) -> str | None:
+    """Return an instant with its zone, as an import reads it; what is none is for the gateway."""
+    from models.cells import BEIJING, CellError, InstantReader, clean  # noqa: PLC0415 - as above
+
+    if text is None or text == _ENDED:
+        return text
+    try:
+        return str(InstantReader(BEIJING, day_ends=day_ends)(clean(text) or text))
+    except CellError:
+        return text
 
 
 def _print_warnings(out: Output, answer: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def send(
 
     body = read_json_file(file)
     out = Output(as_json=as_json)
-    answer = send_act("/v1/alerts", body, out=out, what=str(body.get("alert_id")))
+    answer = send_act("/v1/alerts", body, out=out, what=str(body.get("alert_id")), act=None)
     disasters.print_doubts(out, answer)
 
 

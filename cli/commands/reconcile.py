@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli.output import JsonOption, Output
+from cli.repeat import AtOption, KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="盘点差异 · Differences of counts: list, show, close.")
 
@@ -83,6 +84,8 @@ def close(
     ],
     reason: Annotated[str, typer.Option(help="依据，写入审计 · why", prompt="依据 · reason")],
     kind: KindOption = None,
+    at: AtOption = None,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     r"""由血站确认差异如何处理；全部成功或全部不变 · Say what became of the units: all, or none.
@@ -96,7 +99,7 @@ def close(
       xuelian stock reconcile close shigatse 5f1d7c0a-7c1e-5d4e-9a36-0e6f4c1b2d38 \
         --kind missing --as issued --reason 停电期间手工发血
     """
-    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.acts import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     if not unit_ids and kind is None:
         raise typer.BadParameter(
@@ -113,4 +116,6 @@ def close(
         body,
         out=Output(as_json=as_json),
         what=f"查看 · see: xuelian stock reconcile show {station} {count_id}",
+        act=Act(key=idempotency_key, moment="closed_at", at=at),
+        settled={"--reason": reason},
     )

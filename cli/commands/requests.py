@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
+from cli.choices import choose
 from cli.failures import ExitCode
 from cli.output import JsonOption, Output
+from cli.repeat import KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent requests: new, list, show, cancel.")
 
 WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
-KeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--idempotency-key",
-        help="重发时用同一个 · same for a repeat",
-        show_default="自动 · made up",
-    ),
-]
 
 
 @app.command()
@@ -35,7 +29,10 @@ def new(
     ] = None,
     packs: Annotated[int, typer.Option(help="大量输血包 · MTP packs")] = 0,
     group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,
-    sex: Annotated[Literal["female", "male"] | None, typer.Option(help="性别 · sex")] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(help="性别：女、男 · female, male", callback=choose("female", "male")),
+    ] = None,
     age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
     age_estimated: Annotated[
         bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
@@ -48,9 +45,17 @@ def new(
         typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
     ] = None,
     priority: Annotated[
-        Literal["life_threatening", "urgent", "routine"], typer.Option(help="缓急 · priority")
+        str,
+        typer.Option(
+            help="危及生命、紧急、常规 · life_threatening, urgent, routine",
+            callback=choose("life_threatening", "urgent", "routine"),
+        ),
     ] = "urgent",
     within_h: Annotated[float, typer.Option("--within", help="几小时内送到 · hours")] = 2.0,
+    needed_by: Annotated[
+        str | None,
+        typer.Option(help="最晚送达，带时区，代替 --within · instant, instead of --within"),
+    ] = None,
     note: Annotated[str, typer.Option(help="备注 · a note")] = "",
     file: Annotated[
         Path | None,
@@ -84,6 +89,7 @@ def new(
         attributes=tuple(attribute or ()),
         priority=priority,
         within_h=within_h,
+        needed_by=needed_by,
         note=note,
     )
     if file is None and not need and not packs:

@@ -12,6 +12,7 @@ import typer
 
 from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
+from cli.repeat import AtOption, KeyOption, make_key, repeat_told
 
 labels = typer.Typer(no_args_is_help=True, help="标签文件 · Label files: check.")
 
@@ -65,6 +66,8 @@ def scan(
     wait: Annotated[
         int, typer.Option(min=0, max=30, help="等引擎判断的秒数 · seconds for its word")
     ] = 5,
+    at: AtOption = None,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """扫码：一袋血的每一步 · Scan bags: every step of their life.
@@ -79,9 +82,10 @@ def scan(
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from streams.clock import parse_clock  # noqa: PLC0415 - the same
 
     path = _find_path(station=station, hospital=hospital)
-    body = {
+    body: dict[str, Any] = {
         "action": action,
         "barcodes": list(barcodes) if barcodes else _read_lines(),
         "request_id": request,
@@ -89,8 +93,16 @@ def scan(
         "out_of_control_s": _to_seconds(out_of_control_min),
         "done_by": by,
     }
-    headers = {"Prefer": f"wait={wait}"} if wait else {}
-    with GatewayClient(load_settings(), wait_s=_CALL_S + wait) as gateway:
+    settings, key = load_settings(), make_key(idempotency_key)
+    body["scanned_at"] = at or parse_clock(settings.clock).now().isoformat()
+    headers = {"Idempotency-Key": key} | ({"Prefer": f"wait={wait}"} if wait else {})
+    same = {"--at": str(body["scanned_at"]), "--idempotency-key": key}
+    # An empty line ends a bag, and so does an empty argument.
+    read = [] if barcodes else body["barcodes"]
+    with (
+        GatewayClient(settings, wait_s=_CALL_S + wait) as gateway,
+        repeat_told(same, read),
+    ):
         answer = gateway.call("POST", path, json=body, headers=headers)
     out = Output(as_json=as_json)
     out.document(answer)

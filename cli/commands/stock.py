@@ -12,6 +12,7 @@ from cli.commands import reconcile
 from cli.commands.news import COLOURS
 from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table, show_instant
+from cli.repeat import AtOption, KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="库存 · Stock: import, change, show, reconcile.")
 app.add_typer(reconcile.app, name="reconcile")
@@ -170,6 +171,8 @@ def change(
     hospital: Annotated[
         bool, typer.Option(help="STATION 处写的是医院 · STATION names a hospital")
     ] = False,
+    at: AtOption = None,
+    idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """记录一袋血的一步 · Record one step of one unit.
@@ -178,7 +181,7 @@ def change(
       xuelian stock change shigatse W1234-25-000017-RC picked --epoch 1 --by 库房
       xuelian stock change dingri-county W1234-25-000017-RC transfused --epoch 1 --hospital
     """
-    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.acts import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     body = {
         "unit_id": unit,
@@ -194,6 +197,7 @@ def change(
         {name: value for name, value in body.items() if value is not None},
         out=Output(as_json=as_json),
         what=f"{unit} {what}",
+        act=Act(key=idempotency_key, moment="happened_at", at=at),
     )
 
 

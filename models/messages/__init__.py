@@ -29,7 +29,8 @@ class _Params(dict[str, object]):
     """What a text names, as people read it.
 
     A parameter that was not given shows as `…`: a text must never fail an answer. Seconds
-    (`*_s`) are told as hours and minutes, a rank as a choice.
+    (`*_s`) are told as hours and minutes, hours (`hours`, `*_h`) as days where they are whole
+    days, a rank as a choice.
     """
 
     def __init__(self, given: Mapping[str, object], *, chinese: bool) -> None:
@@ -38,11 +39,13 @@ class _Params(dict[str, object]):
 
     def __getitem__(self, name: str) -> object:
         value = super().__getitem__(name)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             if name.endswith("_s"):
-                return _tell_duration(value, chinese=self._chinese)
-            if name == "rank":
-                return _tell_rank(value, chinese=self._chinese)
+                return _tell_duration(round(value), chinese=self._chinese)
+            if name == "hours" or name.endswith("_h"):
+                return _tell_hours(value, chinese=self._chinese)
+        if isinstance(value, int) and name == "rank":
+            return _tell_rank(value, chinese=self._chinese)
         return value
 
     def __missing__(self, name: str) -> str:
@@ -59,6 +62,14 @@ def _tell_duration(seconds: int, *, chinese: bool) -> str:
     return " ".join(parts) or f"0 {units[-1]}"
 
 
+def _tell_hours(hours: float, *, chinese: bool) -> str:
+    """Two days and more, where they are whole, as days: nobody reads 840 hours."""
+    days, rest = divmod(hours, 24)
+    if rest or days <= 1:
+        return _tell_duration(round(hours * 3600), chinese=chinese)
+    return f"{days:.0f} {'天' if chinese else 'days'}"
+
+
 def _tell_rank(rank: int, *, chinese: bool) -> str:
     if rank == 0:
         return "首选" if chinese else "first choice"
@@ -72,12 +83,20 @@ def list_texts() -> Mapping[str, Text]:
     return {code: Text(zh=both["zh"], en=both["en"]) for code, both in tomllib.loads(raw).items()}
 
 
-_FIELD_PARAMS = frozenset({"what", "field"})
+_FIELD_PARAMS = frozenset({"what", "field", "missing"})
 """Parameters that name a field of the wire."""
+
+_VALUE_PARAMS = frozenset(
+    {
+        "actor", "allowed", "answer", "change", "component", "components", "label", "needed",
+        "outcome", "recorded", "resolution", "scope", "status", "test",
+    }
+)  # fmt: skip
+"""Parameters that are codes, one or several parted by commas."""
 
 
 def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
-    """Return parameters as each language shows them: instants in Beijing's time, fields named.
+    """Return parameters as each language shows them: instants in Beijing's time, codes named.
 
     The parameters themselves stay what they are: programs read ISO 8601 in UTC from them.
     """
@@ -90,8 +109,8 @@ def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
             zh[name], en[name] = f"{shown}（{ZONE_ZH}）", f"{shown} ({ZONE_EN})"
         elif name in _FIELD_PARAMS and (known := list_field_names().get(str(value))) is not None:
             zh[name] = f"{known}（{value}）"
-        elif name == "test":
-            zh[name] = name_value(str(value))
+        elif name in _VALUE_PARAMS:
+            zh[name] = "、".join(name_value(code) for code in str(value).split(", "))
     return zh, en
 
 

@@ -6,14 +6,14 @@ Nothing of what the caller sent is repeated, but for a word that names a known p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from models.broken import BrokenRuleError
-from models.cells import CellError, read_group
+from models.cells import CellError, read_group, read_sex
 from models.messages import Text, list_texts, render
-from models.messages.words import name_value
+from models.messages.words import list_field_names, list_value_names, name_value
 from models.products import find_product
 
 PATTERNS: Mapping[str, str] = {
@@ -67,6 +67,11 @@ _SAME = {
     "json_invalid": "json",
     "json_type": "json",
     "bag_id_invalid": "bag_id",
+    "instant_not_text": "instant_text",
+    "instant_without_zone": "zone",
+    "instant_unreadable": "instant_form",
+    "day_not_text": "day_form",
+    "day_unreadable": "day_form",
     "frozen_instance": "other",
 }
 _FAMILIES = (("datetime", "instant"), ("date", "date"), ("time", "instant"))
@@ -90,7 +95,10 @@ def describe_broken(error: Mapping[str, Any]) -> Text:
     of_field = f"broken_field_{field}"
     if of_field in list_texts() and code_of(kind) in _OF_NUMBERS:
         return render(of_field)
-    return render(code_of(kind), {**context, "detail": str(error["msg"])[:200]})
+    code = code_of(kind)
+    # The validator's own words are English: they stand in the English sentence alone.
+    code = "broken_unnamed" if code == "broken_other" else code
+    return render(code, {**context, "detail": str(error["msg"])[:200]})
 
 
 _OF_NUMBERS = frozenset(
@@ -116,25 +124,44 @@ def _describe_choice(expected: str) -> Text:
 
 
 def find_word(error: Mapping[str, Any]) -> Text | None:
-    """Return "write red_cells for 悬浮红细胞" where a code was expected and its name was given."""
+    """Return "write red_cells for 悬浮红细胞" where a code was expected and its name was given.
+
+    So too where a field stands under its Chinese name, and where a group lacks RhD.
+    """
+    if error["type"] == "extra_forbidden":
+        return _find_field(error.get("loc", ()))
     given = error.get("input")
-    if error["type"] != "enum" or not isinstance(given, str) or len(given) > _LONGEST_NAME:
+    is_choice = error["type"] in {"enum", "literal_error"}
+    if not is_choice or not isinstance(given, str) or len(given) > _LONGEST_NAME:
         return None
     expected = set(re.findall(r"'([^']*)'", str((error.get("ctx") or {}).get("expected", ""))))
-    for code in _list_meanings(given.strip()):
+    for code in _list_meanings(given.strip(), expected):
         if code in expected and code != given:
             return render("fix_word", {"word": given, "value": code})
+        if f"{code}+" in expected:
+            return render("fix_rhd", {"word": given, "abo": code})
     return None
 
 
-def _list_meanings(given: str) -> Iterator[str]:
-    """Yield the codes of the product and of the group that a word names."""
+def _list_meanings(given: str, expected: Iterable[str]) -> Iterator[str]:
+    """Yield the codes that a word names: of a product, a sex, a group, or what has that name."""
     product = find_product(given)
     if product is not None:
         yield product.component
-    # What names no group is no group: the rule is told in words.
-    with suppress(CellError):
-        yield read_group(given)
+    names = list_value_names()
+    yield from (code for code in sorted(expected) if names.get(code) == given)
+    # What names no group and no sex is none: the rule is told in words.
+    for read in (read_sex, read_group):
+        with suppress(CellError):
+            yield read(given)
+
+
+def _find_field(place: Sequence[object]) -> Text | None:
+    """Return the name of the wire for a field that stands under its Chinese name."""
+    given = str(place[-1]) if place else ""
+    named = (field for field, name in list_field_names().items() if name == given)
+    field = next(named, None)
+    return None if field is None else render("fix_word", {"word": given, "value": field})
 
 
 _LONGEST_NAME = 40

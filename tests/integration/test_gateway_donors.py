@@ -148,6 +148,24 @@ async def test_f31_the_register_by_command(world: RunningGateway, tmp_path: Path
     listed = await command(world, "donor", "list", "shigatse")
     assert "D-1" in listed.stdout
     assert "D-2" in listed.stdout
+    day = await command(
+        world, "donor", "set", "shigatse", "D-2",
+        "--deferred-until", "2027-03-01", "--consented-at", "2024-05-02", "--sex", "男",
+    )  # fmt: skip
+    assert day.exit_code == 0, day.stderr
+    told = await read(world, "D-2")
+    assert told["deferred_until"] == "2027-03-01T16:00:00Z"
+    assert (told["consented_at"], told["sex"]) == ("2024-05-01T16:00:00Z", "male")
+    as_read = await command(world, "donor", "show", "shigatse", "D-2")
+    assert "暂缓至 · deferred_until: 2027-03-01 24:00 北京时间" in as_read.stdout
+    assert "性别 · sex: male（男）" in as_read.stdout
+    assert "+00:00" not in as_read.stdout
+    assert "Z\n" not in as_read.stdout
+    wrong = await command(world, "donor", "set", "shigatse", "D-2", "--weight-kg", "900")
+    assert wrong.exit_code == 1
+    assert "内容有 1 处不合规" in wrong.stderr
+    assert "weight_kg（体重（公斤））" in wrong.stderr
+    assert "row" not in wrong.stderr
     missing = await command(world, "donor", "show", "shigatse", "D-7")
     assert missing.exit_code == 1
     assert "本站没有登记献血者 D-7" in missing.stderr

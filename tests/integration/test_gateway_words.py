@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -202,6 +203,18 @@ async def test_f80_the_key_is_told_for_every_answer_that_is_no_confirmation() ->
     )
     assert ran.exit_code == 3
     assert "--idempotency-key cli-" in ran.stderr
+
+
+async def test_the_command_that_is_told_repeats_the_request(world: RunningGateway) -> None:
+    asked = ("request", "new", "--hospital", "shigatse-people", "--group", "A+")
+    words = (
+        *asked, "-n", "red_cells=1", "--wait", "8", "--json", "--idempotency-key", unique("again"),
+    )  # fmt: skip
+    needed_by = (NOW + timedelta(hours=3)).isoformat()
+    first = await command(world, *words, "--needed-by", needed_by)
+    again = await command(world, *words, "--needed-by", needed_by)
+    assert again.exit_code == 0, again.stderr
+    assert first.document["request_id"] == again.document["request_id"]
 
 
 async def test_f80_the_key_is_told_for_a_503_too(world: RunningGateway) -> None:

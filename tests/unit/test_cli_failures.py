@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from cli.asking import Asked
 from cli.failures import ExitCode, describe_failure, render_code
+from cli.gateway import GatewayClient, _to_failure, _without_rows
 from cli.main import app
 from cli.texts import OWN_TEXTS
 from deploy.embedded.errors import ServicesUnavailableError
@@ -19,6 +23,7 @@ from models.errors import (
     InvariantViolation,
     TransientError,
 )
+from models.messages import render
 
 NOWHERE = {
     "XUELIAN_POSTGRES_DSN": "postgresql://xuelian@127.0.0.1:1/none",
@@ -139,6 +144,130 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_wrong_usage_is_code_2(words: list[str]) -> None:
     assert CliRunner().invoke(app, words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nonsense"], "没有命令 nonsense · No such command"),
+        (["--foo"], "没有选项 --foo · "),
+        (["request", "nwe"], "没有命令 nwe；是否为 new？ · "),
+        (["request", "show"], "缺少参数 request_id · "),
+        (["request", "show", "a", "b"], "多写了 b · "),
+        (["request", "new", "--sex"], "选项 --sex 后面要写值 · "),
+        (["request", "new", "--within", "x"], "--within：须为数字 · --within: must be a number"),
+        (["request", "new", "--wait", "99"], "--wait：最大 30 · --wait: at most 30"),
+        (["stock", "import", "a", "/nofile"], "file：没有文件 /nofile · "),
+        (["stock", "import", "a", "/"], "file：/ 是文件夹，不是文件 · "),
+        (["request", "new"], "--need：要写 --need、--packs 或 --file · --need: give --need"),
+        (["keys", "create", "king"], "scope 不能写“king”，只能是其中之一：hospital（医院）、"),
+        (
+            ["request", "new", "-n", "red_cells=1", "--sex", "x"],
+            "--sex：不能写“x”，只能是其中之一：female（女）、male（男） · --sex: x is none of",
+        ),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_told_in_chinese_first(words: list[str], told: str) -> None:
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 2
+    assert found.stderr.startswith(f"✗ {told}")
+    assert "Error" not in found.stderr
+
+
+def test_a_choice_is_read_by_its_chinese_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Asked] = []
+
+    def keep(one: Asked, **_: object) -> dict[str, object]:
+        asked.append(one)
+        return {"status": "refused", "request_id": "r1"}
+
+    monkeypatch.setattr("cli.asking.send_request", keep)
+    words = ["request", "new", "-n", "red_cells=1", "--sex", "女", "--priority", "危及生命"]
+    CliRunner().invoke(app, words)
+    assert [(one.sex, one.priority) for one in asked] == [("female", "life_threatening")]
+
+
+def test_the_hospital_that_is_missing_is_named_as_an_option() -> None:
+    problem = {"code": "hospital_needed", "detail": "x hospital_id · y hospital_id", "errors": []}
+    failure = _to_failure(400, problem)
+    assert "--hospital" in failure.zh
+    assert "--hospital" in failure.en
+    assert "hospital_id" not in failure.zh + failure.en
+
+
+def test_a_place_in_a_file_is_told_in_chinese_first() -> None:
+    error = {
+        "field": "row 2, RhD “阴性”", "rows": [[2, 2], [4, 6]], "column": "rhd", "found": ["阴性"],
+        "sheet": "", "rule": "x", "what_to_do": "改 · change", "name": None,
+    }  # fmt: skip
+    problem = {"code": "rows_invalid", "detail": "a · b", "errors": [error]}
+    (told,) = _to_failure(400, problem).details
+    assert told.startswith("第 2、4–6 行 RhD“阴性” · row 2, RhD “阴性”: ")
+    chinese = {**error, "field": "第 2 行 血型“A型”"}
+    (told,) = _to_failure(400, {**problem, "errors": [chinese]}).details
+    assert told.startswith("第 2 行 血型“A型”: ")
+
+
+def test_one_record_is_refused_by_its_fields_and_no_rows() -> None:
+    error = {
+        "field": "row 1, deferred_until “x”", "rows": [[1, 1]], "column": "deferred_until",
+        "found": ["x"], "rule": "规则 · rule", "what_to_do": "改 · change",
+    }  # fmt: skip
+    problem = {"code": "rows_invalid", "detail": "a · b", "errors": [error]}
+    failure = _to_failure(400, _without_rows(problem))
+    assert failure.zh == "内容有 1 处不合规"
+    assert failure.details == ("deferred_until（暂缓至）: 规则 · rule — 改 · change",)
+    away = {"code": "postgres_away", "detail": "a · b"}
+    assert _without_rows(away) == away
+
+
+UNIT = "W1234-25-000017-RC"
+WRITES = [
+    (["request", "new", "--hospital", "h", "-n", "red_cells=1"], {"--needed-by"}),
+    (["request", "cancel", "r1", "--reason", "已 转院"], {"--reason"}),
+    (["stock", "change", "shigatse", UNIT, "picked", "--epoch", "1"], {"--at"}),
+    (["stock", "reconcile", "close", "s", "c1", UNIT, "--as", "issued", "--reason", "x"], {"--at"}),
+    (["donation", "recall", "s", "W1", "--reason", "x", "--by", "y"], {"--at", "--by"}),
+    (["scan", "pick", "=G12342565432170", "-s", "shigatse"], {"--at"}),
+]
+
+
+@pytest.mark.parametrize(("words", "settled"), WRITES, ids=lambda one: " ".join(one)[:20])
+def test_an_act_that_was_not_confirmed_is_told_with_the_command_that_repeats_it(
+    words: list[str], settled: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[object, object]] = []
+
+    def call(_: GatewayClient, *__: object, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        sent.append((fields["json"], fields["headers"]))
+        raise TransientError("gateway_away", url="u", cause="c")
+
+    monkeypatch.setattr(GatewayClient, "call", call)
+    first = CliRunner().invoke(app, words)
+    assert first.exit_code == 3
+    command = shlex.split(first.stderr.splitlines()[1])
+    assert command[: len(words) + 1] == ["xuelian", *words]
+    assert settled | {"--idempotency-key"} <= set(command)
+    again = CliRunner().invoke(app, command[1:])
+    assert again.exit_code == 3
+    assert sent[0] == sent[1]
+
+
+def test_bags_that_were_read_from_a_pipe_stand_in_the_command() -> None:
+    found = CliRunner().invoke(app, ["scan", "pick", "-s", "s"], input="=G1\n=<E1\n\n=G2\n")
+    command = shlex.split(found.stderr.splitlines()[1])
+    assert command[-4:] == ["=G1", "=<E1", "", "=G2"]
+
+
+def test_a_command_without_a_key_advises_none() -> None:
+    words = ["donor", "set", "s", "D-1", "--name", "x"]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 3
+    assert "dempotency" not in found.stderr
+    for code in ("kafka_away", "publisher_stopped"):
+        failure = _to_failure(503, {"code": code, "detail": str(render(code))})
+        assert "Idempotency-Key" not in failure.zh + failure.en
 
 
 def test_demos_are_listed() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from models.errors import ContractError
 from models.events import decode_event
+from models.messages import render
 from models.strict_json import load_strictly
 from tests.support.world import build_request
 
@@ -49,8 +50,22 @@ def test_f53_a_field_that_stands_twice_is_named(raw: str, field: str) -> None:
     ['{"a":NaN}', '{"a":Infinity}', '{"a":1e999}', "{", "", '{"a":1}x', "[" * 600 + "]" * 600],
 )
 def test_f53_what_is_no_json_is_told(raw: str) -> None:
-    with pytest.raises(ContractError, match="body_not_json"):
+    with pytest.raises(ContractError, match=r"body_not_json|body_nested_too_deep"):
         load_strictly(raw.encode())
+
+
+def test_it_is_told_in_chinese_where_json_breaks_off() -> None:
+    with pytest.raises(ContractError) as caught:
+        load_strictly(b'{"a": 1,\n "b": ')
+    told = render(caught.value.code, caught.value.params)
+    assert told.zh == "正文不是正确的 JSON：到第 2 行第 7 个字符读不下去"
+    assert "unexpected end of data" in told.en
+
+
+def test_a_byte_order_mark_says_nothing() -> None:
+    assert load_strictly(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    body = json.dumps({"request": build_request().model_dump(mode="json", exclude_none=True)})
+    assert decode_event("blood.request.opened.v1", b"\xef\xbb\xbf" + body.encode()).key
 
 
 @given(_VALUES, st.sampled_from([json.dumps, lambda value: orjson.dumps(value).decode()]))

@@ -18,14 +18,15 @@ import gateway.routes
 from cli.output import show, show_expiry, show_instant
 from gateway.problems import of_validation, to_response
 from gateway.submitting import Submission, _judge
-from models.base import Value
+from models.base import Day, Instant, Value
 from models.errors import ContractError
 from models.events.registry import EVENT_CLASSES, decode_event
 from models.events.requests import RequestOpened
 from models.messages import list_texts, render
 from models.messages.broken import PATTERNS, code_of, describe_broken
 from models.messages.moments import show_moment
-from models.requests import MAX_QUANTITY, RequestLine
+from models.patients import Patient
+from models.requests import MAX_QUANTITY, Priority, RequestLine
 from streams.store.reading import Fate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,6 +112,55 @@ def test_f72_every_constraint_of_what_comes_in_has_a_text() -> None:
     assert patterns <= set(PATTERNS), "a pattern that is not told in words"
 
 
+def test_every_error_of_our_own_validators_is_told_in_chinese() -> None:
+    kinds: set[str] = set()
+    for file in (ROOT / "models").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id not in {"PydanticCustomError", "WrittenMomentError"}:
+                continue
+            kinds |= {
+                one.value
+                for one in node.args[:1]
+                if isinstance(one, ast.Constant) and isinstance(one.value, str)
+            }
+    assert {"instant_not_text", "instant_without_zone", "day_unreadable"} <= kinds
+    assert {kind for kind in kinds if code_of(kind) == "broken_other"} == set()
+
+
+class _Asked(Value):
+    patient: Patient
+    lines: tuple[RequestLine, ...]
+    priority: Priority = Priority.URGENT
+
+
+class _Dated(Value):
+    at: Instant
+    on: Day
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (5, "须为文字（加引号）：日期、时间和时区"),
+        ("2025-01-07T09:05", "时间没有写时区"),
+        ("20250107", "不是能读的时间：写日期、时间和时区"),
+    ],
+)
+def test_an_instant_is_refused_in_chinese(at: object, told: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Dated.model_validate({"at": at, "on": "1990-02-30"})
+    first, second = (describe_broken(one) for one in caught.value.errors())
+    assert first.zh.startswith(told)
+    assert second.zh == "须为日历上的一天，写成 1990-05-31"
+
+
+def test_a_kind_that_nobody_named_keeps_its_english_to_the_english() -> None:
+    told = describe_broken({"type": "from_a_newer_library", "loc": (), "msg": "Input should be x"})
+    assert told == ("不合规", "is not valid: Input should be x")
+
+
 def test_f72_rules_over_whole_values_have_codes() -> None:
     """A bare ValueError would be told in English alone."""
     files = [*(ROOT / "models" / "events").glob("*.py")]
@@ -152,6 +202,37 @@ def test_f72_an_unknown_field_and_a_wrong_code_are_told_in_chinese_first() -> No
 @pytest.mark.parametrize(("given", "code"), [("悬浮红细胞", "red_cells"), ("全血", "whole_blood")])
 def test_f74_a_chinese_product_is_answered_with_its_code(given: str, code: str) -> None:
     assert f"请写 {code}" in _fault(component=given)["what_to_do"]
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "told"),
+    [
+        (("patient", "group"), "A型", "“A型”缺 RhD：写成 A+（RhD 阳性）或 A-（RhD 阴性）"),
+        (("patient", "group"), "ab", "“ab”缺 RhD：写成 AB+（RhD 阳性）或 AB-（RhD 阴性）"),
+        (("patient", "sex"), "女", "“女”请写 female"),
+        (("priority",), "紧急", "“紧急”请写 urgent"),
+        (("lines", 0, "attributes", "辐照"), True, "“辐照”请写 irradiated"),
+        (("lines", 0, "attributes", "weiß"), True, None),
+    ],
+)
+def test_a_word_that_is_no_code_is_answered_with_the_code(
+    place: tuple[str | int, ...], given: object, told: str | None
+) -> None:
+    fields: dict[str, Any] = {
+        "patient": {},
+        "lines": [{"line_no": 1, "component": "red_cells", "quantity": 1, "attributes": {}}],
+    }
+    at: Any = fields
+    for part in place[:-1]:
+        at = at[part]
+    at[place[-1]] = given
+    with pytest.raises(ValidationError) as caught:
+        _Asked.model_validate(fields)
+    (field,) = of_validation(caught.value.errors(include_url=False)).fields
+    if told is None:
+        assert field.what_to_do == render("fix_extra_forbidden")
+    else:
+        assert field.what_to_do.zh == told
 
 
 def test_f72_kafka_tells_the_same_words() -> None:

@@ -1,0 +1,85 @@
+"""The whole command to run again after an answer that is no confirmation, with its key.
+
+Only under the same key, and with the same moments, is a repeat the same act. What a command made up
+or asked for is written into the command that is shown. Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from cli.failures import GatewayRefusedError
+from cli.output import console
+
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--idempotency-key",
+        help="重发时用同一个 · same for a repeat",
+        show_default="自动 · made up",
+    ),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at", help="何时，带时区 · when it happened, with its zone", show_default="现在 · now"
+    ),
+]
+
+_WORDS: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
+_FIRST_UNCONFIRMED = 500
+"""An answer of this status or above says nothing of whether the call is kept."""
+
+
+def remember_words(words: Sequence[str]) -> None:
+    """Keep what was typed behind `xuelian`."""
+    _WORDS.set(tuple(words))
+
+
+def make_key(given: str | None) -> str:
+    return given or f"cli-{uuid4()}"
+
+
+@contextmanager
+def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterator[None]:
+    """Tell how a call that was not confirmed is repeated.
+
+    Args:
+        settled: Options that make it the same act, its key among them; the last one given counts.
+        more: Arguments that came from elsewhere than the command line.
+    """
+    # The families of errors are heavy to import; only calls need them.
+    from models.errors import ConfigurationError, TransientError  # noqa: PLC0415
+
+    try:
+        yield
+    except GatewayRefusedError as error:
+        if error.failure.params.get("status", 0) >= _FIRST_UNCONFIRMED:
+            _tell(settled, more)
+        raise
+    except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
+        # Without a key of the caller nothing was sent at all.
+        if getattr(error, "code", "") != "api_key_not_set":
+            _tell(settled, more)
+        raise
+
+
+def _tell(settled: Mapping[str, str], more: Sequence[str]) -> None:
+    options = [word for name, value in settled.items() for word in (name, value)]
+    command = shlex.join(["xuelian", *_WORDS.get(), *options, *more])
+    screen = console(to_stderr=True)
+    screen.print(
+        "未确认；运行下面这条命令再发，不会重复 · "
+        "not confirmed; run this to send it again, it will not count twice:",
+        style="yellow",
+        highlight=False,
+        soft_wrap=True,
+    )
+    screen.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
