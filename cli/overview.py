@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show, show_instant
+from models.messages.moments import ZONE_ZH
 from models.messages.words import list_value_names, name_value
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 Row = Mapping[str, Any]
 
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
 _NARROW: dict[str, Any] = {"no_wrap": True}
+_FOLDED: dict[str, Any] = {"overflow": "fold"}
+_WHOSE: dict[str, Any] = {"width": 36, "overflow": "fold"}
+"""As wide as the longest identifier that the system makes: whose it is stands above it."""
+_WHEN: dict[str, Any] = {"width": len("2025-01-07 09:05"), "overflow": "fold"}
 Heads = list[str | tuple[str, dict[str, Any]]]
 
 
@@ -44,44 +52,49 @@ def print_overview(out: Output, found: Row) -> None:
 
 
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
-    from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
-
+    """Print whose each request is, what it lacks and when it is needed, within 80 columns."""
     heads: Heads = [
-        "缓急 · priority",
-        "医院 · hospital",
-        "患者 · patient",
-        "要 · asked",
-        "缺 · missing",
-        "最晚送达 · needed by",
-        "状态 · status",
-        ("申请 · request", _NARROW),
+        ("申请 · request", _WHOSE),
+        ("缺 · missing", _FOLDED),
+        ("最晚送达 · needed by", _WHEN),
     ]
     lines = [
         [
-            Text(
-                list_value_names().get(row["priority"], row["priority"]),
-                style=_URGENT.get(row["priority"], ""),
-            ),
-            row["hospital_id"],
-            row["patient_group"] or "未知 · unknown",
-            _tell_lines(row, "quantity"),
-            _tell_lines(row, "missing"),
-            show_instant(row["needed_by"]) + (" 已过 · late" if row.get("is_late") else ""),
-            STATUS_WORDS.get(row["status"], row["status"]),
-            row["request_id"],
+            _tell_request(row),
+            _tell_lines(row),
+            _stack(row["needed_by"]) + ("\n已过 · late" if row.get("is_late") else ""),
         ]
         for row in rows
     ]
     out.table(add_rows(build_table(f"{title}：{len(rows)}", heads), lines))
 
 
-def _tell_lines(row: Row, count: str) -> str:
-    counted = [
-        f"{list_value_names().get(line['component'], line['component'])} {line[count]}"
-        for line in row["lines"] or []
-        if line[count]
-    ]
-    return "\n".join(counted)
+def _stack(at: str | None) -> str:
+    """An instant with its zone below it, so that a narrow column holds both."""
+    return show_instant(at).replace(f" {ZONE_ZH}", f"\n{ZONE_ZH}")
+
+
+def _tell_request(row: Row) -> Text:
+    """Return priority, hospital and group, below them the state, below it the identifier."""
+    from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
+
+    priority = list_value_names().get(row["priority"], row["priority"])
+    group = row["patient_group"] or "血型未知 · group unknown"
+    return Text.assemble(
+        (priority, _URGENT.get(row["priority"], "")),
+        f" {row['hospital_id']} {group}\n",
+        f"{STATUS_WORDS.get(row['status'], row['status'])}\n",
+        row["request_id"],
+    )
+
+
+def _tell_lines(row: Row) -> str:
+    told = []
+    for line in row["lines"] or []:
+        name = list_value_names().get(line["component"], line["component"])
+        missing = f"缺 {line['missing']} / " if line["missing"] else ""
+        told.append(f"{name} {missing}要 {line['quantity']}")
+    return "\n".join(told)
 
 
 def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
@@ -89,72 +102,77 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
         return
     heads: Heads = [
         "等级 · level",
-        "血站 · station",
-        "成分 · component",
-        "血型 · group",
-        "缺 · missing",
-        "急 · waiting",
-        "起 · since",
+        ("血站 · station", _FOLDED),
+        ("缺什么 · what is missing", _FOLDED),
+        ("起 · since", _WHEN),
     ]
     lines = [
         [
             row["level"],
             row["station_id"],
-            name_value(row["component"]),
-            row["group"],
-            row["units_missing"],
-            row["uncovered_units"],
-            show_instant(row["opened_at"]),
+            _tell_shortage(row),
+            _stack(row["opened_at"]),
         ]
         for row in rows
     ]
     out.table(add_rows(build_table(f"短缺 · shortages：{len(rows)}", heads), lines))
 
 
+def _tell_shortage(row: Row) -> str:
+    name = list_value_names().get(row["component"], row["component"])
+    return (
+        f"{name} {row['group']}\n缺 {row['units_missing']} · missing\n"
+        f"急 {row['uncovered_units']} · waiting"
+    )
+
+
 def print_activations(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        "灾害 · event",
-        "血站 · station",
-        "状态 · status",
-        "牵头 · lead",
-        "需要 · needs",
-        "献血者 · donors wanted",
-        "起 · since",
-        ("编号 · activation", _NARROW),
+        ("应急启动 · activation", _WHOSE),
+        ("需要 · needs", _FOLDED),
+        ("起 · since", _WHEN),
     ]
     lines = [
         [
-            row["event_key"] + ("（演练 · exercise）" if row.get("exercise") else ""),
-            row["station_id"],
-            row["status"],
-            "是 · yes" if row["lead"] else "",
-            "\n".join(f"{name_value(need['component'])} {need['units']}" for need in row["needs"]),
-            row["donors_wanted"],
-            show_instant(row["opened_at"]),
-            row["activation_id"],
+            _tell_activation(row),
+            "\n".join(
+                [
+                    *(_tell_need(need) for need in row["needs"]),
+                    f"献血者 {row['donors_wanted']} · donors",
+                ]
+            ),
+            _stack(row["opened_at"]),
         ]
         for row in rows
     ]
     out.table(add_rows(build_table(f"应急启动 · activations：{len(rows)}", heads), lines))
 
 
+def _tell_activation(row: Row) -> str:
+    drill = "（演练 · exercise）" if row.get("exercise") else ""
+    lead = " 牵头 · lead" if row["lead"] else ""
+    # Of an activation "open" is not a request that waits.
+    status = {"open": "进行中 · open", "stood_down": "已解除 · stood down"}.get(
+        row["status"], row["status"]
+    )
+    return f"{row['event_key']}{drill}\n{row['station_id']}{lead} {status}\n{row['activation_id']}"
+
+
+def _tell_need(need: Row) -> str:
+    return f"{list_value_names().get(need['component'], need['component'])} {need['units']}"
+
+
 def print_transfers(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        "从 · from",
-        "到 · to",
-        "状态 · status",
-        "袋 · units",
-        "商定 · agreed",
-        ("编号 · transfer", _NARROW),
+        ("从 → 到 · from → to", _WHOSE),
+        ("状态 · status", _FOLDED),
+        ("商定 · agreed", _WHEN),
     ]
     lines = [
         [
-            row["from_station_id"],
-            row["to_station_id"],
-            row["status"],
-            len(row["units"]) or len(row["unit_ids"]),
-            show_instant(row["agreed_at"]),
-            row["transfer_id"],
+            f"{row['from_station_id']} → {row['to_station_id']}\n{row['transfer_id']}",
+            f"{name_value(row['status'])}\n{len(row['units']) or len(row['unit_ids'])} 袋 · units",
+            _stack(row["agreed_at"]),
         ]
         for row in rows
     ]

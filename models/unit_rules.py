@@ -5,9 +5,11 @@ Pure. The rules stand in `rules/antigens.toml`; what an antibody demands stands 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models.citations import CitedRule, RuleSet, read_rules
 from models.in_force import InForce
-from models.patients import Antigens
+from models.patients import ANTI_D, Antigens
 
 
 class EastAsiaRule(CitedRule):
@@ -18,6 +20,17 @@ class AntigenRules(RuleSet):
     """The whole file."""
 
     east_asia: EastAsiaRule
+
+
+def list_unusual(antigens: Iterable[str], rules: AntigenRules | None = None) -> list[str]:
+    """List antigens that nobody here is usually typed for, D aside; a misspelt one is among them.
+
+    Args:
+        antigens: Against which a patient has antibodies, or which a unit must lack.
+        rules: None for those in force.
+    """
+    known = {ANTI_D, *(rules or antigen_rules()).east_asia.antigens}
+    return sorted(set(antigens) - known)
 
 
 antigen_rules = InForce(AntigenRules.model_validate(read_rules("antigens")))

@@ -22,7 +22,7 @@ from gateway.documents import body
 from gateway.documents import problems as documented
 from gateway.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.headers import get_idempotency_key, get_wait_s
-from gateway.rendering import explain_decision, explain_waiting, to_response
+from gateway.rendering import explain, explain_decision, explain_waiting, to_response
 from gateway.runtime import Gateway, get_gateway
 from gateway.submitting import Answered, Submission
 from models.base import Identifier, derive_id
@@ -30,6 +30,7 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
+from models.unit_rules import antigen_rules, list_unusual
 from streams.store.keys import KeyScope
 from streams.store.reading import Fate
 
@@ -265,6 +266,21 @@ def _submission(
     )
 
 
+def _warn(submission: Submission) -> dict[str, Any]:
+    """Name antigens of an opening that are probably misspelt; they are never refused."""
+    if not isinstance(submission.event, RequestOpened):
+        return {}
+    asked = submission.event.request
+    demanded = [name for line in asked.lines for name in line.attributes.antigen_negative]
+    unusual = list_unusual([*asked.patient.antibodies, *demanded])
+    if not unusual:
+        return {}
+    known = ", ".join(antigen_rules().east_asia.antigens)
+    return {
+        "warnings": [explain("antigen_unusual", {"antigens": ", ".join(unusual), "known": known})]
+    }
+
+
 def _answer(outcome: Answered | Fate | None, submission: Submission, *, wait_s: int) -> Response:
     request_id = submission.event.subject
     identity = {"event_id": submission.event_id, "source": submission.source}
@@ -275,6 +291,7 @@ def _answer(outcome: Answered | Fate | None, submission: Submission, *, wait_s: 
             **identity,
             "status": "accepted",
             "waiting_for": explain_waiting("being_taken_in"),
+            **_warn(submission),
         }
         return to_response(content, status=202, headers=location)
     if isinstance(outcome, Fate):
@@ -290,6 +307,7 @@ def _answer(outcome: Answered | Fate | None, submission: Submission, *, wait_s: 
         "status": outcome.status or _STATUS_AFTER.get(word, word),
         "waiting_for": decision["waiting_for"],
         "decision": decision,
+        **_warn(submission),
     }
     if wait_s:
         location["Preference-Applied"] = f"wait={wait_s}"

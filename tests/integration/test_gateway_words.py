@@ -205,6 +205,29 @@ async def test_f80_the_key_is_told_for_every_answer_that_is_no_confirmation() ->
     assert "--idempotency-key cli-" in ran.stderr
 
 
+async def test_an_antigen_that_nobody_is_typed_for_is_named_and_not_refused(
+    world: RunningGateway,
+) -> None:
+    words = ("request", "new", "--hospital", "shigatse-people", "--group", "A+", "--wait", "8")
+    ran = await command(world, *words, "-n", "red_cells=1", "--antibody", "foo", "--antibody", "E")
+    assert ran.exit_code == 0, ran.stderr
+    assert "抗原 foo 不在常见名单" in ran.stdout
+    usual = await ask(world.client("hospital"), patient={"group": "A+", "antibodies": ["E", "D"]})
+    assert "warnings" not in usual.json()
+
+
+async def test_the_words_of_people_are_answered_over_http(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    lacks = (await ask(client, patient={"group": "A型", "sex": "女"})).json()["errors"]
+    assert "缺 RhD：写成 A+" in lacks[0]["what_to_do"]
+    assert "“女”请写 female" in lacks[1]["what_to_do"]
+    ran = await command(world, "request", "new", "-n", "red_cells=1", "--group", "A型")
+    assert "--hospital" in ran.stderr
+    words = ("request", "new", "--hospital", "shigatse-people", "-n", "red_cells=1")
+    ran = await command(world, *words, "--group", "A型")
+    assert "“A型”缺 RhD" in ran.stderr
+
+
 async def test_the_command_that_is_told_repeats_the_request(world: RunningGateway) -> None:
     asked = ("request", "new", "--hospital", "shigatse-people", "--group", "A+")
     words = (

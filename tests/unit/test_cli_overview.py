@@ -1,0 +1,72 @@
+"""What `xuelian status` and `xuelian request list` show in a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli.output import Output
+from cli.overview import print_overview, print_requests
+
+REQUEST: dict[str, Any] = {
+    "request_id": "3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10",
+    "hospital_id": "dingri-county-hospital",
+    "patient_group": "AB-",
+    "priority": "life_threatening",
+    "status": "partly_refused",
+    "needed_by": "2025-01-07T03:05:00+00:00",
+    "is_late": True,
+    "lines": [
+        {"component": "red_cells", "quantity": 14, "missing": 12},
+        {"component": "fresh_frozen_plasma", "quantity": 4, "missing": 0},
+    ],
+}
+SHORTAGE = {
+    "level": "orange", "station_id": "shigatse", "component": "red_cells", "group": "AB-",
+    "units_missing": 12, "uncovered_units": 3, "opened_at": "2025-01-07T01:05:00+00:00",
+}  # fmt: skip
+
+
+ACTIVATION = {
+    "event_key": "us6000pi9w", "station_id": "shigatse", "status": "open", "lead": True,
+    "needs": [{"component": "red_cells", "units": 40}], "donors_wanted": 80,
+    "opened_at": "2025-01-07T01:05:00+00:00", "activation_id": REQUEST["request_id"],
+}  # fmt: skip
+TRANSFER = {
+    "from_station_id": "lhasa", "to_station_id": "shigatse", "status": "in_transit",
+    "units": [1, 2], "unit_ids": [], "agreed_at": "2025-01-07T01:05:00+00:00",
+    "transfer_id": REQUEST["request_id"],
+}  # fmt: skip
+
+
+def test_a_request_is_readable_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    print_requests(Output(), [REQUEST], title="申请 · requests")
+    told = capsys.readouterr().out
+    assert "…" not in told
+    for word in (
+        "危及生命 dingri-county-hospital AB-", REQUEST["request_id"], "悬浮红细胞 缺 12 /", "要 14",
+        "新鲜冰冻血浆 要 4", "2025-01-07 11:05", "北京时间", "已过 · late",
+    ):  # fmt: skip
+        assert word in told
+
+
+def test_the_overview_is_readable_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    found = {
+        "as_of": "2025-01-07T01:05:00+00:00", "requests": [REQUEST], "shortages": [SHORTAGE],
+        "activations": [ACTIVATION], "calls": [], "transfers": [TRANSFER], "dead_letters": 0,
+    }  # fmt: skip
+    print_overview(Output(), found)
+    told = capsys.readouterr().out
+    assert "…" not in told
+    for word in (
+        "orange", "shigatse", "悬浮红细胞 AB-", "缺 12", "us6000pi9w", "悬浮红细胞 40",
+        "lhasa → shigatse", "2 袋", "2025-01-07 09:05",
+    ):  # fmt: skip
+        assert word in told
