@@ -86,12 +86,13 @@ def _conclude(
 ) -> Matched:
     request = case.request
     lines = tuple(one.line for one in matched)
-    live = sum(case.held.values()) + sum(len(line.reserved) for line in lines)
+    held = case.held_units + sum(len(line.reserved) for line in lines)
+    live = held + case.issued + case.received
     uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
     refused = sum(line.refused for line in lines)
     outcome, waiting_for = _tell_outcome(live=live, uncovered=uncovered, refused=refused)
-    reasons = []
+    reasons = list(case.news)
     if case.same_patient:
         told = " ".join(case.same_patient)
         reasons.append(Reason(code="same_patient_open", params={"requests": told}))
@@ -99,8 +100,7 @@ def _conclude(
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
     reasons.extend(tell_spared(case, [unit for line in lines for unit in line.reserved]))
-    # Nothing is held for longer than it lives.
-    expiries = [unit.expires_at for line in lines for unit in line.reserved]
+    # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
     decision = Decision(
         decision_id=derive_id("decision", request.request_id, case.version),
@@ -114,7 +114,7 @@ def _conclude(
         eta_s=case.journey.eta_s if live else None,
         eta_estimated=case.journey.estimated and live > 0,
         waiting_for=waiting_for,
-        hold_until=min([hold_ends, *expiries]) if live else None,
+        hold_until=hold_ends if held else None,
         decided_at=now,
         rules_version=rules_version(),
     )

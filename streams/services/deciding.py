@@ -110,6 +110,7 @@ class Deciding:
         why: str,
         now: datetime,
         always: bool = False,
+        news: tuple[Reason, ...] = (),
     ) -> bool:
         """Decide an existing request once more; what it has promised stays promised.
 
@@ -120,6 +121,7 @@ class Deciding:
             why: Short machine word for the audit.
             now: Aware UTC instant.
             always: Write a decision even if nothing new was reserved.
+            news: What happened, told before the other reasons.
 
         Returns:
             Whether a decision was written.
@@ -129,6 +131,7 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
+        case = replace(case, news=news)
         if not always:
             # Whoever waits is looked at again and again: what would help is told only with news.
             (found,) = await self._match(work, [case], now, tells=False)
@@ -215,6 +218,8 @@ class Deciding:
             cause_id=cause_id,
             directory_version=directory.version,
             held=held,
+            issued=before.issued if before else 0,
+            received=before.received if before else 0,
             capped_before=capped,
         )
 

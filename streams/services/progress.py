@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from models.decisions import Outcome, Reason
@@ -13,7 +13,7 @@ from models.units import UnitStatus
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
-from streams.services.deciding import Deciding
+from streams.services.deciding import REQUEST_GRACE_S, Deciding
 from streams.services.moves import give_back
 from streams.services.rematching import go_on_after, read_subject
 from streams.services.transfers import Transfers
@@ -114,7 +114,10 @@ class Progress:
     async def lapse_hold(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never picked; the request goes on with what is packed."""
+        """Give back what was never picked.
+
+        The request goes on with what is packed; while blood still helps, it is decided again.
+        """
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
@@ -128,6 +131,17 @@ class Progress:
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
+        if now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
+            await self._deciding.decide_again(
+                work,
+                state.request,
+                cause=caused_by,
+                why=reason.code,
+                now=now,
+                always=True,
+                news=(reason,),
+            )
+            return
         held = state.held - len(given_back)
         await self._end_or_wait(work, state, held=held, reason=reason, caused_by=caused_by, now=now)
 
