@@ -6,7 +6,7 @@ time, in the order they arrived. Runs inside the transaction of `Intake`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -209,11 +209,19 @@ class RequestService:
             state,
             outcome=Outcome.CANCELLED,
             status=RequestStatus.CANCELLED,
-            reason=reason,
+            reasons=(reason, *_tell_gone(state)),
             caused_by=record.envelope.id,
             now=now,
             asked_digest=record.digest,
         )
+
+
+def _tell_gone(state: RequestState) -> Iterator[Reason]:
+    """Tell what the end of a request no longer holds back."""
+    if state.issued:
+        yield Reason(code="units_still_on_the_way", params={"units": state.issued})
+    if state.received:
+        yield Reason(code="units_received_before", params={"units": state.received})
 
 
 def _opened(record: Received) -> RequestOpened:

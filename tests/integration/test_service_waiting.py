@@ -287,6 +287,8 @@ async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> 
 
     assert await engine.status_of(request.request_id) == "reserved"
     assert await live_units(engine) == {longer.unit_id, spare.unit_id}
+    (reason,) = (await last_decision(engine, request))["reasons"][:1]
+    assert (reason["code"], reason["params"]) == ("unit_lost_expired", {"unit_id": short.unit_id})
 
 
 async def test_the_expiry_of_an_issued_bag_gives_no_other_back(engine: Engine) -> None:
@@ -316,6 +318,80 @@ async def test_an_issued_bag_sets_no_hold(engine: Engine) -> None:
     await engine.feed(build_record(amend(request, note="bed 4"), source=SOURCE))
 
     assert "hold_until" not in await last_decision(engine, request)
+
+
+async def ask_and_send(engine: Engine, *, asked: int, sent: int, received: int) -> UrgentRequest:
+    """A request of so many A+ that are free, of which some have left and some arrived."""
+    units = [build_unit("A+", expires_in_h=48 + at) for at in range(sent)]
+    await engine.feed(counted(units))
+    request = build_request(group="A+", quantity=asked, priority=DYING)
+    await engine.feed(opened(request))
+    for at, unit in enumerate(units):
+        await scan(engine, unit.unit_id, StockChange.PICKED, StockChange.ISSUED)
+        if at < received:
+            await scan(engine, unit.unit_id, StockChange.DEPARTED, StockChange.RECEIVED)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("received", "changes", "status", "waiting_for"),
+    [
+        (2, {"quantity": 2}, "fulfilled", ""),
+        (2, {"quantity": 1}, "fulfilled", ""),
+        (0, {"quantity": 1}, "reserved", "delivery"),
+        (1, {"quantity": 2}, "reserved", "delivery"),
+        (0, {"quantity": 3}, "open", "donors_and_neighbours"),
+    ],
+)
+async def test_an_amended_request_stands_where_its_units_are(
+    engine: Engine, received: int, changes: dict[str, int], status: str, waiting_for: str
+) -> None:
+    request = await ask_and_send(engine, asked=3, sent=2, received=received)
+
+    line = RequestLine(line_no=1, component=Component.RED_CELLS, **changes)
+    await engine.feed(build_record(amend(request, lines=[line]), source=SOURCE))
+
+    row = await engine.one("SELECT status, waiting_for FROM requests")
+    assert tuple(row) == (status, waiting_for)
+
+
+async def test_a_note_amended_after_the_issue_waits_for_delivery(engine: Engine) -> None:
+    request = await ask_and_send(engine, asked=2, sent=2, received=0)
+
+    await engine.feed(build_record(amend(request, note="bed 4"), source=SOURCE))
+
+    told = await last_decision(engine, request)
+    assert (told["outcome"], told["waiting_for"]) == ("reserved", "delivery")
+    assert "eta_s" not in told
+
+
+async def test_a_cancelled_request_tells_of_the_bag_on_its_way(engine: Engine) -> None:
+    request = await ask_and_send(engine, asked=3, sent=2, received=1)
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+
+    await engine.feed(build_record(cancel(request), source=SOURCE))
+
+    told = await last_decision(engine, request)
+    assert told["outcome"] == "cancelled"
+    assert [(one["code"], one["params"]) for one in told["reasons"]] == [
+        ("cancelled_by_hospital", {"reason": "transferred", "units_given_back": 1}),
+        ("units_still_on_the_way", {"units": 1}),
+        ("units_received_before", {"units": 1}),
+    ]
+
+
+@pytest.mark.parametrize("change", [StockChange.DISCARDED, StockChange.RETURNED])
+async def test_a_lost_bag_is_told(engine: Engine, change: StockChange) -> None:
+    request = await ask_and_send(engine, asked=1, sent=1, received=0)
+    row = await engine.one("SELECT unit_id FROM units")
+    out = {"out_of_control_s": 600} if change is StockChange.RETURNED else {}
+
+    await scan(engine, row["unit_id"], change, **out)
+
+    (reason,) = (await last_decision(engine, request))["reasons"]
+    assert reason["code"] == f"unit_lost_{change}"
+    assert reason["params"] == {"unit_id": row["unit_id"]}
 
 
 async def test_a_hold_that_lapses_while_blood_still_helps_is_decided_again(
