@@ -18,7 +18,7 @@ _FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprec
 
 
 def list_lacking(
-    *, unit: Unit, wanted: Mapping[str, Any], patient: Patient, held_at: datetime
+    *, unit: Unit, wanted: Mapping[str, Any], patient: Patient, used_at: datetime
 ) -> list[str]:
     """List what the unit lacks of what the line demands and the patient's antibodies require.
 
@@ -26,7 +26,7 @@ def list_lacking(
         unit: The promised unit.
         wanted: `attributes` of the request line; a missing one is not demanded.
         patient: As known when the unit was chosen.
-        held_at: When it was chosen; `max_age_d` counts up to it.
+        used_at: No sooner is it used; the age of the blood, `max_age_d`, counts then.
     """
     lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
     if wanted.get("washed") and not _is_washed(unit):
@@ -36,7 +36,7 @@ def list_lacking(
     lacking += [f"hla {name}" for name in _missing(wanted, "hla_matched", unit, "hla")]
     lacking += [f"{name}-" for name in sorted(_unwanted_antigens(unit, wanted, patient))]
     limit_d = wanted.get("max_age_d")
-    if limit_d is not None and held_at - unit.collected_at > timedelta(days=limit_d):
+    if limit_d is not None and used_at - unit.collected_at > timedelta(days=limit_d):
         lacking.append(f"max_age_d {limit_d}")
     return lacking
 

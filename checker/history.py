@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from checker.compatibility import Patient
 from checker.rows import Request
-from checker.world import REQUESTS, World
+from checker.world import REQUESTS, World, parse_instant
 
 
 class RowError(ValueError):
@@ -26,11 +27,13 @@ class Version:
     """One version of a request.
 
     Attributes:
+        needed_by: When it is needed at the hospital.
         lines: Line number to the line as asked; packs of the hospital's protocol are not in it.
     """
 
     patient: Patient
     priority: str
+    needed_by: datetime
     lines: Mapping[int, Mapping[str, Any]]
 
     def wanted(self, line_no: int | None) -> Mapping[str, Any]:
@@ -74,12 +77,14 @@ def _current(request: Request) -> Version:
     body = request.body.get("request", request.body)
     if "patient" not in body:
         raise RowError(f"requests.body of {request.request_id} has no patient")
-    return _version({**body, "priority": request.priority})
+    needed_by = request.needed_by.isoformat()
+    return _version({**body, "priority": request.priority, "needed_by": needed_by})
 
 
 def _version(body: Mapping[str, Any]) -> Version:
     return Version(
         patient=Patient.from_json(body.get("patient") or {}),
         priority=str(body.get("priority")),
+        needed_by=parse_instant(body["needed_by"]),
         lines={int(line["line_no"]): line for line in body.get("lines") or ()},
     )

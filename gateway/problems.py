@@ -74,6 +74,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "record_too_large": 413,
     "media_type_unknown": 415,
     "hospital_unknown": 422,
+    "request_of_other_station": 422,
     "idempotency_key_reused": 422,
     "identity_reused": 422,
     "event_id_reused": 422,

@@ -87,7 +87,8 @@ class Decision(Value):
         eta_s: Seconds from picking to the hospital; None if nothing was reserved.
         eta_estimated: The journey was estimated from coordinates, no route is recorded.
         waiting_for: `picking`, `donors_and_neighbours`, or empty when it has ended.
-        hold_until: When the reservation is given back unless it was picked.
+        hold_until: When the reservation is given back unless it was picked; a unit that expires
+            before is held until then.
     """
 
     decision_id: Identifier

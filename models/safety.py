@@ -215,8 +215,9 @@ def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Itera
         if hla not in unit.traits.hla:
             yield Reason(code="lacks_attribute", params={"attribute": f"hla:{hla}"}, rule=rule)
     max_age_d = wanted.max_age_d
-    # The age that counts is the one at which the patient can have it.
-    if max_age_d is not None and route.arrival_at - unit.collected_at > timedelta(days=max_age_d):
+    # The age that counts is the one at which the blood is used.
+    used_at = max(route.arrival_at, purpose.needed_by)
+    if max_age_d is not None and used_at - unit.collected_at > timedelta(days=max_age_d):
         yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
     if wanted.identical_group_only and unit.group is not purpose.patient.group:
         yield Reason(code="group_not_identical", rule=rule)

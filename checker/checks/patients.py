@@ -66,7 +66,7 @@ def _fault_under(
         unit=unit,
         wanted=version.wanted(promise.line_no),
         patient=patient,
-        held_at=promise.held_at,
+        used_at=max(promise.held_at, version.needed_by),
     )
     return f"缺少 · lacks {', '.join(lacking)}" if lacking else ""
 

@@ -107,7 +107,7 @@ def _fits(world: World, unit: Unit, need: _Need) -> bool:
             unit=unit,
             wanted=need.version.wanted(need.line.line_no),
             patient=need.version.patient,
-            held_at=need.now + ON_THE_WAY,
+            used_at=max(need.now, need.request.needed_by) + ON_THE_WAY,
         )
     )
 

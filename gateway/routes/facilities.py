@@ -7,7 +7,7 @@ changed meanwhile is not overwritten by who says which version the change was ma
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
@@ -158,7 +158,10 @@ async def put_hospital(
         changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
     )
     await directories.refresh()
-    return _tell_changed("hospital", changed, version)
+    staying = await get_gateway(request).reading.count_open_elsewhere(
+        hospital_id=hospital_id, station_id=changed.station_id
+    )
+    return _tell_changed("hospital", changed, version, notes=_note_staying(staying))
 
 
 @router.get(
@@ -279,6 +282,10 @@ def _tell_changed(
         {kind: record.model_dump(mode="json"), "version": version, "notes": notes or []},
         headers={"ETag": f'"{version}"'},
     )
+
+
+def _note_staying(staying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [explain("open_requests_stay", dict(row)) for row in staying]
 
 
 def _note_strangers(strangers: list[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from models.clearance import ForPatient
 from models.compatibility import Candidate, list_candidates
+from models.decisions import Reason
 from models.directory import Journey
 from models.facilities import Hospital, StationPolicy
 from models.requests import RequestLine, UrgentRequest
@@ -18,8 +19,11 @@ class Case:
 
     Attributes:
         version: Of the decision to be made, 1 or more.
-        held: Line number to units already promised and still live.
+        held: Line number to units already promised and still live, wherever they are.
+        issued: Of these, units that have left the station.
+        received: Of these, units that have arrived.
         directory_version: Of the directory that hospital, policy and journey are from.
+        news: What made us decide again, told first.
         same_patient: Open requests of the hospital for the same patient and component: asked twice?
         capped_before: Unconfirmed O RhD- units the same unknown patient already got, as written
             before this batch.
@@ -33,8 +37,11 @@ class Case:
     version: int
     cause_id: str
     directory_version: int = 0
+    news: tuple[Reason, ...] = ()
     same_patient: tuple[str, ...] = ()
     held: Mapping[int, int] = field(default_factory=dict)
+    issued: int = 0
+    received: int = 0
     capped_before: int = 0
 
     def candidates(self, line: RequestLine) -> tuple[Candidate, ...]:
@@ -56,6 +63,11 @@ class Case:
             needed_by=self.request.needed_by,
             capped_units=capped_units,
         )
+
+    @property
+    def held_units(self) -> int:
+        """Units of earlier decisions that are still on the shelf."""
+        return sum(self.held.values()) - self.issued - self.received
 
     @property
     def capped_as(self) -> tuple[str, str]:

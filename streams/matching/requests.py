@@ -20,6 +20,7 @@ from streams.matching.cases import Case
 from streams.matching.lines import MatchedLine, decide_line
 from streams.matching.openings import tell_spared
 from streams.matching.shelf import Shelf
+from streams.matching.stages import ENDS, Stage, find_stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +87,21 @@ def _conclude(
 ) -> Matched:
     request = case.request
     lines = tuple(one.line for one in matched)
-    live = sum(case.held.values()) + sum(len(line.reserved) for line in lines)
+    held = case.held_units + sum(len(line.reserved) for line in lines)
     uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
     refused = sum(line.refused for line in lines)
-    outcome, waiting_for = _tell_outcome(live=live, uncovered=uncovered, refused=refused)
-    reasons = []
+    stage = find_stage(held=held, issued=case.issued, received=case.received)
+    outcome, waiting_for = _tell_outcome(stage=stage, uncovered=uncovered, refused=refused)
+    reasons = list(case.news)
     if case.same_patient:
         told = " ".join(case.same_patient)
         reasons.append(Reason(code="same_patient_open", params={"requests": told}))
-    if live and arrival_at > request.needed_by:
+    if held and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
     reasons.extend(tell_spared(case, [unit for line in lines for unit in line.reserved]))
-    # Nothing is held for longer than it lives.
-    expiries = [unit.expires_at for line in lines for unit in line.reserved]
+    # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
     decision = Decision(
         decision_id=derive_id("decision", request.request_id, case.version),
@@ -111,23 +112,20 @@ def _conclude(
         outcome=outcome,
         lines=lines,
         reasons=tuple(reasons),
-        eta_s=case.journey.eta_s if live else None,
-        eta_estimated=case.journey.estimated and live > 0,
+        eta_s=case.journey.eta_s if held else None,
+        eta_estimated=case.journey.estimated and held > 0,
         waiting_for=waiting_for,
-        hold_until=min([hold_ends, *expiries]) if live else None,
+        hold_until=hold_ends if held else None,
         decided_at=now,
         rules_version=rules_version(),
     )
     return Matched(decision=decision, cleared=tuple(u for one in matched for u in one.cleared))
 
 
-def _tell_outcome(*, live: int, uncovered: int, refused: int) -> tuple[Outcome, str]:
-    if live and uncovered:
-        return Outcome.PARTLY_RESERVED, "donors_and_neighbours"
-    if live and refused:
-        return Outcome.PARTLY_REFUSED, "picking"
-    if live:
-        return Outcome.RESERVED, "picking"
+def _tell_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcome, str]:
     if uncovered:
-        return Outcome.WAITING, "donors_and_neighbours"
-    return Outcome.REFUSED, ""
+        is_part = stage is not Stage.NONE
+        return Outcome.PARTLY_RESERVED if is_part else Outcome.WAITING, "donors_and_neighbours"
+    if stage is Stage.NONE:
+        return Outcome.REFUSED, ""
+    return ENDS[not refused, stage]

@@ -35,12 +35,15 @@ SPARE_UNITS = 4
 REQUEST_GRACE_S = 3600
 """An open request ends this long after its needed-by time; until then late blood still helps."""
 
-_STATUS_OF = {
+STATUS_OF = {
     Outcome.RESERVED: RequestStatus.RESERVED,
     Outcome.PARTLY_REFUSED: RequestStatus.PARTLY_REFUSED,
     Outcome.PARTLY_RESERVED: RequestStatus.OPEN,
     Outcome.WAITING: RequestStatus.OPEN,
     Outcome.REFUSED: RequestStatus.REFUSED,
+    Outcome.EXPIRED: RequestStatus.EXPIRED,
+    Outcome.PARTLY_FULFILLED: RequestStatus.PARTLY_FULFILLED,
+    Outcome.FULFILLED: RequestStatus.FULFILLED,
 }
 
 
@@ -110,6 +113,7 @@ class Deciding:
         why: str,
         now: datetime,
         always: bool = False,
+        news: tuple[Reason, ...] = (),
     ) -> bool:
         """Decide an existing request once more; what it has promised stays promised.
 
@@ -120,6 +124,7 @@ class Deciding:
             why: Short machine word for the audit.
             now: Aware UTC instant.
             always: Write a decision even if nothing new was reserved.
+            news: What happened, told before the other reasons.
 
         Returns:
             Whether a decision was written.
@@ -129,6 +134,7 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
+        case = replace(case, news=news)
         if not always:
             # Whoever waits is looked at again and again: what would help is told only with news.
             (found,) = await self._match(work, [case], now, tells=False)
@@ -153,13 +159,16 @@ class Deciding:
         *,
         outcome: Outcome,
         status: RequestStatus,
-        reason: Reason,
+        reasons: tuple[Reason, ...],
         caused_by: str,
         now: datetime,
         waiting_for: str = "",
         asked_digest: str | None = None,
     ) -> None:
-        """Write a decision that chooses nothing: an end, or a step on the way there."""
+        """Write a decision that chooses nothing: an end, or a step on the way there.
+
+        The first of the reasons, 1 or more, is why, in the audit.
+        """
         version = state.version + 1
         decision = Decision(
             decision_id=derive_id("decision", state.request.request_id, version),
@@ -168,7 +177,7 @@ class Deciding:
             station_id=state.request.station_id,
             version=version,
             outcome=outcome,
-            reasons=(reason,),
+            reasons=reasons,
             waiting_for=waiting_for,
             decided_at=now,
             rules_version=rules_version(),
@@ -181,7 +190,7 @@ class Deciding:
             from_status=state.status,
             opened_at=state.opened_at,
             caused_by=caused_by,
-            why=reason.code,
+            why=reasons[0].code,
         )
         await work.requests.write([ruling])
         self._announce(work, ruling, traceparent=None, asked_digest=asked_digest, now=now)
@@ -215,6 +224,8 @@ class Deciding:
             cause_id=cause_id,
             directory_version=directory.version,
             held=held,
+            issued=before.issued if before else 0,
+            received=before.received if before else 0,
             capped_before=capped,
         )
 
@@ -252,7 +263,7 @@ class Deciding:
                 request=task.case.request,
                 decision=one.decision,
                 cleared=one.cleared,
-                status=_STATUS_OF[one.decision.outcome],
+                status=STATUS_OF[one.decision.outcome],
                 from_status=task.before.status if task.before else "",
                 opened_at=task.before.opened_at if task.before else now,
                 caused_by=task.case.cause_id,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 
-from models.decisions import Outcome, Reason
+from models.decisions import Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
+from streams.matching.stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
-from streams.services.deciding import Deciding
+from streams.services.deciding import REQUEST_GRACE_S, STATUS_OF, Deciding
 from streams.services.moves import give_back
 from streams.services.rematching import go_on_after, read_subject
 from streams.services.transfers import Transfers
@@ -22,27 +21,19 @@ REMATCH_LIMIT = 200
 """Open requests of one station decided again in one transaction; the rest follow in the next."""
 
 
-class _Stage(StrEnum):
-    """How far the units of a request are that are furthest behind."""
-
-    HELD = "held"
-    ISSUED = "issued"
-    RECEIVED = "received"
-    NONE = "none"
-
-
-_ENDS: Mapping[tuple[bool, _Stage], tuple[Outcome, RequestStatus, str]] = {
-    (True, _Stage.HELD): (Outcome.RESERVED, RequestStatus.RESERVED, "picking"),
-    (True, _Stage.ISSUED): (Outcome.RESERVED, RequestStatus.RESERVED, "delivery"),
-    (True, _Stage.RECEIVED): (Outcome.FULFILLED, RequestStatus.FULFILLED, ""),
-    (False, _Stage.HELD): (Outcome.PARTLY_REFUSED, RequestStatus.PARTLY_REFUSED, "picking"),
-    (False, _Stage.ISSUED): (Outcome.PARTLY_REFUSED, RequestStatus.PARTLY_REFUSED, "delivery"),
-    (False, _Stage.RECEIVED): (Outcome.PARTLY_FULFILLED, RequestStatus.PARTLY_FULFILLED, ""),
-    (False, _Stage.NONE): (Outcome.EXPIRED, RequestStatus.EXPIRED, ""),
-    (True, _Stage.NONE): (Outcome.EXPIRED, RequestStatus.EXPIRED, ""),
-}
-"""Whether all that was asked for is covered, and the stage, to what is told; nothing more is
-looked for in any of them."""
+def tell_lost(unit_id: str, to: UnitStatus) -> Reason:
+    """Say how a request lost a unit, by the state that the unit came to."""
+    match to:
+        case UnitStatus.EXPIRED:
+            return Reason(code="unit_lost_expired", params={"unit_id": unit_id})
+        case UnitStatus.RECALLED:
+            return Reason(code="unit_lost_recalled", params={"unit_id": unit_id})
+        case UnitStatus.DISCARDED:
+            return Reason(code="unit_lost_discarded", params={"unit_id": unit_id})
+        case UnitStatus.RETURNED:
+            return Reason(code="unit_lost_returned", params={"unit_id": unit_id})
+        case other:
+            raise InvariantViolation("unit_not_lost", unit_id=unit_id, status=other)
 
 
 class Progress:
@@ -57,11 +48,11 @@ class Progress:
         work: UnitOfWork,
         promise: LivePromise,
         *,
-        lost: bool,
+        lost: Reason | None = None,
         caused_by: str,
         now: datetime,
     ) -> None:
-        """A promised unit was issued or received, or was lost: discarded or expired."""
+        """A promised unit was issued or received, or was lost: `lost` says how, by `tell_lost`."""
         if promise.transfer_id is not None:
             await self._transfers.advance(work, promise.transfer_id, caused_by=caused_by, now=now)
             return
@@ -71,9 +62,15 @@ class Progress:
         state = states[promise.request_id]
         if state.status in TERMINAL_REQUEST_STATUSES:
             return
-        if lost:
+        if lost is not None:
             await self._deciding.decide_again(
-                work, state.request, cause=caused_by, why="unit_lost", now=now, always=True
+                work,
+                state.request,
+                cause=caused_by,
+                why="unit_lost",
+                now=now,
+                always=True,
+                news=(lost,),
             )
             return
         await self._step(work, state, caused_by=caused_by, now=now)
@@ -114,7 +111,10 @@ class Progress:
     async def lapse_hold(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never picked; the request goes on with what is packed."""
+        """Give back what was never picked.
+
+        The request goes on with what is packed; while blood still helps, it is decided again.
+        """
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
@@ -128,6 +128,17 @@ class Progress:
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
+        if now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
+            await self._deciding.decide_again(
+                work,
+                state.request,
+                cause=caused_by,
+                why=reason.code,
+                now=now,
+                always=True,
+                news=(reason,),
+            )
+            return
         held = state.held - len(given_back)
         await self._end_or_wait(work, state, held=held, reason=reason, caused_by=caused_by, now=now)
 
@@ -169,22 +180,15 @@ class Progress:
     ) -> None:
         asked = sum(line.quantity for line in state.request.lines)
         is_whole = held + state.issued + state.received >= asked
-        outcome, status, waiting_for = _ENDS[is_whole, _find_stage(state, held)]
+        stage = find_stage(held=held, issued=state.issued, received=state.received)
+        outcome, waiting_for = ENDS[is_whole, stage]
         await self._deciding.close(
             work,
             state,
             outcome=outcome,
-            status=status,
-            reason=reason,
+            status=STATUS_OF[outcome],
+            reasons=(reason,),
             caused_by=caused_by,
             now=now,
             waiting_for=waiting_for,
         )
-
-
-def _find_stage(state: RequestState, held: int) -> _Stage:
-    if held:
-        return _Stage.HELD
-    if state.issued:
-        return _Stage.ISSUED
-    return _Stage.RECEIVED if state.received else _Stage.NONE

@@ -24,7 +24,7 @@ from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.moves import Cause, move, tell_actor
 from streams.services.ownership import ensure_own_donation
-from streams.services.progress import Progress
+from streams.services.progress import Progress, tell_lost
 
 _ON_THE_WAY = frozenset(
     {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
@@ -101,8 +101,9 @@ class Recalls:
                 # The patient's request is still open: what is frozen is asked for once more.
                 await work.stock.end_promise(promise.promise_id, to="lost", now=now)
             if promise is not None:
+                lost = tell_lost(unit.unit_id, UnitStatus.RECALLED)
                 await self._progress.after_unit_moved(
-                    work, promise, lost=True, caused_by=recall.caused_by, now=now
+                    work, promise, lost=lost, caused_by=recall.caused_by, now=now
                 )
 
     @staticmethod

@@ -6,7 +6,7 @@ time, in the order they arrived. Runs inside the transaction of `Intake`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -86,7 +86,10 @@ class RequestService:
         hospital = self._directories.current().hospitals.get(hospital_id)
         if hospital is None:
             raise ContractError("hospital_unknown", hospital_id=hospital_id)
-        if hospital.station_id != station_id:
+        # What was opened stays with its station, whoever supplies the hospital since; `_lock` holds
+        # a change against the request.
+        is_opening = isinstance(record.event, RequestOpened)
+        if is_opening and hospital.station_id != station_id:
             raise ContractError(
                 "station_does_not_supply",
                 hospital_id=hospital_id,
@@ -141,10 +144,17 @@ class RequestService:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None:
             raise ContractError("request_unknown", request_id=request_id)
-        hospital_id, _ = _tell_parties(record)
+        hospital_id, station_id = _tell_parties(record)
         if state.request.hospital_id != hospital_id:
             raise ContractError(
                 "request_of_other_hospital", request_id=request_id, hospital_id=hospital_id
+            )
+        if state.request.station_id != station_id:
+            raise ContractError(
+                "request_of_other_station",
+                request_id=request_id,
+                station_id=station_id,
+                supplied_by=state.request.station_id,
             )
         if state.status in TERMINAL_REQUEST_STATUSES:
             raise DomainRefusal("request_ended", request_id=request_id, status=state.status)
@@ -209,11 +219,19 @@ class RequestService:
             state,
             outcome=Outcome.CANCELLED,
             status=RequestStatus.CANCELLED,
-            reason=reason,
+            reasons=(reason, *_tell_gone(state)),
             caused_by=record.envelope.id,
             now=now,
             asked_digest=record.digest,
         )
+
+
+def _tell_gone(state: RequestState) -> Iterator[Reason]:
+    """Tell what the end of a request no longer holds back."""
+    if state.issued:
+        yield Reason(code="units_still_on_the_way", params={"units": state.issued})
+    if state.received:
+        yield Reason(code="units_received_before", params={"units": state.received})
 
 
 def _opened(record: Received) -> RequestOpened:

@@ -20,7 +20,7 @@ from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, Scan, UnitState
 from streams.services.clearing import Clearing
 from streams.services.moves import Cause, move, tell_actor
-from streams.services.progress import Progress
+from streams.services.progress import Progress, tell_lost
 from streams.services.release import Releases
 from streams.services.scan_checks import (
     ensure_at,
@@ -120,7 +120,7 @@ class Scans:
         promise = ensure_live(seen.state, seen.event, "held")
         await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
         await move(work, seen.state, UnitStatus.ISSUED, seen.cause)
-        await self._tell(work, seen, promise, lost=False)
+        await self._tell(work, seen, promise)
 
     async def _depart(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
@@ -135,7 +135,7 @@ class Scans:
             await move(work, seen.state, UnitStatus.RECEIVED, seen.cause)
         else:
             await self._arrive(work, seen, promise.transfer_id)
-        await self._tell(work, seen, promise, lost=False)
+        await self._tell(work, seen, promise)
 
     @staticmethod
     async def _arrive(work: UnitOfWork, seen: _Seen, transfer_id: str) -> None:
@@ -181,7 +181,7 @@ class Scans:
         )
         if seen.state.promise is not None:
             # It never arrived, and whoever it was for may still be bleeding.
-            await self._tell(work, seen, promise, lost=True)
+            await self._tell(work, seen, promise, lost_as=UnitStatus.RETURNED)
         else:
             # It did arrive and was not needed; it is bound to that patient no longer.
             await work.stock.end_promise(promise.promise_id, to="released", now=seen.now)
@@ -212,11 +212,17 @@ class Scans:
             await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
         await move(work, seen.state, UnitStatus.DISCARDED, seen.cause)
         if seen.state.promise is not None:
-            await self._tell(work, seen, seen.state.promise, lost=True)
+            await self._tell(work, seen, seen.state.promise, lost_as=UnitStatus.DISCARDED)
 
     async def _tell(
-        self, work: UnitOfWork, seen: _Seen, promise: LivePromise, *, lost: bool
+        self,
+        work: UnitOfWork,
+        seen: _Seen,
+        promise: LivePromise,
+        *,
+        lost_as: UnitStatus | None = None,
     ) -> None:
+        lost = tell_lost(seen.state.unit_id, lost_as) if lost_as else None
         await self._progress.after_unit_moved(
             work, promise, lost=lost, caused_by=seen.caused_by, now=seen.now
         )

@@ -10,7 +10,7 @@ from models.unit_life import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
 from streams.services.moves import Cause, move
-from streams.services.progress import Progress
+from streams.services.progress import Progress, tell_lost
 from streams.services.rematching import look_again
 from streams.services.transfers import Transfers
 
@@ -83,8 +83,9 @@ class ExpiryService:
             await move(work, state, UnitStatus.EXPIRED, cause)
         for state in states:
             if state.promise:
+                lost = tell_lost(state.unit_id, UnitStatus.EXPIRED)
                 await self._progress.after_unit_moved(
-                    work, state.promise, lost=True, caused_by=timer.timer_id, now=now
+                    work, state.promise, lost=lost, caused_by=timer.timer_id, now=now
                 )
         for station_id in sorted({state.station_id for state in states}):
             work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))

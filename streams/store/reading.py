@@ -278,6 +278,12 @@ class PgReading:
         """List the lines of open requests that wait for blood."""
         return await self._list("list_uncovered_lines", station_id=station_id)
 
+    async def count_open_elsewhere(self, *, hospital_id: str, station_id: str) -> list[Row]:
+        """Count a hospital's open requests at every station but one."""
+        return await self._list(
+            "count_open_elsewhere", hospital_id=hospital_id, station_id=station_id
+        )
+
     async def list_shortages(
         self, *, station_id: str | None, status: str | None, component: str | None, limit: int
     ) -> list[Row]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from models.decisions import Decision, ReservedUnit
 from models.errors import TransientError
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
@@ -208,8 +209,13 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
                 "line_no": line.line_no,
                 "capped": unit.capped,
                 "reason": _as_json(unit.reason),
-                "hold_until": decision.hold_until,
+                "hold_until": _hold_until(decision, unit),
             }
+
+
+def _hold_until(decision: Decision, unit: ReservedUnit) -> datetime | None:
+    """Nothing is held for longer than it lives."""
+    return min(decision.hold_until, unit.expires_at) if decision.hold_until else None
 
 
 def _decision_row(ruling: Ruling) -> dict[str, Any]:

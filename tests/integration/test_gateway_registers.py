@@ -178,3 +178,26 @@ async def test_f30_the_next_decision_follows_what_was_confirmed(engine: Engine) 
     await engine.feed(opened(second))
 
     assert await engine.status_of(second.request_id) == "refused"
+
+
+async def test_a_moved_hospital_is_told_which_requests_stay_with_the_old_station(
+    world: RunningGateway,
+) -> None:
+    hospital = {**HOSPITAL, "hospital_id": "moving-county"}
+    path = "/v1/hospitals/moving-county"
+    client = world.client("dispatcher")
+    assert (await client.put(path, json=hospital)).json()["notes"] == []
+    await world.database.fetch(
+        "INSERT INTO requests (request_id, hospital_id, station_id, priority, needed_by, status,"
+        " waiting_for, version, body, opened_at, decided_at) "
+        "SELECT 'moving-' || status, 'moving-county', 'shigatse', 'urgent', $1, status,"
+        " CASE WHEN status = 'cancelled' THEN '' ELSE 'picking' END, 1, '{}', $1, $1 "
+        "FROM unnest(ARRAY['open', 'reserved', 'cancelled']) AS status",
+        world.clock.now(),
+    )
+
+    told = (await client.put(path, json={**hospital, "station_id": "lhasa"})).json()
+
+    (note,) = told["notes"]
+    assert note["code"] == "open_requests_stay"
+    assert note["params"] == {"station_id": "shigatse", "requests": 2}

@@ -291,6 +291,35 @@ async def test_other_hospitals_cannot_change_a_request(engine: Engine) -> None:
     assert await engine.status_of(request.request_id) == "open"
 
 
+async def test_a_request_stays_with_its_station_when_its_hospital_moves(engine: Engine) -> None:
+    await engine.feed(counted([build_unit("A+"), build_unit("A+")]))
+    amended, cancelled = (build_request(group="A+", quantity=1) for _ in range(2))
+    await engine.feed(opened(amended), opened(cancelled))
+    await engine.services.directory.put_hospital(PEOPLES.but(station_id="lhasa"))
+    await engine.services.directory.refresh()
+    ids = {"hospital_id": PEOPLES.hospital_id, "station_id": "shigatse"}
+    line = RequestLine(line_no=1, component=Component.RED_CELLS, quantity=2)
+    change = Amendment(request_id=amended.request_id, lines=(line,), **ids)
+    end = Cancellation(request_id=cancelled.request_id, reason="x", **ids)
+    source = f"hospital/{PEOPLES.hospital_id}"
+
+    await engine.feed(build_record(RequestCancelled(cancellation=end), source=source))
+    await engine.feed(build_record(RequestAmended(amendment=change), source=source))
+
+    assert await engine.dead_letter_codes() == []
+    assert await engine.status_of(cancelled.request_id) == "cancelled"
+    assert await engine.status_of(amended.request_id) == "reserved"
+    rows = await engine.fetch("SELECT request_id FROM promises WHERE status = 'held'")
+    assert [row["request_id"] for row in rows] == [amended.request_id] * 2
+
+    elsewhere = end.but(request_id=amended.request_id, station_id="lhasa")
+    await engine.feed(build_record(RequestCancelled(cancellation=elsewhere), source=source))
+    assert await engine.dead_letter_codes() == ["request_of_other_station"]
+    # A new request goes to whoever supplies it now.
+    await engine.feed(opened(build_request(group="A+")))
+    assert (await engine.dead_letter_codes())[-1] == "station_does_not_supply"
+
+
 async def test_released_donation_serves_the_waiting_request(engine: Engine) -> None:
     unit = build_unit("B+")
     await engine.feed(counted([unit], released=False))

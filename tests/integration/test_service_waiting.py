@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.events.requests import RequestAmended, RequestCancelled
+from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
@@ -230,3 +232,188 @@ async def test_f15_a_needed_by_time_just_past_is_served_and_marked_late(engine: 
     assert await engine.status_of(request.request_id) == "reserved"
     row = await engine.one("SELECT body -> 'reasons' -> 0 ->> 'code' AS code FROM decisions")
     assert row["code"] == "arrives_late"
+
+
+async def scan(engine: Engine, unit_id: str, *changes: StockChange, **fields: Any) -> None:  # noqa: ANN401 - any field
+    row = await engine.one("SELECT epoch FROM units WHERE unit_id = $1", unit_id)
+    for change in changes:
+        event = StockChanged(
+            station_id="shigatse",
+            unit_id=unit_id,
+            change=change,
+            epoch=row["epoch"],
+            happened_at=engine.clock.now(),
+            done_by="tester",
+            **fields,
+        )
+        source = SOURCE if change is StockChange.RECEIVED else "station/shigatse"
+        await engine.feed(build_record(event, source=source))
+    assert await engine.dead_letter_codes() == []
+
+
+async def last_decision(engine: Engine, request: UrgentRequest) -> dict[str, Any]:
+    row = await engine.one(
+        "SELECT body FROM decisions WHERE request_id = $1 ORDER BY version DESC LIMIT 1",
+        request.request_id,
+    )
+    return dict(row["body"])
+
+
+async def live_units(engine: Engine) -> set[str]:
+    rows = await engine.fetch("SELECT unit_id FROM promises WHERE status IN ('held', 'issued')")
+    return {row["unit_id"] for row in rows}
+
+
+async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> None:
+    await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
+    await engine.services.directory.refresh()
+    short = build_unit("A+", expires_in_h=75 / 3600)
+    longer, spare = build_unit("A+", expires_in_h=48), build_unit("A+", expires_in_h=72)
+    await engine.feed(counted([short, longer, spare]))
+    request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=20 / 3600)
+    await engine.feed(opened(request))
+    rows = await engine.fetch("SELECT unit_id, hold_until FROM promises ORDER BY hold_until")
+    told = await last_decision(engine, request)
+    assert rows[0]["hold_until"] == short.expires_at
+    assert rows[1]["hold_until"] == datetime.fromisoformat(told["hold_until"])
+    assert rows[1]["hold_until"] == NOW + timedelta(seconds=20, hours=1)
+    await engine.fetch(
+        "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
+    )
+
+    await pass_time(engine, 75)
+    assert await engine.status_of(request.request_id) == "reserved"
+    await pass_time(engine, 60)
+
+    assert await engine.status_of(request.request_id) == "reserved"
+    assert await live_units(engine) == {longer.unit_id, spare.unit_id}
+    (reason,) = (await last_decision(engine, request))["reasons"][:1]
+    assert (reason["code"], reason["params"]) == ("unit_lost_expired", {"unit_id": short.unit_id})
+
+
+async def test_the_expiry_of_an_issued_bag_gives_no_other_back(engine: Engine) -> None:
+    await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
+    await engine.services.directory.refresh()
+    short = build_unit("A+", expires_in_h=75 / 3600)
+    longer, spare = build_unit("A+", expires_in_h=48), build_unit("A+", expires_in_h=72)
+    await engine.feed(counted([short, longer, spare]))
+    request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=20 / 3600)
+    await engine.feed(opened(request))
+    await scan(engine, short.unit_id, StockChange.PICKED, StockChange.ISSUED)
+
+    await pass_time(engine, 75)
+    await pass_time(engine, 60)
+
+    assert await engine.status_of(request.request_id) == "reserved"
+    assert await live_units(engine) == {short.unit_id, longer.unit_id}
+
+
+async def test_an_issued_bag_sets_no_hold(engine: Engine) -> None:
+    unit = build_unit("A+")
+    await engine.feed(counted([unit]))
+    request = build_request(group="A+", quantity=2, priority=DYING)
+    await engine.feed(opened(request))
+    await scan(engine, unit.unit_id, StockChange.PICKED, StockChange.ISSUED)
+
+    await engine.feed(build_record(amend(request, note="bed 4"), source=SOURCE))
+
+    assert "hold_until" not in await last_decision(engine, request)
+
+
+async def ask_and_send(engine: Engine, *, asked: int, sent: int, received: int) -> UrgentRequest:
+    """A request of so many A+ that are free, of which some have left and some arrived."""
+    units = [build_unit("A+", expires_in_h=48 + at) for at in range(sent)]
+    await engine.feed(counted(units))
+    request = build_request(group="A+", quantity=asked, priority=DYING)
+    await engine.feed(opened(request))
+    for at, unit in enumerate(units):
+        await scan(engine, unit.unit_id, StockChange.PICKED, StockChange.ISSUED)
+        if at < received:
+            await scan(engine, unit.unit_id, StockChange.DEPARTED, StockChange.RECEIVED)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("received", "changes", "status", "waiting_for"),
+    [
+        (2, {"quantity": 2}, "fulfilled", ""),
+        (2, {"quantity": 1}, "fulfilled", ""),
+        (0, {"quantity": 1}, "reserved", "delivery"),
+        (1, {"quantity": 2}, "reserved", "delivery"),
+        (0, {"quantity": 3}, "open", "donors_and_neighbours"),
+    ],
+)
+async def test_an_amended_request_stands_where_its_units_are(
+    engine: Engine, received: int, changes: dict[str, int], status: str, waiting_for: str
+) -> None:
+    request = await ask_and_send(engine, asked=3, sent=2, received=received)
+
+    line = RequestLine(line_no=1, component=Component.RED_CELLS, **changes)
+    await engine.feed(build_record(amend(request, lines=[line]), source=SOURCE))
+
+    row = await engine.one("SELECT status, waiting_for FROM requests")
+    assert tuple(row) == (status, waiting_for)
+
+
+async def test_a_note_amended_after_the_issue_waits_for_delivery(engine: Engine) -> None:
+    request = await ask_and_send(engine, asked=2, sent=2, received=0)
+
+    await engine.feed(build_record(amend(request, note="bed 4"), source=SOURCE))
+
+    told = await last_decision(engine, request)
+    assert (told["outcome"], told["waiting_for"]) == ("reserved", "delivery")
+    assert "eta_s" not in told
+
+
+async def test_a_cancelled_request_tells_of_the_bag_on_its_way(engine: Engine) -> None:
+    request = await ask_and_send(engine, asked=3, sent=2, received=1)
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+
+    await engine.feed(build_record(cancel(request), source=SOURCE))
+
+    told = await last_decision(engine, request)
+    assert told["outcome"] == "cancelled"
+    assert [(one["code"], one["params"]) for one in told["reasons"]] == [
+        ("cancelled_by_hospital", {"reason": "transferred", "units_given_back": 1}),
+        ("units_still_on_the_way", {"units": 1}),
+        ("units_received_before", {"units": 1}),
+    ]
+
+
+@pytest.mark.parametrize("change", [StockChange.DISCARDED, StockChange.RETURNED])
+async def test_a_lost_bag_is_told(engine: Engine, change: StockChange) -> None:
+    request = await ask_and_send(engine, asked=1, sent=1, received=0)
+    row = await engine.one("SELECT unit_id FROM units")
+    out = {"out_of_control_s": 600} if change is StockChange.RETURNED else {}
+
+    await scan(engine, row["unit_id"], change, **out)
+
+    (reason,) = (await last_decision(engine, request))["reasons"]
+    assert reason["code"] == f"unit_lost_{change}"
+    assert reason["params"] == {"unit_id": row["unit_id"]}
+
+
+async def test_a_hold_that_lapses_while_blood_still_helps_is_decided_again(
+    endpoints: Endpoints,
+) -> None:
+    async with build_engine(endpoints.postgres_dsn, hold_s=60) as engine:
+        await engine.feed(counted([build_unit("A+"), build_unit("A+")]))
+        request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=1)
+        await engine.feed(opened(request))
+
+        await pass_time(engine, 3660)
+        assert await engine.status_of(request.request_id) == "reserved"
+        told = await last_decision(engine, request)
+        assert told["reasons"][0] == {
+            "code": "hold_lapsed",
+            "params": {"units_given_back": 2},
+            "rule": "",
+        }
+        assert len(await live_units(engine)) == 2
+
+        # An hour after the need it ends, as an open request would.
+        for _ in range(150):
+            await pass_time(engine, 60)
+        assert await engine.status_of(request.request_id) == "expired"
+        assert await live_units(engine) == set()

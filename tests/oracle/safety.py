@@ -227,7 +227,9 @@ def _of_the_demand(bag: Bag, to: Bed, way: Way) -> set[str]:
         found.add("group_not_identical")
     if to.max_age_d is not None:
         oldest = timedelta(days=to.max_age_d)
-        if way.arrival_at > bag.collected_at + oldest:
+        # The age of the blood counts when it is used: once it is there, and not before the need.
+        still_young = bag.collected_at + oldest
+        if way.arrival_at > still_young or to.needed_by > still_young:
             found.add("too_old")
     unwanted = set(to.antigen_negative)
     if bag.component in WITH_RED_CELLS:

@@ -78,10 +78,10 @@ class Engine:
 
 
 @asynccontextmanager
-async def build_engine(dsn: str) -> AsyncIterator[Engine]:
+async def build_engine(dsn: str, *, hold_s: int = 3600) -> AsyncIterator[Engine]:
     async with fresh_database(dsn) as database:
         clock = FixedClock()
-        services = build_services(database=database, clock=clock, hold_s=3600)
+        services = build_services(database=database, clock=clock, hold_s=hold_s)
         for station in (SHIGATSE, LHASA):
             await services.directory.put_station(station)
         for hospital in (PEOPLES, DINGRI):

@@ -165,6 +165,12 @@ def demand(seed: Seed, **attributes: object) -> None:
     row["body"]["lines"][0]["attributes"] = attributes
 
 
+def demand_young_at_need(seed: Seed) -> None:
+    """Five days old when it was promised, seven when it is needed."""
+    demand(seed, max_age_d=6)
+    seed.row("requests", request_id="r-reserved")["needed_by"] = minutes(2 * 1440)
+
+
 def serve_frozen_where_nobody_thaws(seed: Seed) -> None:
     unit(seed, "F1", component="fresh_frozen_plasma", group="A+")
     request(seed, "r-frozen", adult(), at=30, quantity=1, component="fresh_frozen_plasma")
@@ -365,6 +371,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("incompatible", "high titre platelets", lambda seed: patient_of(seed, "r-open", group="B+")),
     ("incompatible", "attribute", lambda seed: demand(seed, irradiated=True)),
     ("incompatible", "too old", lambda seed: demand(seed, max_age_d=4)),
+    ("incompatible", "too old when needed", demand_young_at_need),
     ("incompatible", "antigen", lambda seed: demand(seed, antigen_negative=["Dia"])),
     ("incompatible", "cannot thaw", serve_frozen_where_nobody_thaws),
     ("incompatible", "component", serve_other_component),

@@ -152,7 +152,10 @@ def shelf_lives() -> Iterator[Case]:
 
 
 def needs() -> Iterator[Case]:
-    """Every component about its end, needed at once, on arrival, and long after it."""
+    """Every component about its end, and about the oldest wanted, by the time of need.
+
+    Needed at once, on arrival, and long after it.
+    """
     far = timedelta(days=400)
     for component, needed_by, off, step in itertools.product(
         Component,
@@ -165,6 +168,15 @@ def needs() -> Iterator[Case]:
         for expires_at in (needed_by + off, ARRIVAL + off, NOW + off):
             unit = build_facts(component=component, status=status, expires_at=expires_at)
             yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+        for max_age_d, used_at in itertools.product((1, 7), (needed_by, ARRIVAL)):
+            young = build_purpose(
+                component=component,
+                needed_by=needed_by,
+                attributes=HardAttributes(max_age_d=max_age_d),
+            )
+            collected_at = used_at - timedelta(days=max_age_d) + off
+            unit = build_facts(component=component, status=status, collected_at=collected_at)
+            yield Case(unit=unit, purpose=young, step=step, route=ROUTE)
 
 
 def places() -> Iterator[Case]:

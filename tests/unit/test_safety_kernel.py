@@ -214,6 +214,19 @@ TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
         "request.attributes",
     ),
     (
+        # Young enough on arrival, five days later when it is used no more.
+        "too_old",
+        {
+            "collected_at": NOW - timedelta(days=5),
+            "expires_at": NOW + timedelta(days=20),
+            "purpose": build_purpose(
+                attributes=HardAttributes(max_age_d=7), needed_by=NOW + timedelta(days=6)
+            ),
+        },
+        {"max_age_d": 7},
+        "request.attributes",
+    ),
+    (
         "group_not_identical",
         {
             "group": BloodGroup.O_POS,

@@ -229,6 +229,16 @@ WHERE
     AND (:station_id::text IS NULL OR r.station_id = :station_id::text)
 ORDER BY r.request_id, l.line_no;
 
+-- name: count_open_elsewhere
+SELECT station_id, count(*) AS requests
+FROM requests
+WHERE
+    hospital_id = :hospital_id::text
+    AND station_id <> :station_id::text
+    AND status IN ('open', 'reserved', 'partly_refused')
+GROUP BY station_id
+ORDER BY station_id;
+
 -- name: list_shortages
 SELECT station_id, component, blood_group, level, body, opened_at
 FROM shortages
