@@ -72,7 +72,11 @@ class Releasing:
         if fault is None:
             return None
         params = {name: str(value) for name, value in fault.params.items()}
-        return RowFault(fault.code, BLAMED[fault.code], params)
+        column = BLAMED[fault.code]
+        if fault.code == "released_before_collected" and counted.attestation is None:
+            # The word for the whole file fits the other rows: this one says when it was collected.
+            column = "collected_at"
+        return RowFault(fault.code, column, params)
 
 
 def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
@@ -129,7 +133,7 @@ def _units(
             "expires_at": InstantReader(zone, day_ends=True),
             "released_at": InstantReader(zone, day_ends=False),
         },
-        build=build_unit(station_id),
+        build=build_unit(station_id, releasing.now),
         parts={
             "abo": "group",
             "rhd": "group",
@@ -139,6 +143,7 @@ def _units(
         check=releasing.find_fault,
         stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
+        measured=frozenset({"volume_ml"}),
         identity_key=to_spelling_key,
         spelled_once={"donation_id": "donation_spelled_twice"},
         doubt=_doubts_release,
