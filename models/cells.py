@@ -149,6 +149,17 @@ def read_status(cell: Cell) -> str:
     return found
 
 
+_WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:kg|公斤|千克)?", flags=re.IGNORECASE)
+
+
+def read_weight(cell: Cell) -> str:
+    """Read kilograms: `70`, `70.5kg`, `70公斤`. What is told in another measure is refused."""
+    found = _WEIGHT.fullmatch(str(cell))
+    if found is None:
+        raise CellError("weight_unreadable")
+    return found[1]
+
+
 _DATE = re.compile(
     r"(\d{4})(?:[-/.年](\d{1,2})[-/.月](\d{1,2})日?|(\d{2})(\d{2}))"
     r"(?:[T\s]*(\d{1,2})[:时](\d{1,2})(?:[:分](\d{1,2})(?:\.(\d{1,6}))?秒?|分)?)?",

@@ -21,6 +21,7 @@ from models.cells import (
     read_names,
     read_rhd,
     read_sex,
+    read_weight,
 )
 from models.columns import WORDS
 from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
@@ -199,7 +200,8 @@ def _donors(
             "donor_id": read_code,
             **dict.fromkeys(days, read_day),
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
-            **dict.fromkeys(("lat", "lon", "weight_kg"), str),
+            **dict.fromkeys(("lat", "lon"), str),
+            "weight_kg": read_weight,
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,
