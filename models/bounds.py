@@ -185,6 +185,12 @@ def _limits_at(now: datetime) -> _Limits:
     )
 
 
+def tell_past(at: datetime, *, now: datetime) -> tuple[str, dict[str, str | int]] | None:
+    """Tell why an instant cannot have passed: a code, and what its text names; None if it can."""
+    limits = _limits_at(now)
+    return None if limits.allows(at, Bound.PAST) else _tell(at, Bound.PAST, limits)
+
+
 def _is_possible(value: Value, limits: _Limits) -> bool:
     plan = _plan_of(type(value))
     # A count has tens of thousands of these: no call for each.

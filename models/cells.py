@@ -22,9 +22,10 @@ Reader = Callable[[Cell], object]
 BEIJING = timezone(timedelta(hours=8))
 """The legal time of all of China; what a file's times are read in unless it is told otherwise."""
 
-_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's day nought has no zone
 _SERIALS = range(20_000, 80_000)
 """Serial days that can be dates of blood: 1954 to 2119. Fewer is a count, more is a number."""
+
+_SERIAL_TEXT = re.compile(r"\d{5}(\.\d+)?")
 
 _EXACT_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; the rest of a longer code is lost already."""
@@ -143,7 +144,20 @@ def read_status(cell: Cell) -> str:
     found = WORDS.find_status(str(cell))
     if found is None:
         raise CellError("status_unknown")
+    if found == "set_aside":
+        raise CellError("status_set_aside")
     return found
+
+
+_WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:kg|公斤|千克)?", flags=re.IGNORECASE)
+
+
+def read_weight(cell: Cell) -> str:
+    """Read kilograms: `70`, `70.5kg`, `70公斤`. What is told in another measure is refused."""
+    found = _WEIGHT.fullmatch(str(cell))
+    if found is None:
+        raise CellError("weight_unreadable")
+    return found[1]
 
 
 _DATE = re.compile(
@@ -181,7 +195,7 @@ class InstantReader:
         if isinstance(cell, date):
             return self._place(cell)
         if isinstance(cell, int | float) and not isinstance(cell, bool):
-            return self._place(_of_serial(float(cell)))
+            _ensure_no_serial(float(cell))
         raise CellError("date_unreadable")
 
     def _of_text(self, text: str) -> datetime:
@@ -194,8 +208,8 @@ class InstantReader:
         zoned = _ZONED.fullmatch(text)
         if zoned is not None:
             return _of_zoned(zoned)
-        if re.fullmatch(r"\d{5}(\.\d+)?", text):
-            return self._place(_of_serial(float(text)))
+        if _SERIAL_TEXT.fullmatch(text):
+            _ensure_no_serial(float(text))
         found = _of_date_text(text)
         if found is None:
             raise CellError("date_unreadable" if self._zone else "time_zone_missing")
@@ -230,10 +244,11 @@ def read_day(cell: Cell) -> date:
     if isinstance(cell, date):
         found = cell
     elif isinstance(cell, str):
-        is_serial = re.fullmatch(r"\d{5}", cell)
-        found = _of_serial(float(cell)) if is_serial else _of_date_text(cell)
+        if _SERIAL_TEXT.fullmatch(cell):
+            _ensure_no_serial(float(cell))
+        found = _of_date_text(cell)
     elif isinstance(cell, int | float) and not isinstance(cell, bool):
-        found = _of_serial(float(cell))
+        _ensure_no_serial(float(cell))
     if isinstance(found, datetime):
         found = found.date() if found.time() == time() and found.tzinfo is None else None
     if found is None:
@@ -257,14 +272,14 @@ def _of_date_text(text: str) -> date | datetime | None:
         return None
 
 
-def _of_serial(number: float) -> date | datetime:
-    """Days since the end of 1899, as spreadsheets count; a whole number is a date alone."""
-    if not isfinite(number) or int(number) not in _SERIALS:
-        raise CellError("date_unreadable")
-    if number == int(number):
-        return (_EPOCH + timedelta(days=number)).date()
-    seconds = round((number - int(number)) * 86_400)
-    return _EPOCH + timedelta(days=int(number), seconds=seconds)
+def _ensure_no_serial(number: float) -> None:
+    """Refuse a day as spreadsheets count.
+
+    The reader of workbooks makes dates of the cells whose format says so. Any other number may be
+    anything.
+    """
+    if isfinite(number) and int(number) in _SERIALS:
+        raise CellError("date_is_number")
 
 
 _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')

@@ -182,6 +182,7 @@ class ColumnWords(Value):
     yes: tuple[str, ...]
     no: tuple[str, ...]
     totals: tuple[str, ...] = Field(min_length=1)
+    notes: tuple[str, ...] = Field(min_length=1)
     use: UseWords
 
     @cached_property
@@ -263,6 +264,7 @@ def _load() -> ColumnWords:
         yes=raw["flags"]["yes"],
         no=raw["flags"]["no"],
         totals=raw["totals"]["words"],
+        notes=tuple(map(to_word, raw["totals"]["notes"])),
         use=raw["use"],
     )
 

@@ -6,7 +6,9 @@ Pure. Columns that say the same thing must agree, and what none of them says is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
+from models.bounds import tell_past
 from models.cells import CellError
 from models.doses import settle_dose
 from models.errors import ContractError
@@ -23,14 +25,19 @@ _ABO = frozenset(Abo)
 _TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
 
 
-def build_unit(station_id: str) -> Callable[[Fields], Fields]:
+def build_unit(station_id: str, now: datetime | None = None) -> Callable[[Fields], Fields]:
     """Return what puts the fields of a row into the shape of a counted unit of a station.
+
+    Args:
+        station_id: Whose unit it is.
+        now: Aware UTC instant; nothing was collected after it. None judges no moment.
 
     It raises FieldFault where the fields of a row do not go together, and ContractError where they
     name no unit.
     """
 
     def build(row: Fields) -> Fields:
+        _ensure_collected(row.get("collected_at"), now)
         counted: Fields = {
             name: row.pop(name) for name in ("released", "counted_as") if name in row
         }
@@ -49,6 +56,18 @@ def build_unit(station_id: str) -> Callable[[Fields], Fields]:
         return {"unit": {"station_id": station_id, **row}, **counted}
 
     return build
+
+
+def _ensure_collected(at: object, now: datetime | None) -> None:
+    """Expiry and release are judged by the collection: it is held against the present first.
+
+    Raises:
+        FieldFault: It cannot be true.
+    """
+    if now is not None and isinstance(at, datetime):
+        fault = tell_past(at, now=now)
+        if fault is not None:
+            raise FieldFault(fault[0], "collected_at", fault[1])
 
 
 def _apply_status(status: str | None, counted: Fields) -> None:

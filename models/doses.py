@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 from models.cells import Cell, CellError
@@ -36,14 +37,16 @@ def _read(text: str) -> object:
     if found is None:
         raise CellError("volume_unreadable")
     amount, measure = float(found[1]), found[2]
+    if not isfinite(amount):
+        raise CellError("volume_unreadable")
     if measure in _UNIT_WORDS:
         return Dose(amount, is_therapeutic=False)
     if measure in _THERAPEUTIC_WORDS:
         return Dose(amount, is_therapeutic=True)
     if measure and measure not in _ML_WORDS:
         raise CellError("volume_unreadable")
-    if not measure and 0 < amount <= _MOST_BARE:
-        raise CellError("volume_without_ml")
+    if 0 < amount <= _MOST_BARE:
+        raise CellError("volume_too_small" if measure else "volume_without_ml")
     return _whole(amount)
 
 

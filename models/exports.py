@@ -42,8 +42,8 @@ STATUS_WORDS = {
     "collected": "已采集",
     "quarantined": "待检",
     "available": "在库",
-    "reserved": "已预留",
-    "picked": "已拣血",
+    "reserved": "血联已预留",
+    "picked": "血联已拣血",
     "returned": "退回",
 }
 """Every state in which a unit lies at its station, in a word that an import reads as the same."""

@@ -77,26 +77,35 @@ def _read_below(
     yield from wrong
     if wrong:
         return
-    show = head.show
     try:
         for number, cells in rows:
-            if len(cells) != head.width:
-                if all(clean(cell) is None for cell in cells):
-                    continue
-                code = _judge_width(cells, head)
-                if code:
-                    yield RowError(sheet=name, row=number, column="", code=code)
-                    continue
-            line = Line(name, number, {}, cells, show)
-            wrong = _read_fields(line, head)
-            if _is_total(cells):
-                continue
-            if wrong:
-                yield from tell_wrong(line, wrong, layout)
-            elif line.fields:
-                yield line
+            yield from _read_row(name, number, cells, head, layout)
     except UnreadableRowError as error:
         yield _unreadable(name, error)
+
+
+def _read_row(
+    name: str, number: int, cells: Sequence[Cell | None], head: Head, layout: Layout[Any]
+) -> Iterator[Row]:
+    if _is_beside(cells):
+        return
+    line = Line(name, number, {}, cells, head.show)
+    if len(cells) != head.width:
+        if all(clean(cell) is None for cell in cells):
+            return
+        code = _judge_width(cells, head)
+        if code:
+            yield _ask_alone(line, head) or line.to_error("", code)
+            return
+    wrong = _read_fields(line, head)
+    is_little = (line.fields or wrong) and len(line.fields) <= 1 + len(head.emptied)
+    alone = _ask_alone(line, head) if is_little else None
+    if alone is not None:
+        yield alone
+    elif wrong:
+        yield from tell_wrong(line, wrong, layout)
+    elif line.fields:
+        yield line
 
 
 def _judge_width(cells: Sequence[Cell | None], head: Head) -> str:
@@ -183,15 +192,37 @@ def _list_doubts(
             )
 
 
-_TOTAL_LETTERS = {letter for word in WORDS.totals for letter in (word[0], word[0].upper())}
+_BESIDE = (*WORDS.totals, *WORDS.notes)
+_BESIDE_LETTERS = {letter for word in _BESIDE for letter in (word[0], word[0].upper())}
 
 
-def _is_total(cells: Sequence[Cell | None]) -> bool:
-    """Whether the first filled cell says so. Nearly no row is: its first letter tells."""
+def _is_beside(cells: Sequence[Cell | None]) -> bool:
+    """Whether a row sums up those above it, or tells who made the table. Nearly no row does.
+
+    Its first letter tells. Behind a sum stand sums; a note is one if nothing else fills its row.
+    """
     first = next((cell for cell in cells if cell not in {None, ""}), None)
-    if not isinstance(first, str) or fold(first)[:1] not in _TOTAL_LETTERS:
+    if not isinstance(first, str) or fold(first)[:1] not in _BESIDE_LETTERS:
         return False
-    return to_word(first) in WORDS.totals
+    return to_word(first) in WORDS.totals or all(map(_is_note, _list_filled(cells)))
+
+
+def _is_note(cell: Cell) -> bool:
+    return isinstance(cell, str) and to_word(cell).startswith(_BESIDE)
+
+
+def _list_filled(cells: Sequence[Cell | None]) -> list[Cell]:
+    filled = (clean(cell) for cell in cells if cell is not UNCLEAR)
+    return [cell for cell in filled if cell is not None]
+
+
+def _ask_alone(line: Line, head: Head) -> RowError | None:
+    """Ask about a row of which one cell is filled; None if there are others."""
+    filled = _list_filled(line.source)
+    if len(filled) != 1:
+        return None
+    found = "…" if head.private else shorten(filled[0])
+    return line.to_error("", "row_of_one_cell", params={"found": found})
 
 
 def read_sheets(

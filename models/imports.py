@@ -21,6 +21,7 @@ from models.cells import (
     read_names,
     read_rhd,
     read_sex,
+    read_weight,
 )
 from models.columns import WORDS
 from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
@@ -72,7 +73,11 @@ class Releasing:
         if fault is None:
             return None
         params = {name: str(value) for name, value in fault.params.items()}
-        return RowFault(fault.code, BLAMED[fault.code], params)
+        column = BLAMED[fault.code]
+        if fault.code == "released_before_collected" and counted.attestation is None:
+            # The word for the whole file fits the other rows: this one says when it was collected.
+            column = "collected_at"
+        return RowFault(fault.code, column, params)
 
 
 def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
@@ -129,7 +134,7 @@ def _units(
             "expires_at": InstantReader(zone, day_ends=True),
             "released_at": InstantReader(zone, day_ends=False),
         },
-        build=build_unit(station_id),
+        build=build_unit(station_id, releasing.now),
         parts={
             "abo": "group",
             "rhd": "group",
@@ -139,6 +144,7 @@ def _units(
         check=releasing.find_fault,
         stated=(*((name,) for name in GUARDED), ATTESTED),
         named_by="component",
+        measured=frozenset({"volume_ml"}),
         identity_key=to_spelling_key,
         spelled_once={"donation_id": "donation_spelled_twice"},
         doubt=_doubts_release,
@@ -194,7 +200,8 @@ def _donors(
             "donor_id": read_code,
             **dict.fromkeys(days, read_day),
             **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
-            **dict.fromkeys(("lat", "lon", "weight_kg"), str),
+            **dict.fromkeys(("lat", "lon"), str),
+            "weight_kg": read_weight,
             "group": read_group,
             "abo": read_abo,
             "rhd": read_rhd,

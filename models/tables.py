@@ -59,9 +59,12 @@ class RowError:
 class FieldFault(Exception):
     """A row cannot be put into the shape of its model: the column that is to blame, and why."""
 
-    def __init__(self, code: str, column: str) -> None:
+    def __init__(
+        self, code: str, column: str, params: Mapping[str, str | int] | None = None
+    ) -> None:
         self.column = column
         self.code = code
+        self.params = params or {}
         super().__init__(f"{column}: {code}")
 
 
@@ -115,6 +118,7 @@ class Layout(Generic[V]):
             nothing.
         named_by: The column by which a file calls a value.
         identity_key: What all spellings of one identity share.
+        measured: Columns whose numbers are read in JSON as they are in a sheet.
         spelled_once: Columns in which one thing has one spelling in the whole file, each with the
             code that tells of a second one.
         doubt: Looks at the columns that are passed over; None looks at none.
@@ -134,6 +138,7 @@ class Layout(Generic[V]):
     emptied: frozenset[str] = frozenset()
     named_by: str = ""
     identity_key: Callable[[str], str] = str
+    measured: frozenset[str] = frozenset()
     spelled_once: Mapping[str, str] = field(default_factory=dict)
     doubt: Doubt | None = None
 
@@ -215,10 +220,12 @@ def _read_object(line: Line, layout: Layout[Any]) -> Iterator[Row]:
     wrong: list[RowError] = []
     for name, value in line.source.items():
         read = layout.readers.get(name)
-        if read is None or not isinstance(value, str):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_read = isinstance(value, str) or (is_number and name in layout.measured)
+        if read is None or not is_read:
             continue
         try:
-            line.fields[name] = read(fold(value))
+            line.fields[name] = read(fold(value) if isinstance(value, str) else value)
         except CellError as error:
             del line.fields[name]
             wrong.append(line.to_error(name, error.code))
@@ -370,7 +377,7 @@ def _tell_fault(line: Line, fault: FieldFault, layout: Layout[Any]) -> tuple[Row
     others: tuple[RowError, ...] = ()
     if len(rest) < len(line.fields):
         others = validate_row(line._replace(fields=rest), layout)[1]
-    told = line.to_error(fault.column, fault.code)
+    told = line.to_error(fault.column, fault.code, params=fault.params)
     return (told, *(error for error in others if error.column not in family))
 
 

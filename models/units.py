@@ -92,5 +92,6 @@ class Unit(Value):
                 hours=spec.shelf_life_h,
                 cited=rules.cite(shelf_life),
                 latest=latest,
+                collected=self.collected_at.isoformat(),
             )
         return self

@@ -207,7 +207,7 @@ async def test_a_released_row_that_names_nobody_is_told_before_anything_is_sent(
     refused = await send(client, content, **NO_WORD)
     assert (refused.status_code, refused.json()["code"]) == (400, "rows_invalid")
     for word, code in (
-        ({"released_at": "2025-01-01T00:00:00Z"}, "第 2、4 行 放行时间"),
+        ({"released_at": "2025-01-01T00:00:00Z"}, "第 2、4 行 采血日期“2025-01-02”"),
         ({"released_at": "2025-01-07T01:30:01Z"}, "第 2、4 行 放行时间"),
     ):
         wrong = await preview(client, content, **word)

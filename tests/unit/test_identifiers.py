@@ -275,13 +275,15 @@ def test_f47_a_moment_needs_its_zone() -> None:
 @pytest.mark.parametrize(
     "cell",
     ["1990-02-28", "1990/2/28", "1990年2月28日", "1990.02.28", "19900228", date(1990, 2, 28),
-     datetime(1990, 2, 28), 32932, 32932.0, "32932", "1990-02-28 00:00:00"],  # noqa: DTZ001 - a sheet's
+     datetime(1990, 2, 28), "1990-02-28 00:00:00"],  # noqa: DTZ001 - a sheet's
 )  # fmt: skip
 def test_f46_the_register_reads_the_days_of_a_count(cell: str | date | float) -> None:
     assert read_day(cell) == date(1990, 2, 28)
 
 
-@pytest.mark.parametrize("cell", ["1990-02-30", "28.2.1990", "x", 12.5, True, "1990-02-28 09:00"])
+@pytest.mark.parametrize(
+    "cell", ["1990-02-30", "28.2.1990", "x", 12.5, "12345", True, "1990-02-28 09:00"]
+)
 def test_f46_what_is_no_day_is_told(cell: str | float) -> None:
     with pytest.raises(CellError, match=r"day_unreadable|date_unreadable"):
         read_day(cell)

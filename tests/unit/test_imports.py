@@ -130,7 +130,7 @@ def test_a_row_that_names_nobody_is_released_by_whom_its_count_names() -> None:
         now=RELEASING.now,
     )
     assert release_faults(text, releasing=early) == [
-        (2, "released_at", "released_before_collected")
+        (2, "collected_at", "released_before_collected")
     ]
     own = parse_units_csv(
         f"{ATTESTED}\n{ROW},张敏,2025-01-05T10:00:00Z", station_id="nagqu", releasing=early
