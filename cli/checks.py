@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 
+from cli.child import find_unready_reason
 from cli.direct import run_on_database
 from cli.failures import describe_failure
 from cli.gateway import GatewayClient
 from cli.resolve import load_resolved
+from cli.running import find_running
 from models.errors import ConfigurationError, XuelianError
 from streams.clock import SystemClock, parse_clock
 from streams.settings import Settings
@@ -68,6 +70,7 @@ def run_checks() -> Iterator[Check]:
         ("数据库表 · tables", lambda: check_migrations(settings)),
         ("时钟 · clock", lambda: check_clock(settings, clock.now())),
     )
+    yield _guarded("进程 · processes", lambda: check_processes(settings))
     yield from _in_turn(
         ("网关 · gateway", lambda: check_gateway(settings)),
         ("密钥 · key", lambda: check_key(settings)),
@@ -274,6 +277,25 @@ _UNREADY_FIXES = {
     "XUELIAN_POSTGRES_DSN",
     "gateway": "等它自动重启，不行就重启网关 · it is started again by itself, else start it again",
 }
+
+
+def check_processes(settings: Settings) -> Check:
+    """Whether each worker of the `xuelian up` on this state folder answers, is ready and lasts."""
+    name = "进程 · processes"
+    running = find_running(settings.state_dir)
+    if running is None:
+        detail = "此处没有 xuelian up，未检查 · no `xuelian up` runs here: not looked at"
+        return Check(name=name, ok=True, detail=detail)
+    wrong = [f"{role} 反复退出 · keeps ending" for role in running.failing]
+    for role, address in running.probes.items():
+        reason = find_unready_reason(f"{address}/readyz")
+        if reason is not None and role not in running.failing:
+            wrong.append(f"{role} 没有就绪 · is not ready: {reason}")
+    if not running.probes:
+        wrong.append("还没有全部启动 · not all are started yet")
+    if wrong:
+        return Check(name=name, ok=False, detail="；".join(wrong), fix=_LOOK_AT_LOGS)
+    return Check(name=name, ok=True, detail=" ".join(running.probes))
 
 
 def check_key(settings: Settings) -> Check:

@@ -28,6 +28,19 @@ _TAIL_BYTES = 16_384
 _OPENER = build_opener(ProxyHandler({}))
 
 
+def find_unready_reason(ready_url: str) -> str | None:
+    """Return why the process behind an address is not ready, or None if it is."""
+    try:
+        with _OPENER.open(ready_url, timeout=_PROBE_TIMEOUT_S) as answer:
+            answer.read()
+    except HTTPError as error:
+        with error:
+            return _read_reasons(error.read())
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+    return None
+
+
 @dataclass(kw_only=True)
 class Child:
     """A child process, started or not.
@@ -97,15 +110,7 @@ class Child:
 
     def find_reason(self) -> str | None:
         """Return why it is not ready, in its own words, or None once it is."""
-        try:
-            with _OPENER.open(self.ready_url, timeout=_PROBE_TIMEOUT_S) as answer:
-                answer.read()
-        except HTTPError as error:
-            with error:
-                return _read_reasons(error.read())
-        except OSError as error:
-            return str(getattr(error, "reason", error))
-        return None
+        return find_unready_reason(self.ready_url)
 
     def tail(self) -> str:
         """Return the end of what the last run wrote."""

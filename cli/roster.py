@@ -5,12 +5,14 @@ Owns the choice of their ports; starts nothing. Not safe for concurrent threads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.child import Child
 from cli.failures import ExitCode
 from cli.resolve import env_of
+from cli.running import find_running, tell_runs_here
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
@@ -89,11 +91,18 @@ def as_target(host: str) -> str:
 
 
 def ensure_port_free(port: int, *, state_dir: Path) -> None:
-    """Raise ConfigurationError if someone listens there: `system_elsewhere` or `port_taken`."""
+    """See that nobody listens there.
+
+    Raises:
+        ConfigurationError: `system_runs_here`, `system_elsewhere` or `port_taken`.
+    """
     from deploy.embedded.elsewhere import list_other_systems  # noqa: PLC0415 - only with `up`
     from deploy.embedded.state import is_port_free  # noqa: PLC0415 - the same
 
     if not is_port_free(port):
+        running = find_running(state_dir)
+        if running is not None and running.pid != os.getpid():
+            raise tell_runs_here(state_dir, running)
         others = list_other_systems(state_dir)
         if others:
             folders = ", ".join(map(str, others))

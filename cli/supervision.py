@@ -1,7 +1,9 @@
 """Looking after what `xuelian up` runs: what ends by itself is started again, within bounds.
 
 Our own processes and the embedded servers alike. Owns the decision when to start again and when to
-give up, and keeps the logs from growing for ever. Concurrency: one thread, that of `up`.
+give up, and keeps the logs from growing for ever. A worker that keeps ending is told loudly and
+tried again every minute, while all others go on. Only without a gateway, a server or any worker is
+there nothing left to keep. Concurrency: one thread, that of `up`.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,9 +23,12 @@ from models.errors import ConfigurationError, TransientError
 _POLL_S = 0.3
 _PAUSE_FIRST_S = 0.5
 _PAUSE_MOST_S = 15.0
+_PAUSE_FAILING_S = 60.0
+_DOUBLINGS_MOST = 10
 
 MAX_ENDS = 5
-"""A process that ended so often within `WINDOW_S` meets the same bug each time."""
+"""A process that ended so often within `WINDOW_S` meets the same bug each time: it is failing until
+it has lived for `WINDOW_S`."""
 
 WINDOW_S = 300.0
 
@@ -47,6 +52,13 @@ class Watched(Protocol):
     def tail(self) -> str: ...
 
 
+def _ignore(_: Collection[str]) -> None:
+    return
+
+
+_WORKERS = frozenset({"urgent", "supply"})
+
+
 class Supervisor:
     """Starts crashed processes again, each after a pause that doubles.
 
@@ -54,6 +66,7 @@ class Supervisor:
         system: Started.
         services: The servers that it stands on, if they are looked after here.
         report: Told of every end and every new start.
+        tell_failing: Told of all that keep ending, whenever that changes.
         monotonic: Real seconds.
     """
 
@@ -63,6 +76,7 @@ class Supervisor:
         *,
         report: Callable[[str], None],
         services: Sequence[Watched] = (),
+        tell_failing: Callable[[Collection[str]], None] = _ignore,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._system = system
@@ -71,12 +85,15 @@ class Supervisor:
         self._monotonic = monotonic
         self._ends: dict[str, deque[float]] = defaultdict(deque)
         self._start_at: dict[str, float] = {}
+        self._tell_failing = tell_failing
+        self._failing: set[str] = set()
+        self._started_at: dict[str, float] = {}
 
     def watch(self, stop: threading.Event) -> None:
         """Return once `stop` is set.
 
         Raises:
-            TransientError: `child_given_up`.
+            TransientError: `child_given_up`: without it, or any of its kind, nothing works.
             ConfigurationError: A process says that it must not run as it is set up.
         """
         looks = 0
@@ -90,6 +107,7 @@ class Supervisor:
     def look_at(self, child: Watched) -> None:
         """Start one process again if it has ended and its pause is over."""
         if child.is_alive:
+            self._forgive(child)
             return
         due_at = self._start_at.get(child.name)
         if due_at is None:
@@ -97,7 +115,18 @@ class Supervisor:
         elif self._monotonic() >= due_at:
             del self._start_at[child.name]
             self._report(f"重启 {child.name} · starting {child.name} again")
+            self._started_at[child.name] = self._monotonic()
             child.start()
+
+    def _forgive(self, child: Watched) -> None:
+        """A failing process that has lived long enough is one like the others again."""
+        if child.name not in self._failing:
+            return
+        if self._monotonic() - self._started_at.get(child.name, 0.0) >= WINDOW_S:
+            self._failing.discard(child.name)
+            self._ends[child.name].clear()
+            self._tell_failing(self._failing)
+            self._report(f"{child.name} 恢复正常 · {child.name} runs steadily again")
 
     def _note_end(self, child: Watched) -> None:
         exit_code = child.exit_code
@@ -108,16 +137,43 @@ class Supervisor:
             )
         now, ends = self._monotonic(), self._ends[child.name]
         ends.append(now)
-        while ends[0] < now - WINDOW_S:
+        while child.name not in self._failing and ends[0] < now - WINDOW_S:
             ends.popleft()
         if len(ends) >= MAX_ENDS:
-            raise TransientError("child_given_up", times=len(ends), **params)
-        pause_s = min(_PAUSE_FIRST_S * 2 ** (len(ends) - 1), _PAUSE_MOST_S)
+            self._note_failing(child.name)
+            if self._is_the_end(child.name):
+                raise TransientError("child_given_up", times=len(ends), **params)
+        most_s = _PAUSE_FAILING_S if child.name in self._failing else _PAUSE_MOST_S
+        pause_s = min(_PAUSE_FIRST_S * 2 ** min(len(ends) - 1, _DOUBLINGS_MOST), most_s)
         self._start_at[child.name] = now + pause_s
+        if child.name in self._failing:
+            self._report(
+                f"‼ {child.name} 反复退出（{len(ends)} 次），它的工作现在没有人做；其余照常运行，"
+                f"{pause_s:.0f} 秒后再试：看日志，xuelian doctor · ‼ {child.name} keeps ending "
+                f"({len(ends)} times) and nobody does its work; all others go on, it is tried "
+                f"again in {pause_s:.0f} s: see {child.log}"
+            )
+            return
         self._report(
             f"{child.name} 退出（{_tell_exit(exit_code)}），{pause_s:.1f} 秒后重启 · "
             f"{child.name} ended, starting again in {pause_s:.1f} s; {child.log}"
         )
+
+    def _note_failing(self, name: str) -> None:
+        if name not in self._failing:
+            self._failing.add(name)
+            self._tell_failing(self._failing)
+
+    def _is_the_end(self, name: str) -> bool:
+        """Whether nothing is left to keep: no gateway, a server gone, or no worker that lasts."""
+        if _kind_of(name) not in _WORKERS:
+            return True
+        workers = {one for one in self._system.children if _kind_of(one) in _WORKERS}
+        return workers <= self._failing
+
+
+def _kind_of(name: str) -> str:
+    return name.partition("-")[0]
 
 
 def _tell_exit(exit_code: int | None) -> str:

@@ -42,6 +42,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "端口 {port} 已被占用：另一套在 {folders} 运行，此处是 {state_dir}；见 XUELIAN_STATE_DIR",
         "port {port} is taken; a system runs in {folders}, not {state_dir}: see XUELIAN_STATE_DIR",
     ),
+    "system_runs_here": (
+        "{state_dir} 上已有一套在运行：{url}（进程 {pid}）；先停掉它，或另设 XUELIAN_STATE_DIR",
+        "{url} (process {pid}) runs on {state_dir} already: stop it, or set XUELIAN_STATE_DIR",
+    ),
     "cannot_listen": (
         "不能在 {host}:{port} 监听；原因见日志",
         "cannot listen on {host}:{port}; the log says why",
@@ -59,8 +63,8 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "process {name} was not ready within {timeout_s}: {reason}; its log {log}",
     ),
     "child_given_up": (
-        "进程 {name} 反复退出（{times} 次），不再重启；日志 {log}",
-        "process {name} keeps ending ({times} times) and is not started again; its log {log}",
+        "进程 {name} 反复退出（{times} 次），系统不能再运行；日志 {log}",
+        "process {name} keeps ending ({times} times) and nothing works without it; its log {log}",
     ),
     "kafka_away": (
         "连不上 Kafka {bootstrap}（{cause}）",

@@ -6,10 +6,16 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import LARGEST, Identifier, Instant, Line, Value
 from models.components import Component
-from models.facilities import Location
+from models.facilities import MOST_KM, Location
 from models.hazards import Hazard
+
+MOST_EXPOSED = 2_000_000_000
+"""People of one row: more than any country has."""
+
+MOST_CASUALTIES = 10_000_000
+"""Of one disaster, ten times the worst that is recorded: a larger number is a typing error."""
 
 
 class AlertKind(StrEnum):
@@ -30,7 +36,7 @@ class Exposure(Value):
     """People who felt an intensity: one row of a PAGER revision."""
 
     mmi: int = Field(ge=1, le=12)
-    population: int = Field(ge=0)
+    population: int = Field(ge=0, le=MOST_EXPOSED)
 
 
 class Casualties(Value):
@@ -40,8 +46,8 @@ class Casualties(Value):
     some dead is therefore read as unknown (`known_injured`), and no plan is built on it.
     """
 
-    dead: int | None = Field(default=None, ge=0)
-    injured: int | None = Field(default=None, ge=0)
+    dead: int | None = Field(default=None, ge=0, le=MOST_CASUALTIES)
+    injured: int | None = Field(default=None, ge=0, le=MOST_CASUALTIES)
 
     @property
     def known_injured(self) -> int | None:
@@ -60,7 +66,7 @@ class Alert(Value):
 
     alert_id: Identifier
     event_key: Identifier
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, le=LARGEST)
     kind: AlertKind = AlertKind.ALERT
     status: AlertStatus = AlertStatus.ACTUAL
     hazard: Hazard = "earthquake"
@@ -72,7 +78,7 @@ class Alert(Value):
     depth_km: float | None = Field(default=None, ge=0, le=800)
     magnitude: float | None = Field(default=None, ge=0, le=10)
     country: Identifier = "CN"
-    exposures: tuple[Exposure, ...] = ()
+    exposures: tuple[Exposure, ...] = Field(default=(), max_length=100)
     casualties: Casualties | None = None
     confirmed_by: Line = ""
 
@@ -93,7 +99,7 @@ class Need(Value):
     """
 
     component: Component
-    units: int = Field(ge=0)
+    units: int = Field(ge=0, le=LARGEST)
     basis: Identifier
 
 
@@ -114,14 +120,14 @@ class Activation(Value):
     activation_id: Identifier
     event_key: Identifier
     station_id: Identifier
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, le=LARGEST)
     status: ActivationStatus
     exercise: bool = False
     lead: bool
-    distance_km: float = Field(ge=0)
+    distance_km: float = Field(ge=0, le=MOST_KM)
     needs: tuple[Need, ...] = ()
-    donors_wanted: int = Field(default=0, ge=0)
-    donors_callable: int | None = Field(default=None, ge=0)
-    donors_missing: int = Field(default=0, ge=0)
+    donors_wanted: int = Field(default=0, ge=0, le=LARGEST)
+    donors_callable: int | None = Field(default=None, ge=0, le=LARGEST)
+    donors_missing: int = Field(default=0, ge=0, le=LARGEST)
     ends_at: Instant | None = None
     decided_at: Instant

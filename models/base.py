@@ -139,6 +139,11 @@ AsSet = AfterValidator(_sorted_once)
 """Makes a tuple of names a set with one order, so that equal values have equal bytes."""
 
 
+LARGEST = 2_147_483_647
+"""The largest whole number that a column of PostgreSQL's `integer` keeps: no field may take more.
+Fields for which sense sets a lower bound name that one."""
+
+
 V = TypeVar("V", bound="Value")
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import Identifier, Instant, Value
+from models.base import LARGEST, Identifier, Instant, Value
 from models.components import Component
 from models.groups import BloodGroup
 
@@ -56,7 +56,7 @@ class ReservedUnit(Value):
     component: Component
     group: BloodGroup
     expires_at: Instant
-    epoch: int = Field(ge=1)
+    epoch: int = Field(ge=1, le=LARGEST)
     capped: bool = False
     reason: Reason
 
@@ -70,12 +70,12 @@ class LineDecision(Value):
         refusals: Why units that were looked at were not chosen, with their number.
     """
 
-    line_no: int
+    line_no: int = Field(ge=-LARGEST, le=LARGEST)
     component: Component
-    requested: int
+    requested: int = Field(ge=-LARGEST, le=LARGEST)
     reserved: tuple[ReservedUnit, ...] = ()
-    uncovered: int = Field(default=0, ge=0)
-    refused: int = Field(default=0, ge=0)
+    uncovered: int = Field(default=0, ge=0, le=LARGEST)
+    refused: int = Field(default=0, ge=0, le=LARGEST)
     refusals: tuple[Reason, ...] = ()
 
 
@@ -95,11 +95,11 @@ class Decision(Value):
     request_id: Identifier
     hospital_id: Identifier
     station_id: Identifier
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=LARGEST)
     outcome: Outcome
     lines: tuple[LineDecision, ...] = ()
     reasons: tuple[Reason, ...] = ()
-    eta_s: int | None = None
+    eta_s: int | None = Field(default=None, ge=-LARGEST, le=LARGEST)
     eta_estimated: bool = False
     waiting_for: str = ""
     hold_until: Instant | None = None

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import BagId, Day, Identifier, Instant, Line, Value
+from models.base import LARGEST, BagId, Day, Identifier, Instant, Line, Value
 from models.components import Component
 from models.donor_rules import DONOR_RULES
 from models.facilities import Location
@@ -78,7 +78,7 @@ class CallOut(Value):
     donor_id: Identifier
     station_id: Identifier
     cause_id: Identifier
-    wave: int = Field(ge=1)
+    wave: int = Field(ge=1, le=LARGEST)
     called_at: Instant
 
 

@@ -45,7 +45,7 @@ class Envelope(Value):
     time: Instant
     key: HeaderText
     data: bytes
-    sequence: int | None = Field(default=None, ge=1)
+    sequence: int | None = Field(default=None, ge=1, le=9_223_372_036_854_775_807)
     causationid: HeaderText | None = None
     traceparent: HeaderText | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import asin, cos, radians, sin, sqrt
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from models.base import Identifier, Line, Value
 from models.components import Component
@@ -13,6 +13,12 @@ from models.pack_rules import PackRule, pack_rules
 from models.policy_rules import POLICY_DEFAULTS, policy_rules
 
 EARTH_RADIUS_KM = 6371.0088
+
+MOST_KM = 20_100.0
+"""No two places on Earth lie further apart."""
+
+_MOST_DAYS = 365.0
+"""No blood on a shelf lasts longer, so no colour of shortage begins above it."""
 
 
 class Location(Value):
@@ -37,9 +43,13 @@ class ShortageThresholds(Value):
     Source: models/rules/policies.toml.
     """
 
-    yellow_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.yellow_below_d, gt=0)
-    orange_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.orange_below_d, gt=0)
-    red_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.red_below_d, gt=0)
+    yellow_below_d: float = Field(
+        default=POLICY_DEFAULTS.thresholds.yellow_below_d, gt=0, le=_MOST_DAYS
+    )
+    orange_below_d: float = Field(
+        default=POLICY_DEFAULTS.thresholds.orange_below_d, gt=0, le=_MOST_DAYS
+    )
+    red_below_d: float = Field(default=POLICY_DEFAULTS.thresholds.red_below_d, gt=0, le=_MOST_DAYS)
 
 
 class StationPolicy(Value):
@@ -58,17 +68,26 @@ class StationPolicy(Value):
 
     low_titre_a_plasma: bool = POLICY_DEFAULTS.low_titre_a.allowed
     thresholds: ShortageThresholds = ShortageThresholds()
-    activation_radius_km: float = Field(default=POLICY_DEFAULTS.activation.radius_km, gt=0)
-    neighbours: tuple[Identifier, ...] = ()
+    activation_radius_km: float = Field(
+        default=POLICY_DEFAULTS.activation.radius_km, gt=0, le=MOST_KM
+    )
+    neighbours: tuple[Identifier, ...] = Field(default=(), max_length=1000)
     acceptance_rate: float = Field(default=POLICY_DEFAULTS.reserve.acceptance_rate, gt=0, le=1)
     staff_acceptance_rate: float = Field(
         default=POLICY_DEFAULTS.reserve.staff_acceptance_rate, gt=0, le=1
     )
     show_up_rate: float = Field(default=POLICY_DEFAULTS.reserve.show_up_rate, gt=0, le=1)
-    no_show_grace_s: int = Field(default=POLICY_DEFAULTS.no_show.grace_s, ge=60)
+    no_show_grace_s: int = Field(default=POLICY_DEFAULTS.no_show.grace_s, ge=60, le=604_800)
 
 
-DailyDemand = Annotated[dict[Component, float], Field(default_factory=dict)]
+def _keep_millionths(units: float) -> float:
+    return round(units, 6)
+
+
+UnitsADay = Annotated[float, Field(ge=0, le=100_000), AfterValidator(_keep_millionths)]
+"""All of China issues some 100 000 units a day; less than a unit in a thousand years is none."""
+
+DailyDemand = Annotated[dict[Component, UnitsADay], Field(default_factory=dict)]
 """Units a day that a station usually issues, per component, all groups together."""
 
 

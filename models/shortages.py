@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import Identifier, Instant, Value
+from models.base import LARGEST, Identifier, Instant, Value
 from models.components import Component
 from models.facilities import ShortageThresholds
 from models.groups import BloodGroup
@@ -63,12 +63,12 @@ class Shortage(Value):
     group: BloodGroup
     level: ShortageLevel
     status: ShortageStatus
-    days_of_supply: float | None = Field(default=None, ge=0)
-    units_missing: int = Field(ge=0)
-    uncovered_units: int = Field(ge=0)
+    days_of_supply: float | None = Field(default=None, ge=0, le=1e30)
+    units_missing: int = Field(ge=0, le=LARGEST)
+    uncovered_units: int = Field(ge=0, le=LARGEST)
     donor_groups: tuple[BloodGroup, ...]
     called_groups: tuple[BloodGroup, ...] = ()
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=LARGEST)
     assessed_at: Instant
 
 
@@ -119,5 +119,5 @@ class Transfer(Value):
     to_station_id: Identifier
     status: TransferStatus
     unit_ids: tuple[Identifier, ...]
-    eta_s: int = Field(ge=0)
+    eta_s: int = Field(ge=0, le=LARGEST)
     agreed_at: Instant

@@ -178,10 +178,13 @@ def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Edge]:
         batch_max=process.settings.batch_max,
         report=process.readiness.report,
     )
-    return [
+    edges = [
         register(app, handler=process.services.handlers[topic], deps=deps)
         for topic, register in _AGENTS[role].items()
     ]
+    for edge in edges:
+        process.readiness.watch(edge.name, edge.in_flight_s)
+    return edges
 
 
 async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:

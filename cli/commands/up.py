@@ -29,29 +29,34 @@ def up(
     """在本机运行整个系统，Ctrl-C 停止 · Run the whole system on this machine until Ctrl-C.
 
     没有设置 XUELIAN_KAFKA_BOOTSTRAP 与 XUELIAN_POSTGRES_DSN 时，自带 Kafka 与 PostgreSQL。
-    意外退出的进程与服务器会自动重启，并在此说明。
+    意外退出的进程与服务器会自动重启，并在此说明；反复退出的一个不拖垮其余的。
     Brings its own Kafka and PostgreSQL unless those two are set. Restarts what crashes, processes
-    and servers alike, and says so.
+    and servers alike, and says so; one that keeps ending does not take the others with it.
 
     例 · Examples:
       xuelian up
       XUELIAN_GATEWAY_PORT=9000 xuelian up --keep-services
     """
     from cli.resolve import load_settings, tell_other_systems  # noqa: PLC0415 - heavy
+    from cli.running import hold_folder  # noqa: PLC0415 - the same
     from cli.supervision import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.system import LocalSystem  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
-    tell_other_systems(load_settings(), out.note)
+    settings = load_settings()
     stop = threading.Event()
-    with _stop_on_signals(stop) as started:
+    with hold_folder(settings.state_dir) as note, _stop_on_signals(stop) as started:
+        tell_other_systems(settings, out.note)
         with out.progress("启动 · starting") as report:
             system = LocalSystem(report=report, keep_services=keep_services).start()
         try:
             started()
+            note.tell_places(system.endpoints.gateway_url, system.endpoints.probes)
             _tell_addresses(out, system)
             services = system.list_services(report=out.note)
-            Supervisor(system, services=services, report=out.note).watch(stop)
+            Supervisor(
+                system, services=services, report=out.note, tell_failing=note.tell_failing
+            ).watch(stop)
         finally:
             system.stop()
     out.say("[green]✓[/] 已停止 · stopped")

@@ -90,7 +90,7 @@ class NewAnswer(Value):
     donor_id: Identifier | None = None
     answer: Answer
     answered_at: Instant | None = None
-    eta_s: int | None = None
+    eta_s: int | None = Field(default=None, ge=0, le=86_400)
     donation: Donation | None = None
     reason: Line = ""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Body, Depends
-from pydantic import Field
+from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +23,7 @@ from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Value, change
+from models.broken import BrokenRuleError
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.messages import render
@@ -49,11 +50,33 @@ class Route(Value):
 
     from_id: Identifier
     to_id: Identifier
-    eta_s: int = Field(ge=0, le=604_800)
+    eta_s: int = Field(ge=1, le=604_800)
+
+    @model_validator(mode="after")
+    def _lead_elsewhere(self) -> Self:
+        if self.from_id == self.to_id:
+            raise BrokenRuleError("route_to_itself", "to_id", facility_id=self.from_id)
+        return self
 
 
 class Routes(Value):
     routes: tuple[Route, ...] = Field(min_length=1, max_length=5000)
+
+    @model_validator(mode="after")
+    def _one_time_each(self) -> Self:
+        known: dict[tuple[str, str], int] = {}
+        for route in self.routes:
+            told = known.setdefault((route.from_id, route.to_id), route.eta_s)
+            if told != route.eta_s:
+                raise BrokenRuleError(
+                    "route_twice",
+                    "routes",
+                    from_id=route.from_id,
+                    to_id=route.to_id,
+                    eta_s=told,
+                    other_s=route.eta_s,
+                )
+        return self
 
 
 @router.get(
@@ -97,7 +120,9 @@ async def put_station(
     _ensure_one_spelling(station_id, (await directories.refresh()).stations)
     before = await directories.list_stations(station_id)
     changed = change(before[0].record, station) if before else station
-    _ensure_sound(changed.name_zh, changed.name_en, changed.location)
+    _ensure_sound(
+        changed.name_zh, changed.name_en, changed.location, also=_list_policy_faults(changed)
+    )
     version = await directories.put_station(
         changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
     )
@@ -218,8 +243,30 @@ def _tell_author(request: Request, principal: Principal) -> Author:
     return Author(actor=principal.actor, key_id=principal.key_id, at=at)
 
 
-def _ensure_sound(name_zh: str, name_en: str, location: Location) -> None:
-    """Refuse a record that nobody could read or drive to.
+def _list_policy_faults(station: Station) -> list[FieldError]:
+    """List what in a station's own policy cannot be meant; each value alone is possible."""
+    wrong = []
+    colours = station.policy.thresholds
+    if not colours.red_below_d <= colours.orange_below_d <= colours.yellow_below_d:
+        told = render(
+            "thresholds_not_ordered",
+            {
+                "red": colours.red_below_d,
+                "orange": colours.orange_below_d,
+                "yellow": colours.yellow_below_d,
+            },
+        )
+        wrong.append(FieldError("policy.thresholds", str(told), render("fix_thresholds")))
+    if station.station_id in station.policy.neighbours:
+        told = render("station_own_neighbour", {"station_id": station.station_id})
+        wrong.append(FieldError("policy.neighbours", str(told), render("fix_own_neighbour")))
+    return wrong
+
+
+def _ensure_sound(
+    name_zh: str, name_en: str, location: Location, *, also: Sequence[FieldError] = ()
+) -> None:
+    """Refuse a record that nobody could read or drive to, or with other faults that were found.
 
     Raises:
         ContractError: `fields_invalid`.
@@ -229,6 +276,7 @@ def _ensure_sound(name_zh: str, name_en: str, location: Location) -> None:
         for field, name in (("name_zh", name_zh), ("name_en", name_en))
         if not name.strip()
     ]
+    wrong += also
     if location.lat == 0 and location.lon == 0:
         told = render("location_zero")
         wrong.append(FieldError("location", str(told), render("fix_location")))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +19,7 @@ from gateway.examples import CHANGE
 from gateway.rendering import to_response
 from gateway.routes.reconciliations import tell_open
 from gateway.runtime import Gateway, get_gateway
-from models.base import BagId, Identifier, Instant, Line, Value
+from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
@@ -48,8 +49,8 @@ class NewStockChange(Value):
     unit_id: BagId
     change: StockChange
     happened_at: Instant | None = None
-    epoch: int | None = None
-    out_of_control_s: int | None = None
+    epoch: int | None = Field(default=None, ge=1, le=LARGEST)
+    out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
     done_by: Line = ""
     reason: Line = ""
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from models.alerts import Activation, Alert
-from models.base import Identifier, Instant
+from models.base import LARGEST, Identifier, Instant
 from models.decisions import Reason
 from models.events.base import EventData
 
@@ -38,7 +38,7 @@ class AlertUnanswered(EventData):
     TYPE: ClassVar[str] = "blood.alert.unanswered.v1"
     alert_id: Identifier
     event_key: Identifier
-    revision: int = Field(ge=1)
+    revision: int = Field(ge=1, le=LARGEST)
     exercise: bool = False
     held: bool
     reasons: tuple[Reason, ...] = Field(min_length=1)
@@ -97,9 +97,9 @@ class DonorsMissing(EventData):
     event_key: Identifier
     station_id: Identifier
     exercise: bool = False
-    wanted: int = Field(ge=0)
-    callable: int = Field(ge=0)
-    missing: int = Field(ge=0)
+    wanted: int = Field(ge=0, le=LARGEST)
+    callable: int = Field(ge=0, le=LARGEST)
+    missing: int = Field(ge=0, le=LARGEST)
     told_at: Instant
 
     @property

@@ -15,6 +15,10 @@ Chain = Annotated[
 """A station, or the chain of what belongs to no station."""
 
 
+MOST_ROWS = 9_223_372_036_854_775_807
+"""Of one chain: as many as PostgreSQL's `bigint` counts."""
+
+
 class AuditSealed(EventData):
     """A chain stood here at this instant; whoever keeps this can prove it later.
 
@@ -25,7 +29,7 @@ class AuditSealed(EventData):
 
     TYPE: ClassVar[str] = "blood.audit.sealed.v1"
     chain: Chain
-    sequence: int = Field(ge=1)
+    sequence: int = Field(ge=1, le=MOST_ROWS)
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     sealed_at: Instant
 

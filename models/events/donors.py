@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Line
+from models.base import LARGEST, Identifier, Instant, Line
 from models.broken import BrokenRuleError
 from models.donors import Answer, CallOut, CallOutStatus, Donation
 from models.events.base import EventData
@@ -22,8 +22,8 @@ class CallOutIssued(EventData):
     TYPE: ClassVar[str] = "blood.callout.issued.v1"
     station_id: Identifier
     cause_id: Identifier
-    wave: int = Field(ge=1)
-    donations_wanted: int = Field(ge=1)
+    wave: int = Field(ge=1, le=LARGEST)
+    donations_wanted: int = Field(ge=1, le=LARGEST)
     calls: tuple[CallOut, ...] = Field(min_length=1)
 
     @property

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from models.base import BagId, Identifier, Instant, Line, Value
+from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
 from models.broken import BrokenRuleError
 from models.errors import DomainRefusal
 from models.events.base import EventData
@@ -116,9 +116,9 @@ class CountPart(Value):
     """
 
     count_id: Identifier
-    part_no: int = Field(ge=1)
+    part_no: int = Field(ge=1, le=10_000)
     parts: int = Field(ge=1, le=10_000)
-    units: int = Field(ge=1)
+    units: int = Field(ge=1, le=10_000 * PART_UNITS)
     full: bool = False
 
     @model_validator(mode="after")
@@ -226,7 +226,7 @@ class StockChanged(EventData):
     unit_id: BagId
     change: StockChange
     happened_at: Instant
-    epoch: int | None = Field(default=None, ge=1)
+    epoch: int | None = Field(default=None, ge=1, le=LARGEST)
     out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
     done_by: Line = ""
     reason: Line = ""

@@ -15,6 +15,7 @@ No timer anywhere: an event that comes alone is decided alone, at once.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -106,6 +107,7 @@ class Edge:
         name: Of the agent; labels its logs, metrics and readiness.
         handler: Decides a batch in one transaction.
         is_current: Whether a message belongs to the assignment that holds now.
+        monotonic: Real seconds.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Edge:
         handler: BatchHandler,
         deps: EdgeDeps,
         is_current: Callable[[Message], bool],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._handler = handler
@@ -127,7 +130,14 @@ class Edge:
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._monotonic = monotonic
+        self._busy_since: float | None = None
+        metrics.IN_FLIGHT_SECONDS.labels(name).set_function(self.in_flight_s)
         self._log = log.bind(agent=name)
+
+    def in_flight_s(self) -> float:
+        """Return for how long the batch in flight has been decided; 0 without one."""
+        return 0.0 if self._busy_since is None else self._monotonic() - self._busy_since
 
     async def run(self, stream: Stream) -> None:
         """Be the agent: feed and commit until cancelled; raise what must end the process."""
@@ -164,9 +174,11 @@ class Edge:
             if self._stopping.is_set():
                 return  # unacknowledged: whoever owns the partition next reads it again
             self._idle.clear()
+            self._busy_since = self._monotonic()
             try:
                 await self._settle(self._drain_onto(batch))
             finally:
+                self._busy_since = None
                 self._idle.set()
 
     def _drain_onto(self, batch: list[_Held]) -> list[_Held]:

@@ -30,6 +30,11 @@ DECIDE_SECONDS = Histogram(
     ["agent"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
+IN_FLIGHT_SECONDS = Gauge(
+    "xuelian_in_flight_seconds",
+    "Age of the batch that is being decided, 0 if none is; there for each agent that runs.",
+    ["agent"],
+)
 RETRIES = Counter(
     "xuelian_retries_total", "Batches tried again because a dependency was away.", ["agent"]
 )

@@ -31,6 +31,10 @@ _LOOK_FIRST_S = 0.1
 _LOOK_MOST_S = 2.0
 
 
+STUCK_S = 15.0
+"""A transaction takes milliseconds, the parts of a large count a few seconds."""
+
+
 class Readiness:
     """Why a process is not ready, by part. Written and read on one event loop.
 
@@ -40,6 +44,7 @@ class Readiness:
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._reasons: dict[str, str] = {}
         self._since: dict[str, float] = {}
+        self._ages: dict[str, Callable[[], float]] = {}
         self._monotonic = monotonic
 
     def report(self, part: str, reason: str | None, /) -> None:
@@ -53,13 +58,23 @@ class Readiness:
             after_s = round(self._monotonic() - self._since.pop(part), 1)
             log.info("part_ready_again", part=part, after_s=after_s)
 
+    def watch(self, part: str, age_s: Callable[[], float], /) -> None:
+        """Hold a part for not ready while what it has in flight is older than `STUCK_S`."""
+        self._ages[part] = age_s
+
     @property
     def is_ready(self) -> bool:
-        return not self._reasons
+        return not self.reasons
 
     @property
     def reasons(self) -> Mapping[str, str]:
-        return MappingProxyType(self._reasons)
+        ages = {part: age_s() for part, age_s in self._ages.items()}
+        stuck = {
+            part: f"a record is in flight for {age:.0f} s"
+            for part, age in ages.items()
+            if age > STUCK_S
+        }
+        return MappingProxyType({**stuck, **self._reasons})
 
 
 @contextmanager

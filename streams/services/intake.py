@@ -1,13 +1,16 @@
 """Take in a batch: one transaction for the inbox, the decision, the outbox and the quarantine.
 
 What cannot be accepted is quarantined inside the same transaction, so a record is either acted on
-once, known as a repeat, or kept whole with its reason. Nothing is skipped.
+once, known as a repeat, or kept whole with its reason. Nothing is skipped. A value that only the
+writing shows to be impossible is a fault of its record, not of the process that meets it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+
+from pydantic import ValidationError
 
 from models.bounds import list_impossible
 from models.errors import ContractError, DomainRefusal, TransientError
@@ -47,6 +50,16 @@ class Intake:
         self._decide = decide
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
+        try:
+            return await self._attempt_carefully(batch)
+        except Exception as error:
+            fault = find_value_fault(error)
+            # Of several records nobody knows yet whose fault it is: they come again one by one.
+            if fault is None or len(batch) > 1:
+                raise
+            return await self._refuse(batch, fault)
+
+    async def _attempt_carefully(self, batch: Sequence[Record]) -> frozenset[int]:
         if self._careful is None:
             return await self._attempt(batch, self._begin)
         try:
@@ -63,6 +76,14 @@ class Intake:
             fresh = await self._take_in(work, batch, now)
             if fresh:
                 await self._decide(work, fresh, now)
+        return work.lanes
+
+    async def _refuse(self, batch: Sequence[Record], fault: ContractError) -> frozenset[int]:
+        """Keep a record whose values only the writing showed to be impossible; act on nothing."""
+        async with (self._careful or self._begin)() as work:
+            now = self._clock.now()
+            for record in await self._take_in(work, batch, now):
+                await work.inbox.quarantine(record, fault, reader=self._reader, now=now)
         return work.lanes
 
     async def _take_in(
@@ -119,5 +140,33 @@ def one_by_one(
                     await act(work, record, now)
             except (ContractError, DomainRefusal) as error:
                 await work.inbox.quarantine(record, error, reader=reader, now=now)
+            except (ValidationError, OverflowError) as error:
+                fault = find_value_fault(error)
+                if fault is None:
+                    raise
+                await work.inbox.quarantine(record, fault, reader=reader, now=now)
 
     return decide
+
+
+_BEYOND = frozenset(
+    {"less_than_equal", "less_than", "greater_than_equal", "greater_than", "finite_number"}
+)
+
+
+def find_value_fault(error: Exception) -> ContractError | None:
+    """Return the refusal of a record whose numbers led beyond every bound; None for other faults.
+
+    Bounds of single fields cannot tell what comes of several of them together.
+    """
+    if isinstance(error, ContractError):
+        return error if error.code == "value_unstorable" else None
+    if isinstance(error, OverflowError):
+        return ContractError("value_unstorable", detail=str(error)[:200])
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_input=False)
+        if all(one["type"] in _BEYOND for one in found):
+            field = ".".join(map(str, found[0]["loc"]))
+            detail = f"{error.title}.{field}: {found[0]['msg']}"[:200]
+            return ContractError("value_unstorable", detail=detail)
+    return None

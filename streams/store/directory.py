@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from models.directory import Directory
-from models.errors import DomainRefusal
+from models.errors import DomainRefusal, InvariantViolation
 from models.facilities import Hospital, Station
 from streams.ports.work import Transition
 from streams.store.audit import append_audit, audit_line
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _QUERIES = load_queries("directory")
 
+
+_SPELLINGS = {
+    "stations_spelling_uq": "find_station_spelling",
+    "hospitals_spelling_uq": "find_hospital_spelling",
+}
+"""Index of the database to the query that finds the name that it holds."""
 
 F = TypeVar("F", Station, Hospital)
 
@@ -139,9 +146,13 @@ class PgDirectory:
             changed_by: Who says so, for the audit; None where nobody does, as in a seeded world.
 
         Raises:
-            DomainRefusal: `record_changed`: somebody else changed it meanwhile.
+            DomainRefusal: `record_changed`: somebody else changed it meanwhile, or it is not there
+                any more; `facility_other_spelling`: another one differs in case alone.
         """
-        async with self._database.transaction() as connection:
+        async with (
+            self._one_spelling(station.station_id),
+            self._database.transaction() as connection,
+        ):
             row = await _QUERIES.put_station(
                 connection,
                 station_id=station.station_id,
@@ -157,7 +168,10 @@ class PgDirectory:
         self, hospital: Hospital, *, based_on: int | None = None, changed_by: Author | None = None
     ) -> int:
         """Register or change a hospital, as `put_station` does a station."""
-        async with self._database.transaction() as connection:
+        async with (
+            self._one_spelling(hospital.hospital_id),
+            self._database.transaction() as connection,
+        ):
             row = await _QUERIES.put_hospital(
                 connection,
                 hospital_id=hospital.hospital_id,
@@ -169,6 +183,21 @@ class PgDirectory:
             version = _ensure_put(row, hospital.hospital_id)
             await _record(connection, _tell(hospital, row, changed_by), changed_by)
         return version
+
+    @asynccontextmanager
+    async def _one_spelling(self, facility_id: str) -> AsyncIterator[None]:
+        """Tell who holds the same name in other letters, where two were registered at once."""
+        try:
+            yield
+        except InvariantViolation as error:
+            find = _SPELLINGS.get(str(error.params.get("constraint")))
+            if find is None:
+                raise
+            async with self._database.connection() as connection:
+                known = await getattr(_QUERIES, find)(connection, facility_id=facility_id)
+            raise DomainRefusal(
+                "facility_other_spelling", facility_id=facility_id, known=known or "?"
+            ) from error
 
     async def put_routes(
         self, routes: Mapping[tuple[str, str], int], *, changed_by: Author | None = None

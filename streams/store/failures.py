@@ -1,9 +1,9 @@
 """From driver errors to the families of `models.errors`, by SQLSTATE, kind and constraint name.
 
 Total over the driver's exceptions: `find_fate` says of each whether the server is away, a row was
-contended, the set-up is wrong, or the fault is ours. A server that is killed in the middle of an
-answer shows as almost anything: a refused connection, a protocol state that cannot be left, a
-transport that is closed. All of them are an outage, never a bug.
+contended, the set-up is wrong, no column takes a value, or the fault is ours. A server that is
+killed in the middle of an answer shows as almost anything: a refused connection, a protocol state
+that cannot be left, a transport that is closed. All of them are an outage, never a bug.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from enum import Enum, auto
 
 import asyncpg
 
-from models.errors import ConfigurationError, InvariantViolation, TransientError
+from models.errors import (
+    ConfigurationError,
+    ContractError,
+    InvariantViolation,
+    TransientError,
+    XuelianError,
+)
 
 # Two writers wanted the same unit, call or shortage: the second decides again on what is left.
 _CONTENDED_CONSTRAINTS = frozenset(
@@ -36,6 +42,7 @@ class Fate(Enum):
     CONTENDED = auto()
     CONSTRAINT = auto()
     MISCONFIGURED = auto()
+    VALUE = auto()
     OURS = auto()
 
 
@@ -55,6 +62,7 @@ _BY_STATE = {
 }
 _BY_CLASS = {
     "08": Fate.AWAY,  # connection
+    "22": Fate.VALUE,  # out of range, not of the column's form: of what was told to us
     "23": Fate.CONSTRAINT,
     "28": Fate.MISCONFIGURED,  # password, role
     "3D": Fate.MISCONFIGURED,  # no such database
@@ -104,24 +112,56 @@ def translated() -> Iterator[None]:
         TransientError: `postgres_away` or `postgres_contended`; nothing was committed as far as we
             know, and doing it again is safe because every write is idempotent by event id.
         ConfigurationError: `postgres_refuses`: a password, role or database that is not there.
+        ContractError: `value_unstorable`: the fault of what is written, not of who writes it.
         InvariantViolation: A constraint stopped us from writing a false state: our bug.
     """
     try:
         yield
     except Exception as error:
-        match find_fate(error):
-            case Fate.AWAY:
-                detail = f"{type(error).__name__}: {error}"[:200]
-                raise TransientError("postgres_away", detail=detail) from error
-            case Fate.CONTENDED:
-                detail = f"{type(error).__name__}: {error}"[:200]
-                raise TransientError("postgres_contended", detail=detail) from error
-            case Fate.CONSTRAINT:
-                raise _of_constraint(error) from error
-            case Fate.MISCONFIGURED:
-                raise ConfigurationError("postgres_refuses", detail=str(error)[:200]) from error
-            case Fate.OURS:
-                raise
+        told = _translate(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+@contextmanager
+def values_translated() -> Iterator[None]:
+    """Translate only what the driver says of a value that no column takes.
+
+    Inside a transaction, where only this is the fault of one record and not of the connection.
+
+    Raises:
+        ContractError: `value_unstorable`.
+    """
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if find_fate(error) is not Fate.VALUE:
+            raise
+        raise _of_value(error) from error
+
+
+def _translate(error: Exception) -> XuelianError | None:
+    """Return what an exception of the driver means to us; None leaves it as it is."""
+    match find_fate(error):
+        case Fate.AWAY:
+            detail = f"{type(error).__name__}: {error}"[:200]
+            return TransientError("postgres_away", detail=detail)
+        case Fate.CONTENDED:
+            detail = f"{type(error).__name__}: {error}"[:200]
+            return TransientError("postgres_contended", detail=detail)
+        case Fate.CONSTRAINT:
+            return _of_constraint(error)
+        case Fate.MISCONFIGURED:
+            return ConfigurationError("postgres_refuses", detail=str(error)[:200])
+        case Fate.VALUE:
+            return _of_value(error)
+        case Fate.OURS:
+            return None
+
+
+def _of_value(error: Exception) -> ContractError:
+    return ContractError("value_unstorable", detail=f"{type(error).__name__}: {error}"[:200])
 
 
 def _of_constraint(error: Exception) -> TransientError | InvariantViolation:

@@ -13,6 +13,7 @@ from streams.ports import LANES, Outgoing, Timer, Transition
 from streams.store.audit import SYSTEM, AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
+from streams.store.failures import values_translated
 from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
 from streams.store.outbox import LOCK_SPACE
 from streams.store.queries import load_queries
@@ -74,8 +75,9 @@ class PgUnitOfWork:
         buffers = [self._events, self._timers, self._audit, self._acts]
         marks = [len(buffer) for buffer in buffers]
         try:
-            async with self._connection.transaction():
-                yield
+            with values_translated():
+                async with self._connection.transaction():
+                    yield
         except BaseException:
             for buffer, mark in zip(buffers, marks, strict=True):
                 del buffer[mark:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
 from models.components import Component
+from models.errors import DomainRefusal
 from streams.store.directory import PgDirectory
 from tests.support.engine import Engine, build_engine
 from tests.support.gateway import RunningGateway, running_gateway
-from tests.support.world import PEOPLES, build_request, build_unit, counted, opened
+from tests.support.world import PEOPLES, SHIGATSE, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
 
@@ -201,3 +203,87 @@ async def test_a_moved_hospital_is_told_which_requests_stay_with_the_old_station
     (note,) = told["notes"]
     assert note["code"] == "open_requests_stay"
     assert note["params"] == {"station_id": "shigatse", "requests": 2}
+
+
+NGARI: dict[str, Any] = {
+    "station_id": "ngari-2",
+    "name_zh": "阿里",
+    "name_en": "Ngari",
+    "location": {"lat": 32.5, "lon": 80.1},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "record"),
+    [
+        ("/v1/hospitals/gone", {**HOSPITAL, "hospital_id": "gone"}),
+        ("/v1/stations/gone", {**NGARI, "station_id": "gone"}),
+    ],
+)
+async def test_a_change_of_a_record_that_is_not_there_makes_none(
+    world: RunningGateway, path: str, record: dict[str, Any]
+) -> None:
+    client = world.client("dispatcher")
+    refused = await client.put(path, json=record, headers={"If-Match": '"3"'})
+    assert (refused.status_code, refused.json()["code"]) == (409, "record_changed")
+    assert (await client.get(path)).status_code == 404
+    made = await client.put(path, json=record, headers={"If-Match": '"0"'})
+    assert (made.status_code, made.json()["version"]) == (200, 1)
+    again = await client.put(path, json=record, headers={"If-Match": '"0"'})
+    assert (again.status_code, again.json()["code"]) == (409, "record_changed")
+
+
+async def test_of_spellings_that_come_at_once_one_is_registered(engine: Engine) -> None:
+    directory = engine.services.directory
+    names = ("HQ1", "hq1", "Hq1")
+    hospitals = [PEOPLES.but(hospital_id=name) for name in names]
+    stations = [SHIGATSE.but(station_id=name) for name in names]
+    ended = await asyncio.gather(
+        *(directory.put_hospital(one, based_on=0) for one in hospitals),
+        *(directory.put_station(one, based_on=0) for one in stations),
+        return_exceptions=True,
+    )
+    for three in (ended[:3], ended[3:]):
+        refused = [one for one in three if isinstance(one, DomainRefusal)]
+        assert [one.code for one in refused] == ["facility_other_spelling"] * 2
+        assert {one.params["known"] for one in refused} < set(names)
+    rows = await engine.fetch("SELECT 1 FROM hospitals WHERE lower(hospital_id) = 'hq1'")
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"daily_demand": {"red_cells": -1}}, "daily_demand.red_cells", "最小 0"),
+        ({"daily_demand": {"red_cells": 1e308}}, "daily_demand.red_cells", "最大 100000"),
+        ({"policy": {"thresholds": {"red_below_d": 50}}}, "policy.thresholds", "红 ≤ 橙 ≤ 黄"),
+        ({"policy": {"neighbours": ["ngari-2"]}}, "policy.neighbours", "自己的邻站"),
+    ],
+)
+async def test_a_station_that_cannot_be_meant_is_refused(
+    world: RunningGateway, changes: dict[str, Any], field: str, told: str
+) -> None:
+    refused = await world.client("dispatcher").put(
+        "/v1/stations/ngari-2", json={**NGARI, **changes}
+    )
+    assert refused.status_code in {400, 422}
+    (error,) = refused.json()["errors"]
+    assert error["field"] == field
+    assert told in error["rule"]
+
+
+@pytest.mark.parametrize(
+    ("routes", "told"),
+    [
+        ([("shigatse", "shigatse", 60)], "起点和终点都是 shigatse"),
+        ([("shigatse", "lhasa", 60), ("shigatse", "lhasa", 90)], "写了两个时间"),
+        ([("shigatse", "lhasa", 0)], "最小 1"),
+    ],
+)
+async def test_journeys_that_cannot_be_are_refused(
+    world: RunningGateway, routes: list[tuple[str, str, int]], told: str
+) -> None:
+    body = [{"from_id": one, "to_id": other, "eta_s": eta_s} for one, other, eta_s in routes]
+    refused = await world.client("dispatcher").put("/v1/routes", json={"routes": body})
+    assert refused.status_code in {400, 422}
+    assert told in refused.json()["errors"][0]["rule"]

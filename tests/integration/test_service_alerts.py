@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.embedded.services import Endpoints
+from models.alerts import MOST_EXPOSED, Exposure
 from models.donors import Answer
 from models.events.alerts import AlertReceived
 from tests.support.laboratory import from_laboratory, list_clear
@@ -445,3 +446,27 @@ async def test_a_station_that_is_new_to_us_is_seen(engine: SupplyEngine) -> None
     opened = await engine.events("blood.activation.opened.v1")
     assert opened[0]["activation"]["station_id"] == "ngari"
     assert opened[0]["activation"]["lead"]
+
+
+async def test_a_number_that_no_column_takes_is_a_dead_letter_and_the_rest_goes_on(
+    engine: SupplyEngine,
+) -> None:
+    """What slips through every bound is the fault of its record: the worker does not end of it."""
+    beyond = make_alert(injured=340).model_copy(update={"revision": 2**31})
+    bad = build_record(AlertReceived(alert=beyond), source="feed/test")
+    good = build_record(
+        AlertReceived(alert=make_alert(injured=340, alert_id="al-2")), source="feed/test"
+    )
+    await engine.feed(bad, good)
+    await engine.feed(bad)  # read again after a crash
+    assert await engine.dead_letter_codes() == ["value_unstorable"]
+    assert (await activation(engine))["revision"] == 1
+
+
+async def test_a_need_that_grows_beyond_every_bound_is_a_dead_letter(
+    engine: SupplyEngine,
+) -> None:
+    exposed = tuple(Exposure(mmi=12, population=MOST_EXPOSED) for _ in range(100))
+    alert = make_alert(injured=340).model_copy(update={"casualties": None, "exposures": exposed})
+    await engine.feed(build_record(AlertReceived(alert=alert), source="feed/test"))
+    assert await engine.dead_letter_codes() == ["value_unstorable"]

@@ -387,3 +387,13 @@ async def test_sequences_are_gapless_per_key(engine: Engine) -> None:
         await engine.feed(*[opened(build_request(group="A+", quantity=1)) for _ in range(5)])
     rows = await engine.fetch("SELECT sequence FROM outbox WHERE key = 'shigatse' ORDER BY row_id")
     assert [row["sequence"] for row in rows] == list(range(1, 21))
+
+
+async def test_a_number_that_slips_through_is_a_dead_letter_of_its_request(engine: Engine) -> None:
+    request = build_request()
+    lines = (request.lines[0].model_copy(update={"line_no": 2**31}),)
+    await engine.feed(opened(request.model_copy(update={"lines": lines})))
+    assert await engine.dead_letter_codes() == ["value_unstorable"]
+    after = build_request()
+    await engine.feed(opened(after))
+    assert await engine.status_of(after.request_id) == "open"

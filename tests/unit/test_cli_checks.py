@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from cli.checks import _failed, check_gateway
+from cli.checks import _failed, check_gateway, check_processes
 from cli.failures import ExitCode, Failure, GatewayRefusedError
+from cli.running import hold_folder
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
@@ -38,6 +40,32 @@ def answering(status: int, body: object) -> Iterator[Settings]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_a_worker_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path)
+    assert "未检查" in check_processes(settings).detail
+    with (
+        hold_folder(tmp_path) as note,
+        answering(200, {}) as well,
+        answering(503, {"reasons": {"stock": "a record is in flight for 40 s"}}) as stuck,
+    ):
+        urls = {"urgent": well.gateway_url, "supply": well.gateway_url}
+        note.tell_places("http://127.0.0.1:8000", urls)
+        assert check_processes(settings).ok
+        note.tell_places("http://127.0.0.1:8000", {**urls, "supply": stuck.gateway_url})
+        frozen = check_processes(settings)
+        assert not frozen.ok
+        assert frozen.fix
+        assert "supply" in frozen.detail
+        assert "in flight for 40 s" in frozen.detail
+        note.tell_places("http://127.0.0.1:8000", {**urls, "supply": "http://127.0.0.1:9"})
+        assert not check_processes(settings).ok
+        note.tell_places("http://127.0.0.1:8000", urls)
+        note.tell_failing(["supply"])
+        assert "supply 反复退出" in check_processes(settings).detail
+    # What ended leaves its note behind; nobody holds the folder any more.
+    assert "未检查" in check_processes(settings).detail
 
 
 def unready(name: str) -> dict[str, object]:

@@ -45,24 +45,34 @@ class FakeSystem:
 
 class Scene:
     def __init__(self) -> None:
-        self.child = FakeChild()
+        self.child, self.other = FakeChild(), FakeChild(name="supply")
+        self.gateway = FakeChild(name="gateway")
+        self.failing: list[set[str]] = []
         self.now = 0.0
         self.told: list[str] = []
         self.supervisor = Supervisor(
-            cast("LocalSystem", FakeSystem()), report=self.told.append, monotonic=lambda: self.now
+            cast("LocalSystem", FakeSystem(self.list_children())),
+            report=self.told.append,
+            tell_failing=lambda names: self.failing.append(set(names)),
+            monotonic=lambda: self.now,
         )
 
-    def look(self) -> None:
-        self.supervisor.look_at(cast("Child", self.child))
+    def list_children(self) -> dict[str, Child]:
+        found = {one.name: one for one in (self.gateway, self.child, self.other)}
+        return cast("dict[str, Child]", found)
 
-    def crash_and_wait(self) -> float:
+    def look(self, child: FakeChild | None = None) -> None:
+        self.supervisor.look_at(cast("Child", child or self.child))
+
+    def crash_and_wait(self, child: FakeChild | None = None) -> float:
         """Crash, then let time pass until it is started again; return the seconds."""
-        self.child.end()
-        began, starts = self.now, self.child.starts
-        while self.child.starts == starts:
-            self.look()
+        child = child or self.child
+        child.end()
+        began, starts = self.now, child.starts
+        while child.starts == starts:
+            self.look(child)
             self.now += 0.1
-            assert self.now - began < 60
+            assert self.now - began < 61
         return self.now - began
 
 
@@ -81,14 +91,36 @@ def test_a_crash_is_told_and_the_pauses_grow() -> None:
     assert "signal 9" in scene.told[0]
 
 
-def test_it_gives_up() -> None:
+def test_a_worker_that_keeps_ending_takes_nobody_with_it() -> None:
     scene = Scene()
+    pauses = [scene.crash_and_wait() for _ in range(3 * MAX_ENDS)]
+    assert 59 < pauses[-1] < 61
+    assert any("‼ urgent 反复退出（5 次）" in line for line in scene.told)
+    assert scene.failing == [{"urgent"}]
+    scene.look()  # it lives now, for as long as it takes to be believed
+    scene.now += WINDOW_S - 1
+    scene.look()
+    assert scene.failing == [{"urgent"}]
+    scene.now += 2
+    scene.look()
+    assert scene.failing == [{"urgent"}, set()]
+    assert scene.crash_and_wait() < 1
+
+
+@pytest.mark.parametrize("names", [("gateway",), ("urgent", "supply")])
+def test_without_a_gateway_or_any_worker_it_gives_up(names: tuple[str, ...]) -> None:
+    scene = Scene()
+    children = {one.name: one for one in (scene.gateway, scene.child, scene.other)}
+    *first, last = (children[name] for name in names)
+    for child in first:
+        for _ in range(MAX_ENDS):
+            scene.crash_and_wait(child)
     for _ in range(MAX_ENDS - 1):
-        scene.crash_and_wait()
-    scene.child.end()
+        scene.crash_and_wait(last)
+    last.end()
     with pytest.raises(TransientError, match="child_given_up"):
-        scene.look()
-    assert scene.child.starts == MAX_ENDS - 1
+        scene.look(last)
+    assert last.starts == MAX_ENDS - 1
 
 
 def test_old_crashes_are_forgiven() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from models.errors import DomainRefusal, InvariantViolation, TransientError
 from streams.agents.edge import AHEAD_BYTES, Edge, EdgeDeps
+from streams.agents.worker import STUCK_S, Readiness
 from streams.ports import Received, Record, Unreadable
 from tests.support.edge import FakeStream, RecordingHandler, RecordingRelay
 from tests.support.kafka import wait_until
@@ -225,3 +226,22 @@ async def test_the_unreadable_reach_the_handler_in_their_place() -> None:
     async with bench.running():
         await wait_until(lambda: bench.acked() == [0, 1, 2])
     assert seen == [Received, Unreadable, Received]
+
+
+async def test_a_batch_in_flight_has_an_age_and_an_old_one_is_not_ready() -> None:
+    bench = Bench()
+    readiness = Readiness()
+    readiness.watch("answers", bench.edge.in_flight_s)
+    now = 100.0
+    bench.edge._monotonic = lambda: now
+    bench.handler.hold = asyncio.Event()
+    async with bench.running():
+        bench.stream.put(0)
+        await wait_until(lambda: bench.journal == ["begin 0"])
+        assert readiness.is_ready
+        now += STUCK_S + 1
+        assert readiness.reasons == {"answers": "a record is in flight for 16 s"}
+        bench.handler.hold.set()
+        await wait_until(lambda: bench.acked() == [0])
+        await wait_until(lambda: readiness.is_ready)
+    assert bench.edge.in_flight_s() == 0

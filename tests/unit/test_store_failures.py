@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from asyncpg import exceptions
 
-from models.errors import ConfigurationError, InvariantViolation, TransientError
+from models.errors import ConfigurationError, ContractError, InvariantViolation, TransientError
 from streams.store.failures import translated
 
 AWAY = {
@@ -53,7 +53,7 @@ def fate_of(error: Exception) -> str:
             raise error
     except TransientError as told:
         return told.code
-    except (ConfigurationError, InvariantViolation) as told:
+    except (ConfigurationError, ContractError, InvariantViolation) as told:
         return told.code
     except type(error):
         return "ours"
@@ -66,7 +66,13 @@ def expected(name: str) -> str:
         return "postgres_contended"
     if name in MISCONFIGURED:
         return "postgres_refuses"
+    if issubclass(getattr(exceptions, name), exceptions.DataError) or is_of_values(name):
+        return "value_unstorable"
     return "constraint_broken" if name in BROKEN else "ours"
+
+
+def is_of_values(name: str) -> bool:
+    return str(getattr(getattr(exceptions, name), "sqlstate", "") or "").startswith("22")
 
 
 @pytest.mark.parametrize("kind", sorted(RAISED, key=str))
@@ -107,7 +113,7 @@ def test_f25_the_lists_name_classes_that_exist() -> None:
             asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
             "ours",
         ),
-        (exceptions.DataError("invalid input for query argument $1"), "ours"),
+        (exceptions.DataError("invalid input for query argument $1"), "value_unstorable"),
         (RuntimeError("something else"), "ours"),
         (KeyError("station_id"), "ours"),
     ],

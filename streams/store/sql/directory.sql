@@ -22,7 +22,10 @@ ORDER BY hospital_id;
 
 -- name: put_station^
 -- No row if the record is not of the version that the change is based on; 0 for none.
-INSERT INTO stations (station_id, body, changed_by) VALUES (:station_id, :body, :changed_by)
+-- A change of a record that is not there is none either: what it was made from is gone.
+INSERT INTO stations (station_id, body, changed_by)
+SELECT :station_id::text, :body::jsonb, :changed_by::text
+WHERE coalesce(:based_on::int, 0) = 0 OR EXISTS (SELECT FROM stations WHERE station_id = :station_id::text)
 ON CONFLICT (station_id) DO UPDATE SET
     body = excluded.body, version = stations.version + 1, changed_by = excluded.changed_by
 WHERE coalesce(stations.version = :based_on::int, true)
@@ -30,7 +33,8 @@ RETURNING new.version, old.body AS body_before;
 
 -- name: put_hospital^
 INSERT INTO hospitals (hospital_id, station_id, body, changed_by)
-VALUES (:hospital_id, :station_id, :body, :changed_by)
+SELECT :hospital_id::text, :station_id::text, :body::jsonb, :changed_by::text
+WHERE coalesce(:based_on::int, 0) = 0 OR EXISTS (SELECT FROM hospitals WHERE hospital_id = :hospital_id::text)
 ON CONFLICT (hospital_id) DO UPDATE SET
     station_id = excluded.station_id,
     body = excluded.body,
@@ -38,6 +42,12 @@ ON CONFLICT (hospital_id) DO UPDATE SET
     changed_by = excluded.changed_by
 WHERE coalesce(hospitals.version = :based_on::int, true)
 RETURNING new.version, old.body AS body_before;
+
+-- name: find_station_spelling$
+SELECT station_id FROM stations WHERE lower(station_id) = lower(:facility_id::text) ORDER BY 1 LIMIT 1;
+
+-- name: find_hospital_spelling$
+SELECT hospital_id FROM hospitals WHERE lower(hospital_id) = lower(:facility_id::text) ORDER BY 1 LIMIT 1;
 
 -- name: put_routes
 -- Comes back: those that are new or take another time now.
