@@ -234,6 +234,10 @@ DONORS = _one(
         ]
     },
 )
+DONOR = _one(
+    "暂缓一位献血者，其余不变 · defer a donor, the rest stays as it is",
+    {"deferred_until": "2025-07-01T00:00:00+08:00"},
+)
 DONORS_CSV = (
     "donor_id,name,contact,group,sex,born_on,weight_kg,lat,lon,staff,consented_at\n"
     "nagqu-0042,示例,+86 000 0000 0000,B+,female,1992-05-31,58,31.476,92.051,no,"

@@ -20,7 +20,7 @@ from gateway.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
-from gateway.examples import ANSWER, DONORS, DONORS_CSV
+from gateway.examples import ANSWER, DONOR, DONORS, DONORS_CSV
 from gateway.headers import get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
@@ -205,7 +205,9 @@ async def get_donor(
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"type": "object"}}},
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "examples": DONOR},
+            },
         }
     },
 )
