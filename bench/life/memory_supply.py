@@ -15,6 +15,7 @@ from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.clearances import ensure_cleared_for_transfer
+from streams.ports.disasters import ActivationState
 from streams.ports.exchange import StockCount
 from streams.ports.reserve import ReserveCall
 from streams.ports.stock import LivePromise
@@ -32,6 +33,16 @@ class MemorySupply:
 
     async def find_activation(self, activation_id: str) -> None:
         """No disaster is driven."""
+
+    async def list_open_activations(self, station_id: str) -> list[ActivationState]:
+        """No disaster is driven."""
+        del station_id
+        return []
+
+    async def lock_open_shortages(self, station_id: str) -> list[Shortage]:
+        """Nobody is called for a shortage here."""
+        del station_id
+        return []
 
     async def count_cells(
         self, station_id: str, *, since: datetime, now: datetime

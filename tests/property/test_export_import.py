@@ -7,7 +7,9 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from models.base import BagId
 from models.cells import BEIJING
 from models.components import Component
 from models.events.stock import Attestation
@@ -19,7 +21,18 @@ from models.unit_life import EXPIRING_STATES
 from models.units import Unit, UnitTraits
 
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)
-NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,30}", fullmatch=True)
+_BAG_ID = TypeAdapter(BagId)
+
+
+def is_bag_id(text: str) -> bool:
+    try:
+        _BAG_ID.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+NAMES = st.from_regex(r"[A-Za-z1-9][A-Za-z0-9._:-]{0,30}", fullmatch=True).filter(is_bag_id)
 FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
