@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.repeat import make_key, repeat_told
 from cli.resolve import load_settings
+from models.errors import TransientError
 from streams.clock import parse_clock
+from streams.settings import Settings
 
 WAIT_S = 8
 """Seconds that the engine's word is waited for; it usually takes a few hundredths."""
@@ -33,6 +36,18 @@ class Act:
     key: str | None
     moment: str | None = None
     at: str | None = None
+
+
+def find_now(settings: Settings) -> str:
+    """Return the present by the gateway's clock; that of a workstation may be wrong.
+
+    Where the gateway does not answer, the call itself will tell so.
+    """
+    try:
+        with GatewayClient(settings) as gateway:
+            return str(gateway.call("GET", "/v1/me")["now"])
+    except (GatewayRefusedError, TransientError):
+        return parse_clock(settings.clock).now().isoformat()
 
 
 def send_act(
@@ -63,7 +78,7 @@ def send_act(
     if act is not None:
         headers["Idempotency-Key"] = same["--idempotency-key"] = make_key(act.key)
     if act is not None and act.moment is not None and not body.get(act.moment):
-        same["--at"] = act.at or parse_clock(settings.clock).now().isoformat()
+        same["--at"] = act.at or find_now(settings)
         body = {**body, act.moment: same["--at"]}
     with (
         GatewayClient(settings, wait_s=WAIT_S) as gateway,

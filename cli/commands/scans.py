@@ -80,9 +80,9 @@ def scan(
       xuelian scan transfuse --hospital dingri-county < scanned.txt
       xuelian scan return -s shigatse --reason unused --out-of-control-min 10 < scanned.txt
     """
+    from cli.acts import find_now  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
-    from streams.clock import parse_clock  # noqa: PLC0415 - the same
 
     path = _find_path(station=station, hospital=hospital)
     body: dict[str, Any] = {
@@ -94,7 +94,7 @@ def scan(
         "done_by": by,
     }
     settings, key = load_settings(), make_key(idempotency_key)
-    body["scanned_at"] = at or parse_clock(settings.clock).now().isoformat()
+    body["scanned_at"] = at or find_now(settings)
     headers = {"Idempotency-Key": key} | ({"Prefer": f"wait={wait}"} if wait else {})
     same = {"--at": str(body["scanned_at"]), "--idempotency-key": key}
     # An empty line ends a bag, and so does an empty argument.

@@ -78,6 +78,7 @@ async def me(request: Request) -> Response:
             "key_id": principal.key_id,
             "scope": principal.scope,
             "facility_id": principal.facility_id,
+            "now": get_gateway(request).clock.now(),
         }
     )
 

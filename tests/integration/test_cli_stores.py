@@ -141,7 +141,8 @@ async def test_doctor_tells_what_holds_and_what_to_do(env: Env) -> None:
     checks = {check["name"].split(" · ")[-1]: check for check in ran.document["checks"]}
     fine = {name for name, check in checks.items() if check["ok"]}
     assert fine == {
-        "Python", "Faust", "settings", "rules", "Kafka", "topics", "PostgreSQL", "tables", "clock"
+        "Python", "Faust", "settings", "rules", "Kafka", "topics", "PostgreSQL", "tables", "clock",
+        "processes",
     }  # fmt: skip
     assert "XUELIAN_POSTGRES_DSN" in checks["variables"]["detail"]
     assert "xuelian up" in checks["gateway"]["fix"]

@@ -119,7 +119,7 @@ async def test_from_a_neighbours_shelf_to_a_patient(engine: Engine) -> None:
     await agree_transfer(world, services, group="B-")
     bag: Asked = {"number": 1, "group": "B-"}
     early = await scan(world, "receive", barcodes(1, group="B-"))
-    assert "须为 issued, in_transit" in codes_of(early)
+    assert "须为 issued（发出）、in_transit（在途）" in codes_of(early)
     for action in ("pick", "issue", "depart"):
         await do(world, action, **bag, **LHASA)
     at_giver = await scan(world, "receive", barcodes(1, group="B-"), **LHASA)
