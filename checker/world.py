@@ -71,7 +71,8 @@ class World:
 
     Attributes:
         as_of: The instant at which it is judged; by default the newest that the system recorded.
-        reaction: How long, by the system's own clock, free blood may lie before it is given away.
+        reaction: How long, by the system's own clock, free blood may lie before it is given away,
+            and a transaction may wait after it has read its clock.
     """
 
     sent: tuple[Sent, ...] = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import pairwise
 
 from checker.checks.replay import replay_bindings
@@ -18,9 +17,6 @@ from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
 from checker.rows import Promise
 from checker.world import World
-
-CLOCK_SKEW = timedelta(minutes=1)
-"""How far a clock that was read before a row was locked may lie behind it, in a fast drill."""
 
 
 def find_promised_twice(world: World) -> Iterator[Finding]:
@@ -31,7 +27,7 @@ def find_promised_twice(world: World) -> Iterator[Finding]:
     for place, bindings in (("PostgreSQL", by_row), ("Kafka", replay_bindings(world))):
         for unit_id, bound in bindings.items():
             for earlier, later in list_overlaps(bound):
-                if _is_skew(earlier, later, world.trails.get(unit_id, [])):
+                if _is_skew(world, earlier, later, world.trails.get(unit_id, [])):
                     continue
                 yield Finding(
                     subject=unit_id,
@@ -50,14 +46,14 @@ def _binding(promise: Promise) -> Binding:
     )
 
 
-def _is_skew(earlier: Binding, later: Binding, trail: list[str]) -> bool:
+def _is_skew(world: World, earlier: Binding, later: Binding, trail: list[str]) -> bool:
     """Whether an overlap is one of clocks only.
 
     A transaction reads its clock, then waits for the unit's row; a release that comes in between
-    carries a later time than the promise that follows it. The audit is written under the row's
-    lock, so there the release stands before the promise.
+    carries a later time than the promise that follows it, by no more than the system takes to
+    react. The audit is written under the row's lock: there the release stands before the promise.
     """
-    if earlier.ends_at is None or earlier.ends_at - later.begins_at > CLOCK_SKEW:
+    if earlier.ends_at is None or earlier.ends_at - later.begins_at > world.reaction:
         return False
     return bool(trail) and not _is_reserved_twice(trail)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from checker.checks.promises import CLOCK_SKEW
 from checker.checks.requests import OVERDUE_AFTER
 from checker.report import Finding
 from checker.rows import Unit
@@ -35,7 +34,7 @@ def _was_released(world: World, unit: Unit, held_at: datetime) -> bool:
         return True
     trail = world.trails.get(unit.unit_id, [])
     is_first = "available" in trail and "reserved" not in trail[: trail.index("available")]
-    return is_first and unit.released_at - held_at <= CLOCK_SKEW
+    return is_first and unit.released_at - held_at <= world.reaction
 
 
 def find_expired(world: World) -> Iterator[Finding]:
