@@ -204,11 +204,7 @@ class StationCauses:
         """List every open cause, the most urgent first."""
         in_danger = await self.list_in_danger()
         others = [one for one in await self._read_shortages() if one not in in_danger]
-        return [*in_danger, *await self.list_activation_ids(), *others]
-
-    async def list_activation_ids(self) -> list[str]:
-        """List the open activations that are no exercise, the newest first."""
-        return [*await self._read_activations()]
+        return [*in_danger, *await self._read_activations(), *others]
 
     async def list_left(self) -> list[ReserveCall]:
         """List the calls that can be taken back, of causes that want no donors any more."""
