@@ -184,6 +184,7 @@ class Result:
     supersedes: str | None
     recorded_at: datetime
     performed_at: datetime | None = None
+    station_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

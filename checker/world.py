@@ -117,12 +117,20 @@ class World:
         return found
 
     @cached_property
-    def steps(self) -> Mapping[str, list[tuple[str, str]]]:
-        """Unit id to its steps, from what to what, in the order in which its row was locked."""
-        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    def recorded(self) -> Mapping[str, list[Step]]:
+        """Unit id to its rows of the audit, in the order in which its row was locked."""
+        found: dict[str, list[Step]] = defaultdict(list)
         for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
-            found[row.subject].append((row.from_state, row.to_state))
+            found[row.subject].append(row)
         return found
+
+    @cached_property
+    def steps(self) -> Mapping[str, list[tuple[str, str]]]:
+        """Unit id to its steps, from what to what."""
+        return {
+            unit_id: [(row.from_state, row.to_state) for row in rows]
+            for unit_id, rows in self.recorded.items()
+        }
 
     @cached_property
     def donor_changes(self) -> Mapping[str, list[Link]]:
@@ -136,11 +144,10 @@ class World:
     @cached_property
     def stays(self) -> Mapping[str, list[Step]]:
         """Unit id to the rows that leave it in its state: it was moved to another station."""
-        found: dict[str, list[Step]] = defaultdict(list)
-        for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
-            if row.from_state == row.to_state:
-                found[row.subject].append(row)
-        return found
+        return {
+            unit_id: [row for row in rows if row.from_state == row.to_state]
+            for unit_id, rows in self.recorded.items()
+        }
 
     @cached_property
     def trails(self) -> Mapping[str, list[str]]:

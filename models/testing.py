@@ -6,6 +6,7 @@ changed: a correction is a result of its own that names the one it supersedes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -79,6 +80,14 @@ class LabResult(Value):
         if self.supersedes == self.result_id:
             raise BrokenRuleError("correction_of_itself", "supersedes")
         return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationResult:
+    """A result, and the station whose laboratory says so."""
+
+    station_id: str
+    result: LabResult
 
 
 class Fate(StrEnum):

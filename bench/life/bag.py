@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
@@ -15,6 +15,7 @@ class Bag:
 
     Attributes:
         place: The station that has it, or from where it went to a hospital.
+        had_by: The stations that had it, or what it was made of: their results clear it.
         released: It was in stock at least once.
         attested: Its station said so, before any test of ours.
         promise_id: Of its live promise; None until that was seen.
@@ -36,6 +37,15 @@ class Bag:
     promise_id: str | None = None
     asked_by: str | None = None
     lent_to: str | None = None
+    had_by: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.had_by.add(self.place)
+
+    def lie(self, place: str) -> None:
+        """Be at another station."""
+        self.place = place
+        self.had_by.add(place)
 
     def go(self, state: str) -> None:
         """Be in another state; what it was bound to lasts as long as the states under it do."""
@@ -51,6 +61,7 @@ class Finding:
     """One laboratory result; `found` is an outcome, or the group of a grouping."""
 
     result_id: str
+    station_id: str
     test: str
     found: str
     run: str

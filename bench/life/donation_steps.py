@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bench.life.bag import Bag, Finding
-from bench.life.hand import Hand
+from bench.life.hand import Hand, to_bag
 from bench.life.model import SEVEN
 from bench.life.town import NEIGHBOUR_ID, STATION_ID
 from models.components import Component
@@ -34,9 +34,10 @@ async def count(hand: Hand) -> None:
         StockCounted(station_id=station_id, counted_at=hand.now, units=(counted,), attestation=who),
         f"station/{station_id}",
     )
-    if not hand.model.may_count(unit.donation_id, group=unit.group, released=released):
+    bag = to_bag(unit, "available" if released else "quarantined", attested=released)
+    if not hand.model.may_count(bag):
         return
-    hand.believe(unit, "available" if released else "quarantined", attested=released)
+    hand.model.bags[bag.unit_id] = bag
     if not released:
         hand.model.settle(unit.donation_id, hand.now)
 
@@ -101,6 +102,7 @@ async def split(hand: Hand) -> None:
             component=one.component,
             state="quarantined",
             place=STATION_ID,
+            had_by=set(bag.had_by),
             collected_at=bag.collected_at,
             expires_at=bag.collected_at + timedelta(days=_SHELF_D[one.component]),
         )
@@ -132,7 +134,8 @@ async def tell_all(hand: Hand) -> None:
     bag = hand.pick([bag for bag in bags if bag.state == "quarantined"])
     if bag is None:
         return
-    done = {one.test for one in hand.model.findings.get(bag.donation_id, [])}
+    findings = hand.model.findings.get(bag.donation_id, [])
+    done = {one.test for one in findings if one.station_id in bag.had_by}
     for test in SEVEN:
         if test not in done:
             found = bag.group if test == "grouping" else "nonreactive"
@@ -143,9 +146,15 @@ async def _tell_result(
     hand: Hand, bag: Bag, test: str, found: str, *, corrects: str | None = None
 ) -> None:
     """The laboratory of the station that has a bag of the donation tells a result."""
+    known = hand.model.findings.get(bag.donation_id, [])
     is_group = test == "grouping" and found != "invalid"
     one = Finding(
-        result_id=hand.next("r"), test=test, found=found, run=hand.next("run"), corrects=corrects
+        result_id=hand.next("r"),
+        station_id=bag.place,
+        test=test,
+        found=found,
+        run=hand.next("run"),
+        corrects=corrects,
     )
     result = LabResult(
         result_id=one.result_id,
@@ -161,6 +170,9 @@ async def _tell_result(
     )
     tested = DonationTested(station_id=bag.place, donation_id=bag.donation_id, result=result)
     await hand.tell(tested, f"station/{bag.place}")
+    others = {told.result_id for told in known if told.station_id != bag.place}
+    if corrects in others:
+        return  # each station corrects its own alone
     hand.model.findings.setdefault(bag.donation_id, []).append(one)
     hand.model.settle(bag.donation_id, hand.now)
 

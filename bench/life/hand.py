@@ -102,17 +102,22 @@ class Hand:
             expires_at=self.now + timedelta(hours=hours),
         )
 
-    def believe(self, unit: Unit, state: str, *, attested: bool = False) -> None:
+    def believe(self, unit: Unit, state: str) -> None:
         """Let the model know of a unit that the system must know of now."""
-        self.model.bags[unit.unit_id] = Bag(
-            unit_id=unit.unit_id,
-            donation_id=unit.donation_id,
-            group=unit.group,
-            component=unit.component,
-            state=state,
-            place=unit.station_id,
-            collected_at=unit.collected_at,
-            expires_at=unit.expires_at,
-            released=attested,
-            attested=attested,
-        )
+        self.model.bags[unit.unit_id] = to_bag(unit, state)
+
+
+def to_bag(unit: Unit, state: str, *, attested: bool = False) -> Bag:
+    """Return a unit as the model holds it, where its own station tells of it."""
+    return Bag(
+        unit_id=unit.unit_id,
+        donation_id=unit.donation_id,
+        group=unit.group,
+        component=unit.component,
+        state=state,
+        place=unit.station_id,
+        collected_at=unit.collected_at,
+        expires_at=unit.expires_at,
+        released=attested,
+        attested=attested,
+    )

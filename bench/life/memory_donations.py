@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bench.life.rows import State, UnitRow
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.testing import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 
@@ -20,13 +20,23 @@ class MemoryDonations:
 
     async def list_results(
         self, donation_ids: Collection[str]
-    ) -> Mapping[str, Sequence[LabResult]]:
+    ) -> Mapping[str, Sequence[StationResult]]:
         results = self._state.results
         return {one: results[one] for one in donation_ids if one in results}
 
+    async def list_says(self, donation_id: str) -> Mapping[str, frozenset[str]]:
+        rows = self._state.units
+        return {
+            unit_id: frozenset(row.had_by).union(
+                rows[row.parent_id].had_by if row.parent_id in rows else ()
+            )
+            for unit_id, row in rows.items()
+            if row.unit.donation_id == donation_id
+        }
+
     async def list_stations(self, donation_id: str) -> frozenset[str]:
         units = [row for row in self._state.units.values() if row.unit.donation_id == donation_id]
-        return frozenset(place for row in units for place in (row.told_by, row.unit.station_id))
+        return frozenset(place for row in units for place in (row.had_by[0], row.unit.station_id))
 
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
@@ -35,11 +45,11 @@ class MemoryDonations:
         del unit_ids, donation_ids
         return Spellings()
 
-    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+    async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         for donation_id, results in self._state.results.items():
-            for result in results:
-                if result.result_id == result_id:
-                    return donation_id, result
+            for one in results:
+                if one.result.result_id == result_id:
+                    return donation_id, one
         return None
 
     async def add_result(
@@ -51,9 +61,10 @@ class MemoryDonations:
         caused_by: str,
         now: datetime,
     ) -> None:
-        del station_id, caused_by, now
+        del caused_by, now
         known = self._state.results.get(donation_id, ())
-        self._state.results[donation_id] = (*known, result)
+        told = StationResult(station_id=station_id, result=result)
+        self._state.results[donation_id] = (*known, told)
 
     async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
         return frozenset(donation_ids) & frozenset(self._state.recalls.values())

@@ -70,7 +70,7 @@ class MemoryStock:
         for new in units:
             self._state.units[new.unit.unit_id] = UnitRow(
                 unit=new.unit,
-                told_by=new.unit.station_id,
+                had_by=(new.unit.station_id,),
                 status=new.status,
                 released_at=new.released_at,
                 attested_by=new.attested_by,
@@ -92,6 +92,7 @@ class MemoryStock:
         self._state.units[unit_id] = replace(
             row,
             unit=row.unit.but(station_id=station_id) if station_id else row.unit,
+            had_by=(*row.had_by, station_id) if station_id else row.had_by,
             status=to,
             released_at=released_at or row.released_at,
             out_of_control_s=row.out_of_control_s + add_out_of_control_s,

@@ -62,37 +62,42 @@ class Model:
     def of_donation(self, donation_id: str) -> list[Bag]:
         return [bag for bag in self.bags.values() if bag.donation_id == donation_id]
 
-    def list_wrong(self, donation_id: str, label: str) -> tuple[bool, bool, bool]:
+    def list_wrong(self, bag: Bag) -> tuple[bool, bool, bool]:
         """Return whether anything is missing, was found, and was found twice over."""
-        findings = self.findings.get(donation_id, [])
+        findings = self.findings.get(bag.donation_id, [])
         corrected = {one.corrects for one in findings}
         valid = [
-            one for one in findings if one.result_id not in corrected and one.found != "invalid"
+            one
+            for one in findings
+            if one.result_id not in corrected
+            and one.found != "invalid"
+            and (one.station_id in bag.had_by or one.found == "reactive")
         ]
         missing = set(SEVEN) - {one.test for one in valid}
         reactive = [one for one in valid if one.found == "reactive"]
-        regrouped = [one for one in valid if one.test == "grouping" and one.found != label]
+        regrouped = [one for one in valid if one.test == "grouping" and one.found != bag.group]
         runs = [
             {one.run for one in reactive if one.test == test} for test in {o.test for o in reactive}
         ]
         return bool(missing), bool(reactive or regrouped), any(len(one) > 1 for one in runs)
 
-    def may_count(self, donation_id: str, *, group: str, released: bool) -> bool:
+    def may_count(self, new: Bag) -> bool:
         """Whether a bag that was not known may come in with a count."""
+        donation_id = new.donation_id
         if donation_id in self.recalled:
             return False
-        if not released:
+        if not new.released:
             return True
         kept = {"collected", "quarantined", "split"}
         if any(bag.state in kept and not bag.released for bag in self.of_donation(donation_id)):
             return False
-        return not self.list_wrong(donation_id, group)[1]
+        return not self.list_wrong(new)[1]
 
     def settle(self, donation_id: str, now: datetime) -> None:
         """Foretell what results do to the bags of a donation."""
         bags = self.of_donation(donation_id)
         for bag in bags:
-            missing, found, _ = self.list_wrong(donation_id, bag.group)
+            missing, found, _ = self.list_wrong(bag)
             is_bad = found or (missing and not bag.attested)
             if bag.released and is_bad and bag.state not in {"discarded", "recalled", "split"}:
                 self.recall(donation_id)
@@ -100,7 +105,7 @@ class Model:
         for bag in bags:
             if bag.state not in {"collected", "quarantined"} or bag.released:
                 continue
-            missing, found, twice = self.list_wrong(donation_id, bag.group)
+            missing, found, twice = self.list_wrong(bag)
             if found and twice:
                 bag.go("discarded")
             elif bag.state == "quarantined" and not (missing or found) and bag.expires_at > now:
@@ -158,7 +163,7 @@ class Model:
             case "departed" if bag.state == "issued" and right_epoch:
                 bag.go("in_transit")
             case "received" if bag.state in {"issued", "in_transit"} and right_epoch:
-                bag.place = bag.lent_to or bag.place
+                bag.lie(bag.lent_to or bag.place)
                 bag.go("available" if bag.lent_to else "received")
             case "transfused" if bag.state == "received" and right_epoch and fresh:
                 bag.go("transfused")
@@ -266,7 +271,7 @@ class Model:
     def _judge(self, bag: Bag, promise: Promise, now: datetime) -> None:
         """Judge a new promise: released, not recalled, of a fitting group, in time, of use."""
         ask = self.patients[promise.request_id or ""]
-        missing, found, _ = self.list_wrong(bag.donation_id, bag.group)
+        missing, found, _ = self.list_wrong(bag)
         if not bag.released or found or (missing and not bag.attested):
             raise BreachError(f"{bag.unit_id} was promised unreleased")
         if bag.donation_id in self.recalled:

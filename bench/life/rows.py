@@ -7,7 +7,7 @@ from datetime import datetime
 
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Shortage, Transfer
-from models.testing import LabResult
+from models.testing import StationResult
 from models.units import Unit, UnitStatus
 from streams.ports import Timer
 from streams.ports.reserve import ReserveCall
@@ -16,10 +16,10 @@ from streams.ports.stock import LivePromise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow:
-    """`told_by`: the station that first told of it; `unit.station_id` is where it lies."""
+    """`had_by`: the stations that had it, first the one that told of it; it lies with the last."""
 
     unit: Unit
-    told_by: str
+    had_by: tuple[str, ...]
     status: UnitStatus
     released_at: datetime | None
     attested_by: str | None
@@ -55,7 +55,7 @@ class State:
     units: dict[str, UnitRow] = field(default_factory=dict)
     promises: dict[str, PromiseRow] = field(default_factory=dict)
     requests: dict[str, RequestRow] = field(default_factory=dict)
-    results: dict[str, tuple[LabResult, ...]] = field(default_factory=dict)
+    results: dict[str, tuple[StationResult, ...]] = field(default_factory=dict)
     recalls: dict[str, str] = field(default_factory=dict)
     timers: dict[str, Timer] = field(default_factory=dict)
     calls: dict[str, ReserveCall] = field(default_factory=dict)

@@ -6,7 +6,7 @@ not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise, zip_longest
 
@@ -79,12 +79,13 @@ def find_released_against_results(world: World) -> Iterator[Finding]:
         if unit.released_at is None or unit.attested_by is not None:
             continue
         results = world.results.get(unit.donation_id, ())
+        say = _list_say(world, unit, unit.released_at)
         known = [one for one in results if one.recorded_at <= unit.released_at]
-        told = _find_against(known, unit)
+        told = _find_against(known, unit, say)
         if told and unit.donation_id in world.recalled_at:
             # What came at the instant of the release, and led to the recall, came after it.
             known = [one for one in known if not _is_late(one, unit.released_at)]
-            told = _find_against(known, unit)
+            told = _find_against(known, unit, say)
         if told:
             yield Finding(subject=unit.unit_id, told=told)
 
@@ -95,10 +96,26 @@ def _is_late(result: Result, released_at: datetime) -> bool:
     return result.recorded_at == released_at and is_against
 
 
-def _find_against(known: Sequence[Result], unit: Unit) -> str:
-    """What was known at the release and forbade it; empty if nothing was."""
+def _list_say(world: World, unit: Unit, released_at: datetime) -> frozenset[str | None]:
+    """The stations that had the unit, or what it was made of, until its release."""
+    names = (unit.unit_id, unit.parent_id or "")
+    rows = [row for name in names for row in world.recorded.get(name, [])]
+    return frozenset(row.station_id for row in rows if row.at <= released_at)
+
+
+def _find_against(known: Sequence[Result], unit: Unit, say: Collection[str | None]) -> str:
+    """What was known at the release and forbade it; empty if nothing was.
+
+    A bag of the same donation gives another station no say: its clean results clear its own.
+    """
     corrected = {one.supersedes for one in known}
-    counting = [one for one in known if one.result_id not in corrected and one.outcome != "invalid"]
+    counting = [
+        one
+        for one in known
+        if one.result_id not in corrected
+        and one.outcome != "invalid"
+        and (one.station_id in say or one.outcome == "reactive")
+    ]
     # A result from before the collection is of another sample.
     own = [one for one in counting if (one.performed_at or unit.collected_at) >= unit.collected_at]
     missing = sorted(NEEDED_TESTS - {one.test for one in own})

@@ -192,7 +192,10 @@ async def get_donation(donation_id: BagId, request: Request, principal: Caller) 
         raise DomainRefusal("donation_unknown", donation_id=donation_id)
     verdicts = {
         unit["unit_id"]: decide_release(
-            found.results, label=BloodGroup(unit["group"]), collected_at=unit["collected_at"]
+            found.results,
+            stations=found.says[unit["unit_id"]],
+            label=BloodGroup(unit["group"]),
+            collected_at=unit["collected_at"],
         )
         for unit in found.units
     }
@@ -216,7 +219,10 @@ async def get_donation(donation_id: BagId, request: Request, principal: Caller) 
                 }
                 for unit in found.units
             ],
-            "results": [result.model_dump(mode="json") for result in found.results],
+            "results": [
+                {"station_id": one.station_id, **one.result.model_dump(mode="json")}
+                for one in found.results
+            ],
             "scans": found.scans,
             "recalls": found.recalls,
             "recipients": found.recipients,

@@ -6,7 +6,7 @@ rule where a unit moves from quarantined to available.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
@@ -21,6 +21,7 @@ from models.testing import (
     LabResult,
     LabTest,
     NeededTests,
+    StationResult,
     testing_rules,
 )
 
@@ -61,19 +62,38 @@ class ReleaseVerdict:
         return replace(self, reasons=(*self.reasons, reason))
 
 
-def list_current(results: Sequence[LabResult]) -> list[LabResult]:
-    """List the results that count: those that no other one corrects, in their order."""
-    corrected = {result.supersedes for result in results}
-    return [result for result in results if result.result_id not in corrected]
+def list_current(results: Iterable[StationResult], stations: Collection[str]) -> list[LabResult]:
+    """List the results that count for one unit, in their order, without those that were corrected.
+
+    Of a station that has no say over the unit, only what speaks against a release counts: one bag
+    of a donation gives nobody a say over another.
+
+    Args:
+        results: Every result of its donation, corrected ones too.
+        stations: Those that have a say over the unit: that had it, or what it was made of.
+    """
+    known = list(results)
+    corrected = {one.result.supersedes for one in known}
+    return [
+        one.result
+        for one in known
+        if one.result.result_id not in corrected
+        and (one.station_id in stations or one.result.outcome is LabOutcome.REACTIVE)
+    ]
 
 
 def decide_release(
-    results: Sequence[LabResult], *, label: BloodGroup, collected_at: datetime
+    results: Iterable[StationResult],
+    *,
+    stations: Collection[str],
+    label: BloodGroup,
+    collected_at: datetime,
 ) -> ReleaseVerdict:
     """Decide on one unit.
 
     Args:
         results: Every result of its donation in any order, corrected ones too.
+        stations: Those that have a say over the unit.
         label: The unit's group as it is labelled and registered.
         collected_at: When the unit was drawn. A result from before that is of another sample: it
             clears nothing. What it found stands against the unit all the same, since the error may
@@ -84,7 +104,7 @@ def decide_release(
         reactive, contradicting, group differs from the label.
     Source: rule set `rules/testing.toml`.
     """
-    current = list_current(results)
+    current = list_current(results, stations)
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[Fate] = []

@@ -10,7 +10,7 @@ from typing import Protocol
 from models.components import Component
 from models.events.donations import HolderKind
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.testing import LabResult, StationResult
 from models.units import UnitStatus
 
 
@@ -77,10 +77,17 @@ class Spellings:
 class DonationStore(Protocol):
     async def list_results(
         self, donation_ids: Collection[str]
-    ) -> Mapping[str, Sequence[LabResult]]:
+    ) -> Mapping[str, Sequence[StationResult]]:
         """List the results of each donation in the order recorded; one without is missing.
 
-        Of a station whose donation it is not, only what speaks against a release.
+        Whoever told them: which of them count is decided for each unit.
+        """
+        ...
+
+    async def list_says(self, donation_id: str) -> Mapping[str, frozenset[str]]:
+        """Return the stations that have a say over each unit of a donation.
+
+        Those that had it, or the whole blood that it was made of.
         """
         ...
 
@@ -91,7 +98,7 @@ class DonationStore(Protocol):
         """
         ...
 
-    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+    async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         """Return the donation and the result of an identifier, or None."""
         ...
 

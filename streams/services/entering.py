@@ -20,7 +20,7 @@ from models.events.stock import (
     find_attestation_fault,
 )
 from models.messages import render
-from models.testing import LabResult
+from models.testing import StationResult
 from models.units import UnitStatus
 from streams.matching.release import decide_release
 from streams.ports import UnitOfWork
@@ -38,7 +38,7 @@ class KnownDonations:
 
     recalled: frozenset[str]
     in_quarantine: frozenset[str]
-    results: Mapping[str, Sequence[LabResult]]
+    results: Mapping[str, Sequence[StationResult]]
     spellings: Spellings
 
     def concerns(self, unit_id: str, donation_id: str) -> bool:
@@ -134,6 +134,7 @@ def _find_refusal(
         return DomainRefusal("donation_in_quarantine", unit_id=unit_id, donation_id=donation_id)
     verdict = decide_release(
         known.results.get(donation_id, ()),
+        stations={counted.unit.station_id},
         label=counted.unit.group,
         collected_at=counted.unit.collected_at,
     )

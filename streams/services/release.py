@@ -43,7 +43,8 @@ class Releases:
         """Keep one result and act on what all of them say now.
 
         Raises:
-            ContractError: Its identifier is used, or it corrects what is no such result.
+            ContractError: Its identifier is used, or it corrects what is no such result of its own
+                station.
             DomainRefusal: Not a station says so, the donation is another's, or what it corrects was
                 corrected before.
         """
@@ -83,8 +84,14 @@ class Releases:
         if not units:
             return
         results = (await work.donations.list_results([donation_id])).get(donation_id, ())
+        says = await work.donations.list_says(donation_id)
         verdicts = {
-            unit.unit_id: decide_release(results, label=unit.group, collected_at=unit.collected_at)
+            unit.unit_id: decide_release(
+                results,
+                stations=says[unit.unit_id],
+                label=unit.group,
+                collected_at=unit.collected_at,
+            )
             for unit in units
         }
         outside = await _list_outside(work, donation_id, units)
@@ -117,7 +124,12 @@ async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
     if result.supersedes is None:
         return
     found = await work.donations.find_result(result.supersedes)
-    if found is None or found[0] != event.donation_id or found[1].test is not result.test:
+    if (
+        found is None
+        or found[0] != event.donation_id
+        or found[1].result.test is not result.test
+        or found[1].station_id != event.station_id
+    ):
         raise ContractError(
             "corrected_result_unknown",
             result_id=result.result_id,
@@ -125,7 +137,7 @@ async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
             donation_id=event.donation_id,
         )
     known = (await work.donations.list_results([event.donation_id]))[event.donation_id]
-    if any(one.supersedes == result.supersedes for one in known):
+    if any(one.result.supersedes == result.supersedes for one in known):
         raise DomainRefusal("result_corrected_before", supersedes=result.supersedes)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.testing import StationResult
 from streams.store.database import Database
 from streams.store.donations import PgDonations
 from streams.store.queries import load_queries
@@ -22,12 +22,14 @@ class DonationDetail:
     """A donation.
 
     Attributes:
+        says: Unit to the stations that have a say over it.
         registered_group: Of the donor who gave it, if one of our registers did; not for hospitals.
         recipients: Requests whose patients received of this donor, other donations included.
     """
 
     units: Sequence[Row]
-    results: Sequence[LabResult]
+    results: Sequence[StationResult]
+    says: Mapping[str, frozenset[str]]
     scans: Sequence[Row]
     recalls: Sequence[Row]
     recipients: Sequence[Row]
@@ -70,6 +72,7 @@ class PgDonationReading:
         ):
             donations = PgDonations(connection)
             results = await donations.list_results([donation_id])
+            says = await donations.list_says(donation_id)
             registered = await donations.find_registered_group(donation_id)
             found = {
                 name: [
@@ -87,6 +90,7 @@ class PgDonationReading:
         testers = frozenset(row["station_id"] for row in found.pop("testers"))
         return DonationDetail(
             results=results.get(donation_id, ()),
+            says=says,
             result_station_ids=testers,
             registered_group=registered,
             **found,

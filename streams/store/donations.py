@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.components import Component
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.testing import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 from streams.store.queries import load_queries
@@ -30,18 +30,22 @@ class PgDonations:
 
     async def list_results(
         self, donation_ids: Collection[str]
-    ) -> Mapping[str, Sequence[LabResult]]:
-        found: dict[str, list[LabResult]] = defaultdict(list)
+    ) -> Mapping[str, Sequence[StationResult]]:
+        found: dict[str, list[StationResult]] = defaultdict(list)
         rows = _QUERIES.list_results(self._connection, donation_ids=sorted(donation_ids))
         async for row in rows:
             found[row["donation_id"]].append(_to_result(row))
         return found
 
+    async def list_says(self, donation_id: str) -> Mapping[str, frozenset[str]]:
+        rows = _QUERIES.list_says(self._connection, donation_id=donation_id)
+        return {row["unit_id"]: frozenset(row["stations"]) async for row in rows}
+
     async def list_stations(self, donation_id: str) -> frozenset[str]:
         rows = _QUERIES.list_stations(self._connection, donation_id=donation_id)
         return frozenset([row["station_id"] async for row in rows])
 
-    async def find_result(self, result_id: str) -> tuple[str, LabResult] | None:
+    async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         row = await _QUERIES.find_result(self._connection, result_id=result_id)
         return None if row is None else (row["donation_id"], _to_result(row))
 
@@ -141,8 +145,8 @@ class PgDonations:
         return frozenset([row["donation_id"] async for row in rows])
 
 
-def _to_result(row: asyncpg.Record) -> LabResult:
-    return LabResult(
+def _to_result(row: asyncpg.Record) -> StationResult:
+    result = LabResult(
         result_id=row["result_id"],
         test=row["test"],
         outcome=row["outcome"],
@@ -154,3 +158,4 @@ def _to_result(row: asyncpg.Record) -> LabResult:
         supersedes=row["supersedes"],
         note=row["note"],
     )
+    return StationResult(station_id=row["station_id"], result=result)

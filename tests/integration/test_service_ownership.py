@@ -62,6 +62,42 @@ async def test_f34_what_speaks_against_a_release_counts_whoever_said_it(engine: 
     assert (await engine.dead_letter_codes())[-1] == "results_forbid_release"
 
 
+@pytest.mark.parametrize("invented_first", [False, True])
+async def test_f34_a_bag_that_is_invented_gives_no_say_over_another(
+    engine: LifeEngine, *, invented_first: bool
+) -> None:
+    unit = build_unit("B+")
+    invented = build_unit("B+", station_id="lhasa").but(donation_id=unit.donation_id)
+    counts = [
+        counted([unit], released=False),
+        counted([invented], station_id="lhasa", released=False),
+    ]
+    await engine.feed(*(reversed(counts) if invented_first else counts))
+    clear = list_clear("B+")
+    await engine.feed(*from_laboratory(unit.donation_id, clear, station_id="lhasa"))
+
+    assert await engine.state(unit.unit_id) == "quarantined"
+    # Its own word clears its own bag: whoever invents one answers for it.
+    assert await engine.state(invented.unit_id) == "available"
+    assert await engine.dead_letter_codes() == []
+
+
+async def test_f34_a_finding_is_corrected_by_its_own_station_alone(engine: LifeEngine) -> None:
+    unit = build_unit("B+")
+    invented = build_unit("B+", station_id="lhasa").but(donation_id=unit.donation_id)
+    await engine.feed(
+        counted([unit], released=False), counted([invented], station_id="lhasa", released=False)
+    )
+    found = build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE)
+    others = list_clear("B+", without=[LabTest.NAT])
+    await engine.feed(*from_laboratory(unit.donation_id, [found, *others]))
+    clean = build_result(LabTest.NAT, supersedes=found.result_id, note="says another station")
+    await engine.feed(*from_laboratory(unit.donation_id, [clean], station_id="lhasa"))
+
+    assert await engine.state(unit.unit_id) == "quarantined"
+    assert await engine.dead_letter_codes() == ["corrected_result_unknown"]
+
+
 async def test_f34_the_own_laboratory_releases(engine: LifeEngine) -> None:
     unit = build_unit("B+")
     await engine.feed(counted([unit], released=False))

@@ -215,6 +215,14 @@ def contradict_it(seed: Seed) -> None:
     result(seed, "syphilis", at=minutes(5), donation_id="D-X1", outcome="reactive")
 
 
+def clear_by_another(seed: Seed) -> None:
+    """The clean results are the word of a station that never had the bag."""
+    release(seed, "X1", at=5)
+    for row in seed.rows["test_results"]:
+        if row["donation_id"] == "D-X1":
+            row["station_id"] = NEIGHBOUR
+
+
 def transfuse_after_recall(seed: Seed) -> None:
     scan(seed, "LIFE-FP", "transfused", at=85)
 
@@ -247,6 +255,7 @@ LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("released_against_results", "the last result came later", hear_it_too_late),
     ("released_against_results", "another group", group_it_otherwise),
     ("released_against_results", "results that contradict", contradict_it),
+    ("released_against_results", "the word of another station", clear_by_another),
     ("used_after_recall", "transfused", transfuse_after_recall),
     ("missed_by_recall", "a component on the shelf", miss_a_component),
     ("missed_by_recall", "a component in quarantine", miss_what_waits),

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from models.groups import BloodGroup
-from models.testing import Fate, LabOutcome, LabResult, LabTest
-from streams.matching.release import decide_release
+from models.testing import Fate, LabOutcome, LabResult, LabTest, StationResult
+from streams.matching.release import ReleaseVerdict, decide_release
 from tests.support.laboratory import NEEDED, build_result, list_clear
 from tests.support.world import NOW
 
@@ -18,8 +18,15 @@ DRAWN = NOW - timedelta(days=2)
 REACTIVE = {"outcome": LabOutcome.REACTIVE}
 
 
+def decide(results: list[LabResult], *, others: list[LabResult] | None = None) -> ReleaseVerdict:
+    """Decide on a unit of station A; the others are results that station B told."""
+    told = [StationResult(station_id="A", result=one) for one in results]
+    told += [StationResult(station_id="B", result=one) for one in others or []]
+    return decide_release(told, stations={"A"}, label=A_POS, collected_at=DRAWN)
+
+
 def codes(results: list[LabResult]) -> list[str]:
-    verdict = decide_release(results, label=A_POS, collected_at=DRAWN)
+    verdict = decide(results)
     assert verdict.is_released is not bool(verdict.reasons)
     return [reason.code for reason in verdict.reasons]
 
@@ -32,7 +39,7 @@ def test_seven_clear_results_release_in_any_order() -> None:
 
 @pytest.mark.parametrize("test", NEEDED)
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
-    verdict = decide_release(list_clear("A+", without=[test]), label=A_POS, collected_at=DRAWN)
+    verdict = decide(list_clear("A+", without=[test]))
     assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
     assert verdict.reasons[0].rule.endswith("@2026-2")
     assert not verdict.forbidding
@@ -61,8 +68,7 @@ def test_findings_of_a_screen(test: LabTest) -> None:
         "test_repeatedly_reactive",
     ]
     verdicts = [
-        decide_release([*clear, *found], label=A_POS, collected_at=DRAWN).fate
-        for found in ([first], [first, second], [first, negative])
+        decide([*clear, *found]).fate for found in ([first], [first, second], [first, negative])
     ]
     assert verdicts == [Fate.QUARANTINE, Fate.DISCARD, Fate.QUARANTINE]
 
@@ -115,10 +121,20 @@ def test_a_result_that_says_too_little_or_too_much_is_none(
 
 
 def test_f57_a_bag_that_contradicts_its_donors_record_waits_and_nothing_is_found() -> None:
-    verdict = decide_release(list_clear("A+"), label=A_POS, collected_at=DRAWN)
+    verdict = decide(list_clear("A+"))
     held = verdict.held_for_donor(BloodGroup.O_POS, label=A_POS)
     assert [reason.code for reason in held.reasons] == ["donor_group_differs"]
     assert not held.is_released
     assert held.forbidding == ()
     assert verdict.held_for_donor(A_POS, label=A_POS).is_released
     assert verdict.held_for_donor(None, label=A_POS).is_released
+
+
+def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_counts() -> None:
+    reactive = build_result(LabTest.NAT, **REACTIVE)
+    withdrawn = build_result(LabTest.NAT, supersedes=reactive.result_id, note="wrong donation")
+    missing = decide([], others=list_clear("A+"))
+    assert [one.code for one in missing.reasons] == ["test_missing"] * 7
+    found = decide(list_clear("A+"), others=[reactive])
+    assert [one.code for one in found.forbidding] == ["test_contradicting"]
+    assert decide(list_clear("A+"), others=[reactive, withdrawn]).is_released

@@ -3,8 +3,12 @@ SELECT
     donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
     supersedes, note, station_id, recorded_at
 FROM test_results
-WHERE donation_id = ANY(:donation_ids::text[]) AND may_count(donation_id, station_id, outcome)
+WHERE donation_id = ANY(:donation_ids::text[])
 ORDER BY recorded_at, result_id;
+
+-- name: list_says
+SELECT unit_id, unit_stations(unit_id) AS stations FROM units
+WHERE donation_id = :donation_id::text;
 
 -- name: list_stations
 WITH owners AS (SELECT unnest(donation_stations(:donation_id::text)) AS station_id)
@@ -27,7 +31,7 @@ INNER JOIN units AS u
 -- name: find_result^
 SELECT
     donation_id, result_id, test, outcome, blood_group, method, run_id, performed_at, performed_by,
-    supersedes, note
+    supersedes, note, station_id
 FROM test_results WHERE result_id = :result_id::text;
 
 -- name: add_result!
