@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.base import Identifier, Instant, Line, Value
+from models.base import Identifier, Instant, Line, Value, change
 from models.broken import BrokenRuleError
 from models.components import Component
 from models.patients import Antigens, HlaTypes, Patient
@@ -133,6 +133,10 @@ class UrgentRequest(Value):
 class Amendment(Value):
     """What a hospital may change of an open request; a missing field stays as it was.
 
+    The same holds inside the patient and, of a line with the number and component of an earlier
+    one, inside its attributes: whoever tells a group does not take antibodies away, and whoever
+    asks for more does not take irradiation away.
+
     Attributes:
         amended_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
     """
@@ -153,6 +157,33 @@ class Amendment(Value):
             raise BrokenRuleError("amendment_empty", "(body)")
         _ensure_lines_fit(self.lines or ())
         return self
+
+    def apply_to(self, request: UrgentRequest) -> UrgentRequest:
+        """Return the request as it is asked now.
+
+        Antibodies are added to those that are known: what a patient once made stays for life, also
+        where a later sample shows none.
+
+        Raises:
+            pydantic.ValidationError: The two together ask for what nobody may.
+        """
+        names = ("priority", "needed_by", "note")
+        changes: dict[str, object] = {
+            name: value for name in names if (value := getattr(self, name)) is not None
+        }
+        if self.patient is not None:
+            patient = change(request.patient, self.patient)
+            antibodies = (*request.patient.antibodies, *patient.antibodies)
+            changes["patient"] = patient.but(antibodies=antibodies)
+        if self.lines is not None:
+            before = {(line.line_no, line.component): line for line in request.lines}
+            changes["lines"] = tuple(
+                change(known, line)
+                if (known := before.get((line.line_no, line.component)))
+                else line
+                for line in self.lines
+            )
+        return request.but(**changes)
 
 
 class Cancellation(Value):

@@ -108,7 +108,12 @@ async def open_request(request: Request, principal: Asker) -> Response:
 @router.patch(
     "/v1/requests/{request_id}",
     summary="更改申请 · Amend a request",
-    description="没有写的字段保持原样 · a missing field stays as it was.",
+    description=(
+        "没有写的字段保持原样，`patient` 和同号同品种的 `lines` 之内也一样；写 null 表示取消该值。"
+        "抗体只增不减。\n\n"
+        "A missing field stays as it was, inside `patient` and inside a line of the same number "
+        "and component too; null takes a value away. Antibodies are added, never taken away."
+    ),
     response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={"requestBody": body("RequestChange", AMENDMENT), "parameters": _HEADERS},

@@ -27,7 +27,7 @@ class RequestOpened(EventData):
 
 
 class RequestAmended(EventData):
-    """A hospital changes what it asked for."""
+    """A hospital changes what it asked for; its body holds what was stated and nothing else."""
 
     TYPE: ClassVar[str] = "blood.request.amended.v1"
     amendment: Amendment
@@ -39,6 +39,10 @@ class RequestAmended(EventData):
     @property
     def subject(self) -> str:
         return self.amendment.request_id
+
+    def to_body(self) -> bytes:
+        """Return the JSON body: what is left out stays as it was, null takes a value away."""
+        return self.model_dump_json(exclude_unset=True).encode()
 
 
 class RequestCancelled(EventData):

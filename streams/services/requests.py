@@ -171,13 +171,8 @@ class RequestService:
         amendment = event.amendment
         if amendment.amended_by:
             work.act_for(amendment.amended_by)
-        changes = {
-            name: getattr(amendment, name)
-            for name in ("patient", "priority", "needed_by", "lines", "note")
-            if getattr(amendment, name) is not None
-        }
         _ensure_issued_lines_kept(state, amendment.lines)
-        request = state.request.but(**changes)
+        request = amendment.apply_to(state.request)
         # What is still at the station is given back and chosen again under the new request, so that
         # nothing stays promised that the new words would refuse.
         await give_back(

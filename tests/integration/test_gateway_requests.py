@@ -133,6 +133,20 @@ async def test_amend_decides_again(world: RunningGateway) -> None:
     assert len(answer.json()["decision"]["lines"][0]["reserved"]) == 3
 
 
+async def test_f13_whoever_tells_the_group_takes_no_antibody_away(world: RunningGateway) -> None:
+    known = {"group": "O-", "antibodies": ["D", "E"]}
+    request_id = (await _open(world, unique("k"), patient=known)).json()["request_id"]
+    answer = await world.client("hospital").patch(
+        f"/v1/requests/{request_id}",
+        json={"patient": {"group": "O+", "antibodies": ["K"]}},
+        headers={"Idempotency-Key": unique("c"), "Prefer": "wait=10"},
+    )
+    assert answer.status_code == 200
+    told = (await world.client("hospital").get(f"/v1/requests/{request_id}")).json()
+    patient = told["request"]["patient"]
+    assert (patient["group"], patient["antibodies"]) == ("O+", ["D", "E", "K"])
+
+
 async def test_others_requests_do_not_exist(world: RunningGateway) -> None:
     request_id = (await _open(world, unique("k"))).json()["request_id"]
     stranger = world.client("other_hospital")
