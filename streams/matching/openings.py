@@ -14,13 +14,16 @@ from enum import StrEnum
 from models.clearance import Cleared, ForPatient, Route, Step, UnitFacts
 from models.compatibility import list_candidates
 from models.components import Component
-from models.decisions import Reason, ReservedUnit
+from models.decisions import Decision, Reason, ReservedUnit
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
 from streams.matching.cases import Case
 from streams.matching.shelf import Cell, Shelf
+
+_OPENS = "_would_open"
+"""How the code of every reason ends that tells what would open something."""
 
 _STATED = RhdConsent(physician="-", signed_by="-")
 _OLDEST_AGE_YEARS = 130
@@ -81,6 +84,19 @@ def tell_openings(
         units = [one for one in _list_lying(case, component, shelf) if is_cleared(one, other)]
         if units:
             yield _tell(Fact.COMPONENT, units)
+
+
+def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:
+    """List what a decision says would open something: line number, code, what it would open.
+
+    Not how much of it lies there: a decision that is told anew for every bag is not read.
+    """
+    return frozenset(
+        (line.line_no, reason.code, f"{reason.params['groups']} {reason.params.get('component')}")
+        for line in decision.lines
+        for reason in line.refusals
+        if reason.code.endswith(_OPENS)
+    )
 
 
 def tell_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:

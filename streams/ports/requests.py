@@ -94,6 +94,10 @@ class RequestStore(Protocol):
         """Lock requests in id order and give their state; unknown ids are missing."""
         ...
 
+    async def find_last_decision(self, request_id: str) -> Decision | None:
+        """Return the newest decision on a request, or None if it has none."""
+        ...
+
     async def list_servable(
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:

@@ -7,8 +7,9 @@ fail as `TransientError`, and the batch is decided again on what is left.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.cases import Case
-from streams.matching.openings import list_cells
+from streams.matching.openings import list_cells, list_ways
 from streams.matching.requests import Matched, decide_batch
 from streams.matching.shelf import Cell, Shelf
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
@@ -31,6 +32,10 @@ above what one patient is given; more lying there changes nothing for whoever re
 
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""
+
+WAYS_EVERY_S = 15
+"""Real seconds between two looks at what would help one request that waits: the screen that it is
+told on is read by people, and each look reads more of the shelf."""
 
 REQUEST_GRACE_S = 3600
 """An open request ends this long after its needed-by time; until then late blood still helps."""
@@ -65,11 +70,20 @@ class Deciding:
     Args:
         directories: Hospitals, stations, journeys.
         hold_s: Seconds that a reservation stands past the time it is needed.
+        monotonic: Real seconds.
     """
 
-    def __init__(self, *, directories: DirectorySource, hold_s: int) -> None:
+    def __init__(
+        self,
+        *,
+        directories: DirectorySource,
+        hold_s: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._directories = directories
         self._hold_s = hold_s
+        self._monotonic = monotonic
+        self._looked: dict[str, float] = {}
         self._planned: dict[str, datetime] = {}
 
     async def ensure_directory(self) -> None:
@@ -136,11 +150,16 @@ class Deciding:
         )
         case = replace(case, news=news)
         if not always:
-            # Whoever waits is looked at again and again: what would help is told only with news.
+            # Whoever waits is looked at again and again: what would help, now and then.
             (found,) = await self._match(work, [case], now, tells=False)
-            if not found.cleared:
+            if not found.cleared and not self._is_time_to_look(request.request_id):
                 return False
         (matched,) = await self._match(work, [case], now)
+        if not always and not matched.cleared:
+            last = await work.requests.find_last_decision(request.request_id)
+            if last is None or list_ways(last) == list_ways(matched.decision):
+                return False
+            why = "ways_changed"
         traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
         task = _Task(
             case=case,
@@ -150,6 +169,15 @@ class Deciding:
             asked_digest=None if isinstance(cause, str) else cause.digest,
         )
         await self._write(work, [task], [matched], now)
+        return True
+
+    def _is_time_to_look(self, request_id: str) -> bool:
+        now = self._monotonic()
+        looked = self._looked.get(request_id)
+        if looked is not None and now < looked + WAYS_EVERY_S:
+            return False
+        self._looked = {one: at for one, at in self._looked.items() if now < at + WAYS_EVERY_S}
+        self._looked[request_id] = now
         return True
 
     async def close(

@@ -52,6 +52,10 @@ class PgRequests:
             for row in rows
         }
 
+    async def find_last_decision(self, request_id: str) -> Decision | None:
+        row = await _QUERIES.find_last_decision(self._connection, request_id=request_id)
+        return None if row is None else Decision.model_validate(row["body"])
+
     async def list_servable(
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:

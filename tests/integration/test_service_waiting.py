@@ -114,6 +114,26 @@ async def test_f01_a_typing_frees_universal_blood_for_who_waits(engine: Engine) 
     assert await engine.status_of(second.request_id) == "reserved"
 
 
+async def test_f13_a_way_out_that_comes_later_is_told_once(engine: Engine) -> None:
+    patient = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
+    request = build_request(patient=patient, quantity=2, priority=DYING)
+    await engine.feed(counted([build_unit("A-")]))
+    await engine.feed(opened(request))
+    query = "SELECT body -> 'lines' -> 0 -> 'refusals' AS told FROM decisions ORDER BY version"
+    (first,) = await engine.fetch(query)
+    assert "consent_would_open" not in [reason["code"] for reason in first["told"]]
+
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+    *_, last = await engine.fetch(query)
+    assert "consent_would_open" in [reason["code"] for reason in last["told"]]
+    assert await engine.status_of(request.request_id) == "open"
+
+    await engine.feed(counted([build_unit("A+")]))
+    await pass_time(engine)
+    assert len(await engine.fetch(query)) == 2
+
+
 async def test_f01_a_lapsed_hold_goes_to_who_waits(engine: Engine) -> None:
     first = build_request(group="A+", quantity=1, priority=ROUTINE, needed_in_h=1)
     second = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=9)

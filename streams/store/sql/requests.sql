@@ -22,6 +22,9 @@ WHERE l.request_id = ANY(:request_ids::text[])
 GROUP BY l.request_id, l.line_no
 ORDER BY l.request_id, l.line_no;
 
+-- name: find_last_decision^
+SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version DESC LIMIT 1;
+
 -- name: list_servable
 -- In the order of a batch; a request behind which to go on may have changed its place meanwhile, and
 -- is looked up as it stands.
