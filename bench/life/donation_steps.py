@@ -52,7 +52,7 @@ async def collect(hand: Hand) -> None:
         station_id=STATION_ID,
         cause_id="ended",
         wave=1,
-        called_at=hand.now,
+        called_at=unit.collected_at,
     )
     await hand.system.await_donor(call, unit.group)
     await hand.tell(

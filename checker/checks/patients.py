@@ -82,7 +82,7 @@ def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Itera
         is_rationed = patient.group is None and not patient.has_anti_d
         if is_rationed and promise.blood_group == "O-" and promise.component in _WITH_RED_CELLS:
             # Without a pseudonym the request is all that is known of the patient.
-            counts[request.hospital_id, patient.reference or request.request_id] += 1
+            counts[request.hospital_id, (patient.reference or request.request_id).lower()] += 1
     for (hospital_id, patient_id), count in counts.items():
         if count > O_NEGATIVE_CAP:
             yield Finding(

@@ -143,6 +143,10 @@ class TimerStore(Protocol):
 
     async def drop(self, kind: TimerKind, subject: str) -> None: ...
 
+    async def put_off(self, timer: Timer, *, until: datetime) -> None:
+        """Let a timer that stands be due no earlier than this."""
+        ...
+
     async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
         """Drop what is due of a station, whoever set it and for which instant of the grid."""
         ...

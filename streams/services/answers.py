@@ -175,6 +175,14 @@ class AnswerService:
         unit = _build_unit(event.donation, station_id=event.station_id)
         if unit.component not in donor_rules().serves.components:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
+        if unit.collected_at < call.call_out.called_at:
+            # It would free the donor of the interval, and age the bag, by somebody's slip.
+            raise DomainRefusal(
+                "donation_before_call",
+                unit_id=unit.unit_id,
+                collected_at=unit.collected_at.isoformat(),
+                called_at=call.call_out.called_at.isoformat(),
+            )
         if await work.stock.lock_units([unit.unit_id]):
             raise ContractError("unit_id_reused", unit_id=unit.unit_id)
         if await work.donations.list_recalled([unit.donation_id]):

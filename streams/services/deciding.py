@@ -380,7 +380,7 @@ async def _list_same_patient(
 def _is_same_patient(one: UrgentRequest, other: UrgentRequest) -> bool:
     return (
         one.hospital_id == other.hospital_id
-        and one.patient.reference == other.patient.reference
+        and (one.patient.reference or "").lower() == (other.patient.reference or "").lower()
         and not {line.component for line in one.lines}.isdisjoint(
             line.component for line in other.lines
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
-from models.errors import InvariantViolation
+from models.errors import InvariantViolation, TransientError
 from models.unit_life import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
@@ -22,6 +22,9 @@ Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
 """How late an expiry may be noticed at most; no unit is chosen past its expiry in any case."""
 
+
+PUT_OFF = timedelta(minutes=5)
+"""A timer whose firing is a fault comes again after this: until then the others have their turn."""
 
 SWEEP_EVERY = timedelta(seconds=20)
 """How long somebody may wait beside fitting blood at most, whatever was forgotten."""
@@ -55,18 +58,32 @@ class TimerService:
         Returns:
             How many fired (0 or 1), the lanes that now have something to publish, and when the next
             one is due if none was.
+
+        Raises:
+            TransientError: Try again.
+            Exception: A fault; its timer stands, put off, so that whoever begins anew fires others.
         """
-        async with self._begin() as work:
-            # Read only now: beginning may have waited for the transaction before.
-            now = self._clock.now()
-            timer = await work.timers.claim_due(now)
-            if timer is None:
-                return 0, frozenset(), await work.timers.find_next_due_at()
-            fire = self._fires.get(timer.kind)
-            if fire is None:
-                raise InvariantViolation("timer_without_service", kind=timer.kind)
-            work.act_for(TIMER)
-            await fire(work, timer, now)
+        timer = None
+        try:
+            async with self._begin() as work:
+                # Read only now: beginning may have waited for the transaction before.
+                now = self._clock.now()
+                timer = await work.timers.claim_due(now)
+                if timer is None:
+                    return 0, frozenset(), await work.timers.find_next_due_at()
+                fire = self._fires.get(timer.kind)
+                if fire is None:
+                    raise InvariantViolation("timer_without_service", kind=timer.kind)
+                work.act_for(TIMER)
+                await fire(work, timer, now)
+        except TransientError:
+            raise
+        except Exception as error:
+            if timer is not None:
+                error.add_note(f"timer {timer.timer_id}, put off by {PUT_OFF}")
+                async with self._begin() as work:
+                    await work.timers.put_off(timer, until=now + PUT_OFF)
+            raise
         return 1, work.lanes, None
 
 

@@ -166,6 +166,9 @@ class PgTimers:
     async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
         await _QUERIES.drop_due_timers(self._connection, kind=kind, station_id=station_id, now=now)
 
+    async def put_off(self, timer: Timer, *, until: datetime) -> None:
+        await _QUERIES.put_off_timer(self._connection, timer_id=timer.timer_id, until=until)
+
     async def drop(self, kind: TimerKind, subject: str) -> None:
         await _QUERIES.drop_timer(self._connection, timer_id=f"{kind}:{subject}")
 

@@ -380,6 +380,7 @@ async def test_an_answer_that_contradicts_is_quarantined(
         ({"component": Component.PLATELETS, "expires_at": NOW + timedelta(days=5)},
          "component_not_of_whole_blood"),
         ({"unit_id": "TAKEN"}, "unit_id_reused"),
+        ({"collected_at": NOW - timedelta(minutes=1)}, "donation_before_call"),
     ],
 )  # fmt: skip
 async def test_a_wrong_donation_leaves_the_donor_arrived(

@@ -87,7 +87,8 @@ async def test_f18_a_dispatchers_cancellation_is_told_as_theirs(engine: LifeEngi
 async def test_f55_the_same_order_under_two_keys_names_the_first(engine: LifeEngine) -> None:
     await engine.feed(counted([build_unit("A+") for _ in range(4)]))
     patient = Patient(group=BloodGroup.A_POS, reference="bed-9")
-    first, second = (build_request(patient=patient, quantity=1) for _ in range(2))
+    first = build_request(patient=patient, quantity=1)
+    second = build_request(patient=patient.but(reference="Bed-9"), quantity=1)
     other = build_request(patient=patient.but(reference="bed-10"), quantity=1)
     for request in (first, second, other):
         await engine.feed(opened(request))
@@ -116,7 +117,8 @@ async def test_f13_the_shelf_beyond_the_own_groups_is_read_for_what_would_help(
 async def test_f55_a_second_click_in_the_same_batch_names_the_first(engine: LifeEngine) -> None:
     await engine.feed(counted([build_unit("A+") for _ in range(4)]))
     patient = Patient(group=BloodGroup.A_POS, reference="bed-9")
-    first, second = (build_request(patient=patient, quantity=1) for _ in range(2))
+    first = build_request(patient=patient, quantity=1)
+    second = build_request(patient=patient.but(reference="BED-9"), quantity=1)
     await engine.feed(opened(first), opened(second))
 
     rows = await engine.fetch("SELECT request_id, body -> 'reasons' AS reasons FROM decisions")

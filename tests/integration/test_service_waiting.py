@@ -10,13 +10,16 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.components import Component
+from models.errors import ContractError
 from models.events.requests import RequestAmended, RequestCancelled
 from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
 from models.units import Unit
+from streams.ports import Timer, TimerKind
 from streams.services import progress
+from streams.services.timers import PUT_OFF
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
 
@@ -326,6 +329,32 @@ async def test_the_expiry_of_an_issued_bag_gives_no_other_back(engine: Engine) -
 
     assert await engine.status_of(request.request_id) == "reserved"
     assert await live_units(engine) == {short.unit_id, longer.unit_id}
+
+
+async def test_a_timer_whose_firing_is_a_fault_keeps_no_other_from_its_turn(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Timer(kind=TimerKind.REQUEST_EXPIRY, subject="r-none", due_at=NOW)
+
+    async def fail(*_: object) -> None:
+        raise ContractError("value_unstorable", detail="planted")
+
+    monkeypatch.setitem(engine.services.timers._fires, broken.kind, fail)
+    await engine.fetch(
+        "INSERT INTO timers VALUES ($1, 'request_expiry', 'r-none', $2), "
+        "('unit_expiry:all', 'unit_expiry', 'all', $3)",
+        broken.timer_id,
+        NOW,
+        NOW + timedelta(seconds=1),
+    )
+    engine.clock.move(seconds=10)
+    with pytest.raises(ContractError) as found:
+        await engine.fire_timers()
+    assert broken.timer_id in found.value.__notes__[0]
+
+    assert await engine.fire_timers() == 1
+    rows = await engine.fetch("SELECT due_at FROM timers WHERE subject = 'r-none'")
+    assert [row["due_at"] for row in rows] == [NOW + timedelta(seconds=10) + PUT_OFF]
 
 
 async def test_an_issued_bag_sets_no_hold(engine: Engine) -> None:

@@ -65,6 +65,9 @@ WHERE timer_id IN (
 -- name: find_next_due_at$
 SELECT min(due_at) FROM timers;
 
+-- name: put_off_timer!
+UPDATE timers SET due_at = greatest(due_at, :until) WHERE timer_id = :timer_id;
+
 -- name: drop_timer!
 DELETE FROM timers WHERE timer_id = :timer_id;
 

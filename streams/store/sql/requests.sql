@@ -92,7 +92,7 @@ CROSS JOIN LATERAL (
         SELECT r.request_id, r.opened_at FROM requests AS r
         WHERE
             r.hospital_id = a.hospital_id
-            AND r.body -> 'patient' ->> 'reference' = a.reference
+            AND lower(r.body -> 'patient' ->> 'reference') = lower(a.reference)
             AND r.status IN ('open', 'reserved', 'partly_refused')
             AND r.request_id <> a.request_id
             AND EXISTS (
@@ -114,7 +114,7 @@ WHERE
         p.request_id = :request_id::text
         OR (
             r.hospital_id = :hospital_id::text
-            AND r.body -> 'patient' ->> 'reference' = :reference::text
+            AND lower(r.body -> 'patient' ->> 'reference') = lower(:reference::text)
         )
     )
     AND p.capped
