@@ -47,16 +47,21 @@ def read_histories(world: World) -> dict[str, list[Version]]:
     Raises:
         RowError: A request's body has no patient.
     """
-    told = _read_log(world)
+    told, antibodies = _read_log(world)
     return {
-        request.request_id: [*told.get(request.request_id, ()), _current(request)]
+        request.request_id: [
+            *told.get(request.request_id, ()),
+            _current(request, antibodies.get(request.request_id, frozenset())),
+        ]
         for request in world.rows.requests
     }
 
 
-def _read_log(world: World) -> Mapping[str, list[Version]]:
+def _read_log(world: World) -> tuple[Mapping[str, list[Version]], Mapping[str, frozenset[str]]]:
+    """Return the versions of each request, and every antibody that was taken in for its patient."""
     bodies: dict[str, dict[str, Any]] = {}
     found: dict[str, list[Version]] = defaultdict(list)
+    antibodies: dict[str, frozenset[str]] = {}
     for record in world.log.of(REQUESTS):
         if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
             continue
@@ -66,18 +71,45 @@ def _read_log(world: World) -> Mapping[str, list[Version]]:
             bodies.setdefault(request_id, opened)
         elif isinstance(amended, dict) and str(amended.get("request_id")) in bodies:
             request_id = str(amended["request_id"])
-            bodies[request_id] = {**bodies[request_id], **amended}
+            bodies[request_id] = _amend(bodies[request_id], amended)
         else:
             continue
-        found[request_id].append(_version(bodies[request_id]))
-    return found
+        version = _version(bodies[request_id])
+        found[request_id].append(version)
+        if record.identity in world.inbox:
+            antibodies[request_id] = version.patient.antibodies
+    return found, antibodies
 
 
-def _current(request: Request) -> Version:
+def _amend(body: Mapping[str, Any], amended: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what was stated: of the patient each fact by itself, of a line each attribute."""
+    changed = {**body, **{name: told for name, told in amended.items() if told is not None}}
+    before, stated = body.get("patient") or {}, amended.get("patient") or {}
+    antibodies = sorted({*(before.get("antibodies") or ()), *(stated.get("antibodies") or ())})
+    changed["patient"] = {**before, **stated, "antibodies": antibodies}
+    if amended.get("lines"):
+        known = {(line["line_no"], line["component"]): line for line in body.get("lines") or ()}
+        changed["lines"] = [
+            _amend_line(known.get((line["line_no"], line["component"]), {}), line)
+            for line in amended["lines"]
+        ]
+    return changed
+
+
+def _amend_line(before: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+    attributes = {**(before.get("attributes") or {}), **(line.get("attributes") or {})}
+    return {**line, "attributes": attributes}
+
+
+def _current(request: Request, antibodies: frozenset[str]) -> Version:
+    """Return the request as it is kept; an antibody that was ever told counts all the same."""
     body = request.body.get("request", request.body)
     if "patient" not in body:
         raise RowError(f"requests.body of {request.request_id} has no patient")
     needed_by = request.needed_by.isoformat()
+    patient = body["patient"]
+    known = sorted(antibodies.union(patient.get("antibodies") or ()))
+    body = {**body, "patient": {**patient, "antibodies": known}}
     return _version({**body, "priority": request.priority, "needed_by": needed_by})
 
 

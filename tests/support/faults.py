@@ -13,12 +13,23 @@ from typing import Any
 
 from models.audit import AuditRow, hash_row
 from models.decisions import Outcome
+from models.events.requests import RequestAmended
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
-from models.requests import Priority
+from models.requests import Amendment, Priority
 from tests.support.faults_life import LIFE_FAULTS
 from tests.support.seeding import Placed, Seed, minutes
-from tests.support.seeding_acts import STATION, call, decide, promise, request, trail, unit
+from tests.support.seeding_acts import (
+    HOSPITAL,
+    HOSPITAL_SOURCE,
+    STATION,
+    call,
+    decide,
+    promise,
+    request,
+    trail,
+    unit,
+)
 
 Plant = Callable[[Seed], object]
 LIVE_PROMISE = "DROP INDEX promises_live_uq"
@@ -180,6 +191,18 @@ def serve_frozen_where_nobody_thaws(seed: Seed) -> None:
 
 def serve_other_component(seed: Seed) -> None:
     seed.row("request_lines", request_id="r-reserved")["component"] = "washed_red_cells"
+
+
+def forget_an_antibody(seed: Seed) -> None:
+    """Told with an amendment that was taken in; the row knows of it no more."""
+    amendment = Amendment(
+        request_id="r-reserved",
+        hospital_id=HOSPITAL,
+        station_id=STATION,
+        patient=Patient.model_validate({"antibodies": ["D"]}),
+    )
+    told = RequestAmended(amendment=amendment)
+    seed.take_in(told, event_id="e-antibody", source=HOSPITAL_SOURCE, at=minutes(9))
 
 
 def serve_fifth_o_negative(seed: Seed) -> None:
@@ -368,6 +391,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("incompatible", "ABO", lambda seed: patient_of(seed, "r-reserved", group="O+")),
     ("incompatible", "anti-D", lambda seed: patient_of(seed, "r-reserved", antibodies=["D"])),
     ("incompatible", "antibody", lambda seed: patient_of(seed, "r-reserved", antibodies=["Mur"])),
+    ("incompatible", "an antibody that was told before", forget_an_antibody),
     ("incompatible", "high titre platelets", lambda seed: patient_of(seed, "r-open", group="B+")),
     ("incompatible", "attribute", lambda seed: demand(seed, irradiated=True)),
     ("incompatible", "too old", lambda seed: demand(seed, max_age_d=4)),
