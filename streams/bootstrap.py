@@ -152,7 +152,12 @@ async def _last(part: str, work: Coroutine[Any, Any, None], stop: asyncio.Event)
     try:
         await work
     except Exception as error:
-        log.error("process_part_died", part=part, error=repr(error)[:500])  # noqa: TRY400 - raised on, with its trace
+        log.error(  # noqa: TRY400 - raised on, with its trace
+            "process_part_died",
+            part=part,
+            error=repr(error)[:500],
+            notes=getattr(error, "__notes__", []),
+        )
         raise
     if not stop.is_set():
         log.error("process_part_ended", part=part)
