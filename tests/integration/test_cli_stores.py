@@ -11,9 +11,12 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.topics import TOPICS
+from streams.store.database import Database
+from streams.store.directory import PgDirectory
 from streams.store.keys import is_secret, split_key
 from tests.support.commands import xuelian
 from tests.support.database import fresh_dsn, with_database
+from tests.support.world import PEOPLES, SHIGATSE
 
 pytestmark = pytest.mark.integration
 
@@ -56,6 +59,27 @@ async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> 
     assert again.document == {"applied": []}
     listed = await xuelian("keys", "list", "--json", env=bare_env)
     assert listed.document == {"keys": []}
+
+
+async def test_f32_a_key_for_a_name_that_nobody_has_is_made_with_a_loud_note(env: Env) -> None:
+    database = await Database.open(env["XUELIAN_POSTGRES_DSN"], size=1, name="test")
+    try:
+        directory = PgDirectory(database)
+        await directory.put_station(SHIGATSE)
+        await directory.put_hospital(PEOPLES)
+    finally:
+        await database.close()
+    known = await xuelian("keys", "create", "hospital", "shigatse-people", "--json", env=env)
+    assert (known.document["registered"], known.stderr) == (True, "")
+
+    near = await xuelian("keys", "create", "hospital", "shigatse-peopel", "--json", env=env)
+    assert near.document["registered"] is False
+    assert near.document["close_names"] == ["shigatse-people"]
+    assert "没有登记 shigatse-peopel" in near.stderr
+    assert "shigatse-people" in near.stderr
+    # A station's name is no hospital's.
+    other = await xuelian("keys", "create", "station", "shigatse-people", "--json", env=env)
+    assert other.document["registered"] is False
 
 
 async def test_a_database_without_tables_is_told_so(endpoints: Endpoints, tmp_path: Path) -> None:
