@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.bounds import MOST_AHEAD_D
 from models.citations import RuleKind
 from models.override_values import tell_range
 from models.requests import MAX_QUANTITY, MAX_UNITS
@@ -132,6 +133,7 @@ def build_page() -> str:
         sections="\n".join(sections),
         hold_s=Settings.model_fields["hold_s"].default,
         grace_s=REQUEST_GRACE_S,
+        ahead_d=MOST_AHEAD_D,
         line=MAX_QUANTITY,
         request=MAX_UNITS,
     )

@@ -92,11 +92,12 @@ class Answer(StrEnum):
 
 
 class Donation(Value):
-    """What a donor gave; it becomes a quarantined unit.
+    """What a donor gave; it becomes a quarantined unit, or a collected one if it is whole blood.
 
     Attributes:
         volume_ml: Whole blood drawn, millilitres; the law allows 400 at most.
         component: What the station makes of it.
+        collected_at: Not before its donor was called.
     """
 
     unit_id: BagId

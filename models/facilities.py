@@ -59,7 +59,8 @@ class StationPolicy(Value):
         low_titre_a_plasma: Low-titre A plasma may go to AB and to unknown patients.
         thresholds: The colours of shortage.
         activation_radius_km: An earthquake within this distance opens an activation.
-        neighbours: Stations whose shortages this one answers, nearest agreement first.
+        neighbours: Stations that it helps and that help it, nearest agreement first; it is enough
+            that one of the two names the other.
         acceptance_rate: Share of called reserve donors expected to accept, before any is learnt.
         staff_acceptance_rate: The same for the station's own staff, who answer far better.
         show_up_rate: Share of those who accepted that come.

@@ -135,9 +135,11 @@ class Amendment(Value):
 
     The same holds inside the patient and, of a line with the number and component of an earlier
     one, inside its attributes: whoever tells a group does not take antibodies away, and whoever
-    asks for more does not take irradiation away.
+    asks for more does not take irradiation away. There null takes a value away; antibodies are only
+    ever added.
 
     Attributes:
+        lines: All that are asked for now; a line that is not among them is asked for no more.
         amended_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
     """
 

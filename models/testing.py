@@ -51,7 +51,7 @@ class LabResult(Value):
         method: As the laboratory names it, such as ELISA or PCR.
         run_id: The run or plate; two results of one run are not two findings.
         performed_by: Who answers for it: a person or an analyser, never the donor.
-        supersedes: The result that this one corrects; it no longer counts.
+        supersedes: The result of the same station that this one corrects; it no longer counts.
         note: Why; needed for a correction.
     """
 

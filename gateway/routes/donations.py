@@ -79,10 +79,13 @@ class NewRecall(Value):
     "/v1/stations/{station_id}/donations/{donation_id}/results",
     summary="检验结果 · Laboratory results of a donation",
     description=(
-        "每项结果一个事件；最后一项合格结果到达时自动放行。更正用新编号，并在 `supersedes` 里写明"
-        "所更正的结果。\n\n"
-        "One event per result; the last one that is needed releases the units by itself. A "
-        "correction has an id of its own and names what it corrects in `supersedes`."
+        "每项结果一个事件；最后一项合格结果到达时自动放行本站有过的血袋（或由它们制成的）。别的血站的血袋"
+        "不由它放行；有反应的结果对这次献血的每一袋都算。更正用新编号，并在 `supersedes` 里写明"
+        "所更正的结果，只能更正本站自己的。\n\n"
+        "One event per result; the last one that is needed releases by itself the units that the "
+        "station had, and what was made of them. It clears no other station's bag; a reactive one "
+        "counts against every bag of the donation. A correction has an id of its own and names "
+        "what it corrects in `supersedes`: a result of its own station."
     ),
     response_class=Response,
     responses=_ACCEPTED,

@@ -359,6 +359,12 @@ async def get_call_out(call_out_id: Identifier, request: Request, principal: Cal
 @router.post(
     "/v1/call-outs/{call_out_id}/answers",
     summary="献血者的答复或到站结果 · A donor's answer, or what became of the visit",
+    description=(
+        "采血时间早于这次召集的献血拒绝：那是库存，盘点入库。"
+        "袋上血型与登记不符时 `warnings` 里写明。\n\n"
+        "A donation that was collected before the call is refused: it is stock, to be counted in. "
+        "`warnings` name a bag whose group is not its donor's."
+    ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
 )

@@ -109,10 +109,12 @@ async def open_request(request: Request, principal: Asker) -> Response:
     "/v1/requests/{request_id}",
     summary="更改申请 · Amend a request",
     description=(
-        "没有写的字段保持原样，`patient` 和同号同品种的 `lines` 之内也一样；写 null 表示取消该值。"
-        "抗体只增不减。\n\n"
+        "没有写的字段保持原样，`patient` 和同号同品种的行之内也一样；在这两处写 null 表示取消该值。"
+        "`lines` 要写全：没有列出的行不再要。抗体只增不减：录错的，取消申请后重新提出。\n\n"
         "A missing field stays as it was, inside `patient` and inside a line of the same number "
-        "and component too; null takes a value away. Antibodies are added, never taken away."
+        "and component too; in these two null takes a value away. `lines` are stated whole: a line "
+        "that is not listed is asked for no more. Antibodies are added, never taken away: for one "
+        "told in error, cancel the request and ask anew."
     ),
     response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},

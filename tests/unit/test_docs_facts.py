@@ -14,11 +14,13 @@ import pytest
 from fastapi.routing import APIRoute
 
 import gateway.routes
-from cli import supervision
-from gateway import auth, count_files, middleware, submitting
+from cli import rolling, supervision
+from demo.scenario import read_scenario
+from gateway import auth, count_files, headers, middleware, submitting, vitals
 from gateway.access import list_scopes
-from models import requests
+from models import bounds, requests
 from models.columns import WORDS
+from models.disaster_rules import DISASTER_RULES
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
@@ -28,8 +30,10 @@ from models.sheets import HEAD_WITHIN
 from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
+from streams.agents.worker import STUCK_S
 from streams.ports import LANES
-from streams.services import deciding, stock_days
+from streams.relay.timers import LOOK_EVERY_S
+from streams.services import deciding, rematching, sealing, stock_days, timers
 from streams.settings import Settings
 from streams.store.intake import PUBLISHED_BODY_BYTES
 from streams.store.keys import KeyScope
@@ -135,7 +139,57 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervision.MAX_ENDS, 5),
         ("operations.md", "ended five times within five minutes", supervision.WINDOW_S, 300),
+        ("operations.md", "put off by 5 minutes", timers.PUT_OFF.total_seconds(), 300),
+        ("operations.md", "for more than 15 seconds is not ready", STUCK_S, 15),
+        ("operations.md", "measures every 15 seconds", vitals.EVERY_S, 15),
+        ("operations.md", "`blood.audit.v1` every minute", sealing.SEAL_EVERY.total_seconds(), 60),
+        ("operations.md", "8 MB each at most", rolling.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
+        ("api.md", "60 days ahead at most", bounds.MOST_AHEAD_D, 60),
+        ("api.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
+        ("api.md", "(looked at every 15 s at most)", deciding.WAYS_EVERY_S, 15),
+        ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
+        ("api.md", "within 72 h after the event", DISASTER_RULES.first_reports.early_h, 72),
+        ("api.md", "ends by itself after 12 h", DISASTER_RULES.exercise.ends_after_h, 12),
+        ("labels.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
+        ("demo.md", "compressed 1,400 times", read_scenario("dingri").timeline.speed, 1400),
+        (
+            "decisions/0002-postgresql-truth-at-least-once.md",
+            "Rows older than 30 days",
+            timers.INBOX_KEPT.days,
+            30,
+        ),
+        (
+            "decisions/0003-outbox.md",
+            "published more than 7 days ago",
+            timers.OUTBOX_KEPT.days,
+            7,
+        ),
+        ("decisions/0006-timers-are-rows.md", "at least every 250 ms", LOOK_EVERY_S, 0.25),
+        (
+            "decisions/0006-timers-are-rows.md",
+            "put off by five minutes",
+            timers.PUT_OFF.total_seconds(),
+            300,
+        ),
+        (
+            "decisions/0017-who-waits-is-served.md",
+            "A sweep every 20 s",
+            timers.SWEEP_EVERY.total_seconds(),
+            20,
+        ),
+        (
+            "decisions/0017-who-waits-is-served.md",
+            "a grid of a quarter of a second",
+            rematching.REMATCH_EVERY_MS,
+            250,
+        ),
+        (
+            "decisions/0018-answers-say-what-is.md",
+            "every 15 s at most",
+            deciding.WAYS_EVERY_S,
+            15,
+        ),
         ("decisions/0003-outbox.md", "one of 8 lanes", LANES, 8),
         (
             "decisions/0004-optimistic-choice-of-units.md",
