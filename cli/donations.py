@@ -63,14 +63,21 @@ def _print_results(out: Output, results: Sequence[Row]) -> None:
         out.say("没有检验结果 · no results")
         return
     corrected = {result["supersedes"] for result in results}
-    heads = ["项目 · test", "结果 · result", "方法 · method", "批次 · run", "时间 · at", "谁 · by"]
+    heads = [
+        "项目 · test",
+        "结果 · result",
+        "血站 · station",
+        "方法、批次 · method, run",
+        "时间 · at",
+        "谁 · by",
+    ]
     rows = [
         [
             result["test"],
             (result["group"] or result["outcome"])
             + (" （已更正 · corrected）" if result["result_id"] in corrected else ""),
-            result["method"],
-            result["run_id"],
+            result["station_id"],
+            f"{result['method']} {result['run_id']}",
             show_instant(result["performed_at"]),
             result["performed_by"],
         ]

@@ -73,7 +73,7 @@ def confirm(
     by: Annotated[str, typer.Option(help="谁确认 · who says so")],
     as_json: JsonOption = False,
 ) -> None:
-    """对因时间被搁置的警报照样启动 · Act on an alert that was held for its time.
+    """对被搁置的警报照样启动 · Act on an alert that was held.
 
     时间写错的，改正后重发即可 · One with a wrong time is simply sent again with the right one.
 

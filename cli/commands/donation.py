@@ -48,7 +48,7 @@ def results(
     idempotency_key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """报告检验结果；全部合格即放行 · Report results; when all are clear the units are released.
+    """报告检验结果；全部合格即放行本站有过的血袋 · Report results; clear ones release your bags.
 
     文件 · The file: {"results": [{"result_id": …, "test": "hbsag", "outcome": "nonreactive", …}]}
 

@@ -88,7 +88,8 @@ async def send_alert(
     description=(
         "`outcome`：answered 已启动，superseded 已有更新的，unanswered 没有血站响应，"
         "held 等调度确认 · "
-        "`held` ones wait for a dispatcher: confirm them, or send them again with a right time."
+        "`held` ones wait for a dispatcher, for their time or because another source tells of the "
+        "disaster: confirm them, or send them again with a right time."
     ),
     response_class=Response,
     responses=documented(400),
@@ -117,7 +118,11 @@ async def list_alerts(
 
 @router.post(
     "/v1/alerts/{alert_id}/confirm",
-    summary="确认一条因时间被搁置的警报 · Act on an alert that was held for its time",
+    summary="确认一条被搁置的警报 · Act on an alert that was held",
+    description=(
+        "因时间可疑，或因另一来源在通报这场灾害而被搁置的 · held because its time is doubtful, or "
+        "because another source tells of that disaster."
+    ),
     response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
 )
