@@ -195,10 +195,11 @@ async def get_donor(
     "/v1/stations/{station_id}/donors/{donor_id}",
     summary="登记或更改一位献血者 · Register or change a donor",
     description=(
-        "没有写的字段保持原值，写 null 则清除。"
+        "没有写的字段保持原值，写 null 则清除；上次献全血的日期只会变晚。"
         "`If-Match` 写明所依据的版本，被别人改过则拒绝（409）。\n\n"
-        "A field that is left out stays as it was; null takes it away. `If-Match` says which "
-        "version the change was made from; one that somebody changed meanwhile is refused (409)."
+        "A field that is left out stays as it was; null takes it away. The day of the last whole "
+        "blood only ever becomes later. `If-Match` says which version the change was made from; "
+        "one that somebody changed meanwhile is refused (409)."
     ),
     response_class=Response,
     responses=documented(400, 409),

@@ -232,6 +232,17 @@ def test_a_figure_is_that_of_the_code(
     assert value == told
 
 
+def test_the_columns_of_a_register_are_those_that_are_read() -> None:
+    section = read("imports.md").split("## 献血者名册")[1]
+    told: set[str] = set()
+    for names, headings, notes in rows_of(section, head="列 · column"):
+        here = set(re.findall(r"`(\w+)`", f"{names} {notes}")) & WORDS.donors.headings.keys()
+        known = {heading for name in here for heading in WORDS.donors.headings[name]}
+        assert set(headings.split("、")) <= known, names
+        told |= here
+    assert told == WORDS.donors.headings.keys() - {"station_id"}
+
+
 def test_f81_the_calls_are_the_routes_with_the_scopes_that_may_make_them() -> None:
     told = {row[0].strip("`"): row[1] for row in rows_of(read("api.md"), head="call")}
     assert told == dict(list_routes())
