@@ -135,6 +135,7 @@ def test_partitions_and_retention_are_as_told() -> None:
     [
         ("operations.md", "A body over 300,000 bytes", PUBLISHED_BODY_BYTES, 300_000),
         ("operations.md", "stay good for 15 minutes", auth.STALE_S, 900),
+        ("operations.md", "gateways refuse it within a minute", auth.FRESH_S, 60),
         ("operations.md", "`Retry-After` within 3 seconds", submitting.PUBLISH_LIMIT_S, 3),
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervision.MAX_ENDS, 5),
