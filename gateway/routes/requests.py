@@ -274,12 +274,15 @@ def _submission(
 
 
 def _warn(submission: Submission) -> dict[str, Any]:
-    """Name antigens of an opening that are probably misspelt; they are never refused."""
-    if not isinstance(submission.event, RequestOpened):
-        return {}
-    asked = submission.event.request
-    demanded = [name for line in asked.lines for name in line.attributes.antigen_negative]
-    unusual = list_unusual([*asked.patient.antibodies, *demanded])
+    """Name antigens that are probably misspelt; they are never refused."""
+    match submission.event:
+        case RequestOpened(request=stated) | RequestAmended(amendment=stated):
+            pass
+        case _:
+            return {}
+    antibodies = stated.patient.antibodies if stated.patient else ()
+    demanded = [name for line in stated.lines or () for name in line.attributes.antigen_negative]
+    unusual = list_unusual([*antibodies, *demanded])
     if not unusual:
         return {}
     known = ", ".join(antigen_rules().east_asia.antigens)

@@ -13,6 +13,8 @@ from gateway.accepted import Accepted, AcceptedRequest
 from gateway.access import Principal
 from gateway.headers import find_idempotency_key, get_wait_s
 from gateway.rendering import explain, explain_decision
+from gateway.routes.requests import _warn
+from gateway.submitting import Submission
 from gateway.views import view_of
 from gateway.waiting import FOLLOWED, Wakes
 from models.envelope import Envelope
@@ -24,7 +26,9 @@ from models.errors import (
     TransientError,
     XuelianError,
 )
+from models.events.requests import RequestAmended
 from models.messages import list_texts
+from models.requests import Amendment
 from streams.store.keys import KeyScope
 from tests.support.world import NOW
 
@@ -180,3 +184,23 @@ async def test_a_wait_that_is_cut_leaves_nothing() -> None:
         await asyncio.sleep(0)
         task.cancel()
     assert not wakes._waiters
+
+
+@pytest.mark.parametrize(
+    ("stated", "is_told"),
+    [
+        ({"patient": {"antibodies": ["Jqa"]}}, True),
+        ({"patient": {"antibodies": ["E"]}}, False),
+        ({"lines": [{"line_no": 1, "component": "red_cells", "quantity": 1,
+                     "attributes": {"antigen_negative": ["Jqa"]}}]}, True),
+        ({"note": "theatre 2"}, False),
+    ],
+)  # fmt: skip
+def test_an_amendment_names_an_antigen_that_is_probably_misspelt(
+    stated: dict[str, object], *, is_told: bool
+) -> None:
+    ids = {"request_id": "r-1", "hospital_id": "dingri-county", "station_id": "shigatse"}
+    event = RequestAmended(amendment=Amendment.model_validate({**ids, **stated}))
+    submission = Submission(event=event, event_id="e-1", source="hospital/dingri-county", time=NOW)
+    told = _warn(submission).get("warnings", [])
+    assert [one["code"] for one in told] == ["antigen_unusual"] * is_told
