@@ -46,10 +46,11 @@ def create(
     from cli.resolve import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
+    # Looked up before: nothing may fail between the making of a key and the telling of its text.
+    close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     issued = create_key(
         settings, scope=scope, facility_id=facility, label=label or scope, key_id=key_id
     )
-    close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     out = Output(as_json=as_json)
     out.document(
         {
