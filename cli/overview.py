@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
-from cli.output import Output, add_rows, build_table, show, show_instant
+from cli.output import Output, add_rows, build_table, show_code, show_instant
 from models.messages.moments import ZONE_ZH
 from models.messages.words import list_value_names, name_value
 
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
-_NARROW: dict[str, Any] = {"no_wrap": True}
-_FOLDED: dict[str, Any] = {"overflow": "fold"}
-_WHOSE: dict[str, Any] = {"width": 36, "overflow": "fold"}
-"""As wide as the longest identifier that the system makes: whose it is stands above it."""
-_WHEN: dict[str, Any] = {"width": len("2025-01-07 09:05"), "overflow": "fold"}
 Heads = list[str | tuple[str, dict[str, Any]]]
 
 
@@ -54,9 +49,9 @@ def print_overview(out: Output, found: Row) -> None:
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
     """Print whose each request is, what it lacks and when it is needed, within 80 columns."""
     heads: Heads = [
-        ("申请 · request", _WHOSE),
-        ("缺 · missing", _FOLDED),
-        ("最晚送达 · needed by", _WHEN),
+        "申请 · request",
+        "缺 · missing",
+        "最晚送达 · needed by",
     ]
     lines = [
         [
@@ -92,8 +87,8 @@ def _tell_lines(row: Row) -> str:
     told = []
     for line in row["lines"] or []:
         name = list_value_names().get(line["component"], line["component"])
-        missing = f"缺 {line['missing']} / " if line["missing"] else ""
-        told.append(f"{name} {missing}要 {line['quantity']}")
+        missing = f"，缺 {line['missing']}" if line["missing"] else ""
+        told.append(f"{name}\n要 {line['quantity']}{missing}")
     return "\n".join(told)
 
 
@@ -102,9 +97,9 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
         return
     heads: Heads = [
         "等级 · level",
-        ("血站 · station", _FOLDED),
-        ("缺什么 · what is missing", _FOLDED),
-        ("起 · since", _WHEN),
+        "血站 · station",
+        "缺什么 · what is missing",
+        "起 · since",
     ]
     lines = [
         [
@@ -128,9 +123,9 @@ def _tell_shortage(row: Row) -> str:
 
 def print_activations(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        ("应急启动 · activation", _WHOSE),
-        ("需要 · needs", _FOLDED),
-        ("起 · since", _WHEN),
+        "应急启动 · activation",
+        "需要 · needs",
+        "起 · since",
     ]
     lines = [
         [
@@ -164,9 +159,9 @@ def _tell_need(need: Row) -> str:
 
 def print_transfers(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        ("从 → 到 · from → to", _WHOSE),
-        ("状态 · status", _FOLDED),
-        ("商定 · agreed", _WHEN),
+        "从 → 到 · from → to",
+        "状态 · status",
+        "商定 · agreed",
     ]
     lines = [
         [
@@ -180,39 +175,19 @@ def print_transfers(out: Output, rows: Sequence[Row]) -> None:
 
 
 def print_calls(out: Output, rows: Sequence[Row]) -> None:
-    heads: Heads = [
-        ("召集 · call", _NARROW),
-        "献血者 · donor",
-        "血型 · group",
-        "状态 · status",
-        "呼叫 · called",
-        "回答 · answered",
-        "姓名 · name",
-        "联系 · contact",
-    ]
+    heads: Heads = ["献血者、召集 · donor, call", "状态 · status", "呼叫、回答 · called, answered"]
     lines = [
         [
-            row["call_out_id"],
-            row["donor_id"],
-            row["blood_group"],
-            row["status"],
-            show_instant(row["called_at"]),
-            show_instant(row["answered_at"]),
-            row.get("name"),
-            row.get("contact"),
+            _tell_call(row),
+            show_code(row["status"]),
+            f"{show_instant(row['called_at'])}\n{show_instant(row['answered_at'])}",
         ]
         for row in rows
     ]
     out.table(add_rows(build_table(f"召集 · calls：{len(rows)}", heads), lines))
 
 
-def print_fields(out: Output, row: Row) -> None:
-    """Print every field of one record, a line each."""
-    for name, value in row.items():
-        if isinstance(value, list):
-            out.plain(f"  {name}: {len(value)}")
-            for part in value:
-                shown = part.items() if isinstance(part, Mapping) else [("", part)]
-                out.plain("    " + "  ".join(f"{key} {show(told)}".strip() for key, told in shown))
-        else:
-            out.plain(f"  {name}: {show(value)}")
+def _tell_call(row: Row) -> str:
+    """Return who is called and how, below it the identifier; names are for some keys alone."""
+    who = " ".join(filter(None, (row["donor_id"], row["blood_group"], row.get("name"))))
+    return "\n".join(filter(None, (who, row.get("contact"), row["call_out_id"])))

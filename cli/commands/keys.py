@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.output import JsonOption, Output, add_rows, build_table
+from cli.output import JsonOption, Output, add_rows, build_table, show_code
 
 app = typer.Typer(no_args_is_help=True, help="密钥 · API keys: create, list, revoke.")
 
@@ -101,7 +101,11 @@ def list_(*, as_json: JsonOption = False) -> None:
             ("吊销 · revoked", {"no_wrap": True}),
         ],
     )
-    out.table(add_rows(table, [[getattr(key, name) for name in names] for key in keys]))
+    rows = [
+        [key.key_id, show_code(key.scope), *(getattr(key, name) for name in names[2:])]
+        for key in keys
+    ]
+    out.table(add_rows(table, rows))
 
 
 @app.command()

@@ -11,7 +11,7 @@ import typer
 from cli.commands import reconcile
 from cli.commands.news import COLOURS
 from cli.failures import ExitCode
-from cli.output import JsonOption, Output, add_rows, build_table, show_instant
+from cli.output import JsonOption, Output, add_rows, build_table, show_code, show_instant
 from cli.repeat import AtOption, KeyOption
 
 if TYPE_CHECKING:
@@ -258,7 +258,11 @@ def _print_counts(out: Output, title: str, rows: Sequence[Mapping[str, Any]]) ->
     units = {(row["component"], row["status"], row["group"]): row["units"] for row in rows}
     kinds = sorted({(component, status) for component, status, _ in units})
     lines = [
-        [component, status, *(units.get((component, status, group), "") for group in _GROUPS)]
+        [
+            show_code(component),
+            show_code(status),
+            *(units.get((component, status, group), "") for group in _GROUPS),
+        ]
         for component, status in kinds
     ]
     out.table(add_rows(build_table(title, heads), lines))
@@ -276,7 +280,7 @@ def _print_supply(out: Output, places: Sequence[Mapping[str, Any]]) -> None:
     heads += [(group, {"justify": "right"}) for group in _GROUPS]
     table = build_table("可供天数（颜色为等级） · days of supply, coloured by level", heads)
     for component in burning:
-        cells = [component]
+        cells = [show_code(component)]
         cells += [_show_days(found.get((component, group))) for group in _GROUPS]
         colours = [found.get((component, group), {}).get("level", "green") for group in _GROUPS]
         table.add_row(
