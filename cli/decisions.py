@@ -28,6 +28,8 @@ _MARKS = {
     "reserved": "[green]✓[/]",
     "fulfilled": "[green]✓[/]",
     "refused": "[red]✗[/]",
+    "cancelled": "[yellow]✓[/]",
+    "expired": "[red]✗[/]",
     "partly_refused": "[red]![/]",
     "partly_fulfilled": "[red]![/]",
 }

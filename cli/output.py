@@ -89,6 +89,9 @@ class Output:
     def table(self, table: Table) -> None:
         if self.as_json:
             return
+        if not table.rows:
+            self.say(f"{table.title}：没有 · none")
+            return
         from cli.fitting import fit  # noqa: PLC0415 - `--help` must not pay for it
 
         screen = console()

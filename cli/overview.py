@@ -33,7 +33,8 @@ def print_overview(out: Output, found: Row) -> None:
         print_activations(out, found["activations"])
     if found["calls"]:
         told = "，".join(
-            f"{row['station_id']} {row['status']} {row['calls']}" for row in found["calls"]
+            f"{row['station_id']} {show_code(row['status'])} {row['calls']}"
+            for row in found["calls"]
         )
         out.plain(f"进行中的召集 · live calls: {told}")
     if found["transfers"]:
@@ -61,7 +62,7 @@ def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"{title}：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"{title} {len(rows)}", heads), lines))
 
 
 def _stack(at: str | None) -> str:
@@ -103,14 +104,14 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
     ]
     lines = [
         [
-            row["level"],
+            show_code(row["level"]),
             row["station_id"],
             _tell_shortage(row),
             _stack(row["opened_at"]),
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"短缺 · shortages：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"短缺 · shortages {len(rows)}", heads), lines))
 
 
 def _tell_shortage(row: Row) -> str:
@@ -140,7 +141,7 @@ def print_activations(out: Output, rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"应急启动 · activations：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"应急启动 · activations {len(rows)}", heads), lines))
 
 
 def _tell_activation(row: Row) -> str:
@@ -171,7 +172,7 @@ def print_transfers(out: Output, rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"调拨 · transfers：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"调拨 · transfers {len(rows)}", heads), lines))
 
 
 def print_calls(out: Output, rows: Sequence[Row]) -> None:
@@ -184,7 +185,7 @@ def print_calls(out: Output, rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"召集 · calls：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"召集 · calls {len(rows)}", heads), lines))
 
 
 def _tell_call(row: Row) -> str:

@@ -176,7 +176,7 @@ def print_counts(out: Output, answer: Json) -> None:
     table = build_table(
         "盘点 · counts",
         [
-            ("编号 · count", {"no_wrap": True}), "时间 · counted at", "范围 · scope",
+            "编号 · count", "时间 · counted at", "范围 · scope",
             "袋 · units", "进度 · parts", "待处理 · open",
         ],
     )  # fmt: skip

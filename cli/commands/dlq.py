@@ -51,8 +51,8 @@ def list_(
     table = build_table(
         f"死信 {len(found)} · dead letters",
         [
-            ("编号 · id", {"no_wrap": True}),
-            ("时间 · at", {"no_wrap": True}),
+            "编号 · id",
+            "时间 · at",
             "主题、原因 · topic, reason",
         ],
     )

@@ -93,12 +93,12 @@ def list_(*, as_json: JsonOption = False) -> None:
     table = build_table(
         f"密钥 {len(keys)} · keys",
         [
-            ("编号 · key", {"no_wrap": True}),
+            "编号 · key",
             "权限 · scope",
             "机构 · facility",
             "说明 · label",
-            ("建于 · made", {"no_wrap": True}),
-            ("吊销 · revoked", {"no_wrap": True}),
+            "建于 · made",
+            "吊销 · revoked",
         ],
     )
     rows = [

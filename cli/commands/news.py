@@ -81,7 +81,7 @@ def shortages(
     )
     rows = [
         [
-            Text(f"● {one['level']}", style=COLOURS.get(one["level"], "")),
+            Text(f"● {show_code(one['level'])}", style=COLOURS.get(one["level"], "")),
             _tell_missing(one),
             "\n".join(filter(None, (show_instant(one["opened_at"]), _tell_waiting(one)))),
         ]

@@ -69,7 +69,7 @@ def test_counts_donations_and_decisions_are_readable(capsys: pytest.CaptureFixtu
              "open_differences": {"missing": 12}}  # fmt: skip
     print_counts(Output(), {"counts": [count]})
     ensure_readable(capsys.readouterr().out, UUIDS[2], "50/50", "12")
-    unit = {
+    unit: dict[str, Any] = {
         "unit_id": "G1234250000017-E0336V00", "parent_id": "x", "component": "fresh_frozen_plasma",
         "group": "AB-", "status": "quarantined", "station_id": "shigatse", "hospital_id": None,
         "to_station_id": None, "results_against": [],
@@ -135,6 +135,11 @@ def test_a_table_that_fits_stays_as_it_was_and_keeps_its_sides() -> None:
     assert [line.rstrip() for line in sink.getvalue().splitlines()][-3:-1] == [
         " one     7", " two   123",
     ]  # fmt: skip
+
+
+def test_a_list_of_nothing_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(build_table("调拨 · transfers", ["a", "b"]))
+    assert capsys.readouterr().out == "调拨 · transfers：没有 · none\n"
 
 
 def test_fields_are_told_in_chinese_with_the_key_beside(capsys: pytest.CaptureFixture[str]) -> None:
