@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.output import Output, add_rows, build_table, show, show_code, show_expiry, show_instant
-from models.messages.words import name_value
 
 Json = Mapping[str, Any]
 
@@ -61,7 +60,7 @@ def _print_whose(out: Output, answer: Json) -> None:
     group = (asked.get("patient") or {}).get("group") or "血型未知 · group unknown"
     out.plain(f"  医院 · hospital: {asked['hospital_id']}    患者 · patient: {group}")
     out.plain(
-        f"  缓急 · priority: {name_value(asked['priority'])}    "
+        f"  缓急 · priority: {show_code(asked['priority'])}    "
         f"最晚送达 · needed by: {show_instant(asked['needed_by'])}"
     )
 

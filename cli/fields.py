@@ -32,7 +32,9 @@ def print_fields(
 def tell_fields(record: Mapping[str, Any], *, words: Mapping[str, str]) -> Iterator[str]:
     for name, value in record.items():
         head = name_of(name)
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and {"zh", "en"} <= value.keys():
+            yield f"{head}: {value['zh']} · {value['en']}"
+        elif isinstance(value, Mapping):
             yield f"{head}:"
             yield from (f"  {line}" for line in tell_fields(value, words=words))
         elif isinstance(value, list) and value:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
 from models.messages.moments import ZONE_ZH
-from models.messages.words import list_value_names, name_value
+from models.messages.words import list_value_names
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -167,7 +167,7 @@ def print_transfers(out: Output, rows: Sequence[Row]) -> None:
     lines = [
         [
             f"{row['from_station_id']} → {row['to_station_id']}\n{row['transfer_id']}",
-            f"{name_value(row['status'])}\n{len(row['units']) or len(row['unit_ids'])} 袋 · units",
+            f"{show_code(row['status'])}\n{len(row['units']) or len(row['unit_ids'])} 袋 · units",
             _stack(row["agreed_at"]),
         ]
         for row in rows

@@ -146,6 +146,7 @@ def test_fields_are_told_in_chinese_with_the_key_beside(capsys: pytest.CaptureFi
     record: dict[str, Any] = {
         "activation_id": UUIDS[5], "status": "open", "exercise": True, "decided_at": AT,
         "ends_at": None, "needs": [{"component": "red_cells", "units": 40}],
+        "donors_not_called": {"code": "x", "params": {}, "zh": "不召集", "en": "not called"},
         "policy": {"neighbours": ["lhasa"], "thresholds": {"red_below_d": 3.0}},
     }  # fmt: skip
     print_fields(Output(), record, words={"open": "进行中 · open"})
@@ -157,6 +158,7 @@ def test_fields_are_told_in_chinese_with_the_key_beside(capsys: pytest.CaptureFi
         "  何时止 · ends_at: –",
         "  需要 · needs: 1",
         "    品种 · component 悬浮红细胞 · red_cells  血袋 · units 40",
+        "  不召集的原因 · donors_not_called: 不召集 · not called",
         "  本站规定 · policy:",
         "    邻站 · neighbours: 1",
         "      lhasa",
