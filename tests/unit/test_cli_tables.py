@@ -17,6 +17,8 @@ from cli.fitting import fit, wrap
 from cli.output import Output, add_rows, build_table
 from cli.overview import print_calls, print_requests
 from cli.reports import print_counts, print_differences
+from tests.support.answering import answering
+from tests.support.commands import xuelian
 
 UUIDS = [f"3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a1{n}" for n in range(10)]
 AT = "2025-01-07T01:05:00+00:00"
@@ -187,3 +189,72 @@ def test_a_decision_names_components_and_promises_in_chinese(
         assert text in told
     assert "悬浮红细胞 · red_cells: 相容血型" in told
     assert "…" not in told.replace("… 3f0c", "")
+
+
+WAITING = {"priority": "life_threatening", "units": 18, "hospital_id": "dingri-county-hospital",
+           "needed_by": AT, "request_id": UUIDS[7]}  # fmt: skip
+SHORTAGE = {
+    "level": "red", "station_id": "shigatse", "component": "fresh_frozen_plasma", "group": "AB-",
+    "units_missing": 18, "uncovered_units": 18, "days_of_supply": 0.0, "opened_at": AT,
+    "waiting": [WAITING], "donors_not_called": None,
+}  # fmt: skip
+OVERDUE = {
+    "mark": "unacknowledged", "priority": "life_threatening", "request_id": UUIDS[8],
+    "transfer_id": None, "hospital_id": "dingri-county-hospital", "station_id": "shigatse",
+    "from_station_id": None, "units": 18, "waited_s": 3600, "due_at": AT,
+}  # fmt: skip
+DONOR = {
+    "donor": {"donor_id": "DONOR-000000000017", "name": "欧阳多吉次仁", "group": "AB-",
+              "last_whole_blood_on": "2024-05-31", "deferred_until": "2025-06-30T16:00:00+00:00",
+              "consented_at": AT},
+    "called": 12, "accepted": 7,
+}  # fmt: skip
+ALERT = {
+    "outcome": "held", "alert_id": UUIDS[9], "event_key": "us6000pi9w-revised-by-ceic",
+    "sent_at": AT, "reasons": [{"zh": "灾情通报的时间已经过去太久，须由调度确认后才会启动应急"}],
+}  # fmt: skip
+PLACE = {
+    "name_zh": "定日县人民医院（示例）", "name_en": "Dingri County Hospital (example)",
+    "hospital_id": "dingri-county-hospital-with-a-long-name-0123456789", "can_thaw": False,
+    "station_id": "shigatse-central-blood-station",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "whole"),
+    [
+        (
+            ["shortages"],
+            {"shortages": [SHORTAGE]},
+            ["红色", "shigatse AB-", "缺 18", "急 18", UUIDS[7], "危重 18 dingri-county-hospital"],
+        ),
+        (
+            ["overdue"],
+            {"overdue": [OVERDUE]},
+            ["‼", "无人签收", UUIDS[8], "dingri-county-hospital ← shigatse", "18 袋", "60 分钟"],
+        ),
+        (
+            ["donor", "list", "shigatse"],
+            {"donors": [DONOR], "after": None},
+            ["DONOR-000000000017 AB-", "欧阳多吉次仁", "2024-05-31", "2025-06-30 24:00", "12/7"],
+        ),
+        (
+            ["alert", "list"],
+            {"alerts": [ALERT]},
+            [UUIDS[9], "待核对", "us6000pi9w-revised-by-ceic"],
+        ),
+        (
+            ["hospital", "list"],
+            {"hospitals": [{"hospital": PLACE}]},
+            [PLACE["hospital_id"], PLACE["station_id"], "不能 · no"],
+        ),
+    ],
+)
+async def test_lists_of_the_gateway_are_readable(
+    words: list[str], answer: dict[str, Any], whole: list[str]
+) -> None:
+    with answering(200, answer) as settings:
+        env = {"XUELIAN_GATEWAY_URL": settings.gateway_url, "XUELIAN_API_KEY": "xl_a_b"}
+        ran = await xuelian(*words, env={**env, "COLUMNS": "80"})
+    assert ran.exit_code == 0, ran.stderr
+    ensure_readable(ran.stdout, *whole)
