@@ -18,6 +18,7 @@ from cli.child import find_unready_reason
 from cli.direct import run_on_database
 from cli.failures import describe_failure
 from cli.gateway import GatewayClient
+from cli.recorded import FIX, FIX_ENDED, list_strange_units, tell_strange_units
 from cli.resolve import load_resolved
 from cli.running import find_running
 from models.errors import ConfigurationError, XuelianError
@@ -68,6 +69,7 @@ def run_checks() -> Iterator[Check]:
     yield from _in_turn(
         ("PostgreSQL", lambda: check_postgres(settings)),
         ("数据库表 · tables", lambda: check_migrations(settings)),
+        ("编号 · identifiers", lambda: check_identifiers(settings)),
         ("时钟 · clock", lambda: check_clock(settings, clock.now())),
     )
     yield _guarded("进程 · processes", lambda: check_processes(settings))
@@ -226,6 +228,24 @@ def check_migrations(settings: Settings) -> Check:
 
 
 _APPLIED = "SELECT version FROM schema_migrations"
+
+
+def check_identifiers(settings: Settings) -> Check:
+    """Bags on record under what a spreadsheet made of their numbers, such as `1E12`."""
+    name = "编号 · identifiers"
+    found = list_strange_units(settings)
+    if not found:
+        return Check(name=name, ok=True, detail="血袋与献血编号正常 · those of bags are sound")
+    used = [unit for unit in found if not unit["is_ended"]]
+    told = f"血袋编号被程序改写 {len(found)} 袋 · bags under changed numbers"
+    stations = "、".join(dict.fromkeys(unit["station_id"] for unit in used or found))
+    # What has ended can be held by nobody any more: it is told, and is no fault for ever.
+    return Check(
+        name=name,
+        ok=not used,
+        detail=f"{told}: {tell_strange_units(found)}",
+        fix=FIX.format(stations=stations) if used else FIX_ENDED,
+    )
 
 
 def check_clock(settings: Settings, now: datetime) -> Check:

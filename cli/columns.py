@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from cli.files import ensure_folder_writable
 from gateway.station_files import read_columns_file
 from models.errors import ConfigurationError
 from models.own_words import OwnWords, write_own_words
@@ -35,17 +36,25 @@ def remember(
 
     Raises:
         ConfigurationError: `columns_not_set`, `columns_invalid`.
-        ContractError: A heading or a column that cannot be remembered.
+        ContractError: A heading or a column that cannot be remembered, or `folder_not_writable`.
     """
-    if settings.columns_dir is None:
-        raise ConfigurationError("columns_not_set")
-    known, words = find_words(settings, station_id)
-    words = words.but(station_id=station_id).with_call(kind, maps, ignore)
-    settings.columns_dir.mkdir(parents=True, exist_ok=True)
-    path = settings.columns_dir / f"{station_id}.toml"
-    if known is not None:
-        known.with_suffix(".toml.bak").write_bytes(known.read_bytes())
+    path, words = plan_words(settings, station_id, kind, maps, ignore)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        path.with_suffix(".toml.bak").write_bytes(path.read_bytes())
     fresh = path.with_suffix(".toml.new")
     fresh.write_text(write_own_words(words), encoding="utf-8")
     fresh.replace(path)
     return path
+
+
+def plan_words(
+    settings: Settings, station_id: str, kind: Kind, maps: Sequence[str], ignore: Sequence[str]
+) -> tuple[Path, OwnWords]:
+    """Return what would be remembered and where; raise as `remember` does, and write nothing."""
+    if settings.columns_dir is None:
+        raise ConfigurationError("columns_not_set")
+    _, words = find_words(settings, station_id)
+    words = words.but(station_id=station_id).with_call(kind, maps, ignore)
+    ensure_folder_writable(settings.columns_dir)
+    return settings.columns_dir / f"{station_id}.toml", words

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cli.output import Output, add_rows, build_table, show, show_expiry, show_instant
-from models.messages.words import name_value
+from cli.output import Output, add_rows, build_table, show, show_code, show_expiry, show_instant
 
 Json = Mapping[str, Any]
 
@@ -28,6 +27,8 @@ _MARKS = {
     "reserved": "[green]✓[/]",
     "fulfilled": "[green]✓[/]",
     "refused": "[red]✗[/]",
+    "cancelled": "[yellow]✓[/]",
+    "expired": "[red]✗[/]",
     "partly_refused": "[red]![/]",
     "partly_fulfilled": "[red]![/]",
 }
@@ -59,7 +60,7 @@ def _print_whose(out: Output, answer: Json) -> None:
     group = (asked.get("patient") or {}).get("group") or "血型未知 · group unknown"
     out.plain(f"  医院 · hospital: {asked['hospital_id']}    患者 · patient: {group}")
     out.plain(
-        f"  缓急 · priority: {name_value(asked['priority'])}    "
+        f"  缓急 · priority: {show_code(asked['priority'])}    "
         f"最晚送达 · needed by: {show_instant(asked['needed_by'])}"
     )
 
@@ -91,7 +92,7 @@ def _print_decision(out: Output, decision: Json) -> None:
             table,
             [
                 [
-                    line["component"],
+                    show_code(line["component"]),
                     line["requested"],
                     len(line["reserved"]),
                     line.get("uncovered", 0),
@@ -103,7 +104,7 @@ def _print_decision(out: Output, decision: Json) -> None:
     )
     for line in lines:
         for refusal in line["refusals"]:
-            out.plain(f"  {line['component']}: {both(refusal)}")
+            out.plain(f"  {show_code(line['component'])}: {both(refusal)}")
     _print_units(out, [unit for line in lines for unit in line["reserved"]])
 
 
@@ -113,7 +114,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
     table = build_table(
         "预留的血液 · units held",
         [
-            ("单位 · unit", {"no_wrap": True}),
+            "血袋 · unit",
             "成分 · component",
             "血型 · group",
             "失效 · expires",
@@ -123,7 +124,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
     rows = [
         [
             unit["unit_id"],
-            unit["component"],
+            show_code(unit["component"]),
             unit["group"],
             show_expiry(unit["expires_at"]),
             f"{unit['reason']['zh']}\n{unit['reason']['en']}",
@@ -133,14 +134,39 @@ def _print_units(out: Output, units: list[Json]) -> None:
     out.table(add_rows(table, rows))
 
 
+_KINDS: Mapping[str, str] = {
+    "decision": "决定 · decision",
+    "promise": "预留 · promise",
+    "transfer": "调拨 · transfer",
+    "quarantined": "未能接受 · quarantined",
+}
+_PROMISES: Mapping[str, str] = {
+    "held": "预留中 · held",
+    "released": "已放回 · released",
+    "lost": "血袋已失去 · lost",
+}
+"""States of a promise that mean something else of other things."""
+
+
 def _print_timeline(out: Output, timeline: list[Json]) -> None:
     table = build_table("经过 · timeline", ["时间 · at", "事件 · what", ""])
     out.table(
         add_rows(
             table,
-            [[show_instant(str(one["at"])), one["kind"], _tell_entry(one)] for one in timeline],
+            [
+                [
+                    show_instant(str(one["at"])),
+                    _KINDS.get(one["kind"], one["kind"]),
+                    _tell_entry(one),
+                ]
+                for one in timeline
+            ],
         )
     )
+
+
+def _tell_promise(status: str) -> str:
+    return _PROMISES.get(status, show_code(status))
 
 
 def _tell_entry(entry: Json) -> str:
@@ -151,7 +177,9 @@ def _tell_entry(entry: Json) -> str:
         return f"v{decision['version']} {STATUS_WORDS.get(outcome, outcome)}"
     if kind == "promise":
         promise = entry["promise"]
-        return f"{promise['unit_id']} {promise['status']} · {both(promise['reason'])}"
+        return (
+            f"{promise['unit_id']} {_tell_promise(promise['status'])} · {both(promise['reason'])}"
+        )
     if kind == "quarantined":
         return both(entry["reason"])
     return ", ".join(f"{name} {show(value)}" for name, value in entry.get(kind, {}).items())[:200]

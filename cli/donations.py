@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.output import Output, add_rows, build_table, show_instant
+from cli.output import Output, add_rows, build_table, show_code, show_instant
 
 Row = Mapping[str, Any]
 
@@ -26,7 +26,9 @@ def print_donation(out: Output, answer: Row) -> None:
             if unit["issued_outside"]:
                 told = "系统外发出，查本站纸质记录 · given out by hand, see the paper record"
                 frozen = f"{told}: {unit['issued_outside']}"
-            out.say(f"  {unit['unit_id']}  {unit['was']} @ {unit['holder_id']}  {frozen}")
+            out.say(
+                f"  {unit['unit_id']}  {show_code(unit['was'])} @ {unit['holder_id']}  {frozen}"
+            )
     _print_recipients(out, answer["recipients"])
 
 
@@ -43,9 +45,9 @@ def _print_units(out: Output, donation_id: str, units: Sequence[Row]) -> None:
     rows = [
         [
             ("└ " if unit["parent_id"] else "") + unit["unit_id"],
-            unit["component"],
+            show_code(unit["component"]),
             unit["group"],
-            unit["status"],
+            show_code(unit["status"]),
             unit["station_id"],
             unit["hospital_id"] or unit["to_station_id"],
         ]
@@ -73,8 +75,8 @@ def _print_results(out: Output, results: Sequence[Row]) -> None:
     ]
     rows = [
         [
-            result["test"],
-            (result["group"] or result["outcome"])
+            show_code(result["test"]),
+            (result["group"] or show_code(result["outcome"]))
             + (" （已更正 · corrected）" if result["result_id"] in corrected else ""),
             result["station_id"],
             f"{result['method']} {result['run_id']}",

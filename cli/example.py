@@ -59,8 +59,6 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
     """
     region = _read()
     now = parse_clock(settings.clock).now()
-    report("密钥 · keys")
-    keys = _make_keys(resolved)
     with GatewayClient(settings, wait_s=_WAIT_S) as gateway:
         report("血站、医院、行程 · stations, hospitals, journeys")
         for station in region["stations"]:
@@ -70,10 +68,18 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
         gateway.call("PUT", "/v1/routes", json={"routes": region["routes"]})
         report("库存 · stock")
         units = sum(_fill(gateway, region, name, now=now) for name in (SHELF, OTHER))
+    # Last, for their text is shown once: whatever may fail has been done by then.
+    report("密钥 · keys")
+    keys = _make_keys(resolved)
     donors = 0
     if (key := keys.get("example-station")) is not None:
         report("献血者 · donors")
-        donors = _add_donors(settings, key, region["donors"], now=now)
+        try:
+            donors = _add_donors(settings, key, region["donors"], now=now)
+        except Exception:
+            for name, text in keys.items():
+                report(f"密钥已建 · key made: {name}: {text}")
+            raise
     return Made(
         stations=[station["station_id"] for station in region["stations"]],
         hospitals=[hospital["hospital_id"] for hospital in region["hospitals"]],

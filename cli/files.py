@@ -1,7 +1,11 @@
-"""Files that people give to be uploaded: their bytes, and what kind they are."""
+"""Files that people name: uploads, their bytes and kind, and where results are written.
+
+Where a result goes is looked at before anything is done for it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,3 +44,40 @@ def tell_kind(path: Path) -> str:
     if kind is None:
         raise ContractError("file_kind_unknown", path=str(path), known=", ".join(sorted(KINDS)))
     return kind
+
+
+def ensure_writable(path: Path) -> None:
+    """See that a file can be written, changing nothing.
+
+    Raises:
+        ContractError: `file_not_writable`.
+    """
+    if path.exists():
+        good = path.is_file() and os.access(path, os.W_OK)
+    else:
+        good = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
+    if not good:
+        raise ContractError("file_not_writable", path=str(path))
+
+
+def ensure_folder_writable(folder: Path) -> None:
+    """See that files can be written into a folder, or that it can be made; nothing is changed.
+
+    Raises:
+        ContractError: `folder_not_writable`.
+    """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ContractError("folder_not_writable", path=str(folder))
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file.
+
+    Raises:
+        ContractError: `file_not_writable`: it could not be foreseen.
+    """
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ContractError("file_not_writable", path=str(path)) from error

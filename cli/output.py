@@ -87,8 +87,16 @@ class Output:
         )
 
     def table(self, table: Table) -> None:
-        if not self.as_json:
-            console().print(table)
+        if self.as_json:
+            return
+        if not table.rows:
+            self.say(f"{table.title}：没有 · none")
+            return
+        from cli.fitting import fit  # noqa: PLC0415 - `--help` must not pay for it
+
+        screen = console()
+        # What does not fit as a table is lines, which the terminal wraps or a pipe takes whole.
+        screen.print(fit(table, screen.width), highlight=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:
@@ -159,6 +167,16 @@ def show(value: object) -> str:
     if at is not None:
         return f"{show_moment(at, now=_now())} {ZONE_ZH}"
     return str(value)
+
+
+def show_code(code: str) -> str:
+    """A code of the wire behind its Chinese name, if it has one: `悬浮红细胞 · red_cells`."""
+    from models.messages.words import (  # noqa: PLC0415 - `--help` must not pay for it
+        list_value_names,
+    )
+
+    named = list_value_names().get(code)
+    return f"{named} · {code}" if named else code
 
 
 def show_instant(text: str | None) -> str:

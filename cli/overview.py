@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
-from cli.output import Output, add_rows, build_table, show, show_instant
+from cli.output import Output, add_rows, build_table, show_code, show_instant
 from models.messages.moments import ZONE_ZH
-from models.messages.words import list_value_names, name_value
+from models.messages.words import list_value_names
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
-_NARROW: dict[str, Any] = {"no_wrap": True}
-_FOLDED: dict[str, Any] = {"overflow": "fold"}
-_WHOSE: dict[str, Any] = {"width": 36, "overflow": "fold"}
-"""As wide as the longest identifier that the system makes: whose it is stands above it."""
-_WHEN: dict[str, Any] = {"width": len("2025-01-07 09:05"), "overflow": "fold"}
 Heads = list[str | tuple[str, dict[str, Any]]]
 
 
@@ -38,7 +33,8 @@ def print_overview(out: Output, found: Row) -> None:
         print_activations(out, found["activations"])
     if found["calls"]:
         told = "，".join(
-            f"{row['station_id']} {row['status']} {row['calls']}" for row in found["calls"]
+            f"{row['station_id']} {show_code(row['status'])} {row['calls']}"
+            for row in found["calls"]
         )
         out.plain(f"进行中的召集 · live calls: {told}")
     if found["transfers"]:
@@ -54,9 +50,9 @@ def print_overview(out: Output, found: Row) -> None:
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
     """Print whose each request is, what it lacks and when it is needed, within 80 columns."""
     heads: Heads = [
-        ("申请 · request", _WHOSE),
-        ("缺 · missing", _FOLDED),
-        ("最晚送达 · needed by", _WHEN),
+        "申请 · request",
+        "缺 · missing",
+        "最晚送达 · needed by",
     ]
     lines = [
         [
@@ -66,7 +62,7 @@ def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"{title}：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"{title} {len(rows)}", heads), lines))
 
 
 def _stack(at: str | None) -> str:
@@ -92,8 +88,8 @@ def _tell_lines(row: Row) -> str:
     told = []
     for line in row["lines"] or []:
         name = list_value_names().get(line["component"], line["component"])
-        missing = f"缺 {line['missing']} / " if line["missing"] else ""
-        told.append(f"{name} {missing}要 {line['quantity']}")
+        missing = f"，缺 {line['missing']}" if line["missing"] else ""
+        told.append(f"{name}\n要 {line['quantity']}{missing}")
     return "\n".join(told)
 
 
@@ -102,20 +98,20 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
         return
     heads: Heads = [
         "等级 · level",
-        ("血站 · station", _FOLDED),
-        ("缺什么 · what is missing", _FOLDED),
-        ("起 · since", _WHEN),
+        "血站 · station",
+        "缺什么 · what is missing",
+        "起 · since",
     ]
     lines = [
         [
-            row["level"],
+            show_code(row["level"]),
             row["station_id"],
             _tell_shortage(row),
             _stack(row["opened_at"]),
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"短缺 · shortages：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"短缺 · shortages {len(rows)}", heads), lines))
 
 
 def _tell_shortage(row: Row) -> str:
@@ -128,9 +124,9 @@ def _tell_shortage(row: Row) -> str:
 
 def print_activations(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        ("应急启动 · activation", _WHOSE),
-        ("需要 · needs", _FOLDED),
-        ("起 · since", _WHEN),
+        "应急启动 · activation",
+        "需要 · needs",
+        "起 · since",
     ]
     lines = [
         [
@@ -145,7 +141,7 @@ def print_activations(out: Output, rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"应急启动 · activations：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"应急启动 · activations {len(rows)}", heads), lines))
 
 
 def _tell_activation(row: Row) -> str:
@@ -164,55 +160,35 @@ def _tell_need(need: Row) -> str:
 
 def print_transfers(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = [
-        ("从 → 到 · from → to", _WHOSE),
-        ("状态 · status", _FOLDED),
-        ("商定 · agreed", _WHEN),
+        "从 → 到 · from → to",
+        "状态 · status",
+        "商定 · agreed",
     ]
     lines = [
         [
             f"{row['from_station_id']} → {row['to_station_id']}\n{row['transfer_id']}",
-            f"{name_value(row['status'])}\n{len(row['units']) or len(row['unit_ids'])} 袋 · units",
+            f"{show_code(row['status'])}\n{len(row['units']) or len(row['unit_ids'])} 袋 · units",
             _stack(row["agreed_at"]),
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"调拨 · transfers：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"调拨 · transfers {len(rows)}", heads), lines))
 
 
 def print_calls(out: Output, rows: Sequence[Row]) -> None:
-    heads: Heads = [
-        ("召集 · call", _NARROW),
-        "献血者 · donor",
-        "血型 · group",
-        "状态 · status",
-        "呼叫 · called",
-        "回答 · answered",
-        "姓名 · name",
-        "联系 · contact",
-    ]
+    heads: Heads = ["献血者、召集 · donor, call", "状态 · status", "呼叫、回答 · called, answered"]
     lines = [
         [
-            row["call_out_id"],
-            row["donor_id"],
-            row["blood_group"],
-            row["status"],
-            show_instant(row["called_at"]),
-            show_instant(row["answered_at"]),
-            row.get("name"),
-            row.get("contact"),
+            _tell_call(row),
+            show_code(row["status"]),
+            f"{show_instant(row['called_at'])}\n{show_instant(row['answered_at'])}",
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"召集 · calls：{len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"召集 · calls {len(rows)}", heads), lines))
 
 
-def print_fields(out: Output, row: Row) -> None:
-    """Print every field of one record, a line each."""
-    for name, value in row.items():
-        if isinstance(value, list):
-            out.plain(f"  {name}: {len(value)}")
-            for part in value:
-                shown = part.items() if isinstance(part, Mapping) else [("", part)]
-                out.plain("    " + "  ".join(f"{key} {show(told)}".strip() for key, told in shown))
-        else:
-            out.plain(f"  {name}: {show(value)}")
+def _tell_call(row: Row) -> str:
+    """Return who is called and how, below it the identifier; names are for some keys alone."""
+    who = " ".join(filter(None, (row["donor_id"], row["blood_group"], row.get("name"))))
+    return "\n".join(filter(None, (who, row.get("contact"), row["call_out_id"])))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from cli.fields import name_of
 from cli.gateway import tell_where
-from cli.output import Output, add_rows, build_table, show, show_instant
+from cli.output import Output, add_rows, build_table, show, show_code, show_instant
 
 Json = Mapping[str, Any]
 
@@ -59,7 +60,12 @@ def print_products(out: Output, products: Sequence[Json]) -> None:
         ["文件里的名称 · in the file", "成分 · component", "处理 · treated", "袋 · units"],
     )
     rows = [
-        [one["name"], one["component"], ", ".join(one["treatments"]) or None, one["units"]]
+        [
+            one["name"],
+            show_code(one["component"]),
+            ", ".join(map(name_of, one["treatments"])) or None,
+            one["units"],
+        ]
         for one in products
     ]
     out.table(add_rows(table, rows))
@@ -99,7 +105,7 @@ def print_differences(out: Output, rows: Sequence[Json], in_all: int) -> None:
     table = build_table(
         f"差异 {in_all} · differences",
         [
-            ("单位 · unit", {"no_wrap": True}),
+            "血袋 · unit",
             "差异 · kind",
             "记录 · recorded",
             "盘点 · counted",
@@ -123,7 +129,7 @@ def print_differences(out: Output, rows: Sequence[Json], in_all: int) -> None:
 def _tell_recorded(row: Json) -> str:
     recorded = row["recorded"] or {}
     fields = row["fields"] or ["status", "station_id"]
-    return ", ".join(show(recorded.get(name)) for name in fields)
+    return ", ".join(show_code(show(recorded.get(name))) for name in fields)
 
 
 def _tell_counted(row: Json) -> str:
@@ -134,9 +140,11 @@ def _tell_counted(row: Json) -> str:
     where = f"{row['sheet']} " if row.get("sheet") else ""
     place = f"{where}{row['row']} 行 · row, " if row.get("row") else ""
     if row["fields"]:
-        return place + ", ".join(f"{name} {show(unit.get(name))}" for name in row["fields"])
+        return place + ", ".join(
+            f"{name_of(name)} {show_code(show(unit.get(name)))}" for name in row["fields"]
+        )
     released = "" if unit.get("released", True) else ", 待检 · quarantined"
-    return f"{place}{unit.get('counted_as', 'on_shelf')}{released}"
+    return f"{place}{show_code(unit.get('counted_as', 'on_shelf'))}{released}"
 
 
 def print_count(out: Output, answer: Json) -> None:
@@ -168,7 +176,7 @@ def print_counts(out: Output, answer: Json) -> None:
     table = build_table(
         "盘点 · counts",
         [
-            ("编号 · count", {"no_wrap": True}), "时间 · counted at", "范围 · scope",
+            "编号 · count", "时间 · counted at", "范围 · scope",
             "袋 · units", "进度 · parts", "待处理 · open",
         ],
     )  # fmt: skip

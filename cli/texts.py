@@ -96,6 +96,14 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "there is no dead letter {dead_letter_id}; see `xuelian dlq list`",
     ),
     "file_unreadable": ("读不了文件 {path}：{cause}", "file {path} cannot be read: {cause}"),
+    "file_not_writable": (
+        "写不到文件 {path}：它所在的文件夹须已存在并可写，它自己不能是文件夹",
+        "{path} cannot be written: its folder must exist and be writable, and it must be no folder",
+    ),
+    "folder_not_writable": (
+        "写不进文件夹 {path}：须是可写的文件夹，或在可写的文件夹里新建",
+        "{path} cannot be written into: name a folder that is writable, or one that can be made",
+    ),
     "file_kind_unknown": (
         "不认识文件 {path} 的后缀；可用：{known}",
         "file {path} is of no kind that is known; there are {known}",

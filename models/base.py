@@ -81,23 +81,25 @@ def _refuse_no_code(text: str) -> str:
     return text
 
 
+BAG_ID_PATTERN = (
+    r"^(?:[A-Za-z][A-Za-z0-9._:-]*"  # a letter first, or
+    r"|[0-9]+"  # digits alone, or
+    # something that is in no number, or
+    r"|[0-9][0-9.]*[A-DF-Za-df-z_:-][A-Za-z0-9._:-]*"
+    # what might be an exponent, and is none.
+    r"|[0-9][0-9.]*[Ee](?:-|-?(?:[0-9.]+[A-Za-z_:-]|[A-Za-z_:]|--)[A-Za-z0-9._:-]*)?)$"
+)
+"""The form of a bag's identifier but for `NO_CODES`; PostgreSQL reads it as Python does."""
+
+
 class _BagForm:
     """The form of a bag's identifier, told as one rule of ours wherever it is broken."""
-
-    _PATTERN = (
-        r"^(?:[A-Za-z][A-Za-z0-9._:-]*"  # a letter first, or
-        r"|[0-9]+"  # digits alone, or
-        # something that is in no number, or
-        r"|[0-9][0-9.]*[A-DF-Za-df-z_:-][A-Za-z0-9._:-]*"
-        # what might be an exponent, and is none.
-        r"|[0-9][0-9.]*[Ee](?:-|-?(?:[0-9.]+[A-Za-z_:-]|[A-Za-z_:]|--)[A-Za-z0-9._:-]*)?)$"
-    )
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - as pydantic calls it
         del source, handler
         text = core_schema.str_schema(
-            strict=True, min_length=1, max_length=64, pattern=cls._PATTERN, to_upper=True
+            strict=True, min_length=1, max_length=64, pattern=BAG_ID_PATTERN, to_upper=True
         )
         return core_schema.custom_error_schema(
             core_schema.no_info_after_validator_function(_refuse_no_code, text),

@@ -146,6 +146,8 @@ def read_status(cell: Cell) -> str:
         raise CellError("status_unknown")
     if found == "set_aside":
         raise CellError("status_set_aside")
+    if found == "unclear":
+        raise CellError("status_unclear")
     return found
 
 

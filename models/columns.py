@@ -190,7 +190,10 @@ class ColumnWords(Value):
         return {to_word(word): name for name, words in self.statuses.items() for word in words}
 
     def find_status(self, word: str) -> str | None:
-        """Return the status that a word means; None if the word is not known."""
+        """Return the status that a word means; None if the word is not known.
+
+        `set_aside` and `unclear` are no statuses of a unit: a reader refuses them by name.
+        """
         return self._statuses.get(to_word(word))
 
     def tells_use(self, heading: str) -> bool:

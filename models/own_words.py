@@ -24,6 +24,9 @@ from models.products import ProductReader, find_product, find_refusal
 GUARDED = ("status", "released")
 """Columns that say whether blood may be used."""
 
+UNCLEAR = "unclear"
+"""Status words of which different stations mean different things."""
+
 _NEVER_PASSED = (*GUARDED, *ATTESTED)
 """Columns that no call and no file passes over: an empty one holds its bag back."""
 
@@ -107,7 +110,9 @@ class OwnWords(Value):
                 raise ContractError("own_product_refused", name=name[:60], meant=meant[:60])
         for word, meant in self.statuses.items():
             known_status, found = WORDS.find_status(word), WORDS.find_status(meant)
-            if found is None or known_status not in {None, found}:
+            # What is unclear in general the station itself may settle, and nobody else.
+            settles = found != UNCLEAR and known_status in {None, UNCLEAR, found}
+            if found is None or not settles:
                 raise ContractError("own_status_refused", word=word[:60], meant=meant[:60])
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.failures import ExitCode
-from cli.output import JsonOption, Output, add_rows, build_table
+from cli.output import JsonOption, Output, add_rows, build_table, show_code
 
 if TYPE_CHECKING:
     from streams.services.verifying import AuditVerdict, Breach
@@ -84,7 +84,7 @@ def _tell(out: Output, verdict: AuditVerdict) -> None:
     table = build_table(
         f"破损 {verdict.breached:,} 处 · breaches",
         [
-            ("链 · chain", {"no_wrap": True}),
+            "链 · chain",
             ("序号 · sequence", {"justify": "right"}),
             "什么 · what",
         ],
@@ -132,20 +132,20 @@ def show(
     table = build_table(
         f"{subject} · {len(rows)}",
         [
-            ("时间 · at", {"no_wrap": True}),
+            "时间 · at",
             "从 · from",
             "到 · to",
             "谁 · who",
             "为何 · why",
             "起因 · by event",
-            ("链 · chain", {"no_wrap": True}),
+            "链 · chain",
         ],
     )
     shown = [
         [
             row.at,
-            row.from_state,
-            row.to_state,
+            show_code(row.from_state) if row.from_state else None,
+            show_code(row.to_state),
             row.actor,
             row.why,
             row.caused_by,

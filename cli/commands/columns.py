@@ -46,9 +46,7 @@ def show(
     if as_json:
         return
     out.plain(str(path) if path else "没有本站的列名文件 · the station has no file of its own")
-    table = build_table(
-        "表头 · headings", [("列名 · column", {"no_wrap": True}), "表头 · headings"]
-    )
+    table = build_table("表头 · headings", ["列名 · column", "表头 · headings"])
     out.table(
         add_rows(table, [(name, "、".join(known)) for name, known in headings.headings.items()])
     )

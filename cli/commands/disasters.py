@@ -45,16 +45,15 @@ def list_(
         f"警报 {len(found)} · alerts",
         [
             "结果 · outcome",
-            # An identifier is copied from here: it is folded, never cut.
-            ("警报 · alert", {"overflow": "fold"}),
-            ("灾害 · disaster", {"overflow": "fold"}),
+            "警报 · alert",
+            "灾害 · disaster",
             "发出 · sent",
-            ("原因 · why", {"overflow": "fold"}),
+            "原因 · why",
         ],
     )
     rows = [
         [
-            one["outcome"],
+            _OUTCOMES.get(one["outcome"], one["outcome"]),
             one["alert_id"],
             one["event_key"],
             show_instant(one["sent_at"]),
@@ -64,7 +63,17 @@ def list_(
     ]
     out.table(add_rows(table, rows))
     if any(one["outcome"] == "held" for one in found):
-        out.say("held：核对后 · after a check: xuelian alert confirm ALERT --by NAME")
+        out.say("待核对 · held：核对后 · after a check: xuelian alert confirm ALERT --by NAME")
+
+
+_OUTCOMES = {
+    "answered": "已应对 · answered",
+    "superseded": "已被更新取代 · superseded",
+    "unanswered": "没有应对 · unanswered",
+    "held": "待核对 · held",
+}
+_STATES = {"open": "进行中 · open", "stood_down": "已解除 · stood down"}
+"""Of an activation; of a request `open` means that it waits."""
 
 
 def confirm(
@@ -140,7 +149,7 @@ def _print_activations(out: Output, title: str, found: list[dict[str, Any]]) -> 
     heads += [("缺 · missing", {"justify": "right"}), "止于 · ends"]
     rows = [
         [
-            one["status"],
+            _STATES.get(one["status"], one["status"]),
             one["station_id"],
             one["event_key"],
             one["donors_wanted"],

@@ -51,8 +51,8 @@ def list_(
     table = build_table(
         f"死信 {len(found)} · dead letters",
         [
-            ("编号 · id", {"no_wrap": True}),
-            ("时间 · at", {"no_wrap": True}),
+            "编号 · id",
+            "时间 · at",
             "主题、原因 · topic, reason",
         ],
     )
@@ -171,10 +171,10 @@ def replay(
         wanted = letters.list_letters(settings, code=code, topic=topic, limit=10_000)
     else:
         wanted = [letters.get_letter(settings, one) for one in ids or ()]
+    correction = letters.build_correction(body=body, key=key, headers=header or ())
     out = Output(as_json=as_json)
     if wanted and not yes:
         _confirm(wanted)
-    correction = letters.build_correction(body=body, key=key, headers=header or ())
     with out.progress("重放 · replaying"):
         done, failure = letters.replay_letters(settings, wanted, correction=correction)
     _tell(out, done=done, wanted=wanted)

@@ -9,7 +9,6 @@ import typer
 
 from cli.choices import choose
 from cli.output import JsonOption, Output, add_rows, build_table, show_expiry, show_instant
-from cli.output import show as tell
 
 app = typer.Typer(no_args_is_help=True, help="献血者名册 · Donors: import, list, show, set.")
 
@@ -83,14 +82,12 @@ def list_(station: StationArgument, *, as_json: JsonOption = False) -> None:
             break
     out.document({"donors": found})
     heads = [
-        "编号 · number", "姓名 · name", "血型 · group", "上次献血 · last gave",
-        "暂缓至 · deferred until", "同意 · consented", "呼叫/应答 · called/came",
+        "献血者 · donor", "上次献血 · last gave", "暂缓至 · deferred until", "同意 · consented",
+        "呼叫/应答 · called/came",
     ]  # fmt: skip
     rows = [
         [
-            one["donor"]["donor_id"],
-            one["donor"]["name"],
-            one["donor"]["group"],
+            f"{one['donor']['donor_id']} {one['donor']['group']}\n{one['donor']['name']}",
             one["donor"]["last_whole_blood_on"] or "",
             show_expiry(one["donor"]["deferred_until"]),
             show_instant(one["donor"]["consented_at"]),
@@ -108,10 +105,15 @@ def show(station: StationArgument, donor: DonorArgument, *, as_json: JsonOption 
     例 · Example:
       xuelian donor show shigatse D-017
     """
+    from cli.fields import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
+
     out = Output(as_json=as_json)
     answer = _call("GET", f"/v1/stations/{station}/donors/{donor}")
     out.document(answer)
-    _print_donor(out, {**answer["donor"], "version": answer["version"]})
+    if as_json:
+        return
+    told = {name: value for name, value in answer["donor"].items() if value is not None}
+    print_fields(out, {**told, "version": answer["version"]})
 
 
 @app.command("set")
@@ -174,27 +176,6 @@ def set_(
     out.document(answer)
     out.say(f"[green]✓[/] 已登记 · registered: {donor}")
     _print_warnings(out, answer)
-
-
-_ENDS_OF_DAYS = ("unavailable_until", "deferred_until")
-
-
-def _print_donor(out: Output, donor: dict[str, Any]) -> None:
-    """Print what is registered: Chinese names first, instants in Beijing's time."""
-    from models.messages.words import list_field_names, name_value  # noqa: PLC0415 - as above
-
-    for name, value in donor.items():
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            told = "是 · yes" if value else "否 · no"
-        elif name == "location":
-            told = f"纬度 {value['lat']}，经度 {value['lon']} · latitude, longitude"
-        elif name in _ENDS_OF_DAYS:
-            told = show_expiry(value)
-        else:
-            told = name_value(value) if name == "sex" else tell(value)
-        out.plain(f"  {list_field_names().get(name, name)} · {name}: {told}")
 
 
 def _to_moment(text: str | None, *, day_ends: bool) -> str | None:

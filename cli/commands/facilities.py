@@ -221,10 +221,11 @@ def _print_one(answer: Mapping[str, Any], kind: str, *, as_json: bool) -> None:
     out.document(answer)
     if as_json:
         return
+    from cli.fields import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
+
     out.say(f"[bold]{answer[kind]['name_zh']} · {answer[kind]['name_en']}[/]")
-    for name, value in answer[kind].items():
-        out.plain(f"  {name}: {value}")
-    out.plain(f"  version: {answer['version']}  {answer.get('changed_by', '')}")
+    rest = {name: value for name, value in answer.items() if name != kind}
+    print_fields(out, {**answer[kind], **rest})
 
 
 def _call(

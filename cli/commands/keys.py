@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.output import JsonOption, Output, add_rows, build_table
+from cli.output import JsonOption, Output, add_rows, build_table, show_code
 
 app = typer.Typer(no_args_is_help=True, help="密钥 · API keys: create, list, revoke.")
 
@@ -46,10 +46,11 @@ def create(
     from cli.resolve import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
+    # Looked up before: nothing may fail between the making of a key and the telling of its text.
+    close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     issued = create_key(
         settings, scope=scope, facility_id=facility, label=label or scope, key_id=key_id
     )
-    close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     out = Output(as_json=as_json)
     out.document(
         {
@@ -92,15 +93,19 @@ def list_(*, as_json: JsonOption = False) -> None:
     table = build_table(
         f"密钥 {len(keys)} · keys",
         [
-            ("编号 · key", {"no_wrap": True}),
+            "编号 · key",
             "权限 · scope",
             "机构 · facility",
             "说明 · label",
-            ("建于 · made", {"no_wrap": True}),
-            ("吊销 · revoked", {"no_wrap": True}),
+            "建于 · made",
+            "吊销 · revoked",
         ],
     )
-    out.table(add_rows(table, [[getattr(key, name) for name in names] for key in keys]))
+    rows = [
+        [key.key_id, show_code(key.scope), *(getattr(key, name) for name in names[2:])]
+        for key in keys
+    ]
+    out.table(add_rows(table, rows))
 
 
 @app.command()

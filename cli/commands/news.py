@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.commands import disasters
-from cli.output import JsonOption, Output, add_rows, build_table, show, show_instant
+from cli.output import JsonOption, Output, add_rows, build_table, show, show_code, show_instant
 
 alert = typer.Typer(
     no_args_is_help=True, help="灾害警报 · Disaster alerts: send, list, confirm, end, activations."
@@ -77,24 +77,25 @@ def shortages(
         return
     table = build_table(
         f"短缺 {len(found)} · shortages",
-        ["", "血站 · station", "成分 · component", "血型 · group", "缺 · missing", "急 · waiting",
-         "天 · days", "起 · since", "谁在等 · who waits"],
-    )  # fmt: skip
+        ["等级 · level", "缺什么 · what is missing", "起，谁在等 · since, who waits"],
+    )
     rows = [
         [
-            Text(f"● {one['level']}", style=COLOURS.get(one["level"], "")),
-            one["station_id"],
-            one["component"],
-            one["group"],
-            one["units_missing"],
-            one["uncovered_units"],
-            show(one.get("days_of_supply")),
-            show_instant(one["opened_at"]),
-            _tell_waiting(one),
+            Text(f"● {show_code(one['level'])}", style=COLOURS.get(one["level"], "")),
+            _tell_missing(one),
+            "\n".join(filter(None, (show_instant(one["opened_at"]), _tell_waiting(one)))),
         ]
         for one in found
     ]
     out.table(add_rows(table, rows))
+
+
+def _tell_missing(shortage: Mapping[str, Any]) -> str:
+    return (
+        f"{shortage['station_id']} {shortage['group']}\n{show_code(shortage['component'])}\n"
+        f"缺 {shortage['units_missing']} · missing\n急 {shortage['uncovered_units']} · waiting\n"
+        f"{show(shortage.get('days_of_supply'))} 天 · days of supply"
+    )
 
 
 _PRIORITIES = {"life_threatening": "危重", "urgent": "紧急", "routine": "常规"}
@@ -104,12 +105,11 @@ _MOST_NAMED = 3
 def _tell_waiting(shortage: Mapping[str, Any]) -> str:
     """Who waits, the most endangered first, a line each; of many the first."""
     waiting = shortage.get("waiting", ())
-    lines = [
-        f"{_PRIORITIES.get(one['priority'], one['priority'])} {one['units']} "
-        f"{one.get('hospital_id', '')} → {show_instant(one['needed_by'])} "
-        f"{one.get('request_id', '')}".rstrip()
-        for one in waiting[:_MOST_NAMED]
-    ]
+    lines: list[str] = []
+    for one in waiting[:_MOST_NAMED]:
+        who = f"{_PRIORITIES.get(one['priority'], one['priority'])} {one['units']}"
+        lines.append(f"{who} {one.get('hospital_id', '')} → {show_instant(one['needed_by'])}")
+        lines += filter(None, (one.get("request_id"),))
     if (left := len(waiting) - _MOST_NAMED) > 0:
         lines.append(f"… +{left}")
     if shortage.get("donors_not_called"):
@@ -157,23 +157,19 @@ def overdue(
         return
     table = build_table(
         f"须处理 {len(found)} · to be looked after",
-        ["", "申请或调拨 · request or transfer", "医院、血站 · hospital, station", "袋 · units",
-         "已等（分钟） · min", "须到 · due"],
-    )  # fmt: skip
+        ["", "申请或调拨 · request or transfer", "袋，已等 · units, waited", "须到 · due"],
+    )
     rows = []
     for row in found:
         zh, en, style = _MARKS[row["mark"]]
         urgent = "‼ " if row["priority"] == "life_threatening" else ""
-        places = [row["hospital_id"], row["from_station_id"], row["station_id"]]
+        places = filter(None, (row["hospital_id"], row["from_station_id"], row["station_id"]))
+        way = (" ← " if row["hospital_id"] else " → ").join(places)
         rows.append(
             [
                 Text(f"{urgent}{zh} · {en}", style=style),
-                row["request_id"] or row["transfer_id"],
-                " ← ".join(place for place in places if place)
-                if row["hospital_id"]
-                else " → ".join(place for place in places if place),
-                row["units"],
-                row["waited_s"] // _MINUTE_S,
+                f"{way}\n{row['request_id'] or row['transfer_id']}",
+                f"{row['units']} 袋 · units\n{row['waited_s'] // _MINUTE_S} 分钟 · min",
                 show_instant(row["due_at"]),
             ]
         )

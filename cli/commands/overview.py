@@ -64,7 +64,7 @@ def show_call(
     例 · Example:
       xuelian call-outs show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10
     """
-    from cli.overview import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.fields import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
 
     out = Output(as_json=as_json)
     answer = _get(f"/v1/call-outs/{call_out_id}")
@@ -153,7 +153,7 @@ MOST_LOOKED_AT = 500
 
 
 def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool) -> None:
-    from cli.overview import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.fields import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
     from models.errors import DomainRefusal  # noqa: PLC0415 - the same
 
     rows = _get(path, limit=MOST_LOOKED_AT)[rows_in]
@@ -163,7 +163,8 @@ def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool)
     out = Output(as_json=as_json)
     out.document(row)
     if not as_json:
-        print_fields(out, row)
+        # Of an activation `open` is not a request that waits.
+        print_fields(out, row, words={"open": "进行中 · open"})
 
 
 def _get(path: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401 - query parameters

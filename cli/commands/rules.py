@@ -24,6 +24,9 @@ class Kind(StrEnum):
     LOCAL = "local"
 
 
+_KINDS = {"law": "法律 · law", "standard": "标准 · standard", "local": "本地 · local"}
+
+
 @app.command("list")
 def list_(
     *,
@@ -51,9 +54,11 @@ def list_(
     out = Output(as_json=as_json)
     out.document({"version": rules.version, "rules": [_to_json(rule) for rule in chosen]})
     heads = ("规则 · rule", "类别 · kind", "内容 · what", "数值 · values")
-    fold: dict[str, Any] = {"overflow": "fold"}
-    table = build_table(f"规则 · rules {rules.version}", [(head, fold) for head in heads])
-    rows = [[r.rule_id, r.kind, f"{r.zh}\n{r.en}", "\n".join(map(_tell, r.values))] for r in chosen]
+    table = build_table(f"规则 · rules {rules.version}", heads)
+    rows = [
+        [r.rule_id, _KINDS[r.kind], f"{r.zh}\n{r.en}", "\n".join(map(_tell, r.values))]
+        for r in chosen
+    ]
     out.table(add_rows(table, rows))
     out.say(f"{len(chosen)} 条 · rules")
 
@@ -79,7 +84,7 @@ def show(
     out = Output(as_json=as_json)
     out.document(_to_json(found))
     out.say(f"[bold]{found.cited}[/]  {found.zh} · {found.en}")
-    out.plain(f"类别 · kind: {found.kind}；执行 · applied by: {found.applied_by}")
+    out.plain(f"类别 · kind: {_KINDS[found.kind]}；执行 · applied by: {found.applied_by}")
     for value in found.values:
         out.plain(f"  {_tell(value)}  ({tell_may(found, value)})")
     out.plain(f"出处 · source: {found.source}")

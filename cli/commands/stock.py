@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.commands import reconcile
 from cli.commands.news import COLOURS
 from cli.failures import ExitCode
-from cli.output import JsonOption, Output, add_rows, build_table, show_instant
+from cli.output import JsonOption, Output, add_rows, build_table, show_code, show_instant
 from cli.repeat import AtOption, KeyOption
+
+if TYPE_CHECKING:
+    from cli.counts import CountFile
 
 app = typer.Typer(no_args_is_help=True, help="库存 · Stock: import, change, show, reconcile.")
 app.add_typer(reconcile.app, name="reconcile")
@@ -106,6 +109,8 @@ def import_(
         released_by=released_by,
         released_at=released_at,
     )
+    if remember:
+        _ensure_remembered(count)
     out = Output(as_json=as_json)
     done = import_count(count, out=out, preview_only=preview, yes=yes, wait_s=wait)
     out.document(done)
@@ -122,6 +127,19 @@ def import_(
         out.say(f"[green]✓[/] 已记住 · remembered: {path}")
 
 
+def _ensure_remembered(count: CountFile) -> None:
+    """See before anything is sent that the headings can be kept: nobody asks for half of it."""
+    from cli.columns import plan_words  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+
+    if not count.maps and not count.ignore:
+        raise typer.BadParameter(
+            "没有可记的：要同时写 --map 或 --ignore · nothing to keep: write --map or --ignore too",
+            param_hint="--remember",
+        )
+    plan_words(load_settings(), count.station, "units", count.maps, count.ignore)
+
+
 @app.command()
 def export(
     station: StationArgument,
@@ -135,15 +153,17 @@ def export(
       xuelian stock export shigatse 库存.xlsx
       xuelian stock export shigatse stock.csv
     """
-    from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.files import ensure_writable, write_file  # noqa: PLC0415 - heavy imports stand here
+    from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
     from cli.resolve import load_settings  # noqa: PLC0415 - the same
 
     kind = file.suffix.lower().removeprefix(".")
     if kind not in {"csv", "xlsx"}:
         raise typer.BadParameter("须为 .csv 或 .xlsx · .csv or .xlsx", param_hint="FILE")
+    ensure_writable(file)
     with GatewayClient(load_settings(), wait_s=60) as gateway:
         content = gateway.download(f"/v1/stations/{station}/stock/export", params={"format": kind})
-    file.write_bytes(content)
+    write_file(file, content)
     out = Output(as_json=as_json)
     out.document({"station_id": station, "file": str(file), "bytes": len(content)})
     out.say(f"[green]✓[/] {file}")
@@ -238,7 +258,11 @@ def _print_counts(out: Output, title: str, rows: Sequence[Mapping[str, Any]]) ->
     units = {(row["component"], row["status"], row["group"]): row["units"] for row in rows}
     kinds = sorted({(component, status) for component, status, _ in units})
     lines = [
-        [component, status, *(units.get((component, status, group), "") for group in _GROUPS)]
+        [
+            show_code(component),
+            show_code(status),
+            *(units.get((component, status, group), "") for group in _GROUPS),
+        ]
         for component, status in kinds
     ]
     out.table(add_rows(build_table(title, heads), lines))
@@ -256,7 +280,7 @@ def _print_supply(out: Output, places: Sequence[Mapping[str, Any]]) -> None:
     heads += [(group, {"justify": "right"}) for group in _GROUPS]
     table = build_table("可供天数（颜色为等级） · days of supply, coloured by level", heads)
     for component in burning:
-        cells = [component]
+        cells = [show_code(component)]
         cells += [_show_days(found.get((component, group))) for group in _GROUPS]
         colours = [found.get((component, group), {}).get("level", "green") for group in _GROUPS]
         table.add_row(

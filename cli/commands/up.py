@@ -112,6 +112,9 @@ def _tell_addresses(out: Output, system: LocalSystem) -> None:
         ("日志 · logs", system.settings.state_dir / "logs"),
     ):
         out.plain(f"  {name}: {value}")
+    if "state_dir" in system.settings.model_fields_set:
+        # Keys are made in the database of the state folder: elsewhere, `init` would not find it.
+        out.plain(f"  export XUELIAN_STATE_DIR={system.settings.state_dir}")
     out.plain(f"  export XUELIAN_GATEWAY_URL={endpoints.gateway_url}")
     if key is not None:
         out.say(

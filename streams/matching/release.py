@@ -62,24 +62,11 @@ class ReleaseVerdict:
         return replace(self, reasons=(*self.reasons, reason))
 
 
-def list_current(results: Iterable[StationResult], stations: Collection[str]) -> list[LabResult]:
-    """List the results that count for one unit, in their order, without those that were corrected.
-
-    Of a station that has no say over the unit, only what speaks against a release counts: one bag
-    of a donation gives nobody a say over another.
-
-    Args:
-        results: Every result of its donation, corrected ones too.
-        stations: Those that have a say over the unit: that had it, or what it was made of.
-    """
+def list_current(results: Iterable[StationResult]) -> list[StationResult]:
+    """List the results that no other one corrects, in their order."""
     known = list(results)
     corrected = {one.result.supersedes for one in known}
-    return [
-        one.result
-        for one in known
-        if one.result.result_id not in corrected
-        and (one.station_id in stations or one.result.outcome is LabOutcome.REACTIVE)
-    ]
+    return [one for one in known if one.result.result_id not in corrected]
 
 
 def decide_release(
@@ -91,9 +78,12 @@ def decide_release(
 ) -> ReleaseVerdict:
     """Decide on one unit.
 
+    Of a station that has no say over the unit, only what speaks against a release counts: one bag
+    of a donation gives nobody a say over another.
+
     Args:
         results: Every result of its donation in any order, corrected ones too.
-        stations: Those that have a say over the unit.
+        stations: Those that have a say over the unit: that had it, or what it was made of.
         label: The unit's group as it is labelled and registered.
         collected_at: When the unit was drawn. A result from before that is of another sample: it
             clears nothing. What it found stands against the unit all the same, since the error may
@@ -104,7 +94,12 @@ def decide_release(
         reactive, contradicting, group differs from the label.
     Source: rule set `rules/testing.toml`.
     """
-    current = list_current(results, stations)
+    told = list_current(results)
+    current = [
+        one.result
+        for one in told
+        if one.station_id in stations or one.result.outcome is LabOutcome.REACTIVE
+    ]
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[Fate] = []
@@ -113,7 +108,8 @@ def decide_release(
             one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
         ]
         if all(one.performed_at < collected_at for one in of_test):
-            missing.append(_tell_missing(test, rule, of_test))
+            others = {one.station_id for one in told if one.result.test is test} - {*stations}
+            missing.append(_tell_missing(test, rule, of_test, sorted(others)))
         found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
         for reason, finding in found:
             forbidding.append(reason)
@@ -125,8 +121,16 @@ def decide_release(
     )
 
 
-def _tell_missing(test: LabTest, rule: NeededTests, early: Sequence[LabResult]) -> Reason:
+def _tell_missing(
+    test: LabTest, rule: NeededTests, early: Sequence[LabResult], others: Sequence[str]
+) -> Reason:
+    """Tell what is missing; a result of `others`, who never had the unit, is none of its own."""
     cited = testing_rules().cite(rule)
+    if not early and others:
+        stations = " ".join(others)
+        return Reason(
+            code="test_of_other_station", params={"test": test, "stations": stations}, rule=cited
+        )
     if not early:
         return Reason(code="test_missing", params={"test": test}, rule=cited)
     performed_at = max(one.performed_at for one in early).isoformat(timespec="seconds")

@@ -166,7 +166,7 @@ async def test_doctor_tells_what_holds_and_what_to_do(env: Env) -> None:
     fine = {name for name, check in checks.items() if check["ok"]}
     assert fine == {
         "Python", "Faust", "settings", "rules", "Kafka", "topics", "PostgreSQL", "tables", "clock",
-        "processes",
+        "processes", "identifiers",
     }  # fmt: skip
     assert "XUELIAN_POSTGRES_DSN" in checks["variables"]["detail"]
     assert "xuelian up" in checks["gateway"]["fix"]
@@ -179,3 +179,48 @@ async def test_doctor_says_migrate(endpoints: Endpoints, tmp_path: Path) -> None
     checks = {check["name"].split(" · ")[-1]: check for check in ran.document["checks"]}
     assert not checks["tables"]["ok"]
     assert checks["tables"]["fix"] == "xuelian migrate"
+
+
+_CHANGED = """
+INSERT INTO stations (station_id, body) VALUES ('shigatse', '{{}}');
+INSERT INTO units (
+    unit_id, donation_id, station_id, component, blood_group, volume_ml, collected_at, expires_at,
+    status, source, released_at, attested_by
+)
+SELECT
+    i.u, i.d, 'shigatse', 'red_cells', 'O+', 200, now() - interval '2 days',
+    now() + interval '20 days', 'available', 'stock', now() - interval '1 day', 'quality'
+FROM (VALUES ('{0}', '{1}')) AS i (u, d);
+UPDATE units SET status = '{2}' WHERE status <> '{2}';
+"""
+
+
+@pytest.mark.parametrize(
+    ("bags", "ok", "named"),
+    [
+        (["G1-RC", "G1", "available"], True, ()),
+        (["1E12", "G1", "available"], False, ("1E12（G1，shigatse，available）",)),
+        (["G1-RC", "654329579194E1", "available"], False, ("G1-RC（654329579194E1，",)),
+        (["G1-RC", "123.0", "available"], False, ("G1-RC（123.0，",)),
+        (["NULL", "G1", "available"], False, ("NULL（G1，",)),
+        (["1E12-RC", "12E", "available"], True, ()),
+        (["1E12", "G1", "discarded"], True, ("1E12（G1，shigatse，discarded）",)),
+    ],
+)
+async def test_doctor_shows_bags_under_what_a_spreadsheet_made_of_their_numbers(
+    env: Env,
+    bags: list[str],
+    ok: bool,
+    named: tuple[str, ...],
+) -> None:
+    server = await asyncpg.connect(env["XUELIAN_POSTGRES_DSN"])
+    try:
+        await server.execute(_CHANGED.format(*bags))
+    finally:
+        await server.close()
+    await xuelian("topics", "apply", env=env)
+    ran = await xuelian("doctor", "--json", env=env)
+    (check,) = [one for one in ran.document["checks"] if one["name"] == "编号 · identifiers"]
+    assert check["ok"] is ok, check
+    assert all(text in check["detail"] for text in named), check
+    assert ("按标签上的编号重新盘点" in check["fix"]) is not ok

@@ -158,7 +158,7 @@ async def test_f31_the_register_by_command(world: RunningGateway, tmp_path: Path
     assert (told["consented_at"], told["sex"]) == ("2024-05-01T16:00:00Z", "male")
     as_read = await command(world, "donor", "show", "shigatse", "D-2")
     assert "暂缓至 · deferred_until: 2027-03-01 24:00 北京时间" in as_read.stdout
-    assert "性别 · sex: male（男）" in as_read.stdout
+    assert "性别 · sex: 男 · male" in as_read.stdout
     assert "+00:00" not in as_read.stdout
     assert "Z\n" not in as_read.stdout
     wrong = await command(world, "donor", "set", "shigatse", "D-2", "--weight-kg", "900")

@@ -237,18 +237,37 @@ async def test_alerts_are_the_same_event_by_their_id(world: RunningGateway) -> N
     assert [event.alert.event_key for event in events] == ["us", "us"]
 
 
-async def _add_shortage(world: RunningGateway, shortage_id: str, status: str) -> None:
+async def _add_shortage(
+    world: RunningGateway, shortage_id: str, status: str, *, group: str = "O+", waiting: int = 0
+) -> None:
     await world.database.fetch(
         """
         INSERT INTO shortages (shortage_id, station_id, component, blood_group, level, status,
             units_missing, version, body, opened_at, assessed_at)
-        VALUES ($1, 'shigatse', 'red_cells', 'O+', 'red', $2, 5, 1, $3, $4, $4)
+        VALUES ($1, 'shigatse', 'red_cells', $5, 'red', $2, 5, 1, $3, $4, $4)
         """,
         shortage_id,
         status,
-        {"shortage_id": shortage_id, "station_id": "shigatse", "level": "red"},
+        {
+            "shortage_id": shortage_id,
+            "station_id": "shigatse",
+            "level": "red",
+            "uncovered_units": waiting,
+        },
         NOW,
+        group,
     )
+
+
+async def test_the_overview_names_shortages_that_somebody_waits_for_first(
+    world: RunningGateway,
+) -> None:
+    await _add_shortage(world, "a-nobody", "open", group="AB+")
+    await _add_shortage(world, "b-somebody", "open", group="AB-", waiting=2)
+    found = (await world.client("dispatcher").get("/v1/overview")).json()["shortages"]
+    await world.database.fetch("DELETE FROM shortages WHERE body ? 'uncovered_units'")
+    told = [row["shortage_id"] for row in found]
+    assert told.index("b-somebody") < told.index("a-nobody")
 
 
 async def test_a_neighbour_sees_a_shortage_and_offers(world: RunningGateway) -> None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,30 +11,7 @@ from cli.failures import ExitCode, Failure, GatewayRefusedError
 from cli.running import hold_folder
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
-
-
-@contextmanager
-def answering(status: int, body: object) -> Iterator[Settings]:
-    """A server on loopback that answers everything so, as a gateway would."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            raw = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield Settings(gateway_url=f"http://127.0.0.1:{server.server_port}")
-    finally:
-        server.shutdown()
-        server.server_close()
+from tests.support.answering import answering
 
 
 def test_a_worker_that_does_not_answer_is_told(tmp_path: Path) -> None:

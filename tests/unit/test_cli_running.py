@@ -8,13 +8,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from cli.commands import up
 from cli.failures import describe_failure
+from cli.output import Output
 from cli.roster import ensure_port_free
 from cli.running import find_running, hold_folder
 from models.errors import ConfigurationError
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from cli.system import LocalSystem
 
 HOLDER = """
 import sys
@@ -75,3 +83,22 @@ def test_a_port_that_our_own_folder_has_is_not_told_as_anothers(tmp_path: Path) 
             ensure_port_free(port, state_dir=tmp_path)
         with pytest.raises(ConfigurationError, match=r"port_taken|system_elsewhere"):
             ensure_port_free(port, state_dir=tmp_path)
+
+
+def test_up_names_a_state_folder_that_was_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another terminal has to look into the same folder: keys are made in its database."""
+    monkeypatch.setattr(up, "_ensure_first_key", lambda _: None)
+    places = SimpleNamespace(
+        gateway_url="http://g",
+        kafka_bootstrap="k",
+        postgres_dsn="p",
+        probes={"gateway": "http://g"},
+    )
+    monkeypatch.delenv("XUELIAN_STATE_DIR", raising=False)
+    line = f"export XUELIAN_STATE_DIR={tmp_path}"
+    for settings, named in ((Settings(state_dir=tmp_path), True), (Settings(), False)):
+        system = SimpleNamespace(settings=settings, endpoints=places)
+        up._tell_addresses(Output(), cast("LocalSystem", system))
+        assert (line in capsys.readouterr().out.replace("\n", "")) is named

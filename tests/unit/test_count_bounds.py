@@ -10,8 +10,11 @@ import pytest
 import xlsxwriter
 
 from models.cells import BEIJING, CellError, InstantReader, read_day
+from models.columns import WORDS
+from models.errors import ContractError
 from models.exports import STATUS_WORDS
 from models.imports import Releasing, parse_units, parse_units_csv, parse_units_json
+from models.own_words import OwnWords
 from models.row_errors import tell_fault
 from models.sheets import open_csv, open_workbook
 from models.tables import Parsed
@@ -92,6 +95,38 @@ def test_what_a_station_set_aside_by_hand_is_not_offered(word: str) -> None:
     rows = [{**without, "status": word}]
     parsed = parse_units_json(rows, station_id="nagqu", releasing=RELEASING)
     assert codes(parsed) == [(1, "status", "status_set_aside")]
+
+
+@pytest.mark.parametrize("word", ["待发", "待发血", "待发放", "待出库", "Pending Issue"])
+def test_what_waits_to_be_issued_is_not_taken_for_free(word: str) -> None:
+    """Released stock to some, blood that is crossmatched and held for a patient to others."""
+    (error,) = parse(bag(status=word)).errors
+    assert (error.column, error.code) == ("status", "status_unclear")
+    assert "写“在库”" in tell_fault(error).zh
+    without = {name: value for name, value in JSON_ROW.items() if name != "released"}
+    parsed = parse_units_json(
+        [{**without, "status": word}], station_id="nagqu", releasing=RELEASING
+    )
+    assert codes(parsed) == [(1, "status", "status_unclear")]
+
+
+def test_a_station_says_itself_what_waiting_to_be_issued_means() -> None:
+    for meant, released in (("在库", True), ("待检", False)):
+        own = OwnWords(statuses={"待发": meant})
+        own.ensure_known()
+        text = "\n".join([HEAD, bag(status="待发")])
+        (counted,) = parse_units(
+            open_csv(text), station_id="nagqu", zone=BEIJING, releasing=RELEASING, own=own
+        ).values
+        assert counted.is_released is released
+    for meant in ("待出库", "待发"):
+        with pytest.raises(ContractError, match="own_status_refused"):
+            OwnWords(statuses={"备好": meant}).ensure_known()
+
+
+def test_no_export_writes_a_status_that_is_unclear() -> None:
+    for word in STATUS_WORDS.values():
+        assert WORDS.find_status(word) not in {None, "unclear", "set_aside"}
 
 
 def test_what_xuelian_reserved_comes_back_as_it_went_out() -> None:

@@ -134,7 +134,8 @@ def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_count
     reactive = build_result(LabTest.NAT, **REACTIVE)
     withdrawn = build_result(LabTest.NAT, supersedes=reactive.result_id, note="wrong donation")
     missing = decide([], others=list_clear("A+"))
-    assert [one.code for one in missing.reasons] == ["test_missing"] * 7
+    assert [one.code for one in missing.reasons] == ["test_of_other_station"] * 7
+    assert missing.reasons[0].params["stations"] == "B"
     found = decide(list_clear("A+"), others=[reactive])
     assert [one.code for one in found.forbidding] == ["test_contradicting"]
     assert decide(list_clear("A+"), others=[reactive, withdrawn]).is_released

@@ -246,7 +246,12 @@ WHERE
     (:station_id::text IS NULL OR station_id = :station_id::text)
     AND (:status::text IS NULL OR status = :status::text)
     AND (:component::text IS NULL OR component = :component::text)
-ORDER BY array_position(ARRAY['red', 'orange', 'yellow', 'green'], level), opened_at, shortage_id
+-- For which somebody waits first: of many, these must never be cut off by the limit.
+ORDER BY
+    coalesce((body ->> 'uncovered_units')::int, 0) = 0,
+    array_position(ARRAY['red', 'orange', 'yellow', 'green'], level),
+    opened_at,
+    shortage_id
 LIMIT :limit;
 
 -- name: find_shortage

@@ -1,0 +1,61 @@
+"""What stands on record that no way in would take today: identifiers that a program changed.
+
+Looked at by `xuelian doctor`; changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cli.direct import run_on_database
+from models.base import BAG_ID_PATTERN, NO_CODES
+from streams.settings import Settings
+from streams.store.database import Database
+
+SHOWN = 10
+
+# What has ended goes to nobody. It is told all the same: a recall does not find it.
+_STRANGE = """
+SELECT unit_id, donation_id, station_id, status,
+    status IN ('split', 'transfused', 'discarded') AS is_ended
+FROM units
+WHERE unit_id !~ $1 OR donation_id !~ $1
+    OR upper(unit_id) = ANY ($2) OR upper(donation_id) = ANY ($2)
+ORDER BY is_ended, station_id, unit_id
+"""
+
+FIX = (
+    "标签上没有这样的编号：请 {stations} 找出实物，不要发出；按标签上的编号重新盘点入库，全库盘点后"
+    "把旧编号作报废（xuelian stock reconcile close … --kind missing --as discarded），"
+    "并把新旧编号写在纸质记录里：召回按标签编号查不到它们 · "
+    "no label says so: have {stations} find the bags and hold them; count them under the numbers "
+    "of their labels, then close the old ones of a full count as discarded (xuelian stock "
+    "reconcile close … --kind missing --as discarded), and keep both numbers on paper: a recall "
+    "by the label does not find them"
+)
+
+FIX_ENDED = (
+    "都已了结；召回按标签编号查不到它们，把新旧编号写在纸质记录里 · all have ended; a recall by "
+    "the label does not find them: keep both numbers on paper"
+)
+
+
+def list_strange_units(settings: Settings) -> list[Mapping[str, Any]]:
+    """Return units whose own or donation's identifier is none, those still in use first."""
+
+    async def ask(database: Database) -> list[Mapping[str, Any]]:
+        rows = await database.fetch(_STRANGE, BAG_ID_PATTERN, sorted(NO_CODES))
+        return [dict(row) for row in rows]
+
+    return run_on_database(settings, ask)
+
+
+def tell_strange_units(units: Sequence[Mapping[str, Any]]) -> str:
+    """Name the units with their donation, station and state; of many the first."""
+    told = [
+        f"{unit['unit_id']}（{unit['donation_id']}，{unit['station_id']}，{unit['status']}）"
+        for unit in units[:SHOWN]
+    ]
+    left = f" … +{len(units) - SHOWN}" if len(units) > SHOWN else ""
+    return "、".join(told) + left
