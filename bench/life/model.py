@@ -35,6 +35,11 @@ class BreachError(AssertionError):
     """The system did what no station may do, or other than was foretold."""
 
 
+def _speaks_against(one: Finding, bag: Bag) -> bool:
+    is_other_group = one.test == "grouping" and one.found != bag.group
+    return one.found == "reactive" or is_other_group
+
+
 @dataclass(kw_only=True)
 class Model:
     """Everything that the model believes.
@@ -71,7 +76,7 @@ class Model:
             for one in findings
             if one.result_id not in corrected
             and one.found != "invalid"
-            and (one.station_id in bag.had_by or one.found == "reactive")
+            and (one.station_id in bag.had_by or _speaks_against(one, bag))
         ]
         missing = set(SEVEN) - {one.test for one in valid}
         reactive = [one for one in valid if one.found == "reactive"]

@@ -114,7 +114,11 @@ def _find_against(known: Sequence[Result], unit: Unit, say: Collection[str | Non
         for one in known
         if one.result_id not in corrected
         and one.outcome != "invalid"
-        and (one.station_id in say or one.outcome == "reactive")
+        and (
+            one.station_id in say
+            or one.outcome == "reactive"
+            or one.blood_group not in {None, unit.blood_group}
+        )
     ]
     # A result from before the collection is of another sample.
     own = [one for one in counting if (one.performed_at or unit.collected_at) >= unit.collected_at]

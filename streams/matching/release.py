@@ -98,7 +98,9 @@ def decide_release(
     current = [
         one.result
         for one in told
-        if one.station_id in stations or one.result.outcome is LabOutcome.REACTIVE
+        if one.station_id in stations
+        or one.result.outcome is LabOutcome.REACTIVE
+        or one.result.group not in {None, label}
     ]
     missing: list[Reason] = []
     forbidding: list[Reason] = []

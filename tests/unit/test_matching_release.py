@@ -139,3 +139,6 @@ def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_count
     found = decide(list_clear("A+"), others=[reactive])
     assert [one.code for one in found.forbidding] == ["test_contradicting"]
     assert decide(list_clear("A+"), others=[reactive, withdrawn]).is_released
+    (grouping,) = list_clear("B+", without=SCREENS)
+    regrouped = decide(list_clear("A+"), others=[grouping])
+    assert [one.code for one in regrouped.forbidding] == ["groups_contradicting", "group_differs"]

@@ -30,7 +30,11 @@ LANGUAGE sql STABLE AS $$
         FROM test_results AS r
         WHERE
             r.donation_id = the_donation AND r.test = n.test
-            AND (r.outcome IS NOT DISTINCT FROM 'reactive' OR r.station_id = ANY(say.stations))
+            AND (
+                r.outcome IS NOT DISTINCT FROM 'reactive'
+                OR r.blood_group <> the_label
+                OR r.station_id = ANY(say.stations)
+            )
             AND NOT EXISTS (SELECT 1 FROM test_results AS c WHERE c.supersedes = r.result_id)
     ) AS found
 $$;
