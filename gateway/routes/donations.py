@@ -152,8 +152,8 @@ async def recall_donation(
         recalled_at=moment,
         recalled_by=recall.recalled_by,
     )
-    speaker = f"dispatcher/{principal.key_id}" if principal.is_dispatcher else None
-    return await publish(request, [event], source=speaker or f"station/{station_id}")
+    source = principal.actor if principal.is_dispatcher else f"station/{station_id}"
+    return await publish(request, [event], source=source)
 
 
 async def _ensure_own(request: Request, principal: Principal, donation_id: str) -> None:
