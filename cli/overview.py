@@ -43,12 +43,18 @@ def print_overview(out: Output, found: Row) -> None:
         out.plain(f"进行中的召集 · live calls: {told}")
     if found["transfers"]:
         print_transfers(out, found["transfers"])
-    letters = found["dead_letters"]
-    if letters:
-        out.say(
-            f"[yellow]![/] {letters} 条记录未能接受，见 xuelian dlq list · "
-            f"{letters} records were not accepted: see xuelian dlq list"
-        )
+    _print_letters(out, found)
+
+
+def _print_letters(out: Output, found: Row) -> None:
+    letters, lives = found["dead_letters"], found.get("dead_letters_life_threatening")
+    if not letters:
+        return
+    out.say(f"[yellow]![/] {letters} 条记录未能接受 · {letters} records were not accepted")
+    if lives:
+        out.say(f"  [bold red]‼ 危及生命 · life-threatening: {lives}[/]")
+    out.plain(f"  最早 · oldest: {show_instant(found.get('dead_letters_oldest_at'))}")
+    out.plain("  见 · see: xuelian dlq list；GET /v1/dead-letters")
 
 
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:

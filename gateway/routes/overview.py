@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from gateway.documents import problems as documented
 from gateway.rendering import explain_waiting, to_response
 from gateway.runtime import get_gateway
 from streams.store.keys import KeyScope
+from streams.store.reading import WaitingLetters
 
 router = APIRouter(tags=["overview"])
 
@@ -42,11 +43,11 @@ async def begin() -> Response:
     "/v1/overview",
     summary="现在的情况，最严重的在前 · What goes on now, worst first",
     description=(
-        "缺血的申请（危及生命的在前）、过了时间仍未送达的、短缺、应急启动、进行中的召集、在途调拨、死信数。"
+        "缺血的申请（危及生命的在前）、过了时间仍未送达的、短缺、应急启动、进行中的召集、在途调拨、死信数和最早的一条。"
         "医院只看到自己的申请，血站只看到自己的。\n\n"
         "Requests that lack blood, life-threatening first; those whose time has passed; shortages, "
-        "activations, live calls, transfers on the way, dead letters. A hospital sees its own "
-        "requests, a station what is its own."
+        "activations, live calls, transfers on the way, dead letters and since when. A hospital "
+        "sees its own requests, a station what is its own."
     ),
     response_class=Response,
     responses=documented(400),
@@ -73,6 +74,14 @@ async def read_overview(request: Request, principal: Viewer) -> Response:
                 {**row["body"], "status": row["status"], "units": row["units"] or []}
                 for row in found.transfers
             ],
-            "dead_letters": found.dead_letters,
+            **_tell_letters(found.dead_letters),
         }
     )
+
+
+def _tell_letters(found: WaitingLetters | None) -> dict[str, Any]:
+    return {
+        "dead_letters": found.letters if found else None,
+        "dead_letters_life_threatening": found.life_threatening if found else None,
+        "dead_letters_oldest_at": found.oldest_at if found else None,
+    }

@@ -70,3 +70,19 @@ def test_the_overview_is_readable_at_80_columns(
         "lhasa → shigatse", "2 袋", "2025-01-07 09:05",
     ):  # fmt: skip
         assert word in told
+
+
+@pytest.mark.parametrize(("lives", "is_told"), [(1, True), (0, False)])
+def test_dead_letters_are_told_with_the_lives_and_the_oldest(
+    capsys: pytest.CaptureFixture[str], lives: int, *, is_told: bool
+) -> None:
+    found = {
+        "as_of": "2025-01-07T01:05:00+00:00", "requests": [], "shortages": [], "activations": [],
+        "calls": [], "transfers": [], "dead_letters": 3, "dead_letters_life_threatening": lives,
+        "dead_letters_oldest_at": "2025-01-07T01:04:00+00:00",
+    }  # fmt: skip
+    print_overview(Output(), found)
+    told = capsys.readouterr().out
+    assert "3 条记录未能接受" in told
+    assert "2025-01-07 09:04" in told
+    assert ("危及生命" in told) is is_told
