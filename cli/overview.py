@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+UNREAD_LATE_S = 15
+"""A worker acknowledges twice a second; whatever lies longer is read by nobody, or one is stuck."""
+
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
 _NARROW: dict[str, Any] = {"no_wrap": True}
 _FOLDED: dict[str, Any] = {"overflow": "fold"}
@@ -44,6 +47,33 @@ def print_overview(out: Output, found: Row) -> None:
     if found["transfers"]:
         print_transfers(out, found["transfers"])
     _print_letters(out, found)
+    _print_unread(out, found["unread"])
+
+
+def _print_unread(out: Output, unread: Row) -> None:
+    """Print what no worker has acknowledged: a request that nobody reads waits unseen."""
+    if not unread["known"]:
+        reason = unread["reason"]
+        out.say(
+            f"[yellow]?[/] 不知道有多少记录没有 worker 处理：{reason['zh']} · "
+            f"how much no worker has acknowledged is not known: {reason['en']}"
+        )
+        return
+    if not unread["records"]:
+        return
+    mark = "[bold red]‼[/]" if unread["oldest_s"] > UNREAD_LATE_S else "[yellow]![/]"
+    out.say(
+        f"{mark} 已受理而没有 worker 处理 · accepted, no worker has acknowledged: "
+        f"{unread['records']}"
+    )
+    out.plain(
+        f"  最早 · oldest: {unread['oldest_s']} s, {show_instant(unread['oldest_at'])}\n"
+        + "\n".join(
+            f"  {one['topic']} → {one['reader']}: {one['records']}" for one in unread["topics"]
+        )
+    )
+    if unread["oldest_s"] > UNREAD_LATE_S:
+        out.plain("  怎么办 · what to do: xuelian doctor")
 
 
 def _print_letters(out: Output, found: Row) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.embedded.services import Endpoints
+from gateway.unread import KEPT_S
 from streams.store.dead_letters import PgDeadLetters
+from streams.wire.unread import measure_unread
 from tests.support.gateway import (
     RunningGateway,
     add_stock,
@@ -22,8 +26,8 @@ from tests.support.gateway import (
     running_engine,
     running_gateway,
 )
-from tests.support.kafka import unique
-from tests.support.world import NOW
+from tests.support.kafka import acknowledge, read_end, unique
+from tests.support.world import NOW, FixedClock
 
 pytestmark = pytest.mark.integration
 
@@ -296,3 +300,50 @@ async def test_f90_the_figures_that_wake_somebody_are_there(world: RunningGatewa
     assert figures["xuelian_outbox_rows"] >= 0
     assert figures["xuelian_vitals_age_seconds"] < 5
     assert {name for name in figures if "Tashi" in name} == set()
+
+
+async def test_what_no_worker_has_acknowledged_is_told_to_who_looks(
+    world: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, topic = unique("frozen"), "blood.requests.v1"
+    looking = world.gateway.unread
+
+    async def told(bootstrap: str = world.bootstrap) -> Any:  # noqa: ANN401 - JSON
+        measure = partial(measure_unread, bootstrap, read_by={group: [topic]})
+        monkeypatch.setattr(looking, "_measure", measure)
+        monkeypatch.setattr(looking, "_found_at", -KEPT_S)
+        return (await world.client("hospital").get("/v1/overview")).json()["unread"]
+
+    ends = {
+        TopicPartition(topic, one): await read_end(world.bootstrap, topic, partition=one)
+        for one in range(6)
+    }
+    await acknowledge(world.bootstrap, group, ends)
+    none: dict[str, object] = {
+        "known": True,
+        "records": 0,
+        "oldest_at": None,
+        "oldest_s": 0,
+        "topics": [],
+    }
+    assert await told() == none
+    began = time.time()
+    for _ in range(3):
+        sent = await world.client("hospital").post(
+            "/v1/requests", json=request_body(), headers={"Idempotency-Key": unique("k")}
+        )
+        assert sent.status_code == 202
+    waits = await told()
+    assert (waits["known"], waits["records"]) == (True, 3)
+    assert abs(datetime.fromisoformat(waits["oldest_at"]).timestamp() - began) < 5
+    monkeypatch.setattr(looking, "_wall", FixedClock(datetime.now(UTC) + timedelta(seconds=90)))
+    assert 85 < (await told())["oldest_s"] < 200
+    figures = await scrape(world)
+    of_group = f'{{reader="{group}",topic="{topic}"}}'
+    assert figures[f"xuelian_unread_records{of_group}"] == 3
+    assert 85 < figures[f"xuelian_unread_oldest_seconds{of_group}"] < 200
+
+    away = await told("127.0.0.1:9")
+    assert (away["known"], away["reason"]["code"]) == (False, "kafka_unreachable")
+    # What is not known is not told as it last was.
+    assert not [name for name in await scrape(world) if name.startswith("xuelian_unread")]
