@@ -9,7 +9,7 @@ import asyncio
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -18,11 +18,14 @@ from cli.child import find_unready_reason
 from cli.direct import run_on_database
 from cli.failures import describe_failure
 from cli.gateway import GatewayClient
+from cli.output import show
+from cli.overview import UNREAD_LATE_S
 from cli.recorded import FIX, FIX_ENDED, list_strange_units, tell_strange_units
 from cli.resolve import load_resolved
 from cli.running import find_running
 from models.errors import ConfigurationError, XuelianError
 from streams.clock import SystemClock, parse_clock
+from streams.ports import Unread
 from streams.settings import Settings
 from streams.store.database import Database
 
@@ -64,7 +67,9 @@ def run_checks() -> Iterator[Check]:
     yield Check(name="设置 · settings", ok=True, detail=str(settings.state_dir))
     yield _guarded("规则 · rules", lambda: check_rules(settings))
     yield from _in_turn(
-        ("Kafka", lambda: check_kafka(settings)), ("主题 · topics", lambda: check_topics(settings))
+        ("Kafka", lambda: check_kafka(settings)),
+        ("主题 · topics", lambda: check_topics(settings)),
+        ("未处理 · unread", lambda: check_unread(settings)),
     )
     yield from _in_turn(
         ("PostgreSQL", lambda: check_postgres(settings)),
@@ -193,6 +198,39 @@ def check_topics(settings: Settings) -> Check:
     report = asyncio.run(verify(settings.kafka_bootstrap, settings.kafka_replication))
     count = len(report.verified)
     return Check(name="主题 · topics", ok=True, detail=f"{count} 个正确 · {count} are right")
+
+
+def check_unread(settings: Settings) -> Check:
+    """Whether workers acknowledge what was accepted: frozen ones leave no other trace."""
+    from streams.wire.unread import measure_unread  # noqa: PLC0415 - a driver of its own
+
+    found = asyncio.run(measure_unread(settings.kafka_bootstrap))
+    return tell_unread(found, now=SystemClock().now())
+
+
+def tell_unread(found: Sequence[Unread], *, now: datetime) -> Check:
+    name = "未处理 · unread"
+    ages = {one: max((now - one.since).total_seconds(), 0) for one in found if one.since}
+    if not ages:
+        return Check(name=name, ok=True, detail="没有 · none")
+    told = [
+        f"{one.topic} {one.records}，最早 · oldest {ages[one]:.0f} s（{show(one.since)}）"
+        for one in ages
+    ]
+    late = sorted({one.reader for one in ages if ages[one] > UNREAD_LATE_S})
+    roles = " ".join(f"xuelian worker {reader.rpartition('-')[2]}" for reader in late)
+    return Check(
+        name=name,
+        ok=not late,
+        detail="；".join(told),
+        fix=_START_WORKERS.format(roles=roles) if late else "",
+    )
+
+
+_START_WORKERS = (
+    "没有 worker 在读，或卡住了：看进程一行和日志，重启 · nobody reads it, or a worker is stuck: "
+    "see the processes and their logs, start again: {roles}"
+)
 
 
 def check_postgres(settings: Settings) -> Check:

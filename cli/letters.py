@@ -60,6 +60,8 @@ def build_correction(*, body: Path | None, key: str | None, headers: Sequence[st
             raise typer.BadParameter(
                 f"{text}：写成 名=值 · write name=value", param_hint="--header"
             )
+        if name in named:
+            raise typer.BadParameter(f"{name} 写了两次 · stands twice", param_hint="--header")
         named[name] = value.encode()
     return Correction(
         body=None if body is None else body.read_bytes(),

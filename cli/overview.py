@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+UNREAD_LATE_S = 15
+"""A worker acknowledges twice a second; whatever lies longer is read by nobody, or one is stuck."""
+
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
 Heads = list[str | tuple[str, dict[str, Any]]]
 
@@ -39,12 +42,45 @@ def print_overview(out: Output, found: Row) -> None:
         out.plain(f"进行中的召集 · live calls: {told}")
     if found["transfers"]:
         print_transfers(out, found["transfers"])
-    letters = found["dead_letters"]
-    if letters:
+    _print_letters(out, found)
+    _print_unread(out, found["unread"])
+
+
+def _print_unread(out: Output, unread: Row) -> None:
+    """Print what no worker has acknowledged: a request that nobody reads waits unseen."""
+    if not unread["known"]:
+        reason = unread["reason"]
         out.say(
-            f"[yellow]![/] {letters} 条记录未能接受，见 xuelian dlq list · "
-            f"{letters} records were not accepted: see xuelian dlq list"
+            f"[yellow]?[/] 不知道有多少记录没有 worker 处理：{reason['zh']} · "
+            f"how much no worker has acknowledged is not known: {reason['en']}"
         )
+        return
+    if not unread["records"]:
+        return
+    mark = "[bold red]‼[/]" if unread["oldest_s"] > UNREAD_LATE_S else "[yellow]![/]"
+    out.say(
+        f"{mark} 已受理而没有 worker 处理 · accepted, no worker has acknowledged: "
+        f"{unread['records']}"
+    )
+    out.plain(
+        f"  最早 · oldest: {unread['oldest_s']} s, {show_instant(unread['oldest_at'])}\n"
+        + "\n".join(
+            f"  {one['topic']} → {one['reader']}: {one['records']}" for one in unread["topics"]
+        )
+    )
+    if unread["oldest_s"] > UNREAD_LATE_S:
+        out.plain("  怎么办 · what to do: xuelian doctor")
+
+
+def _print_letters(out: Output, found: Row) -> None:
+    letters, lives = found["dead_letters"], found.get("dead_letters_life_threatening")
+    if not letters:
+        return
+    out.say(f"[yellow]![/] {letters} 条记录未能接受 · {letters} records were not accepted")
+    if lives:
+        out.say(f"  [bold red]‼ 危及生命 · life-threatening: {lives}[/]")
+    out.plain(f"  最早 · oldest: {show_instant(found.get('dead_letters_oldest_at'))}")
+    out.plain("  见 · see: xuelian dlq list；GET /v1/dead-letters")
 
 
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:

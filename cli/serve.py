@@ -26,6 +26,7 @@ from streams.store.directory import PgDirectory
 from streams.wire.probe import probe_broker
 from streams.wire.producer import KafkaPublisher
 from streams.wire.tail import KafkaTail
+from streams.wire.unread import measure_unread
 
 log = structlog.get_logger(__name__)
 
@@ -83,4 +84,5 @@ def _build_parts(settings: Settings, database: Database) -> GatewayParts:
         clock=clock,
         directories=PgDirectory(database),
         probe_kafka=functools.partial(probe_broker, bootstrap),
+        measure_unread=functools.partial(measure_unread, bootstrap),
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from gateway import faults
 from gateway.documents import describe
 from gateway.middleware import Authenticated, Bounded, Leaving, Measured, Strict
+from gateway.once import ensure_stated_once
 from gateway.parts import GatewayParts
 from gateway.routes import (
     alerts,
@@ -63,6 +64,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         version="1",
         description=DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[Depends(ensure_stated_once)],
         docs_url=None,
         redoc_url=None,
     )

@@ -50,13 +50,14 @@ def get_wait_s(request: Request) -> int:
     Raises:
         ContractError: `prefer_invalid`: not a whole number up to the limit.
     """
-    for header in request.headers.getlist("prefer"):
-        for preference in re.split(r"[,;]", header):
-            name, _, value = preference.partition("=")
-            if name.strip().lower() != "wait":
-                continue
-            text = value.strip().strip('"')
-            if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_WAIT_S:
-                raise ContractError("prefer_invalid", limit=MAX_WAIT_S)
-            return int(text)
-    return 0
+    text = next(iter(list_waits(request)), "0")
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_WAIT_S:
+        raise ContractError("prefer_invalid", limit=MAX_WAIT_S)
+    return int(text)
+
+
+def list_waits(request: Request) -> list[str]:
+    """List the values of every preference `wait`, unread."""
+    preferences = re.split(r"[,;]", ",".join(request.headers.getlist("prefer")))
+    parts = [preference.partition("=") for preference in preferences]
+    return [value.strip().strip('"') for name, _, value in parts if name.strip().lower() == "wait"]

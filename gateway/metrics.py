@@ -44,7 +44,7 @@ class GatewayMetrics:
 
 
 class VitalMetrics:
-    """What wakes somebody: read from PostgreSQL from time to time, the same in every gateway."""
+    """What wakes somebody: read from PostgreSQL and Kafka, the same in every gateway."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
@@ -74,6 +74,18 @@ class VitalMetrics:
         self.grave_letters_waiting = gauge(
             "xuelian_dead_letters_life_threatening_waiting",
             "Refused life-threatening requests not replayed.",
+        )
+        self.unread_records = gauge(
+            "xuelian_unread_records",
+            "Records that no worker has acknowledged; absent while Kafka does not tell.",
+            "reader",
+            "topic",
+        )
+        self.unread_oldest = gauge(
+            "xuelian_unread_oldest_seconds",
+            "Since the oldest of them was written; 0 if none waits.",
+            "reader",
+            "topic",
         )
         self.outbox_rows = gauge(
             "xuelian_outbox_rows", "Committed events that are not published yet."

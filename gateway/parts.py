@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from models.directory import Directory
 from models.facilities import Hospital, Station
-from streams.ports import Clock, EventPublisher, EventTail
+from streams.ports import Clock, EventPublisher, EventTail, Unread
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import Author, Registered
@@ -57,6 +57,7 @@ class GatewayParts:
         clock: The one source of event times; simulated in drills.
         directories: Hospitals, stations and routes.
         probe_kafka: Returns if a broker answers, else raises TransientError.
+        measure_unread: Tells what no worker has acknowledged, or raises TransientError.
         monotonic: Real seconds, for the age of caches.
     """
 
@@ -67,4 +68,5 @@ class GatewayParts:
     clock: Clock
     directories: Facilities
     probe_kafka: Callable[[], Awaitable[None]]
+    measure_unread: Callable[[], Awaitable[Sequence[Unread]]]
     monotonic: Callable[[], float] = time.monotonic

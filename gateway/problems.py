@@ -84,6 +84,14 @@ STATUS_OF_CODE: Mapping[str, int] = {
 }
 """Where a code says more than its family."""
 
+_FIX_OF_FIELD: Mapping[str, str] = {
+    "identity_reused": "fix_identity",
+    "field_twice": "fix_field_twice",
+    "parameter_twice": "fix_stated_twice",
+    "header_twice": "fix_stated_twice",
+}
+"""Where a code names one field that is wrong: what to do about it."""
+
 TITLES: Mapping[int, Text] = {
     400: Text("请求无法理解", "Not understood"),
     401: Text("需要有效的密钥", "A valid key is needed"),
@@ -209,10 +217,10 @@ def to_response(error: XuelianError) -> Response:
     fields = error.fields if isinstance(error, InvalidContent) else ()
     if not fields and error.code.startswith("idempotency_key"):
         fields = (FieldError("Idempotency-Key", str(render(error.code)), render("fix_header")),)
-    elif not fields and error.code in {"identity_reused", "field_twice"}:
+    elif not fields and error.code in _FIX_OF_FIELD:
         told = render(error.code, error.params)
-        fix = "fix_identity" if error.code == "identity_reused" else "fix_field_twice"
-        fields = (FieldError(str(error.params["field"]), str(told), render(fix)),)
+        fix = render(_FIX_OF_FIELD[error.code])
+        fields = (FieldError(str(error.params["field"]), str(told), fix),)
     return build(status=status, code=error.code, params=error.params, fields=fields)
 
 

@@ -25,9 +25,11 @@ from gateway.metrics import GatewayMetrics
 from gateway.parts import GatewayParts
 from gateway.station_files import StationFiles, read_columns_file, read_label_file
 from gateway.submitting import Submitter
+from gateway.unread import UnreadLook
 from gateway.vitals import VitalSigns
 from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
+from streams.clock import SystemClock
 from streams.store.donation_reading import PgDonationReading
 from streams.store.donors import PgDonors
 from streams.store.feed import PgFeed
@@ -64,8 +66,14 @@ class Gateway:
         self.reconciling = PgReconciling(parts.database)
         self.figures = PgFigures(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)
+        self.unread = UnreadLook(
+            parts.measure_unread, wall=SystemClock(), monotonic=parts.monotonic
+        )
         self.vital_signs = VitalSigns(
-            vitals=self.vitals, metrics=self.metrics.vitals, monotonic=parts.monotonic
+            vitals=self.vitals,
+            unread=self.unread,
+            metrics=self.metrics.vitals,
+            monotonic=parts.monotonic,
         )
         self.begin = PgBegin(parts.database)
         self.kept_reads = KeptReads(monotonic=parts.monotonic)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.metrics import VitalMetrics
+from gateway.unread import UnreadLook
 from models.errors import TransientError
 from models.requests import Priority
 from models.shortages import ShortageLevel
@@ -27,14 +28,21 @@ class VitalSigns:
 
     Args:
         vitals: Where the figures come from.
+        unread: What Kafka tells beside them.
         metrics: Where they go.
         monotonic: Real seconds, for the age of the figures.
     """
 
     def __init__(
-        self, *, vitals: PgVitals, metrics: VitalMetrics, monotonic: Callable[[], float]
+        self,
+        *,
+        vitals: PgVitals,
+        unread: UnreadLook,
+        metrics: VitalMetrics,
+        monotonic: Callable[[], float],
     ) -> None:
         self._vitals = vitals
+        self._unread = unread
         self._metrics = metrics
         self._monotonic = monotonic
         self._measured_at = monotonic()
@@ -47,6 +55,18 @@ class VitalSigns:
             await asyncio.sleep(EVERY_S)
 
     async def measure(self) -> None:
+        await asyncio.gather(self._measure_unread(), self._measure_stored())
+
+    async def _measure_unread(self) -> None:
+        found = await self._unread.look()
+        gauges = self._metrics.unread_records, self._metrics.unread_oldest
+        for gauge in gauges:
+            gauge.clear()
+        for one in found or ():
+            self._metrics.unread_records.labels(one.reader, one.topic).set(one.records)
+            self._metrics.unread_oldest.labels(one.reader, one.topic).set(self._unread.age_s(one))
+
+    async def _measure_stored(self) -> None:
         try:
             vitals = await self._vitals.measure()
         except TransientError as error:

@@ -31,7 +31,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="最多几条 · at most")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """列出死信，最新在前 · List dead letters, newest first.
+    """列出死信，危及生命的在前，再最新的在前 · List dead letters, lives first, then the newest.
 
     例 · Examples:
       xuelian dlq list

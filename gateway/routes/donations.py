@@ -80,12 +80,13 @@ class NewRecall(Value):
     summary="检验结果 · Laboratory results of a donation",
     description=(
         "每项结果一个事件；最后一项合格结果到达时自动放行本站有过的血袋（或由它们制成的）。别的血站的血袋"
-        "不由它放行；有反应的结果对这次献血的每一袋都算。更正用新编号，并在 `supersedes` 里写明"
-        "所更正的结果，只能更正本站自己的。\n\n"
+        "不由它放行；有反应或血型与标签不同的结果对这次献血的每一袋都算。更正用新编号，并在 "
+        "`supersedes` 里写明所更正的结果，只能更正本站自己的。\n\n"
         "One event per result; the last one that is needed releases by itself the units that the "
-        "station had, and what was made of them. It clears no other station's bag; a reactive one "
-        "counts against every bag of the donation. A correction has an id of its own and names "
-        "what it corrects in `supersedes`: a result of its own station."
+        "station had, and what was made of them. It clears no other station's bag; one that is "
+        "reactive or tells another group than the label counts against every bag of the donation. "
+        "A correction has an id of its own and names what it corrects in `supersedes`: a result of "
+        "its own station."
     ),
     response_class=Response,
     responses=_ACCEPTED,
@@ -155,8 +156,8 @@ async def recall_donation(
         recalled_at=moment,
         recalled_by=recall.recalled_by,
     )
-    speaker = f"dispatcher/{principal.key_id}" if principal.is_dispatcher else None
-    return await publish(request, [event], source=speaker or f"station/{station_id}")
+    source = principal.actor if principal.is_dispatcher else f"station/{station_id}"
+    return await publish(request, [event], source=source)
 
 
 async def _ensure_own(request: Request, principal: Principal, donation_id: str) -> None:

@@ -380,7 +380,7 @@ async def answer_call_out(
     fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
     registered = fields.pop("registered_group", None)
     event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
-    source = f"station/{event.station_id}"
+    source = principal.actor if principal.is_dispatcher else f"station/{event.station_id}"
     beside = {"warnings": _list_doubts(event, registered)}
     return await publish(request, [event], source=source, beside=beside)
 

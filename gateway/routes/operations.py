@@ -49,8 +49,10 @@ class OverdueQuery(Value):
 
 @router.get(
     "/v1/dead-letters",
-    summary="没有被接受的记录，最新在前 · Records that were refused, newest first",
+    summary="没有被接受的记录，危及生命的在前 · Records that were refused, lives first",
     description=(
+        "危及生命的申请（看得出的）在前，然后最新的在前 · life-threatening requests first, where "
+        "the record tells, then the newest. "
         "血站只看到自己键下的，调度员看到全部；没有正文；重放用命令行 `xuelian dlq replay` · "
         "a station sees those of its own key, a dispatcher all, none with its body; replay by "
         "`xuelian dlq replay`."

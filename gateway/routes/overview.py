@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -10,9 +12,11 @@ from starlette.responses import Response
 
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
-from gateway.rendering import explain_waiting, to_response
-from gateway.runtime import get_gateway
+from gateway.rendering import explain, explain_waiting, to_response
+from gateway.runtime import Gateway, get_gateway
+from streams.ports import Unread
 from streams.store.keys import KeyScope
+from streams.store.reading import WaitingLetters
 
 router = APIRouter(tags=["overview"])
 
@@ -42,18 +46,24 @@ async def begin() -> Response:
     "/v1/overview",
     summary="现在的情况，最严重的在前 · What goes on now, worst first",
     description=(
-        "缺血的申请（危及生命的在前）、过了时间仍未送达的、短缺、应急启动、进行中的召集、在途调拨、死信数。"
+        "缺血的申请（危及生命的在前）、过了时间仍未送达的、短缺、应急启动、进行中的召集、在途调拨、死信数和最早的一条；"
+        "`unread`：已受理而没有 worker 处理的（全系统）。"
         "医院只看到自己的申请，血站只看到自己的。\n\n"
         "Requests that lack blood, life-threatening first; those whose time has passed; shortages, "
-        "activations, live calls, transfers on the way, dead letters. A hospital sees its own "
-        "requests, a station what is its own."
+        "activations, live calls, transfers on the way, dead letters and since when; `unread`: "
+        "what was accepted in the whole system and no worker has acknowledged. A hospital "
+        "sees its own requests, a station what is its own."
     ),
     response_class=Response,
     responses=documented(400),
 )
 async def read_overview(request: Request, principal: Viewer) -> Response:
-    found = await get_gateway(request).reading.read_overview(
-        station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS
+    gateway = get_gateway(request)
+    found, unread = await asyncio.gather(
+        gateway.reading.read_overview(
+            station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS
+        ),
+        gateway.unread.look(),
     )
     return to_response(
         {
@@ -73,6 +83,28 @@ async def read_overview(request: Request, principal: Viewer) -> Response:
                 {**row["body"], "status": row["status"], "units": row["units"] or []}
                 for row in found.transfers
             ],
-            "dead_letters": found.dead_letters,
+            **_tell_letters(found.dead_letters),
+            "unread": _tell_unread(gateway, unread),
         }
     )
+
+
+def _tell_letters(found: WaitingLetters | None) -> dict[str, Any]:
+    return {
+        "dead_letters": found.letters if found else None,
+        "dead_letters_life_threatening": found.life_threatening if found else None,
+        "dead_letters_oldest_at": found.oldest_at if found else None,
+    }
+
+
+def _tell_unread(gateway: Gateway, found: Sequence[Unread] | None) -> dict[str, Any]:
+    if found is None:
+        return {"known": False, "reason": explain("kafka_unreachable")}
+    waiting = [one for one in found if one.records]
+    return {
+        "known": True,
+        "records": sum(one.records for one in waiting),
+        "oldest_at": min((one.since for one in waiting if one.since), default=None),
+        "oldest_s": int(max(map(gateway.unread.age_s, waiting), default=0)),
+        "topics": waiting,
+    }

@@ -97,9 +97,8 @@ async def open_request(request: Request, principal: Asker) -> Response:
     accepted = AcceptedRequest(
         request_id=request_id, hospital_id=hospital_id, station_id=station_id
     )
-    submission = _submission(
-        gateway, request, RequestOpened(request=urgent), accepted, event_kind="opened", key=key
-    )
+    event = RequestOpened(request=urgent, opened_by=_tell_speaker(principal) or None)
+    submission = _submission(gateway, request, event, accepted, event_kind="opened", key=key)
     outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
     gateway.accepted.add(accepted)
     return _answer(outcome, submission, wait_s=wait_s)

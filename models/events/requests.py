@@ -6,16 +6,22 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from models.base import Line
 from models.decisions import Decision
 from models.events.base import EventData
 from models.requests import Amendment, Cancellation, UrgentRequest
 
 
 class RequestOpened(EventData):
-    """A hospital asks for blood."""
+    """A hospital asks for blood.
+
+    Attributes:
+        opened_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
+    """
 
     TYPE: ClassVar[str] = "blood.request.opened.v1"
     request: UrgentRequest
+    opened_by: Line | None = Field(default=None, min_length=1)
 
     @property
     def key(self) -> str:

@@ -14,6 +14,7 @@ from streams.ports.transport import (
     OutboxRow,
     Received,
     Record,
+    Unread,
     Unreadable,
 )
 from streams.ports.work import (
@@ -45,5 +46,6 @@ __all__ = [
     "TimerKind",
     "Transition",
     "UnitOfWork",
+    "Unread",
     "Unreadable",
 ]

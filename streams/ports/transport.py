@@ -50,6 +50,22 @@ class Unreadable:
 Record = Received | Unreadable
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What a reader has not acknowledged of a topic.
+
+    Attributes:
+        reader: Consumer group.
+        since: When the oldest of it was written, by the clock of the machine that wrote it; never
+            of a drill. None if nothing waits.
+    """
+
+    reader: str
+    topic: str
+    records: int
+    since: datetime | None
+
+
 class BatchHandler(Protocol):
     """Decides a batch of one topic in one transaction.
 

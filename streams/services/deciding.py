@@ -53,6 +53,21 @@ STATUS_OF = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A new request.
+
+    Attributes:
+        request: What is asked, with its packs as lines.
+        record: It came with.
+        actor: Who asks, for the audit: of a batch each request has its own.
+    """
+
+    request: UrgentRequest
+    record: Received
+    actor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     """One request to decide, and how it stood before."""
 
@@ -93,14 +108,15 @@ class Deciding:
     async def open(
         self,
         work: UnitOfWork,
-        fresh: Sequence[tuple[UrgentRequest, Received]],
+        fresh: Sequence[Opening],
         *,
         now: datetime,
     ) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
-        same = await _list_same_patient(work, [request for request, _ in fresh])
-        for request, record in fresh:
+        same = await _list_same_patient(work, [opening.request for opening in fresh])
+        for opening in fresh:
+            request, record = opening.request, opening.record
             case = await self._build_case(
                 work, request, version=1, cause_id=record.envelope.id, before=None
             )
@@ -112,7 +128,7 @@ class Deciding:
                     why="opened",
                     traceparent=record.envelope.traceparent,
                     asked_digest=record.digest,
-                    actor=record.envelope.source,
+                    actor=opening.actor,
                 )
             )
         matched = await self._match(work, [task.case for task in tasks], now)

@@ -21,7 +21,7 @@ from models.topics import AppName
 from models.unit_life import PICKABLE_STATES
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.services.deciding import Deciding
+from streams.services.deciding import Deciding, Opening
 from streams.services.moves import give_back
 
 READER = AppName.URGENT
@@ -111,17 +111,19 @@ class RequestService:
         # transaction can tell.
         self._doubted |= asked
         work.on_commit(lambda: self._doubted.difference_update(asked))
-        fresh: list[tuple[UrgentRequest, Received]] = []
+        fresh: list[Opening] = []
         for record in records:
             try:
-                request = _expand(_opened(record).request, self._directories)
+                event = _opened(record)
+                request = _expand(event.request, self._directories)
                 if request.request_id in seen:
                     raise ContractError("request_id_reused", request_id=request.request_id)
             except ContractError as error:
                 await work.inbox.quarantine(record, error, reader=READER, now=now)
                 continue
             seen.add(request.request_id)
-            fresh.append((request, record))
+            actor = event.opened_by or record.envelope.source
+            fresh.append(Opening(request=request, record=record, actor=actor))
         if not fresh:
             return
         await self._deciding.open(work, fresh, now=now)

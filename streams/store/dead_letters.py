@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from models.topics import TOPICS
 from streams.services.replay import DeadLetter, OriginalRecord
 from streams.store.queries import load_queries
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from streams.store.database import Database
 
 _QUERIES = load_queries("dead_letters")
+STATION_TOPICS = [topic.name.value for topic in TOPICS if topic.inbound and "station" in topic.key]
+"""Topics of which a station may see what was refused under its own key."""
+
 _ESCAPE = re.compile(r"\\([\\0])")
 
 
@@ -36,7 +40,7 @@ class PgDeadLetters:
         with_replayed: bool = False,
         limit: int = 100,
     ) -> list[DeadLetter]:
-        """List newest first.
+        """List life-threatening requests first, as far as the records tell, then the newest.
 
         Args:
             code: Only those refused for this reason.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from streams.matching.eligibility import DonorRecord
 from streams.ports import Clock
 from streams.store.audit import append_audit, audit_line
+from streams.store.dead_letters import STATION_TOPICS
 from streams.store.donors import tell_donor_read
 from streams.store.queries import load_queries
 from streams.store.reserve import list_reserve
@@ -103,6 +104,15 @@ class RequestDetail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingLetters:
+    """Refused records not replayed: how many, how many lives hung on, since when the oldest."""
+
+    letters: int
+    life_threatening: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """What goes on now, worst first; `dead_letters` None where they are not for the caller."""
 
@@ -112,7 +122,7 @@ class Overview:
     activations: list[Row] = field(default_factory=list)
     calls: list[Row] = field(default_factory=list)
     transfers: list[Row] = field(default_factory=list)
-    dead_letters: int | None = None
+    dead_letters: WaitingLetters | None = None
 
 
 class PgReading:
@@ -188,7 +198,9 @@ class PgReading:
                 for status in ("in_transit", "agreed")
                 for row in await _rows(connection, "list_transfers", **own, status=status)
             ]
-            letters = await _rows(connection, "count_waiting_letters") if station_id is None else []
+            letters = await _QUERIES.count_waiting_letters(
+                connection, station_id=station_id, station_topics=STATION_TOPICS
+            )
             return Overview(
                 as_of=now,
                 requests=requests,
@@ -198,7 +210,7 @@ class PgReading:
                 ),
                 calls=await _rows(connection, "count_live_calls", station_id=station_id),
                 transfers=on_the_way,
-                dead_letters=letters[0]["dead_letters"] if letters else None,
+                dead_letters=WaitingLetters(**letters),
             )
 
     async def read_request(self, request_id: str, *, source: str | None) -> RequestDetail:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from models.topics import TOPICS
 from streams.ports import Clock
-from streams.store.dead_letters import restore_bytes
+from streams.store.dead_letters import STATION_TOPICS, restore_bytes
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ Row = dict[str, Any]
 
 MARKS = ("waiting", "late", "unacknowledged")
 
-_STATION_TOPICS = [topic.name.value for topic in TOPICS if topic.inbound and "station" in topic.key]
 _HEADERS_TOLD = {"ce_id": "event_id", "ce_type": "event_type", "ce_source": "source",
                  "ce_subject": "about"}  # fmt: skip
 
@@ -89,13 +87,16 @@ class PgVitals:
         after: str | None,
         limit: int,
     ) -> list[Row]:
-        """List refused records newest first, without their content; go on behind the id `after`."""
+        """List refused records without their content; go on behind the id `after`.
+
+        Life-threatening requests stand first, as far as the records tell, then the newest.
+        """
         async with self._database.connection() as connection:
             rows = await _rows(
                 connection,
                 "list_dead_letters",
                 station_id=station_id,
-                station_topics=_STATION_TOPICS,
+                station_topics=STATION_TOPICS,
                 with_replayed=with_replayed,
                 after=after,
                 limit=limit,

@@ -45,6 +45,7 @@ def _build_document() -> dict[str, Any]:
         clock=SystemClock(),
         directories=nothing,
         probe_kafka=nothing,
+        measure_unread=nothing,
     )
     return create_app(parts).openapi()
 

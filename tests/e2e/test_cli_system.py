@@ -186,6 +186,14 @@ async def test_a_killed_worker_is_dead_until_it_is_started_again(system: System)
         "-n", "red_cells=1", "--wait", "0", "--json",
     )  # fmt: skip
     assert accepted.document["status"] == "accepted"
+    shown = (await system.xuelian("status", "--json")).document["unread"]
+    assert shown["known"] is True
+    assert [(one["topic"], one["reader"]) for one in shown["topics"] if one["records"]] == [
+        ("blood.requests.v1", "xuelian-urgent")
+    ]
+    checks = (await system.xuelian("doctor", "--json")).document["checks"]
+    (unread,) = [check for check in checks if "unread" in check["name"]]
+    assert "blood.requests.v1 1" in unread["detail"]
     await asyncio.to_thread(local.restart, "urgent")
     deadline = time.monotonic() + 20
     request_id = accepted.document["request_id"]

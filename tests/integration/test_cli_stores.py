@@ -164,7 +164,9 @@ async def test_doctor_tells_what_holds_and_what_to_do(env: Env) -> None:
     assert ran.exit_code == 1
     checks = {check["name"].split(" · ")[-1]: check for check in ran.document["checks"]}
     fine = {name for name, check in checks.items() if check["ok"]}
-    assert fine == {
+    # Whether anything waits for the workers, which do not run here, is up to what other tests sent.
+    assert checks["unread"]["detail"]
+    assert fine - {"unread"} == {
         "Python", "Faust", "settings", "rules", "Kafka", "topics", "PostgreSQL", "tables", "clock",
         "processes", "identifiers",
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import pkgutil
 import re
 from collections.abc import AsyncIterator
@@ -188,6 +189,78 @@ async def test_many_first_calls_verify_once(world: RunningGateway) -> None:
     client = world.client(key=issued.text)
     answers = await asyncio.gather(*[client.get("/v1/me") for _ in range(30)])
     assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize("route", EVERY_ROUTE, ids=lambda route: f"{route.methods} {route.path}")
+async def test_a_parameter_that_stands_twice_is_refused(
+    world: RunningGateway, route: APIRoute
+) -> None:
+    """On every route: also one that takes no such parameter, or has it written in two ways."""
+    role = next(role for role in world.keys if ROLES[role][0] in list_scopes(route))
+    path = re.sub(r"{\w+}", "x", route.path)
+    (method,) = sorted(route.methods or [])
+    answer = await world.client(role).request(
+        method, f"{path}?limit=5&station_id=shigatse&station%5Fid=lhasa"
+    )
+    assert_problem(answer, 400, "parameter_twice")
+    assert "station_id" in answer.json()["detail"]
+    assert [error["field"] for error in answer.json()["errors"]] == ["station_id"]
+    same = await world.client(role).request(method, f"{path}?limit=5&limit=5")
+    assert_problem(same, 400, "parameter_twice")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GET /v1/requests?status=open&status=reserved",
+        "GET /v1/stations/shigatse/call-outs?status=called&status=accepted",
+        "GET /v1/alerts?outcome=held&outcome=answered",
+        "POST /v1/stations/shigatse/stock/preview?map=x%3Dunit_id&map=y%3Dgroup&ignore=a&ignore=b",
+    ],
+)
+async def test_a_parameter_that_takes_several_values_stands_as_often(
+    world: RunningGateway, call: str
+) -> None:
+    method, path = call.split()
+    client = world.client("disaster" if "alerts" in path else "station")
+    body: dict[str, Any] = {"units": []}
+    answer = await client.request(method, path, json=body)
+    assert "parameter_twice" not in answer.text
+    assert answer.status_code == 200 or method == "POST", answer.text
+    twice = await client.request(method, f"{path}&limit=1&limit=2", json=body)
+    assert_problem(twice, 400, "parameter_twice")
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        ([("Idempotency-Key", "a"), ("Idempotency-Key", "b")], "Idempotency-Key"),
+        ([("If-Match", "1"), ("if-match", "2")], "If-Match"),
+        ([("Last-Event-ID", "1-1"), ("Last-Event-ID", "2-2")], "Last-Event-ID"),
+        ([("Authorization", "Bearer xl_other_one")], "Authorization"),
+        ([("Content-Type", "text/csv"), ("Content-Type", "application/json")], "Content-Type"),
+        ([("Prefer", "wait=1"), ("Prefer", "wait=20")], "Prefer"),
+        ([("Prefer", "wait=1, wait=20")], "Prefer"),
+    ],
+)
+async def test_a_header_that_stands_twice_is_refused(
+    world: RunningGateway, headers: list[tuple[str, str]], named: str
+) -> None:
+    own = [("Authorization", f"Bearer {world.keys['hospital']}")]
+    if named != "Idempotency-Key":
+        own.append(("Idempotency-Key", unique("k")))
+    answer = await world.client().post(
+        "/v1/requests", content=json.dumps(request_body()), headers=[*own, *headers]
+    )
+    assert_problem(answer, 400, "header_twice")
+    assert [error["field"] for error in answer.json()["errors"]] == [named]
+    assert named in answer.json()["detail"]
+
+
+async def test_several_preferences_may_stand(world: RunningGateway) -> None:
+    own = [("Idempotency-Key", unique("k")), ("Prefer", "respond-async"), ("Prefer", "wait=0")]
+    answer = await world.client("hospital").post("/v1/requests", json=request_body(), headers=own)
+    assert answer.status_code == 202, answer.text
 
 
 async def test_idempotency_key_is_needed_and_of_its_form(world: RunningGateway) -> None:

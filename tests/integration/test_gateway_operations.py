@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.embedded.services import Endpoints
+from gateway.unread import KEPT_S
+from streams.store.dead_letters import PgDeadLetters
+from streams.wire.unread import measure_unread
 from tests.support.gateway import (
     RunningGateway,
     add_stock,
@@ -20,8 +26,8 @@ from tests.support.gateway import (
     running_engine,
     running_gateway,
 )
-from tests.support.kafka import unique
-from tests.support.world import NOW
+from tests.support.kafka import acknowledge, read_end, unique
+from tests.support.world import NOW, FixedClock
 
 pytestmark = pytest.mark.integration
 
@@ -142,6 +148,61 @@ async def test_f22_a_station_sees_the_dead_letters_of_its_own_key_only(
     assert seen == whole
 
 
+async def test_dead_letters_are_listed_lives_first_and_counted_for_their_station(
+    world: RunningGateway,
+) -> None:
+    await world.database.fetch("DELETE FROM dead_letters")
+    written = {
+        "grave-old": ("shigatse", True, 1),
+        "plain-a": ("shigatse", False, 2),
+        "plain-b": ("shigatse", False, 2),
+        "grave-new": ("shigatse", True, 3),
+        "plain-new": ("shigatse", False, 4),
+        "grave-of-other": ("lhasa", True, 5),
+        "plain-of-other": ("lhasa", False, 0),
+    }
+    for at, (name, (key, is_grave, minute)) in enumerate(written.items()):
+        await world.database.fetch(
+            "INSERT INTO dead_letters VALUES ($1, 'blood.requests.v1', 0, $2, 'xuelian-urgent', $3,"
+            " NULL, '[]', 'body_invalid', '{}', $4, NULL, $5)",
+            name, 10_000_000 + at, key.encode(), NOW + timedelta(minutes=minute), is_grave,
+        )  # fmt: skip
+    orders = {
+        "station": ["grave-new", "grave-old", "plain-new", "plain-a", "plain-b"],
+        "dispatcher": [
+            "grave-of-other", "grave-new", "grave-old", "plain-new", "plain-a", "plain-b",
+            "plain-of-other",
+        ],
+    }  # fmt: skip
+    for role, order in orders.items():
+        for limit in (1, 2, 3, 500):
+            seen: list[str] = []
+            params: dict[str, str | int] = {"limit": limit}
+            while True:
+                page = (await world.client(role).get("/v1/dead-letters", params=params)).json()
+                seen += [letter["dead_letter_id"] for letter in page["dead_letters"]]
+                if page["next"] is None:
+                    break
+                params["after"] = page["next"]
+            assert seen == order, (role, limit)
+    listed = await PgDeadLetters(world.database).list_letters()
+    assert [letter.dead_letter_id for letter in listed] == orders["dispatcher"]
+
+    async def told(role: str) -> tuple[object, ...]:
+        found = (await world.client(role).get("/v1/overview")).json()
+        names = ("dead_letters", "dead_letters_life_threatening", "dead_letters_oldest_at")
+        return tuple(found[name] for name in names)
+
+    assert await told("station") == (5, 2, "2025-01-07T01:31:00Z")
+    assert await told("dispatcher") == (7, 3, "2025-01-07T01:30:00Z")
+    assert await told("hospital") == (None, None, None)
+    # An alert's key is no station: what happens to read like one is not a station's own.
+    change = "UPDATE dead_letters SET {} WHERE dead_letter_id = '{}'"
+    await world.database.fetch(change.format("topic = 'blood.alerts.v1'", "plain-a"))
+    await world.database.fetch(change.format("replayed_at = now()", "grave-old"))
+    assert await told("station") == (3, 1, "2025-01-07T01:32:00Z")
+
+
 async def overdue(world: RunningGateway, role: str, **params: str) -> list[dict[str, Any]]:
     answer = await world.client(role).get("/v1/overdue", params=params)
     assert answer.status_code == 200, answer.text
@@ -239,3 +300,50 @@ async def test_f90_the_figures_that_wake_somebody_are_there(world: RunningGatewa
     assert figures["xuelian_outbox_rows"] >= 0
     assert figures["xuelian_vitals_age_seconds"] < 5
     assert {name for name in figures if "Tashi" in name} == set()
+
+
+async def test_what_no_worker_has_acknowledged_is_told_to_who_looks(
+    world: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, topic = unique("frozen"), "blood.requests.v1"
+    looking = world.gateway.unread
+
+    async def told(bootstrap: str = world.bootstrap) -> Any:  # noqa: ANN401 - JSON
+        measure = partial(measure_unread, bootstrap, read_by={group: [topic]})
+        monkeypatch.setattr(looking, "_measure", measure)
+        monkeypatch.setattr(looking, "_found_at", -KEPT_S)
+        return (await world.client("hospital").get("/v1/overview")).json()["unread"]
+
+    ends = {
+        TopicPartition(topic, one): await read_end(world.bootstrap, topic, partition=one)
+        for one in range(6)
+    }
+    await acknowledge(world.bootstrap, group, ends)
+    none: dict[str, object] = {
+        "known": True,
+        "records": 0,
+        "oldest_at": None,
+        "oldest_s": 0,
+        "topics": [],
+    }
+    assert await told() == none
+    began = time.time()
+    for _ in range(3):
+        sent = await world.client("hospital").post(
+            "/v1/requests", json=request_body(), headers={"Idempotency-Key": unique("k")}
+        )
+        assert sent.status_code == 202
+    waits = await told()
+    assert (waits["known"], waits["records"]) == (True, 3)
+    assert abs(datetime.fromisoformat(waits["oldest_at"]).timestamp() - began) < 5
+    monkeypatch.setattr(looking, "_wall", FixedClock(datetime.now(UTC) + timedelta(seconds=90)))
+    assert 85 < (await told())["oldest_s"] < 200
+    figures = await scrape(world)
+    of_group = f'{{reader="{group}",topic="{topic}"}}'
+    assert figures[f"xuelian_unread_records{of_group}"] == 3
+    assert 85 < figures[f"xuelian_unread_oldest_seconds{of_group}"] < 200
+
+    away = await told("127.0.0.1:9")
+    assert (away["known"], away["reason"]["code"]) == (False, "kafka_unreachable")
+    # What is not known is not told as it last was.
+    assert not [name for name in await scrape(world) if name.startswith("xuelian_unread")]

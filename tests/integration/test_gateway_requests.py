@@ -180,6 +180,35 @@ async def test_a_hospital_asks_for_itself_alone(world: RunningGateway) -> None:
     assert fine.json()["source"] == "hospital/dingri-county"
 
 
+async def test_what_a_dispatcher_opens_is_recorded_as_the_dispatchers(
+    world: RunningGateway,
+) -> None:
+    dispatcher, key = world.client("dispatcher"), unique("k")
+    body = request_body(hospital_id="shigatse-people")
+    headers = {"Idempotency-Key": key, "Prefer": "wait=10"}
+    chosen = await dispatcher.post(
+        "/v1/requests", json={**body, "opened_by": "dispatcher/other"}, headers=headers
+    )
+    assert (chosen.status_code, chosen.json()["code"]) == (400, "fields_invalid")
+    first = await dispatcher.post("/v1/requests", json=body, headers=headers)
+    assert first.status_code == 201, first.text
+    request_id = first.json()["request_id"]
+
+    world.clock.move(seconds=1)
+    repeat = await dispatcher.post("/v1/requests", json=body, headers=headers)
+    assert repeat.status_code == 200
+    assert repeat.json()["decision"] == first.json()["decision"]
+    # The hospital under the same key is another speaker: no repeat, and not taken for one.
+    other = await _open(world, key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+    rows = await world.database.fetch(
+        "SELECT actor FROM audit WHERE subject = $1 AND why = 'opened'", request_id
+    )
+    key_id = (await dispatcher.get("/v1/me")).json()["key_id"]
+    assert [row["actor"] for row in rows] == [f"dispatcher/{key_id}"]
+
+
 async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
     lines = [{"line_no": 1, "component": "platelets", "quantity": 2}]
     told = (await _open(world, unique("k"), lines=lines)).json()

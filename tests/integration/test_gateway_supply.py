@@ -206,6 +206,14 @@ async def test_contacts_are_for_the_station_and_recorded(world: RunningGateway) 
     )
     (event,) = await _published(world, "blood.answers.v1", [answered.json()["event_id"]])
     assert (event.donor_id, event.station_id, event.eta_s) == ("c-1", "shigatse", 900)
+    dispatcher = world.client("dispatcher")
+    key_id = (await dispatcher.get("/v1/me")).json()["key_id"]
+    for client, source in (
+        (world.client("station"), "station/shigatse"),
+        (dispatcher, f"dispatcher/{key_id}"),
+    ):
+        told = await client.post("/v1/call-outs/call-1/answers", json={"answer": "no_answer"})
+        assert told.json()["source"] == source
     wrong = await world.client("station").post(
         "/v1/call-outs/call-1/answers", json={"answer": "accepted", "donor_id": "other"}
     )

@@ -148,6 +148,23 @@ async def test_f18_a_dispatchers_amendment_is_recorded_as_theirs(engine: LifeEng
     assert step["actor"] == "dispatcher/night-desk"
 
 
+async def test_each_opening_of_a_batch_is_recorded_as_its_own_speakers(engine: LifeEngine) -> None:
+    await engine.feed(counted([build_unit("A+") for _ in range(3)]))
+    spoken = {
+        build_request(group="A+", quantity=1): "dispatcher/night-desk",
+        build_request(group="A+", quantity=1): None,
+        build_request(group="A+", quantity=1, hospital=DINGRI): "dispatcher/day-desk",
+    }
+    await engine.feed(*(opened(request, opened_by=by) for request, by in spoken.items()))
+
+    for request, by in spoken.items():
+        steps = await engine.fetch(
+            "SELECT subject_kind, actor FROM audit WHERE $1 IN (subject, why)", request.request_id
+        )
+        expected = by or f"hospital/{request.hospital_id}"
+        assert sorted(map(tuple, steps)) == [("request", expected), ("unit", expected)]
+
+
 async def test_f10_a_request_in_part_refused_stays_overdue_while_it_is_not_there(
     engine: LifeEngine,
 ) -> None:

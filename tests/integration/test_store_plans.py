@@ -10,7 +10,7 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.groups import BloodGroup
-from streams.services.deciding import Deciding
+from streams.services.deciding import Deciding, Opening
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_request, opened
@@ -62,7 +62,8 @@ async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_or
             group = list(BloodGroup)[number]
             request = build_request(group=group.value, quantity=2)
             record = opened(request)
-            await deciding.open(work, [(request, record)], now=NOW)
+            opening = Opening(request=request, record=record, actor=record.envelope.source)
+            await deciding.open(work, [opening], now=NOW)
         (row,) = await work._connection.fetch(
             "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
             "WHERE relname = 'units'"

@@ -33,6 +33,7 @@ from streams.wire.codec import read_record
 from streams.wire.probe import probe_broker
 from streams.wire.producer import KafkaPublisher
 from streams.wire.tail import KafkaTail
+from streams.wire.unread import measure_unread
 from tests.support.database import fresh_dsn
 from tests.support.kafka import wait_until
 from tests.support.world import DINGRI, LHASA, NOW, PEOPLES, SHIGATSE, FixedClock
@@ -153,6 +154,7 @@ async def _serve(
             clock=clock,
             directories=PgDirectory(database),
             probe_kafka=partial(probe_broker, bootstrap),
+            measure_unread=partial(measure_unread, bootstrap),
         )
     )
     server = build_server(app, host="127.0.0.1", port=0)

@@ -149,6 +149,19 @@ async def read_end(bootstrap: str, topic: str, *, partition: int = 0) -> int:
         await consumer.stop()
 
 
+async def acknowledge(bootstrap: str, group: str, offsets: dict[TopicPartition, int]) -> None:
+    """Commit as a group, without reading."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, group_id=group, enable_auto_commit=False
+    )
+    await consumer.start()
+    try:
+        consumer.assign(list(offsets))
+        await consumer.commit(offsets)
+    finally:
+        await consumer.stop()
+
+
 async def read_committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """Committed offsets of a group by partition; partitions without one are left out."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)

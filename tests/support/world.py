@@ -158,9 +158,11 @@ def build_record(
     )
 
 
-def opened(request: UrgentRequest, *, event_id: str | None = None) -> Received:
+def opened(
+    request: UrgentRequest, *, event_id: str | None = None, opened_by: str | None = None
+) -> Received:
     return build_record(
-        RequestOpened(request=request),
+        RequestOpened(request=request, opened_by=opened_by),
         source=f"hospital/{request.hospital_id}",
         event_id=event_id,
     )

@@ -70,6 +70,7 @@ def test_f90_what_matters_has_a_rule() -> None:
         "xuelian_requests_oldest_seconds",
         "xuelian_dead_letters_life_threatening",
         "xuelian_outbox_oldest_seconds",
+        "xuelian_unread_oldest_seconds",
         "xuelian_timers_late_seconds",
         "xuelian_overdue",
         "xuelian_stock_days",

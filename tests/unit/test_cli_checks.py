@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from cli.checks import _failed, check_gateway, check_processes
+from cli.checks import Check, _failed, check_gateway, check_processes, tell_unread
 from cli.failures import ExitCode, Failure, GatewayRefusedError
 from cli.running import hold_folder
 from models.errors import ConfigurationError, TransientError
+from streams.ports import Unread
 from streams.settings import Settings
 from tests.support.answering import answering
+from tests.support.world import NOW
 
 
 def test_a_worker_that_does_not_answer_is_told(tmp_path: Path) -> None:
@@ -78,3 +81,22 @@ def test_f87_no_cross_without_a_reason_and_a_next_step(error: Exception) -> None
     check = _failed("网关 · gateway", error)
     assert check.detail.strip(" ·")
     assert check.fix
+
+
+def test_what_no_worker_reads_is_told_with_what_to_do() -> None:
+    urgent = Unread(
+        reader="xuelian-urgent",
+        topic="blood.requests.v1",
+        records=3,
+        since=NOW - timedelta(seconds=42),
+    )
+    supply = Unread(reader="xuelian-supply", topic="blood.stock.v1", records=0, since=None)
+    late = tell_unread([urgent, supply], now=NOW)
+    assert not late.ok
+    assert "blood.requests.v1 3" in late.detail
+    assert "42 s" in late.detail
+    assert "xuelian worker urgent" in late.fix
+    assert "supply" not in late.fix + late.detail
+    # What was written a moment ago is on its way, and no fault.
+    assert tell_unread([urgent], now=NOW - timedelta(seconds=40)).ok
+    assert tell_unread([supply], now=NOW) == Check(name=late.name, ok=True, detail="没有 · none")

@@ -61,6 +61,7 @@ def test_the_overview_is_readable_at_80_columns(
     found = {
         "as_of": "2025-01-07T01:05:00+00:00", "requests": [REQUEST], "shortages": [SHORTAGE],
         "activations": [ACTIVATION], "calls": [], "transfers": [TRANSFER], "dead_letters": 0,
+        "unread": {"known": True, "records": 0},
     }  # fmt: skip
     print_overview(Output(), found)
     told = capsys.readouterr().out
@@ -70,3 +71,47 @@ def test_the_overview_is_readable_at_80_columns(
         "lhasa → shigatse", "2 袋", "2025-01-07 09:05",
     ):  # fmt: skip
         assert word in told
+
+
+@pytest.mark.parametrize(("lives", "is_told"), [(1, True), (0, False)])
+def test_dead_letters_are_told_with_the_lives_and_the_oldest(
+    capsys: pytest.CaptureFixture[str], lives: int, *, is_told: bool
+) -> None:
+    found = {
+        "as_of": "2025-01-07T01:05:00+00:00", "requests": [], "shortages": [], "activations": [],
+        "calls": [], "transfers": [], "dead_letters": 3, "dead_letters_life_threatening": lives,
+        "dead_letters_oldest_at": "2025-01-07T01:04:00+00:00",
+        "unread": {"known": True, "records": 0},
+    }  # fmt: skip
+    print_overview(Output(), found)
+    told = capsys.readouterr().out
+    assert "3 条记录未能接受" in told
+    assert "2025-01-07 09:04" in told
+    assert ("危及生命" in told) is is_told
+
+
+def tell_unread(capsys: pytest.CaptureFixture[str], unread: dict[str, object]) -> str:
+    found = {
+        "as_of": "2025-01-07T01:05:00+00:00", "requests": [], "shortages": [], "activations": [],
+        "calls": [], "transfers": [], "dead_letters": 0, "unread": unread,
+    }  # fmt: skip
+    print_overview(Output(), found)
+    return capsys.readouterr().out
+
+
+def test_what_no_worker_has_read_is_told_with_its_age(capsys: pytest.CaptureFixture[str]) -> None:
+    waiting: dict[str, object] = {
+        "known": True, "records": 3, "oldest_s": 42, "oldest_at": "2025-01-07T01:04:18Z",
+        "topics": [{"topic": "blood.requests.v1", "reader": "xuelian-urgent", "records": 3}],
+    }  # fmt: skip
+    told = tell_unread(capsys, waiting)
+    for word in ("‼", "42 s", "2025-01-07 09:04", "blood.requests.v1", "xuelian doctor"):
+        assert word in told
+    fresh = tell_unread(capsys, {**waiting, "oldest_s": 1})
+    assert "3" in fresh
+    assert "xuelian doctor" not in fresh
+    reason = {"zh": "Kafka 没有回答", "en": "Kafka does not answer"}
+    away = tell_unread(capsys, {"known": False, "reason": reason})
+    assert "不知道" in away
+    assert "Kafka does not answer" in away
+    assert "worker" not in tell_unread(capsys, {"known": True, "records": 0})

@@ -7,9 +7,11 @@ from datetime import datetime
 from hashlib import sha256
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.letters import build_correction
 from models.errors import TransientError
 from streams.services.replay import Correction, DeadLetter, OriginalRecord, Replay
 from streams.store.dead_letters import restore_bytes
@@ -117,3 +119,10 @@ def test_a_correction_keeps_the_rest_and_is_stable() -> None:
     assert len([name for name, _ in once.headers if name == "ce_id"]) == 1
     other = Correction(body=b"{ }").apply(RECORD)
     assert other.find_header("ce_id") != once.find_header("ce_id")
+
+
+def test_a_corrected_header_stands_once() -> None:
+    corrected = build_correction(body=None, key=None, headers=["a=1", "b=1"])
+    assert corrected.headers == {"a": b"1", "b": b"1"}
+    with pytest.raises(typer.BadParameter, match="a 写了两次"):
+        build_correction(body=None, key=None, headers=["a=1", "a=2"])

@@ -7,7 +7,7 @@ WHERE
     (:code::text IS NULL OR code = :code)
     AND (:topic::text IS NULL OR topic = :topic)
     AND (:with_replayed::boolean OR replayed_at IS NULL)
-ORDER BY quarantined_at DESC, dead_letter_id
+ORDER BY is_life_threatening DESC, quarantined_at DESC, dead_letter_id
 LIMIT :limit;
 
 -- name: count_dead_letters

@@ -89,8 +89,19 @@ WHERE
 GROUP BY station_id, status
 ORDER BY station_id, status;
 
--- name: count_waiting_letters
-SELECT count(*) AS dead_letters FROM dead_letters WHERE replayed_at IS NULL;
+-- name: count_waiting_letters^
+-- A station's are those of its own key, in topics whose key is a station.
+SELECT
+    count(*) AS letters,
+    count(*) FILTER (WHERE is_life_threatening) AS life_threatening,
+    min(quarantined_at) AS oldest_at
+FROM dead_letters
+WHERE
+    replayed_at IS NULL
+    AND (
+        :station_id::text IS NULL
+        OR (key = convert_to(:station_id::text, 'UTF8') AND topic = ANY(:station_topics::text[]))
+    );
 
 -- name: list_decisions
 SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version;

@@ -37,12 +37,12 @@ WHERE
     AND (:with_replayed::boolean OR d.replayed_at IS NULL)
     AND (
         :after::text IS NULL
-        OR (d.quarantined_at, :after::text) < (
-            SELECT x.quarantined_at, d.dead_letter_id FROM dead_letters AS x
+        OR (d.is_life_threatening, d.quarantined_at, :after::text) < (
+            SELECT x.is_life_threatening, x.quarantined_at, d.dead_letter_id FROM dead_letters AS x
             WHERE x.dead_letter_id = :after::text
         )
     )
-ORDER BY d.quarantined_at DESC, d.dead_letter_id
+ORDER BY d.is_life_threatening DESC, d.quarantined_at DESC, d.dead_letter_id
 LIMIT :limit;
 
 -- name: count_open_requests

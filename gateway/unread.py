@@ -1,0 +1,63 @@
+"""How much was accepted that no worker has acknowledged, as Kafka tells it.
+
+Concurrency: one look at a time; whoever asks meanwhile, or soon after, is told what it found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from models.errors import TransientError
+from streams.ports import Clock, Unread
+
+log = structlog.get_logger(__name__)
+
+LIMIT_S = 3.0
+"""A page that tells what goes on must not wait longer for what it can do without."""
+
+KEPT_S = 2.0
+
+
+class UnreadLook:
+    """Looks, and keeps for a moment what it saw.
+
+    Args:
+        measure: Raises TransientError while Kafka is away.
+        wall: The clock that records are stamped by; never a drill's.
+        monotonic: Real seconds.
+    """
+
+    def __init__(
+        self,
+        measure: Callable[[], Awaitable[Sequence[Unread]]],
+        *,
+        wall: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._measure = measure
+        self._wall = wall
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._found: Sequence[Unread] | None = None
+        self._found_at = -KEPT_S
+
+    async def look(self) -> Sequence[Unread] | None:
+        """Return what waits per reader and topic; None while that cannot be told."""
+        async with self._lock:
+            if self._monotonic() < self._found_at + KEPT_S:
+                return self._found
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    self._found = await self._measure()
+            except (TransientError, TimeoutError) as error:
+                log.warning("unread_not_measured", error=repr(error))
+                self._found = None
+            self._found_at = self._monotonic()
+            return self._found
+
+    def age_s(self, one: Unread) -> float:
+        """Return how long the oldest has waited; 0 if nothing waits."""
+        return max((self._wall.now() - one.since).total_seconds(), 0.0) if one.since else 0.0
