@@ -10,6 +10,7 @@ Source: rules/compatibility.toml, rules/components.toml and rules/safety.toml ci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models.citations import CitedRule
@@ -86,7 +87,9 @@ def clear(
     """
     if isinstance(purpose, ForPatient):
         candidate = _find_candidate(unit, purpose)
-        of_purpose = _list_of_patient(unit, purpose, candidate, route)
+        # The age that counts is the one at which the blood is used.
+        used_at = max(route.arrival_at, purpose.needed_by)
+        of_purpose = _list_of_patient(unit, purpose, candidate, used_at)
     else:
         candidate = None
         of_purpose = _list_of_station(unit, purpose)
@@ -114,6 +117,23 @@ def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, 
         # Only a patient of unknown group can be left without any.
         found.append(Reason(code="no_group_allowed", rule=cite("unknown.group")))
     return tuple(found)
+
+
+def list_patient_obstacles(
+    unit: UnitFacts, purpose: ForPatient, *, used_at: datetime
+) -> tuple[Reason, ...]:
+    """List what speaks against giving a unit to a patient, wherever it lies by now.
+
+    What left cleared may not fit any more: the request was amended meanwhile. Nothing is told of
+    the way, of expiry and release, and of the cap, which only bounds what is promised.
+
+    Args:
+        unit: As it stands.
+        purpose: The line and the patient as they read now; its station and time do not matter.
+        used_at: When it would be given; what a line demands of its age counts then.
+    """
+    asked = replace(purpose, capped_units=0)
+    return tuple(_list_of_patient(unit, asked, _find_candidate(unit, asked), used_at))
 
 
 def _list_of_unit(
@@ -185,12 +205,12 @@ def _list_of_station(unit: UnitFacts, purpose: ForStation) -> Iterator[Reason]:
 
 
 def _list_of_patient(
-    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None, route: Route
+    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None, used_at: datetime
 ) -> Iterator[Reason]:
     if unit.component is not purpose.line.component:
         yield Reason(code="other_component")
     yield from _list_of_group(unit, purpose, candidate)
-    yield from _list_of_demand(unit, purpose, route)
+    yield from _list_of_demand(unit, purpose, used_at)
     yield from _list_of_antigens(unit, purpose)
 
 
@@ -206,7 +226,7 @@ def _list_of_group(
         yield Reason(code="o_negative_cap", params={"cap": o_negative_cap()}, rule=cite_cap_rule())
 
 
-def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Iterator[Reason]:
+def _list_of_demand(unit: UnitFacts, purpose: ForPatient, used_at: datetime) -> Iterator[Reason]:
     wanted, rule = purpose.line.attributes, _cite(safety_rules().demand)
     for flag in _FLAGS:
         if getattr(wanted, flag) and not _has(unit, flag):
@@ -215,8 +235,6 @@ def _list_of_demand(unit: UnitFacts, purpose: ForPatient, route: Route) -> Itera
         if hla not in unit.traits.hla:
             yield Reason(code="lacks_attribute", params={"attribute": f"hla:{hla}"}, rule=rule)
     max_age_d = wanted.max_age_d
-    # The age that counts is the one at which the blood is used.
-    used_at = max(route.arrival_at, purpose.needed_by)
     if max_age_d is not None and used_at - unit.collected_at > timedelta(days=max_age_d):
         yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
     if wanted.identical_group_only and unit.group is not purpose.patient.group:

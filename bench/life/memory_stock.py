@@ -22,6 +22,9 @@ from streams.ports import Transition
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
 
 LIVE = frozenset({"held", "issued"})
+_SENT = frozenset(
+    {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
+)
 
 
 class MemoryStock:
@@ -53,6 +56,21 @@ class MemoryStock:
     async def find_last_promise(self, unit_id: str) -> LivePromise | None:
         rows = [one for one in self._state.promises.values() if one.unit_id == unit_id]
         return max(rows, key=lambda one: one.live.epoch).live if rows else None
+
+    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
+        return [
+            PromisedUnit(
+                unit=_to_facts(unit),
+                request_id=request_id,
+                line_no=row.line_no,
+                transfer_id=None,
+                capped=False,
+            )
+            for row in self._state.promises.values()
+            if row.live.request_id == request_id
+            and row.live.status in {"issued", "received"}
+            and (unit := self._state.units[row.unit_id]).status in _SENT
+        ]
 
     async def get_promised(self, unit_id: str) -> PromisedUnit:
         for row in self._state.promises.values():

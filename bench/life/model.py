@@ -150,6 +150,11 @@ class Model:
             return bag.expires_at > now + self.between_stations
         return self.usable and bag.expires_at > now + self.eta
 
+    def _fits(self, bag: Bag, now: datetime) -> bool:
+        """Whether a bag that was sent is fresh and suits the patient as the request reads now."""
+        ask = self.patients.get(bag.asked_by or "")
+        return bag.expires_at > now and ask is not None and bag.group in RED_CELLS_FROM[ask.group]
+
     def scan(self, scan: Scan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
         """Foretell a scan; one that is refused changes nothing."""
         bag = self.bags[scan.unit_id]
@@ -170,7 +175,7 @@ class Model:
             case "received" if bag.state in {"issued", "in_transit"} and right_epoch:
                 bag.lie(bag.lent_to or bag.place)
                 bag.go("available" if bag.lent_to else "received")
-            case "transfused" if bag.state == "received" and right_epoch and fresh:
+            case "transfused" if bag.state == "received" and right_epoch and self._fits(bag, now):
                 bag.go("transfused")
             case "returned" if bag.state in AT_HOSPITAL and right_epoch:
                 bag.go("returned")

@@ -53,7 +53,7 @@ class UnitState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromisedUnit:
-    """A unit under a live promise, with what the safety kernel asks of both.
+    """A unit under the promise that binds it, with what the safety kernel asks of both.
 
     Attributes:
         line_no: Of the request; None for a transfer.
@@ -118,6 +118,10 @@ class StockStore(Protocol):
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         """Lock units in id order and give their state; unknown ids are missing from the answer."""
+        ...
+
+    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
+        """List what left for a patient and was not sent back or thrown away, by unit id."""
         ...
 
     async def get_promised(self, unit_id: str) -> PromisedUnit:

@@ -15,7 +15,8 @@ from models.messages import render
 from models.safety import clear
 from streams.matching.routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
-from streams.ports.stock import PromisedUnit
+from streams.ports.stock import LivePromise, PromisedUnit
+from streams.services.sent import ensure_fit
 from streams.services.stations import get_own_station
 
 
@@ -46,6 +47,21 @@ class Clearing:
         if isinstance(answer, Refused):
             raise _refuse(unit_id, answer.reasons)
         return answer
+
+    async def ensure_fit(
+        self, work: UnitOfWork, unit_id: str, promise: LivePromise, *, now: datetime
+    ) -> None:
+        """Let a unit that was sent be given to its patient, as the request reads now.
+
+        Raises:
+            DomainRefusal: `unit_unfit`, with every reason.
+        """
+        if promise.request_id is None:
+            raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
+        states = await work.requests.lock_requests([promise.request_id])
+        request = states[promise.request_id].request
+        station = await get_own_station(self._directories, request.station_id)
+        await ensure_fit(work, unit_id, request, policy=station.policy, now=now)
 
     async def _to_station(
         self, work: UnitOfWork, promised: PromisedUnit, transfer_id: str, now: datetime

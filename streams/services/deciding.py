@@ -25,6 +25,7 @@ from streams.matching.shelf import Cell, Shelf
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
 from streams.services.assessments import find_assessment, is_lacking
+from streams.services.sent import tell_unfit
 
 TOLD_UNITS = 20
 """Units read per place that the request may not draw on, to tell what would open it. A round figure
@@ -164,7 +165,7 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
-        case = replace(case, news=news)
+        case = replace(case, news=(*await self._tell_unfit(work, request, state, now), *news))
         if not always:
             # Whoever waits is looked at again and again: what would help, now and then.
             (found,) = await self._match(work, [case], now, tells=False)
@@ -186,6 +187,14 @@ class Deciding:
         )
         await self._write(work, [task], [matched], now)
         return True
+
+    async def _tell_unfit(
+        self, work: UnitOfWork, request: UrgentRequest, state: RequestState, now: datetime
+    ) -> tuple[Reason, ...]:
+        if not state.issued and not state.received:
+            return ()
+        policy = self._directories.current().stations[request.station_id].policy
+        return await tell_unfit(work, request, policy=policy, now=now)
 
     def _is_time_to_look(self, request_id: str) -> bool:
         now = self._monotonic()
@@ -214,6 +223,7 @@ class Deciding:
         The first of the reasons, 1 or more, is why, in the audit.
         """
         version = state.version + 1
+        reasons = (*reasons, *await self._tell_unfit(work, state.request, state, now))
         decision = Decision(
             decision_id=derive_id("decision", state.request.request_id, version),
             request_id=state.request.request_id,

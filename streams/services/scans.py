@@ -59,7 +59,8 @@ class Scans:
     Args:
         progress: Tells requests and transfers that one of their units moved.
         releases: Looks at the results when a unit enters quarantine.
-        clearing: Asks the safety kernel before a unit is picked and before it leaves.
+        clearing: Asks the safety kernel before a unit is picked, before it leaves, and before it
+            is given.
     """
 
     def __init__(self, *, progress: Progress, releases: Releases, clearing: Clearing) -> None:
@@ -162,6 +163,7 @@ class Scans:
         promise = await get_last_promise(work, seen.state, seen.event)
         await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
         ensure_fresh(seen.state, seen.now)
+        await self._clearing.ensure_fit(work, seen.state.unit_id, promise, now=seen.now)
         await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
 
     async def _return(self, work: UnitOfWork, seen: _Seen) -> None:

@@ -67,17 +67,15 @@ class PgStock:
         row = await _QUERIES.find_last_promise(self._connection, unit_id=unit_id)
         return None if row is None else _to_promise(row)
 
+    async def list_sent(self, request_id: str) -> list[PromisedUnit]:
+        rows = _QUERIES.list_sent(self._connection, request_id=request_id)
+        return [_to_promised(row) async for row in rows]
+
     async def get_promised(self, unit_id: str) -> PromisedUnit:
         row = await _QUERIES.find_promised(self._connection, unit_id=unit_id)
         if row is None:
             raise InvariantViolation("unit_without_promise", unit_id=unit_id)
-        return PromisedUnit(
-            unit=_to_facts(row),
-            request_id=row["request_id"],
-            line_no=row["line_no"],
-            transfer_id=row["transfer_id"],
-            capped=row["capped"],
-        )
+        return _to_promised(row)
 
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         # Few combinations of traits stand in many units.
@@ -228,4 +226,14 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
         epoch=row["epoch"],
         traits=UnitTraits.model_validate(traits) if traits else NO_TRAITS,
         out_of_control_s=row["out_of_control_s"],
+    )
+
+
+def _to_promised(row: asyncpg.Record) -> PromisedUnit:
+    return PromisedUnit(
+        unit=_to_facts(row),
+        request_id=row["request_id"],
+        line_no=row["line_no"],
+        transfer_id=row["transfer_id"],
+        capped=row["capped"],
     )

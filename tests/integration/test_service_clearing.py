@@ -55,6 +55,16 @@ def issued(unit_id: str, *, epoch: int = 1, station_id: str = "shigatse") -> Rec
     return build_record(event, source=f"station/{station_id}")
 
 
+def scanned(unit_id: str, change: StockChange) -> Received:
+    """By the station until it leaves, by the hospital's ward afterwards."""
+    event = StockChanged(
+        station_id="shigatse", unit_id=unit_id, change=change, happened_at=NOW, epoch=1
+    )
+    is_ward = change in {StockChange.RECEIVED, StockChange.TRANSFUSED}
+    source = f"hospital/{PEOPLES.hospital_id}" if is_ward else "station/shigatse"
+    return build_record(event, source=source)
+
+
 async def reserve(
     engine: Engine,
     *,
@@ -241,3 +251,30 @@ async def test_an_amendment_that_names_the_group_reserves_and_issues_under_it(
     await engine.feed(issued(unit.unit_id))
 
     assert await status_of_unit(engine, unit.unit_id) == "issued"
+
+
+async def test_f13_a_bag_that_left_and_fits_no_more_is_named_and_not_given(engine: Engine) -> None:
+    unit_id = await reserve(engine)
+    await engine.feed(issued(unit_id))
+    told = {"request_id": "r-1", "hospital_id": PEOPLES.hospital_id, "station_id": "shigatse"}
+    source = f"hospital/{PEOPLES.hospital_id}"
+    amendment = Amendment.model_validate({**told, "patient": {"group": "O+"}})
+    await engine.feed(build_record(RequestAmended(amendment=amendment), source=source))
+    last = "SELECT body -> 'reasons' AS told FROM decisions ORDER BY version DESC LIMIT 1"
+    reason = (await engine.one(last))["told"][0]
+    assert (reason["code"], reason["params"]["unit_id"]) == ("sent_unit_unfit", unit_id)
+    assert "血型不在允许之列" in reason["params"]["why"]
+
+    await engine.feed(scanned(unit_id, StockChange.RECEIVED))
+    assert (await engine.one(last))["told"][-1]["code"] == "sent_unit_unfit"
+    await engine.feed(scanned(unit_id, StockChange.TRANSFUSED))
+    assert await engine.dead_letter_codes() == ["unit_unfit"]
+    assert await status_of_unit(engine, unit_id) == "received"
+
+
+async def test_f13_a_bag_that_left_and_fits_is_given(engine: Engine) -> None:
+    unit_id = await reserve(engine)
+    for change in (StockChange.ISSUED, StockChange.RECEIVED, StockChange.TRANSFUSED):
+        await engine.feed(scanned(unit_id, change))
+    assert await engine.dead_letter_codes() == []
+    assert await status_of_unit(engine, unit_id) == "transfused"

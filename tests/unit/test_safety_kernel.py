@@ -23,7 +23,7 @@ from models.groups import BloodGroup
 from models.messages import list_texts
 from models.patients import Patient, Sex
 from models.requests import HardAttributes, Priority
-from models.safety import STEP_FROM, clear, list_standing_obstacles
+from models.safety import STEP_FROM, clear, list_patient_obstacles, list_standing_obstacles
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import FROZEN, WAYS
@@ -318,6 +318,39 @@ def test_an_expired_unit_has_both_reasons() -> None:
         ("expired", "unit.expiry@2026-2"),
         ("expires_before_arrival", "unit.expiry@2026-2"),
     ]
+
+
+def obstacles(*, used_at: Any = NOW, purpose: Any = None, **unit: Any) -> list[str]:  # noqa: ANN401
+    asked = purpose or build_purpose()
+    return [one.code for one in list_patient_obstacles(build_facts(**unit), asked, used_at=used_at)]
+
+
+def test_what_left_is_judged_by_the_patient_alone() -> None:
+    """Where it lies, what it is called there and whether its time is up are others' to judge."""
+    gone = {"status": UnitStatus.RECEIVED, "station_id": "elsewhere", "expires_at": NOW}
+    assert obstacles(**gone) == []
+    assert obstacles(**gone, recalled=True, released=False) == []
+    assert obstacles(**gone, group=BloodGroup.B_POS) == ["other_group"]
+    assert obstacles(**gone, component=Component.PLATELETS)[0] == "other_component"
+
+
+def test_what_left_fits_no_holder_of_an_antibody_and_no_other_demand() -> None:
+    immune = build_purpose(patient=Patient(group=BloodGroup.A_POS, antibodies=("E",)))
+    assert obstacles(purpose=immune) == ["not_antigen_negative"]
+    fresh = build_purpose(attributes=HardAttributes(max_age_d=5, irradiated=True))
+    collected_at = NOW - timedelta(days=5)
+    assert obstacles(purpose=fresh, collected_at=collected_at) == ["lacks_attribute"]
+    late = NOW + timedelta(seconds=1)
+    assert obstacles(purpose=fresh, collected_at=collected_at, used_at=late) == [
+        "lacks_attribute",
+        "too_old",
+    ]
+
+
+def test_what_left_is_no_longer_counted_under_the_cap() -> None:
+    unknown = build_purpose(patient=Patient(), priority=DYING, capped_units=99)
+    assert isinstance(ask(purpose=unknown, group=BloodGroup.O_NEG), Refused)
+    assert obstacles(purpose=unknown, group=BloodGroup.O_NEG) == []
 
 
 def test_no_line_is_hopeless_that_some_unit_could_serve() -> None:

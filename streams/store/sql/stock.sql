@@ -30,6 +30,17 @@ SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
 FROM promises
 WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
 
+-- name: list_sent
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, p.request_id, p.line_no, p.transfer_id,
+    p.capped
+FROM promises AS p INNER JOIN units AS u USING (unit_id)
+WHERE
+    p.request_id = :request_id AND p.status IN ('issued', 'received')
+    AND u.status IN ('issued', 'in_transit', 'received', 'transfused')
+ORDER BY u.unit_id;
+
 -- name: find_promised^
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,

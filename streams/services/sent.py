@@ -1,0 +1,81 @@
+"""What has left for a patient and would not be given to them as the request reads now.
+
+A bag leaves cleared; then its request is amended: a group, an antibody, a consent withdrawn. It
+cannot be taken back from here, so whoever has it must hear of it, and nobody may record that it was
+given without a word.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.clearance import ForPatient
+from models.decisions import Reason
+from models.errors import DomainRefusal
+from models.facilities import StationPolicy
+from models.messages import render
+from models.requests import UrgentRequest
+from models.safety import list_patient_obstacles
+from streams.ports import UnitOfWork
+from streams.ports.stock import PromisedUnit
+
+
+async def tell_unfit(
+    work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+) -> tuple[Reason, ...]:
+    """Return a reason for each bag that left for this request and does not fit it any more."""
+    found = []
+    for sent in await work.stock.list_sent(request.request_id):
+        obstacles = _list_obstacles(sent, request, policy=policy, now=now)
+        if obstacles:
+            params: dict[str, str | int | float] = {
+                "unit_id": sent.unit.unit_id,
+                "status": sent.unit.status,
+                "why": _tell(obstacles),
+            }
+            found.append(Reason(code="sent_unit_unfit", params=params))
+    return tuple(found)
+
+
+async def ensure_fit(
+    work: UnitOfWork,
+    unit_id: str,
+    request: UrgentRequest,
+    *,
+    policy: StationPolicy,
+    now: datetime,
+) -> None:
+    """Let a bag that was sent for a request be given.
+
+    Raises:
+        DomainRefusal: `unit_unfit`, with every reason.
+    """
+    for sent in await work.stock.list_sent(request.request_id):
+        if sent.unit.unit_id != unit_id:
+            continue
+        obstacles = _list_obstacles(sent, request, policy=policy, now=now)
+        if obstacles:
+            raise DomainRefusal("unit_unfit", unit_id=unit_id, why=_tell(obstacles))
+
+
+def _list_obstacles(
+    sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+) -> tuple[Reason, ...]:
+    line = next((one for one in request.lines if one.line_no == sent.line_no), None)
+    if line is None:
+        return (Reason(code="line_gone"),)
+    purpose = ForPatient(
+        request_id=request.request_id,
+        station_id=request.station_id,
+        line=line,
+        patient=request.patient,
+        priority=request.priority,
+        policy=policy,
+        needed_by=request.needed_by,
+        capped_units=0,
+    )
+    return list_patient_obstacles(sent.unit, purpose, used_at=now)
+
+
+def _tell(obstacles: tuple[Reason, ...]) -> str:
+    return "; ".join(str(render(one.code, one.params)) for one in obstacles)
