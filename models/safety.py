@@ -10,7 +10,6 @@ Source: rules/compatibility.toml, rules/components.toml and rules/safety.toml ci
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from models.citations import CitedRule
@@ -132,8 +131,8 @@ def list_patient_obstacles(
         purpose: The line and the patient as they read now; its station and time do not matter.
         used_at: When it would be given; what a line demands of its age counts then.
     """
-    asked = replace(purpose, capped_units=0)
-    return tuple(_list_of_patient(unit, asked, _find_candidate(unit, asked), used_at))
+    found = _list_of_patient(unit, purpose, _find_candidate(unit, purpose), used_at)
+    return tuple(reason for reason in found if reason.code != "o_negative_cap")
 
 
 def _list_of_unit(
