@@ -36,6 +36,11 @@ _SAME_USE: tuple[frozenset[Component], ...] = (
 """Components that a physician may order in each other's place; it stays an order of theirs."""
 
 
+def list_same_use(component: Component) -> frozenset[Component]:
+    """List what a physician may order in place of a component, and the component itself."""
+    return frozenset({component}).union(*(use for use in _SAME_USE if component in use))
+
+
 class Fact(StrEnum):
     """What the hospital could state or ask otherwise."""
 
@@ -141,8 +146,7 @@ def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
 def _others(case: Case, line: RequestLine) -> list[Component]:
     """List what serves the same use and is not asked for by another line."""
     asked = {one.component for one in case.request.lines}
-    uses = (use for use in _SAME_USE if line.component in use)
-    return sorted(component for use in uses for component in use - asked)
+    return sorted(list_same_use(line.component) - asked)
 
 
 def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodGroup]:
