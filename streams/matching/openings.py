@@ -20,6 +20,7 @@ from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
 from streams.matching.cases import Case
+from streams.matching.kept import is_kept
 from streams.matching.shelf import Cell, Shelf
 
 _OPENS = "_would_open"
@@ -77,16 +78,20 @@ def tell_openings(
         for unit in _list_lying(case, purpose.line.component, shelf)
         if not is_cleared(unit, purpose)
     ]
+
+    def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
+        return is_cleared(unit, asked) and not is_kept(unit, asked, now=now)
+
     opened: dict[Fact, list[UnitFacts]] = {}
     for fact, asked in _list_purposes(purpose, route):
         found = opened.setdefault(fact, [])
-        found.extend(unit for unit in shut if unit not in found and is_cleared(unit, asked))
+        found.extend(unit for unit in shut if unit not in found and is_given(unit, asked))
     for fact, units in opened.items():
         if units:
             yield _tell(fact, units)
     for component in _others(case, purpose.line):
         other = replace(purpose, line=purpose.line.but(component=component))
-        units = [one for one in _list_lying(case, component, shelf) if is_cleared(one, other)]
+        units = [one for one in _list_lying(case, component, shelf) if is_given(one, other)]
         if units:
             yield _tell(Fact.COMPONENT, units)
 
