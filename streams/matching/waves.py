@@ -175,11 +175,15 @@ def choose_wave(
     expected = 0.0
     left = 0
     for record in sorted(ready, key=lambda record: _rank(record, station, groups, rules)):
-        other_number = called.add(record)
-        if other_number is not None:
-            rule = rules.one_contact if other_number == "contact_called" else rules.same_person
-            refused.count([Reason(code=other_number, rule=rules.cite(rule))])
-            continue
+        match called.add(record):
+            case "contact":
+                refused.count([Reason(code="contact_called", rule=rules.cite(rules.one_contact))])
+                continue
+            case "person":
+                refused.count([Reason(code="person_called", rule=rules.cite(rules.same_person))])
+                continue
+            case _:
+                pass
         if expected >= missing:
             left += 1
             continue
@@ -205,7 +209,7 @@ class _Called:
         }
 
     def add(self, record: DonorRecord) -> str | None:
-        """Take a donor in, or tell by which code they are called under another number."""
+        """Take a donor in, or tell by what they are found to be called under another number."""
         donor_id = record.donor.donor_id
         keys = list(_list_keys(record))
         for key in keys:
@@ -216,11 +220,11 @@ class _Called:
 
 
 def _list_keys(record: DonorRecord) -> Iterator[tuple[str, str]]:
-    """Yield what two numbers of one person have in common, with the reason not to call both."""
+    """Yield what two numbers of one person have in common: what it is, and its key."""
     if record.contact_key:
-        yield "contact_called", record.contact_key
+        yield "contact", record.contact_key
     if record.person_key:
-        yield "person_called", record.person_key
+        yield "person", record.person_key
 
 
 class _Refused:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _QUERIES = load_queries("requests")
 
-_USES = {component.value: f"{{{','.join(sorted(list_same_use(component)))}}}" for component in Component}
+_USES = {
+    component.value: f"{{{','.join(sorted(list_same_use(component)))}}}" for component in Component
+}
 """What may help who lacks a component, each an array as PostgreSQL writes one."""
 
 

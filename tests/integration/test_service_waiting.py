@@ -191,7 +191,9 @@ async def test_f13_a_way_out_by_another_component_alone_is_told_and_taken_back(
     assert await list_told(engine, request) == [set()]
 
     washed = Component.WASHED_RED_CELLS
-    await engine.feed(counted([build_unit("A+", component=washed, expires_in_h=12, collected_ago_h=6)]))
+    await engine.feed(
+        counted([build_unit("A+", component=washed, expires_in_h=12, collected_ago_h=6)])
+    )
     await pass_time(engine)
     assert await list_told(engine, request) == [set(), {"component_would_open"}]
 
