@@ -122,8 +122,15 @@ def count_callable(
         for record in records
         if record.donor.group in groups and not list_obstacles(record, now=now, rules=rules)
     ]
-    called = _Called(())
-    return sum(called.add(record) is None for record in may)
+    return len(list_each_once(may))
+
+
+def list_each_once(
+    records: Iterable[DonorRecord], *, called_before: Iterable[DonorRecord] = ()
+) -> list[DonorRecord]:
+    """List each contact and person once, and none who was called under another number."""
+    called = _Called(called_before)
+    return [record for record in records if called.add(record) is None]
 
 
 def choose_wave(
