@@ -266,7 +266,7 @@ def _check_donors(world: World) -> tuple[Check, ...]:
         ),
         Check.of(
             name="contacts_called_twice",
-            title="同一联系方式同一事件呼叫两次 · one contact called twice for one cause",
+            title="同一人或联系方式同一事件呼叫两次 · one person called twice for one cause",
             unit="calls",
             findings=donors.find_contacts_called_twice(world),
         ),

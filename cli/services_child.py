@@ -1,21 +1,28 @@
 """Kafka and PostgreSQL as `xuelian up` looks after them: seen dead, started again, told.
 
 Only a server that ended by itself is started again. One that somebody stopped (`xuelian services
-down`) stays down, and is told once.
+down`) stays down, and is told once. So is one that lives and does not answer: it may hang on a disk
+or be stopped by a signal, and to kill it is a person's decision.
 
 Concurrency: for the thread of `up`; a start runs in a thread of its own, since it may take a minute
-in which the other processes must not be left alone.
+in which the other processes must not be left alone, and so does the question whether it answers.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deploy.embedded.services import EmbeddedServices
+
+
+ASK_EVERY_S = 3.0
+SILENT_S = 10.0
+"""A server that has not answered for so long is told: a pause of its own is over by then."""
 
 
 class ServiceChild:
@@ -25,11 +32,18 @@ class ServiceChild:
         services: Of the state folder.
         name: Such as `postgres` or `kafka-1`.
         log: Its log.
-        report: Told of a start that failed, and of a stop by somebody else.
+        report: Told of a start that failed, of a stop by somebody else, and of a silence.
+        monotonic: Real seconds.
     """
 
     def __init__(
-        self, services: EmbeddedServices, *, name: str, log: Path, report: Callable[[str], None]
+        self,
+        services: EmbeddedServices,
+        *,
+        name: str,
+        log: Path,
+        report: Callable[[str], None],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.log = log
@@ -37,6 +51,11 @@ class ServiceChild:
         self._report = report
         self._starting: threading.Thread | None = None
         self._stop_told = False
+        self._monotonic = monotonic
+        self._asking: threading.Thread | None = None
+        self._ask_at = 0.0
+        self._silent_since: float | None = None
+        self._silence_told = False
 
     @property
     def exit_code(self) -> int | None:
@@ -52,7 +71,12 @@ class ServiceChild:
             self._tell_stopped()
             return True
         self._stop_told = False
-        return self._services.is_running(self.name)
+        if not self._services.is_running(self.name):
+            # Its end is told, and so is its next start.
+            self._silent_since, self._silence_told = None, False
+            return False
+        self._listen()
+        return True
 
     def start(self) -> None:
         """Begin to start it; returns at once."""
@@ -69,6 +93,33 @@ class ServiceChild:
             self._services.restart(self.name)
         except Exception as error:  # noqa: BLE001 - told; the supervisor sees it dead and goes on
             self._report(f"{self.name} 没有启动 · {self.name} did not start: {error}")
+
+    def _listen(self) -> None:
+        """Ask now and then whether it answers; tell once when it does not, and when it does."""
+        now, since = self._monotonic(), self._silent_since
+        if now >= self._ask_at and (self._asking is None or not self._asking.is_alive()):
+            self._ask_at = now + ASK_EVERY_S
+            self._asking = threading.Thread(
+                target=self._ask, args=(now,), name=f"ask-{self.name}", daemon=True
+            )
+            self._asking.start()
+        if since is not None and now >= since + SILENT_S and not self._silence_told:
+            self._silence_told = True
+            self._report(
+                f"‼ {self.name} 的进程还在，却不应答，不自动重启：看日志 {self.log}；仍不应答就用 "
+                f"xuelian services down，再 xuelian services up · ‼ {self.name} runs and does not "
+                "answer; it is left alone: see its log, and if it stays so, xuelian services down, "
+                "then xuelian services up"
+            )
+        elif since is None and self._silence_told:
+            self._silence_told = False
+            self._report(f"{self.name} 又应答了 · {self.name} answers again")
+
+    def _ask(self, asked_at: float) -> None:
+        if self._services.is_healthy(self.name):
+            self._silent_since = None
+        elif self._silent_since is None:
+            self._silent_since = asked_at
 
     def _tell_stopped(self) -> None:
         if not self._stop_told:

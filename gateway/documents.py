@@ -44,6 +44,12 @@ PROBLEM: Schema = {
                     },
                     "column": {"type": "string", "examples": ["group"]},
                     "found": {"type": "array", "items": {"type": "string"}},
+                    "count": {"type": "integer", "description": "数组里同一错误的个数 · alike"},
+                    "places": {
+                        "type": "array",
+                        "items": {"type": "string"},
+                        "examples": [["routes.0.eta_s", "routes.1.eta_s"]],
+                    },
                 },
             },
         },

@@ -6,7 +6,7 @@ the caller sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from models.errors import (
     XuelianError,
 )
 from models.messages import Text, render
-from models.messages.broken import describe_broken, find_word
+from models.messages.broken import describe_broken, find_word, list_true
 from models.messages.fixes import fix_of
 from models.messages.words import name_field
 from models.row_errors import tell_fault, tell_place
@@ -111,7 +111,7 @@ class FieldError(NamedTuple):
     """One field that is wrong: where, which rule it broke, what to do.
 
     Attributes:
-        place: Where it is in an imported file, for programs; None elsewhere.
+        place: Where it is in an imported file, or in which entries of a list, for programs.
     """
 
     field: str
@@ -142,18 +142,42 @@ class InvalidContent(ContractError):
 
 
 def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
-    """Make an error of what pydantic found; the input itself is not repeated."""
-    return InvalidContent(
-        "fields_invalid",
-        [
-            FieldError(
-                field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
-                rule=str(describe_broken(error))[:600],
-                what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
-            )
-            for error in errors
-        ],
+    """Make an error of what pydantic found; the input itself is not repeated.
+
+    What is wrong in the same way with many entries of a list is told once, with its first places.
+    """
+    return _of_fields(
+        FieldError(
+            field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
+            rule=str(describe_broken(error))[:600],
+            what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
+        )
+        for error in list_true(errors)
     )
+
+
+_PLACES_TOLD = 5
+"""First places of a fault that many entries have; whoever reads them knows the others."""
+
+
+def _of_fields(fields: Iterable[FieldError]) -> InvalidContent:
+    groups: dict[object, list[FieldError]] = {}
+    for one in fields:
+        path = ".".join("" if part.isdecimal() else part for part in one.field.split("."))
+        groups.setdefault((path, one.rule, one.what_to_do), []).append(one)
+    told = [_merge(group) for group in groups.values()]
+    return InvalidContent("fields_invalid", told, errors=sum(map(len, groups.values())))
+
+
+def _merge(group: Sequence[FieldError]) -> FieldError:
+    first, count = group[0], len(group)
+    if count == 1:
+        return first
+    places = [one.field for one in group[:_PLACES_TOLD]]
+    more = ["…"] if count > len(places) else []
+    params = {"rule": first.rule, "count": count, "places": ", ".join([*places, *more])}
+    rule = str(render("broken_in_places", params))
+    return first._replace(rule=rule, place={"count": count, "places": places})
 
 
 def ensure_possible(value: Value, *, now: datetime) -> None:
@@ -165,9 +189,7 @@ def ensure_possible(value: Value, *, now: datetime) -> None:
     found = list_impossible(value, now=now)
     if found:
         told = [(one.field, render(one.code, one.params)) for one in found]
-        raise InvalidContent(
-            "fields_invalid", [FieldError(field, str(text), text) for field, text in told]
-        )
+        raise _of_fields(FieldError(field, str(text), text) for field, text in told)
 
 
 MAX_ROWS_TOLD = 500

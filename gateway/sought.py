@@ -27,6 +27,7 @@ from streams.matching.shortage import (
     list_given_groups,
     list_serving_groups,
 )
+from streams.matching.waves import list_each_once
 
 Row = Mapping[str, Any]
 
@@ -250,12 +251,15 @@ def _tell_reserve(
     """Tell whom the register still has: who may be called, or why nobody may."""
     groups = {group for want in wants for group in list_called_groups(want.groups)}
     serving = [record for record in reserve if record.donor.group in groups]
-    left = [
-        record
-        for record in serving
-        if record.donor.donor_id not in asked
-        and not list_obstacles(replace(record, on_live_call=False), now=now)
-    ]
+    left = list_each_once(
+        (
+            record
+            for record in serving
+            if record.donor.donor_id not in asked
+            and not list_obstacles(replace(record, on_live_call=False), now=now)
+        ),
+        called_before=(record for record in reserve if record.donor.donor_id in asked),
+    )
     free = [record for record in left if not record.on_live_call]
     if free:
         return explain("sought_not_called", {"donors": len(free)})

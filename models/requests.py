@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -135,13 +135,16 @@ class Amendment(Value):
 
     The same holds inside the patient and, of a line with the number and component of an earlier
     one, inside its attributes: whoever tells a group does not take antibodies away, and whoever
-    asks for more does not take irradiation away. There null takes a value away; antibodies are only
-    ever added.
+    asks for more does not take irradiation away. There, and of the note, null takes a value away;
+    antibodies are only ever added. What a request must have stays as it was where null stands for
+    it: events on Kafka may state every field. The gateway refuses such a null (`NEEDED`).
 
     Attributes:
         lines: All that are asked for now; a line that is not among them is asked for no more.
         amended_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
     """
+
+    NEEDED: ClassVar[frozenset[str]] = frozenset({"patient", "priority", "needed_by", "lines"})
 
     request_id: Identifier
     hospital_id: Identifier
@@ -169,10 +172,13 @@ class Amendment(Value):
         Raises:
             pydantic.ValidationError: The two together ask for what nobody may.
         """
-        names = ("priority", "needed_by", "note")
         changes: dict[str, object] = {
-            name: value for name in names if (value := getattr(self, name)) is not None
+            name: value
+            for name in ("priority", "needed_by")
+            if (value := getattr(self, name)) is not None
         }
+        if "note" in self.model_fields_set:
+            changes["note"] = self.note or ""
         if self.patient is not None:
             patient = change(request.patient, self.patient)
             antibodies = (*request.patient.antibodies, *patient.antibodies)

@@ -52,18 +52,24 @@ def find_called_twice(world: World) -> Iterator[Finding]:
 
 
 def find_contacts_called_twice(world: World) -> Iterator[Finding]:
-    """One person under two numbers, told by the contact: called under both for one cause."""
+    """One person under two numbers, told by contact, or name and birth: called for one cause."""
     donors = {donor.donor_id: donor for donor in world.rows.donors}
-    called: dict[tuple[str, str], str] = {}
+    called: dict[tuple[str, str, str], str] = {}
     for call in sorted(world.rows.call_outs, key=lambda one: (one.called_at, one.call_out_id)):
         donor = donors.get(call.donor_id)
-        contact = _plain_contact(donor) if donor else ""
-        if not contact or "contact" in _changed_since(world, call):
+        if donor is None:
             continue
-        first = called.setdefault((call.cause_id, contact), call.donor_id)
-        if first != call.donor_id:
-            told = f"{call.call_out_id}: 同 {first} · the contact of {first}, for {call.cause_id}"
-            yield Finding(subject=call.donor_id, told=told)
+        changed = _changed_since(world, call)
+        alike = {}
+        if (contact := _plain_contact(donor)) and "contact" not in changed:
+            alike["同一联系方式 · the contact of"] = contact
+        if not changed & {"name", "born_on"}:
+            alike["同名同生日 · name and birth date of"] = _plain_person(donor)
+        for words, key in alike.items():
+            first = called.setdefault((call.cause_id, words, key), call.donor_id)
+            if first != call.donor_id:
+                told = f"{call.call_out_id}: {words} {first}, {call.cause_id}"
+                yield Finding(subject=call.donor_id, told=told)
 
 
 def find_rare_called(world: World) -> Iterator[Finding]:
@@ -95,6 +101,11 @@ def _plain_contact(donor: Donor) -> str:
     for prefix in ("tel:", "+86", "0086"):
         contact = contact.removeprefix(prefix)
     return contact
+
+
+def _plain_person(donor: Donor) -> str:
+    name = "".join(str(donor.body["name"]).lower().replace("·", "").split())
+    return f"{name} {donor.body['born_on']}"
 
 
 def _changed_since(world: World, call: CallOut) -> set[str]:

@@ -131,6 +131,10 @@ class EmbeddedServices:
         """Whether the process of `postgres` or `kafka-N` lives; cheap, asks nothing of it."""
         return self._part(name).find_pid() is not None
 
+    def is_healthy(self, name: str) -> bool:
+        """Whether `postgres` or `kafka-N` answers as it should; takes seconds if it does not."""
+        return self._part(name).is_healthy()
+
     def is_stopped(self, name: str) -> bool:
         """Whether it was stopped on purpose. One that ended by itself leaves its pid noted."""
         return not self._part(name).pid_file.path.exists()

@@ -70,10 +70,8 @@ def subscribe(
     wanted = None if topics is None else [name.strip() for name in topics.split(",") if name]
     unknown = [name for name in wanted or () if name not in FOLLOWED]
     if unknown:
-        rule = "one of " + ", ".join(FOLLOWED)
-        raise InvalidContent(
-            "fields_invalid", [FieldError("topics", rule, render("fix_enum"))] * len(unknown)
-        )
+        rule = str(render("broken_enum", {"known": ", ".join(FOLLOWED)}))
+        raise InvalidContent("fields_invalid", [FieldError("topics", rule, render("fix_enum"))])
     last = request.headers.get("last-event-id")
     return Subscription(
         view=view_of(get_principal(request), topics=wanted),

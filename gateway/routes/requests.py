@@ -22,6 +22,7 @@ from gateway.documents import body
 from gateway.documents import problems as documented
 from gateway.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.headers import get_idempotency_key, get_wait_s
+from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, explain_decision, explain_waiting, to_response
 from gateway.runtime import Gateway, get_gateway
 from gateway.submitting import Answered, Submission
@@ -29,6 +30,7 @@ from models.base import Identifier, derive_id
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.messages import render
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.unit_rules import antigen_rules, list_unusual
 from streams.store.keys import KeyScope
@@ -108,12 +110,13 @@ async def open_request(request: Request, principal: Asker) -> Response:
     "/v1/requests/{request_id}",
     summary="更改申请 · Amend a request",
     description=(
-        "没有写的字段保持原样，`patient` 和同号同品种的行之内也一样；在这两处写 null 表示取消该值。"
+        "没有写的字段保持原样，`patient` 和同号同品种的行之内也一样；"
+        "在这两处和 `note` 写 null 表示取消该值。"
         "`lines` 要写全：没有列出的行不再要。抗体只增不减：录错的，取消申请后重新提出。\n\n"
         "A missing field stays as it was, inside `patient` and inside a line of the same number "
-        "and component too; in these two null takes a value away. `lines` are stated whole: a line "
-        "that is not listed is asked for no more. Antibodies are added, never taken away: for one "
-        "told in error, cancel the request and ask anew."
+        "and component too; in these two, and for `note`, null takes a value away. `lines` are "
+        "stated whole: a line that is not listed is asked for no more. Antibodies are added, never "
+        "taken away: for one told in error, cancel the request and ask anew."
     ),
     response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
@@ -125,7 +128,12 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
         request_id,
         principal,
         make=lambda fields, ids: RequestAmended(
-            amendment=validate(Amendment, fields, **ids, amended_by=_tell_speaker(principal))
+            amendment=validate(
+                Amendment,
+                _ensure_no_null(fields),
+                **ids,
+                amended_by=_tell_speaker(principal),
+            )
         ),
         event_kind="amended",
     )
@@ -245,6 +253,15 @@ async def _get_target(
     if recent is None or (own is not None and own != recent.hospital_id):
         raise DomainRefusal("request_unknown", request_id=request_id)
     return recent, status
+
+
+def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return an amendment's fields; null takes a value away, and these a request must have."""
+    wrong = [name for name in sorted(Amendment.NEEDED & fields.keys()) if fields[name] is None]
+    if wrong:
+        told, fix = str(render("broken_null")), render("fix_null")
+        raise InvalidContent("fields_invalid", [FieldError(name, told, fix) for name in wrong])
+    return fields
 
 
 def _tell_speaker(principal: Principal) -> str:

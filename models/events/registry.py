@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from models.errors import ContractError
 from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
 from models.events.base import EventData
-from models.messages.broken import describe_broken
+from models.messages.broken import describe_broken, list_true
 from models.strict_json import drop_mark, load_strictly
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
@@ -89,7 +89,8 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
     try:
         return event_class.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        found = list_true(error.errors(include_url=False, include_input=False))
+        first = found[0]
         if first["type"] == "json_invalid":
             # The strict parser took it: only the depth that the two allow differs.
             raise ContractError("body_nested_too_deep") from error
@@ -98,5 +99,5 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
             "body_invalid",
             field=field,
             rule=str(describe_broken(first))[:600],
-            errors=error.error_count(),
+            errors=len(found),
         ) from error

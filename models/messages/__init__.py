@@ -6,13 +6,16 @@ Pure data, read once. A test holds the file against every code that the rooms us
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
 from models.messages.moments import ZONE_EN, ZONE_ZH, find_instant, show_moment
 from models.messages.words import list_field_names, name_value
+
+_BETWEEN = " · "
+"""Between a text's two languages; no text holds it itself."""
 
 
 class Text(NamedTuple):
@@ -22,7 +25,7 @@ class Text(NamedTuple):
     en: str
 
     def __str__(self) -> str:
-        return f"{self.zh} · {self.en}"
+        return f"{self.zh}{_BETWEEN}{self.en}"
 
 
 class _Params(dict[str, object]):
@@ -95,6 +98,16 @@ _VALUE_PARAMS = frozenset(
 """Parameters that are codes, one or several parted by commas."""
 
 
+_TEXT_PARAMS = frozenset({"cause", "reasons", "rule", "why"})
+"""Parameters that may be a text themselves, in both languages: each takes its own."""
+
+
+def join_texts(texts: Iterable[Text]) -> Text:
+    """Make one text of several, so that each language stays whole."""
+    told = list(texts)
+    return Text(zh="；".join(one.zh for one in told), en="; ".join(one.en for one in told))
+
+
 def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
     """Return parameters as each language shows them: instants in Beijing's time, codes named.
 
@@ -107,6 +120,8 @@ def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
         if at is not None:
             shown = show_moment(at, expiry=of_expiry or name == "expires_at")
             zh[name], en[name] = f"{shown}（{ZONE_ZH}）", f"{shown} ({ZONE_EN})"
+        elif name in _TEXT_PARAMS and str(value).count(_BETWEEN) == 1:
+            zh[name], en[name] = str(value).split(_BETWEEN)
         elif name in _FIELD_PARAMS and (known := list_field_names().get(str(value))) is not None:
             zh[name] = f"{known}（{value}）"
         elif name in _VALUE_PARAMS:

@@ -27,6 +27,7 @@ class DonorRecord:
         accepted: How many of them were accepted.
         on_live_call: Called, on the way or arrived, for whatever cause, under whatever number.
         contact_key: Equal where the contact is; empty if it is not known.
+        person_key: Equal where name and birth date are; empty if it was not read.
         deferred_as_other_until: A deferral of the same person under another number.
         group_disputed: A bag of this donor that waits bears another group.
     """
@@ -37,6 +38,7 @@ class DonorRecord:
     accepted: int = 0
     on_live_call: bool = False
     contact_key: str = ""
+    person_key: str = ""
     deferred_as_other_until: datetime | None = None
     group_disputed: bool = False
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from models.clearance import ForPatient, UnitFacts
+from models.compatibility import kept_for_negative_d
 from models.components import Component
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
@@ -20,3 +24,10 @@ def is_kept_group(
         and group.rhd is RhD.NEGATIVE
         and component.spec.carries_red_cells
     )
+
+
+def is_kept(unit: UnitFacts, purpose: ForPatient, *, now: datetime) -> bool:
+    """Return whether a unit is kept for RhD- patients: one that soon expires is not."""
+    return is_kept_group(
+        unit.group, unit.component, purpose.patient, purpose.priority
+    ) and unit.expires_at > now + timedelta(days=kept_for_negative_d())

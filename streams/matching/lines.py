@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
-from models.compatibility import Candidate, cite_kept_rule, kept_for_negative_d
+from models.compatibility import Candidate, cite_kept_rule
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
 from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.cases import Case
-from streams.matching.kept import is_kept_group
+from streams.matching.kept import is_kept, is_kept_group
 from streams.matching.openings import tell_openings
 from streams.matching.routes import to_hospital
 from streams.matching.shelf import Cell, Shelf
@@ -90,7 +90,7 @@ def decide_line(
             refusals=()
             if not uncovered
             else (
-                *_summarise(passed, candidates, uncovered=uncovered),
+                *_summarise(passed, purpose, candidates, uncovered=uncovered),
                 *tell_openings(case, purpose, route=route, shelf=shelf, now=now),
             ),
         ),
@@ -114,7 +114,7 @@ def _choose(
     for unit in _in_order(case, purpose.line, candidates, shelf):
         if len(chosen) == wanted:
             break
-        if _is_kept(unit, purpose, now):
+        if is_kept(unit, purpose, now=now):
             passed.count_reason(Reason(code="kept_for_rhd_negative", rule=cite_kept_rule()))
             continue
         answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
@@ -126,13 +126,6 @@ def _choose(
         shelf.take(unit)
         chosen.append(answer)
     return tuple(chosen), passed
-
-
-def _is_kept(unit: UnitFacts, purpose: ForPatient, now: datetime) -> bool:
-    """Whether a unit is kept for RhD- patients: one that soon expires is not."""
-    return is_kept_group(
-        unit.group, unit.component, purpose.patient, purpose.priority
-    ) and unit.expires_at > now + timedelta(days=kept_for_negative_d())
 
 
 def _in_order(
@@ -168,12 +161,20 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
 
 
 def _summarise(
-    passed: _PassedOver, candidates: Sequence[Candidate], *, uncovered: int
+    passed: _PassedOver, purpose: ForPatient, candidates: Sequence[Candidate], *, uncovered: int
 ) -> tuple[Reason, ...]:
-    """Tell why units were passed over, and which groups may be given on which terms."""
-    groups = " ".join(one.group for one in candidates if not one.low_titre_only)
+    """Tell why units were passed over, and which groups may be given on which terms.
+
+    A group that is kept for others is not among them: its bags are given only as they expire.
+    """
+    given = [
+        one
+        for one in candidates
+        if not is_kept_group(one.group, purpose.line.component, purpose.patient, purpose.priority)
+    ]
+    groups = " ".join(one.group for one in given if not one.low_titre_only)
     params: dict[str, str | int | float] = {"units": uncovered, "groups": groups}
-    low_titre = " ".join(one.group for one in candidates if one.low_titre_only)
+    low_titre = " ".join(one.group for one in given if one.low_titre_only)
     short = Reason(code="stock_short", params=params)
     if low_titre:
         params["low_titre_groups"] = low_titre

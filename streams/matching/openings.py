@@ -20,6 +20,7 @@ from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
 from streams.matching.cases import Case
+from streams.matching.kept import is_kept
 from streams.matching.shelf import Cell, Shelf
 
 _OPENS = "_would_open"
@@ -34,6 +35,11 @@ _SAME_USE: tuple[frozenset[Component], ...] = (
     frozenset({Component.FRESH_FROZEN_PLASMA, Component.FROZEN_PLASMA}),
 )
 """Components that a physician may order in each other's place; it stays an order of theirs."""
+
+
+def list_same_use(component: Component) -> frozenset[Component]:
+    """List what a physician may order in place of a component, and the component itself."""
+    return frozenset({component}).union(*(use for use in _SAME_USE if component in use))
 
 
 class Fact(StrEnum):
@@ -72,16 +78,20 @@ def tell_openings(
         for unit in _list_lying(case, purpose.line.component, shelf)
         if not is_cleared(unit, purpose)
     ]
+
+    def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
+        return is_cleared(unit, asked) and not is_kept(unit, asked, now=now)
+
     opened: dict[Fact, list[UnitFacts]] = {}
     for fact, asked in _list_purposes(purpose, route):
         found = opened.setdefault(fact, [])
-        found.extend(unit for unit in shut if unit not in found and is_cleared(unit, asked))
+        found.extend(unit for unit in shut if unit not in found and is_given(unit, asked))
     for fact, units in opened.items():
         if units:
             yield _tell(fact, units)
     for component in _others(case, purpose.line):
         other = replace(purpose, line=purpose.line.but(component=component))
-        units = [one for one in _list_lying(case, component, shelf) if is_cleared(one, other)]
+        units = [one for one in _list_lying(case, component, shelf) if is_given(one, other)]
         if units:
             yield _tell(Fact.COMPONENT, units)
 
@@ -141,8 +151,7 @@ def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
 def _others(case: Case, line: RequestLine) -> list[Component]:
     """List what serves the same use and is not asked for by another line."""
     asked = {one.component for one in case.request.lines}
-    uses = (use for use in _SAME_USE if line.component in use)
-    return sorted(component for use in uses for component in use - asked)
+    return sorted(list_same_use(line.component) - asked)
 
 
 def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodGroup]:

@@ -8,7 +8,7 @@ A donor who may not be called is never in a wave, however large the need.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -116,13 +116,21 @@ def count_callable(
     now: datetime,
     rules: DonorRules | None = None,
 ) -> int:
-    """Count the donors of these groups who may be called now, each contact once."""
+    """Count the donors of these groups who may be called now, each contact and person once."""
     may = [
         record
         for record in records
         if record.donor.group in groups and not list_obstacles(record, now=now, rules=rules)
     ]
-    return len({record.contact_key or f"donor {record.donor.donor_id}" for record in may})
+    return len(list_each_once(may))
+
+
+def list_each_once(
+    records: Iterable[DonorRecord], *, called_before: Iterable[DonorRecord] = ()
+) -> list[DonorRecord]:
+    """List each contact and person once, and none who was called under another number."""
+    called = _Called(called_before)
+    return [record for record in records if called.add(record) is None]
 
 
 def choose_wave(
@@ -133,7 +141,7 @@ def choose_wave(
     expected_already: float,
     groups: Sequence[BloodGroup],
     asked_before: Collection[str] = (),
-    contacts_called: Mapping[str, str] | None = None,
+    called_before: Iterable[DonorRecord] = (),
     now: datetime,
     rules: DonorRules | None = None,
 ) -> Wave:
@@ -146,7 +154,7 @@ def choose_wave(
         expected_already: Donations made, under way or expected of calls already out.
         groups: Groups that can serve, the most wanted first; others are not called.
         asked_before: Donors whose call for the same cause came to nothing; not asked again.
-        contacts_called: Contact to the donor under whose number it was called for the same cause.
+        called_before: Whoever was called for the same cause, under the number that was called.
         now: Aware UTC instant of the calls.
         rules: Who may be called, and how answers are expected.
 
@@ -170,20 +178,25 @@ def choose_wave(
         if not obstacles:
             ready.append(record)
     calls: list[WaveCall] = []
-    contacts = dict(contacts_called or {})
+    called = _Called(called_before)
     expected = 0.0
     left = 0
     for record in sorted(ready, key=lambda record: _rank(record, station, groups, rules)):
-        donor_id = record.donor.donor_id
-        if record.contact_key and contacts.setdefault(record.contact_key, donor_id) != donor_id:
-            refused.count([Reason(code="contact_called", rule=rules.cite(rules.one_contact))])
-            continue
+        match called.add(record):
+            case "contact":
+                refused.count([Reason(code="contact_called", rule=rules.cite(rules.one_contact))])
+                continue
+            case "person":
+                refused.count([Reason(code="person_called", rule=rules.cite(rules.same_person))])
+                continue
+            case _:
+                pass
         if expected >= missing:
             left += 1
             continue
         chance = expect_acceptance(record, station=station, rules=rules)
         chance *= expect_show_up(record, station=station, rules=rules)
-        calls.append(WaveCall(donor_id=donor_id, expected=chance))
+        calls.append(WaveCall(donor_id=record.donor.donor_id, expected=chance))
         expected += chance
     refused.count([Reason(code="not_needed_yet", rule=rules.cite(rules.wave))] * left)
     return Wave(
@@ -192,6 +205,33 @@ def choose_wave(
         short=expected < missing,
         refusals=refused.list_reasons(),
     )
+
+
+class _Called:
+    """Under which number each contact and each person is called for one cause."""
+
+    def __init__(self, records: Iterable[DonorRecord]) -> None:
+        self._numbers = {
+            key: record.donor.donor_id for record in records for key in _list_keys(record)
+        }
+
+    def add(self, record: DonorRecord) -> str | None:
+        """Take a donor in, or tell by what they are found to be called under another number."""
+        donor_id = record.donor.donor_id
+        keys = list(_list_keys(record))
+        for key in keys:
+            if self._numbers.get(key, donor_id) != donor_id:
+                return key[0]
+        self._numbers.update(dict.fromkeys(keys, donor_id))
+        return None
+
+
+def _list_keys(record: DonorRecord) -> Iterator[tuple[str, str]]:
+    """Yield what two numbers of one person have in common: what it is, and its key."""
+    if record.contact_key:
+        yield "contact", record.contact_key
+    if record.person_key:
+        yield "person", record.person_key
 
 
 class _Refused:

@@ -101,7 +101,10 @@ class RequestStore(Protocol):
     async def list_servable(
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:
-        """List open requests that lack a component of which free units lie at their station.
+        """List open requests that free units may serve or help, or were told a way out.
+
+        A free unit at the station may serve or help if it is of a component that the request lacks,
+        or of another of the same use. What was told may be true no more.
 
         Life-threatening first, then by the needed-by time, then by id.
 

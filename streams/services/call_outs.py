@@ -339,11 +339,7 @@ def _choose(
         asked_before={
             call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
         },
-        contacts_called={
-            call.state.record.contact_key: call.call_out.donor_id
-            for call in earlier
-            if call.state.record.contact_key
-        },
+        called_before=[call.state.record for call in earlier],
         now=now,
     )
 

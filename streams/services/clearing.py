@@ -11,7 +11,7 @@ from datetime import datetime
 from models.clearance import Cleared, ForPatient, ForStation, Purpose, Refused, Route, Step
 from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
-from models.messages import render
+from models.messages import join_texts, render
 from models.safety import clear
 from streams.matching.routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
@@ -120,5 +120,5 @@ def _refuse(unit_id: str, reasons: tuple[Reason, ...]) -> DomainRefusal:
         "unit_not_cleared",
         unit_id=unit_id,
         codes=" ".join(reason.code for reason in reasons),
-        reasons="; ".join(str(render(reason.code, reason.params)) for reason in reasons),
+        reasons=str(join_texts(render(one.code, one.params) for one in reasons)),
     )

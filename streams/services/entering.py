@@ -19,7 +19,7 @@ from models.events.stock import (
     StockCounted,
     find_attestation_fault,
 )
-from models.messages import render
+from models.messages import join_texts, render
 from models.testing import StationResult
 from models.units import UnitStatus
 from streams.matching.release import decide_release
@@ -144,7 +144,7 @@ def _find_refusal(
             unit_id=unit_id,
             donation_id=donation_id,
             codes=" ".join(reason.code for reason in forbidding),
-            reasons="; ".join(str(render(reason.code, reason.params)) for reason in forbidding),
+            reasons=str(join_texts(render(one.code, one.params) for one in forbidding)),
         )
     return None
 

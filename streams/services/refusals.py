@@ -26,11 +26,14 @@ _TOLD = frozenset(
         *("hospital_id", "station_id", "supplied_by", "request_id", "unit_id", "donation_id"),
         *("call_out_id", "shortage_id", "count_id", "alert_id", "event_id", "event_key"),
         *("component", "line_no", "hours", "codes", "reasons", "id", "source", "key", "needed"),
+        *("why", "change", "actor", "allowed", "answer", "resolution", "held_by", "topic", "pack"),
+        *("collected_at", "called_at", "released_at", "offer_id", "recall_id", "result_id"),
+        *("supersedes", "cause"),
     }
 )
 """Parameters of a reason that hold no text of the sender."""
 
-_LONGEST = 300
+_LONGEST = 600
 _STATION = TypeAdapter[str](Identifier)
 _INSTANT = TypeAdapter[datetime](Instant)
 
@@ -68,11 +71,14 @@ def describe_refusal(
 
 
 def withhold_content(params: Mapping[str, str | float]) -> dict[str, str | float]:
-    """Return those parameters of a reason that hold no text of the sender, none too long."""
+    """Return those parameters of a reason that hold no text of the sender, none too long.
+
+    A number holds none: a limit, and by how much it was missed.
+    """
     return {
         name: value[:_LONGEST] if isinstance(value, str) else value
         for name, value in params.items()
-        if name in _TOLD
+        if name in _TOLD or not isinstance(value, str)
     }
 
 

@@ -13,7 +13,7 @@ from models.clearance import ForPatient
 from models.decisions import Reason
 from models.errors import DomainRefusal
 from models.facilities import StationPolicy
-from models.messages import render
+from models.messages import join_texts, render
 from models.requests import UrgentRequest
 from models.safety import list_patient_obstacles
 from streams.ports import UnitOfWork
@@ -78,4 +78,4 @@ def _list_obstacles(
 
 
 def _tell(obstacles: tuple[Reason, ...]) -> str:
-    return "; ".join(str(render(one.code, one.params)) for one in obstacles)
+    return str(join_texts(render(one.code, one.params) for one in obstacles))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
+from models.components import Component
 from models.decisions import Decision, ReservedUnit
 from models.errors import TransientError
 from models.requests import RequestStatus, UrgentRequest
+from streams.matching.openings import list_same_use
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from streams.store.database import Connection
 
 _QUERIES = load_queries("requests")
+
+_USES = {
+    component.value: f"{{{','.join(sorted(list_same_use(component)))}}}" for component in Component
+}
+"""What may help who lacks a component, each an array as PostgreSQL writes one."""
 
 
 class PgRequests:
@@ -60,12 +67,12 @@ class PgRequests:
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:
         rows = _QUERIES.list_servable(
-            self._connection, station_id=station_id, after=after, limit=limit, now=now
+            self._connection, station_id=station_id, after=after, limit=limit, uses=_USES, now=now
         )
         return [row["request_id"] async for row in rows]
 
     async def list_waiting_stations(self, *, now: datetime) -> list[str]:
-        rows = _QUERIES.list_waiting_stations(self._connection, now=now)
+        rows = _QUERIES.list_waiting_stations(self._connection, uses=_USES, now=now)
         return [row["station_id"] async for row in rows]
 
     async def list_same_patient(

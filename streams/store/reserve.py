@@ -139,6 +139,7 @@ def _to_record(row: asyncpg.Record, *, on_live_call: bool) -> DonorRecord:
         accepted=row["accepted"],
         on_live_call=on_live_call or row.get("other_on_live_call", False),
         contact_key=row["contact_key"],
+        person_key=row["person_key"],
         deferred_as_other_until=row.get("deferred_as_other_until"),
         group_disputed=row.get("group_disputed", False),
     )

@@ -70,9 +70,9 @@ class Up:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-    def kill_server(self, name: str) -> None:
+    def signal_server(self, name: str, number: signal.Signals) -> None:
         pid = json.loads((self.state / f"{name}.pid").read_text(encoding="utf-8"))["pid"]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
 
     def count_log_lines(self) -> dict[str, int]:
         return {
@@ -123,14 +123,14 @@ async def test_f86_killed_servers_are_started_again_and_that_is_said() -> None:
         assert str(state) in second.stderr
         assert not (other / "services.json").exists()
 
-        up.kill_server("postgres")
+        up.signal_server("postgres", signal.SIGKILL)
         up.wait_line("postgres 退出", "意外停止")
         up.wait_line("重启 postgres")
         up.wait_line("PostgreSQL 就绪")
         up.wait_ready()
 
         before = up.count_log_lines()
-        up.kill_server("kafka-1")
+        up.signal_server("kafka-1", signal.SIGKILL)
         # F87: what is wrong, and what to do, in every line.
         ran = await xuelian("doctor", "--json", env=env)
         for check in ran.document["checks"]:
@@ -143,6 +143,13 @@ async def test_f86_killed_servers_are_started_again_and_that_is_said() -> None:
         after = up.count_log_lines()
         grown = {name: after[name] - before[name] for name in after}
         assert all(lines < 60 for lines in grown.values()), grown
+
+        # What lives and does not answer is told, and left alone.
+        up.signal_server("kafka-1", signal.SIGSTOP)
+        up.wait_line("kafka-1 的进程还在，却不应答")
+        up.signal_server("kafka-1", signal.SIGCONT)
+        up.wait_line("kafka-1 又应答了")
+        up.wait_ready()
 
         # What somebody stops is left alone, and told.
         stopped = await xuelian("services", "down", env=env)

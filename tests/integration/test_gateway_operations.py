@@ -116,6 +116,29 @@ async def test_f22_a_refused_life_threatening_record_is_seen_at_once(
     assert after['xuelian_dead_letters{code="body_invalid",reader="xuelian-urgent"}'] >= 1
 
 
+@pytest.mark.parametrize("needed_by", [1796000000, "2099-01-01T00:00:00Z"])
+async def test_f72_a_dead_letter_is_told_in_each_language(
+    world: RunningGateway, needed_by: object
+) -> None:
+    request_id = unique("kafka")
+    await write_request(world, request_id, needed_by=needed_by)
+    async with asyncio.timeout(20):
+        while True:
+            answer = (await world.client("dispatcher").get("/v1/dead-letters")).json()
+            found = [one for one in answer["dead_letters"] if one["about"] == request_id]
+            if found:
+                break
+            await asyncio.sleep(0.05)
+    reason = found[0]["reason"]
+    rule = reason["params"].get("rule") or reason["params"]["why"]
+    zh, en = rule.split(" · ")
+    assert zh in reason["zh"]
+    assert en not in reason["zh"]
+    assert en in reason["en"]
+    assert zh not in reason["en"]
+    assert "…" not in reason["zh"] + reason["en"]
+
+
 async def test_f22_a_station_sees_the_dead_letters_of_its_own_key_only(
     world: RunningGateway,
 ) -> None:

@@ -133,6 +133,22 @@ async def test_amend_decides_again(world: RunningGateway) -> None:
     assert len(answer.json()["decision"]["lines"][0]["reserved"]) == 3
 
 
+async def test_null_takes_a_note_away_and_is_refused_where_a_request_must_have_a_value(
+    world: RunningGateway,
+) -> None:
+    request_id = (await _open(world, unique("k"), note="bed 4")).json()["request_id"]
+    client, path = world.client("hospital"), f"/v1/requests/{request_id}"
+    headers = {"Idempotency-Key": unique("c"), "Prefer": "wait=10"}
+    refused = await client.patch(path, json={"lines": None, "priority": None}, headers=headers)
+    assert refused.status_code == 400
+    assert [one["field"] for one in refused.json()["errors"]] == ["lines", "priority"]
+    assert refused.json()["errors"][0]["rule"] == "不能是 null · cannot be null"
+    assert (await client.get(path)).json()["request"]["note"] == "bed 4"
+    answer = await client.patch(path, json={"note": None}, headers=headers)
+    assert answer.status_code == 200
+    assert (await client.get(path)).json()["request"]["note"] == ""
+
+
 async def test_f13_whoever_tells_the_group_takes_no_antibody_away(world: RunningGateway) -> None:
     known = {"group": "O-", "antibodies": ["D", "E"]}
     request_id = (await _open(world, unique("k"), patient=known)).json()["request_id"]

@@ -400,6 +400,24 @@ async def test_f56_one_person_under_two_numbers_is_called_once(engine: SupplyEng
     assert len(await engine.fetch("SELECT 1 FROM call_outs")) == 1
 
 
+async def test_f56_one_person_with_two_contacts_is_called_once(engine: SupplyEngine) -> None:
+    same = {"staff": True, "born_on": "1988-08-08"}
+    await engine.put_donors(
+        [make_donor("a", **same, name="李四"), make_donor("b", **same, name="李 四")]
+    )
+    await engine.alert(injured=3000)
+    rows = await engine.fetch("SELECT donor_id FROM call_outs")
+    assert [row["donor_id"] for row in rows] == ["a"]
+    wave = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
+    assert "person_called=1[donor.same_person@2026-2]" in wave["why"]
+    told = (await engine.events("blood.activation.donors-missing.v1"))[-1]
+    assert told["callable"] == 1
+    await engine.answer(Answer.DECLINED, *(await engine.calls("called")))
+    engine.clock.move(hours=1)
+    await engine.fire_timers()
+    assert len(await engine.fetch("SELECT 1 FROM call_outs")) == 1
+
+
 async def test_f56_what_is_known_under_another_number_counts(engine: SupplyEngine) -> None:
     """A person who gave or is deferred under one number is not called under another, anywhere."""
     same = {"staff": True, "name": "示例 某人", "born_on": "1988-08-08"}

@@ -175,7 +175,7 @@ async def test_the_refusal_says_every_reason_in_both_languages(engine: Engine) -
     await engine.feed(issued(unit_id))
     row = await engine.one("SELECT params FROM dead_letters")
 
-    assert "已过期 · expired; 送达前过期" in row["params"]["reasons"]
+    assert row["params"]["reasons"].startswith("已过期；送达前过期 · expired; ")
 
 
 async def test_a_unit_for_a_neighbour_is_cleared_again_too(supply: SupplyEngine) -> None:

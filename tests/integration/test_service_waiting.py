@@ -18,7 +18,7 @@ from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
 from models.units import Unit
 from streams.ports import Timer, TimerKind
-from streams.services import progress
+from streams.services import deciding, progress
 from streams.services.timers import PUT_OFF
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
@@ -135,6 +135,71 @@ async def test_f13_a_way_out_that_comes_later_is_told_once(engine: Engine) -> No
     await engine.feed(counted([build_unit("A+")]))
     await pass_time(engine)
     assert len(await engine.fetch(query)) == 2
+
+
+async def list_told(engine: Engine, request: UrgentRequest) -> list[set[str]]:
+    """The ways out that each decision on a request tells, by code."""
+    rows = await engine.fetch(
+        "SELECT body -> 'lines' -> 0 -> 'refusals' AS told FROM decisions "
+        "WHERE request_id = $1 ORDER BY version",
+        request.request_id,
+    )
+    return [
+        {reason["code"] for reason in row["told"] or () if reason["code"].endswith("_would_open")}
+        for row in rows
+    ]
+
+
+async def sweep(engine: Engine) -> None:
+    """Look at who waits as the sweep does when nothing else happened."""
+    await engine.fetch("DELETE FROM timers WHERE kind IN ('rematch', 'waiting_sweep')")
+    await engine.fetch(
+        "INSERT INTO timers (timer_id, kind, subject, due_at) "
+        "VALUES ('waiting_sweep:all', 'waiting_sweep', 'all', $1)",
+        engine.clock.now(),
+    )
+    await engine.fire_timers()
+    await pass_time(engine)
+
+
+async def test_f13_a_way_out_that_is_gone_is_taken_back_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "WAYS_EVERY_S", 0)
+    patient = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
+    request = build_request(patient=patient, quantity=2, priority=DYING, needed_in_h=9)
+    await engine.feed(counted([build_unit("A+")]))
+    await engine.feed(opened(request))
+    # Whoever is A+ takes the last red cells of the station.
+    await engine.feed(opened(build_request(group="A+", quantity=1, needed_in_h=9)))
+    assert await list_told(engine, request) == [{"consent_would_open"}]
+
+    await sweep(engine)
+    assert await list_told(engine, request) == [{"consent_would_open"}, set()]
+    assert (await last_decision(engine, request))["waiting_for"] == "donors_and_neighbours"
+
+    await sweep(engine)
+    assert len(await list_told(engine, request)) == 2
+
+
+async def test_f13_a_way_out_by_another_component_alone_is_told_and_taken_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "WAYS_EVERY_S", 0)
+    request = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=9)
+    await engine.feed(opened(request))
+    assert await list_told(engine, request) == [set()]
+
+    washed = Component.WASHED_RED_CELLS
+    await engine.feed(
+        counted([build_unit("A+", component=washed, expires_in_h=12, collected_ago_h=6)])
+    )
+    await pass_time(engine)
+    assert await list_told(engine, request) == [set(), {"component_would_open"}]
+
+    await engine.feed(opened(build_request(group="A+", component=washed, quantity=1)))
+    await sweep(engine)
+    assert await list_told(engine, request) == [set(), {"component_would_open"}, set()]
 
 
 async def test_f01_a_lapsed_hold_goes_to_who_waits(engine: Engine) -> None:

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.integration
 DECISIONS = 8
 """More than the five after which PostgreSQL may settle on one plan for all parameters."""
 
+WAITING = 60
+"""Requests that wait at one station."""
+
 MOST_ROWS = 60
 """Of units that one decision may read: two wanted, and some spare ones in each of its places."""
 
@@ -50,6 +53,26 @@ async def fill(engine: Engine, count: int, *, in_order: bool) -> None:
     async with engine.database.connection() as connection:
         await connection.copy_records_to_table("units", records=rows, columns=columns)
         await connection.execute("ANALYZE units")
+
+
+async def test_the_look_at_who_waits_reads_a_few_units(engine: Engine) -> None:
+    """However many wait, and whatever a decision has told them."""
+    for number in range(WAITING):
+        group = list(BloodGroup)[number % 8]
+        await engine.feed(opened(build_request(group=group.value, quantity=2)))
+    await fill(engine, 100_000, in_order=False)
+    await engine.fetch("ANALYZE requests, request_lines, decisions")
+    async with PgBegin(engine.database)() as work:
+        for _ in range(DECISIONS):
+            assert await work.requests.list_waiting_stations(now=NOW) == ["shigatse"]
+            found = await work.requests.list_servable("shigatse", after=None, limit=999, now=NOW)
+            assert len(found) == WAITING
+        (row,) = await work._connection.fetch(
+            "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
+            "WHERE relname = 'units'"
+        )
+    read = row["seq_tup_read"] + row["idx_tup_fetch"]
+    assert read <= DECISIONS * WAITING * 3, dict(row)
 
 
 @pytest.mark.parametrize("count", [10_000, 100_000])

@@ -421,6 +421,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("ineligible_calls", "gave an hour ago", call_after_donation),
     ("donors_called_twice", "two live calls", call_twice),
     ("contacts_called_twice", "two numbers, one cause", donor_with(contact="000-DOLMA")),
+    ("contacts_called_twice", "two contacts, one person", donor_with(name="DOL MA")),
     ("rare_donors_called", "O- for A+", donor_with(group="O-")),
     ("rare_donors_called", "O- for a disaster", call_rare_for_disaster),
     ("out_of_order", "two swapped", swap),

@@ -47,6 +47,14 @@ def test_null_takes_a_consent_away() -> None:
     )
 
 
+def test_null_takes_a_note_away_and_leaves_what_a_request_must_have() -> None:
+    request = build_request(patient=KNOWN).but(note="bed 4")
+    assert amend(request, note=None) == request.but(note="")
+    assert amend(request, priority="routine").note == "bed 4"
+    for name in Amendment.NEEDED:
+        assert amend(request, **{name: None}) == request, name
+
+
 def test_asking_for_more_leaves_what_a_bag_must_have() -> None:
     must = HardAttributes(irradiated=True, cmv_negative=True)
     line = RequestLine(line_no=1, component=Component.RED_CELLS, quantity=2, attributes=must)

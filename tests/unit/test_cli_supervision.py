@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from cli.child import Child
-from cli.services_child import ServiceChild
+from cli.services_child import ASK_EVERY_S, SILENT_S, ServiceChild
 from cli.supervision import MAX_ENDS, WINDOW_S, Supervisor
 from cli.system import LocalSystem
 from deploy.embedded.services import EmbeddedServices
@@ -145,6 +145,11 @@ class FakeServices:
     def __init__(self) -> None:
         self.running, self.stopped, self.starts = True, False, 0
         self.failing = False
+        self.answering = True
+
+    def is_healthy(self, name: str) -> bool:
+        assert name == "postgres"
+        return self.answering
 
     def is_running(self, name: str) -> bool:
         assert name == "postgres"
@@ -171,6 +176,7 @@ class ServerScene(Scene):
             name="postgres",
             log=Path("postgres.log"),
             report=self.told.append,
+            monotonic=lambda: self.now,
         )
 
     def look_for(self, seconds: float) -> None:
@@ -179,6 +185,8 @@ class ServerScene(Scene):
             self.supervisor.look_at(self.server)
             if self.server._starting is not None:
                 self.server._starting.join()
+            if self.server._asking is not None:
+                self.server._asking.join()
             self.now += 0.1
 
 
@@ -207,3 +215,38 @@ def test_f86_a_server_that_was_stopped_is_left_alone_and_told_once() -> None:
     assert scene.services.starts == 0
     assert len(scene.told) == 1
     assert "xuelian services up" in scene.told[0]
+
+
+def test_f86_a_server_that_lives_and_does_not_answer_is_told_once_and_left_alone() -> None:
+    scene = ServerScene()
+    scene.look_for(60)
+    assert scene.told == []
+    # A short pause is nobody's concern.
+    scene.services.answering = False
+    scene.look_for(SILENT_S - ASK_EVERY_S)
+    scene.services.answering = True
+    scene.look_for(60)
+    assert scene.told == []
+
+    scene.services.answering = False
+    scene.look_for(SILENT_S + ASK_EVERY_S + 1)
+    assert len(scene.told) == 1
+    assert scene.told[0].startswith("‼ postgres 的进程还在，却不应答")
+    assert "postgres runs and does not answer" in scene.told[0]
+    scene.look_for(600)
+    assert len(scene.told) == 1
+    assert scene.services.starts == 0
+
+    scene.services.answering = True
+    scene.look_for(60)
+    assert scene.told[1:] == ["postgres 又应答了 · postgres answers again"]
+
+
+def test_f86_a_silent_server_that_ends_is_started_as_any_other() -> None:
+    scene = ServerScene()
+    scene.services.answering = False
+    scene.look_for(SILENT_S + ASK_EVERY_S + 1)
+    scene.services.running, scene.services.answering = False, True
+    scene.look_for(60)
+    assert scene.services.starts == 1
+    assert not any("又应答了" in line for line in scene.told)

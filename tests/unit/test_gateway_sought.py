@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -233,3 +234,17 @@ def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
         )
         == []
     )
+
+
+def test_f56_one_person_under_two_numbers_is_one_who_may_be_called() -> None:
+    two = [
+        replace(make_record(name, group="A+"), contact_key=f"contact {name}", person_key="same")
+        for name in ("d-1", "d-2")
+    ]
+    first = tell(reserve=two)[0]
+    assert (first["code"], first["params"]["donors"]) == ("sought_not_called", 1)
+    # Who said no under one number is not left under the other.
+    assert codes(calls=[call("d-1", "declined")], reserve=two)[:2] == [
+        "sought_calls_came_to_nothing",
+        "sought_nobody_left",
+    ]

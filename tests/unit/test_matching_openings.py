@@ -104,6 +104,21 @@ def test_f14_groups_that_must_be_of_low_titre_are_told_apart() -> None:
     assert "O+" in str(short["low_titre_groups"]).split()
 
 
+def test_f14_a_group_that_is_kept_for_others_is_not_among_those_that_may_be_given() -> None:
+    patient = Patient(group=BloodGroup.A_POS)
+    _, line, _ = decide(patient, {"A-": 2, "O-": 2}, priority=Priority.ROUTINE)
+    assert told(line)["kept_for_rhd_negative"]["units"] == 4
+    assert told(line)["stock_short"]["groups"] == "A+ O+"
+    # Nor does another component or an earlier time open what would be kept all the same.
+    washed = Component.WASHED_RED_CELLS
+    _, line, _ = decide(patient, {"A-": 2}, priority=Priority.ROUTINE, lying=washed)
+    assert "component_would_open" not in told(line)
+    _, line, _ = decide(patient, {"A-": 2}, priority=Priority.ROUTINE, within_d=20)
+    assert "time_would_open" not in told(line)
+    _, line, _ = decide(patient, {"B-": 2}, priority=Priority.URGENT)
+    assert told(line)["stock_short"]["groups"] == "A+ O+ A- O-"
+
+
 def test_f55_the_same_order_again_names_the_first() -> None:
     patient = Patient(group=BloodGroup.A_POS, reference="bed-1")
     outcome, _, reasons = decide(patient, {"A+": 4}, same_patient=("r-first",))

@@ -43,8 +43,8 @@ def ids(wave: Wave) -> list[str]:
     return [call.donor_id for call in wave.calls]
 
 
-def known(donor_id: str, contact: str) -> DonorRecord:
-    return replace(make_record(donor_id), contact_key=contact)
+def known(donor_id: str, contact: str, person: str = "") -> DonorRecord:
+    return replace(make_record(donor_id), contact_key=contact, person_key=person)
 
 
 def test_f56_one_contact_is_called_once_for_one_cause() -> None:
@@ -61,12 +61,35 @@ def test_f56_one_contact_is_called_once_for_one_cause() -> None:
         wanted=99,
         expected_already=0.0,
         groups=[BloodGroup.O_POS],
-        contacts_called={"13800000001": "b"},
+        called_before=[records[1]],
         now=AT,
     )
     assert sorted(ids(again)) == ["b", "c"]
     # Who has no known contact is like nobody else.
     assert ids(choose(known("x", ""), known("y", ""), wanted=99)) == ["x", "y"]
+
+
+def test_f56_one_person_with_two_contacts_is_called_once_for_one_cause() -> None:
+    one_person = "李四|1988-08-08"
+    records = [known("a", "138", one_person), known("b", "139", one_person), known("c", "137", "x")]
+    wave = choose(*records, wanted=99)
+    assert ids(wave) == ["a", "c"]
+    assert [(r.code, r.rule, r.params["donors"]) for r in wave.refusals] == [
+        ("person_called", "donor.same_person@2026-2", 1)
+    ]
+    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT) == 2
+    again = choose_wave(
+        records,
+        station=STATION,
+        wanted=99,
+        expected_already=0.0,
+        groups=[BloodGroup.O_POS],
+        called_before=[records[1]],
+        now=AT,
+    )
+    assert sorted(ids(again)) == ["b", "c"]
+    # Who is not called under a number does not keep the number's contact from another.
+    assert ids(choose(*records, known("d", "139", "y"), wanted=99)) == ["a", "c", "d"]
 
 
 def test_f19_only_who_may_be_called_and_can_serve_counts_as_callable() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from cli.texts import OWN_TEXTS
 from models.donors import CallOutStatus
-from models.messages import Text, list_texts, render
+from models.messages import Text, join_texts, list_texts, render
 from models.messages.words import list_value_names
 from models.requests import RequestStatus
 from models.shortages import TransferStatus
@@ -224,6 +224,30 @@ def test_codes_within_a_chinese_sentence_are_named() -> None:
 @pytest.mark.parametrize("states", [UnitStatus, CallOutStatus, TransferStatus, RequestStatus])
 def test_every_state_has_a_chinese_name(states: type[StrEnum]) -> None:
     assert {one.value for one in states} <= set(list_value_names())
+
+
+def test_f72_a_text_within_a_text_keeps_to_its_language() -> None:
+    one, other = Text("甲", "a"), Text("乙", "b")
+    assert str(join_texts([one, other])) == "甲；乙 · a; b"
+    params = {"unit_id": "u-1", "reasons": str(join_texts([one, other]))}
+    told = render("unit_not_cleared", params)
+    assert told == Text("单位 u-1 现在不能发出：甲；乙", "unit u-1 may not leave now: a; b")
+    for code, name in (
+        ("body_invalid", "rule"),
+        ("moment_impossible", "why"),
+        ("rules_heading", "cause"),
+    ):
+        told = render(code, {"field": "x", "errors": 1, "key": "k", name: str(one)})
+        assert "甲" in told.zh, code
+        assert "· a" not in told.zh, code
+        assert "甲" not in told.en, code
+    # What was kept of several texts in another form is shown whole.
+    old = render("unit_not_cleared", {"unit_id": "u-1", "reasons": "甲 · a; 乙 · b"})
+    assert "甲 · a; 乙 · b" in old.zh
+
+
+def test_no_text_holds_what_stands_between_its_languages() -> None:
+    assert [code for code, text in list_texts().items() if " · " in text.zh + text.en] == []
 
 
 def test_render_survives_what_it_does_not_know() -> None:

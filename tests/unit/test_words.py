@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 import gateway.routes
 from cli.output import show, show_expiry, show_instant
@@ -21,6 +21,7 @@ from gateway.submitting import Submission, _judge
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope
 from models.errors import ContractError
+from models.events.donations import DonationSplit
 from models.events.registry import EVENT_CLASSES, decode_event
 from models.events.requests import RequestOpened
 from models.facilities import Station
@@ -290,6 +291,48 @@ def test_a_word_that_is_no_code_is_answered_with_the_code(
         assert field.what_to_do == render("fix_extra_forbidden")
     else:
         assert field.what_to_do.zh == told
+
+
+class _Hop(Value):
+    eta_s: int = Field(ge=1)
+
+
+class _Hops(Value):
+    routes: tuple[_Hop, ...] = Field(min_length=1)
+
+
+def test_f77_a_fault_of_many_entries_is_told_once_and_nothing_that_is_not_true() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Hops.model_validate({"routes": [{"eta_s": 0}] * 40 + [{"eta_s": "x"}]})
+    wrong = of_validation(caught.value.errors(include_url=False))
+    assert wrong.params["errors"] == 41
+    many, one = (field.to_json() for field in wrong.fields)
+    assert (many["field"], many["count"], many["name"]) == ("routes.0.eta_s", 40, "路程秒数")
+    assert many["places"] == [f"routes.{at}.eta_s" for at in range(5)]
+    zh, en = many["rule"].split(" · ")
+    assert zh.endswith("（共 40 处：routes.0.eta_s, routes.1.eta_s, routes.2.eta_s, "
+                       "routes.3.eta_s, routes.4.eta_s, …）")  # fmt: skip
+    assert "(40 in all: routes.0.eta_s, " in en
+    assert one["field"] == "routes.40.eta_s"
+    assert "count" not in one
+
+
+def test_f77_a_list_without_an_entry_is_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Hops.model_validate({"routes": []})
+    (field,) = of_validation(caught.value.errors(include_url=False)).fields
+    assert (field.field, field.rule.split(" · ")[0]) == ("routes", "至少 1 项")
+
+
+def test_f77_kafka_counts_what_is_true() -> None:
+    made = {"unit_id": "x1", "component": "red_cells", "volume_ml": 0, "expires_at": "2025-01-09"}
+    with pytest.raises(ContractError) as caught:
+        decode_event(DonationSplit.TYPE, orjson.dumps({"components": [made, made]}))
+    with pytest.raises(ValidationError) as plain:
+        DonationSplit.model_validate_json(orjson.dumps({"components": [made, made]}))
+    kinds = [error["type"] for error in plain.value.errors()]
+    assert "too_short" in kinds
+    assert caught.value.params["errors"] == len(kinds) - 1
 
 
 def test_f72_kafka_tells_the_same_words() -> None:

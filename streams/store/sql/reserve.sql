@@ -6,7 +6,7 @@ SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
 -- Of the donors what their own record says; what is known of them otherwise, `list_reserve` tells.
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
-    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key, d.person_key,
     -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
     coalesce(
         (
@@ -30,7 +30,7 @@ ORDER BY c.called_at, c.call_out_id;
 -- name: find_call^
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
-    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key, d.person_key,
     k.other_whole_blood_on, k.deferred_as_other_until,
     coalesce(k.other_on_live_call, false) AS other_on_live_call,
     coalesce(k.group_disputed, false) AS group_disputed,
@@ -50,7 +50,7 @@ WHERE c.call_out_id = :call_out_id;
 
 -- name: list_reserve
 SELECT
-    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key,
+    d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key, d.person_key,
     k.other_whole_blood_on, k.deferred_as_other_until,
     coalesce(k.other_on_live_call, false) AS other_on_live_call,
     coalesce(k.group_disputed, false) AS group_disputed,
