@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from cli.output import remember_json
+
 
 def guard(command: Any) -> None:  # noqa: ANN401 - typer's own classes are private
     """Let a command, and every one below it, refuse what is written twice."""
@@ -22,6 +24,8 @@ def guard(command: Any) -> None:  # noqa: ANN401 - typer's own classes are priva
 def _parse(command: Any, parse: Any, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
     if args and not ctx.resilient_parsing:
         _, _, order = command.make_parser(ctx).parse_args(args=list(args))
+        if any(param.name == "as_json" for param in order):
+            remember_json(ctx, value=True)
         for param, times in Counter(order).items():
             is_repeatable = getattr(param, "multiple", False) or getattr(param, "count", False)
             if times > 1 and not is_repeatable and not _is_help(param, ctx):
