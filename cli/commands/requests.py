@@ -51,7 +51,10 @@ def new(
             callback=choose("life_threatening", "urgent", "routine"),
         ),
     ] = "urgent",
-    within_h: Annotated[float, typer.Option("--within", help="几小时内送到 · hours")] = 2.0,
+    within_h: Annotated[
+        float,
+        typer.Option("--within", min=0, max=8760, help="几小时内送到 · hours"),
+    ] = 2.0,
     needed_by: Annotated[
         str | None,
         typer.Option(help="最晚送达，带时区，代替 --within · instant, instead of --within"),

@@ -160,6 +160,16 @@ def test_wrong_usage_is_code_2(words: list[str]) -> None:
         (["stock", "import", "a", "/nofile"], "file：没有文件 /nofile · "),
         (["stock", "import", "a", "/"], "file：/ 是文件夹，不是文件 · "),
         (["request", "new"], "--need：要写 --need、--packs 或 --file · --need: give --need"),
+        (
+            ["request", "new", "-n", "red_cells=1.5"],
+            "--need：red_cells=1.5：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+        ),
+        (
+            ["request", "new", "-n", "red_cells=-1"],
+            "--need：red_cells=-1：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+        ),
+        (["request", "new", "--packs", "1", "--within", "nan"], "--within：最大 8760"),
+        (["route", "set", "a", "b", "inf"], "minutes：最大 10080"),
         (["keys", "create", "king"], "scope 不能写“king”，只能是其中之一：hospital（医院）、"),
         (
             ["request", "new", "-n", "red_cells=1", "--sex", "x"],
