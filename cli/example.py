@@ -145,12 +145,16 @@ def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Know
 
 def _list_taken(region: Mapping[str, Any], known: _Known) -> Iterator[str]:
     """Tell each name of the example that somebody else has, or that says something else."""
-    stations = {one["station_id"]: Station.model_validate(one) for one in region["stations"]}
-    hospitals = {one["hospital_id"]: Hospital.model_validate(one) for one in region["hospitals"]}
-    wanted: Mapping[str, Station | Hospital] = {**stations, **hospitals}
-    for name, there in {**known.stations, **known.hospitals}.items():
-        example = next((one for own, one in wanted.items() if own.casefold() == name.casefold()), 0)
-        if example and not _is_example(there, example):
+    examples: dict[str, Station | Hospital] = {}
+    for one in region["stations"]:
+        examples[one["station_id"].casefold()] = Station.model_validate(one)
+    for one in region["hospitals"]:
+        examples[one["hospital_id"].casefold()] = Hospital.model_validate(one)
+    registered: list[Station | Hospital] = [*known.stations.values(), *known.hospitals.values()]
+    for there in registered:
+        name = there.station_id if isinstance(there, Station) else there.hospital_id
+        example = examples.get(name.casefold())
+        if example is not None and not _is_example(there, example):
             yield f"{name} {there.name_zh} · {there.name_en}"
     for route in region["routes"]:
         eta_s = known.routes.get((route["from_id"], route["to_id"]), route["eta_s"])
