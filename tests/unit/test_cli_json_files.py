@@ -91,3 +91,14 @@ def test_a_correction_is_read_as_strictly(tmp_path: Path) -> None:
         build_correction(body=path, key=None, headers=())
     path.write_bytes(NOTE.encode("utf-8-sig"))
     assert build_correction(body=path, key=None, headers=()).body == NOTE.encode()
+
+
+def test_an_option_beside_a_whole_request_is_refused(tmp_path: Path, sent: list[Any]) -> None:
+    words = ["request", "new", "--file", "FILE"]
+    for more in (["--group", "A+"], ["-n", "red_cells=1"], ["--within", "2"], ["--age-estimated"]):
+        told = run([*words, *more], tmp_path / "a.json", NOTE.encode())
+        assert json.loads(told)["error"]["code"] == "usage_invalid", more
+        assert "--file" in told
+    assert sent == []
+    run([*words, "--wait", "0", "--idempotency-key", "k"], tmp_path / "a.json", NOTE.encode())
+    assert sent == [{"note": "手术室"}]
