@@ -6,8 +6,6 @@ which sending it again is safe.
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +14,7 @@ from typing import Any
 
 import typer
 
+from cli.files import read_json
 from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.repeat import make_key, repeat_told
@@ -23,6 +22,7 @@ from cli.resolve import load_settings
 from models.cells import CellError, read_group
 from models.errors import ContractError
 from models.groups import BloodGroup
+from models.messages import render
 from models.messages.words import list_field_names
 from models.products import find_product
 from streams.clock import parse_clock
@@ -72,8 +72,10 @@ class Asked:
     def _to_line(self, number: int, need: str) -> dict[str, Any]:
         component, _, quantity = need.partition("=")
         if not component or not quantity.isdecimal():
+            limits = render("broken_field_quantity")
             raise typer.BadParameter(
-                f"{need}：写成 成分=单位数，如 red_cells=4 · write component=units",
+                f"{need}：写成 成分=袋数，如 red_cells=4；{limits.zh} · "
+                f"{need}: write component=bags, such as red_cells=4; {limits.en}",
                 param_hint="--need",
             )
         product = find_product(component)
@@ -115,22 +117,9 @@ def read_json_file(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file; `-` is standard input.
 
     Raises:
-        ContractError: `file_unreadable`, `file_not_json`, or `file_not_object`.
+        ContractError: As `read_json` raises, or `file_not_object`.
     """
-    try:
-        raw = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
-    try:
-        content = json.loads(raw)
-    except json.JSONDecodeError as error:
-        raise ContractError(
-            "file_not_json",
-            path=str(path),
-            line=error.lineno,
-            column=error.colno,
-            detail=error.msg,
-        ) from error
+    _, content = read_json(path)
     if not isinstance(content, dict):
         raise ContractError("file_not_object", path=str(path))
     return content

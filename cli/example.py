@@ -1,15 +1,18 @@
 """A small example region, made through the gateway as a stranger would make a real one.
 
-Idempotent: what is registered is registered again as it is; a shelf that holds anything is left
-alone, and so are keys that exist. Nothing can be deleted one by one: a system that was made to play
-with is removed with its state folder.
+Idempotent: what is registered as the example has it is left alone, as is a shelf that holds
+anything and a key that exists. A system with blood or requests of its own, or where one of the
+example's names is somebody else's, is refused before anything is written: nothing can be deleted
+one by one, and a system that was made to play with is removed with its whole state folder.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.resources import files
@@ -19,6 +22,9 @@ from pydantic import SecretStr
 
 from cli.gateway import GatewayClient
 from cli.keystore import create_key, list_keys
+from models.base import change
+from models.errors import DomainRefusal
+from models.facilities import Hospital, Station
 from models.messages.moments import BEIJING
 from streams.clock import parse_clock
 from streams.settings import Settings
@@ -26,6 +32,10 @@ from streams.settings import Settings
 _COLLECTED_D = 2
 _WAIT_S = 30.0
 _LOOK_S = 0.3
+_TOLD_MOST = 6
+_OWN = "EX-"
+"""Begins the number of each bag of the example."""
+
 SHELF, OTHER = "shigatse", "lhasa"
 
 
@@ -54,17 +64,24 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
         report: Told each step.
 
     Raises:
+        DomainRefusal: `example_in_use`: this is no system to play with; nothing was written.
         GatewayRefusedError: The gateway refused a part.
         TransientError: The gateway, Kafka or PostgreSQL is away.
     """
     region = _read()
     now = parse_clock(settings.clock).now()
     with GatewayClient(settings, wait_s=_WAIT_S) as gateway:
+        report("查看现有登记 · looking at what is registered")
+        known = _Known.read(gateway)
+        _ensure_free(gateway, region, known)
         report("血站、医院、行程 · stations, hospitals, journeys")
-        for station in region["stations"]:
-            gateway.call("PUT", f"/v1/stations/{station['station_id']}", json=station)
-        for hospital in region["hospitals"]:
-            gateway.call("PUT", f"/v1/hospitals/{hospital['hospital_id']}", json=hospital)
+        for kind in ("stations", "hospitals"):
+            for facility in region[kind]:
+                name = facility[f"{kind[:-1]}_id"]
+                if name not in known.of_kind(kind):
+                    # Version 0: whoever registers it meanwhile is not overwritten.
+                    first = {"If-Match": '"0"'}
+                    gateway.call("PUT", f"/v1/{kind}/{name}", json=facility, headers=first)
         gateway.call("PUT", "/v1/routes", json={"routes": region["routes"]})
         report("库存 · stock")
         units = sum(_fill(gateway, region, name, now=now) for name in (SHELF, OTHER))
@@ -87,6 +104,96 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
         donors=donors,
         keys=keys,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What is registered, by its id; of a journey its seconds, by both ends."""
+
+    stations: Mapping[str, Station]
+    hospitals: Mapping[str, Hospital]
+    routes: Mapping[tuple[str, str], int]
+
+    @classmethod
+    def read(cls, gateway: GatewayClient) -> _Known:
+        stations = gateway.call("GET", "/v1/stations")["stations"]
+        hospitals = gateway.call("GET", "/v1/hospitals")["hospitals"]
+        routes = gateway.call("GET", "/v1/routes")["routes"]
+        found = [Station.model_validate(one["station"]) for one in stations]
+        others = [Hospital.model_validate(one["hospital"]) for one in hospitals]
+        return cls(
+            stations={one.station_id: one for one in found},
+            hospitals={one.hospital_id: one for one in others},
+            routes={(one["from_id"], one["to_id"]): one["eta_s"] for one in routes},
+        )
+
+    def of_kind(self, kind: str) -> Mapping[str, Station | Hospital]:
+        return {**(self.stations if kind == "stations" else self.hospitals)}
+
+
+def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Known) -> None:
+    """Refuse a system that is in use.
+
+    Raises:
+        DomainRefusal: `example_in_use`, with what is there.
+    """
+    found = [*_list_taken(region, known), *_list_used(gateway, region, known)]
+    if found:
+        more = f"；… +{len(found) - _TOLD_MOST}" if len(found) > _TOLD_MOST else ""
+        raise DomainRefusal("example_in_use", found="；".join(found[:_TOLD_MOST]) + more)
+
+
+def _list_taken(region: Mapping[str, Any], known: _Known) -> Iterator[str]:
+    """Tell each name of the example that somebody else has, or that says something else."""
+    examples: dict[str, Station | Hospital] = {}
+    for one in region["stations"]:
+        examples[one["station_id"].casefold()] = Station.model_validate(one)
+    for one in region["hospitals"]:
+        examples[one["hospital_id"].casefold()] = Hospital.model_validate(one)
+    registered: list[Station | Hospital] = [*known.stations.values(), *known.hospitals.values()]
+    for there in registered:
+        name = there.station_id if isinstance(there, Station) else there.hospital_id
+        example = examples.get(name.casefold())
+        if example is not None and not _is_example(there, example):
+            yield f"{name} {there.name_zh} · {there.name_en}"
+    for route in region["routes"]:
+        eta_s = known.routes.get((route["from_id"], route["to_id"]), route["eta_s"])
+        if eta_s != route["eta_s"]:
+            yield f"{route['from_id']} → {route['to_id']} {eta_s} s"
+
+
+def _is_example(there: Station | Hospital, example: Station | Hospital) -> bool:
+    """Whether registering the example would change nothing."""
+    if isinstance(there, Station) and isinstance(example, Station):
+        return change(there, example) == there
+    if isinstance(there, Hospital) and isinstance(example, Hospital):
+        return change(there, example) == there
+    return False
+
+
+def _list_used(gateway: GatewayClient, region: Mapping[str, Any], known: _Known) -> Iterator[str]:
+    """Tell blood and requests that are not the example's own."""
+    own = {one["station_id"] for one in region["stations"]}
+    own |= {one["hospital_id"] for one in region["hospitals"]}
+    for station in known.stations:
+        if station in own:
+            strange = _count_strange(gateway, station)
+        else:
+            stock = gateway.call("GET", f"/v1/stations/{station}/stock")["stock"]
+            strange = sum(row["units"] for row in stock)
+        if strange:
+            yield f"{station}: {strange} 袋 · bags"
+    for hospital in known.hospitals.keys() - own:
+        params = {"hospital_id": hospital, "limit": 1}
+        if gateway.call("GET", "/v1/requests", params=params)["requests"]:
+            yield f"{hospital}: 有申请 · requests"
+
+
+def _count_strange(gateway: GatewayClient, station: str) -> int:
+    """Count the bags on a shelf of the example that are not of it."""
+    held = gateway.download(f"/v1/stations/{station}/stock/export").decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(held)))
+    return sum(not row["血袋号"].startswith(_OWN) for row in rows)
 
 
 def _read() -> dict[str, Any]:
@@ -142,7 +249,7 @@ def _build_units(region: Mapping[str, Any], station: str, *, now: datetime) -> l
         expires = last_day.replace(hour=23, minute=59, second=0, microsecond=0)
         for group, count in kind["groups"].items():
             for _ in range(count):
-                number = f"EX-{station.upper()}-{now:%y%m%d}-{len(units) + 1:04}"
+                number = f"{_OWN}{station.upper()}-{now:%y%m%d}-{len(units) + 1:04}"
                 units.append(
                     {
                         "unit_id": number,

@@ -6,10 +6,13 @@ Where a result goes is looked at before anything is done for it.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from models.errors import ContractError
+from models.strict_json import drop_mark, load_strictly
 
 KINDS: Mapping[str, str] = {
     ".csv": "text/csv",
@@ -32,6 +35,29 @@ def read_upload(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
+
+
+def read_json(path: Path) -> tuple[bytes, Any]:
+    """Read a JSON file, UTF-8; `-` is standard input.
+
+    Returns:
+        Its text without a mark before it, and what it holds.
+
+    Raises:
+        ContractError: `file_unreadable`, `file_not_utf8`, `file_not_json`, `field_twice`.
+    """
+    raw = sys.stdin.buffer.read() if str(path) == "-" else read_upload(path)
+    try:
+        return drop_mark(raw), load_strictly(raw)
+    except ContractError as error:
+        code = _OF_FILES.get(error.code)
+        if code is None:
+            raise
+        raise ContractError(code, path=str(path), **error.params) from error
+
+
+_OF_FILES: Mapping[str, str] = {"body_not_utf8": "file_not_utf8", "body_not_json": "file_not_json"}
+"""What is wrong with a body, and the text that tells it of a file."""
 
 
 def tell_kind(path: Path) -> str:

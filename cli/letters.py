@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from cli.direct import run_on_database
+from cli.files import read_json
 from models.errors import ContractError, XuelianError
 from streams.clock import parse_clock
 from streams.services.replay import Correction, DeadLetter, Replay, Replayed
@@ -64,7 +65,7 @@ def build_correction(*, body: Path | None, key: str | None, headers: Sequence[st
             raise typer.BadParameter(f"{name} 写了两次 · stands twice", param_hint="--header")
         named[name] = value.encode()
     return Correction(
-        body=None if body is None else body.read_bytes(),
+        body=None if body is None else read_json(body)[0],
         key=None if key is None else key.encode(),
         headers=named,
     )

@@ -35,6 +35,7 @@ from cli.commands import (
     up,
 )
 from cli.failures import ExitCode, describe_failure
+from cli.once import guard
 from cli.output import is_json_wanted, print_failure
 from cli.repeat import remember_words
 
@@ -43,6 +44,10 @@ _DEBUG = "xuelian.debug"
 
 class XuelianGroup(TyperGroup):
     """Turns whatever a command raises into one line and an exit code."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**attributes)
+        guard(self)
 
     def make_context(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401 - typer's own types are private
         remember_words(list(args[1] if len(args) > 1 else extra["args"]))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _JSON_WANTED = "xuelian.json"
 
 
-def _remember_json(context: typer.Context, value: bool) -> bool:
+def remember_json(context: typer.Context, value: bool) -> bool:
     """Failures are told outside of the command, so what it was asked for is kept on the context."""
     if value:
         context.meta[_JSON_WANTED] = True
@@ -37,7 +37,8 @@ JsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        callback=_remember_json,
+        callback=remember_json,
+        is_eager=True,
         help="只输出 JSON · print JSON and nothing else",
         show_default=False,
     ),

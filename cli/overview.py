@@ -152,13 +152,29 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
 
 def _tell_shortage(row: Row) -> str:
     name = list_value_names().get(row["component"], row["component"])
-    return (
-        f"{name} {row['group']}\n缺 {row['units_missing']} · missing\n"
-        f"急 {row['uncovered_units']} · waiting"
-    )
+    return f"{name} {row['group']}\n缺 {row['units_missing']} · missing\n{tell_uncovered(row)}"
+
+
+def tell_uncovered(row: Row) -> str:
+    """Return how many units somebody waits for; 急 where the answer names who cannot wait."""
+    waiting = row.get("waiting") or ()
+    urgent = sum(one["units"] for one in waiting if one["priority"] in _URGENT)
+    others = row["uncovered_units"] - urgent
+    told = [f"急 {urgent} · urgent"] if urgent else []
+    return "，".join([*told, *([f"等 {others} · waiting"] if others > 0 or not urgent else [])])
 
 
 def print_activations(out: Output, rows: Sequence[Row]) -> None:
+    """Print activations; exercises stand apart and are counted apart."""
+    exercises = [row for row in rows if row.get("exercise")]
+    real = [row for row in rows if not row.get("exercise")]
+    if real or not exercises:
+        _print_activations(out, real, title="应急启动 · activations")
+    if exercises:
+        _print_activations(out, exercises, title="演练 · exercises")
+
+
+def _print_activations(out: Output, rows: Sequence[Row], *, title: str) -> None:
     heads: Heads = [
         "应急启动 · activation",
         "需要 · needs",
@@ -177,7 +193,7 @@ def print_activations(out: Output, rows: Sequence[Row]) -> None:
         ]
         for row in rows
     ]
-    out.table(add_rows(build_table(f"应急启动 · activations {len(rows)}", heads), lines))
+    out.table(add_rows(build_table(f"{title} {len(rows)}", heads), lines))
 
 
 def _tell_activation(row: Row) -> str:

@@ -52,7 +52,7 @@ def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterato
     """Tell how a call that was not confirmed is repeated.
 
     Args:
-        settled: Options that make it the same act, its key among them; the last one given counts.
+        settled: Options that make it the same act, its key among them.
         more: Arguments that came from elsewhere than the command line.
     """
     # The families of errors are heavy to import; only calls need them.
@@ -72,8 +72,7 @@ def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterato
 
 
 def _tell(settled: Mapping[str, str], more: Sequence[str]) -> None:
-    options = [word for name, value in settled.items() for word in (name, value)]
-    command = shlex.join(["xuelian", *_WORDS.get(), *options, *more])
+    command = shlex.join(["xuelian", *_settle(_WORDS.get(), settled), *more])
     screen = console(to_stderr=True)
     screen.print(
         "未确认；运行下面这条命令再发，不会重复 · "
@@ -83,3 +82,20 @@ def _tell(settled: Mapping[str, str], more: Sequence[str]) -> None:
         soft_wrap=True,
     )
     screen.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _settle(words: Sequence[str], settled: Mapping[str, str]) -> Iterator[str]:
+    """Yield what was typed with each of these options once, and with its value."""
+    typed, said = iter(words), set()
+    for word in typed:
+        name, joined, value = word.partition("=")
+        if name not in settled:
+            yield word
+            continue
+        value = value if joined else next(typed, "")
+        if value == settled[name]:
+            yield from (word,) if joined else (word, value)
+            said.add(name)
+    yield from (
+        word for name, value in settled.items() if name not in said for word in (name, value)
+    )

@@ -96,6 +96,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "there is no dead letter {dead_letter_id}; see `xuelian dlq list`",
     ),
     "file_unreadable": ("读不了文件 {path}：{cause}", "file {path} cannot be read: {cause}"),
+    "file_not_utf8": (
+        "文件 {path} 不是 UTF-8：请用 UTF-8 另存",
+        "file {path} is not UTF-8: save it as UTF-8",
+    ),
     "file_not_writable": (
         "写不到文件 {path}：它所在的文件夹须已存在并可写，它自己不能是文件夹",
         "{path} cannot be written: its folder must exist and be writable, and it must be no folder",

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import chain
 from typing import Self
 
 from pydantic import Field
@@ -21,6 +22,9 @@ from models.components import Component
 
 _IN_BRACKETS = re.compile(r"[(\[【].*?[)\]】]")
 _DASHES = str.maketrans("−–—‐‑", "-----")
+_CLAUSES = re.compile(r"[,;。、|/\r\n]")
+_OF_GROUP = ("阳性", "positive")
+"""Under a heading of the group they are RhD."""
 
 
 def fold(text: str) -> str:
@@ -113,10 +117,17 @@ class HeadingWords(Value):
 
 
 class RefusedProduct(Value):
-    """Words in a product's name, and the code that tells why such a product is no stock."""
+    """Why a product with such a name is no stock.
+
+    Attributes:
+        code: Of the text that tells it.
+        words: Parts of names.
+        against: Reasons of `UseWords.against`, whose words are parts of names too.
+    """
 
     code: str
-    words: tuple[str, ...] = Field(min_length=1)
+    words: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
 
 class DoseRule(Value):
@@ -146,7 +157,8 @@ class UseWords(Value):
         headings: Parts of headings that say it.
         aside: Parts of headings that ask who, when or how.
         of_group: Parts of headings in which 阳性 is RhD.
-        against: Parts of cells that say it may not.
+        against: Reasons to parts of cells that say it may not.
+        kept: Reasons for which it is no stock even in quarantine.
         harmless: What holds one of those, and means something else.
         good: Parts of cells that say it may.
         doubts: What must not stand beside them.
@@ -155,10 +167,46 @@ class UseWords(Value):
     headings: tuple[str, ...]
     aside: tuple[str, ...]
     of_group: tuple[str, ...]
-    against: tuple[str, ...]
+    against: dict[str, tuple[str, ...]]
+    kept: frozenset[str]
     harmless: tuple[str, ...]
     good: tuple[str, ...]
     doubts: tuple[str, ...]
+
+    @cached_property
+    def _reasons(self) -> Mapping[str, re.Pattern[str]]:
+        return {reason: _to_pattern(words) for reason, words in self.against.items()}
+
+    @cached_property
+    def _any(self) -> re.Pattern[str]:
+        return _to_pattern(chain.from_iterable(self.against.values()))
+
+    @cached_property
+    def _harmless(self) -> re.Pattern[str]:
+        return _to_pattern(self.harmless)
+
+    def find_reason(self, text: str) -> str | None:
+        """Return why a text keeps a bag back; None if it does not."""
+        if self._any.search(to_word(text)) is None:
+            return None
+        # A comma parts what is harmless from what is not: `编号无，自体`.
+        parts = [self._harmless.sub("", to_word(part)) for part in _CLAUSES.split(fold(text))]
+        return next(
+            (
+                reason
+                for reason, pattern in self._reasons.items()
+                if any(map(pattern.search, parts))
+            ),
+            None,
+        )
+
+    def find_reason_of_heading(self, heading: str) -> str | None:
+        """Return why a bag is kept back of which a column so headed says something: 是否报废."""
+        if self._any.search(to_word(heading)) is None:
+            return None
+        # 质控状态 asks for a verdict; it does not give one.
+        rest = _without(to_word(heading), self.headings)
+        return self.find_reason(rest) and self.find_reason(heading)
 
 
 class ColumnWords(Value):
@@ -199,29 +247,39 @@ class ColumnWords(Value):
     def tells_use(self, heading: str) -> bool:
         """Whether a heading says that its column tells whether blood may be used."""
         word = to_word(heading)
-        parts = (*self.use.headings, *self.use.against)
-        return _holds(word, parts) and not _holds(word, self.use.aside)
+        is_told = _holds(word, self.use.headings) or self.use.find_reason(heading) is not None
+        return is_told and not _holds(word, self.use.aside)
 
-    def speaks_against(self, heading: str, text: str, *, is_said: bool) -> bool:
-        """Whether a cell that is passed over speaks against the use of its bag.
+    def speaks_against(self, heading: str, text: str, *, is_said: bool) -> str | None:
+        """Return why a cell that is passed over speaks against the use of its bag; None if not.
 
         Args:
-            heading: Of its column.
+            heading: Of its column; empty for what stands outside of columns.
             text: What stands there; empty where nothing does.
             is_said: The row says in another column that it is released; then nothing is nothing.
+
+        Returns:
+            A reason of `UseWords.against`, a status, or `unsaid`.
         """
         head, word = to_word(heading), to_word(text)
         status = self.find_status(word)
         if status is not None:
-            return status != "available"
+            return None if status == "available" else status
         if _holds(head, self.use.of_group):
-            return False
-        if _holds(head, self.use.against):
+            return self.use.find_reason(_without(word, _OF_GROUP))
+        reason = self.use.find_reason(text)
+        of_heading = self.use.find_reason_of_heading(heading)
+        if of_heading is not None and (reason is None or not self.is_kept(reason)):
             # 是否报废, 报废日期: what stands there is a discard, unless it says that there is none.
-            return bool(word) and text.casefold() not in self.no and not self._is_good(word)
-        if _holds(_without(word, self.use.harmless), self.use.against):
-            return True
-        return self.tells_use(heading) and self._is_open(text, word, is_said=is_said)
+            is_none = not word or text.casefold() in self.no or self._is_good(word)
+            return reason if is_none else of_heading
+        if reason is None and self.tells_use(heading):
+            return "unsaid" if self._is_open(text, word, is_said=is_said) else None
+        return reason
+
+    def is_kept(self, reason: str) -> bool:
+        """Whether a bag is no stock for this reason even in quarantine."""
+        return reason in self.use.kept or reason == "unclear"
 
     def _is_open(self, text: str, word: str, *, is_said: bool) -> bool:
         """Whether a cell under a heading of use does not say that the bag may be used."""
@@ -235,6 +293,11 @@ class ColumnWords(Value):
     def _is_good(self, word: str) -> bool:
         rest = _without(word, (*self.use.harmless, *self.use.good))
         return rest != word and not _holds(rest, self.use.doubts)
+
+
+def _to_pattern(parts: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of these parts in a word, the longest first."""
+    return re.compile("|".join(sorted(map(to_word, parts), key=len, reverse=True)))
 
 
 def _holds(word: str, parts: Iterable[str]) -> bool:

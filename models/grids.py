@@ -5,7 +5,8 @@ Pure. What a row comes to is the business of `models.tables`; here each cell is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -14,7 +15,7 @@ from models.columns import WORDS, fold, to_word
 from models.heads import Head, count_known, read_head
 from models.merged import UNCLEAR
 from models.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
-from models.tables import Fields, Layout, Line, Row, RowError, shorten, tell_wrong
+from models.tables import Doubt, Fields, Layout, Line, Row, RowError, shorten, tell_wrong
 
 _HEAD_NAMES = 3
 """A row with so many known headings is the head."""
@@ -41,8 +42,9 @@ def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
                 above.append((number, cells))
                 known = count_known(cells, layout.words)
                 if known >= _HEAD_NAMES:
+                    titles = (sheet.name, *_list_texts(above[:-1]))
                     top, rows = _take_second(above[-1], known, rows, layout)
-                    return _read_below(sheet.name, top, rows, layout)
+                    return _read_below(sheet.name, top, rows, layout, titles)
             if number >= HEAD_WITHIN:
                 break
     except UnreadableRowError as error:
@@ -50,6 +52,11 @@ def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
     if sheet.name or not above:
         return None
     return _read_below(sheet.name, above[0], iter(above[1:]), layout)
+
+
+def _list_texts(rows: Iterable[_Cells]) -> Iterator[str]:
+    for _, cells in rows:
+        yield from map(str, _list_filled(cells))
 
 
 def _take_second(
@@ -72,8 +79,10 @@ def _read_below(
     top: _Cells,
     rows: Iterator[_Cells],
     layout: Layout[Any],
+    titles: Iterable[str] = (),
 ) -> Iterator[Row]:
     head, wrong = read_head(name, *top, layout)
+    head = replace(head, titles=tuple(filter(None, titles)))
     yield from wrong
     if wrong:
         return
@@ -87,9 +96,10 @@ def _read_below(
 def _read_row(
     name: str, number: int, cells: Sequence[Cell | None], head: Head, layout: Layout[Any]
 ) -> Iterator[Row]:
-    if _is_beside(cells):
-        return
     line = Line(name, number, {}, cells, head.show)
+    if _is_beside(cells):
+        yield from _list_warnings(line, head)
+        return
     if len(cells) != head.width:
         if all(clean(cell) is None for cell in cells):
             return
@@ -147,8 +157,8 @@ def _list_unsaid(line: Line, head: Head, wrong: Sequence[RowError]) -> Iterator[
     """Tell where a row leaves open whether it may be used, or says elsewhere that it may not."""
     if head.stated and line.fields.keys().isdisjoint(head.stated):
         yield from _ask_stated(line, head.stated[0], wrong)
-    if head.doubt is not None and head.passed:
-        yield from _list_doubts(line, head.passed, head.doubt)
+    if head.doubt is not None:
+        yield from _list_doubts(line, head, head.doubt)
 
 
 def _list_unnamed(line: Line, head: Head) -> Iterator[RowError]:
@@ -171,25 +181,28 @@ def _ask_stated(line: Line, column: str, wrong: Sequence[RowError]) -> Iterator[
     yield line.to_error(column, "status_missing")
 
 
-def _list_doubts(
-    line: Line, passed: Iterable[tuple[int, str]], doubt: Callable[[Fields, str, str], bool]
-) -> Iterator[RowError]:
-    """A column that is passed over may say all the same that a bag is not to be used."""
-    for at, heading in passed:
+def _list_doubts(line: Line, head: Head, doubt: Doubt) -> Iterator[RowError]:
+    """What is passed over may say all the same that a bag is not to be used."""
+    for at, heading in head.passed:
         raw = line.source[at]
         cell = None if raw is UNCLEAR else clean(raw)
         text = "" if cell is None else str(cell)
-        if doubt(line.fields, heading, text):
+        code = doubt(line.fields, heading, text)
+        if code is not None:
             shown = shorten(heading)
             yield RowError(
                 sheet=line.sheet,
                 row=line.row,
                 column=shown,
-                code="passed_over_speaks",
+                code=code,
                 params={"heading": shown},
                 heading=shown,
                 found=(shorten(text),) if text else (),
             )
+    for title in head.titles:
+        code = doubt(line.fields, "", title)
+        if code is not None:
+            yield line.to_error("", code, params={"found": shorten(title)})
 
 
 _BESIDE = (*WORDS.totals, *WORDS.notes)
@@ -205,6 +218,15 @@ def _is_beside(cells: Sequence[Cell | None]) -> bool:
     if not isinstance(first, str) or fold(first)[:1] not in _BESIDE_LETTERS:
         return False
     return to_word(first) in WORDS.totals or all(map(_is_note, _list_filled(cells)))
+
+
+def _list_warnings(line: Line, head: Head) -> Iterator[RowError]:
+    """A note below the table may say that some bags are not to be used: 备注：末两袋自体."""
+    if head.doubt is None:
+        return
+    for cell in _list_filled(line.source):
+        if isinstance(cell, str) and _is_note(cell) and WORDS.use.find_reason(cell) is not None:
+            yield line.to_error("", "note_speaks", params={"found": shorten(cell)})
 
 
 def _is_note(cell: Cell) -> bool:

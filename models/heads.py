@@ -55,7 +55,8 @@ class Head:
         private: Columns of which no error repeats a cell.
         emptied: Columns of which an empty cell says that there is none.
         passed: Columns that are passed over, where and under which heading.
-        doubt: Tells whether one of their cells speaks against how a row would be taken.
+        titles: The name of the sheet, and what stands above its head.
+        doubt: Tells whether one of these speaks against how a row would be taken.
     """
 
     row: int
@@ -67,6 +68,7 @@ class Head:
     private: frozenset[str]
     emptied: frozenset[str]
     passed: tuple[tuple[int, str], ...] = ()
+    titles: tuple[str, ...] = ()
     doubt: Doubt | None = None
 
     def show(self, column: str, cells: Sequence[Cell | None]) -> tuple[str, str]:

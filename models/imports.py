@@ -89,15 +89,32 @@ def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
     return None
 
 
-def _doubts_release(row: Fields, heading: str, text: str) -> bool:
-    """Whether a cell that is passed over speaks against a row that would count as released."""
-    if row.get("released") is False or row.get("status") not in {None, "available"}:
-        return False
-    return _speaks_against(heading, text, "status" in row or "released" in row)
+def _doubt_row(row: Fields, heading: str, text: str) -> str | None:
+    """Return the code of what a text beside a row says against how the row would be taken.
+
+    What speaks of the state of a bag holds back a row that would count as released. What keeps it
+    for somebody, or for another use, holds it back from quarantine too, which results end.
+    """
+    is_said = "status" in row or "released" in row
+    reason = _speaks_against(heading, text, is_said)
+    if reason is None or row.get("status") in _GONE or "counted_as" in row:
+        return None
+    if WORDS.is_kept(reason):
+        return "passed_over_kept" if heading else "title_speaks"
+    is_free = row.get("released") is not False and row.get("status") in {None, "available"}
+    if not is_free:
+        return None
+    if heading:
+        return "passed_over_speaks"
+    # The title of a sheet may name states that some of its rows are in: their own word counts.
+    return None if is_said else "title_speaks"
+
+
+_GONE = frozenset({"discarded", "issued", "expired"})
 
 
 @lru_cache(maxsize=4096)
-def _speaks_against(heading: str, text: str, is_said: bool) -> bool:
+def _speaks_against(heading: str, text: str, is_said: bool) -> str | None:
     return WORDS.speaks_against(heading, text, is_said=is_said)
 
 
@@ -147,7 +164,7 @@ def _units(
         measured=frozenset({"volume_ml"}),
         identity_key=to_spelling_key,
         spelled_once={"donation_id": "donation_spelled_twice"},
-        doubt=_doubts_release,
+        doubt=_doubt_row,
     )
 
 

@@ -66,9 +66,9 @@ def find_refusal(name: str) -> str | None:
 
     Only a name that is not known asks; `去白细胞` is no product of white cells.
     """
-    word = to_word(name)
+    word, reason = to_word(name), WORDS.use.find_reason(name)
     for refused in WORDS.refused_products:
-        if any(to_word(part) in word for part in refused.words):
+        if reason in refused.against or any(to_word(part) in word for part in refused.words):
             return refused.code
     return None
 

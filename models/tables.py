@@ -23,9 +23,9 @@ from models.messages.fixes import fix_of
 
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]
-Doubt = Callable[[Fields, str, str], bool]
-"""From a row, the heading of a column that is passed over and the text of its cell to whether that
-speaks against how the row would be taken."""
+Doubt = Callable[[Fields, str, str], str | None]
+"""From a row, the heading of a column that is passed over and the text of its cell to the code that
+tells why the row is not taken so; None if it may be. A title has no heading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ class Layout(Generic[V]):
         measured: Columns whose numbers are read in JSON as they are in a sheet.
         spelled_once: Columns in which one thing has one spelling in the whole file, each with the
             code that tells of a second one.
-        doubt: Looks at the columns that are passed over; None looks at none.
+        doubt: Looks at the columns that are passed over and at titles; None looks at none.
     """
 
     model: type[V]
@@ -332,7 +332,8 @@ def finish(
     errors = collecting.errors
     if not collecting.values and not errors:
         errors = [RowError(row=1, column="", code="file_empty")]
-    keep = partial or not errors
+    # A note is about rows that nobody can tell from here: none of them goes alone.
+    keep = not errors or (partial and all(error.code != "note_speaks" for error in errors))
     return Parsed(
         values=tuple(collecting.values) if keep else (),
         places=tuple(collecting.places) if keep else (),

@@ -8,8 +8,9 @@ from cli.output import JsonOption, Output
 def init(*, as_json: JsonOption = False) -> None:
     """建一个示例区域：两个血站、两家医院、库存、献血者 · Make a small example region to play with.
 
-    先 xuelian up，并设好 XUELIAN_API_KEY（调度密钥）。可以重复。只供试用，勿在真实系统上运行。
-    After xuelian up, with a dispatcher's XUELIAN_API_KEY. May be repeated. Never on a real system.
+    先 xuelian up，并设好 XUELIAN_API_KEY（调度密钥）。可以重复。已在使用的系统会拒绝，什么也不写。
+    After xuelian up, with a dispatcher's XUELIAN_API_KEY. May be repeated. A system that is in use
+    is refused and left as it is.
 
     例 · Examples:
       xuelian init
@@ -48,6 +49,7 @@ def init(*, as_json: JsonOption = False) -> None:
     )
     out.plain("    xuelian status")
     out.plain(
-        f"  删除 · to remove: 停止后删去状态文件夹 · stop it, then delete the state folder "
-        f"{resolved.state_dir}"
+        "  不再要时 · to remove: 停止后删去状态文件夹；里面的一切都会删掉，不只是示例 · "
+        "stop it and delete the state folder, which deletes everything in it, not the example "
+        f"alone: {resolved.state_dir}"
     )

@@ -142,7 +142,8 @@ def set_route(
     from_id: Annotated[str, typer.Argument(help="从 · from", show_default=False)],
     to_id: Annotated[str, typer.Argument(help="到 · to", show_default=False)],
     minutes: Annotated[
-        float, typer.Argument(min=0, help="分钟，含交接 · minutes, handing over included")
+        float,
+        typer.Argument(min=0, max=10_080, help="分钟，含交接 · minutes, handing over included"),
     ],
     *,
     as_json: JsonOption = False,

@@ -91,9 +91,11 @@ def shortages(
 
 
 def _tell_missing(shortage: Mapping[str, Any]) -> str:
+    from cli.overview import tell_uncovered  # noqa: PLC0415 - heavy imports stand in the commands
+
     return (
         f"{shortage['station_id']} {shortage['group']}\n{show_code(shortage['component'])}\n"
-        f"缺 {shortage['units_missing']} · missing\n急 {shortage['uncovered_units']} · waiting\n"
+        f"缺 {shortage['units_missing']} · missing\n{tell_uncovered(shortage)}\n"
         f"{show(shortage.get('days_of_supply'))} 天 · days of supply"
     )
 

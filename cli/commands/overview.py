@@ -120,7 +120,7 @@ def list_activations(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """列出应急启动，最新在前 · List activations, newest first.
+    """列出应急启动，最新在前，演练另列 · List activations, newest first, exercises apart.
 
     例 · Example:
       xuelian activations list --status open
@@ -131,7 +131,7 @@ def list_activations(
     answer = _get("/v1/activations", station_id=station, status=state)
     out.document(answer)
     if not as_json:
-        print_activations(out, answer["activations"])
+        print_activations(out, [*answer["activations"], *answer["exercises"]])
 
 
 @activations.command("show")
@@ -156,7 +156,8 @@ def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool)
     from cli.fields import print_fields  # noqa: PLC0415 - heavy imports stand in the commands
     from models.errors import DomainRefusal  # noqa: PLC0415 - the same
 
-    rows = _get(path, limit=MOST_LOOKED_AT)[rows_in]
+    answer = _get(path, limit=MOST_LOOKED_AT)
+    rows = [*answer[rows_in], *answer.get("exercises", ())]
     row = next((row for row in rows if row[identity] == wanted), None)
     if row is None:
         raise DomainRefusal("not_in_list", wanted=wanted, command=f"xuelian {rows_in} list")

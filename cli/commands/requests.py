@@ -19,6 +19,7 @@ WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数
 
 @app.command()
 def new(
+    context: typer.Context,
     *,
     hospital: Annotated[
         str | None, typer.Option(help="医院；医院密钥可省 · with a dispatcher's key")
@@ -51,7 +52,10 @@ def new(
             callback=choose("life_threatening", "urgent", "routine"),
         ),
     ] = "urgent",
-    within_h: Annotated[float, typer.Option("--within", help="几小时内送到 · hours")] = 2.0,
+    within_h: Annotated[
+        float,
+        typer.Option("--within", min=0, max=8760, help="几小时内送到 · hours"),
+    ] = 2.0,
     needed_by: Annotated[
         str | None,
         typer.Option(help="最晚送达，带时区，代替 --within · instant, instead of --within"),
@@ -96,9 +100,26 @@ def new(
         raise typer.BadParameter(
             "要写 --need、--packs 或 --file · give --need, --packs or --file", param_hint="--need"
         )
+    if file is not None:
+        _ensure_alone(context)
     out = Output(as_json=as_json)
     answer = asking.send_request(asked, file=file, wait_s=wait, key=idempotency_key, out=out)
     _finish(out, answer)
+
+
+_BESIDE_FILE = frozenset({"file", "wait", "idempotency_key", "as_json"})
+
+
+def _ensure_alone(context: typer.Context) -> None:
+    """A file is the whole request: what is written beside it would be lost."""
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        is_written = source is not None and source.name == "COMMANDLINE"
+        if is_written and param.name not in _BESIDE_FILE:
+            raise typer.BadParameter(
+                "写了 --file 就写进文件里 · does not go with --file: put it into the file",
+                param_hint=max(param.opts, key=len),
+            )
 
 
 @app.command("list")

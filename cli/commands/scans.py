@@ -59,7 +59,7 @@ def scan(
     ] = None,
     out_of_control_min: Annotated[
         float | None,
-        typer.Option(min=0, help="退回：脱离温控的分钟数 · of a return: minutes"),
+        typer.Option(min=0, max=10_080, help="退回：脱离温控的分钟数 · of a return: minutes"),
     ] = None,
     by: Annotated[str, typer.Option(help="谁做的 · who did it")] = "",
     reason: Annotated[str, typer.Option(help="退回、报废的原因 · to return or discard")] = "",

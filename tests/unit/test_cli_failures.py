@@ -160,6 +160,16 @@ def test_wrong_usage_is_code_2(words: list[str]) -> None:
         (["stock", "import", "a", "/nofile"], "file：没有文件 /nofile · "),
         (["stock", "import", "a", "/"], "file：/ 是文件夹，不是文件 · "),
         (["request", "new"], "--need：要写 --need、--packs 或 --file · --need: give --need"),
+        (
+            ["request", "new", "-n", "red_cells=1.5"],
+            "--need：red_cells=1.5：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+        ),
+        (
+            ["request", "new", "-n", "red_cells=-1"],
+            "--need：red_cells=-1：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+        ),
+        (["request", "new", "--packs", "1", "--within", "nan"], "--within：最大 8760"),
+        (["route", "set", "a", "b", "inf"], "minutes：最大 10080"),
         (["keys", "create", "king"], "scope 不能写“king”，只能是其中之一：hospital（医院）、"),
         (
             ["request", "new", "-n", "red_cells=1", "--sex", "x"],
@@ -230,6 +240,7 @@ WRITES = [
     (["stock", "reconcile", "close", "s", "c1", UNIT, "--as", "issued", "--reason", "x"], {"--at"}),
     (["donation", "recall", "s", "W1", "--reason", "x", "--by", "y"], {"--at", "--by"}),
     (["scan", "pick", "=G12342565432170", "-s", "shigatse"], {"--at"}),
+    (["request", "cancel", "r1", "--reason=x", "--idempotency-key", "k1"], {"--reason=x"}),
 ]
 
 
@@ -250,9 +261,22 @@ def test_an_act_that_was_not_confirmed_is_told_with_the_command_that_repeats_it(
     command = shlex.split(first.stderr.splitlines()[1])
     assert command[: len(words) + 1] == ["xuelian", *words]
     assert settled | {"--idempotency-key"} <= set(command)
+    assert len({word for word in command if word[:2] == "--"}) == sum(
+        word[:2] == "--" for word in command
+    ), "nothing stands twice"
     again = CliRunner().invoke(app, command[1:])
     assert again.exit_code == 3
     assert sent[0] == sent[1]
+
+
+def test_an_option_that_was_left_empty_is_told_with_what_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cli.repeat.uuid4", lambda: "made-up")
+    words = ["request", "cancel", "r1", "--reason", "x", "--idempotency-key", ""]
+    found = CliRunner().invoke(app, words, env={"XUELIAN_GATEWAY_URL": "http://127.0.0.1:9"})
+    command = shlex.split(found.stderr.splitlines()[1])
+    assert command[1:] == [*words[:-1], "cli-made-up"]
 
 
 def test_bags_that_were_read_from_a_pipe_stand_in_the_command() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.output import Output
-from cli.overview import print_overview, print_requests
+from cli.overview import print_overview, print_requests, tell_uncovered
 
 REQUEST: dict[str, Any] = {
     "request_id": "3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10",
@@ -115,3 +115,37 @@ def test_what_no_worker_has_read_is_told_with_its_age(capsys: pytest.CaptureFixt
     assert "不知道" in away
     assert "Kafka does not answer" in away
     assert "worker" not in tell_unread(capsys, {"known": True, "records": 0})
+
+
+def test_exercises_are_counted_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {
+        "as_of": "2025-01-07T01:05:00+00:00", "requests": [], "shortages": [], "calls": [],
+        "activations": [ACTIVATION, {**ACTIVATION, "exercise": True}, ACTIVATION], "transfers": [],
+        "dead_letters": 0, "unread": {"known": True, "records": 0},
+    }  # fmt: skip
+    print_overview(Output(), found)
+    told = capsys.readouterr().out
+    assert "应急启动 · activations 2" in told
+    assert "演练 · exercises 1" in told
+    print_overview(Output(), {**found, "activations": [{**ACTIVATION, "exercise": True}]})
+    told = capsys.readouterr().out
+    assert "应急启动 · activations" not in told
+    assert "演练 · exercises 1" in told
+
+
+@pytest.mark.parametrize(
+    ("waiting", "told"),
+    [
+        (None, "等 3 · waiting"),
+        ([("routine", 3)], "等 3 · waiting"),
+        ([("urgent", 1), ("routine", 2)], "急 1 · urgent，等 2 · waiting"),
+        ([("life_threatening", 2), ("urgent", 1)], "急 3 · urgent"),
+    ],
+)
+def test_only_who_cannot_wait_is_told_as_urgent(
+    waiting: list[tuple[str, int]] | None, told: str
+) -> None:
+    row = dict(SHORTAGE)
+    if waiting is not None:
+        row["waiting"] = [{"priority": priority, "units": units} for priority, units in waiting]
+    assert tell_uncovered(row) == told

@@ -203,6 +203,14 @@ OVERDUE = {
     "transfer_id": None, "hospital_id": "dingri-county-hospital", "station_id": "shigatse",
     "from_station_id": None, "units": 18, "waited_s": 3600, "due_at": AT,
 }  # fmt: skip
+ACTIVATION: dict[str, Any] = {
+    "event_key": "us6000pi9w", "station_id": "shigatse", "status": "open", "lead": True,
+    "needs": [{"component": "red_cells", "units": 40}], "donors_wanted": 80, "opened_at": AT,
+    "activation_id": UUIDS[5],
+}  # fmt: skip
+EXERCISE: dict[str, Any] = {
+    **ACTIVATION, "event_key": "drill-2026-05", "exercise": True, "activation_id": UUIDS[6],
+}  # fmt: skip
 DONOR = {
     "donor": {"donor_id": "DONOR-000000000017", "name": "欧阳多吉次仁", "group": "AB-",
               "last_whole_blood_on": "2024-05-31", "deferred_until": "2025-06-30T16:00:00+00:00",
@@ -234,6 +242,33 @@ PLACE = {
             ["‼", "无人签收", UUIDS[8], "dingri-county-hospital ← shigatse", "18 袋", "60 分钟"],
         ),
         (
+            ["overdue"],
+            {
+                "overdue": [
+                    {**OVERDUE, "request_id": LONG, "hospital_id": LONG[:60]},
+                    {
+                        **OVERDUE,
+                        "request_id": None,
+                        "transfer_id": LONG,
+                        "hospital_id": None,
+                        "from_station_id": "lhasa-central-blood-station",
+                    },
+                ]
+            },
+            [LONG, f"{LONG[:60]} ← shigatse", "lhasa-central-blood-station → shigatse"],
+        ),
+        (
+            ["activations", "list"],
+            {"activations": [ACTIVATION], "exercises": [EXERCISE]},
+            [
+                "应急启动 · activations 1",
+                "演练 · exercises 1",
+                UUIDS[5],
+                UUIDS[6],
+                "drill-2026-05（演练 · exercise）",
+            ],
+        ),
+        (
             ["donor", "list", "shigatse"],
             {"donors": [DONOR], "after": None},
             ["DONOR-000000000017 AB-", "欧阳多吉次仁", "2024-05-31", "2025-06-30 24:00", "12/7"],
@@ -258,3 +293,12 @@ async def test_lists_of_the_gateway_are_readable(
         ran = await xuelian(*words, env={**env, "COLUMNS": "80"})
     assert ran.exit_code == 0, ran.stderr
     ensure_readable(ran.stdout, *whole)
+
+
+async def test_an_exercise_is_shown_by_its_identifier() -> None:
+    with answering(200, {"activations": [ACTIVATION], "exercises": [EXERCISE]}) as settings:
+        env = {"XUELIAN_GATEWAY_URL": settings.gateway_url, "XUELIAN_API_KEY": "xl_a_b"}
+        for one in (ACTIVATION, EXERCISE):
+            ran = await xuelian("activations", "show", one["activation_id"], env=env)
+            assert ran.exit_code == 0, ran.stderr
+            assert one["event_key"] in ran.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from models.columns import WORDS
@@ -100,9 +102,102 @@ def test_who_released_it_is_not_passed_over() -> None:
 
 
 def test_every_word_against_is_against_and_every_good_one_good() -> None:
-    for word in WORDS.use.against:
+    for word in chain.from_iterable(WORDS.use.against.values()):
         assert WORDS.speaks_against("备注", word, is_said=True), word
     for word in WORDS.use.harmless:
         assert not WORDS.speaks_against("备注", word, is_said=True), word
     for word in WORDS.use.good:
         assert not WORDS.speaks_against("检验结果", word, is_said=True), word
+
+
+KEPT = (
+    "自体血，仅供本人", "自体", "自身输血", "定向捐献，仅限张某", "互助献血", "指定患者李某",
+    "烧伤科专用", "仅供科研", "教学用", "质控品", "留样", "预留给李四", "已交叉配血",
+    "待发人民医院", "autologous", "Directed donation", "reserved for patient X", "research only",
+    "编号无，自体", "自 体", "合格；自体",
+)  # fmt: skip
+SPOKEN = (
+    "溶血", "轻度溶血", "有凝块", "凝血块", "渗漏", "袋漏", "破裂", "变色", "勿发",
+    "请勿发出-勿发", "暂不发放", "禁发", "暂停使用", "已冻结", "已发出给人民医院", "hemolysis",
+    "HAEMOLYSED", "clots seen", "do not issue", "Hold", "recalled", "leaking",
+)  # fmt: skip
+PLACES = (
+    "3号冰箱第2层", "急诊专用冰箱", "教学医院调入", "科研楼2号冰箱", "质控科已核对", "已留样",
+    "无溶血", "未见凝块", "无渗漏", "遗漏补录", "质控合格", "解除冻结", "仅供参考",
+    "shelf 3, holder 2", "no clots", "not hemolyzed", "preserved at 4C", "below threshold",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("remark", KEPT)
+def test_a_remark_that_keeps_a_bag_for_somebody_refuses_it_in_quarantine_too(remark: str) -> None:
+    cell = remark.replace(",", "，")
+    for status in ("在库", "待检", "退回"):
+        row = bag(status=status)
+        parsed = parse(f"{row},{cell}", head=f"{HEAD},备注")
+        assert codes(parsed) == [(2, "备注", "passed_over_kept")], status
+        assert parsed.values == ()
+    assert "去掉这一行" in told(parsed)[0][1]
+    gone = parse(f"{bag(status='报废')},{cell}", head=f"{HEAD},备注")
+    assert gone.errors == ()
+
+
+@pytest.mark.parametrize("remark", SPOKEN)
+def test_a_remark_that_holds_a_bag_back_refuses_it_as_released(remark: str) -> None:
+    parsed = parse(f"{bag()},{remark}", head=f"{HEAD},备注")
+    assert codes(parsed) == [(2, "备注", "passed_over_speaks")]
+    assert parse(f"{bag(status='待检')},{remark}", head=f"{HEAD},备注").errors == ()
+
+
+@pytest.mark.parametrize("remark", PLACES)
+def test_a_remark_that_tells_a_place_or_the_contrary_passes(remark: str) -> None:
+    for heading in ("备注", "remarks", "库位"):
+        parsed = parse(f'{bag()},"{remark}"', head=f"{HEAD},{heading}")
+        assert parsed.errors == (), heading
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "code"),
+    [
+        ("是否自体", "是", "passed_over_kept"), ("是否自体", "否", None), ("是否自体", "", None),
+        ("溶血检查", "无溶血", None), ("溶血检查", "有", "passed_over_speaks"),
+        ("留样号", "L-17", None), ("血型备注", "自体", "passed_over_kept"),
+        ("血型备注", "A型阳性", None),
+        ("是否报废", "无，自体", "passed_over_kept"),
+    ],
+)  # fmt: skip
+def test_a_heading_that_names_a_reason_asks_for_it(
+    heading: str, cell: str, code: str | None
+) -> None:
+    found = ignoring(heading, cell, head=HEAD, row=bag()).errors
+    assert [error.code for error in found] == ([code] if code else [])
+
+
+def test_one_list_of_words_refuses_products_and_what_stands_beside_them() -> None:
+    for reason, words in WORDS.use.against.items():
+        for word in words:
+            (by_name,) = parse(bag(product=f"悬浮红细胞({word})")).errors
+            assert by_name.column == "component", word
+            assert by_name.code != "product_unknown", word
+            (by_remark,) = parse(f'{bag()},"{word}"', head=f"{HEAD},备注").errors
+            kept = reason in WORDS.use.kept or WORDS.find_status(word) in {"set_aside", "unclear"}
+            assert by_remark.code == ("passed_over_kept" if kept else "passed_over_speaks"), word
+
+
+def test_a_title_that_keeps_a_table_for_somebody_holds_its_rows_back() -> None:
+    for title in ("自体血登记表", "科研用血液库存", "Autologous units"):
+        parsed = parse(HEAD, bag(1), bag(2, status="待检"), bag(3, status="报废"), head=title)
+        assert codes(parsed) == [(3, "", "title_speaks"), (4, "", "title_speaks")]
+        assert title in told(parsed)[0][1]
+    for title in ("库存盘点表（在库、待检、报废）", "2025年1月血液库存"):
+        assert parse(HEAD, bag(1), head=title).errors == ()
+    bare = parse(BARE, bag().removesuffix(",在库"), head="待检血液")
+    assert codes(bare) == [(3, "", "title_speaks")], "nothing else says that it is released"
+
+
+def test_a_note_below_the_table_that_speaks_of_bags_refuses_the_whole_file() -> None:
+    for note in ("备注：末两袋为自体血", "注：第3袋勿发", "说明：仅供科研"):
+        for line in (note, f"{note}{',' * HEAD.count(',')}"):
+            for partial in (False, True):
+                parsed = parse(bag(1), line, partial=partial)
+                assert codes(parsed) == [(3, "", "note_speaks")]
+                assert parsed.values == (), "nobody knows which bag is meant"

@@ -8,6 +8,7 @@ from models.cells import BEIJING
 from models.columns import WORDS
 from models.imports import Releasing, parse_units, parse_units_json
 from models.messages import list_texts
+from models.products import find_product, find_refusal
 from models.sheets import open_csv
 from tests.support.count_sheets import (
     HEAD,
@@ -79,8 +80,12 @@ def test_f36_the_known_names_are_read_and_their_treatments(name: str) -> None:
 def test_f36_refused_reasons_have_texts_and_never_a_known_name() -> None:
     for refused in WORDS.refused_products:
         assert refused.code in list_texts()
-        for word in refused.words:
-            assert word not in WORDS.components
+        words = [word for reason in refused.against for word in WORDS.use.against[reason]]
+        assert words or refused.words
+        for word in (*refused.words, *words):
+            assert find_product(word) is None
+        for word in words:
+            assert find_refusal(f"{word}悬浮红细胞") is not None
 
 
 def test_f36_json_reads_names_as_a_sheet_does() -> None:
