@@ -44,6 +44,11 @@ class Principal:
         is_station = self.scope in {KeyScope.STATION, KeyScope.NEIGHBOUR}
         return self.facility_id if is_station else None
 
+    def may_name(self, station_id: str) -> bool:
+        """Whether it may know a station's requests and hospitals by their names."""
+        is_own = self.scope is KeyScope.STATION and self.own_station == station_id
+        return self.is_dispatcher or is_own
+
     def ensure_speaks_for(self, facility_id: str) -> None:
         """Raise DomainRefusal unless it is its own facility; a dispatcher speaks for all."""
         if not self.is_dispatcher and self.facility_id != facility_id:

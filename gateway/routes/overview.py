@@ -14,6 +14,7 @@ from gateway.access import Principal, allow
 from gateway.documents import problems as documented
 from gateway.rendering import explain, explain_waiting, to_response
 from gateway.runtime import Gateway, get_gateway
+from gateway.worst_first import list_worst_first
 from streams.ports import Unread
 from streams.store.keys import KeyScope
 from streams.store.reading import WaitingLetters
@@ -59,10 +60,11 @@ async def begin() -> Response:
 )
 async def read_overview(request: Request, principal: Viewer) -> Response:
     gateway = get_gateway(request)
-    found, unread = await asyncio.gather(
+    found, uncovered, unread = await asyncio.gather(
         gateway.reading.read_overview(
             station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS
         ),
+        gateway.reading.list_uncovered_lines(station_id=principal.own_station),
         gateway.unread.look(),
     )
     return to_response(
@@ -72,9 +74,12 @@ async def read_overview(request: Request, principal: Viewer) -> Response:
                 {**row, "waiting_for": explain_waiting(row["waiting_for"])}
                 for row in found.requests
             ],
-            "shortages": [
-                {**row["body"], "opened_at": row["opened_at"]} for row in found.shortages
-            ],
+            "shortages": list_worst_first(
+                found.shortages,
+                uncovered,
+                stations=gateway.directories.current().stations,
+                may_name=principal.may_name,
+            ),
             "activations": [
                 {**row["body"], "opened_at": row["opened_at"]} for row in found.activations
             ],

@@ -106,14 +106,9 @@ async def list_shortages(
         rows,
         uncovered if is_open else (),
         stations=gateway.directories.current().stations,
-        may_name=lambda station_id: _may_name(principal, station_id),
+        may_name=principal.may_name,
     )
     return to_response({"shortages": entries[: query.limit]})
-
-
-def _may_name(principal: Principal, station_id: str) -> bool:
-    is_own = principal.scope is KeyScope.STATION and principal.own_station == station_id
-    return principal.is_dispatcher or is_own
 
 
 @router.post(

@@ -181,6 +181,8 @@ async def test_f21_shortages_are_listed_worst_first_with_who_waits(
         (bool(one["waiting"]) for one in listed), reverse=True
     )
     assert {one["donors_not_called"] for one in listed} == {None}
+    overview = (await world.client("station").get("/v1/overview")).json()["shortages"]
+    assert overview[0] == listed[0]
     # A neighbour learns how much and until when, and no name.
     seen = (await world.client("neighbour").get("/v1/shortages")).json()["shortages"]
     assert set(seen[0]["waiting"][0]) == {"priority", "units", "needed_by"}
@@ -329,7 +331,7 @@ async def test_f57_a_bag_that_contradicts_the_register_is_told_in_the_answer(
         "component": "whole_blood",
         "group": "AB-",
         "volume_ml": 400,
-        "collected_at": NOW.isoformat(),
+        "collected_at": engine.clock.now().isoformat(),
         "expires_at": (NOW + timedelta(days=35)).isoformat(),
     }
     answer = await world.client("station").post(

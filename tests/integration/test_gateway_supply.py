@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from models.events import decode_event
 from models.events.stock import StockCounted
+from streams.store.reading import PgReading
 from tests.support.gateway import (
     RunningGateway,
     add_stock,
@@ -267,15 +268,16 @@ async def _add_shortage(
     )
 
 
-async def test_the_overview_names_shortages_that_somebody_waits_for_first(
+async def test_a_shortage_that_somebody_waits_for_is_not_cut_off_by_the_limit(
     world: RunningGateway,
 ) -> None:
     await _add_shortage(world, "a-nobody", "open", group="AB+")
     await _add_shortage(world, "b-somebody", "open", group="AB-", waiting=2)
-    found = (await world.client("dispatcher").get("/v1/overview")).json()["shortages"]
+    found = await PgReading(world.database, world.clock).read_overview(
+        station_id=None, hospital_id=None, limit=1
+    )
     await world.database.fetch("DELETE FROM shortages WHERE body ? 'uncovered_units'")
-    told = [row["shortage_id"] for row in found]
-    assert told.index("b-somebody") < told.index("a-nobody")
+    assert [row["body"]["shortage_id"] for row in found.shortages] == ["b-somebody"]
 
 
 async def test_a_neighbour_sees_a_shortage_and_offers(world: RunningGateway) -> None:
