@@ -53,11 +53,13 @@ class Clearing:
     ) -> None:
         """Let a unit that was sent be given to its patient, as the request reads now.
 
+        What is on its way to a station has no patient: its state does not allow the scan.
+
         Raises:
             DomainRefusal: `unit_unfit`, with every reason.
         """
         if promise.request_id is None:
-            raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
+            return
         states = await work.requests.lock_requests([promise.request_id])
         request = states[promise.request_id].request
         station = await get_own_station(self._directories, request.station_id)

@@ -132,7 +132,8 @@ async def read_all(bootstrap: str, topic: str) -> list[ConsumerRecord]:
             while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
                 for some in (await consumer.getmany(timeout_ms=200)).values():
                     records += some
-        return records
+        # Which partition answers first is chance.
+        return sorted(records, key=lambda record: record.partition)
     finally:
         await consumer.stop()
 
