@@ -16,7 +16,7 @@ import pytest
 
 from models import compatibility
 from models.clearance import NO_TRAITS, Cleared, Refused, Step
-from models.compatibility import Candidate, find_candidate, list_candidates
+from models.compatibility import Candidate, cite_kept_rule, find_candidate, list_candidates
 from models.components import Component, component_rules
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
@@ -481,3 +481,36 @@ def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules()
 def test_a_unit_has_no_traits_unless_told() -> None:
     assert UnitTraits() == NO_TRAITS
     assert build_facts().traits is NO_TRAITS
+
+
+@pytest.mark.parametrize(
+    ("age_years", "estimated", "protected"),
+    [
+        (0, False, True),
+        (0, True, True),
+        (9, True, True),
+        (50, False, True),
+        (51, False, False),
+        (60, True, True),
+        (61, True, False),
+    ],
+)
+def test_an_estimated_age_is_read_towards_protection(
+    age_years: int, *, estimated: bool, protected: bool
+) -> None:
+    """A woman's RhD+ platelets, by the margin of 10 years beyond 50, and none taken from 0."""
+    woman = Patient(
+        group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=age_years, age_estimated=estimated
+    )
+    found = find_candidate(
+        BloodGroup.A_POS,
+        component=Component.PLATELETS,
+        patient=woman,
+        priority=Priority.URGENT,
+        policy=StationPolicy(),
+    )
+    assert (found is None) is protected
+
+
+def test_what_is_kept_for_rhd_negative_patients_names_its_rule() -> None:
+    assert cite_kept_rule() == "rhd.kept_for_negative@2026-2"
