@@ -9,21 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cli.direct import run_on_database
-from models.base import BAG_ID_PATTERN, NO_CODES
+from streams.clock import parse_clock
 from streams.settings import Settings
-from streams.store.database import Database
+from streams.store.vitals import PgVitals
 
 SHOWN = 10
-
-# What has ended goes to nobody. It is told all the same: a recall does not find it.
-_STRANGE = """
-SELECT unit_id, donation_id, station_id, status,
-    status IN ('split', 'transfused', 'discarded') AS is_ended
-FROM units
-WHERE unit_id !~ $1 OR donation_id !~ $1
-    OR upper(unit_id) = ANY ($2) OR upper(donation_id) = ANY ($2)
-ORDER BY is_ended, station_id, unit_id
-"""
 
 FIX = (
     "标签上没有这样的编号：请 {stations} 找出实物，不要发出；按标签上的编号重新盘点入库，全库盘点后"
@@ -41,14 +31,12 @@ FIX_ENDED = (
 )
 
 
-def list_strange_units(settings: Settings) -> list[Mapping[str, Any]]:
+def list_strange_units(settings: Settings) -> list[dict[str, Any]]:
     """Return units whose own or donation's identifier is none, those still in use first."""
-
-    async def ask(database: Database) -> list[Mapping[str, Any]]:
-        rows = await database.fetch(_STRANGE, BAG_ID_PATTERN, sorted(NO_CODES))
-        return [dict(row) for row in rows]
-
-    return run_on_database(settings, ask)
+    return run_on_database(
+        settings,
+        lambda database: PgVitals(database, parse_clock(settings.clock)).list_strange_units(),
+    )
 
 
 def tell_strange_units(units: Sequence[Mapping[str, Any]]) -> str:

@@ -19,20 +19,19 @@ from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.cases import Case
-from streams.matching.openings import list_cells, list_ways
+from streams.matching.openings import list_ways
 from streams.matching.requests import Matched, decide_batch
 from streams.matching.shelf import Cell, Shelf
+from streams.matching.wants import lacks_from, list_beyond, list_wants
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
 from streams.services.assessments import find_assessment, is_lacking
+from streams.services.same_patient import list_same_patient
 from streams.services.sent import tell_unfit
 
 TOLD_UNITS = 20
 """Units read per place that the request may not draw on, to tell what would open it. A round figure
 above what one patient is given; more lying there changes nothing for whoever reads it."""
-
-SPARE_UNITS = 4
-"""Units read per place beyond what is asked: some may expire too early or lack an attribute."""
 
 WAYS_EVERY_S = 15
 """Real seconds between two looks at what would help one request that waits: the screen that it is
@@ -115,7 +114,7 @@ class Deciding:
     ) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
-        same = await _list_same_patient(work, [opening.request for opening in fresh])
+        same = await list_same_patient(work, [opening.request for opening in fresh])
         for opening in fresh:
             request, record = opening.request, opening.record
             case = await self._build_case(
@@ -165,12 +164,12 @@ class Deciding:
         case = await self._build_case(
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
-        case = replace(case, news=(*await self._tell_unfit(work, request, state, now), *news))
         if not always:
             # Whoever waits is looked at again and again: what would help, now and then.
             (found,) = await self._match(work, [case], now, tells=False)
             if not found.cleared and not self._is_time_to_look(request.request_id):
                 return False
+        case = replace(case, news=(*await self._tell_unfit(work, request, state, now), *news))
         (matched,) = await self._match(work, [case], now)
         if not always and not matched.cleared:
             last = await work.requests.find_last_decision(request.request_id)
@@ -287,7 +286,7 @@ class Deciding:
         self, work: UnitOfWork, cases: Sequence[Case], now: datetime, *, tells: bool = True
     ) -> tuple[Matched, ...]:
         """Choose; if something is missing and `tells`, look at what would help as well."""
-        wants = _list_wants(cases)
+        wants = list_wants(cases)
         units = await work.stock.list_shelf(wants, now=now) if wants else []
         matched = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
         seen = Counter(
@@ -296,8 +295,8 @@ class Deciding:
         )
         cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
         decisions = [one.decision for one in matched]
-        beyond = _list_beyond(cases, decisions) - wants.keys() if tells else set[Cell]()
-        is_cut = bool(cut) and _lacks_from(decisions, cut)
+        beyond = list_beyond(cases, decisions) - wants.keys() if tells else set[Cell]()
+        is_cut = bool(cut) and lacks_from(decisions, cut)
         if not beyond and not is_cut:
             return matched
         places: dict[Cell, int | None] = dict.fromkeys(beyond, TOLD_UNITS)
@@ -381,73 +380,3 @@ class Deciding:
                 return
             work.on_commit(lambda: self._planned.update({decision.station_id: timer.due_at}))
         work.schedule(timer)
-
-
-async def _list_same_patient(
-    work: UnitOfWork, requests: Sequence[UrgentRequest]
-) -> Mapping[str, tuple[str, ...]]:
-    """Map each request to the open ones for the same patient and component, first the oldest.
-
-    Those of the batch that stand before it count too: a second click is decided with the first.
-    """
-    referring = [request for request in requests if request.patient.reference]
-    if not referring:
-        return {}
-    found = await work.requests.list_same_patient(referring)
-    return {
-        request.request_id: (
-            *found.get(request.request_id, ()),
-            *(one.request_id for one in referring[:at] if _is_same_patient(one, request)),
-        )
-        for at, request in enumerate(referring)
-    }
-
-
-def _is_same_patient(one: UrgentRequest, other: UrgentRequest) -> bool:
-    return (
-        one.hospital_id == other.hospital_id
-        and (one.patient.reference or "").lower() == (other.patient.reference or "").lower()
-        and not {line.component for line in one.lines}.isdisjoint(
-            line.component for line in other.lines
-        )
-    )
-
-
-def _list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
-    wants: Counter[Cell] = Counter()
-    for case in cases:
-        for line in case.request.lines:
-            quantity = case.open_quantity(line)
-            if not quantity:
-                continue
-            for candidate in case.candidates(line):
-                cell = Cell(
-                    station_id=case.request.station_id,
-                    component=line.component,
-                    group=candidate.group,
-                )
-                wants[cell] += quantity
-    return {cell: units + SPARE_UNITS for cell, units in wants.items()}
-
-
-def _list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:
-    """List the places that a missing fact would open for lines that lack something."""
-    return {
-        cell
-        for case, decision in zip(cases, decisions, strict=True)
-        for line, decided in zip(case.request.lines, decision.lines, strict=True)
-        if decided.uncovered or decided.refused
-        for cell in list_cells(case, line)
-    }
-
-
-def _lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
-    """Return whether something uncovered could lie in a place that was not read to its end."""
-    return any(
-        line.uncovered
-        and cell.component is line.component
-        and cell.station_id == decision.station_id
-        for decision in decisions
-        for line in decision.lines
-        for cell in cut
-    )

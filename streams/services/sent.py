@@ -24,17 +24,18 @@ async def tell_unfit(
     work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
 ) -> tuple[Reason, ...]:
     """Return a reason for each bag that left for this request and does not fit it any more."""
-    found = []
-    for sent in await work.stock.list_sent(request.request_id):
-        obstacles = _list_obstacles(sent, request, policy=policy, now=now)
-        if obstacles:
-            params: dict[str, str | int | float] = {
+    return tuple(
+        Reason(
+            code="sent_unit_unfit",
+            params={
                 "unit_id": sent.unit.unit_id,
                 "status": sent.unit.status,
-                "why": _tell(obstacles),
-            }
-            found.append(Reason(code="sent_unit_unfit", params=params))
-    return tuple(found)
+                "why": str(join_texts(render(one.code, one.params) for one in obstacles)),
+            },
+        )
+        for sent in await work.stock.list_sent(request.request_id)
+        if (obstacles := _list_obstacles(sent, request, policy=policy, now=now))
+    )
 
 
 async def ensure_fit(
@@ -50,12 +51,9 @@ async def ensure_fit(
     Raises:
         DomainRefusal: `unit_unfit`, with every reason.
     """
-    for sent in await work.stock.list_sent(request.request_id):
-        if sent.unit.unit_id != unit_id:
-            continue
-        obstacles = _list_obstacles(sent, request, policy=policy, now=now)
-        if obstacles:
-            raise DomainRefusal("unit_unfit", unit_id=unit_id, why=_tell(obstacles))
+    for reason in await tell_unfit(work, request, policy=policy, now=now):
+        if reason.params["unit_id"] == unit_id:
+            raise DomainRefusal("unit_unfit", unit_id=unit_id, why=reason.params["why"])
 
 
 def _list_obstacles(
@@ -75,7 +73,3 @@ def _list_obstacles(
         capped_units=0,
     )
     return list_patient_obstacles(sent.unit, purpose, used_at=now)
-
-
-def _tell(obstacles: tuple[Reason, ...]) -> str:
-    return str(join_texts(render(one.code, one.params) for one in obstacles))

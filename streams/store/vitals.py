@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from models.base import BAG_ID_PATTERN, NO_CODES
 from streams.ports import Clock
 from streams.store.dead_letters import STATION_TOPICS, restore_bytes
 from streams.store.queries import load_queries
@@ -55,6 +56,16 @@ class PgVitals:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    async def list_strange_units(self) -> list[Row]:
+        """List units whose own or donation's identifier is none, those still in use first.
+
+        What has ended goes to nobody. It is told all the same: a recall does not find it.
+        """
+        async with self._database.connection() as connection:
+            return await _rows(
+                connection, "list_strange_units", pattern=BAG_ID_PATTERN, codes=sorted(NO_CODES)
+            )
 
     async def list_overdue(
         self,

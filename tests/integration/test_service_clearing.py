@@ -193,6 +193,28 @@ async def test_a_unit_for_a_neighbour_is_cleared_again_too(supply: SupplyEngine)
     assert await refusal_of(supply) == ("unit_not_cleared", "expires_before_arrival")
 
 
+async def test_a_unit_on_its_way_to_a_neighbour_is_given_to_nobody(supply: SupplyEngine) -> None:
+    for station in (SHIGATSE, LHASA):
+        await supply.put_station(station.but(daily_demand={}))
+    unit = build_unit("A+", station_id="lhasa")
+    await supply.feed(counted([unit], station_id="lhasa"))
+    await supply.ask(group="A+", quantity=1)
+    shortage = await supply.one("SELECT shortage_id FROM shortages")
+    await supply.offer(shortage["shortage_id"], quantity=1)
+    await supply.feed(issued(unit.unit_id, station_id="lhasa"))
+    given = StockChanged(
+        station_id="lhasa",
+        unit_id=unit.unit_id,
+        change=StockChange.TRANSFUSED,
+        happened_at=NOW,
+        epoch=1,
+    )
+    await supply.feed(build_record(given, source="station/lhasa"))
+
+    assert (await refusal_of(supply))[0] == "unit_state_forbids"
+    assert await status_of_unit(supply, unit.unit_id) == "issued"
+
+
 UNKNOWN = Patient(sex=Sex.FEMALE, age_years=30)
 
 

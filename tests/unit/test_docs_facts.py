@@ -31,6 +31,7 @@ from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
+from streams.matching import wants
 from streams.ports import LANES
 from streams.relay.timers import LOOK_EVERY_S
 from streams.services import deciding, rematching, sealing, stock_days, timers
@@ -195,7 +196,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "decisions/0004-optimistic-choice-of-units.md",
             "plus 4 spare units",
-            deciding.SPARE_UNITS,
+            wants.SPARE_UNITS,
             4,
         ),
         (

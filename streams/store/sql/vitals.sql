@@ -1,3 +1,13 @@
+-- name: list_strange_units
+SELECT
+    unit_id, donation_id, station_id, status,
+    status IN ('split', 'transfused', 'discarded') AS is_ended
+FROM units
+WHERE
+    unit_id !~ :pattern OR donation_id !~ :pattern
+    OR upper(unit_id) = ANY(:codes::text[]) OR upper(donation_id) = ANY(:codes::text[])
+ORDER BY is_ended, station_id, unit_id;
+
 -- name: list_overdue
 SELECT
     mark, request_id, transfer_id, hospital_id, station_id, from_station_id, priority, needed_by,

@@ -1,0 +1,58 @@
+"""Which places of the shelf are to be read for requests, and how much of each.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from models.decisions import Decision
+from streams.matching.cases import Case
+from streams.matching.openings import list_cells
+from streams.matching.shelf import Cell
+
+SPARE_UNITS = 4
+"""Units read per place beyond what is asked: some may expire too early or lack an attribute."""
+
+
+def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
+    """Return the places that the requests may draw on, each with the units to read at most."""
+    wants: Counter[Cell] = Counter()
+    for case in cases:
+        for line in case.request.lines:
+            quantity = case.open_quantity(line)
+            if not quantity:
+                continue
+            for candidate in case.candidates(line):
+                cell = Cell(
+                    station_id=case.request.station_id,
+                    component=line.component,
+                    group=candidate.group,
+                )
+                wants[cell] += quantity
+    return {cell: units + SPARE_UNITS for cell, units in wants.items()}
+
+
+def list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:
+    """List the places that a missing fact would open for lines that lack something."""
+    return {
+        cell
+        for case, decision in zip(cases, decisions, strict=True)
+        for line, decided in zip(case.request.lines, decision.lines, strict=True)
+        if decided.uncovered or decided.refused
+        for cell in list_cells(case, line)
+    }
+
+
+def lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
+    """Return whether something uncovered could lie in a place that was not read to its end."""
+    return any(
+        line.uncovered
+        and cell.component is line.component
+        and cell.station_id == decision.station_id
+        for decision in decisions
+        for line in decision.lines
+        for cell in cut
+    )
