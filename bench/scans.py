@@ -136,7 +136,7 @@ def _time(work: Callable[[], None]) -> float:
 def measure(*, bags: int, rounds: int) -> list[Check]:
     """Read the labels of so many bags several times over, floor and reader in turn."""
     text = files("models.labels").joinpath("example.toml").read_text(encoding="utf-8")
-    book = parse_label_book(text, name="example.toml")
+    book = parse_label_book(text.encode(), name="example.toml")
     barcodes = make_barcodes(bags)
     reader = book.reader
     works: dict[str, tuple[int, Callable[[], None]]] = {

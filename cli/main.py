@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from cli.arguments import guard
 from cli.commands import (
     audit,
     columns,
@@ -35,7 +36,6 @@ from cli.commands import (
     up,
 )
 from cli.failures import ExitCode, describe_failure
-from cli.once import guard
 from cli.output import is_json_wanted, print_failure
 from cli.repeat import remember_words
 

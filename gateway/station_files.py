@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from models.errors import ConfigurationError, DomainRefusal
 from models.labels.book import LabelBook, parse_label_book
+from models.messages import render
 from models.own_words import NO_WORDS, OwnWords, parse_own_words
 
 _Stamp = tuple[int, int]
@@ -87,9 +88,8 @@ def read_label_file(path: Path, *, station_id: str | None = None) -> LabelBook:
     Raises:
         ConfigurationError: `labels_invalid`.
     """
-    return parse_label_book(
-        _read_text(path, code="labels_invalid"), station_id=station_id, name=path.name
-    )
+    content = _read_bytes(path, code="labels_invalid")
+    return parse_label_book(content, station_id=station_id, name=path.name)
 
 
 def read_columns_file(path: Path, *, station_id: str | None = None) -> OwnWords:
@@ -98,17 +98,17 @@ def read_columns_file(path: Path, *, station_id: str | None = None) -> OwnWords:
     Raises:
         ConfigurationError: `columns_invalid`.
     """
-    return parse_own_words(
-        _read_text(path, code="columns_invalid"), station_id=station_id, name=path.name
-    )
+    content = _read_bytes(path, code="columns_invalid")
+    return parse_own_words(content, station_id=station_id, name=path.name)
 
 
-def _read_text(path: Path, *, code: str) -> str:
+def _read_bytes(path: Path, *, code: str) -> bytes:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        cause = type(error).__name__
-        raise ConfigurationError(code, file=path.name, field="(file)", rule=cause) from error
+        return path.read_bytes()
+    except OSError as error:
+        cause = error.strerror or type(error).__name__
+        rule = str(render("station_file_unreadable", {"path": path, "cause": cause}))
+        raise ConfigurationError(code, file=path.name, field="(file)", rule=rule) from error
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

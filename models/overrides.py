@@ -6,7 +6,6 @@ file loosens safety: what it may set, and in which direction, is told by the ter
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field, ValidationError
 
 from models.base import Identifier, Line, Value
-from models.errors import DomainRefusal
+from models.errors import ContractError, DomainRefusal, XuelianError
 from models.following import FORMS
 from models.messages.broken import describe_broken
 from models.override_values import check_value
 from models.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
+from models.station_toml import load_station_toml
 
 MAX_BYTES = 100_000
 """Of a station's file: several times every value there is. More was meant for something else."""
@@ -56,7 +56,7 @@ class Checked:
 
     rules: Rulebook
     changes: tuple[Change, ...] = ()
-    mistakes: tuple[DomainRefusal, ...] = ()
+    mistakes: tuple[XuelianError, ...] = ()
 
 
 def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked:
@@ -68,9 +68,9 @@ def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked
     """
     try:
         document = _read(content)
-    except DomainRefusal as mistake:
+    except (DomainRefusal, ContractError) as mistake:
         return Checked(rules=packaged, mistakes=(mistake,))
-    mistakes = list(_list_heading_mistakes(document))
+    mistakes: list[XuelianError] = list(_list_heading_mistakes(document))
     changes: list[Change] = []
     for name, table in _list_rule_tables(document.get("rules", {}), packaged, mistakes):
         changes += _check_rule(packaged.get_rule(name), table, mistakes)
@@ -85,12 +85,7 @@ def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked
 def _read(content: bytes) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise DomainRefusal("rules_file_too_long", size=len(content), most=MAX_BYTES)
-    try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DomainRefusal("rules_file_encoding", at=error.start) from error
-    except tomllib.TOMLDecodeError as error:
-        raise DomainRefusal("rules_file_syntax", cause=str(error)) from error
+    return load_station_toml(content)
 
 
 def _list_heading_mistakes(document: Mapping[str, Any]) -> Iterator[DomainRefusal]:
@@ -110,7 +105,7 @@ def _list_heading_mistakes(document: Mapping[str, Any]) -> Iterator[DomainRefusa
 
 
 def _list_rule_tables(
-    found: object, packaged: Rulebook, mistakes: list[DomainRefusal], at: str = ""
+    found: object, packaged: Rulebook, mistakes: list[XuelianError], at: str = ""
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the table of each known rule; `[rules.a.b]` and `[rules."a.b"]` mean the same."""
     if not isinstance(found, dict):
@@ -130,7 +125,7 @@ def _list_rule_tables(
 
 
 def _check_rule(
-    rule: Rule, table: Mapping[str, Any], mistakes: list[DomainRefusal]
+    rule: Rule, table: Mapping[str, Any], mistakes: list[XuelianError]
 ) -> Iterator[Change]:
     for name, given in table.items():
         try:

@@ -7,9 +7,8 @@ whether blood may be used is passed over.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, ValidationError
 
@@ -18,8 +17,10 @@ from models.cells import Reader, read_status
 from models.columns import WORDS, HeadingWords, fold, to_word
 from models.count_rows import ATTESTED
 from models.errors import ConfigurationError, ContractError, XuelianError
-from models.messages import render
+from models.messages import Text, render
+from models.messages.broken import describe_broken, find_place
 from models.products import ProductReader, find_product, find_refusal
+from models.station_toml import load_station_toml
 
 GUARDED = ("status", "released")
 """Columns that say whether blood may be used."""
@@ -148,11 +149,11 @@ def _ensure_headings(own: OwnHeadings, words: HeadingWords, guarded: Iterable[st
             raise ContractError("column_not_ignorable", heading=heading[:60])
 
 
-def parse_own_words(text: str, *, station_id: str | None, name: str) -> OwnWords:
+def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> OwnWords:
     """Read the file of a station.
 
     Args:
-        text: TOML.
+        content: TOML, UTF-8.
         station_id: Whose it must be; None takes any.
         name: Of the file, for errors.
 
@@ -160,27 +161,29 @@ def parse_own_words(text: str, *, station_id: str | None, name: str) -> OwnWords
         ConfigurationError: `columns_invalid`, with the first thing that is wrong and where.
     """
     try:
-        content: dict[str, Any] = tomllib.loads(text)
-        words = OwnWords.model_validate(content)
+        table = load_station_toml(content)
+    except ContractError as error:
+        raise _invalid(name, "TOML", _tell(error)) from error
+    try:
+        words = OwnWords.model_validate(table)
         words.ensure_known()
-    except tomllib.TOMLDecodeError as error:
-        raise _invalid(name, "TOML", str(error)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise _invalid(name, ".".join(map(str, first["loc"])), first["msg"]) from error
+        raise _invalid(name, find_place(first), describe_broken(first)) from error
     except ContractError as error:
         raise _invalid(name, error.code, _tell(error)) from error
     if words.station_id is None or station_id not in {None, words.station_id}:
-        raise _invalid(name, "station_id", f"须为 · must be {station_id or 'STATION'}")
+        rule = render("must_be_station", {"station_id": station_id or "STATION"})
+        raise _invalid(name, "station_id", rule)
     return words
 
 
-def _tell(error: XuelianError) -> str:
-    return str(render(error.code, error.params))
+def _tell(error: XuelianError) -> Text:
+    return render(error.code, error.params)
 
 
-def _invalid(name: str, place: str, rule: str) -> ConfigurationError:
-    return ConfigurationError("columns_invalid", file=name, field=place, rule=rule)
+def _invalid(name: str, place: str, rule: Text) -> ConfigurationError:
+    return ConfigurationError("columns_invalid", file=name, field=place, rule=str(rule))
 
 
 def write_own_words(words: OwnWords) -> str:

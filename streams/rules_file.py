@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.errors import ConfigurationError, DomainRefusal
+from models.errors import ConfigurationError
 from models.following import follow_rulebook
+from models.messages import render
 from models.overrides import Checked, check_overrides
 from models.rulebook import PACKAGED, Rulebook
 
@@ -38,11 +39,12 @@ def load_rulebook(path: Path | None) -> Rulebook:
         return PACKAGED
     checked = read_rules_file(path)
     if checked.mistakes:
+        first = checked.mistakes[0]
         raise ConfigurationError(
             "rules_file_refused",
             path=str(path),
             mistakes=len(checked.mistakes),
-            first=_tell_place(checked.mistakes[0]),
+            first=str(render(first.code, first.params)),
         )
     return checked.rules
 
@@ -58,9 +60,3 @@ def follow_rules_file(path: Path | None) -> Rulebook:
     rules = load_rulebook(path)
     follow_rulebook(rules)
     return rules
-
-
-def _tell_place(mistake: DomainRefusal) -> str:
-    """Where a mistake stands and what is given there, the same in every language."""
-    told = (mistake.params.get(name) for name in ("rule", "key", "value", "given", "cause"))
-    return " ".join(str(part) for part in told if part is not None)

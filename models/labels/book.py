@@ -7,24 +7,26 @@ as a whole.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from models.base import Day, Identifier, Line, Value
+from models.broken import BrokenRuleError
 from models.components import Component
-from models.errors import ConfigurationError, XuelianError
+from models.errors import ConfigurationError, ContractError, XuelianError
 from models.groups import BloodGroup
 from models.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from models.labels.local import LocalBarcode, LocalReader
 from models.labels.reading import FirstThatKnows, LabelReader
 from models.labels.scanned import Part
 from models.labels.structures import PRODUCT
-from models.messages.broken import describe_broken
+from models.messages import Text, render
+from models.messages.broken import describe_broken, find_place
+from models.station_toml import load_station_toml
 
 _DESCRIPTION = 5
 """Characters of an ISBT 128 product code that describe the product; the rest is its collection
@@ -62,7 +64,7 @@ class ScanRules(Value):
     @classmethod
     def _names_the_unit(cls, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         if not {Part.DONATION, Part.PRODUCT} <= set(parts):
-            raise ValueError("must hold donation and product: together they name the unit")
+            raise BrokenRuleError("book_parts_unnamed", "parts")
         return tuple(part for part in Part if part in parts)
 
 
@@ -84,7 +86,7 @@ class Isbt128Rules(Value):
     @classmethod
     def _changes_no_standard(cls, groups: dict[str, BloodGroup]) -> dict[str, BloodGroup]:
         if taken := sorted(set(groups) & set(GENERAL_GROUPS)):
-            raise ValueError(f"{taken} have their meaning by the standard already")
+            raise BrokenRuleError("book_groups_of_standard", "groups", codes=", ".join(taken))
         return groups
 
 
@@ -113,28 +115,38 @@ class LabelBook(Value):
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("is no IANA time zone, such as Asia/Shanghai") from error
+            raise BrokenRuleError("book_zone_unknown", "time_zone") from error
         return name
 
     @model_validator(mode="after")
     def _says_each_thing_once(self) -> Self:
         codes = [product.code for product in self.product]
         if twice := sorted({code for code in codes if codes.count(code) > 1}):
-            raise ValueError(f"product: {twice} stand twice")
+            raise BrokenRuleError("book_product_twice", "product", codes=", ".join(twice))
         own = [code.upper() for code in codes if not PRODUCT.pattern.fullmatch(f"=<{code}")]
         if alike := sorted({code for code in own if own.count(code) > 1}):
             # A unit is named in capitals: two bags of one donation would have one name.
-            raise ValueError(f"product: {alike} differ in case alone")
+            raise BrokenRuleError("book_product_case", "product", codes=", ".join(alike))
         if not (self.isbt128.enabled or self.barcode):
-            raise ValueError("isbt128: is off and there is no barcode, so nothing can be read")
+            raise BrokenRuleError("book_reads_nothing", "isbt128")
         local = self._build_local()
         for barcode in self.barcode:
             if len(fits := local.list_matching(barcode.example)) > 1:
-                raise ValueError(f"barcode: {barcode.example} could be any of {fits}")
+                raise BrokenRuleError(
+                    "book_barcode_ambiguous",
+                    "barcode",
+                    example=barcode.example,
+                    kinds=", ".join(fits),
+                )
             try:
                 local.read(barcode.example)
             except XuelianError as error:
-                raise ValueError(f"barcode: the example of {barcode.name}: {error}") from error
+                raise BrokenRuleError(
+                    "book_example_unread",
+                    "barcode",
+                    name=barcode.name,
+                    why=str(render(error.code, error.params)),
+                ) from error
         return self
 
     @cached_property
@@ -166,11 +178,11 @@ class LabelBook(Value):
         return LocalReader(self.barcode, groups=self.local_groups, zone=ZoneInfo(self.time_zone))
 
 
-def parse_label_book(text: str, *, station_id: str | None = None, name: str) -> LabelBook:
+def parse_label_book(content: bytes, *, station_id: str | None = None, name: str) -> LabelBook:
     """Read a label file.
 
     Args:
-        text: TOML.
+        content: TOML, UTF-8.
         station_id: Whose it must be; None takes any.
         name: Of the file, for errors.
 
@@ -178,20 +190,16 @@ def parse_label_book(text: str, *, station_id: str | None = None, name: str) -> 
         ConfigurationError: `labels_invalid`, with the first thing that is wrong and where.
     """
     try:
-        content: dict[str, Any] = tomllib.loads(text)
-        book = LabelBook.model_validate(content)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(
-            "labels_invalid", file=name, field="TOML", rule=str(error)
-        ) from error
+        book = LabelBook.model_validate(load_station_toml(content))
+    except ContractError as error:
+        raise _invalid(name, "TOML", render(error.code, error.params)) from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "(file)"
-        raise ConfigurationError(
-            "labels_invalid", file=name, field=field, rule=str(describe_broken(first))
-        ) from error
+        raise _invalid(name, find_place(first), describe_broken(first)) from error
     if station_id is not None and book.station_id != station_id:
-        raise ConfigurationError(
-            "labels_invalid", file=name, field="station_id", rule=f"must be {station_id}"
-        )
+        raise _invalid(name, "station_id", render("must_be_station", {"station_id": station_id}))
     return book
+
+
+def _invalid(name: str, place: str, rule: Text) -> ConfigurationError:
+    return ConfigurationError("labels_invalid", file=name, field=place, rule=str(rule))

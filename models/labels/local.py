@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, field_validator, model_validator
 
 from models.base import Line, Value
+from models.broken import BrokenRuleError
 from models.errors import ContractError
 from models.groups import BloodGroup
 from models.labels.check_characters import ALPHABET, DIN_LENGTH, compute_check_character
@@ -66,24 +67,29 @@ class LocalBarcode(Value):
         try:
             names = set(re.compile(pattern).groupindex)
         except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+            raise BrokenRuleError("book_pattern_invalid", "pattern", detail=str(error)) from error
         if strange := names - _NAMES:
-            raise ValueError(f"names {sorted(strange)}; known are {sorted(_NAMES)}")
+            raise BrokenRuleError(
+                "book_pattern_strange",
+                "pattern",
+                names=", ".join(sorted(strange)),
+                known=", ".join(sorted(_NAMES)),
+            )
         if not names & {"donation", "product", "group", "year"}:
-            raise ValueError("names nothing that a label says: donation, product, group or year")
+            raise BrokenRuleError("book_pattern_empty", "pattern")
         if names & _DAY and not names >= _DAY:
-            raise ValueError("an expiry needs year, month and day")
+            raise BrokenRuleError("book_pattern_day", "pattern")
         if names & _TIME and not names >= _DAY | _TIME:
-            raise ValueError("a time needs hour and minute, and its day")
+            raise BrokenRuleError("book_pattern_time", "pattern")
         return pattern
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         has_check = "check" in re.compile(self.pattern).groupindex
         if has_check != (self.check != "none"):
-            raise ValueError("check: a pattern with a `check` group needs `check`, and only then")
+            raise BrokenRuleError("book_check_unpaired", "check")
         if len(self.example) != self.length or not re.fullmatch(self.pattern, self.example):
-            raise ValueError("example: is not of this length and pattern")
+            raise BrokenRuleError("book_example_unfit", "example")
         return self
 
 

@@ -98,7 +98,7 @@ _VALUE_PARAMS = frozenset(
 """Parameters that are codes, one or several parted by commas."""
 
 
-_TEXT_PARAMS = frozenset({"cause", "reasons", "rule", "why"})
+_TEXT_PARAMS = frozenset({"cause", "first", "reasons", "rule", "why"})
 """Parameters that may be a text themselves, in both languages: each takes its own."""
 
 

@@ -101,6 +101,15 @@ def describe_broken(error: Mapping[str, Any]) -> Text:
     return render(code, {**context, "detail": str(error["msg"])[:200]})
 
 
+def find_place(error: Mapping[str, Any]) -> str:
+    """Return the field of a file that pydantic's error is about; a rule over several names one."""
+    place = [str(part) for part in error["loc"]]
+    cause = dict(error.get("ctx") or {}).get("error")
+    if isinstance(cause, BrokenRuleError) and cause.column not in place[-1:]:
+        place.append(cause.column)
+    return ".".join(place) or "(file)"
+
+
 def list_true(errors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Leave out what pydantic says of a list's length where entries of it are wrong.
 

@@ -30,4 +30,4 @@ def load_example(**replaced: str) -> LabelBook:
     for old, new in replaced.items():
         assert old in text
         text = text.replace(old, new)
-    return parse_label_book(text, name="example.toml")
+    return parse_label_book(text.encode(), name="example.toml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -190,9 +191,9 @@ def test_f43_what_is_remembered_reads_back_as_it_was() -> None:
         statuses={"检测完待放": "待检"},
     )
     text = write_own_words(words)
-    read = parse_own_words(text, station_id="nagqu", name="nagqu.toml")
+    read = parse_own_words(text.encode(), station_id="nagqu", name="nagqu.toml")
     assert read == words.but(units={**dict(words.units), "ignore": ("检验结果", "x y")})
-    assert parse_own_words(write_own_words(read), station_id=None, name="x") == read
+    assert parse_own_words(write_own_words(read).encode(), station_id=None, name="x") == read
 
 
 @pytest.mark.parametrize(
@@ -207,9 +208,25 @@ def test_f43_what_is_remembered_reads_back_as_it_was() -> None:
 )
 def test_f43_a_columns_file_that_is_wrong_says_where(text: str, place: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        parse_own_words(text, station_id="nagqu", name="nagqu.toml")
+        parse_own_words(text.encode(), station_id="nagqu", name="nagqu.toml")
     assert caught.value.code == "columns_invalid"
     assert caught.value.params["field"] == place
+
+
+def test_a_columns_file_is_told_of_in_chinese_and_english() -> None:
+    """Also where the validator or the parser found the mistake; GB18030 is what Excel writes."""
+    for content in (
+        b'station_id = "nagqu"\n[units]\nignore = 3',
+        'station_id = "那曲"'.encode("gb18030"),
+        b"station_id = nagqu\n",
+    ):
+        with pytest.raises(ConfigurationError) as caught:
+            parse_own_words(content, station_id="nagqu", name="nagqu.toml")
+        chinese, english = str(caught.value.params["rule"]).split(" · ")
+        assert re.search(r"[\u4e00-\u9fff]", chinese)
+        assert not re.search(r"[\u4e00-\u9fff]", english)
+    marked = b'\xef\xbb\xbfstation_id = "nagqu"'
+    assert parse_own_words(marked, station_id="nagqu", name="x").station_id == "nagqu"
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def test_the_documented_scans_are_bags() -> None:
 def test_the_page_shows_a_file_that_is_valid() -> None:
     page = LABELS_PAGE.read_text("utf-8")
     (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    assert parse_label_book(shown, name="labels.md").find_product("EX002V00")
+    assert parse_label_book(shown.encode(), name="labels.md").find_product("EX002V00")
 
 
 def test_the_name_of_a_unit() -> None:

@@ -31,6 +31,7 @@ CODED = {
     "InvalidContent",
     "Reason",
     "RowError",
+    "BrokenRuleError",
     "CellError",
     "FieldFault",
 }
@@ -107,11 +108,11 @@ def test_codes_are_found() -> None:
 def test_codes_can_be_read_from_the_source() -> None:
     """A code that is put together at run time escapes the test below."""
     hidden = [use.where for use in USES if not use.codes]
-    # The last three pass on what was raised elsewhere, where this test reads it.
+    # The last four pass on what was raised elsewhere, where this test reads it.
     allowed = {
         "models/tables.py", "models/grids.py", "gateway/count_files.py", "gateway/counting.py",
         "models/count_rows.py", "models/products.py", "streams/services/refusals.py",
-        "gateway/station_files.py",
+        "gateway/station_files.py", "models/events/stock.py",
     }  # fmt: skip
     assert {where.split(":")[0] for where in hidden} <= allowed, hidden
 

@@ -36,6 +36,7 @@ def refuse(rule_id: str, name: str, given: object) -> DomainRefusal:
     assert checked.rules is PACKAGED
     assert not checked.changes
     (mistake,) = checked.mistakes
+    assert isinstance(mistake, DomainRefusal)
     return mistake
 
 
@@ -248,9 +249,9 @@ def test_every_mistake_is_told_in_both_languages_without_a_gap() -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"\xff\xfe", "rules_file_encoding"),
-        (b"station = ", "rules_file_syntax"),
-        (b'station = "a"\nstation = "b"', "rules_file_syntax"),
+        (b"\xff\xfe", "toml_not_utf8"),
+        (b"station = ", "toml_syntax_at_end"),
+        (b'station = "a"\nstation = "b"', "toml_syntax_at_end"),
         (b"#" * (MAX_BYTES + 1), "rules_file_too_long"),
     ],
 )

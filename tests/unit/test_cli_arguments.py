@@ -1,8 +1,9 @@
-"""What is written twice on the command line is refused, by every command."""
+"""What is written twice on the command line, or is no number, is refused by every command."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,3 +88,23 @@ def test_what_may_be_repeated_may() -> None:
     found = CliRunner().invoke(app, words)
     assert json.loads(found.stdout)["error"]["zh"].startswith("--sex")
     assert CliRunner().invoke(app, ["status", "--help", "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("none", ["nan", "inf"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["station", "set", "shigatse", "--at", "29.3"],
+        ["donor", "set", "shigatse", "d-1", "--weight-kg"],
+        ["route", "set", "shigatse", "lhasa"],
+        ["request", "new", "-n", "red_cells=1", "--within"],
+        ["scan", "return", "-s", "shigatse", "x", "--out-of-control-min"],
+        ["stock", "import", "shigatse", __file__, "--wait"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_number_is_refused(words: list[str], none: str) -> None:
+    """JSON has no such value, and every comparison with it is false."""
+    found = CliRunner().invoke(app, [*words, none])
+    assert found.exit_code == 2, found.output
+    assert re.search("要写一个数|最大|最小", found.stderr)

@@ -1,10 +1,11 @@
-"""An option that is written twice is refused: the parser alone would take the last in silence.
+"""What the parser alone would take in silence is refused: an option twice, a number that is none.
 
 The parser's classes are private to typer, so they are told apart by what they have.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from cli.output import remember_json
 
 
 def guard(command: Any) -> None:  # noqa: ANN401 - typer's own classes are private
-    """Let a command, and every one below it, refuse what is written twice."""
+    """Let a command, and every one below it, refuse what is written twice, and `nan` and `inf`."""
     command.parse_args = partial(_parse, command, command.parse_args)
     for below in getattr(command, "commands", {}).values():
         guard(below)
@@ -34,7 +35,16 @@ def _parse(command: Any, parse: Any, ctx: Any, args: list[str]) -> Any:  # noqa:
                     ctx=ctx,
                     param_hint=max(param.opts, key=len),
                 )
-    return parse(ctx, args)
+    rest = parse(ctx, args)
+    for param in command.params:
+        if not _is_finite(ctx.params.get(param.name)):
+            raise typer.BadParameter("要写一个数 · must be a number", ctx=ctx, param=param)
+    return rest
+
+
+def _is_finite(value: object) -> bool:
+    values = value if isinstance(value, tuple | list) else (value,)
+    return all(math.isfinite(one) for one in values if isinstance(one, float))
 
 
 def _is_help(param: Any, ctx: Any) -> bool:  # noqa: ANN401 - as above
