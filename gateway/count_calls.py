@@ -17,8 +17,8 @@ from gateway.runtime import get_gateway
 from gateway.station_files import get_own_words
 from models.base import Instant
 from models.bounds import CLOCKS_APART
-from models.cells import BEIJING
 from models.errors import ContractError
+from models.messages.moments import BEIJING
 from models.own_words import NO_WORDS
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.responses import Response
 
+from gateway.word_hints import find_word
 from models.base import Value
 from models.bounds import list_impossible
 from models.errors import (
@@ -24,7 +25,7 @@ from models.errors import (
     XuelianError,
 )
 from models.messages import Text, render
-from models.messages.broken import describe_broken, find_word, list_true
+from models.messages.broken import describe_broken, list_true
 from models.messages.fixes import fix_of
 from models.messages.words import name_field
 from models.row_errors import tell_fault, tell_place

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from gateway.submitting import Submission
 from models.errors import XuelianError
 from models.labels.actions import ScanAction, Scanner
-from models.labels.agreement import RecordedUnit
 from models.labels.bags import Bag, Session
+from models.units import RecordedUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

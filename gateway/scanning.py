@@ -29,10 +29,11 @@ from models.labels.actions import (
     is_kept,
     list_unfilled,
 )
-from models.labels.agreement import RecordedUnit, ensure_agrees
+from models.labels.agreement import ensure_agrees
 from models.labels.bags import Bag, assemble
 from models.labels.book import LabelBook
 from models.messages import render
+from models.units import RecordedUnit
 
 
 async def scan(gateway: Gateway, asked: Scan, *, book: LabelBook) -> Outcome:

@@ -19,9 +19,6 @@ from models.columns import WORDS, fold
 Cell = str | int | float | bool | date | datetime | time | timedelta
 Reader = Callable[[Cell], object]
 
-BEIJING = timezone(timedelta(hours=8))
-"""The legal time of all of China; what a file's times are read in unless it is told otherwise."""
-
 _SERIALS = range(20_000, 80_000)
 """Serial days that can be dates of blood: 1954 to 2119. Fewer is a count, more is a number."""
 

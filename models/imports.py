@@ -11,7 +11,6 @@ from itertools import chain
 from models.base import Value, to_spelling_key
 from models.bounds import list_impossible
 from models.cells import (
-    BEIJING,
     InstantReader,
     read_abo,
     read_code,
@@ -29,6 +28,7 @@ from models.donors import Donor
 from models.doses import read_volume
 from models.events.stock import Attestation, CountedUnit, find_attestation_fault
 from models.grids import read_sheets
+from models.messages.moments import BEIJING
 from models.own_words import GUARDED, NO_WORDS, OwnWords
 from models.sheets import Sheet, open_csv
 from models.tables import Fields, Layout, Parsed, RowFault, finish, read_json

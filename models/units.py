@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -95,3 +97,31 @@ class Unit(Value):
                 collected=self.collected_at.isoformat(),
             )
         return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedUnit:
+    """A unit as it is on record.
+
+    Attributes:
+        out_of_control_s: Seconds out of temperature control since it first left, all together.
+        epoch: Of its last promise, live or ended; None if it was never promised.
+        request_id, transfer_id: What that promise is, or was, for.
+        hospital_id: Whose request that is.
+        to_station_id: Where that transfer goes.
+    """
+
+    unit_id: str
+    station_id: str
+    component: Component
+    group: BloodGroup
+    volume_ml: int
+    expires_at: datetime
+    traits: UnitTraits
+    status: UnitStatus
+    out_of_control_s: int = 0
+    epoch: int | None = None
+    request_id: str | None = None
+    transfer_id: str | None = None
+    hospital_id: str | None = None
+    to_station_id: str | None = None

@@ -14,9 +14,9 @@ from gateway.access import Principal, allow
 from gateway.documents import problems as documented
 from gateway.runtime import get_gateway
 from models.base import Identifier
-from models.cells import BEIJING
 from models.errors import DomainRefusal
 from models.exports import write_csv, write_xlsx
+from models.messages.moments import BEIJING
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["stock"])

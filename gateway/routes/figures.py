@@ -14,9 +14,9 @@ from gateway.documents import problems as documented
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
 from models.base import Day, Identifier, Value
-from models.cells import BEIJING
 from models.errors import ContractError, DomainRefusal
 from models.figures import MAX_DAYS, figure_rules
+from models.messages.moments import BEIJING
 from streams.matching.figures import rate_safe_stock
 from streams.store.keys import KeyScope
 

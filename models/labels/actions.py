@@ -14,10 +14,9 @@ from enum import StrEnum
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
-from models.labels.agreement import RecordedUnit
 from models.return_rules import return_rules
 from models.unit_life import END_STATES, MOVES, Actor, Move
-from models.units import UnitStatus
+from models.units import RecordedUnit, UnitStatus
 
 
 class ScanAction(StrEnum):

@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from models.components import Component
 from models.errors import DomainRefusal
-from models.groups import BloodGroup
 from models.labels.bags import Label
-from models.units import UnitStatus, UnitTraits
+from models.units import RecordedUnit
 
 LABEL_RESOLUTION = timedelta(minutes=1)
 """A label says minutes: 23:59 stands for every second of that minute and the end of the day."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedUnit:
-    """A unit as it is on record.
-
-    Attributes:
-        out_of_control_s: Seconds out of temperature control since it first left, all together.
-        epoch: Of its last promise, live or ended; None if it was never promised.
-        request_id, transfer_id: What that promise is, or was, for.
-        hospital_id: Whose request that is.
-        to_station_id: Where that transfer goes.
-    """
-
-    unit_id: str
-    station_id: str
-    component: Component
-    group: BloodGroup
-    volume_ml: int
-    expires_at: datetime
-    traits: UnitTraits
-    status: UnitStatus
-    out_of_control_s: int = 0
-    epoch: int | None = None
-    request_id: str | None = None
-    transfer_id: str | None = None
-    hospital_id: str | None = None
-    to_station_id: str | None = None
 
 
 def ensure_agrees(label: Label, unit: RecordedUnit) -> None:

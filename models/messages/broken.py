@@ -6,15 +6,12 @@ Nothing of what the caller sent is repeated, but for a word that names a known p
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.broken import BrokenRuleError
-from models.cells import CellError, read_group, read_sex
 from models.messages import Text, list_texts, render
-from models.messages.words import list_field_names, list_value_names, name_value
-from models.products import find_product
+from models.messages.words import name_value
 
 PATTERNS: Mapping[str, str] = {
     r"^[A-Za-z0-9][A-Za-z0-9._:-]*$": "broken_pattern_identifier",
@@ -142,48 +139,3 @@ def _describe_choice(expected: str) -> Text:
     return Text(
         zh=render("broken_enum", {"known": zh}).zh, en=render("broken_enum", {"known": en}).en
     )
-
-
-def find_word(error: Mapping[str, Any]) -> Text | None:
-    """Return "write red_cells for 悬浮红细胞" where a code was expected and its name was given.
-
-    So too where a field stands under its Chinese name, and where a group lacks RhD.
-    """
-    if error["type"] == "extra_forbidden":
-        return _find_field(error.get("loc", ()))
-    given = error.get("input")
-    is_choice = error["type"] in {"enum", "literal_error"}
-    if not is_choice or not isinstance(given, str) or len(given) > _LONGEST_NAME:
-        return None
-    expected = set(re.findall(r"'([^']*)'", str((error.get("ctx") or {}).get("expected", ""))))
-    for code in _list_meanings(given.strip(), expected):
-        if code in expected and code != given:
-            return render("fix_word", {"word": given, "value": code})
-        if f"{code}+" in expected:
-            return render("fix_rhd", {"word": given, "abo": code})
-    return None
-
-
-def _list_meanings(given: str, expected: Iterable[str]) -> Iterator[str]:
-    """Yield the codes that a word names: of a product, a sex, a group, or what has that name."""
-    product = find_product(given)
-    if product is not None:
-        yield product.component
-    names = list_value_names()
-    yield from (code for code in sorted(expected) if names.get(code) == given)
-    # What names no group and no sex is none: the rule is told in words.
-    for read in (read_sex, read_group):
-        with suppress(CellError):
-            yield read(given)
-
-
-def _find_field(place: Sequence[object]) -> Text | None:
-    """Return the name of the wire for a field that stands under its Chinese name."""
-    given = str(place[-1]) if place else ""
-    named = (field for field, name in list_field_names().items() if name == given)
-    field = next(named, None)
-    return None if field is None else render("fix_word", {"word": given, "value": field})
-
-
-_LONGEST_NAME = 40
-"""Characters: the longest names of products that stations write have some twenty."""

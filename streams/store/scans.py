@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from models.components import Component
 from models.groups import BloodGroup
-from models.labels.agreement import RecordedUnit
-from models.units import UnitStatus, UnitTraits
+from models.units import RecordedUnit, UnitStatus, UnitTraits
 from streams.store.queries import load_queries
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from models.labels.actions import (
     ensure_may,
     ensure_own,
 )
-from models.labels.agreement import RecordedUnit
 from models.unit_life import Actor
-from models.units import UnitStatus
+from models.units import RecordedUnit, UnitStatus
 from streams.store.scans import PgScans
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import build_record, build_request, build_unit, counted, opened

@@ -9,10 +9,10 @@ from typing import Any
 
 import xlsxwriter
 
-from models.cells import BEIJING
 from models.events.stock import Attestation, CountedUnit
 from models.imports import Releasing, parse_units
 from models.messages import list_texts
+from models.messages.moments import BEIJING
 from models.own_words import (
     NO_WORDS,
     OwnWords,

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from models.cells import BEIJING, CellError, InstantReader, read_day
+from models.cells import CellError, InstantReader, read_day
 from models.columns import WORDS
 from models.errors import ContractError
 from models.exports import STATUS_WORDS
 from models.imports import Releasing, parse_units, parse_units_csv, parse_units_json
+from models.messages.moments import BEIJING
 from models.own_words import OwnWords
 from models.row_errors import tell_fault
 from models.sheets import open_csv, open_workbook

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.cells import BEIJING
 from models.imports import Releasing, parse_donors, parse_units
+from models.messages.moments import BEIJING
 from models.own_words import (
     NO_WORDS,
 )

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from models.cells import BEIJING
 from models.errors import ConfigurationError, ContractError
 from models.imports import parse_donors, parse_units
 from models.messages import list_texts
+from models.messages.moments import BEIJING
 from models.own_words import (
     NO_WORDS,
     OwnHeadings,

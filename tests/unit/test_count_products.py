@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from models.cells import BEIJING
 from models.columns import WORDS
 from models.imports import Releasing, parse_units, parse_units_json
 from models.messages import list_texts
+from models.messages.moments import BEIJING
 from models.products import find_product, find_refusal
 from models.sheets import open_csv
 from tests.support.count_sheets import (

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from models.cells import BEIJING
 from models.errors import ContractError
 from models.imports import Releasing, parse_units, parse_units_json
+from models.messages.moments import BEIJING
 from models.own_words import (
     NO_WORDS,
 )

@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from models.base import BagId, Day, Instant, to_spelling_key
-from models.cells import BEIJING, CellError, InstantReader, clean, read_code, read_day
+from models.cells import CellError, InstantReader, clean, read_code, read_day
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
 from models.imports import (
@@ -20,6 +20,7 @@ from models.imports import (
 )
 from models.labels.bags import name_unit
 from models.messages import list_texts
+from models.messages.moments import BEIJING
 from models.sheets import open_csv, open_workbook
 from models.tables import Parsed
 from streams.ports.donations import Spellings

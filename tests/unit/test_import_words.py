@@ -11,7 +11,6 @@ import pytest
 import xlsxwriter
 
 from models.cells import (
-    BEIJING,
     CellError,
     InstantReader,
     read_abo,
@@ -28,6 +27,7 @@ from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
 from models.imports import Releasing, parse_units
 from models.messages import list_texts
+from models.messages.moments import BEIJING
 from models.own_words import OwnWords
 from models.products import find_product
 from models.sheets import decode_file, open_csv, open_workbook

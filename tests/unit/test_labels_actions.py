@@ -27,9 +27,8 @@ from models.labels.actions import (
     is_kept,
     list_unfilled,
 )
-from models.labels.agreement import RecordedUnit
 from models.unit_life import Actor
-from models.units import UnitStatus, UnitTraits
+from models.units import RecordedUnit, UnitStatus, UnitTraits
 
 A = ScanAction
 S = UnitStatus
