@@ -19,12 +19,12 @@ from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.repeat import make_key, repeat_told
 from cli.resolve import load_settings
-from models.cells import CellError, read_group
+from gateway.files.cells import CellError, read_group
+from gateway.files.products import find_product
 from models.errors import ContractError
 from models.groups import BloodGroup
 from models.messages import render
 from models.messages.words import list_field_names
-from models.products import find_product
 from streams.clock import parse_clock
 from streams.settings import Settings
 

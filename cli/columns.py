@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from cli.files import ensure_folder_writable
+from gateway.files.own_words import OwnWords, write_own_words
 from gateway.station_files import read_columns_file
 from models.errors import ConfigurationError
-from models.own_words import OwnWords, write_own_words
 from streams.settings import Settings
 
 Kind = Literal["units", "donors"]

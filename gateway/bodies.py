@@ -12,14 +12,14 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from gateway.count_files import WORKBOOKS
+from gateway.files.row_errors import group_errors
+from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
+from gateway.files.tables import Parsed
 from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
 from models.messages import render
-from models.row_errors import group_errors
-from models.sheets import Sheet, decode_file, open_csv, open_workbook
 from models.strict_json import load_strictly
-from models.tables import Parsed
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V", bound=Value)

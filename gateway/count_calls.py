@@ -13,13 +13,13 @@ from gateway.bodies import validate
 from gateway.count_files import Reading, read_count
 from gateway.counting import Count, PreviewToken
 from gateway.events_in import settle_moment
+from gateway.files.own_words import NO_WORDS
 from gateway.runtime import get_gateway
 from gateway.station_files import get_own_words
 from models.base import Instant
 from models.bounds import CLOCKS_APART
 from models.errors import ContractError
 from models.messages.moments import BEIJING
-from models.own_words import NO_WORDS
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 

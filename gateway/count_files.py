@@ -19,15 +19,15 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.own_words import NO_WORDS, OwnWords
+from gateway.files.products import Product
+from gateway.files.row_errors import group_errors
+from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
+from gateway.files.tables import Parsed, RowError
 from models.errors import ContractError, TransientError
 from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
-from models.imports import Releasing, parse_units, parse_units_json
-from models.own_words import NO_WORDS, OwnWords
-from models.products import Product
-from models.row_errors import group_errors
-from models.sheets import Sheet, decode_file, open_csv, open_workbook
 from models.strict_json import load_strictly
-from models.tables import Parsed, RowError
 
 APART_BYTES = 250_000
 """A larger file is read apart: some 2,500 units, a tenth of a second."""

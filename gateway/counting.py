@@ -18,12 +18,12 @@ from typing import Any, ClassVar
 import orjson
 
 from gateway.count_files import CountRead
+from gateway.files.columns import WORDS
+from gateway.files.imports import BLAMED
+from gateway.files.tables import RowError
 from models.base import derive_id
-from models.columns import WORDS
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
-from models.imports import BLAMED
-from models.tables import RowError
 from streams.store.reconciling import Entering, Loud, PgReconciling, Plan, Refused
 
 KEPT_S = 600.0

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.responses import Response
 
+from gateway.files.row_errors import tell_fault, tell_place
+from gateway.files.tables import RowError
 from gateway.word_hints import find_word
 from models.base import Value
 from models.bounds import list_impossible
@@ -28,8 +30,6 @@ from models.messages import Text, render
 from models.messages.broken import describe_broken, list_true
 from models.messages.fixes import fix_of
 from models.messages.words import name_field
-from models.row_errors import tell_fault, tell_place
-from models.tables import RowError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:xuelian:problem:"

@@ -10,10 +10,10 @@ import asyncio
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from gateway.files.own_words import NO_WORDS, OwnWords, parse_own_words
 from models.errors import ConfigurationError, DomainRefusal
 from models.labels.book import LabelBook, parse_label_book
 from models.messages import render
-from models.own_words import NO_WORDS, OwnWords, parse_own_words
 
 _Stamp = tuple[int, int]
 V = TypeVar("V")

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from models.cells import CellError, read_group, read_sex
+from gateway.files.cells import CellError, read_group, read_sex
+from gateway.files.products import find_product
 from models.messages import Text, render
 from models.messages.words import list_field_names, list_value_names
-from models.products import find_product
 
 
 def find_word(error: Mapping[str, Any]) -> Text | None:

@@ -17,13 +17,13 @@ from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import send, tell_sent
 from gateway.examples import STOCK, STOCK_CSV
+from gateway.files.tables import RowError
 from gateway.headers import find_idempotency_key
 from gateway.problems import of_refused, of_row, of_rows
 from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier
 from models.errors import DomainRefusal
-from models.tables import RowError
 from streams.store.keys import KeyScope
 from streams.store.reconciling import Plan
 

@@ -21,6 +21,7 @@ from gateway.documents import file_body
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
 from gateway.examples import ANSWER, DONOR, DONORS, DONORS_CSV
+from gateway.files.imports import parse_donors, parse_donors_json
 from gateway.headers import get_if_match
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
@@ -30,7 +31,6 @@ from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation, Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.donors import CallOutAnswered
-from models.imports import parse_donors, parse_donors_json
 from models.messages import render
 from streams.store.donors import RegisteredDonor, Twin
 from streams.store.keys import KeyScope

@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from gateway.access import Principal, allow
 from gateway.documents import problems as documented
+from gateway.files.exports import write_csv, write_xlsx
 from gateway.runtime import get_gateway
 from models.base import Identifier
 from models.errors import DomainRefusal
-from models.exports import write_csv, write_xlsx
 from models.messages.moments import BEIJING
 from streams.store.keys import KeyScope
 

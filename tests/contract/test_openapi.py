@@ -9,6 +9,13 @@ from pydantic import TypeAdapter
 
 from gateway import examples
 from gateway.app import create_app
+from gateway.files.imports import (
+    Releasing,
+    parse_donors_csv,
+    parse_donors_json,
+    parse_units_csv,
+    parse_units_json,
+)
 from gateway.parts import GatewayParts
 from gateway.routes.donations import NewRecall, NewResults, NewSplit
 from gateway.routes.donors import NewAnswer
@@ -20,13 +27,6 @@ from gateway.routes.stock import NewStockChange
 from models.alerts import Alert
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
-from models.imports import (
-    Releasing,
-    parse_donors_csv,
-    parse_donors_json,
-    parse_units_csv,
-    parse_units_json,
-)
 from models.requests import Amendment, Cancellation, UrgentRequest
 from streams.clock import SystemClock
 from streams.settings import Settings

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
+from gateway.files.sheets import open_workbook
 from models.errors import TransientError
-from models.sheets import open_workbook
 from models.testing import LabOutcome, LabTest
 from tests.support.gateway import RunningGateway, request_body, running_engine, running_gateway
 from tests.support.kafka import read_all, unique

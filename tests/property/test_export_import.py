@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.files.exports import RELEASED_BY_RESULTS, write_csv, write_xlsx
+from gateway.files.imports import Releasing, parse_units
+from gateway.files.sheets import decode_file, open_csv, open_workbook
 from models.base import BagId
 from models.components import Component
 from models.events.stock import Attestation
-from models.exports import RELEASED_BY_RESULTS, write_csv, write_xlsx
 from models.groups import BloodGroup
-from models.imports import Releasing, parse_units
 from models.messages.moments import BEIJING
-from models.sheets import decode_file, open_csv, open_workbook
 from models.unit_life import EXPIRING_STATES
 from models.units import Unit, UnitTraits
 

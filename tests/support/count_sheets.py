@@ -9,17 +9,17 @@ from typing import Any
 
 import xlsxwriter
 
-from models.events.stock import Attestation, CountedUnit
-from models.imports import Releasing, parse_units
-from models.messages import list_texts
-from models.messages.moments import BEIJING
-from models.own_words import (
+from gateway.files.imports import Releasing, parse_units
+from gateway.files.own_words import (
     NO_WORDS,
     OwnWords,
 )
-from models.row_errors import group_errors, tell_fault, tell_place
-from models.sheets import open_csv, open_workbook
-from models.tables import Parsed
+from gateway.files.row_errors import group_errors, tell_fault, tell_place
+from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.tables import Parsed
+from models.events.stock import Attestation, CountedUnit
+from models.messages import list_texts
+from models.messages.moments import BEIJING
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期,状态"
 RELEASING = Releasing(

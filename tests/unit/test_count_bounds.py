@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from models.cells import CellError, InstantReader, read_day
-from models.columns import WORDS
+from gateway.files.cells import CellError, InstantReader, read_day
+from gateway.files.columns import WORDS
+from gateway.files.exports import STATUS_WORDS
+from gateway.files.imports import Releasing, parse_units, parse_units_csv, parse_units_json
+from gateway.files.own_words import OwnWords
+from gateway.files.row_errors import tell_fault
+from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.tables import Parsed
 from models.errors import ContractError
-from models.exports import STATUS_WORDS
-from models.imports import Releasing, parse_units, parse_units_csv, parse_units_json
 from models.messages.moments import BEIJING
-from models.own_words import OwnWords
-from models.row_errors import tell_fault
-from models.sheets import open_csv, open_workbook
-from models.tables import Parsed
 from tests.support.count_sheets import HEAD, JSON_ROW, RELEASING, bag, codes, parse, told
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from models.imports import Releasing, parse_donors, parse_units
-from models.messages.moments import BEIJING
-from models.own_words import (
+from gateway.files.imports import Releasing, parse_donors, parse_units
+from gateway.files.own_words import (
     NO_WORDS,
 )
-from models.row_errors import group_errors
-from models.sheets import open_csv
+from gateway.files.row_errors import group_errors
+from gateway.files.sheets import open_csv
+from models.messages.moments import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     RELEASING,

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.count_files import APART_BYTES, CSV, CountRead, Reading, read_count, read_here
 from gateway.counting import Count, KeptReads, PreviewToken
+from gateway.files.own_words import NO_WORDS
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted
-from models.own_words import NO_WORDS
 from streams.store.reconciling import Plan, Refused
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from models.errors import ConfigurationError, ContractError
-from models.imports import parse_donors, parse_units
-from models.messages import list_texts
-from models.messages.moments import BEIJING
-from models.own_words import (
+from gateway.files.imports import parse_donors, parse_units
+from gateway.files.own_words import (
     NO_WORDS,
     OwnHeadings,
     OwnWords,
     parse_own_words,
     write_own_words,
 )
-from models.row_errors import tell_fault
-from models.sheets import open_csv
+from gateway.files.row_errors import tell_fault
+from gateway.files.sheets import open_csv
+from models.errors import ConfigurationError, ContractError
+from models.messages import list_texts
+from models.messages.moments import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     RELEASING,

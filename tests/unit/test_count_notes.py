@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from models.imports import parse_donors, parse_donors_json
-from models.sheets import open_csv, open_workbook
+from gateway.files.imports import parse_donors, parse_donors_json
+from gateway.files.sheets import open_csv, open_workbook
 from tests.support.count_sheets import HEAD, bag, codes, parse, read_book, told, workbook
 
 DONORS = "献血者编号,姓名,联系电话,血型,性别,出生年月日,体重"

@@ -6,11 +6,11 @@ from itertools import chain
 
 import pytest
 
-from models.columns import WORDS
+from gateway.files.columns import WORDS
+from gateway.files.own_words import NO_WORDS, OwnWords
+from gateway.files.tables import Parsed
 from models.errors import ContractError
 from models.events.stock import CountedUnit
-from models.own_words import NO_WORDS, OwnWords
-from models.tables import Parsed
 from tests.support.count_sheets import HEAD, bag, codes, parse, told
 
 BARE = HEAD.removesuffix(",状态")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from models.columns import WORDS
-from models.imports import Releasing, parse_units, parse_units_json
+from gateway.files.columns import WORDS
+from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.products import find_product, find_refusal
+from gateway.files.sheets import open_csv
 from models.messages import list_texts
 from models.messages.moments import BEIJING
-from models.products import find_product, find_refusal
-from models.sheets import open_csv
 from tests.support.count_sheets import (
     HEAD,
     JSON_ROW,

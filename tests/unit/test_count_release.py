@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from models.errors import ContractError
-from models.imports import Releasing, parse_units, parse_units_json
-from models.messages.moments import BEIJING
-from models.own_words import (
+from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.own_words import (
     NO_WORDS,
 )
-from models.sheets import open_csv, open_workbook
+from gateway.files.sheets import open_csv, open_workbook
+from models.errors import ContractError
+from models.messages.moments import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     JSON_ROW,

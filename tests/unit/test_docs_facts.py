@@ -18,15 +18,15 @@ from cli import rolling, supervision
 from demo.scenario import read_scenario
 from gateway import auth, count_files, headers, middleware, submitting, vitals
 from gateway.access import list_scopes
+from gateway.files.columns import WORDS
+from gateway.files.sheets import HEAD_WITHIN
 from models import bounds, requests
-from models.columns import WORDS
 from models.disaster_rules import DISASTER_RULES
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
 from models.figures import figure_rules
-from models.sheets import HEAD_WITHIN
 from models.shortage_rules import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S

@@ -7,22 +7,22 @@ from datetime import UTC, date, datetime
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from models.base import BagId, Day, Instant, to_spelling_key
-from models.cells import CellError, InstantReader, clean, read_code, read_day
-from models.events import EVENT_CLASSES
-from models.events.stock import Attestation, CountedUnit
-from models.imports import (
+from gateway.files.cells import CellError, InstantReader, clean, read_code, read_day
+from gateway.files.imports import (
     Releasing,
     parse_donors_csv,
     parse_donors_json,
     parse_units,
     parse_units_json,
 )
+from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.tables import Parsed
+from models.base import BagId, Day, Instant, to_spelling_key
+from models.events import EVENT_CLASSES
+from models.events.stock import Attestation, CountedUnit
 from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.messages.moments import BEIJING
-from models.sheets import open_csv, open_workbook
-from models.tables import Parsed
 from streams.ports.donations import Spellings
 from streams.services.entering import KnownDonations, find_refusals
 from tests.support.count_sheets import JSON_ROW

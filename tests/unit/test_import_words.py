@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from models.cells import (
+from gateway.files.cells import (
     CellError,
     InstantReader,
     read_abo,
@@ -20,18 +20,18 @@ from models.cells import (
     read_status,
     read_text,
 )
-from models.columns import WORDS, fold, to_word
+from gateway.files.columns import WORDS, fold, to_word
+from gateway.files.doses import read_volume, settle_dose
+from gateway.files.imports import Releasing, parse_units
+from gateway.files.own_words import OwnWords
+from gateway.files.products import find_product
+from gateway.files.sheets import decode_file, open_csv, open_workbook
+from gateway.files.tables import Parsed
 from models.components import Component
-from models.doses import read_volume, settle_dose
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
-from models.imports import Releasing, parse_units
 from models.messages import list_texts
 from models.messages.moments import BEIJING
-from models.own_words import OwnWords
-from models.products import find_product
-from models.sheets import decode_file, open_csv, open_workbook
-from models.tables import Parsed
 from models.units import UnitTraits
 
 CHINESE = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状态"

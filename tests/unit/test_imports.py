@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
-from models.errors import ContractError
-from models.events.stock import Attestation, CountedAs, CountedUnit
-from models.groups import BloodGroup
-from models.imports import (
+from gateway.files.imports import (
     Releasing,
     parse_donors_csv,
     parse_donors_json,
     parse_units_csv,
     parse_units_json,
 )
+from gateway.files.sheets import decode_file
+from gateway.files.tables import Parsed
+from models.errors import ContractError
+from models.events.stock import Attestation, CountedAs, CountedUnit
+from models.groups import BloodGroup
 from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.messages.fixes import fix_of
-from models.sheets import decode_file
-from models.tables import Parsed
 
 RELEASING = Releasing(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from gateway.files.cells import CellError
+from gateway.files.doses import settle_dose
+from gateway.files.products import Product
+from gateway.files.tables import FieldFault, Fields
 from models.bounds import tell_past
-from models.cells import CellError
-from models.doses import settle_dose
 from models.errors import ContractError
 from models.events.stock import CountedAs
 from models.groups import Abo
 from models.labels.bags import name_unit
-from models.products import Product
-from models.tables import FieldFault, Fields
 
 TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla")

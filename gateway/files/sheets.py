@@ -17,10 +17,10 @@ from itertools import islice
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from models.cells import Cell
-from models.columns import count_headings
+from gateway.files.cells import Cell
+from gateway.files.columns import count_headings
+from gateway.files.merged_cells import Merged, fill_merged
 from models.errors import ContractError
-from models.merged import Merged, fill_merged
 
 Cells = tuple[int, Sequence[Cell | None]]
 """A row as a spreadsheet counts it, from 1, and its cells; an empty cell is None or empty."""

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from math import isfinite
 
+from gateway.files.columns import WORDS, fold
 from models.base import NO_CODES
-from models.columns import WORDS, fold
 
 Cell = str | int | float | bool | date | datetime | time | timedelta
 Reader = Callable[[Cell], object]

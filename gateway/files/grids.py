@@ -1,6 +1,6 @@
 """Find the head of a sheet and read the rows below it, cell by cell.
 
-Pure. What a row comes to is the business of `models.tables`; here each cell is only read.
+Pure. What a row comes to is the business of `gateway.files.tables`; here each cell is only read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from models.cells import Cell, CellError, clean
-from models.columns import WORDS, fold, to_word
-from models.heads import Head, count_known, read_head
-from models.merged import UNCLEAR
-from models.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
-from models.tables import Doubt, Fields, Layout, Line, Row, RowError, shorten, tell_wrong
+from gateway.files.cells import Cell, CellError, clean
+from gateway.files.columns import WORDS, fold, to_word
+from gateway.files.heads import Head, count_known, read_head
+from gateway.files.merged_cells import UNCLEAR
+from gateway.files.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
+from gateway.files.tables import Doubt, Fields, Layout, Line, Row, RowError, shorten, tell_wrong
 
 _HEAD_NAMES = 3
 """A row with so many known headings is the head."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from gateway.files.tables import RowError
 from models.messages import Text, render
-from models.tables import RowError
 
 _IN_ROWS = {
     "attestation_missing": "rows_attestation_missing",

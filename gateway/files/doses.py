@@ -11,9 +11,9 @@ from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
-from models.cells import Cell, CellError
-from models.columns import WORDS, to_word
-from models.products import Product
+from gateway.files.cells import Cell, CellError
+from gateway.files.columns import WORDS, to_word
+from gateway.files.products import Product
 
 _UNIT, _THERAPEUTIC = WORDS.doses.unit, WORDS.doses.therapeutic
 _UNIT_WORDS = frozenset(_UNIT.words)

@@ -14,9 +14,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from gateway.files.cells import CellError, Reader
+from gateway.files.columns import HeadingWords, fold
 from models.base import Value
-from models.cells import CellError, Reader
-from models.columns import HeadingWords, fold
 from models.errors import ContractError
 from models.messages.broken import describe_broken
 from models.messages.fixes import fix_of

@@ -12,14 +12,14 @@ from typing import Self
 
 from pydantic import Field, ValidationError
 
+from gateway.files.cells import Reader, read_status
+from gateway.files.columns import WORDS, HeadingWords, fold, to_word
+from gateway.files.count_rows import ATTESTED
+from gateway.files.products import ProductReader, find_product, find_refusal
 from models.base import Identifier, Value
-from models.cells import Reader, read_status
-from models.columns import WORDS, HeadingWords, fold, to_word
-from models.count_rows import ATTESTED
 from models.errors import ConfigurationError, ContractError, XuelianError
 from models.messages import Text, render
 from models.messages.broken import describe_broken, find_place
-from models.products import ProductReader, find_product, find_refusal
 from models.station_toml import load_station_toml
 
 GUARDED = ("status", "released")

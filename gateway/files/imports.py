@@ -8,9 +8,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from itertools import chain
 
-from models.base import Value, to_spelling_key
-from models.bounds import list_impossible
-from models.cells import (
+from gateway.files.cells import (
     InstantReader,
     read_abo,
     read_code,
@@ -22,16 +20,18 @@ from models.cells import (
     read_sex,
     read_weight,
 )
-from models.columns import WORDS
-from models.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
+from gateway.files.columns import WORDS
+from gateway.files.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
+from gateway.files.doses import read_volume
+from gateway.files.grids import read_sheets
+from gateway.files.own_words import GUARDED, NO_WORDS, OwnWords
+from gateway.files.sheets import Sheet, open_csv
+from gateway.files.tables import Fields, Layout, Parsed, RowFault, finish, read_json
+from models.base import Value, to_spelling_key
+from models.bounds import list_impossible
 from models.donors import Donor
-from models.doses import read_volume
 from models.events.stock import Attestation, CountedUnit, find_attestation_fault
-from models.grids import read_sheets
 from models.messages.moments import BEIJING
-from models.own_words import GUARDED, NO_WORDS, OwnWords
-from models.sheets import Sheet, open_csv
-from models.tables import Fields, Layout, Parsed, RowFault, finish, read_json
 
 BLAMED = {
     "attestation_missing": "released_by",

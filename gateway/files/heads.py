@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.cells import Cell, CellError, Reader, clean, read_code, read_text
-from models.columns import WORDS, HeadingWords
-from models.merged import UNCLEAR
-from models.tables import Doubt, Layout, RowError, shorten
+from gateway.files.cells import Cell, CellError, Reader, clean, read_code, read_text
+from gateway.files.columns import WORDS, HeadingWords
+from gateway.files.merged_cells import UNCLEAR
+from gateway.files.tables import Doubt, Layout, RowError, shorten
 
 _KNOWN_MOST = 10_000
 """Different texts of one column that are remembered: most columns say few things many times."""

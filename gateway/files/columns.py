@@ -1,7 +1,7 @@
 """How stations head their columns and what they write into them: `columns.toml`, given types.
 
 Pure data, read once. Words are compared in one form: full width as half width, without case,
-spaces and punctuation. A station's own words are added by `models.own_words`.
+spaces and punctuation. A station's own words are added by `gateway.files.own_words`.
 """
 
 from __future__ import annotations
@@ -311,7 +311,7 @@ def _without(word: str, parts: Iterable[str]) -> str:
 
 
 def _load() -> ColumnWords:
-    text = files("models").joinpath("columns.toml").read_text(encoding="utf-8")
+    text = files("gateway.files").joinpath("columns.toml").read_text(encoding="utf-8")
     raw = tomllib.loads(text)
     units, donors = raw["units"], raw["donors"]
     return ColumnWords(

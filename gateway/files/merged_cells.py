@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from models.cells import Cell
+from gateway.files.cells import Cell
 from models.errors import ContractError
 
 UNCLEAR = "\0merged"

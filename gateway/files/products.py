@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from models.cells import Cell, CellError
-from models.columns import WORDS, fold, to_word
+from gateway.files.cells import Cell, CellError
+from gateway.files.columns import WORDS, fold, to_word
 from models.components import Component
 
 _PLAIN_MARKS = frozenset(" ()[]【】_-、,·/")
