@@ -18,16 +18,16 @@ from pathlib import Path
 from statistics import median
 
 from bench.results import Check, inform, print_checks, within, write_result
+from gateway.labels.bags import assemble
+from gateway.labels.book import LabelBook, parse_label_book
+from gateway.labels.check_characters import compute_check_character
+from gateway.labels.isbt128_writing import make_donation, make_group, render
+from gateway.labels.moments import find_instant
+from gateway.labels.reading import LabelReader
+from gateway.labels.scanned import ProductCode
 from gateway.routes.scans import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup
-from models.labels.bags import assemble
-from models.labels.book import LabelBook, parse_label_book
-from models.labels.check_characters import compute_check_character
-from models.labels.isbt128_writing import make_donation, make_group, render
-from models.labels.moments import find_instant
-from models.labels.reading import LabelReader
-from models.labels.scanned import ProductCode
 from streams.clock import SystemClock
 
 GOAL_PER_S = 100_000
@@ -135,7 +135,7 @@ def _time(work: Callable[[], None]) -> float:
 
 def measure(*, bags: int, rounds: int) -> list[Check]:
     """Read the labels of so many bags several times over, floor and reader in turn."""
-    text = files("models.labels").joinpath("example.toml").read_text(encoding="utf-8")
+    text = files("gateway.labels").joinpath("example.toml").read_text(encoding="utf-8")
     book = parse_label_book(text.encode(), name="example.toml")
     barcodes = make_barcodes(bags)
     reader = book.reader

@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from gateway.labels.actions import ScanAction, Scanner
+from gateway.labels.bags import Bag, Session
 from gateway.submitting import Submission
 from models.errors import XuelianError
-from models.labels.actions import ScanAction, Scanner
-from models.labels.bags import Bag, Session
 from models.units import RecordedUnit
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.problems import FieldError, InvalidContent
-from gateway.rendering import explain
-from gateway.scan_batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
-from models.labels.actions import find_bound
-from models.labels.agreement import list_compared
-from models.labels.bags import Line
-from models.labels.scanned import (
+from gateway.labels.actions import find_bound
+from gateway.labels.agreement import list_compared
+from gateway.labels.bags import Line
+from gateway.labels.scanned import (
     Division,
     LabelMoment,
     OtherStructure,
@@ -19,6 +16,9 @@ from models.labels.scanned import (
     SpecialTesting,
     find_part,
 )
+from gateway.problems import FieldError, InvalidContent
+from gateway.rendering import explain
+from gateway.scan_batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
 from models.messages import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"

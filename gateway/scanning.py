@@ -12,15 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
-from gateway.problems import FieldError, InvalidContent, ensure_possible
-from gateway.runtime import Gateway
-from gateway.scan_batch import EngineWord, Outcome, Scan, Verdict, fault_of
-from gateway.scan_fates import await_engine, recognise_repeats
-from gateway.submitting import Submission
-from models.base import derive_id
-from models.errors import DomainRefusal
-from models.events.stock import StockChanged
-from models.labels.actions import (
+from gateway.labels.actions import (
     STEPS,
     ensure_actor,
     ensure_may,
@@ -29,9 +21,17 @@ from models.labels.actions import (
     is_kept,
     list_unfilled,
 )
-from models.labels.agreement import ensure_agrees
-from models.labels.bags import Bag, assemble
-from models.labels.book import LabelBook
+from gateway.labels.agreement import ensure_agrees
+from gateway.labels.bags import Bag, assemble
+from gateway.labels.book import LabelBook
+from gateway.problems import FieldError, InvalidContent, ensure_possible
+from gateway.runtime import Gateway
+from gateway.scan_batch import EngineWord, Outcome, Scan, Verdict, fault_of
+from gateway.scan_fates import await_engine, recognise_repeats
+from gateway.submitting import Submission
+from models.base import derive_id
+from models.errors import DomainRefusal
+from models.events.stock import StockChanged
 from models.messages import render
 from models.units import RecordedUnit
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from gateway.files.own_words import NO_WORDS, OwnWords, parse_own_words
+from gateway.labels.book import LabelBook, parse_label_book
 from models.errors import ConfigurationError, DomainRefusal
-from models.labels.book import LabelBook, parse_label_book
 from models.messages import render
 
 _Stamp = tuple[int, int]

@@ -1,1 +1,1 @@
-"""Files of stations: CSV and spreadsheets, their headings, rows and cells, to values and back. Pure."""
+"""Files of stations: CSV and spreadsheets, their headings, rows and cells, into values and back."""

@@ -15,6 +15,7 @@ from gateway.documents import problems as documented
 from gateway.events_in import settle_moment
 from gateway.examples import SCAN, SCAN_AT_HOSPITAL
 from gateway.headers import find_idempotency_key, get_wait_s
+from gateway.labels.actions import ScanAction, Scanner
 from gateway.rendering import to_response
 from gateway.runtime import get_gateway
 from gateway.scan_batch import Scan
@@ -23,7 +24,6 @@ from gateway.scanning import scan
 from gateway.station_files import get_label_book
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
-from models.labels.actions import ScanAction, Scanner
 from models.unit_life import Actor
 from streams.store.keys import KeyScope
 

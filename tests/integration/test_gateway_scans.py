@@ -13,16 +13,16 @@ import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
 from deploy.embedded.services import Endpoints
-from gateway.station_files import read_label_file
-from models.errors import ConfigurationError
-from models.groups import BloodGroup
-from models.labels.isbt128_writing import (
+from gateway.labels.isbt128_writing import (
     make_donation,
     make_group,
     make_moment,
     render_compound,
 )
-from models.labels.scanned import Moment, ProductCode
+from gateway.labels.scanned import Moment, ProductCode
+from gateway.station_files import read_label_file
+from models.errors import ConfigurationError
+from models.groups import BloodGroup
 from tests.support.commands import xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 from tests.support.kafka import read_all, unique

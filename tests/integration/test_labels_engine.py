@@ -12,9 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.embedded.services import Endpoints
-from models.errors import DomainRefusal
-from models.events.stock import StockChange, StockChanged
-from models.labels.actions import (
+from gateway.labels.actions import (
     ACTIONS_OF,
     STEPS,
     ScanAction,
@@ -22,6 +20,8 @@ from models.labels.actions import (
     ensure_may,
     ensure_own,
 )
+from models.errors import DomainRefusal
+from models.events.stock import StockChange, StockChanged
 from models.unit_life import Actor
 from models.units import RecordedUnit, UnitStatus
 from streams.store.scans import PgScans

@@ -8,18 +8,16 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import ContractError
-from models.groups import BloodGroup
-from models.labels.bags import assemble
-from models.labels.isbt128 import IsbtReader
-from models.labels.isbt128_writing import (
+from gateway.labels.bags import assemble
+from gateway.labels.isbt128 import IsbtReader
+from gateway.labels.isbt128_writing import (
     make_donation,
     make_group,
     make_moment,
     render,
     render_compound,
 )
-from models.labels.scanned import (
+from gateway.labels.scanned import (
     DonationNumber,
     GroupCode,
     LabelMoment,
@@ -28,7 +26,9 @@ from models.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
-from models.labels.structures import OTHERS, PRODUCT, SINGLE, SPECIAL_TESTING
+from gateway.labels.structures import OTHERS, PRODUCT, SINGLE, SPECIAL_TESTING
+from models.errors import ContractError
+from models.groups import BloodGroup
 from tests.support.labels import SHANGHAI, load_example
 
 READER = IsbtReader(zone=SHANGHAI)

@@ -6,7 +6,7 @@ import random
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from models.labels.book import LabelBook, parse_label_book
+from gateway.labels.book import LabelBook, parse_label_book
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -21,7 +21,7 @@ def draw_din(chance: random.Random) -> str:
 
 
 def read_example() -> str:
-    return files("models.labels").joinpath("example.toml").read_text(encoding="utf-8")
+    return files("gateway.labels").joinpath("example.toml").read_text(encoding="utf-8")
 
 
 def load_example(**replaced: str) -> LabelBook:

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
+from gateway.labels.isbt128_writing import make_donation, make_group, make_moment, render
+from gateway.labels.scanned import Moment, ProductCode
 from models.groups import BloodGroup
-from models.labels.isbt128_writing import make_donation, make_group, make_moment, render
-from models.labels.scanned import Moment, ProductCode
 from tests.support.gateway import RunningGateway, request_body
 from tests.support.kafka import unique
 from tests.support.labels import SHANGHAI

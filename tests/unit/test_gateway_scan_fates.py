@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from gateway.labels.actions import ScanAction, Scanner
+from gateway.labels.bags import Bag
 from gateway.scan_batch import EngineWord, Fault, Scan, Verdict
 from gateway.scan_fates import await_engine, recognise_repeats
 from gateway.submitting import Submission
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
-from models.labels.actions import ScanAction, Scanner
-from models.labels.bags import Bag
 from models.unit_life import Actor
 from streams.store.reading import EventName, Fate
 

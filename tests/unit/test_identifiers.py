@@ -17,10 +17,10 @@ from gateway.files.imports import (
 )
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
+from gateway.labels.bags import name_unit
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
-from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.messages.moments import BEIJING
 from streams.ports.donations import Spellings

@@ -17,10 +17,10 @@ from gateway.files.imports import (
 )
 from gateway.files.sheets import decode_file
 from gateway.files.tables import Parsed
+from gateway.labels.bags import name_unit
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
 from models.groups import BloodGroup
-from models.labels.bags import name_unit
 from models.messages import list_texts
 from models.messages.fixes import fix_of
 

@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.components import Component
-from models.errors import DomainRefusal, InvariantViolation
-from models.events.stock import UNDER_PROMISE, StockChange
-from models.groups import BloodGroup
-from models.labels.actions import (
+from gateway.labels.actions import (
     ACTIONS_OF,
     STEPS,
     ScanAction,
@@ -27,6 +23,10 @@ from models.labels.actions import (
     is_kept,
     list_unfilled,
 )
+from models.components import Component
+from models.errors import DomainRefusal, InvariantViolation
+from models.events.stock import UNDER_PROMISE, StockChange
+from models.groups import BloodGroup
 from models.unit_life import Actor
 from models.units import RecordedUnit, UnitStatus, UnitTraits
 

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from gateway.examples import SCAN
+from gateway.labels.agreement import ensure_agrees, list_compared
+from gateway.labels.bags import Label, Session, assemble, name_unit
+from gateway.labels.book import parse_label_book
+from gateway.labels.isbt128_writing import make_donation, render
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.groups import BloodGroup
-from models.labels.agreement import ensure_agrees, list_compared
-from models.labels.bags import Label, Session, assemble, name_unit
-from models.labels.book import parse_label_book
-from models.labels.isbt128_writing import make_donation, render
 from models.units import RecordedUnit, UnitStatus, UnitTraits
 from tests.support.labels import load_example
 

@@ -7,11 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from models.components import Component
-from models.errors import ConfigurationError, ContractError
-from models.groups import BloodGroup
-from models.labels.book import parse_label_book
-from models.labels.scanned import (
+from gateway.labels.book import parse_label_book
+from gateway.labels.scanned import (
     DonationNumber,
     GroupCode,
     LabelMoment,
@@ -19,6 +16,9 @@ from models.labels.scanned import (
     Part,
     ProductCode,
 )
+from models.components import Component
+from models.errors import ConfigurationError, ContractError
+from models.groups import BloodGroup
 from tests.support.labels import load_example, read_example
 
 BOOK = load_example()

@@ -7,17 +7,17 @@ import random
 import pytest
 from stdnum.iso7064 import mod_37_2
 
-from models.errors import ContractError
-from models.labels.check_characters import (
+from gateway.labels.check_characters import (
     ALPHABET,
     DIN_LENGTH,
     compute_check_character,
     compute_check_flags,
     compute_check_value,
 )
-from models.labels.isbt128 import IsbtReader
-from models.labels.isbt128_form import read_typed
-from models.labels.isbt128_writing import make_donation, render
+from gateway.labels.isbt128 import IsbtReader
+from gateway.labels.isbt128_form import read_typed
+from gateway.labels.isbt128_writing import make_donation, render
+from models.errors import ContractError
 from tests.support.labels import SHANGHAI, draw_din
 
 READER = IsbtReader(zone=SHANGHAI)

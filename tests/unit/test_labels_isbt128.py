@@ -7,17 +7,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from models.errors import ContractError
-from models.groups import BloodGroup
-from models.labels.isbt128 import GENERAL_GROUPS, IsbtReader
-from models.labels.isbt128_writing import (
+from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
+from gateway.labels.isbt128_writing import (
     make_donation,
     make_group,
     make_moment,
     render,
     render_compound,
 )
-from models.labels.scanned import (
+from gateway.labels.scanned import (
     Division,
     DonationNumber,
     GroupCode,
@@ -29,7 +27,9 @@ from models.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
-from models.labels.structures import BY_IDENTIFIER, SINGLE
+from gateway.labels.structures import BY_IDENTIFIER, SINGLE
+from models.errors import ContractError
+from models.groups import BloodGroup
 from models.messages import render as tell
 from tests.support.labels import SHANGHAI
 

@@ -1,4 +1,4 @@
-"""Typed values to ISBT 128 barcode strings: the inverse of `models.labels.isbt128`. Pure.
+"""Typed values to ISBT 128 barcode strings: the inverse of `gateway.labels.isbt128`. Pure.
 
 For tests, drills and a station's own label printer; what it writes, the reader reads back.
 """
@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from models.errors import ContractError
-from models.groups import BloodGroup
-from models.labels import structures
-from models.labels.check_characters import DIN_LENGTH, compute_check_flags
-from models.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
-from models.labels.isbt128_form import tell_form
-from models.labels.moments import find_instant, render_digits
-from models.labels.scanned import (
+from gateway.labels import structures
+from gateway.labels.check_characters import DIN_LENGTH, compute_check_flags
+from gateway.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
+from gateway.labels.isbt128_form import tell_form
+from gateway.labels.moments import find_instant, render_digits
+from gateway.labels.scanned import (
     Division,
     DonationNumber,
     GroupCode,
@@ -27,6 +25,8 @@ from models.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
+from models.errors import ContractError
+from models.groups import BloodGroup
 
 _CODE_OF_GROUP = {group: code for code, group in GENERAL_GROUPS.items()}
 _STRUCTURES: Mapping[type, structures.Structure] = {

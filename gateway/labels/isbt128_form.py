@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from gateway.labels import structures
+from gateway.labels.check_characters import compute_check_character
+from gateway.labels.scanned import DonationNumber
+from gateway.labels.structures import BY_IDENTIFIER, DIN_FORM, Structure
 from models.errors import ContractError
-from models.labels import structures
-from models.labels.check_characters import compute_check_character
-from models.labels.scanned import DonationNumber
-from models.labels.structures import BY_IDENTIFIER, DIN_FORM, Structure
 
 SHOWN = 80
 """Characters of a barcode that an error repeats at most; the longest real ones are compound."""

@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from models.errors import ContractError
-from models.groups import BloodGroup
-from models.labels import structures
-from models.labels.check_characters import (
+from gateway.labels import structures
+from gateway.labels.check_characters import (
     FIRST_CHECK_FLAG,
     MODULUS,
     compute_check_flags,
 )
-from models.labels.isbt128_form import (
+from gateway.labels.isbt128_form import (
     SHOWN,
     read_typed,
     split_joined,
@@ -27,8 +25,8 @@ from models.labels.isbt128_form import (
     tell_check,
     tell_form,
 )
-from models.labels.moments import find_instant
-from models.labels.scanned import (
+from gateway.labels.moments import find_instant
+from gateway.labels.scanned import (
     Division,
     DonationNumber,
     GroupCode,
@@ -40,7 +38,9 @@ from models.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
-from models.labels.structures import BY_IDENTIFIER, COMPOUND, Structure
+from gateway.labels.structures import BY_IDENTIFIER, COMPOUND, Structure
+from models.errors import ContractError
+from models.groups import BloodGroup
 
 GENERAL_GROUPS: Mapping[str, BloodGroup] = {
     "95": BloodGroup.O_NEG,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from models.labels.scanned import Part, Scanned
+from gateway.labels.scanned import Part, Scanned
 
 
 class LabelReader(Protocol):

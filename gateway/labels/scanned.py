@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from gateway.labels.check_characters import DIN_LENGTH, compute_check_character
 from models.groups import BloodGroup
-from models.labels.check_characters import DIN_LENGTH, compute_check_character
 
 
 class Part(StrEnum):

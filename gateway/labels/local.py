@@ -13,13 +13,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from models.base import Line, Value
-from models.broken import BrokenRuleError
-from models.errors import ContractError
-from models.groups import BloodGroup
-from models.labels.check_characters import ALPHABET, DIN_LENGTH, compute_check_character
-from models.labels.moments import LAST_MINUTE, find_local_instant
-from models.labels.scanned import (
+from gateway.labels.check_characters import ALPHABET, DIN_LENGTH, compute_check_character
+from gateway.labels.moments import LAST_MINUTE, find_local_instant
+from gateway.labels.scanned import (
     DonationNumber,
     GroupCode,
     LabelMoment,
@@ -28,6 +24,10 @@ from models.labels.scanned import (
     ProductCode,
     Scanned,
 )
+from models.base import Line, Value
+from models.broken import BrokenRuleError
+from models.errors import ContractError
+from models.groups import BloodGroup
 
 _DAY = {"year", "month", "day"}
 _TIME = {"hour", "minute"}

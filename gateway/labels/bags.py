@@ -14,10 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
-from models.groups import BloodGroup
-from models.labels.book import LabelBook, Product
-from models.labels.scanned import (
+from gateway.labels.book import LabelBook, Product
+from gateway.labels.scanned import (
     Division,
     DonationNumber,
     GroupCode,
@@ -27,6 +25,8 @@ from models.labels.scanned import (
     Scanned,
     find_part,
 )
+from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
+from models.groups import BloodGroup
 
 _DIVIDED = re.compile(r"[A-Z][A-Z0-9]{4}[A-Za-z0-9]99")
 """An ISBT 128 product code that ends so needs its Product Divisions structure (ST-001, 2.4.32)."""

@@ -14,16 +14,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
+from gateway.labels.local import LocalBarcode, LocalReader
+from gateway.labels.reading import FirstThatKnows, LabelReader
+from gateway.labels.scanned import Part
+from gateway.labels.structures import PRODUCT
 from models.base import Day, Identifier, Line, Value
 from models.broken import BrokenRuleError
 from models.components import Component
 from models.errors import ConfigurationError, ContractError, XuelianError
 from models.groups import BloodGroup
-from models.labels.isbt128 import GENERAL_GROUPS, IsbtReader
-from models.labels.local import LocalBarcode, LocalReader
-from models.labels.reading import FirstThatKnows, LabelReader
-from models.labels.scanned import Part
-from models.labels.structures import PRODUCT
 from models.messages import Text, render
 from models.messages.broken import describe_broken, find_place
 from models.station_toml import load_station_toml

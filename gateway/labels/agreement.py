@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from gateway.labels.bags import Label
 from models.errors import DomainRefusal
-from models.labels.bags import Label
 from models.units import RecordedUnit
 
 LABEL_RESOLUTION = timedelta(minutes=1)
