@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from models.bounds import MOST_AHEAD_D
-from models.citations import RuleKind
-from models.override_values import tell_range
 from models.requests import MAX_QUANTITY, MAX_UNITS
-from models.rulebook import PACKAGED, Rule, RuleValue
+from models.rules.citations import RuleKind
+from models.rules.override_values import tell_range
+from models.rules.rulebook import PACKAGED, Rule, RuleValue
 from streams.services.deciding import REQUEST_GRACE_S
 from streams.settings import Settings
 
@@ -153,7 +153,7 @@ def _build_to_confirm() -> str:
 
 
 def _build_section(file: str, title: str) -> str:
-    lines = [f"## {title}", "", f"`models/rules/{file}.toml`, {PACKAGED.version}", ""]
+    lines = [f"## {title}", "", f"`models/rules/data/{file}.toml`, {PACKAGED.version}", ""]
     for rule in PACKAGED.list_rules():
         if rule.file == file:
             lines += _build_rule(rule)

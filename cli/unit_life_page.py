@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.return_rules import return_rules
-from models.safety_rules import safety_rules
+from models.rules.types.returns import return_rules
+from models.rules.types.safety import safety_rules
 from models.testing import testing_rules
 from models.unit_life import END_STATES, MOVES, PromiseEffect
 

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.rendering import explain
 from models.components import Component
-from models.donor_rules import donor_rules
 from models.facilities import Station, StationPolicy
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
+from models.rules.types.donors import donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.offers import is_agreed
 from streams.matching.shortage import (

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.rendering import explain
-from models.donor_rules import donor_rules
 from models.facilities import Station
 from models.requests import Priority, UrgentRequest
+from models.rules.types.donors import donor_rules
 from models.shortages import ShortageLevel
 from streams.matching.shortage import find_wanted_group
 

@@ -16,13 +16,13 @@ from functools import lru_cache
 from typing import Any
 
 from models.base import Value
-from models.citations import read_rules
-from models.compatibility_rules import CompatibilityRules
 from models.components import Component, ComponentClass
 from models.facilities import StationPolicy
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient, Sex
 from models.requests import Priority
+from models.rules.citations import read_rules
+from models.rules.types.compatibility import CompatibilityRules
 
 _RULES: dict[str, Any] = {}
 _ABO: dict[ComponentClass, Mapping[Abo, tuple[Abo, ...]]] = {}

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from models.citations import CitedRule, RuleSet, read_rules
-from models.in_force import InForce
-from models.shelf_life_rules import LabelRule, ShelfLifeRule
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
+from models.rules.types.shelf_life import LabelRule, ShelfLifeRule
 
 
 class ComponentClass(StrEnum):

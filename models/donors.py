@@ -11,10 +11,10 @@ from pydantic import Field
 
 from models.base import LARGEST, BagId, Day, Identifier, Instant, Line, Value
 from models.components import Component
-from models.donor_rules import DONOR_RULES
 from models.facilities import Location
 from models.groups import BloodGroup
 from models.patients import Sex
+from models.rules.types.donors import DONOR_RULES
 
 
 class Donor(Value):

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from models.base import Identifier, Line, Value
 from models.components import Component
-from models.pack_rules import PackRule, pack_rules
-from models.policy_rules import POLICY_DEFAULTS, policy_rules
+from models.rules.types.packs import PackRule, pack_rules
+from models.rules.types.policies import POLICY_DEFAULTS, policy_rules
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -40,7 +40,7 @@ class Location(Value):
 class ShortageThresholds(Value):
     """Days of supply below which each colour begins; one station's policy.
 
-    Source: models/rules/policies.toml.
+    Source: models/rules/data/policies.toml.
     """
 
     yellow_below_d: float = Field(

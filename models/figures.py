@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.base import Day, Identifier, Value
-from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.groups import BloodGroup
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 from models.shortages import ShortageLevel
 
 MAX_DAYS = 1100

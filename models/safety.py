@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from models.citations import CitedRule
 from models.clearance import (
     Cleared,
     ForPatient,
@@ -35,8 +34,9 @@ from models.components import Component, component_rules
 from models.decisions import Reason
 from models.groups import RhD
 from models.patients import ANTI_D
-from models.rulebook import cite
-from models.safety_rules import safety_rules
+from models.rules.citations import CitedRule
+from models.rules.rulebook import cite
+from models.rules.types.safety import safety_rules
 from models.seal import KERNEL
 from models.units import UnitStatus
 

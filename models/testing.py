@@ -14,9 +14,9 @@ from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line, Value
 from models.broken import BrokenRuleError
-from models.citations import CitedRule, RuleSet, read_rules
 from models.groups import BloodGroup
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class LabTest(StrEnum):

@@ -43,7 +43,7 @@ OPTIONS = ("-c", str(INI), "--rootdir", str(ROOT))
 FOREIGN = ("asyncio", "aiokafka", "asyncpg", "pydantic.main", "rich.console", "rich.table")
 """What the tests import that is not ours: once, before the forks."""
 
-LOADED = ("models.following", "models.facilities", "models.overrides", "models.safety")
+LOADED = ("models.rules.following", "models.facilities", "models.rules.overrides", "models.safety")
 """What a process imports before it decides anything."""
 
 AnyMutant = Mutant | RuleMutant

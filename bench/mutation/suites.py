@@ -63,21 +63,21 @@ KERNEL: Mapping[str, Suite] = {
     "models/safety.py": _source(),
     "models/clearance.py": _source(_SEAL),
     "models/compatibility.py": _source(*_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
-    "models/compatibility_rules.py": _source(_FORMS),
+    "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
-    "models/shelf_life_rules.py": _source(_FORMS, _RULEBOOK),
-    "models/safety_rules.py": _source(_FORMS),
+    "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
+    "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
     "models/patients.py": _source(_FORMS),
-    "models/in_force.py": _source(_RULEBOOK),
-    "models/following.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
-    "models/citations.py": _source(_FORMS, _RULEBOOK),
+    "models/rules/in_force.py": _source(_RULEBOOK),
+    "models/rules/following.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
+    "models/rules/citations.py": _source(_FORMS, _RULEBOOK),
     "streams/ports/clearances.py": _source(_SEAL),
 }
 """What the safety kernel decides with, and what holds every promise against its answer."""
 
 STATIONS: Mapping[str, Suite] = {
-    "models/override_values.py": Suite(behaviour=(_VALUES, *_STATIONS)),
+    "models/rules/override_values.py": Suite(behaviour=(_VALUES, *_STATIONS)),
 }
 """What refuses a station's own value."""
 
@@ -116,8 +116,8 @@ def _rules(file: str) -> Suite:
 
 
 RULES: Mapping[str, Suite] = {
-    f"models/rules/{path.name}": _rules(path.stem)
-    for path in sorted((ROOT / "models" / "rules").glob("*.toml"))
+    f"models/rules/data/{path.name}": _rules(path.stem)
+    for path in sorted((ROOT / "models" / "rules" / "data").glob("*.toml"))
 }
 
 GROUPS: Mapping[str, Mapping[str, Suite]] = {

@@ -12,8 +12,8 @@ from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
 
 if TYPE_CHECKING:
-    from models.overrides import Checked
-    from models.rulebook import Rule, Rulebook, RuleValue
+    from models.rules.overrides import Checked
+    from models.rules.rulebook import Rule, Rulebook, RuleValue
 
 app = typer.Typer(no_args_is_help=True, help="规则 · Rules: list, show, check.")
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
-from models.return_rules import return_rules
+from models.rules.types.returns import return_rules
 from models.unit_life import END_STATES, MOVES, Actor, Move
 from models.units import RecordedUnit, UnitStatus
 

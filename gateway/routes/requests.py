@@ -32,7 +32,7 @@ from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.messages import render
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
-from models.unit_rules import antigen_rules, list_unusual
+from models.rules.types.antigens import antigen_rules, list_unusual
 from streams.store.keys import KeyScope
 from streams.store.reading import Fate
 

@@ -1,1 +1,1 @@
-"""Clinical and legal rules as data, each with its citation. Read once, at import."""
+"""The rules of decisions: cited data, its types, the rulebook, and a station's own values."""

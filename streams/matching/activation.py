@@ -19,8 +19,8 @@ from models.alerts import Activation, ActivationStatus, Alert
 from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
-from models.disaster_rules import DisasterRules, disaster_rules
 from models.facilities import Station
+from models.rules.types.disasters import DisasterRules, disaster_rules
 from streams.matching.need import NeedEstimate
 
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from models.alerts import Alert, AlertKind, AlertStatus
 from models.decisions import Reason
-from models.disaster_rules import DisasterRules, disaster_rules
 from models.facilities import Location, Station
+from models.rules.types.disasters import DisasterRules, disaster_rules
 
 MOST_LATITUDE = 90.0
 

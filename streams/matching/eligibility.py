@@ -1,7 +1,7 @@
 """Whether a donor may be called to give whole blood, and every reason why not.
 
 Pure and deterministic: no IO, no clock. The rules and their citations are data
-(`models/rules/donors.toml`); no disaster loosens any of them.
+(`models/rules/data/donors.toml`); no disaster loosens any of them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 from models.decisions import Reason
-from models.donor_rules import DonorRules, donor_rules
 from models.donors import Donor
+from models.rules.types.donors import DonorRules, donor_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from math import ceil, erf, log, sqrt
 
 from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
 from models.decisions import Reason
-from models.disaster_rules import DisasterRules, FatalityModel, disaster_rules
+from models.rules.types.disasters import DisasterRules, FatalityModel, disaster_rules
 
 # A sum of floats may stand a hair above the whole number it means.
 _HAIR = 1e-9
@@ -67,7 +67,7 @@ def estimate_need(
 
     Invariants: what a revision leaves out stays as it was known; an early report never makes the
         need smaller; a cancellation needs nothing.
-    Source: models/rules/disasters.toml.
+    Source: models/rules/data/disasters.toml.
     """
     rules = rules or disaster_rules()
     exercise = alert.status is not AlertStatus.ACTUAL

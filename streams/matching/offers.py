@@ -17,8 +17,8 @@ from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.safety import clear
-from models.shortage_rules import ShortageRules, shortage_rules
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.routes import to_station
 

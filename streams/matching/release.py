@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Self
 
 from models.decisions import Reason
-from models.donor_rules import donor_rules
 from models.groups import BloodGroup
+from models.rules.types.donors import donor_rules
 from models.testing import (
     Fate,
     FindingRule,

@@ -19,7 +19,7 @@ from models.facilities import ShortageThresholds, Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
 from models.requests import Priority, RequestLine
-from models.shortage_rules import ShortageRules, shortage_rules
+from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
 from streams.matching.kept import is_kept_group
 

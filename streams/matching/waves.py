@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.decisions import Reason
-from models.donor_rules import DonorRules, donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.rules.types.donors import DonorRules, donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 
 

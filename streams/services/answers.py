@@ -11,11 +11,11 @@ from datetime import datetime, timedelta, timezone
 from pydantic import ValidationError
 
 from models.components import Component
-from models.donor_rules import donor_rules
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
 from models.messages.broken import describe_broken
+from models.rules.types.donors import donor_rules
 from models.unit_life import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (

@@ -13,9 +13,9 @@ from math import ceil
 
 from models.base import derive_id
 from models.decisions import Reason
-from models.donor_rules import donor_rules
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
+from models.rules.types.donors import donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork

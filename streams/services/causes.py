@@ -12,12 +12,12 @@ from datetime import datetime
 from enum import IntEnum
 
 from models.components import Component
-from models.disaster_rules import disaster_rules
-from models.donor_rules import donor_rules
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
+from models.rules.types.disasters import disaster_rules
+from models.rules.types.donors import donor_rules
 from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.eligibility import DonorRecord

@@ -12,7 +12,7 @@ from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
-from models.shortage_rules import shortage_rules
+from models.rules.types.shortages import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.offers import Verdict, decide_acceptance
 from streams.matching.shelf import Cell

@@ -14,7 +14,7 @@ from models.components import Component
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.shortage_rules import shortage_rules
+from models.rules.types.shortages import shortage_rules
 from streams.matching.shortage import (
     CellCount,
     Measure,

@@ -13,7 +13,7 @@ from datetime import datetime
 from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
-from models.return_rules import return_rules
+from models.rules.types.returns import return_rules
 from models.unit_life import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork

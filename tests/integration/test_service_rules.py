@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from deploy.embedded.services import Endpoints
-from models.rulebook import PACKAGED
+from models.rules.rulebook import PACKAGED
 from tests.support.engine import Engine, build_engine
 from tests.support.rules import Changes, following
 from tests.support.world import build_request, build_unit, counted, opened

@@ -16,7 +16,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
-from models.rulebook import PACKAGED, get_rule
+from models.rules.rulebook import PACKAGED, get_rule
 from streams.matching.cases import Case
 from streams.matching.requests import decide_batch
 from streams.matching.shelf import Shelf

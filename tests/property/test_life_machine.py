@@ -144,7 +144,9 @@ def _leave_the_neighbouring_bag(patch: pytest.MonkeyPatch) -> None:
 
 
 def _stock_what_was_warm(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("models.return_rules.ReturnRules.ensure_restockable", lambda *_, **__: None)
+    patch.setattr(
+        "models.rules.types.returns.ReturnRules.ensure_restockable", lambda *_, **__: None
+    )
 
 
 def _count_around_quarantine(patch: pytest.MonkeyPatch) -> None:

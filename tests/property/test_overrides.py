@@ -21,7 +21,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
-from models.rulebook import PACKAGED, RuleValue
+from models.rules.rulebook import PACKAGED, RuleValue
 from streams.matching.eligibility import list_obstacles
 from tests.support.rules import check, following
 from tests.support.supply import AT, make_record

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from models.following import follow_rulebook
-from models.overrides import Checked, check_overrides
-from models.rulebook import PACKAGED, Rulebook, rulebook
+from models.rules.following import follow_rulebook
+from models.rules.overrides import Checked, check_overrides
+from models.rules.rulebook import PACKAGED, Rulebook, rulebook
 
 HEADING = 'station = "shigatse"\nversion = "1"\napproved_by = "a test"\n'
 

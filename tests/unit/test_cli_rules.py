@@ -13,7 +13,7 @@ from cli.checks import check_rules
 from cli.main import app
 from cli.serve import run_gateway
 from models.errors import ConfigurationError
-from models.rulebook import PACKAGED, rulebook
+from models.rules.rulebook import PACKAGED, rulebook
 from streams.bootstrap import Role, run_process
 from streams.rules_file import follow_rules_file, load_rulebook
 from streams.settings import Settings

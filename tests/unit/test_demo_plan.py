@@ -14,7 +14,7 @@ from demo.shelves import make_stock
 from demo.stage import Stage
 from models.alerts import Alert
 from models.components import Component
-from models.disaster_rules import DISASTER_RULES
+from models.rules.types.disasters import DISASTER_RULES
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.need import estimate_need

@@ -21,13 +21,13 @@ from gateway.access import list_scopes
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
 from models import bounds, requests
-from models.disaster_rules import DISASTER_RULES
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
 from models.figures import figure_rules
-from models.shortage_rules import shortage_rules
+from models.rules.types.disasters import DISASTER_RULES
+from models.rules.types.shortages import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S

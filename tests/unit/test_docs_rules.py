@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cli.rules_page import FILES, PAGE, UNITS, build_page
-from models.citations import RuleKind
 from models.facilities import StationPolicy
-from models.overrides import check_overrides
-from models.rulebook import PACKAGED, RULE_FILES, Rule
+from models.rules.citations import RuleKind
+from models.rules.overrides import check_overrides
+from models.rules.rulebook import PACKAGED, RULE_FILES, Rule
 
 RULES = PACKAGED.list_rules()
 

@@ -6,7 +6,7 @@ import pytest
 
 from models.components import Component
 from models.facilities import Hospital, Location, MassiveTransfusionPack, Station, estimate_eta_s
-from models.pack_rules import PackRule, pack_rules
+from models.rules.types.packs import PackRule, pack_rules
 from tests.support.world import PEOPLES
 
 EQUATOR = Location(lat=0, lon=0)

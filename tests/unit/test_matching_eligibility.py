@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from models.donor_rules import DONOR_RULES
 from models.donors import Donation
+from models.rules.types.donors import DONOR_RULES
 from streams.matching.eligibility import add_months, list_obstacles
 from tests.support.supply import AT, make_record
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.alerts import Alert
 from models.components import Component
-from models.disaster_rules import DISASTER_RULES
+from models.rules.types.disasters import DISASTER_RULES
 from streams.matching.need import estimate_fatality_rate, estimate_need
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)

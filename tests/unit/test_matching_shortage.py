@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup, RhD
-from models.shortage_rules import SHORTAGE_RULES
+from models.rules.types.shortages import SHORTAGE_RULES
 from models.shortages import Shortage, ShortageLevel, ShortageStatus
 from streams.matching.shortage import (
     CellCount,

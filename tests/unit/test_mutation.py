@@ -13,7 +13,7 @@ from bench.mutation.sources import mutate_source
 from bench.mutation.suites import GROUPS, RULES
 from bench.mutation.terms import vary_terms
 from bench.mutation.values import RuleMutant, mutate_rules
-from models.rulebook import RULE_FILES
+from models.rules.rulebook import RULE_FILES
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,7 +97,7 @@ def flatten(table: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
 
 
 def test_every_value_of_every_rule_has_a_mutant() -> None:
-    assert set(RULES) == {f"models/rules/{file}.toml" for file in RULE_FILES}
+    assert set(RULES) == {f"models/rules/data/{file}.toml" for file in RULE_FILES}
     for file in RULES:
         rules = tomllib.loads((ROOT / file).read_text(encoding="utf-8"))
         mutated = {one.name.split("::")[1].split(":")[0] for one in mutate_rules(rules, path=file)}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from models.citations import RuleKind
 from models.errors import DomainRefusal
-from models.override_values import check_value, tell_range
-from models.rulebook import Rule, RuleValue
+from models.rules.citations import RuleKind
+from models.rules.override_values import check_value, tell_range
+from models.rules.rulebook import Rule, RuleValue
 
 
 def build(

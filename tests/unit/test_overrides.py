@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from models.citations import RuleKind
 from models.errors import DomainRefusal
 from models.messages import list_texts, render
-from models.overrides import MAX_BYTES, check_overrides
-from models.rulebook import PACKAGED, Rule, RuleValue
+from models.rules.citations import RuleKind
+from models.rules.overrides import MAX_BYTES, check_overrides
+from models.rules.rulebook import PACKAGED, Rule, RuleValue
 from tests.support.rules import HEADING, accept, check, write_file
 
 Pair = tuple[Rule, RuleValue]

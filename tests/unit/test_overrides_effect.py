@@ -16,7 +16,7 @@ from models.facilities import Location, StationPolicy, estimate_eta_s
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
-from models.rulebook import PACKAGED
+from models.rules.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.alert_doubts import list_untimely

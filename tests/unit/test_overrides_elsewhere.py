@@ -11,13 +11,13 @@ from datetime import date
 import pytest
 
 from models.components import Component
-from models.disaster_rules import disaster_rules
-from models.donor_rules import donor_rules
 from models.figures import StockDay
 from models.groups import BloodGroup
-from models.issue_rules import issue_rules
-from models.rulebook import PACKAGED
-from models.safety_rules import safety_rules
+from models.rules.rulebook import PACKAGED
+from models.rules.types.disasters import disaster_rules
+from models.rules.types.donors import donor_rules
+from models.rules.types.issue import issue_rules
+from models.rules.types.safety import safety_rules
 from models.shortages import ShortageLevel
 from streams.matching.figures import is_counted, is_safe
 from tests.support.rules import Effect

@@ -6,7 +6,7 @@ import pytest
 
 from models.components import Component
 from models.errors import DomainRefusal
-from models.return_rules import return_rules
+from models.rules.types.returns import return_rules
 
 LIQUID_RED_CELLS = (Component.RED_CELLS, Component.WASHED_RED_CELLS)
 

@@ -9,12 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from models import compatibility
-from models.citations import Applier, CitedRule, Terms
 from models.components import Component, ComponentSpec, component_rules
-from models.following import FORMS
 from models.patients import Patient, RhdConsent
-from models.rulebook import PACKAGED
-from models.safety_rules import safety_rules
+from models.rules.citations import Applier, CitedRule, Terms
+from models.rules.following import FORMS
+from models.rules.rulebook import PACKAGED
+from models.rules.types.safety import safety_rules
 
 LEAST: list[tuple[str, str, int]] = [
     ("compatibility", "unknown.female_rhd_negative_to_age_years", 0),

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from models import following as followed
-from models.citations import CitedRule, RuleKind
 from models.components import Component, component_rules
 from models.errors import DomainRefusal, InvariantViolation
-from models.rulebook import (
+from models.rules import following as followed
+from models.rules.citations import CitedRule, RuleKind
+from models.rules.rulebook import (
     PACKAGED,
     RULE_FILES,
     Rule,

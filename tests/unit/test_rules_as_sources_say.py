@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.rulebook import PACKAGED, RULE_FILES, Rule
+from models.rules.rulebook import PACKAGED, RULE_FILES, Rule
 from tests.oracle.rules import TABLES
 from tests.oracle.rules.saying import Says, Told
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from models.rulebook import PACKAGED, RULE_FILES
+from models.rules.rulebook import PACKAGED, RULE_FILES
 from tests.oracle.rules import TABLES
 from tests.oracle.rules.saying import Says, Told
 from tests.support.rules import check

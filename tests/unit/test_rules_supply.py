@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from models.citations import CitedRule, RuleKind, RuleSet
 from models.components import Component
-from models.disaster_rules import DISASTER_RULES
-from models.donor_rules import DONOR_RULES
 from models.groups import BloodGroup
 from models.patients import Sex
-from models.shortage_rules import SHORTAGE_RULES
+from models.rules.citations import CitedRule, RuleKind, RuleSet
+from models.rules.types.disasters import DISASTER_RULES
+from models.rules.types.donors import DONOR_RULES
+from models.rules.types.shortages import SHORTAGE_RULES
 
 
 def rules_of(rule_set: RuleSet) -> list[CitedRule]:

@@ -1,6 +1,6 @@
 """Every rule as the sources give it, a table for each rule file, in plain words and numbers.
 
-Held against the sources line by line, not against `models/rules/`; nothing is read from there.
+Held against the sources line by line, not against `models/rules/data/`; nothing is read from there.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from models.citations import CitedRule
+from models.rules.citations import CitedRule
 
 Hours = Annotated[int, Field(ge=1)]
 

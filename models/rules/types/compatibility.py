@@ -8,8 +8,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.base import Value
-from models.citations import CitedRule, RuleSet
 from models.groups import Abo
+from models.rules.citations import CitedRule, RuleSet
 
 Groups = tuple[Abo, ...]
 

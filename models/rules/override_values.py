@@ -10,9 +10,9 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
-from models.citations import RuleKind
 from models.errors import DomainRefusal
-from models.rulebook import Rule, RuleValue
+from models.rules.citations import RuleKind
+from models.rules.rulebook import Rule, RuleValue
 
 
 def check_value(rule: Rule, value: RuleValue, given: object) -> object:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
-from models.in_force import InForce
 from models.patients import Sex
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class CalendarRule(CitedRule):

@@ -17,10 +17,10 @@ from pydantic import Field, ValidationError
 
 from models.base import Identifier, Line, Value
 from models.errors import ContractError, DomainRefusal, XuelianError
-from models.following import FORMS
 from models.messages.broken import describe_broken
-from models.override_values import check_value
-from models.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
+from models.rules.following import FORMS
+from models.rules.override_values import check_value
+from models.rules.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
 from models.station_toml import load_station_toml
 
 MAX_BYTES = 100_000

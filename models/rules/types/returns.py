@@ -6,11 +6,11 @@ rule names never goes back.
 
 from __future__ import annotations
 
-from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.errors import DomainRefusal
-from models.in_force import InForce
-from models.safety_rules import safety_rules
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
+from models.rules.types.safety import safety_rules
 
 
 class ReturnRules(RuleSet):

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from models.citations import CitedRule, RuleSet, read_rules
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class ElectronicIssueRule(CitedRule):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.citations import CitedRule, RuleSet, read_rules
-from models.in_force import InForce
 from models.patients import ANTI_D, Antigens
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class EastAsiaRule(CitedRule):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 Units = Annotated[int, Field(ge=1, le=50)]
 

@@ -10,22 +10,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from models import compatibility
-from models.citations import RuleSet
-from models.compatibility_rules import CompatibilityRules
 from models.components import ComponentRules, component_rules
-from models.disaster_rules import DisasterRules, disaster_rules
-from models.donor_rules import DonorRules, donor_rules
 from models.figures import FigureRules, figure_rules
-from models.in_force import InForce
-from models.issue_rules import IssueRules, issue_rules
-from models.pack_rules import PackRules, pack_rules
-from models.policy_rules import PolicyRules, policy_rules
-from models.return_rules import ReturnRules, return_rules
-from models.rulebook import Rulebook, rulebook
-from models.safety_rules import SafetyRules, safety_rules
-from models.shortage_rules import ShortageRules, shortage_rules
+from models.rules.citations import RuleSet
+from models.rules.in_force import InForce
+from models.rules.rulebook import Rulebook, rulebook
+from models.rules.types.antigens import AntigenRules, antigen_rules
+from models.rules.types.compatibility import CompatibilityRules
+from models.rules.types.disasters import DisasterRules, disaster_rules
+from models.rules.types.donors import DonorRules, donor_rules
+from models.rules.types.issue import IssueRules, issue_rules
+from models.rules.types.packs import PackRules, pack_rules
+from models.rules.types.policies import PolicyRules, policy_rules
+from models.rules.types.returns import ReturnRules, return_rules
+from models.rules.types.safety import SafetyRules, safety_rules
+from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.testing import TestingRules, testing_rules
-from models.unit_rules import AntigenRules, antigen_rules
 
 FORMS: Mapping[str, type[RuleSet]] = {
     "compatibility": CompatibilityRules,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from models.citations import CitedRule, RuleSet, read_rules
 from models.groups import Abo, BloodGroup, RhD
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class GroupsRule(CitedRule):

@@ -106,5 +106,5 @@ def read_rules(name: str) -> dict[str, Any]:
     Raises:
         FileNotFoundError: There is no such rule file in the package.
     """
-    text = files("models.rules").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    text = files("models.rules.data").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)

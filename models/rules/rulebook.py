@@ -1,7 +1,7 @@
 """The rulebook: every rule of all files, in one form, under one version, found by its name.
 
 Pure. The package's rulebook is built at import; `rulebook()` is the one in force. Which values a
-station may set, and how, is told by each value's terms (`models.overrides` holds them).
+station may set, and how, is told by each value's terms (`models.rules.overrides` holds them).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from models.base import Value
-from models.citations import Applier, CitedRule, RuleKind, Terms, read_rules
 from models.errors import DomainRefusal, InvariantViolation
-from models.in_force import InForce
+from models.rules.citations import Applier, CitedRule, RuleKind, Terms, read_rules
+from models.rules.in_force import InForce
 
 RULE_FILES = (
     "compatibility",
@@ -59,7 +59,7 @@ class Rule(Value):
     """One rule as people read it.
 
     Attributes:
-        file: Of `models/rules`, without its suffix.
+        file: Of `models/rules/data`, without its suffix.
         confirm: Values that a station must confirm before relying on them.
     """
 

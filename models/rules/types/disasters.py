@@ -10,10 +10,10 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from models.base import Value
-from models.citations import CitedRule, RuleSet, read_rules
 from models.components import Component
 from models.groups import BloodGroup
-from models.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet, read_rules
+from models.rules.in_force import InForce
 
 
 class ComponentsRule(CitedRule):

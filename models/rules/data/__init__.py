@@ -1,0 +1,1 @@
+"""Clinical and legal rules as data, each with its citation. Read once, at import."""
