@@ -85,7 +85,7 @@ def test_every_rule_of_a_file_has_a_type_that_reads_it(file: str) -> None:
 def test_every_file_has_a_form_and_a_reader() -> None:
     assert set(followed.FORMS) == set(RULE_FILES)
     assert {*followed._READERS, "compatibility"} == set(RULE_FILES)
-    files = {path.stem for path in (ROOT / "models" / "rules").glob("*.toml")}
+    files = {path.stem for path in (ROOT / "models" / "rules" / "data").glob("*.toml")}
     assert files == set(RULE_FILES)
 
 

@@ -117,7 +117,7 @@ def test_f72_every_constraint_of_what_comes_in_has_a_text() -> None:
 
 def test_every_error_of_our_own_validators_is_told_in_chinese() -> None:
     kinds: set[str] = set()
-    for file in (ROOT / "models").glob("*.py"):
+    for file in (ROOT / "models").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
