@@ -29,7 +29,7 @@ from bench.results import Check, inform, print_checks, within, write_result
 from bench.shares import Shares
 from bench.world import STATIONS, lay_out_places
 from cli.system import LocalSystem
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from models.topics import PARTITIONS, TopicName
 from streams.clock import SystemClock
 from streams.settings import Settings

@@ -23,8 +23,8 @@ from gateway.files.cells import CellError, read_group
 from gateway.files.products import find_product
 from models.errors import ContractError
 from models.groups import BloodGroup
-from models.messages import render
-from models.messages.words import list_field_names
+from models.texts import render
+from models.texts.words import list_field_names
 from streams.clock import parse_clock
 from streams.settings import Settings
 

@@ -16,7 +16,7 @@ def choose(*codes: str) -> Callable[[str | None], str | None]:
     def read(told: str | None) -> str | None:
         if told is None or told in codes:
             return told
-        from models.messages.words import (  # noqa: PLC0415 - `--help` must not pay for it
+        from models.texts.words import (  # noqa: PLC0415 - `--help` must not pay for it
             list_value_names,
             name_value,
         )

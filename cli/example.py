@@ -25,7 +25,7 @@ from cli.keystore import create_key, list_keys
 from models.base import change
 from models.errors import DomainRefusal
 from models.facilities import Hospital, Station
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from streams.clock import parse_clock
 from streams.settings import Settings
 

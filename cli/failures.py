@@ -57,11 +57,11 @@ def render_code(code: str, params: Mapping[str, object]) -> tuple[str, str]:
     """Return the texts of a code, the command line's own before the shared ones."""
     own = OWN_TEXTS.get(code)
     if own is not None:
-        from models.messages import localise  # noqa: PLC0415 - only failures need it
+        from models.texts import localise  # noqa: PLC0415 - only failures need it
 
         zh, en = localise(params)
         return own[0].format_map(zh), own[1].format_map(en)
-    from models.messages import render  # noqa: PLC0415 - only failures need the message file
+    from models.texts import render  # noqa: PLC0415 - only failures need the message file
 
     text = render(code, params)
     return text.zh, text.en

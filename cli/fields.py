@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.output import Output, show, show_code, show_expiry
-from models.messages.words import list_field_names
+from models.texts.words import list_field_names
 
 _ENDS_OF_DAYS = ("unavailable_until", "deferred_until")
 """Written by day, so they end as labels do: at 24:00."""

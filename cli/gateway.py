@@ -15,8 +15,8 @@ import httpx
 from cli.failures import ExitCode, Failure, GatewayRefusedError
 from cli.texts import AT_A_TERMINAL
 from models.errors import ConfigurationError, TransientError
-from models.messages import render
-from models.messages.words import name_field
+from models.texts import render
+from models.texts.words import name_field
 from streams.settings import Settings
 
 _TIMEOUT_S = 10.0

@@ -158,7 +158,7 @@ def show(value: object) -> str:
     """A value as people read it; None as a dash, an instant in Beijing's time, which is named."""
     if value is None or value == "":
         return "–"
-    from models.messages.moments import (  # noqa: PLC0415 - `--help` must not pay for it
+    from models.texts.instants import (  # noqa: PLC0415 - `--help` must not pay for it
         ZONE_ZH,
         find_instant,
         show_moment,
@@ -172,7 +172,7 @@ def show(value: object) -> str:
 
 def show_code(code: str) -> str:
     """A code of the wire behind its Chinese name, if it has one: `悬浮红细胞 · red_cells`."""
-    from models.messages.words import (  # noqa: PLC0415 - `--help` must not pay for it
+    from models.texts.words import (  # noqa: PLC0415 - `--help` must not pay for it
         list_value_names,
     )
 
@@ -187,7 +187,7 @@ def show_instant(text: str | None) -> str:
 
 def show_expiry(text: str | None) -> str:
     """An expiry as its label has it: the end of a day is 24:00 of that day."""
-    from models.messages.moments import (  # noqa: PLC0415 - `--help` must not pay for it
+    from models.texts.instants import (  # noqa: PLC0415 - `--help` must not pay for it
         ZONE_ZH,
         show_moment,
     )

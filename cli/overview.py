@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
-from models.messages.moments import ZONE_ZH
-from models.messages.words import list_value_names
+from models.texts.instants import ZONE_ZH
+from models.texts.words import list_value_names
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -29,7 +29,7 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: `setting_invalid`, naming the variable.
     """
-    from models.messages.broken import describe_broken  # noqa: PLC0415 - only for failures
+    from models.texts.validation import describe_broken  # noqa: PLC0415 - only for failures
 
     try:
         return Settings()

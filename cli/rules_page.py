@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.bounds import MOST_AHEAD_D
+from models.possible_times import MOST_AHEAD_D
 from models.requests import MAX_QUANTITY, MAX_UNITS
 from models.rules.citations import RuleKind
 from models.rules.override_values import tell_range

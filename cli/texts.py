@@ -1,4 +1,4 @@
-"""Texts of the command line's own failures, Chinese first; the rest comes from `models.messages`.
+"""Texts of the command line's own failures, Chinese first; the rest comes from `models.texts`.
 
 Pure data. A code stands here if only the command line raises it, or if the shared text speaks to a
 caller of the gateway and would mislead someone at a terminal.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from models.laboratory import testing_rules
 from models.rules.types.returns import return_rules
 from models.rules.types.safety import safety_rules
-from models.testing import testing_rules
-from models.unit_life import END_STATES, MOVES, PromiseEffect
+from models.unit_states import END_STATES, MOVES, PromiseEffect
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "unit-life.md"
 

@@ -60,8 +60,8 @@ def describe_usage(error: Any) -> Failure:  # noqa: ANN401 - typer's own errors 
 def _describe_value(error: Any, name: str, en: str) -> tuple[str, str]:  # noqa: ANN401 - as above
     from pydantic import ValidationError  # noqa: PLC0415 - only failures need it
 
-    from models.messages.broken import describe_broken  # noqa: PLC0415 - the same
-    from models.messages.words import name_value  # noqa: PLC0415 - the same
+    from models.texts.validation import describe_broken  # noqa: PLC0415 - the same
+    from models.texts.words import name_value  # noqa: PLC0415 - the same
 
     told = str(error.message)
     choice = _CHOICE.fullmatch(told)

@@ -7,7 +7,7 @@ from pydantic import Field
 from gateway.problems import FieldError, InvalidContent
 from models.base import Instant, Line, Value
 from models.events.stock import Attestation
-from models.messages import render
+from models.texts import render
 
 
 class Attesting(Value):

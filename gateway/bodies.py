@@ -18,8 +18,8 @@ from gateway.files.tables import Parsed
 from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
-from models.messages import render
 from models.strict_json import load_strictly
+from models.texts import render
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V", bound=Value)

@@ -17,9 +17,9 @@ from gateway.files.own_words import NO_WORDS
 from gateway.runtime import get_gateway
 from gateway.station_files import get_own_words
 from models.base import Instant
-from models.bounds import CLOCKS_APART
 from models.errors import ContractError
-from models.messages.moments import BEIJING
+from models.possible_times import CLOCKS_APART
+from models.texts.instants import BEIJING
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 

@@ -17,7 +17,6 @@ from gateway.files.row_errors import tell_fault, tell_place
 from gateway.files.tables import RowError
 from gateway.word_hints import find_word
 from models.base import Value
-from models.bounds import list_impossible
 from models.errors import (
     ConfigurationError,
     ContractError,
@@ -26,10 +25,11 @@ from models.errors import (
     TransientError,
     XuelianError,
 )
-from models.messages import Text, render
-from models.messages.broken import describe_broken, list_true
-from models.messages.fixes import fix_of
-from models.messages.words import name_field
+from models.possible_times import list_impossible
+from models.texts import Text, render
+from models.texts.fixes import fix_of
+from models.texts.validation import describe_broken, list_true
+from models.texts.words import name_field
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:xuelian:problem:"

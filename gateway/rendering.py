@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from models.messages import list_texts, render
+from models.texts import list_texts, render
 
 
 def to_response(

@@ -19,7 +19,7 @@ from gateway.labels.scanned import (
 from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.scan_batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
-from models.messages import render
+from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
 """`noted`: read, and of no use here, such as a lot number."""

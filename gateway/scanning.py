@@ -32,7 +32,7 @@ from gateway.submitting import Submission
 from models.base import derive_id
 from models.errors import DomainRefusal
 from models.events.stock import StockChanged
-from models.messages import render
+from models.texts import render
 from models.units import RecordedUnit
 
 

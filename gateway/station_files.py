@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 from gateway.files.own_words import NO_WORDS, OwnWords, parse_own_words
 from gateway.labels.book import LabelBook, parse_label_book
 from models.errors import ConfigurationError, DomainRefusal
-from models.messages import render
+from models.texts import render
 
 _Stamp = tuple[int, int]
 V = TypeVar("V")

@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway.files.cells import CellError, read_group, read_sex
 from gateway.files.products import find_product
-from models.messages import Text, render
-from models.messages.words import list_field_names, list_value_names
+from models.texts import Text, render
+from models.texts.words import list_field_names, list_value_names
 
 
 def find_word(error: Mapping[str, Any]) -> Text | None:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from models.written_moments import WrittenMomentError, read_day, read_instant
+from models.written_instants import WrittenMomentError, read_day, read_instant
 
 # The root of every derived identifier. The same inputs give the same identifier, so a retried
 # transaction writes the same rows and a replayed event changes nothing.

@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError
 
 from models.base import Instant, Value
 from models.errors import ContractError
-from models.messages.broken import describe_broken
+from models.texts.validation import describe_broken
 
 CONTENT_TYPE = "application/json"
 _HEADER_ATTRIBUTES = ("id", "type", "source", "subject", "time", "sequence", "causationid")

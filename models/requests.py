@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line, Value, change
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.patients import Antigens, HlaTypes, Patient
 

@@ -10,14 +10,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import BagId, Identifier, Instant, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.components import Component, component_rules
 from models.groups import BloodGroup
 from models.patients import Antigens, HlaTypes
 
 
 class UnitStatus(StrEnum):
-    """Where a unit stands. Which moves there are between states is told by `models.unit_life`.
+    """Where a unit stands. Which moves there are between states is told by `models.unit_states`.
 
     split: whole blood that was made into components; the end of that bag, not a loss.
     available: released to stock and free to be promised.

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ConfigurationError
-from models.messages import render
 from models.rules.following import follow_rulebook
 from models.rules.overrides import Checked, check_overrides
 from models.rules.rulebook import PACKAGED, Rulebook
+from models.texts import render
 
 
 def read_rules_file(path: Path) -> Checked:

@@ -14,7 +14,7 @@ from bench.life.drive import Drive
 from bench.life.model import BreachError
 from bench.life.system import MemorySystem
 from bench.results import Check, inform, print_checks, within, write_result
-from models.unit_life import MOVES
+from models.unit_states import MOVES
 from streams.clock import SystemClock
 
 _TELL_EVERY = 500

@@ -14,7 +14,7 @@ from models.events.donations import DonationRecalled, DonationSplit, DonationTes
 from models.events.donors import CallOutAnswered
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.groups import BloodGroup
-from models.testing import LabOutcome, LabResult, LabTest
+from models.laboratory import LabOutcome, LabResult, LabTest
 
 _SHARE_RELEASED = 0.5
 _SHARE_AT_NEIGHBOUR = 0.2

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bench.life.rows import State, UnitRow
 from models.groups import BloodGroup
-from models.testing import LabResult, StationResult
+from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 

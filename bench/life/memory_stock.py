@@ -15,7 +15,7 @@ from models.clearance import UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
-from models.unit_life import EXPIRING_STATES
+from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus
 from streams.matching.shelf import Cell
 from streams.ports import Transition

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 
+from models.laboratory import StationResult
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Shortage, Transfer
-from models.testing import StationResult
 from models.units import Unit, UnitStatus
 from streams.ports import Timer
 from streams.ports.reserve import ReserveCall

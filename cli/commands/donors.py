@@ -181,7 +181,7 @@ def set_(
 def _to_moment(text: str | None, *, day_ends: bool) -> str | None:
     """Return an instant with its zone, as an import reads it; what is none is for the gateway."""
     from gateway.files.cells import CellError, InstantReader, clean  # noqa: PLC0415 - as above
-    from models.messages.moments import BEIJING  # noqa: PLC0415 - as above
+    from models.texts.instants import BEIJING  # noqa: PLC0415 - as above
 
     if text is None or text == _ENDED:
         return text

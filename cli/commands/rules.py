@@ -111,7 +111,7 @@ def check(
       xuelian rules check shigatse-rules.toml
       xuelian rules check shigatse-rules.toml --json
     """
-    from models.messages import render  # noqa: PLC0415 - heavy imports stand in the commands
+    from models.texts import render  # noqa: PLC0415 - heavy imports stand in the commands
     from streams.rules_file import read_rules_file  # noqa: PLC0415 - the same
 
     checked = read_rules_file(file)

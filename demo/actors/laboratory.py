@@ -11,7 +11,7 @@ from typing import Any
 from demo.sending import tell_event_ids
 from demo.stage import Stage
 from models.events.donations import DonationTested
-from models.testing import LabResult, LabTest, testing_rules
+from models.laboratory import LabResult, LabTest, testing_rules
 
 _METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "microplate"}
 

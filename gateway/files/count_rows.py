@@ -13,10 +13,10 @@ from gateway.files.doses import settle_dose
 from gateway.files.products import Product
 from gateway.files.tables import FieldFault, Fields
 from gateway.labels.bags import name_unit
-from models.bounds import tell_past
 from models.errors import ContractError
 from models.events.stock import CountedAs
 from models.groups import Abo
+from models.possible_times import tell_past
 
 TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla")

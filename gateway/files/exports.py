@@ -14,7 +14,7 @@ from typing import Any
 
 import xlsxwriter
 
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _LISTS = ("antigen_negative", "hla")

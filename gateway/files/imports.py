@@ -28,10 +28,10 @@ from gateway.files.own_words import GUARDED, NO_WORDS, OwnWords
 from gateway.files.sheets import Sheet, open_csv
 from gateway.files.tables import Fields, Layout, Parsed, RowFault, finish, read_json
 from models.base import Value, to_spelling_key
-from models.bounds import list_impossible
 from models.donors import Donor
 from models.events.stock import Attestation, CountedUnit, find_attestation_fault
-from models.messages.moments import BEIJING
+from models.possible_times import list_impossible
+from models.texts.instants import BEIJING
 
 BLAMED = {
     "attestation_missing": "released_by",

@@ -18,9 +18,9 @@ from gateway.files.count_rows import ATTESTED
 from gateway.files.products import ProductReader, find_product, find_refusal
 from models.base import Identifier, Value
 from models.errors import ConfigurationError, ContractError, XuelianError
-from models.messages import Text, render
-from models.messages.broken import describe_broken, find_place
 from models.station_toml import load_station_toml
+from models.texts import Text, render
+from models.texts.validation import describe_broken, find_place
 
 GUARDED = ("status", "released")
 """Columns that say whether blood may be used."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gateway.files.tables import RowError
-from models.messages import Text, render
+from models.texts import Text, render
 
 _IN_ROWS = {
     "attestation_missing": "rows_attestation_missing",

@@ -18,8 +18,8 @@ from gateway.files.cells import CellError, Reader
 from gateway.files.columns import HeadingWords, fold
 from models.base import Value
 from models.errors import ContractError
-from models.messages.broken import describe_broken
-from models.messages.fixes import fix_of
+from models.texts.fixes import fix_of
+from models.texts.validation import describe_broken
 
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]

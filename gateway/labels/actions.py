@@ -1,6 +1,6 @@
 """What a scan can do to a bag: one table from the word of the station to the step of a unit's life.
 
-Pure. From which states a step leads, and who may take it, is read from `models.unit_life`; a new
+Pure. From which states a step leads, and who may take it, is read from `models.unit_states`; a new
 kind of scan is a new row here. The step itself is judged by the engine, as for every other sender:
 what is checked here only tells the person at the scanner at once.
 """
@@ -15,7 +15,7 @@ from enum import StrEnum
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
 from models.rules.types.returns import return_rules
-from models.unit_life import END_STATES, MOVES, Actor, Move
+from models.unit_states import END_STATES, MOVES, Actor, Move
 from models.units import RecordedUnit, UnitStatus
 
 

@@ -20,13 +20,13 @@ from gateway.labels.reading import FirstThatKnows, LabelReader
 from gateway.labels.scanned import Part
 from gateway.labels.structures import PRODUCT
 from models.base import Day, Identifier, Line, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.errors import ConfigurationError, ContractError, XuelianError
 from models.groups import BloodGroup
-from models.messages import Text, render
-from models.messages.broken import describe_broken, find_place
 from models.station_toml import load_station_toml
+from models.texts import Text, render
+from models.texts.validation import describe_broken, find_place
 
 _DESCRIPTION = 5
 """Characters of an ISBT 128 product code that describe the product; the rest is its collection

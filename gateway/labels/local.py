@@ -25,7 +25,7 @@ from gateway.labels.scanned import (
     Scanned,
 )
 from models.base import Line, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.errors import ContractError
 from models.groups import BloodGroup
 

@@ -26,7 +26,7 @@ from models.events.donations import (
     MadeComponent,
 )
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.laboratory import LabResult
 from streams.matching.release import decide_release
 from streams.store.keys import KeyScope
 

@@ -31,7 +31,7 @@ from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation, Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.donors import CallOutAnswered
-from models.messages import render
+from models.texts import render
 from streams.store.donors import RegisteredDonor, Twin
 from streams.store.keys import KeyScope
 

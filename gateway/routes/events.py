@@ -25,7 +25,7 @@ from gateway.runtime import Gateway, get_gateway
 from gateway.views import View, view_of
 from gateway.waiting import FOLLOWED
 from models.errors import TransientError
-from models.messages import render
+from models.texts import render
 from streams.store.feed import FeedEvent, Gap, Position
 
 log = structlog.get_logger(__name__)

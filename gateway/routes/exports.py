@@ -16,7 +16,7 @@ from gateway.files.exports import write_csv, write_xlsx
 from gateway.runtime import get_gateway
 from models.base import Identifier
 from models.errors import DomainRefusal
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["stock"])

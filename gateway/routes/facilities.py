@@ -23,10 +23,10 @@ from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain, to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Value, change
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
-from models.messages import render
+from models.texts import render
 from streams.store.directory import Author, Registered
 from streams.store.keys import KeyScope
 

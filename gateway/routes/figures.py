@@ -16,7 +16,7 @@ from gateway.runtime import get_gateway
 from models.base import Day, Identifier, Value
 from models.errors import ContractError, DomainRefusal
 from models.figures import MAX_DAYS, figure_rules
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
 from streams.store.keys import KeyScope
 

@@ -30,9 +30,9 @@ from models.base import Identifier, derive_id
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
-from models.messages import render
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import antigen_rules, list_unusual
+from models.texts import render
 from streams.store.keys import KeyScope
 from streams.store.reading import Fate
 

@@ -24,7 +24,7 @@ from gateway.scanning import scan
 from gateway.station_files import get_label_book
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
-from models.unit_life import Actor
+from models.unit_states import Actor
 from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["stock"])

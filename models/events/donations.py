@@ -12,11 +12,11 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from models.base import BagId, Identifier, Instant, Line, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.events.base import EventData
 from models.groups import BloodGroup
-from models.testing import LabResult
+from models.laboratory import LabResult
 from models.units import UnitStatus, UnitTraits
 
 

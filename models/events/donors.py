@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from models.base import LARGEST, Identifier, Instant, Line
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.donors import Answer, CallOut, CallOutStatus, Donation
 from models.events.base import EventData
 

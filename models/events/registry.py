@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from models.errors import ContractError
 from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
 from models.events.base import EventData
-from models.messages.broken import describe_broken, list_true
 from models.strict_json import drop_mark, load_strictly
+from models.texts.validation import describe_broken, list_true
 
 EVENT_CLASSES: Mapping[str, type[EventData]] = {
     event_class.TYPE: event_class

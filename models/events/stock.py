@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.errors import DomainRefusal
 from models.events.base import EventData
 from models.units import Unit

@@ -12,6 +12,7 @@ from typing import Any
 from models import compatibility
 from models.components import ComponentRules, component_rules
 from models.figures import FigureRules, figure_rules
+from models.laboratory import TestingRules, testing_rules
 from models.rules.citations import RuleSet
 from models.rules.in_force import InForce
 from models.rules.rulebook import Rulebook, rulebook
@@ -25,7 +26,6 @@ from models.rules.types.policies import PolicyRules, policy_rules
 from models.rules.types.returns import ReturnRules, return_rules
 from models.rules.types.safety import SafetyRules, safety_rules
 from models.rules.types.shortages import ShortageRules, shortage_rules
-from models.testing import TestingRules, testing_rules
 
 FORMS: Mapping[str, type[RuleSet]] = {
     "compatibility": CompatibilityRules,

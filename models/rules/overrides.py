@@ -17,11 +17,11 @@ from pydantic import Field, ValidationError
 
 from models.base import Identifier, Line, Value
 from models.errors import ContractError, DomainRefusal, XuelianError
-from models.messages.broken import describe_broken
 from models.rules.following import FORMS
 from models.rules.override_values import check_value
 from models.rules.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
 from models.station_toml import load_station_toml
+from models.texts.validation import describe_broken
 
 MAX_BYTES = 100_000
 """Of a station's file: several times every value there is. More was meant for something else."""

@@ -13,8 +13,7 @@ from typing import Self
 
 from models.decisions import Reason
 from models.groups import BloodGroup
-from models.rules.types.donors import donor_rules
-from models.testing import (
+from models.laboratory import (
     Fate,
     FindingRule,
     LabOutcome,
@@ -24,6 +23,7 @@ from models.testing import (
     StationResult,
     testing_rules,
 )
+from models.rules.types.donors import donor_rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

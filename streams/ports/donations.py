@@ -10,7 +10,7 @@ from typing import Protocol
 from models.components import Component
 from models.events.donations import HolderKind
 from models.groups import BloodGroup
-from models.testing import LabResult, StationResult
+from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 
 

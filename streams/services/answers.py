@@ -14,9 +14,9 @@ from models.components import Component
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
-from models.messages.broken import describe_broken
 from models.rules.types.donors import donor_rules
-from models.unit_life import Actor
+from models.texts.validation import describe_broken
+from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (
     DirectorySource,

@@ -11,8 +11,8 @@ from datetime import datetime
 from models.clearance import Cleared, ForPatient, ForStation, Purpose, Refused, Route, Step
 from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
-from models.messages import join_texts, render
 from models.safety import clear
+from models.texts import join_texts, render
 from streams.matching.routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.stock import LivePromise, PromisedUnit

@@ -19,8 +19,8 @@ from models.events.stock import (
     StockCounted,
     find_attestation_fault,
 )
-from models.messages import join_texts, render
-from models.testing import StationResult
+from models.laboratory import StationResult
+from models.texts import join_texts, render
 from models.units import UnitStatus
 from streams.matching.release import decide_release
 from streams.ports import UnitOfWork

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from models.bounds import list_impossible
 from models.errors import ContractError, DomainRefusal, TransientError
-from models.messages import render
+from models.possible_times import list_impossible
+from models.texts import render
 from models.topics import AppName
 from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unreadable
 

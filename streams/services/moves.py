@@ -1,4 +1,4 @@
-"""The one way a service changes the state of a unit: checked against `models.unit_life`, recorded.
+"""The one way a service changes the state of a unit: held against `models.unit_states`, recorded.
 
 Batches that choose units (`RequestStore.write`, `promise_to_transfer`) move many units in one
 guarded statement; PostgreSQL holds those to the same table. The unit must be locked.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
-from models.unit_life import Actor, PromiseEffect, get_move
+from models.unit_states import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
 from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.stock import UnitState

@@ -17,7 +17,7 @@ from models.events.donations import (
     RecalledUnit,
     RecallNotified,
 )
-from models.unit_life import MOVES, Actor
+from models.unit_states import MOVES, Actor
 from models.units import UnitStatus
 from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace

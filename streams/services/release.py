@@ -12,8 +12,8 @@ from datetime import datetime
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationTested
-from models.testing import Fate
-from models.unit_life import Actor
+from models.laboratory import Fate
+from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.matching.release import ReleaseVerdict, decide_release
 from streams.ports import Received, UnitOfWork

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from models.decisions import Outcome, Reason
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
-from models.messages.broken import describe_broken
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
+from models.texts.validation import describe_broken
 from models.topics import AppName
-from models.unit_life import PICKABLE_STATES
+from models.unit_states import PICKABLE_STATES
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.services.deciding import Deciding, Opening

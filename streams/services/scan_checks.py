@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChanged
-from models.unit_life import Actor
+from models.unit_states import Actor
 from streams.ports import UnitOfWork
 from streams.ports.stock import LivePromise, UnitState
 

@@ -14,7 +14,7 @@ from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
 from models.rules.types.returns import return_rules
-from models.unit_life import Actor
+from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, Scan, UnitState

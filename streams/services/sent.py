@@ -13,9 +13,9 @@ from models.clearance import ForPatient
 from models.decisions import Reason
 from models.errors import DomainRefusal
 from models.facilities import StationPolicy
-from models.messages import join_texts, render
 from models.requests import UrgentRequest
 from models.safety import list_patient_obstacles
+from models.texts import join_texts, render
 from streams.ports import UnitOfWork
 from streams.ports.stock import PromisedUnit
 

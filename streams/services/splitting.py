@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
-from models.messages.broken import describe_broken
-from models.unit_life import Actor
+from models.texts.validation import describe_broken
+from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState

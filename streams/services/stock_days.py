@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, time, timedelta
 
 from models.figures import StockDay
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from streams.ports import DirectorySource, Timer, UnitOfWork
 from streams.services.places import measure_places
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 from models.errors import InvariantViolation, TransientError
-from models.unit_life import Actor
+from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
 from streams.services.moves import Cause, move

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.groups import BloodGroup
-from models.testing import StationResult
+from models.laboratory import StationResult
 from streams.store.database import Database
 from streams.store.donations import PgDonations
 from streams.store.queries import load_queries

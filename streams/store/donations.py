@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from models.components import Component
 from models.groups import BloodGroup
-from models.testing import LabResult, StationResult
+from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
 from streams.store.queries import load_queries

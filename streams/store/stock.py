@@ -11,7 +11,7 @@ from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
-from models.unit_life import EXPIRING_STATES
+from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus, UnitTraits
 from streams.matching.shelf import Cell
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState

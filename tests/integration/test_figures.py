@@ -11,7 +11,7 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.figures import Coverage
-from models.testing import LabTest
+from models.laboratory import LabTest
 from streams.ports import Timer, TimerKind
 from streams.store.figures import PgFigures
 from streams.store.unit_of_work import PgBegin

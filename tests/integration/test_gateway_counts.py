@@ -13,7 +13,7 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from gateway.files.sheets import open_workbook
 from models.errors import TransientError
-from models.testing import LabOutcome, LabTest
+from models.laboratory import LabOutcome, LabTest
 from tests.support.gateway import RunningGateway, request_body, running_engine, running_gateway
 from tests.support.kafka import read_all, unique
 from tests.support.laboratory import build_result

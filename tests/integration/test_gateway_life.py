@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.embedded.services import Endpoints
-from models.testing import LabTest
+from models.laboratory import LabTest
 from tests.support.gateway import (
     RunningGateway,
     request_body,

@@ -22,7 +22,7 @@ from gateway.labels.actions import (
 )
 from models.errors import DomainRefusal
 from models.events.stock import StockChange, StockChanged
-from models.unit_life import Actor
+from models.unit_states import Actor
 from models.units import RecordedUnit, UnitStatus
 from streams.store.scans import PgScans
 from tests.support.life import LifeEngine, build_life_engine

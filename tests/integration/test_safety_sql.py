@@ -16,7 +16,7 @@ from models.errors import InvariantViolation
 from models.groups import Abo, BloodGroup
 from models.patients import Patient
 from models.requests import Priority
-from models.unit_life import MOVES
+from models.unit_states import MOVES
 from models.units import UnitStatus, UnitTraits
 from tests.support.engine import Engine, build_engine
 from tests.support.kernel_tables import CONSENT, compatible_groups

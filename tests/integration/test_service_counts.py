@@ -22,8 +22,8 @@ from models.events.stock import (
     StockCounted,
 )
 from models.groups import BloodGroup
-from models.testing import LabOutcome, LabTest
-from models.unit_life import EXPIRING_STATES
+from models.laboratory import LabOutcome, LabTest
+from models.unit_states import EXPIRING_STATES
 from models.units import Unit, UnitStatus, UnitTraits
 from streams.ports import Received
 from tests.support.engine import Engine, build_engine

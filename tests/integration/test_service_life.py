@@ -11,8 +11,8 @@ from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.events.requests import RequestCancelled
 from models.events.stock import StockChange
+from models.laboratory import LabOutcome, LabTest
 from models.requests import Cancellation
-from models.testing import LabOutcome, LabTest
 from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import NOW, build_record, build_unit, counted

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.events.donations import DonationRecalled
-from models.testing import LabOutcome, LabTest
+from models.laboratory import LabOutcome, LabTest
 from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import NOW, build_record, build_unit, counted

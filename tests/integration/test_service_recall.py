@@ -11,7 +11,7 @@ from deploy.embedded.services import Endpoints
 from models.components import Component
 from models.errors import TransientError
 from models.events.stock import StockChange
-from models.testing import LabOutcome, LabTest
+from models.laboratory import LabOutcome, LabTest
 from models.units import Unit
 from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.life import LifeEngine, build_life_engine

@@ -8,8 +8,8 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.errors import InvariantViolation
-from models.testing import LabOutcome, LabTest
-from models.unit_life import MOVES, RELEASED_STATES
+from models.laboratory import LabOutcome, LabTest
+from models.unit_states import MOVES, RELEASED_STATES
 from models.units import UnitStatus
 from tests.support.engine import Engine, build_engine
 from tests.support.laboratory import NEEDED, build_result, from_laboratory, list_clear

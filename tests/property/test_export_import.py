@@ -16,8 +16,8 @@ from models.base import BagId
 from models.components import Component
 from models.events.stock import Attestation
 from models.groups import BloodGroup
-from models.messages.moments import BEIJING
-from models.unit_life import EXPIRING_STATES
+from models.texts.instants import BEIJING
+from models.unit_states import EXPIRING_STATES
 from models.units import Unit, UnitTraits
 
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)

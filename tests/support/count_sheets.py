@@ -18,8 +18,8 @@ from gateway.files.row_errors import group_errors, tell_fault, tell_place
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
 from models.events.stock import Attestation, CountedUnit
-from models.messages import list_texts
-from models.messages.moments import BEIJING
+from models.texts import list_texts
+from models.texts.instants import BEIJING
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期,状态"
 RELEASING = Releasing(

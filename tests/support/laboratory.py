@@ -8,7 +8,7 @@ from datetime import datetime
 
 from models.events.donations import DonationTested
 from models.groups import BloodGroup
-from models.testing import LabOutcome, LabResult, LabTest, testing_rules
+from models.laboratory import LabOutcome, LabResult, LabTest, testing_rules
 from streams.ports import Received
 from tests.support.world import NOW, build_record
 

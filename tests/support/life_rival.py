@@ -15,9 +15,9 @@ from models.events.requests import RequestAmended, RequestCancelled
 from models.events.shortages import OfferMade
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.groups import BloodGroup
+from models.laboratory import LabOutcome, LabTest
 from models.requests import Amendment, Cancellation, RequestLine
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
-from models.testing import LabOutcome, LabTest
 from streams.ports import Received
 from tests.support.engine import Engine
 from tests.support.laboratory import build_result, from_laboratory, list_clear

@@ -12,7 +12,10 @@ import pytest
 import gateway
 import models
 from models.base import Value
-from models.bounds import (
+from models.donors import Donor
+from models.events import EVENT_CLASSES
+from models.events.donations import DonationRecalled
+from models.possible_times import (
     BOUNDS,
     CLOCKS_APART,
     EARLIEST,
@@ -22,11 +25,8 @@ from models.bounds import (
     list_impossible,
     list_moments,
 )
-from models.donors import Donor
-from models.events import EVENT_CLASSES
-from models.events.donations import DonationRecalled
-from models.messages import list_texts
 from models.requests import UrgentRequest
+from models.texts import list_texts
 from tests.support.world import NOW, build_request, build_unit
 
 CARRIED = {

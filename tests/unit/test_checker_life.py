@@ -11,7 +11,7 @@ from checker.checks.life import find_moved_against_life
 from checker.life import BOUND, NEXT
 from checker.rows import Rows, Step
 from checker.world import World
-from models.unit_life import MOVES, PromiseEffect
+from models.unit_states import MOVES, PromiseEffect
 from models.units import UnitStatus
 from tests.support.world import NOW
 

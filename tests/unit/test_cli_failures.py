@@ -23,7 +23,7 @@ from models.errors import (
     InvariantViolation,
     TransientError,
 )
-from models.messages import render
+from models.texts import render
 
 NOWHERE = {
     "XUELIAN_POSTGRES_DSN": "postgresql://xuelian@127.0.0.1:1/none",

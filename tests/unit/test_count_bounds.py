@@ -18,7 +18,7 @@ from gateway.files.row_errors import tell_fault
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
 from models.errors import ContractError
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from tests.support.count_sheets import HEAD, JSON_ROW, RELEASING, bag, codes, parse, told
 
 

@@ -8,7 +8,7 @@ from gateway.files.own_words import (
 )
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import open_csv
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     RELEASING,

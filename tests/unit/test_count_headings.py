@@ -18,8 +18,8 @@ from gateway.files.own_words import (
 from gateway.files.row_errors import tell_fault
 from gateway.files.sheets import open_csv
 from models.errors import ConfigurationError, ContractError
-from models.messages import list_texts
-from models.messages.moments import BEIJING
+from models.texts import list_texts
+from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     RELEASING,

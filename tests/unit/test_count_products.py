@@ -8,8 +8,8 @@ from gateway.files.columns import WORDS
 from gateway.files.imports import Releasing, parse_units, parse_units_json
 from gateway.files.products import find_product, find_refusal
 from gateway.files.sheets import open_csv
-from models.messages import list_texts
-from models.messages.moments import BEIJING
+from models.texts import list_texts
+from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     JSON_ROW,

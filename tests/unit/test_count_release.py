@@ -15,7 +15,7 @@ from gateway.files.own_words import (
 )
 from gateway.files.sheets import open_csv, open_workbook
 from models.errors import ContractError
-from models.messages.moments import BEIJING
+from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
     HEAD,
     JSON_ROW,

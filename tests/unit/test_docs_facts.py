@@ -20,7 +20,7 @@ from gateway import auth, count_files, headers, middleware, submitting, vitals
 from gateway.access import list_scopes
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
-from models import bounds, requests
+from models import possible_times, requests
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
@@ -147,7 +147,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "`blood.audit.v1` every minute", sealing.SEAL_EVERY.total_seconds(), 60),
         ("operations.md", "8 MB each at most", rolling.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
-        ("api.md", "60 days ahead at most", bounds.MOST_AHEAD_D, 60),
+        ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
         ("api.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
         ("api.md", "(looked at every 15 s at most)", deciding.WAYS_EVERY_S, 15),
         ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),

@@ -27,8 +27,8 @@ from models.errors import (
     XuelianError,
 )
 from models.events.requests import RequestAmended
-from models.messages import list_texts
 from models.requests import Amendment
+from models.texts import list_texts
 from streams.store.keys import KeyScope
 from tests.support.world import NOW
 

@@ -13,7 +13,7 @@ from gateway.scan_fates import await_engine, recognise_repeats
 from gateway.submitting import Submission
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
-from models.unit_life import Actor
+from models.unit_states import Actor
 from streams.store.reading import EventName, Fate
 
 NOW = datetime(2025, 1, 7, tzinfo=UTC)

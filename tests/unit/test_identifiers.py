@@ -21,8 +21,8 @@ from gateway.labels.bags import name_unit
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
-from models.messages import list_texts
-from models.messages.moments import BEIJING
+from models.texts import list_texts
+from models.texts.instants import BEIJING
 from streams.ports.donations import Spellings
 from streams.services.entering import KnownDonations, find_refusals
 from tests.support.count_sheets import JSON_ROW

@@ -30,8 +30,8 @@ from gateway.files.tables import Parsed
 from models.components import Component
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
-from models.messages import list_texts
-from models.messages.moments import BEIJING
+from models.texts import list_texts
+from models.texts.instants import BEIJING
 from models.units import UnitTraits
 
 CHINESE = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状态"

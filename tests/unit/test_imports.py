@@ -21,8 +21,8 @@ from gateway.labels.bags import name_unit
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
 from models.groups import BloodGroup
-from models.messages import list_texts
-from models.messages.fixes import fix_of
+from models.texts import list_texts
+from models.texts.fixes import fix_of
 
 RELEASING = Releasing(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),

@@ -27,7 +27,7 @@ from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
 from models.groups import BloodGroup
-from models.unit_life import Actor
+from models.unit_states import Actor
 from models.units import RecordedUnit, UnitStatus, UnitTraits
 
 A = ScanAction

@@ -30,7 +30,7 @@ from gateway.labels.scanned import (
 from gateway.labels.structures import BY_IDENTIFIER, SINGLE
 from models.errors import ContractError
 from models.groups import BloodGroup
-from models.messages import render as tell
+from models.texts import render as tell
 from tests.support.labels import SHANGHAI
 
 READER = IsbtReader(zone=SHANGHAI)

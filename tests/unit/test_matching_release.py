@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from models.groups import BloodGroup
-from models.testing import Fate, LabOutcome, LabResult, LabTest, StationResult
+from models.laboratory import Fate, LabOutcome, LabResult, LabTest, StationResult
 from streams.matching.release import ReleaseVerdict, decide_release
 from tests.support.laboratory import NEEDED, build_result, list_clear
 from tests.support.world import NOW

@@ -14,10 +14,10 @@ import pytest
 
 from cli.texts import OWN_TEXTS
 from models.donors import CallOutStatus
-from models.messages import Text, join_texts, list_texts, render
-from models.messages.words import list_value_names
 from models.requests import RequestStatus
 from models.shortages import TransferStatus
+from models.texts import Text, join_texts, list_texts, render
+from models.texts.words import list_value_names
 from models.units import UnitStatus
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,7 +126,7 @@ def test_codes_can_be_read_from_the_source() -> None:
 def test_every_code_has_its_texts() -> None:
     known = list_texts()
     missing = [f"{use.where}: {code}" for use in USES for code in use.codes if code not in known]
-    assert not missing, "add to models/messages/messages.toml:\n" + "\n".join(missing)
+    assert not missing, "add to models/texts/messages.toml:\n" + "\n".join(missing)
 
 
 def test_every_code_of_the_terminal_has_its_texts() -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from models.errors import DomainRefusal
-from models.messages import list_texts, render
 from models.rules.citations import RuleKind
 from models.rules.overrides import MAX_BYTES, check_overrides
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
+from models.texts import list_texts, render
 from tests.support.rules import HEADING, accept, check, write_file
 
 Pair = tuple[Rule, RuleValue]

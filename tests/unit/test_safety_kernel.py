@@ -20,10 +20,10 @@ from models.compatibility import Candidate, cite_kept_rule, find_candidate, list
 from models.components import Component, component_rules
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
-from models.messages import list_texts
 from models.patients import Patient, Sex
 from models.requests import HardAttributes, Priority
 from models.safety import STEP_FROM, clear, list_patient_obstacles, list_standing_obstacles
+from models.texts import list_texts
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import FROZEN, WAYS

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from models.errors import ContractError
 from models.events import decode_event
-from models.messages import render
 from models.strict_json import load_strictly
+from models.texts import render
 from tests.support.world import build_request
 
 _VALUES = st.recursive(

@@ -10,7 +10,7 @@ import pytest
 
 from cli.unit_life_page import PAGE, build_page
 from models.errors import DomainRefusal
-from models.unit_life import (
+from models.unit_states import (
     END_STATES,
     EXPIRING_STATES,
     MOVES,

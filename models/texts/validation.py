@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from models.broken import BrokenRuleError
-from models.messages import Text, list_texts, render
-from models.messages.words import name_value
+from models.broken_rule import BrokenRuleError
+from models.texts import Text, list_texts, render
+from models.texts.words import name_value
 
 PATTERNS: Mapping[str, str] = {
     r"^[A-Za-z0-9][A-Za-z0-9._:-]*$": "broken_pattern_identifier",

@@ -13,7 +13,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.base import Identifier, Instant, Line, Value
-from models.broken import BrokenRuleError
+from models.broken_rule import BrokenRuleError
 from models.groups import BloodGroup
 from models.rules.citations import CitedRule, RuleSet, read_rules
 from models.rules.in_force import InForce

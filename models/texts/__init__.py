@@ -11,8 +11,8 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from models.messages.moments import ZONE_EN, ZONE_ZH, find_instant, show_moment
-from models.messages.words import list_field_names, name_value
+from models.texts.instants import ZONE_EN, ZONE_ZH, find_instant, show_moment
+from models.texts.words import list_field_names, name_value
 
 _BETWEEN = " · "
 """Between a text's two languages; no text holds it itself."""
@@ -82,7 +82,7 @@ def _tell_rank(rank: int, *, chinese: bool) -> str:
 @cache
 def list_texts() -> Mapping[str, Text]:
     """Return every code with its texts; `{name}` stands for a parameter."""
-    raw = files("models.messages").joinpath("messages.toml").read_text(encoding="utf-8")
+    raw = files("models.texts").joinpath("messages.toml").read_text(encoding="utf-8")
     return {code: Text(zh=both["zh"], en=both["en"]) for code, both in tomllib.loads(raw).items()}
 
 

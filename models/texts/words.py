@@ -34,5 +34,5 @@ def name_value(value: str) -> str:
 
 @cache
 def _read() -> Mapping[str, Mapping[str, str]]:
-    raw = files("models.messages").joinpath("words.toml").read_text(encoding="utf-8")
+    raw = files("models.texts").joinpath("words.toml").read_text(encoding="utf-8")
     return tomllib.loads(raw)
