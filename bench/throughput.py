@@ -16,15 +16,15 @@ from models.envelope import Envelope
 from models.events.requests import RequestOpened
 from models.requests import UrgentRequest
 from models.topics import TopicName
+from streams.kafka.producer import KafkaPublisher
 from streams.ports import Received
 from streams.store.migrate import migrate
-from streams.wire.producer import KafkaPublisher
 
 BATCH = 64
 
 
 def build_records(requests: Sequence[UrgentRequest], *, now: datetime) -> list[Received]:
-    """Build the records as the wire would decode them."""
+    """Build the records as the codec would decode them."""
     records = []
     for number, request in enumerate(requests):
         event = RequestOpened(request=request)

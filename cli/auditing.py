@@ -10,11 +10,11 @@ from typing import Any
 
 from cli.direct import run_on_database
 from models.audit import AuditRow
+from streams.kafka.audit_seals import read_seals
 from streams.services.verifying import AuditVerdict, AuditWalk
 from streams.settings import Settings
 from streams.store.audit import PgAuditReading
 from streams.store.database import Database
-from streams.wire.seals import read_seals
 
 Report = Callable[[int], None]
 """Told how many rows were verified so far."""

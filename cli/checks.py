@@ -186,14 +186,14 @@ def check_variables(names: Iterable[str]) -> Check:
 
 
 def check_kafka(settings: Settings) -> Check:
-    from streams.wire.probe import probe_broker  # noqa: PLC0415 - a driver of its own
+    from streams.kafka.broker_probe import probe_broker  # noqa: PLC0415 - a driver of its own
 
     asyncio.run(probe_broker(settings.kafka_bootstrap))
     return Check(name="Kafka", ok=True, detail=settings.kafka_bootstrap)
 
 
 def check_topics(settings: Settings) -> Check:
-    from streams.wire.admin import check_topics as verify  # noqa: PLC0415 - a driver of its own
+    from streams.kafka.topic_admin import check_topics as verify  # noqa: PLC0415 - a driver of its own
 
     report = asyncio.run(verify(settings.kafka_bootstrap, settings.kafka_replication))
     count = len(report.verified)
@@ -202,7 +202,7 @@ def check_topics(settings: Settings) -> Check:
 
 def check_unread(settings: Settings) -> Check:
     """Whether workers acknowledge what was accepted: frozen ones leave no other trace."""
-    from streams.wire.unread import measure_unread  # noqa: PLC0415 - a driver of its own
+    from streams.kafka.unread import measure_unread  # noqa: PLC0415 - a driver of its own
 
     found = asyncio.run(measure_unread(settings.kafka_bootstrap))
     return tell_unread(found, now=SystemClock().now())

@@ -17,11 +17,11 @@ from cli.direct import run_on_database
 from cli.files import read_json
 from models.errors import ContractError, XuelianError
 from streams.clock import parse_clock
+from streams.kafka.raw_records import RawPublisher
 from streams.services.replay import Correction, DeadLetter, Replay, Replayed
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.dead_letters import PgDeadLetters
-from streams.wire.raw import RawPublisher
 
 
 def list_letters(

@@ -19,14 +19,14 @@ from gateway.serve import build_server
 from models.errors import ConfigurationError, InvariantViolation
 from streams.clock import parse_clock
 from streams.heap import settle_heap
+from streams.kafka.broker_probe import probe_broker
+from streams.kafka.producer import KafkaPublisher
+from streams.kafka.tail import KafkaTail
+from streams.kafka.unread import measure_unread
 from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.wire.probe import probe_broker
-from streams.wire.producer import KafkaPublisher
-from streams.wire.tail import KafkaTail
-from streams.wire.unread import measure_unread
 
 log = structlog.get_logger(__name__)
 

@@ -270,7 +270,7 @@ class LocalSystem:
         import asyncio  # noqa: PLC0415 - drivers load only where they are needed
 
         from cli.migrating import apply_migrations  # noqa: PLC0415 - the same
-        from streams.wire.admin import apply_topics  # noqa: PLC0415 - the same
+        from streams.kafka.topic_admin import apply_topics  # noqa: PLC0415 - the same
 
         settings = self._settings
         self._report("数据库表与 Kafka 主题 · tables and topics")

@@ -42,10 +42,10 @@ from demo.story import Storyteller
 from demo.summary import print_summary
 from models.errors import ConfigurationError
 from streams.clock import ScaledClock, SystemClock
+from streams.kafka.producer import KafkaPublisher
 from streams.services.verifying import AuditVerdict
 from streams.settings import Settings
 from streams.store.database import Database
-from streams.wire.producer import KafkaPublisher
 
 if TYPE_CHECKING:
     from cli.system import LocalSystem

@@ -17,7 +17,7 @@ from demo.scenario import Scenario
 from demo.sending import Door, Refused, SentLog
 from models.events.stock import CountedUnit
 from streams.clock import ScaledClock
-from streams.wire.producer import KafkaPublisher
+from streams.kafka.producer import KafkaPublisher
 
 KeyName = tuple[str, str]
 """Scope and facility; the facility is empty for dispatchers and disaster feeds."""

@@ -27,6 +27,8 @@ from streams.agents.worker import (
 from streams.clock import parse_clock
 from streams.composition import Services, build_services
 from streams.heap import settle_heap
+from streams.kafka.producer import KafkaPublisher
+from streams.kafka.topic_admin import check_topics
 from streams.ports import Clock, Timer, TimerKind
 from streams.probe import build_server
 from streams.relay.outbox import OutboxRelay
@@ -36,8 +38,6 @@ from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
-from streams.wire.admin import check_topics
-from streams.wire.producer import KafkaPublisher
 
 log = structlog.get_logger(__name__)
 

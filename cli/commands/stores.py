@@ -67,7 +67,7 @@ def _run_topics(*, as_json: bool, change: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy imports stand in the commands
 
     from cli.resolve import load_resolved  # noqa: PLC0415 - the same
-    from streams.wire.admin import apply_topics, check_topics  # noqa: PLC0415 - the same
+    from streams.kafka.topic_admin import apply_topics, check_topics  # noqa: PLC0415 - the same
 
     settings = load_resolved()
     out = Output(as_json=as_json)

@@ -25,7 +25,7 @@ from models.envelope import Envelope
 from models.events import decode_event
 from models.events.donors import CallOutAnswered, CallOutClosed, CallOutIssued
 from models.topics import TopicName
-from streams.wire.tail import KafkaTail
+from streams.kafka.tail import KafkaTail
 
 _UNANSWERED_AFTER_S = 3600
 """A call that rang out is written down as no answer after this."""

@@ -21,7 +21,7 @@ from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import Amendment, Cancellation, UrgentRequest
 from models.topics import TopicName
-from streams.wire.tail import KafkaTail
+from streams.kafka.tail import KafkaTail
 
 _WAIT_S = 20
 """How long a hospital waits in its call; real seconds, far above any answer of a running system."""

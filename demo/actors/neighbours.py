@@ -24,7 +24,7 @@ from models.facilities import Station
 from models.groups import BloodGroup, RhD
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
 from models.topics import TopicName
-from streams.wire.tail import KafkaTail
+from streams.kafka.tail import KafkaTail
 
 _FIRST_LOOK_S = 900
 _LOOK_EVERY_S = 1200

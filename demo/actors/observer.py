@@ -13,7 +13,7 @@ from demo.board import StockSample
 from demo.feed import follow_events
 from demo.stage import Stage
 from models.topics import TOPICS, AppName, TopicName
-from streams.wire.tail import KafkaTail
+from streams.kafka.tail import KafkaTail
 
 _SHELF_EVERY_REAL_S = 0.7
 

@@ -18,8 +18,8 @@ from yarl import URL
 
 from models.errors import ConfigurationError
 from models.topics import MAX_MESSAGE_BYTES, PARTITIONS
+from streams.kafka.faust_adapter import SafeTransport
 from streams.settings import Settings
-from streams.wire.faust_transport import SafeTransport
 
 SESSION_TIMEOUT_S = 8.0
 """A dead worker's partitions wait this long for a new owner; a shorter one would drop live workers

@@ -25,8 +25,8 @@ import structlog
 
 from models.errors import InvariantViolation, TransientError
 from streams.agents import metrics
+from streams.kafka.codec import HeaderPairs, RawRecord, read_record
 from streams.ports import BatchHandler, Record, Unreadable
-from streams.wire.codec import HeaderPairs, RawRecord, read_record
 
 log = structlog.get_logger(__name__)
 

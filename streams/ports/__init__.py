@@ -1,6 +1,6 @@
 """What the engine needs of the outside, in its own words.
 
-`store` and `wire` implement these, `bootstrap` composes them, services and relays only know them.
+`store` and `kafka` implement these, `bootstrap` composes them, services and relays only know them.
 Every method that waits on a dependency raises `TransientError` while that dependency is away.
 """
 

@@ -23,8 +23,8 @@ from models.events.requests import RequestOpened
 from models.facilities import Hospital, Station
 from models.groups import BloodGroup
 from models.topics import TopicName
+from streams.kafka.producer import KafkaPublisher
 from streams.settings import Settings
-from streams.wire.producer import KafkaPublisher
 from tests.support.commands import Ran, xuelian
 from tests.support.services import new_state_folder
 from tests.support.world import DINGRI, PEOPLES, SHIGATSE, build_request

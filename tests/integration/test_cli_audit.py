@@ -10,13 +10,13 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.topics import TopicName
+from streams.kafka.producer import KafkaPublisher
+from streams.kafka.topic_admin import apply_topics
 from streams.ports import LANES, Timer, TimerKind, Transition
 from streams.services.sealing import fire_seal
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
-from streams.wire.admin import apply_topics
-from streams.wire.producer import KafkaPublisher
 from tests.support.audit_breaches import BREACHES, DISARM
 from tests.support.commands import Ran, xuelian
 from tests.support.database import fresh_dsn

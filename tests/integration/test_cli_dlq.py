@@ -15,10 +15,10 @@ from models.events.requests import RequestOpened
 from models.facilities import Hospital
 from models.topics import TopicName
 from streams.composition import build_services
+from streams.kafka.codec import read_record
+from streams.kafka.topic_admin import apply_topics
 from streams.ports import Record, Unreadable
 from streams.store.database import Database
-from streams.wire.admin import apply_topics
-from streams.wire.codec import read_record
 from tests.support.commands import Ran, xuelian
 from tests.support.database import fresh_dsn
 from tests.support.engine import Engine

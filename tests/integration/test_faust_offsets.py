@@ -22,8 +22,8 @@ from faust.types import TP, EventT, StreamT
 
 from deploy.embedded.services import Endpoints
 from streams.agents.app import build_app
+from streams.kafka.faust_adapter import SafeClient
 from streams.settings import Settings
-from streams.wire.faust_transport import SafeClient
 from tests.support.kafka import (
     create_topic,
     plain_producer,

@@ -15,7 +15,7 @@ import pytest
 
 from deploy.embedded.services import EmbeddedServices, Endpoints
 from models.topics import PARTITIONS, TopicName
-from streams.wire.admin import apply_topics
+from streams.kafka.topic_admin import apply_topics
 from tests.support.kafka import (
     make_envelope,
     plain_producer,

@@ -16,10 +16,10 @@ from models.events import EventData
 from models.events.requests import RequestDecided
 from models.events.shortages import ShortageDeclared, TransferAgreed
 from models.shortages import Shortage, Transfer
+from streams.kafka.producer import KafkaPublisher
 from streams.ports import Outgoing
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
-from streams.wire.producer import KafkaPublisher
 from tests.support.gateway import RunningGateway, read_events, running_gateway
 from tests.support.kafka import unique
 from tests.support.world import NOW

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.embedded.services import Endpoints
 from gateway.unread import KEPT_S
+from streams.kafka.unread import measure_unread
 from streams.store.dead_letters import PgDeadLetters
-from streams.wire.unread import measure_unread
 from tests.support.gateway import (
     RunningGateway,
     add_stock,

@@ -14,9 +14,9 @@ from aiokafka import ConsumerRecord
 from deploy.embedded.services import EmbeddedServices, Endpoints
 from models.envelope import Envelope
 from models.errors import TransientError
+from streams.kafka.producer import KafkaPublisher
 from streams.relay.outbox import CLAIM_ROWS, OutboxRelay
 from streams.relay.timers import LOOK_EVERY_S, TimerRunner, TimersFired
-from streams.wire.producer import KafkaPublisher
 from tests.support.kafka import AT, create_topic, make_envelope, read_all, unique, wait_until
 from tests.support.outbox import FakeOutbox
 

@@ -20,9 +20,9 @@ from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
 from models.topics import TopicName
+from streams.kafka.producer import KafkaPublisher
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.wire.producer import KafkaPublisher
 from tests.support.world import DINGRI, LHASA, PEOPLES, SHIGATSE
 
 _GROUPS = tuple(BloodGroup)

@@ -22,18 +22,18 @@ from gateway.runtime import Gateway
 from gateway.serve import GatewayServer, build_server
 from models.topics import TopicName
 from streams.composition import Services, build_services
+from streams.kafka.broker_probe import probe_broker
+from streams.kafka.codec import read_record
+from streams.kafka.producer import KafkaPublisher
+from streams.kafka.tail import KafkaTail
+from streams.kafka.topic_admin import apply_topics
+from streams.kafka.unread import measure_unread
 from streams.relay.outbox import OutboxRelay
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.store.keys import KeyScope, PgKeys
 from streams.store.outbox import PgOutbox
-from streams.wire.admin import apply_topics
-from streams.wire.codec import read_record
-from streams.wire.probe import probe_broker
-from streams.wire.producer import KafkaPublisher
-from streams.wire.tail import KafkaTail
-from streams.wire.unread import measure_unread
 from tests.support.database import fresh_dsn
 from tests.support.kafka import wait_until
 from tests.support.world import DINGRI, LHASA, NOW, PEOPLES, SHIGATSE, FixedClock

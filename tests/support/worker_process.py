@@ -25,9 +25,9 @@ from streams.agents.worker import (
     wait_for_topics,
 )
 from streams.heap import settle_heap
+from streams.kafka.topic_admin import check_topics
 from streams.ports import Received, Record
 from streams.settings import Settings
-from streams.wire.admin import check_topics
 from tests.support.edge import RecordingRelay
 
 

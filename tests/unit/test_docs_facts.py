@@ -31,6 +31,7 @@ from models.rules.types.shortages import shortage_rules
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
+from streams.kafka.topic_admin import plan_topics
 from streams.matching import wants
 from streams.ports import LANES
 from streams.relay.timers import LOOK_EVERY_S
@@ -38,7 +39,6 @@ from streams.services import deciding, rematching, sealing, stock_days, timers
 from streams.settings import Settings
 from streams.store.intake import PUBLISHED_BODY_BYTES
 from streams.store.keys import KeyScope
-from streams.wire.admin import plan_topics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

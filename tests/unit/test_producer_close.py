@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaProducer
 
-from streams.wire.producer import KafkaPublisher
+from streams.kafka.producer import KafkaPublisher
 
 
 class Sender:

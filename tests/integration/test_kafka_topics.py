@@ -12,9 +12,9 @@ from deploy.embedded.services import EmbeddedServices, Endpoints
 from models.envelope import Envelope
 from models.errors import ConfigurationError, TransientError
 from models.topics import TOPICS, TopicName
-from streams.wire.admin import apply_topics, check_topics, plan_topics
-from streams.wire.producer import KafkaPublisher
-from streams.wire.tail import KafkaTail
+from streams.kafka.producer import KafkaPublisher
+from streams.kafka.tail import KafkaTail
+from streams.kafka.topic_admin import apply_topics, check_topics, plan_topics
 from tests.support.kafka import (
     create_topic,
     delete_topic,

@@ -39,7 +39,7 @@ from mode import ServiceT
 from mode.threads import ServiceThread, WorkerThread
 from mode.utils.futures import maybe_async
 
-from streams.wire.offsets import OffsetLedger
+from streams.kafka.offsets import OffsetLedger
 
 COMMIT_TIMEOUT_S = 5.0
 """A commit that takes longer is given up and tried again at the next interval; so that stopping a

@@ -30,7 +30,7 @@ from aiokafka.producer.message_accumulator import MessageAccumulator
 from models.envelope import Envelope
 from models.errors import ContractError, TransientError
 from models.topics import MAX_MESSAGE_BYTES
-from streams.wire.codec import count_bytes
+from streams.kafka.codec import count_bytes
 
 log = structlog.get_logger(__name__)
 

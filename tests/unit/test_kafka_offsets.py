@@ -8,7 +8,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.wire.offsets import OffsetLedger
+from streams.kafka.offsets import OffsetLedger
 
 Step = tuple[Literal["deliver", "ack", "commit"], int]
 

@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from deploy.embedded.services import EmbeddedServices, Endpoints
 from models.errors import ContractError, TransientError
 from models.topics import MAX_MESSAGE_BYTES
-from streams.wire.producer import KafkaPublisher
+from streams.kafka.producer import KafkaPublisher
 from tests.support.kafka import create_topic, ids_of, make_envelope, read_all, unique
 
 pytestmark = pytest.mark.integration

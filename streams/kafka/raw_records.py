@@ -18,8 +18,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from models.errors import ContractError, TransientError
 from models.topics import MAX_MESSAGE_BYTES
+from streams.kafka.codec import count_bytes
 from streams.services.replay import OriginalRecord
-from streams.wire.codec import count_bytes
 
 log = structlog.get_logger(__name__)
 

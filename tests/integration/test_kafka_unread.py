@@ -10,9 +10,9 @@ from aiokafka import TopicPartition
 from deploy.embedded.services import Endpoints
 from models.errors import TransientError
 from models.topics import TOPICS
+from streams.kafka.topic_admin import apply_topics
+from streams.kafka.unread import READ_BY, measure_unread
 from streams.ports import Unread
-from streams.wire.admin import apply_topics
-from streams.wire.unread import READ_BY, measure_unread
 from tests.support.kafka import acknowledge, create_topic, plain_producer, unique
 
 pytestmark = pytest.mark.integration

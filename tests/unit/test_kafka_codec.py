@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from models.events.donors import CallOutAnswered
 from models.topics import MAX_MESSAGE_BYTES
+from streams.kafka.codec import count_bytes, read_record
 from streams.ports import Received, Unreadable
-from streams.wire.codec import count_bytes, read_record
 from tests.support.kafka import answer_body, make_envelope
 
 ANSWERS = "blood.answers.v1"
