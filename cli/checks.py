@@ -248,7 +248,7 @@ def check_migrations(settings: Settings) -> Check:
 
     shipped = {
         entry.name.partition("_")[0]
-        for entry in files("streams.store").joinpath("migrations").iterdir()
+        for entry in files("streams.store.schema").joinpath("migrations").iterdir()
         if entry.name.endswith(".sql")
     }
     applied = run_on_database(settings, ask)

@@ -12,9 +12,9 @@ from cli.direct import run_on_database
 from models.errors import ContractError
 from streams.clock import parse_clock
 from streams.settings import Settings
+from streams.store.api_keys import ApiKey, IssuedKey, KeyScope, PgKeys
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.store.keys import ApiKey, IssuedKey, KeyScope, PgKeys
 
 # An identifier without the underscore, which parts the id from the secret in the key's text.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")

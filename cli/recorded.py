@@ -11,7 +11,7 @@ from typing import Any
 from cli.direct import run_on_database
 from streams.clock import parse_clock
 from streams.settings import Settings
-from streams.store.vitals import PgVitals
+from streams.store.read_models.vitals import PgVitals
 
 SHOWN = 10
 

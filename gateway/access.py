@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from models.errors import ContractError, DomainRefusal
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 PRINCIPAL = "xuelian.principal"
 """Where the middleware leaves the principal in the ASGI scope."""

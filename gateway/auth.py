@@ -22,7 +22,7 @@ import structlog
 
 from gateway.access import Principal
 from models.errors import ContractError, TransientError
-from streams.store.keys import ApiKey, is_secret, split_key
+from streams.store.api_keys import ApiKey, is_secret, split_key
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from gateway.files.tables import RowError
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
-from streams.store.reconciling import Entering, Loud, PgReconciling, Plan, Refused
+from streams.store.read_models.counts import Entering, Loud, PgReconciling, Plan, Refused
 
 KEPT_S = 600.0
 """Someone looks at a preview and says yes, or not, within this time."""

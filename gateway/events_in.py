@@ -19,7 +19,7 @@ from gateway.submitting import IDEMPOTENCY_KEY, Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
 from models.events import EventData
-from streams.store.reading import Fate
+from streams.store.read_models.pages import Fate
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:

@@ -16,7 +16,7 @@ import structlog
 
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.reading import EventName, Fate, PgReading
+from streams.store.read_models.pages import EventName, Fate, PgReading
 
 log = structlog.get_logger(__name__)
 

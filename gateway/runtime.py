@@ -30,16 +30,16 @@ from gateway.vitals import VitalSigns
 from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
 from streams.clock import SystemClock
-from streams.store.donation_reading import PgDonationReading
+from streams.store.api_keys import PgKeys
 from streams.store.donors import PgDonors
-from streams.store.feed import PgFeed
-from streams.store.figures import PgFigures
-from streams.store.keys import PgKeys
-from streams.store.reading import PgReading
-from streams.store.reconciling import PgReconciling
-from streams.store.scans import PgScans
+from streams.store.read_models.counts import PgReconciling
+from streams.store.read_models.donations import PgDonationReading
+from streams.store.read_models.feed import PgFeed
+from streams.store.read_models.figures import PgFigures
+from streams.store.read_models.pages import PgReading
+from streams.store.read_models.scans import PgScans
+from streams.store.read_models.vitals import PgVitals
 from streams.store.unit_of_work import PgBegin
-from streams.store.vitals import PgVitals
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from gateway.scan_batch import EngineWord, Fault, Scan, Verdict
 from gateway.submitting import Submission
 from models.errors import TransientError
 from models.topics import AppName
-from streams.store.reading import EventName, Fate
+from streams.store.read_models.pages import EventName, Fate
 
 Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, Fate]]]
 

@@ -25,7 +25,7 @@ from models.envelope import Envelope
 from models.errors import ContractError, InvariantViolation, TransientError, XuelianError
 from models.topics import find_topic_of
 from streams.ports import EventPublisher
-from streams.store.reading import EventName, Fate
+from streams.store.read_models.pages import EventName, Fate
 
 PUBLISH_LIMIT_S = 3.0
 """A caller is told within this time that Kafka is away; a patient's request must not hang."""

@@ -13,8 +13,8 @@ from gateway.waiting import FOLLOWED
 from models.envelope import Envelope
 from models.errors import DomainRefusal
 from models.topics import TopicName
-from streams.store.feed import FeedEvent, FeedFilter
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.feed import FeedEvent, FeedFilter
 
 _BETWEEN_STATIONS = (TopicName.SHORTAGES, TopicName.TRANSFERS)
 

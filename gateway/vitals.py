@@ -15,7 +15,7 @@ from gateway.unread import UnreadLook
 from models.errors import TransientError
 from models.requests import Priority
 from models.shortages import ShortageLevel
-from streams.store.vitals import MARKS, PgVitals, Vitals
+from streams.store.read_models.vitals import MARKS, PgVitals, Vitals
 
 log = structlog.get_logger(__name__)
 

@@ -32,7 +32,7 @@ from streams.services.timers import ExpiryService, TimerService
 from streams.services.transfers import Transfers
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.store.optimistic import PgBeginOptimistically
+from streams.store.optimistic_unit_of_work import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
 
 

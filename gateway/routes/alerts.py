@@ -26,7 +26,7 @@ from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import estimate_need
 from streams.ports.disasters import AlertOutcome
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])

@@ -24,8 +24,8 @@ from gateway.rendering import to_response
 from gateway.runtime import Gateway, get_gateway
 from models.base import Identifier
 from models.errors import DomainRefusal
-from streams.store.keys import KeyScope
-from streams.store.reconciling import Plan
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.counts import Plan
 
 router = APIRouter(tags=["stock"])
 

@@ -28,7 +28,7 @@ from models.events.donations import (
 from models.groups import BloodGroup
 from models.laboratory import LabResult
 from streams.matching.release import decide_release
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 

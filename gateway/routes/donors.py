@@ -32,8 +32,8 @@ from models.donors import Answer, CallOutStatus, Donation, Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.donors import CallOutAnswered
 from models.texts import render
+from streams.store.api_keys import KeyScope
 from streams.store.donors import RegisteredDonor, Twin
-from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["donors"])
 

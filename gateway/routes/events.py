@@ -26,7 +26,7 @@ from gateway.views import View, view_of
 from gateway.waiting import FOLLOWED
 from models.errors import TransientError
 from models.texts import render
-from streams.store.feed import FeedEvent, Gap, Position
+from streams.store.read_models.feed import FeedEvent, Gap, Position
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ from gateway.runtime import get_gateway
 from models.base import Identifier
 from models.errors import DomainRefusal
 from models.texts.instants import BEIJING
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

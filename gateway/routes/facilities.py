@@ -27,8 +27,8 @@ from models.broken_rule import BrokenRuleError
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.texts import render
+from streams.store.api_keys import KeyScope
 from streams.store.directory import Author, Registered
-from streams.store.keys import KeyScope
 
 router = APIRouter(tags=["facilities"])
 

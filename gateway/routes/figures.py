@@ -18,7 +18,7 @@ from models.errors import ContractError, DomainRefusal
 from models.figures import MAX_DAYS, figure_rules
 from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["figures"])
 

@@ -16,8 +16,8 @@ from gateway.rendering import explain, to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Value
 from streams.services.refusals import withhold_content
-from streams.store.keys import KeyScope
-from streams.store.vitals import MARKS
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.vitals import MARKS
 
 router = APIRouter(tags=["operations"])
 

@@ -16,8 +16,8 @@ from gateway.rendering import explain, explain_waiting, to_response
 from gateway.runtime import Gateway, get_gateway
 from gateway.worst_first import list_worst_first
 from streams.ports import Unread
-from streams.store.keys import KeyScope
-from streams.store.reading import WaitingLetters
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.pages import WaitingLetters
 
 router = APIRouter(tags=["overview"])
 

@@ -19,8 +19,8 @@ from gateway.runtime import Gateway, get_gateway
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
-from streams.store.keys import KeyScope
-from streams.store.reconciling import Row
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.counts import Row
 
 router = APIRouter(tags=["stock"])
 

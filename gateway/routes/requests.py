@@ -33,8 +33,8 @@ from models.events.requests import RequestAmended, RequestCancelled, RequestOpen
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import antigen_rules, list_unusual
 from models.texts import render
-from streams.store.keys import KeyScope
-from streams.store.reading import Fate
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.pages import Fate
 
 router = APIRouter(tags=["requests"])
 

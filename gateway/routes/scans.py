@@ -25,7 +25,7 @@ from gateway.station_files import get_label_book
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.unit_states import Actor
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

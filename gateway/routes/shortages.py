@@ -26,7 +26,7 @@ from models.errors import DomainRefusal, InvariantViolation, TransientError
 from models.events.shortages import OfferMade
 from models.groups import BloodGroup
 from models.shortages import Offer, ShortageStatus, TransferStatus
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 

@@ -38,8 +38,8 @@ from models.base import Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
 from models.facilities import StationPolicy
 from models.requests import Priority, RequestStatus, UrgentRequest
-from streams.store.keys import KeyScope
-from streams.store.reading import RequestDetail, RequestFilter
+from streams.store.api_keys import KeyScope
+from streams.store.read_models.pages import RequestDetail, RequestFilter
 
 router = APIRouter(tags=["requests"])
 

@@ -25,7 +25,7 @@ from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
 from models.units import UnitStatus
 from streams.services.places import measure_places
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

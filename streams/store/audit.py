@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from models.audit import AuditRow, ChainHead
 from streams.ports.work import Transition
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection, Database, PooledConnection

@@ -15,7 +15,7 @@ from models.errors import InvariantViolation
 from models.events.stock import CountedUnit, CountPart, encode_units
 from models.figures import StockDay
 from streams.ports.counts import CountHead, CountProgress, Difference, Taken
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection

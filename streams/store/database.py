@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import asyncpg
 import orjson
 
-from streams.store.failures import translated
+from streams.store.driver_errors import translated
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from models.topics import TOPICS
 from streams.services.replay import DeadLetter, OriginalRecord
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg

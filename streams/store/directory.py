@@ -14,7 +14,7 @@ from models.errors import DomainRefusal, InvariantViolation
 from models.facilities import Hospital, Station
 from streams.ports.work import Transition
 from streams.store.audit import append_audit, audit_line
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg

@@ -12,7 +12,7 @@ from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg

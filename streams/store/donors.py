@@ -18,7 +18,7 @@ from models.errors import DomainRefusal, TransientError
 from streams.ports import Clock
 from streams.ports.work import Timer, TimerKind, Transition
 from streams.store.audit import append_audit, audit_line
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg

@@ -23,7 +23,7 @@ def migrate(dsn: str, *, timeout_s: int = 60) -> str:
         TransientError: The server does not answer in time.
         ConfigurationError: dbmate is not installed, or a migration failed; its words are kept.
     """
-    with as_file(files("streams.store").joinpath("migrations")) as folder:
+    with as_file(files("streams.store.schema").joinpath("migrations")) as folder:
         command = [
             _find_dbmate(), "--no-dump-schema", "--wait", "--wait-timeout", f"{timeout_s}s",
             "--migrations-dir", str(folder), "up",

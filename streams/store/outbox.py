@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from models.envelope import Envelope
 from streams.ports import Clock, OutboxRow
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg
 
     from streams.store.database import Database
 
-_QUERIES = load_queries("relay")
+_QUERIES = load_queries("outbox")
 
 LOCK_SPACE = 0x584C
 """First half of our advisory locks (`XL`); the second is the lane."""

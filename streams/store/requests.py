@@ -18,7 +18,7 @@ from streams.matching.openings import list_same_use
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection

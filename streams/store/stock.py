@@ -17,7 +17,7 @@ from streams.matching.shelf import Cell
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streams.store.alerts import PgDisasters
 from streams.store.audit import RecordTransition
-from streams.store.disasters import PgDisasters
-from streams.store.exchange import PgExchange
-from streams.store.reserve import PgReserve
+from streams.store.call_outs import PgReserve
+from streams.store.shortages import PgExchange
 
 if TYPE_CHECKING:
     from streams.store.database import Connection

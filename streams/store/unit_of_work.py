@@ -13,10 +13,10 @@ from streams.ports import LANES, Outgoing, Timer, Transition
 from streams.store.audit import SYSTEM, AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
-from streams.store.failures import values_translated
-from streams.store.intake import SOURCE, PgInbox, PgTimers, lane_of
+from streams.store.driver_errors import values_translated
+from streams.store.inbox import SOURCE, PgInbox, PgTimers, lane_of
 from streams.store.outbox import LOCK_SPACE
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests
 from streams.store.stock import PgStock
 from streams.store.supply import PgSupply
@@ -24,7 +24,7 @@ from streams.store.supply import PgSupply
 if TYPE_CHECKING:
     from streams.store.database import Connection, Database
 
-_QUERIES = load_queries("intake")
+_QUERIES = load_queries("inbox")
 
 _WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
 """The lock behind the last lane: the relay holds those before it."""

@@ -11,9 +11,9 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.topics import TOPICS
+from streams.store.api_keys import is_secret, split_key
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.store.keys import is_secret, split_key
 from tests.support.commands import xuelian
 from tests.support.database import fresh_dsn, with_database
 from tests.support.world import PEOPLES, SHIGATSE

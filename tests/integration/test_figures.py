@@ -13,7 +13,7 @@ from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.figures import Coverage
 from models.laboratory import LabTest
 from streams.ports import Timer, TimerKind
-from streams.store.figures import PgFigures
+from streams.store.read_models.figures import PgFigures
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.gateway import RunningGateway, add_stock, running_gateway

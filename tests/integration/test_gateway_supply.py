@@ -12,7 +12,7 @@ import pytest_asyncio
 from deploy.embedded.services import Endpoints
 from models.events import decode_event
 from models.events.stock import StockCounted
-from streams.store.reading import PgReading
+from streams.store.read_models.pages import PgReading
 from tests.support.gateway import (
     RunningGateway,
     add_stock,

@@ -24,7 +24,7 @@ from models.errors import DomainRefusal
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
 from models.units import RecordedUnit, UnitStatus
-from streams.store.scans import PgScans
+from streams.store.read_models.scans import PgScans
 from tests.support.life import LifeEngine, build_life_engine
 from tests.support.world import build_record, build_request, build_unit, counted, opened
 

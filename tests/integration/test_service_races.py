@@ -16,7 +16,7 @@ from streams.services.deciding import Deciding
 from streams.services.intake import Intake
 from streams.services.requests import RequestService
 from streams.store.database import Database
-from streams.store.optimistic import PgBeginOptimistically
+from streams.store.optimistic_unit_of_work import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import build_engine
 from tests.support.world import build_request, build_unit, counted, opened

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from deploy.embedded.services import Endpoints
-from streams.store.queries import load_queries
-from streams.store.reading import EventName, PgReading
+from streams.store.query_files import load_queries
+from streams.store.read_models.pages import EventName, PgReading
 from tests.support.database import fresh_database
 from tests.support.world import FixedClock
 
@@ -47,7 +47,7 @@ async def test_a_fate_is_found_without_reading_every_refusal(endpoints: Endpoint
         refused = [("unit_not_cleared", {"n": n}) for n in numbers[:-1]]
         assert told == [*refused, (None, None)]
         plan = await database.fetch(
-            "EXPLAIN " + load_queries("reading").list_fates.sql,
+            "EXPLAIN " + load_queries("pages").list_fates.sql,
             *([READER], [SOURCE], ["e-77"], ["e-77"]),
         )
         assert any("dead_letters_headers_ix" in row[0] for row in plan), plan

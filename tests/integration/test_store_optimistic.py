@@ -14,7 +14,7 @@ from models.events.requests import RequestAmended
 from models.requests import Amendment
 from streams.ports import Begin, Claim, Received, UnitOfWork
 from streams.store.database import Database
-from streams.store.optimistic import PgBeginOptimistically
+from streams.store.optimistic_unit_of_work import PgBeginOptimistically
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.world import build_record, build_request, build_unit, counted, opened

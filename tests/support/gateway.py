@@ -30,9 +30,9 @@ from streams.kafka.topic_admin import apply_topics
 from streams.kafka.unread import measure_unread
 from streams.relay.outbox import OutboxRelay
 from streams.settings import Settings
+from streams.store.api_keys import KeyScope, PgKeys
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.store.keys import KeyScope, PgKeys
 from streams.store.outbox import PgOutbox
 from tests.support.database import fresh_dsn
 from tests.support.kafka import wait_until

@@ -27,7 +27,7 @@ from models.topics import find_topic_of
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 SOURCE = "xuelian"
-MIGRATIONS = Path(__file__).parents[2] / "streams" / "store" / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "streams" / "store" / "schema" / "migrations"
 
 # In the order in which foreign keys allow rows to be written.
 TABLES = (

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from gateway.metrics import GatewayMetrics
 from models.requests import Priority
 from streams.agents import metrics
-from streams.store.vitals import MARKS
+from streams.store.read_models.vitals import MARKS
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "alerts.yml"
 CONTENT: dict[str, Any] = yaml.safe_load(RULES.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from cli import example, keystore
 from cli.failures import ExitCode
 from models.errors import TransientError
 from streams.settings import Settings
-from streams.store.keys import IssuedKey
+from streams.store.api_keys import IssuedKey
 from tests.support.commands import Ran, xuelian
 
 AWAY = {

@@ -15,7 +15,7 @@ from cli.letters import build_correction
 from models.errors import TransientError
 from streams.services.replay import Correction, DeadLetter, OriginalRecord, Replay
 from streams.store.dead_letters import restore_bytes
-from streams.store.intake import _as_text
+from streams.store.inbox import _as_text
 from tests.support.world import NOW, FixedClock
 
 RECORD = OriginalRecord(

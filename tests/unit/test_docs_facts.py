@@ -37,8 +37,8 @@ from streams.ports import LANES
 from streams.relay.timers import LOOK_EVERY_S
 from streams.services import deciding, rematching, sealing, stock_days, timers
 from streams.settings import Settings
-from streams.store.intake import PUBLISHED_BODY_BYTES
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
+from streams.store.inbox import PUBLISHED_BODY_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

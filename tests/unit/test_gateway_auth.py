@@ -11,7 +11,7 @@ import pytest
 from gateway import auth
 from gateway.auth import Authenticator
 from models.errors import ContractError, TransientError
-from streams.store.keys import ApiKey, KeyScope, hash_secret, is_secret, split_key
+from streams.store.api_keys import ApiKey, KeyScope, hash_secret, is_secret, split_key
 
 AT = datetime(2025, 1, 7, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from gateway import looking
 from gateway.looking import Looking
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.reading import EventName, Fate, PgReading
+from streams.store.read_models.pages import EventName, Fate, PgReading
 
 KNOWN = Fate(
     digest="d",

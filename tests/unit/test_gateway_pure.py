@@ -29,7 +29,7 @@ from models.errors import (
 from models.events.requests import RequestAmended
 from models.requests import Amendment
 from models.texts import list_texts
-from streams.store.keys import KeyScope
+from streams.store.api_keys import KeyScope
 from tests.support.world import NOW
 
 

@@ -14,7 +14,7 @@ from gateway.submitting import Submission
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
-from streams.store.reading import EventName, Fate
+from streams.store.read_models.pages import EventName, Fate
 
 NOW = datetime(2025, 1, 7, tzinfo=UTC)
 BAG = Bag(lines=(1,), label=None, fault=None)

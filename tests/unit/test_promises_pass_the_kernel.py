@@ -24,9 +24,9 @@ _PROMISING = re.compile(
 _STATEMENT = re.compile(r"^(?:-- name: (\w+)|CREATE (?:OR REPLACE )?FUNCTION (\w+))", re.MULTILINE)
 
 WRITERS = {
-    "streams/store/sql/exchange.sql": {"promise_to_transfer"},
-    "streams/store/migrations/20261123000000_fewer_round_trips.sql": {"write_rulings"},
-    "streams/store/migrations/20261126000000_audit_chain.sql": {"write_rulings"},
+    "streams/store/queries/shortages.sql": {"promise_to_transfer"},
+    "streams/store/schema/migrations/20261123000000_fewer_round_trips.sql": {"write_rulings"},
+    "streams/store/schema/migrations/20261126000000_audit_chain.sql": {"write_rulings"},
 }
 """The statements and functions in which SQL promises a unit."""
 
@@ -97,11 +97,11 @@ def test_no_sql_of_promises_stands_in_python() -> None:
 
 SQL_CALLERS: Mapping[str, set[tuple[str, str]]] = {
     "promise_to_transfer": {
-        ("streams/store/exchange.py", "promise_to_transfer"),
+        ("streams/store/shortages.py", "promise_to_transfer"),
         ("streams/services/offers.py", "_agree"),
     },
     "write_rulings": {("streams/store/requests.py", "_write_rows")},
-    "settle": {("streams/store/optimistic.py", "_settle")},
+    "settle": {("streams/store/optimistic_unit_of_work.py", "_settle")},
 }
 """Who calls what promises. The port's `promise_to_transfer` takes clearances, `_write_rows` and
 `_settle` take rulings, and a ruling is made of clearances."""

@@ -9,7 +9,7 @@ import pytest
 from asyncpg import exceptions
 
 from models.errors import ConfigurationError, ContractError, InvariantViolation, TransientError
-from streams.store.failures import translated
+from streams.store.driver_errors import translated
 
 AWAY = {
     # connection, resources, intervention, the server's machine, its inside

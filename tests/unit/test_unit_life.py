@@ -21,7 +21,7 @@ from models.unit_states import (
 )
 from models.units import UnitStatus
 
-SQL = Path(__file__).parents[2] / "streams" / "store" / "sql"
+SQL = Path(__file__).parents[2] / "streams" / "store" / "queries"
 S = UnitStatus
 
 

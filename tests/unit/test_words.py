@@ -30,7 +30,7 @@ from models.requests import MAX_QUANTITY, Priority, RequestLine
 from models.texts import list_texts, render
 from models.texts.instants import show_moment
 from models.texts.validation import PATTERNS, code_of, describe_broken
-from streams.store.reading import Fate
+from streams.store.read_models.pages import Fate
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,7 +18,7 @@ from models.errors import DomainRefusal
 from models.events.stock import Attestation, CountedUnit
 from streams.services.entering import find_refusals, read_known
 from streams.store.donations import PgDonations
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database, PooledConnection

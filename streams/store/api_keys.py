@@ -23,14 +23,14 @@ from pydantic import TypeAdapter
 from models.base import Identifier
 from models.errors import ContractError, DomainRefusal
 from streams.ports import Clock
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg
 
     from streams.store.database import Database
 
-_QUERIES = load_queries("keys")
+_QUERIES = load_queries("api_keys")
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 

@@ -15,7 +15,7 @@ from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
 from streams.ports import LANES, Claim, Outgoing, Received, Record, Timer, TimerKind
 from streams.services.refusals import describe_refusal, says_life_threatening
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection
@@ -25,7 +25,7 @@ SOURCE = "xuelian"
 PUBLISHED_BODY_BYTES = 300_000
 """A longer body is kept in PostgreSQL only: base64 of it would not fit into a Kafka record."""
 
-_QUERIES = load_queries("intake")
+_QUERIES = load_queries("inbox")
 
 
 def lane_of(key: str) -> int:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from streams.matching.eligibility import DonorRecord
 from streams.ports import Clock
 from streams.store.audit import append_audit, audit_line
+from streams.store.call_outs import list_reserve
 from streams.store.dead_letters import STATION_TOPICS
 from streams.store.donors import tell_donor_read
-from streams.store.queries import load_queries
-from streams.store.reserve import list_reserve
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database, PooledConnection
 
-_QUERIES = load_queries("reading")
+_QUERIES = load_queries("pages")
 
 Row = dict[str, Any]
 

@@ -12,14 +12,14 @@ from streams.matching.waves import CallState
 from streams.ports.reserve import ReserveCall
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg
 
     from streams.store.database import Connection, PooledConnection
 
-_QUERIES = load_queries("reserve")
+_QUERIES = load_queries("call_outs")
 
 _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
 

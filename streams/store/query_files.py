@@ -1,4 +1,4 @@
-"""The named queries of `sql/*.sql`, loaded once. aiosql binds `:name` to `$n`."""
+"""The named queries of `queries/*.sql`, loaded once. aiosql binds `:name` to `$n`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _OnConnection(AsyncPGAdapter):
 
 
 def load_queries(name: str) -> Any:  # noqa: ANN401 - aiosql makes its methods at run time
-    """Load `sql/<name>.sql`; each `-- name:` becomes a method that takes the connection first."""
-    with as_file(files("streams.store.sql").joinpath(f"{name}.sql")) as path:
+    """Load `queries/<name>.sql`; each `-- name:` is a method that takes a connection first."""
+    with as_file(files("streams.store.queries").joinpath(f"{name}.sql")) as path:
         adapter: Any = _OnConnection  # its protocol wants one signature for both kinds of driver
         return aiosql.from_path(path, adapter, mandatory_parameters=False)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
 from models.errors import ContractError
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database

@@ -23,8 +23,8 @@ from streams.matching.shelf import Cell
 from streams.ports import Claim, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition
-from streams.store.intake import SOURCE, PgInbox
-from streams.store.queries import load_queries
+from streams.store.inbox import SOURCE, PgInbox
+from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests, RulingRows
 from streams.store.stock import PgStock
 from streams.store.unit_of_work import PgUnitOfWork
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from streams.store.database import Database, PooledConnection
 
-_QUERIES = load_queries("intake")
+_QUERIES = load_queries("inbox")
 
 
 @dataclass(slots=True)

@@ -10,9 +10,9 @@ from models.groups import BloodGroup
 from models.laboratory import StationResult
 from streams.store.database import Database
 from streams.store.donations import PgDonations
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
-_QUERIES = load_queries("donation_reading")
+_QUERIES = load_queries("donation_page")
 
 Row = Mapping[str, Any]
 

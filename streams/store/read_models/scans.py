@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from models.components import Component
 from models.groups import BloodGroup
 from models.units import RecordedUnit, UnitStatus, UnitTraits
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database

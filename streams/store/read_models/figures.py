@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from models.figures import Coverage, StockDay
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database

@@ -18,12 +18,12 @@ from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.exchange import StockCount, UncoveredLine
 from streams.ports.work import Transition
 from streams.store.audit import RecordTransition
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection
 
-_QUERIES = load_queries("exchange")
+_QUERIES = load_queries("shortages")
 
 
 class PgExchange:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from models.base import BAG_ID_PATTERN, NO_CODES
 from streams.ports import Clock
 from streams.store.dead_letters import STATION_TOPICS, restore_bytes
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Database, PooledConnection

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from models.alerts import Activation, Alert
 from models.decisions import Reason
 from streams.ports.disasters import ActivationState, AlertOutcome, ToldAlert
-from streams.store.queries import load_queries
+from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     import asyncpg
 
     from streams.store.database import Connection
 
-_QUERIES = load_queries("disasters")
+_QUERIES = load_queries("alerts")
 
 
 class PgDisasters:

@@ -1,0 +1,1 @@
+"""The schema: its migrations, applied in order by dbmate."""
