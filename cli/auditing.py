@@ -11,7 +11,7 @@ from typing import Any
 from cli.direct import run_on_database
 from models.audit import AuditRow
 from streams.kafka.audit_seals import read_seals
-from streams.services.verifying import AuditVerdict, AuditWalk
+from streams.services.audit_verification import AuditVerdict, AuditWalk
 from streams.settings import Settings
 from streams.store.audit import PgAuditReading
 from streams.store.database import Database

@@ -18,7 +18,7 @@ from cli.files import read_json
 from models.errors import ContractError, XuelianError
 from streams.clock import parse_clock
 from streams.kafka.raw_records import RawPublisher
-from streams.services.replay import Correction, DeadLetter, Replay, Replayed
+from streams.services.record_replay import Correction, DeadLetter, Replay, Replayed
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.dead_letters import PgDeadLetters

@@ -14,7 +14,7 @@ from models.requests import MAX_QUANTITY, MAX_UNITS
 from models.rules.citations import RuleKind
 from models.rules.override_values import tell_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
-from streams.services.deciding import REQUEST_GRACE_S
+from streams.services.request_decisions import REQUEST_GRACE_S
 from streams.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rules.md"

@@ -23,7 +23,7 @@ from demo.board import Board, percentile
 from demo.stage import Stage
 from models.decisions import Outcome
 from models.units import UnitStatus
-from streams.services.verifying import AuditVerdict
+from streams.services.audit_verification import AuditVerdict
 
 SOURCES = ("stock", "donor", "neighbour")
 

@@ -43,7 +43,7 @@ from demo.summary import print_summary
 from models.errors import ConfigurationError
 from streams.clock import ScaledClock, SystemClock
 from streams.kafka.producer import KafkaPublisher
-from streams.services.verifying import AuditVerdict
+from streams.services.audit_verification import AuditVerdict
 from streams.settings import Settings
 from streams.store.database import Database
 

@@ -17,7 +17,7 @@ from models.errors import InvariantViolation, TransientError
 from models.topics import AppName, TopicName
 from streams.agents import alerts, answers, offers, requests, stock
 from streams.agents.app import build_app
-from streams.agents.edge import Edge, EdgeDeps
+from streams.agents.consumer_loop import Edge, EdgeDeps
 from streams.agents.worker import (
     Readiness,
     run_worker,

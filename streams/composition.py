@@ -8,28 +8,28 @@ from dataclasses import dataclass
 from models.topics import AppName, TopicName
 from streams.ports import BatchHandler, Clock, TimerKind
 from streams.services import timers
-from streams.services.activations import Activations
+from streams.services.alert_activations import Activations
 from streams.services.alerts import AlertService
-from streams.services.answers import AnswerService
-from streams.services.call_outs import CallOuts
-from streams.services.causes import Causes
-from streams.services.clearing import Clearing
-from streams.services.deciding import Deciding
-from streams.services.intake import Decide, Intake, one_by_one
-from streams.services.offers import OfferService
-from streams.services.progress import Progress
-from streams.services.recalls import Recalls
-from streams.services.register import RegisterService
-from streams.services.release import Releases
+from streams.services.audit_seals import fire_seal
+from streams.services.donation_recalls import Recalls
+from streams.services.donation_release import Releases
+from streams.services.donation_splits import Splitting
+from streams.services.donor_answers import AnswerService
+from streams.services.donor_call_outs import CallOuts
+from streams.services.donor_changes import RegisterService
+from streams.services.donor_needs import Causes
+from streams.services.promise_progress import Progress
+from streams.services.record_intake import Decide, Intake, one_by_one
+from streams.services.request_decisions import Deciding
 from streams.services.requests import RequestService
-from streams.services.scans import Scans
-from streams.services.sealing import fire_seal
+from streams.services.shortage_offers import OfferService
+from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
-from streams.services.splitting import Splitting
 from streams.services.stock import StockService
 from streams.services.stock_days import StockDayService
 from streams.services.timers import ExpiryService, TimerService
-from streams.services.transfers import Transfers
+from streams.services.unit_clearance import Clearing
+from streams.services.unit_scans import Scans
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically

@@ -19,23 +19,23 @@ from models.errors import ContractError, DomainRefusal, InvariantViolation, Xuel
 from models.topics import TopicName
 from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
-from streams.services.answers import AnswerService
-from streams.services.assessments import find_station
-from streams.services.call_outs import CallOuts
-from streams.services.causes import Causes
-from streams.services.clearing import Clearing
-from streams.services.deciding import Deciding
-from streams.services.offers import OfferService
-from streams.services.progress import Progress
-from streams.services.recalls import Recalls
-from streams.services.release import Releases
+from streams.services.donation_recalls import Recalls
+from streams.services.donation_release import Releases
+from streams.services.donation_splits import Splitting
+from streams.services.donor_answers import AnswerService
+from streams.services.donor_call_outs import CallOuts
+from streams.services.donor_needs import Causes
+from streams.services.promise_progress import Progress
+from streams.services.request_decisions import Deciding
 from streams.services.requests import RequestService
-from streams.services.scans import Scans
+from streams.services.shortage_offers import OfferService
+from streams.services.shortage_timing import find_station
+from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
-from streams.services.splitting import Splitting
 from streams.services.stock import StockService
 from streams.services.timers import ExpiryService
-from streams.services.transfers import Transfers
+from streams.services.unit_clearance import Clearing
+from streams.services.unit_scans import Scans
 
 HOLD_S = 3600
 

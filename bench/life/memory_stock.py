@@ -17,7 +17,7 @@ from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus
-from streams.matching.shelf import Cell
+from streams.matching.available_units import Cell
 from streams.ports import Transition
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
 

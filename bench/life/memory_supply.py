@@ -14,10 +14,10 @@ from models.clearance import Cleared
 from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.ports.alerts import ActivationState
+from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
-from streams.ports.disasters import ActivationState
-from streams.ports.exchange import StockCount
-from streams.ports.reserve import ReserveCall
+from streams.ports.shortages import StockCount
 from streams.ports.stock import LivePromise
 
 

@@ -10,7 +10,7 @@ from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Shortage, Transfer
 from models.units import Unit, UnitStatus
 from streams.ports import Timer
-from streams.ports.reserve import ReserveCall
+from streams.ports.call_outs import ReserveCall
 from streams.ports.stock import LivePromise
 
 

@@ -18,7 +18,7 @@ from models.shortages import Shortage
 from streams.matching.eligibility import DonorRecord
 from streams.matching.waves import CallState
 from streams.ports import Received
-from streams.ports.reserve import ReserveCall
+from streams.ports.call_outs import ReserveCall
 
 
 def build_donor(call: CallOut, group: BloodGroup) -> Donor:

@@ -10,7 +10,7 @@ from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table, show_code
 
 if TYPE_CHECKING:
-    from streams.services.verifying import AuditVerdict, Breach
+    from streams.services.audit_verification import AuditVerdict, Breach
 
 app = typer.Typer(no_args_is_help=True, help="审计 · The audit: verify, show.")
 

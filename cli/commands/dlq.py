@@ -10,7 +10,7 @@ import typer
 from cli.output import JsonOption, Output, add_rows, build_table
 
 if TYPE_CHECKING:
-    from streams.services.replay import DeadLetter, Replayed
+    from streams.services.record_replay import DeadLetter, Replayed
 
 app = typer.Typer(no_args_is_help=True, help="死信 · Dead letters: list, show, replay.")
 

@@ -25,7 +25,7 @@ from models.errors import DomainRefusal, TransientError
 from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import estimate_need
-from streams.ports.disasters import AlertOutcome
+from streams.ports.alerts import AlertOutcome
 from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)

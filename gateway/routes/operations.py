@@ -15,7 +15,7 @@ from gateway.documents import problems as documented
 from gateway.rendering import explain, to_response
 from gateway.runtime import get_gateway
 from models.base import Identifier, Value
-from streams.services.refusals import withhold_content
+from streams.services.record_refusals import withhold_content
 from streams.store.api_keys import KeyScope
 from streams.store.read_models.vitals import MARKS
 

@@ -24,7 +24,7 @@ from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
 from models.units import UnitStatus
-from streams.services.places import measure_places
+from streams.services.stock_places import measure_places
 from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])

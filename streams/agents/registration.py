@@ -8,7 +8,7 @@ import faust
 from faust.types import StreamT
 
 from models.topics import TopicName
-from streams.agents.edge import Edge, EdgeDeps, Message, Stream
+from streams.agents.consumer_loop import Edge, EdgeDeps, Message, Stream
 from streams.ports import BatchHandler
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import faust
 
 from models.topics import TopicName
-from streams.agents.edge import Edge, EdgeDeps
+from streams.agents.consumer_loop import Edge, EdgeDeps
 from streams.agents.registration import register_edge
 from streams.ports import BatchHandler
 

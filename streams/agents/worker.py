@@ -17,7 +17,7 @@ import faust
 import structlog
 
 from models.errors import InvariantViolation, TransientError
-from streams.agents.edge import Edge, Reporter
+from streams.agents.consumer_loop import Edge, Reporter
 
 log = structlog.get_logger(__name__)
 

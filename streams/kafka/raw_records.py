@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from models.errors import ContractError, TransientError
 from models.topics import MAX_MESSAGE_BYTES
 from streams.kafka.codec import count_bytes
-from streams.services.replay import OriginalRecord
+from streams.services.record_replay import OriginalRecord
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from models.groups import BloodGroup
 from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
-from streams.matching.routes import to_station
+from streams.matching.journeys import to_station
 
 MAX_OFFER_UNITS = 500
 """What one offer may hold; the limit of its event."""

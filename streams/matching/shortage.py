@@ -21,7 +21,7 @@ from models.patients import Patient
 from models.requests import Priority, RequestLine
 from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
-from streams.matching.kept import is_kept_group
+from streams.matching.allocation.kept_groups import is_kept_group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from streams.ports.transport import (
     Unread,
     Unreadable,
 )
-from streams.ports.work import (
+from streams.ports.unit_of_work import (
     Begin,
     Claim,
     DirectorySource,

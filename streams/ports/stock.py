@@ -11,7 +11,7 @@ from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
 from models.units import Unit, UnitStatus
-from streams.matching.shelf import Cell
+from streams.matching.available_units import Cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from streams.ports.disasters import DisasterStore
-from streams.ports.exchange import ExchangeStore
-from streams.ports.reserve import ReserveStore
+from streams.ports.alerts import DisasterStore
+from streams.ports.call_outs import ReserveStore
+from streams.ports.shortages import ExchangeStore
 
 
 class SupplyStore(DisasterStore, ReserveStore, ExchangeStore, Protocol):

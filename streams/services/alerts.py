@@ -19,8 +19,8 @@ from streams.matching.activation import decide_activations
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import NeedEstimate, estimate_need
 from streams.ports import DirectorySource, Outgoing, Received, Timer, Transition, UnitOfWork
-from streams.ports.disasters import ActivationState, AlertOutcome, ToldAlert
-from streams.services.activations import Activations, Why, count_supplies
+from streams.ports.alerts import ActivationState, AlertOutcome, ToldAlert
+from streams.services.alert_activations import Activations, Why, count_supplies
 
 _DISPATCHER = "dispatcher/"
 _TELLERS = ("feed/", _DISPATCHER)

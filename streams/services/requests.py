@@ -21,8 +21,8 @@ from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.services.deciding import Deciding, Opening
-from streams.services.moves import give_back
+from streams.services.request_decisions import Deciding, Opening
+from streams.services.unit_moves import give_back
 
 READER = AppName.URGENT
 

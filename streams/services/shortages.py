@@ -12,10 +12,10 @@ from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDe
 from models.shortages import Shortage
 from streams.matching.shortage import ShortageChange, ShortageStep, decide_shortage
 from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
-from streams.services.assessments import find_station
-from streams.services.call_outs import CallOuts
-from streams.services.places import count_places
-from streams.services.stations import get_own_station
+from streams.services.donor_call_outs import CallOuts
+from streams.services.shortage_timing import find_station
+from streams.services.station_lookup import get_own_station
+from streams.services.stock_places import count_places
 
 _EVENTS = {
     ShortageStep.DECLARED: ShortageDeclared,

@@ -12,12 +12,12 @@ from models.errors import ContractError
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.ports import DirectorySource, Received, UnitOfWork
-from streams.services.closing import Closing
-from streams.services.counts import Counts
-from streams.services.recalls import Recalls
-from streams.services.release import Releases
-from streams.services.scans import Scans
-from streams.services.splitting import Splitting
+from streams.services.donation_recalls import Recalls
+from streams.services.donation_release import Releases
+from streams.services.donation_splits import Splitting
+from streams.services.stock_counts import Counts
+from streams.services.stock_differences import Closing
+from streams.services.unit_scans import Scans
 
 
 class StockService:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from models.figures import StockDay
 from models.texts.instants import BEIJING
 from streams.ports import DirectorySource, Timer, UnitOfWork
-from streams.services.places import measure_places
+from streams.services.stock_places import measure_places
 
 RECORD_AT = time(8)
 """Beijing time: before the day's issues and after the night's."""

@@ -9,10 +9,10 @@ from models.errors import InvariantViolation, TransientError
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
-from streams.services.moves import Cause, move
-from streams.services.progress import Progress, tell_lost
-from streams.services.rematching import look_again
-from streams.services.transfers import Transfers
+from streams.services.promise_progress import Progress, tell_lost
+from streams.services.request_rematching import look_again
+from streams.services.shortage_transfers import Transfers
+from streams.services.unit_moves import Cause, move
 
 TIMER = "timer"
 """Who acts when time does; which timer, the cause tells."""

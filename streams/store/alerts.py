@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.alerts import Activation, Alert
 from models.decisions import Reason
-from streams.ports.disasters import ActivationState, AlertOutcome, ToldAlert
+from streams.ports.alerts import ActivationState, AlertOutcome, ToldAlert
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.audit import AuditRow, ChainHead
-from streams.ports.work import Transition
+from streams.ports.unit_of_work import Transition
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from models.donors import CallOut, CallOutStatus, Donor
 from streams.matching.eligibility import DonorRecord
 from streams.matching.waves import CallState
-from streams.ports.reserve import ReserveCall
-from streams.ports.work import Transition
+from streams.ports.call_outs import ReserveCall
+from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.query_files import load_queries
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from models.topics import TOPICS
-from streams.services.replay import DeadLetter, OriginalRecord
+from streams.services.record_replay import DeadLetter, OriginalRecord
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from models.directory import Directory
 from models.errors import DomainRefusal, InvariantViolation
 from models.facilities import Hospital, Station
-from streams.ports.work import Transition
+from streams.ports.unit_of_work import Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.query_files import load_queries
 

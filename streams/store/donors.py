@@ -16,7 +16,7 @@ from models.base import change
 from models.donors import Donor
 from models.errors import DomainRefusal, TransientError
 from streams.ports import Clock
-from streams.ports.work import Timer, TimerKind, Transition
+from streams.ports.unit_of_work import Timer, TimerKind, Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.query_files import load_queries
 

@@ -14,7 +14,7 @@ from models.base import derive_id
 from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
 from streams.ports import LANES, Claim, Outgoing, Received, Record, Timer, TimerKind
-from streams.services.refusals import describe_refusal, says_life_threatening
+from streams.services.record_refusals import describe_refusal, says_life_threatening
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from models.clearance import UnitFacts
 from models.errors import TransientError
 from models.requests import UrgentRequest
-from streams.matching.shelf import Cell
+from streams.matching.available_units import Cell
 from streams.ports import Claim, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition

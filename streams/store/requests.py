@@ -14,9 +14,9 @@ from models.components import Component
 from models.decisions import Decision, ReservedUnit
 from models.errors import TransientError
 from models.requests import RequestStatus, UrgentRequest
-from streams.matching.openings import list_same_use
+from streams.matching.allocation.remedies import list_same_use
 from streams.ports.requests import LineState, RequestState, Ruling
-from streams.ports.work import Transition
+from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.query_files import load_queries
 

@@ -15,8 +15,8 @@ from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.clearances import ensure_cleared_for_transfer
-from streams.ports.exchange import StockCount, UncoveredLine
-from streams.ports.work import Transition
+from streams.ports.shortages import StockCount, UncoveredLine
+from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.query_files import load_queries
 

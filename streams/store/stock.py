@@ -13,9 +13,9 @@ from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus, UnitTraits
-from streams.matching.shelf import Cell
+from streams.matching.available_units import Cell
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
-from streams.ports.work import Transition
+from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.query_files import load_queries
 

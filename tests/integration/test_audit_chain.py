@@ -13,7 +13,7 @@ from cli.auditing import verify
 from deploy.embedded.services import Endpoints
 from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, ChainHead, hash_row
 from streams.ports import Transition
-from streams.services.verifying import AuditVerdict, AuditWalk, BreachKind
+from streams.services.audit_verification import AuditVerdict, AuditWalk, BreachKind
 from streams.store.audit import AuditLine, PgAuditReading, append_audit, audit_line
 from tests.support.audit_breaches import BREACHES, DISARM, Planted
 from tests.support.supply_engine import SupplyEngine, build_supply_engine

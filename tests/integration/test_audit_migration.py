@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from deploy.embedded.services import Endpoints
-from streams.services.verifying import AuditWalk
+from streams.services.audit_verification import AuditWalk
 from streams.store.audit import PgAuditReading
 from streams.store.database import Database
 from tests.support.database import with_database

@@ -13,7 +13,7 @@ from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import apply_topics
 from streams.ports import LANES, Timer, TimerKind, Transition
-from streams.services.sealing import fire_seal
+from streams.services.audit_seals import fire_seal
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin

@@ -12,8 +12,8 @@ from deploy.embedded.services import Endpoints
 from models.errors import TransientError
 from models.topics import AppName
 from streams.ports import BatchHandler, Begin
-from streams.services.deciding import Deciding
-from streams.services.intake import Intake
+from streams.services.record_intake import Intake
+from streams.services.request_decisions import Deciding
 from streams.services.requests import RequestService
 from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically

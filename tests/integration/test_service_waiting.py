@@ -18,7 +18,7 @@ from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
 from models.units import Unit
 from streams.ports import Timer, TimerKind
-from streams.services import deciding, progress
+from streams.services import promise_progress, request_decisions
 from streams.services.timers import PUT_OFF
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
@@ -165,7 +165,7 @@ async def sweep(engine: Engine) -> None:
 async def test_f13_a_way_out_that_is_gone_is_taken_back_once(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deciding, "WAYS_EVERY_S", 0)
+    monkeypatch.setattr(request_decisions, "WAYS_EVERY_S", 0)
     patient = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
     request = build_request(patient=patient, quantity=2, priority=DYING, needed_in_h=9)
     await engine.feed(counted([build_unit("A+")]))
@@ -185,7 +185,7 @@ async def test_f13_a_way_out_that_is_gone_is_taken_back_once(
 async def test_f13_a_way_out_by_another_component_alone_is_told_and_taken_back(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deciding, "WAYS_EVERY_S", 0)
+    monkeypatch.setattr(request_decisions, "WAYS_EVERY_S", 0)
     request = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=9)
     await engine.feed(opened(request))
     assert await list_told(engine, request) == [set()]
@@ -217,7 +217,7 @@ async def test_f01_all_who_wait_are_looked_at_however_many(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those that the free blood cannot serve stand before the one whom it can."""
-    monkeypatch.setattr(progress, "REMATCH_LIMIT", 3)
+    monkeypatch.setattr(promise_progress, "REMATCH_LIMIT", 3)
     before = [build_request(group="O-", quantity=1, priority=DYING) for _ in range(7)]
     last = build_request(group="A+", quantity=1, priority=ROUTINE)
     await engine.feed(*[opened(request) for request in (*before, last)])

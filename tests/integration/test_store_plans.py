@@ -10,7 +10,7 @@ import pytest
 
 from deploy.embedded.services import Endpoints
 from models.groups import BloodGroup
-from streams.services.deciding import Deciding, Opening
+from streams.services.request_decisions import Deciding, Opening
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
 from tests.support.world import NOW, build_request, opened

@@ -17,9 +17,9 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority, RequestLine
 from models.units import UnitStatus, UnitTraits
-from streams.matching.cases import Case
-from streams.matching.requests import decide_batch
-from streams.matching.shelf import Shelf
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 from tests.support.world import NOW, PEOPLES, build_request
 
 COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)

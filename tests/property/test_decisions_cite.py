@@ -17,9 +17,9 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, get_rule
-from streams.matching.cases import Case
-from streams.matching.requests import decide_batch
-from streams.matching.shelf import Shelf
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 from tests.property.test_decide_batch import cases, shelves
 from tests.support.rules import Changes, following
 from tests.support.world import NOW

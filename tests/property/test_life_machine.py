@@ -18,10 +18,10 @@ from bench.life.drive import WEIGHTS, Drive
 from bench.life.model import BreachError
 from bench.life.system import MemorySystem
 from streams.matching import release as release_rules
-from streams.matching.routes import to_station
-from streams.services import recalls, release, scan_checks
-from streams.services.clearing import Clearing
-from streams.services.scans import Scans
+from streams.matching.journeys import to_station
+from streams.services import donation_recalls, donation_release, unit_scan_checks
+from streams.services.unit_clearance import Clearing
+from streams.services.unit_scans import Scans
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
@@ -75,11 +75,11 @@ def test_random_lives_are_as_foretold() -> None:
 
 
 def _forget_epochs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scan_checks, "ensure_epoch", lambda *_: None)
+    patch.setattr(unit_scan_checks, "ensure_epoch", lambda *_: None)
 
 
 def _forget_expiry(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.services.scans.ensure_fresh", lambda *_: None)
+    patch.setattr("streams.services.unit_scans.ensure_fresh", lambda *_: None)
 
 
 def _ask_the_kernel_no_more(patch: pytest.MonkeyPatch) -> None:
@@ -109,11 +109,11 @@ def _let_any_hospital_speak(patch: pytest.MonkeyPatch) -> None:
     async def ensure(*_: object) -> None:
         return
 
-    patch.setattr("streams.services.scans.ensure_own_patient", ensure)
+    patch.setattr("streams.services.unit_scans.ensure_own_patient", ensure)
 
 
 def _arrive_anywhere(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("streams.services.scans.ensure_at", lambda *_: None)
+    patch.setattr("streams.services.unit_scans.ensure_at", lambda *_: None)
 
 
 def _forget_the_way_to_the_neighbour(patch: pytest.MonkeyPatch) -> None:
@@ -129,18 +129,18 @@ def _overwrite_instead_of_correcting(patch: pytest.MonkeyPatch) -> None:
 
 
 def _recall_nothing_afterwards(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(release, "_must_come_back", lambda *_: False)
+    patch.setattr(donation_release, "_must_come_back", lambda *_: False)
 
 
 def _leave_the_neighbouring_bag(patch: pytest.MonkeyPatch) -> None:
-    found = recalls._find_place
+    found = donation_recalls._find_place
     seen: list[str] = []
 
     def find(unit: Any) -> Any:  # noqa: ANN401 - as the original
         seen.append(unit.unit_id)
         return found(unit) if len(seen) % 2 else None
 
-    patch.setattr(recalls, "_find_place", find)
+    patch.setattr(donation_recalls, "_find_place", find)
 
 
 def _stock_what_was_warm(patch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def _count_around_quarantine(patch: pytest.MonkeyPatch) -> None:
     async def may_enter(*_: object) -> None:
         return
 
-    patch.setattr("streams.services.counts.ensure_may_enter", may_enter)
+    patch.setattr("streams.services.stock_counts.ensure_may_enter", may_enter)
 
 
 def _keep_quiet_about_lost_units(patch: pytest.MonkeyPatch) -> None:

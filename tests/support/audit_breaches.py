@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.services.verifying import BreachKind
+from streams.services.audit_verification import BreachKind
 
 DISARM = "ALTER TABLE audit DISABLE TRIGGER audit_append_only"
 

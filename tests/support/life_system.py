@@ -19,8 +19,8 @@ from models.shortages import Shortage
 from models.topics import AppName, TopicName
 from streams.composition import Services, build_services
 from streams.ports import Received
-from streams.services.intake import Intake, one_by_one
-from streams.services.offers import OfferService
+from streams.services.record_intake import Intake, one_by_one
+from streams.services.shortage_offers import OfferService
 from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin

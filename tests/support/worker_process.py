@@ -17,7 +17,7 @@ from pathlib import Path
 
 from streams.agents import answers
 from streams.agents.app import build_app
-from streams.agents.edge import EdgeDeps
+from streams.agents.consumer_loop import EdgeDeps
 from streams.agents.worker import (
     Readiness,
     run_worker,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.audit import GENESIS, AuditRow, ChainHead, encode_row, hash_row
-from streams.services.verifying import AuditWalk, BreachKind
+from streams.services.audit_verification import AuditWalk, BreachKind
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 ROW = AuditRow(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cli.letters import build_correction
 from models.errors import TransientError
-from streams.services.replay import Correction, DeadLetter, OriginalRecord, Replay
+from streams.services.record_replay import Correction, DeadLetter, OriginalRecord, Replay
 from streams.store.dead_letters import restore_bytes
 from streams.store.inbox import _as_text
 from tests.support.world import NOW, FixedClock

@@ -32,10 +32,10 @@ from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
 from streams.kafka.topic_admin import plan_topics
-from streams.matching import wants
+from streams.matching import wanted_places
 from streams.ports import LANES
 from streams.relay.timers import LOOK_EVERY_S
-from streams.services import deciding, rematching, sealing, stock_days, timers
+from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
 from streams.settings import Settings
 from streams.store.api_keys import KeyScope
 from streams.store.inbox import PUBLISHED_BODY_BYTES
@@ -144,12 +144,17 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "put off by 5 minutes", timers.PUT_OFF.total_seconds(), 300),
         ("operations.md", "for more than 15 seconds is not ready", STUCK_S, 15),
         ("operations.md", "measures every 15 seconds", vitals.EVERY_S, 15),
-        ("operations.md", "`blood.audit.v1` every minute", sealing.SEAL_EVERY.total_seconds(), 60),
+        (
+            "operations.md",
+            "`blood.audit.v1` every minute",
+            audit_seals.SEAL_EVERY.total_seconds(),
+            60,
+        ),
         ("operations.md", "8 MB each at most", rolling.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
         ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
         ("api.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
-        ("api.md", "(looked at every 15 s at most)", deciding.WAYS_EVERY_S, 15),
+        ("api.md", "(looked at every 15 s at most)", request_decisions.WAYS_EVERY_S, 15),
         ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
         ("api.md", "within 72 h after the event", DISASTER_RULES.first_reports.early_h, 72),
         ("api.md", "ends by itself after 12 h", DISASTER_RULES.exercise.ends_after_h, 12),
@@ -183,26 +188,26 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "decisions/0017-who-waits-is-served.md",
             "a grid of a quarter of a second",
-            rematching.REMATCH_EVERY_MS,
+            request_rematching.REMATCH_EVERY_MS,
             250,
         ),
         (
             "decisions/0018-answers-say-what-is.md",
             "every 15 s at most",
-            deciding.WAYS_EVERY_S,
+            request_decisions.WAYS_EVERY_S,
             15,
         ),
         ("decisions/0003-outbox.md", "one of 8 lanes", LANES, 8),
         (
             "decisions/0004-optimistic-choice-of-units.md",
             "plus 4 spare units",
-            wants.SPARE_UNITS,
+            wanted_places.SPARE_UNITS,
             4,
         ),
         (
             "decisions/0010-requests-end.md",
             "one hour after its needed-by time",
-            deciding.REQUEST_GRACE_S,
+            request_decisions.REQUEST_GRACE_S,
             3600,
         ),
         ("imports.md", "48 MB at most", middleware.MAX_FILE_BYTES, 48_000_000),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from models.errors import DomainRefusal, InvariantViolation, TransientError
-from streams.agents.edge import AHEAD_BYTES, Edge, EdgeDeps
+from streams.agents.consumer_loop import AHEAD_BYTES, Edge, EdgeDeps
 from streams.agents.worker import STUCK_S, Readiness
 from streams.ports import Received, Record, Unreadable
 from tests.support.edge import FakeStream, RecordingHandler, RecordingRelay

@@ -24,7 +24,7 @@ from models.events.stock import Attestation, CountedUnit
 from models.texts import list_texts
 from models.texts.instants import BEIJING
 from streams.ports.donations import Spellings
-from streams.services.entering import KnownDonations, find_refusals
+from streams.services.stock_entries import KnownDonations, find_refusals
 from tests.support.count_sheets import JSON_ROW
 from tests.support.workbooks import workbook
 

@@ -13,9 +13,9 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
-from streams.matching.cases import Case
-from streams.matching.requests import decide_batch
-from streams.matching.shelf import Shelf
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 from tests.support.supply import AT, make_units
 from tests.support.world import PEOPLES, build_request
 

@@ -20,11 +20,11 @@ from models.rules.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.alert_doubts import list_untimely
-from streams.matching.cases import Case
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 from streams.matching.eligibility import list_obstacles
 from streams.matching.need import estimate_need
-from streams.matching.requests import decide_batch
-from streams.matching.shelf import Shelf
 from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
 from streams.matching.waves import (
     CallState,

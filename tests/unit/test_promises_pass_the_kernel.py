@@ -98,7 +98,7 @@ def test_no_sql_of_promises_stands_in_python() -> None:
 SQL_CALLERS: Mapping[str, set[tuple[str, str]]] = {
     "promise_to_transfer": {
         ("streams/store/shortages.py", "promise_to_transfer"),
-        ("streams/services/offers.py", "_agree"),
+        ("streams/services/shortage_offers.py", "_agree"),
     },
     "write_rulings": {("streams/store/requests.py", "_write_rows")},
     "settle": {("streams/store/optimistic_unit_of_work.py", "_settle")},
@@ -140,8 +140,8 @@ def test_no_service_moves_a_unit_into_a_promise() -> None:
 def test_a_unit_is_picked_and_issued_only_when_cleared_again() -> None:
     moving = {"PICKED": "_pick", "ISSUED": "_issue"}
     for status, mover in moving.items():
-        assert list_moves(status) == {"streams/services/scans.py": {mover}}
-    tree = dict(modules())["streams/services/scans.py"]
+        assert list_moves(status) == {"streams/services/unit_scans.py": {mover}}
+    tree = dict(modules())["streams/services/unit_scans.py"]
     for function in functions(tree):
         if function.name in moving.values():
             order = [told for told, _ in calls(function) if told in {"clear_promised", "move"}]
@@ -162,10 +162,13 @@ def test_states_are_told_by_name_where_units_move() -> None:
 
 
 KERNEL_CALLERS = {
-    ("streams/matching/lines.py", "RESERVE"),
+    ("streams/matching/allocation/lines.py", "RESERVE"),
     ("streams/matching/offers.py", "RESERVE"),
-    ("streams/matching/openings.py", "RESERVE"),  # counts only: nothing is promised by it
-    ("streams/services/clearing.py", "the caller's"),
+    (
+        "streams/matching/allocation/remedies.py",
+        "RESERVE",
+    ),  # counts only: nothing is promised by it
+    ("streams/services/unit_clearance.py", "the caller's"),
 }
 
 

@@ -25,9 +25,9 @@ from models.safety import clear
 from models.seal import KERNEL, Seal
 from models.shortages import Transfer, TransferStatus
 from models.units import UnitStatus
-from streams.matching.cases import Case
-from streams.matching.requests import Matched, decide_batch
-from streams.matching.shelf import Shelf
+from streams.matching.allocation.requests import Matched, decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.requests import Ruling
 from tests.support.safety import build_facts, build_purpose, build_route, build_transfer
@@ -153,7 +153,7 @@ from models.clearance import Cleared, Step, UnitFacts
 from models.decisions import Decision, Reason
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Transfer
-from streams.ports.exchange import ExchangeStore
+from streams.ports.shortages import ExchangeStore
 from streams.ports.requests import Ruling
 
 STATUS = RequestStatus.RESERVED

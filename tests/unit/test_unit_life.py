@@ -92,7 +92,7 @@ def test_the_page_is_generated() -> None:
     assert PAGE.read_text(encoding="utf-8") == build_page(), "python -m cli.unit_life_page"
 
 
-@pytest.mark.parametrize("name", ["stock.sql", "reading.sql"])
+@pytest.mark.parametrize("name", ["stock.sql", "pages.sql"])
 def test_the_statements_expire_what_the_definition_expires(name: str) -> None:
     text = " ".join((SQL / name).read_text(encoding="utf-8").split())
     found = re.findall(r"status IN \(([^)]*'collected'[^)]*)\)", text)

@@ -16,7 +16,7 @@ import orjson
 
 from models.errors import DomainRefusal
 from models.events.stock import Attestation, CountedUnit
-from streams.services.entering import find_refusals, read_known
+from streams.services.stock_entries import find_refusals, read_known
 from streams.store.donations import PgDonations
 from streams.store.query_files import load_queries
 

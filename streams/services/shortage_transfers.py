@@ -8,7 +8,7 @@ from models.events.shortages import TransferCompleted
 from models.shortages import Transfer, TransferStatus
 from models.units import UnitStatus
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
-from streams.services.moves import give_back
+from streams.services.unit_moves import give_back
 
 
 class Transfers:

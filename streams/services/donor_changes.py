@@ -10,8 +10,8 @@ from datetime import datetime
 
 from streams.ports import Timer, UnitOfWork
 from streams.services.alerts import AlertService
-from streams.services.call_outs import CallOuts
-from streams.services.release import Releases
+from streams.services.donation_release import Releases
+from streams.services.donor_call_outs import CallOuts
 
 
 class RegisterService:

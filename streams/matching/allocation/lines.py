@@ -17,11 +17,11 @@ from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
 from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
-from streams.matching.cases import Case
-from streams.matching.kept import is_kept, is_kept_group
-from streams.matching.openings import tell_openings
-from streams.matching.routes import to_hospital
-from streams.matching.shelf import Cell, Shelf
+from streams.matching.allocation.kept_groups import is_kept, is_kept_group
+from streams.matching.allocation.remedies import tell_openings
+from streams.matching.available_units import Cell, Shelf
+from streams.matching.decision_inputs import Case
+from streams.matching.journeys import to_hospital
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

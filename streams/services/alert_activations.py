@@ -26,9 +26,9 @@ from streams.matching.activation import (
 )
 from streams.matching.waves import count_callable
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.disasters import ActivationState
-from streams.services.call_outs import CallOuts
-from streams.services.causes import list_activation_groups
+from streams.ports.alerts import ActivationState
+from streams.services.donor_call_outs import CallOuts
+from streams.services.donor_needs import list_activation_groups
 
 _EVENTS = {
     ActivationStep.OPENED: ActivationOpened,

@@ -16,11 +16,11 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
-from streams.matching.cases import Case
-from streams.matching.lines import MatchedLine, decide_line
-from streams.matching.openings import tell_spared
-from streams.matching.shelf import Shelf
-from streams.matching.stages import ENDS, Stage, find_stage
+from streams.matching.allocation.lines import MatchedLine, decide_line
+from streams.matching.allocation.remedies import tell_spared
+from streams.matching.allocation.stages import ENDS, Stage, find_stage
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,16 +18,16 @@ from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
-from streams.matching.cases import Case
-from streams.matching.openings import list_ways
-from streams.matching.requests import Matched, decide_batch
-from streams.matching.shelf import Cell, Shelf
-from streams.matching.wants import lacks_from, list_beyond, list_wants
+from streams.matching.allocation.remedies import list_ways
+from streams.matching.allocation.requests import Matched, decide_batch
+from streams.matching.available_units import Cell, Shelf
+from streams.matching.decision_inputs import Case
+from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
-from streams.services.assessments import find_assessment, is_lacking
-from streams.services.same_patient import list_same_patient
-from streams.services.sent import tell_unfit
+from streams.services.request_patients import list_same_patient
+from streams.services.request_sent_units import tell_unfit
+from streams.services.shortage_timing import find_assessment, is_lacking
 
 TOLD_UNITS = 20
 """Units read per place that the request may not draw on, to tell what would open it. A round figure

@@ -19,8 +19,8 @@ from models.rules.types.donors import donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
-from streams.ports.reserve import ReserveCall
-from streams.services.causes import Cause, Causes, StationCauses, Urgency
+from streams.ports.call_outs import ReserveCall
+from streams.services.donor_needs import Cause, Causes, StationCauses, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {

@@ -20,9 +20,9 @@ from models.events.stock import CountedUnit, CountPart, StockCounted
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.counts import CountHead, Taken
-from streams.services.entering import ensure_may_enter, to_new
-from streams.services.moves import Cause, move, record_birth, tell_actor
-from streams.services.release import Releases
+from streams.services.donation_release import Releases
+from streams.services.stock_entries import ensure_may_enter, to_new
+from streams.services.unit_moves import Cause, move, record_birth, tell_actor
 
 
 class Counts:

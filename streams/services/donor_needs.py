@@ -24,9 +24,9 @@ from streams.matching.eligibility import DonorRecord
 from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
-from streams.ports.disasters import ActivationState
-from streams.ports.reserve import ReserveCall
-from streams.services.stations import get_own_station
+from streams.ports.alerts import ActivationState
+from streams.ports.call_outs import ReserveCall
+from streams.services.station_lookup import get_own_station
 
 _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
 _RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})

@@ -22,9 +22,9 @@ from models.units import UnitStatus
 from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
-from streams.services.moves import Cause, move, tell_actor
-from streams.services.ownership import ensure_own_donation
-from streams.services.progress import Progress, tell_lost
+from streams.services.donation_ownership import ensure_own_donation
+from streams.services.promise_progress import Progress, tell_lost
+from streams.services.unit_moves import Cause, move, tell_actor
 
 _ON_THE_WAY = frozenset(
     {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}

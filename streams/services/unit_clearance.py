@@ -13,11 +13,11 @@ from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
 from models.safety import clear
 from models.texts import join_texts, render
-from streams.matching.routes import to_hospital, to_station
+from streams.matching.journeys import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.stock import LivePromise, PromisedUnit
-from streams.services.sent import ensure_fit
-from streams.services.stations import get_own_station
+from streams.services.request_sent_units import ensure_fit
+from streams.services.station_lookup import get_own_station
 
 
 class Clearing:

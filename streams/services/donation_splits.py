@@ -18,8 +18,8 @@ from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState
-from streams.services.moves import Cause, move, record_birth, tell_actor
-from streams.services.release import Releases
+from streams.services.donation_release import Releases
+from streams.services.unit_moves import Cause, move, record_birth, tell_actor
 
 
 class Splitting:

@@ -8,14 +8,14 @@ from models.decisions import Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
-from streams.matching.stages import ENDS, find_stage
+from streams.matching.allocation.stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
-from streams.services.deciding import REQUEST_GRACE_S, STATUS_OF, Deciding
-from streams.services.moves import give_back
-from streams.services.rematching import go_on_after, read_subject
-from streams.services.transfers import Transfers
+from streams.services.request_decisions import REQUEST_GRACE_S, STATUS_OF, Deciding
+from streams.services.request_rematching import go_on_after, read_subject
+from streams.services.shortage_transfers import Transfers
+from streams.services.unit_moves import give_back
 
 REMATCH_LIMIT = 200
 """Open requests of one station decided again in one transaction; the rest follow in the next."""

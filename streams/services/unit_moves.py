@@ -19,7 +19,7 @@ from models.unit_states import Actor, PromiseEffect, get_move
 from models.units import UnitStatus
 from streams.ports import Received, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.stock import UnitState
-from streams.services.rematching import look_again
+from streams.services.request_rematching import look_again
 
 _ENDING = frozenset(
     {

@@ -24,7 +24,7 @@ from streams.matching.shortage import (
     list_given_groups,
     measure,
 )
-from streams.ports.exchange import ExchangeStore
+from streams.ports.shortages import ExchangeStore
 
 Place = tuple[Component, BloodGroup]
 

@@ -27,12 +27,12 @@ from streams.ports import (
     Transition,
     UnitOfWork,
 )
-from streams.ports.reserve import ReserveCall
+from streams.ports.call_outs import ReserveCall
 from streams.ports.stock import NewUnit
-from streams.services.call_outs import CallOuts, list_call_obstacles
-from streams.services.moves import Cause, move, record_birth
-from streams.services.release import Releases
-from streams.services.stations import get_own_station
+from streams.services.donation_release import Releases
+from streams.services.donor_call_outs import CallOuts, list_call_obstacles
+from streams.services.station_lookup import get_own_station
+from streams.services.unit_moves import Cause, move, record_birth
 
 _ALLOWED_FROM = {
     Answer.ACCEPTED: CallOutStatus.CALLED,

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.decisions import Decision
-from streams.matching.cases import Case
-from streams.matching.openings import list_cells
-from streams.matching.shelf import Cell
+from streams.matching.allocation.remedies import list_cells
+from streams.matching.available_units import Cell
+from streams.matching.decision_inputs import Case
 
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from streams.ports import Timer, TimerKind, UnitOfWork
-from streams.services.assessments import AT, find_station
+from streams.services.shortage_timing import AT, find_station
 
 REMATCH_EVERY_MS = 250
 """Who waits in danger hears of free blood this soon, and a burst of events is one rematch."""

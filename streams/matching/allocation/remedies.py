@@ -19,9 +19,9 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
-from streams.matching.cases import Case
-from streams.matching.kept import is_kept
-from streams.matching.shelf import Cell, Shelf
+from streams.matching.allocation.kept_groups import is_kept
+from streams.matching.available_units import Cell, Shelf
+from streams.matching.decision_inputs import Case
 
 _OPENS = "_would_open"
 """How the code of every reason ends that tells what would open something."""

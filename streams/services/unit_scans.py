@@ -18,11 +18,11 @@ from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, Scan, UnitState
-from streams.services.clearing import Clearing
-from streams.services.moves import Cause, move, tell_actor
-from streams.services.progress import Progress, tell_lost
-from streams.services.release import Releases
-from streams.services.scan_checks import (
+from streams.services.donation_release import Releases
+from streams.services.promise_progress import Progress, tell_lost
+from streams.services.unit_clearance import Clearing
+from streams.services.unit_moves import Cause, move, tell_actor
+from streams.services.unit_scan_checks import (
     ensure_at,
     ensure_fresh,
     ensure_live,

@@ -16,7 +16,7 @@ from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.counts import ISSUED_OUTSIDE, Difference
 from streams.ports.stock import UnitState
-from streams.services.moves import Cause, relocate, tell_actor
+from streams.services.unit_moves import Cause, relocate, tell_actor
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
 _RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})

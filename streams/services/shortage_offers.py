@@ -14,13 +14,13 @@ from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
 from models.rules.types.shortages import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
+from streams.matching.available_units import Cell
 from streams.matching.offers import Verdict, decide_acceptance
-from streams.matching.shelf import Cell
 from streams.matching.shortage import CellCount, estimate_burn
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
-from streams.ports.work import Transition
+from streams.ports.unit_of_work import Transition
 from streams.services.shortages import ShortageService
-from streams.services.stations import get_named_station
+from streams.services.station_lookup import get_named_station
 
 
 class OfferService:

@@ -19,9 +19,9 @@ from streams.matching.release import ReleaseVerdict, decide_release
 from streams.ports import Received, UnitOfWork
 from streams.ports.donations import Recall
 from streams.ports.stock import UnitState
-from streams.services.moves import Cause, move, tell_actor
-from streams.services.ownership import ensure_own_donation
-from streams.services.recalls import Recalls
+from streams.services.donation_ownership import ensure_own_donation
+from streams.services.donation_recalls import Recalls
+from streams.services.unit_moves import Cause, move, tell_actor
 
 _GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
 _UNRELEASED = frozenset({UnitStatus.COLLECTED, UnitStatus.QUARANTINED})

@@ -1,0 +1,1 @@
+"""A request against the free units: what is proposed for each line, and why not more."""
