@@ -9,10 +9,11 @@ import re
 from difflib import get_close_matches
 
 from cli.direct import run_on_database
+from models.access import KeyScope
 from models.errors import ContractError
 from streams.clock import parse_clock
 from streams.settings import Settings
-from streams.store.api_keys import ApiKey, IssuedKey, KeyScope, PgKeys
+from streams.store.api_keys import ApiKey, IssuedKey, PgKeys
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 

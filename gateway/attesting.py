@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from gateway.problems import FieldError, InvalidContent
+from gateway.invalid_content import FieldError, InvalidContent
 from models.base import Instant, Line, Value
 from models.events.stock import Attestation
 from models.texts import render

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.access import Principal
+from models.access import Principal
 from models.errors import ContractError, TransientError
 from streams.store.api_keys import ApiKey, is_secret, split_key
 

@@ -15,7 +15,7 @@ from gateway.count_files import WORKBOOKS
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
 from gateway.files.tables import Parsed
-from gateway.problems import FieldError, InvalidContent, of_rows, of_validation
+from gateway.invalid_content import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.errors import ContractError
 from models.strict_json import load_strictly

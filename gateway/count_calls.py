@@ -8,13 +8,13 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
+from gateway.app_state import get_gateway
 from gateway.attesting import Attesting
 from gateway.bodies import validate
 from gateway.count_files import Reading, read_count
 from gateway.counting import Count, PreviewToken
 from gateway.events_in import settle_moment
 from gateway.files.own_words import NO_WORDS
-from gateway.runtime import get_gateway
 from gateway.station_files import get_own_words
 from models.base import Instant
 from models.errors import ContractError

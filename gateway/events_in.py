@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import problems
+from gateway.app_state import get_gateway
 from gateway.bodies import find_traceparent
 from gateway.headers import find_idempotency_key, get_wait_s
-from gateway.rendering import to_response
-from gateway.runtime import get_gateway
+from gateway.invalid_content import ensure_possible
+from gateway.responses import to_response
 from gateway.submitting import IDEMPOTENCY_KEY, Sent, Submission
 from models.base import derive_id
 from models.errors import ContractError
@@ -129,7 +130,7 @@ def _submissions(
     for event in events:
         # A count's rows were judged where its file was read.
         if isinstance(event, EventData):
-            problems.ensure_possible(event, now=now)
+            ensure_possible(event, now=now)
     return [
         Submission(
             event=event,

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import problems
+from gateway.invalid_content import of_validation
 from gateway.middleware import BodyTooLargeError
 from models.errors import ConfigurationError, ContractError, InvariantViolation, XuelianError
 
@@ -51,7 +52,7 @@ async def _answer_validation(request: Request, error: Exception) -> Response:
             detail=str(found[0]["msg"])[:200],
         )
         return problems.to_response(told)
-    return problems.to_response(problems.of_validation(found))
+    return problems.to_response(of_validation(found))
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:

@@ -6,17 +6,12 @@ the caller sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
 
 import orjson
 from starlette.responses import Response
 
-from gateway.files.row_errors import tell_fault, tell_place
-from gateway.files.tables import RowError
-from gateway.word_hints import find_word
-from models.base import Value
+from gateway.invalid_content import FieldError, InvalidContent
 from models.errors import (
     ConfigurationError,
     ContractError,
@@ -25,11 +20,7 @@ from models.errors import (
     TransientError,
     XuelianError,
 )
-from models.possible_times import list_impossible
 from models.texts import Text, render
-from models.texts.fixes import fix_of
-from models.texts.validation import describe_broken, list_true
-from models.texts.words import name_field
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:xuelian:problem:"
@@ -106,121 +97,6 @@ TITLES: Mapping[int, Text] = {
     500: Text("系统内部错误", "An error of ours"),
     503: Text("暂时不可用，请重试", "Away for the moment: try again"),
 }
-
-
-class FieldError(NamedTuple):
-    """One field that is wrong: where, which rule it broke, what to do.
-
-    Attributes:
-        place: Where it is in an imported file, or in which entries of a list, for programs.
-    """
-
-    field: str
-    rule: str
-    what_to_do: Text
-    place: Mapping[str, Any] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        told: dict[str, Any] = {
-            "field": self.field,
-            "rule": self.rule,
-            "what_to_do": str(self.what_to_do),
-        }
-        name = name_field(self.field)
-        if name is not None:
-            told["name"] = name
-        return {**told, **(self.place or {})}
-
-
-class InvalidContent(ContractError):
-    """Understood as a request, but its content is not valid; carries everything that is wrong."""
-
-    def __init__(
-        self, code: str, /, fields: Sequence[FieldError], *, errors: int | None = None
-    ) -> None:
-        super().__init__(code, errors=len(fields) if errors is None else errors)
-        self.fields = tuple(fields)
-
-
-def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
-    """Make an error of what pydantic found; the input itself is not repeated.
-
-    What is wrong in the same way with many entries of a list is told once, with its first places.
-    """
-    return _of_fields(
-        FieldError(
-            field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
-            rule=str(describe_broken(error))[:600],
-            what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
-        )
-        for error in list_true(errors)
-    )
-
-
-_PLACES_TOLD = 5
-"""First places of a fault that many entries have; whoever reads them knows the others."""
-
-
-def _of_fields(fields: Iterable[FieldError]) -> InvalidContent:
-    groups: dict[object, list[FieldError]] = {}
-    for one in fields:
-        path = ".".join("" if part.isdecimal() else part for part in one.field.split("."))
-        groups.setdefault((path, one.rule, one.what_to_do), []).append(one)
-    told = [_merge(group) for group in groups.values()]
-    return InvalidContent("fields_invalid", told, errors=sum(map(len, groups.values())))
-
-
-def _merge(group: Sequence[FieldError]) -> FieldError:
-    first, count = group[0], len(group)
-    if count == 1:
-        return first
-    places = [one.field for one in group[:_PLACES_TOLD]]
-    more = ["…"] if count > len(places) else []
-    params = {"rule": first.rule, "count": count, "places": ", ".join([*places, *more])}
-    rule = str(render("broken_in_places", params))
-    return first._replace(rule=rule, place={"count": count, "places": places})
-
-
-def ensure_possible(value: Value, *, now: datetime) -> None:
-    """Refuse moments that cannot be true, each with its field and why.
-
-    Raises:
-        ContractError: `fields_invalid`.
-    """
-    found = list_impossible(value, now=now)
-    if found:
-        told = [(one.field, render(one.code, one.params)) for one in found]
-        raise _of_fields(FieldError(field, str(text), text) for field, text in told)
-
-
-MAX_ROWS_TOLD = 500
-"""Faults of a file that are told one by one; more of them have the same few causes."""
-
-
-def of_row(error: RowError) -> FieldError:
-    """Tell one thing that is wrong with a file, in its own words: sheet, rows, heading, cell."""
-    told = tell_fault(error)
-    place = {
-        "code": error.code,
-        "sheet": error.sheet,
-        "rows": [list(span) for span in error.spans or ((error.row, error.row),)],
-        "column": error.column,
-        "found": list(error.found),
-    }
-    where = tell_place(error)
-    return FieldError(field=where, rule=error.rule or str(told), what_to_do=told, place=place)
-
-
-def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
-    """Make an error of what is wrong with an imported file; the first faults stand for all."""
-    fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
-    return InvalidContent("rows_invalid", fields, errors=in_all or len(errors))
-
-
-def of_refused(errors: Sequence[RowError]) -> InvalidContent:
-    """Make an error of rows that are well formed and may not be taken in."""
-    fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
-    return InvalidContent("units_refused", fields, errors=len(errors))
 
 
 def status_of(error: XuelianError) -> int:

@@ -1,26 +1,11 @@
-"""Bodies for people: every reason gets its texts in both languages. Pure."""
+"""Codes with their texts: every reason of an answer in both languages. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-from starlette.responses import Response
-
 from models.texts import list_texts, render
-
-
-def to_response(
-    content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Answer with JSON; instants in ISO 8601, UTC as `Z`."""
-    return Response(
-        orjson.dumps(content, option=orjson.OPT_UTC_Z),
-        status_code=status,
-        headers=dict(headers or {}),
-        media_type="application/json",
-    )
 
 
 def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, Any]:

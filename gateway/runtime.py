@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
-from starlette.requests import Request
 
 from gateway.accepted import Accepted
 from gateway.auth import Authenticator
@@ -156,8 +155,3 @@ class Gateway:
 
 def _trace_of(error: Exception) -> str:
     return "".join(traceback.format_exception(error))
-
-
-def get_gateway(request: Request) -> Gateway:
-    gateway: Gateway = request.app.state.gateway
-    return gateway

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.actions import find_bound
 from gateway.labels.agreement import list_compared
 from gateway.labels.bags import Line
@@ -16,7 +17,6 @@ from gateway.labels.scanned import (
     SpecialTesting,
     find_part,
 )
-from gateway.problems import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.scan_batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
 from models.texts import render

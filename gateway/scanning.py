@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 
+from gateway.invalid_content import FieldError, InvalidContent, ensure_possible
 from gateway.labels.actions import (
     STEPS,
     ensure_actor,
@@ -24,7 +25,6 @@ from gateway.labels.actions import (
 from gateway.labels.agreement import ensure_agrees
 from gateway.labels.bags import Bag, assemble
 from gateway.labels.book import LabelBook
-from gateway.problems import FieldError, InvalidContent, ensure_possible
 from gateway.runtime import Gateway
 from gateway.scan_batch import EngineWord, Outcome, Scan, Verdict, fault_of
 from gateway.scan_fates import await_engine, recognise_repeats

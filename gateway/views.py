@@ -8,12 +8,11 @@ from typing import Any
 
 import orjson
 
-from gateway.access import Principal
 from gateway.waiting import FOLLOWED
+from models.access import KeyScope, Principal
 from models.envelope import Envelope
 from models.errors import DomainRefusal
 from models.topics import TopicName
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.feed import FeedEvent, FeedFilter
 
 _BETWEEN_STATIONS = (TopicName.SHORTAGES, TopicName.TRANSFERS)

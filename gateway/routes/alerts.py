@@ -12,13 +12,16 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
 from gateway.events_in import publish
 from gateway.examples import ALERT, CONFIRMATION
-from gateway.rendering import explain_reason, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain_reason
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.worst_first import tell_uncalled
+from models.access import KeyScope, Principal
 from models.alerts import ActivationStatus, Alert, AlertKind, AlertStatus
 from models.base import Identifier, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
@@ -26,7 +29,6 @@ from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import estimate_need
 from streams.ports.alerts import AlertOutcome
-from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.count_calls import CountQuery, read_call
 from gateway.count_files import MOST_ERRORS
 from gateway.counting import Count, PreviewToken, describe_plan, make_plan
@@ -19,12 +20,12 @@ from gateway.events_in import send, tell_sent
 from gateway.examples import STOCK, STOCK_CSV
 from gateway.files.tables import RowError
 from gateway.headers import find_idempotency_key
-from gateway.problems import of_refused, of_row, of_rows
-from gateway.rendering import to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.invalid_content import of_refused, of_row, of_rows
+from gateway.responses import to_response
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
 from models.base import Identifier
 from models.errors import DomainRefusal
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.counts import Plan
 
 router = APIRouter(tags=["stock"])

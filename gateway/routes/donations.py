@@ -10,13 +10,15 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import validate
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
 from gateway.examples import RECALL, RESULTS, SPLIT
-from gateway.rendering import explain_reason, to_response
-from gateway.runtime import get_gateway
+from gateway.rendering import explain_reason
+from gateway.responses import to_response
+from models.access import KeyScope, Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
 from models.events.donations import (
@@ -28,7 +30,6 @@ from models.events.donations import (
 from models.groups import BloodGroup
 from models.laboratory import LabResult
 from streams.matching.release import decide_release
-from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.documents import file_body
 from gateway.documents import problems as documented
@@ -23,16 +24,17 @@ from gateway.events_in import publish, settle_moment
 from gateway.examples import ANSWER, DONOR, DONORS, DONORS_CSV
 from gateway.files.imports import parse_donors, parse_donors_json
 from gateway.headers import get_if_match
-from gateway.problems import FieldError, InvalidContent
-from gateway.rendering import explain, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.invalid_content import FieldError, InvalidContent
+from gateway.rendering import explain
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
+from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Line, Value
 from models.donors import Answer, CallOutStatus, Donation, Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
 from models.events.donors import CallOutAnswered
 from models.texts import render
-from streams.store.api_keys import KeyScope
 from streams.store.donors import RegisteredDonor, Twin
 
 router = APIRouter(tags=["donors"])

@@ -18,10 +18,11 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
 from gateway.access import get_principal
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.problems import FieldError, InvalidContent
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
-from gateway.runtime import Gateway, get_gateway
+from gateway.runtime import Gateway
 from gateway.views import View, view_of
 from gateway.waiting import FOLLOWED
 from models.errors import TransientError

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
 from gateway.files.exports import write_csv, write_xlsx
-from gateway.runtime import get_gateway
+from models.access import KeyScope, Principal
 from models.base import Identifier
 from models.errors import DomainRefusal
 from models.texts.instants import BEIJING
-from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

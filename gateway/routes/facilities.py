@@ -15,19 +15,20 @@ from pydantic import Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
 from gateway.examples import HOSPITAL, ROUTES, STATION
 from gateway.headers import get_if_match
-from gateway.problems import FieldError, InvalidContent
-from gateway.rendering import explain, to_response
-from gateway.runtime import get_gateway
+from gateway.invalid_content import FieldError, InvalidContent
+from gateway.rendering import explain
+from gateway.responses import to_response
+from models.access import KeyScope, Principal
 from models.base import Identifier, Value, change
 from models.broken_rule import BrokenRuleError
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.texts import render
-from streams.store.api_keys import KeyScope
 from streams.store.directory import Author, Registered
 
 router = APIRouter(tags=["facilities"])

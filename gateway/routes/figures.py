@@ -9,16 +9,16 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.rendering import to_response
-from gateway.runtime import get_gateway
+from gateway.responses import to_response
+from models.access import KeyScope, Principal
 from models.base import Day, Identifier, Value
 from models.errors import ContractError, DomainRefusal
 from models.figures import MAX_DAYS, figure_rules
 from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
-from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["figures"])
 

@@ -13,9 +13,11 @@ from starlette.responses import Response
 
 from gateway import problems
 from gateway.access import get_principal
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.rendering import explain, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from models.errors import ConfigurationError, TransientError
 
 router = APIRouter(tags=["health"])

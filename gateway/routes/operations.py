@@ -10,13 +10,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.rendering import explain, to_response
-from gateway.runtime import get_gateway
+from gateway.rendering import explain
+from gateway.responses import to_response
+from models.access import KeyScope, Principal
 from models.base import Identifier, Value
 from streams.services.record_refusals import withhold_content
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.vitals import MARKS
 
 router = APIRouter(tags=["operations"])

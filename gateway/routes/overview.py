@@ -10,13 +10,15 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.rendering import explain, explain_waiting, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain, explain_waiting
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.worst_first import list_worst_first
+from models.access import KeyScope, Principal
 from streams.ports import Unread
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.pages import WaitingLetters
 
 router = APIRouter(tags=["overview"])

@@ -10,16 +10,18 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
 from gateway.examples import CLOSING
-from gateway.rendering import explain, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain
+from gateway.responses import to_response
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.counts import Row
 
 router = APIRouter(tags=["stock"])

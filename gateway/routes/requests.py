@@ -16,16 +16,19 @@ from starlette.responses import Response
 
 from gateway import problems
 from gateway.accepted import AcceptedRequest
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import find_traceparent, read_object, validate
 from gateway.documents import body
 from gateway.documents import problems as documented
 from gateway.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.headers import get_idempotency_key, get_wait_s
-from gateway.problems import FieldError, InvalidContent
-from gateway.rendering import explain, explain_decision, explain_waiting, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.invalid_content import FieldError, InvalidContent, ensure_possible
+from gateway.rendering import explain, explain_decision, explain_waiting
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.submitting import Answered, Submission
+from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id
 from models.errors import ContractError, DomainRefusal, TransientError
 from models.events import EventData
@@ -33,7 +36,6 @@ from models.events.requests import RequestAmended, RequestCancelled, RequestOpen
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import antigen_rules, list_unusual
 from models.texts import render
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.pages import Fate
 
 router = APIRouter(tags=["requests"])
@@ -279,7 +281,7 @@ def _submission(
     key: str,
 ) -> Submission:
     now = gateway.clock.now()
-    problems.ensure_possible(event, now=now)
+    ensure_possible(event, now=now)
     return Submission(
         event=event,
         event_id=derive_id(event_kind, target.hospital_id, target.request_id, key),

@@ -9,23 +9,23 @@ from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import find_traceparent
 from gateway.documents import problems as documented
 from gateway.events_in import settle_moment
 from gateway.examples import SCAN, SCAN_AT_HOSPITAL
 from gateway.headers import find_idempotency_key, get_wait_s
 from gateway.labels.actions import ScanAction, Scanner
-from gateway.rendering import to_response
-from gateway.runtime import get_gateway
+from gateway.responses import to_response
 from gateway.scan_batch import Scan
 from gateway.scan_report import build_report, refuse_all
 from gateway.scanning import scan
 from gateway.station_files import get_label_book
+from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.unit_states import Actor
-from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

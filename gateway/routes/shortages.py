@@ -11,22 +11,24 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import validate
 from gateway.documents import problems as documented
 from gateway.events_in import publish
 from gateway.examples import OFFER
 from gateway.headers import find_idempotency_key
-from gateway.rendering import explain_reason, to_response
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain_reason
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.worst_first import list_worst_first
+from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Value, derive_id
 from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation, TransientError
 from models.events.shortages import OfferMade
 from models.groups import BloodGroup
 from models.shortages import Offer, ShortageStatus, TransferStatus
-from streams.store.api_keys import KeyScope
 
 log = structlog.get_logger(__name__)
 

@@ -14,16 +14,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.documents import problems as documented
-from gateway.rendering import (
-    explain,
-    explain_decision,
-    explain_reason,
-    explain_waiting,
-    to_response,
-)
-from gateway.runtime import Gateway, get_gateway
+from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
+from gateway.responses import to_response
+from gateway.runtime import Gateway
 from gateway.sought import (
     count_calls,
     depends_on_reserve,
@@ -34,11 +30,11 @@ from gateway.sought import (
     list_wants,
     tell_sought,
 )
+from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal
 from models.facilities import StationPolicy
 from models.requests import Priority, RequestStatus, UrgentRequest
-from streams.store.api_keys import KeyScope
 from streams.store.read_models.pages import RequestDetail, RequestFilter
 
 router = APIRouter(tags=["requests"])

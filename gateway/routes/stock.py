@@ -11,21 +11,22 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.access import Principal, allow
+from gateway.access import allow
+from gateway.app_state import get_gateway
 from gateway.bodies import validate
 from gateway.documents import problems as documented
 from gateway.events_in import publish, settle_moment
 from gateway.examples import CHANGE
-from gateway.rendering import to_response
+from gateway.responses import to_response
 from gateway.routes.reconciliations import tell_open
-from gateway.runtime import Gateway, get_gateway
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
 from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
 from models.units import UnitStatus
 from streams.services.stock_places import measure_places
-from streams.store.api_keys import KeyScope
 
 router = APIRouter(tags=["stock"])
 

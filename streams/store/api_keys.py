@@ -13,13 +13,13 @@ import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import TypeAdapter
 
+from models.access import KeyScope
 from models.base import Identifier
 from models.errors import ContractError, DomainRefusal
 from streams.ports import Clock
@@ -36,20 +36,6 @@ _IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 
 PREFIX = "xl_"
 _SECRET_BYTES = 24
-
-
-class KeyScope(StrEnum):
-    """What a key may do. The first three speak for one facility."""
-
-    HOSPITAL = "hospital"
-    STATION = "station"
-    NEIGHBOUR = "neighbour"
-    DISPATCHER = "dispatcher"
-    DISASTER = "disaster"
-
-    @property
-    def has_facility(self) -> bool:
-        return self in {KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.NEIGHBOUR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

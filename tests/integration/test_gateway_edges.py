@@ -29,7 +29,7 @@ from gateway.routes import (
     status,
     stock,
 )
-from streams.store.api_keys import KeyScope
+from models.access import KeyScope
 from tests.support.gateway import ROLES, RunningGateway, request_body, running_gateway
 from tests.support.kafka import unique
 

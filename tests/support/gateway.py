@@ -20,6 +20,7 @@ from gateway.app import create_app
 from gateway.parts import GatewayParts
 from gateway.runtime import Gateway
 from gateway.serve import GatewayServer, build_server
+from models.access import KeyScope
 from models.topics import TopicName
 from streams.composition import Services, build_services
 from streams.kafka.broker_probe import probe_broker
@@ -30,7 +31,7 @@ from streams.kafka.topic_admin import apply_topics
 from streams.kafka.unread import measure_unread
 from streams.relay.outbox import OutboxRelay
 from streams.settings import Settings
-from streams.store.api_keys import KeyScope, PgKeys
+from streams.store.api_keys import PgKeys
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.store.outbox import PgOutbox

@@ -21,6 +21,7 @@ from gateway.access import list_scopes
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
 from models import possible_times, requests
+from models.access import KeyScope
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
@@ -37,7 +38,6 @@ from streams.ports import LANES
 from streams.relay.timers import LOOK_EVERY_S
 from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
 from streams.settings import Settings
-from streams.store.api_keys import KeyScope
 from streams.store.inbox import PUBLISHED_BODY_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,9 @@ import pytest
 
 from gateway import auth
 from gateway.auth import Authenticator
+from models.access import KeyScope
 from models.errors import ContractError, TransientError
-from streams.store.api_keys import ApiKey, KeyScope, hash_secret, is_secret, split_key
+from streams.store.api_keys import ApiKey, hash_secret, is_secret, split_key
 
 AT = datetime(2025, 1, 7, tzinfo=UTC)
 

@@ -10,13 +10,13 @@ from starlette.requests import Request
 
 from gateway import problems
 from gateway.accepted import Accepted, AcceptedRequest
-from gateway.access import Principal
 from gateway.headers import find_idempotency_key, get_wait_s
 from gateway.rendering import explain, explain_decision
 from gateway.routes.requests import _warn
 from gateway.submitting import Submission
 from gateway.views import view_of
 from gateway.waiting import FOLLOWED, Wakes
+from models.access import KeyScope, Principal
 from models.envelope import Envelope
 from models.errors import (
     ConfigurationError,
@@ -29,7 +29,6 @@ from models.errors import (
 from models.events.requests import RequestAmended
 from models.requests import Amendment
 from models.texts import list_texts
-from streams.store.api_keys import KeyScope
 from tests.support.world import NOW
 
 

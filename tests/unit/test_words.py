@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 import gateway.routes
 from cli.output import show, show_expiry, show_instant
-from gateway.problems import of_validation, to_response
+from gateway.invalid_content import of_validation
+from gateway.problems import to_response
 from gateway.submitting import Submission, _judge
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope
