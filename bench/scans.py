@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.results import Check, inform, print_checks, within, write_result
+from gateway.http.routes.scans import MAX_LINES
 from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook, parse_label_book
 from gateway.labels.check_characters import compute_check_character
@@ -25,7 +26,6 @@ from gateway.labels.isbt128_writing import make_donation, make_group, render
 from gateway.labels.moments import find_instant
 from gateway.labels.reading import LabelReader
 from gateway.labels.scanned import ProductCode
-from gateway.routes.scans import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup
 from streams.clock import SystemClock

@@ -12,10 +12,10 @@ import functools
 import structlog
 import uvloop
 
-from gateway.app import create_app
-from gateway.parts import GatewayParts
+from gateway.dependencies import GatewayParts
+from gateway.http.app import create_app
+from gateway.http.server import build_server
 from gateway.runtime import Gateway
-from gateway.serve import build_server
 from models.errors import ConfigurationError, InvariantViolation
 from streams.clock import parse_clock
 from streams.heap import settle_heap

@@ -16,17 +16,17 @@ from typing import Any
 
 import structlog
 
-from gateway.accepted import Accepted
 from gateway.auth import Authenticator
-from gateway.counting import KeptReads
-from gateway.looking import Looking
+from gateway.counts.counting import KeptReads
+from gateway.dependencies import GatewayParts
+from gateway.intake.accepted_requests import Accepted
+from gateway.intake.fate_lookup import Looking
+from gateway.intake.submissions import Submitter
+from gateway.intake.wakes import FOLLOWED_TOGETHER, Wakes, follow
 from gateway.metrics import GatewayMetrics
-from gateway.parts import GatewayParts
 from gateway.station_files import StationFiles, read_columns_file, read_label_file
-from gateway.submitting import Submitter
-from gateway.unread import UnreadLook
+from gateway.unread_records import UnreadLook
 from gateway.vitals import VitalSigns
-from gateway.waiting import FOLLOWED_TOGETHER, Wakes, follow
 from models.errors import TransientError
 from streams.clock import SystemClock
 from streams.store.api_keys import PgKeys

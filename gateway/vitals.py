@@ -11,7 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from gateway.metrics import VitalMetrics
-from gateway.unread import UnreadLook
+from gateway.unread_records import UnreadLook
 from models.errors import TransientError
 from models.requests import Priority
 from models.shortages import ShortageLevel

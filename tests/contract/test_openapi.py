@@ -7,8 +7,7 @@ from typing import Any, cast
 import pytest
 from pydantic import TypeAdapter
 
-from gateway import examples
-from gateway.app import create_app
+from gateway.dependencies import GatewayParts
 from gateway.files.imports import (
     Releasing,
     parse_donors_csv,
@@ -16,14 +15,15 @@ from gateway.files.imports import (
     parse_units_csv,
     parse_units_json,
 )
-from gateway.parts import GatewayParts
-from gateway.routes.donations import NewRecall, NewResults, NewSplit
-from gateway.routes.donors import NewAnswer
-from gateway.routes.facilities import Routes
-from gateway.routes.reconciliations import Closing
-from gateway.routes.scans import NewScan
-from gateway.routes.shortages import NewOffer
-from gateway.routes.stock import NewStockChange
+from gateway.http import examples
+from gateway.http.app import create_app
+from gateway.http.routes.donations import NewRecall, NewResults, NewSplit
+from gateway.http.routes.donors import NewAnswer
+from gateway.http.routes.facilities import Routes
+from gateway.http.routes.reconciliations import Closing
+from gateway.http.routes.scans import NewScan
+from gateway.http.routes.shortages import NewOffer
+from gateway.http.routes.stock import NewStockChange
 from models.alerts import Alert
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station

@@ -144,7 +144,7 @@ async def test_a_count_that_broke_off_goes_on_when_it_is_sent_again(
 ) -> None:
     client = world.client("station")
     content = file_of(*(bag(n) for n in range(6 * 500)))
-    monkeypatch.setattr("gateway.routes.counts.SENT_AT_ONCE", 2)
+    monkeypatch.setattr("gateway.http.routes.counts.SENT_AT_ONCE", 2)
     publish, calls = world.gateway.submitter.publish, 0
 
     async def broken(submissions: Any) -> None:  # noqa: ANN401 - passed on as it is

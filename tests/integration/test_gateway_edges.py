@@ -15,10 +15,9 @@ import pytest
 import pytest_asyncio
 from fastapi.routing import APIRoute
 
-import gateway.routes
+import gateway.http.routes
 from deploy.embedded.services import Endpoints
-from gateway.access import list_scopes
-from gateway.routes import (
+from gateway.http.routes import (
     alerts,
     donors,
     events,
@@ -29,6 +28,7 @@ from gateway.routes import (
     status,
     stock,
 )
+from gateway.http.scopes import list_scopes
 from models.access import KeyScope
 from tests.support.gateway import ROLES, RunningGateway, request_body, running_gateway
 from tests.support.kafka import unique
@@ -47,8 +47,8 @@ ROUTES = [
 
 EVERY_ROUTE = [
     route
-    for found in pkgutil.iter_modules(gateway.routes.__path__)
-    for route in importlib.import_module(f"gateway.routes.{found.name}").router.routes
+    for found in pkgutil.iter_modules(gateway.http.routes.__path__)
+    for route in importlib.import_module(f"gateway.http.routes.{found.name}").router.routes
     if isinstance(route, APIRoute)
 ]
 

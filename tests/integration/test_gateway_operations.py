@@ -15,7 +15,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.embedded.services import Endpoints
-from gateway.unread import KEPT_S
+from gateway.unread_records import KEPT_S
 from streams.kafka.unread import measure_unread
 from streams.store.dead_letters import PgDeadLetters
 from tests.support.gateway import (

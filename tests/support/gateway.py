@@ -16,10 +16,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from deploy.embedded.services import Endpoints
-from gateway.app import create_app
-from gateway.parts import GatewayParts
+from gateway.dependencies import GatewayParts
+from gateway.http.app import create_app
+from gateway.http.server import GatewayServer, build_server
 from gateway.runtime import Gateway
-from gateway.serve import GatewayServer, build_server
 from models.access import KeyScope
 from models.topics import TopicName
 from streams.composition import Services, build_services

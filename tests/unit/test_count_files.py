@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from gateway.count_files import APART_BYTES, CSV, CountRead, Reading, read_count, read_here
-from gateway.counting import Count, KeptReads, PreviewToken
+from gateway.counts.counting import Count, KeptReads, PreviewToken
+from gateway.counts.files import APART_BYTES, CSV, CountRead, Reading, read_count, read_here
 from gateway.files.own_words import NO_WORDS
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
@@ -183,7 +183,7 @@ def test_reads_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep("f", read)
     at = 601.0
     assert kept.take("f") is None
-    monkeypatch.setattr("gateway.counting.KEPT_BYTES", len(read.parts[0]))
+    monkeypatch.setattr("gateway.counts.counting.KEPT_BYTES", len(read.parts[0]))
     kept.keep("f", read)
     kept.keep("g", read)
     assert kept.take("f") is None

@@ -13,13 +13,16 @@ from typing import Literal, get_args, get_origin
 import pytest
 from fastapi.routing import APIRoute
 
-import gateway.routes
+import gateway.http.routes
 from cli import rolling, supervision
 from demo.scenario import read_scenario
-from gateway import auth, count_files, headers, middleware, submitting, vitals
-from gateway.access import list_scopes
+from gateway import auth, vitals
+from gateway.counts import files
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
+from gateway.http import headers, middleware
+from gateway.http.scopes import list_scopes
+from gateway.intake import submissions
 from models import possible_times, requests
 from models.access import KeyScope
 from models.envelope import Envelope
@@ -137,7 +140,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "A body over 300,000 bytes", PUBLISHED_BODY_BYTES, 300_000),
         ("operations.md", "stay good for 15 minutes", auth.STALE_S, 900),
         ("operations.md", "gateways refuse it within a minute", auth.FRESH_S, 60),
-        ("operations.md", "`Retry-After` within 3 seconds", submitting.PUBLISH_LIMIT_S, 3),
+        ("operations.md", "`Retry-After` within 3 seconds", submissions.PUBLISH_LIMIT_S, 3),
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervision.MAX_ENDS, 5),
         ("operations.md", "ended five times within five minutes", supervision.WINDOW_S, 300),
@@ -215,7 +218,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("imports.md", "within the first ten rows", HEAD_WITHIN, 10),
         ("imports.md", "the 200 ml of whole blood", WORDS.doses.unit.ml, 200),
         ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
-        ("imports.md", "over 250,000 bytes", count_files.APART_BYTES, 250_000),
+        ("imports.md", "over 250,000 bytes", files.APART_BYTES, 250_000),
         ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),
         (
             "figures.md",
@@ -257,8 +260,8 @@ def test_f81_the_calls_are_the_routes_with_the_scopes_that_may_make_them() -> No
 
 def list_routes() -> Iterator[tuple[str, str]]:
     """Yield each call with its scopes as the document writes them."""
-    for found in pkgutil.iter_modules(gateway.routes.__path__):
-        module = importlib.import_module(f"gateway.routes.{found.name}")
+    for found in pkgutil.iter_modules(gateway.http.routes.__path__):
+        module = importlib.import_module(f"gateway.http.routes.{found.name}")
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
             scopes = list_scopes(route)

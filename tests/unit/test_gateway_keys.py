@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.submitting import REMEMBERED, Submission, _decision_on, _Remembered
+from gateway.intake.submissions import REMEMBERED, Submission, _decision_on, _Remembered
 from models.envelope import Envelope
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestDecided, RequestOpened

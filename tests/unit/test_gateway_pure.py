@@ -8,14 +8,14 @@ import orjson
 import pytest
 from starlette.requests import Request
 
-from gateway import problems
-from gateway.accepted import Accepted, AcceptedRequest
-from gateway.headers import find_idempotency_key, get_wait_s
+from gateway.feed_views import view_of
+from gateway.http import problems
+from gateway.http.headers import find_idempotency_key, get_wait_s
+from gateway.http.routes.requests import _warn
+from gateway.intake.accepted_requests import Accepted, AcceptedRequest
+from gateway.intake.submissions import Submission
+from gateway.intake.wakes import FOLLOWED, Wakes
 from gateway.rendering import explain, explain_decision
-from gateway.routes.requests import _warn
-from gateway.submitting import Submission
-from gateway.views import view_of
-from gateway.waiting import FOLLOWED, Wakes
 from models.access import KeyScope, Principal
 from models.envelope import Envelope
 from models.errors import (
@@ -161,7 +161,7 @@ def test_views_of_every_scope() -> None:
 
 def test_accepted_requests_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("gateway.accepted.MAX_KEPT", 2)
+    monkeypatch.setattr("gateway.intake.accepted_requests.MAX_KEPT", 2)
     accepted = Accepted(monotonic=lambda: now[0])
     for number in range(3):
         accepted.add(AcceptedRequest(request_id=f"r{number}", hospital_id="h", station_id="s"))

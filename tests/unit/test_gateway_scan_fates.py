@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from gateway.intake.submissions import Submission
 from gateway.labels.actions import ScanAction, Scanner
 from gateway.labels.bags import Bag
-from gateway.scan_batch import EngineWord, Fault, Scan, Verdict
-from gateway.scan_fates import await_engine, recognise_repeats
-from gateway.submitting import Submission
+from gateway.scans.batch import EngineWord, Fault, Scan, Verdict
+from gateway.scans.fates import await_engine, recognise_repeats
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.sought import (
+from gateway.open_needs import (
     count_calls,
     depends_on_reserve,
     join_texts,

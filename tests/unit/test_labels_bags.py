@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.examples import SCAN
+from gateway.http.examples import SCAN
 from gateway.labels.agreement import ensure_agrees, list_compared
 from gateway.labels.bags import Label, Session, assemble, name_unit
 from gateway.labels.book import parse_label_book

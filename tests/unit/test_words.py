@@ -14,11 +14,11 @@ import orjson
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-import gateway.routes
+import gateway.http.routes
 from cli.output import show, show_expiry, show_instant
+from gateway.http.problems import to_response
+from gateway.intake.submissions import Submission, _judge
 from gateway.invalid_content import of_validation
-from gateway.problems import to_response
-from gateway.submitting import Submission, _judge
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope
 from models.errors import ContractError
@@ -39,8 +39,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def _bodies() -> set[type[BaseModel]]:
     """Every model that comes in over HTTP or Kafka."""
     found: set[type[BaseModel]] = set(EVENT_CLASSES.values())
-    for part in pkgutil.iter_modules(gateway.routes.__path__):
-        module = importlib.import_module(f"gateway.routes.{part.name}")
+    for part in pkgutil.iter_modules(gateway.http.routes.__path__):
+        module = importlib.import_module(f"gateway.http.routes.{part.name}")
         found |= {
             one
             for one in vars(module).values()

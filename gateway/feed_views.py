@@ -1,0 +1,87 @@
+"""What each scope may see of the feed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.intake.wakes import FOLLOWED
+from models.access import KeyScope, Principal
+from models.envelope import Envelope
+from models.errors import DomainRefusal
+from models.topics import TopicName
+from streams.store.read_models.feed import FeedEvent, FeedFilter
+
+_BETWEEN_STATIONS = (TopicName.SHORTAGES, TopicName.TRANSFERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One caller's view of the feed.
+
+    Attributes:
+        wanted: What PostgreSQL is asked for.
+        party: A station that sees only transfers to or from itself; None sees all of them.
+    """
+
+    wanted: FeedFilter
+    party: str | None = None
+
+    def may_see(self, event: FeedEvent) -> bool:
+        """Whether an event that was read is shown: transfers only to those they concern."""
+        if self.party is None or event.topic != TopicName.TRANSFERS:
+            return True
+        return self.party in _list_parties(event.body)
+
+    def may_concern(self, topic: str, envelope: Envelope) -> bool:
+        """Whether a published event is worth a look at PostgreSQL. May err towards yes."""
+        if topic not in self.wanted.topics:
+            return False
+        if topic in self.wanted.open_topics:
+            return True
+        own = self.wanted.station_id or self.wanted.hospital_id or ""
+        return f'"{own}"'.encode() in envelope.data
+
+
+def view_of(principal: Principal, *, topics: Collection[str] | None) -> View:
+    """Return what a principal may see, narrowed to the topics it asks for.
+
+    Raises:
+        DomainRefusal: `scope_not_allowed`: nothing of what it asks for is for its scope.
+    """
+    view = _whole_view(principal)
+    if topics is None:
+        return view
+    wanted = view.wanted.only(topics)
+    if not wanted.topics:
+        allowed = ", ".join(view.wanted.topics)
+        raise DomainRefusal("scope_not_allowed", scope=principal.scope, allowed=allowed)
+    return View(wanted=wanted, party=view.party)
+
+
+def _whole_view(principal: Principal) -> View:
+    own = principal.facility_id
+    match principal.scope:
+        case KeyScope.HOSPITAL:
+            topics = (TopicName.DECISIONS, TopicName.REFUSALS)
+            return View(wanted=FeedFilter(topics=topics, hospital_id=own))
+        case KeyScope.STATION:
+            wanted = FeedFilter(topics=FOLLOWED, open_topics=_BETWEEN_STATIONS, station_id=own)
+            return View(wanted=wanted, party=own)
+        case KeyScope.NEIGHBOUR:
+            wanted = FeedFilter(topics=_BETWEEN_STATIONS, open_topics=_BETWEEN_STATIONS)
+            return View(wanted=wanted, party=own)
+        case KeyScope.DISPATCHER:
+            return View(wanted=FeedFilter(topics=FOLLOWED, open_topics=FOLLOWED))
+        case KeyScope.DISASTER:
+            activations = (TopicName.ACTIVATIONS,)
+            return View(wanted=FeedFilter(topics=activations, open_topics=activations))
+
+
+def _list_parties(body: bytes) -> tuple[Any, Any]:
+    content = orjson.loads(body)
+    transfer = content.get("transfer", content)
+    return transfer.get("from_station_id"), transfer.get("to_station_id")

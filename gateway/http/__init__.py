@@ -1,0 +1,1 @@
+"""HTTP: the app, its routes, keys, bodies, and problem documents."""

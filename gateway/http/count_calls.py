@@ -1,0 +1,131 @@
+"""What a call says of its count, and the count that it brings: options, file, digest."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta, timezone
+from hashlib import sha256
+
+from starlette.requests import Request
+
+from gateway.counts.attestations import Attesting
+from gateway.counts.counting import Count, PreviewToken
+from gateway.counts.files import Reading, read_count
+from gateway.files.own_words import NO_WORDS
+from gateway.http.app_state import get_gateway
+from gateway.http.bodies import validate
+from gateway.http.event_intake import settle_moment
+from gateway.station_files import get_own_words
+from models.base import Instant
+from models.errors import ContractError
+from models.possible_times import CLOCKS_APART
+from models.texts.instants import BEIJING
+
+_ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
+
+
+class CountQuery(Attesting):
+    """How a file is read.
+
+    Attributes:
+        full: It names every unit on the shelf; what it does not name is missing.
+        partial: Take the good rows although others are wrong.
+        preview: The digest of a preview: the count is sent only if file and stock still are so.
+        zone: Of times in the file that have none.
+        map: Headings that the file has, and the column that each is: `献血号=donation_id`.
+        ignore: Headings to pass over.
+        released_by: Who released what a row calls released and names nobody for; with
+            `released_at`.
+    """
+
+    counted_at: Instant | None = None
+    full: bool = False
+    partial: bool = False
+    preview: str | None = None
+    zone: str = "+08:00"
+    map: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+class CountOptions(Attesting):
+    """What may stand beside the rows of a JSON count."""
+
+    counted_at: Instant | None = None
+    full: bool = False
+
+
+async def read_call(
+    request: Request,
+    station_id: str,
+    query: CountQuery,
+    *,
+    keep_good: bool,
+    token: PreviewToken | None = None,
+) -> Count:
+    """Read the count of a call.
+
+    Args:
+        request: Its body is the file.
+        station_id: Whose count it is.
+        query: How it is read.
+        keep_good: Keep the good rows beside the errors of the others.
+        token: Of the preview that it was seen in: what was read then is not read again.
+
+    Raises:
+        ContractError: The file or an option cannot be understood, or the file is not the one that
+            was previewed.
+        TransientError: `file_reader_ended`.
+    """
+    zone = _parse_zone(query.zone)
+    raw = await request.body()
+    digest = sha256(raw)
+    attestation = query.find_attestation()
+    own = await get_own_words(get_gateway(request).station_words, station_id)
+    words = own.with_call("units", query.map, query.ignore)
+    options_told = (zone, query.full, query.partial, query.ignore, attestation)
+    # A count without words of its own keeps the name that it always had.
+    told_words = [words.model_dump_json()] if words != NO_WORDS else []
+    digest.update("\x1f".join(["", *map(repr, options_told), *told_words]).encode())
+    file_digest = digest.hexdigest()
+    kept = None
+    if token is not None:
+        token.ensure_file(file_digest)
+        kept = get_gateway(request).kept_reads.take(file_digest)
+    read = kept or await read_count(
+        raw,
+        Reading(
+            station_id=station_id,
+            content_type=request.headers.get("content-type", ""),
+            zone_s=round(zone.utcoffset(None).total_seconds()),
+            partial=keep_good,
+            now=get_gateway(request).clock.now(),
+            attested=attestation.model_dump(mode="json") if attestation else None,
+            words=words,
+        ),
+    )
+    options = validate(CountOptions, read.rest)
+    full = query.full or options.full
+    if full and query.partial:
+        raise ContractError("count_partial_and_full")
+    given = options.counted_at or query.counted_at or (token.counted_at if token else None)
+    counted_at = settle_moment(request, given, field="counted_at")
+    if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
+        raise ContractError("count_in_future", counted_at=counted_at.isoformat())
+    return Count(
+        station_id=station_id,
+        counted_at=counted_at,
+        full=full,
+        file_digest=file_digest,
+        read=read,
+        attestation=options.find_attestation() or attestation,
+    )
+
+
+def _parse_zone(text: str) -> timezone:
+    if text == "+08:00":
+        return BEIJING
+    found = _ZONE.fullmatch(text)
+    if found is None or int(found[2]) > 14:  # noqa: PLR2004 - no zone on earth is farther from UTC
+        raise ContractError("zone_invalid", found=text[:20])
+    offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+    return timezone(-offset if found[1] == "-" else offset)

@@ -1,0 +1,161 @@
+"""From a caller's words to events that the engine reads: identifiers, moments, the 202."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http import problems
+from gateway.http.app_state import get_gateway
+from gateway.http.bodies import find_traceparent
+from gateway.http.headers import find_idempotency_key, get_wait_s
+from gateway.http.responses import to_response
+from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, Submission
+from gateway.invalid_content import ensure_possible
+from models.base import derive_id
+from models.errors import ContractError
+from models.events import EventData
+from streams.store.read_models.pages import Fate
+
+
+def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
+    """Return the moment that was given, or now where no Idempotency-Key asks for the same again.
+
+    Raises:
+        ContractError: `moment_needed`: with a key, a repeat must say the same moment.
+    """
+    if given is not None:
+        return given
+    if find_idempotency_key(request) is not None:
+        raise ContractError("moment_needed", field=field)
+    return get_gateway(request).clock.now()
+
+
+async def publish(
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None = None,
+    named_by: str = IDEMPOTENCY_KEY,
+    beside: Mapping[str, Any] | None = None,
+    tell_done: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
+) -> Response:
+    """Publish events of one call, in order, and answer 202 once Kafka has them all.
+
+    With `Prefer: wait=N` the engine's word is waited for: 200 and `done` once it has acted on all
+    of them, its refusal if it refuses one, 202 if it has not spoken within N seconds.
+
+    Args:
+        request: Its Idempotency-Key, if any, makes a repeat the same events; without one, equal
+            content does.
+        events: One or more of one topic.
+        source: Who says so.
+        key: Stands in for a missing Idempotency-Key.
+        named_by: The field that `key` was taken from.
+        beside: What else the answer tells.
+        tell_done: Reads what else it tells once the engine has acted.
+
+    Raises:
+        ContractError: `fields_invalid`: a moment that cannot be true.
+    """
+    own, wait_s = find_idempotency_key(request), get_wait_s(request)
+    submissions = _submissions(
+        request,
+        events,
+        source=source,
+        key=own or key,
+        named_by=IDEMPOTENCY_KEY if own else named_by,
+    )
+    submitter = get_gateway(request).submitter
+    refused, done = await submitter.submit_plain(submissions), False
+    if refused is None and wait_s:
+        done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
+    if refused is not None:
+        return _refuse(refused)
+    told = {**tell_sent([one.event_id for one in submissions], source=source), **(beside or {})}
+    headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
+    if done:
+        became = await tell_done() if tell_done else {}
+        return to_response({**told, "status": "done", **became}, headers=headers)
+    return to_response(told, status=202, headers=headers)
+
+
+async def send(
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None,
+    named_by: str = IDEMPOTENCY_KEY,
+    first_part: int = 0,
+) -> list[str] | Response:
+    """Publish events; return their ids, or the problem that one of them met when it came before.
+
+    Args:
+        request: Its trace goes with the events.
+        events: One or more of one topic, in order.
+        source: Who says so.
+        key: Makes a repeat the same events; without one, equal content does.
+        named_by: The header or field that `key` was taken from.
+        first_part: Number of the first event among all of one call.
+
+    Raises:
+        ContractError: `fields_invalid`: a moment that cannot be true.
+    """
+    submissions = _submissions(
+        request, events, source=source, key=key, named_by=named_by, first_part=first_part
+    )
+    refused = await get_gateway(request).submitter.submit_plain(submissions)
+    if refused is not None:
+        return _refuse(refused)
+    return [submission.event_id for submission in submissions]
+
+
+def _submissions(
+    request: Request,
+    events: Sequence[Sent],
+    *,
+    source: str,
+    key: str | None,
+    named_by: str = IDEMPOTENCY_KEY,
+    first_part: int = 0,
+) -> list[Submission]:
+    now, traceparent = get_gateway(request).clock.now(), find_traceparent(request)
+    for event in events:
+        # A count's rows were judged where its file was read.
+        if isinstance(event, EventData):
+            ensure_possible(event, now=now)
+    return [
+        Submission(
+            event=event,
+            event_id=derive_id(
+                event.TYPE, source, part, key or sha256(event.to_body()).hexdigest()
+            ),
+            source=source,
+            time=now,
+            traceparent=traceparent,
+            named_by=named_by,
+        )
+        for part, event in enumerate(events, start=first_part)
+    ]
+
+
+def _refuse(refused: Fate) -> Response:
+    code = refused.code or "internal_error"
+    return problems.build(status=problems.status_of_code(code), code=code, params=refused.params)
+
+
+def tell_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:
+    """Return what a 202 says of events."""
+    return {
+        "status": "accepted",
+        "source": source,
+        "event_id": event_ids[0],
+        "event_ids": list(event_ids),
+    }

@@ -1,0 +1,422 @@
+"""The reserve: the register of a station's donors, the calls that went out, and their answers.
+
+Personal data goes straight to PostgreSQL and is shown to the donor's own station alone; events and
+every other caller see identifiers only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.files.imports import parse_donors, parse_donors_json
+from gateway.http.app_state import get_gateway
+from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
+from gateway.http.event_intake import publish, settle_moment
+from gateway.http.examples import ANSWER, DONOR, DONORS, DONORS_CSV
+from gateway.http.headers import get_if_match
+from gateway.http.openapi import file_body
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from gateway.invalid_content import FieldError, InvalidContent
+from gateway.rendering import explain
+from gateway.runtime import Gateway
+from gateway.station_files import get_own_words
+from models.access import KeyScope, Principal
+from models.base import Identifier, Instant, Line, Value
+from models.donors import Answer, CallOutStatus, Donation, Donor
+from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
+from models.events.donors import CallOutAnswered
+from models.texts import render
+from streams.store.donors import RegisteredDonor, Twin
+
+router = APIRouter(tags=["donors"])
+
+Station = Annotated[Principal, Depends(allow(KeyScope.STATION))]
+Caller = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+
+LOOK_LIMIT_S = 1.0
+"""PostgreSQL counts as away if it does not answer within this time."""
+
+_DONORS_SCHEMA = {
+    "type": "object",
+    "required": ["donors"],
+    "properties": {"donors": {"type": "array", "items": {"type": "object"}}},
+}
+
+
+class RegisterQuery(Value):
+    """How a register is read.
+
+    Attributes:
+        map: Headings that the file has, and the column that each is: `卡号=donor_id`.
+        ignore: Headings to pass over.
+    """
+
+    map: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+
+class DonorQuery(Value):
+    """Which part of a register is read.
+
+    Attributes:
+        after: The number behind which it goes on.
+    """
+
+    after: Identifier | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+class Nothing(Value):
+    """What may stand beside the rows of a register."""
+
+
+class NewAnswer(Value):
+    """What a donor answered, or what became of the visit.
+
+    Attributes:
+        donor_id: Needed only while PostgreSQL is away; must agree with the call.
+        answered_at: Needed with an Idempotency-Key; else now.
+        eta_s: Seconds until arrival; with `accepted`.
+        donation: What was given; with `donated` and no other answer.
+    """
+
+    donor_id: Identifier | None = None
+    answer: Answer
+    answered_at: Instant | None = None
+    eta_s: int | None = Field(default=None, ge=0, le=86_400)
+    donation: Donation | None = None
+    reason: Line = ""
+
+
+class CallQuery(Value):
+    status: tuple[CallOutStatus, ...] = ()
+    cause_id: Identifier | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+@router.post(
+    "/v1/stations/{station_id}/donors",
+    summary="导入应急献血者名册 · Import the register of emergency donors",
+    description=(
+        "健康数据为敏感个人信息：只存入数据库，不进入消息，每次导入都有访问记录。"
+        "没有 `consented_at` 的人不会被召集。"
+        "没有的列和字段保持原值；暂缓、不便、同意这几列的空格表示已无。"
+        "看来是同一人的两个编号列在 `warnings` 里，仍然导入；同一联系方式对同一事件只召集一次。\n\n"
+        "Sensitive personal data: kept in the database alone, with an access record. Nobody "
+        "without `consented_at` is ever called. All rows or none. A column or field that is left "
+        "out stays as it was; an empty cell of a deferral or a consent ends it. Two numbers that "
+        "seem to be one person are imported and named in `warnings`; one contact is called once "
+        "for one event."
+    ),
+    response_class=Response,
+    responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
+    openapi_extra={
+        "requestBody": file_body(
+            csv_example=DONORS_CSV, json_schema=_DONORS_SCHEMA, json_examples=DONORS
+        )
+    },
+)
+async def import_donors(
+    station_id: Identifier,
+    request: Request,
+    principal: Station,
+    query: Annotated[RegisterQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    own = await get_own_words(gateway.station_words, station_id)
+    words = own.with_call("donors", query.map, query.ignore)
+    now = gateway.clock.now()
+    parsed, rest = await read_rows(
+        request,
+        rows_in="donors",
+        from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words, now=now),
+        from_json=lambda rows: parse_donors_json(rows, station_id=station_id, now=now),
+    )
+    donors = ensure_whole(parsed)
+    validate(Nothing, rest)
+    warnings = await _put(gateway, principal, donors, station_id)
+    return to_response({"station_id": station_id, "imported": len(donors), "warnings": warnings})
+
+
+@router.get(
+    "/v1/stations/{station_id}/donors",
+    summary="名册 · The register of emergency donors",
+    description=(
+        "只给本血站，每次查看都有记录。按编号排列，`after` 接着读。\n\n"
+        "To the station itself alone, and each look is recorded. In the order of their numbers; "
+        "`after` goes on."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_donors(
+    station_id: Identifier,
+    request: Request,
+    principal: Station,
+    query: Annotated[DonorQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    found = await get_gateway(request).donors.list_registered(
+        station_id=station_id,
+        after=query.after,
+        limit=query.limit,
+        by=principal.key_id,
+        actor=principal.actor,
+    )
+    after = found[-1].donor.donor_id if len(found) == query.limit else None
+    return to_response({"donors": [_tell_donor(one) for one in found], "after": after})
+
+
+@router.get(
+    "/v1/stations/{station_id}/donors/{donor_id}",
+    summary="一位献血者的登记 · One donor as registered",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_donor(
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    found = await _find_donor(request, principal, station_id, donor_id)
+    if found is None:
+        raise DomainRefusal("donor_not_registered", donor_id=donor_id)
+    return to_response(_tell_donor(found), headers={"ETag": f'"{found.version}"'})
+
+
+@router.put(
+    "/v1/stations/{station_id}/donors/{donor_id}",
+    summary="登记或更改一位献血者 · Register or change a donor",
+    description=(
+        "没有写的字段保持原值，写 null 则清除；上次献全血的日期只会变晚。"
+        "`If-Match` 写明所依据的版本，被别人改过则拒绝（409）。\n\n"
+        "A field that is left out stays as it was; null takes it away. The day of the last whole "
+        "blood only ever becomes later. `If-Match` says which version the change was made from; "
+        "one that somebody changed meanwhile is refused (409)."
+    ),
+    response_class=Response,
+    responses=documented(400, 409),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "examples": DONOR},
+            },
+        }
+    },
+)
+async def put_donor(
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    body = await read_object(request)
+    if body.get("donor_id", donor_id) != donor_id:
+        raise ContractError("id_differs", field="donor_id")
+    before = await _find_donor(request, principal, station_id, donor_id)
+    known = before.donor.model_dump(mode="json", exclude_none=True) if before else {}
+    rows = [{**known, **body, "donor_id": donor_id}]
+    (donor,) = ensure_whole(parse_donors_json(rows, station_id=station_id, now=gateway.clock.now()))
+    stated = get_if_match(request)
+    version = before.version if before is not None else ""
+    warnings = await _put(
+        gateway, principal, [donor], station_id, based_on=version if stated is None else stated
+    )
+    found = await _find_donor(request, principal, station_id, donor_id)
+    if found is None:
+        raise InvariantViolation("donor_not_registered", donor_id=donor_id)
+    return to_response(
+        {**_tell_donor(found), "warnings": warnings}, headers={"ETag": f'"{found.version}"'}
+    )
+
+
+async def _find_donor(
+    request: Request, principal: Principal, station_id: str, donor_id: str
+) -> RegisteredDonor | None:
+    found = await get_gateway(request).donors.list_registered(
+        station_id=station_id, donor_id=donor_id, by=principal.key_id, actor=principal.actor
+    )
+    return found[0] if found else None
+
+
+def _tell_donor(found: RegisteredDonor) -> dict[str, Any]:
+    return {
+        "donor": found.donor.model_dump(mode="json"),
+        "version": found.version,
+        "called": found.called,
+        "accepted": found.accepted,
+    }
+
+
+async def _put(
+    gateway: Gateway,
+    principal: Principal,
+    donors: Sequence[Donor],
+    station_id: str,
+    *,
+    based_on: str | None = None,
+) -> list[dict[str, Any]]:
+    """Register donors; return what to look at twice.
+
+    Raises:
+        DomainRefusal: `station_unknown`, `record_changed`.
+        ContractError: `rows_invalid`: a donor is another station's.
+    """
+    if station_id not in (await gateway.directories.refresh()).stations:
+        raise DomainRefusal("station_unknown", station_id=station_id)
+    donor_ids = [donor.donor_id for donor in donors]
+    foreign = await gateway.donors.list_foreign(donor_ids, station_id=station_id)
+    if foreign:
+        told = [
+            (donor_id, render("donor_of_other_station", {"donor_id": donor_id}))
+            for donor_id in foreign
+        ]
+        raise InvalidContent(
+            "rows_invalid", [FieldError(donor_id, str(text), text) for donor_id, text in told]
+        )
+    await gateway.donors.put(
+        donors,
+        station_id=station_id,
+        by=principal.key_id,
+        actor=principal.actor,
+        based_on=based_on,
+    )
+    twins = await gateway.donors.list_twins(donor_ids, station_id=station_id)
+    return [_tell_twin(twin) for twin in twins]
+
+
+def _tell_twin(twin: Twin) -> dict[str, Any]:
+    """Name two rows that seem to be one person; another station's donor is not named."""
+    if twin.other_id is None:
+        told = explain("donor_at_other_station", {"donor_id": twin.donor_id})
+    else:
+        code = "donor_contact_shared"
+        if twin.same_person:
+            code = "donor_registered_twice"
+        elif twin.same_number:
+            code = "donor_spelled_otherwise"
+        told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
+    donor_ids = [one for one in (twin.donor_id, twin.other_id) if one is not None]
+    return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}
+
+
+@router.get(
+    "/v1/stations/{station_id}/call-outs",
+    summary="召集名单 · The station's calls",
+    description=(
+        "只有本血站看到姓名和联系方式，每次查看都有记录 · names and contacts are shown to the "
+        "station itself alone, and each look is recorded."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_call_outs(
+    station_id: Identifier,
+    request: Request,
+    principal: Caller,
+    query: Annotated[CallQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    rows = await get_gateway(request).reading.list_call_outs(
+        station_id=station_id,
+        statuses=query.status or None,
+        cause_id=query.cause_id,
+        limit=query.limit,
+        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
+        actor=principal.actor,
+    )
+    return to_response({"call_outs": rows})
+
+
+@router.get(
+    "/v1/call-outs/{call_out_id}",
+    summary="一次召集 · One call",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_call_out(call_out_id: Identifier, request: Request, principal: Caller) -> Response:
+    reading = get_gateway(request).reading
+    found = await reading.find_call_out(call_out_id)
+    own = principal.own_station
+    if found is None or (own is not None and own != found["station_id"]):
+        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
+    (row,) = await reading.list_call_outs(
+        station_id=found["station_id"],
+        call_out_id=call_out_id,
+        limit=1,
+        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
+        actor=principal.actor,
+    )
+    return to_response(row)
+
+
+@router.post(
+    "/v1/call-outs/{call_out_id}/answers",
+    summary="献血者的答复或到站结果 · A donor's answer, or what became of the visit",
+    description=(
+        "采血时间早于这次召集的献血拒绝：那是库存，盘点入库。"
+        "袋上血型与登记不符时 `warnings` 里写明。\n\n"
+        "A donation that was collected before the call is refused: it is stock, to be counted in. "
+        "`warnings` name a bag whose group is not its donor's."
+    ),
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
+)
+async def answer_call_out(
+    call_out_id: Identifier,
+    request: Request,
+    principal: Caller,
+    answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
+) -> Response:
+    call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)
+    fields = {**dict(answer), **call}
+    fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
+    registered = fields.pop("registered_group", None)
+    event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
+    source = principal.actor if principal.is_dispatcher else f"station/{event.station_id}"
+    beside = {"warnings": _list_doubts(event, registered)}
+    return await publish(request, [event], source=source, beside=beside)
+
+
+def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:
+    """Say at once that a bag contradicts its donor's record, if PostgreSQL is there to tell."""
+    donation = event.donation
+    if donation is None or registered is None or donation.group == registered:
+        return []
+    told = {"unit_id": donation.unit_id, "donated": donation.group, "registered": registered}
+    return [explain("donation_group_differs", told)]
+
+
+async def _get_call(
+    gateway: Gateway, principal: Principal, call_out_id: str, donor_id: str | None
+) -> dict[str, Any]:
+    """Return the donor and station of a call.
+
+    While PostgreSQL is away a station that names the donor is believed; the engine checks again.
+    """
+    try:
+        async with asyncio.timeout(LOOK_LIMIT_S):
+            row = await gateway.reading.find_call_out(call_out_id)
+    except (TransientError, TimeoutError) as error:
+        if principal.own_station is None or donor_id is None:
+            raise TransientError("postgres_away") from error
+        return {"donor_id": donor_id, "station_id": principal.own_station}
+    own = principal.own_station
+    if row is None or (own is not None and own != row["station_id"]):
+        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
+    if donor_id is not None and donor_id != row["donor_id"]:
+        raise ContractError("donor_differs", call_out_id=call_out_id, donor_id=donor_id)
+    return {
+        "donor_id": row["donor_id"],
+        "station_id": row["station_id"],
+        "registered_group": row["blood_group"],
+    }

@@ -1,0 +1,341 @@
+"""Stations, hospitals and routes: read by all, written by dispatchers, straight to PostgreSQL.
+
+A change states what changes: what it leaves out stays as it was, and a record that somebody else
+changed meanwhile is not overwritten by who says which version the change was made from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import Field, model_validator
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.examples import HOSPITAL, ROUTES, STATION
+from gateway.http.headers import get_if_match
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from gateway.invalid_content import FieldError, InvalidContent
+from gateway.rendering import explain
+from models.access import KeyScope, Principal
+from models.base import Identifier, Value, change
+from models.broken_rule import BrokenRuleError
+from models.errors import ContractError, DomainRefusal
+from models.facilities import Hospital, Location, Station
+from models.texts import render
+from streams.store.directory import Author, Registered
+
+router = APIRouter(tags=["facilities"])
+
+Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
+Reader = Annotated[
+    Principal,
+    Depends(allow(KeyScope.DISPATCHER, KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.HOSPITAL)),
+]
+_PUBLIC = ("station_id", "hospital_id", "name_zh", "name_en", "location")
+_CHANGE_TOLD = (
+    "没有写的字段保持原值。`If-Match` 写明所依据的版本，被别人改过则拒绝（409）。\n\n"
+    "A field that is left out stays as it was. `If-Match` says which version the change was made "
+    "from; one that somebody changed meanwhile is refused (409)."
+)
+
+
+class Route(Value):
+    """A known journey, one direction; whole seconds, handing over included."""
+
+    from_id: Identifier
+    to_id: Identifier
+    eta_s: int = Field(ge=1, le=604_800)
+
+    @model_validator(mode="after")
+    def _lead_elsewhere(self) -> Self:
+        if self.from_id == self.to_id:
+            raise BrokenRuleError("route_to_itself", "to_id", facility_id=self.from_id)
+        return self
+
+
+class Routes(Value):
+    routes: tuple[Route, ...] = Field(min_length=1, max_length=5000)
+
+    @model_validator(mode="after")
+    def _one_time_each(self) -> Self:
+        known: dict[tuple[str, str], int] = {}
+        for route in self.routes:
+            told = known.setdefault((route.from_id, route.to_id), route.eta_s)
+            if told != route.eta_s:
+                raise BrokenRuleError(
+                    "route_twice",
+                    "routes",
+                    from_id=route.from_id,
+                    to_id=route.to_id,
+                    eta_s=told,
+                    other_s=route.eta_s,
+                )
+        return self
+
+
+@router.get(
+    "/v1/stations",
+    summary="血站列表 · The registered stations",
+    response_class=Response,
+    responses=documented(),
+)
+async def list_stations(request: Request, principal: Reader) -> Response:
+    found = await get_gateway(request).directories.list_stations()
+    return to_response({"stations": [_tell(principal, "station", one) for one in found]})
+
+
+@router.get(
+    "/v1/stations/{station_id}",
+    summary="一个血站的登记 · One station as it is registered",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_station(station_id: Identifier, request: Request, principal: Reader) -> Response:
+    found = await get_gateway(request).directories.list_stations(station_id)
+    return _tell_one(principal, "station", found, station_id)
+
+
+@router.put(
+    "/v1/stations/{station_id}",
+    summary="登记或更改血站 · Register or change a station",
+    description=_CHANGE_TOLD,
+    response_class=Response,
+    responses=documented(400, 409),
+)
+async def put_station(
+    station_id: Identifier,
+    request: Request,
+    principal: Dispatcher,
+    station: Annotated[Station, Body(openapi_examples=STATION)],
+) -> Response:
+    if station.station_id != station_id:
+        raise ContractError("id_differs", field="station_id")
+    directories = get_gateway(request).directories
+    _ensure_one_spelling(station_id, (await directories.refresh()).stations)
+    before = await directories.list_stations(station_id)
+    changed = change(before[0].record, station) if before else station
+    _ensure_sound(
+        changed.name_zh, changed.name_en, changed.location, also=_list_policy_faults(changed)
+    )
+    version = await directories.put_station(
+        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
+    )
+    known = (await directories.refresh()).stations
+    strangers = [one for one in changed.policy.neighbours if one not in known]
+    return _tell_changed("station", changed, version, notes=_note_strangers(strangers))
+
+
+@router.get(
+    "/v1/hospitals",
+    summary="医院列表 · The registered hospitals",
+    response_class=Response,
+    responses=documented(),
+)
+async def list_hospitals(request: Request, principal: Reader) -> Response:
+    found = await get_gateway(request).directories.list_hospitals()
+    return to_response({"hospitals": [_tell(principal, "hospital", one) for one in found]})
+
+
+@router.get(
+    "/v1/hospitals/{hospital_id}",
+    summary="一家医院的登记 · One hospital as it is registered",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_hospital(hospital_id: Identifier, request: Request, principal: Reader) -> Response:
+    found = await get_gateway(request).directories.list_hospitals(hospital_id)
+    return _tell_one(principal, "hospital", found, hospital_id)
+
+
+@router.put(
+    "/v1/hospitals/{hospital_id}",
+    summary="登记或更改医院 · Register or change a hospital",
+    description=(
+        f"{_CHANGE_TOLD}\n\n没有写明 `can_thaw` 的新医院按不能融化处理 · a new hospital that does "
+        "not state `can_thaw` counts as one that cannot."
+    ),
+    response_class=Response,
+    responses=documented(400, 409, 422),
+)
+async def put_hospital(
+    hospital_id: Identifier,
+    request: Request,
+    principal: Dispatcher,
+    hospital: Annotated[Hospital, Body(openapi_examples=HOSPITAL)],
+) -> Response:
+    if hospital.hospital_id != hospital_id:
+        raise ContractError("id_differs", field="hospital_id")
+    directories = get_gateway(request).directories
+    directory = await directories.refresh()
+    if hospital.station_id not in directory.stations:
+        raise DomainRefusal("station_unknown", station_id=hospital.station_id)
+    _ensure_one_spelling(hospital_id, directory.hospitals)
+    before = await directories.list_hospitals(hospital_id)
+    changed = change(before[0].record, hospital) if before else hospital
+    _ensure_sound(changed.name_zh, changed.name_en, changed.location)
+    version = await directories.put_hospital(
+        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
+    )
+    await directories.refresh()
+    staying = await get_gateway(request).reading.count_open_elsewhere(
+        hospital_id=hospital_id, station_id=changed.station_id
+    )
+    return _tell_changed("hospital", changed, version, notes=_note_staying(staying))
+
+
+@router.get(
+    "/v1/routes",
+    summary="登记的行程时间 · The recorded journeys",
+    response_class=Response,
+    responses=documented(),
+)
+async def list_routes(request: Request, principal: Reader) -> Response:
+    del principal
+    routes = (await get_gateway(request).directories.refresh()).routes
+    return to_response(
+        {
+            "routes": [
+                {"from_id": from_id, "to_id": to_id, "eta_s": eta_s}
+                for (from_id, to_id), eta_s in sorted(routes.items())
+            ]
+        }
+    )
+
+
+def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
+    """Refuse a name that differs in case alone from one that is registered: it is a slip."""
+    for known in registered:
+        if known != facility_id and known.casefold() == facility_id.casefold():
+            raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
+
+
+@router.put(
+    "/v1/routes",
+    summary="登记行程时间 · Record journeys",
+    description="没有登记的按坐标估算并标明 · without one, the estimate is used and marked.",
+    response_class=Response,
+    responses=documented(400, 422),
+)
+async def put_routes(
+    request: Request,
+    principal: Dispatcher,
+    routes: Annotated[Routes, Body(openapi_examples=ROUTES)],
+) -> Response:
+    directories = get_gateway(request).directories
+    directory = await directories.refresh()
+    for end in sorted({end for route in routes.routes for end in (route.from_id, route.to_id)}):
+        if directory.find_location(end) is None:
+            raise DomainRefusal("facility_unknown", facility_id=end)
+    known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
+    await directories.put_routes(known, changed_by=_tell_author(request, principal))
+    await directories.refresh()
+    return to_response({"recorded": len(known)})
+
+
+def _tell_author(request: Request, principal: Principal) -> Author:
+    at = get_gateway(request).clock.now()
+    return Author(actor=principal.actor, key_id=principal.key_id, at=at)
+
+
+def _list_policy_faults(station: Station) -> list[FieldError]:
+    """List what in a station's own policy cannot be meant; each value alone is possible."""
+    wrong = []
+    colours = station.policy.thresholds
+    if not colours.red_below_d <= colours.orange_below_d <= colours.yellow_below_d:
+        told = render(
+            "thresholds_not_ordered",
+            {
+                "red": colours.red_below_d,
+                "orange": colours.orange_below_d,
+                "yellow": colours.yellow_below_d,
+            },
+        )
+        wrong.append(FieldError("policy.thresholds", str(told), render("fix_thresholds")))
+    if station.station_id in station.policy.neighbours:
+        told = render("station_own_neighbour", {"station_id": station.station_id})
+        wrong.append(FieldError("policy.neighbours", str(told), render("fix_own_neighbour")))
+    return wrong
+
+
+def _ensure_sound(
+    name_zh: str, name_en: str, location: Location, *, also: Sequence[FieldError] = ()
+) -> None:
+    """Refuse a record that nobody could read or drive to, or with other faults that were found.
+
+    Raises:
+        ContractError: `fields_invalid`.
+    """
+    wrong = [
+        FieldError(field, str(render("name_missing")), render("fix_name"))
+        for field, name in (("name_zh", name_zh), ("name_en", name_en))
+        if not name.strip()
+    ]
+    wrong += also
+    if location.lat == 0 and location.lon == 0:
+        told = render("location_zero")
+        wrong.append(FieldError("location", str(told), render("fix_location")))
+    if wrong:
+        raise InvalidContent("fields_invalid", wrong)
+
+
+def _based_on(
+    request: Request, before: list[Registered[Station]] | list[Registered[Hospital]]
+) -> int:
+    """Return the version that the change is made from: the caller's, or the one just read."""
+    stated = get_if_match(request)
+    if stated is None:
+        return before[0].version if before else 0
+    if re.fullmatch(r"[0-9]{1,9}", stated) is None:
+        raise ContractError("if_match_invalid")
+    return int(stated)
+
+
+def _tell(
+    principal: Principal, kind: str, one: Registered[Station] | Registered[Hospital]
+) -> dict[str, Any]:
+    """Tell the whole record to whose it is and to dispatchers, name and place to others."""
+    record = one.record.model_dump(mode="json")
+    if not principal.is_dispatcher and principal.facility_id != record.get(f"{kind}_id"):
+        public = {name: record[name] for name in _PUBLIC if name in record}
+        return {kind: public, "version": one.version}
+    return {kind: record, "version": one.version, "changed_by": one.changed_by}
+
+
+def _tell_one(
+    principal: Principal,
+    kind: str,
+    found: list[Registered[Station]] | list[Registered[Hospital]],
+    facility_id: str,
+) -> Response:
+    if not found:
+        raise DomainRefusal("facility_not_registered", facility_id=facility_id)
+    told = _tell(principal, kind, found[0])
+    return to_response(told, headers={"ETag": f'"{found[0].version}"'})
+
+
+def _tell_changed(
+    kind: str,
+    record: Station | Hospital,
+    version: int,
+    *,
+    notes: list[dict[str, Any]] | None = None,
+) -> Response:
+    return to_response(
+        {kind: record.model_dump(mode="json"), "version": version, "notes": notes or []},
+        headers={"ETag": f'"{version}"'},
+    )
+
+
+def _note_staying(staying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [explain("open_requests_stay", dict(row)) for row in staying]
+
+
+def _note_strangers(strangers: list[str]) -> list[dict[str, Any]]:
+    return [explain("neighbour_not_registered", {"station_id": one}) for one in strangers]

@@ -1,0 +1,108 @@
+"""The figures that stations report, each with the rule that defines it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from models.access import KeyScope, Principal
+from models.base import Day, Identifier, Value
+from models.errors import ContractError, DomainRefusal
+from models.figures import MAX_DAYS, figure_rules
+from models.texts.instants import BEIJING
+from streams.matching.figures import rate_safe_stock
+
+router = APIRouter(tags=["figures"])
+
+Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+
+USUAL_DAYS = 30
+
+
+class FigureQuery(Value):
+    """Which figures.
+
+    Attributes:
+        day_from: First day, Beijing time; else 30 days before the end.
+        day_until: First day after the period; else tomorrow, so that today counts.
+    """
+
+    station_id: Identifier | None = None
+    day_from: Day | None = None
+    day_until: Day | None = None
+
+
+@router.get(
+    "/v1/figures",
+    summary="上报指标：安全库存率与检测覆盖率 · The figures that stations report",
+    description=(
+        "各站定义不同，上报前须确认 · stations define them differently; confirm before reporting. "
+        "The definitions stand in `docs/figures.md`."
+    ),
+    response_class=Response,
+    responses=documented(400, 422),
+)
+async def get_figures(
+    request: Request, principal: Viewer, query: Annotated[FigureQuery, Query()]
+) -> Response:
+    station_id = query.station_id or principal.own_station
+    if station_id is not None:
+        principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    if station_id is not None and station_id not in (
+        (await gateway.directories.refresh()).stations
+    ):
+        raise DomainRefusal("station_unknown", station_id=station_id)
+    day_from, day_until = _settle_period(query, gateway.clock.now())
+    records = await gateway.figures.list_stock_days(
+        station_id, day_from=day_from, day_until=day_until
+    )
+    testing = await gateway.figures.rate_testing(
+        station_id, at_from=_start_of(day_from), at_until=_start_of(day_until)
+    )
+    safe = rate_safe_stock(records, day_from=day_from, day_until=day_until)
+    return to_response(
+        {
+            "station_id": station_id,
+            "day_from": day_from,
+            "day_until": day_until,
+            "safe_stock": {
+                **safe.model_dump(exclude={"worst"}),
+                "worst": [
+                    {"component": component, "group": group, "unsafe": unsafe, "counted": counted}
+                    for component, group, unsafe, counted in safe.worst
+                ],
+            },
+            "testing_coverage": testing.model_dump(),
+            "rules": _tell_rules(),
+        }
+    )
+
+
+def _settle_period(query: FigureQuery, now: datetime) -> tuple[date, date]:
+    today = now.astimezone(BEIJING).date()
+    day_until = query.day_until or today + timedelta(days=1)
+    day_from = query.day_from or day_until - timedelta(days=USUAL_DAYS)
+    if not timedelta() < day_until - day_from <= timedelta(days=MAX_DAYS):
+        raise ContractError("period_invalid", limit=MAX_DAYS)
+    return day_from, day_until
+
+
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=BEIJING)
+
+
+def _tell_rules() -> list[dict[str, Any]]:
+    rules = figure_rules()
+    return [
+        {**rule.model_dump(mode="json", exclude={"terms"}), "version": rules.version}
+        for rule in (rules.safe_stock, rules.safe_stock_expected, rules.testing_coverage)
+    ]

@@ -1,0 +1,105 @@
+"""Whether the process lives, whether it is ready, its metrics, and who is asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http import problems
+from gateway.http.app_state import get_gateway
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import get_principal
+from gateway.rendering import explain
+from gateway.runtime import Gateway
+from models.errors import ConfigurationError, TransientError
+
+router = APIRouter(tags=["health"])
+
+CHECK_LIMIT_S = 2.0
+"""A dependency that does not answer within this time is away."""
+
+
+@router.get(
+    "/healthz",
+    summary="进程是否活着 · Whether the process lives",
+    response_class=Response,
+    responses={500: {"description": "须重启 · must be restarted"}},
+)
+async def healthz(request: Request) -> Response:
+    if not get_gateway(request).alive:
+        return problems.build(status=500, code="internal_error", params={"reference": "task"})
+    return to_response({"status": "alive"})
+
+
+@router.get(
+    "/readyz",
+    summary="是否就绪，若否，为何 · Whether it is ready, and why not",
+    response_class=Response,
+    responses={503: {"description": "未就绪 · not ready"}},
+)
+async def readyz(request: Request) -> Response:
+    gateway = get_gateway(request)
+    checks = [
+        *await asyncio.gather(
+            _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
+            _check("postgres", "postgres_unreachable", gateway.reading.ping()),
+        ),
+        _check_itself(gateway),
+    ]
+    ready = all(check["ok"] for check in checks)
+    content = {"status": "ready" if ready else "not_ready", "checks": checks}
+    if ready:
+        return to_response(content)
+    headers = {"Retry-After": str(problems.RETRY_AFTER_S)}
+    return to_response(content, status=503, headers=headers)
+
+
+@router.get("/metrics", summary="Prometheus 指标 · Prometheus metrics", response_class=Response)
+async def metrics(request: Request) -> Response:
+    page = generate_latest(get_gateway(request).metrics.registry)
+    return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.get(
+    "/v1/me",
+    summary="这个密钥是谁的 · Whose key this is",
+    response_class=Response,
+    responses=documented(),
+)
+async def me(request: Request) -> Response:
+    principal = get_principal(request)
+    return to_response(
+        {
+            "key_id": principal.key_id,
+            "scope": principal.scope,
+            "facility_id": principal.facility_id,
+            "now": get_gateway(request).clock.now(),
+        }
+    )
+
+
+def _check_itself(gateway: Gateway) -> dict[str, Any]:
+    """Servers that answer are of no use to a gateway that cannot publish."""
+    if gateway.ended is not None:
+        reason = explain("gateway_part_ended", {"part": gateway.ended})
+    elif gateway.parts.publisher.is_stopped:
+        reason = explain("gateway_stopping")
+    else:
+        return {"name": "gateway", "ok": True, "reason": None}
+    return {"name": "gateway", "ok": False, "reason": reason}
+
+
+async def _check(name: str, code: str, probe: Awaitable[None]) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(CHECK_LIMIT_S):
+            await probe
+    except (TransientError, ConfigurationError, TimeoutError):
+        return {"name": name, "ok": False, "reason": explain(code)}
+    return {"name": name, "ok": True, "reason": None}

@@ -1,0 +1,123 @@
+"""What somebody should look after: records that were refused, and what is overdue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from gateway.rendering import explain
+from models.access import KeyScope, Principal
+from models.base import Identifier, Value
+from streams.services.record_refusals import withhold_content
+from streams.store.read_models.vitals import MARKS
+
+router = APIRouter(tags=["operations"])
+
+Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+Party = Annotated[
+    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
+]
+
+
+class LetterQuery(Value):
+    """Which dead letters.
+
+    Attributes:
+        replayed: Those that were put back too.
+        after: `next` of the page before.
+    """
+
+    replayed: bool = False
+    after: Identifier | None = None
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class OverdueQuery(Value):
+    """Which marks; all of them when none is named."""
+
+    mark: Literal["waiting", "late", "unacknowledged"] | None = None
+    limit: int = Field(default=200, ge=1, le=1000)
+
+
+@router.get(
+    "/v1/dead-letters",
+    summary="没有被接受的记录，危及生命的在前 · Records that were refused, lives first",
+    description=(
+        "危及生命的申请（看得出的）在前，然后最新的在前 · life-threatening requests first, where "
+        "the record tells, then the newest. "
+        "血站只看到自己键下的，调度员看到全部；没有正文；重放用命令行 `xuelian dlq replay` · "
+        "a station sees those of its own key, a dispatcher all, none with its body; replay by "
+        "`xuelian dlq replay`."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_dead_letters(
+    request: Request, principal: Viewer, query: Annotated[LetterQuery, Query()]
+) -> Response:
+    rows = await get_gateway(request).vitals.list_dead_letters(
+        station_id=principal.own_station,
+        with_replayed=query.replayed,
+        after=query.after,
+        limit=query.limit + 1,
+    )
+    page = rows[: query.limit]
+    more: str | None = page[-1]["dead_letter_id"] if len(rows) > query.limit else None
+    return to_response({"dead_letters": [_to_letter(row) for row in page], "next": more})
+
+
+def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
+    code, params = row.pop("code"), row.pop("params")
+    return {**row, "reason": explain(code, withhold_content(params))}
+
+
+@router.get(
+    "/v1/overdue",
+    summary="等得最久、来不及、无人签收 · What waits longest, is late, was never acknowledged",
+    description=(
+        "三种标记 · three marks: `waiting` 仍缺血 · blood is still missing, "
+        "`late` 来不及或已过时 · cannot be in time or its time has passed, "
+        "`unacknowledged` 已发出、应已到而无人签收 · left, should have arrived, and nobody has "
+        "received it. 危及生命者在前 · lives first."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_overdue(
+    request: Request, principal: Party, query: Annotated[OverdueQuery, Query()]
+) -> Response:
+    gateway = get_gateway(request)
+    now = gateway.clock.now()
+    rows = await gateway.vitals.list_overdue(
+        mark=query.mark,
+        station_id=principal.own_station,
+        hospital_id=principal.own_hospital,
+        limit=query.limit,
+    )
+    return to_response(
+        {
+            "now": now,
+            "counts": dict.fromkeys(MARKS, 0) | {row["mark"]: row.pop("of_mark") for row in rows},
+            "overdue": [
+                {
+                    **row,
+                    "waited_s": _seconds(row["since"], now),
+                    "late_s": max(_seconds(row["due_at"], now), 0),
+                }
+                for row in rows
+            ],
+        }
+    )
+
+
+def _seconds(since: datetime, now: datetime) -> int:
+    return int((now - since).total_seconds())

@@ -1,0 +1,192 @@
+"""What counts left open: listed, shown with what endangers a patient first, and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.event_intake import publish, settle_moment
+from gateway.http.examples import CLOSING
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from gateway.rendering import explain
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
+from models.base import BagId, Identifier, Instant, Line, Value
+from models.errors import DomainRefusal
+from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
+from streams.store.read_models.counts import Row
+
+router = APIRouter(tags=["stock"])
+
+Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+Kind = Literal["missing", "moved", "differs", "status"]
+
+MAX_CLOSED_AT_ONCE = 20_000
+
+
+class DifferenceQuery(Value):
+    kind: Kind | None = None
+    closed: bool = False
+    limit: int = Field(default=500, ge=1, le=5000)
+
+
+class Closing(Value):
+    """What became of units that differ.
+
+    Attributes:
+        unit_ids: Which; empty for all that are open and of `kind`.
+        closed_at: Needed with an Idempotency-Key; else now.
+    """
+
+    unit_ids: tuple[BagId, ...] = Field(default=(), max_length=MAX_CLOSED_AT_ONCE)
+    kind: Kind | None = None
+    resolution: Resolution
+    reason: Line = Field(min_length=1)
+    closed_at: Instant | None = None
+
+
+@router.get(
+    "/v1/stations/{station_id}/reconciliations",
+    summary="盘点列表，最新在前 · Counts, newest first",
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_reconciliations(
+    station_id: Identifier,
+    request: Request,
+    principal: Holder,
+    limit: Annotated[int, Query(ge=1, le=500)] = 20,
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    reconciling = get_gateway(request).reconciling
+    return to_response(
+        {
+            "station_id": station_id,
+            "counts": await reconciling.list_counts(station_id, limit=limit),
+            **await tell_open(get_gateway(request), station_id),
+        }
+    )
+
+
+@router.get(
+    "/v1/stations/{station_id}/reconciliations/{count_id}",
+    summary="一次盘点的进度与差异 · One count: how far it is, and its differences",
+    response_class=Response,
+    responses=documented(400, 404),
+)
+async def get_reconciliation(
+    station_id: Identifier,
+    count_id: Identifier,
+    request: Request,
+    principal: Holder,
+    query: Annotated[DifferenceQuery, Query()],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    count = await _get_count(gateway, station_id, count_id)
+    rows = await gateway.reconciling.list_differences(
+        station_id,
+        count_id=count_id,
+        kind=query.kind,
+        with_closed=query.closed,
+        limit=query.limit,
+    )
+    alarms = [explain(code, params) for row in rows for code, params in _find_alarms(row)]
+    return to_response({"count": count, "alarms": alarms, "differences": rows})
+
+
+@router.post(
+    "/v1/stations/{station_id}/reconciliations/{count_id}/close",
+    summary="处理差异：报废、已发出、移到本站或以记录为准 · Close differences",
+    description=(
+        "由血站确认每一袋的去向；系统不会自行报废 · the station says what became of each unit; "
+        "nothing is discarded by itself. All named units, or none."
+    ),
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
+)
+async def close_differences(
+    station_id: Identifier,
+    count_id: Identifier,
+    request: Request,
+    principal: Holder,
+    closing: Annotated[Closing, Body(openapi_examples=CLOSING)],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    await _get_count(gateway, station_id, count_id)
+    unit_ids = await _choose(gateway, station_id, count_id, closing)
+    closed_at = settle_moment(request, closing.closed_at, field="closed_at")
+    events = [
+        DifferencesClosed(
+            station_id=station_id,
+            count_id=count_id,
+            unit_ids=tuple(unit_ids[start : start + PART_UNITS]),
+            resolution=closing.resolution,
+            closed_at=closed_at,
+            reason=closing.reason,
+        )
+        for start in range(0, len(unit_ids), PART_UNITS)
+    ]
+    return await publish(request, events, source=f"station/{station_id}")
+
+
+async def _choose(gateway: Gateway, station_id: str, count_id: str, closing: Closing) -> list[str]:
+    """Return the units to close, all of them open.
+
+    Raises:
+        DomainRefusal: `difference_not_open`, or `no_differences` of that kind.
+    """
+    rows = await gateway.reconciling.list_differences(
+        station_id,
+        count_id=count_id,
+        kind=closing.kind,
+        with_closed=False,
+        limit=MAX_CLOSED_AT_ONCE,
+    )
+    open_ids = {row["unit_id"] for row in rows}
+    strange = next((one for one in closing.unit_ids if one not in open_ids), None)
+    if strange is not None:
+        raise DomainRefusal("difference_not_open", count_id=count_id, unit_id=strange)
+    chosen = closing.unit_ids or (open_ids if closing.kind is not None else ())
+    if not chosen:
+        raise DomainRefusal("no_differences")
+    return sorted(set(chosen))
+
+
+async def _get_count(gateway: Gateway, station_id: str, count_id: str) -> Row:
+    count = await gateway.reconciling.find_count(station_id, count_id)
+    if count is None:
+        raise DomainRefusal("count_unknown", count_id=count_id)
+    return count
+
+
+_IDENTITY = {"group", "component", "donation_id"}
+
+
+def _find_alarms(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What must not wait: a patient's unit that is not there, a label with another group."""
+    if row["closed_at"] is not None:
+        return []
+    holder = row["request_id"] or row["transfer_id"]
+    found: list[tuple[str, dict[str, Any]]] = []
+    if row["kind"] == "missing" and holder is not None:
+        found.append(("missing_reserved", {"unit_id": row["unit_id"], "holder": holder}))
+    unlike = sorted(_IDENTITY.intersection(row["fields"]))
+    if unlike:
+        params = {"unit_id": row["unit_id"], "fields": ", ".join(unlike)}
+        found.append(("identity_differs", params))
+    return found
+
+
+async def tell_open(gateway: Gateway, station_id: str) -> dict[str, Any]:
+    """Return how many differences of a station are open, and how many are alarms."""
+    return {"open_differences": await gateway.reconciling.count_open(station_id)}

@@ -1,0 +1,228 @@
+"""Urgent requests out: the list, and one request with its timeline."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.scopes import allow
+from gateway.open_needs import (
+    count_calls,
+    depends_on_reserve,
+    join_texts,
+    list_neighbours,
+    list_serving_calls,
+    list_serving_transfers,
+    list_wants,
+    tell_sought,
+)
+from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
+from models.base import Identifier, Instant, Value
+from models.errors import ContractError, DomainRefusal
+from models.facilities import StationPolicy
+from models.requests import Priority, RequestStatus, UrgentRequest
+from streams.store.read_models.pages import RequestDetail, RequestFilter
+
+router = APIRouter(tags=["requests"])
+
+Viewer = Annotated[
+    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
+]
+Entry = dict[str, Any]
+
+
+class RequestQuery(Value):
+    """Which requests.
+
+    Attributes:
+        after: `next` of the page before.
+    """
+
+    hospital_id: Identifier | None = None
+    station_id: Identifier | None = None
+    status: tuple[RequestStatus, ...] = ()
+    priority: Priority | None = None
+    opened_from: Instant | None = None
+    after: str | None = Field(default=None, max_length=300)
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+@router.get(
+    "/v1/requests",
+    summary="申请列表，最新在前 · List requests, newest first",
+    description=(
+        "医院只看到自己的，血站只看到自己供应的 · a hospital sees its own, a station those it "
+        "supplies. `next` 给出下一页 · `next` leads to the next page."
+    ),
+    response_class=Response,
+    responses=documented(400),
+)
+async def list_requests(
+    request: Request, principal: Viewer, query: Annotated[RequestQuery, Query()]
+) -> Response:
+    for named, own in (
+        (query.hospital_id, principal.own_hospital),
+        (query.station_id, principal.own_station),
+    ):
+        if named is not None and own is not None and named != own:
+            raise DomainRefusal("facility_not_yours", facility_id=named)
+    wanted = RequestFilter(
+        hospital_id=principal.own_hospital or query.hospital_id,
+        station_id=principal.own_station or query.station_id,
+        statuses=query.status or None,
+        priority=query.priority,
+        opened_from=query.opened_from,
+        before=_parse_cursor(query.after) if query.after else None,
+    )
+    # One more than asked tells whether there is a next page.
+    rows = await get_gateway(request).reading.list_requests(wanted, limit=query.limit + 1)
+    page = rows[: query.limit]
+    return to_response(
+        {
+            "requests": [
+                {**row, "waiting_for": explain_waiting(row["waiting_for"])} for row in page
+            ],
+            "next": _to_cursor(page[-1]) if len(rows) > query.limit else None,
+        }
+    )
+
+
+@router.get(
+    "/v1/requests/{request_id}",
+    summary="一份申请及其经过 · One request and its timeline",
+    description="每个理由都有代码、参数和中英文 · every reason has its code, parameters and texts.",
+    response_class=Response,
+    responses=documented(404),
+)
+async def get_request(request_id: Identifier, request: Request, principal: Viewer) -> Response:
+    gateway = get_gateway(request)
+    own = principal.own_hospital
+    detail = await gateway.reading.read_request(
+        request_id, source=f"hospital/{own}" if own else None
+    )
+    if detail.request is None:
+        return _tell_untaken(gateway, principal, request_id, detail)
+    row = detail.request
+    if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
+        raise DomainRefusal("request_unknown", request_id=request_id)
+    asked = UrgentRequest.model_validate(row["body"])
+    stations = gateway.directories.current().stations
+    station = stations.get(asked.station_id)
+    wants = list_wants(asked, detail.lines, station.policy if station else StationPolicy())
+    calls = list_serving_calls(wants, detail.calls)
+    transfers = list_serving_transfers(wants, detail.transfers)
+    sought = []
+    if row["status"] == RequestStatus.OPEN:
+        reserve = (
+            await gateway.reading.list_reserve(asked.station_id)
+            if depends_on_reserve(asked, wants, calls)
+            else ()
+        )
+        sought = tell_sought(
+            request=asked,
+            wants=wants,
+            calls=calls,
+            transfers=transfers,
+            reserve=reserve,
+            neighbours=list_neighbours(asked.station_id, stations),
+            now=gateway.clock.now(),
+        )
+    return to_response(
+        {
+            **{name: value for name, value in row.items() if name != "body"},
+            "waiting_for": join_texts(sought) if sought else explain_waiting(row["waiting_for"]),
+            "sought": sought,
+            "request": row["body"],
+            "lines": detail.lines,
+            "decision": explain_decision(detail.decisions[-1]["body"]),
+            "call_outs": count_calls(calls),
+            "timeline": _tell_timeline(detail, transfers),
+        }
+    )
+
+
+def _tell_untaken(
+    gateway: Gateway, principal: Principal, request_id: str, detail: RequestDetail
+) -> Response:
+    """Answer for a request that the engine has no row of: quarantined, or not read yet."""
+    recent = gateway.accepted.find(request_id)
+    if recent is not None and not _may_see(
+        principal, hospital_id=recent.hospital_id, station_id=recent.station_id
+    ):
+        recent = None
+    # A station cannot tell whose a quarantined request is; its hospital and dispatchers can.
+    seen = [] if principal.scope is KeyScope.STATION and recent is None else detail.quarantined
+    if recent is None and not seen:
+        raise DomainRefusal("request_unknown", request_id=request_id)
+    waiting_for = None if seen else explain_waiting("being_taken_in")
+    return to_response(
+        {
+            "request_id": request_id,
+            "status": "quarantined" if seen else "accepted",
+            "waiting_for": waiting_for,
+            "timeline": [_tell_quarantined(row) for row in seen],
+        }
+    )
+
+
+def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool:
+    return (
+        principal.is_dispatcher
+        or principal.own_hospital == hospital_id
+        or principal.own_station == station_id
+    )
+
+
+def _tell_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]) -> list[Entry]:
+    """Everything that happened, oldest first."""
+    entries: list[Entry] = []
+    for row in detail.decisions:
+        decision = explain_decision(row["body"])
+        at = datetime.fromisoformat(decision["decided_at"])
+        entries.append({"at": at, "kind": "decision", "decision": decision})
+    for row in detail.promises:
+        promise = {**row, "reason": explain_reason(row["reason"])}
+        entries.append({"at": row["held_at"], "kind": "promise", "promise": promise})
+    entries += [{"at": row["agreed_at"], "kind": "transfer", "transfer": row} for row in transfers]
+    entries += [_tell_quarantined(row) for row in detail.quarantined]
+    return sorted(entries, key=lambda entry: entry["at"])
+
+
+def _tell_quarantined(row: Entry) -> Entry:
+    headers = dict(row["headers"])
+    return {
+        "at": row["quarantined_at"],
+        "kind": "quarantined",
+        "event_id": headers.get("ce_id"),
+        "event_type": headers.get("ce_type"),
+        "reason": explain(row["code"], row["params"]),
+        "replayed_at": row["replayed_at"],
+    }
+
+
+def _to_cursor(row: Entry) -> str:
+    raw = orjson.dumps([row["opened_at"], row["request_id"]])
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _parse_cursor(text: str) -> tuple[datetime, str]:
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        opened_at, request_id = orjson.loads(raw)
+        return datetime.fromisoformat(opened_at), str(request_id)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise ContractError("cursor_invalid") from error

@@ -1,0 +1,215 @@
+"""A station's stock: what it holds, how long that lasts, and what happens to single units."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.http.app_state import get_gateway
+from gateway.http.bodies import validate
+from gateway.http.event_intake import publish, settle_moment
+from gateway.http.examples import CHANGE
+from gateway.http.openapi import problems as documented
+from gateway.http.responses import to_response
+from gateway.http.routes.reconciliations import tell_open
+from gateway.http.scopes import allow
+from gateway.runtime import Gateway
+from models.access import KeyScope, Principal
+from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
+from models.errors import DomainRefusal
+from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
+from models.facilities import Station
+from models.units import UnitStatus
+from streams.services.stock_places import measure_places
+
+router = APIRouter(tags=["stock"])
+
+Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
+Viewer = Annotated[
+    Principal, Depends(allow(KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.DISPATCHER))
+]
+
+
+class NewStockChange(Value):
+    """What happened to one unit.
+
+    Attributes:
+        happened_at: Needed with an Idempotency-Key; else now.
+        epoch: Of the promise under which it goes to a patient or a neighbour; required there.
+        out_of_control_s: Seconds out of temperature control; with `returned` and no other change.
+        done_by: The person or device.
+    """
+
+    unit_id: BagId
+    change: StockChange
+    happened_at: Instant | None = None
+    epoch: int | None = Field(default=None, ge=1, le=LARGEST)
+    out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
+    done_by: Line = ""
+    reason: Line = ""
+
+
+@router.get(
+    "/v1/stations/{station_id}/stock",
+    summary="血站库存 · A station's stock",
+    description=(
+        "按成分、血型、状态计数；每种成分和血型给出可供天数和等级；有未处理的盘点差异时一并给出 · "
+        "counted by component, group and status; days of supply and level per component and "
+        "group; differences that counts left open."
+    ),
+    response_class=Response,
+    responses=documented(400, 422),
+)
+async def get_stock(station_id: Identifier, request: Request, principal: Viewer) -> Response:
+    principal.ensure_speaks_for(station_id)
+    gateway = get_gateway(request)
+    rows = await gateway.reading.count_stock(station_id)
+    station = (await gateway.directories.refresh()).stations.get(station_id)
+    if station is None:
+        raise DomainRefusal("station_unknown", station_id=station_id)
+    return to_response(
+        {
+            "station_id": station_id,
+            "as_of": gateway.clock.now(),
+            "stock": [
+                {
+                    "component": row["component"],
+                    "group": row["blood_group"],
+                    "status": row["shown_status"],
+                    "units": row["units"],
+                    "first_expires_at": row["first_expires_at"],
+                }
+                for row in rows
+            ],
+            "days_of_supply": _tell_days(station, rows),
+            "supply": await _tell_supply(gateway, station),
+            **await tell_open(gateway, station_id),
+        }
+    )
+
+
+@router.post(
+    "/v1/stations/{station_id}/stock/changes",
+    summary="一袋血的变动 · What happened to one unit",
+    description=(
+        "入隔离、拣血、发出、启运、收到、输注、退回、重新入库、报废；放行由检验结果决定 · every "
+        "scan of its life; its test results release it, and nothing else does."
+    ),
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
+)
+async def change_stock(
+    station_id: Identifier,
+    request: Request,
+    principal: Holder,
+    change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
+) -> Response:
+    principal.ensure_speaks_for(station_id)
+    await _ensure_epoch(request, change, station_id=station_id)
+    fields = dict(change)
+    fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
+    event = validate(StockChanged, fields, station_id=station_id)
+    return await publish(request, [event], source=f"station/{station_id}")
+
+
+@router.post(
+    "/v1/hospitals/{hospital_id}/stock/changes",
+    summary="医院对一袋血的记录 · What a hospital did with one unit",
+    description=(
+        "收到、输注、退回、报废；只能记录发给本院患者的血袋 · received, transfused, returned, "
+        "discarded; only units that went to its own patients."
+    ),
+    response_class=Response,
+    responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
+)
+async def change_at_hospital(
+    hospital_id: Identifier,
+    request: Request,
+    principal: Ward,
+    change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
+) -> Response:
+    principal.ensure_speaks_for(hospital_id)
+    directories = get_gateway(request).directories
+    hospital = directories.current().hospitals.get(hospital_id)
+    hospital = hospital or (await directories.refresh()).hospitals.get(hospital_id)
+    if hospital is None:
+        raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
+    await _ensure_epoch(request, change, hospital_id=hospital_id)
+    fields = dict(change)
+    fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
+    event = validate(StockChanged, fields, station_id=hospital.station_id)
+    return await publish(request, [event], source=f"hospital/{hospital_id}")
+
+
+async def _ensure_epoch(
+    request: Request,
+    change: NewStockChange,
+    *,
+    station_id: str | None = None,
+    hospital_id: str | None = None,
+) -> None:
+    """A step under a promise that names no epoch is refused with the epoch that is live.
+
+    It is never filled in: the epoch is what tells a stale label from the bag that is meant.
+    A station learns only of bags that it holds, a hospital only of those that went to it.
+    """
+    if change.epoch is not None or change.change not in UNDER_PROMISE:
+        return
+    units = await get_gateway(request).scans.list_units([change.unit_id])
+    unit = units.get(change.unit_id)
+    step = str(change.change)
+    if unit is None or not (
+        unit.station_id == station_id or (hospital_id and unit.hospital_id == hospital_id)
+    ):
+        return  # the event's own rule refuses it, without a word about the bag
+    if unit.epoch is None or unit.status in {UnitStatus.AVAILABLE, UnitStatus.QUARANTINED}:
+        raise DomainRefusal(
+            "epoch_without_promise", change=step, unit_id=unit.unit_id, status=unit.status
+        )
+    raise DomainRefusal(
+        "epoch_needed_for",
+        change=step,
+        unit_id=unit.unit_id,
+        epoch=unit.epoch,
+        holder=f"{unit.request_id or unit.transfer_id} ({unit.hospital_id or unit.to_station_id})",
+    )
+
+
+async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
+    """Days of supply and colour of every place where blood is, was or should be."""
+    async with gateway.begin() as work:
+        measured = await measure_places(work.supply, station, now=gateway.clock.now())
+    return [
+        {
+            "component": count.component,
+            "group": count.group,
+            "available": count.available,
+            "uncovered": count.uncovered,
+            "burn_per_d": round(found.burn_per_d, 3),
+            "days_of_supply": None
+            if found.days_of_supply is None
+            else round(found.days_of_supply, 2),
+            "level": found.level,
+        }
+        for count, found in measured
+    ]
+
+
+def _tell_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Available units of all groups over the declared daily demand, in days, per component."""
+    available: dict[str, int] = defaultdict(int)
+    for row in rows:
+        if row["shown_status"] == "available":
+            available[row["component"]] += row["units"]
+    return {
+        component.value: round(available[component] / demand, 2)
+        for component, demand in station.daily_demand.items()
+        if demand > 0
+    }

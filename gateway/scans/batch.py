@@ -1,0 +1,94 @@
+"""A batch of scans as values: what is asked, and what became of each bag. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from gateway.intake.submissions import Submission
+from gateway.labels.actions import ScanAction, Scanner
+from gateway.labels.bags import Bag, Session
+from models.errors import XuelianError
+from models.units import RecordedUnit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What a person at a scanner asks for.
+
+    Attributes:
+        lines: As they came from the scanner; an empty one ends a bag.
+        request_id: The request or transfer they work on; None if they did not say.
+        out_of_control_s: Of every bag of the batch; with a return.
+        done_by: The person or device, as they name it.
+        key: Idempotency-Key; None without one.
+        wait_s: How long the engine's word is waited for; 0 not at all.
+    """
+
+    scanner: Scanner
+    action: ScanAction
+    lines: tuple[str, ...]
+    scanned_at: datetime
+    request_id: str | None = None
+    reason: str = ""
+    out_of_control_s: int | None = None
+    done_by: str = ""
+    key: str | None = None
+    wait_s: int = 0
+    traceparent: str | None = None
+
+    @property
+    def source(self) -> str:
+        return f"{self.scanner.actor}/{self.scanner.facility_id}"
+
+
+class Fault(NamedTuple):
+    """Why a bag or a line was refused: a code of the message file and what it names."""
+
+    code: str
+    params: Mapping[str, Any]
+
+
+def fault_of(error: XuelianError | None) -> Fault | None:
+    return Fault(error.code, error.params) if error is not None else None
+
+
+class EngineWord(StrEnum):
+    """What the engine said to a bag that was kept in the log."""
+
+    AWAITED = "awaited"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one bag: what is to be published, or why not.
+
+    Accepted without a submission: it was taken in before, or the engine has spoken. Refused with
+    one: the engine is to keep it with its own refusal.
+
+    Attributes:
+        unit: Its record; None if there is none, or none that this scanner may see.
+        engine: None if nothing was kept in the log.
+    """
+
+    bag: Bag
+    unit: RecordedUnit | None = None
+    submission: Submission | None = None
+    event_id: str | None = None
+    fault: Fault | None = None
+    engine: EngineWord | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.fault is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    session: Session
+    verdicts: tuple[Verdict, ...]
