@@ -30,7 +30,7 @@ from bench.results import Check, inform, print_checks, within, write_result
 from bench.throughput import build_records
 from bench.world import STATIONS, build_requests, lay_out
 from cli.auditing import verify
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.embedded_services import EmbeddedServices
 from models.requests import UrgentRequest
 from streams.clock import SystemClock
 from streams.store.database import Database

@@ -28,7 +28,7 @@ from bench.replay import clone_database
 from bench.results import Check, inform, print_checks, within, write_result
 from bench.shares import Shares
 from bench.world import STATIONS, lay_out_places
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from models.texts.instants import BEIJING
 from models.topics import PARTITIONS, TopicName
 from streams.clock import SystemClock

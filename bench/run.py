@@ -23,7 +23,7 @@ from bench.results import Check, inform, within
 from bench.shares import Shares
 from bench.throughput import BATCH, SqlFloor, fill_backlog, time_drain
 from bench.world import build_requests, lay_out
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from models.events.requests import RequestOpened
 from streams.clock import SystemClock
 from streams.settings import Settings

@@ -14,7 +14,7 @@ from cli.failures import GatewayRefusedError
 from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.repeat import make_key, repeat_told
-from cli.resolve import load_settings
+from deploy.local.resolved_settings import load_settings
 from models.errors import TransientError
 from streams.clock import parse_clock
 from streams.settings import Settings

@@ -18,7 +18,7 @@ from cli.files import read_json
 from cli.gateway import GatewayClient
 from cli.output import Output
 from cli.repeat import make_key, repeat_told
-from cli.resolve import load_settings
+from deploy.local.resolved_settings import load_settings
 from gateway.files.cells import CellError, read_group
 from gateway.files.products import find_product
 from models.errors import ContractError

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cli.direct import run_on_database
 from models.audit import AuditRow
 from streams.kafka.audit_seals import read_seals
 from streams.services.audit_verification import AuditVerdict, AuditWalk
 from streams.settings import Settings
 from streams.store.audit import PgAuditReading
 from streams.store.database import Database
+from streams.store.one_shot import run_on_database
 
 Report = Callable[[int], None]
 """Told how many rows were verified so far."""

@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 
-from cli.child import find_unready_reason
-from cli.direct import run_on_database
 from cli.failures import describe_failure
 from cli.gateway import GatewayClient
 from cli.output import show
 from cli.overview import UNREAD_LATE_S
 from cli.recorded import FIX, FIX_ENDED, list_strange_units, tell_strange_units
-from cli.resolve import load_resolved
-from cli.running import find_running
+from deploy.local.child_processes import find_unready_reason
+from deploy.local.resolved_settings import load_resolved
+from deploy.local.running_systems import find_running
 from models.errors import ConfigurationError, XuelianError
 from streams.clock import SystemClock, parse_clock
 from streams.ports import Unread
 from streams.settings import Settings
 from streams.store.database import Database
+from streams.store.one_shot import run_on_database
 
 MAX_SKEW_S = 2.0
 """Of this machine against the database's: more, and holds and expiries are judged wrongly."""

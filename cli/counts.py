@@ -21,7 +21,7 @@ from cli.failures import GatewayRefusedError
 from cli.files import read_upload, tell_kind
 from cli.gateway import GatewayClient
 from cli.output import Output
-from cli.resolve import load_settings
+from deploy.local.resolved_settings import load_settings
 from models.errors import ContractError, TransientError
 from streams.settings import Settings
 

@@ -1,6 +1,5 @@
 """From anything that went wrong to one bilingual line and an exit code.
 
-Owns the exit codes: 0 done, 1 failed or refused, 2 usage, 3 a dependency is away, 4 configuration.
 Does no IO.
 """
 
@@ -8,19 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 from cli.texts import OWN_TEXTS
-
-
-class ExitCode(IntEnum):
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    AWAY = 3
-    CONFIGURATION = 4
-    INTERRUPTED = 130
+from deploy.local.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import httpx
 
-from cli.failures import ExitCode, Failure, GatewayRefusedError
+from cli.failures import Failure, GatewayRefusedError
 from cli.texts import AT_A_TERMINAL
+from deploy.local.exit_codes import ExitCode
 from models.errors import ConfigurationError, TransientError
 from models.texts import render
 from models.texts.words import name_field

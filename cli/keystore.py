@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from cli.direct import run_on_database
 from models.access import KeyScope
 from models.errors import ContractError
 from streams.clock import parse_clock
@@ -16,6 +15,7 @@ from streams.settings import Settings
 from streams.store.api_keys import ApiKey, IssuedKey, PgKeys
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
+from streams.store.one_shot import run_on_database
 
 # An identifier without the underscore, which parts the id from the secret in the key's text.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")

@@ -13,7 +13,6 @@ from typing import Any
 
 import typer
 
-from cli.direct import run_on_database
 from cli.files import read_json
 from models.errors import ContractError, XuelianError
 from streams.clock import parse_clock
@@ -22,6 +21,7 @@ from streams.services.record_replay import Correction, DeadLetter, Replay, Repla
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.dead_letters import PgDeadLetters
+from streams.store.one_shot import run_on_database
 
 
 def list_letters(

@@ -35,9 +35,10 @@ from cli.commands import (
     stores,
     up,
 )
-from cli.failures import ExitCode, describe_failure
+from cli.failures import describe_failure
 from cli.output import is_json_wanted, print_failure
 from cli.repeat import remember_words
+from deploy.local.exit_codes import ExitCode
 
 _DEBUG = "xuelian.debug"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cli.direct import run_on_database
 from streams.clock import parse_clock
 from streams.settings import Settings
+from streams.store.one_shot import run_on_database
 from streams.store.read_models.vitals import PgVitals
 
 SHOWN = 10

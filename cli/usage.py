@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cli.failures import ExitCode, Failure
+from cli.failures import Failure
+from deploy.local.exit_codes import ExitCode
 
 _WORDS: Mapping[str, str] = {
     r"No such command '(?P<a>.*?)'\.?": "没有命令 {a}",

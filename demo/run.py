@@ -48,7 +48,7 @@ from streams.settings import Settings
 from streams.store.database import Database
 
 if TYPE_CHECKING:
-    from cli.system import LocalSystem
+    from deploy.local.local_system import LocalSystem
 
 _REST_S = 30.0
 """A machine that is short of breath may be this far behind; what is later counts as lost."""
@@ -132,8 +132,8 @@ async def _running(
     scenario: Scenario, settings: Settings, report: Callable[[str], None]
 ) -> AsyncIterator[tuple[LocalSystem, ScaledClock]]:
     """Start services and processes on a new state folder; end them all with the block."""
-    from cli.system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
-    from deploy.embedded.services import EmbeddedServices  # noqa: PLC0415 - an optional extra
+    from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415 - an optional extra
+    from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
 
     state = (settings.state_dir / "demo").resolve()
     services = EmbeddedServices(state, report=report, owner_pid=os.getpid())

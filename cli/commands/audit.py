@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table, show_code
+from deploy.local.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from streams.services.audit_verification import AuditVerdict, Breach
@@ -51,7 +51,7 @@ def verify(
       xuelian audit verify --station nagqu --since 100000 --json
     """
     from cli import auditing  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
     with out.progress("核验审计链 · verifying the audit") as step:
@@ -121,7 +121,7 @@ def show(
       xuelian audit show --subject 4c1f5c1e-0d5b-5d7a-9a55-3d0e4c0a7b21
     """
     from cli import auditing  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     rows = auditing.list_history(load_resolved(), subject, limit=limit)
     out = Output(as_json=as_json)

@@ -35,7 +35,7 @@ def show(
       xuelian columns show shigatse --donors
     """
     from cli.columns import find_words  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     path, words = find_words(load_settings(), station)
     out = Output(as_json=as_json)
@@ -95,7 +95,7 @@ def remember(
       xuelian columns remember shigatse --donors --map 卡号=donor_id
     """
     from cli.columns import remember as keep  # noqa: PLC0415 - as above
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     path = keep(load_settings(), station, "donors" if donors else "units", maps or (), ignore or ())
     out = Output(as_json=as_json)

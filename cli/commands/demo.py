@@ -39,8 +39,8 @@ def demo(
     if name not in known:
         raise ConfigurationError("demo_unknown", name=name, known=", ".join(known))
     from cli.files import ensure_folder_writable  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
     from demo import run_demo  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     folder = folder or Path("build/demo")
     ensure_folder_writable(folder)

@@ -166,7 +166,7 @@ def _print_activations(out: Output, title: str, found: list[dict[str, Any]]) -> 
 
 def _call(method: str, path: str, **sent: Any) -> Any:  # noqa: ANN401 - JSON
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         return gateway.call(method, path, **sent)

@@ -38,7 +38,7 @@ def list_(
       xuelian dlq list --code hospital_unknown --json
     """
     from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     found = letters.list_letters(
         load_resolved(), code=code, topic=topic, with_replayed=replayed, limit=limit
@@ -87,7 +87,7 @@ def show(
       xuelian dlq show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --json | jq -r .body > body.json
     """
     from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     letter = letters.get_letter(load_resolved(), dead_letter_id)
     out = Output(as_json=as_json)
@@ -164,7 +164,7 @@ def replay(
             "改正只能用于一条 · a correction is for one id", param_hint="--body"
         )
     from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
     if every:

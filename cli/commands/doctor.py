@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output
+from deploy.local.exit_codes import ExitCode
 
 
 def doctor(*, as_json: JsonOption = False) -> None:

@@ -139,7 +139,7 @@ def _send(
 
 def _call(method: str, path: str, *, json: object = None) -> dict[str, Any]:
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         return gateway.call(method, path, json=json)

@@ -198,7 +198,7 @@ def _print_warnings(out: Output, answer: dict[str, Any]) -> None:
 
 def _call(method: str, path: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of the call
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         return gateway.call(method, path, **fields)

@@ -17,7 +17,7 @@ def init(*, as_json: JsonOption = False) -> None:
       xuelian request new --hospital dingri-county --group A+ -n red_cells=4 --within 6
     """
     from cli.example import make_region  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved, load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved, load_settings  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
     resolved = load_resolved()

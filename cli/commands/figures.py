@@ -32,7 +32,7 @@ def figures(
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.reports import print_figures  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     params = {"station_id": station, "day_from": day_from, "day_until": day_until}
     with GatewayClient(load_settings(), wait_s=20) as gateway:

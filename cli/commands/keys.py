@@ -43,7 +43,7 @@ def create(
         create_key,
         find_stranger,
     )
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
     # Looked up before: nothing may fail between the making of a key and the telling of its text.
@@ -84,7 +84,7 @@ def list_(*, as_json: JsonOption = False) -> None:
       xuelian keys list
     """
     from cli.keystore import list_keys  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     keys = list_keys(load_resolved())
     out = Output(as_json=as_json)
@@ -120,7 +120,7 @@ def revoke(
       xuelian keys revoke b985df5b05f0
     """
     from cli.keystore import revoke_key  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     revoke_key(load_resolved(), key_id)
     out = Output(as_json=as_json)

@@ -63,7 +63,7 @@ def shortages(
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
     from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         answer = gateway.call(
@@ -147,7 +147,7 @@ def overdue(
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
     from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         answer = gateway.call("GET", "/v1/overdue", params={"mark": mark})
@@ -204,7 +204,7 @@ def tail(
       xuelian events tail --after 0-0 -n 20
     """
     from cli.feed import follow_feed  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
     feed = follow_feed(load_settings(), topics=tuple(topic or ()), after=after)

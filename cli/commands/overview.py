@@ -170,7 +170,7 @@ def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool)
 
 def _get(path: str, **params: Any) -> dict[str, Any]:  # noqa: ANN401 - query parameters
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         return gateway.call("GET", path, params=params)

@@ -64,13 +64,13 @@ def gateway(owner_pid: OwnerOption = None, *, as_json: JsonLogs = False) -> None
       XUELIAN_GATEWAY_PORT=8480 xuelian gateway
     """
     from cli.logs import configure_logging  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.ownership import follow_owner  # noqa: PLC0415 - the same
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.ownership import follow_owner  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     follow_owner(owner_pid)
     settings = load_resolved()
     configure_logging(settings, process="gateway", as_json=as_json)
-    from cli.serve import run_gateway  # noqa: PLC0415 - logging is configured before it loads
+    from gateway.bootstrap import run_gateway  # noqa: PLC0415 - logging is configured before it loads
 
     run_gateway(settings)
 
@@ -79,8 +79,8 @@ def _run_engine(role: str, owner_pid: int | None, *, as_json: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy imports stand in the commands
 
     from cli.logs import configure_logging  # noqa: PLC0415 - the same
-    from cli.ownership import follow_owner  # noqa: PLC0415 - the same
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.ownership import follow_owner  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     follow_owner(owner_pid)
     settings = load_resolved()

@@ -26,7 +26,7 @@ def list_(station: StationArgument, *, as_json: JsonOption = False) -> None:
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.reports import print_counts  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         answer = gateway.call("GET", f"/v1/stations/{station}/reconciliations")
@@ -53,7 +53,7 @@ def show(
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.reports import print_count  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     params = {"kind": kind, "closed": closed, "limit": 5000}
     with GatewayClient(load_settings()) as gateway:

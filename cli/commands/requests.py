@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.choices import choose
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output
 from cli.repeat import KeyOption
+from deploy.local.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent requests: new, list, show, cancel.")
 
@@ -141,7 +141,7 @@ def list_(
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.overview import print_requests  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     params = {"status": state, "hospital_id": hospital, "station_id": station, "limit": limit}
     with GatewayClient(load_settings()) as gateway:
@@ -165,7 +165,7 @@ def show(
     """
     from cli.decisions import print_request  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
     with GatewayClient(load_settings()) as gateway:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
+from deploy.local.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from models.rules.overrides import Checked
@@ -149,7 +149,7 @@ def _print_changes(out: Output, checked: Checked, file: Path) -> None:
 
 
 def _load() -> Rulebook:
-    from cli.resolve import load_settings  # noqa: PLC0415 - heavy imports stand in the commands
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - heavy imports stand in the commands
     from streams.rules_file import load_rulebook  # noqa: PLC0415 - the same
 
     return load_rulebook(load_settings().rules_file)

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
 from cli.repeat import AtOption, KeyOption, make_key, repeat_told
+from deploy.local.exit_codes import ExitCode
 
 labels = typer.Typer(no_args_is_help=True, help="标签文件 · Label files: check.")
 
@@ -82,7 +82,7 @@ def scan(
     """
     from cli.acts import find_now  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     path = _find_path(station=station, hospital=hospital)
     body: dict[str, Any] = {

@@ -10,9 +10,9 @@ import typer
 
 from cli.commands import reconcile
 from cli.commands.news import COLOURS
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table, show_code, show_instant
 from cli.repeat import AtOption, KeyOption
+from deploy.local.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from cli.counts import CountFile
@@ -121,7 +121,7 @@ def import_(
         raise typer.Exit(ExitCode.FAILED)
     if remember:
         from cli.columns import remember as keep  # noqa: PLC0415 - as above
-        from cli.resolve import load_settings  # noqa: PLC0415 - the same
+        from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
         path = keep(load_settings(), station, "units", count.maps, count.ignore)
         out.say(f"[green]✓[/] 已记住 · remembered: {path}")
@@ -130,7 +130,7 @@ def import_(
 def _ensure_remembered(count: CountFile) -> None:
     """See before anything is sent that the headings can be kept: nobody asks for half of it."""
     from cli.columns import plan_words  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     if not count.maps and not count.ignore:
         raise typer.BadParameter(
@@ -155,7 +155,7 @@ def export(
     """
     from cli.files import ensure_writable, write_file  # noqa: PLC0415 - heavy imports stand here
     from cli.gateway import GatewayClient  # noqa: PLC0415 - the same
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     kind = file.suffix.lower().removeprefix(".")
     if kind not in {"csv", "xlsx"}:
@@ -229,7 +229,7 @@ def show(station: StationArgument, *, as_json: JsonOption = False) -> None:
       xuelian stock show shigatse
     """
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.resolve import load_settings  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     with GatewayClient(load_settings()) as gateway:
         answer = gateway.call("GET", f"/v1/stations/{station}/stock")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.failures import ExitCode
 from cli.output import JsonOption, Output, add_rows, build_table
+from deploy.local.exit_codes import ExitCode
 
 topics = typer.Typer(no_args_is_help=True, help="Kafka 主题 · Kafka topics: apply, check.")
 services = typer.Typer(
@@ -30,8 +30,8 @@ def migrate(
     """
     out = Output(as_json=as_json)
     with out.progress("迁移数据库 · migrating the database"):
-        from cli.migrating import apply_migrations  # noqa: PLC0415 - heavy
-        from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+        from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
+        from streams.store.schema_update import apply_migrations  # noqa: PLC0415 - heavy
 
         applied = apply_migrations(load_resolved(), wait_s=wait)
     out.document({"applied": applied})
@@ -66,7 +66,7 @@ def check(*, as_json: JsonOption = False) -> None:
 def _run_topics(*, as_json: bool, change: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy imports stand in the commands
 
-    from cli.resolve import load_resolved  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
     from streams.kafka.topic_admin import apply_topics, check_topics  # noqa: PLC0415 - the same
 
     settings = load_resolved()
@@ -101,7 +101,7 @@ def up(
         raise typer.BadParameter("1 或 3 · 1 or 3", param_hint="--brokers")
     out = Output(as_json=as_json)
     with out.progress("启动 Kafka 与 PostgreSQL · starting Kafka and PostgreSQL") as report:
-        from cli.resolve import (  # noqa: PLC0415 - heavy
+        from deploy.local.resolved_settings import (  # noqa: PLC0415 - heavy
             build_embedded,
             load_settings,
             tell_other_systems,
@@ -132,7 +132,7 @@ def down(*, as_json: JsonOption = False) -> None:
     """
     out = Output(as_json=as_json)
     with out.progress("停止 · stopping") as report:
-        from cli.resolve import build_embedded, load_settings  # noqa: PLC0415 - heavy
+        from deploy.local.resolved_settings import build_embedded, load_settings  # noqa: PLC0415 - heavy
 
         build_embedded(load_settings(), report=report).down()
     out.document({"stopped": True})
@@ -147,7 +147,7 @@ def status(*, as_json: JsonOption = False) -> None:
     例 · Example:
       xuelian services status
     """
-    from cli.resolve import build_embedded, load_settings  # noqa: PLC0415 - heavy
+    from deploy.local.resolved_settings import build_embedded, load_settings  # noqa: PLC0415 - heavy
 
     found = build_embedded(load_settings(), report=lambda _: None).status()
     out = Output(as_json=as_json)

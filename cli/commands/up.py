@@ -13,7 +13,7 @@ import typer
 from cli.output import JsonOption, Output
 
 if TYPE_CHECKING:
-    from cli.system import LocalSystem
+    from deploy.local.local_system import LocalSystem
 
 
 def up(
@@ -37,10 +37,10 @@ def up(
       xuelian up
       XUELIAN_GATEWAY_PORT=9000 xuelian up --keep-services
     """
-    from cli.resolve import load_settings, tell_other_systems  # noqa: PLC0415 - heavy
-    from cli.running import hold_folder  # noqa: PLC0415 - the same
-    from cli.supervision import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.system import LocalSystem  # noqa: PLC0415 - the same
+    from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - the same
+    from deploy.local.resolved_settings import load_settings, tell_other_systems  # noqa: PLC0415 - heavy
+    from deploy.local.running_systems import hold_folder  # noqa: PLC0415 - the same
+    from deploy.local.supervisor import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
 
     out = Output(as_json=as_json)
     settings = load_settings()

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from cli.system import LocalSystem
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.embedded_services import EmbeddedServices
+from deploy.local.local_system import LocalSystem
 from models.events.requests import RequestOpened
 from models.topics import PARTITIONS, TopicName
 from streams.settings import Settings

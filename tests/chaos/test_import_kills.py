@@ -13,7 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.imports import HEAD, build_rows
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from models.topics import PARTITIONS, TopicName
 from streams.settings import Settings
 from tests.support.commands import xuelian

@@ -22,8 +22,8 @@ import httpx
 import pytest
 from pydantic import PostgresDsn
 
-from cli.system import LocalSystem
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.embedded_services import EmbeddedServices
+from deploy.local.local_system import LocalSystem
 from models.base import derive_id
 from models.components import Component
 from models.events.requests import RequestOpened

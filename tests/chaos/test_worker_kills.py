@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from streams.settings import Settings
 from tests.support import chaos
 from tests.support.services import new_state_folder
@@ -56,6 +56,6 @@ def _kill_again_and_again(system: LocalSystem) -> None:
 
 
 def _remove(folder: Path) -> None:
-    from deploy.embedded.services import EmbeddedServices  # noqa: PLC0415
+    from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415
 
     EmbeddedServices(folder).destroy()

@@ -17,7 +17,7 @@ import httpx
 import psutil
 import pytest
 
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from models.envelope import Envelope
 from models.events.requests import RequestOpened
 from models.facilities import Hospital, Station

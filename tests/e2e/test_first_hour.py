@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.system import LocalSystem
+from deploy.local.local_system import LocalSystem
 from streams.settings import Settings
 from tests.support.commands import xuelian
 from tests.support.services import new_state_folder

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.failures import ExitCode
+from deploy.local.exit_codes import ExitCode
 from tests.support.commands import xuelian
 from tests.support.services import new_state_folder
 

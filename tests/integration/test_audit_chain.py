@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from cli.auditing import verify
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, ChainHead, hash_row
 from streams.ports import Transition
 from streams.services.audit_verification import AuditVerdict, AuditWalk, BreachKind

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.ports import TimerKind
 from tests.support.audit_story import live_a_day, set_witness
 from tests.support.supply_engine import SupplyEngine, build_supply_engine

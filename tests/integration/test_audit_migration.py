@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.services.audit_verification import AuditWalk
 from streams.store.audit import PgAuditReading
 from streams.store.database import Database

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from checker import Report, check
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.units import UnitStatus
 from tests.support.faults import FAULTS, SAFETY, Plant
 from tests.support.faults_life import INTO, OUT_OF

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import apply_topics

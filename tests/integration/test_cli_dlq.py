@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka import ConsumerRecord
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import ContractError
 from models.events.requests import RequestOpened
 from models.facilities import Hospital

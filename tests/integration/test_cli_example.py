@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.clock import ScaledClock, SystemClock
 from tests.support.commands import Ran, xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway

@@ -16,12 +16,12 @@ from threading import Thread
 import pytest
 from pydantic import PostgresDsn
 
-from cli.child import Child
-from cli.migrating import apply_migrations
-from cli.ownership import is_owned_by
-from cli.system import LocalSystem
+from deploy.local.child_processes import Child
+from deploy.local.local_system import LocalSystem
+from deploy.local.ownership import is_owned_by
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
+from streams.store.schema_update import apply_migrations
 
 pytestmark = pytest.mark.integration
 
@@ -36,7 +36,7 @@ OWNER = textwrap.dedent(
 OWNED = textwrap.dedent(
     """
     import sys, time
-    from cli.ownership import follow_owner
+    from deploy.local.ownership import follow_owner
     follow_owner(int(sys.argv[1]))
     time.sleep(60)
     """

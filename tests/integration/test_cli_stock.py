@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from tests.support.commands import Ran, xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.topics import TOPICS
 from streams.store.api_keys import is_secret, split_key
 from streams.store.database import Database

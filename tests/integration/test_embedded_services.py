@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import UnknownTopicOrPartitionError
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 from tests.support.services import build_services
 
 pytestmark = pytest.mark.integration

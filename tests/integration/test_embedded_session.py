@@ -7,7 +7,7 @@ import os
 import asyncpg
 import pytest
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 
 pytestmark = pytest.mark.integration
 

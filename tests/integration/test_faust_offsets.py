@@ -20,7 +20,7 @@ from faust.streams import Stream
 from faust.transport.drivers.aiokafka import Transport as StockTransport
 from faust.types import TP, EventT, StreamT
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.agents.app import build_app
 from streams.kafka.faust_adapter import SafeClient
 from streams.settings import Settings

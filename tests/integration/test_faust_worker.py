@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 from models.topics import PARTITIONS, TopicName
 from streams.kafka.topic_admin import apply_topics
 from tests.support.kafka import (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.figures import Coverage
 from models.laboratory import LabTest

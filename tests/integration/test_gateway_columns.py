@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import xlsxwriter
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from tests.support.commands import Ran, xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.files.sheets import open_workbook
 from models.errors import TransientError
 from models.laboratory import LabOutcome, LabTest

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.base import derive_id
 from models.components import Component
 from models.donors import Answer

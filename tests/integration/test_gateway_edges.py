@@ -16,7 +16,7 @@ import pytest_asyncio
 from fastapi.routing import APIRoute
 
 import gateway.http.routes
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.http.routes import (
     alerts,
     donors,

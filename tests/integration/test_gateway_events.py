@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from httpx_sse import aconnect_sse
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.decisions import Decision, Outcome
 from models.events import EventData
 from models.events.requests import RequestDecided

@@ -12,7 +12,7 @@ import pytest_asyncio
 import structlog
 from httpx_sse import ServerSentEvent, aconnect_sse
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from tests.support.gateway import RunningGateway, read_events, running_gateway
 from tests.support.kafka import wait_until
 

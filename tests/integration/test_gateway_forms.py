@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from tests.support.gateway import RunningGateway, request_body, running_engine, running_gateway
 from tests.support.kafka import unique
 from tests.support.laboratory import list_clear

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.laboratory import LabTest
 from tests.support.gateway import (
     RunningGateway,

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.unread_records import KEPT_S
 from streams.kafka.unread import measure_unread
 from streams.store.dead_letters import PgDeadLetters

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from httpx_sse import aconnect_sse
 
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.embedded_services import EmbeddedServices
 from streams.store.migrate import migrate
 from tests.integration.test_gateway_events import commit, decided
 from tests.support.gateway import RunningGateway, request_body, running_gateway_on

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.base import derive_id
 from tests.support.gateway import (
     RunningGateway,

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.topics import TopicName
 from streams.composition import Services
 from tests.support.commands import xuelian

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.labels.isbt128_writing import (
     make_donation,
     make_group,

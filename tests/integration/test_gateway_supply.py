@@ -9,7 +9,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.events import decode_event
 from models.events.stock import StockCounted
 from streams.store.read_models.pages import PgReading

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import TransientError
 from streams.clock import ScaledClock, SystemClock
 from tests.support.commands import Ran, xuelian

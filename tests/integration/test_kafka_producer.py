@@ -9,7 +9,7 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 from models.errors import ContractError, TransientError
 from models.topics import MAX_MESSAGE_BYTES
 from streams.kafka.producer import KafkaPublisher

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 from models.envelope import Envelope
 from models.errors import ConfigurationError, TransientError
 from models.topics import TOPICS, TopicName

@@ -7,7 +7,7 @@ import time
 import pytest
 from aiokafka import TopicPartition
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import TransientError
 from models.topics import TOPICS
 from streams.kafka.topic_admin import apply_topics

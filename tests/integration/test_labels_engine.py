@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.labels.actions import (
     ACTIONS_OF,
     STEPS,

@@ -18,7 +18,7 @@ from bench.life.town import BEGIN
 from checker.checks import life, promises, shelf, standing
 from checker.rows import Rows, read_rows
 from checker.world import World
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from tests.support.database import fresh_dsn
 from tests.support.life_rival import Rival
 from tests.support.life_system import PgSystem, build_engine_on

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.facilities import Station
 from tests.integration.test_forms_migration import read_up
 from tests.support.database import with_database

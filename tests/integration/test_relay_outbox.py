@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import pytest
 from aiokafka import ConsumerRecord
 
-from deploy.embedded.services import EmbeddedServices, Endpoints
+from deploy.local.embedded_services import EmbeddedServices, Endpoints
 from models.envelope import Envelope
 from models.errors import TransientError
 from streams.kafka.producer import KafkaPublisher

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models import compatibility
 from models.components import Component, ComponentClass
 from models.errors import InvariantViolation

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.alerts import MOST_EXPOSED, Exposure
 from models.donors import Answer
 from models.events.alerts import AlertReceived

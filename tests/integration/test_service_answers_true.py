@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.events.requests import RequestAmended, RequestCancelled
 from models.events.stock import StockChange

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.events.requests import RequestCancelled
 from models.events.stock import StockChange

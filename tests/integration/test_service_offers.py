@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.donors import Answer
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.events.donations import DonationRecalled
 from models.laboratory import LabOutcome, LabTest
 from tests.support.laboratory import build_result, from_laboratory, list_clear

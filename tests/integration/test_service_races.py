@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import TransientError
 from models.topics import AppName
 from streams.ports import BatchHandler, Begin

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.errors import ContractError
 from models.events.requests import RequestAmended, RequestCancelled

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.rules.rulebook import PACKAGED
 from tests.support.engine import Engine, build_engine
 from tests.support.rules import Changes, following

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.donors import Answer
 from models.errors import TransientError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.store.query_files import load_queries
 from streams.store.read_models.pages import EventName, PgReading
 from tests.support.database import fresh_database

@@ -8,7 +8,7 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestAmended
 from models.requests import Amendment

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from streams.ports import LANES
 from streams.store.outbox import PgOutbox
 from tests.support.engine import Engine, build_engine

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.groups import BloodGroup
 from streams.services.request_decisions import Deciding, Opening
 from streams.store.unit_of_work import PgBegin

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from models.errors import InvariantViolation
 from models.laboratory import LabOutcome, LabTest
 from models.unit_states import MOVES, RELEASED_STATES

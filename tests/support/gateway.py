@@ -15,7 +15,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from httpx_sse import ServerSentEvent, aconnect_sse
 
-from deploy.embedded.services import Endpoints
+from deploy.local.embedded_services import Endpoints
 from gateway.dependencies import GatewayParts
 from gateway.http.app import create_app
 from gateway.http.server import GatewayServer, build_server

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.embedded_services import EmbeddedServices
 
 
 def new_state_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli import example, keystore
-from cli.failures import ExitCode
+from deploy.local.exit_codes import ExitCode
 from models.errors import TransientError
 from streams.settings import Settings
 from streams.store.api_keys import IssuedKey

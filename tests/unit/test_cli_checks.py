@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli.checks import Check, _failed, check_gateway, check_processes, tell_unread
-from cli.failures import ExitCode, Failure, GatewayRefusedError
-from cli.running import hold_folder
+from cli.failures import Failure, GatewayRefusedError
+from deploy.local.exit_codes import ExitCode
+from deploy.local.running_systems import hold_folder
 from models.errors import ConfigurationError, TransientError
 from streams.ports import Unread
 from streams.settings import Settings

@@ -11,11 +11,12 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.asking import Asked
-from cli.failures import ExitCode, describe_failure, render_code
+from cli.failures import describe_failure, render_code
 from cli.gateway import GatewayClient, _to_failure, _without_rows
 from cli.main import app
 from cli.texts import OWN_TEXTS
-from deploy.embedded.errors import ServicesUnavailableError
+from deploy.local.errors import ServicesUnavailableError
+from deploy.local.exit_codes import ExitCode
 from models.errors import (
     ConfigurationError,
     ContractError,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.checks import check_rules
 from cli.main import app
-from cli.serve import run_gateway
+from gateway.bootstrap import run_gateway
 from models.errors import ConfigurationError
 from models.rules.rulebook import PACKAGED, rulebook
 from streams.bootstrap import Role, run_process

@@ -8,7 +8,7 @@ import pytest
 from pydantic import PostgresDsn, SecretStr
 
 from cli.checks import check_variables
-from cli.resolve import env_of, load_settings, uses_own_servers
+from deploy.local.resolved_settings import env_of, load_settings, uses_own_servers
 from models.errors import ConfigurationError
 from streams.settings import Settings
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.embedded.artifacts import KAFKA_VERSION
-from deploy.embedded.postgres_install import get_major
+from deploy.local.artifacts import KAFKA_VERSION
+from deploy.local.postgres_install import get_major
 from streams.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 import gateway.http.routes
-from cli import rolling, supervision
 from demo.scenario import read_scenario
+from deploy.local import log_files, supervisor
 from gateway import auth, vitals
 from gateway.counts import files
 from gateway.files.columns import WORDS
@@ -142,8 +142,8 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "gateways refuse it within a minute", auth.FRESH_S, 60),
         ("operations.md", "`Retry-After` within 3 seconds", submissions.PUBLISH_LIMIT_S, 3),
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
-        ("operations.md", "ended five times within five minutes", supervision.MAX_ENDS, 5),
-        ("operations.md", "ended five times within five minutes", supervision.WINDOW_S, 300),
+        ("operations.md", "ended five times within five minutes", supervisor.MAX_ENDS, 5),
+        ("operations.md", "ended five times within five minutes", supervisor.WINDOW_S, 300),
         ("operations.md", "put off by 5 minutes", timers.PUT_OFF.total_seconds(), 300),
         ("operations.md", "for more than 15 seconds is not ready", STUCK_S, 15),
         ("operations.md", "measures every 15 seconds", vitals.EVERY_S, 15),
@@ -153,7 +153,7 @@ def test_partitions_and_retention_are_as_told() -> None:
             audit_seals.SEAL_EVERY.total_seconds(),
             60,
         ),
-        ("operations.md", "8 MB each at most", rolling.LOG_LIMIT_BYTES / 2**20, 8),
+        ("operations.md", "8 MB each at most", log_files.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
         ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
         ("api.md", "(30 s at most)", headers.MAX_WAIT_S, 30),

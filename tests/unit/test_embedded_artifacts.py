@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded import artifacts
-from deploy.embedded.artifacts import Resolve, get_class_path, resolve_with_jgo
-from deploy.embedded.environment import java_environment
-from deploy.embedded.errors import ChecksumError, ServicesUnavailableError
+from deploy.local import artifacts
+from deploy.local.artifacts import Resolve, get_class_path, resolve_with_jgo
+from deploy.local.child_environment import java_environment
+from deploy.local.errors import ChecksumError, ServicesUnavailableError
 
 JARS = {"kafka_2.13-4.3.1.jar": b"the broker", "kafka-clients-4.3.1.jar": b"the client"}
 

@@ -16,16 +16,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.embedded.accounts import Account
-from deploy.embedded.errors import ServicesUnavailableError, StateMismatchError
-from deploy.embedded.kafka import new_uuid
-from deploy.embedded.layout import ensure_record, move_taken_ports
-from deploy.embedded.postgres_install import get_major, get_programs
-from deploy.embedded.probes import find_metadata
-from deploy.embedded.processes import PidFile, adopt, find_birth, launch, stop
-from deploy.embedded.services import EmbeddedServices
-from deploy.embedded.state import StateFolder, is_port_free
-from deploy.embedded.waiting import wait_healthy
+from deploy.local.accounts import Account
+from deploy.local.embedded_services import EmbeddedServices
+from deploy.local.errors import ServicesUnavailableError, StateMismatchError
+from deploy.local.kafka import new_uuid
+from deploy.local.layout import ensure_record, move_taken_ports
+from deploy.local.postgres_install import get_major, get_programs
+from deploy.local.probes import find_metadata
+from deploy.local.server_processes import PidFile, adopt, find_birth, launch, stop
+from deploy.local.state import StateFolder, is_port_free
+from deploy.local.waiting import wait_healthy
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from cli.logs import Throttle
-from cli.rolling import roll, roll_logs
+from deploy.local.log_files import roll, roll_logs
 from streams.agents.worker import Readiness
 
 

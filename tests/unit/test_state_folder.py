@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.elsewhere import list_other_systems
-from deploy.embedded.kafka import NODE_MARK
+from deploy.local.elsewhere import list_other_systems
+from deploy.local.kafka import NODE_MARK
 from streams import settings as settings_module
 from streams.settings import Settings, find_state_dir
 

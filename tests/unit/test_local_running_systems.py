@@ -16,18 +16,18 @@ import pytest
 from cli.commands import up
 from cli.failures import describe_failure
 from cli.output import Output
-from cli.roster import ensure_port_free
-from cli.running import find_running, hold_folder
+from deploy.local.roster import ensure_port_free
+from deploy.local.running_systems import find_running, hold_folder
 from models.errors import ConfigurationError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from cli.system import LocalSystem
+    from deploy.local.local_system import LocalSystem
 
 HOLDER = """
 import sys
 from pathlib import Path
-from cli.running import hold_folder
+from deploy.local.running_systems import hold_folder
 with hold_folder(Path(sys.argv[1])) as note:
     note.tell_places(sys.argv[2], {"urgent": "http://127.0.0.1:1"})
     print("held", flush=True)

@@ -9,10 +9,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cli.child import Child
-from cli.failures import ExitCode
-from cli.resolve import env_of
-from cli.running import find_running, tell_runs_here
+from deploy.local.child_processes import Child
+from deploy.local.exit_codes import ExitCode
+from deploy.local.resolved_settings import env_of
+from deploy.local.running_systems import find_running, tell_runs_here
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
@@ -30,7 +30,7 @@ class Roster:
 
     def choose_port(self) -> int:
         """Return a port that is free now. Raises ServicesUnavailableError if none is found."""
-        from deploy.embedded.state import choose_port  # noqa: PLC0415 - only with `up`
+        from deploy.local.state import choose_port  # noqa: PLC0415 - only with `up`
 
         port = choose_port(self._ports)
         self._ports.add(port)
@@ -96,8 +96,8 @@ def ensure_port_free(port: int, *, state_dir: Path) -> None:
     Raises:
         ConfigurationError: `system_runs_here`, `system_elsewhere` or `port_taken`.
     """
-    from deploy.embedded.elsewhere import list_other_systems  # noqa: PLC0415 - only with `up`
-    from deploy.embedded.state import is_port_free  # noqa: PLC0415 - the same
+    from deploy.local.elsewhere import list_other_systems  # noqa: PLC0415 - only with `up`
+    from deploy.local.state import is_port_free  # noqa: PLC0415 - the same
 
     if not is_port_free(port):
         running = find_running(state_dir)

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from deploy.embedded.environment import java_environment, python_environment
-from deploy.embedded.errors import ChecksumError, ServicesUnavailableError
+from deploy.local.child_environment import java_environment, python_environment
+from deploy.local.errors import ChecksumError, ServicesUnavailableError
 
 KAFKA_VERSION = "4.3.1"
 SUMS = Path(__file__).with_name(f"kafka-{KAFKA_VERSION}.sha256")
@@ -55,7 +55,7 @@ def resolve_with_jgo(extra: Mapping[str, str], *flags: str) -> list[Path]:
         ServicesUnavailableError: The jars are out of reach.
     """
     environment = {**java_environment(), **extra, "PYTHONPATH": python_environment()["PYTHONPATH"]}
-    command = [sys.executable, "-m", "deploy.embedded.resolve", COORDINATES, *flags]
+    command = [sys.executable, "-m", "deploy.local.resolve_jars", COORDINATES, *flags]
     try:
         answer = subprocess.run(
             command,

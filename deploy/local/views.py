@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded import kafka_config
-from deploy.embedded.kafka import KafkaNode
-from deploy.embedded.postgres import PostgresServer
-from deploy.embedded.state import Record
+from deploy.local import kafka_config
+from deploy.local.kafka import KafkaNode
+from deploy.local.postgres import PostgresServer
+from deploy.local.state import Record
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from deploy.embedded.services import EmbeddedServices
+    from deploy.local.embedded_services import EmbeddedServices
 
 
 ASK_EVERY_S = 3.0

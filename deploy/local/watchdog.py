@@ -1,6 +1,6 @@
 """Detached process that stops the services when the process they were started for is gone.
 
-Owns nothing but that wait. `python -m deploy.embedded.watchdog STATE`: a test run that is killed
+Owns nothing but that wait. `python -m deploy.local.watchdog STATE`: a test run that is killed
 leaves no server behind. It ends by itself when the services change owner or are stopped.
 """
 
@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.embedded.processes import find_birth
-from deploy.embedded.services import EmbeddedServices
-from deploy.embedded.state import StateFolder
+from deploy.local.embedded_services import EmbeddedServices
+from deploy.local.server_processes import find_birth
+from deploy.local.state import StateFolder
 
 # Servers outlive a killed owner by this and the time of a clean stop.
 _POLL_S = 0.5

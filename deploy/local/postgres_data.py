@@ -11,9 +11,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deploy.embedded.accounts import Account
-from deploy.embedded.errors import ServicesUnavailableError
-from deploy.embedded.postgres_install import get_programs
+from deploy.local.accounts import Account
+from deploy.local.errors import ServicesUnavailableError
+from deploy.local.postgres_install import get_programs
 
 USER = DATABASE = "xuelian"
 _PATIENCE_S = 120.0

@@ -15,15 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.embedded.artifacts import get_class_path
-from deploy.embedded.environment import python_environment
-from deploy.embedded.errors import ServicesUnavailableError
-from deploy.embedded.kafka import KafkaNode, format_nodes, start_nodes
-from deploy.embedded.layout import ensure_record, move_taken_ports
-from deploy.embedded.postgres import PostgresServer
-from deploy.embedded.processes import PidFile, find_birth, launch, stop
-from deploy.embedded.state import Record, StateFolder
-from deploy.embedded.views import Endpoints, ServiceStatus, endpoints_of, status_of
+from deploy.local.artifacts import get_class_path
+from deploy.local.child_environment import python_environment
+from deploy.local.errors import ServicesUnavailableError
+from deploy.local.kafka import KafkaNode, format_nodes, start_nodes
+from deploy.local.layout import ensure_record, move_taken_ports
+from deploy.local.postgres import PostgresServer
+from deploy.local.server_processes import PidFile, find_birth, launch, stop
+from deploy.local.state import Record, StateFolder
+from deploy.local.views import Endpoints, ServiceStatus, endpoints_of, status_of
 
 __all__ = ["EmbeddedServices", "Endpoints", "ServiceStatus", "ServicesUnavailableError"]
 
@@ -283,7 +283,7 @@ class EmbeddedServices:
         owner: dict[str, int | str] = {"pid": self._owner_pid, "birth": birth}
         record = self._state.update(owner=owner, ephemeral=self._ephemeral)
         launch(
-            [sys.executable, "-m", "deploy.embedded.watchdog", self._state.root],
+            [sys.executable, "-m", "deploy.local.watchdog", self._state.root],
             log=self._state.logs / "watchdog.log",
             pid_file=PidFile(path=self._state.root / "watchdog.pid"),
             cwd=Path("/"),

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.embedded.accounts import Account
+from deploy.local.accounts import Account
 
 # The starter's shell ends at once, so the server is adopted by init: nobody has to reap it, and a
 # starter that is killed takes nothing with it. Its output goes where the shell's stderr goes.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.embedded.kafka import NODE_MARK
+from deploy.local.kafka import NODE_MARK
 
 
 def list_other_systems(state: Path) -> list[Path]:

@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
-from cli.child import Child
-from cli.services_child import ASK_EVERY_S, SILENT_S, ServiceChild
-from cli.supervision import MAX_ENDS, WINDOW_S, Supervisor
-from cli.system import LocalSystem
-from deploy.embedded.services import EmbeddedServices
+from deploy.local.child_processes import Child
+from deploy.local.embedded_services import EmbeddedServices
+from deploy.local.local_system import LocalSystem
+from deploy.local.services_child import ASK_EVERY_S, SILENT_S, ServiceChild
+from deploy.local.supervisor import MAX_ENDS, WINDOW_S, Supervisor
 from models.errors import ConfigurationError, TransientError
 
 

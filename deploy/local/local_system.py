@@ -1,8 +1,8 @@
 """The whole system on this machine: services, schema, topics, and our processes as children.
 
-Owns what it starts and ends all of it. Drills, benchmarks and fault tests use it as the command
-`xuelian up` does; it restarts nothing by itself (`cli.supervision` does), so that a test that kills
-a process sees it dead.
+Owns what it starts and ends all of it, for `xuelian up`, drills, benchmarks and tests of faults.
+It restarts nothing by itself (`deploy.local.supervisor` does), so that a test that kills a process
+sees it dead.
 
 Concurrency: blocks the calling thread (in a coroutine: `await asyncio.to_thread(system.start)`).
 Use one instance from one thread at a time. Children die with the process that holds it, even by
@@ -19,9 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from cli.child import Child
-from cli.resolve import build_embedded, env_of, load_settings, uses_own_servers, with_endpoints
-from cli.roster import (
+from deploy.local.child_processes import Child
+from deploy.local.resolved_settings import (
+    build_embedded,
+    env_of,
+    load_settings,
+    uses_own_servers,
+    with_endpoints,
+)
+from deploy.local.roster import (
     PROCESSES,
     Roster,
     as_target,
@@ -33,9 +39,10 @@ from cli.roster import (
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from cli.services_child import ServiceChild
-    from deploy.embedded.services import EmbeddedServices
+    from deploy.local.embedded_services import EmbeddedServices
+    from deploy.local.services_child import ServiceChild
     from streams.clock import ScaledClock, SystemClock
+    from streams.store.database import Database
 
 _READY_S = 60.0
 """Starting takes some 3 s; on a busy machine that starts everything at once, ten times that."""
@@ -165,7 +172,7 @@ class LocalSystem:
         """
         if self._embedded is None:
             return []
-        from cli.services_child import ServiceChild  # noqa: PLC0415 - an optional extra
+        from deploy.local.services_child import ServiceChild  # noqa: PLC0415 - an optional extra
 
         services = build_embedded(self._settings, report=report)
         return [
@@ -245,9 +252,17 @@ class LocalSystem:
         self, scope: str, *, facility_id: str | None = None, label: str = "local system"
     ) -> str:
         """Make an API key and return its text, `xl_…`."""
-        from cli.keystore import create_key  # noqa: PLC0415 - argon2 only where a key is made
+        from models.access import KeyScope  # noqa: PLC0415 - drivers load only where needed
+        from streams.clock import parse_clock  # noqa: PLC0415 - the same
+        from streams.store.api_keys import IssuedKey, PgKeys  # noqa: PLC0415 - the same
+        from streams.store.one_shot import run_on_database  # noqa: PLC0415 - the same
 
-        return create_key(self._settings, scope=scope, facility_id=facility_id, label=label).text
+        async def create(database: Database) -> IssuedKey:
+            return await PgKeys(database, parse_clock(self._settings.clock)).create(
+                scope=KeyScope(scope), facility_id=facility_id, label=label
+            )
+
+        return run_on_database(self._settings, create).text
 
     def _get_child(self, name: str) -> Child:
         try:
@@ -269,8 +284,8 @@ class LocalSystem:
     def _prepare_stores(self) -> None:
         import asyncio  # noqa: PLC0415 - drivers load only where they are needed
 
-        from cli.migrating import apply_migrations  # noqa: PLC0415 - the same
         from streams.kafka.topic_admin import apply_topics  # noqa: PLC0415 - the same
+        from streams.store.schema_update import apply_migrations  # noqa: PLC0415 - the same
 
         settings = self._settings
         self._report("数据库表与 Kafka 主题 · tables and topics")

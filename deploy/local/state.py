@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from deploy.embedded.errors import ServicesUnavailableError, StateMismatchError
+from deploy.local.errors import ServicesUnavailableError, StateMismatchError
 
 FORMAT = 1
 

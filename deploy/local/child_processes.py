@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
-from cli.rolling import roll
+from deploy.local.log_files import roll
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -19,13 +19,13 @@ from pathlib import Path
 
 import psutil
 
-from deploy.embedded.accounts import Account, find_server_account
-from deploy.embedded.errors import ServicesUnavailableError
-from deploy.embedded.postgres_data import DATABASE, USER, create_data
-from deploy.embedded.postgres_install import get_major, get_programs
-from deploy.embedded.processes import PidFile, adopt, has_pid, launch, stop
-from deploy.embedded.state import Record, StateFolder, mismatch
-from deploy.embedded.waiting import size_of, wait_healthy
+from deploy.local.accounts import Account, find_server_account
+from deploy.local.errors import ServicesUnavailableError
+from deploy.local.postgres_data import DATABASE, USER, create_data
+from deploy.local.postgres_install import get_major, get_programs
+from deploy.local.server_processes import PidFile, adopt, has_pid, launch, stop
+from deploy.local.state import Record, StateFolder, mismatch
+from deploy.local.waiting import size_of, wait_healthy
 
 # Recovery after a crash replays the log first.
 _START_PATIENCE_S = 90.0

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.embedded.errors import ServicesUnavailableError
+from deploy.local.errors import ServicesUnavailableError
 
 _POLL_S = 0.05
 _TAIL_LINES = 15

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from deploy.embedded.accounts import find_server_account
-from deploy.embedded.artifacts import KAFKA_VERSION
-from deploy.embedded.kafka import new_uuid
-from deploy.embedded.postgres_install import get_major
-from deploy.embedded.state import (
+from deploy.local.accounts import find_server_account
+from deploy.local.artifacts import KAFKA_VERSION
+from deploy.local.kafka import new_uuid
+from deploy.local.postgres_install import get_major
+from deploy.local.state import (
     FORMAT,
     Record,
     StateFolder,

@@ -15,7 +15,7 @@ from models.errors import ConfigurationError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
-    from deploy.embedded.services import EmbeddedServices, Endpoints
+    from deploy.local.embedded_services import EmbeddedServices, Endpoints
 
 _SERVICES = {
     "kafka_bootstrap": "XUELIAN_KAFKA_BOOTSTRAP",
@@ -86,8 +86,8 @@ def build_embedded(
         ConfigurationError: `embedded_missing`.
     """
     try:
-        from deploy.embedded.services import EmbeddedServices  # noqa: PLC0415 - an optional extra
-        from deploy.embedded.state import StateFolder  # noqa: PLC0415 - the same
+        from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415 - an optional extra
+        from deploy.local.state import StateFolder  # noqa: PLC0415 - the same
     except ImportError as error:
         raise ConfigurationError("embedded_missing", cause=str(error)) from error
     record = StateFolder(settings.state_dir).find_record()
@@ -100,7 +100,7 @@ def tell_other_systems(settings: Settings, report: Callable[[str], None]) -> Non
     if uses_own_servers(settings):
         return
     try:
-        from deploy.embedded.elsewhere import list_other_systems  # noqa: PLC0415 - an optional extra
+        from deploy.local.elsewhere import list_other_systems  # noqa: PLC0415 - an optional extra
     except ImportError:
         return  # what needs it says so itself
     for folder in list_other_systems(settings.state_dir):

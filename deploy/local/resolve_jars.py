@@ -1,7 +1,7 @@
 """Child process: ask jgo for the Kafka jars and print their paths as one JSON list.
 
 Runs apart from the caller because jgo looks for a Java through PATH and JAVA_HOME: they are set in
-this process's environment only. `python -m deploy.embedded.resolve COORDINATES [--update]`.
+this process's environment only. `python -m deploy.local.resolve_jars COORDINATES [--update]`.
 """
 
 from __future__ import annotations

