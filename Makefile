@@ -45,7 +45,7 @@ bench: setup ## Latency and throughput beside their floors
 	@$(BIN)/python -m bench
 
 life: setup ## 10,000 random lives of units against a plain model
-	@$(BIN)/python -m bench.life
+	@$(BIN)/python -m tests.life
 
 scans: setup ## Barcodes that one core decodes and checks a second
 	@$(BIN)/python -m bench.scans
@@ -54,7 +54,7 @@ imports: setup ## A CSV of 100,000 units, previewed and imported
 	@$(BIN)/python -m bench.imports
 
 mutation: setup ## Change the kernel and each rule value one by one: some test must notice
-	@$(BIN)/python -m bench.mutation
+	@$(BIN)/python -m tests.mutation
 
 lock: setup ## Resolve requirements again, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/runtime.txt

@@ -12,13 +12,13 @@ from random import Random
 
 import pytest
 
-from bench.life.drive import Drive
-from bench.life.model import RED_CELLS_FROM
-from bench.life.town import BEGIN
 from checker.checks import life, promises, shelf, standing
 from checker.rows import Rows, read_rows
 from checker.world import World
 from deploy.local.embedded_services import Endpoints
+from tests.life.drive import Drive
+from tests.life.model import RED_CELLS_FROM
+from tests.life.town import BEGIN
 from tests.support.database import fresh_dsn
 from tests.support.life_rival import Rival
 from tests.support.life_system import PgSystem, build_engine_on

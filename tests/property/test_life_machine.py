@@ -1,6 +1,6 @@
 """Units and requests driven by Hypothesis against the plain model; it shrinks what breaks.
 
-The services are the real ones, on the store in memory. `python -m bench.life` drives many more.
+The services are the real ones, on the store in memory. `python -m tests.life` drives many more.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bench.life.drive import WEIGHTS, Drive
-from bench.life.model import BreachError
-from bench.life.system import MemorySystem
 from streams.matching import release as release_rules
 from streams.matching.journeys import to_station
 from streams.services import donation_recalls, donation_release, unit_scan_checks
 from streams.services.unit_clearance import Clearing
 from streams.services.unit_scans import Scans
+from tests.life.drive import WEIGHTS, Drive
+from tests.life.model import BreachError
+from tests.life.system import MemorySystem
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:

@@ -7,11 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import cast
 
-from bench.life.bag import Promise
-from bench.life.driven import Seen, SeenUnit
-from bench.life.engine import HOLD_S, AsDeclared
-from bench.life.system import build_donor
-from bench.life.town import build_directory
 from models.directory import Directory
 from models.donors import CallOut
 from models.groups import BloodGroup
@@ -24,6 +19,11 @@ from streams.services.shortage_offers import OfferService
 from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin
+from tests.life.bag import Promise
+from tests.life.driven import Seen, SeenUnit
+from tests.life.engine import HOLD_S, AsDeclared
+from tests.life.system import build_donor
+from tests.life.town import build_directory
 from tests.support.engine import Engine
 from tests.support.world import FixedClock
 

@@ -6,13 +6,13 @@ import itertools
 
 import pytest
 
-from bench.life.bag import BOUND as BOUND_OF_THE_MODEL
 from checker.checks.life import find_moved_against_life
 from checker.life import BOUND, NEXT
 from checker.rows import Rows, Step
 from checker.world import World
 from models.unit_states import MOVES, PromiseEffect
 from models.units import UnitStatus
+from tests.life.bag import BOUND as BOUND_OF_THE_MODEL
 from tests.support.world import NOW
 
 STATES = sorted(UnitStatus)

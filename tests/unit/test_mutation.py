@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench.mutation.run import Task, list_tasks
-from bench.mutation.sources import mutate_source
-from bench.mutation.suites import GROUPS, RULES
-from bench.mutation.terms import vary_terms
-from bench.mutation.values import RuleMutant, mutate_rules
 from models.rules.rulebook import RULE_FILES
+from tests.mutation.run import Task, list_tasks
+from tests.mutation.sources import mutate_source
+from tests.mutation.suites import GROUPS, RULES
+from tests.mutation.terms import vary_terms
+from tests.mutation.values import RuleMutant, mutate_rules
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""`python -m bench.mutation`: mutate, test, print, write `build/mutation/result.json`.
+"""`python -m tests.mutation`: mutate, test, print, write `build/mutation/result.json`.
 
 Beside it `mutants.tsv` tells of each mutant what noticed it. Exit 1 if one survives that
 `equivalent.toml` does not argue, or if that argues one which is dead or gone.
@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.mutation.run import End, Task, Verdict, judge, list_tasks
-from bench.mutation.suites import GROUPS, Suite
-from bench.mutation.values import RuleMutant
 from bench.results import Check, inform, print_checks, within, write_result
+from tests.mutation.run import End, Task, Verdict, judge, list_tasks
+from tests.mutation.suites import GROUPS, Suite
+from tests.mutation.values import RuleMutant
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 UNIT = "mutants"
@@ -32,7 +32,7 @@ TOLD = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.mutation", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--group", choices=GROUPS, action="append", help="all of them if not given")
     parser.add_argument("--only", default="", help="mutants whose name matches this pattern")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bench.life.memory_stock import MemoryStock
-from bench.life.rows import PromiseRow, RequestRow, State
 from models.decisions import Decision
 from models.requests import UrgentRequest
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.ports.stock import LivePromise
+from tests.support.memory_store.rows import PromiseRow, RequestRow, State
+from tests.support.memory_store.stock import MemoryStock
 
 
 class MemoryRequests:

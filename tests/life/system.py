@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from bench.life.bag import Promise
-from bench.life.driven import Seen, SeenUnit
-from bench.life.engine import MemoryEngine
-from bench.life.rows import PromiseRow
-from bench.life.town import build_directory
 from models.directory import Directory
 from models.donors import CallOut, CallOutStatus, Donor
 from models.groups import BloodGroup
@@ -19,6 +14,11 @@ from streams.matching.eligibility import DonorRecord
 from streams.matching.waves import CallState
 from streams.ports import Received
 from streams.ports.call_outs import ReserveCall
+from tests.life.bag import Promise
+from tests.life.driven import Seen, SeenUnit
+from tests.life.engine import MemoryEngine
+from tests.life.town import build_directory
+from tests.support.memory_store.rows import PromiseRow
 
 
 def build_donor(call: CallOut, group: BloodGroup) -> Donor:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from bench.mutation.terms import vary_terms
+from tests.mutation.terms import vary_terms
 
 PROSE = frozenset({"source", "note", "zh", "en", "confirm"})
 HAIR = 0.01

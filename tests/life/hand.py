@@ -8,10 +8,6 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import TypeVar
 
-from bench.life.bag import Bag
-from bench.life.driven import System
-from bench.life.model import Model
-from bench.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
 from models.components import Component
 from models.envelope import Envelope
 from models.events import EventData
@@ -19,6 +15,10 @@ from models.groups import BloodGroup
 from models.topics import find_topic_of
 from models.units import Unit
 from streams.ports import Received
+from tests.life.bag import Bag
+from tests.life.driven import System
+from tests.life.model import Model
+from tests.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
 
 T = TypeVar("T")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from bench.life.rows import State, UnitRow
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
+from tests.support.memory_store.rows import State, UnitRow
 
 
 class MemoryDonations:

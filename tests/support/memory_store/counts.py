@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bench.life.rows import State
 from models.errors import InvariantViolation
 from models.events.stock import CountedUnit, CountPart
 from models.units import UnitStatus
 from streams.ports.counts import CountHead, CountProgress, Taken
+from tests.support.memory_store.rows import State
 
 
 class MemoryCounts:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bench.life.bag import Promise
 from models.directory import Directory
 from models.donors import CallOut
 from models.groups import BloodGroup
 from models.shortages import Shortage
 from streams.ports import Received
+from tests.life.bag import Promise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

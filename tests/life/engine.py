@@ -8,12 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 
-from bench.life.memory_counts import MemoryCounts
-from bench.life.memory_donations import MemoryDonations
-from bench.life.memory_requests import MemoryRequests
-from bench.life.memory_stock import MemoryStock
-from bench.life.memory_supply import MemorySupply
-from bench.life.rows import State
 from models.directory import Directory
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
 from models.topics import TopicName
@@ -36,6 +30,12 @@ from streams.services.stock import StockService
 from streams.services.timers import ExpiryService
 from streams.services.unit_clearance import Clearing
 from streams.services.unit_scans import Scans
+from tests.support.memory_store.counts import MemoryCounts
+from tests.support.memory_store.donations import MemoryDonations
+from tests.support.memory_store.requests import MemoryRequests
+from tests.support.memory_store.rows import State
+from tests.support.memory_store.stock import MemoryStock
+from tests.support.memory_store.supply import MemorySupply
 
 HOLD_S = 3600
 

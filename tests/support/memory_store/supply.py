@@ -7,8 +7,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
-from bench.life.memory_stock import LIVE, MemoryStock
-from bench.life.rows import PromiseRow, State
 from models.base import derive_id
 from models.clearance import Cleared
 from models.decisions import Reason
@@ -19,6 +17,8 @@ from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import StockCount
 from streams.ports.stock import LivePromise
+from tests.support.memory_store.rows import PromiseRow, State
+from tests.support.memory_store.stock import LIVE, MemoryStock
 
 
 class MemorySupply:

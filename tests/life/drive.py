@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from random import Random
 
-from bench.life import donation_steps, request_steps, unit_steps
-from bench.life.driven import System
-from bench.life.hand import Hand
-from bench.life.model import Model
+from tests.life import donation_steps, request_steps, unit_steps
+from tests.life.driven import System
+from tests.life.hand import Hand
+from tests.life.model import Model
 
 MOST_BAGS = 14
 """Enough for several in every state; more would only make the sequences slower."""

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bench.life.bag import Bag, Finding
-from bench.life.hand import Hand, to_bag
-from bench.life.model import SEVEN
-from bench.life.town import NEIGHBOUR_ID, STATION_ID
 from models.components import Component
 from models.donors import Answer, CallOut, Donation
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested, MadeComponent
@@ -15,6 +11,10 @@ from models.events.donors import CallOutAnswered
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
+from tests.life.bag import Bag, Finding
+from tests.life.hand import Hand, to_bag
+from tests.life.model import SEVEN
+from tests.life.town import NEIGHBOUR_ID, STATION_ID
 
 _SHARE_RELEASED = 0.5
 _SHARE_AT_NEIGHBOUR = 0.2

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bench.life.bag import BOUND, Ask, Bag, Finding, Promise, Scan
+from tests.life.bag import BOUND, Ask, Bag, Finding, Promise, Scan
 
 RED_CELLS_FROM = {
     "O-": {"O-"},

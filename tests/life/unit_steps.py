@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bench.life.bag import Bag, Scan
-from bench.life.hand import Hand
-from bench.life.town import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
 from models.components import Component
 from models.events.shortages import OfferMade
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.groups import BloodGroup
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
+from tests.life.bag import Bag, Scan
+from tests.life.hand import Hand
+from tests.life.town import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
 
 _SHARE_UNDER_WAY = 0.6
 _SHARE_NEXT_STEPS = 0.75

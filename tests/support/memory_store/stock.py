@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bench.life.rows import PromiseRow, State, UnitRow
 from models.clearance import UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
@@ -20,6 +19,7 @@ from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.ports import Transition
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
+from tests.support.memory_store.rows import PromiseRow, State, UnitRow
 
 LIVE = frozenset({"held", "issued"})
 _SENT = frozenset(

@@ -1,4 +1,4 @@
-"""`python -m bench.life`: drive sequences of steps; writes `build/life/result.json`."""
+"""`python -m tests.life`: drive sequences of steps; writes `build/life/result.json`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from bench.life.drive import Drive
-from bench.life.model import BreachError
-from bench.life.system import MemorySystem
 from bench.results import Check, inform, print_checks, within, write_result
 from models.unit_states import MOVES
 from streams.clock import SystemClock
+from tests.life.drive import Drive
+from tests.life.model import BreachError
+from tests.life.system import MemorySystem
 
 _TELL_EVERY = 500
 
@@ -71,7 +71,7 @@ async def drive(*, sequences: int, steps: int, seed: int) -> list[Check]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.life", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.life", description=__doc__)
     parser.add_argument(
         "--sequences", type=int, default=10_000, help="far fewer miss the rarest kinds of moves"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bench.life.hand import Hand
-from bench.life.town import ETA_S, GROUPS, HOSPITAL_ID, STATION_ID, build_directory
 from models.components import Component
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+from tests.life.hand import Hand
+from tests.life.town import ETA_S, GROUPS, HOSPITAL_ID, STATION_ID, build_directory
 
 _SOURCE = f"hospital/{HOSPITAL_ID}"
 _SHARE_USABLE = 0.8

@@ -27,10 +27,10 @@ from time import monotonic
 import hypothesis.strategies
 import pytest
 
-from bench.mutation.loading import ROOT, install
-from bench.mutation.sources import Mutant, mutate_source
-from bench.mutation.suites import Command, Suite
-from bench.mutation.values import RuleMutant, mutate_rules
+from tests.mutation.loading import ROOT, install
+from tests.mutation.sources import Mutant, mutate_source
+from tests.mutation.suites import Command, Suite
+from tests.mutation.values import RuleMutant, mutate_rules
 
 PATIENCE_S = 90
 """Of a processor. The slowest suite needs 20; a mutant that hangs is as dead as one that fails."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from bench.mutation.sources import Mutant
-from bench.mutation.values import RuleMutant
+from tests.mutation.sources import Mutant
+from tests.mutation.values import RuleMutant
 
 ROOT = Path(__file__).parents[2]
 

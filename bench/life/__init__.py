@@ -1,1 +1,0 @@
-"""Lives of units and requests, driven at random against a plain model: `python -m bench.life`."""

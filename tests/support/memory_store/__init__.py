@@ -1,0 +1,1 @@
+"""The store in memory: the ports that the driven lives and pure tests use."""
