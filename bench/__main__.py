@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from bench.results import print_checks, write_result
-from bench.run import Plan, measure
+from bench.run import BenchPlan, measure
 from streams.clock import SystemClock
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--rates", type=float, nargs="+", default=[50.0, 200.0])
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
-    plan = Plan(
+    plan = BenchPlan(
         rounds=asked.rounds, seconds=asked.seconds, backlog=asked.backlog, rates=tuple(asked.rates)
     )
     started_at = SystemClock().now()

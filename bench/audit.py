@@ -26,7 +26,7 @@ import psutil
 import uvloop
 
 from bench.replay import FixedClock, Statement, clone_database, record_decisions
-from bench.results import Check, inform, print_checks, within, write_result
+from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from bench.throughput import build_records
 from bench.world import STATIONS, build_requests, lay_out
 from cli.auditing import verify
@@ -105,7 +105,7 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class AuditPlan:
     rounds: int
     requests: int
     rows: int
@@ -132,7 +132,7 @@ class Server:
             await connection.close()
 
 
-async def measure(plan: Plan, dsn: str) -> list[Check]:
+async def measure(plan: AuditPlan, dsn: str) -> list[MeasuredCheck]:
     server, now = Server(dsn), SystemClock().now()
     decisions = {}
     for stations in sorted({shape.stations for shape in SHAPES}):
@@ -151,7 +151,7 @@ async def measure(plan: Plan, dsn: str) -> list[Check]:
     return [*checks, *await _time_verify(server, plan)]
 
 
-def _compare(shape: Shape, rans: dict[tuple[str, str], list[Ran]]) -> list[Check]:
+def _compare(shape: Shape, rans: dict[tuple[str, str], list[Ran]]) -> list[MeasuredCheck]:
     chained, plain = rans[shape.name, CHAINED], rans[shape.name, PLAIN]
     pairs = list(zip(chained, plain, strict=True))
     checks = [inform(f"{shape.name}.ratio", _ratio(pairs, "rate"), unit="chained/plain")]
@@ -170,7 +170,7 @@ def _ratio(pairs: Sequence[tuple[Ran, Ran]], field: str) -> float:
 
 
 async def _prepare(
-    server: Server, stations: int, *, plan: Plan, now: datetime
+    server: Server, stations: int, *, plan: AuditPlan, now: datetime
 ) -> list[list[Statement]]:
     """Make the two databases that copies are made of, and record what is asked of them."""
     origin, recorded = f"audit_{CHAINED}_{stations}", "audit_record"
@@ -246,7 +246,7 @@ def _read_cpu_s(pid: int) -> float:
     return float(times.user + times.system)
 
 
-async def _time_verify(server: Server, plan: Plan) -> list[Check]:
+async def _time_verify(server: Server, plan: AuditPlan) -> list[MeasuredCheck]:
     """Verify a chain of so many rows; return rows a second and what was found."""
     _say(f"核验 · verifying {plan.rows:,} rows")
     dsn = await server.clone(f"audit_{CHAINED}_1", "audit_verify")
@@ -282,7 +282,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=200_000, help="rows to verify")
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
-    plan = Plan(rounds=asked.rounds, requests=asked.requests, rows=asked.rows)
+    plan = AuditPlan(rounds=asked.rounds, requests=asked.requests, rows=asked.rows)
     started_at = SystemClock().now()
     with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
         Path(state).chmod(0o755)  # PostgreSQL runs under its own account

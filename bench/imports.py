@@ -25,7 +25,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench.replay import clone_database
-from bench.results import Check, inform, print_checks, within, write_result
+from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from bench.shares import Shares
 from bench.world import STATIONS, lay_out_places
 from deploy.local.local_system import LocalSystem
@@ -67,7 +67,7 @@ class Pauses:
 
     seconds: list[float] = field(default_factory=list)
 
-    def tell(self) -> list[Check]:
+    def tell(self) -> list[MeasuredCheck]:
         ordered = sorted(self.seconds)
         return [
             inform("urgent.empty_call.p50", ordered[len(ordered) // 2] * 1000, unit="ms"),
@@ -87,7 +87,7 @@ class Stopwatch:
         return self.preview_s + self.sending_s + self.taking_in_s
 
 
-class Door:
+class ImportClient:
     """The gateway of the measured system."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, now: datetime) -> None:
@@ -141,7 +141,7 @@ class Door:
                 over.set()
 
 
-async def measure(units: int, *, state: Path) -> list[Check]:
+async def measure(units: int, *, state: Path) -> list[MeasuredCheck]:
     """Run everything on a system of its own.
 
     Raises:
@@ -157,7 +157,7 @@ async def measure(units: int, *, state: Path) -> list[Check]:
         await lay_out_places(at.postgres_dsn)
         rows = build_rows(units, now=now)
         async with aiohttp.ClientSession(headers=headers) as session:
-            door = Door(session, at.gateway_url, now=now)
+            door = ImportClient(session, at.gateway_url, now=now)
             _say(f"破损的文件 · the broken file, {units} units")
             checks = await _try_broken(door, rows, dsn=at.postgres_dsn, kafka=at.kafka_bootstrap)
             _say(f"导入 · importing {units} units")
@@ -181,7 +181,9 @@ async def measure(units: int, *, state: Path) -> list[Check]:
     ]
 
 
-async def _try_broken(door: Door, rows: Sequence[str], *, dsn: str, kafka: str) -> list[Check]:
+async def _try_broken(
+    door: ImportClient, rows: Sequence[str], *, dsn: str, kafka: str
+) -> list[MeasuredCheck]:
     """One row in a hundred thousand is wrong, the last: nothing may change."""
     bad = rows[-1].replace("阳性", "未知")
     content = "\n".join([HEAD, *rows[:-1], bad]).encode()
@@ -217,7 +219,9 @@ async def _count_everything(dsn: str, kafka: str) -> tuple[int, int]:
     return int(rows), sum(ends.values())
 
 
-async def _import(door: Door, rows: Sequence[str], *, units: int, dsn: str) -> list[Check]:
+async def _import(
+    door: ImportClient, rows: Sequence[str], *, units: int, dsn: str
+) -> list[MeasuredCheck]:
     content = "\n".join([HEAD, *rows]).encode()
     watch = Stopwatch()
     async with door.beating() as pauses:
@@ -253,7 +257,9 @@ async def _import(door: Door, rows: Sequence[str], *, units: int, dsn: str) -> l
     ]
 
 
-async def _import_again(door: Door, rows: Sequence[str], *, units: int) -> list[Check]:
+async def _import_again(
+    door: ImportClient, rows: Sequence[str], *, units: int
+) -> list[MeasuredCheck]:
     content = "\n".join([HEAD, *rows]).encode()
     start = time.perf_counter()
     _, preview = await door.count(content, "/preview")

@@ -16,7 +16,7 @@ from rich.table import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class MeasuredCheck:
     """One figure; with a goal it holds or not, without one it informs.
 
     Attributes:
@@ -31,18 +31,22 @@ class Check:
     holds: bool = True
 
 
-def within(name: str, value: float, *, unit: str, bound: float, side: Literal["<=", ">="]) -> Check:
+def within(
+    name: str, value: float, *, unit: str, bound: float, side: Literal["<=", ">="]
+) -> MeasuredCheck:
     """Make a check of a value against one bound."""
     holds = value <= bound if side == "<=" else value >= bound
-    return Check(name=name, value=round(value, 4), unit=unit, goal=f"{side} {bound:g}", holds=holds)
+    return MeasuredCheck(
+        name=name, value=round(value, 4), unit=unit, goal=f"{side} {bound:g}", holds=holds
+    )
 
 
-def inform(name: str, value: float, *, unit: str) -> Check:
-    return Check(name=name, value=round(value, 4), unit=unit)
+def inform(name: str, value: float, *, unit: str) -> MeasuredCheck:
+    return MeasuredCheck(name=name, value=round(value, 4), unit=unit)
 
 
 def write_result(
-    target: str, checks: list[Check], *, started_at: datetime, folder: Path = Path("build")
+    target: str, checks: list[MeasuredCheck], *, started_at: datetime, folder: Path = Path("build")
 ) -> Path:
     """Write `build/<target>/result.json`; figures are rounded to four places."""
     path = folder / target / "result.json"
@@ -62,7 +66,7 @@ def write_result(
     return path
 
 
-def print_checks(title: str, checks: list[Check]) -> None:
+def print_checks(title: str, checks: list[MeasuredCheck]) -> None:
     table = Table(title=title)
     table.add_column("指标 · check")
     table.add_column("数值 · value", justify="right")

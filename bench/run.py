@@ -19,7 +19,7 @@ import asyncpg
 from bench.floors import KafkaFloor, Rate, count_commits, count_fsyncs, time_commits, time_http
 from bench.latency import DecisionLog, time_requests
 from bench.percentiles import Summary, summarise
-from bench.results import Check, inform, within
+from bench.results import MeasuredCheck, inform, within
 from bench.shares import Shares
 from bench.throughput import BATCH, SqlFloor, fill_backlog, time_drain
 from bench.world import build_requests, lay_out
@@ -37,7 +37,7 @@ WARM_UP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BenchPlan:
     rounds: int
     seconds: float
     backlog: int
@@ -54,7 +54,7 @@ class _Samples:
         return summarise(self.by_name[name])
 
 
-async def measure(plan: Plan, *, state: Path) -> list[Check]:
+async def measure(plan: BenchPlan, *, state: Path) -> list[MeasuredCheck]:
     """Run the whole plan on a system of its own and return its checks.
 
     Raises:
@@ -69,13 +69,13 @@ async def measure(plan: Plan, *, state: Path) -> list[Check]:
         await asyncio.to_thread(system.stop)
 
 
-async def _measure(plan: Plan, system: LocalSystem, state: Path) -> list[Check]:
+async def _measure(plan: BenchPlan, system: LocalSystem, state: Path) -> list[MeasuredCheck]:
     at = system.endpoints
     total = sum(round(rate * plan.seconds * plan.rounds) for rate in plan.rates)
     drained = plan.backlog * plan.rounds
     await lay_out(at.postgres_dsn, requests=total + drained + 3000, now=SystemClock().now())
     key = await asyncio.to_thread(system.create_key, "dispatcher")
-    checks: list[Check] = []
+    checks: list[MeasuredCheck] = []
     headers = {"Authorization": f"Bearer {key}"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
@@ -98,7 +98,7 @@ async def _measure(plan: Plan, system: LocalSystem, state: Path) -> list[Check]:
 
 @dataclass(slots=True, kw_only=True)
 class _Bench:
-    plan: Plan
+    plan: BenchPlan
     system: LocalSystem
     session: aiohttp.ClientSession
     log: DecisionLog
@@ -116,7 +116,7 @@ class _Bench:
         body = self._body()
         await self.kafka.time_round_trips(rate, body=body)
 
-    async def compare_latency(self, rate_hz: float) -> list[Check]:
+    async def compare_latency(self, rate_hz: float) -> list[MeasuredCheck]:
         rate = Rate(rate_hz=rate_hz, seconds=self.plan.seconds)
         samples = _Samples()
         for round_no in range(self.plan.rounds):
@@ -150,7 +150,7 @@ class _Bench:
             at.postgres_dsn, third, wal_bytes=self.wal_bytes
         )
 
-    async def compare_throughput(self) -> list[Check]:
+    async def compare_throughput(self) -> list[MeasuredCheck]:
         now = SystemClock().now()
         at = self.system.endpoints
         floor = SqlFloor(at.postgres_dsn)
@@ -191,7 +191,7 @@ class _Bench:
         return RequestOpened(request=request).to_body()
 
 
-def _tell_latency(samples: _Samples, rate_hz: float) -> list[Check]:
+def _tell_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
     """One HTTP call, two Kafka round trips and one commit make the floor, at each percentile."""
     http, kafka, commit = (samples.summary(name) for name in ("http", "kafka", "commit"))
     decided, answered = samples.summary("decided"), samples.summary("answered")
@@ -219,7 +219,7 @@ def _tell_latency(samples: _Samples, rate_hz: float) -> list[Check]:
     return checks
 
 
-def _tell_shares(samples: _Samples, rate_hz: float) -> list[Check]:
+def _tell_shares(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
     """The profile: of a core each, the median of the rounds."""
     shares = {
         name.removeprefix("share."): median(values)

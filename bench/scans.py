@@ -17,7 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from statistics import median
 
-from bench.results import Check, inform, print_checks, within, write_result
+from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from gateway.http.routes.scans import MAX_LINES
 from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook, parse_label_book
@@ -133,7 +133,7 @@ def _time(work: Callable[[], None]) -> float:
     return time.process_time() - began
 
 
-def measure(*, bags: int, rounds: int) -> list[Check]:
+def measure(*, bags: int, rounds: int) -> list[MeasuredCheck]:
     """Read the labels of so many bags several times over, floor and reader in turn."""
     text = files("gateway.labels").joinpath("example.toml").read_text(encoding="utf-8")
     book = parse_label_book(text.encode(), name="example.toml")

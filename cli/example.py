@@ -72,7 +72,7 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
     now = parse_clock(settings.clock).now()
     with GatewayClient(settings, wait_s=_WAIT_S) as gateway:
         report("查看现有登记 · looking at what is registered")
-        known = _Known.read(gateway)
+        known = _ExampleState.read(gateway)
         _ensure_free(gateway, region, known)
         report("血站、医院、行程 · stations, hospitals, journeys")
         for kind in ("stations", "hospitals"):
@@ -107,7 +107,7 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
+class _ExampleState:
     """What is registered, by its id; of a journey its seconds, by both ends."""
 
     stations: Mapping[str, Station]
@@ -115,7 +115,7 @@ class _Known:
     routes: Mapping[tuple[str, str], int]
 
     @classmethod
-    def read(cls, gateway: GatewayClient) -> _Known:
+    def read(cls, gateway: GatewayClient) -> _ExampleState:
         stations = gateway.call("GET", "/v1/stations")["stations"]
         hospitals = gateway.call("GET", "/v1/hospitals")["hospitals"]
         routes = gateway.call("GET", "/v1/routes")["routes"]
@@ -131,7 +131,7 @@ class _Known:
         return {**(self.stations if kind == "stations" else self.hospitals)}
 
 
-def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Known) -> None:
+def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _ExampleState) -> None:
     """Refuse a system that is in use.
 
     Raises:
@@ -143,7 +143,7 @@ def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Know
         raise DomainRefusal("example_in_use", found="；".join(found[:_TOLD_MOST]) + more)
 
 
-def _list_taken(region: Mapping[str, Any], known: _Known) -> Iterator[str]:
+def _list_taken(region: Mapping[str, Any], known: _ExampleState) -> Iterator[str]:
     """Tell each name of the example that somebody else has, or that says something else."""
     examples: dict[str, Station | Hospital] = {}
     for one in region["stations"]:
@@ -171,7 +171,9 @@ def _is_example(there: Station | Hospital, example: Station | Hospital) -> bool:
     return False
 
 
-def _list_used(gateway: GatewayClient, region: Mapping[str, Any], known: _Known) -> Iterator[str]:
+def _list_used(
+    gateway: GatewayClient, region: Mapping[str, Any], known: _ExampleState
+) -> Iterator[str]:
     """Tell blood and requests that are not the example's own."""
     own = {one["station_id"] for one in region["stations"]}
     own |= {one["hospital_id"] for one in region["hospitals"]}

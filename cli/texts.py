@@ -46,10 +46,6 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "{state_dir} 上已有一套在运行：{url}（进程 {pid}）；先停掉它，或另设 XUELIAN_STATE_DIR",
         "{url} (process {pid}) runs on {state_dir} already: stop it, or set XUELIAN_STATE_DIR",
     ),
-    "cannot_listen": (
-        "不能在 {host}:{port} 监听；原因见日志",
-        "cannot listen on {host}:{port}; the log says why",
-    ),
     "process_name_unknown": (
         "不认识的进程 {name}，可用：{known}（可加编号，如 urgent-2）",
         "unknown process {name}; there are {known} (a number may follow, such as urgent-2)",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from demo.story import Moment, Storyteller
+from demo.story import StoryMoment, Storyteller
 from models.alerts import Activation
 from models.decisions import Decision, Outcome
 from models.donors import CallOutStatus
@@ -126,12 +126,12 @@ class Board:
     transfused: set[str] = field(default_factory=set)
     failed_tests: int = 0
     shared: dict[str, tuple[str, str]] = field(default_factory=dict)
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[StoryMoment] = field(default_factory=list)
     look_back: LookBack | None = None
 
     def tell(self, at: datetime, kind: str, zh: str, en: str) -> None:
         """Add a line to the story."""
-        self.moments.append(Moment(at=at, kind=kind, zh=zh, en=en))
+        self.moments.append(StoryMoment(at=at, kind=kind, zh=zh, en=en))
 
     def see(self, event: EventData, at: datetime) -> None:
         """Take in one published event."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from demo.sending import Answer, tell_event_ids
-from demo.stage import Stage
+from demo.sending import HttpAnswer, tell_event_ids
+from demo.stage import DrillStage
 from models.errors import TransientError
 from models.events.stock import Attestation, CountedUnit, StockCounted
 
@@ -19,7 +19,7 @@ _RELEASED_BY = "质管科（合成）· quality control (synthetic)"
 """Who attests that the stock of the evening before was released."""
 
 
-async def register(stage: Stage) -> None:
+async def register(stage: DrillStage) -> None:
     """Register everything of the scenario.
 
     Raises:
@@ -36,7 +36,7 @@ async def register(stage: Stage) -> None:
             group.create_task(_wait_counted(stage, station_id))
 
 
-async def _register_facilities(stage: Stage) -> None:
+async def _register_facilities(stage: DrillStage) -> None:
     door = stage.door("dispatcher")
     for station in stage.scenario.stations:
         await door.call(
@@ -52,7 +52,7 @@ async def _register_facilities(stage: Stage) -> None:
     await door.call("PUT", "/v1/routes", body={"routes": routes})
 
 
-async def _register_donors(stage: Stage, station_id: str) -> None:
+async def _register_donors(stage: DrillStage, station_id: str) -> None:
     rows = [
         one.donor.model_dump(mode="json", exclude_none=True)
         for one in stage.donors.values()
@@ -62,12 +62,12 @@ async def _register_donors(stage: Stage, station_id: str) -> None:
     await stage.door("station", station_id).call("POST", path, body={"donors": rows})
 
 
-def list_shelf(stage: Stage, station_id: str) -> list[CountedUnit]:
+def list_shelf(stage: DrillStage, station_id: str) -> list[CountedUnit]:
     """List the scenario's units of one station."""
     return [one for one in stage.stock if one.unit.station_id == station_id]
 
 
-async def _count_stock(stage: Stage, station_id: str) -> None:
+async def _count_stock(stage: DrillStage, station_id: str) -> None:
     counted = list_shelf(stage, station_id)
     counted_at = stage.scenario.at(-stage.scenario.stock.counted_before_h)
     rows = [{**one.unit.model_dump(mode="json"), "released": one.released} for one in counted]
@@ -85,7 +85,9 @@ async def _count_stock(stage: Stage, station_id: str) -> None:
     _note_count(stage, answer, station_id, counted)
 
 
-def _note_count(stage: Stage, answer: Answer, station_id: str, counted: list[CountedUnit]) -> None:
+def _note_count(
+    stage: DrillStage, answer: HttpAnswer, station_id: str, counted: list[CountedUnit]
+) -> None:
     event = StockCounted(
         station_id=station_id,
         counted_at=stage.scenario.at(-stage.scenario.stock.counted_before_h),
@@ -106,7 +108,7 @@ def _note_count(stage: Stage, answer: Answer, station_id: str, counted: list[Cou
         )
 
 
-async def _wait_counted(stage: Stage, station_id: str) -> None:
+async def _wait_counted(stage: DrillStage, station_id: str) -> None:
     wanted = len(list_shelf(stage, station_id))
     looks = round(_PATIENCE_S / _LOOK_EVERY_S)
     for _ in range(looks):
@@ -116,7 +118,7 @@ async def _wait_counted(stage: Stage, station_id: str) -> None:
     raise TransientError("demo_stock_not_counted", station_id=station_id)
 
 
-async def _count_shown(stage: Stage, station_id: str) -> int:
+async def _count_shown(stage: DrillStage, station_id: str) -> int:
     answer = await stage.door("station", station_id).call("GET", f"/v1/stations/{station_id}/stock")
     shown: Counter[str] = Counter()
     for row in answer.body.get("stock", ()):

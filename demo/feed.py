@@ -15,7 +15,7 @@ from datetime import datetime
 import httpx
 from httpx_sse import aconnect_sse
 
-from demo.sending import Door
+from demo.sending import DemoClient
 from models.events import EventData, decode_event
 
 _RECONNECT_S = 0.2
@@ -23,7 +23,7 @@ _READ_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class FeedRecord:
     """One event of the stream."""
 
     event: EventData
@@ -31,8 +31,8 @@ class Seen:
 
 
 async def follow_events(
-    door: Door, *, topics: tuple[str, ...] = (), connected: asyncio.Event | None = None
-) -> AsyncIterator[Seen]:
+    door: DemoClient, *, topics: tuple[str, ...] = (), connected: asyncio.Event | None = None
+) -> AsyncIterator[FeedRecord]:
     """Yield every event that the key may see, from now on, for ever.
 
     Args:
@@ -65,7 +65,7 @@ async def follow_events(
             await asyncio.sleep(_RECONNECT_S)
 
 
-def _read(text: str) -> Seen:
+def _read(text: str) -> FeedRecord:
     told = json.loads(text)
     event = decode_event(told["type"], json.dumps(told["data"]).encode())
-    return Seen(event=event, at=datetime.fromisoformat(told["time"]))
+    return FeedRecord(event=event, at=datetime.fromisoformat(told["time"]))

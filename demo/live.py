@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from demo.board import percentile
-from demo.stage import Stage
+from demo.stage import DrillStage
 from demo.story import LEVELS_ZH
 from models.groups import BloodGroup
 from models.shortages import ShortageLevel
@@ -72,7 +72,7 @@ _KINDS = {
 
 
 @asynccontextmanager
-async def show(stage: Stage, console: Console) -> AsyncIterator[None]:
+async def show(stage: DrillStage, console: Console) -> AsyncIterator[None]:
     """Show the day while the block runs."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -102,14 +102,14 @@ async def _repeat(action: Callable[[], None], every_s: float) -> AsyncIterator[N
             task.cancel()
 
 
-def tell_time(stage: Stage) -> str:
+def tell_time(stage: DrillStage) -> str:
     """Return the simulated hour in China, and how far it is from the earthquake."""
     now = stage.clock.now()
     hours = (now - stage.scenario.event.occurred_at).total_seconds() / 3600
     return f"{now.astimezone(CHINA):%m-%d %H:%M} (T{hours:+.1f} h)"
 
 
-def tell_line(stage: Stage) -> str:
+def tell_line(stage: DrillStage) -> str:
     """Return the day so far as one plain line."""
     board = stage.board
     counts = board.count_requests()
@@ -125,7 +125,7 @@ def tell_line(stage: Stage) -> str:
     )
 
 
-def draw(stage: Stage, width: int) -> RenderableType:
+def draw(stage: DrillStage, width: int) -> RenderableType:
     """Draw the whole picture."""
     left = Group(_requests(stage), _latency(stage))
     right = Group(_shelves(stage), _calls(stage))
@@ -141,7 +141,7 @@ def draw(stage: Stage, width: int) -> RenderableType:
     return Group(_head(stage), body, _story(stage))
 
 
-def _head(stage: Stage) -> Panel:
+def _head(stage: DrillStage) -> Panel:
     scenario, timeline = stage.scenario, stage.scenario.timeline
     whole_s = timeline.ends_after_h * 3600
     gone_s = (stage.clock.now() - scenario.event.occurred_at).total_seconds()
@@ -155,7 +155,7 @@ def _head(stage: Stage) -> Panel:
     return Panel(Group(Align.center(line), bar), border_style="red")
 
 
-def _requests(stage: Stage) -> Table:
+def _requests(stage: DrillStage) -> Table:
     board, counts = stage.board, stage.board.count_requests()
     table = Table(title="申请 · Requests", expand=True, title_justify="left")
     table.add_column("状态 · state")
@@ -170,7 +170,7 @@ def _requests(stage: Stage) -> Table:
     return table
 
 
-def _latency(stage: Stage) -> Table:
+def _latency(stage: DrillStage) -> Table:
     table = Table(title="申请 → 决定 · Request → decision", expand=True, title_justify="left")
     for label in ("途径 · way", "p50 ms", "p99 ms"):
         table.add_column(label, justify="left" if label.startswith("途") else "right")
@@ -180,7 +180,7 @@ def _latency(stage: Stage) -> Table:
     return table
 
 
-def _shelves(stage: Stage) -> Table:
+def _shelves(stage: DrillStage) -> Table:
     table = Table(title="红细胞库存 · Red cells on the shelf", expand=True, title_justify="left")
     table.add_column("血站 · station")
     positive = [group for group in BloodGroup if group.value.endswith("+")]
@@ -208,7 +208,7 @@ def _shelves(stage: Stage) -> Table:
     return table
 
 
-def _calls(stage: Stage) -> Table:
+def _calls(stage: DrillStage) -> Table:
     counted = stage.board.count_calls()
     table = Table(title="应急献血者 · Reserve donors", expand=True, title_justify="left")
     table.add_column("血站 · station")
@@ -221,7 +221,7 @@ def _calls(stage: Stage) -> Table:
     return table
 
 
-def _story(stage: Stage) -> Panel:
+def _story(stage: DrillStage) -> Panel:
     lines = []
     for moment in stage.board.moments[-_MOMENTS:]:
         line = Text(f"{moment.at.astimezone(CHINA):%m-%d %H:%M}  ", style="dim")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.units import UnitStatus
 
 
@@ -37,7 +37,7 @@ class DonatedLife:
     place: tuple[str, str] | None
 
 
-async def read_lives(stage: Stage) -> list[DonatedLife]:
+async def read_lives(stage: DrillStage) -> list[DonatedLife]:
     """Ask for every donation of the day, in the order of collection."""
     lives = []
     for unit_id, given in stage.board.donated.items():
@@ -59,7 +59,9 @@ def count_steps(lives: Sequence[DonatedLife]) -> Counter[str]:
     return counted
 
 
-def _to_life(stage: Stage, unit: dict[str, Any], results: Sequence[dict[str, Any]]) -> DonatedLife:
+def _to_life(
+    stage: DrillStage, unit: dict[str, Any], results: Sequence[dict[str, Any]]
+) -> DonatedLife:
     against = sum(one.get("outcome") == "reactive" for one in results)
     goal = unit["hospital_id"] or unit["to_station_id"]
     released_at = unit["released_at"]

@@ -18,7 +18,7 @@ from demo.actors.observer import Observer
 from demo.actors.stations import StationStaff
 from demo.actors.vandals import run_vandals
 from demo.casualties import PlannedRequest
-from demo.stage import Stage
+from demo.stage import DrillStage
 
 _READY_S = 20.0
 _QUIET_LOOKS = 5
@@ -30,7 +30,7 @@ class _CurtainFallenError(Exception):
 
 
 async def play(
-    stage: Stage, planned: tuple[PlannedRequest, ...], *, report: Callable[[str], None]
+    stage: DrillStage, planned: tuple[PlannedRequest, ...], *, report: Callable[[str], None]
 ) -> None:
     """Play the whole day.
 
@@ -65,7 +65,7 @@ async def play(
 
 
 async def _work(
-    stage: Stage,
+    stage: DrillStage,
     planned: tuple[PlannedRequest, ...],
     errands: asyncio.TaskGroup,
     *,
@@ -102,7 +102,7 @@ async def _work(
     await _settle(stage)
 
 
-async def _settle(stage: Stage) -> None:
+async def _settle(stage: DrillStage) -> None:
     """Wait until nothing is under way, or for as long as the day may be waited for."""
     quiet = 0
     try:

@@ -20,7 +20,7 @@ from typing import Any
 from checker import Report
 from demo.actors.vandals import EXPECTED_CODES
 from demo.board import Board, percentile
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.decisions import Outcome
 from models.units import UnitStatus
 from streams.services.audit_verification import AuditVerdict
@@ -82,7 +82,7 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(stage: Stage, verdict: Report, audit: AuditVerdict) -> list[Figure]:
+def list_figures(stage: DrillStage, verdict: Report, audit: AuditVerdict) -> list[Figure]:
     """List every check and figure of the day, the checker's first."""
     return [
         *(
@@ -104,7 +104,7 @@ def list_figures(stage: Stage, verdict: Report, audit: AuditVerdict) -> list[Fig
     ]
 
 
-def _list_demanded(stage: Stage) -> list[Figure]:
+def _list_demanded(stage: DrillStage) -> list[Figure]:
     board = stage.board
     undecided = board.count_requests()["deciding"]
     flawed = {one.donor.donor_id for one in stage.donors.values() if one.ineligible}
@@ -136,7 +136,7 @@ def _count_look_backs(board: Board) -> int:
     return int(all(status in ended for status in seen.units.values()))
 
 
-def _list_told(stage: Stage) -> list[Figure]:
+def _list_told(stage: DrillStage) -> list[Figure]:
     board, ms = stage.board, stage.board.list_ms()
     counts = board.count_requests()
     sources = count_sources(stage)
@@ -167,7 +167,7 @@ def _list_told(stage: Stage) -> list[Figure]:
     ]
 
 
-def count_with_nothing(stage: Stage) -> int:
+def count_with_nothing(stage: DrillStage) -> int:
     """Count requests that have no unit when the day ends; those that were called off do not count.
 
     That none of them waits, or waited to its end, beside free blood is a check of its own.
@@ -176,19 +176,19 @@ def count_with_nothing(stage: Stage) -> int:
     return sum(view.outcome in nothing for view in stage.board.requests.values())
 
 
-def find_source(stage: Stage, unit_id: str) -> str:
+def find_source(stage: DrillStage, unit_id: str) -> str:
     """Return where a delivered unit came from: a neighbour, a donor called here, or the shelf."""
     if unit_id in stage.board.shared:
         return "neighbour"
     return "donor" if unit_id in stage.board.donated else "stock"
 
 
-def count_sources(stage: Stage) -> Counter[str]:
+def count_sources(stage: DrillStage) -> Counter[str]:
     """Count delivered units by where they came from."""
     return Counter(find_source(stage, unit_id) for unit_id in stage.board.received)
 
 
-def list_waiting(stage: Stage) -> list[tuple[str, str]]:
+def list_waiting(stage: DrillStage) -> list[tuple[str, str]]:
     """List requests that have not ended, each with what it waits for."""
     return sorted(
         (request_id, view.waiting_for)

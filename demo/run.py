@@ -35,9 +35,9 @@ from demo.report import write_report
 from demo.rest import wait_for_rest
 from demo.results import Figure, list_figures, write_result
 from demo.scenario import Scenario, read_scenario
-from demo.sending import Refused, SentLog
+from demo.sending import RefusedAnswer, SentLog
 from demo.shelves import make_stock
-from demo.stage import KeyName, Stage, open_doors
+from demo.stage import DrillStage, KeyName, open_doors
 from demo.story import Storyteller
 from demo.summary import print_summary
 from models.errors import ConfigurationError
@@ -166,7 +166,7 @@ async def _running(
 class _Day:
     """A day that was played and judged."""
 
-    stage: Stage
+    stage: DrillStage
     verdict: Verdict
     audit: AuditVerdict
     lives: list[DonatedLife]
@@ -224,15 +224,15 @@ async def _set_stage(
     clock: ScaledClock,
     keys: Mapping[KeyName, str],
     out: Path,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[DrillStage]:
     """Open everybody's ways into the system; close them with the block."""
-    endpoints, refused = system.endpoints, Refused()
+    endpoints, refused = system.endpoints, RefusedAnswer()
     sent = SentLog(out / "sent.jsonl")
     publisher = KafkaPublisher(bootstrap=endpoints.kafka_bootstrap, client_id="demo-hospitals")
     await publisher.start()
     try:
         async with open_doors(url=endpoints.gateway_url, keys=keys, refused=refused) as doors:
-            yield Stage(
+            yield DrillStage(
                 scenario=scenario,
                 clock=clock,
                 gateway_url=endpoints.gateway_url,
@@ -250,7 +250,7 @@ async def _set_stage(
         sent.close()
 
 
-def _tell_wait(stage: Stage) -> float:
+def _tell_wait(stage: DrillStage) -> float:
     return stage.clock.real_s_until(stage.scenario.event.occurred_at)
 
 

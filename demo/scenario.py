@@ -16,8 +16,8 @@ from demo.shapes import (
     AlertPlan,
     DemoHospital,
     DemoStation,
+    DisasterEvent,
     DonorPlan,
-    Event,
     RequestPlan,
     Road,
     StockPlan,
@@ -36,7 +36,7 @@ class Scenario(Value):
     title_zh: str
     title_en: str
     seed: int
-    event: Event
+    event: DisasterEvent
     timeline: Timeline
     demo_stations: tuple[DemoStation, ...]
     hospitals: tuple[DemoHospital, ...]

@@ -87,7 +87,7 @@ class SentLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What came back of one call.
 
     Attributes:
@@ -104,16 +104,16 @@ class Answer:
 
 
 @dataclass(kw_only=True)
-class Refused:
+class RefusedAnswer:
     """Answers that nobody planned for: shown at the end, and a check fails on them."""
 
     lines: list[str] = field(default_factory=list)
 
-    def note(self, what: str, answer: Answer) -> None:
+    def note(self, what: str, answer: HttpAnswer) -> None:
         self.lines.append(f"{what}: {answer.status} {json.dumps(answer.body, ensure_ascii=False)}")
 
 
-class Door:
+class DemoClient:
     """One actor's way in: the gateway, with the actor's own key.
 
     Args:
@@ -122,7 +122,7 @@ class Door:
         refused: Told of every answer that was not meant to happen.
     """
 
-    def __init__(self, *, url: str, key: str, refused: Refused) -> None:
+    def __init__(self, *, url: str, key: str, refused: RefusedAnswer) -> None:
         self.client = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {key}"},
@@ -153,7 +153,7 @@ class Door:
         may_refuse: bool = False,
         refusals: Collection[str] = (),
         params: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Call the gateway; an unconfirmed call is sent again, unchanged.
 
         Args:
@@ -187,7 +187,7 @@ class Door:
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
         params: Mapping[str, str] | None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         for turn in range(1, _TRIES + 1):
             began = time.perf_counter()
             try:
@@ -200,7 +200,7 @@ class Door:
             else:
                 ms = (time.perf_counter() - began) * 1000
                 if response.status_code != _UNAVAILABLE or turn == _TRIES:
-                    return Answer(status=response.status_code, body=_read(response), ms=ms)
+                    return HttpAnswer(status=response.status_code, body=_read(response), ms=ms)
             await asyncio.sleep(_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
@@ -212,12 +212,12 @@ def _read(response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         return response.text
 
 
-def tell_code(answer: Answer) -> str:
+def tell_code(answer: HttpAnswer) -> str:
     """Return the code of a refusal; empty if there is none."""
     return str(answer.body.get("code", "")) if isinstance(answer.body, dict) else ""
 
 
-def tell_event_ids(answer: Answer) -> list[str]:
+def tell_event_ids(answer: HttpAnswer) -> list[str]:
     """Return the event ids that the gateway answered with; none if it refused."""
     if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
         return [str(event_id) for event_id in answer.body["event_ids"]]

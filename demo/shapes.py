@@ -14,7 +14,7 @@ Share = float
 """Of a whole, 0 to 1."""
 
 
-class Event(Value):
+class DisasterEvent(Value):
     """The disaster itself, as published."""
 
     source: str

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from demo.board import Board
 from demo.people import DemoDonor
 from demo.scenario import Scenario
-from demo.sending import Door, Refused, SentLog
+from demo.sending import DemoClient, RefusedAnswer, SentLog
 from models.events.stock import CountedUnit
 from streams.clock import ScaledClock
 from streams.kafka.producer import KafkaPublisher
@@ -24,7 +24,7 @@ KeyName = tuple[str, str]
 
 
 @dataclass(kw_only=True)
-class Stage:
+class DrillStage:
     """Everything that actors need.
 
     Attributes:
@@ -37,17 +37,17 @@ class Stage:
     clock: ScaledClock
     gateway_url: str
     kafka_bootstrap: str
-    doors: Mapping[KeyName, Door]
+    doors: Mapping[KeyName, DemoClient]
     publisher: KafkaPublisher
     sent: SentLog
     board: Board
-    refused: Refused
+    refused: RefusedAnswer
     donors: Mapping[str, DemoDonor]
     stock: Sequence[CountedUnit]
     curtain: asyncio.Event = field(default_factory=asyncio.Event)
     busy: int = 0
 
-    def door(self, scope: str, facility_id: str = "") -> Door:
+    def door(self, scope: str, facility_id: str = "") -> DemoClient:
         return self.doors[scope, facility_id]
 
     async def sleep_until(self, instant: datetime) -> None:
@@ -70,11 +70,13 @@ class Stage:
 
 @asynccontextmanager
 async def open_doors(
-    *, url: str, keys: Mapping[KeyName, str], refused: Refused
-) -> AsyncIterator[Mapping[KeyName, Door]]:
+    *, url: str, keys: Mapping[KeyName, str], refused: RefusedAnswer
+) -> AsyncIterator[Mapping[KeyName, DemoClient]]:
     """Open one connection pool per key, and close them all."""
     async with AsyncExitStack() as stack:
         doors = {}
         for name, key in keys.items():
-            doors[name] = await stack.enter_async_context(Door(url=url, key=key, refused=refused))
+            doors[name] = await stack.enter_async_context(
+                DemoClient(url=url, key=key, refused=refused)
+            )
         yield doors

@@ -30,7 +30,7 @@ LEVELS_ZH = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class StoryMoment:
     """One line of the day's story, for the ticker and the timeline.
 
     Attributes:
@@ -53,7 +53,7 @@ class Storyteller:
     def __init__(self, scenario: Scenario) -> None:
         self._get_names = scenario.get_names
 
-    def find_moment(self, event: EventData, at: datetime) -> Moment | None:
+    def find_moment(self, event: EventData, at: datetime) -> StoryMoment | None:
         """Return the line of an event; None if it is not worth one."""
         match event:
             case (
@@ -73,51 +73,51 @@ class Storyteller:
             case _:
                 return None
 
-    def _tell_activation(self, one: Activation, at: datetime) -> Moment:
+    def _tell_activation(self, one: Activation, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         if one.status is ActivationStatus.STOOD_DOWN:
-            return Moment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
+            return StoryMoment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
         missing = one.donors_missing
         missing_zh = f"，缺 {missing}" if missing else ""
         missing_en = f", {missing} missing" if missing else ""
-        return Moment(
+        return StoryMoment(
             at=at,
             kind="activation",
             zh=f"{zh}响应 r{one.revision}：需献血 {one.donors_wanted} 人次{missing_zh}",
             en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{missing_en}",
         )
 
-    def _tell_wave(self, event: CallOutIssued, at: datetime) -> Moment:
+    def _tell_wave(self, event: CallOutIssued, at: datetime) -> StoryMoment:
         zh, en = self._get_names(event.station_id)
         people = len(event.calls)
-        return Moment(
+        return StoryMoment(
             at=at,
             kind="wave",
             zh=f"{zh}第 {event.wave} 波呼叫 {people} 人（需 {event.donations_wanted} 人次）",
             en=f"{en} wave {event.wave}: {people} called for {event.donations_wanted} donations",
         )
 
-    def _tell_shortage(self, one: Shortage, at: datetime) -> Moment:
+    def _tell_shortage(self, one: Shortage, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         spec = one.component.spec
-        return Moment(
+        return StoryMoment(
             at=at,
             kind="shortage",
             zh=f"{zh}短缺 {spec.zh} {one.group}，缺 {one.units_missing}（{LEVELS_ZH[one.level]}）",
             en=f"{en} short of {spec.en} {one.group}: {one.units_missing} missing ({one.level})",
         )
 
-    def _tell_cleared(self, one: Shortage, at: datetime) -> Moment:
+    def _tell_cleared(self, one: Shortage, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         spec = one.component.spec
-        return Moment(
+        return StoryMoment(
             at=at,
             kind="shortage",
             zh=f"{zh} {spec.zh} {one.group} 短缺解除",
             en=f"{en}: {spec.en} {one.group} no longer short",
         )
 
-    def _tell_transfer(self, one: Transfer, at: datetime) -> Moment:
+    def _tell_transfer(self, one: Transfer, at: datetime) -> StoryMoment:
         (from_zh, from_en), (to_zh, to_en) = (
             self._get_names(one.from_station_id),
             self._get_names(one.to_station_id),
@@ -130,7 +130,7 @@ class Storyteller:
         }
         zh, en = steps[one.status]
         units = len(one.unit_ids)
-        return Moment(
+        return StoryMoment(
             at=at,
             kind="transfer",
             zh=f"{from_zh} → {to_zh} {zh} {units} 单位",

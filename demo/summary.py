@@ -10,13 +10,13 @@ from rich.table import Table
 
 from checker import Report
 from demo.results import Figure, list_waiting, tell_unit
-from demo.stage import Stage
+from demo.stage import DrillStage
 
 _EXAMPLES = 5
 
 
 def print_summary(
-    console: Console, stage: Stage, *, figures: list[Figure], verdict: Report, out: Path
+    console: Console, stage: DrillStage, *, figures: list[Figure], verdict: Report, out: Path
 ) -> None:
     """Print the checks, the figures, what went wrong, and where the report lies."""
     console.print(_table("核查 · Checks", [one for one in figures if one.goal is not None]))

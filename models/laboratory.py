@@ -90,7 +90,7 @@ class StationResult:
     result: LabResult
 
 
-class Fate(StrEnum):
+class FindingFate(StrEnum):
     """What a finding means for a unit that was not released."""
 
     QUARANTINE = "quarantine"
@@ -104,7 +104,7 @@ class NeededTests(CitedRule):
 class FindingRule(CitedRule):
     """`fate`: of units that are still in quarantine when the finding is made."""
 
-    fate: Fate
+    fate: FindingFate
 
 
 class RepeatedRule(FindingRule):

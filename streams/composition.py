@@ -17,7 +17,7 @@ from streams.services.donation_splits import Splitting
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_changes import RegisterService
-from streams.services.donor_needs import Causes
+from streams.services.donor_needs import DonorNeeds
 from streams.services.promise_progress import Progress
 from streams.services.record_intake import Decide, Intake, one_by_one
 from streams.services.request_decisions import Deciding
@@ -66,7 +66,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
         splitting=Splitting(releases=releases),
         recalls=recalls,
     )
-    call_outs = CallOuts(causes=Causes(directories=directory))
+    call_outs = CallOuts(causes=DonorNeeds(directories=directory))
     shortages = ShortageService(directories=directory, call_outs=call_outs)
     activations = Activations(call_outs=call_outs)
     alerts = AlertService(directories=directory, activations=activations)

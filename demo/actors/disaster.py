@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from demo.sending import tell_event_ids
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.alerts import Alert, AlertKind
 from models.events.alerts import AlertReceived
 
 
-def list_alerts(stage: Stage) -> Iterator[Alert]:
+def list_alerts(stage: DrillStage) -> Iterator[Alert]:
     """Yield the revisions in order, as messages of one event."""
     event = stage.scenario.event
     for number, revision in enumerate(stage.scenario.alerts.revision, start=1):
@@ -32,7 +32,7 @@ def list_alerts(stage: Stage) -> Iterator[Alert]:
         )
 
 
-async def run_disaster_feed(stage: Stage) -> None:
+async def run_disaster_feed(stage: DrillStage) -> None:
     """Send every revision at its simulated hour."""
     door = stage.door("disaster")
     for alert in list_alerts(stage):

@@ -18,7 +18,7 @@ from demo.board import Given
 from demo.chance import draw
 from demo.sending import tell_event_ids
 from demo.shapes import Answers
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.components import Component
 from models.donors import CallOut, CallOutStatus, Donor
 from models.envelope import Envelope
@@ -46,7 +46,7 @@ class Notifier:
     """
 
     def __init__(
-        self, stage: Stage, staff: Mapping[str, StationStaff], people: asyncio.TaskGroup
+        self, stage: DrillStage, staff: Mapping[str, StationStaff], people: asyncio.TaskGroup
     ) -> None:
         self._stage = stage
         self._staff = staff

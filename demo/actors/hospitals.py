@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable
 
 from demo.board import Latency
 from demo.casualties import PlannedRequest
-from demo.sending import Answer, Door
-from demo.stage import Stage
+from demo.sending import DemoClient, HttpAnswer
+from demo.stage import DrillStage
 from models.base import derive_id
 from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
@@ -54,7 +54,7 @@ class DecisionWatch:
 
 
 async def run_hospitals(
-    stage: Stage, planned: tuple[PlannedRequest, ...], watch: DecisionWatch
+    stage: DrillStage, planned: tuple[PlannedRequest, ...], watch: DecisionWatch
 ) -> None:
     """Send every planned request at its simulated instant."""
     async with asyncio.TaskGroup() as group:
@@ -62,7 +62,7 @@ async def run_hospitals(
             group.create_task(_ask(stage, one, watch))
 
 
-async def _ask(stage: Stage, one: PlannedRequest, watch: DecisionWatch) -> None:
+async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> None:
     await stage.sleep_until(one.at)
     stage.board.sent += 1
     send = _send_on_kafka if one.straight else _send_by_http
@@ -74,7 +74,7 @@ async def _ask(stage: Stage, one: PlannedRequest, watch: DecisionWatch) -> None:
 
 
 async def _send_on_kafka(
-    stage: Stage, one: PlannedRequest, watch: DecisionWatch
+    stage: DrillStage, one: PlannedRequest, watch: DecisionWatch
 ) -> Callable[[], Awaitable[None]]:
     envelope = to_envelope(stage, one)
     decided = watch.expect(envelope.id)
@@ -103,7 +103,7 @@ async def _send_on_kafka(
     return again
 
 
-def to_envelope(stage: Stage, one: PlannedRequest) -> Envelope:
+def to_envelope(stage: DrillStage, one: PlannedRequest) -> Envelope:
     """Wrap a request as the hospital's own Kafka producer does."""
     event = RequestOpened(request=one.request)
     return Envelope(
@@ -118,7 +118,7 @@ def to_envelope(stage: Stage, one: PlannedRequest) -> Envelope:
 
 
 async def _send_by_http(
-    stage: Stage, one: PlannedRequest, watch: DecisionWatch
+    stage: DrillStage, one: PlannedRequest, watch: DecisionWatch
 ) -> Callable[[], Awaitable[None]]:
     del watch  # the decision comes back in the same call
     door = stage.door("hospital", one.request.hospital_id)
@@ -135,7 +135,7 @@ async def _send_by_http(
     return again
 
 
-async def _post(door: Door, one: PlannedRequest) -> Answer:
+async def _post(door: DemoClient, one: PlannedRequest) -> HttpAnswer:
     body = one.request.model_dump(
         mode="json", exclude_none=True, exclude={"request_id", "hospital_id", "station_id"}
     )
@@ -148,7 +148,7 @@ async def _post(door: Door, one: PlannedRequest) -> Answer:
     )
 
 
-def _note_opened(stage: Stage, one: PlannedRequest, answer: Answer) -> None:
+def _note_opened(stage: DrillStage, one: PlannedRequest, answer: HttpAnswer) -> None:
     hospital_id = one.request.hospital_id
     request_id = derive_id("request", hospital_id, one.request.request_id)
     if answer.is_accepted:
@@ -164,13 +164,15 @@ def _note_opened(stage: Stage, one: PlannedRequest, answer: Answer) -> None:
     )
 
 
-def _note_latency(stage: Stage, one: PlannedRequest, *, ms: float, way: str) -> None:
+def _note_latency(stage: DrillStage, one: PlannedRequest, *, ms: float, way: str) -> None:
     stage.board.latencies.append(
         Latency(at=stage.clock.now(), ms=ms, way=way, priority=str(one.request.priority))
     )
 
 
-async def _change(stage: Stage, one: PlannedRequest, door: Door, *, request_id: str) -> None:
+async def _change(
+    stage: DrillStage, one: PlannedRequest, door: DemoClient, *, request_id: str
+) -> None:
     """Cancel or amend a request that was just decided."""
     request = one.request.but(request_id=request_id)
     is_cancelled = one.then == "cancel"

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from demo.sending import tell_event_ids
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.events.donations import DonationTested
 from models.laboratory import LabResult, LabTest, testing_rules
 
@@ -46,7 +46,7 @@ def make_results(
 
 
 async def tell_results(
-    stage: Stage, station_id: str, donation_id: str, group: str, *, is_clear: bool
+    stage: DrillStage, station_id: str, donation_id: str, group: str, *, is_clear: bool
 ) -> None:
     """Tell the gateway the results of a donation, and note each as sent."""
     results = make_results(donation_id, group, is_clear=is_clear, at=stage.clock.now())

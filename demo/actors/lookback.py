@@ -10,7 +10,7 @@ import asyncio
 
 from demo.board import LookBack
 from demo.sending import tell_event_ids
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.events.donations import DonationRecalled
 
 _AFTER_H = 5.0
@@ -23,7 +23,7 @@ _LOOK_EVERY_REAL_S = 0.1
 _REASON = "献血者次日发热（合成）· donor fell ill the next day (synthetic)"
 
 
-async def run_look_back(stage: Stage) -> None:
+async def run_look_back(stage: DrillStage) -> None:
     """Recall the donation of the first unit, by its name, that a patient had by then."""
     await stage.sleep_until(stage.scenario.at(_AFTER_H))
     known = {one.unit.unit_id: one.unit for one in stage.stock}
@@ -42,7 +42,7 @@ async def run_look_back(stage: Stage) -> None:
         stage.busy -= 1
 
 
-async def _recall(stage: Stage, station_id: str, donation_id: str) -> None:
+async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
     recalled_at = stage.clock.now()
     body = {
         "recall_id": f"recall-{donation_id}",
@@ -77,7 +77,7 @@ async def _recall(stage: Stage, station_id: str, donation_id: str) -> None:
     )
 
 
-async def _look(stage: Stage, station_id: str, donation_id: str) -> None:
+async def _look(stage: DrillStage, station_id: str, donation_id: str) -> None:
     """Ask until the recall is known, and keep what is told."""
     for _ in range(_LOOKS):
         answer = await stage.door("station", station_id).call("GET", f"/v1/donations/{donation_id}")

@@ -15,7 +15,7 @@ from math import ceil
 from demo.chance import draw
 from demo.scenario import Scenario
 from demo.sending import tell_event_ids
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.components import Component
 from models.envelope import Envelope
 from models.events import decode_event
@@ -41,7 +41,7 @@ class Neighbour:
         station: Whose blood it gives.
     """
 
-    def __init__(self, stage: Stage, station: Station) -> None:
+    def __init__(self, stage: DrillStage, station: Station) -> None:
         self._stage = stage
         self._station = station
         self._door = stage.door("neighbour", station.station_id)

@@ -11,7 +11,7 @@ from collections import Counter
 
 from demo.board import StockSample
 from demo.feed import follow_events
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.topics import TOPICS, AppName, TopicName
 from streams.kafka.tail import KafkaTail
 
@@ -25,7 +25,7 @@ class Observer:
         stage: Shared by all actors.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: DrillStage) -> None:
         self._stage = stage
         self._door = stage.door("dispatcher")
         self._dead_letters = KafkaTail(

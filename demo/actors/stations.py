@@ -17,8 +17,8 @@ from typing import Any
 from demo.actors.laboratory import tell_results
 from demo.chance import draw
 from demo.feed import follow_events
-from demo.sending import Answer, tell_code, tell_event_ids
-from demo.stage import Stage
+from demo.sending import HttpAnswer, tell_code, tell_event_ids
+from demo.stage import DrillStage
 from models.decisions import Decision
 from models.events.requests import RequestDecided
 from models.events.shortages import TransferAgreed
@@ -60,7 +60,7 @@ class StationStaff:
         roads: Tasks of units on the road and in the laboratory; owned by the caller.
     """
 
-    def __init__(self, stage: Stage, station_id: str, roads: asyncio.TaskGroup) -> None:
+    def __init__(self, stage: DrillStage, station_id: str, roads: asyncio.TaskGroup) -> None:
         self._stage = stage
         self._station_id = station_id
         self._roads = roads
@@ -101,7 +101,7 @@ class StationStaff:
 
     async def change(
         self, unit_id: str, change: str, *, station_id: str = "", **fields: object
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Tell the gateway what happened to a unit, and note it as sent."""
         stage, at_station = self._stage, station_id or self._station_id
         door = stage.door("station", at_station)
@@ -208,7 +208,7 @@ def _name(promise: Promised) -> Picked:
     return promise["unit_id"], promise["epoch"]
 
 
-async def end_at_bed(stage: Stage, hospital_id: str, promise: Promised) -> None:
+async def end_at_bed(stage: DrillStage, hospital_id: str, promise: Promised) -> None:
     """The ward scans the unit at the bed, under the hospital's own key, after reading its label."""
     unit_id, epoch = _name(promise)
     now = stage.clock.now()

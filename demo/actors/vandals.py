@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from demo.actors.hospitals import to_envelope
 from demo.casualties import PlannedRequest
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.envelope import Envelope
 from models.events.requests import RequestOpened
 from models.topics import TopicName
@@ -27,7 +27,7 @@ _FIRST_AFTER_H = 2.5
 _EVERY_H = 0.5
 
 
-def _list_bad(stage: Stage, planned: tuple[PlannedRequest, ...]) -> Iterator[Envelope]:
+def _list_bad(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> Iterator[Envelope]:
     straight = [one for one in planned if one.straight]
     good = to_envelope(stage, straight[0])
     hospital_ids = [one.hospital.hospital_id for one in stage.scenario.hospitals]
@@ -43,7 +43,7 @@ def _list_bad(stage: Stage, planned: tuple[PlannedRequest, ...]) -> Iterator[Env
     yield good.but(id="demo-bad-4", data=RequestOpened(request=other).to_body())
 
 
-async def run_vandals(stage: Stage, planned: tuple[PlannedRequest, ...]) -> None:
+async def run_vandals(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> None:
     """Send one bad message after the other."""
     for number, bad in enumerate(_list_bad(stage, planned)):
         await stage.sleep_until(stage.scenario.at(_FIRST_AFTER_H + number * _EVERY_H))

@@ -23,7 +23,7 @@ from demo.report.plots import (
 )
 from demo.report.region import plot_map
 from demo.results import Figure, list_waiting, read_texts, tell_unit
-from demo.stage import Stage
+from demo.stage import DrillStage
 
 _TILES = (
     "requests_lost",
@@ -48,7 +48,7 @@ class Section:
 
 def write_report(
     path: Path,
-    stage: Stage,
+    stage: DrillStage,
     *,
     figures: list[Figure],
     verdict: Report,
@@ -96,7 +96,7 @@ def write_report(
     path.write_text(page, encoding="utf-8")
 
 
-def _list_sections(stage: Stage) -> list[Section]:
+def _list_sections(stage: DrillStage) -> list[Section]:
     plots = {
         "map": plot_map,
         "timeline": plot_timeline,

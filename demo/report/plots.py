@@ -13,7 +13,7 @@ from demo.board import percentile
 from demo.live import CHINA
 from demo.report.style import AXIS, BLOOD, GROUPS, HOURS, INK, KINDS, MUTED, SKY, SOURCES, layout
 from demo.results import find_source
-from demo.stage import Stage
+from demo.stage import DrillStage
 
 _WAYS = {
     "http": (SKY, "HTTP（同一次调用）· HTTP, one call"),
@@ -29,7 +29,7 @@ def local(at: datetime) -> datetime:
     return at.astimezone(CHINA).replace(tzinfo=None)
 
 
-def plot_latency(stage: Stage) -> go.Figure:
+def plot_latency(stage: DrillStage) -> go.Figure:
     """Request to decision: the share of requests decided within so many real milliseconds."""
     figure = go.Figure(layout=layout(360))
     for way, (colour, label) in _WAYS.items():
@@ -62,7 +62,7 @@ def plot_latency(stage: Stage) -> go.Figure:
     return figure
 
 
-def plot_stock(stage: Stage) -> go.Figure:
+def plot_stock(stage: DrillStage) -> go.Figure:
     """Red cells on each shelf over the day, per group."""
     stations = [station.station_id for station in stage.scenario.stations]
     titles = [" · ".join(stage.scenario.get_names(name)) for name in stations]
@@ -99,7 +99,7 @@ def _count(by_group: dict[str, int], group: str) -> int:
     return sum(units for name, units in by_group.items() if name.endswith("-"))
 
 
-def plot_units(stage: Stage) -> go.Figure:
+def plot_units(stage: DrillStage) -> go.Figure:
     """Bags delivered per hospital, by where they came from."""
     counts: dict[str, Counter[str]] = {
         one.hospital.hospital_id: Counter() for one in stage.scenario.hospitals
@@ -119,7 +119,7 @@ def plot_units(stage: Stage) -> go.Figure:
     return figure
 
 
-def plot_donors(stage: Stage) -> go.Figure:
+def plot_donors(stage: DrillStage) -> go.Figure:
     """What became of the calls, per station."""
     labels = {
         "donated": ("已献 · donated", BLOOD),
@@ -154,7 +154,7 @@ def plot_donors(stage: Stage) -> go.Figure:
     return figure
 
 
-def plot_timeline(stage: Stage) -> go.Figure:
+def plot_timeline(stage: DrillStage) -> go.Figure:
     """Every line of the story, in lanes; below, what was published and what was asked for."""
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.62, 0.38], vertical_spacing=0.08
@@ -197,7 +197,7 @@ def plot_timeline(stage: Stage) -> go.Figure:
 Points = list[tuple[datetime, int]]
 
 
-def _list_steps(stage: Stage) -> list[tuple[str, Points, str]]:
+def _list_steps(stage: DrillStage) -> list[tuple[str, Points, str]]:
     """List the steps of the published counts, and of the donations that were wanted in all."""
     reported = [
         (one.sent_at, one.casualties)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from demo.report.style import AXIS, BLOOD, GOLD, INK, LEAF, SKY, layout
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.facilities import Location
 
 _WIDEST = 9.0
@@ -24,7 +24,7 @@ _SIDES = {
 }
 
 
-def plot_map(stage: Stage) -> go.Figure:
+def plot_map(stage: DrillStage) -> go.Figure:
     """Draw stations, hospitals, roads as wide as what they carried, and the epicentre.
 
     Left the whole region with the stations, right the stricken counties with their hospitals.
@@ -52,7 +52,7 @@ def plot_map(stage: Stage) -> go.Figure:
     return figure
 
 
-def _count_carried(stage: Stage) -> Counter[frozenset[str]]:
+def _count_carried(stage: DrillStage) -> Counter[frozenset[str]]:
     carried: Counter[frozenset[str]] = Counter()
     for hospital_id in stage.board.received.values():
         station_id = stage.scenario.get_hospital(hospital_id).hospital.station_id
@@ -62,7 +62,7 @@ def _count_carried(stage: Stage) -> Counter[frozenset[str]]:
     return carried
 
 
-def _find_location(stage: Stage, facility_id: str) -> Location:
+def _find_location(stage: DrillStage, facility_id: str) -> Location:
     for station in stage.scenario.stations:
         if station.station_id == facility_id:
             return station.location
@@ -71,7 +71,7 @@ def _find_location(stage: Stage, facility_id: str) -> Location:
 
 def _draw_road(
     figure: go.Figure,
-    stage: Stage,
+    stage: DrillStage,
     between: tuple[str, str],
     units: int,
     *,
@@ -96,7 +96,7 @@ def _draw_road(
     )
 
 
-def _draw_stations(figure: go.Figure, stage: Stage, *, col: int) -> None:
+def _draw_stations(figure: go.Figure, stage: DrillStage, *, col: int) -> None:
     stations = stage.scenario.demo_stations
     figure.add_scatter(
         x=[one.station.location.lon for one in stations],
@@ -115,7 +115,7 @@ def _draw_stations(figure: go.Figure, stage: Stage, *, col: int) -> None:
     )
 
 
-def _draw_hospitals(figure: go.Figure, stage: Stage, *, col: int, told: bool) -> None:
+def _draw_hospitals(figure: go.Figure, stage: DrillStage, *, col: int, told: bool) -> None:
     hospitals = stage.scenario.hospitals
     figure.add_scatter(
         x=[one.hospital.location.lon for one in hospitals],
@@ -134,7 +134,7 @@ def _draw_hospitals(figure: go.Figure, stage: Stage, *, col: int, told: bool) ->
     )
 
 
-def _draw_epicentre(figure: go.Figure, stage: Stage, *, col: int) -> None:
+def _draw_epicentre(figure: go.Figure, stage: DrillStage, *, col: int) -> None:
     event = stage.scenario.event
     figure.add_scatter(
         x=[event.lon],

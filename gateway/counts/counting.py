@@ -24,7 +24,7 @@ from gateway.files.tables import RowError
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
-from streams.store.read_models.counts import Entering, Loud, PgReconciling, Plan, Refused
+from streams.store.read_models.counts import CountPlan, Entering, Loud, PgReconciling, RefusedUnit
 
 KEPT_S = 600.0
 """Someone looks at a preview and says yes, or not, within this time."""
@@ -100,7 +100,7 @@ class Count:
         moment = self.counted_at.isoformat()
         return derive_id("count", self.station_id, self.file_digest, moment, *self.left_out)
 
-    def without(self, refused: Sequence[Refused]) -> Count:
+    def without(self, refused: Sequence[RefusedUnit]) -> Count:
         """Return the count without the units that may not be taken in."""
         left_out = sorted(one.unit_id for one in refused)
         return replace(self, read=self.read.without(left_out), left_out=left_out)
@@ -112,7 +112,7 @@ class Count:
             raise InvariantViolation("unit_unknown", unit_id=unit_id)
         return CountedUnit.model_validate(found[1])
 
-    def tell_refused(self, refused: Sequence[Refused]) -> list[RowError]:
+    def tell_refused(self, refused: Sequence[RefusedUnit]) -> list[RowError]:
         """Return where in the file the units stand that may not be taken in, and why."""
         told = []
         for one in refused:
@@ -174,7 +174,9 @@ class KeptReads:
         return sum(len(part) for _, read in self._kept.values() for part in read.parts)
 
 
-async def make_plan(reconciling: PgReconciling, count: Count, *, told: int, now: datetime) -> Plan:
+async def make_plan(
+    reconciling: PgReconciling, count: Count, *, told: int, now: datetime
+) -> CountPlan:
     """Compare a count with the stock as it is at this moment."""
     return await reconciling.compare(
         count.read.parts,
@@ -196,7 +198,7 @@ class PreviewToken:
     outcomes: Mapping[str, int]
 
     @classmethod
-    def of(cls, count: Count, plan: Plan) -> PreviewToken:
+    def of(cls, count: Count, plan: CountPlan) -> PreviewToken:
         return cls(
             file_digest=count.file_digest,
             plan_digest=plan.digest,
@@ -232,7 +234,7 @@ class PreviewToken:
         if file_digest != self.file_digest:
             raise ContractError("preview_file_changed")
 
-    def ensure_plan(self, plan: Plan) -> None:
+    def ensure_plan(self, plan: CountPlan) -> None:
         """Raise DomainRefusal unless the count still means what it meant.
 
         A unit that was promised or given back meanwhile is still confirmed: that does not matter.
@@ -245,7 +247,7 @@ class PreviewToken:
         raise DomainRefusal("preview_stock_changed", changes=changes or "other units")
 
 
-def describe_plan(count: Count, plan: Plan) -> dict[str, Any]:
+def describe_plan(count: Count, plan: CountPlan) -> dict[str, Any]:
     """Return what a preview tells: units by outcome, and those that contradict the record."""
     loud_kinds = ("differs", "moved", "status", "missing")
     return {

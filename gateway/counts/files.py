@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from gateway.files.imports import Releasing, parse_units, parse_units_json
 from gateway.files.own_words import NO_WORDS, OwnWords
-from gateway.files.products import Product
+from gateway.files.products import NamedProduct
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
 from gateway.files.tables import Parsed, RowError
@@ -247,7 +247,7 @@ def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapp
 
 
 def _tell_product(named: object) -> dict[str, Any]:
-    if isinstance(named, Product):
+    if isinstance(named, NamedProduct):
         treatments = list(named.treatments)
         return {"name": named.name, "component": named.component, "treatments": treatments}
     return {"name": str(named), "component": str(named), "treatments": []}

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from gateway.files.cells import CellError
 from gateway.files.doses import settle_dose
-from gateway.files.products import Product
+from gateway.files.products import NamedProduct
 from gateway.files.tables import FieldFault, Fields
 from gateway.labels.bags import name_unit
 from models.errors import ContractError
@@ -132,7 +132,7 @@ def _settle_product(row: Fields) -> None:
         FieldFault: The measure of the volume does not go with the product.
     """
     product = row.get("component")
-    if isinstance(product, Product):
+    if isinstance(product, NamedProduct):
         row["component"] = product.component
         row["treatments"] = product.treatments
     try:

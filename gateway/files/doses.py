@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.files.cells import Cell, CellError
 from gateway.files.columns import WORDS, to_word
-from gateway.files.products import Product
+from gateway.files.products import NamedProduct
 
 _UNIT, _THERAPEUTIC = WORDS.doses.unit, WORDS.doses.therapeutic
 _UNIT_WORDS = frozenset(_UNIT.words)
@@ -74,7 +74,7 @@ def settle_dose(volume: object, product: object) -> object:
         return volume
     if product is None:
         return _whole(volume.amount * (_THERAPEUTIC if volume.is_therapeutic else _UNIT).ml)
-    is_apheresis = isinstance(product, Product) and product.base in _APHERESIS
+    is_apheresis = isinstance(product, NamedProduct) and product.base in _APHERESIS
     if volume.is_therapeutic:
         if not is_apheresis:
             raise CellError("dose_not_of_product")

@@ -15,7 +15,7 @@ from gateway.files.columns import WORDS, fold, to_word
 from gateway.files.heads import Head, count_known, read_head
 from gateway.files.merged_cells import UNCLEAR
 from gateway.files.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
-from gateway.files.tables import Doubt, Fields, Layout, Line, Row, RowError, shorten, tell_wrong
+from gateway.files.tables import Doubt, Fields, Layout, Row, RowError, TableRow, shorten, tell_wrong
 
 _HEAD_NAMES = 3
 """A row with so many known headings is the head."""
@@ -96,7 +96,7 @@ def _read_below(
 def _read_row(
     name: str, number: int, cells: Sequence[Cell | None], head: Head, layout: Layout[Any]
 ) -> Iterator[Row]:
-    line = Line(name, number, {}, cells, head.show)
+    line = TableRow(name, number, {}, cells, head.show)
     if _is_beside(cells):
         yield from _list_warnings(line, head)
         return
@@ -131,7 +131,7 @@ def _unreadable(sheet: str, error: UnreadableRowError) -> RowError:
     return RowError(sheet=sheet, row=error.row, column="", code="csv_unreadable", params=params)
 
 
-def _read_fields(line: Line, head: Head) -> list[RowError]:
+def _read_fields(line: TableRow, head: Head) -> list[RowError]:
     """Read the cells of a row into its fields; return what is wrong with them."""
     cells, fields = line.source, line.fields
     wrong: list[RowError] = []
@@ -153,7 +153,7 @@ def _read_fields(line: Line, head: Head) -> list[RowError]:
     return [*wrong, *_list_unsaid(line, head, wrong)] if fields else wrong
 
 
-def _list_unsaid(line: Line, head: Head, wrong: Sequence[RowError]) -> Iterator[RowError]:
+def _list_unsaid(line: TableRow, head: Head, wrong: Sequence[RowError]) -> Iterator[RowError]:
     """Tell where a row leaves open whether it may be used, or says elsewhere that it may not."""
     if head.stated and line.fields.keys().isdisjoint(head.stated):
         yield from _ask_stated(line, head.stated[0], wrong)
@@ -161,7 +161,7 @@ def _list_unsaid(line: Line, head: Head, wrong: Sequence[RowError]) -> Iterator[
         yield from _list_doubts(line, head, head.doubt)
 
 
-def _list_unnamed(line: Line, head: Head) -> Iterator[RowError]:
+def _list_unnamed(line: TableRow, head: Head) -> Iterator[RowError]:
     """A value without a heading is an instruction that nobody understood."""
     for at in head.unnamed:
         cell = line.source[at]
@@ -170,7 +170,7 @@ def _list_unnamed(line: Line, head: Head) -> Iterator[RowError]:
             yield line.to_error("", "column_unnamed", params=params)
 
 
-def _ask_stated(line: Line, column: str, wrong: Sequence[RowError]) -> Iterator[RowError]:
+def _ask_stated(line: TableRow, column: str, wrong: Sequence[RowError]) -> Iterator[RowError]:
     """A row says itself whether it may be used, where its sheet has a column for that.
 
     Only a row that says no in another column needs nothing more.
@@ -181,7 +181,7 @@ def _ask_stated(line: Line, column: str, wrong: Sequence[RowError]) -> Iterator[
     yield line.to_error(column, "status_missing")
 
 
-def _list_doubts(line: Line, head: Head, doubt: Doubt) -> Iterator[RowError]:
+def _list_doubts(line: TableRow, head: Head, doubt: Doubt) -> Iterator[RowError]:
     """What is passed over may say all the same that a bag is not to be used."""
     for at, heading in head.passed:
         raw = line.source[at]
@@ -220,7 +220,7 @@ def _is_beside(cells: Sequence[Cell | None]) -> bool:
     return to_word(first) in WORDS.totals or all(map(_is_note, _list_filled(cells)))
 
 
-def _list_warnings(line: Line, head: Head) -> Iterator[RowError]:
+def _list_warnings(line: TableRow, head: Head) -> Iterator[RowError]:
     """A note below the table may say that some bags are not to be used: 备注：末两袋自体."""
     if head.doubt is None:
         return
@@ -238,7 +238,7 @@ def _list_filled(cells: Sequence[Cell | None]) -> list[Cell]:
     return [cell for cell in filled if cell is not None]
 
 
-def _ask_alone(line: Line, head: Head) -> RowError | None:
+def _ask_alone(line: TableRow, head: Head) -> RowError | None:
     """Ask about a row of which one cell is filled; None if there are others."""
     filled = _list_filled(line.source)
     if len(filled) != 1:

@@ -20,7 +20,7 @@ _PLAIN_MARKS = frozenset(" ()[]【】_-、,·/")
 _COMPONENTS = {to_word(component.value): component.value for component in Component}
 
 
-class Product(NamedTuple):
+class NamedProduct(NamedTuple):
     """A product as a file names it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Product(NamedTuple):
 
 
 @lru_cache(maxsize=4096)
-def find_product(name: str) -> Product | None:
+def find_product(name: str) -> NamedProduct | None:
     """Return the product that a whole name means; None if none is known by it."""
     is_plain = all(letter.isalnum() or letter in _PLAIN_MARKS for letter in fold(name))
     found = _strip(to_word(name), frozenset()) if is_plain else None
@@ -45,7 +45,7 @@ def find_product(name: str) -> Product | None:
         return None
     base, traits = found
     component = WORDS.components.get(base) or _COMPONENTS[base]
-    return Product(name, str(component), tuple(sorted(traits)), base)
+    return NamedProduct(name, str(component), tuple(sorted(traits)), base)
 
 
 def _strip(word: str, traits: frozenset[str]) -> tuple[str, frozenset[str]] | None:
@@ -83,7 +83,7 @@ class ProductReader:
     def __init__(self, own: Mapping[str, str] | None = None) -> None:
         self._own = own or {}
 
-    def __call__(self, cell: Cell) -> Product:
+    def __call__(self, cell: Cell) -> NamedProduct:
         """Return the product. Raises CellError with the reason that the name tells."""
         name = str(cell)
         found = find_product(name)

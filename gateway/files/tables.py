@@ -154,7 +154,7 @@ Shown = Callable[[str, Any], tuple[str, str]]
 """From a column and a row as it came to the heading of the column, and what stands below it."""
 
 
-class Line(NamedTuple):
+class TableRow(NamedTuple):
     """One row with its fields.
 
     Attributes:
@@ -190,7 +190,7 @@ class Line(NamedTuple):
         )
 
 
-Row = Line | RowError
+Row = TableRow | RowError
 
 _SHOWN_MOST = 60
 
@@ -211,12 +211,12 @@ def read_json(rows: Sequence[object], layout: Layout[Any]) -> Iterator[Row]:
 
     for row, source in enumerate(rows, start=1):
         if isinstance(source, dict):
-            yield from _read_object(Line("", row, dict(source), source, show), layout)
+            yield from _read_object(TableRow("", row, dict(source), source, show), layout)
         else:
             yield RowError(row=row, column="", code="fix_structure")
 
 
-def _read_object(line: Line, layout: Layout[Any]) -> Iterator[Row]:
+def _read_object(line: TableRow, layout: Layout[Any]) -> Iterator[Row]:
     wrong: list[RowError] = []
     for name, value in line.source.items():
         read = layout.readers.get(name)
@@ -232,7 +232,9 @@ def _read_object(line: Line, layout: Layout[Any]) -> Iterator[Row]:
     yield from tell_wrong(line, wrong, layout) if wrong else (line,)
 
 
-def tell_wrong(line: Line, wrong: Sequence[RowError], layout: Layout[Any]) -> Iterator[RowError]:
+def tell_wrong(
+    line: TableRow, wrong: Sequence[RowError], layout: Layout[Any]
+) -> Iterator[RowError]:
     """Yield what is wrong with the cells of a row, and with the others: all is told at once."""
     yield from wrong
     known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
@@ -281,7 +283,7 @@ class _Collecting(Generic[V]):
             self.places.append((found.sheet, found.row))
             self.named.append(found.fields.get(self._layout.named_by))
 
-    def _list_spelled(self, found: Line) -> Iterator[RowError]:
+    def _list_spelled(self, found: TableRow) -> Iterator[RowError]:
         """Yield where one thing is written otherwise than in a row before."""
         for column, code in self._layout.spelled_once.items():
             written = str(found.fields.get(column, "")).upper()
@@ -291,7 +293,7 @@ class _Collecting(Generic[V]):
                 if other != written:
                     yield found.to_error(column, code, params={"row": row, "other": other[:64]})
 
-    def _remember(self, found: Line, value: V | None) -> tuple[str, str, int] | None:
+    def _remember(self, found: TableRow, value: V | None) -> tuple[str, str, int] | None:
         """Return how and where the same identity stood before."""
         identity = self._tell_identity(found, value)
         if not identity:
@@ -300,7 +302,7 @@ class _Collecting(Generic[V]):
         first = self._seen.setdefault(self._layout.identity_key(identity), place)
         return None if first is place else first
 
-    def _tell_identity(self, found: Line, value: V | None) -> str:
+    def _tell_identity(self, found: TableRow, value: V | None) -> str:
         return str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
 
 
@@ -344,7 +346,7 @@ def finish(
     )
 
 
-def validate_row(line: Line, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
+def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
     """Make the value of a row, or tell everything that is wrong with it."""
     try:
         value = layout.model.model_validate(layout.build(dict(line.fields)))
@@ -370,7 +372,7 @@ def validate_row(line: Line, layout: Layout[V]) -> tuple[V | None, tuple[RowErro
     return None, (line.to_error(column, code, params=params),)
 
 
-def _tell_fault(line: Line, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
+def _tell_fault(line: TableRow, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
     """Tell a fault, and what is wrong with the rest of the row."""
     whole = layout.parts.get(fault.column, fault.column)
     family = {whole, *(part for part, of in layout.parts.items() if of == whole)}

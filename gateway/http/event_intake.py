@@ -20,7 +20,7 @@ from gateway.invalid_content import ensure_possible
 from models.base import derive_id
 from models.errors import ContractError
 from models.events import EventData
-from streams.store.read_models.pages import Fate
+from streams.store.read_models.pages import EventFate
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
@@ -146,7 +146,7 @@ def _submissions(
     ]
 
 
-def _refuse(refused: Fate) -> Response:
+def _refuse(refused: EventFate) -> Response:
     code = refused.code or "internal_error"
     return problems.build(status=problems.status_of_code(code), code=code, params=refused.params)
 

@@ -16,7 +16,7 @@ import structlog
 
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.read_models.pages import EventName, Fate, PgReading
+from streams.store.read_models.pages import EventFate, EventName, PgReading
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ for several requests spares both processes their round trips."""
 
 MAX_BATCH = 256
 
-Fates = dict[EventName, Fate]
+Fates = dict[EventName, EventFate]
 
 
 class Looking:
@@ -44,16 +44,16 @@ class Looking:
         self._reading = reading
         self._metrics = metrics
         self._monotonic = monotonic
-        self._waiting: list[tuple[EventName, asyncio.Future[Fate | None]]] = []
+        self._waiting: list[tuple[EventName, asyncio.Future[EventFate | None]]] = []
         self._asked = asyncio.Event()
         self._look_again_at = 0.0
 
-    async def find_fate(self, name: EventName) -> Fate | None:
+    async def find_fate(self, name: EventName) -> EventFate | None:
         """Return what became of an event; None if it was not taken in yet, or nobody can tell."""
         if self._monotonic() < self._look_again_at:
             self._metrics.lookups.labels("away").inc()
             return None
-        future: asyncio.Future[Fate | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[EventFate | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((name, future))
         self._asked.set()
         return await future
@@ -74,7 +74,9 @@ class Looking:
             self._look_again_at = float("inf")
             self._give_up(self._waiting)
 
-    async def _answer(self, batch: list[tuple[EventName, asyncio.Future[Fate | None]]]) -> None:
+    async def _answer(
+        self, batch: list[tuple[EventName, asyncio.Future[EventFate | None]]]
+    ) -> None:
         try:
             fates = await self._ask([name for name, _ in batch])
             for name, future in batch:
@@ -83,7 +85,7 @@ class Looking:
         finally:
             self._give_up(batch)
 
-    def _count(self, fate: Fate | None) -> Fate | None:
+    def _count(self, fate: EventFate | None) -> EventFate | None:
         self._metrics.lookups.labels("repeat" if fate else "new").inc()
         return fate
 
@@ -98,7 +100,7 @@ class Looking:
             self._waiting.clear()
             return None
 
-    def _give_up(self, batch: list[tuple[EventName, asyncio.Future[Fate | None]]]) -> None:
+    def _give_up(self, batch: list[tuple[EventName, asyncio.Future[EventFate | None]]]) -> None:
         for _, future in batch:
             if not future.done():
                 self._metrics.lookups.labels("away").inc()

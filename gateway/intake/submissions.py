@@ -25,7 +25,7 @@ from models.envelope import Envelope
 from models.errors import ContractError, InvariantViolation, TransientError, XuelianError
 from models.topics import find_topic_of
 from streams.ports import EventPublisher
-from streams.store.read_models.pages import EventName, Fate
+from streams.store.read_models.pages import EventFate, EventName
 
 PUBLISH_LIMIT_S = 3.0
 """A caller is told within this time that Kafka is away; a patient's request must not hang."""
@@ -137,7 +137,7 @@ class Submitter:
             except TimeoutError as error:
                 raise TransientError("kafka_away") from error
 
-    async def submit(self, submission: Submission, *, wait_s: float) -> Answered | Fate | None:
+    async def submit(self, submission: Submission, *, wait_s: float) -> Answered | EventFate | None:
         """Publish an event about a request.
 
         Args:
@@ -157,7 +157,7 @@ class Submitter:
             await self.publish([submission])
             return await self._wait(submission, decided, wait_s)
 
-    async def submit_plain(self, submissions: Sequence[Submission]) -> Fate | None:
+    async def submit_plain(self, submissions: Sequence[Submission]) -> EventFate | None:
         """Publish events that no decision answers, and look for repeats of them.
 
         Returns:
@@ -172,13 +172,13 @@ class Submitter:
         fates = await asyncio.gather(*map(self._find_fate, submissions))
         for submission, fate in zip(submissions, fates, strict=True):
             judged = _judge(submission, fate)
-            if isinstance(judged, Fate):
+            if isinstance(judged, EventFate):
                 return judged
         return None
 
     async def await_engine(
         self, submissions: Sequence[Submission], *, wait_s: float
-    ) -> tuple[bool, Fate | None]:
+    ) -> tuple[bool, EventFate | None]:
         """Look until the engine has acted on every event, has refused one, or patience ends.
 
         Args:
@@ -200,12 +200,12 @@ class Submitter:
             fates = await asyncio.gather(*map(self._find_fate, awaited))
             for submission, fate in zip(awaited, fates, strict=True):
                 judged = _judge(submission, fate)
-                if isinstance(judged, Fate):
+                if isinstance(judged, EventFate):
                     return False, judged
             awaited = [one for one, fate in zip(awaited, fates, strict=True) if fate is None]
         return not awaited, None
 
-    async def find_known(self, submission: Submission) -> Answered | Fate | None:
+    async def find_known(self, submission: Submission) -> Answered | EventFate | None:
         """Return what became of an event that may have been sent before; publishes nothing.
 
         Raises:
@@ -213,7 +213,7 @@ class Submitter:
         """
         return _judge(submission, await self._find_fate(submission))
 
-    async def _submit_now(self, submission: Submission) -> Answered | Fate | None:
+    async def _submit_now(self, submission: Submission) -> Answered | EventFate | None:
         """Publish, and look for a repeat meanwhile."""
         async with asyncio.TaskGroup() as tasks:
             looking = tasks.create_task(self._find_fate(submission))
@@ -235,7 +235,7 @@ class Submitter:
 
     async def _wait(
         self, submission: Submission, decided: asyncio.Future[Envelope], wait_s: float
-    ) -> Answered | Fate | None:
+    ) -> Answered | EventFate | None:
         ends_at = self._monotonic() + wait_s
         pause_s = FIRST_LOOK_S
         while (left_s := ends_at - self._monotonic()) > 0:
@@ -251,7 +251,7 @@ class Submitter:
         self._metrics.waits.labels("timed_out").inc()
         return None
 
-    async def _find_fate(self, submission: Submission) -> Fate | None:
+    async def _find_fate(self, submission: Submission) -> EventFate | None:
         return await self._looking.find_fate(
             EventName(
                 reader=_reader_of(submission.event),
@@ -262,7 +262,7 @@ class Submitter:
         )
 
 
-def _judge(submission: Submission, fate: Fate | None) -> Answered | Fate | None:
+def _judge(submission: Submission, fate: EventFate | None) -> Answered | EventFate | None:
     if fate is None:
         return None
     if fate.digest != submission.digest:

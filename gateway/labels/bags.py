@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway.labels.book import LabelBook, Product
+from gateway.labels.book import BookProduct, LabelBook
 from gateway.labels.scanned import (
     Division,
     DonationNumber,
@@ -67,14 +67,14 @@ class Label:
     """What the label of one bag says, as far as it was scanned."""
 
     unit_id: str
-    product: Product
+    product: BookProduct
     product_code: str
     group: BloodGroup | None
     expires_at: datetime | None
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
+class ScannedLine:
     """One scanned line.
 
     Attributes:
@@ -103,7 +103,7 @@ class Bag:
 class Session:
     """What a batch of lines came to, in the order of the scanner."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ScannedLine, ...]
     bags: tuple[Bag, ...]
 
 
@@ -133,13 +133,13 @@ class _Open:
         spoiled: A line came of which not even the part is known.
     """
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[ScannedLine] = field(default_factory=list)
     read: dict[Part, Scanned] = field(default_factory=dict)
     division: Division | None = None
     failed: set[Part] = field(default_factory=set)
     spoiled: bool = False
 
-    def add(self, line: Line) -> None:
+    def add(self, line: ScannedLine) -> None:
         self.lines.append(line)
         for value in line.values:
             part = find_part(value)
@@ -149,7 +149,7 @@ class _Open:
             elif isinstance(value, Division):
                 self.division = value
 
-    def contradicts(self, line: Line) -> bool:
+    def contradicts(self, line: ScannedLine) -> bool:
         """Whether the line says another thing of a part than the bag does: it is the next bag's."""
         for value in line.values:
             if isinstance(value, Division):
@@ -185,7 +185,7 @@ class _Assembling:
         self._drops_repeats = drops_repeats
         self._last_of_full: str | None = None
         self.has_repeats = False
-        self.lines: list[Line] = []
+        self.lines: list[ScannedLine] = []
         self.bags: list[Bag] = []
 
     def take_all(self, texts: Iterable[str]) -> None:
@@ -200,7 +200,7 @@ class _Assembling:
         return sum(bag.fault is not None for bag in self.bags)
 
     def take(self, number: int, text: str) -> None:
-        line = Line(number=number, text=text)
+        line = ScannedLine(number=number, text=text)
         self.lines.append(line)
         if not text:
             self.close()
@@ -219,7 +219,7 @@ class _Assembling:
             return
         self._take(line)
 
-    def _repeat(self, line: Line) -> None:
+    def _repeat(self, line: ScannedLine) -> None:
         """Count a line to the bag that it was read of before."""
         line.bag = len(self.bags) - 1
         bag = self.bags[-1]
@@ -262,7 +262,7 @@ class _Assembling:
             )
         return values
 
-    def _take(self, line: Line) -> None:
+    def _take(self, line: ScannedLine) -> None:
         if all(find_part(one) is None and not isinstance(one, Division) for one in line.values):
             return  # special testing, lot numbers: readable, and of no use to a cross-check
         if self._open.contradicts(line):
@@ -270,7 +270,7 @@ class _Assembling:
         self._open.add(line)
         self._close_if_full()
 
-    def _take_unreadable(self, line: Line) -> None:
+    def _take_unreadable(self, line: ScannedLine) -> None:
         """It may have been any part of this bag, so it is counted and never skipped over."""
         claimed = self._book.reader.guess_parts(line.text)
         if claimed and not claimed & set(self._parts):

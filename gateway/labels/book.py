@@ -33,7 +33,7 @@ _DESCRIPTION = 5
 type and division."""
 
 
-class Product(Value):
+class BookProduct(Value):
     """What a product code means at one station.
 
     Attributes:
@@ -107,7 +107,7 @@ class LabelBook(Value):
     isbt128: Isbt128Rules = Isbt128Rules()
     local_groups: dict[str, BloodGroup] = Field(default_factory=dict)
     barcode: tuple[LocalBarcode, ...] = ()
-    product: tuple[Product, ...] = Field(min_length=1)
+    product: tuple[BookProduct, ...] = Field(min_length=1)
 
     @field_validator("time_zone")
     @classmethod
@@ -164,10 +164,10 @@ class LabelBook(Value):
         return FirstThatKnows([local, isbt]) if self.isbt128.enabled else local
 
     @cached_property
-    def _products(self) -> Mapping[str, Product]:
+    def _products(self) -> Mapping[str, BookProduct]:
         return {product.code: product for product in self.product}
 
-    def find_product(self, code: str) -> Product | None:
+    def find_product(self, code: str) -> BookProduct | None:
         """Return what a code means; None if the station has not said."""
         found = self._products.get(code)
         if found is None and self.isbt128.enabled:

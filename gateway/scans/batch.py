@@ -16,7 +16,7 @@ from models.units import RecordedUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class ScanBatch:
     """What a person at a scanner asks for.
 
     Attributes:
@@ -65,7 +65,7 @@ class EngineWord(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class BagVerdict:
     """What became of one bag: what is to be published, or why not.
 
     Accepted without a submission: it was taken in before, or the engine has spoken. Refused with
@@ -89,6 +89,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ScanOutcome:
     session: Session
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[BagVerdict, ...]

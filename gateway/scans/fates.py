@@ -14,12 +14,12 @@ from hashlib import sha256
 import structlog
 
 from gateway.intake.submissions import Submission
-from gateway.scans.batch import EngineWord, Fault, Scan, Verdict
+from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch
 from models.errors import TransientError
 from models.topics import AppName
-from streams.store.read_models.pages import EventName, Fate
+from streams.store.read_models.pages import EventFate, EventName
 
-Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, Fate]]]
+Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, EventFate]]]
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +33,8 @@ _MOVED_ON = frozenset({"unit_state_forbids", "unit_not_here", "unit_expired"})
 
 
 async def recognise_repeats(
-    asked: Scan, verdicts: Sequence[Verdict], *, look: Look
-) -> list[Verdict]:
+    asked: ScanBatch, verdicts: Sequence[BagVerdict], *, look: Look
+) -> list[BagVerdict]:
     """A repeat under one key is answered as the first time, though the unit has moved on since."""
     names = {one.event_id: _name(asked, one.event_id) for one in verdicts if one.event_id}
     if not names:
@@ -46,8 +46,8 @@ async def recognise_repeats(
 
 
 async def await_engine(
-    asked: Scan, verdicts: Sequence[Verdict], *, look: Look, monotonic: Callable[[], float]
-) -> list[Verdict]:
+    asked: ScanBatch, verdicts: Sequence[BagVerdict], *, look: Look, monotonic: Callable[[], float]
+) -> list[BagVerdict]:
     """Look until the engine has judged every bag of the log, or the caller's patience ends.
 
     What it has not judged by then stays `awaited`; so does everything while PostgreSQL is away.
@@ -79,17 +79,17 @@ async def await_engine(
     return judged
 
 
-def _list_awaited(verdicts: Sequence[Verdict]) -> list[str]:
+def _list_awaited(verdicts: Sequence[BagVerdict]) -> list[str]:
     return [one.event_id for one in verdicts if one.event_id and one.engine is EngineWord.AWAITED]
 
 
-def _name(asked: Scan, event_id: str) -> EventName:
+def _name(asked: ScanBatch, event_id: str) -> EventName:
     return EventName(
         reader=AppName.SUPPLY, source=asked.source, event_id=event_id, request_id=event_id
     )
 
 
-def _repeat(verdict: Verdict, fate: Fate | None) -> Verdict:
+def _repeat(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
     """Answer what was answered before; a label that differs from the record stays refused."""
     if verdict.fault is not None and verdict.fault.code not in _MOVED_ON:
         return verdict
@@ -99,7 +99,7 @@ def _repeat(verdict: Verdict, fate: Fate | None) -> Verdict:
     return _tell(verdict, fate)
 
 
-def _tell(verdict: Verdict, fate: Fate | None) -> Verdict:
+def _tell(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
     """Put in the engine's word, if it has spoken, and if it was about this."""
     if fate is None:
         return verdict
@@ -112,5 +112,5 @@ def _tell(verdict: Verdict, fate: Fate | None) -> Verdict:
     return replace(verdict, submission=None, fault=None, engine=EngineWord.DONE)
 
 
-def _is_same(submission: Submission, fate: Fate) -> bool:
+def _is_same(submission: Submission, fate: EventFate) -> bool:
     return sha256(submission.data).hexdigest() == fate.digest

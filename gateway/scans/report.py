@@ -8,7 +8,7 @@ from typing import Any
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.actions import find_bound
 from gateway.labels.agreement import list_compared
-from gateway.labels.bags import Line
+from gateway.labels.bags import ScannedLine
 from gateway.labels.scanned import (
     Division,
     LabelMoment,
@@ -18,14 +18,14 @@ from gateway.labels.scanned import (
     find_part,
 )
 from gateway.rendering import explain
-from gateway.scans.batch import EngineWord, Fault, Outcome, Scan, Verdict, fault_of
+from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome, fault_of
 from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
 """`noted`: read, and of no use here, such as a lot number."""
 
 
-def build_report(asked: Scan, outcome: Outcome) -> dict[str, Any]:
+def build_report(asked: ScanBatch, outcome: ScanOutcome) -> dict[str, Any]:
     """Return the body of the answer; every reason with its texts, Chinese first."""
     bags = [_tell_bag(verdict) for verdict in outcome.verdicts]
     lines = [_tell_line(line, outcome) for line in outcome.session.lines if line.text]
@@ -46,12 +46,12 @@ def build_report(asked: Scan, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def refuse_all(outcome: Outcome) -> InvalidContent:
+def refuse_all(outcome: ScanOutcome) -> InvalidContent:
     """Make the problem of a batch of which nothing was accepted."""
     return InvalidContent("scans_refused", list(_list_faults(outcome)))
 
 
-def _list_faults(outcome: Outcome) -> Iterator[FieldError]:
+def _list_faults(outcome: ScanOutcome) -> Iterator[FieldError]:
     text_of = {line.number: line.text for line in outcome.session.lines}
     for line in outcome.session.lines:
         if line.fault is not None:
@@ -65,7 +65,7 @@ def _list_faults(outcome: Outcome) -> Iterator[FieldError]:
             yield FieldError(f"bag of lines {numbers[0]}-{numbers[-1]}: {read}", str(told), told)
 
 
-def _tell_bag(verdict: Verdict) -> dict[str, Any]:
+def _tell_bag(verdict: BagVerdict) -> dict[str, Any]:
     label, unit = verdict.bag.label, verdict.unit
     bound = unit if unit and find_bound(unit) else None
     return {
@@ -83,7 +83,7 @@ def _tell_bag(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _tell_line(line: Line, outcome: Outcome) -> dict[str, Any]:
+def _tell_line(line: ScannedLine, outcome: ScanOutcome) -> dict[str, Any]:
     verdict = outcome.verdicts[line.bag] if line.bag is not None else None
     fault = fault_of(line.fault) or (verdict.fault if verdict else None)
     taken = ACCEPTED if verdict else NOTED

@@ -27,7 +27,7 @@ from gateway.labels.agreement import ensure_agrees
 from gateway.labels.bags import Bag, assemble
 from gateway.labels.book import LabelBook
 from gateway.runtime import Gateway
-from gateway.scans.batch import EngineWord, Outcome, Scan, Verdict, fault_of
+from gateway.scans.batch import BagVerdict, EngineWord, ScanBatch, ScanOutcome, fault_of
 from gateway.scans.fates import await_engine, recognise_repeats
 from models.base import derive_id
 from models.errors import DomainRefusal
@@ -36,7 +36,7 @@ from models.texts import render
 from models.units import RecordedUnit
 
 
-async def scan(gateway: Gateway, asked: Scan, *, book: LabelBook) -> Outcome:
+async def scan(gateway: Gateway, asked: ScanBatch, *, book: LabelBook) -> ScanOutcome:
     """Judge a batch, publish what it accepts, and wait for the engine's word if that is asked.
 
     Raises:
@@ -64,10 +64,10 @@ async def scan(gateway: Gateway, asked: Scan, *, book: LabelBook) -> Outcome:
             look=gateway.reading.list_fates,
             monotonic=gateway.parts.monotonic,
         )
-    return Outcome(session=session, verdicts=tuple(verdicts))
+    return ScanOutcome(session=session, verdicts=tuple(verdicts))
 
 
-def _ensure_filled(asked: Scan) -> None:
+def _ensure_filled(asked: ScanBatch) -> None:
     faults = []
     for name, error in list_unfilled(
         asked.action, reason=asked.reason, out_of_control_s=asked.out_of_control_s
@@ -82,18 +82,18 @@ def _ensure_filled(asked: Scan) -> None:
 class _Judging:
     """Judges the bags of one batch, in order."""
 
-    asked: Scan
+    asked: ScanBatch
     units: Mapping[str, RecordedUnit]
     now: datetime
     seen: dict[str, int] = field(default_factory=dict)
 
-    def judge(self, bag: Bag) -> Verdict:
+    def judge(self, bag: Bag) -> BagVerdict:
         if bag.label is None:
-            return Verdict(bag=bag, fault=fault_of(bag.fault))
+            return BagVerdict(bag=bag, fault=fault_of(bag.fault))
         try:
             unit = self._get_unit(bag, bag.label.unit_id)
         except DomainRefusal as error:
-            return Verdict(bag=bag, fault=fault_of(error))
+            return BagVerdict(bag=bag, fault=fault_of(error))
         keyed_id = self._find_keyed_id(unit.unit_id)
         try:
             ensure_agrees(bag.label, unit)
@@ -105,13 +105,13 @@ class _Judging:
                 now=self.now,
             )
         except DomainRefusal as error:
-            refused = Verdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))
+            refused = BagVerdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))
             if not is_kept(self.asked.action, unit, error):
                 return refused
             return self._send(refused, unit)
-        return self._send(Verdict(bag=bag, unit=unit, event_id=keyed_id), unit)
+        return self._send(BagVerdict(bag=bag, unit=unit, event_id=keyed_id), unit)
 
-    def _send(self, verdict: Verdict, unit: RecordedUnit) -> Verdict:
+    def _send(self, verdict: BagVerdict, unit: RecordedUnit) -> BagVerdict:
         submission = self._submit(unit, verdict.event_id)
         return replace(
             verdict,

@@ -53,7 +53,7 @@ class Message(RawRecord, Protocol):
     def generation_id(self) -> int | None: ...
 
 
-class Event(Protocol):
+class StreamEvent(Protocol):
     """What the edge needs of a Faust event."""
 
     @property
@@ -65,7 +65,7 @@ class Stream(Protocol):
     """What the edge needs of a Faust stream."""
 
     def noack(self) -> Stream: ...
-    def events(self) -> AsyncIterable[Event]: ...
+    def events(self) -> AsyncIterable[StreamEvent]: ...
 
 
 class LaneWaker(Protocol):
@@ -95,7 +95,7 @@ class EdgeDeps:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    event: Event
+    event: StreamEvent
     record: Record
     size: int
 
@@ -152,7 +152,7 @@ class Edge:
             error = several.exceptions[0]
             raise error from error.__cause__
 
-    async def _feed(self, event: Event) -> None:
+    async def _feed(self, event: StreamEvent) -> None:
         """Decode, while the committer waits for PostgreSQL, and not too far ahead of it."""
         held = _hold(event)
         await self._queue.put(held)
@@ -250,7 +250,7 @@ class Edge:
                 metrics.RECORDS_UNREADABLE.labels(self.name, code).inc()
 
 
-def _hold(event: Event) -> _Held:
+def _hold(event: StreamEvent) -> _Held:
     message = event.message
     record = read_record(message, headers=message.headers)
     return _Held(event, record, len(message.value or b""))

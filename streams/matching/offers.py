@@ -35,7 +35,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class OfferVerdict:
     """The units that are taken of an offer; without any it is declined for these reasons."""
 
     taken: tuple[Cleared, ...]
@@ -105,7 +105,7 @@ def decide_acceptance(
     eta_s: int,
     now: datetime,
     rules: ShortageRules | None = None,
-) -> Verdict:
+) -> OfferVerdict:
     """Decide how many units of an offer to take, and which.
 
     Args:
@@ -133,16 +133,16 @@ def decide_acceptance(
     if shortage.status is ShortageStatus.OPEN and missing <= 0:
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     if obstacles:
-        return Verdict(taken=(), reasons=tuple(obstacles))
+        return OfferVerdict(taken=(), reasons=tuple(obstacles))
     fit = _list_fit(units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now)
     if not fit:
-        return Verdict(taken=(), reasons=(Reason(code="no_unit_left"),))
+        return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     keep = 0 if offer.below_floor else _count_kept(giver, burn_per_d)
     spare = len(fit) - keep
     if spare <= 0:
         told = {"left": len(fit), "keep": keep}
         kept = Reason(code="giver_keeps_floor", params=told, rule=rules.cite(rules.offers))
-        return Verdict(taken=(), reasons=(kept,))
+        return OfferVerdict(taken=(), reasons=(kept,))
     taken = tuple(fit[: min(missing, offer.quantity, spare)])
     reason = Reason(
         code="offer_taken",
@@ -154,7 +154,7 @@ def decide_acceptance(
             "below_floor": int(offer.below_floor),
         },
     )
-    return Verdict(taken=taken, reasons=(reason,))
+    return OfferVerdict(taken=taken, reasons=(reason,))
 
 
 def _count_kept(giver: Station, burn_per_d: float) -> int:

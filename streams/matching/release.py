@@ -14,7 +14,7 @@ from typing import Self
 from models.decisions import Reason
 from models.groups import BloodGroup
 from models.laboratory import (
-    Fate,
+    FindingFate,
     FindingRule,
     LabOutcome,
     LabResult,
@@ -39,7 +39,7 @@ class ReleaseVerdict:
 
     reasons: tuple[Reason, ...]
     forbidding: tuple[Reason, ...]
-    fate: Fate
+    fate: FindingFate
 
     @property
     def is_released(self) -> bool:
@@ -104,7 +104,7 @@ def decide_release(
     ]
     missing: list[Reason] = []
     forbidding: list[Reason] = []
-    fates: list[Fate] = []
+    fates: list[FindingFate] = []
     for test, rule in testing_rules().needed:
         of_test = [
             one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
@@ -119,7 +119,7 @@ def decide_release(
     return ReleaseVerdict(
         reasons=(*missing, *forbidding),
         forbidding=tuple(forbidding),
-        fate=Fate.DISCARD if Fate.DISCARD in fates else Fate.QUARANTINE,
+        fate=FindingFate.DISCARD if FindingFate.DISCARD in fates else FindingFate.QUARANTINE,
     )
 
 

@@ -85,7 +85,7 @@ class NewUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class UnitScan:
     """What somebody did to a unit, as they told it.
 
     Attributes:
@@ -155,7 +155,7 @@ class StockStore(Protocol):
         """Write a move that `services.moves` has checked; nobody else calls this."""
         ...
 
-    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+    async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         """Keep an accepted scan."""
         ...
 

@@ -24,7 +24,7 @@ from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.promise_progress import Progress, tell_lost
-from streams.services.unit_moves import Cause, move, tell_actor
+from streams.services.unit_moves import MoveCause, move, tell_actor
 
 _ON_THE_WAY = frozenset(
     {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
@@ -79,7 +79,7 @@ class Recalls:
         await work.donations.add_recall(recall, now=now)
         await work.donations.add_places(recall.recall_id, places)
         frozen = {place.unit.unit_id for place in places if place.is_frozen}
-        cause = Cause(actor=actor, why="recalled", caused_by=recall.caused_by, now=now)
+        cause = MoveCause(actor=actor, why="recalled", caused_by=recall.caused_by, now=now)
         moved = [unit for unit in units if unit.unit_id in frozen]
         for unit in moved:
             await move(work, unit, UnitStatus.RECALLED, cause)

@@ -12,7 +12,7 @@ from datetime import datetime
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationTested
-from models.laboratory import Fate
+from models.laboratory import FindingFate
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.matching.release import ReleaseVerdict, decide_release
@@ -21,7 +21,7 @@ from streams.ports.donations import Recall
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.donation_recalls import Recalls
-from streams.services.unit_moves import Cause, move, tell_actor
+from streams.services.unit_moves import MoveCause, move, tell_actor
 
 _GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
 _UNRELEASED = frozenset({UnitStatus.COLLECTED, UnitStatus.QUARANTINED})
@@ -172,10 +172,10 @@ async def _settle(
     """Act on one unit that was not released yet."""
     if unit.status not in _UNRELEASED:
         return
-    if verdict.forbidding and verdict.fate is Fate.DISCARD:
+    if verdict.forbidding and verdict.fate is FindingFate.DISCARD:
         why = " ".join(reason.code for reason in verdict.forbidding)
-        cause = Cause(actor=Actor.ENGINE, why=why, caused_by=caused_by, now=now)
+        cause = MoveCause(actor=Actor.ENGINE, why=why, caused_by=caused_by, now=now)
         await move(work, unit, UnitStatus.DISCARDED, cause)
     elif verdict.is_released and unit.status is UnitStatus.QUARANTINED and unit.expires_at > now:
-        cause = Cause(actor=Actor.ENGINE, why="released", caused_by=caused_by, now=now)
+        cause = MoveCause(actor=Actor.ENGINE, why="released", caused_by=caused_by, now=now)
         await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=now)

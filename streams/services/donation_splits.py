@@ -19,7 +19,7 @@ from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState
 from streams.services.donation_release import Releases
-from streams.services.unit_moves import Cause, move, record_birth, tell_actor
+from streams.services.unit_moves import MoveCause, move, record_birth, tell_actor
 
 
 class Splitting:
@@ -54,7 +54,7 @@ class Splitting:
         children = [_build(parent, made) for made in event.components]
         why = f"split from {parent.unit_id}"
         caused_by = record.envelope.id
-        cause = Cause(actor=actor, why="split", caused_by=caused_by, now=now)
+        cause = MoveCause(actor=actor, why="split", caused_by=caused_by, now=now)
         await move(work, parent, UnitStatus.SPLIT, cause)
         await work.stock.add_units(
             [
@@ -68,7 +68,7 @@ class Splitting:
                 for child in children
             ]
         )
-        born = Cause(actor=Actor.STATION, why=why, caused_by=caused_by, now=now)
+        born = MoveCause(actor=Actor.STATION, why=why, caused_by=caused_by, now=now)
         for child in children:
             record_birth(
                 work,

@@ -32,7 +32,7 @@ from streams.ports.stock import NewUnit
 from streams.services.donation_release import Releases
 from streams.services.donor_call_outs import CallOuts, list_call_obstacles
 from streams.services.station_lookup import get_own_station
-from streams.services.unit_moves import Cause, move, record_birth
+from streams.services.unit_moves import MoveCause, move, record_birth
 
 _ALLOWED_FROM = {
     Answer.ACCEPTED: CallOutStatus.CALLED,
@@ -203,7 +203,7 @@ class AnswerService:
         )
         if call.state.record.donor.group is not unit.group:
             _tell_group_differs(work, event, call, unit, caused_by=caused_by, now=now)
-        cause = Cause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
+        cause = MoveCause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
         record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
         if unit.component is Component.WHOLE_BLOOD:
             # It waits to be split, or to be taken into quarantine as it is.

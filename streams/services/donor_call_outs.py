@@ -20,7 +20,7 @@ from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.call_outs import ReserveCall
-from streams.services.donor_needs import Cause, Causes, StationCauses, Urgency
+from streams.services.donor_needs import DonorNeed, DonorNeeds, StationCauses, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {
@@ -42,7 +42,7 @@ class CallOuts:
         causes: What an activation or a shortage still wants.
     """
 
-    def __init__(self, *, causes: Causes) -> None:
+    def __init__(self, *, causes: DonorNeeds) -> None:
         self._causes = causes
 
     async def pursue_all(
@@ -225,7 +225,7 @@ class CallOuts:
         self,
         work: UnitOfWork,
         open_causes: StationCauses,
-        cause: Cause,
+        cause: DonorNeed,
         *,
         caused_by: str,
         now: datetime,
@@ -275,7 +275,7 @@ class CallOuts:
         self,
         work: UnitOfWork,
         open_causes: StationCauses,
-        cause: Cause,
+        cause: DonorNeed,
         *,
         caused_by: str,
         now: datetime,
@@ -318,7 +318,7 @@ class CallOuts:
         work.emit(Outgoing(event=issued, caused_by=caused_by, made_at=now, station_id=station_id))
 
     @staticmethod
-    def _schedule_next(work: UnitOfWork, cause: Cause, now: datetime) -> None:
+    def _schedule_next(work: UnitOfWork, cause: DonorNeed, now: datetime) -> None:
         """Look again when the answer window is over, as long as not enough donors said yes."""
         if cause.expect_firm(now) + cause.shared + _HAIR >= cause.wanted:
             return
@@ -327,7 +327,11 @@ class CallOuts:
 
 
 def _choose(
-    reserve: Sequence[DonorRecord], cause: Cause, earlier: Sequence[ReserveCall], *, now: datetime
+    reserve: Sequence[DonorRecord],
+    cause: DonorNeed,
+    earlier: Sequence[ReserveCall],
+    *,
+    now: datetime,
 ) -> Wave:
     """Choose whom to call for a cause, given the calls that went out for it before."""
     return choose_wave(
@@ -349,7 +353,7 @@ def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...
     return list_obstacles(replace(record, on_live_call=False), now=now)
 
 
-def _is_short(cause: Cause, now: datetime) -> bool:
+def _is_short(cause: DonorNeed, now: datetime) -> bool:
     return cause.expect(now) + _HAIR < cause.wanted
 
 
@@ -382,7 +386,7 @@ def _tell_called(call: CallOut, *, caused_by: str) -> Transition:
 
 
 def _tell_wave(
-    cause: Cause, wave: Wave, *, number: int, caused_by: str, now: datetime
+    cause: DonorNeed, wave: Wave, *, number: int, caused_by: str, now: datetime
 ) -> Transition:
     """Say how the wave was sized, and why the others were not called: counts, never a donor."""
     counted = " ".join(

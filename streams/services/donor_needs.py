@@ -35,7 +35,7 @@ _FIRM = _SURE | {CallOutStatus.ACCEPTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class DonorNeed:
     """Why donors of one station are called.
 
     Attributes:
@@ -114,7 +114,7 @@ def list_activation_groups() -> tuple[BloodGroup, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wait:
+class _WaitingLine:
     """Units that an urgent patient's line waits for, and of which group they are wanted."""
 
     component: Component
@@ -126,7 +126,7 @@ class _Wait:
         return (self.component, self.group) == (shortage.component, shortage.group)
 
 
-class Causes:
+class DonorNeeds:
     """Finds what a station pursues.
 
     Args:
@@ -162,7 +162,7 @@ class StationCauses:
         self._now = now
         self._activations: Mapping[str, ActivationState] | None = None
         self._shortages: Mapping[str, Shortage] | None = None
-        self._waiting: Sequence[_Wait] | None = None
+        self._waiting: Sequence[_WaitingLine] | None = None
         self._calls: Sequence[ReserveCall] | None = None
         self._reserve: Sequence[DonorRecord] | None = None
         self._in_transit: dict[str, int] = {}
@@ -188,7 +188,7 @@ class StationCauses:
             )
         return [call for call in self._calls if cause_id in {None, call.call_out.cause_id}]
 
-    async def find(self, cause_id: str) -> Cause | None:
+    async def find(self, cause_id: str) -> DonorNeed | None:
         """Return the cause if donors may be called for it now; None if it has ended."""
         state = (await self._read_activations()).get(cause_id)
         if state is not None:
@@ -275,7 +275,7 @@ class StationCauses:
             if (shortage.component, shortage.group) in places
         ]
 
-    async def _from_activation(self, state: ActivationState) -> Cause:
+    async def _from_activation(self, state: ActivationState) -> DonorNeed:
         activation = state.activation
         # A donation whose unit failed its tests helped nobody: it is asked for again.
         calls = [
@@ -283,7 +283,7 @@ class StationCauses:
             for call in await self.list_calls()
             if call.call_out.called_at >= state.opened_at and call.unit_status != "discarded"
         ]
-        return Cause(
+        return DonorNeed(
             cause_id=activation.activation_id,
             station=self.station,
             wanted=activation.donors_wanted,
@@ -293,7 +293,7 @@ class StationCauses:
             taken_over=await self._list_ended(calls),
         )
 
-    async def _from_shortage(self, shortage: Shortage) -> Cause | None:
+    async def _from_shortage(self, shortage: Shortage) -> DonorNeed | None:
         if shortage.component not in donor_rules().serves.components:
             return None
         waiting = await self._read_waiting()
@@ -302,7 +302,7 @@ class StationCauses:
         calls = [*await self.list_calls(shortage.shortage_id), *taken_over]
         in_danger = any(one.priority is Priority.LIFE_THREATENING for one in own)
         share = sum(one.units for one in own) / max(1, sum(one.units for one in waiting))
-        return Cause(
+        return DonorNeed(
             cause_id=shortage.shortage_id,
             station=self.station,
             wanted=await self._count_wanted(shortage),
@@ -349,7 +349,7 @@ class StationCauses:
             self._shortages = {shortage.shortage_id: shortage for shortage in found}
         return self._shortages
 
-    async def _read_waiting(self) -> Sequence[_Wait]:
+    async def _read_waiting(self) -> Sequence[_WaitingLine]:
         """Read the lines that urgent patients wait for and donors of whole blood can serve."""
         if self._waiting is None:
             serves = donor_rules().serves.components
@@ -363,7 +363,7 @@ class StationCauses:
                     line.component, request.patient, request.priority, self.station.policy
                 )
                 found.append(
-                    _Wait(
+                    _WaitingLine(
                         component=line.component,
                         group=group,
                         priority=request.priority,

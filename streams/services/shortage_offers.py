@@ -15,7 +15,7 @@ from models.facilities import Station
 from models.rules.types.shortages import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.available_units import Cell
-from streams.matching.offers import Verdict, decide_acceptance
+from streams.matching.offers import OfferVerdict, decide_acceptance
 from streams.matching.shortage import CellCount, estimate_burn
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.unit_of_work import Transition
@@ -104,7 +104,7 @@ class OfferService:
         giver: Station,
         receiver: Station,
         now: datetime,
-    ) -> Verdict:
+    ) -> OfferVerdict:
         cell = Cell(station_id=giver.station_id, component=offer.component, group=offer.group)
         journey = self._directories.current().get_journey(giver.station_id, receiver.station_id)
         return decide_acceptance(
@@ -136,7 +136,7 @@ class OfferService:
         self,
         work: UnitOfWork,
         offer: Offer,
-        verdict: Verdict,
+        verdict: OfferVerdict,
         *,
         record: Received,
         now: datetime,
@@ -189,7 +189,7 @@ class OfferService:
     async def _decline(
         work: UnitOfWork,
         offer: Offer,
-        verdict: Verdict,
+        verdict: OfferVerdict,
         *,
         record: Received,
         now: datetime,
@@ -218,7 +218,7 @@ class OfferService:
 
 
 def _tell_offer(
-    offer: Offer, status: OfferStatus, verdict: Verdict, *, record: Received, now: datetime
+    offer: Offer, status: OfferStatus, verdict: OfferVerdict, *, record: Received, now: datetime
 ) -> Transition:
     return Transition(
         subject_kind="offer",

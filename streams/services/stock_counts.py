@@ -22,7 +22,7 @@ from streams.ports import Received, UnitOfWork
 from streams.ports.counts import CountHead, Taken
 from streams.services.donation_release import Releases
 from streams.services.stock_entries import ensure_may_enter, to_new
-from streams.services.unit_moves import Cause, move, record_birth, tell_actor
+from streams.services.unit_moves import MoveCause, move, record_birth, tell_actor
 
 
 class Counts:
@@ -72,7 +72,7 @@ class Counts:
         self, work: UnitOfWork, record: Received, event: StockCounted, taken: Taken, now: datetime
     ) -> None:
         actor, _ = tell_actor(record, station_id=event.station_id)
-        cause = Cause(actor=actor, why="counted", caused_by=record.envelope.id, now=now)
+        cause = MoveCause(actor=actor, why="counted", caused_by=record.envelope.id, now=now)
         fresh = [counted for counted in event.units if counted.unit.unit_id in taken.new]
         if fresh:
             await ensure_may_enter(work, event, fresh, now)
@@ -91,11 +91,11 @@ class Counts:
 
 
 async def _add(
-    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], cause: Cause
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], cause: MoveCause
 ) -> None:
     added = [to_new(event, counted) for counted in fresh]
     await work.stock.add_units(added)
-    born: dict[tuple[str | None, datetime | None], Cause] = {(None, None): cause}
+    born: dict[tuple[str | None, datetime | None], MoveCause] = {(None, None): cause}
     for new in added:
         word = (new.attested_by, new.released_at)
         if word not in born:

@@ -12,7 +12,7 @@ from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
 from streams.services.promise_progress import Progress, tell_lost
 from streams.services.request_rematching import look_again
 from streams.services.shortage_transfers import Transfers
-from streams.services.unit_moves import Cause, move
+from streams.services.unit_moves import MoveCause, move
 
 TIMER = "timer"
 """Who acts when time does; which timer, the cause tells."""
@@ -95,7 +95,7 @@ class ExpiryService:
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
         states = await work.stock.lock_expired(now=now)
-        cause = Cause(actor=Actor.TIMER, why="expired", caused_by=timer.timer_id, now=now)
+        cause = MoveCause(actor=Actor.TIMER, why="expired", caused_by=timer.timer_id, now=now)
         for state in states:
             await move(work, state, UnitStatus.EXPIRED, cause)
         for state in states:

@@ -35,7 +35,7 @@ _LOST = frozenset({UnitStatus.DISCARDED, UnitStatus.EXPIRED, UnitStatus.RECALLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class MoveCause:
     """Who moves a unit, why, by which event or timer, and when.
 
     Attributes:
@@ -53,7 +53,7 @@ async def move(
     work: UnitOfWork,
     state: UnitState,
     to: UnitStatus,
-    cause: Cause,
+    cause: MoveCause,
     *,
     released_at: datetime | None = None,
     station_id: str | None = None,
@@ -111,7 +111,9 @@ async def move(
         work.schedule(reserve)
 
 
-async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_id: str) -> None:
+async def relocate(
+    work: UnitOfWork, state: UnitState, cause: MoveCause, *, station_id: str
+) -> None:
     """Note that a locked unit lies at another station, in the state it is in.
 
     That is no move of its life: both stations' chains keep a step from its state to the same state,
@@ -137,7 +139,7 @@ async def relocate(work: UnitOfWork, state: UnitState, cause: Cause, *, station_
 
 
 def record_birth(
-    work: UnitOfWork, unit_id: str, to: UnitStatus, cause: Cause, *, station_id: str
+    work: UnitOfWork, unit_id: str, to: UnitStatus, cause: MoveCause, *, station_id: str
 ) -> None:
     """Record that a unit became known.
 

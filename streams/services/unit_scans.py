@@ -17,11 +17,11 @@ from models.rules.types.returns import return_rules
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
-from streams.ports.stock import LivePromise, Scan, UnitState
+from streams.ports.stock import LivePromise, UnitScan, UnitState
 from streams.services.donation_release import Releases
 from streams.services.promise_progress import Progress, tell_lost
 from streams.services.unit_clearance import Clearing
-from streams.services.unit_moves import Cause, move, tell_actor
+from streams.services.unit_moves import MoveCause, move, tell_actor
 from streams.services.unit_scan_checks import (
     ensure_at,
     ensure_fresh,
@@ -43,8 +43,8 @@ class _Seen:
     now: datetime
 
     @property
-    def cause(self) -> Cause:
-        return Cause(
+    def cause(self) -> MoveCause:
+        return MoveCause(
             actor=self.actor,
             why=self.event.reason or self.event.change,
             caused_by=self.caused_by,
@@ -230,8 +230,8 @@ class Scans:
         )
 
 
-def _to_scan(seen: _Seen) -> Scan:
-    return Scan(
+def _to_scan(seen: _Seen) -> UnitScan:
+    return UnitScan(
         unit_id=seen.state.unit_id,
         change=seen.event.change,
         actor=seen.actor,

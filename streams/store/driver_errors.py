@@ -35,7 +35,7 @@ _CONTENDED_CONSTRAINTS = frozenset(
 )
 
 
-class Fate(Enum):
+class DriverFate(Enum):
     """What a failure of the driver means for who called it."""
 
     AWAY = auto()
@@ -47,49 +47,49 @@ class Fate(Enum):
 
 
 _BY_STATE = {
-    "XL001": Fate.CONTENDED,  # raised by our own functions in the database
-    "25006": Fate.AWAY,  # read only: a standby that was not promoted yet
-    "25P03": Fate.AWAY,  # the server ended a session that stood still in its transaction
-    "25P04": Fate.AWAY,  # or a transaction that took too long
-    "40003": Fate.AWAY,  # whether it was committed is not known
-    "40002": Fate.CONSTRAINT,
-    "55006": Fate.CONTENDED,
-    "55P03": Fate.CONTENDED,
-    "72000": Fate.CONTENDED,  # a snapshot too old: read again
+    "XL001": DriverFate.CONTENDED,  # raised by our own functions in the database
+    "25006": DriverFate.AWAY,  # read only: a standby that was not promoted yet
+    "25P03": DriverFate.AWAY,  # the server ended a session that stood still in its transaction
+    "25P04": DriverFate.AWAY,  # or a transaction that took too long
+    "40003": DriverFate.AWAY,  # whether it was committed is not known
+    "40002": DriverFate.CONSTRAINT,
+    "55006": DriverFate.CONTENDED,
+    "55P03": DriverFate.CONTENDED,
+    "72000": DriverFate.CONTENDED,  # a snapshot too old: read again
     # Damaged data is no outage: nobody must go on from it.
-    "XX001": Fate.OURS,
-    "XX002": Fate.OURS,
+    "XX001": DriverFate.OURS,
+    "XX002": DriverFate.OURS,
 }
 _BY_CLASS = {
-    "08": Fate.AWAY,  # connection
-    "22": Fate.VALUE,  # out of range, not of the column's form: of what was told to us
-    "23": Fate.CONSTRAINT,
-    "28": Fate.MISCONFIGURED,  # password, role
-    "3D": Fate.MISCONFIGURED,  # no such database
-    "40": Fate.CONTENDED,  # serialization, deadlock
-    "53": Fate.AWAY,  # disk, memory, connections
-    "57": Fate.AWAY,  # shutting down, crashed, starting up, cancelled
-    "58": Fate.AWAY,  # the server's files or its machine
-    "F0": Fate.AWAY,  # its configuration file
-    "XX": Fate.AWAY,  # an error inside of the server
+    "08": DriverFate.AWAY,  # connection
+    "22": DriverFate.VALUE,  # out of range, not of the column's form: of what was told to us
+    "23": DriverFate.CONSTRAINT,
+    "28": DriverFate.MISCONFIGURED,  # password, role
+    "3D": DriverFate.MISCONFIGURED,  # no such database
+    "40": DriverFate.CONTENDED,  # serialization, deadlock
+    "53": DriverFate.AWAY,  # disk, memory, connections
+    "57": DriverFate.AWAY,  # shutting down, crashed, starting up, cancelled
+    "58": DriverFate.AWAY,  # the server's files or its machine
+    "F0": DriverFate.AWAY,  # its configuration file
+    "XX": DriverFate.AWAY,  # an error inside of the server
 }
 _LOST = ("closed", "closing", "terminated", "released")
 """Words of the driver for a connection that is gone; it uses one class for that and for misuse."""
 
 
-def find_fate(error: BaseException) -> Fate:
+def find_fate(error: BaseException) -> DriverFate:
     """Return what an exception out of the driver means; what the driver never raises is ours."""
     if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.OutdatedSchemaCacheError):
         # The schema was changed under a prepared statement; the next try prepares it again.
-        return Fate.CONTENDED
+        return DriverFate.CONTENDED
     if isinstance(error, asyncpg.PostgresError):
         state = error.sqlstate or ""
-        return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], Fate.OURS)
+        return _BY_STATE.get(state) or _BY_CLASS.get(state[:2], DriverFate.OURS)
     if isinstance(
         error, asyncpg.exceptions.ClientConfigurationError | asyncpg.UnsupportedServerFeatureError
     ):
-        return Fate.MISCONFIGURED
-    return Fate.AWAY if _is_lost_connection(error) else Fate.OURS
+        return DriverFate.MISCONFIGURED
+    return DriverFate.AWAY if _is_lost_connection(error) else DriverFate.OURS
 
 
 def _is_lost_connection(error: BaseException) -> bool:
@@ -136,7 +136,7 @@ def values_translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        if find_fate(error) is not Fate.VALUE:
+        if find_fate(error) is not DriverFate.VALUE:
             raise
         raise _of_value(error) from error
 
@@ -144,19 +144,19 @@ def values_translated() -> Iterator[None]:
 def _translate(error: Exception) -> XuelianError | None:
     """Return what an exception of the driver means to us; None leaves it as it is."""
     match find_fate(error):
-        case Fate.AWAY:
+        case DriverFate.AWAY:
             detail = f"{type(error).__name__}: {error}"[:200]
             return TransientError("postgres_away", detail=detail)
-        case Fate.CONTENDED:
+        case DriverFate.CONTENDED:
             detail = f"{type(error).__name__}: {error}"[:200]
             return TransientError("postgres_contended", detail=detail)
-        case Fate.CONSTRAINT:
+        case DriverFate.CONSTRAINT:
             return _of_constraint(error)
-        case Fate.MISCONFIGURED:
+        case DriverFate.MISCONFIGURED:
             return ConfigurationError("postgres_refuses", detail=str(error)[:200])
-        case Fate.VALUE:
+        case DriverFate.VALUE:
             return _of_value(error)
-        case Fate.OURS:
+        case DriverFate.OURS:
             return None
 
 

@@ -14,7 +14,7 @@ from models.groups import BloodGroup
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
-from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitScan, UnitState
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.query_files import load_queries
@@ -124,7 +124,7 @@ class PgStock:
             add_out_of_control_s=add_out_of_control_s,
         )
 
-    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+    async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         await _QUERIES.add_scan(self._connection, **asdict(scan), now=now)
 
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from gateway.http.app import create_app
 from gateway.http.routes.donations import NewRecall, NewResults, NewSplit
 from gateway.http.routes.donors import NewAnswer
 from gateway.http.routes.facilities import Routes
-from gateway.http.routes.reconciliations import Closing
+from gateway.http.routes.reconciliations import ClosingBody
 from gateway.http.routes.scans import NewScan
 from gateway.http.routes.shortages import NewOffer
 from gateway.http.routes.stock import NewStockChange
@@ -144,7 +144,7 @@ def test_examples_of_framework_bodies_are_valid() -> None:
         (NewSplit, examples.SPLIT),
         (NewRecall, examples.RECALL),
         (NewScan, examples.SCAN),
-        (Closing, examples.CLOSING),
+        (ClosingBody, examples.CLOSING),
         (Station, examples.STATION),
         (Hospital, examples.HOSPITAL),
         (Routes, examples.ROUTES),

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from bench.results import Check, inform, print_checks, within, write_result
+from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from models.unit_states import MOVES
 from streams.clock import SystemClock
 from tests.life.drive import Drive
@@ -20,7 +20,7 @@ from tests.life.system import MemorySystem
 _TELL_EVERY = 500
 
 
-async def drive(*, sequences: int, steps: int, seed: int) -> list[Check]:
+async def drive(*, sequences: int, steps: int, seed: int) -> list[MeasuredCheck]:
     """Drive so many sequences, each on a system of its own; a breach is told with its seed."""
     breaches: list[str] = []
     moves: Counter[tuple[str, str]] = Counter()

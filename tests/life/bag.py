@@ -10,7 +10,7 @@ BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit":
 
 
 @dataclass(slots=True, kw_only=True)
-class Bag:
+class ModelBag:
     """One bag as the model believes it to be.
 
     Attributes:
@@ -80,7 +80,7 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class ModelScan:
     """What was scanned, as the one who scans tells it.
 
     Attributes:

@@ -11,7 +11,7 @@ from models.events.donors import CallOutAnswered
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
-from tests.life.bag import Bag, Finding
+from tests.life.bag import Finding, ModelBag
 from tests.life.hand import Hand, to_bag
 from tests.life.model import SEVEN
 from tests.life.town import NEIGHBOUR_ID, STATION_ID
@@ -95,7 +95,7 @@ async def split(hand: Hand) -> None:
         return
     bag.go("split")
     for one in made:
-        hand.model.bags[one.unit_id] = Bag(
+        hand.model.bags[one.unit_id] = ModelBag(
             unit_id=one.unit_id,
             donation_id=bag.donation_id,
             group=bag.group,
@@ -143,7 +143,7 @@ async def tell_all(hand: Hand) -> None:
 
 
 async def _tell_result(
-    hand: Hand, bag: Bag, test: str, found: str, *, corrects: str | None = None
+    hand: Hand, bag: ModelBag, test: str, found: str, *, corrects: str | None = None
 ) -> None:
     """The laboratory of the station that has a bag of the donation tells a result."""
     known = hand.model.findings.get(bag.donation_id, [])

@@ -29,7 +29,7 @@ class SeenUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SystemState:
     """How things stand.
 
     Attributes:
@@ -49,7 +49,7 @@ class System(Protocol):
 
     async def fire_due(self, now: datetime) -> None: ...
 
-    async def look(self) -> Seen: ...
+    async def look(self) -> SystemState: ...
 
     async def await_donor(self, call: CallOut, group: BloodGroup) -> None:
         """Let a donor of this group who was called have arrived, so that a donation can be told."""

@@ -18,7 +18,7 @@ from streams.services.donation_release import Releases
 from streams.services.donation_splits import Splitting
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
-from streams.services.donor_needs import Causes
+from streams.services.donor_needs import DonorNeeds
 from streams.services.promise_progress import Progress
 from streams.services.request_decisions import Deciding
 from streams.services.requests import RequestService
@@ -61,7 +61,7 @@ class _Timers(_Absent):
                 del timers[timer.timer_id]
 
 
-class _Inbox:
+class _ModelInbox:
     def __init__(self, refused: list[XuelianError]) -> None:
         self._refused = refused
 
@@ -82,7 +82,7 @@ class MemoryWork:
         self.counts = MemoryCounts(state)
         self.donations = MemoryDonations(state)
         self.supply = MemorySupply(state, self.stock)
-        self.inbox = _Inbox(refused)
+        self.inbox = _ModelInbox(refused)
         self.timers = _Timers(state)
         self.steps: list[Transition] = []
         self.events: list[Outgoing] = []
@@ -161,7 +161,7 @@ class MemoryEngine:
         progress = Progress(deciding=deciding, transfers=transfers)
         recalls = Recalls(progress=progress)
         releases = Releases(recalls=recalls)
-        call_outs = CallOuts(causes=Causes(directories=directories))
+        call_outs = CallOuts(causes=DonorNeeds(directories=directories))
         self._answers = AnswerService(
             directories=directories, call_outs=call_outs, releases=releases
         )

@@ -15,7 +15,7 @@ from models.groups import BloodGroup
 from models.topics import find_topic_of
 from models.units import Unit
 from streams.ports import Received
-from tests.life.bag import Bag
+from tests.life.bag import ModelBag
 from tests.life.driven import System
 from tests.life.model import Model
 from tests.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
@@ -107,9 +107,9 @@ class Hand:
         self.model.bags[unit.unit_id] = to_bag(unit, state)
 
 
-def to_bag(unit: Unit, state: str, *, attested: bool = False) -> Bag:
+def to_bag(unit: Unit, state: str, *, attested: bool = False) -> ModelBag:
     """Return a unit as the model holds it, where its own station tells of it."""
-    return Bag(
+    return ModelBag(
         unit_id=unit.unit_id,
         donation_id=unit.donation_id,
         group=unit.group,

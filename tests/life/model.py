@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.life.bag import BOUND, Ask, Bag, Finding, Promise, Scan
+from tests.life.bag import BOUND, Ask, Finding, ModelBag, ModelScan, Promise
 
 RED_CELLS_FROM = {
     "O-": {"O-"},
@@ -35,7 +35,7 @@ class BreachError(AssertionError):
     """The system did what no station may do, or other than was foretold."""
 
 
-def _speaks_against(one: Finding, bag: Bag) -> bool:
+def _speaks_against(one: Finding, bag: ModelBag) -> bool:
     is_other_group = one.test == "grouping" and one.found != bag.group
     return one.found == "reactive" or is_other_group
 
@@ -55,7 +55,7 @@ class Model:
     eta: timedelta
     between_stations: timedelta
     usable: bool = True
-    bags: dict[str, Bag] = field(default_factory=dict)
+    bags: dict[str, ModelBag] = field(default_factory=dict)
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     patients: dict[str, Ask] = field(default_factory=dict)
@@ -64,10 +64,10 @@ class Model:
         """Count the bags that could still reach a patient."""
         return sum(bag.state not in {*GONE, "expired", "recalled"} for bag in self.bags.values())
 
-    def of_donation(self, donation_id: str) -> list[Bag]:
+    def of_donation(self, donation_id: str) -> list[ModelBag]:
         return [bag for bag in self.bags.values() if bag.donation_id == donation_id]
 
-    def list_wrong(self, bag: Bag) -> tuple[bool, bool, bool]:
+    def list_wrong(self, bag: ModelBag) -> tuple[bool, bool, bool]:
         """Return whether anything is missing, was found, and was found twice over."""
         findings = self.findings.get(bag.donation_id, [])
         corrected = {one.corrects for one in findings}
@@ -86,7 +86,7 @@ class Model:
         ]
         return bool(missing), bool(reactive or regrouped), any(len(one) > 1 for one in runs)
 
-    def may_count(self, new: Bag) -> bool:
+    def may_count(self, new: ModelBag) -> bool:
         """Whether a bag that was not known may come in with a count."""
         donation_id = new.donation_id
         if donation_id in self.recalled:
@@ -131,7 +131,7 @@ class Model:
         most = max(quantity, before.most) if before else quantity
         self.patients[request_id] = Ask(group=group, quantity=quantity, most=most)
 
-    def lend(self, bag: Bag, *, to: str, most: int, now: datetime) -> None:
+    def lend(self, bag: ModelBag, *, to: str, most: int, now: datetime) -> None:
         """Foretell which bags like this one are promised to a station: what expires first."""
         fit = [
             one
@@ -144,18 +144,18 @@ class Model:
             one.go("reserved")
             one.lent_to = to
 
-    def _may_go(self, bag: Bag, now: datetime) -> bool:
+    def _may_go(self, bag: ModelBag, now: datetime) -> bool:
         """Whether a promised bag may still leave: it must arrive in time, and be of use there."""
         if bag.lent_to is not None:
             return bag.expires_at > now + self.between_stations
         return self.usable and bag.expires_at > now + self.eta
 
-    def _fits(self, bag: Bag, now: datetime) -> bool:
+    def _fits(self, bag: ModelBag, now: datetime) -> bool:
         """Whether a bag that was sent is fresh and suits the patient as the request reads now."""
         ask = self.patients.get(bag.asked_by or "")
         return bag.expires_at > now and ask is not None and bag.group in RED_CELLS_FROM[ask.group]
 
-    def scan(self, scan: Scan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
+    def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
         """Foretell a scan; one that is refused changes nothing."""
         bag = self.bags[scan.unit_id]
         if not self._may_scan(bag, scan, own_hospital_id):
@@ -187,7 +187,7 @@ class Model:
                 bag.go("discarded")
 
     @staticmethod
-    def _may_scan(bag: Bag, scan: Scan, own_hospital_id: str) -> bool:
+    def _may_scan(bag: ModelBag, scan: ModelScan, own_hospital_id: str) -> bool:
         """Whether it is theirs: the station that has it, or the hospital of its patient."""
         arrives = scan.change == "received" and bag.state in {"issued", "in_transit"}
         if scan.station_id != ((bag.lent_to if arrives else None) or bag.place):
@@ -252,7 +252,7 @@ class Model:
                 raise BreachError(f"{request_id} has {of_request} of {ask}")
 
     def _compare_one(
-        self, bag: Bag, state: str, promise: Promise | None, now: datetime, *, lapse: bool
+        self, bag: ModelBag, state: str, promise: Promise | None, now: datetime, *, lapse: bool
     ) -> None:
         if (promise.status if promise else None) != BOUND.get(state):
             raise BreachError(f"{bag.unit_id}: {state} under {promise}")
@@ -263,7 +263,9 @@ class Model:
         elif bag.state != state:
             raise BreachError(f"{bag.unit_id}: foretold {bag.state}, is {state}")
 
-    def _learn(self, bag: Bag, state: str, promise: Promise, now: datetime, *, lapse: bool) -> None:
+    def _learn(
+        self, bag: ModelBag, state: str, promise: Promise, now: datetime, *, lapse: bool
+    ) -> None:
         """Learn a promise that was not seen before: one that was foretold, or one to judge."""
         if promise.to_station_id is not None:
             if (bag.state, bag.promise_id, bag.lent_to) != (state, None, promise.to_station_id):
@@ -278,7 +280,7 @@ class Model:
         bag.go(state)
         bag.promise_id, bag.asked_by = promise.promise_id, promise.request_id
 
-    def _judge(self, bag: Bag, promise: Promise, now: datetime) -> None:
+    def _judge(self, bag: ModelBag, promise: Promise, now: datetime) -> None:
         """Judge a new promise: released, not recalled, of a fitting group, in time, of use."""
         ask = self.patients[promise.request_id or ""]
         missing, found, _ = self.list_wrong(bag)

@@ -15,7 +15,7 @@ from streams.matching.waves import CallState
 from streams.ports import Received
 from streams.ports.call_outs import ReserveCall
 from tests.life.bag import Promise
-from tests.life.driven import Seen, SeenUnit
+from tests.life.driven import SeenUnit, SystemState
 from tests.life.engine import MemoryEngine
 from tests.life.town import build_directory
 from tests.support.memory_store.rows import PromiseRow
@@ -61,7 +61,7 @@ class MemorySystem:
     async def put_directory(self, directory: Directory) -> None:
         self.engine.directories.directory = directory
 
-    async def look(self) -> Seen:
+    async def look(self) -> SystemState:
         state = self.engine.state
         held: dict[str, list[str]] = {
             request_id: []
@@ -81,7 +81,7 @@ class MemorySystem:
             )
             for unit_id, row in state.units.items()
         }
-        return Seen(units=units, promises=promises, held=held)
+        return SystemState(units=units, promises=promises, held=held)
 
     def _to_promise(self, row: PromiseRow) -> Promise:
         transfer_id = row.live.transfer_id

@@ -9,7 +9,7 @@ from models.events.shortages import OfferMade
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.groups import BloodGroup
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
-from tests.life.bag import Bag, Scan
+from tests.life.bag import ModelBag, ModelScan
 from tests.life.hand import Hand
 from tests.life.town import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
 
@@ -41,7 +41,7 @@ async def scan(hand: Hand) -> None:
         return
     change = _draw_change(hand, bag)
     epoch = (await hand.system.look()).units[bag.unit_id].epoch
-    scanned = Scan(
+    scanned = ModelScan(
         unit_id=bag.unit_id,
         change=change,
         station_id=_draw_station(hand, bag, change),
@@ -65,13 +65,13 @@ async def scan(hand: Hand) -> None:
     hand.model.scan(scanned, own_hospital_id=HOSPITAL_ID, now=hand.now)
 
 
-def _draw_change(hand: Hand, bag: Bag) -> StockChange:
+def _draw_change(hand: Hand, bag: ModelBag) -> StockChange:
     if bag.state in _NEXT and hand.happens(_SHARE_NEXT_STEPS):
         return hand.chance.choice(_NEXT[bag.state])
     return hand.chance.choice(list(StockChange))
 
 
-def _draw_station(hand: Hand, bag: Bag, change: StockChange) -> str:
+def _draw_station(hand: Hand, bag: ModelBag, change: StockChange) -> str:
     """What was lent arrives at whoever lacked it; all else is its own station's to scan."""
     arrives = change is StockChange.RECEIVED and bag.lent_to is not None
     right = (bag.lent_to if arrives else None) or bag.place

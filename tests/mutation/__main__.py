@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.results import Check, inform, print_checks, within, write_result
+from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from tests.mutation.run import End, Task, Verdict, judge, list_tasks
 from tests.mutation.suites import GROUPS, Suite
 from tests.mutation.values import RuleMutant
@@ -43,7 +43,7 @@ def main() -> int:
     if not _originals_pass(chosen.values(), processes=asked.processes):
         return 1
     equivalent: dict[str, str] = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutants"]
-    checks: list[Check] = []
+    checks: list[MeasuredCheck] = []
     record = asked.out / "mutation" / "mutants.tsv"
     record.parent.mkdir(parents=True, exist_ok=True)
     with record.open("w", encoding="utf-8", buffering=1) as told:
@@ -94,7 +94,7 @@ def _tell(verdict: Verdict, equivalent: Mapping[str, str]) -> None:
         print(f"无法判断 · no test could be run on: {name}", flush=True)
 
 
-def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[Check]:
+def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[MeasuredCheck]:
     survived = {one.task.name for one in verdicts if one.end is End.SURVIVED}
     checks = [inform(f"{title}: mutants", len(verdicts), unit=UNIT)]
     parts = {"value": "values", "terms": "terms", "name": "names", "": ""}
@@ -111,7 +111,7 @@ def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[Check]
     ]
 
 
-def _count(title: str, verdicts: list[Verdict]) -> list[Check]:
+def _count(title: str, verdicts: list[Verdict]) -> list[MeasuredCheck]:
     ends = Counter(one.end for one in verdicts)
     return [
         inform(f"{title}: {told}", ends[end], unit=UNIT) for end, told in TOLD.items() if ends[end]

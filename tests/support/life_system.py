@@ -20,7 +20,7 @@ from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin
 from tests.life.bag import Promise
-from tests.life.driven import Seen, SeenUnit
+from tests.life.driven import SeenUnit, SystemState
 from tests.life.engine import HOLD_S, AsDeclared
 from tests.life.system import build_donor
 from tests.life.town import build_directory
@@ -91,7 +91,7 @@ class PgSystem:
     async def put_directory(self, directory: Directory) -> None:
         await put_directory(self.engine.services, directory)
 
-    async def look(self) -> Seen:
+    async def look(self) -> SystemState:
         units = await self.engine.fetch("SELECT unit_id, status, station_id, epoch FROM units")
         rows = await self.engine.fetch(
             "SELECT p.promise_id, p.unit_id, p.request_id, t.to_station_id, p.status "
@@ -101,7 +101,7 @@ class PgSystem:
         requests = await self.engine.fetch(
             "SELECT request_id FROM requests WHERE status IN ('open', 'reserved')"
         )
-        return Seen(
+        return SystemState(
             units={
                 row["unit_id"]: SeenUnit(
                     state=row["status"], station_id=row["station_id"], epoch=row["epoch"]

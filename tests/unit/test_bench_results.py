@@ -8,7 +8,7 @@ import pytest
 
 from bench.percentiles import summarise
 from bench.quote import quote
-from bench.results import Check, inform, within, write_result
+from bench.results import MeasuredCheck, inform, within, write_result
 
 
 def test_percentiles_are_nearest_rank() -> None:
@@ -29,7 +29,10 @@ def test_a_bound_holds_on_its_own_side() -> None:
 
 
 def test_results_are_written_and_quoted(tmp_path: Path) -> None:
-    checks = [inform("a.b", 1234.5, unit="ms"), Check(name="c", value=2, unit="×", goal="<= 1")]
+    checks = [
+        inform("a.b", 1234.5, unit="ms"),
+        MeasuredCheck(name="c", value=2, unit="×", goal="<= 1"),
+    ]
     path = write_result(
         "bench", checks, started_at=datetime(2025, 1, 7, tzinfo=UTC), folder=tmp_path
     )

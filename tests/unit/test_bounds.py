@@ -41,7 +41,7 @@ CARRIED = {
     "NewScan.scanned_at": "StockChanged.happened_at",
     "NewStockChange.happened_at": "StockChanged.happened_at",
     "NewOffer.valid_until": "Offer.valid_until",
-    "Closing.closed_at": "DifferencesClosed.closed_at",
+    "ClosingBody.closed_at": "DifferencesClosed.closed_at",
 }
 """What a call says, and where it goes: it is held against that bound."""
 

@@ -14,7 +14,7 @@ from gateway.files.own_words import NO_WORDS
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted
-from streams.store.read_models.counts import Plan, Refused
+from streams.store.read_models.counts import CountPlan, RefusedUnit
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"
 NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)
@@ -59,7 +59,9 @@ def own_word(units: int) -> bytes:
 def test_units_that_are_left_out_leave_the_others_as_they_were() -> None:
     read = read_here(own_word(PART_UNITS + 2), reading())
     count = count_of(read)
-    refused = [Refused("W1", DomainRefusal("donation_recalled", unit_id="W1", donation_id="D1"))]
+    refused = [
+        RefusedUnit("W1", DomainRefusal("donation_recalled", unit_id="W1", donation_id="D1"))
+    ]
     (error,) = count.tell_refused(refused)
     assert (error.row, error.column, error.code) == (3, "donation_id", "donation_recalled")
     rest = count.without(refused)
@@ -151,8 +153,8 @@ def test_a_key_names_a_count_and_else_its_content_and_moment() -> None:
     assert later.to_count_id("k") == count.to_count_id("k")
 
 
-def plan_of(digest: str, **outcomes: int) -> Plan:
-    return Plan(outcomes=outcomes, digest=digest, loud=(), missing_reserved=0)
+def plan_of(digest: str, **outcomes: int) -> CountPlan:
+    return CountPlan(outcomes=outcomes, digest=digest, loud=(), missing_reserved=0)
 
 
 def test_a_preview_holds_only_for_its_file_and_its_meaning() -> None:

@@ -11,7 +11,7 @@ from demo.actors.disaster import list_alerts
 from demo.people import make_donors
 from demo.scenario import Scenario, read_scenario
 from demo.shelves import make_stock
-from demo.stage import Stage
+from demo.stage import DrillStage
 from models.alerts import Alert
 from models.components import Component
 from models.rules.types.disasters import DISASTER_RULES
@@ -27,7 +27,7 @@ def dingri() -> Scenario:
 
 
 def _alerts(dingri: Scenario) -> list[Alert]:
-    return list(list_alerts(cast("Stage", SimpleNamespace(scenario=dingri))))
+    return list(list_alerts(cast("DrillStage", SimpleNamespace(scenario=dingri))))
 
 
 def _records(dingri: Scenario, station_id: str) -> list[DonorRecord]:

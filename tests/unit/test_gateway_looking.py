@@ -15,9 +15,9 @@ from gateway.intake import fate_lookup
 from gateway.intake.fate_lookup import Looking
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.read_models.pages import EventName, Fate, PgReading
+from streams.store.read_models.pages import EventFate, EventName, PgReading
 
-KNOWN = Fate(
+KNOWN = EventFate(
     digest="d",
     taken_at=datetime(2025, 1, 7, tzinfo=UTC),
     code=None,
@@ -34,7 +34,7 @@ class Reading:
     mood: str = "fine"
     batches: list[int] = field(default_factory=list)
 
-    async def list_fates(self, names: Sequence[EventName]) -> dict[EventName, Fate]:
+    async def list_fates(self, names: Sequence[EventName]) -> dict[EventName, EventFate]:
         self.batches.append(len(names))
         await asyncio.sleep(0)
         if self.mood == "hangs":
@@ -58,7 +58,7 @@ class World:
             monotonic=lambda: self.now,
         )
 
-    async def find(self, event_id: str) -> Fate | None:
+    async def find(self, event_id: str) -> EventFate | None:
         name = EventName(reader="r", source="s", event_id=event_id, request_id="q")
         async with asyncio.timeout(2):
             return await self.looking.find_fate(name)

@@ -9,12 +9,12 @@ from hashlib import sha256
 from gateway.intake.submissions import Submission
 from gateway.labels.actions import ScanAction, Scanner
 from gateway.labels.bags import Bag
-from gateway.scans.batch import EngineWord, Fault, Scan, Verdict
+from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch
 from gateway.scans.fates import await_engine, recognise_repeats
 from models.errors import TransientError
 from models.events.stock import StockChange, StockChanged
 from models.unit_states import Actor
-from streams.store.read_models.pages import EventName, Fate
+from streams.store.read_models.pages import EventFate, EventName
 
 NOW = datetime(2025, 1, 7, tzinfo=UTC)
 BAG = Bag(lines=(1,), label=None, fault=None)
@@ -24,14 +24,14 @@ class Engine:
     """Tells fates by event id, from some look on; takes no time but what is waited for."""
 
     def __init__(
-        self, fates: Mapping[str, Fate], *, from_look: int = 1, fails: bool = False
+        self, fates: Mapping[str, EventFate], *, from_look: int = 1, fails: bool = False
     ) -> None:
         self.looks = 0
         self._fates = fates
         self._from_look = from_look
         self._fails = fails
 
-    async def look(self, names: Sequence[EventName]) -> dict[EventName, Fate]:
+    async def look(self, names: Sequence[EventName]) -> dict[EventName, EventFate]:
         self.looks += 1
         if self._fails:
             raise TransientError("postgres_away")
@@ -44,9 +44,9 @@ class Engine:
         return self.looks / 2
 
 
-def ask(*, wait_s: int = 1) -> Scan:
+def ask(*, wait_s: int = 1) -> ScanBatch:
     scanner = Scanner(actor=Actor.STATION, facility_id="shigatse", station_id="shigatse")
-    return Scan(
+    return ScanBatch(
         scanner=scanner, action=ScanAction.ISSUE, lines=(), scanned_at=NOW, wait_s=wait_s, key="k"
     )
 
@@ -62,8 +62,8 @@ def submit(event_id: str, *, epoch: int = 1) -> Submission:
     return Submission(event=event, event_id=event_id, source="station/shigatse", time=NOW)
 
 
-def sent(event_id: str, *, epoch: int = 1, fault: Fault | None = None) -> Verdict:
-    return Verdict(
+def sent(event_id: str, *, epoch: int = 1, fault: Fault | None = None) -> BagVerdict:
+    return BagVerdict(
         bag=BAG,
         event_id=event_id,
         submission=submit(event_id, epoch=epoch),
@@ -72,19 +72,23 @@ def sent(event_id: str, *, epoch: int = 1, fault: Fault | None = None) -> Verdic
     )
 
 
-def fate(event_id: str, *, code: str | None = None) -> Fate:
+def fate(event_id: str, *, code: str | None = None) -> EventFate:
     digest = sha256(submit(event_id).data).hexdigest()
-    return Fate(digest=digest, taken_at=NOW, code=code, params={"x": 1}, status=None, decision=None)
+    return EventFate(
+        digest=digest, taken_at=NOW, code=code, params={"x": 1}, status=None, decision=None
+    )
 
 
-async def words(engine: Engine, *verdicts: Verdict) -> list[tuple[EngineWord | None, str | None]]:
+async def words(
+    engine: Engine, *verdicts: BagVerdict
+) -> list[tuple[EngineWord | None, str | None]]:
     found = await await_engine(ask(), verdicts, look=engine.look, monotonic=engine.monotonic)
     return [(one.engine, one.fault.code if one.fault else None) for one in found]
 
 
 async def test_each_bag_gets_its_own_word() -> None:
     engine = Engine({"a": fate("a"), "b": fate("b", code="unit_not_cleared")})
-    unread = Verdict(bag=BAG, fault=Fault("bag_incomplete", {}))
+    unread = BagVerdict(bag=BAG, fault=Fault("bag_incomplete", {}))
     assert await words(engine, sent("a"), unread, sent("b"), sent("c")) == [
         (EngineWord.DONE, None),
         (None, "bag_incomplete"),
@@ -129,11 +133,11 @@ async def test_a_repeat_is_answered_as_before_though_the_unit_moved_on() -> None
     found = await recognise_repeats(
         ask(),
         [
-            Verdict(bag=BAG, event_id="a", fault=moved_on),
+            BagVerdict(bag=BAG, event_id="a", fault=moved_on),
             sent("a", epoch=2, fault=moved_on),
             sent("b", epoch=2),
             sent("c", epoch=2),
-            Verdict(bag=BAG, event_id="a", fault=mislabelled),
+            BagVerdict(bag=BAG, event_id="a", fault=mislabelled),
             sent("new"),
         ],
         look=engine.look,

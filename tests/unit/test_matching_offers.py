@@ -14,7 +14,7 @@ from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
 from models.shortages import Offer, Shortage
-from streams.matching.offers import Verdict, decide_acceptance, decide_offer
+from streams.matching.offers import OfferVerdict, decide_acceptance, decide_offer
 from tests.support.supply import AT, make_station, make_units
 
 SHIGATSE = make_station("shigatse")
@@ -80,7 +80,7 @@ def accept(
     shortage: Shortage | None = None,
     in_transit: int = 0,
     burn: float = 0.0,
-) -> Verdict:
+) -> OfferVerdict:
     return decide_acceptance(
         offer or make_offer(),
         shortage=shortage or make_shortage(),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from models.groups import BloodGroup
-from models.laboratory import Fate, LabOutcome, LabResult, LabTest, StationResult
+from models.laboratory import FindingFate, LabOutcome, LabResult, LabTest, StationResult
 from streams.matching.release import ReleaseVerdict, decide_release
 from tests.support.laboratory import NEEDED, build_result, list_clear
 from tests.support.world import NOW
@@ -70,7 +70,7 @@ def test_findings_of_a_screen(test: LabTest) -> None:
     verdicts = [
         decide([*clear, *found]).fate for found in ([first], [first, second], [first, negative])
     ]
-    assert verdicts == [Fate.QUARANTINE, Fate.DISCARD, Fate.QUARANTINE]
+    assert verdicts == [FindingFate.QUARANTINE, FindingFate.DISCARD, FindingFate.QUARANTINE]
 
 
 def test_grouping_must_be_the_labels_and_one() -> None:

@@ -31,7 +31,7 @@ from models.requests import MAX_QUANTITY, Priority, RequestLine
 from models.texts import list_texts, render
 from models.texts.instants import show_moment
 from models.texts.validation import PATTERNS, code_of, describe_broken
-from streams.store.read_models.pages import Fate
+from streams.store.read_models.pages import EventFate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -399,7 +399,7 @@ def test_f79_the_field_that_was_used_before_is_named() -> None:
     )
     now = datetime(2025, 1, 7, tzinfo=UTC)
     sent = Submission(event=alert, event_id="e", source="feed/x", time=now, named_by="alert_id")
-    other = Fate(digest="0", taken_at=now, code=None, params=None, status=None, decision=None)
+    other = EventFate(digest="0", taken_at=now, code=None, params=None, status=None, decision=None)
     with pytest.raises(ContractError) as caught:
         _judge(sent, other)
     answer = orjson.loads(to_response(caught.value).body)

@@ -26,7 +26,7 @@ from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier
 from models.errors import DomainRefusal
-from streams.store.read_models.counts import Plan
+from streams.store.read_models.counts import CountPlan
 
 router = APIRouter(tags=["stock"])
 
@@ -152,12 +152,12 @@ async def import_count(
     return await _send(request, count, count_id, told)
 
 
-async def _plan(request: Request, count: Count, *, told: int = 0) -> Plan:
+async def _plan(request: Request, count: Count, *, told: int = 0) -> CountPlan:
     gateway = get_gateway(request)
     return await make_plan(gateway.reconciling, count, told=told, now=gateway.clock.now())
 
 
-def _ensure_enters(count: Count, plan: Plan) -> None:
+def _ensure_enters(count: Count, plan: CountPlan) -> None:
     """Raise `units_refused` with each unit that may not be taken in, unless all are left out."""
     refused = [one for one in plan.refused if one.unit_id not in count.left_out]
     if refused or not count.units:

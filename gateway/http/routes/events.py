@@ -104,7 +104,7 @@ async def stream_events(
 
 async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
     """Yield what may be seen, in the order of the feed, until the server stops."""
-    reader = _Reader(gateway, subscription)
+    reader = _StreamReader(gateway, subscription)
     view = subscription.view
     pause_s = SHORTEST_POLL_S
     with gateway.wakes.sleep(view.may_concern) as woken:
@@ -124,7 +124,7 @@ async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator
                 await asyncio.sleep(SHORTEST_POLL_S)
 
 
-class _Reader:
+class _StreamReader:
     """Reads page after page behind one position.
 
     The position is held against what is kept at the beginning, and again after PostgreSQL was

@@ -46,7 +46,7 @@ _CHANGE_TOLD = (
 )
 
 
-class Route(Value):
+class RouteBody(Value):
     """A known journey, one direction; whole seconds, handing over included."""
 
     from_id: Identifier
@@ -61,7 +61,7 @@ class Route(Value):
 
 
 class Routes(Value):
-    routes: tuple[Route, ...] = Field(min_length=1, max_length=5000)
+    routes: tuple[RouteBody, ...] = Field(min_length=1, max_length=5000)
 
     @model_validator(mode="after")
     def _one_time_each(self) -> Self:

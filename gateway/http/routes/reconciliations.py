@@ -38,7 +38,7 @@ class DifferenceQuery(Value):
     limit: int = Field(default=500, ge=1, le=5000)
 
 
-class Closing(Value):
+class ClosingBody(Value):
     """What became of units that differ.
 
     Attributes:
@@ -118,7 +118,7 @@ async def close_differences(
     count_id: Identifier,
     request: Request,
     principal: Holder,
-    closing: Annotated[Closing, Body(openapi_examples=CLOSING)],
+    closing: Annotated[ClosingBody, Body(openapi_examples=CLOSING)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
@@ -139,7 +139,9 @@ async def close_differences(
     return await publish(request, events, source=f"station/{station_id}")
 
 
-async def _choose(gateway: Gateway, station_id: str, count_id: str, closing: Closing) -> list[str]:
+async def _choose(
+    gateway: Gateway, station_id: str, count_id: str, closing: ClosingBody
+) -> list[str]:
     """Return the units to close, all of them open.
 
     Raises:

@@ -36,7 +36,7 @@ from models.events.requests import RequestAmended, RequestCancelled, RequestOpen
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import antigen_rules, list_unusual
 from models.texts import render
-from streams.store.read_models.pages import Fate
+from streams.store.read_models.pages import EventFate
 
 router = APIRouter(tags=["requests"])
 
@@ -309,7 +309,9 @@ def _warn(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _answer(outcome: Answered | Fate | None, submission: Submission, *, wait_s: int) -> Response:
+def _answer(
+    outcome: Answered | EventFate | None, submission: Submission, *, wait_s: int
+) -> Response:
     request_id = submission.event.subject
     identity = {"event_id": submission.event_id, "source": submission.source}
     location = {"Location": f"/v1/requests/{request_id}"}
@@ -322,7 +324,7 @@ def _answer(outcome: Answered | Fate | None, submission: Submission, *, wait_s: 
             **_warn(submission),
         }
         return to_response(content, status=202, headers=location)
-    if isinstance(outcome, Fate):
+    if isinstance(outcome, EventFate):
         code = outcome.code or "internal_error"
         return problems.build(
             status=problems.status_of_code(code), code=code, params=outcome.params

@@ -18,7 +18,7 @@ from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
 from gateway.labels.actions import ScanAction, Scanner
-from gateway.scans.batch import Scan
+from gateway.scans.batch import ScanBatch
 from gateway.scans.report import build_report, refuse_all
 from gateway.scans.scanning import scan
 from gateway.station_files import get_label_book
@@ -134,7 +134,7 @@ async def scan_at_hospital(
 
 async def _scan(request: Request, asked: NewScan, scanner: Scanner) -> Response:
     gateway = get_gateway(request)
-    wanted = Scan(
+    wanted = ScanBatch(
         scanner=scanner,
         action=asked.action,
         lines=asked.barcodes,

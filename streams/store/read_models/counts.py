@@ -63,7 +63,7 @@ class Entering:
     now: datetime
 
 
-class Refused(NamedTuple):
+class RefusedUnit(NamedTuple):
     """A unit that may not be taken in, and why."""
 
     unit_id: str
@@ -71,7 +71,7 @@ class Refused(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CountPlan:
     """What taking a count in would do.
 
     Attributes:
@@ -87,7 +87,7 @@ class Plan:
     digest: str
     loud: Sequence[Loud]
     missing_reserved: int
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RefusedUnit] = ()
 
     @property
     def is_quiet(self) -> bool:
@@ -108,7 +108,7 @@ class PgReconciling:
         named: Sequence[str] | None,
         told: int,
         entering: Entering,
-    ) -> Plan:
+    ) -> CountPlan:
         """Tell what taking a count in would do at this moment; changes nothing.
 
         Args:
@@ -157,7 +157,7 @@ class PgReconciling:
             outcomes["missing"] += 1
             digest.update(f"missing {one.unit_id}\n".encode())
         loud = sorted([*missing, *loud], key=lambda one: (one.request_id is None, one.kind))
-        return Plan(
+        return CountPlan(
             outcomes={name: units for name, units in outcomes.items() if units},
             digest=digest.hexdigest(),
             loud=loud[:told],
@@ -222,7 +222,7 @@ async def _find_refused(
     fresh: Mapping[str, Mapping[str, str]],
     returned: Collection[str],
     entering: Entering,
-) -> list[Refused]:
+) -> list[RefusedUnit]:
     """Judge the new units that anything may speak against: nearly none of a usual count."""
     released, held = fresh["new"], fresh["new_quarantined"]
     known = await read_known(PgDonations(connection), {**released, **held})
@@ -234,7 +234,7 @@ async def _find_refused(
         if donation_id in judged or unit_id in returned or known.concerns(unit_id, donation_id)
     ]
     found = find_refusals(counted, known, attestation=entering.attestation, now=entering.now)
-    return [Refused(one.unit.unit_id, refusal) for one, refusal in found]
+    return [RefusedUnit(one.unit.unit_id, refusal) for one, refusal in found]
 
 
 def _join(parts: Sequence[bytes]) -> bytes:

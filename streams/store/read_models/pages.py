@@ -66,7 +66,7 @@ class EventName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class EventFate:
     """What became of an event that was taken in.
 
     Attributes:
@@ -134,7 +134,7 @@ class PgReading:
         """Ask for a sign of life; raises TransientError while there is none."""
         await self._list("ping")
 
-    async def list_fates(self, names: Sequence[EventName]) -> dict[EventName, Fate]:
+    async def list_fates(self, names: Sequence[EventName]) -> dict[EventName, EventFate]:
         """Return what became of events; those not taken in yet are missing."""
         rows = await self._list(
             "list_fates",
@@ -149,7 +149,7 @@ class PgReading:
                 source=row.pop("source"),
                 event_id=row.pop("event_id"),
                 request_id=row.pop("request_id"),
-            ): Fate(**row)
+            ): EventFate(**row)
             for row in rows
         }
 

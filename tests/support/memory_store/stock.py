@@ -18,7 +18,7 @@ from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.ports import Transition
-from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, Scan, UnitState
+from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitScan, UnitState
 from tests.support.memory_store.rows import PromiseRow, State, UnitRow
 
 LIVE = frozenset({"held", "issued"})
@@ -116,7 +116,7 @@ class MemoryStock:
             out_of_control_s=row.out_of_control_s + add_out_of_control_s,
         )
 
-    async def add_scan(self, scan: Scan, *, now: datetime) -> None:
+    async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         """Kept by nobody: the model knows what it scanned."""
 
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
