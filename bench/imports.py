@@ -67,7 +67,7 @@ class Pauses:
 
     seconds: list[float] = field(default_factory=list)
 
-    def tell(self) -> list[MeasuredCheck]:
+    def list_checks(self) -> list[MeasuredCheck]:
         ordered = sorted(self.seconds)
         return [
             inform("urgent.empty_call.p50", ordered[len(ordered) // 2] * 1000, unit="ms"),
@@ -253,7 +253,7 @@ async def _import(
         inform("import.sending", watch.sending_s, unit="s"),
         inform("import.taking_in_after", watch.taking_in_s, unit="s"),
         within("import.total", watch.total_s, unit="s", bound=TOTAL_GOAL_S, side="<="),
-        *pauses.tell(),
+        *pauses.list_checks(),
     ]
 
 

@@ -53,7 +53,7 @@ def write_result(
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {
         "target": target,
-        "commit": _tell_commit(),
+        "commit": _describe_commit(),
         "started_at": started_at.isoformat(),
         "machine": {
             "system": platform.platform(),
@@ -78,7 +78,7 @@ def print_checks(title: str, checks: list[MeasuredCheck]) -> None:
     Console().print(table)
 
 
-def _tell_commit() -> str:
+def _describe_commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "unknown"

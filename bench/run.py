@@ -138,7 +138,7 @@ class _Bench:
             samples.by_name["answered"] += answered
             for name, share in shares.of_a_core.items():
                 samples.by_name[f"share.{name}"].append(share)
-        return [*_tell_latency(samples, rate_hz), *_tell_shares(samples, rate_hz)]
+        return [*_check_latency(samples, rate_hz), *_check_shares(samples, rate_hz)]
 
     async def _take_floors(self, samples: _Samples, rate: Rate) -> None:
         at = self.system.endpoints
@@ -191,7 +191,7 @@ class _Bench:
         return RequestOpened(request=request).to_body()
 
 
-def _tell_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
+def _check_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
     """One HTTP call, two Kafka round trips and one commit make the floor, at each percentile."""
     http, kafka, commit = (samples.summary(name) for name in ("http", "kafka", "commit"))
     decided, answered = samples.summary("decided"), samples.summary("answered")
@@ -219,7 +219,7 @@ def _tell_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
     return checks
 
 
-def _tell_shares(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
+def _check_shares(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
     """The profile: of a core each, the median of the rounds."""
     shares = {
         name.removeprefix("share."): median(values)

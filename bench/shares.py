@@ -60,10 +60,10 @@ class Shares:
         return spent
 
     def _is_ours(self, process: psutil.Process) -> bool:
-        return any(str(self.state) in part for part in _tell_place(process))
+        return any(str(self.state) in part for part in _name_place(process))
 
 
-def _tell_place(process: psutil.Process) -> list[str]:
+def _name_place(process: psutil.Process) -> list[str]:
     # PostgreSQL's own children name their work, not their folder; their parent's does.
     parent = process.parent()
     return [process.cwd(), *process.cmdline(), *(parent.cmdline() if parent else ())]

@@ -18,7 +18,7 @@ from cli.failures import describe_failure
 from cli.gateway import GatewayClient
 from cli.output import show
 from cli.overview import UNREAD_LATE_S
-from cli.recorded import FIX, FIX_ENDED, list_strange_units, tell_strange_units
+from cli.recorded import FIX, FIX_ENDED, describe_strange_units, list_strange_units
 from deploy.local.child_processes import find_unready_reason
 from deploy.local.resolved_settings import load_resolved
 from deploy.local.running_systems import find_running
@@ -205,10 +205,10 @@ def check_unread(settings: Settings) -> Check:
     from streams.kafka.unread import measure_unread  # noqa: PLC0415 - a driver of its own
 
     found = asyncio.run(measure_unread(settings.kafka_bootstrap))
-    return tell_unread(found, now=SystemClock().now())
+    return build_unread(found, now=SystemClock().now())
 
 
-def tell_unread(found: Sequence[Unread], *, now: datetime) -> Check:
+def build_unread(found: Sequence[Unread], *, now: datetime) -> Check:
     name = "未处理 · unread"
     ages = {one: max((now - one.since).total_seconds(), 0) for one in found if one.since}
     if not ages:
@@ -239,7 +239,7 @@ def check_postgres(settings: Settings) -> Check:
         return str(rows[0]["version"])
 
     version = run_on_database(settings, ask)
-    return Check(name="PostgreSQL", ok=True, detail=f"{version} @ {_tell_host(settings)}")
+    return Check(name="PostgreSQL", ok=True, detail=f"{version} @ {_describe_host(settings)}")
 
 
 def check_migrations(settings: Settings) -> Check:
@@ -281,7 +281,7 @@ def check_identifiers(settings: Settings) -> Check:
     return Check(
         name=name,
         ok=not used,
-        detail=f"{told}: {tell_strange_units(found)}",
+        detail=f"{told}: {describe_strange_units(found)}",
         fix=FIX.format(stations=stations) if used else FIX_ENDED,
     )
 
@@ -363,7 +363,7 @@ def check_key(settings: Settings) -> Check:
     return Check(name="密钥 · key", ok=True, detail=detail)
 
 
-def _tell_host(settings: Settings) -> str:
+def _describe_host(settings: Settings) -> str:
     """Where it is, without the password."""
     host = settings.postgres_dsn.hosts()[0]
     return f"{host['host']}:{host['port']}{settings.postgres_dsn.path or ''}"

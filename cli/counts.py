@@ -18,7 +18,7 @@ from typing import Any
 import typer
 
 from cli.failures import GatewayRefusedError
-from cli.files import read_upload, tell_kind
+from cli.files import find_kind, read_upload
 from cli.gateway import GatewayClient
 from cli.output import Output
 from deploy.local.resolved_settings import load_settings
@@ -65,7 +65,7 @@ class CountFile:
         return read_upload(self.path)
 
     def to_headers(self) -> Json:
-        kind = tell_kind(self.path)
+        kind = find_kind(self.path)
         return {"Content-Type": f"{kind}; charset={self.charset}" if self.charset else kind}
 
     def to_params(self, settings: Settings) -> Json:

@@ -157,7 +157,7 @@ def _print_timeline(out: Output, timeline: list[Json]) -> None:
                 [
                     show_instant(str(one["at"])),
                     _KINDS.get(one["kind"], one["kind"]),
-                    _tell_entry(one),
+                    _describe_entry(one),
                 ]
                 for one in timeline
             ],
@@ -165,11 +165,11 @@ def _print_timeline(out: Output, timeline: list[Json]) -> None:
     )
 
 
-def _tell_promise(status: str) -> str:
+def _describe_promise(status: str) -> str:
     return _PROMISES.get(status, show_code(status))
 
 
-def _tell_entry(entry: Json) -> str:
+def _describe_entry(entry: Json) -> str:
     kind = entry["kind"]
     if kind == "decision":
         decision = entry["decision"]
@@ -177,9 +177,8 @@ def _tell_entry(entry: Json) -> str:
         return f"v{decision['version']} {STATUS_WORDS.get(outcome, outcome)}"
     if kind == "promise":
         promise = entry["promise"]
-        return (
-            f"{promise['unit_id']} {_tell_promise(promise['status'])} · {both(promise['reason'])}"
-        )
+        status = _describe_promise(promise["status"])
+        return f"{promise['unit_id']} {status} · {both(promise['reason'])}"
     if kind == "quarantined":
         return both(entry["reason"])
     return ", ".join(f"{name} {show(value)}" for name, value in entry.get(kind, {}).items())[:200]

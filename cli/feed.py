@@ -50,7 +50,7 @@ def follow_feed(
             except TransientError:
                 if not connected:
                     raise
-            _tell_lost()
+            _report_lost()
             time.sleep(_AGAIN_S)
 
 
@@ -65,7 +65,7 @@ def _read_once(
         yield from httpx_sse.EventSource(answer).iter_sse()
 
 
-def _tell_lost() -> None:
+def _report_lost() -> None:
     console(to_stderr=True).print(
         "连接断开，正在重连 · connection lost, trying again", style="yellow", highlight=False
     )

@@ -25,23 +25,23 @@ def print_fields(
         record: As the gateway tells it.
         words: Values that mean something else in this record than elsewhere.
     """
-    for line in tell_fields(record, words=words or {}):
+    for line in describe_fields(record, words=words or {}):
         out.plain(f"  {line}")
 
 
-def tell_fields(record: Mapping[str, Any], *, words: Mapping[str, str]) -> Iterator[str]:
+def describe_fields(record: Mapping[str, Any], *, words: Mapping[str, str]) -> Iterator[str]:
     for name, value in record.items():
         head = name_of(name)
         if isinstance(value, Mapping) and {"zh", "en"} <= value.keys():
             yield f"{head}: {value['zh']} · {value['en']}"
         elif isinstance(value, Mapping):
             yield f"{head}:"
-            yield from (f"  {line}" for line in tell_fields(value, words=words))
+            yield from (f"  {line}" for line in describe_fields(value, words=words))
         elif isinstance(value, list) and value:
             yield f"{head}: {len(value)}"
-            yield from (f"  {_tell_part(part, words)}" for part in value)
+            yield from (f"  {_describe_part(part, words)}" for part in value)
         else:
-            yield f"{head}: {tell_value(value, words=words, name=name)}"
+            yield f"{head}: {describe_value(value, words=words, name=name)}"
 
 
 def name_of(field: str) -> str:
@@ -50,7 +50,7 @@ def name_of(field: str) -> str:
     return f"{known} · {field}" if known else show_code(field)
 
 
-def tell_value(value: object, *, words: Mapping[str, str], name: str = "") -> str:
+def describe_value(value: object, *, words: Mapping[str, str], name: str = "") -> str:
     if isinstance(value, bool):
         return "是 · yes" if value else "否 · no"
     if isinstance(value, list):
@@ -62,10 +62,10 @@ def tell_value(value: object, *, words: Mapping[str, str], name: str = "") -> st
     return show_code(show(value))
 
 
-def _tell_part(part: object, words: Mapping[str, str]) -> str:
+def _describe_part(part: object, words: Mapping[str, str]) -> str:
     if not isinstance(part, Mapping):
-        return tell_value(part, words=words)
+        return describe_value(part, words=words)
     return "  ".join(
-        f"{name_of(name)} {tell_value(value, words=words, name=name)}"
+        f"{name_of(name)} {describe_value(value, words=words, name=name)}"
         for name, value in part.items()
     )

@@ -60,7 +60,7 @@ _OF_FILES: Mapping[str, str] = {"body_not_utf8": "file_not_utf8", "body_not_json
 """What is wrong with a body, and the text that tells it of a file."""
 
 
-def tell_kind(path: Path) -> str:
+def find_kind(path: Path) -> str:
     """Return the media type of a file, by its name.
 
     Raises:

@@ -162,7 +162,7 @@ def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
         en=en or zh,
         exit_code=ExitCode.AWAY if status == _UNAVAILABLE else ExitCode.FAILED,
         params={"status": status},
-        details=tuple(_tell_field(error) for error in problem.get("errors", ())),
+        details=tuple(_describe_field(error) for error in problem.get("errors", ())),
     )
 
 
@@ -183,17 +183,17 @@ def _without_rows(problem: Mapping[str, Any]) -> dict[str, Any]:
     return {**problem, "code": "fields_invalid", "detail": str(told), "errors": errors}
 
 
-def _tell_field(error: Mapping[str, Any]) -> str:
+def _describe_field(error: Mapping[str, Any]) -> str:
     """One wrong field: its key and name, the rule, and what to do where that says more."""
     name = f"（{error['name']}）" if error.get("name") else ""
     rule, fix = str(error["rule"]), str(error["what_to_do"])
     told = fix if rule in fix else f"{rule} — {fix}"
     if error.get("rows"):
-        return f"{tell_where(error)}: {told}"
+        return f"{describe_where(error)}: {told}"
     return f"{error['field']}{name}: {told}"
 
 
-def tell_where(error: Mapping[str, Any]) -> str:
+def describe_where(error: Mapping[str, Any]) -> str:
     """Where a fault of a file is: Chinese first, behind it the place in the file's own words."""
     place, rows = str(error["field"]), error.get("rows")
     if not rows or place.startswith("第") or " 行" in place:

@@ -56,7 +56,7 @@ class Throttle(logging.Filter):
             self._said.clear()
         self._said[key] = (now, 0)
         if left_out:
-            _tell_left_out(record, left_out)
+            _report_left_out(record, left_out)
         return True
 
 
@@ -76,7 +76,7 @@ def _find_repeat_key(record: logging.LogRecord) -> tuple[str, str] | None:
     return None
 
 
-def _tell_left_out(record: logging.LogRecord, count: int) -> None:
+def _report_left_out(record: logging.LogRecord, count: int) -> None:
     if isinstance(record.msg, dict):
         record.msg = {**record.msg, "left_out": count}
     else:

@@ -55,7 +55,7 @@ class XuelianGroup(TyperGroup):
         try:
             return super().make_context(*args, **extra)
         except typer.TyperException as error:
-            raise _tell_usage(error, as_json=False) from error
+            raise _translate_usage(error, as_json=False) from error
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer's own context type is private
         try:
@@ -63,7 +63,7 @@ class XuelianGroup(TyperGroup):
         except (typer.Exit, typer.Abort):
             raise
         except typer.TyperException as error:
-            raise _tell_usage(error, as_json=is_json_wanted(ctx)) from error
+            raise _translate_usage(error, as_json=is_json_wanted(ctx)) from error
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except Exception as error:
@@ -74,7 +74,7 @@ class XuelianGroup(TyperGroup):
             raise typer.Exit(failure.exit_code) from error
 
 
-def _tell_usage(error: typer.TyperException, *, as_json: bool) -> BaseException:
+def _translate_usage(error: typer.TyperException, *, as_json: bool) -> BaseException:
     """Tell what was written wrongly in both languages; a bare group shows its help as it is."""
     if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
         return error

@@ -92,8 +92,8 @@ def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
     ]
     lines = [
         [
-            _tell_request(row),
-            _tell_lines(row),
+            _describe_request(row),
+            _describe_lines(row),
             _stack(row["needed_by"]) + ("\n已过 · late" if row.get("is_late") else ""),
         ]
         for row in rows
@@ -106,7 +106,7 @@ def _stack(at: str | None) -> str:
     return show_instant(at).replace(f" {ZONE_ZH}", f"\n{ZONE_ZH}")
 
 
-def _tell_request(row: Row) -> Text:
+def _describe_request(row: Row) -> Text:
     """Return priority, hospital and group, below them the state, below it the identifier."""
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
@@ -120,7 +120,7 @@ def _tell_request(row: Row) -> Text:
     )
 
 
-def _tell_lines(row: Row) -> str:
+def _describe_lines(row: Row) -> str:
     told = []
     for line in row["lines"] or []:
         name = list_value_names().get(line["component"], line["component"])
@@ -142,7 +142,7 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
         [
             show_code(row["level"]),
             row["station_id"],
-            _tell_shortage(row),
+            _describe_shortage(row),
             _stack(row["opened_at"]),
         ]
         for row in rows
@@ -150,12 +150,12 @@ def _print_shortages(out: Output, rows: Sequence[Row]) -> None:
     out.table(add_rows(build_table(f"短缺 · shortages {len(rows)}", heads), lines))
 
 
-def _tell_shortage(row: Row) -> str:
+def _describe_shortage(row: Row) -> str:
     name = list_value_names().get(row["component"], row["component"])
-    return f"{name} {row['group']}\n缺 {row['units_missing']} · missing\n{tell_uncovered(row)}"
+    return f"{name} {row['group']}\n缺 {row['units_missing']} · missing\n{describe_uncovered(row)}"
 
 
-def tell_uncovered(row: Row) -> str:
+def describe_uncovered(row: Row) -> str:
     """Return how many units somebody waits for; 急 where the answer names who cannot wait."""
     waiting = row.get("waiting") or ()
     urgent = sum(one["units"] for one in waiting if one["priority"] in _URGENT)
@@ -182,10 +182,10 @@ def _print_activations(out: Output, rows: Sequence[Row], *, title: str) -> None:
     ]
     lines = [
         [
-            _tell_activation(row),
+            _describe_activation(row),
             "\n".join(
                 [
-                    *(_tell_need(need) for need in row["needs"]),
+                    *(_describe_need(need) for need in row["needs"]),
                     f"献血者 {row['donors_wanted']} · donors",
                 ]
             ),
@@ -196,7 +196,7 @@ def _print_activations(out: Output, rows: Sequence[Row], *, title: str) -> None:
     out.table(add_rows(build_table(f"{title} {len(rows)}", heads), lines))
 
 
-def _tell_activation(row: Row) -> str:
+def _describe_activation(row: Row) -> str:
     drill = "（演练 · exercise）" if row.get("exercise") else ""
     lead = " 牵头 · lead" if row["lead"] else ""
     # Of an activation "open" is not a request that waits.
@@ -206,7 +206,7 @@ def _tell_activation(row: Row) -> str:
     return f"{row['event_key']}{drill}\n{row['station_id']}{lead} {status}\n{row['activation_id']}"
 
 
-def _tell_need(need: Row) -> str:
+def _describe_need(need: Row) -> str:
     return f"{list_value_names().get(need['component'], need['component'])} {need['units']}"
 
 
@@ -231,7 +231,7 @@ def print_calls(out: Output, rows: Sequence[Row]) -> None:
     heads: Heads = ["献血者、召集 · donor, call", "状态 · status", "呼叫、回答 · called, answered"]
     lines = [
         [
-            _tell_call(row),
+            _describe_call(row),
             show_code(row["status"]),
             f"{show_instant(row['called_at'])}\n{show_instant(row['answered_at'])}",
         ]
@@ -240,7 +240,7 @@ def print_calls(out: Output, rows: Sequence[Row]) -> None:
     out.table(add_rows(build_table(f"召集 · calls {len(rows)}", heads), lines))
 
 
-def _tell_call(row: Row) -> str:
+def _describe_call(row: Row) -> str:
     """Return who is called and how, below it the identifier; names are for some keys alone."""
     who = " ".join(filter(None, (row["donor_id"], row["blood_group"], row.get("name"))))
     return "\n".join(filter(None, (who, row.get("contact"), row["call_out_id"])))

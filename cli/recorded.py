@@ -39,7 +39,7 @@ def list_strange_units(settings: Settings) -> list[dict[str, Any]]:
     )
 
 
-def tell_strange_units(units: Sequence[Mapping[str, Any]]) -> str:
+def describe_strange_units(units: Sequence[Mapping[str, Any]]) -> str:
     """Name the units with their donation, station and state; of many the first."""
     told = [
         f"{unit['unit_id']}（{unit['donation_id']}，{unit['station_id']}，{unit['status']}）"

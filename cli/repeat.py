@@ -62,16 +62,16 @@ def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterato
         yield
     except GatewayRefusedError as error:
         if error.failure.params.get("status", 0) >= _FIRST_UNCONFIRMED:
-            _tell(settled, more)
+            _report(settled, more)
         raise
     except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
         # Without a key of the caller nothing was sent at all.
         if getattr(error, "code", "") != "api_key_not_set":
-            _tell(settled, more)
+            _report(settled, more)
         raise
 
 
-def _tell(settled: Mapping[str, str], more: Sequence[str]) -> None:
+def _report(settled: Mapping[str, str], more: Sequence[str]) -> None:
     command = shlex.join(["xuelian", *_settle(_WORDS.get(), settled), *more])
     screen = console(to_stderr=True)
     screen.print(

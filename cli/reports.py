@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cli.fields import name_of
-from cli.gateway import tell_where
+from cli.gateway import describe_where
 from cli.output import Output, add_rows, build_table, show, show_code, show_instant
 
 Json = Mapping[str, Any]
@@ -87,13 +87,13 @@ def _print_errors(out: Output, preview: Json) -> None:
         f"faults in {preview['refused_rows']} rows"
     )
     for error in errors[:_SHOWN]:
-        out.plain(f"  {tell_where(error)}：{error['what_to_do']}")
+        out.plain(f"  {describe_where(error)}：{error['what_to_do']}")
         if error["rule"] and error["rule"] not in error["what_to_do"]:
             out.plain(f"      {error['rule']}")
-    _tell_rest(out, len(errors))
+    _report_rest(out, len(errors))
 
 
-def _tell_rest(out: Output, in_all: int) -> None:
+def _report_rest(out: Output, in_all: int) -> None:
     if in_all > _SHOWN:
         out.plain(f"  … 还有 {in_all - _SHOWN} 处 · more; --json 列出 · lists them")
 
@@ -116,23 +116,23 @@ def print_differences(out: Output, rows: Sequence[Json], in_all: int) -> None:
         [
             row["unit_id"],
             OUTCOMES[row["kind"]],
-            _tell_recorded(row),
-            _tell_counted(row),
+            _describe_recorded(row),
+            _describe_counted(row),
             row.get("request_id") or row.get("transfer_id"),
         ]
         for row in rows[:_SHOWN]
     ]
     out.table(add_rows(table, lines))
-    _tell_rest(out, in_all)
+    _report_rest(out, in_all)
 
 
-def _tell_recorded(row: Json) -> str:
+def _describe_recorded(row: Json) -> str:
     recorded = row["recorded"] or {}
     fields = row["fields"] or ["status", "station_id"]
     return ", ".join(show_code(show(recorded.get(name))) for name in fields)
 
 
-def _tell_counted(row: Json) -> str:
+def _describe_counted(row: Json) -> str:
     counted = row.get("counted") or {}
     unit = {**counted, **counted.get("unit", {})}
     if not unit:

@@ -12,7 +12,7 @@ from pathlib import Path
 from models.possible_times import MOST_AHEAD_D
 from models.requests import MAX_QUANTITY, MAX_UNITS
 from models.rules.citations import RuleKind
-from models.rules.override_values import tell_range
+from models.rules.override_values import find_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
 from streams.services.request_decisions import REQUEST_GRACE_S
 from streams.settings import Settings
@@ -77,12 +77,12 @@ FILES = {
 _TEMPLATE = Path(__file__).with_suffix(".md")
 
 
-def tell_unit(unit: str) -> str:
+def describe_unit(unit: str) -> str:
     """A unit in both languages."""
     return f"{UNITS[unit]} {unit}".strip()
 
 
-def tell_value(value: object) -> str:
+def describe_value(value: object) -> str:
     """A value as people read it, without its unit."""
     match value:
         case bool():
@@ -92,14 +92,14 @@ def tell_value(value: object) -> str:
         case [int() | float() as low, int() | float() as high]:
             return f"{low:g} – {high:g}"
         case list():
-            return ", ".join(map(tell_value, value)) or "–"
+            return ", ".join(map(describe_value, value)) or "–"
         case dict():
-            return "; ".join(f"{name} {tell_value(part)}" for name, part in value.items())
+            return "; ".join(f"{name} {describe_value(part)}" for name, part in value.items())
         case _:
             return str(value)
 
 
-def tell_may(rule: Rule, value: RuleValue) -> str:
+def describe_may(rule: Rule, value: RuleValue) -> str:
     """What a station may do with a value, Chinese first."""
     terms = value.terms
     if rule.set_in:
@@ -116,7 +116,7 @@ def tell_may(rule: Rule, value: RuleValue) -> str:
     if terms.safer in directions:
         return directions[terms.safer]
     words = "可调严 · may be tightened" if terms.may == "tighten" else "可设 · may be set"
-    least, most = tell_range(value)
+    least, most = find_range(value)
     return words if most == float("inf") else f"{words} {least:g}–{most:g}"
 
 
@@ -145,7 +145,7 @@ def _build_to_confirm() -> str:
         if rule.is_to_confirm:
             chosen = [value for value in rule.values if value.name in rule.confirm]
             told = "<br>".join(
-                f"`{one.name}` {tell_value(one.value)} {tell_unit(one.terms.unit)}"
+                f"`{one.name}` {describe_value(one.value)} {describe_unit(one.terms.unit)}"
                 for one in chosen
             )
             lines.append(f"| `{rule.rule_id}` {rule.zh} · {rule.en} | {told} |")
@@ -176,8 +176,8 @@ def _build_rule(rule: Rule) -> Iterator[str]:
     yield "|---|---|---|---|"
     for value in rule.values:
         mark = " ⚠" if value.name in rule.confirm else ""
-        now, unit = tell_value(value.value), tell_unit(value.terms.unit)
-        yield f"| `{value.name}` | {now}{mark} | {unit} | {tell_may(rule, value)} |"
+        now, unit = describe_value(value.value), describe_unit(value.terms.unit)
+        yield f"| `{value.name}` | {now}{mark} | {unit} | {describe_may(rule, value)} |"
     yield ""
 
 

@@ -129,7 +129,7 @@ class Board:
     moments: list[StoryMoment] = field(default_factory=list)
     look_back: LookBack | None = None
 
-    def tell(self, at: datetime, kind: str, zh: str, en: str) -> None:
+    def note(self, at: datetime, kind: str, zh: str, en: str) -> None:
         """Add a line to the story."""
         self.moments.append(StoryMoment(at=at, kind=kind, zh=zh, en=en))
 
@@ -225,7 +225,7 @@ class Board:
         open_ones = [one for one in self.shortages.values() if one.status is ShortageStatus.OPEN]
         return sorted(open_ones, key=lambda one: (-one.level.severity, -one.units_missing))
 
-    def tell_worst(self, station_id: str) -> ShortageLevel:
+    def find_worst(self, station_id: str) -> ShortageLevel:
         """Return the worst open colour of a station."""
         levels = [one.level for one in self.list_open_shortages() if one.station_id == station_id]
         return max(levels, key=lambda level: level.severity, default=ShortageLevel.GREEN)

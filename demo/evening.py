@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from demo.sending import HttpAnswer, tell_event_ids
+from demo.sending import HttpAnswer, list_event_ids
 from demo.stage import DrillStage
 from models.errors import TransientError
 from models.events.stock import Attestation, CountedUnit, StockCounted
@@ -97,7 +97,7 @@ def _note_count(
             released_at=stage.scenario.at(-stage.scenario.stock.counted_before_h),
         ),
     )
-    for event_id in tell_event_ids(answer):
+    for event_id in list_event_ids(answer):
         stage.sent.note(
             event_id=event_id,
             source=f"station/{station_id}",

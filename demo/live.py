@@ -82,9 +82,9 @@ async def show(stage: DrillStage, console: Console) -> AsyncIterator[None]:
                 yield
         console.print(draw(stage, console.width))
     else:
-        async with _repeat(lambda: console.print(tell_line(stage), soft_wrap=True), _LINE_S):
+        async with _repeat(lambda: console.print(describe_line(stage), soft_wrap=True), _LINE_S):
             yield
-        console.print(tell_line(stage), soft_wrap=True)
+        console.print(describe_line(stage), soft_wrap=True)
 
 
 @asynccontextmanager
@@ -102,14 +102,14 @@ async def _repeat(action: Callable[[], None], every_s: float) -> AsyncIterator[N
             task.cancel()
 
 
-def tell_time(stage: DrillStage) -> str:
+def format_time(stage: DrillStage) -> str:
     """Return the simulated hour in China, and how far it is from the earthquake."""
     now = stage.clock.now()
     hours = (now - stage.scenario.event.occurred_at).total_seconds() / 3600
     return f"{now.astimezone(CHINA):%m-%d %H:%M} (T{hours:+.1f} h)"
 
 
-def tell_line(stage: DrillStage) -> str:
+def describe_line(stage: DrillStage) -> str:
     """Return the day so far as one plain line."""
     board = stage.board
     counts = board.count_requests()
@@ -117,7 +117,7 @@ def tell_line(stage: DrillStage) -> str:
     ms = board.list_ms()
     told = ", ".join(f"{name} {counts[name]}" for name in OUTCOMES if counts[name])
     return (
-        f"{tell_time(stage)} | 申请 requests {board.sent}: {told or '-'}"
+        f"{format_time(stage)} | 申请 requests {board.sent}: {told or '-'}"
         f" | 呼叫 calls {calls.total()}, 已献 donated {calls['donated']}"
         f" | 短缺 shortages {len(board.list_open_shortages())}"
         f", 调剂 transfers {len(board.transfers)}"
@@ -148,7 +148,7 @@ def _head(stage: DrillStage) -> Panel:
     line = Text.assemble(
         (scenario.title_zh, "bold"),
         f" · {scenario.title_en}   ",
-        (tell_time(stage), "bold cyan"),
+        (format_time(stage), "bold cyan"),
         f"   ×{stage.clock.speed:.0f}",
     )
     bar = ProgressBar(total=whole_s, completed=max(0.0, min(gone_s, whole_s)))
@@ -196,7 +196,7 @@ def _shelves(stage: DrillStage) -> Table:
         groups = shelf.by_group if shelf else {}
         components = shelf.by_component if shelf else {}
         negative = sum(units for group, units in groups.items() if group.endswith("-"))
-        level = stage.board.tell_worst(station.station_id)
+        level = stage.board.find_worst(station.station_id)
         table.add_row(
             f"{zh} · {en}",
             *(str(groups.get(group.value, 0)) for group in positive),

@@ -111,7 +111,7 @@ async def _settle(stage: DrillStage) -> None:
                 quiet = 0 if stage.busy else quiet + 1
                 await asyncio.sleep(_LOOK_EVERY_S)
     except TimeoutError:
-        stage.board.tell(
+        stage.board.note(
             stage.clock.now(),
             "request",
             f"演示结束时仍有 {stage.busy} 件在途",

@@ -37,7 +37,7 @@ _TITLES: dict[str, list[str]] = read_texts()["figures"]
 _UNITS: dict[str, str] = read_texts()["units"]
 
 
-def tell_unit(unit: str) -> str:
+def describe_unit(unit: str) -> str:
     """Return a unit in both languages; one that has no Chinese word stays as it is."""
     return f"{_UNITS[unit]} · {unit}" if unit in _UNITS else unit
 

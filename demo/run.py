@@ -188,7 +188,7 @@ async def _play_and_check(
     async with _set_stage(scenario, system=system, clock=clock, keys=keys, out=out) as stage:
         report("登记机构、名册与库存 · registering facilities, reserves and stock")
         await register(stage)
-        report(f"地震将至 · the earthquake comes in {_tell_wait(stage):.0f} s")
+        report(f"地震将至 · the earthquake comes in {_find_wait(stage):.0f} s")
         async with show(stage, console):
             await play(stage, planned, report=report)
         report("等待各进程处理完毕 · waiting for the workers to come to rest")
@@ -250,7 +250,7 @@ async def _set_stage(
         sent.close()
 
 
-def _tell_wait(stage: DrillStage) -> float:
+def _find_wait(stage: DrillStage) -> float:
     return stage.clock.real_s_until(stage.scenario.event.occurred_at)
 
 

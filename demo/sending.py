@@ -175,7 +175,7 @@ class DemoClient:
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
         answer = await self._try(method, path, body, headers, params)
-        is_planned = may_refuse or tell_code(answer) in refusals
+        is_planned = may_refuse or find_code(answer) in refusals
         if not answer.is_accepted and not is_planned:
             self._refused.note(f"{method} {path}", answer)
         return answer
@@ -212,12 +212,12 @@ def _read(response: httpx.Response) -> Any:  # noqa: ANN401 - any JSON
         return response.text
 
 
-def tell_code(answer: HttpAnswer) -> str:
+def find_code(answer: HttpAnswer) -> str:
     """Return the code of a refusal; empty if there is none."""
     return str(answer.body.get("code", "")) if isinstance(answer.body, dict) else ""
 
 
-def tell_event_ids(answer: HttpAnswer) -> list[str]:
+def list_event_ids(answer: HttpAnswer) -> list[str]:
     """Return the event ids that the gateway answered with; none if it refused."""
     if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
         return [str(event_id) for event_id in answer.body["event_ids"]]

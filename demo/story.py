@@ -61,19 +61,19 @@ class Storyteller:
                 | ActivationRevised(activation=one)
                 | ActivationStoodDown(activation=one)
             ):
-                return self._tell_activation(one, at)
+                return self._narrate_activation(one, at)
             case CallOutIssued():
-                return self._tell_wave(event, at)
+                return self._narrate_wave(event, at)
             case ShortageDeclared(shortage=one):
-                return self._tell_shortage(one, at)
+                return self._narrate_shortage(one, at)
             case ShortageCleared(shortage=one):
-                return self._tell_cleared(one, at)
+                return self._narrate_cleared(one, at)
             case TransferAgreed(transfer=one) | TransferCompleted(transfer=one):
-                return self._tell_transfer(one, at)
+                return self._narrate_transfer(one, at)
             case _:
                 return None
 
-    def _tell_activation(self, one: Activation, at: datetime) -> StoryMoment:
+    def _narrate_activation(self, one: Activation, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         if one.status is ActivationStatus.STOOD_DOWN:
             return StoryMoment(at=at, kind="activation", zh=f"{zh}解除响应", en=f"{en} stands down")
@@ -87,7 +87,7 @@ class Storyteller:
             en=f"{en} active, r{one.revision}: {one.donors_wanted} donations wanted{missing_en}",
         )
 
-    def _tell_wave(self, event: CallOutIssued, at: datetime) -> StoryMoment:
+    def _narrate_wave(self, event: CallOutIssued, at: datetime) -> StoryMoment:
         zh, en = self._get_names(event.station_id)
         people = len(event.calls)
         return StoryMoment(
@@ -97,7 +97,7 @@ class Storyteller:
             en=f"{en} wave {event.wave}: {people} called for {event.donations_wanted} donations",
         )
 
-    def _tell_shortage(self, one: Shortage, at: datetime) -> StoryMoment:
+    def _narrate_shortage(self, one: Shortage, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         spec = one.component.spec
         return StoryMoment(
@@ -107,7 +107,7 @@ class Storyteller:
             en=f"{en} short of {spec.en} {one.group}: {one.units_missing} missing ({one.level})",
         )
 
-    def _tell_cleared(self, one: Shortage, at: datetime) -> StoryMoment:
+    def _narrate_cleared(self, one: Shortage, at: datetime) -> StoryMoment:
         zh, en = self._get_names(one.station_id)
         spec = one.component.spec
         return StoryMoment(
@@ -117,7 +117,7 @@ class Storyteller:
             en=f"{en}: {spec.en} {one.group} no longer short",
         )
 
-    def _tell_transfer(self, one: Transfer, at: datetime) -> StoryMoment:
+    def _narrate_transfer(self, one: Transfer, at: datetime) -> StoryMoment:
         (from_zh, from_en), (to_zh, to_en) = (
             self._get_names(one.from_station_id),
             self._get_names(one.to_station_id),

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from checker import Report
-from demo.results import Figure, list_waiting, tell_unit
+from demo.results import Figure, describe_unit, list_waiting
 from demo.stage import DrillStage
 
 _EXAMPLES = 5
@@ -51,5 +51,5 @@ def _table(title: str, figures: list[Figure]) -> Table:
             verdict = "[green]通过 · holds[/]" if one.holds else "[bold red]不通过 · FAILS[/]"
         goal = "–" if one.goal is None else f"{one.goal:,}"
         value = one.value if isinstance(one.value, str) else f"{one.value:,}"
-        table.add_row(one.title, f"{value} {tell_unit(one.unit)}", goal, verdict)
+        table.add_row(one.title, f"{value} {describe_unit(one.unit)}", goal, verdict)
     return table

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gateway.files.row_errors import tell_fault, tell_place
+from gateway.files.row_errors import describe_fault, describe_place
 from gateway.files.tables import RowError
 from gateway.word_hints import find_word
 from models.base import Value
@@ -109,7 +109,7 @@ MAX_ROWS_TOLD = 500
 
 def of_row(error: RowError) -> FieldError:
     """Tell one thing that is wrong with a file, in its own words: sheet, rows, heading, cell."""
-    told = tell_fault(error)
+    told = describe_fault(error)
     place = {
         "code": error.code,
         "sheet": error.sheet,
@@ -117,7 +117,7 @@ def of_row(error: RowError) -> FieldError:
         "column": error.column,
         "found": list(error.found),
     }
-    where = tell_place(error)
+    where = describe_place(error)
     return FieldError(field=where, rule=error.rule or str(told), what_to_do=told, place=place)
 
 

@@ -144,7 +144,7 @@ def depends_on_reserve(
     )
 
 
-def tell_sought(
+def list_sought(
     *,
     request: UrgentRequest,
     wants: Sequence[Want],
@@ -170,10 +170,10 @@ def tell_sought(
         return []
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
-        *_tell_donors(request, lacking, calls, reserve, now),
-        *_tell_neighbours(neighbours),
-        *_tell_transfers(live),
-        _tell_missing(lacking, live),
+        *_list_donors(request, lacking, calls, reserve, now),
+        *_list_neighbours(neighbours),
+        *_list_transfers(live),
+        _render_missing(lacking, live),
     ]
 
 
@@ -187,7 +187,7 @@ def join_texts(told: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _tell_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, Any]:
+def _render_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, Any]:
     missing: Counter[str] = Counter()
     for want in lacking:
         missing[want.component] += want.missing
@@ -211,7 +211,7 @@ def _list_under_way(calls: Sequence[Row]) -> list[Row]:
     return [row for row in calls if row["status"] in _LIVE or row["status"] == "donated"]
 
 
-def _tell_donors(
+def _list_donors(
     request: UrgentRequest,
     lacking: Sequence[Want],
     calls: Sequence[Row],
@@ -228,15 +228,15 @@ def _tell_donors(
         yield explain("sought_routine_calls_nobody")
         return
     if under_way := _list_under_way(calls):
-        yield _tell_called(under_way)
+        yield _render_called(under_way)
         return
     asked = {row["donor_id"] for row in calls if row["status"] in _CAME_TO_NOTHING}
     if asked:
         yield explain("sought_calls_came_to_nothing", {"calls": len(asked)})
-    yield _tell_reserve(from_donors, reserve, asked, now)
+    yield _render_reserve(from_donors, reserve, asked, now)
 
 
-def _tell_called(under_way: Sequence[Row]) -> dict[str, Any]:
+def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:
     donated = sum(row["status"] == "donated" for row in under_way)
     accepted = sum(row["status"] != "called" for row in under_way)
     params = {"calls": len(under_way), "accepted": accepted}
@@ -245,7 +245,7 @@ def _tell_called(under_way: Sequence[Row]) -> dict[str, Any]:
     return explain("sought_called", params)
 
 
-def _tell_reserve(
+def _render_reserve(
     wants: Sequence[Want], reserve: Sequence[DonorRecord], asked: set[str], now: datetime
 ) -> dict[str, Any]:
     """Tell whom the register still has: who may be called, or why nobody may."""
@@ -272,14 +272,14 @@ def _tell_reserve(
     return explain("sought_no_donors")
 
 
-def _tell_neighbours(neighbours: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _list_neighbours(neighbours: Sequence[str]) -> Iterator[dict[str, Any]]:
     if neighbours:
         yield explain("sought_neighbours", {"stations": " ".join(neighbours)})
     else:
         yield explain("sought_no_neighbour")
 
 
-def _tell_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
+def _list_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
     for row in live:
         agreed_at: datetime = row["agreed_at"]
         arrives_at = (agreed_at + timedelta(seconds=row["eta_s"])).astimezone(_ZONE)

@@ -55,13 +55,13 @@ def list_worst_first(
                 **row["body"],
                 "opened_at": row["opened_at"],
                 "waiting": found,
-                "donors_not_called": tell_uncalled([row["component"]]),
+                "donors_not_called": find_uncalled([row["component"]]),
             }
         )
     return sorted(entries, key=_rank)
 
 
-def tell_uncalled(components: Iterable[str]) -> Entry | None:
+def find_uncalled(components: Iterable[str]) -> Entry | None:
     """Say of which components no donor is ever called; None if whole blood serves them all."""
     serves = donor_rules().serves.components
     uncalled = [name for name in components if name not in serves]

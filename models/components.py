@@ -69,7 +69,7 @@ class ComponentRules(RuleSet):
 
     @model_validator(mode="before")
     @classmethod
-    def _tell_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+    def _spread_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
         """A specification carries the longest shelf life of its component, told by its own rule."""
         rows = {
             name: {**row, "shelf_life_h": rule["use_within_h"]}

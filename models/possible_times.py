@@ -185,10 +185,10 @@ def _limits_at(now: datetime) -> _Limits:
     )
 
 
-def tell_past(at: datetime, *, now: datetime) -> tuple[str, dict[str, str | int]] | None:
+def render_past(at: datetime, *, now: datetime) -> tuple[str, dict[str, str | int]] | None:
     """Tell why an instant cannot have passed: a code, and what its text names; None if it can."""
     limits = _limits_at(now)
-    return None if limits.allows(at, Bound.PAST) else _tell(at, Bound.PAST, limits)
+    return None if limits.allows(at, Bound.PAST) else _describe(at, Bound.PAST, limits)
 
 
 def _is_possible(value: Value, limits: _Limits) -> bool:
@@ -220,7 +220,7 @@ def _look_at(value: Value, path: str, limits: _Limits) -> Iterator[Impossible]:
     for name, bound in (*plan.instants, *plan.days):
         at = getattr(value, name)
         if at is not None and not limits.allows(at, bound):
-            code, params = _tell(at, bound, limits)
+            code, params = _describe(at, bound, limits)
             yield Impossible(field=path + name, code=code, params=params)
     for later, earlier in plan.pairs:
         after, before = getattr(value, later), getattr(value, earlier)
@@ -236,7 +236,7 @@ def _look_at(value: Value, path: str, limits: _Limits) -> Iterator[Impossible]:
             yield from _look_at(inner, f"{path}{name}.", limits)
 
 
-def _tell(at: date, bound: Bound, limits: _Limits) -> tuple[str, dict[str, str | int]]:
+def _describe(at: date, bound: Bound, limits: _Limits) -> tuple[str, dict[str, str | int]]:
     """Tell what is wrong with a moment that its bound does not allow."""
     first = limits.days[bound][0]
     if (at.date() if isinstance(at, datetime) else at) < first:

@@ -92,7 +92,7 @@ def _hash(link: Link) -> bytes:
         link.why,
         link.actor,
         link.caused_by,
-        _tell_instant(link.at),
+        _describe_instant(link.at),
     )
     written = hashlib.sha256(link.previous_hash)
     for field in fields:
@@ -104,6 +104,6 @@ def _hash(link: Link) -> bytes:
     return written.digest()
 
 
-def _tell_instant(at: datetime) -> str:
+def _describe_instant(at: datetime) -> str:
     """UTC to the microsecond, always six digits."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}+00:00"

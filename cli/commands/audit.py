@@ -67,12 +67,12 @@ def verify(
             load_resolved(), with_seals=not offline, station_id=station, since=since, report=report
         )
     out.document(auditing.verdict_to_json(verdict))
-    _tell(out, verdict)
+    _report(out, verdict)
     if not verdict.holds:
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _tell(out: Output, verdict: AuditVerdict) -> None:
+def _report(out: Output, verdict: AuditVerdict) -> None:
     counted = (
         f"{verdict.rows:,} 行、{verdict.chains} 条链、{verdict.seals:,} 个封印，"
         f"{verdict.unsealed:,} 行尚未封印 · {verdict.rows:,} rows, {verdict.chains} chains, "
@@ -90,14 +90,14 @@ def _tell(out: Output, verdict: AuditVerdict) -> None:
         ],
     )
     rows = [
-        [breach.chain, breach.sequence, _tell_breach(breach)]
+        [breach.chain, breach.sequence, _describe_breach(breach)]
         for breach in verdict.breaches[:_SHOWN]
     ]
     out.table(add_rows(table, rows))
     out.say(f"[red]✗[/] {counted}")
 
 
-def _tell_breach(breach: Breach) -> str:
+def _describe_breach(breach: Breach) -> str:
     places = f"应为 · expected {breach.expected}\n现为 · found {breach.found}"
     return f"{_KINDS[breach.kind]}\n{places}"
 

@@ -57,12 +57,12 @@ def list_(
         ],
     )
     rows = [
-        [letter.dead_letter_id, letter.quarantined_at, _tell_reason(letter)] for letter in found
+        [letter.dead_letter_id, letter.quarantined_at, _describe_reason(letter)] for letter in found
     ]
     out.table(add_rows(table, rows))
 
 
-def _tell_reason(letter: DeadLetter) -> str:
+def _describe_reason(letter: DeadLetter) -> str:
     from cli.failures import render_code  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.output import show as as_text  # noqa: PLC0415 - the same
 
@@ -177,7 +177,7 @@ def replay(
         _confirm(wanted)
     with out.progress("重放 · replaying"):
         done, failure = letters.replay_letters(settings, wanted, correction=correction)
-    _tell(out, done=done, wanted=wanted)
+    _report(out, done=done, wanted=wanted)
     if failure is not None:
         raise failure
 
@@ -195,7 +195,7 @@ def _confirm(wanted: list[DeadLetter]) -> None:
     )
 
 
-def _tell(out: Output, *, done: list[Replayed], wanted: list[DeadLetter]) -> None:
+def _report(out: Output, *, done: list[Replayed], wanted: list[DeadLetter]) -> None:
     names = ("dead_letter_id", "topic", "event_id", "released")
     out.document(
         {

@@ -48,7 +48,7 @@ def import_(
     例 · Example:
       xuelian donor import shigatse donors.xlsx --map 卡号=donor_id
     """
-    from cli.files import read_upload, tell_kind  # noqa: PLC0415 - heavy imports stand here
+    from cli.files import find_kind, read_upload  # noqa: PLC0415 - heavy imports stand here
 
     out = Output(as_json=as_json)
     answer = _call(
@@ -56,7 +56,7 @@ def import_(
         f"/v1/stations/{station}/donors",
         params={"map": maps or [], "ignore": ignore or []},
         content=read_upload(file),
-        headers={"Content-Type": tell_kind(file)},
+        headers={"Content-Type": find_kind(file)},
     )
     out.document(answer)
     out.say(f"[green]✓[/] 已导入 · imported: {answer['imported']}")

@@ -82,20 +82,20 @@ def shortages(
     rows = [
         [
             Text(f"● {show_code(one['level'])}", style=COLOURS.get(one["level"], "")),
-            _tell_missing(one),
-            "\n".join(filter(None, (show_instant(one["opened_at"]), _tell_waiting(one)))),
+            _describe_missing(one),
+            "\n".join(filter(None, (show_instant(one["opened_at"]), _describe_waiting(one)))),
         ]
         for one in found
     ]
     out.table(add_rows(table, rows))
 
 
-def _tell_missing(shortage: Mapping[str, Any]) -> str:
-    from cli.overview import tell_uncovered  # noqa: PLC0415 - heavy imports stand in the commands
+def _describe_missing(shortage: Mapping[str, Any]) -> str:
+    from cli.overview import describe_uncovered  # noqa: PLC0415 - heavy imports stand in the commands
 
     return (
         f"{shortage['station_id']} {shortage['group']}\n{show_code(shortage['component'])}\n"
-        f"缺 {shortage['units_missing']} · missing\n{tell_uncovered(shortage)}\n"
+        f"缺 {shortage['units_missing']} · missing\n{describe_uncovered(shortage)}\n"
         f"{show(shortage.get('days_of_supply'))} 天 · days of supply"
     )
 
@@ -104,7 +104,7 @@ _PRIORITIES = {"life_threatening": "危重", "urgent": "紧急", "routine": "常
 _MOST_NAMED = 3
 
 
-def _tell_waiting(shortage: Mapping[str, Any]) -> str:
+def _describe_waiting(shortage: Mapping[str, Any]) -> str:
     """Who waits, the most endangered first, a line each; of many the first."""
     waiting = shortage.get("waiting", ())
     lines: list[str] = []

@@ -56,7 +56,7 @@ def list_(
     heads = ("规则 · rule", "类别 · kind", "内容 · what", "数值 · values")
     table = build_table(f"规则 · rules {rules.version}", heads)
     rows = [
-        [r.rule_id, _KINDS[r.kind], f"{r.zh}\n{r.en}", "\n".join(map(_tell, r.values))]
+        [r.rule_id, _KINDS[r.kind], f"{r.zh}\n{r.en}", "\n".join(map(_describe, r.values))]
         for r in chosen
     ]
     out.table(add_rows(table, rows))
@@ -78,7 +78,7 @@ def show(
       xuelian rules show unknown.o_negative_cap
       xuelian rules show donor.interval.whole_blood@2026-2
     """
-    from cli.rules_page import tell_may  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.rules_page import describe_may  # noqa: PLC0415 - heavy imports stand in the commands
 
     found = _load().get_rule(rule)
     out = Output(as_json=as_json)
@@ -86,7 +86,7 @@ def show(
     out.say(f"[bold]{found.cited}[/]  {found.zh} · {found.en}")
     out.plain(f"类别 · kind: {_KINDS[found.kind]}；执行 · applied by: {found.applied_by}")
     for value in found.values:
-        out.plain(f"  {_tell(value)}  ({tell_may(found, value)})")
+        out.plain(f"  {_describe(value)}  ({describe_may(found, value)})")
     out.plain(f"出处 · source: {found.source}")
     if found.note:
         out.plain(f"说明 · note: {found.note}")
@@ -138,10 +138,13 @@ def check(
 
 
 def _print_changes(out: Output, checked: Checked, file: Path) -> None:
-    from cli.rules_page import tell_value  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.rules_page import describe_value  # noqa: PLC0415 - heavy imports stand in the commands
 
     heads = ["规则 · rule", "数值 · value", "原为 · packaged", "改为 · yours"]
-    rows = [[c.rule_id, c.name, tell_value(c.before), tell_value(c.after)] for c in checked.changes]
+    rows = [
+        [c.rule_id, c.name, describe_value(c.before), describe_value(c.after)]
+        for c in checked.changes
+    ]
     if rows:
         out.table(add_rows(build_table("本站的数值 · the station's own values", heads), rows))
     out.say(f"[green]✓[/] 可用 · good: {checked.rules.version}")
@@ -155,11 +158,11 @@ def _load() -> Rulebook:
     return load_rulebook(load_settings().rules_file)
 
 
-def _tell(value: RuleValue) -> str:
-    from cli.rules_page import tell_unit, tell_value  # noqa: PLC0415 - heavy imports stand in commands
+def _describe(value: RuleValue) -> str:
+    from cli.rules_page import describe_unit, describe_value  # noqa: PLC0415 - heavy imports stand in commands
 
     mark = " ✎ 本站 · the station's own" if value.overridden else ""
-    return f"{value.name} = {tell_value(value.value)} {tell_unit(value.terms.unit)}{mark}"
+    return f"{value.name} = {describe_value(value.value)} {describe_unit(value.terms.unit)}{mark}"
 
 
 def _to_json(rule: Rule) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def _print_report(out: Output, answer: Mapping[str, Any]) -> None:
     heads = ["行 · line", "读到 · read", "内容 · says", "结果 · outcome", "原因 · reason"]
     title = f"{answer['source']} {answer['action']}"
     table = build_table(title, list(heads))
-    out.table(add_rows(table, [_tell_line(line) for line in answer["lines"]]))
+    out.table(add_rows(table, [_build_row(line) for line in answer["lines"]]))
     for bag in answer["bags"]:
         if bag["outcome"] == "accepted":
             meant = bag["request_id"] or bag["transfer_id"] or "–"
@@ -196,7 +196,7 @@ def _print_report(out: Output, answer: Mapping[str, Any]) -> None:
     out.say(f"接受 · accepted: {answer['accepted']}  拒绝 · refused: {answer['refused']}{awaited}")
 
 
-def _tell_line(line: Mapping[str, Any]) -> Sequence[object]:
+def _build_row(line: Mapping[str, Any]) -> Sequence[object]:
     says = ", ".join(value["value"] for value in line["says"])
     reason = line["reason"]
     told = f"{reason['zh']} · {reason['en']}" if reason else ""

@@ -104,11 +104,11 @@ def up(
         from deploy.local.resolved_settings import (  # noqa: PLC0415 - heavy
             build_embedded,
             load_settings,
-            tell_other_systems,
+            report_other_systems,
         )
 
         settings = load_settings()
-        tell_other_systems(settings, out.note)
+        report_other_systems(settings, out.note)
         endpoints = build_embedded(settings, report=report, brokers=brokers).up()
     out.document(
         {

@@ -38,7 +38,7 @@ def up(
       XUELIAN_GATEWAY_PORT=9000 xuelian up --keep-services
     """
     from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - the same
-    from deploy.local.resolved_settings import load_settings, tell_other_systems  # noqa: PLC0415 - heavy
+    from deploy.local.resolved_settings import load_settings, report_other_systems  # noqa: PLC0415 - heavy
     from deploy.local.running_systems import hold_folder  # noqa: PLC0415 - the same
     from deploy.local.supervisor import Supervisor  # noqa: PLC0415 - heavy imports stand in the commands
 
@@ -46,16 +46,16 @@ def up(
     settings = load_settings()
     stop = threading.Event()
     with hold_folder(settings.state_dir) as note, _stop_on_signals(stop) as started:
-        tell_other_systems(settings, out.note)
+        report_other_systems(settings, out.note)
         with out.progress("启动 · starting") as report:
             system = LocalSystem(report=report, keep_services=keep_services).start()
         try:
             started()
-            note.tell_places(system.endpoints.gateway_url, system.endpoints.probes)
-            _tell_addresses(out, system)
+            note.report_places(system.endpoints.gateway_url, system.endpoints.probes)
+            _report_addresses(out, system)
             services = system.list_services(report=out.note)
             Supervisor(
-                system, services=services, report=out.note, tell_failing=note.tell_failing
+                system, services=services, report=out.note, report_failing=note.report_failing
             ).watch(stop)
         finally:
             system.stop()
@@ -85,7 +85,7 @@ def _stop_on_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
             signal.signal(one, handler)
 
 
-def _tell_addresses(out: Output, system: LocalSystem) -> None:
+def _report_addresses(out: Output, system: LocalSystem) -> None:
     key = _ensure_first_key(system)
     endpoints = system.endpoints
     out.document(

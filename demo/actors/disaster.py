@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.sending import tell_event_ids
+from demo.sending import list_event_ids
 from demo.stage import DrillStage
 from models.alerts import Alert, AlertKind
 from models.events.alerts import AlertReceived
@@ -43,7 +43,7 @@ async def run_disaster_feed(stage: DrillStage) -> None:
             body=alert.model_dump(mode="json", exclude_none=True),
             idempotency_key=alert.alert_id,
         )
-        for event_id in tell_event_ids(answer):
+        for event_id in list_event_ids(answer):
             stage.sent.note(
                 event_id=event_id,
                 source="feed",
@@ -53,4 +53,4 @@ async def run_disaster_feed(stage: DrillStage) -> None:
                 body={"alert": alert.model_dump(mode="json", exclude_none=True)},
             )
         zh, _, en = alert.headline.partition(" · ")
-        stage.board.tell(stage.clock.now(), "alert", f"预警 r{alert.revision}：{zh}", en or zh)
+        stage.board.note(stage.clock.now(), "alert", f"预警 r{alert.revision}：{zh}", en or zh)

@@ -16,7 +16,7 @@ from random import Random
 from demo.actors.stations import StationStaff
 from demo.board import Given
 from demo.chance import draw
-from demo.sending import tell_event_ids
+from demo.sending import list_event_ids
 from demo.shapes import Answers
 from demo.stage import DrillStage
 from models.components import Component
@@ -91,28 +91,30 @@ class Notifier:
         fate = chance.random()
         if fate >= answers.accepts + answers.declines:
             if not await self._is_stood_down(call, _UNANSWERED_AFTER_S):
-                await self._tell(call, "no_answer")
+                await self._answer_call(call, "no_answer")
             return
         if await self._is_stood_down(call, delay_s):
             return
         if fate >= answers.accepts:
-            await self._tell(call, "declined", reason="不便（合成）· not now (synthetic)")
+            await self._answer_call(call, "declined", reason="不便（合成）· not now (synthetic)")
             return
         await self._come(call, donor, answers, chance)
 
     async def _come(self, call: CallOut, donor: Donor, answers: Answers, chance: Random) -> None:
         road_s = chance.randint(answers.arrive_min_s, answers.arrive_max_s)
         comes, is_fit = chance.random() < answers.comes, chance.random() < answers.fit
-        await self._tell(call, "accepted", eta_s=road_s)
+        await self._answer_call(call, "accepted", eta_s=road_s)
         if await self._is_stood_down(call, road_s) or not comes:
             return
-        await self._tell(call, "arrived")
+        await self._answer_call(call, "arrived")
         # From here nobody is sent home: who came is seen by the doctor.
         await self._stage.sleep(self._stage.scenario.donors.collection.donation_s)
         if not await self._is_expected(call):
             return
         if not is_fit:
-            await self._tell(call, "deferred", reason="血红蛋白偏低（合成）· low Hb (synthetic)")
+            await self._answer_call(
+                call, "deferred", reason="血红蛋白偏低（合成）· low Hb (synthetic)"
+            )
             return
         await self._give(call, donor, volume_ml=chance.choice(answers.volume_ml), chance=chance)
 
@@ -131,7 +133,7 @@ class Notifier:
             "expires_at": (now + timedelta(days=plan.shelf_life_d)).isoformat(),
         }
         is_clear = chance.random() >= plan.fails_tests
-        if not await self._tell(call, "donated", donation=donation):
+        if not await self._answer_call(call, "donated", donation=donation):
             return
         stage.board.donated[unit_id] = Given(
             station_id=donor.station_id, staff=donor.staff, volume_ml=volume_ml
@@ -166,7 +168,7 @@ class Notifier:
             await asyncio.sleep(_LOOK_EVERY_REAL_S)
         return False
 
-    async def _tell(self, call: CallOut, answer: str, **fields: object) -> bool:
+    async def _answer_call(self, call: CallOut, answer: str, **fields: object) -> bool:
         """Write an answer down at the station; return whether it was taken."""
         stage = self._stage
         body = {
@@ -185,7 +187,7 @@ class Notifier:
         event = CallOutAnswered.model_validate(
             {**body, "call_out_id": call.call_out_id, "station_id": call.station_id}
         )
-        for event_id in tell_event_ids(told):
+        for event_id in list_event_ids(told):
             stage.sent.note(
                 event_id=event_id,
                 source=f"station/{call.station_id}",

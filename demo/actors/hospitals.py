@@ -87,7 +87,7 @@ async def _send_on_kafka(
         # The day goes on; that it has no decision is a failed check at its end.
         zh, en = stage.scenario.get_names(one.request.hospital_id)
         number = one.request.request_id
-        stage.board.tell(
+        stage.board.note(
             stage.clock.now(),
             "request",
             f"{zh} {number} 未见决定",
@@ -187,7 +187,7 @@ async def _change(
     answer = await door.call(method, path, body=body, idempotency_key=key, wait_s=_WAIT_S)
     zh, en = stage.scenario.get_names(request.hospital_id)
     did = "取消" if is_cancelled else "更改"
-    stage.board.tell(stage.clock.now(), "request", f"{zh}{did}申请", f"{en} {kind} a request")
+    stage.board.note(stage.clock.now(), "request", f"{zh}{did}申请", f"{en} {kind} a request")
     event = _to_change(request, body, is_cancelled=is_cancelled)
     stage.sent.note(
         event_id=derive_id(kind, request.hospital_id, request_id, key),

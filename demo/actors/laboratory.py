@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from demo.sending import tell_event_ids
+from demo.sending import list_event_ids
 from demo.stage import DrillStage
 from models.events.donations import DonationTested
 from models.laboratory import LabResult, LabTest, testing_rules
@@ -45,7 +45,7 @@ def make_results(
     )
 
 
-async def tell_results(
+async def send_results(
     stage: DrillStage, station_id: str, donation_id: str, group: str, *, is_clear: bool
 ) -> None:
     """Tell the gateway the results of a donation, and note each as sent."""
@@ -56,7 +56,7 @@ async def tell_results(
         body={"results": [one.model_dump(mode="json", exclude_none=True) for one in results]},
         idempotency_key=f"{donation_id}-results",
     )
-    for event_id, result in zip(tell_event_ids(answer), results, strict=True):
+    for event_id, result in zip(list_event_ids(answer), results, strict=True):
         event = DonationTested(station_id=station_id, donation_id=donation_id, result=result)
         stage.sent.note(
             event_id=event_id,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from demo.board import LookBack
-from demo.sending import tell_event_ids
+from demo.sending import list_event_ids
 from demo.stage import DrillStage
 from models.events.donations import DonationRecalled
 
@@ -59,7 +59,7 @@ async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
     event = DonationRecalled.model_validate(
         {**body, "station_id": station_id, "donation_id": donation_id}
     )
-    for event_id in tell_event_ids(answer):
+    for event_id in list_event_ids(answer):
         stage.sent.note(
             event_id=event_id,
             source=f"station/{station_id}",
@@ -69,7 +69,7 @@ async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
             body=event.model_dump(mode="json", exclude_none=True),
         )
     zh, en = stage.scenario.get_names(station_id)
-    stage.board.tell(
+    stage.board.note(
         recalled_at,
         "request",
         f"{zh}召回献血 {donation_id}",

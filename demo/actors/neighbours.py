@@ -14,7 +14,7 @@ from math import ceil
 
 from demo.chance import draw
 from demo.scenario import Scenario
-from demo.sending import tell_event_ids
+from demo.sending import list_event_ids
 from demo.stage import DrillStage
 from models.components import Component
 from models.envelope import Envelope
@@ -129,7 +129,7 @@ class Neighbour:
         answer = await self._door.call(
             "POST", "/v1/offers", body=body, idempotency_key=key, may_refuse=True
         )
-        for event_id in tell_event_ids(answer):
+        for event_id in list_event_ids(answer):
             stage.board.offers += 1
             offer = Offer.model_validate(
                 {**body, "offer_id": event_id, "from_station_id": self._station.station_id}

@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from demo.actors.laboratory import tell_results
+from demo.actors.laboratory import send_results
 from demo.chance import draw
 from demo.feed import follow_events
-from demo.sending import HttpAnswer, tell_code, tell_event_ids
+from demo.sending import HttpAnswer, find_code, list_event_ids
 from demo.stage import DrillStage
 from models.decisions import Decision
 from models.events.requests import RequestDecided
@@ -97,7 +97,7 @@ class StationStaff:
 
     async def test(self, donation_id: str, group: str, *, is_clear: bool) -> None:
         """Have a donation tested; the system releases or discards its units by the results."""
-        await tell_results(self._stage, self._station_id, donation_id, group, is_clear=is_clear)
+        await send_results(self._stage, self._station_id, donation_id, group, is_clear=is_clear)
 
     async def change(
         self, unit_id: str, change: str, *, station_id: str = "", **fields: object
@@ -115,7 +115,7 @@ class StationStaff:
             refusals=_STAYS if change in {"picked", "issued"} else (),
         )
         event = StockChanged.model_validate({**body, "station_id": at_station})
-        for event_id in tell_event_ids(answer):
+        for event_id in list_event_ids(answer):
             stage.sent.note(
                 event_id=event_id,
                 source=f"station/{at_station}",
@@ -199,7 +199,7 @@ class StationStaff:
         for unit_id, epoch in mine:
             for step in ("picked", "issued", "departed"):
                 answer = await self.change(unit_id, step, epoch=epoch)
-                if tell_code(answer) in _STAYS:
+                if find_code(answer) in _STAYS:
                     break
         return mine
 
@@ -231,7 +231,7 @@ async def end_at_bed(stage: DrillStage, hospital_id: str, promise: Promised) -> 
     event = StockChanged.model_validate({**body, "station_id": station_id})
     if is_fresh:
         stage.board.transfused.add(unit_id)
-    for event_id in tell_event_ids(answer):
+    for event_id in list_event_ids(answer):
         stage.sent.note(
             event_id=event_id,
             source=f"hospital/{hospital_id}",

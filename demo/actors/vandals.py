@@ -51,6 +51,6 @@ async def run_vandals(stage: DrillStage, planned: tuple[PlannedRequest, ...]) ->
         await stage.publisher.publish(TopicName.REQUESTS, [envelope])
         stage.sent.note_envelope(envelope, accepted=True)
         stage.board.bad += 1
-        stage.board.tell(
+        stage.board.note(
             stage.clock.now(), "request", "坏消息送入 Kafka", "a bad message goes onto Kafka"
         )

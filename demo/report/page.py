@@ -22,7 +22,7 @@ from demo.report.plots import (
     plot_units,
 )
 from demo.report.region import plot_map
-from demo.results import Figure, list_waiting, read_texts, tell_unit
+from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.stage import DrillStage
 
 _TILES = (
@@ -67,7 +67,7 @@ def write_report(
     """
     by_name = {figure.name: figure for figure in figures}
     environment = Environment(autoescape=True, undefined=StrictUndefined)
-    environment.filters["unit"] = tell_unit
+    environment.filters["unit"] = describe_unit
     template = environment.from_string(
         files("demo.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     )

@@ -31,10 +31,10 @@ from deploy.local.roster import (
     PROCESSES,
     Roster,
     as_target,
+    ended_error,
     ensure_port_free,
-    tell_ended,
-    tell_not_ready,
-    tell_unknown,
+    not_ready_error,
+    unknown_error,
 )
 from streams.settings import Settings
 
@@ -111,7 +111,7 @@ class LocalSystem:
         settings = settings or load_settings()
         changes: dict[str, object] = {"state_dir": settings.state_dir.resolve()}
         if clock is not None:
-            changes["clock"] = clock if isinstance(clock, str) else _tell_clock(clock)
+            changes["clock"] = clock if isinstance(clock, str) else _describe_clock(clock)
         self._settings = settings.model_copy(update=changes)
         self._names = tuple(processes)
         self._report = report
@@ -238,13 +238,13 @@ class LocalSystem:
         while waiting:
             ended = next((child for child in waiting if not child.is_alive), None)
             if ended is not None:
-                raise tell_ended(ended)
+                raise ended_error(ended)
             child, reason = waiting[0], waiting[0].find_reason()
             if reason is None:
                 self._report(f"{child.name} 就绪 · {child.name} is ready")
                 waiting.pop(0)
             elif time.monotonic() > deadline:
-                raise tell_not_ready(child, reason, self._ready_s)
+                raise not_ready_error(child, reason, self._ready_s)
             else:
                 time.sleep(_POLL_S)
 
@@ -268,7 +268,7 @@ class LocalSystem:
         try:
             return self._children[name]
         except KeyError:
-            raise tell_unknown(name, self._children) from None
+            raise unknown_error(name, self._children) from None
 
     def _prepare_services(self) -> None:
         if uses_own_servers(self._settings):
@@ -305,7 +305,7 @@ class LocalSystem:
         )
 
 
-def _tell_clock(clock: SystemClock | ScaledClock) -> str:
+def _describe_clock(clock: SystemClock | ScaledClock) -> str:
     from streams.clock import ScaledClock  # noqa: PLC0415 - keeps `--help` quick
 
     return str(clock) if isinstance(clock, ScaledClock) else "system"

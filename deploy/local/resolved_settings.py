@@ -95,7 +95,7 @@ def build_embedded(
     return EmbeddedServices(settings.state_dir, brokers=brokers, report=report, owner_pid=owner_pid)
 
 
-def tell_other_systems(settings: Settings, report: Callable[[str], None]) -> None:
+def report_other_systems(settings: Settings, report: Callable[[str], None]) -> None:
     """Say which other systems run on this machine: an empty one beside them may be a mistake."""
     if uses_own_servers(settings):
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 from deploy.local.child_processes import Child
 from deploy.local.exit_codes import ExitCode
 from deploy.local.resolved_settings import env_of
-from deploy.local.running_systems import find_running, tell_runs_here
+from deploy.local.running_systems import find_running, runs_here_error
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
@@ -63,7 +63,7 @@ class Roster:
         """
         kind = name.partition("-")[0]
         if kind not in KINDS:
-            raise tell_unknown(name, KINDS)
+            raise unknown_error(name, KINDS)
         if kind == "gateway":
             # A second gateway must not take the first one's port.
             port = settings.gateway_port if name == kind else self.choose_port()
@@ -102,7 +102,7 @@ def ensure_port_free(port: int, *, state_dir: Path) -> None:
     if not is_port_free(port):
         running = find_running(state_dir)
         if running is not None and running.pid != os.getpid():
-            raise tell_runs_here(state_dir, running)
+            raise runs_here_error(state_dir, running)
         others = list_other_systems(state_dir)
         if others:
             folders = ", ".join(map(str, others))
@@ -112,7 +112,7 @@ def ensure_port_free(port: int, *, state_dir: Path) -> None:
         raise ConfigurationError("port_taken", port=port)
 
 
-def tell_ended(child: Child) -> TransientError | ConfigurationError:
+def ended_error(child: Child) -> TransientError | ConfigurationError:
     params: dict[str, str | float] = {
         "name": child.name,
         "exit_code": child.exit_code or 0,
@@ -125,11 +125,11 @@ def tell_ended(child: Child) -> TransientError | ConfigurationError:
     return family("child_ended", **params)
 
 
-def tell_not_ready(child: Child, reason: str, ready_s: float) -> TransientError:
+def not_ready_error(child: Child, reason: str, ready_s: float) -> TransientError:
     return TransientError(
         "child_not_ready", name=child.name, timeout_s=ready_s, reason=reason, log=str(child.log)
     )
 
 
-def tell_unknown(name: str, known: Sequence[str] | Mapping[str, object]) -> ConfigurationError:
+def unknown_error(name: str, known: Sequence[str] | Mapping[str, object]) -> ConfigurationError:
     return ConfigurationError("process_name_unknown", name=name, known=", ".join(known))

@@ -41,11 +41,11 @@ class Note:
         self._told: dict[str, object] = {"pid": os.getpid(), "probes": {}}
         self._write()
 
-    def tell_places(self, gateway_url: str, probes: Mapping[str, str]) -> None:
+    def report_places(self, gateway_url: str, probes: Mapping[str, str]) -> None:
         self._told |= {"gateway_url": gateway_url, "probes": dict(probes)}
         self._write()
 
-    def tell_failing(self, names: Collection[str]) -> None:
+    def report_failing(self, names: Collection[str]) -> None:
         self._told |= {"failing": sorted(names)}
         self._write()
 
@@ -67,7 +67,7 @@ def hold_folder(state_dir: Path) -> Iterator[Note]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise tell_runs_here(state_dir, _read_note(state_dir)) from None
+            raise runs_here_error(state_dir, _read_note(state_dir)) from None
         yield Note(state_dir)
 
 
@@ -85,7 +85,7 @@ def find_running(state_dir: Path) -> Running | None:
     return None
 
 
-def tell_runs_here(state_dir: Path, running: Running) -> ConfigurationError:
+def runs_here_error(state_dir: Path, running: Running) -> ConfigurationError:
     return ConfigurationError(
         "system_runs_here",
         url=running.gateway_url or "…",

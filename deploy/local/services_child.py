@@ -68,7 +68,7 @@ class ServiceChild:
         if self._starting is not None and self._starting.is_alive():
             return True
         if self._services.is_stopped(self.name):
-            self._tell_stopped()
+            self._report_stopped()
             return True
         self._stop_told = False
         if not self._services.is_running(self.name):
@@ -121,7 +121,7 @@ class ServiceChild:
         elif self._silent_since is None:
             self._silent_since = asked_at
 
-    def _tell_stopped(self) -> None:
+    def _report_stopped(self) -> None:
         if not self._stop_told:
             self._stop_told = True
             self._report(

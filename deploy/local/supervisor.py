@@ -66,7 +66,7 @@ class Supervisor:
         system: Started.
         services: The servers that it stands on, if they are looked after here.
         report: Told of every end and every new start.
-        tell_failing: Told of all that keep ending, whenever that changes.
+        report_failing: Told of all that keep ending, whenever that changes.
         monotonic: Real seconds.
     """
 
@@ -76,7 +76,7 @@ class Supervisor:
         *,
         report: Callable[[str], None],
         services: Sequence[Watched] = (),
-        tell_failing: Callable[[Collection[str]], None] = _ignore,
+        report_failing: Callable[[Collection[str]], None] = _ignore,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._system = system
@@ -85,7 +85,7 @@ class Supervisor:
         self._monotonic = monotonic
         self._ends: dict[str, deque[float]] = defaultdict(deque)
         self._start_at: dict[str, float] = {}
-        self._tell_failing = tell_failing
+        self._report_failing = report_failing
         self._failing: set[str] = set()
         self._started_at: dict[str, float] = {}
 
@@ -125,7 +125,7 @@ class Supervisor:
         if self._monotonic() - self._started_at.get(child.name, 0.0) >= WINDOW_S:
             self._failing.discard(child.name)
             self._ends[child.name].clear()
-            self._tell_failing(self._failing)
+            self._report_failing(self._failing)
             self._report(f"{child.name} 恢复正常 · {child.name} runs steadily again")
 
     def _note_end(self, child: Watched) -> None:
@@ -155,14 +155,14 @@ class Supervisor:
             )
             return
         self._report(
-            f"{child.name} 退出（{_tell_exit(exit_code)}），{pause_s:.1f} 秒后重启 · "
+            f"{child.name} 退出（{_describe_exit(exit_code)}），{pause_s:.1f} 秒后重启 · "
             f"{child.name} ended, starting again in {pause_s:.1f} s; {child.log}"
         )
 
     def _note_failing(self, name: str) -> None:
         if name not in self._failing:
             self._failing.add(name)
-            self._tell_failing(self._failing)
+            self._report_failing(self._failing)
 
     def _is_the_end(self, name: str) -> bool:
         """Whether nothing is left to keep: no gateway, a server gone, or no worker that lasts."""
@@ -176,7 +176,7 @@ def _kind_of(name: str) -> str:
     return name.partition("-")[0]
 
 
-def _tell_exit(exit_code: int | None) -> str:
+def _describe_exit(exit_code: int | None) -> str:
     if exit_code is None:
         return "意外停止 · by itself"
     return f"signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"

@@ -112,7 +112,7 @@ class Count:
             raise InvariantViolation("unit_unknown", unit_id=unit_id)
         return CountedUnit.model_validate(found[1])
 
-    def tell_refused(self, refused: Sequence[RefusedUnit]) -> list[RowError]:
+    def list_refused(self, refused: Sequence[RefusedUnit]) -> list[RowError]:
         """Return where in the file the units stand that may not be taken in, and why."""
         told = []
         for one in refused:

@@ -192,7 +192,7 @@ def read_here(raw: bytes, reading: Reading) -> CountRead:
         ],
         unit_ids=[counted.unit.unit_id for counted in units],
         places=parsed.places,
-        products=[_tell_product(name) for name in numbers],
+        products=[_render_product(name) for name in numbers],
         product_of=product_of,
         errors=group_errors(parsed.errors)[:MOST_ERRORS],
         errors_in_all=len(parsed.errors),
@@ -246,7 +246,7 @@ def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapp
     return parsed, content
 
 
-def _tell_product(named: object) -> dict[str, Any]:
+def _render_product(named: object) -> dict[str, Any]:
     if isinstance(named, NamedProduct):
         treatments = list(named.treatments)
         return {"name": named.name, "component": named.component, "treatments": treatments}

@@ -244,7 +244,7 @@ class ColumnWords(Value):
         """
         return self._statuses.get(to_word(word))
 
-    def tells_use(self, heading: str) -> bool:
+    def says_use(self, heading: str) -> bool:
         """Whether a heading says that its column tells whether blood may be used."""
         word = to_word(heading)
         is_told = _holds(word, self.use.headings) or self.use.find_reason(heading) is not None
@@ -273,7 +273,7 @@ class ColumnWords(Value):
             # 是否报废, 报废日期: what stands there is a discard, unless it says that there is none.
             is_none = not word or text.casefold() in self.no or self._is_good(word)
             return reason if is_none else of_heading
-        if reason is None and self.tells_use(heading):
+        if reason is None and self.says_use(heading):
             return "unsaid" if self._is_open(text, word, is_said=is_said) else None
         return reason
 

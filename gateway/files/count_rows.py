@@ -16,7 +16,7 @@ from gateway.labels.bags import name_unit
 from models.errors import ContractError
 from models.events.stock import CountedAs
 from models.groups import Abo
-from models.possible_times import tell_past
+from models.possible_times import render_past
 
 TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla")
@@ -65,7 +65,7 @@ def _ensure_collected(at: object, now: datetime | None) -> None:
         FieldFault: It cannot be true.
     """
     if now is not None and isinstance(at, datetime):
-        fault = tell_past(at, now=now)
+        fault = render_past(at, now=now)
         if fault is not None:
             raise FieldFault(fault[0], "collected_at", fault[1])
 

@@ -15,7 +15,16 @@ from gateway.files.columns import WORDS, fold, to_word
 from gateway.files.heads import Head, count_known, read_head
 from gateway.files.merged_cells import UNCLEAR
 from gateway.files.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
-from gateway.files.tables import Doubt, Fields, Layout, Row, RowError, TableRow, shorten, tell_wrong
+from gateway.files.tables import (
+    Doubt,
+    Fields,
+    Layout,
+    Row,
+    RowError,
+    TableRow,
+    list_faulty,
+    shorten,
+)
 
 _HEAD_NAMES = 3
 """A row with so many known headings is the head."""
@@ -113,7 +122,7 @@ def _read_row(
     if alone is not None:
         yield alone
     elif wrong:
-        yield from tell_wrong(line, wrong, layout)
+        yield from list_faulty(line, wrong, layout)
     elif line.fields:
         yield line
 

@@ -177,7 +177,7 @@ class _Reading:
     def list_questions(self) -> list[RowError]:
         """Return what to ask of whoever knows the file: at most one question of a kind."""
         guarded = self._layout.doubt is not None
-        of_use = [one for one in self._unknown if guarded and WORDS.tells_use(one)]
+        of_use = [one for one in self._unknown if guarded and WORDS.says_use(one)]
         unknown = [one for one in self._unknown if one not in of_use]
         asked = [self._ask_of_use(of_use)] if of_use else []
         missing = self._list_missing()

@@ -163,7 +163,7 @@ def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> Own
     try:
         table = load_station_toml(content)
     except ContractError as error:
-        raise _invalid(name, "TOML", _tell(error)) from error
+        raise _invalid(name, "TOML", _describe(error)) from error
     try:
         words = OwnWords.model_validate(table)
         words.ensure_known()
@@ -171,14 +171,14 @@ def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> Own
         first = error.errors(include_url=False, include_input=False)[0]
         raise _invalid(name, find_place(first), describe_broken(first)) from error
     except ContractError as error:
-        raise _invalid(name, error.code, _tell(error)) from error
+        raise _invalid(name, error.code, _describe(error)) from error
     if words.station_id is None or station_id not in {None, words.station_id}:
         rule = render("must_be_station", {"station_id": station_id or "STATION"})
         raise _invalid(name, "station_id", rule)
     return words
 
 
-def _tell(error: XuelianError) -> Text:
+def _describe(error: XuelianError) -> Text:
     return render(error.code, error.params)
 
 

@@ -54,7 +54,7 @@ def _to_spans(rows: Sequence[int]) -> tuple[tuple[int, int], ...]:
 _SPANS_MOST = 8
 
 
-def tell_place(error: RowError) -> str:
+def describe_place(error: RowError) -> str:
     """Return where an error is, in the file's own words: `第 2–31 行 血型“A型”`.
 
     Where the file is headed in English, so is the place: `rows 2-31, group “A”`.
@@ -78,6 +78,6 @@ def _join(spans: Sequence[tuple[int, int]], *, dash: str, comma: str) -> str:
     return comma.join([*told, "…"] if len(spans) > _SPANS_MOST else told)
 
 
-def tell_fault(error: RowError) -> Text:
+def describe_fault(error: RowError) -> Text:
     """Return what is wrong and what to do about it."""
     return render(_IN_ROWS.get(error.code, error.code), error.params)

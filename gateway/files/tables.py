@@ -229,10 +229,10 @@ def _read_object(line: TableRow, layout: Layout[Any]) -> Iterator[Row]:
         except CellError as error:
             del line.fields[name]
             wrong.append(line.to_error(name, error.code))
-    yield from tell_wrong(line, wrong, layout) if wrong else (line,)
+    yield from list_faulty(line, wrong, layout) if wrong else (line,)
 
 
-def tell_wrong(
+def list_faulty(
     line: TableRow, wrong: Sequence[RowError], layout: Layout[Any]
 ) -> Iterator[RowError]:
     """Yield what is wrong with the cells of a row, and with the others: all is told at once."""
@@ -270,7 +270,7 @@ class _Collecting(Generic[V]):
         first = self._remember(found, value)
         if first is not None:
             other, _, row = first
-            is_same = other == self._tell_identity(found, value)
+            is_same = other == self._describe_identity(found, value)
             code = "id_twice" if is_same else "id_twice_otherwise"
             told: dict[str, str | int] = {"row": row}
             if not is_same:
@@ -295,14 +295,14 @@ class _Collecting(Generic[V]):
 
     def _remember(self, found: TableRow, value: V | None) -> tuple[str, str, int] | None:
         """Return how and where the same identity stood before."""
-        identity = self._tell_identity(found, value)
+        identity = self._describe_identity(found, value)
         if not identity:
             return None
         place = (identity, found.sheet, found.row)
         first = self._seen.setdefault(self._layout.identity_key(identity), place)
         return None if first is place else first
 
-    def _tell_identity(self, found: TableRow, value: V | None) -> str:
+    def _describe_identity(self, found: TableRow, value: V | None) -> str:
         return str(found.fields.get(self._layout.identity, "")) or _identity_of(value)
 
 
@@ -351,7 +351,7 @@ def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[Row
     try:
         value = layout.model.model_validate(layout.build(dict(line.fields)))
     except FieldFault as fault:
-        return None, _tell_fault(line, fault, layout)
+        return None, _list_fault(line, fault, layout)
     except ContractError as error:
         named = {name: str(told) for name, told in error.params.items()}
         return None, (line.to_error(layout.identity, error.code, params=named),)
@@ -372,7 +372,7 @@ def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[Row
     return None, (line.to_error(column, code, params=params),)
 
 
-def _tell_fault(line: TableRow, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
+def _list_fault(line: TableRow, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
     """Tell a fault, and what is wrong with the rest of the row."""
     whole = layout.parts.get(fault.column, fault.column)
     family = {whole, *(part for part, of in layout.parts.items() if of == whole)}

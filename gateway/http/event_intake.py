@@ -44,7 +44,7 @@ async def publish(
     key: str | None = None,
     named_by: str = IDEMPOTENCY_KEY,
     beside: Mapping[str, Any] | None = None,
-    tell_done: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
+    read_outcome: Callable[[], Awaitable[Mapping[str, Any]]] | None = None,
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
@@ -59,7 +59,7 @@ async def publish(
         key: Stands in for a missing Idempotency-Key.
         named_by: The field that `key` was taken from.
         beside: What else the answer tells.
-        tell_done: Reads what else it tells once the engine has acted.
+        read_outcome: Reads what else it tells once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
@@ -78,10 +78,10 @@ async def publish(
         done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
     if refused is not None:
         return _refuse(refused)
-    told = {**tell_sent([one.event_id for one in submissions], source=source), **(beside or {})}
+    told = {**render_sent([one.event_id for one in submissions], source=source), **(beside or {})}
     headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
     if done:
-        became = await tell_done() if tell_done else {}
+        became = await read_outcome() if read_outcome else {}
         return to_response({**told, "status": "done", **became}, headers=headers)
     return to_response(told, status=202, headers=headers)
 
@@ -151,7 +151,7 @@ def _refuse(refused: EventFate) -> Response:
     return problems.build(status=problems.status_of_code(code), code=code, params=refused.params)
 
 
-def tell_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:
+def render_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:
     """Return what a 202 says of events."""
     return {
         "status": "accepted",

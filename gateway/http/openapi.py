@@ -112,7 +112,7 @@ def _hand_read() -> dict[str, Schema]:
     return found
 
 
-def _tell_faults(responses: dict[str, Any]) -> None:
+def _describe_faults(responses: dict[str, Any]) -> None:
     """Faulty input is answered with a problem and 400, not with the framework's own 422."""
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]
@@ -139,7 +139,7 @@ def describe(app: FastAPI) -> Schema:
             for operation in operations.values():
                 if path.startswith("/v1/"):
                     operation["security"] = [{"key": []}]
-                _tell_faults(operation["responses"])
+                _describe_faults(operation["responses"])
         for unused in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(unused, None)
         app.openapi_schema = document

@@ -266,7 +266,7 @@ def _judge(submission: Submission, fate: EventFate | None) -> Answered | EventFa
     if fate is None:
         return None
     if fate.digest != submission.digest:
-        raise _tell_reused(submission)
+        raise _reused_error(submission)
     if fate.code is not None:
         return fate
     if fate.decision is None:
@@ -277,7 +277,7 @@ def _judge(submission: Submission, fate: EventFate | None) -> Answered | EventFa
     return Answered(decision=fate.decision, fresh=fresh, status=fate.status)
 
 
-def _tell_reused(submission: Submission) -> ContractError:
+def _reused_error(submission: Submission) -> ContractError:
     """Return the refusal of other content under one identity, which names where it was given."""
     if submission.named_by == IDEMPOTENCY_KEY:
         return ContractError("idempotency_key_reused")
@@ -295,7 +295,7 @@ def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
     """
     content = orjson.loads(envelope.data)
     if content.get("asked_digest", submission.digest) != submission.digest:
-        raise _tell_reused(submission)
+        raise _reused_error(submission)
     decision: dict[str, Any] = content["decision"]
     return decision
 
@@ -326,7 +326,7 @@ class _Remembered:
                     self._digests[name] = submission.digest
                     noted.append(name)
                 elif known != submission.digest:
-                    raise _tell_reused(submission)
+                    raise _reused_error(submission)
             yield
         except BaseException:
             # Whether Kafka has it nobody knows; the engine decides on what is sent next.

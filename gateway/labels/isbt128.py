@@ -19,11 +19,11 @@ from gateway.labels.check_characters import (
 )
 from gateway.labels.isbt128_form import (
     SHOWN,
+    check_error,
+    form_error,
     read_typed,
     split_joined,
     squeeze,
-    tell_check,
-    tell_form,
 )
 from gateway.labels.moments import find_instant
 from gateway.labels.scanned import (
@@ -152,7 +152,7 @@ class IsbtReader:
     def _read_compound(self, text: str) -> tuple[Scanned, ...]:
         head, body = text[: COMPOUND.length], text[COMPOUND.length :]
         if not COMPOUND.pattern.fullmatch(head):
-            raise tell_form(COMPOUND, head)
+            raise form_error(COMPOUND, head)
         pieces = split_joined(body) if body else []
         if len(pieces) != int(head[2:4]):
             raise ContractError(
@@ -185,7 +185,7 @@ class IsbtReader:
 
     def _build(self, structure: Structure, piece: str) -> Scanned:
         if not structure.pattern.fullmatch(piece):
-            raise tell_form(structure, piece)
+            raise form_error(structure, piece)
         return self._entries[piece[:2]][2](piece)
 
     def _list_builders(self) -> dict[str, Callable[[str], Scanned]]:
@@ -215,7 +215,7 @@ class IsbtReader:
         if flags in _CHECK_FLAGS:
             expected = compute_check_flags(number)
             if flags != expected:
-                raise tell_check(text, number, found=flags, expected=expected)
+                raise check_error(text, number, found=flags, expected=expected)
         elif flags in NOT_OF_BAGS:
             raise ContractError(
                 "donation_not_of_bag", structure=structures.DONATION.title, read=text, flags=flags

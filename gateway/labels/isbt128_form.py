@@ -27,7 +27,7 @@ def read_typed(text: str) -> DonationNumber:
     number, found = match.groups()
     expected = compute_check_character(number)
     if found != expected:
-        raise tell_check(text, number, found=found, expected=expected)
+        raise check_error(text, number, found=found, expected=expected)
     return DonationNumber(number)
 
 
@@ -57,7 +57,7 @@ def split_joined(text: str) -> list[tuple[Structure, str]]:
     return pieces
 
 
-def tell_form(structure: Structure, read: str) -> ContractError:
+def form_error(structure: Structure, read: str) -> ContractError:
     if len(read) != structure.length:
         return ContractError(
             "barcode_length_wrong",
@@ -79,7 +79,7 @@ def tell_form(structure: Structure, read: str) -> ContractError:
     )
 
 
-def tell_check(read: str, number: str, *, found: str, expected: str) -> ContractError:
+def check_error(read: str, number: str, *, found: str, expected: str) -> ContractError:
     return ContractError(
         "donation_check_wrong",
         structure=structures.DONATION.title,

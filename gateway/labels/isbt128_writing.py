@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.labels import structures
 from gateway.labels.check_characters import DIN_LENGTH, compute_check_flags
 from gateway.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
-from gateway.labels.isbt128_form import tell_form
+from gateway.labels.isbt128_form import form_error
 from gateway.labels.moments import find_instant, render_digits
 from gateway.labels.scanned import (
     Division,
@@ -95,7 +95,7 @@ def render(scanned: Scanned) -> str:
     structure, content = _place(scanned)
     text = structure.identifier + content
     if not structure.pattern.fullmatch(text):
-        raise tell_form(structure, text)
+        raise form_error(structure, text)
     return text
 
 

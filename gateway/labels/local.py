@@ -132,7 +132,7 @@ class LocalReader:
             match = kind.pattern.fullmatch(text)
             if match:
                 return self._read_groups(kind, match.groupdict(), text)
-        raise self._tell_unknown(text)
+        raise self._unknown_error(text)
 
     def knows(self, text: str) -> bool:
         return bool(self.list_matching(text))
@@ -189,7 +189,7 @@ class LocalReader:
             )
         return LabelMoment(Moment.EXPIRY, text, at)
 
-    def _tell_unknown(self, text: str) -> ContractError:
+    def _unknown_error(self, text: str) -> ContractError:
         known = "; ".join(f"{kind.barcode.name}={kind.barcode.length}" for kind in self._all)
         return ContractError(
             "local_barcode_unknown", read=text[:_SHOWN], found=len(text), expected=known

@@ -71,7 +71,7 @@ async def await_engine(
             log.warning("scans_not_looked_up", scans=len(names), error=repr(error))
             return judged
         judged = [
-            _tell(one, fates.get(names[one.event_id]))
+            _judge_fate(one, fates.get(names[one.event_id]))
             if one.event_id is not None and one.engine is EngineWord.AWAITED
             else one
             for one in judged
@@ -96,10 +96,10 @@ def _repeat(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
     if fate is not None and verdict.fault is not None:
         # The unit has moved on, so what would be sent now is not what was sent then.
         verdict = replace(verdict, submission=None)
-    return _tell(verdict, fate)
+    return _judge_fate(verdict, fate)
 
 
-def _tell(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
+def _judge_fate(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
     """Put in the engine's word, if it has spoken, and if it was about this."""
     if fate is None:
         return verdict

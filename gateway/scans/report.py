@@ -27,8 +27,8 @@ ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
 
 def build_report(asked: ScanBatch, outcome: ScanOutcome) -> dict[str, Any]:
     """Return the body of the answer; every reason with its texts, Chinese first."""
-    bags = [_tell_bag(verdict) for verdict in outcome.verdicts]
-    lines = [_tell_line(line, outcome) for line in outcome.session.lines if line.text]
+    bags = [_render_bag(verdict) for verdict in outcome.verdicts]
+    lines = [_render_line(line, outcome) for line in outcome.session.lines if line.text]
     return {
         "station_id": asked.scanner.station_id,
         "action": asked.action,
@@ -65,7 +65,7 @@ def _list_faults(outcome: ScanOutcome) -> Iterator[FieldError]:
             yield FieldError(f"bag of lines {numbers[0]}-{numbers[-1]}: {read}", str(told), told)
 
 
-def _tell_bag(verdict: BagVerdict) -> dict[str, Any]:
+def _render_bag(verdict: BagVerdict) -> dict[str, Any]:
     label, unit = verdict.bag.label, verdict.unit
     bound = unit if unit and find_bound(unit) else None
     return {
@@ -83,21 +83,21 @@ def _tell_bag(verdict: BagVerdict) -> dict[str, Any]:
     }
 
 
-def _tell_line(line: ScannedLine, outcome: ScanOutcome) -> dict[str, Any]:
+def _render_line(line: ScannedLine, outcome: ScanOutcome) -> dict[str, Any]:
     verdict = outcome.verdicts[line.bag] if line.bag is not None else None
     fault = fault_of(line.fault) or (verdict.fault if verdict else None)
     taken = ACCEPTED if verdict else NOTED
     return {
         "line": line.number,
         "read": line.text,
-        "says": [_tell_value(value) for value in line.values],
+        "says": [_render_value(value) for value in line.values],
         "outcome": REFUSED if fault is not None else taken,
         "bag": line.bag,
         "reason": _explain(fault),
     }
 
 
-def _tell_value(value: Scanned) -> dict[str, str]:
+def _render_value(value: Scanned) -> dict[str, str]:
     match value:
         case SpecialTesting(structure=number) | OtherStructure(structure=number):
             what = f"ds{number}"

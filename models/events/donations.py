@@ -135,7 +135,7 @@ class RecallNotified(EventData):
     recalled_at: Instant
 
     @model_validator(mode="after")
-    def _tells_something(self) -> Self:
+    def _says_something(self) -> Self:
         if not self.units and not self.transfused and not self.given_out:
             raise BrokenRuleError("notice_without_units", "units")
         return self

@@ -53,7 +53,7 @@ class Terms(Value):
     keeps: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _tells_a_direction(self) -> Self:
+    def _names_a_direction(self) -> Self:
         """Who may tighten must know where to, and how far before it is a typing error."""
         if (self.may == "tighten") != (self.safer is not None):
             raise ValueError("safer: for what may be tightened, and for nothing else")

@@ -85,7 +85,7 @@ def _check_number(rule: Rule, value: RuleValue, given: object) -> float:
         raise _wrong_type(rule, value, given, "1" if whole else "1.5")
     if whole and not isinstance(given, int):
         raise _wrong_type(rule, value, given, "1")
-    least, most = tell_range(value)
+    least, most = find_range(value)
     loosened = (value.terms.safer == "higher" and given < value.value) or (
         value.terms.safer == "lower" and given > value.value
     )
@@ -104,7 +104,7 @@ def _check_number(rule: Rule, value: RuleValue, given: object) -> float:
     return given if whole else float(given)
 
 
-def tell_range(value: RuleValue) -> tuple[float, float]:
+def find_range(value: RuleValue) -> tuple[float, float]:
     """Return the least and the most that a station may give a number; both are allowed."""
     terms = value.terms
     least = value.value if terms.safer == "higher" else terms.least

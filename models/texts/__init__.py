@@ -44,18 +44,18 @@ class _Params(dict[str, object]):
         value = super().__getitem__(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             if name.endswith("_s"):
-                return _tell_duration(round(value), chinese=self._chinese)
+                return _describe_duration(round(value), chinese=self._chinese)
             if name == "hours" or name.endswith("_h"):
-                return _tell_hours(value, chinese=self._chinese)
+                return _describe_hours(value, chinese=self._chinese)
         if isinstance(value, int) and name == "rank":
-            return _tell_rank(value, chinese=self._chinese)
+            return _describe_rank(value, chinese=self._chinese)
         return value
 
     def __missing__(self, name: str) -> str:
         return "…"
 
 
-def _tell_duration(seconds: int, *, chinese: bool) -> str:
+def _describe_duration(seconds: int, *, chinese: bool) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
     units = ("小时", "分", "秒") if chinese else ("h", "min", "s")
@@ -65,15 +65,15 @@ def _tell_duration(seconds: int, *, chinese: bool) -> str:
     return " ".join(parts) or f"0 {units[-1]}"
 
 
-def _tell_hours(hours: float, *, chinese: bool) -> str:
+def _describe_hours(hours: float, *, chinese: bool) -> str:
     """Two days and more, where they are whole, as days: nobody reads 840 hours."""
     days, rest = divmod(hours, 24)
     if rest or days <= 1:
-        return _tell_duration(round(hours * 3600), chinese=chinese)
+        return _describe_duration(round(hours * 3600), chinese=chinese)
     return f"{days:.0f} {'天' if chinese else 'days'}"
 
 
-def _tell_rank(rank: int, *, chinese: bool) -> str:
+def _describe_rank(rank: int, *, chinese: bool) -> str:
     if rank == 0:
         return "首选" if chinese else "first choice"
     return f"第 {rank + 1} 选择" if chinese else f"choice {rank + 1}"

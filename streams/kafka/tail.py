@@ -65,13 +65,13 @@ class KafkaTail:
                 pause_s = min(pause_s * 2, _RECONNECT_MOST_S)
         finally:
             del self._followers[myself]
-            self._tell()
+            self._deliver()
 
     def _note(self, follower: object, *, is_connected: bool) -> None:
         self._followers[follower] = is_connected
-        self._tell()
+        self._deliver()
 
-    def _tell(self) -> None:
+    def _deliver(self) -> None:
         if self._followers and all(self._followers.values()):
             self.connected.set()
         else:

@@ -179,7 +179,7 @@ def _from_report(alert: Alert, rules: DisasterRules) -> _Admissions | None:
     likely = counts.dead * rules.injured.injured_per_dead
     reasons = (
         Reason(code="dead_reported", params={"dead": counts.dead}, rule=rules.cite(rules.reported)),
-        _tell_injured(likely, rules),
+        _explain_injured(likely, rules),
     )
     return _Admissions(expected=likely * share, basis="reported", reasons=reasons)
 
@@ -195,7 +195,7 @@ def _from_models(told: Sequence[Alert], rules: DisasterRules) -> _Admissions | N
     return None
 
 
-def _tell_injured(injured: float, rules: DisasterRules) -> Reason:
+def _explain_injured(injured: float, rules: DisasterRules) -> Reason:
     return Reason(
         code="injured_estimated",
         params={"injured": round(injured, 1)},
@@ -218,7 +218,7 @@ def _from_exposures(
             params={"dead": round(dead, 1), "country": country},
             rule=rules.cite(rules.estimated),
         ),
-        _tell_injured(injured, rules),
+        _explain_injured(injured, rules),
     ]
     if known is None:
         fallback = rules.estimated.fallback_country

@@ -172,7 +172,7 @@ def is_agreed(giver: Station, receiver: Station) -> bool:
 
 def _find_obstacle(shortage: Shortage, giver: Station) -> Reason | None:
     if shortage.status is not ShortageStatus.OPEN or not shortage.units_missing:
-        return _tell_cleared(shortage)
+        return _explain_cleared(shortage)
     if shortage.station_id == giver.station_id:
         return Reason(code="own_shortage")
     if shortage.station_id not in giver.policy.neighbours:
@@ -185,7 +185,7 @@ def _list_obstacles(
 ) -> list[Reason]:
     obstacles = []
     if shortage.status is not ShortageStatus.OPEN:
-        obstacles.append(_tell_cleared(shortage))
+        obstacles.append(_explain_cleared(shortage))
     if offer.valid_until <= now:
         obstacles.append(Reason(code="offer_expired"))
     if not is_agreed(giver, receiver):
@@ -197,7 +197,7 @@ def _list_obstacles(
     return obstacles
 
 
-def _tell_cleared(shortage: Shortage) -> Reason:
+def _explain_cleared(shortage: Shortage) -> Reason:
     return Reason(code="shortage_cleared", params={"shortage_id": shortage.shortage_id})
 
 

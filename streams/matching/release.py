@@ -111,7 +111,7 @@ def decide_release(
         ]
         if all(one.performed_at < collected_at for one in of_test):
             others = {one.station_id for one in told if one.result.test is test} - {*stations}
-            missing.append(_tell_missing(test, rule, of_test, sorted(others)))
+            missing.append(_explain_missing(test, rule, of_test, sorted(others)))
         found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
         for reason, finding in found:
             forbidding.append(reason)
@@ -123,7 +123,7 @@ def decide_release(
     )
 
 
-def _tell_missing(
+def _explain_missing(
     test: LabTest, rule: NeededTests, early: Sequence[LabResult], others: Sequence[str]
 ) -> Reason:
     """Tell what is missing; a result of `others`, who never had the unit, is none of its own."""

@@ -69,7 +69,7 @@ def expect_show_up(
 ) -> float:
     """Return the chance that a donor who accepted comes; it falls with the distance, if known."""
     rules = rules or donor_rules()
-    distance_km = _tell_distance_km(record, station)
+    distance_km = _find_distance_km(record, station)
     if distance_km is None:
         return station.policy.show_up_rate
     share = max(rules.show_up.least_share, 1.0 - rules.show_up.loss_per_km * distance_km)
@@ -268,7 +268,7 @@ def _list_cause_obstacles(
 def _rank(
     record: DonorRecord, station: Station, groups: Sequence[BloodGroup], rules: DonorRules
 ) -> tuple[int, bool, float, float, str]:
-    distance_km = _tell_distance_km(record, station)
+    distance_km = _find_distance_km(record, station)
     return (
         groups.index(record.donor.group),
         not record.donor.staff,
@@ -278,6 +278,6 @@ def _rank(
     )
 
 
-def _tell_distance_km(record: DonorRecord, station: Station) -> float | None:
+def _find_distance_km(record: DonorRecord, station: Station) -> float | None:
     location = record.donor.location
     return None if location is None else location.distance_km(station.location)

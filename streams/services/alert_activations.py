@@ -148,7 +148,7 @@ async def _write(
             at=why.now,
         )
     )
-    events = [_EVENTS[change.step](activation=activation), *_tell_missing(activation, before, why)]
+    events = [_EVENTS[change.step](activation=activation), *_build_missing(activation, before, why)]
     for event in events:
         work.emit(
             Outgoing(
@@ -169,7 +169,7 @@ async def _write(
         )
 
 
-def _tell_missing(
+def _build_missing(
     activation: Activation, before: Activation | None, why: Why
 ) -> Sequence[DonorsMissing]:
     """Tell upwards what no donor can cover, whenever that changes; who stands down needs nobody."""

@@ -69,9 +69,9 @@ class AlertService:
             raise ContractError("alert_id_reused", alert_id=alert.alert_id)
         outcome, reasons = await self._decide(work, alert, told, record, now)
         await work.supply.settle_alert(alert.alert_id, outcome, reasons)
-        work.record(_tell_alert(alert, newest, outcome, record=record, now=now))
+        work.record(_audit_alert(alert, newest, outcome, record=record, now=now))
         if outcome in {AlertOutcome.HELD, AlertOutcome.UNANSWERED}:
-            work.emit(_tell_unanswered(alert, outcome, reasons, record=record, now=now))
+            work.emit(_build_unanswered(alert, outcome, reasons, record=record, now=now))
 
     async def reconsider(
         self, work: UnitOfWork, event_key: str, *, caused_by: str, now: datetime
@@ -166,7 +166,7 @@ def _is_open(state: ActivationState) -> bool:
     return state.activation.status is ActivationStatus.OPEN
 
 
-def _tell_alert(
+def _audit_alert(
     alert: Alert,
     newest: Alert | None,
     outcome: AlertOutcome,
@@ -189,7 +189,7 @@ def _tell_alert(
     )
 
 
-def _tell_unanswered(
+def _build_unanswered(
     alert: Alert,
     outcome: AlertOutcome,
     reasons: tuple[Reason, ...],

@@ -131,7 +131,7 @@ class AuditWalk:
         for head in list(self._heads.values()):
             self._leave_unwalked(head)
         for chain, sequence in sorted(self._seals):
-            self._tell(BreachKind.SEALED_MISSING, chain, sequence, "a sealed row", "none")
+            self._report(BreachKind.SEALED_MISSING, chain, sequence, "a sealed row", "none")
         return AuditVerdict(
             rows=self._rows,
             chains=self._chains,
@@ -152,21 +152,23 @@ class AuditWalk:
         self._rows += 1
         at.rows += 1
         if row.sequence <= at.sequence:
-            self._tell(BreachKind.REPEATED, row.chain, row.sequence, str(at.sequence + 1), "again")
+            self._report(
+                BreachKind.REPEATED, row.chain, row.sequence, str(at.sequence + 1), "again"
+            )
         elif row.sequence > at.sequence + 1:
-            self._tell_gap(at, row)
+            self._report_gap(at, row)
         elif at.hash is not None and row.previous_hash != at.hash:
             found = row.previous_hash.hex()
-            self._tell(BreachKind.UNLINKED, row.chain, row.sequence, at.hash.hex(), found)
+            self._report(BreachKind.UNLINKED, row.chain, row.sequence, at.hash.hex(), found)
         if hash_row(row) != row.hash:
             at.wrong.append(row)
         self._compare_seal(at, row)
         at.sequence, at.hash = row.sequence, row.hash
 
-    def _tell_gap(self, at: _Chain, row: AuditRow) -> None:
+    def _report_gap(self, at: _Chain, row: AuditRow) -> None:
         last = row.sequence - 1
         gone = f"{at.sequence + 1}" if last == at.sequence + 1 else f"{at.sequence + 1}-{last}"
-        self._tell(BreachKind.MISSING, row.chain, at.sequence + 1, gone, "none")
+        self._report(BreachKind.MISSING, row.chain, at.sequence + 1, gone, "none")
 
     def _compare_seal(self, at: _Chain, row: AuditRow) -> None:
         sealed = self._seals.pop((row.chain, row.sequence), None)
@@ -176,7 +178,7 @@ class AuditWalk:
         at.newest_seal, at.rows = row.sequence, 0
         for wanted in sorted(sealed - {row.hash}):
             kind = BreachKind.SEAL_DIFFERS
-            self._tell(kind, row.chain, row.sequence, wanted.hex(), row.hash.hex())
+            self._report(kind, row.chain, row.sequence, wanted.hex(), row.hash.hex())
 
     def _leave(self) -> None:
         at, self._at = self._at, None
@@ -184,32 +186,34 @@ class AuditWalk:
             return
         self._unsealed += at.rows
         for row in at.wrong:
-            self._tell_wrong(row, at.wrong[:_COMPARED])
+            self._report_wrong(row, at.wrong[:_COMPARED])
         head = self._heads.pop(at.name, None)
-        found = _tell_place(at.sequence, at.hash)
+        found = _name_place(at.sequence, at.hash)
         if head is None:
-            self._tell(BreachKind.HEAD_DIFFERS, at.name, at.sequence, "a head", "none")
+            self._report(BreachKind.HEAD_DIFFERS, at.name, at.sequence, "a head", "none")
         elif (head.sequence, head.hash) != (at.sequence, at.hash):
-            wanted = _tell_place(head.sequence, head.hash)
-            self._tell(BreachKind.HEAD_DIFFERS, at.name, head.sequence, wanted, found)
+            wanted = _name_place(head.sequence, head.hash)
+            self._report(BreachKind.HEAD_DIFFERS, at.name, head.sequence, wanted, found)
 
     def _leave_unwalked(self, head: ChainHead) -> None:
         """No row of the chain was given; right only if it ends before where the walk begins."""
         if head.sequence >= self._since:
             self._chains += 1
-            wanted = _tell_place(head.sequence, head.hash)
-            self._tell(BreachKind.HEAD_DIFFERS, head.chain, head.sequence, wanted, "no rows")
+            wanted = _name_place(head.sequence, head.hash)
+            self._report(BreachKind.HEAD_DIFFERS, head.chain, head.sequence, wanted, "no rows")
 
-    def _tell_wrong(self, row: AuditRow, wrong: Sequence[AuditRow]) -> None:
+    def _report_wrong(self, row: AuditRow, wrong: Sequence[AuditRow]) -> None:
         for other in wrong:
             if other is not row and _is_moved(row, other):
                 found = f"the row written as {other.sequence}"
-                self._tell(BreachKind.MOVED, row.chain, row.sequence, "another row", found)
+                self._report(BreachKind.MOVED, row.chain, row.sequence, "another row", found)
                 return
         found = hash_row(row).hex()
-        self._tell(BreachKind.CHANGED, row.chain, row.sequence, row.hash.hex(), found)
+        self._report(BreachKind.CHANGED, row.chain, row.sequence, row.hash.hex(), found)
 
-    def _tell(self, kind: BreachKind, chain: str, sequence: int, expected: str, found: str) -> None:
+    def _report(
+        self, kind: BreachKind, chain: str, sequence: int, expected: str, found: str
+    ) -> None:
         self._breached += 1
         if len(self._breaches) < MAX_BREACHES:
             self._breaches.append(Breach(kind, chain, sequence, expected, found))
@@ -226,5 +230,5 @@ def _is_moved(row: AuditRow, other: AuditRow) -> bool:
     return hash_row(under) == other.hash
 
 
-def _tell_place(sequence: int, hash_: bytes | None) -> str:
+def _name_place(sequence: int, hash_: bytes | None) -> str:
     return f"{sequence} {hash_.hex() if hash_ else ''}".strip()

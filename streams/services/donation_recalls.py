@@ -23,8 +23,8 @@ from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
-from streams.services.promise_progress import Progress, tell_lost
-from streams.services.unit_moves import MoveCause, move, tell_actor
+from streams.services.promise_progress import Progress, explain_lost
+from streams.services.unit_moves import MoveCause, move, name_actor
 
 _ON_THE_WAY = frozenset(
     {UnitStatus.ISSUED, UnitStatus.IN_TRANSIT, UnitStatus.RECEIVED, UnitStatus.TRANSFUSED}
@@ -50,7 +50,7 @@ class Recalls:
             ContractError: `recall_id_reused`, or it speaks for another.
             DomainRefusal: `donation_unknown`: nothing of it is known here; or it is another's.
         """
-        actor, _ = tell_actor(record, station_id=event.station_id)
+        actor, _ = name_actor(record, station_id=event.station_id)
         if actor is Actor.HOSPITAL:
             raise DomainRefusal("recall_not_of_hospital", donation_id=event.donation_id)
         if actor is Actor.STATION:
@@ -84,12 +84,12 @@ class Recalls:
         for unit in moved:
             await move(work, unit, UnitStatus.RECALLED, cause)
         self._notify(work, recall, places, now=now)
-        await self._tell_requests(work, moved, recall, now=now)
+        await self._notify_requests(work, moved, recall, now=now)
         for station_id in sorted({unit.station_id for unit in moved}):
             work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
         return len(units)
 
-    async def _tell_requests(
+    async def _notify_requests(
         self, work: UnitOfWork, moved: Sequence[UnitState], recall: Recall, *, now: datetime
     ) -> None:
         for unit in moved:
@@ -101,7 +101,7 @@ class Recalls:
                 # The patient's request is still open: what is frozen is asked for once more.
                 await work.stock.end_promise(promise.promise_id, to="lost", now=now)
             if promise is not None:
-                lost = tell_lost(unit.unit_id, UnitStatus.RECALLED)
+                lost = explain_lost(unit.unit_id, UnitStatus.RECALLED)
                 await self._progress.after_unit_moved(
                     work, promise, lost=lost, caused_by=recall.caused_by, now=now
                 )
@@ -124,11 +124,15 @@ class Recalls:
                 holder_id=holder_id,
                 station_id=supplier_id or holder_id,
                 reason=recall.reason,
-                units=tuple(_tell(place) for place in held if place.is_frozen),
+                units=tuple(_build_recalled(place) for place in held if place.is_frozen),
                 transfused=tuple(
-                    _tell(place) for place in held if place.unit.status is UnitStatus.TRANSFUSED
+                    _build_recalled(place)
+                    for place in held
+                    if place.unit.status is UnitStatus.TRANSFUSED
                 ),
-                given_out=tuple(_tell(place) for place in held if place.unit.issued_outside),
+                given_out=tuple(
+                    _build_recalled(place) for place in held if place.unit.issued_outside
+                ),
                 recalled_at=recall.recalled_at,
             )
             work.emit(
@@ -157,7 +161,7 @@ def _find_place(unit: PlacedUnit) -> RecalledPlace | None:
     return RecalledPlace(unit=unit, holder_kind=kind, holder_id=holder_id, is_frozen=is_frozen)
 
 
-def _tell(place: RecalledPlace) -> RecalledUnit:
+def _build_recalled(place: RecalledPlace) -> RecalledUnit:
     unit = place.unit
     is_hospital = place.holder_kind is HolderKind.HOSPITAL
     return RecalledUnit(

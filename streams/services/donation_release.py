@@ -21,7 +21,7 @@ from streams.ports.donations import Recall
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.donation_recalls import Recalls
-from streams.services.unit_moves import MoveCause, move, tell_actor
+from streams.services.unit_moves import MoveCause, move, name_actor
 
 _GONE = frozenset({UnitStatus.DISCARDED, UnitStatus.SPLIT, UnitStatus.RECALLED})
 _UNRELEASED = frozenset({UnitStatus.COLLECTED, UnitStatus.QUARANTINED})
@@ -48,7 +48,7 @@ class Releases:
             DomainRefusal: Not a station says so, the donation is another's, or what it corrects was
                 corrected before.
         """
-        actor, _ = tell_actor(record, station_id=event.station_id)
+        actor, _ = name_actor(record, station_id=event.station_id)
         if actor is not Actor.STATION:
             raise DomainRefusal("result_not_of_station", result_id=event.result.result_id)
         await ensure_own_donation(work, event.donation_id, station_id=event.station_id)

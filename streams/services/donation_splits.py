@@ -19,7 +19,7 @@ from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState
 from streams.services.donation_release import Releases
-from streams.services.unit_moves import MoveCause, move, record_birth, tell_actor
+from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 
 
 class Splitting:
@@ -41,7 +41,7 @@ class Splitting:
             ContractError: It names what does not exist, or components that cannot be.
             DomainRefusal: The bag's state does not allow it, or more comes out than was in it.
         """
-        actor, _ = tell_actor(record, station_id=event.station_id)
+        actor, _ = name_actor(record, station_id=event.station_id)
         states = await work.stock.lock_units(
             [event.unit_id, *(made.unit_id for made in event.components)]
         )

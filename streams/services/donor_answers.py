@@ -114,7 +114,7 @@ class AnswerService:
                     answered_at=event.answered_at,
                 )
         if event.answer in {Answer.ACCEPTED, Answer.ARRIVED, Answer.DONATED}:
-            work.record(_tell_answer(event, call, caused_by=caused_by, now=now))
+            work.record(_audit_answer(event, call, caused_by=caused_by, now=now))
         await self._call_outs.after_answer(work, call, caused_by=caused_by, now=now)
 
     @staticmethod
@@ -202,7 +202,7 @@ class AnswerService:
             call.call_out.donor_id, given_on, caused_by=caused_by, now=now
         )
         if call.state.record.donor.group is not unit.group:
-            _tell_group_differs(work, event, call, unit, caused_by=caused_by, now=now)
+            _publish_group_differs(work, event, call, unit, caused_by=caused_by, now=now)
         cause = MoveCause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
         record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
         if unit.component is Component.WHOLE_BLOOD:
@@ -233,7 +233,7 @@ def _build_unit(donation: Donation, *, station_id: str) -> Unit:
         ) from error
 
 
-def _tell_group_differs(
+def _publish_group_differs(
     work: UnitOfWork,
     event: CallOutAnswered,
     call: ReserveCall,
@@ -266,7 +266,7 @@ def _tell_group_differs(
     work.emit(Outgoing(event=told, caused_by=caused_by, made_at=now, station_id=event.station_id))
 
 
-def _tell_answer(
+def _audit_answer(
     event: CallOutAnswered, call: ReserveCall, *, caused_by: str, now: datetime
 ) -> Transition:
     return Transition(

@@ -208,7 +208,7 @@ class CallOuts:
         call_out_ids = tuple(call.call_out.call_out_id for call in calls)
         await work.supply.set_calls(call_out_ids, to=to, answered_at=answered_at, ended_at=now)
         for call in calls:
-            work.record(_tell_move(call, to=to, why=why, caused_by=caused_by, now=now))
+            work.record(_audit_move(call, to=to, why=why, caused_by=caused_by, now=now))
             await work.timers.drop(TimerKind.NO_SHOW, call.call_out.call_out_id)
         closed = CallOutClosed(
             station_id=first.station_id,
@@ -290,7 +290,7 @@ class CallOuts:
             await self._call_in_danger(work, open_causes, caused_by=caused_by, now=now)
             wave = _choose(await open_causes.list_reserve(), cause, earlier, now=now)
         number = max((call.call_out.wave for call in earlier), default=0) + 1
-        work.record(_tell_wave(cause, wave, number=number, caused_by=caused_by, now=now))
+        work.record(_audit_wave(cause, wave, number=number, caused_by=caused_by, now=now))
         if not wave.calls:
             return
         calls = tuple(
@@ -307,7 +307,7 @@ class CallOuts:
         await work.supply.add_calls(calls, caused_by=caused_by)
         open_causes.forget_calls()
         for call in calls:
-            work.record(_tell_called(call, caused_by=caused_by))
+            work.record(_audit_called(call, caused_by=caused_by))
         issued = CallOutIssued(
             station_id=station_id,
             cause_id=cause.cause_id,
@@ -357,7 +357,7 @@ def _is_short(cause: DonorNeed, now: datetime) -> bool:
     return cause.expect(now) + _HAIR < cause.wanted
 
 
-def _tell_move(
+def _audit_move(
     call: ReserveCall, *, to: CallOutStatus, why: str, caused_by: str, now: datetime
 ) -> Transition:
     return Transition(
@@ -372,7 +372,7 @@ def _tell_move(
     )
 
 
-def _tell_called(call: CallOut, *, caused_by: str) -> Transition:
+def _audit_called(call: CallOut, *, caused_by: str) -> Transition:
     return Transition(
         subject_kind="call_out",
         subject=call.call_out_id,
@@ -385,7 +385,7 @@ def _tell_called(call: CallOut, *, caused_by: str) -> Transition:
     )
 
 
-def _tell_wave(
+def _audit_wave(
     cause: DonorNeed, wave: Wave, *, number: int, caused_by: str, now: datetime
 ) -> Transition:
     """Say how the wave was sized, and why the others were not called: counts, never a donor."""

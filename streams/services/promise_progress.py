@@ -21,7 +21,7 @@ REMATCH_LIMIT = 200
 """Open requests of one station decided again in one transaction; the rest follow in the next."""
 
 
-def tell_lost(unit_id: str, to: UnitStatus) -> Reason:
+def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
     """Say how a request lost a unit, by the state that the unit came to."""
     match to:
         case UnitStatus.EXPIRED:
@@ -52,7 +52,7 @@ class Progress:
         caused_by: str,
         now: datetime,
     ) -> None:
-        """A promised unit was issued or received, or was lost: `lost` says how, by `tell_lost`."""
+        """A promised unit was issued or received, or lost: `lost` says how, by `explain_lost`."""
         if promise.transfer_id is not None:
             await self._transfers.advance(work, promise.transfer_id, caused_by=caused_by, now=now)
             return

@@ -26,7 +26,7 @@ from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
 from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
 from streams.services.request_patients import list_same_patient
-from streams.services.request_sent_units import tell_unfit
+from streams.services.request_sent_units import explain_unfit
 from streams.services.shortage_timing import find_assessment, is_lacking
 
 TOLD_UNITS = 20
@@ -169,7 +169,7 @@ class Deciding:
             (found,) = await self._match(work, [case], now, tells=False)
             if not found.cleared and not self._is_time_to_look(request.request_id):
                 return False
-        case = replace(case, news=(*await self._tell_unfit(work, request, state, now), *news))
+        case = replace(case, news=(*await self._explain_unfit(work, request, state, now), *news))
         (matched,) = await self._match(work, [case], now)
         if not always and not matched.cleared:
             last = await work.requests.find_last_decision(request.request_id)
@@ -187,13 +187,13 @@ class Deciding:
         await self._write(work, [task], [matched], now)
         return True
 
-    async def _tell_unfit(
+    async def _explain_unfit(
         self, work: UnitOfWork, request: UrgentRequest, state: RequestState, now: datetime
     ) -> tuple[Reason, ...]:
         if not state.issued and not state.received:
             return ()
         policy = self._directories.current().stations[request.station_id].policy
-        return await tell_unfit(work, request, policy=policy, now=now)
+        return await explain_unfit(work, request, policy=policy, now=now)
 
     def _is_time_to_look(self, request_id: str) -> bool:
         now = self._monotonic()
@@ -222,7 +222,7 @@ class Deciding:
         The first of the reasons, 1 or more, is why, in the audit.
         """
         version = state.version + 1
-        reasons = (*reasons, *await self._tell_unfit(work, state.request, state, now))
+        reasons = (*reasons, *await self._explain_unfit(work, state.request, state, now))
         decision = Decision(
             decision_id=derive_id("decision", state.request.request_id, version),
             request_id=state.request.request_id,

@@ -20,7 +20,7 @@ from streams.ports import UnitOfWork
 from streams.ports.stock import PromisedUnit
 
 
-async def tell_unfit(
+async def explain_unfit(
     work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
 ) -> tuple[Reason, ...]:
     """Return a reason for each bag that left for this request and does not fit it any more."""
@@ -51,7 +51,7 @@ async def ensure_fit(
     Raises:
         DomainRefusal: `unit_unfit`, with every reason.
     """
-    for reason in await tell_unfit(work, request, policy=policy, now=now):
+    for reason in await explain_unfit(work, request, policy=policy, now=now):
         if reason.params["unit_id"] == unit_id:
             raise DomainRefusal("unit_unfit", unit_id=unit_id, why=reason.params["why"])
 

@@ -68,7 +68,7 @@ class RequestService:
     ) -> list[Received]:
         """Quarantine what speaks for a hospital it may not speak for."""
         known = self._directories.current().hospitals
-        if any(_tell_parties(record)[0] not in known for record in records):
+        if any(_name_parties(record)[0] not in known for record in records):
             # Registered a moment ago, perhaps: one read serves the whole batch.
             await self._directories.refresh()
         accepted = []
@@ -82,7 +82,7 @@ class RequestService:
         return accepted
 
     def _ensure_rightful(self, record: Received) -> None:
-        hospital_id, station_id = _tell_parties(record)
+        hospital_id, station_id = _name_parties(record)
         hospital = self._directories.current().hospitals.get(hospital_id)
         if hospital is None:
             raise ContractError("hospital_unknown", hospital_id=hospital_id)
@@ -146,7 +146,7 @@ class RequestService:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None:
             raise ContractError("request_unknown", request_id=request_id)
-        hospital_id, station_id = _tell_parties(record)
+        hospital_id, station_id = _name_parties(record)
         if state.request.hospital_id != hospital_id:
             raise ContractError(
                 "request_of_other_hospital", request_id=request_id, hospital_id=hospital_id
@@ -216,14 +216,14 @@ class RequestService:
             state,
             outcome=Outcome.CANCELLED,
             status=RequestStatus.CANCELLED,
-            reasons=(reason, *_tell_gone(state)),
+            reasons=(reason, *_explain_gone(state)),
             caused_by=record.envelope.id,
             now=now,
             asked_digest=record.digest,
         )
 
 
-def _tell_gone(state: RequestState) -> Iterator[Reason]:
+def _explain_gone(state: RequestState) -> Iterator[Reason]:
     """Tell what the end of a request no longer holds back."""
     if state.issued:
         yield Reason(code="units_still_on_the_way", params={"units": state.issued})
@@ -237,7 +237,7 @@ def _opened(record: Received) -> RequestOpened:
     return record.event
 
 
-def _tell_parties(record: Received) -> tuple[str, str]:
+def _name_parties(record: Received) -> tuple[str, str]:
     """Return (hospital id, station id) that the event speaks for."""
     match record.event:
         case RequestOpened(request=request):

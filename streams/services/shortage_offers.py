@@ -168,8 +168,8 @@ class OfferService:
             hold_until=hold_until,
             caused_by=caused_by,
         )
-        work.record(_tell_offer(offer, OfferStatus.ACCEPTED, verdict, record=record, now=now))
-        work.record(_tell_agreed(transfer, caused_by=caused_by))
+        work.record(_audit_offer(offer, OfferStatus.ACCEPTED, verdict, record=record, now=now))
+        work.record(_audit_agreed(transfer, caused_by=caused_by))
         work.emit(
             Outgoing(
                 event=TransferAgreed(transfer=transfer),
@@ -197,7 +197,7 @@ class OfferService:
         await work.supply.write_offer(
             offer, status=OfferStatus.DECLINED, reasons=verdict.reasons, now=now
         )
-        work.record(_tell_offer(offer, OfferStatus.DECLINED, verdict, record=record, now=now))
+        work.record(_audit_offer(offer, OfferStatus.DECLINED, verdict, record=record, now=now))
         declined = OfferDeclined(
             offer_id=offer.offer_id,
             shortage_id=offer.shortage_id,
@@ -217,7 +217,7 @@ class OfferService:
         )
 
 
-def _tell_offer(
+def _audit_offer(
     offer: Offer, status: OfferStatus, verdict: OfferVerdict, *, record: Received, now: datetime
 ) -> Transition:
     return Transition(
@@ -226,18 +226,18 @@ def _tell_offer(
         station_id=offer.to_station_id,
         from_state=OfferStatus.OFFERED,
         to_state=status,
-        why=" ".join([*(reason.code for reason in verdict.reasons), *_tell_below_floor(offer)]),
+        why=" ".join([*(reason.code for reason in verdict.reasons), *_list_below_floor(offer)]),
         caused_by=record.envelope.id,
         at=now,
     )
 
 
-def _tell_below_floor(offer: Offer) -> tuple[str, ...]:
+def _list_below_floor(offer: Offer) -> tuple[str, ...]:
     """The giver's express word that it goes below its own line, for the audit."""
     return ("below_floor",) if offer.below_floor else ()
 
 
-def _tell_agreed(transfer: Transfer, *, caused_by: str) -> Transition:
+def _audit_agreed(transfer: Transfer, *, caused_by: str) -> Transition:
     return Transition(
         subject_kind="transfer",
         subject=transfer.transfer_id,

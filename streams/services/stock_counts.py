@@ -22,7 +22,7 @@ from streams.ports import Received, UnitOfWork
 from streams.ports.counts import CountHead, Taken
 from streams.services.donation_release import Releases
 from streams.services.stock_entries import ensure_may_enter, to_new
-from streams.services.unit_moves import MoveCause, move, record_birth, tell_actor
+from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 
 
 class Counts:
@@ -71,7 +71,7 @@ class Counts:
     async def _enter(
         self, work: UnitOfWork, record: Received, event: StockCounted, taken: Taken, now: datetime
     ) -> None:
-        actor, _ = tell_actor(record, station_id=event.station_id)
+        actor, _ = name_actor(record, station_id=event.station_id)
         cause = MoveCause(actor=actor, why="counted", caused_by=record.envelope.id, now=now)
         fresh = [counted for counted in event.units if counted.unit.unit_id in taken.new]
         if fresh:

@@ -16,7 +16,7 @@ from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.counts import ISSUED_OUTSIDE, Difference
 from streams.ports.stock import UnitState
-from streams.services.unit_moves import MoveCause, relocate, tell_actor
+from streams.services.unit_moves import MoveCause, name_actor, relocate
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
 _RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
@@ -117,7 +117,7 @@ class Closing:
 
     async def _bring_here(self, state: UnitState) -> None:
         event = self.event
-        actor, _ = tell_actor(self.record, station_id=event.station_id)
+        actor, _ = name_actor(self.record, station_id=event.station_id)
         cause = MoveCause(
             actor=actor,
             why=f"{event.resolution}: {event.reason}",

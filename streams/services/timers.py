@@ -9,7 +9,7 @@ from models.errors import InvariantViolation, TransientError
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
-from streams.services.promise_progress import Progress, tell_lost
+from streams.services.promise_progress import Progress, explain_lost
 from streams.services.request_rematching import look_again
 from streams.services.shortage_transfers import Transfers
 from streams.services.unit_moves import MoveCause, move
@@ -100,7 +100,7 @@ class ExpiryService:
             await move(work, state, UnitStatus.EXPIRED, cause)
         for state in states:
             if state.promise:
-                lost = tell_lost(state.unit_id, UnitStatus.EXPIRED)
+                lost = explain_lost(state.unit_id, UnitStatus.EXPIRED)
                 await self._progress.after_unit_moved(
                     work, state.promise, lost=lost, caused_by=timer.timer_id, now=now
                 )

@@ -190,7 +190,7 @@ async def give_back(
     return sorted(stations)
 
 
-def tell_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:
+def name_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:
     """Return who speaks, and for which facility, by the source of a record.
 
     Args:

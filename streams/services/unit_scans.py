@@ -19,9 +19,9 @@ from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, UnitScan, UnitState
 from streams.services.donation_release import Releases
-from streams.services.promise_progress import Progress, tell_lost
+from streams.services.promise_progress import Progress, explain_lost
 from streams.services.unit_clearance import Clearing
-from streams.services.unit_moves import MoveCause, move, tell_actor
+from streams.services.unit_moves import MoveCause, move, name_actor
 from streams.services.unit_scan_checks import (
     ensure_at,
     ensure_fresh,
@@ -91,7 +91,7 @@ class Scans:
         state = (await work.stock.lock_units([event.unit_id])).get(event.unit_id)
         if state is None:
             raise ContractError("unit_unknown", unit_id=event.unit_id)
-        actor, facility_id = tell_actor(record, station_id=event.station_id)
+        actor, facility_id = name_actor(record, station_id=event.station_id)
         seen = _Seen(
             event=event,
             state=state,
@@ -121,7 +121,7 @@ class Scans:
         promise = ensure_live(seen.state, seen.event, "held")
         await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
         await move(work, seen.state, UnitStatus.ISSUED, seen.cause)
-        await self._tell(work, seen, promise)
+        await self._publish(work, seen, promise)
 
     async def _depart(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
@@ -136,7 +136,7 @@ class Scans:
             await move(work, seen.state, UnitStatus.RECEIVED, seen.cause)
         else:
             await self._arrive(work, seen, promise.transfer_id)
-        await self._tell(work, seen, promise)
+        await self._publish(work, seen, promise)
 
     @staticmethod
     async def _arrive(work: UnitOfWork, seen: _Seen, transfer_id: str) -> None:
@@ -183,7 +183,7 @@ class Scans:
         )
         if seen.state.promise is not None:
             # It never arrived, and whoever it was for may still be bleeding.
-            await self._tell(work, seen, promise, lost_as=UnitStatus.RETURNED)
+            await self._publish(work, seen, promise, lost_as=UnitStatus.RETURNED)
         else:
             # It did arrive and was not needed; it is bound to that patient no longer.
             await work.stock.end_promise(promise.promise_id, to="released", now=seen.now)
@@ -214,9 +214,9 @@ class Scans:
             await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
         await move(work, seen.state, UnitStatus.DISCARDED, seen.cause)
         if seen.state.promise is not None:
-            await self._tell(work, seen, seen.state.promise, lost_as=UnitStatus.DISCARDED)
+            await self._publish(work, seen, seen.state.promise, lost_as=UnitStatus.DISCARDED)
 
-    async def _tell(
+    async def _publish(
         self,
         work: UnitOfWork,
         seen: _Seen,
@@ -224,7 +224,7 @@ class Scans:
         *,
         lost_as: UnitStatus | None = None,
     ) -> None:
-        lost = tell_lost(seen.state.unit_id, lost_as) if lost_as else None
+        lost = explain_lost(seen.state.unit_id, lost_as) if lost_as else None
         await self._progress.after_unit_moved(
             work, promise, lost=lost, caused_by=seen.caused_by, now=seen.now
         )

@@ -66,7 +66,7 @@ class PgReserve:
         called = {call.donor_id: call for call in calls}
         async for row in _QUERIES.add_calls(self._connection, payload=payload):
             call = called[row["donor_id"]]
-            self._tell(
+            self._audit(
                 row,
                 change=("called", row["called_before"], row["called"]),
                 why=f"called {call.call_out_id}",
@@ -96,7 +96,7 @@ class PgReserve:
         row = await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)
         if row is not None:
             change = ("accepted", row["accepted_before"], row["accepted"])
-            self._tell(row, change=change, why="accepted", caused_by=caused_by, at=now)
+            self._audit(row, change=change, why="accepted", caused_by=caused_by, at=now)
 
     async def set_whole_blood_day(
         self, donor_id: str, day: date, *, caused_by: str, now: datetime
@@ -104,9 +104,9 @@ class PgReserve:
         row = await _QUERIES.set_whole_blood_day(self._connection, donor_id=donor_id, day=day)
         if row is not None:
             change = ("last_whole_blood_on", row["day_before"], day)
-            self._tell(row, change=change, why="donated", caused_by=caused_by, at=now)
+            self._audit(row, change=change, why="donated", caused_by=caused_by, at=now)
 
-    def _tell(
+    def _audit(
         self,
         row: asyncpg.Record,
         *,

@@ -161,7 +161,7 @@ class PgDirectory:
                 based_on=based_on,
             )
             version = _ensure_put(row, station.station_id)
-            await _record(connection, _tell(station, row, changed_by), changed_by)
+            await _record(connection, _audit(station, row, changed_by), changed_by)
         return version
 
     async def put_hospital(
@@ -181,7 +181,7 @@ class PgDirectory:
                 based_on=based_on,
             )
             version = _ensure_put(row, hospital.hospital_id)
-            await _record(connection, _tell(hospital, row, changed_by), changed_by)
+            await _record(connection, _audit(hospital, row, changed_by), changed_by)
         return version
 
     @asynccontextmanager
@@ -211,7 +211,7 @@ class PgDirectory:
                 to_ids=[pair[1] for pair in pairs],
                 etas=[routes[pair] for pair in pairs],
             )
-            told = [_tell_route(row, changed_by) async for row in rows]
+            told = [_audit_route(row, changed_by) async for row in rows]
             await _record(connection, [one for one in told if one is not None], changed_by)
 
 
@@ -230,7 +230,7 @@ def _ensure_put(row: asyncpg.Record | None, facility_id: str) -> int:
     return version
 
 
-def _tell(
+def _audit(
     record: Station | Hospital, row: asyncpg.Record, author: Author | None
 ) -> list[Transition]:
     """Tell which fields of a record changed; a flag, such as whether a hospital thaws, by value."""
@@ -257,7 +257,7 @@ def _tell(
     ]
 
 
-def _tell_route(row: asyncpg.Record, author: Author | None) -> Transition | None:
+def _audit_route(row: asyncpg.Record, author: Author | None) -> Transition | None:
     if author is None:
         return None
     before = row["eta_s_before"]

@@ -127,7 +127,7 @@ class PgDonors:
             ]
             now = self._clock.now()
             read = [
-                tell_donor_read(one.donor.donor_id, station_id=station_id, by=by, at=now)
+                audit_donor_read(one.donor.donor_id, station_id=station_id, by=by, at=now)
                 for one in found
             ]
             await append_audit(connection, [audit_line(one, actor=actor) for one in read])
@@ -187,7 +187,7 @@ class PgDonors:
             rows = [row async for row in found]
             if len(rows) != len(donors):
                 raise TransientError("postgres_contended", detail="donor")
-            told = [_tell(row, station_id=station_id, by=by, at=now) for row in rows]
+            told = [_audit(row, station_id=station_id, by=by, at=now) for row in rows]
             await append_audit(connection, [audit_line(one, actor=actor) for one in told])
 
 
@@ -236,7 +236,7 @@ def _to_payload(donor: Donor) -> dict[str, object]:
     }
 
 
-def tell_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
+def audit_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
     """The access record that the law on personal information asks for: who read whose contact."""
     return Transition(
         subject_kind="donor",
@@ -250,7 +250,7 @@ def tell_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) ->
     )
 
 
-def _tell(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:
+def _audit(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:
     """Record which fields an import changed: names of fields, never what stands in them."""
     changed = f"changed {','.join(row['changed'])}" if row["changed"] else "unchanged"
     return Transition(

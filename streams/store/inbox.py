@@ -89,7 +89,7 @@ class PgInbox:
     async def quarantine(
         self, record: Record, error: XuelianError, *, reader: str, now: datetime
     ) -> None:
-        key, body, pairs = _tell_raw(record)
+        key, body, pairs = _split_raw(record)
         headers = [[_storable(name), _as_text(value)] for name, value in pairs]
         params = {
             name: _storable(value) if isinstance(value, str) else value
@@ -173,7 +173,7 @@ class PgTimers:
         await _QUERIES.drop_timer(self._connection, timer_id=f"{kind}:{subject}")
 
 
-def _tell_raw(
+def _split_raw(
     record: Record,
 ) -> tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]:
     if isinstance(record, Received):

@@ -107,9 +107,9 @@ class PgRequests:
 
     def _record_all(self, rulings: Sequence[Ruling]) -> None:
         for ruling in rulings:
-            self._record(_tell_request(ruling), ruling.actor)
+            self._record(_audit_request(ruling), ruling.actor)
         for ruling in rulings:
-            for transition in _tell_units(ruling):
+            for transition in _audit_units(ruling):
                 self._record(transition, ruling.actor)
 
     async def _write_rows(self, rulings: Sequence[Ruling]) -> None:
@@ -167,7 +167,7 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
     }
 
 
-def _tell_request(ruling: Ruling) -> Transition:
+def _audit_request(ruling: Ruling) -> Transition:
     return Transition(
         subject_kind="request",
         subject=ruling.request.request_id,
@@ -180,7 +180,7 @@ def _tell_request(ruling: Ruling) -> Transition:
     )
 
 
-def _tell_units(ruling: Ruling) -> Iterable[Transition]:
+def _audit_units(ruling: Ruling) -> Iterable[Transition]:
     for line in ruling.decision.lines:
         for unit in line.reserved:
             yield Transition(

@@ -10,7 +10,7 @@ import pytest
 from models.errors import ContractError
 from models.events import EVENT_CLASSES, decode_event
 from models.topics import BY_NAME, TOPICS, AppName, TopicName, find_topic_of
-from tests.support.record_schemas import SCHEMAS, tell_schema
+from tests.support.record_schemas import SCHEMAS, render_schema
 
 EXAMPLES = Path(__file__).parents[2] / "models" / "events" / "examples"
 
@@ -47,7 +47,7 @@ def test_unknown_field_is_refused_by_name(event_type: str) -> None:
 def test_schema_is_the_recorded_one(event_type: str) -> None:
     """A changed schema is a new version, or a recorded and reviewed addition."""
     recorded = json.loads((SCHEMAS / f"{event_type}.json").read_text())
-    assert tell_schema(event_type) == recorded
+    assert render_schema(event_type) == recorded
 
 
 def test_unknown_types_and_versions_are_told_apart() -> None:

@@ -58,14 +58,14 @@ class System:
         time.sleep(1.1)
 
 
-def _tell(step: str) -> None:
+def _report(step: str) -> None:
     sys.stderr.write(f"{step}\n")
 
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
     settings = Settings(state_dir=new_state_folder(), gateway_port=0, log_level="warning")
-    with LocalSystem(settings, report=_tell) as local:
+    with LocalSystem(settings, report=_report) as local:
         running = System(local)
         running.register(SHIGATSE, PEOPLES, DINGRI)
         yield running

@@ -47,7 +47,7 @@ async def read_witness(engine: SupplyEngine) -> list[dict[str, Any]]:
     return [dict(row) for row in rows]
 
 
-def tell_states(row: dict[str, Any]) -> tuple[str, str]:
+def list_states(row: dict[str, Any]) -> tuple[str, str]:
     name = STATE.get(row["kind"], "status")
     return (row["was"] or {}).get(name, ""), (row["became"] or {}).get(name, "")
 
@@ -63,7 +63,7 @@ async def test_the_day_changes_everything_there_is(engine: SupplyEngine) -> None
     """What the next test holds the audit against must hold every kind of change."""
     seen = defaultdict(set)
     for row in await read_witness(engine):
-        seen[row["kind"]].add(tell_states(row))
+        seen[row["kind"]].add(list_states(row))
     assert {
         ("", "available"), ("", "quarantined"), ("quarantined", "available"),
         ("available", "reserved"), ("reserved", "available"), ("reserved", "issued"),
@@ -85,7 +85,7 @@ async def test_every_change_is_in_the_audit_of_its_own_transaction(engine: Suppl
     changes: Told = Counter()
     for row in await read_witness(engine):
         if row["kind"] in KINDS:
-            changes[row["tx"], KINDS[row["kind"]], row["subject"], *tell_states(row)] += 1
+            changes[row["tx"], KINDS[row["kind"]], row["subject"], *list_states(row)] += 1
     assert sum(changes.values()) > 80
     missing = [change for change, times in changes.items() if audit[change] < times]
     assert not missing
@@ -93,7 +93,7 @@ async def test_every_change_is_in_the_audit_of_its_own_transaction(engine: Suppl
 
 async def test_the_audit_tells_no_change_that_did_not_happen(engine: SupplyEngine) -> None:
     changes = Counter(
-        (row["tx"], KINDS[row["kind"]], row["subject"], *tell_states(row))
+        (row["tx"], KINDS[row["kind"]], row["subject"], *list_states(row))
         for row in await read_witness(engine)
         if row["kind"] in KINDS
     )

@@ -30,7 +30,7 @@ async def count(hand: Hand) -> None:
     released = hand.happens(_SHARE_RELEASED)
     who = Attestation(released_by="quality", released_at=unit.collected_at)
     counted = CountedUnit(unit=unit, released=released)
-    await hand.tell(
+    await hand.send(
         StockCounted(station_id=station_id, counted_at=hand.now, units=(counted,), attestation=who),
         f"station/{station_id}",
     )
@@ -55,7 +55,7 @@ async def collect(hand: Hand) -> None:
         called_at=unit.collected_at,
     )
     await hand.system.await_donor(call, unit.group)
-    await hand.tell(
+    await hand.send(
         CallOutAnswered(
             call_out_id=call.call_out_id,
             donor_id=call.donor_id,
@@ -82,7 +82,7 @@ async def split(hand: Hand) -> None:
         MadeComponent(unit_id=hand.next("u"), component=component, volume_ml=150)
         for component in _SHELF_D
     ]
-    await hand.tell(
+    await hand.send(
         DonationSplit(
             station_id=STATION_ID,
             donation_id=bag.donation_id,
@@ -109,7 +109,7 @@ async def split(hand: Hand) -> None:
     hand.model.settle(bag.donation_id, hand.now)
 
 
-async def tell_one(hand: Hand) -> None:
+async def send_one(hand: Hand) -> None:
     """One result of any kind, which may correct an earlier one."""
     bag = hand.pick(list(hand.model.bags.values()))
     if bag is None:
@@ -125,10 +125,10 @@ async def tell_one(hand: Hand) -> None:
     corrects = None
     if open_one is not None and hand.happens(_SHARE_CORRECTIONS):
         corrects = open_one.result_id
-    await _tell_result(hand, bag, test, found, corrects=corrects)
+    await _send_result(hand, bag, test, found, corrects=corrects)
 
 
-async def tell_all(hand: Hand) -> None:
+async def send_results(hand: Hand) -> None:
     """Every result that a donation still lacks, all of them clear."""
     bags = hand.model.bags.values()
     bag = hand.pick([bag for bag in bags if bag.state == "quarantined"])
@@ -139,10 +139,10 @@ async def tell_all(hand: Hand) -> None:
     for test in SEVEN:
         if test not in done:
             found = bag.group if test == "grouping" else "nonreactive"
-            await _tell_result(hand, bag, test, found)
+            await _send_result(hand, bag, test, found)
 
 
-async def _tell_result(
+async def _send_result(
     hand: Hand, bag: ModelBag, test: str, found: str, *, corrects: str | None = None
 ) -> None:
     """The laboratory of the station that has a bag of the donation tells a result."""
@@ -169,7 +169,7 @@ async def _tell_result(
         note="corrected" if corrects else "",
     )
     tested = DonationTested(station_id=bag.place, donation_id=bag.donation_id, result=result)
-    await hand.tell(tested, f"station/{bag.place}")
+    await hand.send(tested, f"station/{bag.place}")
     others = {told.result_id for told in known if told.station_id != bag.place}
     if corrects in others:
         return  # each station corrects its own alone
@@ -182,7 +182,7 @@ async def recall(hand: Hand) -> None:
     bag = hand.pick(list(hand.model.bags.values()))
     if bag is None:
         return
-    await hand.tell(
+    await hand.send(
         DonationRecalled(
             station_id=bag.place,
             donation_id=bag.donation_id,

@@ -62,7 +62,7 @@ class Hand:
     def happens(self, share: float) -> bool:
         return self.chance.random() < share
 
-    async def tell(self, event: EventData, source: str = f"station/{STATION_ID}") -> None:
+    async def send(self, event: EventData, source: str = f"station/{STATION_ID}") -> None:
         """Tell the system one event, as its topic's next record."""
         self._offset += 1
         topic = find_topic_of(event.TYPE)

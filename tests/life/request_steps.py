@@ -29,7 +29,7 @@ async def ask(hand: Hand) -> None:
         lines=(_line(quantity),),
     )
     hand.model.ask(request_id, group=group, quantity=quantity)
-    await hand.tell(RequestOpened(request=request), _SOURCE)
+    await hand.send(RequestOpened(request=request), _SOURCE)
 
 
 async def amend(hand: Hand) -> None:
@@ -46,7 +46,7 @@ async def amend(hand: Hand) -> None:
         patient=_patient(group),
         lines=(_line(quantity),),
     )
-    await hand.tell(RequestAmended(amendment=amendment), _SOURCE)
+    await hand.send(RequestAmended(amendment=amendment), _SOURCE)
     if held is not None:
         hand.model.give_back(held)
         hand.model.ask(request_id, group=group, quantity=quantity)
@@ -61,7 +61,7 @@ async def cancel(hand: Hand) -> None:
     cancellation = Cancellation(
         request_id=request_id, hospital_id=HOSPITAL_ID, station_id=STATION_ID, reason="x"
     )
-    await hand.tell(RequestCancelled(cancellation=cancellation), _SOURCE)
+    await hand.send(RequestCancelled(cancellation=cancellation), _SOURCE)
     if held is not None:
         hand.model.give_back(held)
 

@@ -51,7 +51,7 @@ async def scan(hand: Hand) -> None:
     )
     presented = epoch if scanned.right_epoch else epoch + 1
     who = scanned.hospital_id
-    await hand.tell(
+    await hand.send(
         StockChanged(
             station_id=scanned.station_id,
             unit_id=bag.unit_id,
@@ -117,7 +117,7 @@ async def lend(hand: Hand) -> None:
         below_floor=True,
     )
     await hand.system.declare(shortage)
-    await hand.tell(OfferMade(offer=offer), f"station/{bag.place}")
+    await hand.send(OfferMade(offer=offer), f"station/{bag.place}")
     hand.model.lend(bag, to=shortage.station_id, most=offer.quantity, now=hand.now)
 
 

@@ -52,7 +52,7 @@ def main() -> int:
             found = []
             for verdict in judge(tasks, processes=asked.processes):
                 found.append(verdict)
-                _tell(verdict, equivalent)
+                _report(verdict, equivalent)
                 told.write(
                     f"{verdict.end.name.lower()}\t{verdict.took_s:.1f}\t{verdict.task.name}\n"
                 )
@@ -85,7 +85,7 @@ def _originals_pass(groups: Iterable[Mapping[str, Suite]], *, processes: int) ->
     return not failing
 
 
-def _tell(verdict: Verdict, equivalent: Mapping[str, str]) -> None:
+def _report(verdict: Verdict, equivalent: Mapping[str, str]) -> None:
     name = verdict.task.name
     if verdict.end is End.SURVIVED:
         mark = "等价 · equivalent" if name in equivalent else "存活 · SURVIVED"
@@ -99,7 +99,7 @@ def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[Measur
     checks = [inform(f"{title}: mutants", len(verdicts), unit=UNIT)]
     parts = {"value": "values", "terms": "terms", "name": "names", "": ""}
     for about, part in parts.items():
-        found = [one for one in verdicts if _tell_about(one) == about]
+        found = [one for one in verdicts if _find_about(one) == about]
         checks += _count(f"{title}, {part}" if part else title, found)
     broken = sum(one.end is End.BROKEN for one in verdicts)
     return [
@@ -118,7 +118,7 @@ def _count(title: str, verdicts: list[Verdict]) -> list[MeasuredCheck]:
     ]
 
 
-def _tell_about(verdict: Verdict) -> str:
+def _find_about(verdict: Verdict) -> str:
     mutant = verdict.task.mutant
     return mutant.about if isinstance(mutant, RuleMutant) else ""
 

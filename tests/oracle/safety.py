@@ -194,7 +194,7 @@ def _of_temperature(bag: Bag, to: Bed | Depot, way: Way) -> set[str]:
 
 
 def _of_the_group(bag: Bag, to: Bed) -> set[str]:
-    terms = tell_terms(bag.component, to.patient, to.emergency, to.low_titre_a_plasma)
+    terms = list_terms(bag.component, to.patient, to.emergency, to.low_titre_a_plasma)
     if bag.group not in terms:
         return {"other_group"}
     found = set()
@@ -206,7 +206,7 @@ def _of_the_group(bag: Bag, to: Bed) -> set[str]:
 
 
 @cache
-def tell_terms(
+def list_terms(
     component: str, patient: Patient, emergency: bool, low_titre_a_plasma: bool
 ) -> dict[str, Terms]:
     return get_allowed(

@@ -14,7 +14,7 @@ from gateway.files.own_words import (
     NO_WORDS,
     OwnWords,
 )
-from gateway.files.row_errors import group_errors, tell_fault, tell_place
+from gateway.files.row_errors import describe_fault, describe_place, group_errors
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
 from models.events.stock import Attestation, CountedUnit
@@ -56,7 +56,9 @@ def parse(
 
 def told(parsed: Parsed[Any]) -> list[tuple[str, str]]:
     """Where each group of faults is, and its Chinese text."""
-    return [(tell_place(error), tell_fault(error).zh) for error in group_errors(parsed.errors)]
+    return [
+        (describe_place(error), describe_fault(error).zh) for error in group_errors(parsed.errors)
+    ]
 
 
 def codes(parsed: Parsed[Any]) -> list[tuple[int, str, str]]:

@@ -102,7 +102,7 @@ def forget_decision(seed: Seed) -> None:
     seed.rows["decisions"].remove(seed.row("decisions", decision_id="r-amended.v2"))
 
 
-def tell_other_outcome(seed: Seed) -> None:
+def plant_other_outcome(seed: Seed) -> None:
     seed.row("decisions", decision_id="r-open.v1")["outcome"] = "waiting"
 
 
@@ -152,7 +152,7 @@ def mislabel_promise(seed: Seed) -> None:
     seed.row("promises", promise_id="U1.e1")["blood_group"] = "A-"
 
 
-def tell_other_unit(seed: Seed) -> None:
+def plant_other_unit(seed: Seed) -> None:
     row = seed.row("outbox", event_type="blood.request.decided.v1", subject="r-reserved")
     record = find_record(seed, row["event_id"])
     # Both copies on the log, else it would also be an identifier with two contents.
@@ -378,7 +378,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("requests_without_state", "unknown state", state_unknown),
     ("decisions_missing", "never told", decide_in_silence),
     ("decisions_unknown", "no row", forget_decision),
-    ("decisions_unknown", "other outcome", tell_other_outcome),
+    ("decisions_unknown", "other outcome", plant_other_outcome),
     ("promised_twice", "two live promises", promise_to_two),
     ("promised_twice", "rows mended, log not", promise_to_two_and_hide_it),
     ("promised_twice", "overlap in the past", release_late),
@@ -386,7 +386,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("promised_twice", "a unit in transit", promise_in_transit),
     ("promised_twice", "epoch used twice", reuse_epoch),
     ("promise_mismatch", "row of another group", mislabel_promise),
-    ("promise_mismatch", "told as another group", tell_other_unit),
+    ("promise_mismatch", "told as another group", plant_other_unit),
     ("over_promised", "three for two", promise_too_many),
     ("incompatible", "ABO", lambda seed: patient_of(seed, "r-reserved", group="O+")),
     ("incompatible", "anti-D", lambda seed: patient_of(seed, "r-reserved", antibodies=["D"])),

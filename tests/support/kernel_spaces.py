@@ -21,7 +21,7 @@ from models.patients import Patient
 from models.requests import HardAttributes, Priority
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
-from tests.oracle.safety import tell_terms
+from tests.oracle.safety import list_terms
 from tests.support.kernel_cases import Case
 from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
 from tests.support.safety import (
@@ -86,7 +86,7 @@ def kinds_of_patient(component: Component) -> Iterator[ForPatient]:
     """One purpose for each answer that the oracle can give to the question of groups."""
     seen = set()
     for patient, priority, policy in itertools.product(every_patient(), Priority, POLICIES):
-        terms = tell_terms(
+        terms = list_terms(
             component.value,
             other_hands.Patient.from_json(patient.model_dump(mode="json")),
             priority is Priority.LIFE_THREATENING,

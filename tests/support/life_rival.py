@@ -81,7 +81,7 @@ class Rival:
         self._numbers += 1
         return f"{self._name}-{kind}{self._numbers}"
 
-    async def _tell(self, *records: Received) -> None:
+    async def _report(self, *records: Received) -> None:
         """As the edge does: what is contended is tried again until it is through."""
         self._outcomes["under_way"] += 1
         self._outcomes["overlapping"] += self._outcomes["under_way"] > 1
@@ -104,7 +104,7 @@ class Rival:
             quantity=self._chance.randint(1, 2),
             now=self._engine.clock.now(),
         ).but(hospital_id=HOSPITAL_ID, station_id=STATION_ID)
-        await self._tell(opened(request))
+        await self._report(opened(request))
 
     async def _cancel(self) -> None:
         found = await self._any(
@@ -115,7 +115,7 @@ class Rival:
                 request_id=found[0], hospital_id=HOSPITAL_ID, station_id=STATION_ID, reason="x"
             )
             event = RequestCancelled(cancellation=cancellation)
-            await self._tell(build_record(event, source=f"hospital/{HOSPITAL_ID}"))
+            await self._report(build_record(event, source=f"hospital/{HOSPITAL_ID}"))
 
     async def _amend(self) -> None:
         found = await self._any(
@@ -132,7 +132,7 @@ class Rival:
                 lines=(line,),
             )
             event = RequestAmended(amendment=amendment)
-            await self._tell(build_record(event, source=f"hospital/{HOSPITAL_ID}"))
+            await self._report(build_record(event, source=f"hospital/{HOSPITAL_ID}"))
 
     async def _lend(self) -> None:
         """The neighbour lacks blood, and is offered what others may be promising just now."""
@@ -149,7 +149,7 @@ class Rival:
             valid_until=self._engine.clock.now() + timedelta(hours=1),
         )
         await self._system.declare(shortage)
-        await self._tell(build_record(OfferMade(offer=offer), source=f"station/{STATION_ID}"))
+        await self._report(build_record(OfferMade(offer=offer), source=f"station/{STATION_ID}"))
 
     async def _stock(self) -> None:
         unit = build_unit(
@@ -161,7 +161,7 @@ class Rival:
             component=Component.RED_CELLS,
         )
         released = self._chance.random() < 0.5
-        await self._tell(counted([unit], station_id=STATION_ID, released=released))
+        await self._report(counted([unit], station_id=STATION_ID, released=released))
 
     async def _test(self) -> None:
         found = await self._any("SELECT donation_id, blood_group FROM units")
@@ -171,7 +171,7 @@ class Rival:
         results = list_clear(group)
         if self._chance.random() < 0.2:
             results.append(build_result(LabTest.NAT, outcome=LabOutcome.REACTIVE))
-        await self._tell(*from_laboratory(donation_id, results, station_id=STATION_ID))
+        await self._report(*from_laboratory(donation_id, results, station_id=STATION_ID))
 
     async def _scan(self) -> None:
         # Mostly of promised units: there the writers get into each other's way.
@@ -196,7 +196,7 @@ class Rival:
             epoch=(found[1] or 1) if change in UNDER_PROMISE else None,
             out_of_control_s=60 if change is StockChange.RETURNED else None,
         )
-        await self._tell(build_record(event, source=f"station/{station_id}"))
+        await self._report(build_record(event, source=f"station/{station_id}"))
 
     async def _wait(self) -> None:
         """Time passes for everybody, and what is due is fired by whoever comes first."""
@@ -220,4 +220,4 @@ class Rival:
                 recalled_at=self._engine.clock.now(),
                 recalled_by="quality",
             )
-            await self._tell(build_record(event, source=f"station/{STATION_ID}"))
+            await self._report(build_record(event, source=f"station/{STATION_ID}"))

@@ -10,7 +10,7 @@ from models.events import EVENT_CLASSES
 SCHEMAS = Path(__file__).parents[1] / "contract" / "schemas"
 
 
-def tell_schema(event_type: str) -> object:
+def render_schema(event_type: str) -> object:
     """Return the schema without its prose: words may improve, shapes may not change unseen."""
     return _without_prose(EVENT_CLASSES[event_type].model_json_schema())
 
@@ -29,7 +29,7 @@ def _without_prose(found: object) -> object:
 
 def record() -> None:
     for event_type in EVENT_CLASSES:
-        text = json.dumps(tell_schema(event_type), ensure_ascii=False, indent=1, sort_keys=True)
+        text = json.dumps(render_schema(event_type), ensure_ascii=False, indent=1, sort_keys=True)
         (SCHEMAS / f"{event_type}.json").write_text(text + "\n", encoding="utf-8")
 
 

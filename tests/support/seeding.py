@@ -100,9 +100,9 @@ class Seed:
         )
         self.place(_envelope(event, event_id=event_id, source=source, at=at))
         if logged:
-            self.tell_sent(event, event_id=event_id, source=source, at=at)
+            self.log_sent(event, event_id=event_id, source=source, at=at)
 
-    def tell_sent(
+    def log_sent(
         self,
         event: EventData,
         *,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.checks import Check, _failed, check_gateway, check_processes, tell_unread
+from cli.checks import Check, _failed, build_unread, check_gateway, check_processes
 from cli.failures import Failure, GatewayRefusedError
 from deploy.local.exit_codes import ExitCode
 from deploy.local.running_systems import hold_folder
@@ -27,18 +27,18 @@ def test_a_worker_that_does_not_answer_is_told(tmp_path: Path) -> None:
         answering(503, {"reasons": {"stock": "a record is in flight for 40 s"}}) as stuck,
     ):
         urls = {"urgent": well.gateway_url, "supply": well.gateway_url}
-        note.tell_places("http://127.0.0.1:8000", urls)
+        note.report_places("http://127.0.0.1:8000", urls)
         assert check_processes(settings).ok
-        note.tell_places("http://127.0.0.1:8000", {**urls, "supply": stuck.gateway_url})
+        note.report_places("http://127.0.0.1:8000", {**urls, "supply": stuck.gateway_url})
         frozen = check_processes(settings)
         assert not frozen.ok
         assert frozen.fix
         assert "supply" in frozen.detail
         assert "in flight for 40 s" in frozen.detail
-        note.tell_places("http://127.0.0.1:8000", {**urls, "supply": "http://127.0.0.1:9"})
+        note.report_places("http://127.0.0.1:8000", {**urls, "supply": "http://127.0.0.1:9"})
         assert not check_processes(settings).ok
-        note.tell_places("http://127.0.0.1:8000", urls)
-        note.tell_failing(["supply"])
+        note.report_places("http://127.0.0.1:8000", urls)
+        note.report_failing(["supply"])
         assert "supply 反复退出" in check_processes(settings).detail
     # What ended leaves its note behind; nobody holds the folder any more.
     assert "未检查" in check_processes(settings).detail
@@ -92,12 +92,12 @@ def test_what_no_worker_reads_is_told_with_what_to_do() -> None:
         since=NOW - timedelta(seconds=42),
     )
     supply = Unread(reader="xuelian-supply", topic="blood.stock.v1", records=0, since=None)
-    late = tell_unread([urgent, supply], now=NOW)
+    late = build_unread([urgent, supply], now=NOW)
     assert not late.ok
     assert "blood.requests.v1 3" in late.detail
     assert "42 s" in late.detail
     assert "xuelian worker urgent" in late.fix
     assert "supply" not in late.fix + late.detail
     # What was written a moment ago is on its way, and no fault.
-    assert tell_unread([urgent], now=NOW - timedelta(seconds=40)).ok
-    assert tell_unread([supply], now=NOW) == Check(name=late.name, ok=True, detail="没有 · none")
+    assert build_unread([urgent], now=NOW - timedelta(seconds=40)).ok
+    assert build_unread([supply], now=NOW) == Check(name=late.name, ok=True, detail="没有 · none")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.output import Output
-from cli.overview import print_overview, print_requests, tell_uncovered
+from cli.overview import describe_uncovered, print_overview, print_requests
 
 REQUEST: dict[str, Any] = {
     "request_id": "3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10",
@@ -90,7 +90,7 @@ def test_dead_letters_are_told_with_the_lives_and_the_oldest(
     assert ("危及生命" in told) is is_told
 
 
-def tell_unread(capsys: pytest.CaptureFixture[str], unread: dict[str, object]) -> str:
+def build_unread(capsys: pytest.CaptureFixture[str], unread: dict[str, object]) -> str:
     found = {
         "as_of": "2025-01-07T01:05:00+00:00", "requests": [], "shortages": [], "activations": [],
         "calls": [], "transfers": [], "dead_letters": 0, "unread": unread,
@@ -104,17 +104,17 @@ def test_what_no_worker_has_read_is_told_with_its_age(capsys: pytest.CaptureFixt
         "known": True, "records": 3, "oldest_s": 42, "oldest_at": "2025-01-07T01:04:18Z",
         "topics": [{"topic": "blood.requests.v1", "reader": "xuelian-urgent", "records": 3}],
     }  # fmt: skip
-    told = tell_unread(capsys, waiting)
+    told = build_unread(capsys, waiting)
     for word in ("‼", "42 s", "2025-01-07 09:04", "blood.requests.v1", "xuelian doctor"):
         assert word in told
-    fresh = tell_unread(capsys, {**waiting, "oldest_s": 1})
+    fresh = build_unread(capsys, {**waiting, "oldest_s": 1})
     assert "3" in fresh
     assert "xuelian doctor" not in fresh
     reason = {"zh": "Kafka 没有回答", "en": "Kafka does not answer"}
-    away = tell_unread(capsys, {"known": False, "reason": reason})
+    away = build_unread(capsys, {"known": False, "reason": reason})
     assert "不知道" in away
     assert "Kafka does not answer" in away
-    assert "worker" not in tell_unread(capsys, {"known": True, "records": 0})
+    assert "worker" not in build_unread(capsys, {"known": True, "records": 0})
 
 
 def test_exercises_are_counted_apart(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,4 +148,4 @@ def test_only_who_cannot_wait_is_told_as_urgent(
     row = dict(SHORTAGE)
     if waiting is not None:
         row["waiting"] = [{"priority": priority, "units": units} for priority, units in waiting]
-    assert tell_uncovered(row) == told
+    assert describe_uncovered(row) == told

@@ -14,7 +14,7 @@ from gateway.files.columns import WORDS
 from gateway.files.exports import STATUS_WORDS
 from gateway.files.imports import Releasing, parse_units, parse_units_csv, parse_units_json
 from gateway.files.own_words import OwnWords
-from gateway.files.row_errors import tell_fault
+from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
 from models.errors import ContractError
@@ -91,7 +91,7 @@ def test_nothing_is_held_against_a_present_that_nobody_gives() -> None:
 def test_what_a_station_set_aside_by_hand_is_not_offered(word: str) -> None:
     (error,) = parse(bag(status=word)).errors
     assert (error.column, error.code) == ("status", "status_set_aside")
-    assert "从文件中去掉这一行" in tell_fault(error).zh
+    assert "从文件中去掉这一行" in describe_fault(error).zh
     without = {name: value for name, value in JSON_ROW.items() if name != "released"}
     rows = [{**without, "status": word}]
     parsed = parse_units_json(rows, station_id="nagqu", releasing=RELEASING)
@@ -103,7 +103,7 @@ def test_what_waits_to_be_issued_is_not_taken_for_free(word: str) -> None:
     """Released stock to some, blood that is crossmatched and held for a patient to others."""
     (error,) = parse(bag(status=word)).errors
     assert (error.column, error.code) == ("status", "status_unclear")
-    assert "写“在库”" in tell_fault(error).zh
+    assert "写“在库”" in describe_fault(error).zh
     without = {name: value for name, value in JSON_ROW.items() if name != "released"}
     parsed = parse_units_json(
         [{**without, "status": word}], station_id="nagqu", releasing=RELEASING

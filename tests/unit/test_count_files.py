@@ -62,7 +62,7 @@ def test_units_that_are_left_out_leave_the_others_as_they_were() -> None:
     refused = [
         RefusedUnit("W1", DomainRefusal("donation_recalled", unit_id="W1", donation_id="D1"))
     ]
-    (error,) = count.tell_refused(refused)
+    (error,) = count.list_refused(refused)
     assert (error.row, error.column, error.code) == (3, "donation_id", "donation_recalled")
     rest = count.without(refused)
     assert rest.units == PART_UNITS + 1

@@ -15,7 +15,7 @@ from gateway.files.own_words import (
     parse_own_words,
     write_own_words,
 )
-from gateway.files.row_errors import tell_fault
+from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv
 from models.errors import ConfigurationError, ContractError
 from models.texts import list_texts
@@ -80,7 +80,7 @@ def test_f42_an_ambiguous_heading_is_asked_about(head: str, named: str) -> None:
         assert parsed.errors == ()
         return
     (error,) = parsed.errors
-    assert f"“{named}”" in tell_fault(error).zh
+    assert f"“{named}”" in describe_fault(error).zh
     mapped = OwnWords().with_call("units", ("条码=unit_id", "条形码=donation_id"), ())
     if head != f"{HEAD},条码":
         assert parse(bag(), head=head, own=mapped).errors == ()

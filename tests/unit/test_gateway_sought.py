@@ -16,8 +16,8 @@ from gateway.open_needs import (
     list_neighbours,
     list_serving_calls,
     list_serving_transfers,
+    list_sought,
     list_wants,
-    tell_sought,
 )
 from models.components import Component
 from models.facilities import StationPolicy
@@ -42,7 +42,7 @@ def tell(
     lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
     wants = list_wants(request, lines, StationPolicy())
     serving = list_serving_calls(wants, calls)
-    return tell_sought(
+    return list_sought(
         request=request,
         wants=wants,
         calls=serving,
@@ -229,7 +229,7 @@ def test_a_neighbour_is_who_names_the_other() -> None:
 def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
     wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy())
     assert (
-        tell_sought(
+        list_sought(
             request=RED, wants=wants, calls=[], transfers=[], reserve=[], neighbours=(), now=AT
         )
         == []

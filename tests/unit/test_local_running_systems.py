@@ -29,7 +29,7 @@ import sys
 from pathlib import Path
 from deploy.local.running_systems import hold_folder
 with hold_folder(Path(sys.argv[1])) as note:
-    note.tell_places(sys.argv[2], {"urgent": "http://127.0.0.1:1"})
+    note.report_places(sys.argv[2], {"urgent": "http://127.0.0.1:1"})
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -100,5 +100,5 @@ def test_up_names_a_state_folder_that_was_chosen(
     line = f"export XUELIAN_STATE_DIR={tmp_path}"
     for settings, named in ((Settings(state_dir=tmp_path), True), (Settings(), False)):
         system = SimpleNamespace(settings=settings, endpoints=places)
-        up._tell_addresses(Output(), cast("LocalSystem", system))
+        up._report_addresses(Output(), cast("LocalSystem", system))
         assert (line in capsys.readouterr().out.replace("\n", "")) is named

@@ -53,7 +53,7 @@ class Scene:
         self.supervisor = Supervisor(
             cast("LocalSystem", FakeSystem(self.list_children())),
             report=self.told.append,
-            tell_failing=lambda names: self.failing.append(set(names)),
+            report_failing=lambda names: self.failing.append(set(names)),
             monotonic=lambda: self.now,
         )
 

@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import DomainRefusal
 from models.rules.citations import RuleKind
-from models.rules.override_values import check_value, tell_range
+from models.rules.override_values import check_value, find_range
 from models.rules.rulebook import Rule, RuleValue
 
 
@@ -158,7 +158,7 @@ def test_a_number_beyond_says_from_where_to_where(
     [(HIGHER, (3, 9)), (LOWER, (1, 3)), (FREE, (1, 9)), (ENDLESS, (-inf, inf))],
 )
 def test_the_range_of_a_number(pair: tuple[Rule, RuleValue], ends: tuple[float, float]) -> None:
-    assert tell_range(pair[1]) == ends
+    assert find_range(pair[1]) == ends
 
 
 def test_nothing_is_switched_on() -> None:

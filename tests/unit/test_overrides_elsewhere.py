@@ -24,7 +24,7 @@ from tests.support.rules import Effect
 from tests.unit.test_overrides_effect import EFFECTS
 
 
-def _tell_day(*, available: int, burn_per_d: float) -> StockDay:
+def _build_day(*, available: int, burn_per_d: float) -> StockDay:
     return StockDay(
         station_id="nagqu",
         day=date(2025, 1, 7),
@@ -38,7 +38,7 @@ def _tell_day(*, available: int, burn_per_d: float) -> StockDay:
     )
 
 
-def tell_specification(component: Component) -> Callable[[], object]:
+def find_specification(component: Component) -> Callable[[], object]:
     return lambda: component.spec
 
 
@@ -93,13 +93,13 @@ ACCESSORS: list[Effect] = [
         "figures.safe_stock_rate",
         "least_days_of_supply",
         5.0,
-        lambda: is_safe(_tell_day(available=40, burn_per_d=10.0)),
+        lambda: is_safe(_build_day(available=40, burn_per_d=10.0)),
     ),
     Effect(
         "figures.safe_stock_places",
         "least_units",
         2.0,
-        lambda: is_counted(_tell_day(available=1, burn_per_d=0.5)),
+        lambda: is_counted(_build_day(available=1, burn_per_d=0.5)),
     ),
     Effect(
         "transport.agitation",
@@ -112,7 +112,7 @@ ACCESSORS: list[Effect] = [
             f"component.{component}",
             f"{what}_temp_c",
             [low + 1, high - 1],
-            tell_specification(component),
+            find_specification(component),
         )
         for component in Component
         for what, (low, high) in (

@@ -20,7 +20,7 @@ from gateway.http.responses import to_response
 from gateway.http.scopes import allow
 from gateway.rendering import explain_reason
 from gateway.runtime import Gateway
-from gateway.shortage_order import tell_uncalled
+from gateway.shortage_order import find_uncalled
 from models.access import KeyScope, Principal
 from models.alerts import ActivationStatus, Alert, AlertKind, AlertStatus
 from models.base import Identifier, Line, Value, derive_id
@@ -194,7 +194,7 @@ async def list_activations(
         {
             **row["body"],
             "opened_at": row["opened_at"],
-            "donors_not_called": tell_uncalled(
+            "donors_not_called": find_uncalled(
                 need["component"] for need in row["body"].get("needs", ())
             ),
         }
@@ -216,11 +216,11 @@ async def _send(request: Request, principal: Principal, alert: Alert, *, key: st
         source=principal.actor if principal.is_dispatcher else f"feed/{principal.key_id}",
         key=key,
         named_by="alert_id",
-        beside=await _tell_prospects(get_gateway(request), alert),
+        beside=await _render_prospects(get_gateway(request), alert),
     )
 
 
-async def _tell_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
+async def _render_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
     """Say what the engine will find, as far as it can be known without it."""
     stations = list(gateway.directories.current().stations.values())
     is_open = await _is_open(gateway, alert.event_key)

@@ -14,7 +14,7 @@ from gateway.counts.files import MOST_ERRORS
 from gateway.files.tables import RowError
 from gateway.http.app_state import get_gateway
 from gateway.http.count_calls import CountQuery, read_call
-from gateway.http.event_intake import send, tell_sent
+from gateway.http.event_intake import render_sent, send
 from gateway.http.examples import STOCK, STOCK_CSV
 from gateway.http.headers import find_idempotency_key
 from gateway.http.openapi import file_body
@@ -77,7 +77,7 @@ async def preview_count(
     await _ensure_station(gateway, station_id)
     plan = await _plan(request, count, told=DIFFERENCES_TOLD)
     read = count.read
-    refused = count.tell_refused(plan.refused)
+    refused = count.list_refused(plan.refused)
     left = count.units - len(refused)
     is_whole = not read.errors and not refused
     applicable = bool(left) and (is_whole or (query.partial and not count.full))
@@ -134,10 +134,10 @@ async def import_count(
     plan, refused = None, list[RowError]()
     if query.partial:
         plan = await _plan(request, count)
-        refused = count.tell_refused(plan.refused)
+        refused = count.list_refused(plan.refused)
         count = count.without(plan.refused)
     count_id = count.to_count_id(find_idempotency_key(request))
-    told = _tell(count, count_id, refused)
+    told = _render(count, count_id, refused)
     known = await get_gateway(request).reconciling.find_count(station_id, count_id)
     if known is not None and known["taken_at"] is not None:
         return to_response({**told, "status": "unchanged", "count": known})
@@ -161,7 +161,7 @@ def _ensure_enters(count: Count, plan: CountPlan) -> None:
     """Raise `units_refused` with each unit that may not be taken in, unless all are left out."""
     refused = [one for one in plan.refused if one.unit_id not in count.left_out]
     if refused or not count.units:
-        raise of_refused(count.tell_refused(plan.refused))
+        raise of_refused(count.list_refused(plan.refused))
 
 
 async def _send(request: Request, count: Count, count_id: str, told: dict[str, Any]) -> Response:
@@ -181,11 +181,11 @@ async def _send(request: Request, count: Count, count_id: str, told: dict[str, A
         if isinstance(found, Response):
             return found
         ids += found
-    sent = {**tell_sent(ids, source=source), **told, "parts": len(parts)}
+    sent = {**render_sent(ids, source=source), **told, "parts": len(parts)}
     return to_response(sent, status=202)
 
 
-def _tell(count: Count, count_id: str, refused: Sequence[RowError]) -> dict[str, Any]:
+def _render(count: Count, count_id: str, refused: Sequence[RowError]) -> dict[str, Any]:
     read = count.read
     return {
         "count_id": count_id,

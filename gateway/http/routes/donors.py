@@ -174,7 +174,7 @@ async def list_donors(
         actor=principal.actor,
     )
     after = found[-1].donor.donor_id if len(found) == query.limit else None
-    return to_response({"donors": [_tell_donor(one) for one in found], "after": after})
+    return to_response({"donors": [_render_donor(one) for one in found], "after": after})
 
 
 @router.get(
@@ -190,7 +190,7 @@ async def get_donor(
     found = await _find_donor(request, principal, station_id, donor_id)
     if found is None:
         raise DomainRefusal("donor_not_registered", donor_id=donor_id)
-    return to_response(_tell_donor(found), headers={"ETag": f'"{found.version}"'})
+    return to_response(_render_donor(found), headers={"ETag": f'"{found.version}"'})
 
 
 @router.put(
@@ -235,7 +235,7 @@ async def put_donor(
     if found is None:
         raise InvariantViolation("donor_not_registered", donor_id=donor_id)
     return to_response(
-        {**_tell_donor(found), "warnings": warnings}, headers={"ETag": f'"{found.version}"'}
+        {**_render_donor(found), "warnings": warnings}, headers={"ETag": f'"{found.version}"'}
     )
 
 
@@ -248,7 +248,7 @@ async def _find_donor(
     return found[0] if found else None
 
 
-def _tell_donor(found: RegisteredDonor) -> dict[str, Any]:
+def _render_donor(found: RegisteredDonor) -> dict[str, Any]:
     return {
         "donor": found.donor.model_dump(mode="json"),
         "version": found.version,
@@ -291,10 +291,10 @@ async def _put(
         based_on=based_on,
     )
     twins = await gateway.donors.list_twins(donor_ids, station_id=station_id)
-    return [_tell_twin(twin) for twin in twins]
+    return [_render_twin(twin) for twin in twins]
 
 
-def _tell_twin(twin: Twin) -> dict[str, Any]:
+def _render_twin(twin: Twin) -> dict[str, Any]:
     """Name two rows that seem to be one person; another station's donor is not named."""
     if twin.other_id is None:
         told = explain("donor_at_other_station", {"donor_id": twin.donor_id})

@@ -88,7 +88,7 @@ class Routes(Value):
 )
 async def list_stations(request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_stations()
-    return to_response({"stations": [_tell(principal, "station", one) for one in found]})
+    return to_response({"stations": [_render(principal, "station", one) for one in found]})
 
 
 @router.get(
@@ -99,7 +99,7 @@ async def list_stations(request: Request, principal: Reader) -> Response:
 )
 async def get_station(station_id: Identifier, request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_stations(station_id)
-    return _tell_one(principal, "station", found, station_id)
+    return _answer_one(principal, "station", found, station_id)
 
 
 @router.put(
@@ -125,11 +125,11 @@ async def put_station(
         changed.name_zh, changed.name_en, changed.location, also=_list_policy_faults(changed)
     )
     version = await directories.put_station(
-        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
+        changed, based_on=_based_on(request, before), changed_by=_build_author(request, principal)
     )
     known = (await directories.refresh()).stations
     strangers = [one for one in changed.policy.neighbours if one not in known]
-    return _tell_changed("station", changed, version, notes=_note_strangers(strangers))
+    return _answer_changed("station", changed, version, notes=_note_strangers(strangers))
 
 
 @router.get(
@@ -140,7 +140,7 @@ async def put_station(
 )
 async def list_hospitals(request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_hospitals()
-    return to_response({"hospitals": [_tell(principal, "hospital", one) for one in found]})
+    return to_response({"hospitals": [_render(principal, "hospital", one) for one in found]})
 
 
 @router.get(
@@ -151,7 +151,7 @@ async def list_hospitals(request: Request, principal: Reader) -> Response:
 )
 async def get_hospital(hospital_id: Identifier, request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_hospitals(hospital_id)
-    return _tell_one(principal, "hospital", found, hospital_id)
+    return _answer_one(principal, "hospital", found, hospital_id)
 
 
 @router.put(
@@ -181,13 +181,13 @@ async def put_hospital(
     changed = change(before[0].record, hospital) if before else hospital
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
     version = await directories.put_hospital(
-        changed, based_on=_based_on(request, before), changed_by=_tell_author(request, principal)
+        changed, based_on=_based_on(request, before), changed_by=_build_author(request, principal)
     )
     await directories.refresh()
     staying = await get_gateway(request).reading.count_open_elsewhere(
         hospital_id=hospital_id, station_id=changed.station_id
     )
-    return _tell_changed("hospital", changed, version, notes=_note_staying(staying))
+    return _answer_changed("hospital", changed, version, notes=_note_staying(staying))
 
 
 @router.get(
@@ -234,12 +234,12 @@ async def put_routes(
         if directory.find_location(end) is None:
             raise DomainRefusal("facility_unknown", facility_id=end)
     known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
-    await directories.put_routes(known, changed_by=_tell_author(request, principal))
+    await directories.put_routes(known, changed_by=_build_author(request, principal))
     await directories.refresh()
     return to_response({"recorded": len(known)})
 
 
-def _tell_author(request: Request, principal: Principal) -> Author:
+def _build_author(request: Request, principal: Principal) -> Author:
     at = get_gateway(request).clock.now()
     return Author(actor=principal.actor, key_id=principal.key_id, at=at)
 
@@ -297,7 +297,7 @@ def _based_on(
     return int(stated)
 
 
-def _tell(
+def _render(
     principal: Principal, kind: str, one: Registered[Station] | Registered[Hospital]
 ) -> dict[str, Any]:
     """Tell the whole record to whose it is and to dispatchers, name and place to others."""
@@ -308,7 +308,7 @@ def _tell(
     return {kind: record, "version": one.version, "changed_by": one.changed_by}
 
 
-def _tell_one(
+def _answer_one(
     principal: Principal,
     kind: str,
     found: list[Registered[Station]] | list[Registered[Hospital]],
@@ -316,11 +316,11 @@ def _tell_one(
 ) -> Response:
     if not found:
         raise DomainRefusal("facility_not_registered", facility_id=facility_id)
-    told = _tell(principal, kind, found[0])
+    told = _render(principal, kind, found[0])
     return to_response(told, headers={"ETag": f'"{found[0].version}"'})
 
 
-def _tell_changed(
+def _answer_changed(
     kind: str,
     record: Station | Hospital,
     version: int,

@@ -82,7 +82,7 @@ async def get_figures(
                 ],
             },
             "testing_coverage": testing.model_dump(),
-            "rules": _tell_rules(),
+            "rules": _list_rules(),
         }
     )
 
@@ -100,7 +100,7 @@ def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=BEIJING)
 
 
-def _tell_rules() -> list[dict[str, Any]]:
+def _list_rules() -> list[dict[str, Any]]:
     rules = figure_rules()
     return [
         {**rule.model_dump(mode="json", exclude={"terms"}), "version": rules.version}

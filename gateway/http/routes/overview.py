@@ -90,13 +90,13 @@ async def read_overview(request: Request, principal: Viewer) -> Response:
                 {**row["body"], "status": row["status"], "units": row["units"] or []}
                 for row in found.transfers
             ],
-            **_tell_letters(found.dead_letters),
-            "unread": _tell_unread(gateway, unread),
+            **_render_letters(found.dead_letters),
+            "unread": _render_unread(gateway, unread),
         }
     )
 
 
-def _tell_letters(found: WaitingLetters | None) -> dict[str, Any]:
+def _render_letters(found: WaitingLetters | None) -> dict[str, Any]:
     return {
         "dead_letters": found.letters if found else None,
         "dead_letters_life_threatening": found.life_threatening if found else None,
@@ -104,7 +104,7 @@ def _tell_letters(found: WaitingLetters | None) -> dict[str, Any]:
     }
 
 
-def _tell_unread(gateway: Gateway, found: Sequence[Unread] | None) -> dict[str, Any]:
+def _render_unread(gateway: Gateway, found: Sequence[Unread] | None) -> dict[str, Any]:
     if found is None:
         return {"known": False, "reason": explain("kafka_unreachable")}
     waiting = [one for one in found if one.records]

@@ -71,7 +71,7 @@ async def list_reconciliations(
         {
             "station_id": station_id,
             "counts": await reconciling.list_counts(station_id, limit=limit),
-            **await tell_open(get_gateway(request), station_id),
+            **await render_open(get_gateway(request), station_id),
         }
     )
 
@@ -189,6 +189,6 @@ def _find_alarms(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def tell_open(gateway: Gateway, station_id: str) -> dict[str, Any]:
+async def render_open(gateway: Gateway, station_id: str) -> dict[str, Any]:
     """Return how many differences of a station are open, and how many are alarms."""
     return {"open_differences": await gateway.reconciling.count_open(station_id)}

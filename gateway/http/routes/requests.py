@@ -94,14 +94,14 @@ async def open_request(request: Request, principal: Asker) -> Response:
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)
-    hospital_id = _tell_hospital(principal, fields)
+    hospital_id = _name_hospital(principal, fields)
     station_id = await _find_station(gateway, hospital_id)
     request_id = derive_id("request", hospital_id, key)
     urgent = validate(UrgentRequest, fields, request_id=request_id, station_id=station_id)
     accepted = AcceptedRequest(
         request_id=request_id, hospital_id=hospital_id, station_id=station_id
     )
-    event = RequestOpened(request=urgent, opened_by=_tell_speaker(principal) or None)
+    event = RequestOpened(request=urgent, opened_by=_name_speaker(principal) or None)
     submission = _submission(gateway, request, event, accepted, event_kind="opened", key=key)
     outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
     gateway.accepted.add(accepted)
@@ -134,7 +134,7 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
                 Amendment,
                 _ensure_no_null(fields),
                 **ids,
-                amended_by=_tell_speaker(principal),
+                amended_by=_name_speaker(principal),
             )
         ),
         event_kind="amended",
@@ -162,7 +162,7 @@ async def cancel_request(request_id: Identifier, request: Request, principal: As
                 Cancellation,
                 fields,
                 **ids,
-                cancelled_by=_tell_speaker(principal),
+                cancelled_by=_name_speaker(principal),
             )
         ),
         event_kind="cancelled",
@@ -200,7 +200,7 @@ async def _change(
     return _answer(outcome, submission, wait_s=wait_s)
 
 
-def _tell_hospital(principal: Principal, fields: dict[str, object]) -> str:
+def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
     """Say for which hospital is asked, and note it in the fields."""
     named = fields.get("hospital_id")
     if principal.own_hospital is not None:
@@ -266,7 +266,7 @@ def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _tell_speaker(principal: Principal) -> str:
+def _name_speaker(principal: Principal) -> str:
     """Return who speaks in the hospital's place; empty where the hospital speaks for itself."""
     return principal.actor if principal.is_dispatcher else ""
 

@@ -143,13 +143,13 @@ async def make_offer(
         [OfferMade(offer=offer)],
         source=f"station/{giver}",
         key=offer_id,
-        tell_done=lambda: _tell_outcome(gateway, offer_id),
+        read_outcome=lambda: _render_outcome(gateway, offer_id),
     )
     answer.headers["X-Offer-Id"] = offer_id
     return answer
 
 
-async def _tell_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
+async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
     """Tell what became of an offer that was decided."""
     row = await gateway.reading.find_offer(offer_id)
     if row is None:

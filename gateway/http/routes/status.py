@@ -25,8 +25,8 @@ from gateway.open_needs import (
     list_neighbours,
     list_serving_calls,
     list_serving_transfers,
+    list_sought,
     list_wants,
-    tell_sought,
 )
 from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
 from gateway.runtime import Gateway
@@ -115,7 +115,7 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
         request_id, source=f"hospital/{own}" if own else None
     )
     if detail.request is None:
-        return _tell_untaken(gateway, principal, request_id, detail)
+        return _answer_untaken(gateway, principal, request_id, detail)
     row = detail.request
     if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
         raise DomainRefusal("request_unknown", request_id=request_id)
@@ -132,7 +132,7 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
             if depends_on_reserve(asked, wants, calls)
             else ()
         )
-        sought = tell_sought(
+        sought = list_sought(
             request=asked,
             wants=wants,
             calls=calls,
@@ -150,12 +150,12 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
             "lines": detail.lines,
             "decision": explain_decision(detail.decisions[-1]["body"]),
             "call_outs": count_calls(calls),
-            "timeline": _tell_timeline(detail, transfers),
+            "timeline": _list_timeline(detail, transfers),
         }
     )
 
 
-def _tell_untaken(
+def _answer_untaken(
     gateway: Gateway, principal: Principal, request_id: str, detail: RequestDetail
 ) -> Response:
     """Answer for a request that the engine has no row of: quarantined, or not read yet."""
@@ -174,7 +174,7 @@ def _tell_untaken(
             "request_id": request_id,
             "status": "quarantined" if seen else "accepted",
             "waiting_for": waiting_for,
-            "timeline": [_tell_quarantined(row) for row in seen],
+            "timeline": [_render_quarantined(row) for row in seen],
         }
     )
 
@@ -187,7 +187,7 @@ def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool
     )
 
 
-def _tell_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]) -> list[Entry]:
+def _list_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]) -> list[Entry]:
     """Everything that happened, oldest first."""
     entries: list[Entry] = []
     for row in detail.decisions:
@@ -198,11 +198,11 @@ def _tell_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]
         promise = {**row, "reason": explain_reason(row["reason"])}
         entries.append({"at": row["held_at"], "kind": "promise", "promise": promise})
     entries += [{"at": row["agreed_at"], "kind": "transfer", "transfer": row} for row in transfers]
-    entries += [_tell_quarantined(row) for row in detail.quarantined]
+    entries += [_render_quarantined(row) for row in detail.quarantined]
     return sorted(entries, key=lambda entry: entry["at"])
 
 
-def _tell_quarantined(row: Entry) -> Entry:
+def _render_quarantined(row: Entry) -> Entry:
     headers = dict(row["headers"])
     return {
         "at": row["quarantined_at"],

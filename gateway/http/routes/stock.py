@@ -17,7 +17,7 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import CHANGE
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.routes.reconciliations import tell_open
+from gateway.http.routes.reconciliations import render_open
 from gateway.http.scopes import allow
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
@@ -88,9 +88,9 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
                 }
                 for row in rows
             ],
-            "days_of_supply": _tell_days(station, rows),
-            "supply": await _tell_supply(gateway, station),
-            **await tell_open(gateway, station_id),
+            "days_of_supply": _render_days(station, rows),
+            "supply": await _list_supply(gateway, station),
+            **await render_open(gateway, station_id),
         }
     )
 
@@ -182,7 +182,7 @@ async def _ensure_epoch(
     )
 
 
-async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
+async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
     """Days of supply and colour of every place where blood is, was or should be."""
     async with gateway.begin() as work:
         measured = await measure_places(work.supply, station, now=gateway.clock.now())
@@ -202,7 +202,7 @@ async def _tell_supply(gateway: Gateway, station: Station) -> list[dict[str, Any
     ]
 
 
-def _tell_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def _render_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """Available units of all groups over the declared daily demand, in days, per component."""
     available: dict[str, int] = defaultdict(int)
     for row in rows:

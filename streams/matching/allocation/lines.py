@@ -18,7 +18,7 @@ from models.errors import InvariantViolation
 from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.allocation.kept_groups import is_kept, is_kept_group
-from streams.matching.allocation.remedies import tell_openings
+from streams.matching.allocation.remedies import explain_openings
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.journeys import to_hospital
@@ -72,7 +72,7 @@ def decide_line(
     purpose = case.purpose(line, capped_units=capped_units)
     standing = list_standing_obstacles(purpose, route)
     if standing:
-        told = tell_openings(case, purpose, route=route, shelf=shelf, now=now)
+        told = explain_openings(case, purpose, route=route, shelf=shelf, now=now)
         return refuse_line(case, line, (*standing, *told))
     candidates = case.candidates(line)
     wanted = case.open_quantity(line)
@@ -91,7 +91,7 @@ def decide_line(
             if not uncovered
             else (
                 *_summarise(passed, purpose, candidates, uncovered=uncovered),
-                *tell_openings(case, purpose, route=route, shelf=shelf, now=now),
+                *explain_openings(case, purpose, route=route, shelf=shelf, now=now),
             ),
         ),
         cleared=cleared,

@@ -64,7 +64,7 @@ def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
             yield Cell(station_id=case.request.station_id, component=component, group=group)
 
 
-def tell_openings(
+def explain_openings(
     case: Case, purpose: ForPatient, *, route: Route, shelf: Shelf, now: datetime
 ) -> Iterator[Reason]:
     """Yield what would open how many units of which groups, as far as the shelf was read."""
@@ -88,12 +88,12 @@ def tell_openings(
         found.extend(unit for unit in shut if unit not in found and is_given(unit, asked))
     for fact, units in opened.items():
         if units:
-            yield _tell(fact, units)
+            yield _explain(fact, units)
     for component in _others(case, purpose.line):
         other = replace(purpose, line=purpose.line.but(component=component))
         units = [one for one in _list_lying(case, component, shelf) if is_given(one, other)]
         if units:
-            yield _tell(Fact.COMPONENT, units)
+            yield _explain(Fact.COMPONENT, units)
 
 
 def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:
@@ -109,7 +109,7 @@ def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:
     )
 
 
-def tell_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:
+def explain_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:
     """Yield what would have spared the scarce O RhD- units that an unidentified patient got."""
     capped = [unit for unit in reserved if unit.capped]
     if not capped:
@@ -171,7 +171,7 @@ def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[Unit
         )
 
 
-def _tell(fact: Fact, units: Sequence[UnitFacts]) -> Reason:
+def _explain(fact: Fact, units: Sequence[UnitFacts]) -> Reason:
     groups = " ".join(sorted({unit.group for unit in units}))
     params: dict[str, str | int | float] = {"groups": groups, "units": len(units)}
     match fact:

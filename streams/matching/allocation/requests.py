@@ -17,7 +17,7 @@ from models.clearance import Cleared
 from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.allocation.lines import MatchedLine, decide_line
-from streams.matching.allocation.remedies import tell_spared
+from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.stages import ENDS, Stage, find_stage
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
@@ -92,7 +92,7 @@ def _conclude(
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
     refused = sum(line.refused for line in lines)
     stage = find_stage(held=held, issued=case.issued, received=case.received)
-    outcome, waiting_for = _tell_outcome(stage=stage, uncovered=uncovered, refused=refused)
+    outcome, waiting_for = _find_outcome(stage=stage, uncovered=uncovered, refused=refused)
     reasons = list(case.news)
     if case.same_patient:
         told = " ".join(case.same_patient)
@@ -100,7 +100,7 @@ def _conclude(
     if held and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
-    reasons.extend(tell_spared(case, [unit for line in lines for unit in line.reserved]))
+    reasons.extend(explain_spared(case, [unit for line in lines for unit in line.reserved]))
     # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
     decision = Decision(
@@ -122,7 +122,7 @@ def _conclude(
     return Matched(decision=decision, cleared=tuple(u for one in matched for u in one.cleared))
 
 
-def _tell_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcome, str]:
+def _find_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcome, str]:
     if uncovered:
         is_part = stage is not Stage.NONE
         return Outcome.PARTLY_RESERVED if is_part else Outcome.WAITING, "donors_and_neighbours"

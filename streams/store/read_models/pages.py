@@ -15,7 +15,7 @@ from streams.ports import Clock
 from streams.store.audit import append_audit, audit_line
 from streams.store.call_outs import list_reserve
 from streams.store.dead_letters import STATION_TOPICS
-from streams.store.donors import tell_donor_read
+from streams.store.donors import audit_donor_read
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -359,7 +359,7 @@ class PgReading:
             if contacts_for is not None and rows:
                 now = self._clock.now()
                 read = [
-                    tell_donor_read(donor_id, station_id=station_id, by=contacts_for, at=now)
+                    audit_donor_read(donor_id, station_id=station_id, by=contacts_for, at=now)
                     for donor_id in sorted({row["donor_id"] for row in rows})
                 ]
                 await append_audit(connection, [audit_line(one, actor=actor) for one in read])
