@@ -9,10 +9,8 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
     --requirement requirements/runtime.txt
 
 # The sources run as they are: building a wheel would fetch a build backend without a hash.
-COPY bench bench
 COPY checker checker
 COPY cli cli
-COPY demo demo
 COPY deploy deploy
 COPY gateway gateway
 COPY models models

@@ -23,8 +23,8 @@ from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook, parse_label_book
 from gateway.labels.check_characters import compute_check_character
 from gateway.labels.isbt128_writing import make_donation, make_group, render
+from gateway.labels.label_reader import LabelReader
 from gateway.labels.moments import find_instant
-from gateway.labels.reading import LabelReader
 from gateway.labels.scanned import ProductCode
 from models.errors import ContractError
 from models.groups import BloodGroup

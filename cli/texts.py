@@ -120,6 +120,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "文件 {path} 里不是一个 JSON 对象",
         "file {path} does not hold a JSON object",
     ),
+    "demo_not_shipped": (
+        "演示不在安装包里：取源码，在其目录运行 make demo",
+        "the drill is not part of the package: get the source and run `make demo` in it",
+    ),
     "demo_unknown": (
         "没有演示 {name}；可用：{known}",
         "there is no demo {name}; there are {known}",

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from demo.actors.disaster import run_disaster_feed
 from demo.actors.donors import Notifier
+from demo.actors.faulty_senders import run_vandals
 from demo.actors.hospitals import DecisionWatch, run_hospitals
 from demo.actors.lookback import run_look_back
 from demo.actors.neighbours import Neighbour, run_neighbours
 from demo.actors.observer import Observer
 from demo.actors.stations import StationStaff
-from demo.actors.vandals import run_vandals
 from demo.casualties import PlannedRequest
 from demo.stage import DrillStage
 

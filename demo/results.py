@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from checker import Report
-from demo.actors.vandals import EXPECTED_CODES
+from demo.actors.faulty_senders import EXPECTED_CODES
 from demo.board import Board, percentile
 from demo.stage import DrillStage
 from models.decisions import Outcome

@@ -48,9 +48,18 @@ def demo(
 
 
 def list_demos() -> list[str]:
-    """Every folder of the demo package that holds a scenario."""
-    from importlib.resources import files  # noqa: PLC0415 - heavy imports stand in the commands
+    """List every folder of the demo package that holds a scenario.
 
+    Raises:
+        ConfigurationError: `demo_not_shipped`: it stands in the source tree alone.
+    """
+    from importlib.resources import files  # noqa: PLC0415 - heavy imports stand in the commands
+    from importlib.util import find_spec  # noqa: PLC0415 - the same
+
+    if find_spec("demo") is None:
+        from models.errors import ConfigurationError  # noqa: PLC0415 - the same
+
+        raise ConfigurationError("demo_not_shipped")
     return sorted(
         entry.name
         for entry in files("demo").iterdir()

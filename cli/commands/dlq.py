@@ -37,14 +37,14 @@ def list_(
       xuelian dlq list
       xuelian dlq list --code hospital_unknown --json
     """
-    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import dead_letters  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
-    found = letters.list_letters(
+    found = dead_letters.list_letters(
         load_resolved(), code=code, topic=topic, with_replayed=replayed, limit=limit
     )
     out = Output(as_json=as_json)
-    out.document({"dead_letters": [letters.to_summary(letter) for letter in found]})
+    out.document({"dead_letters": [dead_letters.to_summary(letter) for letter in found]})
     if not found:
         out.say("[green]✓[/] 没有死信 · no dead letters")
         return
@@ -86,19 +86,19 @@ def show(
     例 · Example:
       xuelian dlq show 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --json | jq -r .body > body.json
     """
-    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import dead_letters  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
-    letter = letters.get_letter(load_resolved(), dead_letter_id)
+    letter = dead_letters.get_letter(load_resolved(), dead_letter_id)
     out = Output(as_json=as_json)
-    out.document(letters.to_whole(letter))
+    out.document(dead_letters.to_whole(letter))
     if not as_json:
         _print_letter(out, letter)
 
 
 def _print_letter(out: Output, letter: DeadLetter) -> None:
+    from cli.dead_letters import show_bytes  # noqa: PLC0415 - the same
     from cli.failures import render_code  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.letters import show_bytes  # noqa: PLC0415 - the same
 
     zh, en = render_code(letter.code, letter.params)
     out.say(f"[red]✗[/] [bold]{letter.code}[/]")
@@ -163,20 +163,20 @@ def replay(
         raise typer.BadParameter(
             "改正只能用于一条 · a correction is for one id", param_hint="--body"
         )
-    from cli import letters  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import dead_letters  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
     if every:
-        wanted = letters.list_letters(settings, code=code, topic=topic, limit=10_000)
+        wanted = dead_letters.list_letters(settings, code=code, topic=topic, limit=10_000)
     else:
-        wanted = [letters.get_letter(settings, one) for one in ids or ()]
-    correction = letters.build_correction(body=body, key=key, headers=header or ())
+        wanted = [dead_letters.get_letter(settings, one) for one in ids or ()]
+    correction = dead_letters.build_correction(body=body, key=key, headers=header or ())
     out = Output(as_json=as_json)
     if wanted and not yes:
         _confirm(wanted)
     with out.progress("重放 · replaying"):
-        done, failure = letters.replay_letters(settings, wanted, correction=correction)
+        done, failure = dead_letters.replay_letters(settings, wanted, correction=correction)
     _report(out, done=done, wanted=wanted)
     if failure is not None:
         raise failure

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
+from gateway.labels.label_reader import FirstThatKnows, LabelReader
 from gateway.labels.local import LocalBarcode, LocalReader
-from gateway.labels.reading import FirstThatKnows, LabelReader
 from gateway.labels.scanned import Part
 from gateway.labels.structures import PRODUCT
 from models.base import Day, Identifier, Line, Value

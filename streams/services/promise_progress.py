@@ -8,7 +8,7 @@ from models.decisions import Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
-from streams.matching.allocation.stages import ENDS, find_stage
+from streams.matching.allocation.unit_stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise

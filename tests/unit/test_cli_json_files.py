@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cli.dead_letters import build_correction
 from cli.gateway import GatewayClient
-from cli.letters import build_correction
 from cli.main import app
 from models.errors import ContractError
 

@@ -11,7 +11,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.letters import build_correction
+from cli.dead_letters import build_correction
 from models.errors import TransientError
 from streams.services.record_replay import Correction, DeadLetter, OriginalRecord, Replay
 from streams.store.dead_letters import restore_bytes

@@ -18,7 +18,7 @@ from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.allocation.lines import MatchedLine, decide_line
 from streams.matching.allocation.remedies import explain_spared
-from streams.matching.allocation.stages import ENDS, Stage, find_stage
+from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 

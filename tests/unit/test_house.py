@@ -1,0 +1,53 @@
+"""The house: one name for one thing, and no name that a newcomer cannot read."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("models", "streams", "gateway", "deploy", "cli", "demo", "bench", "tests/life")
+SOURCES = {
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for room in ROOMS
+    for path in sorted((ROOT / room).rglob("*.py"))
+}
+RIDDLES = {
+    "causes", "clearing", "closing", "deciding", "edge", "entering", "letters",
+    "looking", "moves", "once", "optimistic", "parts", "places", "progress", "reading",
+    "sealing", "sent", "sought", "stages", "submitting", "vandals", "verifying", "wire",
+}  # fmt: skip
+"""Names that modules had, and that say nothing of what they hold."""
+
+
+def test_a_class_name_is_of_one_thing() -> None:
+    found = defaultdict(list)
+    for path, tree in SOURCES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(str(path.relative_to(ROOT)))
+    assert len(found) > 500
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
+def test_functions_are_named_by_what_they_do() -> None:
+    names = {
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path, tree in SOURCES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and re.fullmatch(r"_?tells?(_.*)?", node.name)
+    }
+    assert names == set()
+
+
+@pytest.mark.parametrize("room", ["models", "streams", "gateway", "deploy", "cli"])
+def test_no_module_is_a_riddle(room: str) -> None:
+    names = {path.stem for path in (ROOT / room).rglob("*.py")} | {
+        path.name for path in (ROOT / room).rglob("*") if path.is_dir()
+    }
+    assert names & RIDDLES == set()
