@@ -15,9 +15,9 @@ import structlog
 
 from models.errors import InvariantViolation, TransientError
 from models.topics import AppName, TopicName
-from streams.agents import alerts, answers, offers, requests, stock
 from streams.agents.app import build_app
-from streams.agents.consumer_loop import Edge, EdgeDeps
+from streams.agents.consumer_loop import ConsumerLoop, LoopDependencies
+from streams.agents.table import register
 from streams.agents.worker import (
     Readiness,
     run_worker,
@@ -61,14 +61,9 @@ class Role(StrEnum):
     RELAY = "relay"
 
 
-_AGENTS = {
-    Role.URGENT: {TopicName.REQUESTS: requests.register},
-    Role.SUPPLY: {
-        TopicName.STOCK: stock.register,
-        TopicName.ALERTS: alerts.register,
-        TopicName.ANSWERS: answers.register,
-        TopicName.OFFERS: offers.register,
-    },
+_TOPICS = {
+    Role.URGENT: (TopicName.REQUESTS,),
+    Role.SUPPLY: (TopicName.STOCK, TopicName.ALERTS, TopicName.ANSWERS, TopicName.OFFERS),
 }
 _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 
@@ -172,24 +167,24 @@ async def _work(process: _Process, role: Role, stop: asyncio.Event) -> None:
     check = partial(check_topics, settings.kafka_bootstrap, settings.kafka_replication)
     await wait_for_topics(check, report=report, stop=stop)
     app = build_app(settings=settings, app_name=_APP[role])
-    edges = _register(app, process, role)
+    loops = _register(app, process, role)
     settle_heap()
-    await run_worker(app, edges=edges, report=report, stop=stop)
+    await run_worker(app, loops=loops, report=report, stop=stop)
 
 
-def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Edge]:
-    deps = EdgeDeps(
+def _register(app: faust.App, process: _Process, role: Role) -> Sequence[ConsumerLoop]:
+    deps = LoopDependencies(
         relay=process.relay,
         batch_max=process.settings.batch_max,
         report=process.readiness.report,
     )
-    edges = [
-        register(app, handler=process.services.handlers[topic], deps=deps)
-        for topic, register in _AGENTS[role].items()
+    loops = [
+        register(app, topic, handler=process.services.handlers[topic], deps=deps)
+        for topic in _TOPICS[role]
     ]
-    for edge in edges:
-        process.readiness.watch(edge.name, edge.in_flight_s)
-    return edges
+    for loop in loops:
+        process.readiness.watch(loop.name, loop.in_flight_s)
+    return loops
 
 
 async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:

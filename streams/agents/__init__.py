@@ -1,1 +1,1 @@
-"""Faust agents, one per file, each a thin edge: decode, call a service, acknowledge."""
+"""Faust agents: one loop that all share, one table of them, and the worker that runs them."""

@@ -1,4 +1,4 @@
-"""The edge every agent shares: take what waits, decide it in one transaction, then acknowledge.
+"""The loop that every agent runs: take what waits, decide it in one transaction, then acknowledge.
 
 Owns the order of things: decode, decide and commit, acknowledge, wake the relay. An event is
 acknowledged only after the transaction that holds its outcome. What the handler raises decides the
@@ -45,7 +45,7 @@ _RETRY_MOST_S = 2.0
 
 
 class Message(RawRecord, Protocol):
-    """What the edge reads of a Faust message."""
+    """What the loop reads of a Faust message."""
 
     @property
     def headers(self) -> HeaderPairs: ...
@@ -54,7 +54,7 @@ class Message(RawRecord, Protocol):
 
 
 class StreamEvent(Protocol):
-    """What the edge needs of a Faust event."""
+    """What the loop needs of a Faust event."""
 
     @property
     def message(self) -> Message: ...
@@ -62,7 +62,7 @@ class StreamEvent(Protocol):
 
 
 class Stream(Protocol):
-    """What the edge needs of a Faust stream."""
+    """What the loop needs of a Faust stream."""
 
     def noack(self) -> Stream: ...
     def events(self) -> AsyncIterable[StreamEvent]: ...
@@ -79,8 +79,8 @@ Reporter = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeDeps:
-    """What all edges of a worker share.
+class LoopDependencies:
+    """What all loops of a worker share.
 
     Attributes:
         relay: Woken with the lanes that a commit filled.
@@ -100,8 +100,8 @@ class _Held:
     size: int
 
 
-class Edge:
-    """One agent's edge.
+class ConsumerLoop:
+    """The loop of one agent.
 
     Args:
         name: Of the agent; labels its logs, metrics and readiness.
@@ -115,7 +115,7 @@ class Edge:
         *,
         name: str,
         handler: BatchHandler,
-        deps: EdgeDeps,
+        deps: LoopDependencies,
         is_current: Callable[[Message], bool],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:

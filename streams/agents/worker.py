@@ -17,7 +17,7 @@ import faust
 import structlog
 
 from models.errors import InvariantViolation, TransientError
-from streams.agents.consumer_loop import Edge, Reporter
+from streams.agents.consumer_loop import ConsumerLoop, Reporter
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +120,7 @@ async def wait_for_topics(
 
 
 async def run_worker(
-    app: faust.App, *, edges: Sequence[Edge], report: Reporter, stop: asyncio.Event
+    app: faust.App, *, loops: Sequence[ConsumerLoop], report: Reporter, stop: asyncio.Event
 ) -> None:
     """Run an app until `stop` is set or something in it breaks.
 
@@ -129,7 +129,7 @@ async def run_worker(
 
     Args:
         app: Of `build_app`, with its agents registered; built in this event loop.
-        edges: Of those agents.
+        loops: Of those agents.
         report: Told why the app is not ready, and when it is; such as `Readiness.report`.
         stop: Ends the run.
 
@@ -145,7 +145,7 @@ async def run_worker(
         await _wait_for_end(app, stop)
     finally:
         report(part, "stopping")
-        await _close(app, edges)
+        await _close(app, loops)
         del listeners
     if app.crashed:
         reason = app.crash_reason
@@ -175,11 +175,11 @@ async def _wait_for_end(app: faust.App, stop: asyncio.Event) -> None:
         ended.cancel()
 
 
-async def _close(app: faust.App, edges: Sequence[Edge]) -> None:
+async def _close(app: faust.App, loops: Sequence[ConsumerLoop]) -> None:
     try:
         async with asyncio.timeout(_FINISH_S):
-            for edge in edges:
-                await edge.finish()
+            for loop in loops:
+                await loop.finish()
     except TimeoutError:
         log.warning("transaction_abandoned", limit_s=_FINISH_S)
     try:

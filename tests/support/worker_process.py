@@ -2,7 +2,7 @@
 
 Started as `python -m tests.support.worker_process BOOTSTRAP GROUP JOURNAL STATE DELAY_S BREAK_ON`.
 Each batch is written to the journal and flushed before it counts as committed, as a transaction
-would be; then the edge acknowledges. Prints `ready` once it has partitions. `BREAK_ON` is an event
+would be; then the loop acknowledges. Prints `ready` once it has partitions. `BREAK_ON` is an event
 id on which our code breaks.
 """
 
@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from streams.agents import answers
+from models.topics import TopicName
 from streams.agents.app import build_app
-from streams.agents.consumer_loop import EdgeDeps
+from streams.agents.consumer_loop import LoopDependencies
+from streams.agents.table import register
 from streams.agents.worker import (
     Readiness,
     run_worker,
@@ -28,7 +29,7 @@ from streams.heap import settle_heap
 from streams.kafka.topic_admin import check_topics
 from streams.ports import Received, Record
 from streams.settings import Settings
-from tests.support.edge import RecordingRelay
+from tests.support.consumer_loop import RecordingRelay
 
 
 class JournalHandler:
@@ -68,12 +69,12 @@ async def main(arguments: Sequence[str]) -> None:
         settings=Settings(kafka_bootstrap=bootstrap, state_dir=Path(state)), app_name=group
     )
     handler = JournalHandler(journal=Path(journal), delay_s=float(delay_s), break_on=break_on)
-    deps = EdgeDeps(relay=RecordingRelay([]), batch_max=16, report=report)
-    edge = answers.register(app, handler=handler, deps=deps)
+    deps = LoopDependencies(relay=RecordingRelay([]), batch_max=16, report=report)
+    loop = register(app, TopicName.ANSWERS, handler=handler, deps=deps)
     with stop_on_signals(stop):
         await wait_for_topics(partial(check_topics, bootstrap, 1), report=report, stop=stop)
         settle_heap()
-        await run_worker(app, edges=[edge], report=report, stop=stop)
+        await run_worker(app, loops=[loop], report=report, stop=stop)
 
 
 if __name__ == "__main__":

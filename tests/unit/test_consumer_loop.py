@@ -1,4 +1,4 @@
-"""The edge: what it hands over, when it acknowledges, and what it does when something breaks."""
+"""The consumer loop: what it hands over, when it acknowledges, and what happens on a fault."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from models.errors import DomainRefusal, InvariantViolation, TransientError
-from streams.agents.consumer_loop import AHEAD_BYTES, Edge, EdgeDeps
+from streams.agents.consumer_loop import AHEAD_BYTES, ConsumerLoop, LoopDependencies
 from streams.agents.worker import STUCK_S, Readiness
 from streams.ports import Received, Record, Unreadable
-from tests.support.edge import FakeStream, RecordingHandler, RecordingRelay
+from tests.support.consumer_loop import FakeStream, RecordingHandler, RecordingRelay
 from tests.support.kafka import wait_until
 
 
 class Bench:
-    """One edge with everything around it recorded."""
+    """One loop with everything around it recorded."""
 
     def __init__(self, *, batch_max: int = 4) -> None:
         self.journal: list[str] = []
@@ -26,10 +26,10 @@ class Bench:
         self.relay = RecordingRelay(self.journal)
         self.reports: list[str | None] = []
         self.current: set[int] = {1}
-        self.edge = Edge(
+        self.loop = ConsumerLoop(
             name="answers",
             handler=self.handler,
-            deps=EdgeDeps(
+            deps=LoopDependencies(
                 relay=self.relay,
                 batch_max=batch_max,
                 report=lambda _, reason: self.reports.append(reason),
@@ -39,7 +39,7 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
-        task = asyncio.create_task(self.edge.run(self.stream))
+        task = asyncio.create_task(self.loop.run(self.stream))
         try:
             yield task
         finally:
@@ -186,7 +186,7 @@ async def test_finish_lets_the_transaction_in_flight_end_and_takes_no_other() ->
     async with bench.running():
         bench.stream.put_all(range(3))
         await wait_until(lambda: bench.journal == ["begin 0"])
-        finishing = asyncio.create_task(bench.edge.finish())
+        finishing = asyncio.create_task(bench.loop.finish())
         await asyncio.sleep(0.02)
         assert not finishing.done()
         bench.handler.hold.set()
@@ -202,7 +202,7 @@ async def test_finish_ends_a_retry_without_acknowledging() -> None:
     bench.stream.put(0)
     async with bench.running():
         await wait_until(lambda: len(bench.reports) >= 2)
-        await asyncio.wait_for(bench.edge.finish(), 1)
+        await asyncio.wait_for(bench.loop.finish(), 1)
         await asyncio.sleep(0.05)
     assert bench.acked() == []
 
@@ -231,9 +231,9 @@ async def test_the_unreadable_reach_the_handler_in_their_place() -> None:
 async def test_a_batch_in_flight_has_an_age_and_an_old_one_is_not_ready() -> None:
     bench = Bench()
     readiness = Readiness()
-    readiness.watch("answers", bench.edge.in_flight_s)
+    readiness.watch("answers", bench.loop.in_flight_s)
     now = 100.0
-    bench.edge._monotonic = lambda: now
+    bench.loop._monotonic = lambda: now
     bench.handler.hold = asyncio.Event()
     async with bench.running():
         bench.stream.put(0)
@@ -244,4 +244,4 @@ async def test_a_batch_in_flight_has_an_age_and_an_old_one_is_not_ready() -> Non
         bench.handler.hold.set()
         await wait_until(lambda: bench.acked() == [0])
         await wait_until(lambda: readiness.is_ready)
-    assert bench.edge.in_flight_s() == 0
+    assert bench.loop.in_flight_s() == 0
