@@ -1,12 +1,12 @@
-"""Verify API keys: argon2id once, then a cache by the SHA-256 of the whole key.
+"""Verify API keys: once against PostgreSQL, then from memory by the SHA-256 of the whole key.
 
 A verified key is good for a minute without a look at PostgreSQL; then its row is read again, which
-notices a revocation without hashing. While PostgreSQL is away a key that was verified stays good
-for 15 minutes, so the gateway goes on taking requests in.
+notices a revocation. While PostgreSQL is away a key that was verified stays good for 15 minutes, so
+the gateway goes on taking requests in.
 
-Concurrency: one event loop. Hashing runs in threads, two at a time; whoever waits for the same key
-finds it in the cache. More than a few in the queue are turned away, so that guessing keys costs the
-urgent path at most two threads.
+Concurrency: one event loop. Two keys are looked up at a time; whoever waits for the same key finds
+it in memory. More than a few that wait are turned away, so that guessing keys takes at most two
+connections from the urgent path.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ REFUSED_S = 10.0
 
 MAX_KEPT = 4096
 MAX_REFUSED = 1024
-MAX_HASHING = 2
-MAX_QUEUE = 64
+MAX_LOOKS = 2
+MAX_WAITING = 64
 
 
 class KeySource(Protocol):
@@ -80,8 +80,8 @@ class Authenticator:
         self._monotonic = monotonic
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._refused: OrderedDict[bytes, float] = OrderedDict()
-        self._places = asyncio.Semaphore(MAX_HASHING)
-        self._queue = 0
+        self._places = asyncio.Semaphore(MAX_LOOKS)
+        self._waiting = 0
 
     def find_fresh(self, text: str) -> Principal | None:
         """Return the principal of a key that needs no look at anything; the usual case."""
@@ -100,14 +100,14 @@ class Authenticator:
         digest = _digest(text)
         if self._refused.get(digest, 0.0) > self._monotonic():
             raise ContractError("api_key_invalid")
-        if self._queue >= MAX_QUEUE and digest not in self._known:
+        if self._waiting >= MAX_WAITING and digest not in self._known:
             raise TransientError("auth_busy")
-        self._queue += 1
+        self._waiting += 1
         try:
             async with self._places:
                 return await self._decide(digest, text)
         finally:
-            self._queue -= 1
+            self._waiting -= 1
 
     async def _decide(self, digest: bytes, text: str) -> Principal:
         principal = self.find_fresh(text)
@@ -124,7 +124,7 @@ class Authenticator:
         key = await self._keys.find(parts[0]) if parts else None
         if key is None or parts is None or key.revoked_at is not None:
             raise self._refuse(digest)
-        if not await asyncio.to_thread(is_secret, parts[1], key.secret_hash):
+        if not is_secret(parts[1], key.secret_hash):
             log.warning("api_key_wrong_secret", key_id=key.key_id)
             raise self._refuse(digest)
         return self._keep(digest, key)

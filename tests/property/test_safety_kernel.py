@@ -1,6 +1,7 @@
-"""The safety kernel against the oracle, exhaustively; the count of cases is printed.
+"""The safety kernel against the oracle in the large spaces; the count of cases is printed.
 
-Spaces are gone through in two processes; each stops at a handful of differences.
+Spaces are gone through in two processes; each stops at a handful of differences. The small spaces
+are gone through by `tests/unit/test_safety_kernel.py`.
 """
 
 from __future__ import annotations
@@ -13,51 +14,33 @@ import pytest
 
 from models.components import Component
 from tests.support.kernel_cases import Case, compare, list_kinds
-from tests.support.kernel_spaces import (
-    ages_and_types,
-    antigens,
-    demands,
-    groups,
-    identical_only,
-    journeys,
-    mixtures,
-    needs,
-    places,
-    shelf_lives,
-    states,
-)
+from tests.support.kernel_spaces import antigens, demands, groups, mixtures, states
 
 LEAST_CASES = 2_500_000
 Space = Callable[[], Iterator[Case]]
-SMALL: dict[str, Space] = {
-    "places": places,
-    "shelf_lives": shelf_lives,
-    "needs": needs,
-    "journeys": journeys,
+WHOLE: dict[str, Space] = {
     "demands": demands,
-    "ages_and_types": ages_and_types,
     "antigens": antigens,
-    "identical_only": identical_only,
     "mixtures": lambda: mixtures(40_000),
 }
-LARGE: dict[str, Callable[[list[Component]], Iterator[Case]]] = {
+BY_COMPONENT: dict[str, Callable[[list[Component]], Iterator[Case]]] = {
     "groups": groups,
     "states": states,
 }
 
 
 def go_through(space: str, component: Component | None) -> tuple[str, int, list[str]]:
-    """Compare one space, or one component of a large one; runs in a process of its own."""
-    cases = SMALL[space]() if component is None else LARGE[space]([component])
+    """Compare one space, or one component of one; runs in a process of its own."""
+    cases = WHOLE[space]() if component is None else BY_COMPONENT[space]([component])
     count, differing = compare(cases)
     return space, count, list(list_kinds(differing))
 
 
 @pytest.mark.timeout(900)
-def test_kernel_and_oracle_agree_in_every_case(capsys: pytest.CaptureFixture[str]) -> None:
+def test_kernel_and_oracle_agree_in_every_case_of_the_large_spaces(capsys: pytest.CaptureFixture[str]) -> None:
     parts: list[tuple[str, Component | None]]
-    parts = [(space, component) for space in LARGE for component in Component]
-    parts += [(space, None) for space in SMALL]
+    parts = [(space, component) for space in BY_COMPONENT for component in Component]
+    parts += [(space, None) for space in WHOLE]
     counts: dict[str, int] = {}
     differing: list[str] = []
     # Started anew, not forked: the session's event loop has threads.

@@ -1,7 +1,7 @@
 """The safety kernel, fast: what the mutation check runs on every mutant.
 
-The oracle is asked about the small spaces, and about the groups with one component of each class;
-beside it stand what an oracle of reasons cannot see: parameters, cited rules, standing obstacles,
+The oracle is asked about the small spaces, and about a share of the large ones (all of them:
+`tests/property/test_safety_kernel.py`); beside it stand what an oracle of reasons cannot see: parameters, cited rules, standing obstacles,
 the order of candidates, and the table of components.
 """
 
