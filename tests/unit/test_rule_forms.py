@@ -20,6 +20,8 @@ LEAST: list[tuple[str, str, int]] = [
     ("compatibility", "unknown.female_rhd_negative_to_age_years", 0),
     ("compatibility", "unknown.male_rhd_negative_to_age_years", 0),
     ("compatibility", "unknown_cap.o_negative_units", 1),
+    ("compatibility", "estimated_age.margin_years", 0),
+    ("compatibility", "kept_for_negative.expiring_within_d", 0),
     ("compatibility", "childbearing.female_from_age_years", 0),
     ("compatibility", "childbearing.female_to_age_years", 0),
     ("safety", "out_of_control.restock_within_min", 0),
