@@ -37,7 +37,9 @@ def go_through(space: str, component: Component | None) -> tuple[str, int, list[
 
 
 @pytest.mark.timeout(900)
-def test_kernel_and_oracle_agree_in_every_case_of_the_large_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+def test_kernel_and_oracle_agree_in_every_case_of_the_large_spaces(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     parts: list[tuple[str, Component | None]]
     parts = [(space, component) for space in BY_COMPONENT for component in Component]
     parts += [(space, None) for space in WHOLE]

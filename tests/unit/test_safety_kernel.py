@@ -1,8 +1,9 @@
 """The safety kernel, fast: what the mutation check runs on every mutant.
 
-The oracle is asked about the small spaces, and about a share of the large ones (all of them:
-`tests/property/test_safety_kernel.py`); beside it stand what an oracle of reasons cannot see: parameters, cited rules, standing obstacles,
-the order of candidates, and the table of components.
+The oracle is asked about the small spaces, and about a share of the large ones, of which
+`tests/property/test_safety_kernel.py` asks about all. Beside it stand what an oracle of reasons
+cannot see: parameters, cited rules, standing obstacles, the order of candidates, and the table of
+components.
 """
 
 from __future__ import annotations
