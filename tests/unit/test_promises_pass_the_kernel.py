@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,13 @@ def test_the_scan_of_sql_sees_a_promise(planted: str) -> None:
     assert list_promising(planted) == {"seize"}
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    return tuple(
+        (path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8")))
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+    )
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -77,10 +80,13 @@ def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionD
             yield node
 
 
-def calls(node: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Call):
-            yield ast.unparse(inner.func).rpartition(".")[2], inner
+@cache
+def calls(node: ast.AST) -> tuple[tuple[str, ast.Call], ...]:
+    return tuple(
+        (ast.unparse(inner.func).rpartition(".")[2], inner)
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call)
+    )
 
 
 def test_no_sql_of_promises_stands_in_python() -> None:
@@ -164,10 +170,8 @@ def test_states_are_told_by_name_where_units_move() -> None:
 KERNEL_CALLERS = {
     ("streams/matching/allocation/lines.py", "RESERVE"),
     ("streams/matching/offers.py", "RESERVE"),
-    (
-        "streams/matching/allocation/remedies.py",
-        "RESERVE",
-    ),  # counts only: nothing is promised by it
+    # It counts only: nothing is promised by it.
+    ("streams/matching/allocation/remedies.py", "RESERVE"),
     ("streams/services/unit_clearance.py", "the caller's"),
 }
 
