@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock bench imports life mutation scans rules clean
+.PHONY: help setup demo test test-fast check format lock bench imports life mutation scans rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -25,8 +25,12 @@ setup: $(STAMP) ## Install everything into .venv
 demo: setup ## Replay the Dingri earthquake through the real system
 	@$(BIN)/xuelian demo dingri
 
+test-fast: setup ## Unit, contract and property tests, on two processes
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property -m "not exhaustive"
+
 test: setup ## Run every test on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property
+	@$(BIN)/python -m pytest tests/integration tests/e2e tests/chaos
 
 check: setup ## Format, lint, types, rooms
 	@echo "▸ ruff format"; $(BIN)/ruff format --check .

@@ -36,6 +36,7 @@ def go_through(space: str, component: Component | None) -> tuple[str, int, list[
     return space, count, list(list_kinds(differing))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 def test_kernel_and_oracle_agree_in_every_case_of_the_large_spaces(
     capsys: pytest.CaptureFixture[str],
