@@ -245,7 +245,11 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize(("words", "settled"), WRITES, ids=lambda one: " ".join(one)[:20])
+@pytest.mark.parametrize(
+    ("words", "settled"),
+    WRITES,
+    ids=lambda one: " ".join(sorted(one) if isinstance(one, set) else one)[:20],
+)
 def test_an_act_that_was_not_confirmed_is_told_with_the_command_that_repeats_it(
     words: list[str], settled: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
