@@ -23,11 +23,14 @@ from deploy.local.child_processes import find_unready_reason
 from deploy.local.resolved_settings import load_resolved
 from deploy.local.running_systems import find_running
 from models.errors import ConfigurationError, XuelianError
+from models.rules.following import followed
 from streams.clock import SystemClock, parse_clock
 from streams.ports import Unread
+from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.one_shot import run_on_database
+from streams.store.schema.repeatable import ensure_repeatable
 
 MAX_SKEW_S = 2.0
 """Of this machine against the database's: more, and holds and expiries are judged wrongly."""
@@ -262,6 +265,8 @@ def check_migrations(settings: Settings) -> Check:
         detail = f"数据库比程序新 · the database is newer than this program: {', '.join(ahead)}"
         fix = "升级 xuelian · upgrade xuelian"
         return Check(name=name, ok=False, detail=detail, fix=fix)
+    with followed(load_rulebook(settings.rules_file)):
+        run_on_database(settings, ensure_repeatable)
     return Check(name=name, ok=True, detail=f"{len(applied)} 个迁移 · migrations")
 
 

@@ -16,7 +16,7 @@ from gateway.dependencies import GatewayParts
 from gateway.http.app import create_app
 from gateway.http.server import build_server
 from gateway.runtime import Gateway
-from models.errors import ConfigurationError, InvariantViolation
+from models.errors import ConfigurationError, InvariantViolation, TransientError
 from streams.clock import parse_clock
 from streams.heap import settle_heap
 from streams.kafka.broker_probe import probe_broker
@@ -27,6 +27,7 @@ from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
+from streams.store.schema.repeatable import ensure_repeatable
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ async def _serve(settings: Settings) -> None:
         str(settings.postgres_dsn), size=settings.postgres_pool, name="xuelian-gateway"
     )
     try:
+        await _ensure_schema(database)
         app = create_app(_build_parts(settings, database))
         server = build_server(app, host=host, port=port)
         settle_heap()
@@ -69,6 +71,18 @@ async def _serve(settings: Settings) -> None:
         log.info("gateway_stopped")
     finally:
         await database.close()
+
+
+async def _ensure_schema(database: Database) -> None:
+    """Refuse a database of other rules; one that is away is no reason not to take requests in.
+
+    Raises:
+        ConfigurationError: `schema_parts_differ`.
+    """
+    try:
+        await ensure_repeatable(database)
+    except TransientError as error:
+        log.warning("schema_not_compared", reason=str(error))
 
 
 def _build_parts(settings: Settings, database: Database) -> GatewayParts:

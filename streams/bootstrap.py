@@ -37,6 +37,7 @@ from streams.rules_file import follow_rules_file
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
+from streams.store.schema.repeatable import ensure_repeatable
 from streams.store.unit_of_work import PgBegin
 
 log = structlog.get_logger(__name__)
@@ -188,9 +189,14 @@ def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Consume
 
 
 async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:
-    """No record can be judged before the facilities are known; wait for PostgreSQL here."""
+    """No record can be judged before the facilities are known; wait for PostgreSQL here.
+
+    Raises:
+        ConfigurationError: `schema_parts_differ`.
+    """
     while not stop.is_set():
         try:
+            await ensure_repeatable(process.database)
             await process.services.directory.refresh()
         except TransientError as error:
             process.readiness.report("directory", str(error))

@@ -6,7 +6,8 @@ types first, so that either every reader follows the new rulebook or all stay wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from models import compatibility
@@ -71,3 +72,14 @@ def follow_rulebook(rules: Rulebook) -> None:
         reader.install(formed[name])
     compatibility.follow(rules.documents["compatibility"])
     rulebook.install(rules)
+
+
+@contextmanager
+def followed(rules: Rulebook) -> Iterator[None]:
+    """Follow this rulebook in the whole process for the length of a block."""
+    before = rulebook()
+    follow_rulebook(rules)
+    try:
+        yield
+    finally:
+        follow_rulebook(before)

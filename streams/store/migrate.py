@@ -1,15 +1,21 @@
-"""Migrations, run by dbmate. Safe to run again, and by two processes at once (dbmate locks)."""
+"""Migrations, run by dbmate, then what is written again when it changes.
+
+Safe to run again, and by two processes at once (dbmate locks, and so does the rest).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import as_file, files
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from models.errors import ConfigurationError, TransientError
+from streams.store.schema.repeatable import apply_repeatable
 
 
 def migrate(dsn: str, *, timeout_s: int = 60) -> str:
@@ -42,6 +48,9 @@ def migrate(dsn: str, *, timeout_s: int = 60) -> str:
     said = f"{done.stdout}{done.stderr}".strip()
     if done.returncode:
         raise ConfigurationError("migration_failed", detail=said[-1500:])
+    # In a thread, which has no event loop, whoever calls.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, apply_repeatable(dsn)).result()
     return said
 
 

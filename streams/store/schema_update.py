@@ -9,6 +9,8 @@ import re
 import socket
 
 from models.errors import ConfigurationError, TransientError
+from models.rules.following import followed
+from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.migrate import migrate
 
@@ -22,7 +24,8 @@ def apply_migrations(settings: Settings, *, wait_s: int) -> list[str]:
     """Bring the database to the newest schema; return the migrations that were applied now.
 
     Args:
-        settings: `postgres_dsn`; the database is made if it is missing.
+        settings: `postgres_dsn`; the database is made if it is missing. `rules_file`: whose rules
+            PostgreSQL is to repeat.
         wait_s: Seconds to wait for the server.
 
     Raises:
@@ -30,7 +33,8 @@ def apply_migrations(settings: Settings, *, wait_s: int) -> list[str]:
         ConfigurationError: It does, and a migration failed.
     """
     try:
-        said = migrate(str(settings.postgres_dsn), timeout_s=wait_s)
+        with followed(load_rulebook(settings.rules_file)):
+            said = migrate(str(settings.postgres_dsn), timeout_s=wait_s)
     except ConfigurationError as error:
         _ensure_answers(settings, error)
         raise

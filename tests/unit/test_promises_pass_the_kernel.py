@@ -26,10 +26,11 @@ _STATEMENT = re.compile(r"^(?:-- name: (\w+)|CREATE (?:OR REPLACE )?FUNCTION (\w
 
 WRITERS = {
     "streams/store/queries/shortages.sql": {"promise_to_transfer"},
+    "streams/store/schema/functions/requests.sql": {"write_rulings"},
     "streams/store/schema/migrations/20261123000000_fewer_round_trips.sql": {"write_rulings"},
     "streams/store/schema/migrations/20261126000000_audit_chain.sql": {"write_rulings"},
 }
-"""The statements and functions in which SQL promises a unit."""
+"""The statements and functions in which SQL promises a unit; what a migration wrote is history."""
 
 
 def list_promising(sql: str) -> set[str]:
@@ -47,7 +48,8 @@ def test_sql_promises_in_two_places() -> None:
         path.relative_to(ROOT).as_posix(): names
         for room in ROOMS
         for path in sorted((ROOT / room).rglob("*.sql"))
-        if (names := list_promising(path.read_text(encoding="utf-8")))
+        # The dump of the whole schema holds the same functions once more.
+        if path.name != "schema.sql" and (names := list_promising(path.read_text(encoding="utf-8")))
     }
     assert found == WRITERS
 

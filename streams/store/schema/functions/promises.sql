@@ -1,0 +1,93 @@
+-- Which rule of safety a live promise breaks, as the name of a constraint; NULL if none. A patient is
+-- judged as the request now says, an arrival by the newest decision.
+CREATE OR REPLACE FUNCTION find_fault_for_patient(the_promise_id text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    fault text;
+BEGIN
+    SELECT CASE
+        WHEN u.status <> ALL (
+            CASE p.status
+                WHEN 'held' THEN ARRAY['reserved', 'picked']
+                ELSE ARRAY['issued', 'in_transit']
+            END
+        ) THEN 'promises_unit_status_ck'
+        WHEN u.station_id <> r.station_id THEN 'promises_unit_station_ck'
+        WHEN u.expires_at <= p.held_at
+            OR u.expires_at <= d.decided_at + make_interval(secs => coalesce((d.body ->> 'eta_s')::int, 0))
+        THEN 'promises_unit_expiry_ck'
+        WHEN l.component <> p.component THEN 'promises_component_ck'
+        WHEN g.component IS NULL
+            OR (g.low_titre AND (u.traits ->> 'low_titre')::boolean IS NOT TRUE)
+            OR (g.emergency AND r.priority <> 'life_threatening')
+            OR (g.needs = 'consent' AND NOT patient ? 'rhd_consent')
+            OR (g.needs = 'asian_del' AND (patient ->> 'asian_del')::boolean IS NOT TRUE)
+            OR (
+                -- RhD+ cells for a holder of anti-D; plasma has none.
+                patient -> 'antibodies' ? 'D'
+                AND p.blood_group LIKE '%+'
+                AND p.component NOT IN ('fresh_frozen_plasma', 'frozen_plasma', 'cryoprecipitate')
+            )
+        THEN 'promises_group_ck'
+    END
+    INTO fault
+    FROM promises AS p
+    INNER JOIN units AS u USING (unit_id)
+    INNER JOIN requests AS r USING (request_id)
+    INNER JOIN request_lines AS l USING (request_id, line_no)
+    INNER JOIN decisions AS d ON d.request_id = p.request_id AND d.version = r.version
+    CROSS JOIN LATERAL (SELECT r.body -> 'patient' AS patient) AS of_request
+    LEFT JOIN compatible_groups AS g
+        ON g.component = p.component
+        AND g.recipient = coalesce(patient ->> 'group', 'unknown')
+        AND g.donor = p.blood_group
+        AND g.rule = split_part(p.reason ->> 'rule', '@', 1)
+    WHERE p.promise_id = the_promise_id AND p.status IN ('held', 'issued');
+    RETURN fault;
+END
+$$;
+
+-- The groups of a shortage follow those who wait. What was agreed to while they waited leaves all the
+-- same: the group of a transfer's units is judged when they are promised, and not again when they go.
+CREATE OR REPLACE FUNCTION find_fault_for_station(the_promise_id text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    fault text;
+BEGIN
+    SELECT CASE
+        WHEN u.status <> ALL (
+            CASE p.status
+                WHEN 'held' THEN ARRAY['reserved', 'picked']
+                ELSE ARRAY['issued', 'in_transit']
+            END
+        ) THEN 'promises_unit_status_ck'
+        WHEN u.station_id <> t.from_station_id THEN 'promises_unit_station_ck'
+        WHEN u.expires_at <= p.held_at
+            OR u.expires_at <= t.agreed_at + make_interval(secs => (t.body ->> 'eta_s')::int)
+        THEN 'promises_unit_expiry_ck'
+        WHEN s.component <> p.component THEN 'promises_component_ck'
+        WHEN p.status = 'held' AND NOT s.body -> 'donor_groups' ? p.blood_group THEN 'promises_group_ck'
+    END
+    INTO fault
+    FROM promises AS p
+    INNER JOIN units AS u USING (unit_id)
+    INNER JOIN transfers AS t USING (transfer_id)
+    INNER JOIN offers AS o USING (offer_id)
+    INNER JOIN shortages AS s USING (shortage_id)
+    WHERE p.promise_id = the_promise_id AND p.status IN ('held', 'issued');
+    RETURN fault;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION check_promise() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    fault text := CASE
+        WHEN NEW.request_id IS NULL THEN find_fault_for_station(NEW.promise_id)
+        ELSE find_fault_for_patient(NEW.promise_id)
+    END;
+BEGIN
+    IF fault IS NOT NULL THEN
+        RAISE EXCEPTION 'promise % of unit % breaks %', NEW.promise_id, NEW.unit_id, fault
+        USING ERRCODE = 'check_violation', CONSTRAINT = fault, TABLE = 'promises';
+    END IF;
+    RETURN NULL;
+END
+$$;

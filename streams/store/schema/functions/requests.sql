@@ -1,0 +1,94 @@
+-- What a batch of decisions changes; its audit rows come with the buffers.
+CREATE OR REPLACE FUNCTION write_rulings(the_batch jsonb, the_instant timestamptz)
+RETURNS TABLE (requests bigint, units bigint) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH request_rows AS (
+        INSERT INTO requests AS r (
+            request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version, body,
+            opened_at, decided_at
+        )
+        SELECT
+            x.request_id, x.hospital_id, x.station_id, x.priority, x.needed_by, x.status, x.waiting_for,
+            x.version, x.body, x.opened_at, the_instant
+        FROM jsonb_to_recordset(the_batch -> 'requests') AS x (
+            request_id text, hospital_id text, station_id text, priority text, needed_by timestamptz,
+            status text, waiting_for text, version int, body jsonb, opened_at timestamptz
+        )
+        ON CONFLICT (request_id) DO UPDATE SET
+            priority = excluded.priority,
+            needed_by = excluded.needed_by,
+            status = excluded.status,
+            waiting_for = excluded.waiting_for,
+            version = excluded.version,
+            body = excluded.body,
+            decided_at = excluded.decided_at
+        WHERE r.version = excluded.version - 1
+        RETURNING r.request_id
+    ),
+    line_rows AS (
+        INSERT INTO request_lines (request_id, line_no, component, quantity, uncovered)
+        SELECT x.request_id, x.line_no, x.component, x.quantity, x.uncovered
+        FROM jsonb_to_recordset(the_batch -> 'lines') AS x (
+            request_id text, line_no int, component text, quantity int, uncovered int
+        )
+        ON CONFLICT (request_id, line_no) DO UPDATE SET
+            component = excluded.component,
+            quantity = excluded.quantity,
+            uncovered = excluded.uncovered
+        RETURNING 1
+    ),
+    ended_lines AS (
+        -- Lines that the request no longer has, or all of an ended one: nobody waits for them.
+        UPDATE request_lines AS l SET uncovered = 0
+        FROM jsonb_to_recordset(the_batch -> 'requests') AS x (request_id text, keep_lines int[])
+        WHERE l.request_id = x.request_id AND l.uncovered > 0 AND NOT l.line_no = ANY(x.keep_lines)
+    ),
+    promised AS (
+        SELECT x.* FROM jsonb_to_recordset(the_batch -> 'promises') AS x (
+            promise_id text, unit_id text, component text, blood_group text, epoch int, request_id text,
+            line_no int, capped boolean, reason jsonb, hold_until timestamptz
+        )
+    ),
+    unit_rows AS (
+        UPDATE units AS u SET status = 'reserved', epoch = promised.epoch
+        FROM promised
+        WHERE
+            u.unit_id = promised.unit_id
+            AND u.status = 'available'
+            AND u.epoch = promised.epoch - 1
+        RETURNING u.unit_id
+    ),
+    promise_rows AS (
+        INSERT INTO promises (
+            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, capped,
+            reason, held_at, hold_until
+        )
+        SELECT
+            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped,
+            reason, coalesce(after_the_last.ended_at, the_instant), hold_until
+        -- Only units that were still free: a lost race shows in the count, not as a broken key.
+        FROM promised INNER JOIN unit_rows USING (unit_id)
+        -- Another process may have given the unit back after we read the clock: promises of one unit
+        -- follow each other in time as they do in epochs.
+        LEFT JOIN LATERAL (
+            SELECT p.ended_at FROM promises AS p
+            WHERE p.unit_id = promised.unit_id AND p.epoch < promised.epoch AND p.ended_at > the_instant
+            ORDER BY p.epoch DESC LIMIT 1
+        ) AS after_the_last ON true
+    ),
+    decision_rows AS (
+        INSERT INTO decisions (decision_id, request_id, version, outcome, body, decided_at)
+        SELECT x.decision_id, x.request_id, x.version, x.outcome, x.body, the_instant
+        FROM jsonb_to_recordset(the_batch -> 'decisions') AS x (
+            decision_id text, request_id text, version int, outcome text, body jsonb
+        )
+        -- Only of requests that stood as they were read: the rest shows in the count.
+        INNER JOIN request_rows USING (request_id)
+    )
+    SELECT
+        (SELECT count(*) FROM request_rows) AS requests,
+        (SELECT count(*) FROM unit_rows) AS units;
+END
+$$;

@@ -1,0 +1,141 @@
+"""The tables of PostgreSQL that repeat what the rules say, as rows made of the rules in force.
+
+PostgreSQL holds promises and moves of units against them, whoever writes. Pure.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from models.compatibility import list_candidates
+from models.components import Component, ComponentClass
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.laboratory import testing_rules
+from models.patients import Patient, RhdConsent, Sex
+from models.requests import Priority
+from models.unit_states import MOVES
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTable:
+    """A table whose rows follow from the rules.
+
+    Attributes:
+        columns: Names, in the order of each row.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def list_rule_tables() -> tuple[RuleTable, ...]:
+    """Make every such table of the rules in force."""
+    return (
+        RuleTable(
+            name="unit_transitions",
+            columns=("from_state", "to_state", "cause", "actors", "needs_release", "promise"),
+            rows=tuple(_list_transitions()),
+        ),
+        RuleTable(
+            name="needed_tests",
+            columns=("test",),
+            rows=tuple((test.value,) for test, _ in testing_rules().needed),
+        ),
+        RuleTable(
+            name="compatible_groups",
+            columns=(
+                "component", "recipient", "donor", "rule", "low_titre", "emergency", "needs",
+            ),
+            rows=tuple(_list_compatible_groups()),
+        ),
+    )  # fmt: skip
+
+
+def _list_transitions() -> Iterator[Row]:
+    for (start, end), move in MOVES.items():
+        yield (
+            start.value if start else "",
+            end.value,
+            move.cause,
+            sorted(actor.value for actor in move.actors),
+            move.needs_release,
+            move.promise.value,
+        )
+
+
+_CONSENT = RhdConsent(physician="-", signed_by="-")
+
+
+@dataclass(slots=True)
+class _Terms:
+    """Under which circumstances a group was offered, over all patients that were asked about."""
+
+    low_titre: bool
+    only_in_emergency: bool = True
+    only_with_consent: bool = True
+    only_as_del: bool = True
+
+    @property
+    def needs(self) -> str:
+        if self.only_with_consent:
+            return "consent"
+        return "asian_del" if self.only_as_del else ""
+
+
+def _list_compatible_groups() -> Iterator[Row]:
+    """Ask the engine for each kind of patient; a component stands for all of its class."""
+    of_class: dict[ComponentClass, list[Component]] = {}
+    for component in Component:
+        of_class.setdefault(component.spec.component_class, []).append(component)
+    for components in of_class.values():
+        terms = _ask(components[0])
+        for component in components:
+            for (recipient, donor, rule), found in terms.items():
+                yield (
+                    component.value, recipient, donor, rule,
+                    found.low_titre, found.only_in_emergency, found.needs,
+                )  # fmt: skip
+
+
+def _ask(component: Component) -> Mapping[tuple[str, str, str], _Terms]:
+    terms: dict[tuple[str, str, str], _Terms] = {}
+    policies = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
+    priorities = (Priority.LIFE_THREATENING, Priority.ROUTINE)
+    for patient, priority, policy in itertools.product(_list_patients(), priorities, policies):
+        for candidate in list_candidates(
+            component=component, patient=patient, priority=priority, policy=policy
+        ):
+            rule = candidate.rule.partition("@")[0]
+            key = (str(patient.group or "unknown"), candidate.group.value, rule)
+            found = terms.setdefault(key, _Terms(candidate.low_titre_only))
+            found.low_titre &= candidate.low_titre_only
+            found.only_in_emergency &= priority is Priority.LIFE_THREATENING
+            found.only_with_consent &= patient.rhd_consent is not None
+            found.only_as_del &= patient.asian_del
+    return terms
+
+
+def _list_patients() -> Iterable[Patient]:
+    """List one patient for each set of facts on which a group may depend, beside age limits.
+
+    A holder of anti-D gets fewer groups and none that others do not, so none is asked about.
+    """
+    exceptions = ((None, False), (_CONSENT, False), (_CONSENT, True))
+    for group, sex, age, asian_del, (consent, prophylaxis) in itertools.product(
+        (None, *BloodGroup), (None, *Sex), (None, 30, 90), (False, True), exceptions
+    ):
+        yield Patient(
+            group=group,
+            sex=sex,
+            age_years=age,
+            asian_del=asian_del,
+            rhd_consent=consent,
+            anti_d_prophylaxis_ordered=prophylaxis,
+        )

@@ -1,0 +1,119 @@
+"""Functions and rule tables are written again when they change; a stranger's are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+
+from deploy.local.embedded_services import Endpoints
+from gateway.bootstrap import run_gateway
+from models import laboratory
+from models.errors import ConfigurationError
+from models.rules.following import followed
+from streams.bootstrap import Role, run_process
+from streams.settings import Settings
+from streams.store.schema.repeatable import apply_repeatable, ensure_repeatable
+from streams.store.schema.rule_tables import list_rule_tables
+from tests.support.database import fresh_database, fresh_dsn
+from tests.support.record_sql_schema import SCHEMA, dump_schema
+from tests.support.rules import accept
+
+pytestmark = pytest.mark.integration
+
+TIGHTER = {"rhd.asian_del": {"served_as_positive": False}}
+"""A station that serves nobody of type DEL as RhD positive."""
+
+
+@pytest.fixture
+async def dsn(endpoints: Endpoints) -> AsyncIterator[str]:
+    async with fresh_dsn(endpoints.postgres_dsn) as own:
+        yield own
+
+
+@pytest.fixture
+def tighter() -> Iterator[None]:
+    with followed(accept(TIGHTER)):
+        yield
+
+
+async def fetch(dsn: str, query: str) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetch(query)
+    finally:
+        await connection.close()
+
+
+async def test_what_is_the_same_is_not_written_again(dsn: str) -> None:
+    assert await apply_repeatable(dsn) == []
+
+
+async def test_a_changed_function_is_written_again(dsn: str) -> None:
+    await fetch(dsn, "UPDATE schema_parts SET digest = 'old' WHERE name = 'functions/units.sql'")
+    await fetch(
+        dsn,
+        "CREATE OR REPLACE FUNCTION unit_stations(the_unit text) RETURNS text[] LANGUAGE sql STABLE"
+        " AS $$ SELECT '{}'::text[] $$",
+    )
+    assert await apply_repeatable(dsn) == ["functions/units.sql"]
+    (row,) = await fetch(dsn, "SELECT prosrc FROM pg_proc WHERE proname = 'unit_stations'")
+    assert "audit" in row["prosrc"]
+
+
+@pytest.mark.usefixtures("tighter")
+async def test_the_tables_follow_a_stations_own_rules(dsn: str) -> None:
+    before = await fetch(dsn, "SELECT * FROM compatible_groups WHERE needs = 'asian_del'")
+    assert before
+    assert await apply_repeatable(dsn) == ["compatible_groups"]
+    assert not await fetch(dsn, "SELECT * FROM compatible_groups WHERE needs = 'asian_del'")
+    (row,) = await fetch(dsn, "SELECT * FROM schema_parts WHERE name = 'compatible_groups'")
+    assert "+" in row["rules_version"]
+
+
+async def test_every_needed_test_is_in_the_table(dsn: str) -> None:
+    rows = await fetch(dsn, "SELECT test FROM needed_tests")
+    assert {row["test"] for row in rows} == {test for test, _ in laboratory.testing_rules().needed}
+
+
+async def test_a_database_of_other_rules_is_refused(endpoints: Endpoints) -> None:
+    async with fresh_database(endpoints.postgres_dsn) as database:
+        await ensure_repeatable(database)
+        with (
+            followed(accept(TIGHTER)),
+            pytest.raises(ConfigurationError, match="compatible_groups") as caught,
+        ):
+            await ensure_repeatable(database)
+    assert caught.value.code == "schema_parts_differ"
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_no_worker_starts_on_a_database_of_other_functions(
+    role: Role, dsn: str, endpoints: Endpoints
+) -> None:
+    await fetch(dsn, "UPDATE schema_parts SET digest = 'old' WHERE name = 'functions/units.sql'")
+    settings = Settings(postgres_dsn=dsn, kafka_bootstrap=endpoints.kafka_bootstrap)
+    with pytest.raises(ConfigurationError, match=r"functions/units\.sql"):
+        await run_process(settings, role)
+
+
+async def test_no_gateway_starts_on_a_database_of_other_functions(
+    dsn: str, endpoints: Endpoints
+) -> None:
+    await fetch(dsn, "UPDATE schema_parts SET digest = 'old' WHERE name = 'functions/units.sql'")
+    settings = Settings(postgres_dsn=dsn, kafka_bootstrap=endpoints.kafka_bootstrap)
+    with pytest.raises(ConfigurationError, match=r"functions/units\.sql"):
+        await asyncio.to_thread(run_gateway, settings)
+
+
+async def test_the_schema_that_stands_in_the_repository_is_the_one_in_use(dsn: str) -> None:
+    """Another one: `python -m tests.support.record_sql_schema`, and read the difference."""
+    assert dump_schema(dsn) == SCHEMA.read_text(encoding="utf-8")
+
+
+def test_rows_of_rule_tables_are_told_apart() -> None:
+    for table in list_rule_tables():
+        assert len({str(row) for row in table.rows}) == len(table.rows)
+        assert all(len(row) == len(table.columns) for row in table.rows)
