@@ -44,7 +44,7 @@ def _parse(command: Any, parse: Any, ctx: Any, args: list[str]) -> Any:  # noqa:
 
 def _is_finite(value: object) -> bool:
     values = value if isinstance(value, tuple | list) else (value,)
-    return all(math.isfinite(one) for one in values if isinstance(one, float))
+    return all(math.isfinite(number) for number in values if isinstance(number, float))
 
 
 def _is_help(param: Any, ctx: Any) -> bool:  # noqa: ANN401 - as above

@@ -210,14 +210,14 @@ def check_unread(settings: Settings) -> Check:
 
 def build_unread(found: Sequence[Unread], *, now: datetime) -> Check:
     name = "未处理 · unread"
-    ages = {one: max((now - one.since).total_seconds(), 0) for one in found if one.since}
+    ages = {row: max((now - row.since).total_seconds(), 0) for row in found if row.since}
     if not ages:
         return Check(name=name, ok=True, detail="没有 · none")
     told = [
-        f"{one.topic} {one.records}，最早 · oldest {ages[one]:.0f} s（{show(one.since)}）"
-        for one in ages
+        f"{row.topic} {row.records}，最早 · oldest {ages[row]:.0f} s（{show(row.since)}）"
+        for row in ages
     ]
-    late = sorted({one.reader for one in ages if ages[one] > UNREAD_LATE_S})
+    late = sorted({row.reader for row in ages if ages[row] > UNREAD_LATE_S})
     roles = " ".join(f"xuelian worker {reader.rpartition('-')[2]}" for reader in late)
     return Check(
         name=name,

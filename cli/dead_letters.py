@@ -90,8 +90,8 @@ def replay_letters(
                     clock=parse_clock(settings.clock),
                 )
                 for letter in sorted(wanted, key=_log_order):
-                    one = await replay(letter, correction=correction)
-                    done.append(one)
+                    replayed = await replay(letter, correction=correction)
+                    done.append(replayed)
         except XuelianError as error:
             return done, error
         return done, None

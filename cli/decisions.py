@@ -155,11 +155,11 @@ def _print_timeline(out: Output, timeline: list[Json]) -> None:
             table,
             [
                 [
-                    show_instant(str(one["at"])),
-                    _KINDS.get(one["kind"], one["kind"]),
-                    _describe_entry(one),
+                    show_instant(str(entry["at"])),
+                    _KINDS.get(entry["kind"], entry["kind"]),
+                    _describe_entry(entry),
                 ]
-                for one in timeline
+                for entry in timeline
             ],
         )
     )

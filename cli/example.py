@@ -119,12 +119,12 @@ class _ExampleState:
         stations = gateway.call("GET", "/v1/stations")["stations"]
         hospitals = gateway.call("GET", "/v1/hospitals")["hospitals"]
         routes = gateway.call("GET", "/v1/routes")["routes"]
-        found = [Station.model_validate(one["station"]) for one in stations]
-        others = [Hospital.model_validate(one["hospital"]) for one in hospitals]
+        found = [Station.model_validate(row["station"]) for row in stations]
+        others = [Hospital.model_validate(row["hospital"]) for row in hospitals]
         return cls(
-            stations={one.station_id: one for one in found},
-            hospitals={one.hospital_id: one for one in others},
-            routes={(one["from_id"], one["to_id"]): one["eta_s"] for one in routes},
+            stations={station.station_id: station for station in found},
+            hospitals={hospital.hospital_id: hospital for hospital in others},
+            routes={(route["from_id"], route["to_id"]): route["eta_s"] for route in routes},
         )
 
     def of_kind(self, kind: str) -> Mapping[str, Station | Hospital]:
@@ -146,10 +146,10 @@ def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Exam
 def _list_taken(region: Mapping[str, Any], known: _ExampleState) -> Iterator[str]:
     """Tell each name of the example that somebody else has, or that says something else."""
     examples: dict[str, Station | Hospital] = {}
-    for one in region["stations"]:
-        examples[one["station_id"].casefold()] = Station.model_validate(one)
-    for one in region["hospitals"]:
-        examples[one["hospital_id"].casefold()] = Hospital.model_validate(one)
+    for station in region["stations"]:
+        examples[station["station_id"].casefold()] = Station.model_validate(station)
+    for hospital in region["hospitals"]:
+        examples[hospital["hospital_id"].casefold()] = Hospital.model_validate(hospital)
     registered: list[Station | Hospital] = [*known.stations.values(), *known.hospitals.values()]
     for there in registered:
         name = there.station_id if isinstance(there, Station) else there.hospital_id
@@ -175,8 +175,8 @@ def _list_used(
     gateway: GatewayClient, region: Mapping[str, Any], known: _ExampleState
 ) -> Iterator[str]:
     """Tell blood and requests that are not the example's own."""
-    own = {one["station_id"] for one in region["stations"]}
-    own |= {one["hospital_id"] for one in region["hospitals"]}
+    own = {row["station_id"] for row in region["stations"]}
+    own |= {row["hospital_id"] for row in region["hospitals"]}
     for station in known.stations:
         if station in own:
             strange = _count_strange(gateway, station)

@@ -65,7 +65,7 @@ def _print_unread(out: Output, unread: Row) -> None:
     out.plain(
         f"  最早 · oldest: {unread['oldest_s']} s, {show_instant(unread['oldest_at'])}\n"
         + "\n".join(
-            f"  {one['topic']} → {one['reader']}: {one['records']}" for one in unread["topics"]
+            f"  {row['topic']} → {row['reader']}: {row['records']}" for row in unread["topics"]
         )
     )
     if unread["oldest_s"] > UNREAD_LATE_S:
@@ -158,7 +158,7 @@ def _describe_shortage(row: Row) -> str:
 def describe_uncovered(row: Row) -> str:
     """Return how many units somebody waits for; 急 where the answer names who cannot wait."""
     waiting = row.get("waiting") or ()
-    urgent = sum(one["units"] for one in waiting if one["priority"] in _URGENT)
+    urgent = sum(request["units"] for request in waiting if request["priority"] in _URGENT)
     others = row["uncovered_units"] - urgent
     told = [f"急 {urgent} · urgent"] if urgent else []
     return "，".join([*told, *([f"等 {others} · waiting"] if others > 0 or not urgent else [])])

@@ -61,12 +61,12 @@ def print_products(out: Output, products: Sequence[Json]) -> None:
     )
     rows = [
         [
-            one["name"],
-            show_code(one["component"]),
-            ", ".join(map(name_of, one["treatments"])) or None,
-            one["units"],
+            product["name"],
+            show_code(product["component"]),
+            ", ".join(map(name_of, product["treatments"])) or None,
+            product["units"],
         ]
-        for one in products
+        for product in products
     ]
     out.table(add_rows(table, rows))
 
@@ -182,14 +182,14 @@ def print_counts(out: Output, answer: Json) -> None:
     )  # fmt: skip
     rows = [
         [
-            one["count_id"],
-            show_instant(one["counted_at"]),
-            "全库 · full" if one["is_full"] else "部分 · part",
-            one["units"],
-            f"{one['parts_taken'] or 0}/{one['parts']}",
-            sum(one["open_differences"].values()) or None,
+            count["count_id"],
+            show_instant(count["counted_at"]),
+            "全库 · full" if count["is_full"] else "部分 · part",
+            count["units"],
+            f"{count['parts_taken'] or 0}/{count['parts']}",
+            sum(count["open_differences"].values()) or None,
         ]
-        for one in counts
+        for count in counts
     ]
     out.table(add_rows(table, rows))
 
@@ -230,9 +230,9 @@ def print_figures(out: Output, answer: Json) -> None:
         ],
     ]
     out.table(add_rows(table, rows))
-    for one in safe["worst"]:
+    for row in safe["worst"]:
         out.plain(
-            f"  {one['component']} {one['group']}: {one['unsafe']}/{one['counted']} 天不足 · short"
+            f"  {row['component']} {row['group']}: {row['unsafe']}/{row['counted']} 天不足 · short"
         )
     _print_rules(out, answer["rules"])
 

@@ -145,8 +145,8 @@ def _build_to_confirm() -> str:
         if rule.is_to_confirm:
             chosen = [value for value in rule.values if value.name in rule.confirm]
             told = "<br>".join(
-                f"`{one.name}` {describe_value(one.value)} {describe_unit(one.terms.unit)}"
-                for one in chosen
+                f"`{value.name}` {describe_value(value.value)} {describe_unit(value.terms.unit)}"
+                for value in chosen
             )
             lines.append(f"| `{rule.rule_id}` {rule.zh} · {rule.en} | {told} |")
     return "\n".join(lines)

@@ -31,8 +31,8 @@ def demo(
     known = list_demos()
     if name is None:
         out.document({"demos": known})
-        for one in known:
-            out.plain(f"xuelian demo {one}")
+        for scenario in known:
+            out.plain(f"xuelian demo {scenario}")
         return
     from models.errors import ConfigurationError  # noqa: PLC0415 - heavy imports stand in commands
 

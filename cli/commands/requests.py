@@ -202,7 +202,7 @@ def _finish(out: Output, answer: dict[str, Any]) -> None:
 
     out.document(answer)
     print_request(out, answer)
-    for one in answer.get("warnings", ()):
-        out.say(f"[yellow]![/] {one['zh']} · {one['en']}")
+    for warning in answer.get("warnings", ()):
+        out.say(f"[yellow]![/] {warning['zh']} · {warning['en']}")
     if answer.get("status") == "refused":
         raise typer.Exit(ExitCode.FAILED)

@@ -152,7 +152,11 @@ def check(
     out.plain(f"  每袋必扫 · scanned of every bag: {', '.join(book.scan.parts)}")
     out.plain(f"  ISBT 128: {'是 yes' if book.isbt128.enabled else '否 no'}")
     kinds = build_table("本站条码 · own barcodes", ["名称 · name", "长度 · length", "例 · example"])
-    out.table(add_rows(kinds, [(one.name, one.length, one.example) for one in book.barcode]))
+    out.table(
+        add_rows(
+            kinds, [(barcode.name, barcode.length, barcode.example) for barcode in book.barcode]
+        )
+    )
     products = build_table(
         "产品码 · product codes", ["码 · code", "成分 · component", "ml", "", ""]
     )
@@ -160,8 +164,14 @@ def check(
         add_rows(
             products,
             [
-                (one.code, one.component, one.volume_ml, _say_traits(one), one.note)
-                for one in book.product
+                (
+                    product.code,
+                    product.component,
+                    product.volume_ml,
+                    _say_traits(product),
+                    product.note,
+                )
+                for product in book.product
             ],
         )
     )

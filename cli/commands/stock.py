@@ -272,8 +272,10 @@ def _print_supply(out: Output, places: Sequence[Mapping[str, Any]]) -> None:
     """Days of supply per component and group, in the colour of their level."""
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
-    found = {(one["component"], one["group"]): one for one in places}
-    burning = sorted({one["component"] for one in places if one["burn_per_d"] or one["uncovered"]})
+    found = {(place["component"], place["group"]): place for place in places}
+    burning = sorted(
+        {place["component"] for place in places if place["burn_per_d"] or place["uncovered"]}
+    )
     if not burning:
         return
     heads: list[str | tuple[str, dict[str, Any]]] = ["成分 · component"]

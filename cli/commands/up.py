@@ -77,12 +77,14 @@ def _stop_on_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
             running.set()  # a second signal must not break off the clean stop
             raise KeyboardInterrupt(number)
 
-    before = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield running.set
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report_addresses(out: Output, system: LocalSystem) -> None:

@@ -202,8 +202,8 @@ class ConsumerLoop:
             if len(batch) == 1:
                 raise _name_record(batch[0].record) from error
             self._log.exception("batch_broke_handler", records=len(batch), now="one by one")
-            for one in batch:
-                await self._settle([one])
+            for held in batch:
+                await self._settle([held])
 
     async def _decide(self, batch: Sequence[_Held]) -> None:
         """Commit and acknowledge; wait out a dependency that is away, for as long as it takes."""

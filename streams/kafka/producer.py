@@ -200,7 +200,7 @@ def _look_at(future: asyncio.Future[Any]) -> None:
 def _drop_all(accumulator: MessageAccumulator) -> None:
     batches = [
         *accumulator._pending_batches,  # noqa: SLF001 - no public way to drop a buffer
-        *(one for some in accumulator._batches.values() for one in some),  # noqa: SLF001 - the same
+        *(batch for queue in accumulator._batches.values() for batch in queue),  # noqa: SLF001 - the same
     ]
     accumulator.fail_all(ProducerClosed())
     for batch in batches:

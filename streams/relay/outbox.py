@@ -141,11 +141,11 @@ class OutboxRelay:
             await self._publisher.publish(topic, envelopes)
             return
         outcomes = await asyncio.gather(
-            *(self._publisher.publish(topic, some) for topic, some in by_topic.items()),
+            *(self._publisher.publish(topic, events) for topic, events in by_topic.items()),
             return_exceptions=True,
         )
         errors = [outcome for outcome in outcomes if outcome is not None]
-        for error in sorted(errors, key=lambda one: isinstance(one, TransientError)):
+        for error in sorted(errors, key=lambda outcome: isinstance(outcome, TransientError)):
             raise error  # a bug before an outage: the bug is what somebody must hear of
 
     async def _poll_forever(self, stop: asyncio.Event) -> None:
