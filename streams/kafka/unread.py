@@ -1,4 +1,4 @@
-"""What lies in Kafka that no worker has acknowledged: for people who look and for alarms.
+"""Measures the records in Kafka that no worker has acknowledged, for status pages and alarms.
 
 Owns short-lived clients, one pair per call; joins no group and commits nothing. Safe for concurrent
 tasks.
@@ -34,9 +34,9 @@ async def measure_unread(
     read_by: Mapping[str, Sequence[str]] = READ_BY,
     timeout_s: float = _TIMEOUT_S,
 ) -> tuple[Unread, ...]:
-    """Count per group and topic what the group has not acknowledged, and find its oldest.
+    """Count per group and topic the unacknowledged records, and find when the oldest was written.
 
-    What is being decided at this moment counts: a group acknowledges twice a second.
+    Records that are being decided at this moment count too: a group acknowledges twice a second.
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
@@ -44,10 +44,10 @@ async def measure_unread(
         timeout_s: Seconds to take at most.
 
     Raises:
-        TransientError: `kafka_away`: it cannot be told now.
+        TransientError: `kafka_away`: the records cannot be counted now.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="xuelian-unread")
-    # Of each partition one record is wanted, and no poll that waits at the end of another.
+    # One record of each partition is wanted, without a poll that waits at the end of another.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         client_id="xuelian-unread",
@@ -69,7 +69,7 @@ async def measure_unread(
             for group, topics in read_by.items():
                 own = [place for place in places if place.topic in topics]
                 committed = await _list_committed(admin, group, own)
-                # A group that has never acknowledged begins with the oldest that is still kept.
+                # A group that has never acknowledged begins with the oldest record still kept.
                 begin = {place: max(first[place], committed.get(place, 0)) for place in own}
                 waiting = {place: begin[place] for place in own if begin[place] < end[place]}
                 written = await _list_moments(consumer, waiting)
