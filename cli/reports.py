@@ -1,4 +1,4 @@
-"""Previews, counts and figures as people read them in a terminal. Prints; decides nothing."""
+"""Prints previews, stock counts and figures for people at a terminal. It decides nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def print_preview(out: Output, preview: Json) -> None:
 
 
 def print_products(out: Output, products: Sequence[Json]) -> None:
-    """Print what each name of a product was understood to be: the one look before it is stock."""
+    """Print how each product name was understood: the only check before it becomes stock."""
     if not products or out.as_json:
         return
     table = build_table(
@@ -99,7 +99,7 @@ def _report_rest(out: Output, in_all: int) -> None:
 
 
 def print_differences(out: Output, rows: Sequence[Json], in_all: int) -> None:
-    """Print units that contradict the record: what each says, and whom it is promised to."""
+    """Print units that contradict the record: both accounts, and whom each unit is promised to."""
     if not rows or out.as_json:
         return
     table = build_table(
@@ -148,7 +148,7 @@ def _describe_counted(row: Json) -> str:
 
 
 def print_count(out: Output, answer: Json) -> None:
-    """Print one count: how far it is, what it found, what is still open, the alarms first."""
+    """Print one stock count, the alarms first: how far it is, what it found, what is open."""
     if out.as_json:
         return
     count = answer["count"]

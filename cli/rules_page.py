@@ -57,7 +57,7 @@ UNITS = {
     "yes/no": "是否",
     **dict.fromkeys(("°C", "g/L", "kg", "km", "km/h", "ml"), ""),
 }
-"""What a unit is called in Chinese; empty where the sign is the same."""
+"""Chinese name of each unit of measure; empty where the sign is the same."""
 FILES = {
     "compatibility": "相容性 · Compatibility",
     "antigens": "抗原与抗体 · Antigens and antibodies",
@@ -78,12 +78,12 @@ _TEMPLATE = Path(__file__).with_suffix(".md")
 
 
 def describe_unit(unit: str) -> str:
-    """A unit in both languages."""
+    """Return a unit of measure in both languages."""
     return f"{UNITS[unit]} {unit}".strip()
 
 
 def describe_value(value: object) -> str:
-    """A value as people read it, without its unit."""
+    """Return a value as people read it, without its unit of measure."""
     match value:
         case bool():
             return "是 yes" if value else "否 no"
@@ -100,7 +100,7 @@ def describe_value(value: object) -> str:
 
 
 def describe_may(rule: Rule, value: RuleValue) -> str:
-    """What a station may do with a value, Chinese first."""
+    """Return what a station may do with a value, Chinese first."""
     terms = value.terms
     if rule.set_in:
         where = "血站登记资料" if rule.set_in == "station" else "医院登记资料"

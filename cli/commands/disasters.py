@@ -73,7 +73,7 @@ _OUTCOMES = {
     "held": "待核对 · held",
 }
 _STATES = {"open": "进行中 · open", "stood_down": "已解除 · stood down"}
-"""Of an activation; of a request `open` means that it waits."""
+"""States of an activation; `open` of a request means that the request waits."""
 
 
 def confirm(
@@ -134,7 +134,7 @@ def activations(
 
 
 def print_doubts(out: Output, answer: Mapping[str, Any]) -> None:
-    """Say which stations are in reach, and why an alert may lead to nothing."""
+    """Print which stations are in reach, and why an alert may lead to nothing."""
     in_reach = answer.get("stations_in_reach")
     if in_reach:
         out.say(f"范围内 · in reach: {' '.join(in_reach)}")

@@ -179,7 +179,7 @@ def set_(
 
 
 def _to_moment(text: str | None, *, day_ends: bool) -> str | None:
-    """Return an instant with its zone, as an import reads it; what is none is for the gateway."""
+    """Return an instant with its zone, as an import reads it; the gateway refuses other text."""
     from gateway.files.cells import CellError, InstantReader, clean  # noqa: PLC0415 - as above
     from models.texts.instants import BEIJING  # noqa: PLC0415 - as above
 

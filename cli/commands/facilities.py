@@ -1,4 +1,4 @@
-"""`xuelian station`, `hospital` and `route`: what is registered, and changing it knowingly."""
+"""`xuelian station`, `hospital` and `route`: show and change what is registered."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def _named(
 
 
 def _set(kind: str, facility_id: str, changes: Mapping[str, Any], *, as_json: bool) -> None:
-    """Change the record as it stands; one that somebody changes meanwhile is not overwritten."""
+    """Change the record as it stands; what somebody changes meanwhile is not overwritten."""
     from cli.failures import GatewayRefusedError  # noqa: PLC0415 - heavy imports stand in commands
 
     out = Output(as_json=as_json)

@@ -1,4 +1,4 @@
-"""`xuelian alert`, `xuelian shortages`, `xuelian events`: disasters in, and what goes on."""
+"""`xuelian alert`, `shortages`, `overdue`, `events`: send an alert, and follow what happens."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ _MOST_NAMED = 3
 
 
 def _describe_waiting(shortage: Mapping[str, Any]) -> str:
-    """Who waits, the most endangered first, a line each; of many the first."""
+    """Return who waits, the most endangered first, a line each; only the first few of many."""
     waiting = shortage.get("waiting", ())
     lines: list[str] = []
     for request in waiting[:_MOST_NAMED]:
@@ -124,7 +124,7 @@ def _describe_waiting(shortage: Mapping[str, Any]) -> str:
 
 
 RESET = "reset"
-"""What the stream sends where events are missing; no event, so it is not counted as one."""
+"""Type of what the stream sends where events are missing; it is not counted as an event."""
 
 _MARKS = {
     "waiting": ("缺血", "waiting", "yellow"),

@@ -1,4 +1,4 @@
-"""`xuelian scan` and `xuelian labels`: bags by their barcodes, and the file that explains them."""
+"""`xuelian scan` and `xuelian labels`: scan the barcodes of bags, and check a label file."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _find_path(*, station: str | None, hospital: str | None) -> str:
 
 
 def _to_seconds(minutes: float | None) -> int | None:
-    """Up to whole seconds: a bag is never said to have been warm for less than it was."""
+    """Round up to whole seconds, so that the time a bag was warm is never understated."""
     return None if minutes is None else math.ceil(minutes * 60)
 
 
@@ -183,7 +183,7 @@ def _say_traits(product: Any) -> str:  # noqa: ANN401 - models are not loaded fo
 
 
 def _read_lines() -> list[str]:
-    # Not `splitlines`: some of the control characters that frame a code would part it there.
+    # `splitlines` would split a code at some of the control characters that frame it.
     lines = [line.strip() for line in sys.stdin.read().removesuffix("\n").split("\n")]
     if not any(lines):
         raise typer.BadParameter("没有条码 · no barcodes", param_hint="BARCODES")

@@ -1,4 +1,4 @@
-"""`xuelian migrate`, `xuelian topics`, `xuelian services`: what the processes stand on."""
+"""`xuelian migrate`, `topics` and `services`: set up the schema, topics and servers."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from streams.kafka.faust_adapter import SafeTransport
 from streams.settings import Settings
 
 SESSION_TIMEOUT_S = 8.0
-"""A dead worker's partitions wait this long for a new owner; a shorter one would drop live workers
+"""A dead worker's partitions wait this long for a new owner; a shorter time would drop live workers
 that pause for a garbage collection or a slow disk."""
 
 _HEARTBEAT_S = SESSION_TIMEOUT_S / 3

@@ -136,7 +136,7 @@ class ConsumerLoop:
         self._log = log.bind(agent=name)
 
     def in_flight_s(self) -> float:
-        """Return for how long the batch in flight has been decided; 0 without one."""
+        """Return for how long the batch in flight has been decided; 0 if none is."""
         return 0.0 if self._busy_since is None else self._monotonic() - self._busy_since
 
     async def run(self, stream: Stream) -> None:
