@@ -26,7 +26,7 @@ _STOP_S = 2.0
 
 
 class RawPublisher:
-    """Implements `services.replay.RecordPublisher`.
+    """Implements `services.record_replay.RecordPublisher`.
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
