@@ -1,4 +1,4 @@
-"""One act sent to the gateway, with the engine's own word: a tick stands for what it has done.
+"""Sends one act to the gateway and waits for the engine: a tick means that the engine has done it.
 
 The gateway keeps an act in the log before the engine judges it. So the call waits, and the line
 says which of the two has happened.
@@ -20,7 +20,7 @@ from streams.clock import parse_clock
 from streams.settings import Settings
 
 WAIT_S = 8
-"""Seconds that the engine's word is waited for; it usually takes a few hundredths."""
+"""Seconds to wait for the engine's answer; it usually takes a few hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,9 @@ class Act:
     """What makes a repeat of an act the same act.
 
     Attributes:
-        key: As given; None makes one up.
-        moment: The field that tells when it happened; a repeat must tell the same.
-        at: As given; None is now.
+        key: The key as given; None makes up a new key.
+        moment: The field with the time of the act, which must be the same in a repeat.
+        at: The time as given; None is now.
     """
 
     key: str | None
@@ -41,7 +41,7 @@ class Act:
 def find_now(settings: Settings) -> str:
     """Return the present by the gateway's clock; that of a workstation may be wrong.
 
-    Where the gateway does not answer, the call itself will tell so.
+    If the gateway does not answer, the call that follows reports it.
     """
     try:
         with GatewayClient(settings) as gateway:
@@ -59,12 +59,12 @@ def send_act(
     act: Act | None,
     settled: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Post, wait for the engine, and say what became of it.
+    """Post an act, wait for the engine, and print the outcome.
 
     Args:
-        path: Of the gateway, behind its address.
+        path: Path of the gateway, behind its address.
         body: JSON.
-        out: Where to.
+        out: Where to print.
         what: Names the act, or where to look for it, at the end of the line.
         act: What makes a repeat the same act; None where the body itself has an identity.
         settled: Options that were asked for and must be the same in a repeat.

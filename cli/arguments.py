@@ -1,4 +1,4 @@
-"""What the parser alone would take in silence is refused: an option twice, a number that is none.
+"""Refuses what the parser alone accepts in silence: an option given twice, and `nan` and `inf`.
 
 The parser's classes are private to typer, so they are told apart by what they have.
 """
@@ -16,7 +16,7 @@ from cli.output import remember_json
 
 
 def guard(command: Any) -> None:  # noqa: ANN401 - typer's own classes are private
-    """Let a command, and every one below it, refuse what is written twice, and `nan` and `inf`."""
+    """Let a command and all commands below it refuse repeated options, and `nan` and `inf`."""
     command.parse_args = partial(_parse, command, command.parse_args)
     for below in getattr(command, "commands", {}).values():
         guard(below)
@@ -44,7 +44,7 @@ def _parse(command: Any, parse: Any, ctx: Any, args: list[str]) -> Any:  # noqa:
 
 def _is_finite(value: object) -> bool:
     values = value if isinstance(value, tuple | list) else (value,)
-    return all(math.isfinite(one) for one in values if isinstance(one, float))
+    return all(math.isfinite(number) for number in values if isinstance(number, float))
 
 
 def _is_help(param: Any, ctx: Any) -> bool:  # noqa: ANN401 - as above

@@ -1,4 +1,4 @@
-"""What `xuelian request` sends: a body made of options or read from a file, with its key.
+"""Builds and sends a request of `xuelian request`: a body of options or of a file, with its key.
 
 A request for blood is sent once. When it is not known to be kept, the user is told the key under
 which sending it again is safe.
@@ -31,7 +31,7 @@ from streams.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The options of `request new`; `needs` reads `component=units`."""
+    """The options of `request new`; an item of `needs` is written `component=units`."""
 
     hospital: str | None
     needs: tuple[str, ...]
@@ -48,7 +48,7 @@ class Asked:
     note: str
 
     def to_body(self, settings: Settings) -> dict[str, Any]:
-        """Return the body; what it demands is judged by the gateway."""
+        """Return the body; the gateway judges its values."""
         patient = {
             "group": _read_group(self.group),
             "sex": self.sex,
@@ -56,7 +56,7 @@ class Asked:
             "age_estimated": self.age_estimated or None,
             "antibodies": list(self.antibodies) or None,
         }
-        # In a drill the system's clock stands elsewhere than the wall's.
+        # In a drill the system's clock differs from the wall clock.
         needed_by = parse_clock(settings.clock).now() + timedelta(hours=self.within_h)
         body = {
             "hospital_id": self.hospital,
@@ -91,12 +91,12 @@ class Asked:
 
 
 def _read_group(told: str | None) -> str | None:
-    """Return the code of a group in any of its names; what is none is for the gateway to refuse."""
+    """Return the code of a group given by any of its names; the gateway refuses an unknown name."""
     try:
         found = read_group(told) if told else None
     except CellError:
         return told
-    # ABO alone is refused in the words that were written.
+    # ABO alone is sent as it was written, so that the refusal quotes the user's words.
     return found if found in set(BloodGroup) else told
 
 

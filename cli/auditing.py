@@ -1,4 +1,4 @@
-"""The audit verified and shown: chains from PostgreSQL, seals from Kafka.
+"""Verifies and shows the audit: chains from PostgreSQL, seals from Kafka.
 
 `verify` is for use inside an event loop; the others run one of their own.
 """
@@ -17,7 +17,7 @@ from streams.store.database import Database
 from streams.store.one_shot import run_on_database
 
 Report = Callable[[int], None]
-"""Told how many rows were verified so far."""
+"""Called with the number of rows verified so far."""
 
 
 async def verify(
@@ -28,19 +28,19 @@ async def verify(
     since: int = 1,
     report: Report = lambda _: None,
 ) -> AuditVerdict:
-    """Verify every chain, or one.
+    """Verify every chain, or the chain of one station.
 
     Args:
         database: Where the chains are.
-        kafka_bootstrap: Where the seals are; None compares with none.
-        station_id: Whose chain; None for all.
+        kafka_bootstrap: Where the seals are; None compares with no seal.
+        station_id: The station whose chain is verified; None for all chains.
         since: The first sequence to verify.
-        report: Told how far it is.
+        report: Called with the rows verified so far.
 
     Raises:
         TransientError: PostgreSQL or Kafka is away.
     """
-    # First the seals: whatever they tell of was committed before the rows are read.
+    # The seals are read first: the rows that they fix were committed before the rows are read.
     seals = [] if kafka_bootstrap is None else await read_seals(kafka_bootstrap)
     async with PgAuditReading(database).snapshot() as audit:
         walk = AuditWalk(

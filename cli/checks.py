@@ -1,6 +1,6 @@
-"""What `xuelian doctor` looks at: one function per line, each says what it found and what to do.
+"""The checks of `xuelian doctor`: one function per line, each says what it found and what to do.
 
-Changes nothing. A check never raises: what it could not find out is a failed check.
+They change nothing. A check never raises: if it cannot find out, it has failed.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from streams.store.one_shot import run_on_database
 from streams.store.schema.repeatable import ensure_repeatable
 
 MAX_SKEW_S = 2.0
-"""Of this machine against the database's: more, and holds and expiries are judged wrongly."""
+"""If this machine's clock and the database's differ more, holds and expiries are judged wrongly."""
 
 _PYTHON = (3, 11)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One line.
+    """One line of the report.
 
     Attributes:
         detail: What was found.
-        fix: What to do, in both languages; empty when it is fine.
+        fix: What to do, in both languages; empty when the check passed.
     """
 
     name: str
@@ -57,7 +57,7 @@ Look = tuple[str, Callable[[], Check]]
 
 
 def run_checks() -> Iterator[Check]:
-    """Yield each check as it is done; those that need settings are left out without them."""
+    """Yield each check as it is done; without settings the checks that need them are left out."""
     yield check_python()
     yield check_faust()
     yield check_variables(os.environ.keys())
@@ -88,7 +88,7 @@ def run_checks() -> Iterator[Check]:
 
 
 def _in_turn(first: Look, *others: Look) -> Iterator[Check]:
-    """Look at a server, and at what stands on it only if it answers."""
+    """Check a server, and what depends on it only if the server answers."""
     found = _guarded(*first)
     yield found
     for name, look in others:
@@ -138,7 +138,7 @@ _LOOK_CLOSER = "xuelian --debug doctor 显示出处，并看日志 · shows wher
 def _failed(name: str, error: BaseException) -> Check:
     failure = describe_failure(error)
     both = failure.zh if failure.zh == failure.en else f"{failure.zh} · {failure.en}"
-    # Never a cross alone: what is not known better is told by its code and by where to look.
+    # A cross is never shown alone: an unknown error gets its code and where to look.
     fix = _FIXES.get(failure.code, _LOOK_CLOSER)
     return Check(name=name, ok=False, detail=both.strip(" ·") or failure.code, fix=fix)
 
@@ -173,7 +173,7 @@ def check_faust() -> Check:
 
 
 def check_variables(names: Iterable[str]) -> Check:
-    """A misspelt variable is a setting that silently does not hold."""
+    """Find misspelt variables: such a setting silently has no effect."""
     known = {f"XUELIAN_{name.upper()}" for name in Settings.model_fields}
     unknown = sorted(name for name in names if name.startswith("XUELIAN_") and name not in known)
     guesses = []
@@ -204,7 +204,7 @@ def check_topics(settings: Settings) -> Check:
 
 
 def check_unread(settings: Settings) -> Check:
-    """Whether workers acknowledge what was accepted: frozen ones leave no other trace."""
+    """Check that workers acknowledge accepted records: a frozen worker leaves no other trace."""
     from streams.kafka.unread import measure_unread  # noqa: PLC0415 - a driver of its own
 
     found = asyncio.run(measure_unread(settings.kafka_bootstrap))
@@ -213,14 +213,14 @@ def check_unread(settings: Settings) -> Check:
 
 def build_unread(found: Sequence[Unread], *, now: datetime) -> Check:
     name = "未处理 · unread"
-    ages = {one: max((now - one.since).total_seconds(), 0) for one in found if one.since}
+    ages = {row: max((now - row.since).total_seconds(), 0) for row in found if row.since}
     if not ages:
         return Check(name=name, ok=True, detail="没有 · none")
     told = [
-        f"{one.topic} {one.records}，最早 · oldest {ages[one]:.0f} s（{show(one.since)}）"
-        for one in ages
+        f"{row.topic} {row.records}，最早 · oldest {ages[row]:.0f} s（{show(row.since)}）"
+        for row in ages
     ]
-    late = sorted({one.reader for one in ages if ages[one] > UNREAD_LATE_S})
+    late = sorted({row.reader for row in ages if ages[row] > UNREAD_LATE_S})
     roles = " ".join(f"xuelian worker {reader.rpartition('-')[2]}" for reader in late)
     return Check(
         name=name,
@@ -274,7 +274,7 @@ _APPLIED = "SELECT version FROM schema_migrations"
 
 
 def check_identifiers(settings: Settings) -> Check:
-    """Bags on record under what a spreadsheet made of their numbers, such as `1E12`."""
+    """Find units recorded under a number that a spreadsheet changed, such as `1E12`."""
     name = "编号 · identifiers"
     found = list_strange_units(settings)
     if not found:
@@ -282,7 +282,7 @@ def check_identifiers(settings: Settings) -> Check:
     used = [unit for unit in found if not unit["is_ended"]]
     told = f"血袋编号被程序改写 {len(found)} 袋 · bags under changed numbers"
     stations = "、".join(dict.fromkeys(unit["station_id"] for unit in used or found))
-    # What has ended can be held by nobody any more: it is told, and is no fault for ever.
+    # A unit that has ended is on no shelf any more: it is reported, but does not fail the check.
     return Check(
         name=name,
         ok=not used,
@@ -292,7 +292,7 @@ def check_identifiers(settings: Settings) -> Check:
 
 
 def check_clock(settings: Settings, now: datetime) -> Check:
-    """This machine's clock against the database's; a drill's clock is named."""
+    """Compare this machine's clock with the database's; name a drill's clock."""
 
     async def ask(database: Database) -> float:
         rows = await database.fetch("SELECT clock_timestamp() AS now")
@@ -312,7 +312,7 @@ def check_clock(settings: Settings, now: datetime) -> Check:
 
 
 def check_gateway(settings: Settings) -> Check:
-    """Whether it is ready; if not, why not in its own words, part by part."""
+    """Check that the gateway is ready; if not, give its own reasons, part by part."""
     name = "网关 · gateway"
     with GatewayClient(settings) as gateway:
         answer = gateway.call("GET", "/readyz", open_to_all=True, also_unready=True)
@@ -343,7 +343,7 @@ _UNREADY_FIXES = {
 
 
 def check_processes(settings: Settings) -> Check:
-    """Whether each worker of the `xuelian up` on this state folder answers, is ready and lasts."""
+    """Check that each worker of `xuelian up` on this state folder answers, is ready and lasts."""
     name = "进程 · processes"
     running = find_running(settings.state_dir)
     if running is None:
@@ -369,6 +369,6 @@ def check_key(settings: Settings) -> Check:
 
 
 def _describe_host(settings: Settings) -> str:
-    """Where it is, without the password."""
+    """Return where PostgreSQL is, without the password."""
     host = settings.postgres_dsn.hosts()[0]
     return f"{host['host']}:{host['port']}{settings.postgres_dsn.path or ''}"

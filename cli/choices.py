@@ -1,6 +1,6 @@
 """Choices that a person types by their code or by their Chinese name: `male` or `男`.
 
-Imports nothing heavy until something was chosen: `--help` asks too.
+Imports nothing heavy until something was chosen, because `--help` loads it too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import typer
 
 
 def choose(*codes: str) -> Callable[[str | None], str | None]:
-    """Return the callback of an option that takes one of these codes, or the name of one."""
+    """Return the callback of an option that takes one of these codes or their Chinese names."""
 
     def read(told: str | None) -> str | None:
         if told is None or told in codes:

@@ -1,4 +1,4 @@
-"""A station's columns file on this machine: shown, checked, and added to."""
+"""Reads a station's columns file on this machine, checks it and adds to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Kind = Literal["units", "donors"]
 
 
 def find_words(settings: Settings, station_id: str) -> tuple[Path | None, OwnWords]:
-    """Return the file of a station, if it has one here, and its words.
+    """Return the columns file of a station, if it has one here, and its words.
 
     Raises:
         ConfigurationError: `columns_invalid`.
@@ -32,7 +32,7 @@ def find_words(settings: Settings, station_id: str) -> tuple[Path | None, OwnWor
 def remember(
     settings: Settings, station_id: str, kind: Kind, maps: Sequence[str], ignore: Sequence[str]
 ) -> Path:
-    """Write headings into the file of a station; the file before is kept beside it as `.bak`.
+    """Write headings into the file of a station; the old file is kept beside it as `.bak`.
 
     Raises:
         ConfigurationError: `columns_not_set`, `columns_invalid`.

@@ -1,8 +1,8 @@
-"""What `xuelian stock import` does: preview, confirm, send, follow until all of it is taken in.
+"""The steps of `xuelian stock import`: preview, confirm, send, follow until all is taken in.
 
-Sends a count under the digest of its preview, so that what is done is what was shown. A count that
-broke off is resumed by running the command again: the file's own time is the moment of the count,
-so the same file is the same count.
+A stock count is sent under the digest of its preview, so that what is done is what was shown. A
+count that broke off is resumed by running the command again: the file's own time is the moment of
+the count, so the same file is the same count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streams.settings import Settings
 Json = dict[str, Any]
 
 CALL_S = 120.0
-"""Reading, comparing and publishing 100,000 units takes some seconds; a busy machine some more."""
+"""Reading, comparing and publishing 100,000 units takes some seconds, more on a busy machine."""
 
 LOOK_EVERY_S = 0.2
 
@@ -38,10 +38,10 @@ class CountFile:
     """The options of `stock import`.
 
     Attributes:
-        charset: Of a CSV; empty finds out.
-        counted_at: Empty for the time of the file.
-        released_by: Who released what a row calls released and names nobody for; None if the file
-            says so itself.
+        charset: Character set of a CSV file; empty detects it.
+        counted_at: The moment of the count; empty takes the time of the file.
+        released_by: Who released the units that a row calls released without naming anybody; None
+            if the file names them itself.
     """
 
     station: str
@@ -81,7 +81,7 @@ class CountFile:
         }
 
     def _own_moment(self, settings: Settings) -> str | None:
-        """The time of the file; in a drill, whose clock stands elsewhere, the gateway's now."""
+        """Return the time of the file; None for JSON and in a drill, where the gateway's counts."""
         if settings.clock != "system" or self.path.suffix.lower() == ".json":
             return None
         return datetime.fromtimestamp(self.path.stat().st_mtime, UTC).isoformat()
@@ -108,7 +108,7 @@ class Importing:
         """Return the count once all of it is taken in.
 
         Raises:
-            TransientError: `count_not_taken`: not all of it in time; it is kept in the log.
+            TransientError: `count_not_taken`: not all is taken in by then; it is kept in the log.
         """
         path = f"/v1/stations/{self._count.station}/reconciliations/{sent['count_id']}"
         ends_at = time.monotonic() + wait_s
@@ -177,7 +177,7 @@ def import_count(
 
 
 def confirm(*, yes: bool) -> None:
-    """Ask, in a terminal; elsewhere `--yes` must have been said.
+    """Ask the user in a terminal; elsewhere `--yes` must be given.
 
     Raises:
         ContractError: `not_confirmed`.

@@ -1,4 +1,4 @@
-"""Dead letters for the command line: read from PostgreSQL, put back through Kafka.
+"""Reads dead letters from PostgreSQL for the command line, and puts them back through Kafka.
 
 Not for use inside an event loop.
 """
@@ -41,7 +41,7 @@ def list_letters(
 
 
 def get_letter(settings: Settings, dead_letter_id: str) -> DeadLetter:
-    """Return one. Raises ContractError `dead_letter_unknown`."""
+    """Return a dead letter. Raises ContractError `dead_letter_unknown`."""
 
     async def find(database: Database) -> DeadLetter | None:
         return await PgDeadLetters(database).find(dead_letter_id)
@@ -53,7 +53,7 @@ def get_letter(settings: Settings, dead_letter_id: str) -> DeadLetter:
 
 
 def build_correction(*, body: Path | None, key: str | None, headers: Sequence[str]) -> Correction:
-    """Build a correction of the options; headers read `name=value`."""
+    """Build a correction from the options; a header is written `name=value`."""
     named: dict[str, bytes] = {}
     for text in headers:
         name, given, value = text.partition("=")
@@ -77,7 +77,7 @@ def replay_letters(
     """Put records back, oldest first, each on its own.
 
     Returns:
-        Those that are back, and what stopped the rest, if anything did.
+        The records that are back, and the error that stopped the rest, if any.
     """
 
     async def act(database: Database) -> tuple[list[Replayed], XuelianError | None]:
@@ -90,8 +90,8 @@ def replay_letters(
                     clock=parse_clock(settings.clock),
                 )
                 for letter in sorted(wanted, key=_log_order):
-                    one = await replay(letter, correction=correction)
-                    done.append(one)
+                    replayed = await replay(letter, correction=correction)
+                    done.append(replayed)
         except XuelianError as error:
             return done, error
         return done, None
@@ -102,7 +102,7 @@ def replay_letters(
 
 
 def _log_order(letter: DeadLetter) -> tuple[str, int, int]:
-    """Records of a key go back in the order in which they first stood in the log."""
+    """Return the sort key that puts records of a key back in the order they had in the log."""
     return letter.record.topic, letter.record.partition, letter.offset
 
 
@@ -124,7 +124,7 @@ def to_summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 def to_whole(letter: DeadLetter) -> dict[str, Any]:
-    """The summary with key, headers and body as text; bytes that are no text are escaped."""
+    """Return the summary with key, headers and body as text; bytes that are no text are escaped."""
     record = letter.record
     return {
         **to_summary(letter),
@@ -143,12 +143,12 @@ _SHOWN_CHARACTERS = 4000
 
 
 def show_bytes(raw: bytes | None, *, pretty: bool = False) -> str:
-    """Bytes as people read them: JSON indented if asked, long ones cut with their length."""
+    """Return bytes as people read them: JSON indented if asked, long ones cut with their length."""
     text = _as_text(raw)
     if text is None:
         return "（没有 · none）"
     if pretty:
-        # A body that is no JSON may be what was wrong with it: it is shown as it is.
+        # A body that is no JSON may be the very fault of the record: it is shown as it is.
         with suppress(ValueError):
             text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
     if len(text) > _SHOWN_CHARACTERS:

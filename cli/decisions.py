@@ -1,4 +1,4 @@
-"""Requests and decisions as people read them in a terminal. Prints; decides nothing."""
+"""Prints requests and decisions for people at a terminal. It decides nothing."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _print_whose(out: Output, answer: Json) -> None:
 
 
 def both(text: Json) -> str:
-    """A code with its texts, as the gateway gives them."""
+    """Return a code with its texts, as the gateway gives them."""
     return f"{text['zh']} · {text['en']}"
 
 
@@ -145,7 +145,7 @@ _PROMISES: Mapping[str, str] = {
     "released": "已放回 · released",
     "lost": "血袋已失去 · lost",
 }
-"""States of a promise that mean something else of other things."""
+"""States of a promise whose codes mean something else elsewhere."""
 
 
 def _print_timeline(out: Output, timeline: list[Json]) -> None:
@@ -155,11 +155,11 @@ def _print_timeline(out: Output, timeline: list[Json]) -> None:
             table,
             [
                 [
-                    show_instant(str(one["at"])),
-                    _KINDS.get(one["kind"], one["kind"]),
-                    _describe_entry(one),
+                    show_instant(str(entry["at"])),
+                    _KINDS.get(entry["kind"], entry["kind"]),
+                    _describe_entry(entry),
                 ]
-                for one in timeline
+                for entry in timeline
             ],
         )
     )

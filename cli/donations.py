@@ -1,4 +1,4 @@
-"""One donation on a terminal: units, results, recalls, and who received of the donor."""
+"""Prints one donation at a terminal: units, results, recalls, and who received of the donor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 
 def print_donation(out: Output, answer: Row) -> None:
-    """Print what `GET /v1/donations/{id}` answered; nothing with `--json`."""
+    """Print the answer of `GET /v1/donations/{id}`; nothing with `--json`."""
     if out.as_json:
         return
     _print_units(out, answer["donation_id"], answer["units"])

@@ -1,7 +1,7 @@
-"""One line for each event of the feed: who, what, how many. Chinese first, English beside it.
+"""Describes each event of the feed in one line: who, what, how many, in Chinese and English.
 
-Pure. An event of a type that is not known here, such as a newer gateway may send, is told by its
-subject; a field that is missing leaves its place empty and never fails a line.
+Pure. An event of a type that is not known here, such as a newer gateway may send, is described by
+its subject; a field that is missing leaves its place empty and never fails a line.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def _refused(body: Body) -> Words:
 
 
 def is_alarming(event: Mapping[str, Any]) -> bool:
-    """Whether a life may hang on that somebody reads this line."""
+    """Return whether a life may depend on somebody reading this line."""
     body = event.get("data")
     return isinstance(body, Mapping) and _is_grave(body)
 
@@ -225,7 +225,7 @@ def _reasons(reasons: Iterable[Body]) -> Words:
 
 
 def name_of(component: str) -> str:
-    """A component's Chinese name; a code that is not known stays as it is."""
+    """Return a component's Chinese name; an unknown code stays as it is."""
     return _COMPONENTS.get(component, component)
 
 

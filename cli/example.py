@@ -1,9 +1,9 @@
-"""A small example region, made through the gateway as a stranger would make a real one.
+"""Makes a small example region through the gateway, as a new user would make a real region.
 
-Idempotent: what is registered as the example has it is left alone, as is a shelf that holds
-anything and a key that exists. A system with blood or requests of its own, or where one of the
-example's names is somebody else's, is refused before anything is written: nothing can be deleted
-one by one, and a system that was made to play with is removed with its whole state folder.
+It is idempotent: a facility that is registered as in the example is left alone, and so are a shelf
+that holds anything and a key that exists. A system with blood or requests of its own, or where
+somebody else has a name of the example, is refused before anything is written: single records
+cannot be deleted, and a practice system is removed with its whole state folder.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ _WAIT_S = 30.0
 _LOOK_S = 0.3
 _TOLD_MOST = 6
 _OWN = "EX-"
-"""Begins the number of each bag of the example."""
+"""Prefix of the number of each unit of the example."""
 
 SHELF, OTHER = "shigatse", "lhasa"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What there is now.
+    """What was made.
 
     Attributes:
-        keys: Text of each key that was made now, by its id; those that existed are not told again.
-        units: Bags that were put on shelves now.
+        keys: Text of each key that was made now, by its id; keys that existed are not shown again.
+        units: Number of units that were put on shelves now.
     """
 
     stations: list[str]
@@ -61,10 +61,10 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
     Args:
         settings: The gateway's address and a dispatcher's key.
         resolved: Where PostgreSQL is, for the keys.
-        report: Told each step.
+        report: Called with each step.
 
     Raises:
-        DomainRefusal: `example_in_use`: this is no system to play with; nothing was written.
+        DomainRefusal: `example_in_use`: the system is in use; nothing was written.
         GatewayRefusedError: The gateway refused a part.
         TransientError: The gateway, Kafka or PostgreSQL is away.
     """
@@ -79,13 +79,13 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
             for facility in region[kind]:
                 name = facility[f"{kind[:-1]}_id"]
                 if name not in known.of_kind(kind):
-                    # Version 0: whoever registers it meanwhile is not overwritten.
+                    # Version 0: what somebody registers meanwhile is not overwritten.
                     first = {"If-Match": '"0"'}
                     gateway.call("PUT", f"/v1/{kind}/{name}", json=facility, headers=first)
         gateway.call("PUT", "/v1/routes", json={"routes": region["routes"]})
         report("库存 · stock")
         units = sum(_fill(gateway, region, name, now=now) for name in (SHELF, OTHER))
-    # Last, for their text is shown once: whatever may fail has been done by then.
+    # Keys come last, because their text is shown once: everything that may fail is done by then.
     report("密钥 · keys")
     keys = _make_keys(resolved)
     donors = 0
@@ -108,7 +108,7 @@ def make_region(settings: Settings, *, resolved: Settings, report: Callable[[str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ExampleState:
-    """What is registered, by its id; of a journey its seconds, by both ends."""
+    """What is registered, by its id; the seconds of a journey by its two ends."""
 
     stations: Mapping[str, Station]
     hospitals: Mapping[str, Hospital]
@@ -119,12 +119,12 @@ class _ExampleState:
         stations = gateway.call("GET", "/v1/stations")["stations"]
         hospitals = gateway.call("GET", "/v1/hospitals")["hospitals"]
         routes = gateway.call("GET", "/v1/routes")["routes"]
-        found = [Station.model_validate(one["station"]) for one in stations]
-        others = [Hospital.model_validate(one["hospital"]) for one in hospitals]
+        found = [Station.model_validate(row["station"]) for row in stations]
+        others = [Hospital.model_validate(row["hospital"]) for row in hospitals]
         return cls(
-            stations={one.station_id: one for one in found},
-            hospitals={one.hospital_id: one for one in others},
-            routes={(one["from_id"], one["to_id"]): one["eta_s"] for one in routes},
+            stations={station.station_id: station for station in found},
+            hospitals={hospital.hospital_id: hospital for hospital in others},
+            routes={(route["from_id"], route["to_id"]): route["eta_s"] for route in routes},
         )
 
     def of_kind(self, kind: str) -> Mapping[str, Station | Hospital]:
@@ -144,12 +144,12 @@ def _ensure_free(gateway: GatewayClient, region: Mapping[str, Any], known: _Exam
 
 
 def _list_taken(region: Mapping[str, Any], known: _ExampleState) -> Iterator[str]:
-    """Tell each name of the example that somebody else has, or that says something else."""
+    """Yield each name of the example that is registered for somebody else or with other values."""
     examples: dict[str, Station | Hospital] = {}
-    for one in region["stations"]:
-        examples[one["station_id"].casefold()] = Station.model_validate(one)
-    for one in region["hospitals"]:
-        examples[one["hospital_id"].casefold()] = Hospital.model_validate(one)
+    for station in region["stations"]:
+        examples[station["station_id"].casefold()] = Station.model_validate(station)
+    for hospital in region["hospitals"]:
+        examples[hospital["hospital_id"].casefold()] = Hospital.model_validate(hospital)
     registered: list[Station | Hospital] = [*known.stations.values(), *known.hospitals.values()]
     for there in registered:
         name = there.station_id if isinstance(there, Station) else there.hospital_id
@@ -163,7 +163,7 @@ def _list_taken(region: Mapping[str, Any], known: _ExampleState) -> Iterator[str
 
 
 def _is_example(there: Station | Hospital, example: Station | Hospital) -> bool:
-    """Whether registering the example would change nothing."""
+    """Return whether registering the example would change nothing."""
     if isinstance(there, Station) and isinstance(example, Station):
         return change(there, example) == there
     if isinstance(there, Hospital) and isinstance(example, Hospital):
@@ -174,9 +174,9 @@ def _is_example(there: Station | Hospital, example: Station | Hospital) -> bool:
 def _list_used(
     gateway: GatewayClient, region: Mapping[str, Any], known: _ExampleState
 ) -> Iterator[str]:
-    """Tell blood and requests that are not the example's own."""
-    own = {one["station_id"] for one in region["stations"]}
-    own |= {one["hospital_id"] for one in region["hospitals"]}
+    """Yield blood and requests that are not the example's own."""
+    own = {row["station_id"] for row in region["stations"]}
+    own |= {row["hospital_id"] for row in region["hospitals"]}
     for station in known.stations:
         if station in own:
             strange = _count_strange(gateway, station)
@@ -192,7 +192,7 @@ def _list_used(
 
 
 def _count_strange(gateway: GatewayClient, station: str) -> int:
-    """Count the bags on a shelf of the example that are not of it."""
+    """Count the units on a shelf of the example that do not belong to it."""
     held = gateway.download(f"/v1/stations/{station}/stock/export").decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(held)))
     return sum(not row["血袋号"].startswith(_OWN) for row in rows)
@@ -220,7 +220,7 @@ def _make_keys(settings: Settings) -> dict[str, str]:
 
 
 def _fill(gateway: GatewayClient, region: Mapping[str, Any], station: str, *, now: datetime) -> int:
-    """Put bags on a shelf that holds none, and wait until they are there."""
+    """Put units on a shelf that holds none, and wait until they are there."""
     if gateway.call("GET", f"/v1/stations/{station}/stock")["stock"]:
         return 0
     units = _build_units(region, station, now=now)
@@ -268,12 +268,13 @@ def _build_units(region: Mapping[str, Any], station: str, *, now: datetime) -> l
 
 
 def _add_donors(settings: Settings, key: str, donors: Mapping[str, Any], *, now: datetime) -> int:
-    """Donors are the station's own affair: they are registered with its key."""
+    """Register donors with the station's key: its register is changed by the station alone."""
     rows = [
         {
             "donor_id": f"EX-DONOR-{number:02}",
             "name": f"示例献血者{number}",
-            # Of a range that no network serves, one for each: a number is called once for a cause.
+            # No network serves this range. Each donor gets a number of it, because a number is
+            # called once for a cause.
             "contact": f"+86 000 0000 {number:04}",
             "group": group,
             "sex": "female" if number % 2 else "male",

@@ -1,4 +1,4 @@
-"""From anything that went wrong to one bilingual line and an exit code.
+"""Turns any error into one bilingual line and an exit code.
 
 Does no IO.
 """
@@ -19,7 +19,7 @@ class Failure:
 
     Attributes:
         details: Further lines, each in both languages, such as the fields that were wrong.
-        unforeseen: It is a bug of ours; `--debug` shows where.
+        unforeseen: Whether it is a bug of ours; `--debug` shows where.
     """
 
     code: str
@@ -58,7 +58,7 @@ def render_code(code: str, params: Mapping[str, object]) -> tuple[str, str]:
 
 
 def describe_failure(error: BaseException) -> Failure:
-    """Tell any exception in the user's words."""
+    """Describe any exception in the user's words."""
     from models.errors import (  # noqa: PLC0415 - `--help` must not pay for it
         ConfigurationError,
         InvariantViolation,
@@ -82,7 +82,7 @@ def describe_failure(error: BaseException) -> Failure:
             en=en,
             exit_code=exit_code,
             params=error.params,
-            # The end of a log is no sentence; it stands below both of them.
+            # The end of a log is no sentence; it stands below both languages.
             details=tuple(str(error.params.get("tail", "")).splitlines()),
         )
     return _describe_stranger(error)
@@ -106,7 +106,7 @@ def _describe_stranger(error: BaseException) -> Failure:
 
 
 def _describe_services(error: BaseException) -> Failure:
-    """The embedded services speak both languages already: `zh · en` and the way out below."""
+    """Describe an error of the embedded services, which is `zh · en` with the way out below."""
     first, *rest = str(error).split("\n")
     zh, _, en = first.partition(" · ")
     return Failure(
@@ -119,7 +119,7 @@ def _describe_services(error: BaseException) -> Failure:
 
 
 def _bare(error: BaseException) -> BaseException:
-    """A task group wraps its one cause; the user wants the cause."""
+    """Return the cause that a task group wraps: it is what the user needs."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

@@ -1,7 +1,8 @@
-"""Following the gateway's event feed over lost connections.
+"""Follows the gateway's event feed over lost connections.
 
-At least once: after a reconnect it goes on behind the last event that was seen. If what followed is
-no longer kept, a `reset` comes first: whoever keeps a state of its own must read it again.
+Delivery is at least once: after a reconnect the feed goes on behind the last event that was seen.
+If the events behind it are no longer kept, a `reset` comes first: a reader that keeps a state of
+its own must read it again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def follow_feed(
     Args:
         settings: `gateway_url` and `api_key`.
         topics: Only these; all that the key may see when empty.
-        after: A position to go on behind; from now on when None.
+        after: The position to go on behind; None follows from now on.
 
     Raises:
         TransientError: The first connection failed. Later ones are tried again, for ever.

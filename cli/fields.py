@@ -1,6 +1,6 @@
-"""One record in a terminal: each field by its Chinese name, its key of the wire beside it.
+"""Prints one record at a terminal: each field by its Chinese name with its wire key beside it.
 
-Prints; decides nothing.
+It decides nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from cli.output import Output, show, show_code, show_expiry
 from models.texts.words import list_field_names
 
 _ENDS_OF_DAYS = ("unavailable_until", "deferred_until")
-"""Written by day, so they end as labels do: at 24:00."""
+"""Fields that are written as a day, so they end as labels do: at 24:00."""
 
 
 def print_fields(
     out: Output, record: Mapping[str, Any], *, words: Mapping[str, str] | None = None
 ) -> None:
-    """Print every field of a record, a line each; what it holds stands below, indented.
+    """Print every field of a record, a line each; nested fields stand below, indented.
 
     Args:
-        out: Where to.
-        record: As the gateway tells it.
+        out: Where to print.
+        record: The record as the gateway gives it.
         words: Values that mean something else in this record than elsewhere.
     """
     for line in describe_fields(record, words=words or {}):

@@ -1,6 +1,6 @@
-"""Files that people name: uploads, their bytes and kind, and where results are written.
+"""Files that people name: reads uploads, finds their kind, and writes results.
 
-Where a result goes is looked at before anything is done for it.
+The place of a result is checked before any work is done for it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_json(path: Path) -> tuple[bytes, Any]:
     """Read a JSON file, UTF-8; `-` is standard input.
 
     Returns:
-        Its text without a mark before it, and what it holds.
+        Its bytes without a byte order mark, and the decoded value.
 
     Raises:
         ContractError: `file_unreadable`, `file_not_utf8`, `file_not_json`, `field_twice`.
@@ -57,7 +57,7 @@ def read_json(path: Path) -> tuple[bytes, Any]:
 
 
 _OF_FILES: Mapping[str, str] = {"body_not_utf8": "file_not_utf8", "body_not_json": "file_not_json"}
-"""What is wrong with a body, and the text that tells it of a file."""
+"""Code of a faulty body to the code whose text speaks of a file."""
 
 
 def find_kind(path: Path) -> str:
@@ -73,7 +73,7 @@ def find_kind(path: Path) -> str:
 
 
 def ensure_writable(path: Path) -> None:
-    """See that a file can be written, changing nothing.
+    """Check that a file can be written; nothing is changed.
 
     Raises:
         ContractError: `file_not_writable`.
@@ -87,7 +87,7 @@ def ensure_writable(path: Path) -> None:
 
 
 def ensure_folder_writable(folder: Path) -> None:
-    """See that files can be written into a folder, or that it can be made; nothing is changed.
+    """Check that files can be written into a folder, or that it can be made; nothing is changed.
 
     Raises:
         ContractError: `folder_not_writable`.
@@ -101,7 +101,7 @@ def write_file(path: Path, content: bytes) -> None:
     """Write a whole file.
 
     Raises:
-        ContractError: `file_not_writable`: it could not be foreseen.
+        ContractError: `file_not_writable`: it failed in spite of the check.
     """
     try:
         path.write_bytes(content)

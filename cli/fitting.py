@@ -1,7 +1,7 @@
-"""A table that fits its terminal: no identifier is broken, and nothing is cut.
+"""Fits a table to its terminal: no identifier is broken, and nothing is cut.
 
-Lines break at spaces and between Chinese characters alone. Where even so the columns do not fit
-beside each other, each row is told as a record of its own. Pure but for what it builds.
+Lines break only at spaces and between Chinese characters. If the columns still do not fit beside
+each other, each row is printed as a record of its own. Does no IO.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 _BETWEEN, _EDGES = 3, 2
-"""Columns that the house's box takes between two columns, and at both edges."""
+"""Characters that the box of the house style takes between two columns, and at both edges."""
 
 _INDENT = "    "
 _CHINESE = 8
@@ -34,7 +34,7 @@ Row = Sequence[Text]
 
 
 def fit(table: Table, width: int) -> Table | Text:
-    """Return the table as it fits into a terminal so wide, or its rows as records."""
+    """Return the table as it fits into a terminal of this width, or its rows as records."""
     heads = [Text(str(column.header)) for column in table.columns]
     rows = list(_rows_of(table))
     widths = _share(heads if table.show_header else [], rows, width, len(heads))
@@ -136,7 +136,7 @@ def _to_records(table: Table, heads: Sequence[Text], rows: Sequence[Row], width:
 
 
 def _to_line(head: Text, cell: Text, width: int) -> Text:
-    """A field in one line if it fits, else below its name."""
+    """Return a field in one line if it fits, else below its name."""
     named = f"  {head.plain}: " if head.plain else "  "
     if "\n" not in cell.plain and cell_len(named) + cell_len(cell.plain) <= width:
         return Text.assemble(named, cell)

@@ -25,17 +25,17 @@ _FIRST_ERROR_STATUS = 400
 
 
 class GatewayClient:
-    """Calls one gateway with one key; a context.
+    """Calls one gateway with one key; a context manager.
 
     Args:
         settings: `gateway_url` and `api_key`.
-        wait_s: Real seconds that an answer may be waited for by intent, beside the network's.
+        wait_s: Real seconds that the gateway may wait on purpose, on top of the network's time.
     """
 
     def __init__(self, settings: Settings, *, wait_s: float = 0) -> None:
         self._url = settings.gateway_url.rstrip("/")
         self._key = settings.api_key.get_secret_value() if settings.api_key else None
-        # Loopback and a station's own network: a proxy of the environment has no business here.
+        # The gateway is on loopback or the station's network: the environment's proxy is not used.
         self._http = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S + wait_s, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class GatewayClient:
     ) -> dict[str, Any]:
         """Call and return the JSON object of the answer; `open_to_all` needs no key.
 
-        With `also_unready` a 503 is an answer too: that of a gateway that tells what it lacks.
+        With `also_unready` a 503 is an answer too: the gateway says what it lacks.
         With `of_one`, one record was sent and no file: a refusal names its fields and no rows.
 
         Raises:
@@ -152,7 +152,7 @@ _UNAVAILABLE = 503
 
 
 def _to_failure(status: int, problem: Mapping[str, Any]) -> Failure:
-    """A problem document says `zh · en` in its detail already."""
+    """Return the failure of a problem document, whose detail is `zh · en` already."""
     code = str(problem.get("code", "http_error"))
     zh, _, en = str(problem.get("detail", "")).partition(" · ")
     zh, en = AT_A_TERMINAL.get(code, (zh, en))
@@ -184,7 +184,7 @@ def _without_rows(problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _describe_field(error: Mapping[str, Any]) -> str:
-    """One wrong field: its key and name, the rule, and what to do where that says more."""
+    """Describe a wrong field: its key and name, the rule, and what to do where that says more."""
     name = f"（{error['name']}）" if error.get("name") else ""
     rule, fix = str(error["rule"]), str(error["what_to_do"])
     told = fix if rule in fix else f"{rule} — {fix}"
@@ -194,7 +194,7 @@ def _describe_field(error: Mapping[str, Any]) -> str:
 
 
 def describe_where(error: Mapping[str, Any]) -> str:
-    """Where a fault of a file is: Chinese first, behind it the place in the file's own words."""
+    """Describe where a fault of a file is, in Chinese, then the place in the file's own words."""
     place, rows = str(error["field"]), error.get("rows")
     if not rows or place.startswith("第") or " 行" in place:
         return place

@@ -1,6 +1,6 @@
-"""API keys straight in PostgreSQL: made, listed and revoked without a gateway.
+"""Makes, lists and revokes API keys directly in PostgreSQL, without a gateway.
 
-Not for use inside an event loop: each call runs one of its own.
+Not for use inside an event loop: each call runs a loop of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from streams.store.database import Database
 from streams.store.directory import PgDirectory
 from streams.store.one_shot import run_on_database
 
-# An identifier without the underscore, which parts the id from the secret in the key's text.
+# An identifier without the underscore, which separates the id from the secret in the key's text.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")
 
 
@@ -48,7 +48,7 @@ def create_key(
 
 
 def find_stranger(settings: Settings, *, scope: str, facility_id: str) -> list[str] | None:
-    """Tell whether a key would speak for nobody who is registered.
+    """Check whether a key would speak for a facility that is not registered.
 
     Returns:
         None if the facility is registered; else the registered names that are close to it.

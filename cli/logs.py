@@ -18,23 +18,23 @@ from structlog.typing import Processor
 from streams.settings import Settings
 
 _CHATTY = ("aiokafka", "faust", "mode", "kafka", "uvicorn", "httpx")
-"""Libraries that tell at `info` what is our business at `debug`."""
+"""Libraries whose `info` lines matter to us only at `debug`."""
 
 
 _REPEAT_S = 30.0
-"""What is said again and again is said once in this time, with how often it was meant."""
+"""A line that repeats is logged once in this time, with the number of lines left out."""
 
 _LIBRARIES = ("aiokafka", "faust", "mode", "kafka")
-"""Clients of Kafka; what the others say as a warning may be about a bug of ours, each its own."""
+"""Clients of Kafka. Warnings of other libraries are not throttled: they may show a bug of ours."""
 _NUMBERS = re.compile(r"0x[0-9a-f]+|[0-9]+")
 
 
 class Throttle(logging.Filter):
     """Lets a line that repeats pass once in half a minute, and says how many were left out.
 
-    Of the clients of Kafka everything from `warning` on; of ours what tells an outage: warnings
-    that carry an `error`. Errors of ours are never left out. Lines are the same when only numbers
-    differ.
+    It applies to all lines of the Kafka clients from `warning` on, and to our lines that report an
+    outage: warnings that carry an `error`. Our errors are never left out. Lines count as the same
+    when only numbers differ.
     Concurrency: handlers hold a lock around their filters.
     """
 
@@ -91,7 +91,7 @@ class _Quiet(logging.Filter):
 
 
 def quiet_libraries() -> None:
-    """Silence libraries in a short command: what went wrong is told once, in its last line.
+    """Silence libraries in a short command: a failure is reported once, in the last line.
 
     Without it they would write to standard output, which belongs to the command's answer.
     """

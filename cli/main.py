@@ -1,4 +1,4 @@
-"""The `xuelian` command: its groups, and what every failure comes to.
+"""The `xuelian` command: its groups, and how every failure is reported.
 
 Imports nothing heavy: `xuelian --help` answers within 0.3 s.
 """
@@ -44,7 +44,7 @@ _DEBUG = "xuelian.debug"
 
 
 class XuelianGroup(TyperGroup):
-    """Turns whatever a command raises into one line and an exit code."""
+    """Turns any error that a command raises into one line and an exit code."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
         super().__init__(**attributes)
@@ -75,7 +75,7 @@ class XuelianGroup(TyperGroup):
 
 
 def _translate_usage(error: typer.TyperException, *, as_json: bool) -> BaseException:
-    """Tell what was written wrongly in both languages; a bare group shows its help as it is."""
+    """Describe a usage error in both languages; a group without a command shows its help."""
     if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
         return error
     from cli.usage import describe_usage  # noqa: PLC0415 - only failures need it

@@ -27,7 +27,7 @@ _JSON_WANTED = "xuelian.json"
 
 
 def remember_json(context: typer.Context, value: bool) -> bool:
-    """Failures are told outside of the command, so what it was asked for is kept on the context."""
+    """Keep `--json` on the context, because failures are printed outside of the command."""
     if value:
         context.meta[_JSON_WANTED] = True
     return value
@@ -53,7 +53,7 @@ class Output:
     """Where one command prints to.
 
     Args:
-        as_json: Standard output is for programs.
+        as_json: Whether standard output is for programs.
     """
 
     def __init__(self, *, as_json: bool = False) -> None:
@@ -96,12 +96,12 @@ class Output:
         from cli.fitting import fit  # noqa: PLC0415 - `--help` must not pay for it
 
         screen = console()
-        # What does not fit as a table is lines, which the terminal wraps or a pipe takes whole.
+        # A table that does not fit becomes lines, which the terminal wraps or a pipe takes whole.
         screen.print(fit(table, screen.width), highlight=False, soft_wrap=True)
 
     @contextmanager
     def progress(self, text: str) -> Iterator[Callable[[str], None]]:
-        """Show that something long is going on; yields what changes the line.
+        """Show that something long is going on; yield the function that changes the line.
 
         In a terminal it is a spinner with a line above it for each step that is done; elsewhere
         each step is a line. Always on standard error.
@@ -120,7 +120,7 @@ class Output:
 
 
 def console(*, to_stderr: bool = False) -> Console:
-    """A console on the streams as they are now (tests and pipes replace them)."""
+    """Return a console on the streams as they are now (tests and pipes replace them)."""
     from rich.console import Console  # noqa: PLC0415 - `--help` must not pay for it
 
     return Console(stderr=to_stderr)
@@ -155,7 +155,7 @@ def add_rows(table: Table, rows: Iterable[Sequence[object]]) -> Table:
 
 
 def show(value: object) -> str:
-    """A value as people read it; None as a dash, an instant in Beijing's time, which is named."""
+    """Return a value as people read it: None as a dash, an instant in Beijing's time, named."""
     if value is None or value == "":
         return "–"
     from models.texts.instants import (  # noqa: PLC0415 - `--help` must not pay for it
@@ -171,7 +171,7 @@ def show(value: object) -> str:
 
 
 def show_code(code: str) -> str:
-    """A code of the wire behind its Chinese name, if it has one: `悬浮红细胞 · red_cells`."""
+    """Return a wire code behind its Chinese name, if it has one: `悬浮红细胞 · red_cells`."""
     from models.texts.words import (  # noqa: PLC0415 - `--help` must not pay for it
         list_value_names,
     )
@@ -181,12 +181,12 @@ def show_code(code: str) -> str:
 
 
 def show_instant(text: str | None) -> str:
-    """An ISO 8601 instant of the gateway, in Beijing's time."""
+    """Return an ISO 8601 instant of the gateway in Beijing's time."""
     return show(datetime.fromisoformat(text)) if text else "–"
 
 
 def show_expiry(text: str | None) -> str:
-    """An expiry as its label has it: the end of a day is 24:00 of that day."""
+    """Return an expiry as its label has it: the end of a day is 24:00 of that day."""
     from models.texts.instants import (  # noqa: PLC0415 - `--help` must not pay for it
         ZONE_ZH,
         show_moment,
@@ -198,7 +198,7 @@ def show_expiry(text: str | None) -> str:
 
 
 def _now() -> datetime:
-    """The wall's clock: only the year is taken of it, to leave this one's out."""
+    """Return the wall clock's time; only its year is used, to leave out the current year."""
     return datetime.now(UTC)
 
 
@@ -217,7 +217,7 @@ def _to_plain(value: object) -> object:
 
 
 def print_failure(failure: Failure, *, as_json: bool) -> None:
-    """Tell a failure: the line on standard error, with `--json` a document on standard output."""
+    """Print a failure: a line on standard error, with `--json` a document on standard output."""
     if as_json:
         sys.stdout.write(to_json(failure.to_json(), indent=2) + "\n")
         return

@@ -1,4 +1,4 @@
-"""What goes on now, and lists of it, as tables. Prints; decides nothing."""
+"""Prints the present state and its lists as tables. It decides nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 UNREAD_LATE_S = 15
-"""A worker acknowledges twice a second; whatever lies longer is read by nobody, or one is stuck."""
+"""A worker acknowledges twice a second: if a record lies longer, no worker runs or it is stuck."""
 
 _URGENT = {"life_threatening": "bold red", "urgent": "yellow"}
 Heads = list[str | tuple[str, dict[str, Any]]]
@@ -65,7 +65,7 @@ def _print_unread(out: Output, unread: Row) -> None:
     out.plain(
         f"  最早 · oldest: {unread['oldest_s']} s, {show_instant(unread['oldest_at'])}\n"
         + "\n".join(
-            f"  {one['topic']} → {one['reader']}: {one['records']}" for one in unread["topics"]
+            f"  {row['topic']} → {row['reader']}: {row['records']}" for row in unread["topics"]
         )
     )
     if unread["oldest_s"] > UNREAD_LATE_S:
@@ -84,7 +84,7 @@ def _print_letters(out: Output, found: Row) -> None:
 
 
 def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
-    """Print whose each request is, what it lacks and when it is needed, within 80 columns."""
+    """Print who made each request, what it lacks and when it is needed, within 80 columns."""
     heads: Heads = [
         "申请 · request",
         "缺 · missing",
@@ -102,7 +102,7 @@ def print_requests(out: Output, rows: Sequence[Row], *, title: str) -> None:
 
 
 def _stack(at: str | None) -> str:
-    """An instant with its zone below it, so that a narrow column holds both."""
+    """Return an instant with its zone below it, so that a narrow column holds both."""
     return show_instant(at).replace(f" {ZONE_ZH}", f"\n{ZONE_ZH}")
 
 
@@ -156,9 +156,9 @@ def _describe_shortage(row: Row) -> str:
 
 
 def describe_uncovered(row: Row) -> str:
-    """Return how many units somebody waits for; 急 where the answer names who cannot wait."""
+    """Return how many units somebody waits for; 急 counts those of requests that cannot wait."""
     waiting = row.get("waiting") or ()
-    urgent = sum(one["units"] for one in waiting if one["priority"] in _URGENT)
+    urgent = sum(request["units"] for request in waiting if request["priority"] in _URGENT)
     others = row["uncovered_units"] - urgent
     told = [f"急 {urgent} · urgent"] if urgent else []
     return "，".join([*told, *([f"等 {others} · waiting"] if others > 0 or not urgent else [])])
@@ -199,7 +199,7 @@ def _print_activations(out: Output, rows: Sequence[Row], *, title: str) -> None:
 def _describe_activation(row: Row) -> str:
     drill = "（演练 · exercise）" if row.get("exercise") else ""
     lead = " 牵头 · lead" if row["lead"] else ""
-    # Of an activation "open" is not a request that waits.
+    # "open" of an activation does not mean a request that waits.
     status = {"open": "进行中 · open", "stood_down": "已解除 · stood down"}.get(
         row["status"], row["status"]
     )

@@ -1,6 +1,6 @@
-"""What stands on record that no way in would take today: identifiers that a program changed.
+"""Finds recorded identifiers that a program changed, and that no intake would accept today.
 
-Looked at by `xuelian doctor`; changes nothing.
+`xuelian doctor` uses it; it changes nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIX_ENDED = (
 
 
 def list_strange_units(settings: Settings) -> list[dict[str, Any]]:
-    """Return units whose own or donation's identifier is none, those still in use first."""
+    """Return units whose own or donation's identifier is invalid, those still in use first."""
     return run_on_database(
         settings,
         lambda database: PgVitals(database, parse_clock(settings.clock)).list_strange_units(),
@@ -40,7 +40,7 @@ def list_strange_units(settings: Settings) -> list[dict[str, Any]]:
 
 
 def describe_strange_units(units: Sequence[Mapping[str, Any]]) -> str:
-    """Name the units with their donation, station and state; of many the first."""
+    """Name the units with their donation, station and state; only the first of many."""
     told = [
         f"{unit['unit_id']}（{unit['donation_id']}，{unit['station_id']}，{unit['status']}）"
         for unit in units[:SHOWN]

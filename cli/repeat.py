@@ -1,7 +1,7 @@
-"""The whole command to run again after an answer that is no confirmation, with its key.
+"""Shows the whole command to run again, with its key, after an answer that is no confirmation.
 
-Only under the same key, and with the same moments, is a repeat the same act. What a command made up
-or asked for is written into the command that is shown. Imports nothing heavy.
+A repeat is the same act only under the same key and with the same times. Values that a command made
+up or asked for are written into the command that is shown. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ AtOption = Annotated[
 
 _WORDS: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
 _FIRST_UNCONFIRMED = 500
-"""An answer of this status or above says nothing of whether the call is kept."""
+"""An answer of this status or above does not say whether the call was kept."""
 
 
 def remember_words(words: Sequence[str]) -> None:
-    """Keep what was typed behind `xuelian`."""
+    """Keep the words that were typed behind `xuelian`."""
     _WORDS.set(tuple(words))
 
 
@@ -49,7 +49,7 @@ def make_key(given: str | None) -> str:
 
 @contextmanager
 def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterator[None]:
-    """Tell how a call that was not confirmed is repeated.
+    """Print how a call that was not confirmed is repeated.
 
     Args:
         settled: Options that make it the same act, its key among them.
@@ -65,7 +65,7 @@ def repeat_told(settled: Mapping[str, str], more: Sequence[str] = ()) -> Iterato
             _report(settled, more)
         raise
     except (TransientError, ConfigurationError, KeyboardInterrupt) as error:
-        # Without a key of the caller nothing was sent at all.
+        # Without an API key nothing was sent at all.
         if getattr(error, "code", "") != "api_key_not_set":
             _report(settled, more)
         raise
@@ -85,7 +85,7 @@ def _report(settled: Mapping[str, str], more: Sequence[str]) -> None:
 
 
 def _settle(words: Sequence[str], settled: Mapping[str, str]) -> Iterator[str]:
-    """Yield what was typed with each of these options once, and with its value."""
+    """Yield the typed words with each of these options once, and with its value."""
     typed, said = iter(words), set()
     for word in typed:
         name, joined, value = word.partition("=")

@@ -1,4 +1,4 @@
-"""Previews, counts and figures as people read them in a terminal. Prints; decides nothing."""
+"""Prints previews, stock counts and figures for people at a terminal. It decides nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def print_preview(out: Output, preview: Json) -> None:
 
 
 def print_products(out: Output, products: Sequence[Json]) -> None:
-    """Print what each name of a product was understood to be: the one look before it is stock."""
+    """Print how each product name was understood: the only check before it becomes stock."""
     if not products or out.as_json:
         return
     table = build_table(
@@ -61,12 +61,12 @@ def print_products(out: Output, products: Sequence[Json]) -> None:
     )
     rows = [
         [
-            one["name"],
-            show_code(one["component"]),
-            ", ".join(map(name_of, one["treatments"])) or None,
-            one["units"],
+            product["name"],
+            show_code(product["component"]),
+            ", ".join(map(name_of, product["treatments"])) or None,
+            product["units"],
         ]
-        for one in products
+        for product in products
     ]
     out.table(add_rows(table, rows))
 
@@ -99,7 +99,7 @@ def _report_rest(out: Output, in_all: int) -> None:
 
 
 def print_differences(out: Output, rows: Sequence[Json], in_all: int) -> None:
-    """Print units that contradict the record: what each says, and whom it is promised to."""
+    """Print units that contradict the record: both accounts, and whom each unit is promised to."""
     if not rows or out.as_json:
         return
     table = build_table(
@@ -148,7 +148,7 @@ def _describe_counted(row: Json) -> str:
 
 
 def print_count(out: Output, answer: Json) -> None:
-    """Print one count: how far it is, what it found, what is still open, the alarms first."""
+    """Print one stock count, the alarms first: how far it is, what it found, what is open."""
     if out.as_json:
         return
     count = answer["count"]
@@ -182,14 +182,14 @@ def print_counts(out: Output, answer: Json) -> None:
     )  # fmt: skip
     rows = [
         [
-            one["count_id"],
-            show_instant(one["counted_at"]),
-            "全库 · full" if one["is_full"] else "部分 · part",
-            one["units"],
-            f"{one['parts_taken'] or 0}/{one['parts']}",
-            sum(one["open_differences"].values()) or None,
+            count["count_id"],
+            show_instant(count["counted_at"]),
+            "全库 · full" if count["is_full"] else "部分 · part",
+            count["units"],
+            f"{count['parts_taken'] or 0}/{count['parts']}",
+            sum(count["open_differences"].values()) or None,
         ]
-        for one in counts
+        for count in counts
     ]
     out.table(add_rows(table, rows))
 
@@ -230,9 +230,9 @@ def print_figures(out: Output, answer: Json) -> None:
         ],
     ]
     out.table(add_rows(table, rows))
-    for one in safe["worst"]:
+    for row in safe["worst"]:
         out.plain(
-            f"  {one['component']} {one['group']}: {one['unsafe']}/{one['counted']} 天不足 · short"
+            f"  {row['component']} {row['group']}: {row['unsafe']}/{row['counted']} 天不足 · short"
         )
     _print_rules(out, answer["rules"])
 

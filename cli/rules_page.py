@@ -57,7 +57,7 @@ UNITS = {
     "yes/no": "是否",
     **dict.fromkeys(("°C", "g/L", "kg", "km", "km/h", "ml"), ""),
 }
-"""What a unit is called in Chinese; empty where the sign is the same."""
+"""Chinese name of each unit of measure; empty where the sign is the same."""
 FILES = {
     "compatibility": "相容性 · Compatibility",
     "antigens": "抗原与抗体 · Antigens and antibodies",
@@ -78,12 +78,12 @@ _TEMPLATE = Path(__file__).with_suffix(".md")
 
 
 def describe_unit(unit: str) -> str:
-    """A unit in both languages."""
+    """Return a unit of measure in both languages."""
     return f"{UNITS[unit]} {unit}".strip()
 
 
 def describe_value(value: object) -> str:
-    """A value as people read it, without its unit."""
+    """Return a value as people read it, without its unit of measure."""
     match value:
         case bool():
             return "是 yes" if value else "否 no"
@@ -100,7 +100,7 @@ def describe_value(value: object) -> str:
 
 
 def describe_may(rule: Rule, value: RuleValue) -> str:
-    """What a station may do with a value, Chinese first."""
+    """Return what a station may do with a value, Chinese first."""
     terms = value.terms
     if rule.set_in:
         where = "血站登记资料" if rule.set_in == "station" else "医院登记资料"
@@ -145,8 +145,8 @@ def _build_to_confirm() -> str:
         if rule.is_to_confirm:
             chosen = [value for value in rule.values if value.name in rule.confirm]
             told = "<br>".join(
-                f"`{one.name}` {describe_value(one.value)} {describe_unit(one.terms.unit)}"
-                for one in chosen
+                f"`{value.name}` {describe_value(value.value)} {describe_unit(value.terms.unit)}"
+                for value in chosen
             )
             lines.append(f"| `{rule.rule_id}` {rule.zh} · {rule.en} | {told} |")
     return "\n".join(lines)

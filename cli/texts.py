@@ -22,7 +22,7 @@ AT_A_TERMINAL: Mapping[str, tuple[str, str]] = {
         "with a dispatcher's key, name the hospital: --hospital ID",
     ),
 }
-"""What the gateway answers in the words of its API, in those of the command line."""
+"""Answers of the gateway that speak of its API, in the words of the command line."""
 
 OWN_TEXTS: Mapping[str, tuple[str, str]] = {
     "setting_invalid": ("设置 {name} 不合规：{rule}", "setting {name} is not valid: {rule}"),

@@ -1,4 +1,4 @@
-"""A command that was written wrongly, in both languages: what the parser says in English alone.
+"""Describes a usage error in both languages; the parser itself speaks English alone.
 
 Pure. The parser's classes are private to typer, so they are told apart by their names and words.
 """
@@ -35,7 +35,7 @@ _CHOICE = re.compile(r"(?:Value error, )?(?P<a>.*) is not one of (?P<b>.*)\.")
 
 
 def describe_usage(error: Any) -> Failure:  # noqa: ANN401 - typer's own errors are private
-    """Tell a usage error of the parser, or one that a command raised in both languages itself."""
+    """Describe a usage error of the parser, or a bilingual error that a command raised itself."""
     en = str(error.format_message())
     own_zh, dot, own_en = str(error.message).partition(" · ")
     param = getattr(error, "param", None)

@@ -43,7 +43,8 @@ from streams.store.unit_of_work import PgBegin
 log = structlog.get_logger(__name__)
 
 DIRECTORY_EVERY_S = 5.0
-"""How late a worker may learn of a changed station policy; an unknown name is looked up at once."""
+"""A worker learns of a changed station policy this late at most; it looks up an unknown name at
+once."""
 
 _PERIODIC = (
     TimerKind.UNIT_EXPIRY,
@@ -112,8 +113,8 @@ async def run_process(settings: Settings, role: Role) -> None:
     """Run a worker or relay until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: It must not start as it is configured.
-        Exception: A bug; whatever was in flight is unacknowledged and will be read again.
+        ConfigurationError: The process must not start as it is configured.
+        Exception: A bug; records in flight are unacknowledged and will be read again.
     """
     stop = asyncio.Event()
     async with _compose(settings, role) as process:
@@ -134,7 +135,7 @@ async def run_process(settings: Settings, role: Role) -> None:
                 try:
                     await _work(process, role, stop)
                 finally:
-                    # The relay goes last: what the last transaction committed leaves with it.
+                    # The relay stops last: it still publishes what the last transaction committed.
                     stop.set()
                     relaying.set()
 
@@ -143,7 +144,7 @@ async def _last(part: str, work: Coroutine[Any, Any, None], stop: asyncio.Event)
     """Run a part that lasts as long as the process; without it the process must end.
 
     Raises:
-        InvariantViolation: `process_part_ended`: it returned before it was asked to.
+        InvariantViolation: `process_part_ended`: the part returned before it was asked to.
     """
     try:
         await work
@@ -189,7 +190,7 @@ def _register(app: faust.App, process: _Process, role: Role) -> Sequence[Consume
 
 
 async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:
-    """No record can be judged before the facilities are known; wait for PostgreSQL here.
+    """Wait for PostgreSQL: no record can be judged before the facilities are known.
 
     Raises:
         ConfigurationError: `schema_parts_differ`.
@@ -209,7 +210,7 @@ async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:
 async def _keep_directory_fresh(process: _Process, stop: asyncio.Event) -> None:
     while not stop.is_set():
         await _sleep(stop, DIRECTORY_EVERY_S)
-        # PostgreSQL away: the last snapshot stands, and those who need the database say so.
+        # While PostgreSQL is away the last snapshot stands; the parts that need it report so.
         with suppress(TransientError):
             await process.services.directory.refresh()
 
@@ -231,7 +232,7 @@ async def _fire_timers(process: _Process, stop: asyncio.Event) -> None:
 
 
 async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
-    """Set the timers that set themselves again; setting one that stands only moves it to now."""
+    """Set the timers that set themselves again; a timer that is set already only moves to now."""
     begin = PgBegin(process.database)
     while not stop.is_set():
         try:

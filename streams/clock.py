@@ -1,4 +1,4 @@
-"""Clocks: the wall, and for drills a wall that runs faster from a chosen instant."""
+"""Clocks: the wall clock, and for drills a clock that runs faster from a chosen instant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaledClock:
-    """Simulated time that stood at `start` when the wall stood at `real_start`.
+    """Simulated time that stood at `start` when the wall clock stood at `real_start`.
 
     Attributes:
         speed: Simulated seconds per real second, above 0.
@@ -49,7 +49,8 @@ def parse_clock(text: str) -> SystemClock | ScaledClock:
     """Read the `clock` setting.
 
     Raises:
-        ConfigurationError: Neither `system` nor `scaled:<ISO instant>@<speed>x<ISO real start>`.
+        ConfigurationError: `clock_invalid`: the text is neither `system` nor
+            `scaled:<ISO instant>@<speed>x<ISO real start>`.
     """
     if text == "system":
         return SystemClock()

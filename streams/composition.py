@@ -1,4 +1,4 @@
-"""Services composed on one database: shared by workers, tests and whoever decides in process."""
+"""Services composed on one database, for workers, tests and callers that decide in process."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Services:
     """Every use case on one database.
 
     Attributes:
-        handlers: What decides the records of each topic that we read.
+        handlers: The handler that decides the records of each topic that we read.
     """
 
     directory: PgDirectory

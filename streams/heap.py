@@ -1,4 +1,4 @@
-"""The garbage collector of a process that serves: out of the way of what is urgent."""
+"""Keeps the garbage collector of a serving process out of the way of urgent work."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import gc
 
 
 def settle_heap() -> None:
-    """Take what start-up made out of the garbage collector's sight.
+    """Exclude the objects made at start-up from garbage collection.
 
     Call once when everything is wired. A full collection over Faust, FastAPI, pydantic and our own
-    modules holds every request up for some 70 ms; over what was made since, for a few.
+    modules holds every request up for some 70 ms; over the objects made since, for a few ms.
     """
     gc.collect()
     gc.freeze()
-    # What a request makes dies with it, without a collector's help: look less often.
+    # The objects of a request are freed with it, without the collector: it may run less often.
     gc.set_threshold(10_000, 10, 50)

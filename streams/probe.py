@@ -1,4 +1,4 @@
-"""What a worker process tells its supervisor over HTTP: alive, ready or why not, metrics."""
+"""The HTTP probe of a worker process: whether it is alive, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 

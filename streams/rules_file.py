@@ -1,4 +1,4 @@
-"""From the setting to the rules that a process follows: reads the station's file, once, at start.
+"""Reads the station's rules file, once at start, into the rules that a process follows.
 
 Every process of a station is given the same file; a change of it needs a restart, so that no
 decision is made half under one version and half under another.
@@ -16,7 +16,7 @@ from models.texts import render
 
 
 def read_rules_file(path: Path) -> Checked:
-    """Hold a station's file against the rulebook; nothing changes in the process.
+    """Check a station's file against the rulebook; nothing changes in the process.
 
     Raises:
         ConfigurationError: `rules_file_unreadable`.

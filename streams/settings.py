@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def find_state_dir() -> Path:
-    """Return the folder that a command means if none is named, wherever it is given."""
+    """Return the default state folder, wherever the command is given."""
     checkout = Path(__file__).resolve().parents[1]
     if (checkout / "pyproject.toml").exists():
         return checkout / "build" / "state"
@@ -118,5 +118,5 @@ class Settings(BaseSettings):
     @field_validator("state_dir")
     @classmethod
     def _from_here(cls, folder: Path) -> Path:
-        """A relative folder is of where the command was given; a child stands elsewhere."""
+        """Make a relative folder absolute here: a child process runs in another folder."""
         return folder.absolute()

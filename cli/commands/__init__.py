@@ -1,1 +1,1 @@
-"""The commands, one module per group. Heavy imports stand inside them: `--help` is quick."""
+"""The commands, one module per group. Heavy imports stand inside them, so `--help` is quick."""

@@ -1,4 +1,4 @@
-"""`xuelian audit`: verify the chains of the audit, and show what happened to one thing."""
+"""`xuelian audit`: verify the chains of the audit, and show the history of one subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xuelian columns`: a station's own headings and names of products, beside what is known."""
+"""`xuelian columns`: show, check and extend a station's own headings and names of products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`xuelian demo`: an event on real input through the whole real system."""
+"""`xuelian demo`: replay a disaster with real input through the whole real system."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def demo(
     known = list_demos()
     if name is None:
         out.document({"demos": known})
-        for one in known:
-            out.plain(f"xuelian demo {one}")
+        for scenario in known:
+            out.plain(f"xuelian demo {scenario}")
         return
     from models.errors import ConfigurationError  # noqa: PLC0415 - heavy imports stand in commands
 
@@ -51,7 +51,7 @@ def list_demos() -> list[str]:
     """List every folder of the demo package that holds a scenario.
 
     Raises:
-        ConfigurationError: `demo_not_shipped`: it stands in the source tree alone.
+        ConfigurationError: `demo_not_shipped`: the demo is in the source tree alone.
     """
     from importlib.resources import files  # noqa: PLC0415 - heavy imports stand in the commands
     from importlib.util import find_spec  # noqa: PLC0415 - the same

@@ -53,16 +53,16 @@ def list_(
     )
     rows = [
         [
-            _OUTCOMES.get(one["outcome"], one["outcome"]),
-            one["alert_id"],
-            one["event_key"],
-            show_instant(one["sent_at"]),
-            "；".join(reason["zh"] for reason in one["reasons"]),
+            _OUTCOMES.get(alert["outcome"], alert["outcome"]),
+            alert["alert_id"],
+            alert["event_key"],
+            show_instant(alert["sent_at"]),
+            "；".join(reason["zh"] for reason in alert["reasons"]),
         ]
-        for one in found
+        for alert in found
     ]
     out.table(add_rows(table, rows))
-    if any(one["outcome"] == "held" for one in found):
+    if any(alert["outcome"] == "held" for alert in found):
         out.say("待核对 · held：核对后 · after a check: xuelian alert confirm ALERT --by NAME")
 
 
@@ -73,7 +73,7 @@ _OUTCOMES = {
     "held": "待核对 · held",
 }
 _STATES = {"open": "进行中 · open", "stood_down": "已解除 · stood down"}
-"""Of an activation; of a request `open` means that it waits."""
+"""States of an activation; `open` of a request means that the request waits."""
 
 
 def confirm(
@@ -134,7 +134,7 @@ def activations(
 
 
 def print_doubts(out: Output, answer: Mapping[str, Any]) -> None:
-    """Say which stations are in reach, and why an alert may lead to nothing."""
+    """Print which stations are in reach, and why an alert may lead to nothing."""
     in_reach = answer.get("stations_in_reach")
     if in_reach:
         out.say(f"范围内 · in reach: {' '.join(in_reach)}")
@@ -149,18 +149,25 @@ def _print_activations(out: Output, title: str, found: list[dict[str, Any]]) -> 
     heads += [("缺 · missing", {"justify": "right"}), "止于 · ends"]
     rows = [
         [
-            _STATES.get(one["status"], one["status"]),
-            one["station_id"],
-            one["event_key"],
-            one["donors_wanted"],
-            show(one.get("donors_callable")),
-            one.get("donors_missing", 0),
-            show_instant(one.get("ends_at")),
+            _STATES.get(activation["status"], activation["status"]),
+            activation["station_id"],
+            activation["event_key"],
+            activation["donors_wanted"],
+            show(activation.get("donors_callable")),
+            activation.get("donors_missing", 0),
+            show_instant(activation.get("ends_at")),
         ]
-        for one in found
+        for activation in found
     ]
     out.table(add_rows(build_table(title, heads), rows))
-    if note := next((one["donors_not_called"] for one in found if one["donors_not_called"]), None):
+    if note := next(
+        (
+            activation["donors_not_called"]
+            for activation in found
+            if activation["donors_not_called"]
+        ),
+        None,
+    ):
         out.say(f"[yellow]![/] {note['zh']} · {note['en']}")
 
 

@@ -170,7 +170,7 @@ def replay(
     if every:
         wanted = dead_letters.list_letters(settings, code=code, topic=topic, limit=10_000)
     else:
-        wanted = [dead_letters.get_letter(settings, one) for one in ids or ()]
+        wanted = [dead_letters.get_letter(settings, dead_letter_id) for dead_letter_id in ids or ()]
     correction = dead_letters.build_correction(body=body, key=key, headers=header or ())
     out = Output(as_json=as_json)
     if wanted and not yes:
@@ -199,11 +199,11 @@ def _report(out: Output, *, done: list[Replayed], wanted: list[DeadLetter]) -> N
     names = ("dead_letter_id", "topic", "event_id", "released")
     out.document(
         {
-            "replayed": [{name: getattr(one, name) for name in names} for one in done],
+            "replayed": [{name: getattr(record, name) for name in names} for record in done],
             "asked": len(wanted),
         }
     )
-    for one in done:
-        out.plain(f"▸ {one.dead_letter_id} → {one.topic}  {one.event_id or '–'}")
+    for record in done:
+        out.plain(f"▸ {record.dead_letter_id} → {record.topic}  {record.event_id or '–'}")
     mark = "[green]✓[/]" if len(done) == len(wanted) else "[red]✗[/]"
     out.say(f"{mark} 重放 {len(done)} / {len(wanted)} · replayed {len(done)} of {len(wanted)}")

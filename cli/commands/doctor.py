@@ -1,4 +1,4 @@
-"""`xuelian doctor`: is everything as it must be, and what to do where it is not."""
+"""`xuelian doctor`: check that everything is as it must be, and say what to do where it is not."""
 
 from __future__ import annotations
 

@@ -87,13 +87,13 @@ def list_(station: StationArgument, *, as_json: JsonOption = False) -> None:
     ]  # fmt: skip
     rows = [
         [
-            f"{one['donor']['donor_id']} {one['donor']['group']}\n{one['donor']['name']}",
-            one["donor"]["last_whole_blood_on"] or "",
-            show_expiry(one["donor"]["deferred_until"]),
-            show_instant(one["donor"]["consented_at"]),
-            f"{one['called']}/{one['accepted']}",
+            f"{row['donor']['donor_id']} {row['donor']['group']}\n{row['donor']['name']}",
+            row["donor"]["last_whole_blood_on"] or "",
+            show_expiry(row["donor"]["deferred_until"]),
+            show_instant(row["donor"]["consented_at"]),
+            f"{row['called']}/{row['accepted']}",
         ]
-        for one in found
+        for row in found
     ]
     out.table(add_rows(build_table(f"献血者 · donors {len(found)}", heads), rows))
 
@@ -179,7 +179,7 @@ def set_(
 
 
 def _to_moment(text: str | None, *, day_ends: bool) -> str | None:
-    """Return an instant with its zone, as an import reads it; what is none is for the gateway."""
+    """Return an instant with its zone, as an import reads it; the gateway refuses other text."""
     from gateway.files.cells import CellError, InstantReader, clean  # noqa: PLC0415 - as above
     from models.texts.instants import BEIJING  # noqa: PLC0415 - as above
 
@@ -192,8 +192,8 @@ def _to_moment(text: str | None, *, day_ends: bool) -> str | None:
 
 
 def _print_warnings(out: Output, answer: dict[str, Any]) -> None:
-    for one in answer["warnings"]:
-        out.say(f"  {one['zh']} · {one['en']}", style="yellow")
+    for warning in answer["warnings"]:
+        out.say(f"  {warning['zh']} · {warning['en']}", style="yellow")
 
 
 def _call(method: str, path: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - of the call

@@ -1,4 +1,4 @@
-"""`xuelian init`: a small example region on a running system."""
+"""`xuelian init`: make a small example region on a running system."""
 
 from __future__ import annotations
 

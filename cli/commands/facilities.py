@@ -1,4 +1,4 @@
-"""`xuelian station`, `hospital` and `route`: what is registered, and changing it knowingly."""
+"""`xuelian station`, `hospital` and `route`: show and change what is registered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_stations(*, as_json: JsonOption = False) -> None:
       xuelian station list
     """
     answer = _call("GET", "/v1/stations")
-    records = [one["station"] for one in answer["stations"]]
+    records = [row["station"] for row in answer["stations"]]
     _print_list(answer, "血站 · stations", "station_id", records, as_json=as_json)
 
 
@@ -77,7 +77,7 @@ def list_hospitals(*, as_json: JsonOption = False) -> None:
       xuelian hospital list
     """
     answer = _call("GET", "/v1/hospitals")
-    records = [one["hospital"] for one in answer["hospitals"]]
+    records = [row["hospital"] for row in answer["hospitals"]]
     _print_list(answer, "医院 · hospitals", "hospital_id", records, as_json=as_json)
 
 
@@ -133,7 +133,10 @@ def list_routes(*, as_json: JsonOption = False) -> None:
     answer = _call("GET", "/v1/routes")
     out.document(answer)
     table = build_table("行程 · journeys", ["从 · from", "到 · to", "分钟 · minutes"])
-    rows = [[one["from_id"], one["to_id"], f"{one['eta_s'] / 60:.0f}"] for one in answer["routes"]]
+    rows = [
+        [route["from_id"], route["to_id"], f"{route['eta_s'] / 60:.0f}"]
+        for route in answer["routes"]
+    ]
     out.table(add_rows(table, rows))
 
 
@@ -168,7 +171,7 @@ def _named(
 
 
 def _set(kind: str, facility_id: str, changes: Mapping[str, Any], *, as_json: bool) -> None:
-    """Change the record as it stands; one that somebody changes meanwhile is not overwritten."""
+    """Change the record as it stands; what somebody changes meanwhile is not overwritten."""
     from cli.failures import GatewayRefusedError  # noqa: PLC0415 - heavy imports stand in commands
 
     out = Output(as_json=as_json)
@@ -207,12 +210,12 @@ def _print_list(
     thaws = {True: "能 · yes", False: "不能 · no", None: ""}
     rows = [
         [
-            one[key],
-            f"{one['name_zh']} · {one['name_en']}",
-            one.get("station_id", "") if key == "hospital_id" else "",
-            thaws[one.get("can_thaw")],
+            record[key],
+            f"{record['name_zh']} · {record['name_en']}",
+            record.get("station_id", "") if key == "hospital_id" else "",
+            thaws[record.get("can_thaw")],
         ]
-        for one in records
+        for record in records
     ]
     out.table(add_rows(table, rows))
 

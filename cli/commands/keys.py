@@ -1,4 +1,4 @@
-"""`xuelian keys`: API keys, straight in PostgreSQL."""
+"""`xuelian keys`: create, list and revoke API keys, directly in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create(
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     settings = load_resolved()
-    # Looked up before: nothing may fail between the making of a key and the telling of its text.
+    # Looked up first: nothing may fail between making a key and printing its text.
     close = None if facility is None else find_stranger(settings, scope=scope, facility_id=facility)
     issued = create_key(
         settings, scope=scope, facility_id=facility, label=label or scope, key_id=key_id
@@ -63,7 +63,7 @@ def create(
         }
     )
     if close is not None:
-        # Before its facility is registered a key may be made; a typing error must be seen by day.
+        # A key may be made before its facility is registered, but a typing error must be noticed.
         kind = "hospital" if scope == "hospital" else "station"
         near = f"；相近的：{' '.join(close)} · close to it: {' '.join(close)}" if close else ""
         out.note(

@@ -1,4 +1,4 @@
-"""`xuelian alert`, `xuelian shortages`, `xuelian events`: disasters in, and what goes on."""
+"""`xuelian alert`, `shortages`, `overdue`, `events`: send an alert, and follow what happens."""
 
 from __future__ import annotations
 
@@ -81,11 +81,13 @@ def shortages(
     )
     rows = [
         [
-            Text(f"● {show_code(one['level'])}", style=COLOURS.get(one["level"], "")),
-            _describe_missing(one),
-            "\n".join(filter(None, (show_instant(one["opened_at"]), _describe_waiting(one)))),
+            Text(f"● {show_code(shortage['level'])}", style=COLOURS.get(shortage["level"], "")),
+            _describe_missing(shortage),
+            "\n".join(
+                filter(None, (show_instant(shortage["opened_at"]), _describe_waiting(shortage)))
+            ),
         ]
-        for one in found
+        for shortage in found
     ]
     out.table(add_rows(table, rows))
 
@@ -105,13 +107,15 @@ _MOST_NAMED = 3
 
 
 def _describe_waiting(shortage: Mapping[str, Any]) -> str:
-    """Who waits, the most endangered first, a line each; of many the first."""
+    """Return who waits, the most endangered first, a line each; only the first few of many."""
     waiting = shortage.get("waiting", ())
     lines: list[str] = []
-    for one in waiting[:_MOST_NAMED]:
-        who = f"{_PRIORITIES.get(one['priority'], one['priority'])} {one['units']}"
-        lines.append(f"{who} {one.get('hospital_id', '')} → {show_instant(one['needed_by'])}")
-        lines += filter(None, (one.get("request_id"),))
+    for request in waiting[:_MOST_NAMED]:
+        who = f"{_PRIORITIES.get(request['priority'], request['priority'])} {request['units']}"
+        lines.append(
+            f"{who} {request.get('hospital_id', '')} → {show_instant(request['needed_by'])}"
+        )
+        lines += filter(None, (request.get("request_id"),))
     if (left := len(waiting) - _MOST_NAMED) > 0:
         lines.append(f"… +{left}")
     if shortage.get("donors_not_called"):
@@ -120,7 +124,7 @@ def _describe_waiting(shortage: Mapping[str, Any]) -> str:
 
 
 RESET = "reset"
-"""What the stream sends where events are missing; no event, so it is not counted as one."""
+"""Type of what the stream sends where events are missing; it is not counted as an event."""
 
 _MARKS = {
     "waiting": ("缺血", "waiting", "yellow"),

@@ -149,7 +149,7 @@ def show_activation(
 
 
 MOST_LOOKED_AT = 500
-"""The gateway lists so many at most; one that is older is not found here."""
+"""The gateway lists this many at most; an older record is not found here."""
 
 
 def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool) -> None:
@@ -164,7 +164,7 @@ def _show(path: str, rows_in: str, identity: str, wanted: str, *, as_json: bool)
     out = Output(as_json=as_json)
     out.document(row)
     if not as_json:
-        # Of an activation `open` is not a request that waits.
+        # `open` of an activation does not mean a request that waits.
         print_fields(out, row, words={"open": "进行中 · open"})
 
 

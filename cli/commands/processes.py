@@ -1,4 +1,4 @@
-"""`xuelian worker|gateway|relay`: the long-running processes, one per call."""
+"""`xuelian worker|gateway|relay`: run one long-running process per call."""
 
 from __future__ import annotations
 

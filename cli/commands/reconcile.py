@@ -1,4 +1,4 @@
-"""`xuelian stock reconcile`: what counts left open: list, show, close."""
+"""`xuelian stock reconcile`: list, show and close the differences that stock counts left open."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ _BESIDE_FILE = frozenset({"file", "wait", "idempotency_key", "as_json"})
 
 
 def _ensure_alone(context: typer.Context) -> None:
-    """A file is the whole request: what is written beside it would be lost."""
+    """Refuse options beside a file: the file is the whole request, and they would be lost."""
     for param in context.command.params:
         source = context.get_parameter_source(param.name or "")
         is_written = source is not None and source.name == "COMMANDLINE"
@@ -202,7 +202,7 @@ def _finish(out: Output, answer: dict[str, Any]) -> None:
 
     out.document(answer)
     print_request(out, answer)
-    for one in answer.get("warnings", ()):
-        out.say(f"[yellow]![/] {one['zh']} · {one['en']}")
+    for warning in answer.get("warnings", ()):
+        out.say(f"[yellow]![/] {warning['zh']} · {warning['en']}")
     if answer.get("status") == "refused":
         raise typer.Exit(ExitCode.FAILED)

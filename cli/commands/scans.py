@@ -1,4 +1,4 @@
-"""`xuelian scan` and `xuelian labels`: bags by their barcodes, and the file that explains them."""
+"""`xuelian scan` and `xuelian labels`: scan the barcodes of bags, and check a label file."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _find_path(*, station: str | None, hospital: str | None) -> str:
 
 
 def _to_seconds(minutes: float | None) -> int | None:
-    """Up to whole seconds: a bag is never said to have been warm for less than it was."""
+    """Round up to whole seconds, so that the time a bag was warm is never understated."""
     return None if minutes is None else math.ceil(minutes * 60)
 
 
@@ -152,7 +152,11 @@ def check(
     out.plain(f"  每袋必扫 · scanned of every bag: {', '.join(book.scan.parts)}")
     out.plain(f"  ISBT 128: {'是 yes' if book.isbt128.enabled else '否 no'}")
     kinds = build_table("本站条码 · own barcodes", ["名称 · name", "长度 · length", "例 · example"])
-    out.table(add_rows(kinds, [(one.name, one.length, one.example) for one in book.barcode]))
+    out.table(
+        add_rows(
+            kinds, [(barcode.name, barcode.length, barcode.example) for barcode in book.barcode]
+        )
+    )
     products = build_table(
         "产品码 · product codes", ["码 · code", "成分 · component", "ml", "", ""]
     )
@@ -160,8 +164,14 @@ def check(
         add_rows(
             products,
             [
-                (one.code, one.component, one.volume_ml, _say_traits(one), one.note)
-                for one in book.product
+                (
+                    product.code,
+                    product.component,
+                    product.volume_ml,
+                    _say_traits(product),
+                    product.note,
+                )
+                for product in book.product
             ],
         )
     )
@@ -173,7 +183,7 @@ def _say_traits(product: Any) -> str:  # noqa: ANN401 - models are not loaded fo
 
 
 def _read_lines() -> list[str]:
-    # Not `splitlines`: some of the control characters that frame a code would part it there.
+    # `splitlines` would split a code at some of the control characters that frame it.
     lines = [line.strip() for line in sys.stdin.read().removesuffix("\n").split("\n")]
     if not any(lines):
         raise typer.BadParameter("没有条码 · no barcodes", param_hint="BARCODES")

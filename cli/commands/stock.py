@@ -128,7 +128,7 @@ def import_(
 
 
 def _ensure_remembered(count: CountFile) -> None:
-    """See before anything is sent that the headings can be kept: nobody asks for half of it."""
+    """Check before anything is sent that the headings can be kept: nothing is to be half done."""
     from cli.columns import plan_words  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
@@ -269,11 +269,13 @@ def _print_counts(out: Output, title: str, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def _print_supply(out: Output, places: Sequence[Mapping[str, Any]]) -> None:
-    """Days of supply per component and group, in the colour of their level."""
+    """Print the days of supply per component and group, in the colour of their level."""
     from rich.text import Text  # noqa: PLC0415 - heavy imports stand in the commands
 
-    found = {(one["component"], one["group"]): one for one in places}
-    burning = sorted({one["component"] for one in places if one["burn_per_d"] or one["uncovered"]})
+    found = {(place["component"], place["group"]): place for place in places}
+    burning = sorted(
+        {place["component"] for place in places if place["burn_per_d"] or place["uncovered"]}
+    )
     if not burning:
         return
     heads: list[str | tuple[str, dict[str, Any]]] = ["成分 · component"]

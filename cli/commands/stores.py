@@ -1,4 +1,4 @@
-"""`xuelian migrate`, `xuelian topics`, `xuelian services`: what the processes stand on."""
+"""`xuelian migrate`, `topics` and `services`: set up the schema, topics and servers."""
 
 from __future__ import annotations
 
@@ -152,15 +152,20 @@ def status(*, as_json: JsonOption = False) -> None:
     found = build_embedded(load_settings(), report=lambda _: None).status()
     out = Output(as_json=as_json)
     names = ("name", "healthy", "pid", "port", "detail", "log")
-    out.document({"services": [{name: getattr(one, name) for name in names} for one in found]})
+    out.document(
+        {"services": [{name: getattr(service, name) for name in names} for service in found]}
+    )
     if not as_json and not found:
         out.say("还没有建立 · none were made: xuelian services up")
     elif not as_json:
         table = build_table(
             "本机服务 · services", ["", "服务 · service", "端口 · port", "状态 · status"]
         )
-        rows = [["✓" if one.healthy else "✗", one.name, one.port, one.detail] for one in found]
+        rows = [
+            ["✓" if service.healthy else "✗", service.name, service.port, service.detail]
+            for service in found
+        ]
         out.table(add_rows(table, rows))
         out.plain(f"日志 · logs: {found[0].log.parent}")
-    if not found or not all(one.healthy for one in found):
+    if not found or not all(service.healthy for service in found):
         raise typer.Exit(ExitCode.FAILED)

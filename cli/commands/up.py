@@ -1,4 +1,4 @@
-"""`xuelian up` and `xuelian demo`: the whole system on this machine."""
+"""`xuelian up`: run the whole system on this machine."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ def up(
 
 @contextmanager
 def _stop_on_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
-    """SIGINT and SIGTERM break off the start, and once it is over set `stop`.
+    """Let SIGINT and SIGTERM break off the start, and set `stop` once it is over.
 
     Yields:
-        To be called when the start is over.
+        A function to call when the start is over.
     """
     running = threading.Event()
 
@@ -77,12 +77,14 @@ def _stop_on_signals(stop: threading.Event) -> Iterator[Callable[[], None]]:
             running.set()  # a second signal must not break off the clean stop
             raise KeyboardInterrupt(number)
 
-    before = {one: signal.signal(one, on_signal) for one in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield running.set
     finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _report_addresses(out: Output, system: LocalSystem) -> None:
@@ -125,7 +127,7 @@ def _report_addresses(out: Output, system: LocalSystem) -> None:
 
 
 def _ensure_first_key(system: LocalSystem) -> str | None:
-    """Make a dispatcher's key if no live one exists; nobody could do anything otherwise."""
+    """Make a dispatcher's key if no live key exists: nobody could do anything without it."""
     from cli.keystore import list_keys  # noqa: PLC0415 - heavy imports stand in the commands
 
     keys = list_keys(system.settings)

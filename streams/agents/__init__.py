@@ -1,1 +1,1 @@
-"""Faust agents: one loop that all share, one table of them, and the worker that runs them."""
+"""Faust agents: the loop that all of them share, their table, and the worker that runs them."""

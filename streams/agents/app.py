@@ -1,4 +1,4 @@
-"""The Faust apps: one per consumer group, with every default that could hurt replaced.
+"""Builds the Faust apps, one per consumer group, and replaces every default that could do harm.
 
 Owns the configuration of Faust. Registers no agent and opens no connection; `worker.py` runs what
 is built here. An app belongs to the event loop it is built in.
@@ -22,12 +22,12 @@ from streams.kafka.faust_adapter import SafeTransport
 from streams.settings import Settings
 
 SESSION_TIMEOUT_S = 8.0
-"""A dead worker's partitions wait this long for a new owner; a shorter one would drop live workers
+"""A dead worker's partitions wait this long for a new owner; a shorter time would drop live workers
 that pause for a garbage collection or a slow disk."""
 
 _HEARTBEAT_S = SESSION_TIMEOUT_S / 3
 _COMMIT_INTERVAL_S = 0.5
-"""What was acknowledged since the last commit is read again after a crash: half a second of
+"""Records acknowledged since the last commit are read again after a crash: half a second of
 work."""
 
 _REQUEST_TIMEOUT_S = 20.0
@@ -48,7 +48,7 @@ class _Boot(BootStrategy):
 
 
 class _Tables(TableManager):
-    """Does not wait a second for tables of modules still to be imported: ours are registered."""
+    """Skips Faust's wait of a second for tables of modules to be imported: ours are registered."""
 
     async def on_start(self) -> None:
         await self._update_channels()
@@ -106,7 +106,7 @@ def ensure_compiled() -> None:
 
 
 def _reading() -> dict[str, Any]:
-    """Read raw, acknowledge by hand, and notice soon when a worker dies."""
+    """Return settings to read raw, acknowledge by hand and notice soon when a worker dies."""
     return {
         "key_serializer": "raw",
         "value_serializer": "raw",
@@ -120,7 +120,7 @@ def _reading() -> dict[str, Any]:
         "broker_max_poll_interval": _POLL_INTERVAL_S,
         "broker_max_poll_records": _POLL_RECORDS,
         "broker_commit_interval": _COMMIT_INTERVAL_S,
-        # Commits go by time alone: one in the middle of fetching would hold up the urgent path.
+        # Commits go by time alone: a commit during a fetch would hold up the urgent path.
         "broker_commit_every": 1_000_000_000,
         "stream_buffer_maxsize": _STREAM_BUFFER_RECORDS,
         "stream_wait_empty": False,
@@ -130,7 +130,7 @@ def _reading() -> dict[str, Any]:
 
 
 def _nothing_of_its_own(settings: Settings) -> dict[str, Any]:
-    """No topic, no web server, no discovery, no logging set-up of Faust's."""
+    """Return settings that turn off Faust's own topics, web server, discovery and logging."""
     return {
         "autodiscover": False,
         "topic_allow_declare": False,
@@ -142,7 +142,7 @@ def _nothing_of_its_own(settings: Settings) -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "store": "memory://",
         "TableManager": _Tables,
-        # The plain round-robin assignment; Faust takes its own by itself once an app has tables.
+        # This keeps the plain round-robin assignment; with tables an app gets Faust's own.
         "table_standby_replicas": 0,
     }
 

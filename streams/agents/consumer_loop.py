@@ -1,15 +1,15 @@
 """The loop that every agent runs: take what waits, decide it in one transaction, then acknowledge.
 
-Owns the order of things: decode, decide and commit, acknowledge, wake the relay. An event is
-acknowledged only after the transaction that holds its outcome. What the handler raises decides the
-rest: a dependency away is retried in place for ever, anything else ends the process with the
-record unacknowledged and named.
+Owns the order of the steps: decode, decide and commit, acknowledge, wake the relay. An event is
+acknowledged only after the transaction that holds its outcome. The handler's error decides the
+rest: while a dependency is away the batch is retried in place for ever; any other error ends the
+process, with the record unacknowledged and named.
 
-Concurrency: one feeder (the agent's own task), which decodes, and one committer per agent; so the
-records of a partition are decided in order, and a batch is whatever came while the last one was
-decided. Two committers were measured: under load they halve the batches, and every batch costs its
-round trips.
-No timer anywhere: an event that comes alone is decided alone, at once.
+Concurrency: one feeder (the agent's own task), which decodes, and one committer per agent. So the
+records of a partition are decided in order, and a batch holds the records that came while the last
+batch was decided. Two committers were measured: under load they halve the batches, and every batch
+costs its round trips.
+No timer delays a batch: an event that comes alone is decided alone, at once.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from streams.ports import BatchHandler, Record, Unreadable
 log = structlog.get_logger(__name__)
 
 _CONTENDED_RETRY_S = 0.002
-"""Another transaction took what we wanted and is done within milliseconds: decide again at once."""
+"""Another transaction holds what we need and ends within milliseconds: decide again at once."""
 
 AHEAD_BYTES = 2_000_000
-"""Decoded and waiting at most, so also about what one transaction decides: a few parts of a count,
-not all of it. Whatever else wants the same lock or lane waits for those only."""
+"""Most bytes decoded and waiting, so also about what one transaction decides: a few parts of a
+stock count, not all of it. Other work on the same lock or outbox shard waits for those only."""
 
 _LONG_BYTES = 20_000
-"""A longer record takes milliseconds to decode: after each the committer has its turn."""
+"""A longer record takes milliseconds to decode: the committer has a turn after each of them."""
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 2.0
@@ -85,7 +85,7 @@ class LoopDependencies:
     Attributes:
         relay: Woken with the lanes that a commit filled.
         batch_max: Events decided in one transaction at most.
-        report: Told when an agent cannot go on, and when it can again.
+        report: Called when an agent cannot go on, and when it can again.
     """
 
     relay: LaneWaker
@@ -104,7 +104,7 @@ class ConsumerLoop:
     """The loop of one agent.
 
     Args:
-        name: Of the agent; labels its logs, metrics and readiness.
+        name: The agent's name; labels its logs, metrics and readiness.
         handler: Decides a batch in one transaction.
         is_current: Whether a message belongs to the assignment that holds now.
         monotonic: Real seconds.
@@ -123,7 +123,7 @@ class ConsumerLoop:
         self._handler = handler
         self._deps = deps
         self._is_current = is_current
-        # As deep as one batch: what waits deeper in Faust is dropped there when partitions go.
+        # As deep as one batch: records that wait in Faust are dropped there when partitions go.
         self._queue: asyncio.Queue[_Held] = asyncio.Queue(maxsize=deps.batch_max)
         self._ahead_bytes = 0
         self._room = asyncio.Event()
@@ -136,11 +136,11 @@ class ConsumerLoop:
         self._log = log.bind(agent=name)
 
     def in_flight_s(self) -> float:
-        """Return for how long the batch in flight has been decided; 0 without one."""
+        """Return for how long the batch in flight has been decided; 0 if none is."""
         return 0.0 if self._busy_since is None else self._monotonic() - self._busy_since
 
     async def run(self, stream: Stream) -> None:
-        """Be the agent: feed and commit until cancelled; raise what must end the process."""
+        """Run the agent: feed and commit until cancelled; raise what must end the process."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._commit_forever(), name=f"committer-{self.name}")
@@ -148,12 +148,12 @@ class ConsumerLoop:
                     metrics.RECORDS_IN.labels(self.name).inc()
                     await self._feed(event)
         except BaseExceptionGroup as several:
-            # One committer, one cause: Faust and the log get it bare.
+            # One committer has one cause: Faust and the log get it without the group.
             error = several.exceptions[0]
             raise error from error.__cause__
 
     async def _feed(self, event: StreamEvent) -> None:
-        """Decode, while the committer waits for PostgreSQL, and not too far ahead of it."""
+        """Decode a record while the committer waits for PostgreSQL, but not too far ahead of it."""
         held = _hold(event)
         await self._queue.put(held)
         self._ahead_bytes += held.size
@@ -172,7 +172,7 @@ class ConsumerLoop:
         while not self._stopping.is_set():
             batch = [await self._queue.get()]
             if self._stopping.is_set():
-                return  # unacknowledged: whoever owns the partition next reads it again
+                return  # unacknowledged: the partition's next owner reads it again
             self._idle.clear()
             self._busy_since = self._monotonic()
             try:
@@ -191,7 +191,7 @@ class ConsumerLoop:
         return batch
 
     async def _settle(self, batch: Sequence[_Held]) -> None:
-        """Decide a batch; find and name the record of it that our code cannot bear.
+        """Decide a batch; if a record breaks the handler, find and name it.
 
         Raises:
             InvariantViolation: A record breaks the handler; the original error is its cause.
@@ -202,8 +202,8 @@ class ConsumerLoop:
             if len(batch) == 1:
                 raise _name_record(batch[0].record) from error
             self._log.exception("batch_broke_handler", records=len(batch), now="one by one")
-            for one in batch:
-                await self._settle([one])
+            for held in batch:
+                await self._settle([held])
 
     async def _decide(self, batch: Sequence[_Held]) -> None:
         """Commit and acknowledge; wait out a dependency that is away, for as long as it takes."""
@@ -211,7 +211,7 @@ class ConsumerLoop:
         while True:
             batch = self._keep_current(batch)
             if not batch or self._stopping.is_set():
-                return
+                break
             try:
                 with metrics.DECIDE_SECONDS.labels(self.name).time():
                     lanes = await self._handler([held.record for held in batch])
@@ -222,12 +222,12 @@ class ConsumerLoop:
                 continue
             self._acknowledge(batch)
             self._deps.relay.wake(lanes)
-            if pause_s:
-                self._deps.report(self.name, None)
-            return
+            break
+        # Also when the batch was let go during an outage: the agent waits for nothing any more.
+        self._deps.report(self.name, None)
 
     def _keep_current(self, batch: Sequence[_Held]) -> Sequence[_Held]:
-        """Let go of records whose partition was taken away: their next owner reads them again."""
+        """Drop records whose partition was taken away: the next owner reads them again."""
         kept = [held for held in batch if self._is_current(held.event.message)]
         if len(kept) < len(batch):
             metrics.RECORDS_DROPPED.labels(self.name).inc(len(batch) - len(kept))

@@ -1,6 +1,6 @@
 """The engine's Prometheus metrics, named and registered once, here.
 
-Labels are closed sets (agent names, families of causes): no station, no event id ever becomes one.
+Labels are closed sets (agent names, families of causes): no station or event id is ever a label.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The agents: which topic each reads and what it is called, and how one is put on a Faust app."""
+"""The table of agents: the topic and name of each, and how an agent is put on a Faust app."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ AGENTS: Mapping[TopicName, str] = {
 def register(
     app: faust.App, topic: TopicName, *, handler: BatchHandler, deps: LoopDependencies
 ) -> ConsumerLoop:
-    """Put the agent of a topic on an app, undecoded and acknowledged by hand; return its loop."""
+    """Put the agent of a topic on an app, to read raw and acknowledge by hand; return its loop."""
 
     def is_current(message: Message) -> bool:
-        # Between losing partitions and getting new ones nothing is ours, whatever its number says.
+        # Between losing partitions and getting new ones no message is ours, of any generation.
         return app.flow_control.is_active() and message.generation_id == app.consumer_generation_id
 
     name = AGENTS[topic]

@@ -1,6 +1,6 @@
-"""Running a Faust app inside an event loop: start, stop cleanly, end the process on a bug.
+"""Runs a Faust app inside an event loop: starts it, stops it cleanly, ends the process on a bug.
 
-Owns the life of one app and what it says of its readiness. Uses the app's own services and not
+Owns the life of one app and the report of its readiness. It uses the app's own services and not
 Faust's command line, which would take over logging, signals and the loop.
 """
 
@@ -25,18 +25,19 @@ _FINISH_S = 5.0
 """A transaction in flight gets this long to commit; after that it is abandoned unacknowledged."""
 
 _STOP_S = 12.0
-"""Leaving the group, with its last commit; longer than one bounded commit attempt."""
+"""Time to leave the group with its last commit; longer than one bounded commit attempt."""
 
 _LOOK_FIRST_S = 0.1
 _LOOK_MOST_S = 2.0
 
 
 STUCK_S = 15.0
-"""A transaction takes milliseconds, the parts of a large count a few seconds."""
+"""A batch in flight for longer is stuck: a transaction takes milliseconds, the parts of a large
+stock count a few seconds."""
 
 
 class Readiness:
-    """Why a process is not ready, by part. Written and read on one event loop.
+    """The reasons why a process is not ready, by part. Written and read on one event loop.
 
     Each change of state is logged once: when a part is no longer ready, and when it is again.
     """
@@ -59,7 +60,7 @@ class Readiness:
             log.info("part_ready_again", part=part, after_s=after_s)
 
     def watch(self, part: str, age_s: Callable[[], float], /) -> None:
-        """Hold a part for not ready while what it has in flight is older than `STUCK_S`."""
+        """Count a part as not ready while its batch in flight is older than `STUCK_S`."""
         self._ages[part] = age_s
 
     @property
@@ -98,7 +99,7 @@ async def wait_for_topics(
 
     Args:
         check: Verifies them once, as `check_topics` does.
-        report: Told why we wait, and when that is over.
+        report: Called with the reason of the wait, and when the wait is over.
         stop: Ends the wait.
 
     Raises:
@@ -128,14 +129,14 @@ async def run_worker(
     offsets committed, the group is left.
 
     Args:
-        app: Of `build_app`, with its agents registered; built in this event loop.
-        loops: Of those agents.
-        report: Told why the app is not ready, and when it is; such as `Readiness.report`.
+        app: Made by `build_app` in this event loop, with its agents registered.
+        loops: The loops of those agents.
+        report: Called with why the app is not ready, and when it is; such as `Readiness.report`.
         stop: Ends the run.
 
     Raises:
         Exception: What broke the app. The caller must end the process with a non-zero code;
-            whatever was in flight is unacknowledged and will be read again.
+            records in flight are unacknowledged and will be read again.
     """
     part = f"kafka:{app.conf.id}"
     report(part, "joining the consumer group")
@@ -153,7 +154,7 @@ async def run_worker(
 
 
 def _follow_assignment(app: faust.App, report: Reporter, part: str) -> list[object]:
-    """Report ready while partitions are settled. Faust listens weakly: keep what this returns."""
+    """Report ready while partitions are settled. Faust holds weak references: keep the result."""
 
     async def on_settled(*_: object, **__: object) -> None:
         report(part, None)

@@ -1,6 +1,6 @@
-"""Reading every seal of the audit that the log still holds, from its first record to its end.
+"""Reads every seal of the audit that the log still holds, from its first record to its end.
 
-Joins no consumer group and commits nothing. Reads to where the log ended when the reading began.
+The reader joins no consumer group and commits nothing. It stops where the log ended when it began.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ async def read_seals(bootstrap: str, *, timeout_s: float = 60.0) -> list[ChainHe
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
-        timeout_s: A log that cannot be read to its end within this counts as away.
+        timeout_s: A log that cannot be read to its end within this time counts as away.
 
     Raises:
         TransientError: `kafka_away`.
@@ -69,7 +69,7 @@ async def _read_all(consumer: AIOKafkaConsumer) -> list[ChainHead]:
                     )
                     seals.append(_to_head(envelope))
                 except ContractError as error:
-                    # What is no seal proves nothing, for or against.
+                    # A record that is no seal proves nothing about the audit rows.
                     log.warning("no_seal", offset=record.offset, error=str(error))
         for partition in tuple(pending):
             if await consumer.position(partition) >= ends[partition]:

@@ -1,4 +1,4 @@
-"""Whether a broker answers: for readiness pages, never for a decision.
+"""Checks whether a broker answers, for readiness pages and never for a decision.
 
 Owns one short-lived client per call; safe for concurrent tasks.
 """
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from models.errors import TransientError
 
 _TIMEOUT_S = 2.0
-"""A broker that needs longer for its version and the cluster's metadata serves nobody in time."""
+"""A broker that needs longer to give its version and the cluster's metadata is too slow to use."""
 
 
 async def probe_broker(bootstrap: str, *, timeout_s: float = _TIMEOUT_S) -> None:
@@ -24,7 +24,7 @@ async def probe_broker(bootstrap: str, *, timeout_s: float = _TIMEOUT_S) -> None
         timeout_s: Seconds to wait at most.
 
     Raises:
-        TransientError: `kafka_away`: none answered in time.
+        TransientError: `kafka_away`: no broker answered in time.
     """
     client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id="xuelian-probe")
     try:

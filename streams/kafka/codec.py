@@ -1,7 +1,8 @@
-"""Kafka record to event: understood, or kept whole with the reason why not.
+"""Decodes a Kafka record into an event, or keeps the record whole with the reason why it cannot.
 
-Owns the reading of records. Never raises on what it is given: a record that cannot be understood
-is a value. Pure and synchronous; on the urgent path, so it looks at cheap things first.
+Owns the reading of records. It never raises on its input: a record that cannot be understood
+becomes an `Unreadable` value. It is pure and synchronous, and makes its cheap checks first because
+it is on the urgent path.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from models.topics import BY_NAME, MAX_MESSAGE_BYTES
 from streams.ports import Received, Unreadable
 
 _BORN_OF_INPUT = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
-"""What a validator may let slip on input nobody thought of. Decoding is pure, so the input is the
-cause; crashing on it would only meet the same record again after the restart, for ever."""
+"""Errors that a validator may raise on input that nobody foresaw. Decoding is pure, so the input is
+the cause; a crash would only meet the same record again after every restart."""
 
 _HEADERS_MAX = 64
-"""More are no event of ours; reading them would let one record hold up a partition."""
+"""A record with more headers is no event of ours; reading it could hold up its partition."""
 
 _TYPES: Mapping[str, frozenset[str]] = {
     name.value: frozenset(topic.event_types) for name, topic in BY_NAME.items()
@@ -56,8 +57,8 @@ def read_record(record: RawRecord, *, headers: HeaderPairs) -> Received | Unread
     Returns:
         `Received`, or `Unreadable` with a ContractError whose code says why: `record_too_large`,
         `headers_too_many`, `topic_unknown`, `type_not_of_topic`, and those of
-        `Envelope.from_record` and `decode_event`; `decoding_failed` where a validator let
-        something else slip.
+        `Envelope.from_record` and `decode_event`; `decoding_failed` where a validator raised
+        another error.
     """
     pairs = tuple((name, raw or b"") for name, raw in headers)  # the protocol allows a null
     try:

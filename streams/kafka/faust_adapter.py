@@ -1,14 +1,14 @@
 """The Faust transport that never commits past a record in flight.
 
-Owns what of Faust's consumer touches offsets: what counts as delivered, what may be committed,
-where reading resumes. Built against the pinned faust-streaming, from its source; a new version
-needs a new look.
+Owns the parts of Faust's consumer that touch offsets: what counts as delivered, what may be
+committed, and where reading resumes. It was written from the source of the pinned faust-streaming;
+a new version must be compared with it again.
 
-Why it is not the stock one (0.15.3): it commits past an open record when the record sits exactly
-at the committed offset, or when nothing was committed yet; it counts the record behind an offset
-gap as done; it hands out a batch that was fetched before a seek as if it came after it; it does
-not rewind a partition that has no commit yet; and it takes its process down when a commit meets a
-rebalance.
+Faust's own transport (0.15.3) is not used, for these reasons: it commits past an open record when
+the record sits exactly at the committed offset, or when nothing was committed yet; it counts the
+record behind an offset gap as done; it hands out a batch that was fetched before a seek as if it
+came after it; it does not rewind a partition that has no commit yet; and it takes its process down
+when a commit meets a rebalance.
 
 Concurrency: one event loop for everything. Faust runs the Kafka client in a thread with a loop of
 its own, and every fetch crosses over and back; here the client is a service of the worker's loop
@@ -42,13 +42,13 @@ from mode.utils.futures import maybe_async
 from streams.kafka.offsets import OffsetLedger
 
 COMMIT_TIMEOUT_S = 5.0
-"""A commit that takes longer is given up and tried again at the next interval; so that stopping a
-worker while Kafka is away, or a rebalance, is never held up for longer than this."""
+"""A commit that takes longer is given up and tried again at the next interval. So stopping a worker
+while Kafka is away, or a rebalance, is never held up for longer than this."""
 
 FETCH_MAX_WAIT_MS = 100
 """An idle broker answers at once when a record arrives; this bounds the wait of a partition whose
-earlier records were drained late (its fetch then queues behind the open one). Ten empty fetches a
-second idle."""
+earlier records were drained late (its fetch then queues behind the open one). An idle client makes
+ten empty fetches a second."""
 
 
 _GETMANY_S = 0.05
@@ -56,17 +56,17 @@ _GETMANY_S = 0.05
 
 _LOOK_AGAIN_S = 0.01
 _YIELD_EVERY = 16
-"""A long batch must not keep the committer from its turn: 16 records take half a millisecond."""
+"""The committer gets a turn after this many records of a long batch; 16 take half a millisecond."""
 
 
 class FetchedBatch(dict[TP, list[Any]]):
-    """Records by partition, and the seek after which they were read."""
+    """Records by partition, with the number of the seek after which they were read."""
 
     epoch: int = 0
 
 
 class _OnThisLoop(WorkerThread):
-    """In place of a thread: a task of the loop that starts it."""
+    """Runs a service as a task of the loop that starts it, in place of a thread."""
 
     def __init__(self, service: ServiceThread, **options: Any) -> None:  # noqa: ANN401 - handed through to mode
         super().__init__(service, **options)
@@ -74,17 +74,18 @@ class _OnThisLoop(WorkerThread):
 
     def start(self) -> None:
         self.serving = asyncio.get_running_loop().create_task(self.service._serve())  # noqa: SLF001 - what mode's own thread runs
-        # What it fails of, `crash` has told its parent and the worker by then.
+        # `crash` has reported a failure to its parent and to the worker by then.
         self.serving.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def stop(self) -> None:
-        """The service awaits the task itself: here nothing may block."""
+        """Do nothing: the service awaits the task itself, and nothing may block here."""
 
 
 class SafeClient(driver.AIOKafkaConsumerThread):
-    """Owns the Kafka client: tags what it fetches, rewinds whole, bounds its commits.
+    """Faust's Kafka client without its thread.
 
-    Faust's own, but for the thread.
+    It tags what it fetches with the last seek, rewinds all partitions together and bounds its
+    commits.
     """
 
     Worker = _OnThisLoop
@@ -97,7 +98,7 @@ class SafeClient(driver.AIOKafkaConsumerThread):
             await asyncio.wait([worker.serving])
 
     async def on_thread_started(self) -> None:
-        """No queue of methods: whoever calls is on the right loop already."""
+        """Start no queue of methods: every caller is on the right loop already."""
 
     async def call_thread(
         self,
@@ -108,7 +109,7 @@ class SafeClient(driver.AIOKafkaConsumerThread):
         return await maybe_async(fun(*args, **kwargs))
 
     async def _gather_remaining_tasks(self) -> None:
-        """The other tasks of this loop are not the client's to cancel."""
+        """Cancel nothing: the other tasks of this loop do not belong to the client."""
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -163,7 +164,7 @@ class SafeClient(driver.AIOKafkaConsumerThread):
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 await self._ensure_consumer().commit(payload)
         except (CommitFailedError, IllegalStateError, TimeoutError) as error:
-            # A rebalance came first, or Kafka is away: whoever owns the partition reads it again.
+            # A rebalance came first, or Kafka is away: the partition's next owner reads it again.
             self.log.warning("offsets not committed, will be tried again: %r", error)
             return False
         except KafkaError as error:
@@ -202,7 +203,7 @@ class SafeConsumer(driver.Consumer):
         await self._forward(message)
 
     def ack(self, message: Message) -> bool:
-        """Close a record. Called once its transaction is committed; true in any generation."""
+        """Close a record whose transaction is committed; this holds in any generation."""
         with ack_lock:
             if message.acked:
                 return False
@@ -225,16 +226,16 @@ class SafeConsumer(driver.Consumer):
         records = await self._getmany(active_partitions=active, timeout=timeout)
         thread = cast("SafeClient", self._thread)
         if isinstance(records, FetchedBatch) and records.epoch != thread.seek_epoch:
-            # Read before the last seek, which went back behind it: it comes again, in order.
+            # Read before the last seek, which went back behind it: the batch comes again, in order.
             return None, active
         return records, active
 
     async def _drain_messages(self, fetcher: ServiceT) -> None:
         """Hand fetched records to the streams until stopped.
 
-        Faust's own makes four tasks for each record, so that a full buffer cannot outlast a
-        rebalance; here only a record that meets a full buffer pays for that. And it drops records
-        behind the last read offset; here the epoch has already told old from new.
+        Faust's own method makes four tasks for each record, so that a full buffer cannot outlast a
+        rebalance; here only a record that meets a full buffer costs that. Faust also drops records
+        behind the last read offset; here the seek epoch has already separated old from new.
         """
         try:
             while not (self.should_stop or fetcher.should_stop):
@@ -260,22 +261,22 @@ class SafeConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         await super().perform_seek()
-        # All that was delivered before is delivered again from here; late acknowledgements of it
-        # are ignored until it is, and the inbox makes the repeat harmless.
+        # Everything delivered before is delivered again from here. Late acknowledgements of it are
+        # ignored until then, and the inbox makes the repeat harmless.
         self._ledgers = {
             tp: OffsetLedger(committed=self._committed_offset[tp]) for tp in self.assignment()
         }
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        # While the partitions are still ours: what is done need not be done again by the next
-        # owner.
+        # Commit while the partitions are still ours, so that the next owner does not repeat
+        # finished work.
         await self.commit()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._ledgers.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Faust's own gap book is not kept: a ledger needs none."""
+        """Record no gap: the ledger, which replaces Faust's lists, needs none."""
 
     def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
         return (tp for tp in self._ledgers if topics is None or tp in topics or tp.topic in topics)

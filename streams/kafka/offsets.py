@@ -1,7 +1,7 @@
-"""The offset that may be committed for one partition, and nothing past it.
+"""Finds the offset that may be committed for one partition.
 
-Owns the arithmetic alone: no Kafka, no clock, no IO. Not thread-safe: deliveries, acknowledgements
-and commits of one partition all happen on the event loop that owns the consumer.
+Owns the arithmetic alone: no Kafka, no clock, no IO. It is not thread-safe: deliveries,
+acknowledgements and commits of one partition all happen on the event loop that owns the consumer.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import heapq
 
 
 class OffsetLedger:
-    """What was delivered from one partition since it was assigned, and what of it is still open.
+    """The offsets delivered from one partition since it was assigned, and which are still open.
 
-    The committable offset is the lowest delivered offset that nobody acknowledged yet, or the one
-    after the last delivered if all are. Offsets that were never delivered (compaction, transaction
-    markers, a truncated log) need no care: nothing is open there. Every call is O(log n) of the
-    open offsets, amortised.
+    The committable offset is the lowest delivered offset that is not acknowledged yet, or, if all
+    are, the offset after the last delivered. Offsets that were never delivered (compaction,
+    transaction markers, a truncated log) need no care: nothing is open there. Every call is
+    O(log n) of the open offsets, amortised.
 
     Args:
-        committed: What the group had committed when the partition was assigned; None if nothing.
+        committed: The group's committed offset when the partition was assigned; None without one.
     """
 
     __slots__ = ("_committed", "_heap", "_next", "_open")
@@ -27,8 +27,8 @@ class OffsetLedger:
         self._committed = committed
         self._next: int | None = None
         self._open: set[int] = set()
-        # Holds every open offset, and acknowledged ones until they surface; the set tells them
-        # apart.
+        # The heap holds every open offset, and acknowledged offsets until they reach its top; the
+        # set tells the two apart.
         self._heap: list[int] = []
 
     def deliver(self, offset: int) -> None:

@@ -1,15 +1,15 @@
-"""Publishing to Kafka with `acks=all`, in order, or with a clear failure within a bounded time.
+"""Publishes to Kafka with `acks=all`, in order, or fails clearly within a bounded time.
 
-Owns one idempotent aiokafka producer at a time. It is made on first need and thrown away, buffer
-and all, after any failure: a producer that was fenced, lost its sequence or sat out an outage is
-never trusted again, and nothing it still held may leave later, behind what was published since.
+Owns one idempotent aiokafka producer at a time. It is made on first need and thrown away with its
+buffer after any failure: a producer that was fenced, lost its sequence or sat out an outage is
+never trusted again, and no record that it still held may be sent behind later ones.
 
 Concurrency: any number of tasks of one event loop may publish at once. They share the producer; if
-it fails for one, all that wait on it fail, and the next call makes a new one. Nothing runs in the
-background but the closing of a producer that failed, for a second at most.
+it fails for one task, all tasks that wait on it fail, and the next call makes a new producer.
+Nothing runs in the background but the closing of a failed producer, for a second at most.
 
-A cancelled publish (its caller hung up) is not a failure of the producer: what it had handed over
-leaves in its place, within `timeout_s` or never, and before anything published later.
+A cancelled publish (its caller hung up) is not a failure of the producer: the records that it had
+handed over are sent in their place, before anything published later, within `timeout_s` or never.
 
 What it cannot promise: a batch that had reached the broker's socket when the time was up may still
 be appended. Publishing is at-least-once; readers deduplicate by event id.
@@ -39,8 +39,8 @@ _FRAMING_BYTES = 4096
 it."""
 
 _AWAY_PAUSE_S = 0.25
-"""After a vain attempt to connect nobody tries again for so long: hundreds who wait for the same
-broker must not keep this process from telling them so."""
+"""After a failed attempt to connect, no further attempt is made for this long. Otherwise hundreds
+of callers that wait for the same broker would try in turn, and learn of the failure late."""
 
 _ABANDON_S = 1.0
 """Closing sockets takes milliseconds; a hung close must not hold up the next attempt."""
@@ -53,7 +53,7 @@ class KafkaPublisher:
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
-        timeout_s: A publish that is not acknowledged within this fails; includes connecting.
+        timeout_s: A publish not acknowledged within this time fails; it includes connecting.
         client_id: Names us in the brokers' logs and quotas.
     """
 
@@ -84,7 +84,7 @@ class KafkaPublisher:
             log.warning("kafka_away_at_start", bootstrap=self._bootstrap, error=repr(error))
 
     async def stop(self) -> None:
-        """Close. Whoever still waits on a publish gets a TransientError."""
+        """Close. A caller that still waits on a publish gets a TransientError."""
         self._stopped = True
         if self._producer is not None:
             await self._abandon(self._producer)
@@ -95,8 +95,8 @@ class KafkaPublisher:
         Events of one key keep their order among each other and against earlier successful calls.
 
         Raises:
-            TransientError: At least one is not known to be kept; sending all again is safe.
-            ContractError: One is larger than a record may be; nothing was sent.
+            TransientError: At least one event is not known to be kept; sending all again is safe.
+            ContractError: An event is larger than a record may be; nothing was sent.
         """
         prepared = [_prepare(envelope) for envelope in envelopes]
         if not prepared:
@@ -152,8 +152,8 @@ class KafkaPublisher:
             self._producer = None
         closing = self._closing.get(producer)
         if closing is None:
-            # One close for all who failed with it. In a task of its own: what is cancelled inside
-            # of the client when the time is up must not look like a cancellation of who waits.
+            # One close serves all callers that failed with this producer. It is a task of its own:
+            # a cancellation inside the client at the time limit must not look like the caller's.
             closing = asyncio.ensure_future(_close_now(producer))
             self._closing[producer] = closing
             closing.add_done_callback(lambda done: self._note_closed(producer, done))
@@ -187,7 +187,7 @@ async def _send_all(producer: AIOKafkaProducer, topic: str, prepared: Sequence[P
         await asyncio.gather(*pending)
     except BaseException:
         for future in pending:
-            # Read what became of the others, or asyncio reports each as an error nobody looked at.
+            # The outcomes of the others must be read, or asyncio reports each as never retrieved.
             future.add_done_callback(_look_at)
         raise
 
@@ -200,22 +200,22 @@ def _look_at(future: asyncio.Future[Any]) -> None:
 def _drop_all(accumulator: MessageAccumulator) -> None:
     batches = [
         *accumulator._pending_batches,  # noqa: SLF001 - no public way to drop a buffer
-        *(one for some in accumulator._batches.values() for one in some),  # noqa: SLF001 - the same
+        *(batch for queue in accumulator._batches.values() for batch in queue),  # noqa: SLF001 - the same
     ]
     accumulator.fail_all(ProducerClosed())
     for batch in batches:
-        # Nobody may be waiting for this one; read it, or asyncio reports it as overlooked.
+        # A future that nobody waits for must be read, or asyncio reports it as never retrieved.
         _look_at(batch._drain_waiter)  # noqa: SLF001 - the same
 
 
 async def _close_now(producer: AIOKafkaProducer) -> None:
-    """Close without flushing: what is buffered is dropped, whoever waits on it is told."""
+    """Close without flushing: buffered records are dropped, and their callers get an error."""
     producer._closed = True  # noqa: SLF001 - the public stop() flushes, for as long as it takes
     accumulator, sender = producer._message_accumulator, producer._sender  # noqa: SLF001 - the same
     try:
         async with asyncio.timeout(_ABANDON_S):
             accumulator._closed = True  # noqa: SLF001 - the same
-            # The sockets first: the sender waits for its open requests, and these end with them.
+            # The sockets close first: the sender waits for its open requests, which end with them.
             await producer.client.close()
             await sender.close()
             _drop_all(accumulator)

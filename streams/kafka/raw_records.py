@@ -1,9 +1,8 @@
-"""Appending a record to a topic byte for byte: key, headers and body as they once were.
+"""Appends a record to a topic byte for byte: key, headers and body as they once were.
 
-For replays by an operator. What we publish ourselves goes through `producer`, which knows
-envelopes.
+It serves replays by an operator. Our own events go through `producer`, which knows envelopes.
 
-Concurrency: one producer per instance, for tasks of one event loop; used as a context.
+Concurrency: one producer per instance, for tasks of one event loop; used as a context manager.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ _STOP_S = 2.0
 
 
 class RawPublisher:
-    """Implements `services.replay.RecordPublisher`.
+    """Implements `services.record_replay.RecordPublisher`.
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
-        timeout_s: A record that is not acknowledged within this fails; includes connecting.
+        timeout_s: A record not acknowledged within this time fails; it includes connecting.
     """
 
     def __init__(self, *, bootstrap: str, timeout_s: float = 10.0) -> None:
@@ -50,7 +49,7 @@ class RawPublisher:
             client_id="xuelian-replay",
             acks="all",
             enable_idempotence=True,
-            # The broker's own limit decides; what it once held it takes again.
+            # The broker's own limit decides: it takes a record again that it once held.
             max_request_size=2 * MAX_MESSAGE_BYTES,
             request_timeout_ms=int(self._timeout_s * 1000),
         )
@@ -82,7 +81,7 @@ class RawPublisher:
         """Append a record; return when every replica in sync has it.
 
         Raises:
-            TransientError: It is not known to be kept.
+            TransientError: The record is not known to be kept.
             ContractError: `record_too_large`: the broker does not take it.
         """
         if self._producer is None:

@@ -1,7 +1,7 @@
-"""Following topics from now on, to wake readers that wait for an event.
+"""Follows topics from now on, to wake readers that wait for an event.
 
-Owns one consumer without a group for each `follow`. For waking only: what is published while it
-connects again is missed, so whoever waits must also look at the truth.
+Owns one consumer without a group for each `follow`. It serves waking only: an event published while
+it connects again is missed, so a reader that waits must also look into the database.
 
 Concurrency: one task per iterator; records come in the order of each partition.
 """
@@ -21,8 +21,8 @@ from models.errors import ContractError
 log = structlog.get_logger(__name__)
 
 _FETCH_MAX_WAIT_MS = 100
-"""The broker answers at once when there is something; this bounds how long a partition whose
-records were taken late waits behind the open fetch."""
+"""The broker answers at once when a record arrives; this bounds how long a partition whose records
+were taken late waits behind the open fetch."""
 
 _RECONNECT_FIRST_S = 0.05
 _RECONNECT_MOST_S = 1.0
@@ -32,8 +32,8 @@ class KafkaTail:
     """Implements `ports.EventTail`.
 
     Attributes:
-        connected: Set while every iterator stands at the end of its partitions; what is published
-            after it was set is seen. Cleared while one is connecting.
+        connected: Set while every iterator stands at the end of its partitions; an event published
+            after it was set is seen. Cleared while an iterator is connecting.
     """
 
     def __init__(self, *, bootstrap: str, client_id: str = "xuelian-tail") -> None:
@@ -46,7 +46,7 @@ class KafkaTail:
         """Yield (topic, event) for everything published from now on, across reconnects.
 
         Never ends by itself; waits while Kafka is away. A record that is no event of ours is
-        skipped with a warning: the agents quarantine it, here nobody waits for it.
+        skipped with a warning: the agents quarantine it, and no reader waits for it here.
         """
         pause_s = _RECONNECT_FIRST_S
         myself, was_lost = object(), False

@@ -1,8 +1,8 @@
-"""Creating and verifying the topics of the registry.
+"""Creates and verifies the topics of the registry.
 
-Owns the one translation from registry to Kafka configuration. Never deletes, never changes a topic
-that exists: a wrong one is named, and someone decides. Idempotent; two processes may run it at
-once.
+Owns the one translation from registry to Kafka configuration. It never deletes or changes a topic
+that exists: it names a wrong topic, and an operator decides. Idempotent; two processes may run it
+at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SETTLE_S = 10.0
 """New topics are visible on every broker within this; on one machine it takes milliseconds."""
 
 _DEAD_LETTER_RETENTION_MS = 90 * 86_400_000
-"""A quarantined record must outlive holidays: somebody has to look at it and replay it."""
+"""A dead letter must outlive holidays, because somebody has to look at it and replay it."""
 
 _FRAMING_BYTES = 4096
 """Brokers measure the batch around a record too; our own limit is on the record alone."""
@@ -87,7 +87,7 @@ async def apply_topics(bootstrap: str, replication: int) -> TopicReport:
         existing = await _list_partitions(admin)
         missing = [plan for plan in plans if plan.name not in existing]
         created = await _create(admin, missing, replication)
-        # What another process created a moment ago may not be visible yet either.
+        # A topic that another process created a moment ago may not be visible yet either.
         await _wait_visible(admin, [plan.name for plan in missing])
         await _verify(admin, plans)
     return TopicReport(created=created, verified=tuple(plan.name for plan in plans))
@@ -149,7 +149,7 @@ async def _create(
 async def _wait_visible(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     wanted = set(names)
     async with asyncio.timeout(_SETTLE_S):
-        # Brokers announce nothing; asking is the only way.
+        # Brokers do not announce a new topic; asking is the only way.
         while not wanted <= set(await _list_partitions(admin)):  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.05)
 

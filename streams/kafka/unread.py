@@ -1,4 +1,4 @@
-"""What lies in Kafka that no worker has acknowledged: for people who look and for alarms.
+"""Measures the records in Kafka that no worker has acknowledged, for status pages and alarms.
 
 Owns short-lived clients, one pair per call; joins no group and commits nothing. Safe for concurrent
 tasks.
@@ -34,9 +34,9 @@ async def measure_unread(
     read_by: Mapping[str, Sequence[str]] = READ_BY,
     timeout_s: float = _TIMEOUT_S,
 ) -> tuple[Unread, ...]:
-    """Count per group and topic what the group has not acknowledged, and find its oldest.
+    """Count per group and topic the unacknowledged records, and find when the oldest was written.
 
-    What is being decided at this moment counts: a group acknowledges twice a second.
+    Records that are being decided at this moment count too: a group acknowledges twice a second.
 
     Args:
         bootstrap: Comma-separated host:port of the brokers.
@@ -44,10 +44,10 @@ async def measure_unread(
         timeout_s: Seconds to take at most.
 
     Raises:
-        TransientError: `kafka_away`: it cannot be told now.
+        TransientError: `kafka_away`: the records cannot be counted now.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="xuelian-unread")
-    # Of each partition one record is wanted, and no poll that waits at the end of another.
+    # One record of each partition is wanted, without a poll that waits at the end of another.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         client_id="xuelian-unread",
@@ -60,20 +60,22 @@ async def measure_unread(
         async with asyncio.timeout(timeout_s):
             await admin.start()
             await consumer.start()
-            places = await _list_places(admin, {topic for one in read_by.values() for topic in one})
+            places = await _list_places(
+                admin, {topic for topics in read_by.values() for topic in topics}
+            )
             first = await consumer.beginning_offsets(places)
             end = await consumer.end_offsets(places)
             found: list[Unread] = []
             for group, topics in read_by.items():
                 own = [place for place in places if place.topic in topics]
                 committed = await _list_committed(admin, group, own)
-                # A group that has never acknowledged begins with the oldest that is still kept.
+                # A group that has never acknowledged begins with the oldest record still kept.
                 begin = {place: max(first[place], committed.get(place, 0)) for place in own}
-                waiting = {one: begin[one] for one in own if begin[one] < end[one]}
+                waiting = {place: begin[place] for place in own if begin[place] < end[place]}
                 written = await _list_moments(consumer, waiting)
                 for topic in topics:
-                    lag = [end[one] - waiting[one] for one in waiting if one.topic == topic]
-                    moments = [at for one, at in written.items() if one.topic == topic]
+                    lag = [end[place] - waiting[place] for place in waiting if place.topic == topic]
+                    moments = [at for place, at in written.items() if place.topic == topic]
                     since = min(moments, default=None)
                     found.append(Unread(reader=group, topic=topic, records=sum(lag), since=since))
             return tuple(found)
@@ -87,9 +89,9 @@ async def measure_unread(
 
 async def _list_places(admin: AIOKafkaAdminClient, topics: Collection[str]) -> list[TopicPartition]:
     return [
-        TopicPartition(found["topic"], one["partition"])
-        for found in await admin.describe_topics(sorted(topics))
-        for one in found["partitions"]
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in await admin.describe_topics(sorted(topics))
+        for partition in topic["partitions"]
     ]
 
 
@@ -103,7 +105,7 @@ async def _list_committed(
             # The first question about any group makes the broker set up its store of offsets.
             await asyncio.sleep(_PAUSE_S)
         else:
-            return {place: one.offset for place, one in found.items()}
+            return {place: committed.offset for place, committed in found.items()}
 
 
 async def _list_moments(

@@ -1,1 +1,1 @@
-"""From the truth outwards: the outbox to Kafka, and timers when they are due."""
+"""The relay: publishes the outbox to Kafka, and fires timers when they are due."""

@@ -1,8 +1,8 @@
-"""From the outbox to Kafka: what was committed leaves at once, in order, and never not at all.
+"""Publishes the outbox to Kafka: committed events leave at once and in order, and none is lost.
 
-Owns when to publish; the outbox owns what, and the lock that lets one relay at a time publish a
-lane. A commit wakes its lanes here; polling is only the fallback for rows whose process died
-before it could.
+Owns when to publish; the outbox owns what is published, and the lock that lets one relay at a time
+publish an outbox shard (a lane). A commit wakes its lanes here; polling is only the fallback for
+rows whose process died before it could wake them.
 
 Concurrency: `wake` is synchronous and for the same event loop. Several publishers work side by
 side on different lanes; a lane belongs to one of them until it is empty, so its order holds.
@@ -41,10 +41,10 @@ class OutboxRelay:
     Args:
         outbox: Gives unpublished rows and remembers what was published.
         publisher: Sends them.
-        report: Told when nothing can be published, and when it can again.
-        publishers: Claims at work at once. With one, what commits meanwhile leaves together with
+        report: Called when nothing can be published, and when it can again.
+        publishers: Claims at work at once. With one, rows committed meanwhile leave together with
             the next claim; under load on two cores that was quicker than two.
-        poll_s: How often forgotten lanes are looked for.
+        poll_s: Seconds between two looks for forgotten lanes.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class OutboxRelay:
             self._signal.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop` is set; what is being published then is finished first.
+        """Publish until `stop` is set; rows that are being published then are finished first.
 
-        What is no TransientError is a bug and leaves at once.
+        Any error but a TransientError is a bug and is raised at once.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(self._publishers):
@@ -97,7 +97,7 @@ class OutboxRelay:
             except TransientError as error:
                 pause_s = min(max(pause_s * 2, _RETRY_FIRST_S), _RETRY_MOST_S)
                 self._fail("publish", error, pause_s)
-                # Busy lanes stay ours meanwhile: no other publisher runs into the same wall.
+                # The lanes stay busy meanwhile, so that no other publisher meets the same failure.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause_s)
                 self._woken |= lanes
@@ -129,9 +129,8 @@ class OutboxRelay:
         """Send rows, each topic in their order, the topics side by side: one round trip.
 
         Raises:
-            TransientError: After every send has ended; one still open while we try again could put
-            a
-                later row before an earlier one.
+            TransientError: After every send has ended; a send still open while we try again could
+                put a later row before an earlier row.
         """
         by_topic: dict[str, list[Envelope]] = {}
         for row in rows:
@@ -141,12 +140,12 @@ class OutboxRelay:
             await self._publisher.publish(topic, envelopes)
             return
         outcomes = await asyncio.gather(
-            *(self._publisher.publish(topic, some) for topic, some in by_topic.items()),
+            *(self._publisher.publish(topic, events) for topic, events in by_topic.items()),
             return_exceptions=True,
         )
         errors = [outcome for outcome in outcomes if outcome is not None]
-        for error in sorted(errors, key=lambda one: isinstance(one, TransientError)):
-            raise error  # a bug before an outage: the bug is what somebody must hear of
+        for error in sorted(errors, key=lambda outcome: isinstance(outcome, TransientError)):
+            raise error  # a bug before an outage: somebody must learn of the bug
 
     async def _poll_forever(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

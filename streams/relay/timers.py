@@ -1,6 +1,6 @@
-"""Firing due timers soon after they are due.
+"""Fires timers soon after they are due.
 
-Owns the waiting only: which rows are due and what firing means is the service's, in its own
+Owns the waiting only: the service decides which rows are due and what firing means, in its own
 transaction. Timers are rows, so a restart loses none; two runners are safe as long as firing locks
 its rows.
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 _PART = "timers"
 
 LOOK_EVERY_S = 0.25
-"""A timer that another process sets for sooner than we wait is late by this much at most."""
+"""A timer that another process sets to be due during our wait is late by this much at most."""
 
 _RETRY_MOST_S = 2.0
 
@@ -37,8 +37,8 @@ class TimersFired:
 
     Attributes:
         count: Timers fired; more may be due already when it is not 0.
-        lanes: Outbox lanes that now have something to publish.
-        next_due_at: When the next one is due; None if none is set.
+        lanes: Outbox shards that now have something to publish.
+        next_due_at: When the next timer is due; None if none is set.
     """
 
     count: int
@@ -51,9 +51,9 @@ class TimerRunner:
 
     Args:
         fire: Fires what is due in one transaction. Raises TransientError while PostgreSQL is away.
-        clock: Translates due instants into real seconds; a drill's runs faster.
+        clock: Translates due instants into real seconds; a drill's clock runs faster.
         relay: Woken with the lanes that firing filled.
-        report: Told when timers cannot fire, and when they can again.
+        report: Called when timers cannot fire, and when they can again.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TimerRunner:
         self._failures = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Fire until `stop` is set. What is no TransientError is a bug and leaves at once."""
+        """Fire until `stop` is set. Any error but a TransientError is a bug, raised at once."""
         while not stop.is_set():
             wait_s = await self._fire_once()
             if wait_s > 0:

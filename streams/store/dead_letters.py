@@ -27,7 +27,7 @@ _ESCAPE = re.compile(r"\\([\\0])")
 
 
 class PgDeadLetters:
-    """Implements `services.replay.DeadLetterStore`, and lists."""
+    """Implements `services.record_replay.DeadLetterStore`, and lists."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

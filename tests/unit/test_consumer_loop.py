@@ -180,6 +180,22 @@ async def test_a_retry_lets_go_of_what_was_revoked_meanwhile() -> None:
     ]
 
 
+async def test_an_agent_that_lost_all_it_waited_for_is_ready_again() -> None:
+    """The outage was over for it with its partitions: nothing would report the end of it later."""
+    bench = Bench()
+    bench.handler.fail_with([TransientError("postgres_away")])
+    bench.stream.put_all(range(2))
+
+    def lose_all(_: Sequence[Record]) -> None:
+        bench.current = set()
+
+    bench.handler.on_begin = lose_all
+    async with bench.running():
+        await wait_until(lambda: len(bench.reports) >= 2)
+    assert bench.acked() == []
+    assert bench.reports == ["postgres_away", None]
+
+
 async def test_finish_lets_the_transaction_in_flight_end_and_takes_no_other() -> None:
     bench = Bench(batch_max=1)
     bench.handler.hold = asyncio.Event()
