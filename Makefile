@@ -1,9 +1,9 @@
-# Two commands for a fresh machine with Python 3.11: `make demo` and `make test`.
+# Two commands for a fresh machine with Python 3.11 to 3.14: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast check format lock bench imports life mutation scans rules clean
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -12,8 +12,8 @@ help: ## What there is to run
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
-	  || { echo "需要 Python 3.11，请用 PYTHON=/path/to/python3.11 指定 · Python 3.11 is needed: give PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' \
+	  || { echo "需要 Python 3.11 至 3.14，请用 PYTHON=/path/to/python 指定 · Python 3.11 to 3.14 is needed: give PYTHON=/path/to/python"; exit 1; }
 	@echo "▸ 安装依赖 · installing dependencies into $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt

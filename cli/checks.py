@@ -35,7 +35,7 @@ from streams.store.schema.repeatable import ensure_repeatable
 MAX_SKEW_S = 2.0
 """If this machine's clock and the database's differ more, holds and expiries are judged wrongly."""
 
-_PYTHON = (3, 11)
+_PYTHON_FROM, _PYTHON_TO = (3, 11), (3, 14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +152,9 @@ def check_rules(settings: Settings) -> Check:
 
 def check_python() -> Check:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    return Check(
-        name="Python",
-        ok=sys.version_info[:2] == _PYTHON,
-        detail=found,
-        fix="" if sys.version_info[:2] == _PYTHON else "需要 Python 3.11 · Python 3.11 is needed",
-    )
+    is_known = _PYTHON_FROM <= sys.version_info[:2] <= _PYTHON_TO
+    fix = "" if is_known else "需要 Python 3.11 至 3.14 · Python 3.11 to 3.14 is needed"
+    return Check(name="Python", ok=is_known, detail=found, fix=fix)
 
 
 def check_faust() -> Check:
