@@ -1,7 +1,7 @@
 # Two commands for a fresh machine with Python 3.11 to 3.14: `make demo` and `make test`.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format lock bench imports life mutation scans rules clean
+.PHONY: help setup demo test test-fast test-newest check format lock bench imports life mutation scans rules clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
 VENV := .venv
@@ -28,9 +28,17 @@ demo: setup ## Replay the Dingri earthquake through the real system
 test-fast: setup ## Unit, contract and property tests, on two processes
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property -m "not exhaustive"
 
-test: setup ## Run every test on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property
-	@$(BIN)/python -m pytest tests/integration tests/e2e tests/chaos
+test: test-fast ## Run every test; on real Kafka and PostgreSQL
+	@$(BIN)/python -m pytest tests/property/test_safety_kernel.py tests/integration tests/e2e tests/chaos
+
+test-newest: ## Unit and contract tests on the newest Python that this machine runs
+	@for name in python3.14 python3.13 python3.12; do \
+	  $$name -c '' 2>/dev/null || continue; \
+	  echo "▸ $$($$name --version)"; \
+	  $$name -m venv .venv-newest; \
+	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	  exec .venv-newest/bin/python -m pytest -n 2 -p no:cacheprovider tests/unit tests/contract; \
+	done; echo "没有更新的 Python · no newer Python here"
 
 check: setup ## Format, lint, types, rooms
 	@echo "▸ ruff format"; $(BIN)/ruff format --check .
