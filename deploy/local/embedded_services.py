@@ -293,6 +293,6 @@ class EmbeddedServices:
 
 
 def _is_orphaned(record: Record) -> bool:
-    """Whether the owner is gone and its watchdog has not acted yet; after a new claim it does not."""
+    """Whether the owner is gone and its watchdog has not acted yet; a new claim then stops it."""
     owner = record.owner
     return owner is not None and find_birth(int(owner["pid"])) != owner["birth"]

@@ -38,7 +38,8 @@ def get_major() -> str:
 def get_programs(*, home: Path, account: Account | None) -> Path:
     """Return a folder of `initdb` and `postgres` that `account` can run; copy it if need be.
 
-    The copy is made below `home` and keeps the package's layout, because the programs find their libraries by it.
+    The copy is made below `home` and keeps the package's layout, because the programs find their
+    libraries by it.
     """
     packaged = _packaged()
     programs = packaged / "pginstall" / "bin"

@@ -152,7 +152,7 @@ class StateFolder:
 
 
 def _remove(folder: Path) -> None:
-    """Delete `folder`; try again while a child of a killed starter, such as initdb, still writes."""
+    """Delete `folder`; try again while a child of a killed starter (initdb, say) writes to it."""
     deadline = time.monotonic() + _REMOVE_PATIENCE_S
     while folder.exists():
         try:
