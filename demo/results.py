@@ -128,7 +128,7 @@ def _list_demanded(stage: DrillStage) -> list[Figure]:
 
 
 def _count_look_backs(board: Board) -> int:
-    """Count the look-back if every unit ended and it found at least one patient, else 0."""
+    """Count the look-back if it left no usable unit and found at least one patient, else 0."""
     seen = board.look_back
     if seen is None or not seen.requests:
         return 0

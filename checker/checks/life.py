@@ -142,7 +142,7 @@ def _find_against(known: Sequence[Result], unit: Unit, say: Collection[str | Non
 
 
 def find_used_after_recall(world: World) -> Iterator[Finding]:
-    """Find units of a recalled donation that were promised, or scanned for other than discard."""
+    """Find units that after their recall were promised, or scanned other than as discarded."""
     for unit in world.rows.units:
         recalled_at = world.recalled_at.get(unit.donation_id)
         if recalled_at is None:
