@@ -54,8 +54,8 @@ def _is_skew(world: World, earlier: Binding, later: Binding, trail: list[str]) -
 
     A transaction reads its clock, then waits for the unit's row. If another transaction gives the
     unit back meanwhile, the end of the earlier promise has a later time than the next promise, by
-    no more than the system takes to react. The audit is written under the row's lock, so its rows
-    stand in the true order.
+    no more than the system takes to react. The audit is written under the row's lock, so its order
+    is the true one.
     """
     if earlier.ends_at is None or earlier.ends_at - later.begins_at > world.reaction:
         return False

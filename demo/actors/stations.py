@@ -189,7 +189,7 @@ class StationStaff:
         ]
 
     async def _await_left(self, ask: Ask, units: list[Picked]) -> list[Promised]:
-        """Return the promises whose units really left; a unit whose issue was refused stays."""
+        """Return the promises whose units left the station; a unit refused at its issue stays."""
         promises: list[Promised] = []
         for _ in range(_LOOKS):
             promises = [promise for promise in await ask() if _name(promise) in units]

@@ -4,7 +4,7 @@ Owns `services.json` (what was made here and on which ports), the lock that keep
 racing, and the choice of ports. Must not start or stop anything.
 
 Concurrency: `lock()` is exclusive between processes and between threads; the record is replaced
-atomically, so a reader without the lock sees the old one or the new one, whole.
+atomically, so a reader without the lock sees either the old record or the new one, complete.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Suite:
 
     Attributes:
         behaviour: Run first; for a rule file, on mutants of its values.
-        terms: For a rule file, on mutants of its terms, which say what a station may set.
+        terms: For a rule file, on mutants of a rule's properties and of what a station may set.
         tables: Run on mutants that are still alive.
     """
 
