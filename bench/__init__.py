@@ -1,1 +1,1 @@
-"""Latency and throughput, each beside a floor of the same run. Ratios count, not figures."""
+"""Benchmarks of latency and throughput, each as a ratio to a floor measured in the same run."""

@@ -74,7 +74,7 @@ SELECT append_audit((
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """So many stations decide on so many connections at once."""
+    """The number of stations, and of connections on which their decisions run at once."""
 
     stations: int
     writers: int
@@ -91,12 +91,12 @@ SHAPES = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What one replay came to; processor time and WAL do not depend on what else the machine does.
+    """The result of a replay; its processor time and WAL do not depend on other load.
 
     Attributes:
         rate: Commits a second.
         cpu_us: Processor time of PostgreSQL's sessions for one commit, microseconds.
-        wal_bytes: Written for one commit.
+        wal_bytes: WAL written for one commit.
     """
 
     rate: float
@@ -112,7 +112,7 @@ class AuditPlan:
 
 
 class Server:
-    """Databases of one server by name."""
+    """The databases of a server, by name."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -156,8 +156,8 @@ def _compare(shape: Shape, rans: dict[tuple[str, str], list[Ran]]) -> list[Measu
     pairs = list(zip(chained, plain, strict=True))
     checks = [inform(f"{shape.name}.ratio", _ratio(pairs, "rate"), unit="chained/plain")]
     for field, unit in (("rate", "commits/s"), ("cpu_us", "us/commit"), ("wal_bytes", "bytes")):
-        for kind, found in ((CHAINED, chained), (PLAIN, plain)):
-            value = median(getattr(ran, field) for ran in found)
+        for kind, replays in ((CHAINED, chained), (PLAIN, plain)):
+            value = median(getattr(ran, field) for ran in replays)
             checks.append(inform(f"{shape.name}.{field}.{kind}", value, unit=unit))
     cpu_ratio = _ratio(pairs, "cpu_us")
     return [*checks, inform(f"{shape.name}.cpu_ratio", cpu_ratio, unit="chained/plain")]
@@ -172,7 +172,7 @@ def _ratio(pairs: Sequence[tuple[Ran, Ran]], field: str) -> float:
 async def _prepare(
     server: Server, stations: int, *, plan: AuditPlan, now: datetime
 ) -> list[list[Statement]]:
-    """Make the two databases that copies are made of, and record what is asked of them."""
+    """Make the two databases to be copied, and record the statements of the decisions."""
     origin, recorded = f"audit_{CHAINED}_{stations}", "audit_record"
     await asyncio.to_thread(migrate, server.at(origin))
     requests = _choose(plan.requests, stations, now=now)
@@ -186,14 +186,14 @@ async def _prepare(
 
 
 def _choose(total: int, stations: int, *, now: datetime) -> Sequence[UrgentRequest]:
-    """Requests to the first so many stations."""
+    """Return requests to the first stations, as many as `stations` says."""
     chosen = set(STATIONS[:stations])
     every = build_requests(total * len(STATIONS) // stations, now=now, prefix="audit")
     return [request for request in every if request.station_id in chosen]
 
 
 def _split(statements: Sequence[Statement]) -> list[list[Statement]]:
-    """Part the statements by decision: each ends with the one that settles it."""
+    """Split the statements by decision: each decision ends with the statement that settles it."""
     decisions: list[list[Statement]] = [[]]
     for statement in statements:
         decisions[-1].append(statement)
@@ -206,7 +206,7 @@ def _split(statements: Sequence[Statement]) -> list[list[Statement]]:
 
 
 async def _replay(dsn: str, decisions: Sequence[Sequence[Statement]], *, writers: int) -> Ran:
-    """Settle the decisions on so many connections."""
+    """Settle the decisions on `writers` connections at once."""
     database = await Database.open(dsn, size=writers + 1, name="bench-audit")
 
     async def write(
@@ -241,13 +241,13 @@ async def _replay(dsn: str, decisions: Sequence[Sequence[Statement]], *, writers
 
 
 def _read_cpu_s(pid: int) -> float:
-    """Return the processor time that a session of PostgreSQL has had, seconds."""
+    """Return the processor time that a session of PostgreSQL has used, seconds."""
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
 
 async def _time_verify(server: Server, plan: AuditPlan) -> list[MeasuredCheck]:
-    """Verify a chain of so many rows; return rows a second and what was found."""
+    """Verify a chain of `plan.rows` rows; return the rows a second and the breaches."""
     _say(f"核验 · verifying {plan.rows:,} rows")
     dsn = await server.clone(f"audit_{CHAINED}_1", "audit_verify")
     connection = await asyncpg.connect(dsn)

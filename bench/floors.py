@@ -1,6 +1,7 @@
-"""The floors: what the parts cost by themselves, at the same rate and percentile.
+"""The floors: the cost of each part by itself, at the same rate and percentile.
 
-Each is the least that any design with an HTTP call, two hops over Kafka and one commit can cost.
+Together they are the least that a design with an HTTP call, two hops over Kafka and one commit can
+cost.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ TOPIC = "bench.floor.v1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """An open loop: beats per second, and for how long."""
+    """An open loop: beats per second, and its duration."""
 
     rate_hz: float
     seconds: float
@@ -101,7 +102,7 @@ class KafkaFloor:
 
 
 async def time_commits(dsn: str, rate: Rate, *, wal_bytes: int) -> list[float]:
-    """Time one INSERT and COMMIT that writes as much WAL as one decision does, seconds each."""
+    """Time an INSERT and COMMIT that writes as much WAL as a decision does, seconds each."""
     samples: list[float] = []
     async with _scratch(dsn) as pool:
         payload = os.urandom(max(1, wal_bytes))
@@ -131,7 +132,7 @@ async def count_commits(dsn: str, *, seconds: float, wal_bytes: int) -> float:
 async def _scratch(dsn: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
     pool = await asyncpg.create_pool(dsn, min_size=4, max_size=4)
     try:
-        # Stored plain: compression would make the payload smaller than the WAL it stands for.
+        # Stored uncompressed: compression would make the WAL smaller than that of a decision.
         await pool.execute("CREATE TABLE IF NOT EXISTS bench_floor (payload bytea)")
         await pool.execute("ALTER TABLE bench_floor ALTER payload SET STORAGE EXTERNAL")
         await pool.execute("TRUNCATE bench_floor")

@@ -41,14 +41,14 @@ HEAD = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状�
 _GROUPS = ("O", "A", "B", "AB")
 _PULSE_S = 0.02
 _LOOK_S = 0.2
-"""Whoever imports asks for the progress so often."""
+"""Seconds between two questions of the importing client for the progress."""
 
 CALL_LIMIT_S = 120.0
 RELEASED_AGO = timedelta(hours=20)
 
 
 def build_rows(units: int, *, now: datetime) -> list[str]:
-    """Build the lines of a count as a station's system writes them."""
+    """Build the lines of a stock count as a station's system writes them."""
     collected = now.astimezone(BEIJING) - timedelta(days=5)
     days = [
         (f"{at:%Y-%m-%d}", f"{at + timedelta(days=35):%Y-%m-%d}")
@@ -63,7 +63,7 @@ def build_rows(units: int, *, now: datetime) -> list[str]:
 
 @dataclass(slots=True, kw_only=True)
 class Pauses:
-    """The gaps of a beat against the gateway: how long an urgent caller would have waited."""
+    """Durations of empty calls to the gateway: how long an urgent caller would have waited."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -98,7 +98,7 @@ class ImportClient:
     async def count(
         self, content: bytes, path: str = "", **params: str
     ) -> tuple[int, dict[str, object]]:
-        """Post a count, released on the word of one person for all of it."""
+        """Post a stock count, for which a single attestation of release covers all units."""
         word = {"released_by": "质管科", "released_at": self._released_at}
         async with self._session.post(
             f"{self._url}/v1/stations/{STATION}/stock{path}",
@@ -122,7 +122,7 @@ class ImportClient:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[Pauses]:
-        """Ask for an empty answer again and again while the block runs."""
+        """Call the gateway for an empty answer at intervals while the block runs."""
         pauses, over = Pauses(), asyncio.Event()
 
         async def beat() -> None:
@@ -142,10 +142,10 @@ class ImportClient:
 
 
 async def measure(units: int, *, state: Path) -> list[MeasuredCheck]:
-    """Run everything on a system of its own.
+    """Run the whole benchmark on a system of its own.
 
     Raises:
-        RuntimeError: What was measured is not what was meant: a figure of it would be worthless.
+        RuntimeError: The system did something else than what is to be measured.
     """
     system = LocalSystem(Settings(state_dir=state, gateway_port=0), report=_say)
     await asyncio.to_thread(system.start)
@@ -184,7 +184,7 @@ async def measure(units: int, *, state: Path) -> list[MeasuredCheck]:
 async def _try_broken(
     door: ImportClient, rows: Sequence[str], *, dsn: str, kafka: str
 ) -> list[MeasuredCheck]:
-    """One row in a hundred thousand is wrong, the last: nothing may change."""
+    """Send the file with a faulty last row, which must be refused and change nothing."""
     bad = rows[-1].replace("阳性", "未知")
     content = "\n".join([HEAD, *rows[:-1], bad]).encode()
     before = await _count_everything(dsn, kafka)
@@ -271,7 +271,7 @@ async def _import_again(
 
 
 async def _time_copy(dsn: str) -> float:
-    """COPY the rows that were imported into an empty table of the same schema, indexes and all."""
+    """Time a COPY of the imported rows into an empty table of the same schema with its indexes."""
     server = urlunsplit(urlsplit(dsn)._replace(path="/postgres"))
     await clone_database(server, source="template1", target="xuelian_bench_copy")
     target_dsn = urlunsplit(urlsplit(dsn)._replace(path="/xuelian_bench_copy"))

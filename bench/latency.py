@@ -1,6 +1,6 @@
-"""HTTP request sent → decision readable on Kafka, at a fixed rate, come back what may.
+"""Times HTTP request sent → decision readable on Kafka, at a fixed rate in an open loop.
 
-The log is followed by a plain consumer in this process, as a hospital or neighbour would.
+A plain consumer in this process follows the log, as a hospital or a neighbouring station would.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ class LostDecisionsError(Exception):
 
 
 class DecisionLog:
-    """When each request's first decision became readable, by request id (perf_counter seconds)."""
+    """The time at which each request's first decision became readable, by request id.
+
+    Times are seconds of `perf_counter`.
+    """
 
     def __init__(self) -> None:
         self.seen_at: dict[str, float] = {}
@@ -65,10 +68,10 @@ class DecisionLog:
                     self.seen_at.setdefault(value.decode(), now)
 
     async def wait_for(self, request_ids: Mapping[str, float]) -> None:
-        """Wait until every one was decided.
+        """Wait until every request was decided.
 
         Raises:
-            LostDecisionsError: Some were not, in the time that is allowed.
+            LostDecisionsError: Some were not decided within `SETTLE_S`.
         """
         end = time.perf_counter() + SETTLE_S
         while missing := [key for key in request_ids if key not in self.seen_at]:

@@ -1,4 +1,4 @@
-"""Percentiles of samples, and waiting for the next beat of an open loop."""
+"""Percentiles of samples, and the open loop that makes calls at fixed beats."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def summarise(samples_s: Sequence[float]) -> Summary:
     """Summarise samples given in seconds.
 
     Raises:
-        ValueError: There are none: a measurement without samples is a failure, not a zero.
+        ValueError: There are no samples: a measurement without samples is a failure, not a zero.
     """
     if not samples_s:
         raise ValueError("no samples")
@@ -48,7 +48,7 @@ async def open_loop(
         rate_hz: Beats per second.
         seconds: How long to beat.
         call: Gets its number and the instant (perf_counter) at which its beat was due. Latency
-            counts from there, so a late beat is not forgiven.
+            counts from that instant, so that the delay of a late beat is included.
     """
     start = time.perf_counter() + 0.05
     async with asyncio.TaskGroup() as group:

@@ -15,7 +15,7 @@ from typing import Any
 
 
 def to_table(result: dict[str, Any]) -> str:
-    """Return a Markdown table of the checks, with where and when they were taken."""
+    """Return a Markdown table of the checks, with the machine, the commit and the date."""
     machine = result["machine"]
     taken = f"{result['started_at'][:10]}, commit `{result['commit']}`"
     lines = [
@@ -36,7 +36,7 @@ def quote(document: str, result: dict[str, Any]) -> str:
     """Return the document with the marked place filled.
 
     Raises:
-        ValueError: It has no such place.
+        ValueError: It does not have exactly one such place.
     """
     start, end = f"<!-- result:{result['target']} -->", "<!-- end -->"
     pattern = re.compile(re.escape(start) + r".*?" + re.escape(end), re.DOTALL)

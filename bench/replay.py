@@ -2,7 +2,7 @@
 
 The services decide batches of 64 on one database while the driver's query log records every
 statement with its arguments; the same statements then run on an untouched copy of that database, on
-one connection. What the whole system reaches of that rate is the ratio.
+one connection. The ratio is the rate of the whole system over that rate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 @dataclass(slots=True)
 class Recording:
-    """Statements in order, BEGIN and COMMIT among them; `batches` counts the commits."""
+    """Recorded statements in order, with BEGIN and COMMIT, and the requests that they decide."""
 
     statements: list[Statement] = field(default_factory=list)
     requests: int = 0
@@ -34,7 +34,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixedClock:
-    """Decides every batch at the same instant, so that the copy is asked the very same."""
+    """A clock that stands still, so that every statement has the same instants on the copy."""
 
     at: datetime
 
@@ -48,7 +48,7 @@ class FixedClock:
 async def record_decisions(
     dsn: str, batches: Sequence[Sequence[Record]], *, clock: Clock
 ) -> Recording:
-    """Decide batches in process and record what PostgreSQL was asked."""
+    """Decide batches in process and record the statements sent to PostgreSQL."""
     database = await Database.open(dsn, size=1, name="bench-record")
     recording = Recording()
     try:
@@ -59,7 +59,7 @@ async def record_decisions(
             connection.add_query_logger(
                 lambda logged: recording.statements.append((logged.query, tuple(logged.args)))
             )
-        # The pool has this one connection, and its logger stays with it.
+        # The pool has this connection only, and the logger stays with it.
         start = time.perf_counter()
         for batch in batches:
             await handle(batch)
@@ -89,7 +89,7 @@ async def replay(dsn: str, recording: Recording) -> float:
 
 
 async def clone_database(server_dsn: str, *, source: str, target: str) -> None:
-    """Make `target` a file-level copy of `source`, which nobody may be connected to."""
+    """Make `target` a file-level copy of `source`, to which no client may be connected."""
     connection = await asyncpg.connect(server_dsn)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')

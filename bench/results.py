@@ -1,4 +1,4 @@
-"""Results are data: checks with a goal, written as JSON and printed as the same table."""
+"""Results of benchmarks: checks with a goal, written as JSON and printed as a table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredCheck:
-    """One figure; with a goal it holds or not, without one it informs.
+    """A measured value; with a goal it holds or not, without a goal it is only information.
 
     Attributes:
         goal: Such as `<= 1.5`; empty for a figure that only informs.
@@ -34,7 +34,7 @@ class MeasuredCheck:
 def within(
     name: str, value: float, *, unit: str, bound: float, side: Literal["<=", ">="]
 ) -> MeasuredCheck:
-    """Make a check of a value against one bound."""
+    """Make a check of a value against a bound."""
     holds = value <= bound if side == "<=" else value >= bound
     return MeasuredCheck(
         name=name, value=round(value, 4), unit=unit, goal=f"{side} {bound:g}", holds=holds

@@ -1,6 +1,6 @@
 """The plan of a benchmark: floors and the system in turn, on one running system.
 
-The machine's speed drifts; in turn, the drift falls on both and the ratio stays.
+The machine's speed drifts; measured in turn, both drift alike and the ratio stays.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ P99_GOAL = 3.0
 THROUGHPUT_GOAL = 0.6
 GOAL_RATE_HZ = 200.0
 WARM_UP_S = 5.0
-"""The JVM and the caches are warm after this: what is measured has been running for a while."""
+"""After this the JVM and the caches are warm, as in a system that has been running for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class BenchPlan:
 
 @dataclass(slots=True)
 class _Samples:
-    """Latencies of all rounds at one rate, by what was measured; seconds."""
+    """Samples of all rounds at one rate, by name: latencies in seconds, shares in cores."""
 
     by_name: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -192,7 +192,7 @@ class _Bench:
 
 
 def _check_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
-    """One HTTP call, two Kafka round trips and one commit make the floor, at each percentile."""
+    """Compare the latencies with the floor: an HTTP call, two Kafka round trips and a commit."""
     http, kafka, commit = (samples.summary(name) for name in ("http", "kafka", "commit"))
     decided, answered = samples.summary("decided"), samples.summary("answered")
     name = f"latency.{rate_hz:g}"
@@ -220,7 +220,7 @@ def _check_latency(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
 
 
 def _check_shares(samples: _Samples, rate_hz: float) -> list[MeasuredCheck]:
-    """The profile: of a core each, the median of the rounds."""
+    """List each process's share of a core, as the median of the rounds."""
     shares = {
         name.removeprefix("share."): median(values)
         for name, values in samples.by_name.items()

@@ -37,13 +37,13 @@ _LOCAL_GROUPS = "12345678"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barcodes:
-    """What is read, each kind from its own bags.
+    """The barcodes to read, by kind.
 
     Attributes:
-        linear: Four barcodes a bag, every donation number with its check.
+        linear: Four barcodes a bag, every donation number with its check character.
         compound: The same bags as one compound message each.
-        misread: Donation numbers of which two neighbours were swapped: all are refused.
-        local: Three barcodes a bag of the example station's own.
+        misread: Donation numbers with two adjacent digits swapped: all are refused.
+        local: Three barcodes a bag in the example station's own form.
     """
 
     linear: list[str]
@@ -53,7 +53,7 @@ class Barcodes:
 
 
 def make_barcodes(bags: int, *, seed: int = 128) -> Barcodes:
-    """Make the barcodes of so many bags, in the order of a scanner."""
+    """Make the barcodes of `bags` bags, in the order of a scanner."""
     chance = random.Random(seed)
     linear, compound, misread, local = [], [], [], []
     for number in range(bags):
@@ -89,7 +89,7 @@ def _make_local_bag(chance: random.Random, number: int) -> list[str]:
 
 
 def _swap(text: str) -> str:
-    """Swap the last two digits of the number that differ."""
+    """Swap the last two adjacent digits of the number that differ."""
     at = next(at for at in range(12, 1, -1) if text[at] != text[at + 1])
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 
@@ -112,7 +112,7 @@ def _refuse_all(reader: LabelReader, texts: Sequence[str]) -> None:
 
 
 def _assemble_all(book: LabelBook, texts: Sequence[str]) -> None:
-    """In calls as long as the gateway takes them; whole bags each."""
+    """Assemble all bags, in calls as long as the gateway accepts and of whole bags."""
     for first in range(0, len(texts), MAX_LINES):
         session = assemble(texts[first : first + MAX_LINES], book)
         if any(bag.label is None for bag in session.bags):
@@ -120,13 +120,13 @@ def _assemble_all(book: LabelBook, texts: Sequence[str]) -> None:
 
 
 def _split_all(texts: Sequence[str]) -> None:
-    """The floor: nothing but the loop and the identifier cut off."""
+    """Run the floor: only the loop, and the identifier cut off."""
     for text in texts:
         _ = text[:2], text[2:]
 
 
 def _time(work: Callable[[], None]) -> float:
-    """Time one round, which finds no date remembered from an earlier one."""
+    """Time a round, with no date cached from an earlier round."""
     find_instant.cache_clear()
     began = time.process_time()
     work()
@@ -134,7 +134,7 @@ def _time(work: Callable[[], None]) -> float:
 
 
 def measure(*, bags: int, rounds: int) -> list[MeasuredCheck]:
-    """Read the labels of so many bags several times over, floor and reader in turn."""
+    """Read the labels of `bags` bags `rounds` times, floor and reader in turn."""
     text = files("gateway.labels").joinpath("example.toml").read_text(encoding="utf-8")
     book = parse_label_book(text.encode(), name="example.toml")
     barcodes = make_barcodes(bags)

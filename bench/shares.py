@@ -1,7 +1,7 @@
-"""Where the processors' time goes while requests come at a rate: a share of a core per process.
+"""The processor time of each process while requests come at a rate, as a share of a core.
 
-The profile beside the ratios: it says who is busy when a goal is missed. What the load itself takes
-is counted too, since it runs on the same machine.
+The shares complement the ratios: they show which process is busy when a goal is missed. The load
+itself is counted too, since it runs on the same machine.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pathlib import Path
 import psutil
 
 _SERVERS = {"java": "kafka", "postgres": "postgres"}
-"""Names of executables that are servers of ours, to what they are called in a result."""
+"""Executable names of our servers to their names in a result."""
 
 
 @dataclass(slots=True)
 class Shares:
-    """Shares of one core, and processor seconds, by process, once the block has ended.
+    """Shares of one core, and processor seconds, by process, once the `taken` block has ended.
 
     Args:
         children: Our own processes by name, to their process ids.
-        state: Folder of the embedded servers: only those that work in it are counted.
+        state: Folder of the embedded servers; only servers that run in it are counted.
     """
 
     children: Mapping[str, int]
@@ -45,7 +45,7 @@ class Shares:
         self.of_a_core = {name: spent / took_s for name, spent in self.seconds.items()}
 
     def _read(self) -> Mapping[str, float]:
-        """Processor seconds so far, by name."""
+        """Return the processor seconds so far, by name."""
         spent: defaultdict[str, float] = defaultdict(float)
         for name, pid in {**self.children, "load": os.getpid()}.items():
             process = psutil.Process(pid)
@@ -64,7 +64,7 @@ class Shares:
 
 
 def _name_place(process: psutil.Process) -> list[str]:
-    # PostgreSQL's own children name their work, not their folder; their parent's does.
+    # The command lines of PostgreSQL's own children do not name the folder; their parent's does.
     parent = process.parent()
     return [process.cwd(), *process.cmdline(), *(parent.cmdline() if parent else ())]
 
@@ -75,6 +75,6 @@ def _seconds(process: psutil.Process) -> float:
 
 
 def _seconds_of_ended(process: psutil.Process) -> float:
-    """Of its children that ended: a gateway reads large files in a process of its own."""
+    """Return the seconds of children that ended: a gateway reads large files in a child process."""
     times = process.cpu_times()
     return times.children_user + times.children_system

@@ -1,4 +1,4 @@
-"""How fast a backlog drains, beside the same SQL without Kafka."""
+"""Times how fast a backlog drains, and the same SQL without Kafka as its floor."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def build_records(requests: Sequence[UrgentRequest], *, now: datetime) -> list[R
 
 
 async def fill_backlog(bootstrap: str, *, total: int, now: datetime, prefix: str) -> list[str]:
-    """Publish so many requests at once; return their ids."""
+    """Publish `total` requests at once; return their ids."""
     records = build_records(build_requests(total, now=now, prefix=prefix), now=now)
     publisher = KafkaPublisher(bootstrap=bootstrap, timeout_s=30, client_id="bench-backlog")
     await publisher.start()
@@ -79,10 +79,10 @@ async def time_drain(log: DecisionLog, request_ids: Sequence[str], *, limit_s: f
 
 
 class SqlFloor:
-    """The statements of real decisions, recorded once and replayed as often as wanted.
+    """The statements of real decisions, recorded once and replayed any number of times.
 
     Args:
-        server_dsn: Of a server on which databases may be made.
+        server_dsn: Of a server on which databases may be created.
     """
 
     def __init__(self, server_dsn: str) -> None:

@@ -1,4 +1,4 @@
-"""What a benchmark needs to exist: stations, their hospitals, and plenty of stock."""
+"""The data of a benchmark: stations, their hospitals, enough stock, and requests."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _NUMBERS = count()
 
 
 async def lay_out(dsn: str, *, requests: int, now: datetime) -> None:
-    """Write stations, hospitals and enough units for so many requests, spread evenly.
+    """Write stations, hospitals and enough units for `requests` requests, spread evenly.
 
-    Stock goes straight into the table: taking it in is not what is measured here.
+    The units are written straight to the table, because the intake of stock is not measured here.
     """
     await lay_out_places(dsn)
     await _fill(dsn, requests=requests, now=now)
@@ -84,7 +84,7 @@ async def _fill(dsn: str, *, requests: int, now: datetime) -> None:
 
 
 def build_requests(total: int, *, now: datetime, prefix: str) -> Sequence[UrgentRequest]:
-    """Build so many life-threatening requests of two units, round the stations and groups."""
+    """Build `total` life-threatening requests of two units, across stations and groups in turn."""
     return [
         UrgentRequest(
             request_id=f"{prefix}-{number}",

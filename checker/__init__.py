@@ -1,9 +1,9 @@
-"""The independent checker: reads what was sent, the raw log and the database, counts faults.
+"""The independent checker: reads the sent log, the Kafka log and the database, and counts faults.
 
-Shares no code with the rooms it checks, so that one mistake cannot stand on both sides. It owns a
-compatibility table, an eligibility rule and a reading of the schema of its own. It writes nothing.
+It shares no code with the rooms it checks, so that the same mistake cannot stand on both sides. It
+has its own compatibility table, eligibility rule and reading of the schema. It writes nothing.
 
-Run it on a system that has come to rest: what is still on its way counts as lost.
+Run it on a system that has come to rest: a message that is still on its way counts as lost.
 """
 
 from checker.report import Check, Report

@@ -1,4 +1,4 @@
-"""`python -m checker`: check a running system and say so in a table, a file and the exit code.
+"""`python -m checker`: check a running system; report in a table, a file and the exit code.
 
 Exit codes: 0 every check holds, 1 at least one does not, 2 the system could not be read.
 """

@@ -1,6 +1,6 @@
-"""What a unit must have beside its group: demanded attributes, antibodies, the hospital's means.
+"""Checks of a unit beside its group: demanded attributes, antibodies, the hospital's equipment.
 
-Pure. Each fault comes back as a sentence; no fault, an empty list.
+Pure. A unit without a fault gives an empty list.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def list_lacking(
 
     Args:
         unit: The promised unit.
-        wanted: `attributes` of the request line; a missing one is not demanded.
+        wanted: `attributes` of the request line; a missing attribute is not demanded.
         patient: As known when the unit was chosen.
-        used_at: No sooner is it used; the age of the blood, `max_age_d`, counts then.
+        used_at: Earliest time of its use, at which the age of the blood (`max_age_d`) counts.
     """
     lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
     if wanted.get("washed") and not _is_washed(unit):
@@ -55,7 +55,10 @@ def _missing(wanted: Mapping[str, Any], demand: str, unit: Unit, trait: str) -> 
 
 
 def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) -> set[str]:
-    """Antigens the unit may carry and must not; RhD is on the label, and plasma carries none."""
+    """Return antigens that the unit may carry and must not; RhD is read from its blood group.
+
+    Plasma carries no red-cell antigens, so the patient's antibodies do not count for it.
+    """
     against = set(wanted.get("antigen_negative") or ())
     if unit.component in _WITH_RED_CELLS:
         against |= patient.antibodies

@@ -1,11 +1,11 @@
-"""Which donor groups may go to a patient: the checker's own table, written from the sources.
+"""The donor groups that may go to a patient: the checker's own table, written from the sources.
 
-Pure. Rows are written out with their RhD, the way a wall chart shows them, rather than computed; a
-slip in the engine's arithmetic on groups can so not be repeated here. It says what is allowed, not
-what is best, except where the source gives an order.
+Pure. Rows are written out with their RhD, as a wall chart shows them, rather than computed, so that
+an error in the engine's arithmetic on groups is not repeated here. The table says what is allowed,
+not what is best, except where the source gives an order.
 
-Facts that are not known are settled by trying every possibility: who may belong to a protected
-group is protected.
+For unknown facts every possibility is tried: a patient who may belong to a protected group is
+protected.
 
 Source: Lifeblood component compatibility; Victoria (cap of unconfirmed O RhD-); the Chinese RhD-
 emergency fallback; Blood 2023;141:2141 for Asian-type DEL.
@@ -41,7 +41,7 @@ RHD_FALLBACK = {
     "B-": "B- O- B+ O+",
     "AB-": "AB- A- B- O- AB+ A+ B+ O+",
 }
-"""In the order of the source: for RhD- patients in an emergency, with signed consent, no anti-D."""
+"""For RhD- patients without anti-D in an emergency, with signed consent; in the source's order."""
 
 _PLASMA = {
     "O": "O- O+ A- A+ B- B+ AB- AB+",
@@ -56,7 +56,7 @@ _PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """What the choice depends on; None is unknown."""
+    """The facts of a patient on which the choice depends; None is unknown."""
 
     group: str | None = None
     sex: str | None = None
@@ -89,7 +89,7 @@ class Patient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """On what terms a group may go to a patient.
+    """The terms on which a group may go to a patient.
 
     Attributes:
         low_titre: Only units with low anti-A and anti-B titre.
@@ -102,11 +102,12 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """Everything about a line but the units.
+    """Everything about a line except its units.
 
     Attributes:
-        emergency: Life is in danger; the exceptions of the sources exist only then.
-        low_titre_a_plasma: The station's policy lets low-titre A plasma go to AB and the unknown.
+        emergency: Life is in danger; the exceptions of the sources hold only then.
+        low_titre_a_plasma: The station's policy allows low-titre A plasma for patients of group AB
+            or of unknown group.
     """
 
     component: str
@@ -119,7 +120,7 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
     """Return every donor group that may be given, with its terms.
 
     Raises:
-        ValueError: The component is none that the table knows.
+        ValueError: The table does not have the component.
     """
     component = situation.component
     if component in _RED_CELL_COMPONENTS:
@@ -134,14 +135,14 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
 
 
 def may_bear_children(patient: Patient) -> bool:
-    """Whether any completion of the unknown facts is a woman of childbearing age."""
+    """Whether the patient is, or with unknown facts may be, a woman of childbearing age."""
     return any(
         sex == "female" and age <= LAST_CHILDBEARING_AGE for sex, age in _completions(patient)
     )
 
 
 def is_protected_while_unknown(patient: Patient) -> bool:
-    """Female to 50 or male to 18, or one who may be."""
+    """Whether the patient is, or may be, female and at most 50, or male and at most 18."""
     return any(
         age <= (LAST_CHILDBEARING_AGE if sex == "female" else LAST_PROTECTED_AGE_OF_BOYS)
         for sex, age in _completions(patient)
@@ -180,17 +181,17 @@ def _red_cells(situation: Situation) -> dict[str, Terms]:
 
 def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
     if situation.patient.has_anti_d:
-        # RhD+ would harm and nothing else is left, so rationing has no place here.
+        # RhD+ would harm the patient and only O- is left, so the cap does not apply.
         return {"O-": Terms()}
     allowed = {"O-": Terms(capped=True)}
     if situation.emergency or not is_protected_while_unknown(situation.patient):
-        # O RhD+ is never withheld for life-saving.
+        # O RhD+ is never withheld where it may save a life.
         allowed["O+"] = Terms()
     return allowed
 
 
 def _whole_blood(situation: Situation) -> dict[str, Terms]:
-    """ABO identical, RhD as for red cells; in an emergency group O of low titre beside it."""
+    """Allow identical ABO with RhD as for red cells; in an emergency low-titre group O as well."""
     by_red_cells = _red_cells(situation)
     patient = situation.patient
     if patient.group is None:
@@ -216,7 +217,7 @@ def _plasma(situation: Situation) -> dict[str, Terms]:
 
 
 def _platelets(situation: Situation) -> dict[str, Terms]:
-    """Plasma-compatible without condition, every other group only of low titre."""
+    """Allow plasma-compatible groups without condition, and every other group only of low titre."""
     patient = situation.patient
     abo = "AB" if patient.group is None else patient.group[:-1]
     compatible = _PLASMA[abo].split()

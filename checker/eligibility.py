@@ -1,7 +1,7 @@
 """Whether a donor may be called to give whole blood: the checker's own rule.
 
-Pure. The calendar day of a call depends on the time zone that is meant (UTC or China's); a rule is
-only broken if it is broken on both days, so a call at midnight is not called a fault.
+Pure. The calendar day of a call depends on the time zone (UTC or China's). A rule counts as broken
+only if it is broken on both days, so that a call near midnight is not judged a fault.
 
 Source: 献血法 art. 9 (six months between donations of whole blood); GB 18467-2011 (age 18-55, to 60
 for repeat donors without reactions; 50 kg for men, 45 kg for women; four weeks after platelets).
@@ -57,13 +57,13 @@ def _standing_reasons(donor: Mapping[str, Any], called_at: datetime) -> list[str
     consented_at = donor.get("consented_at")
     if not consented_at or parse_instant(consented_at) > called_at:
         reasons.append("没有知情同意 · no consent")
-    for name, told in (
+    for name, words in (
         ("deferred_until", "暂缓献血 · deferred"),
         ("unavailable_until", "不便 · away"),
     ):
         until = donor.get(name)
         if until and parse_instant(until) > called_at:
-            reasons.append(f"{told} until {until}")
+            reasons.append(f"{words} until {until}")
     if donor["weight_kg"] < MINIMUM_KG[donor["sex"]]:
         reasons.append(f"体重不足 · weight {donor['weight_kg']} kg")
     return reasons

@@ -1,8 +1,8 @@
-"""What a request said at each time: as opened, after each amendment, and as PostgreSQL has it now.
+"""The versions of a request: as opened, after each amendment, and as PostgreSQL has it now.
 
 A unit was chosen for the request as it stood then. The log does not tell at which instant an
-amendment was taken in, so a choice that cannot be undone any more is judged leniently: it is wrong
-if no version of the request would have allowed it.
+amendment was taken in, so a choice that can no longer be undone is judged leniently: it is wrong
+only if no version of the request would have allowed it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from checker.world import REQUESTS, World, parse_instant
 
 
 class RowError(ValueError):
-    """A row's JSON is not what the schema's owner writes; judging it would be guessing."""
+    """The JSON of a row does not have the expected form, so the row cannot be judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,8 @@ def _read_log(world: World) -> tuple[Mapping[str, list[Version]], Mapping[str, f
 
 
 def _amend(body: Mapping[str, Any], amended: Mapping[str, Any]) -> dict[str, Any]:
-    """Change what was stated: of the patient each fact by itself, of a line each attribute."""
-    changed = {**body, **{name: told for name, told in amended.items() if told is not None}}
+    """Change what the amendment states: each fact of the patient, each attribute of a line."""
+    changed = {**body, **{name: value for name, value in amended.items() if value is not None}}
     before, stated = body.get("patient") or {}, amended.get("patient") or {}
     antibodies = sorted({*(before.get("antibodies") or ()), *(stated.get("antibodies") or ())})
     changed["patient"] = {**before, **stated, "antibodies": antibodies}
@@ -102,7 +102,7 @@ def _amend_line(before: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str,
 
 
 def _current(request: Request, antibodies: frozenset[str]) -> Version:
-    """Return the request as it is kept; an antibody that was ever told counts all the same."""
+    """Return the request as PostgreSQL has it, with every antibody that was ever reported."""
     body = request.body.get("request", request.body)
     if "patient" not in body:
         raise RowError(f"requests.body of {request.request_id} has no patient")

@@ -1,4 +1,4 @@
-"""Half-open intervals during which something is bound to one holder, and where two overlap."""
+"""Half-open intervals during which a unit or a donor is bound to a holder, and their overlaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """Something bound to a holder in [begins_at, ends_at); without an end it is bound still."""
+    """A unit or donor is bound to a holder in [begins_at, ends_at); without an end it still is."""
 
     holder: str
     begins_at: datetime
@@ -17,7 +17,7 @@ class Binding:
 
 
 def list_overlaps(bindings: Iterable[Binding]) -> Iterator[tuple[Binding, Binding]]:
-    """Yield each binding that begins while an earlier one is still in force, with that one."""
+    """Yield each earlier binding with a later binding that begins while the earlier is in force."""
     in_order = sorted(
         (b for b in bindings if b.ends_at is None or b.ends_at > b.begins_at),
         key=lambda b: (b.begins_at, b.holder),

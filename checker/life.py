@@ -1,8 +1,8 @@
-"""The life of a unit as the sources tell it, written down a second time for checking.
+"""The states of a unit and the changes between them, written a second time for checking.
 
-What a bag may do next, in words of the blood station: collected, kept apart until its tests are
-back, on the shelf, promised, taken out, handed over, on the road, at the hospital, in the patient;
-or back, thrown away, run out, called back. Shares nothing with the engine's own definition.
+A unit is collected, in quarantine until its test results are back, on the shelf, reserved, picked,
+issued, in transit, received by the hospital, transfused; or returned, discarded, expired, recalled.
+Shares nothing with the engine's own definition.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ NEXT: dict[str, frozenset[str]] = {
 """State to the states that may follow it."""
 
 MAY_MOVE = frozenset({"available", "quarantined"})
-"""States in which a bag may turn up at another station and stay what it is."""
+"""States in which a count may find a unit at another station without a change of its state."""
 
 LEFT_STATION = frozenset({"issued", "in_transit", "received", "transfused", "returned"})
-"""A unit in one of these has been handed over; it must have been released before."""
+"""A unit in one of these states has been issued; it must have been released before."""
 
 NEEDED_TESTS = frozenset({"hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping"})
 """献血法 art. 10, and the tests that stations report: serology, nucleic acid, grouping."""
 
 STILL_THERE = frozenset(NEXT) - {"recalled", "transfused", "discarded", "split"}
-"""A unit in one of these exists as a bag and is not frozen."""
+"""A unit in one of these states exists as a bag and is not frozen by a recall."""
 
 BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
-"""A unit in one of these is somebody's, and their promise is in this state."""
+"""State of a promised unit to the state of its promise."""
 
 REACHED = frozenset({"received", "transfused"})
-"""A unit in one of these reached a patient's hospital under a promise."""
+"""A unit in one of these states reached a patient's hospital under a promise."""
 
 FRESH_CHANGES = frozenset({"picked", "issued", "transfused", "restocked"})
-"""Nobody does these to a unit whose label has run out."""
+"""Changes that are never made to a unit after it has expired."""
 
 RESTOCKED_COMPONENTS = frozenset({"red_cells", "washed_red_cells"})
 RESTOCKED_WITHIN = timedelta(minutes=30)
-"""Red cells out of temperature control for longer are not stocked again; other blood never is."""
+"""Red cells out of temperature control for longer are not restocked; other blood never is."""

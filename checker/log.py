@@ -1,8 +1,8 @@
 """The raw log: every record of every `blood.*` topic, dead letters too, as it lies on Kafka.
 
 Reads from the first offset that is kept to the end as it is when the reading starts. Joins no
-consumer group and commits nothing, so it disturbs nobody. One record that makes no sense is kept as
-it is; judging it is not this module's business.
+consumer group and commits nothing, so it does not disturb other consumers. A record that cannot be
+read is kept as it is; this module judges nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Coordinate = tuple[str, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One record; an attribute whose header is missing or not text is None."""
+    """A record; an attribute whose header is missing or not text is None."""
 
     topic: str
     partition: int
@@ -64,7 +64,7 @@ class Log:
     """Records per topic, in the order of each partition.
 
     Attributes:
-        trimmed: Topics whose oldest records are gone; nothing can be missed there any more.
+        trimmed: Topics whose oldest records are gone; a record missing there proves nothing.
     """
 
     topics: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
@@ -170,7 +170,7 @@ def to_record(
     value: bytes | None,
     headers: Iterable[tuple[str, bytes]],
 ) -> Record:
-    """Read the CloudEvents headers of a record, leniently; a repeated header's last one counts."""
+    """Read the CloudEvents headers of a record leniently; the last of repeated headers counts."""
     texts = {name: _text(raw) for name, raw in headers}
     sequence = texts.get("ce_sequence") or ""
     return Record(

@@ -1,4 +1,4 @@
-"""What the checker found: named counts against goals, with examples, as data and as a table."""
+"""The checker's report: named counts against goals, with examples, as data and as a table."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from rich.table import Table
 
 MAX_EXAMPLES = 20
-"""Examples kept of each check. Enough to see a pattern; the count tells the rest."""
+"""Examples kept of each check: enough to see a pattern; the count gives the full number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong.
+    """A single fault.
 
     Attributes:
         subject: Identifier of the request, unit, donor, key or event it is about.
-        told: What is wrong with it, Chinese first.
+        told: Description of the fault, Chinese first.
     """
 
     subject: str
@@ -26,12 +26,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One named count against its goal.
+    """A named count against its goal.
 
     Attributes:
         name: Stable identifier.
         title: What is counted, for people.
-        goal: The only value that is good enough; None for a figure that is only told.
+        goal: The only value that passes; None for a count that is only information.
         examples: At most `MAX_EXAMPLES` of the findings.
     """
 
@@ -67,7 +67,9 @@ class Check:
             "unit": self.unit,
             "goal": self.goal,
             "holds": self.holds,
-            "examples": [{"subject": one.subject, "told": one.told} for one in self.examples],
+            "examples": [
+                {"subject": example.subject, "told": example.told} for example in self.examples
+            ],
         }
 
 
@@ -76,7 +78,7 @@ class Report:
     """Every check of one run.
 
     Attributes:
-        read: How much was looked at, per source; a verdict on nothing is worth nothing.
+        read: How much was read, per source; without it, no faults could mean that nothing was read.
     """
 
     checks: tuple[Check, ...]
@@ -108,7 +110,7 @@ class Report:
         }
 
     def to_table(self) -> Table:
-        """Return the checks as a table, and under each that fails its first examples."""
+        """Return the checks as a table."""
         table = Table(title="独立核查 · Independent check", title_justify="left")
         table.add_column("核查项 · check", overflow="fold")
         table.add_column("数目 · count", justify="right")

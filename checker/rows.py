@@ -1,7 +1,7 @@
 """The rows of PostgreSQL that the checks need, as plain values.
 
-Owns the SQL of the checker. Everything is read in one read-only snapshot, so that no two tables
-disagree because time passed between them.
+Owns the SQL of the checker. Everything is read in one read-only snapshot, so that the tables agree
+with each other.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A station's word that a unit of another's record lies with it."""
+    """A count of a station that found a unit which the record had at another station."""
 
     unit_id: str
     station_id: str
@@ -174,7 +174,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One laboratory result, corrected ones too."""
+    """A laboratory result; results that were corrected later are included."""
 
     result_id: str
     donation_id: str
@@ -189,7 +189,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """`recorded_at`: when it became known; what its caller says of its time binds nobody before."""
+    """A recall; it binds from `recorded_at`, when it became known, not from the time it states."""
 
     donation_id: str
     recorded_at: datetime
@@ -197,7 +197,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What was done to a unit; numbers rise in the order of the unit's lock."""
+    """A scan of a unit; numbers rise in the order of the unit's lock."""
 
     scan_no: int
     unit_id: str
@@ -208,7 +208,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A row of the audit, whole."""
+    """A row of the audit with all its fields."""
 
     chain: str
     sequence: int

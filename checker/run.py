@@ -1,6 +1,6 @@
-"""One run of the checker: read the three sources, apply every check, report.
+"""A run of the checker: read the three sources, apply every check, report.
 
-PostgreSQL is read before Kafka, so that whatever a row says was published is old enough to be seen.
+PostgreSQL is read before Kafka, so that every event that a row marks as published can be found.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ async def check(
         kafka_bootstrap: `host:port[,host:port]`.
         postgres_dsn: `postgresql://…`.
         sent: The drivers' sent log; without it, loss before Kafka cannot be seen.
-        as_of: Aware instant at which it is judged; None takes the newest that the system recorded,
-            which is right for a drill with a clock of its own.
-        reaction: How long, by the system's own clock, free blood may lie before it is given away;
+        as_of: Aware instant at which the system is judged; None takes the newest instant that the
+            system recorded, which is right for a drill with a clock of its own.
+        reaction: How long, by the system's own clock, a unit may stay free before it is promised;
             a drill with a fast clock needs more than a station.
 
     Raises:
@@ -64,15 +64,15 @@ async def check(
         rows = await read_rows(postgres_dsn)
         log = await read_log(kafka_bootstrap)
         world = World(sent=told, log=log, rows=rows, as_of=as_of, reaction=reaction)
-        # Seconds of pure computation; the caller's event loop goes on meanwhile.
+        # This computes for seconds, in a thread so that the caller's event loop goes on.
         return await asyncio.to_thread(judge, world)
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Pause the cyclic collector: it would walk millions of live values again and again.
+    """Pause the cyclic garbage collector, which would walk millions of live values repeatedly.
 
-    It makes half of the time of a large run, and nothing that is read here forms cycles.
+    It takes half of the time of a large run, and the values that are read here form no cycles.
     """
     was_enabled = gc.isenabled()
     gc.disable()

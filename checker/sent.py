@@ -1,4 +1,4 @@
-"""The sent log: one JSON line per message that a driver handed to the system.
+"""The sent log: one JSON line per message that a driver sent to the system.
 
 Owns the reading of that file only. Lines keep their order.
 """
@@ -14,17 +14,17 @@ REQUEST_OPENED = "blood.request.opened.v1"
 
 
 class SentLogError(ValueError):
-    """A line of the sent log is not what it must be; a log half understood proves nothing."""
+    """A line of the sent log is not valid; the log is then not used at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One message as its sender knows it.
+    """A message as its sender knows it.
 
     Attributes:
-        accepted: True if the system said it took it, False if it refused at the door, None if the
-            sender never learnt.
-        body: The JSON body, or the text that was sent instead of one.
+        accepted: True if the system accepted it, False if the gateway refused it, None if the
+            sender never got an answer.
+        body: The JSON body, or the text that was sent instead of JSON.
     """
 
     event_id: str

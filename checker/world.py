@@ -1,6 +1,6 @@
 """Everything that was read, with the joins that more than one check needs.
 
-Pure: made once from what was loaded; the joins are computed when first asked for.
+Pure: made once from the three sources; each join is computed on first use.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ DECISIONS, TRANSFERS = "blood.decisions.v1", "blood.transfers.v1"
 
 
 REACTION = timedelta(seconds=60)
-"""A sweep that looks every 20 s has come by twice and more."""
+"""Long enough for at least two runs of a sweep that runs every 20 s."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quarantined:
-    """What is known of the records that were set aside, whichever place told it.
+    """The records that were quarantined, from all sources.
 
     Attributes:
         coordinates: Where they lie in the log.
@@ -67,11 +67,11 @@ class Quarantined:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What one run looks at.
+    """Everything that a run judges.
 
     Attributes:
         as_of: The instant at which it is judged; by default the newest that the system recorded.
-        reaction: How long, by the system's own clock, free blood may lie before it is given away,
+        reaction: How long, by the system's own clock, a unit may stay free before it is promised,
             and a transaction may wait after it has read its clock.
     """
 
@@ -143,7 +143,7 @@ class World:
 
     @cached_property
     def stays(self) -> Mapping[str, list[Step]]:
-        """Unit id to the rows that leave it in its state: it was moved to another station."""
+        """Unit id to the rows that leave its state unchanged: it was moved to another station."""
         return {
             unit_id: [row for row in rows if row.from_state == row.to_state]
             for unit_id, rows in self.recorded.items()
@@ -151,7 +151,7 @@ class World:
 
     @cached_property
     def trails(self) -> Mapping[str, list[str]]:
-        """Unit id to the states it was put in, in the order in which its row was locked."""
+        """Unit id to the states it entered, in the order in which its row was locked."""
         return {unit_id: [became for _, became in steps] for unit_id, steps in self.steps.items()}
 
     @cached_property
@@ -223,7 +223,7 @@ class World:
 
 
 def canonical(body: Any) -> str:  # noqa: ANN401 - any JSON, or raw bytes or text of one
-    """Return equal text for equal JSON; what is not JSON stands for itself."""
+    """Return equal text for equal JSON; text that is not JSON is returned as it is."""
     if isinstance(body, bytes):
         body = body.decode(errors="backslashreplace")
     if isinstance(body, str):

@@ -1,4 +1,4 @@
-"""Demos: an event on real input, driven through the whole real system by its public interfaces.
+"""Demos: a historical disaster, driven through the whole system by its public interfaces.
 
 The command line calls one function::
 
@@ -8,9 +8,9 @@ The command line calls one function::
 
 `name` is a folder here (`dingri`). Of `settings` only `state_dir` counts: a demo brings its own
 Kafka, PostgreSQL, clock and keys. `out` is the folder that the results go to; the function prints
-for itself. The exit code is 0 only if every check holds.
+its progress and results itself. The exit code is 0 only if every check holds.
 
-A demo must not reach inside: it uses HTTP, the event stream and Kafka like everybody else.
+A demo must not use the system's internals: it uses HTTP, the event stream and Kafka as any client.
 
 Concurrency: one event loop, one task per actor.
 """

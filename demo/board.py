@@ -1,6 +1,6 @@
-"""What everybody can see of the running day: the one place that the table and the report read.
+"""The board of the running day, which the terminal table and the report read.
 
-Fed by the events that the system publishes and by what actors did; decides nothing.
+Fed by the events that the system publishes and by the actors; decides nothing.
 
 Concurrency: one event loop; plain attributes.
 """
@@ -34,7 +34,7 @@ from models.shortages import Shortage, ShortageLevel, ShortageStatus, Transfer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """One request, from sent to decision in hand, in real milliseconds.
+    """The latency of a request, from its sending to the receipt of its decision, real ms.
 
     Attributes:
         way: `http` (one call with `Prefer: wait`) or `kafka` (own producer, own consumer).
@@ -58,7 +58,7 @@ class StockSample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What one donor gave."""
+    """The donation of a called donor."""
 
     station_id: str
     staff: bool
@@ -67,11 +67,11 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookBack:
-    """A donation as the gateway tells it after its recall.
+    """A donation as the gateway returns it after its recall.
 
     Attributes:
         units: Unit id to its status.
-        requests: Those whose patients received of the donor.
+        requests: Requests whose patients received blood of the donor.
     """
 
     donation_id: str
@@ -81,7 +81,7 @@ class LookBack:
 
 @dataclass(kw_only=True)
 class RequestView:
-    """A request as its newest decision tells it."""
+    """A request according to its newest decision."""
 
     hospital_id: str
     outcome: Outcome
@@ -91,15 +91,15 @@ class RequestView:
 
 @dataclass(kw_only=True)
 class Board:
-    """Everything that was seen.
+    """Everything that was observed.
 
     Attributes:
-        storyteller: Makes lines of events.
+        storyteller: Makes the lines of the story from events.
         sent: Requests that hospitals sent, repeats not counted.
-        quarantined: Requests set aside, by reason; `quarantined_others` every other message.
+        quarantined: Quarantined requests by reason; `quarantined_others` all other messages.
         calls: Call-out id to (station id, status).
         received: Unit id to the hospital that received it.
-        donated: Unit id to what was given.
+        donated: Unit id to its donation.
         transfused: Units that a ward scanned at the bed.
         shared: Unit id to (giving station, receiving station), once arrived.
     """
@@ -134,17 +134,17 @@ class Board:
         self.moments.append(StoryMoment(at=at, kind=kind, zh=zh, en=en))
 
     def see(self, event: EventData, at: datetime) -> None:
-        """Take in one published event."""
+        """Take in a published event."""
         match event:
             case RequestDecided(decision=decision):
                 self._see_decision(decision)
             case (
-                ActivationOpened(activation=one)
-                | ActivationRevised(activation=one)
-                | ActivationStoodDown(activation=one)
+                ActivationOpened(activation=activation)
+                | ActivationRevised(activation=activation)
+                | ActivationStoodDown(activation=activation)
             ):
-                self.activations[one.station_id] = one
-                self.activation_steps.append(one)
+                self.activations[activation.station_id] = activation
+                self.activation_steps.append(activation)
             case CallOutIssued() | CallOutClosed():
                 self._see_calls(event)
             case _:
@@ -173,24 +173,24 @@ class Board:
     def _see_supply(self, event: EventData) -> None:
         match event:
             case (
-                ShortageDeclared(shortage=one)
-                | ShortageChanged(shortage=one)
-                | ShortageCleared(shortage=one)
+                ShortageDeclared(shortage=shortage)
+                | ShortageChanged(shortage=shortage)
+                | ShortageCleared(shortage=shortage)
             ):
-                self.shortages[one.shortage_id] = one
+                self.shortages[shortage.shortage_id] = shortage
             case OfferDeclined():
                 self.declined += 1
-            case TransferAgreed(transfer=one) | TransferCompleted(transfer=one):
-                self.transfers[one.transfer_id] = one
+            case TransferAgreed(transfer=transfer) | TransferCompleted(transfer=transfer):
+                self.transfers[transfer.transfer_id] = transfer
             case _:
                 pass
 
     def see_answer(self, call_out_id: str, station_id: str, answer: str) -> None:
-        """Take in what a donor answered and the gateway took."""
+        """Take in a donor's answer that the gateway accepted."""
         self.calls[call_out_id] = (station_id, CallOutStatus(answer))
 
     def settle_calls(self, station_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Replace what was seen of a station's calls by the system's own list."""
+        """Replace the observed calls of a station by the system's own list."""
         kept = set()
         for row in rows:
             self.calls[row["call_out_id"]] = (station_id, CallOutStatus(row["status"]))
@@ -204,11 +204,11 @@ class Board:
         }
 
     def see_quarantined(self, code: str, *, is_request: bool) -> None:
-        """Take in one dead letter."""
+        """Take in a dead letter."""
         (self.quarantined if is_request else self.quarantined_others)[code] += 1
 
     def count_requests(self) -> Counter[str]:
-        """Count requests by outcome; those without a decision yet as `deciding`."""
+        """Count requests by outcome; requests without a decision yet count as `deciding`."""
         counts = Counter(str(view.outcome) for view in self.requests.values())
         counts["deciding"] = max(0, self.sent - len(self.requests))
         return counts
@@ -221,22 +221,34 @@ class Board:
         return counts
 
     def list_open_shortages(self) -> list[Shortage]:
-        """List what stations lack now, the worst first."""
-        open_ones = [one for one in self.shortages.values() if one.status is ShortageStatus.OPEN]
-        return sorted(open_ones, key=lambda one: (-one.level.severity, -one.units_missing))
+        """List the open shortages, the worst first."""
+        open_ones = [
+            shortage
+            for shortage in self.shortages.values()
+            if shortage.status is ShortageStatus.OPEN
+        ]
+        return sorted(
+            open_ones, key=lambda shortage: (-shortage.level.severity, -shortage.units_missing)
+        )
 
     def find_worst(self, station_id: str) -> ShortageLevel:
         """Return the worst open colour of a station."""
-        levels = [one.level for one in self.list_open_shortages() if one.station_id == station_id]
+        levels = [
+            shortage.level
+            for shortage in self.list_open_shortages()
+            if shortage.station_id == station_id
+        ]
         return max(levels, key=lambda level: level.severity, default=ShortageLevel.GREEN)
 
     def find_shelf(self, station_id: str) -> StockSample | None:
-        """Return the newest look at a station's shelf."""
-        return next((one for one in reversed(self.stock) if one.station_id == station_id), None)
+        """Return the newest sample of a station's shelf."""
+        return next(
+            (sample for sample in reversed(self.stock) if sample.station_id == station_id), None
+        )
 
     def list_ms(self, way: str = "") -> list[float]:
         """List real milliseconds from request to decision, of one way or of all."""
-        return [one.ms for one in self.latencies if not way or one.way == way]
+        return [latency.ms for latency in self.latencies if not way or latency.way == way]
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -1,7 +1,7 @@
-"""From published casualties to a stream of hospital requests, in compressed but realistic order.
+"""Plans the hospital requests that follow from the published casualties, in realistic order.
 
-Owns who asks for what, when. How much is asked in all follows from the counts and ratios of
-`requests.toml`; who bleeds, where and when is drawn. Pure and deterministic from the seed.
+Owns which hospital asks for which units at which time. The total follows from the counts and ratios
+of `requests.toml`; patients, places and times are drawn. Pure and deterministic from the seed.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from models.components import Component
 from models.requests import Priority, RequestLine, UrgentRequest
 
 _SECOND_REQUEST_SHARE = 0.15
-"""Patients for whom plasma or platelets are asked some time after the red cells."""
+"""Share of patients whose plasma or platelets are requested some time after the red cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRequest:
-    """One request that a hospital will send.
+    """A request that a hospital will send.
 
     Attributes:
         at: Simulated instant at which it is sent.
-        straight: By the hospital's own Kafka producer instead of HTTP.
+        straight: Sent by the hospital's own Kafka producer instead of HTTP.
         resent_after_s: Simulated seconds after which the same message is sent again; None if not.
         then: `cancel` or `amend` once it is decided; empty for most.
     """
@@ -45,7 +45,7 @@ class PlannedRequest:
 
 @dataclass(slots=True, kw_only=True)
 class Bleeding:
-    """One patient while the plan is made: where, how badly, and what is asked so far."""
+    """A patient while the plan is made: hospital, priority, and the units requested so far."""
 
     number: int
     hospital: DemoHospital
@@ -74,7 +74,7 @@ def plan_requests(scenario: Scenario) -> tuple[PlannedRequest, ...]:
     planned = [_write(scenario, patient) for patient in patients]
     planned += _ask_again(scenario, patients, planned)
     planned = add_special_cases(scenario, planned)
-    planned.sort(key=lambda one: (one.at, one.request.request_id))
+    planned.sort(key=lambda plan: (plan.at, plan.request.request_id))
     return tuple(_choose_changes(_choose_transport(scenario, planned)))
 
 
@@ -82,7 +82,9 @@ def _admit(scenario: Scenario) -> list[Bleeding]:
     plan = scenario.requests
     admitted = scenario.event.injured * plan.size.admitted_of_injured
     people = round(admitted * plan.size.transfused_of_admitted)
-    shares = {one.hospital.hospital_id: one.patients_share for one in scenario.hospitals}
+    shares = {
+        hospital.hospital.hospital_id: hospital.patients_share for hospital in scenario.hospitals
+    }
     places = [name for name, count in divide(people, shares).items() for _ in range(count)]
     draw(scenario.seed, "places").shuffle(places)
     priorities = {
@@ -105,7 +107,7 @@ def _admit(scenario: Scenario) -> list[Bleeding]:
 
 
 def _arrive(scenario: Scenario, chance: Random) -> datetime:
-    """Draw from the gamma curve, again while it falls after the last request."""
+    """Draw an arrival from the gamma curve, repeatedly while it is after the last request."""
     curve = scenario.requests.arrival
     scale = (curve.peak_min - curve.first_min) / (curve.shape - 1)
     while True:
@@ -115,19 +117,19 @@ def _arrive(scenario: Scenario, chance: Random) -> datetime:
 
 
 def _hand_out(scenario: Scenario, patients: list[Bleeding]) -> None:
-    """Divide the day's units: packs first, one bag of red cells each, the rest by chance."""
+    """Divide the day's units: packs first, one unit of red cells each, the rest by chance."""
     left = Counter(count_units(scenario))
     chance = draw(scenario.seed, "units")
-    thawing = [one for one in patients if one.hospital.hospital.can_thaw]
-    dying = [one for one in thawing if one.priority is Priority.LIFE_THREATENING]
+    thawing = [patient for patient in patients if patient.hospital.hospital.can_thaw]
+    dying = [patient for patient in thawing if patient.priority is Priority.LIFE_THREATENING]
     massive = dying[: scenario.requests.special.massive_transfusion]
     for patient in massive:
         patient.packs, patient.units = 1, Counter()
         left.subtract(patient.hospital.hospital.pack.units)
-    others = [one for one in patients if not one.packs]
+    others = [patient for patient in patients if not patient.packs]
     left[Component.RED_CELLS] -= len(others)
     for component, units in left.items():
-        able = [one for one in others if one.hospital.hospital.can_thaw]
+        able = [patient for patient in others if patient.hospital.hospital.can_thaw]
         takers = able if component.spec.frozen else others
         for _ in range(max(0, units)):
             chance.choice(takers).units[component] += 1
@@ -165,7 +167,7 @@ def _needed_by(scenario: Scenario, patient: Bleeding, *, number: int, at: dateti
 def _ask_again(
     scenario: Scenario, patients: list[Bleeding], planned: list[PlannedRequest]
 ) -> list[PlannedRequest]:
-    """Split some requests in two: red cells at once, the other components after a look."""
+    """Split some requests in two: red cells at once, the other components later."""
     later: list[PlannedRequest] = []
     for at, patient in enumerate(patients):
         chance = draw(scenario.seed, "again", patient.number)
@@ -197,24 +199,24 @@ def _choose_transport(scenario: Scenario, planned: list[PlannedRequest]) -> list
     draw(scenario.seed, "resent").shuffle(order)
     resent = set(order[: ceil(len(planned) * shares.resent)])
     chosen: list[PlannedRequest] = []
-    for at, one in enumerate(planned):
-        chance = draw(scenario.seed, "transport", one.request.request_id)
+    for at, plan in enumerate(planned):
+        chance = draw(scenario.seed, "transport", plan.request.request_id)
         changes: dict[str, Any] = {"straight": chance.random() < shares.straight_to_kafka}
         if at in resent:
             changes["resent_after_s"] = chance.choice((60.0, 300.0, 900.0, 3600.0))
-        chosen.append(replace(one, **changes))
+        chosen.append(replace(plan, **changes))
     return chosen
 
 
 def _choose_changes(planned: list[PlannedRequest]) -> list[PlannedRequest]:
-    """One early plain request is cancelled, another asks for one bag more."""
+    """Let an early plain request be cancelled, and another be amended to one unit more."""
     plain = [
         at
-        for at, one in enumerate(planned)
-        if not one.straight
-        and one.resent_after_s is None
-        and not one.request.massive_transfusion_packs
-        and one.request.priority is Priority.URGENT
+        for at, plan in enumerate(planned)
+        if not plan.straight
+        and plan.resent_after_s is None
+        and not plan.request.massive_transfusion_packs
+        and plan.request.priority is Priority.URGENT
     ]
     for at, then in zip(plain[2:4], ("cancel", "amend"), strict=True):
         planned[at] = replace(planned[at], then=then)

@@ -1,4 +1,4 @@
-"""Seeded chance: every draw belongs to a name, so adding one changes no other."""
+"""Seeded random numbers: every draw has a name, so a new draw changes no other draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 def draw(seed: int, *name: object) -> Random:
-    """Return the generator of one named draw; equal seeds and names give equal numbers."""
+    """Return the generator of a named draw; equal seeds and names give equal numbers."""
     return Random("\x1f".join(str(part) for part in (seed, *name)))
 
 

@@ -1,6 +1,6 @@
-"""The evening before: facilities, reserves and shelves are registered through the gateway.
+"""The evening before: registers facilities, reserves and stock through the gateway.
 
-Uses the calls that stations use themselves. Returns when every shelf shows what was counted.
+Uses the calls that stations use themselves. Returns when every shelf shows the stock count.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from models.events.stock import Attestation, CountedUnit, StockCounted
 _PATIENCE_S = 30.0
 _LOOK_EVERY_S = 0.1
 _RELEASED_BY = "质管科（合成）· quality control (synthetic)"
-"""Who attests that the stock of the evening before was released."""
+"""The name under which the release of the stock of the evening before is attested."""
 
 
 async def register(stage: DrillStage) -> None:
     """Register everything of the scenario.
 
     Raises:
-        TransientError: The shelves did not show the count in time.
+        TransientError: The shelves did not show the stock count in time.
     """
     await _register_facilities(stage)
     stations = [station.station_id for station in stage.scenario.stations]
@@ -42,9 +42,9 @@ async def _register_facilities(stage: DrillStage) -> None:
         await door.call(
             "PUT", f"/v1/stations/{station.station_id}", body=station.model_dump(mode="json")
         )
-    for one in stage.scenario.hospitals:
-        path = f"/v1/hospitals/{one.hospital.hospital_id}"
-        await door.call("PUT", path, body=one.hospital.model_dump(mode="json"))
+    for hospital in stage.scenario.hospitals:
+        path = f"/v1/hospitals/{hospital.hospital.hospital_id}"
+        await door.call("PUT", path, body=hospital.hospital.model_dump(mode="json"))
     routes = [
         {"from_id": from_id, "to_id": to_id, "eta_s": eta_s}
         for (from_id, to_id), eta_s in stage.scenario.routes.items()
@@ -54,9 +54,9 @@ async def _register_facilities(stage: DrillStage) -> None:
 
 async def _register_donors(stage: DrillStage, station_id: str) -> None:
     rows = [
-        one.donor.model_dump(mode="json", exclude_none=True)
-        for one in stage.donors.values()
-        if one.donor.station_id == station_id
+        donor.donor.model_dump(mode="json", exclude_none=True)
+        for donor in stage.donors.values()
+        if donor.donor.station_id == station_id
     ]
     path = f"/v1/stations/{station_id}/donors"
     await stage.door("station", station_id).call("POST", path, body={"donors": rows})
@@ -64,13 +64,16 @@ async def _register_donors(stage: DrillStage, station_id: str) -> None:
 
 def list_shelf(stage: DrillStage, station_id: str) -> list[CountedUnit]:
     """List the scenario's units of one station."""
-    return [one for one in stage.stock if one.unit.station_id == station_id]
+    return [counted for counted in stage.stock if counted.unit.station_id == station_id]
 
 
 async def _count_stock(stage: DrillStage, station_id: str) -> None:
     counted = list_shelf(stage, station_id)
     counted_at = stage.scenario.at(-stage.scenario.stock.counted_before_h)
-    rows = [{**one.unit.model_dump(mode="json"), "released": one.released} for one in counted]
+    rows = [
+        {**counted_unit.unit.model_dump(mode="json"), "released": counted_unit.released}
+        for counted_unit in counted
+    ]
     answer = await stage.door("station", station_id).call(
         "POST",
         f"/v1/stations/{station_id}/stock",

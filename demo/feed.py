@@ -1,7 +1,7 @@
 """The gateway's event stream as a client reads it: typed events, resumed where it broke off.
 
-Owns nothing but the position of the last event. At-least-once: an event may come again after a
-reconnect.
+Owns only the position of the last event. Delivery is at least once: an event may come again after
+a reconnect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _READ_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedRecord:
-    """One event of the stream."""
+    """An event of the stream."""
 
     event: EventData
     at: datetime
@@ -33,12 +33,12 @@ class FeedRecord:
 async def follow_events(
     door: DemoClient, *, topics: tuple[str, ...] = (), connected: asyncio.Event | None = None
 ) -> AsyncIterator[FeedRecord]:
-    """Yield every event that the key may see, from now on, for ever.
+    """Yield every event that the key may see, from now on, without end.
 
     Args:
-        door: Whose key is shown.
-        topics: Only these; all that may be seen if empty.
-        connected: Set once the stream stands.
+        door: The client whose key is used.
+        topics: Only these; all that the key may see if empty.
+        connected: Set once the stream is connected.
     """
     position: str | None = None
     params = {"topics": ",".join(topics)} if topics else {}
@@ -58,7 +58,7 @@ async def follow_events(
                     connected.set()
                 async for sse in source.aiter_sse():
                     position = sse.id or position
-                    # A reset is for who keeps a state; the evening looks at what comes next.
+                    # A reset concerns clients that keep a state; the demo reads only new events.
                     if sse.data and sse.event != "reset":
                         yield _read(sse.data)
         except httpx.TransportError:

@@ -1,6 +1,6 @@
-"""The live picture in the terminal: a table that redraws, or plain lines without a terminal.
+"""The live view: a table that redraws in a terminal, or plain lines without a terminal.
 
-Reads the board and the clock; writes nothing but the screen.
+Reads the board and the clock; writes only to the screen.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ async def _repeat(action: Callable[[], None], every_s: float) -> AsyncIterator[N
 
 
 def format_time(stage: DrillStage) -> str:
-    """Return the simulated hour in China, and how far it is from the earthquake."""
+    """Return the simulated hour in China, and its distance from the earthquake."""
     now = stage.clock.now()
     hours = (now - stage.scenario.event.occurred_at).total_seconds() / 3600
     return f"{now.astimezone(CHINA):%m-%d %H:%M} (T{hours:+.1f} h)"
@@ -126,7 +126,7 @@ def describe_line(stage: DrillStage) -> str:
 
 
 def draw(stage: DrillStage, width: int) -> RenderableType:
-    """Draw the whole picture."""
+    """Draw the whole view."""
     left = Group(_requests(stage), _latency(stage))
     right = Group(_shelves(stage), _calls(stage))
     body: RenderableType

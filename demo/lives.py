@@ -1,4 +1,4 @@
-"""What became of every donation of the day, as the gateway tells it at the end.
+"""The outcome of every donation of the day, as the gateway returns it at the end.
 
 Read before the processes end; the report shows it. Judges nothing: the checker does.
 """
@@ -17,13 +17,13 @@ from models.units import UnitStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonatedLife:
-    """One unit that a called donor gave.
+    """A unit that a called donor gave.
 
     Attributes:
-        clear: Results that let it go.
-        against: Results that did not: reactive ones.
+        clear: Number of results that allow its release.
+        against: Number of reactive results.
         released_at: When its results released it; None if they never did.
-        place: Chinese and English name of where it is promised to or went; empty if nowhere.
+        place: Chinese and English name of its destination, promised or reached; None without one.
     """
 
     unit_id: str
@@ -38,7 +38,7 @@ class DonatedLife:
 
 
 async def read_lives(stage: DrillStage) -> list[DonatedLife]:
-    """Ask for every donation of the day, in the order of collection."""
+    """Read every donation of the day, in the order of collection."""
     lives = []
     for unit_id, given in stage.board.donated.items():
         donation_id = unit_id.rpartition("-")[0]
@@ -50,7 +50,7 @@ async def read_lives(stage: DrillStage) -> list[DonatedLife]:
 
 
 def count_steps(lives: Sequence[DonatedLife]) -> Counter[str]:
-    """Count the donations of which each can be said."""
+    """Count the donations that were donated, tested, released, and that have each status."""
     counted: Counter[str] = Counter(donated=len(lives))
     for life in lives:
         counted["tested"] += bool(life.clear or life.against)
@@ -62,7 +62,7 @@ def count_steps(lives: Sequence[DonatedLife]) -> Counter[str]:
 def _to_life(
     stage: DrillStage, unit: dict[str, Any], results: Sequence[dict[str, Any]]
 ) -> DonatedLife:
-    against = sum(one.get("outcome") == "reactive" for one in results)
+    against = sum(result.get("outcome") == "reactive" for result in results)
     goal = unit["hospital_id"] or unit["to_station_id"]
     released_at = unit["released_at"]
     return DonatedLife(

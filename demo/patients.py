@@ -1,4 +1,4 @@
-"""The synthetic patients: group or unknown, sex, age, and what else the choice looks at."""
+"""The synthetic patients: blood group or unknown group, sex and age."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient, Sex
 
 _SEEN_SHARE = 0.6
-"""Of patients of unknown group, so many have at least their sex and rough age told."""
+"""Share of patients of unknown group whose sex and rough age are known."""
 
 
 def draw_group(scenario: Scenario, chance: Random) -> BloodGroup:

@@ -1,6 +1,6 @@
 """The synthetic reserve: staff and on-call donors of each station, some of whom must not be called.
 
-Pure and deterministic from the seed. Nobody here exists.
+Pure and deterministic from the seed. All persons are invented.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from models.groups import Abo, BloodGroup, RhD
 from models.patients import Sex
 
 _RHD_NEGATIVE_ON_CALL = 2
-"""RhD- donors of each on-call reserve; at the Chinese frequency there would be none."""
+"""RhD- donors in each on-call reserve; at the Chinese frequency there would be none."""
 
 _REPEAT_SHARE = 0.4
 _GAVE_BEFORE_SHARE = 0.6
@@ -28,7 +28,7 @@ _GAVE_BEFORE_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoDonor:
-    """A donor, and why they must not be called (empty if they may)."""
+    """A donor, and the reason why they must not be called (empty if they may be)."""
 
     donor: Donor
     ineligible: str = ""
@@ -42,7 +42,9 @@ def make_donors(scenario: Scenario) -> tuple[DemoDonor, ...]:
 
 
 def _make_reserve(scenario: Scenario, reserve: Reserve) -> Iterator[DemoDonor]:
-    station = next(one for one in scenario.stations if one.station_id == reserve.station)
+    station = next(
+        station for station in scenario.stations if station.station_id == reserve.station
+    )
     for number, group in enumerate(_spread(scenario, reserve.staff), start=1):
         yield DemoDonor(
             donor=_make(scenario, station, number=number, group=group, staff=True, flaw="")
@@ -79,7 +81,7 @@ def _make(
         "donor_id": donor_id,
         "station_id": station.station_id,
         "name": f"{'职工' if staff else '应急献血者'}{number:03d}（合成）",
-        # Numbers of a range that no network serves, so that nobody can be called by mistake.
+        # The numbers are of a range that no network serves, so that no person is called by mistake.
         "contact": f"+86-000-{donor_id}",
         "group": group,
         "sex": sex,
@@ -115,7 +117,7 @@ def _last_given(chance: Random, today: date) -> date | None:
 
 
 def _flaw_fields(flaw: str, *, sex: Sex, quake_at: datetime) -> dict[str, Any]:
-    """What makes a donor one who must not be called.
+    """Return the fields that make a donor ineligible for a call.
 
     Raises:
         KeyError: The scenario names a reason that is not known here.

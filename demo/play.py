@@ -1,7 +1,7 @@
-"""The day itself: every actor at work at once, until what is under way has come to its end.
+"""The day itself: all actors work at once, until everything that is under way has ended.
 
 Owns the tasks of all actors. An errand (a request, a donor, a unit on the road) ends by itself and
-is waited for; whoever listens is stopped at the end, the dispatcher's screen last.
+is waited for; tasks that follow events are stopped at the end, the dispatcher's screen last.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOOK_EVERY_S = 0.1
 
 
 class _CurtainFallenError(Exception):
-    """The day is over: what is still under way stays as it is."""
+    """The day is over: errands that are still under way are stopped."""
 
 
 async def play(
@@ -37,7 +37,7 @@ async def play(
     Args:
         stage: With everything registered.
         planned: The hospitals' requests.
-        report: Told of each step.
+        report: Called with each step.
 
     Raises:
         ExceptionGroup: An actor failed; the others were stopped.
@@ -71,7 +71,7 @@ async def _work(
     *,
     report: Callable[[str], None],
 ) -> None:
-    """Let everybody work until the day is over and nothing is under way."""
+    """Let all actors work until the day is over and nothing is under way."""
     watch = DecisionWatch(stage.kafka_bootstrap)
     staff = {
         station.station_id: StationStaff(stage, station.station_id, errands)
@@ -81,18 +81,18 @@ async def _work(
     neighbours = [Neighbour(stage, station) for station in stage.scenario.stations]
     for work in (watch.run(), notifier.run(), run_neighbours(neighbours)):
         errands.create_task(work)
-    for one in staff.values():
-        errands.create_task(one.run())
+    for team in staff.values():
+        errands.create_task(team.run())
     async with asyncio.timeout(_READY_S):
         await asyncio.gather(
             watch.ready(),
             notifier.ready(),
-            *(one.ready() for one in neighbours),
-            *(one.connected.wait() for one in staff.values()),
+            *(neighbour.ready() for neighbour in neighbours),
+            *(team.connected.wait() for team in staff.values()),
         )
     report("各方就位 · every actor is in place")
-    for one in staff.values():
-        errands.create_task(one.release_night_tests())
+    for team in staff.values():
+        errands.create_task(team.release_night_tests())
     errands.create_task(run_disaster_feed(stage))
     errands.create_task(run_hospitals(stage, planned, watch))
     errands.create_task(run_vandals(stage, planned))
@@ -103,7 +103,7 @@ async def _work(
 
 
 async def _settle(stage: DrillStage) -> None:
-    """Wait until nothing is under way, or for as long as the day may be waited for."""
+    """Wait until nothing is under way, for `settle_s` at most."""
     quiet = 0
     try:
         async with asyncio.timeout(stage.scenario.timeline.settle_s):

@@ -1,7 +1,7 @@
-"""Waiting until the workers have come to rest, by what they tell of themselves on their probes.
+"""Waits until the workers have come to rest, by the metrics on their probes.
 
-A check of a system that still works would take what is on its way for lost. At rest means: every
-record that was read has been decided, and nothing new was read for a while.
+A check of a system that still works would count messages on their way as lost. At rest means that
+every record that was read has been decided, and that nothing new was read for a while.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def wait_for_rest(probes: Iterable[str], *, patience_s: float) -> bool:
         Whether they came to rest in time.
 
     Raises:
-        httpx.HTTPError: A worker does not answer: it is gone.
+        httpx.HTTPError: A worker does not answer, so it has ended.
     """
     addresses = list(probes)
     before: list[Counts] = []

@@ -1,6 +1,6 @@
-"""What the day came to, as named checks: the checker's counts, and what the demo itself must show.
+"""The results of the day as named checks: the checker's counts, and the demo's own goals.
 
-Pure but for reading the machine's description. A check without a goal only tells a figure.
+Pure, except that it reads the machine's description. A check without a goal is only information.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _UNITS: dict[str, str] = read_texts()["units"]
 
 
 def describe_unit(unit: str) -> str:
-    """Return a unit in both languages; one that has no Chinese word stays as it is."""
+    """Return a unit of measure in both languages; without a Chinese word it stays as it is."""
     return f"{_UNITS[unit]} · {unit}" if unit in _UNITS else unit
 
 
 STAFF_STATION = "nagqu"
 STAFF_GAVE_ML = 6000
-"""What Nagqu's 25 staff gave on the day, as the station reported; the demo must arrive there."""
+"""Millilitres that Nagqu's 25 staff gave on the day, as the station reported: the demo's goal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """One named value against its goal.
+    """A named value against its goal.
 
     Attributes:
-        goal: None where the value is only told.
+        goal: None where the value is only information.
         title: For people, Chinese first.
     """
 
@@ -87,14 +87,14 @@ def list_figures(stage: DrillStage, verdict: Report, audit: AuditVerdict) -> lis
     return [
         *(
             Figure(
-                name=one.name,
-                title=one.title,
-                value=one.value,
-                unit=one.unit,
-                goal=one.goal,
-                holds=one.holds,
+                name=check.name,
+                title=check.title,
+                value=check.value,
+                unit=check.unit,
+                goal=check.goal,
+                holds=check.holds,
             )
-            for one in verdict.checks
+            for check in verdict.checks
         ),
         *_list_demanded(stage),
         _exactly("audit_breaches", audit.breached, "rows", goal=0),
@@ -107,7 +107,7 @@ def list_figures(stage: DrillStage, verdict: Report, audit: AuditVerdict) -> lis
 def _list_demanded(stage: DrillStage) -> list[Figure]:
     board = stage.board
     undecided = board.count_requests()["deciding"]
-    flawed = {one.donor.donor_id for one in stage.donors.values() if one.ineligible}
+    flawed = {donor.donor.donor_id for donor in stage.donors.values() if donor.ineligible}
     staff_ml = sum(
         given.volume_ml
         for given in board.donated.values()
@@ -128,7 +128,7 @@ def _list_demanded(stage: DrillStage) -> list[Figure]:
 
 
 def _count_look_backs(board: Board) -> int:
-    """Count a look-back that froze every unit that is left and found at least one patient."""
+    """Count the look-back if it left no usable unit and found at least one patient, else 0."""
     seen = board.look_back
     if seen is None or not seen.requests:
         return 0
@@ -140,7 +140,7 @@ def _list_told(stage: DrillStage) -> list[Figure]:
     board, ms = stage.board, stage.board.list_ms()
     counts = board.count_requests()
     sources = count_sources(stage)
-    donated_ml = sum(one.volume_ml for one in board.donated.values())
+    donated_ml = sum(given.volume_ml for given in board.donated.values())
     empty = count_with_nothing(stage)
     return [
         _told("requests_with_nothing", empty, "requests"),
@@ -168,23 +168,23 @@ def _list_told(stage: DrillStage) -> list[Figure]:
 
 
 def count_with_nothing(stage: DrillStage) -> int:
-    """Count requests that have no unit when the day ends; those that were called off do not count.
+    """Count requests without a unit when the day ends; cancelled requests do not count.
 
-    That none of them waits, or waited to its end, beside free blood is a check of its own.
+    Another check finds requests that waited, or expired, beside free blood.
     """
     nothing = {Outcome.WAITING, Outcome.EXPIRED, Outcome.REFUSED}
     return sum(view.outcome in nothing for view in stage.board.requests.values())
 
 
 def find_source(stage: DrillStage, unit_id: str) -> str:
-    """Return where a delivered unit came from: a neighbour, a donor called here, or the shelf."""
+    """Return the source of a delivered unit: a neighbour, a donor called here, or the shelf."""
     if unit_id in stage.board.shared:
         return "neighbour"
     return "donor" if unit_id in stage.board.donated else "stock"
 
 
 def count_sources(stage: DrillStage) -> Counter[str]:
-    """Count delivered units by where they came from."""
+    """Count delivered units by their source."""
     return Counter(find_source(stage, unit_id) for unit_id in stage.board.received)
 
 
@@ -213,10 +213,10 @@ def write_result(path: Path, figures: list[Figure], *, started_at: datetime) -> 
 
 
 def _find_commit() -> str:
-    """Return the commit of this tree; empty where it is no git checkout."""
+    """Return the commit of this work tree; empty outside a git checkout."""
     command = ["git", "rev-parse", "--short=12", "HEAD"]
     try:
-        answer = subprocess.run(  # noqa: S603 - our own words, no input
+        answer = subprocess.run(  # noqa: S603 - a fixed command without input
             command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""One demo from beginning to end: the system, the evening before, the day, the check, the report.
+"""A demo from beginning to end: the system, the evening before, the day, the check, the report.
 
-Owns the embedded services of the demo, in a folder of their own that is made anew for each run: no
-record of an earlier run can be in what is checked. Jars and programs are cached outside of it.
+Owns the embedded services of the demo, in a folder of their own that is new for each run, so that
+no record of an earlier run is checked. Jars and programs are cached outside of it.
 
 Concurrency: the system is started and stopped in threads; everything else is one event loop.
 """
@@ -51,10 +51,11 @@ if TYPE_CHECKING:
     from deploy.local.local_system import LocalSystem
 
 _REST_S = 30.0
-"""A machine that is short of breath may be this far behind; what is later counts as lost."""
+"""An overloaded machine may lag this far behind; later messages count as lost."""
 
 _REACTION_REAL_S = 5.0
-"""Within this, free blood has gone to who waits: the day is compressed, the machine is not."""
+"""Within this, a free unit is promised to a waiting request. Real seconds, because the simulated
+day is compressed and the machine's work is not."""
 
 _WORKERS = ("urgent", "supply")
 
@@ -71,7 +72,7 @@ def run_demo(
 
     Args:
         name: Folder of the scenario.
-        settings: Of which `state_dir` alone counts.
+        settings: Only its `state_dir` is used.
         out: Folder of `result.json`, `report.html` and `sent.jsonl`.
         json: Print the results as JSON and nothing else to standard output.
         changes: Changes the scenario before it is played; tests shorten it.
@@ -81,7 +82,7 @@ def run_demo(
 
     Raises:
         ConfigurationError: There is no demo of that name.
-        ServicesUnavailableError: Kafka or PostgreSQL cannot be had on this machine.
+        ServicesUnavailableError: Kafka or PostgreSQL is not available on this machine.
     """
     try:
         scenario = read_scenario(name)
@@ -131,7 +132,7 @@ async def _run(
 async def _running(
     scenario: Scenario, settings: Settings, report: Callable[[str], None]
 ) -> AsyncIterator[tuple[LocalSystem, ScaledClock]]:
-    """Start services and processes on a new state folder; end them all with the block."""
+    """Start services and processes on a new state folder; stop them when the block ends."""
     from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415 - an optional extra
     from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
 
@@ -196,7 +197,7 @@ async def _play_and_check(
         if not await wait_for_rest(probes, patience_s=_REST_S):
             report("[yellow]仍有消息在途 · messages are still on their way[/]")
         lives = await read_lives(stage)
-    # Nothing may move while it is judged: the workers end, and publish what they committed.
+    # Nothing may change during the check: the workers end, and publish what they committed.
     for process in _WORKERS:
         await asyncio.to_thread(system.kill, process, hard=False)
     report("独立核查 · the independent check")
@@ -225,7 +226,7 @@ async def _set_stage(
     keys: Mapping[KeyName, str],
     out: Path,
 ) -> AsyncIterator[DrillStage]:
-    """Open everybody's ways into the system; close them with the block."""
+    """Open the clients of all actors; close them when the block ends."""
     endpoints, refused = system.endpoints, RefusedAnswer()
     sent = SentLog(out / "sent.jsonl")
     publisher = KafkaPublisher(bootstrap=endpoints.kafka_bootstrap, client_id="demo-hospitals")
@@ -242,7 +243,7 @@ async def _set_stage(
                 sent=sent,
                 board=Board(storyteller=Storyteller(scenario)),
                 refused=refused,
-                donors={one.donor.donor_id: one for one in make_donors(scenario)},
+                donors={donor.donor.donor_id: donor for donor in make_donors(scenario)},
                 stock=make_stock(scenario),
             )
     finally:
@@ -255,8 +256,8 @@ def _find_wait(stage: DrillStage) -> float:
 
 
 def _make_keys(scenario: Scenario, system: LocalSystem) -> dict[KeyName, str]:
-    """Make one key for everybody who calls the gateway."""
-    hospitals = [one.hospital.hospital_id for one in scenario.hospitals]
+    """Make one API key for each actor that calls the gateway."""
+    hospitals = [hospital.hospital.hospital_id for hospital in scenario.hospitals]
     stations = [station.station_id for station in scenario.stations]
     names: list[KeyName] = [
         ("dispatcher", ""),

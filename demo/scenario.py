@@ -1,7 +1,7 @@
-"""The scenario as its files tell it: facilities, roads, shelves, reserves, alerts, requests.
+"""The scenario as read from its files: facilities, roads, stock, reserves, alerts, requests.
 
-Makes nothing up: what is drawn by chance is made in `people`, `shelves` and `casualties` from the
-seed that stands here. Pure after reading.
+Invents nothing: what is drawn by chance is made in `people`, `shelves` and `casualties` from the
+scenario's seed. Pure after reading.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PARTS = ("scenario", "facilities", "stock", "donors", "alerts", "requests")
 
 
 class Scenario(Value):
-    """Everything that the files tell."""
+    """The content of the scenario's files."""
 
     name: str
     title_zh: str
@@ -49,7 +49,7 @@ class Scenario(Value):
 
     @property
     def stations(self) -> tuple[Station, ...]:
-        return tuple(one.station for one in self.demo_stations)
+        return tuple(demo_station.station for demo_station in self.demo_stations)
 
     @property
     def routes(self) -> Mapping[tuple[str, str], int]:
@@ -81,9 +81,9 @@ class Scenario(Value):
         Raises:
             KeyError: There is none of that id.
         """
-        for one in self.hospitals:
-            if one.hospital.hospital_id == hospital_id:
-                return one
+        for demo_hospital in self.hospitals:
+            if demo_hospital.hospital.hospital_id == hospital_id:
+                return demo_hospital
         raise KeyError(hospital_id)
 
 
@@ -131,6 +131,6 @@ def _read(name: str, part: str) -> dict[str, Any]:
 
 
 def _split(row: dict[str, Any], kind: str, *, own: tuple[str, ...]) -> dict[str, Any]:
-    """Part what the system knows of a facility from what only the demo does."""
+    """Separate the fields that the system knows of a facility from those of the demo alone."""
     demo_only = {name: row[name] for name in own}
     return {**demo_only, kind: {key: row[key] for key in row if key not in own}}

@@ -1,9 +1,9 @@
-"""How actors reach the system: HTTP with their own key, and the log of everything they sent.
+"""The actors' HTTP clients, each with its own key, and the log of everything they sent.
 
-Owns the sent log (one JSON line per message, what the independent checker reads) and the retry of
+Owns the sent log (one JSON line per message, which the independent checker reads) and the retry of
 an unconfirmed call, always with the same Idempotency-Key.
 
-Concurrency: one event loop; each line is written whole.
+Concurrency: one event loop; each line is written in a single call.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _UNAVAILABLE = 503
 
 
 class SentLog:
-    """Everything that was handed to the system, as its senders know it.
+    """Everything that was sent to the system, as its senders know it.
 
     Args:
-        path: Written anew.
+        path: File to write; an old file is replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class SentLog:
         accepted: bool | None,
         body: Any,  # noqa: ANN401 - any JSON, or the text that was sent instead
     ) -> None:
-        """Write one message; `accepted` is None if the sender never learnt."""
+        """Write a message; `accepted` is None if the sender never got an answer."""
         row = {
             "event_id": event_id,
             "source": source,
@@ -88,7 +88,7 @@ class SentLog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """What came back of one call.
+    """The answer to a call.
 
     Attributes:
         ms: Real milliseconds of the call that was answered, retries not counted.
@@ -105,7 +105,7 @@ class HttpAnswer:
 
 @dataclass(kw_only=True)
 class RefusedAnswer:
-    """Answers that nobody planned for: shown at the end, and a check fails on them."""
+    """Unplanned refusals: they are shown at the end, and a check fails on them."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -114,12 +114,12 @@ class RefusedAnswer:
 
 
 class DemoClient:
-    """One actor's way in: the gateway, with the actor's own key.
+    """An actor's client of the gateway, with the actor's own key.
 
     Args:
         url: Of the gateway.
         key: `xl_…`.
-        refused: Told of every answer that was not meant to happen.
+        refused: Collects every refusal that was not planned.
     """
 
     def __init__(self, *, url: str, key: str, refused: RefusedAnswer) -> None:
@@ -162,8 +162,8 @@ class DemoClient:
             body: JSON, if any.
             idempotency_key: The same for every retry.
             wait_s: How long to wait for the decision in this call.
-            may_refuse: A 4xx is part of the plan, not a fault.
-            refusals: The same, of these codes only.
+            may_refuse: A refusal (4xx) is planned and not a fault.
+            refusals: Codes of refusals that are planned.
             params: Query.
 
         Raises:
@@ -218,7 +218,7 @@ def find_code(answer: HttpAnswer) -> str:
 
 
 def list_event_ids(answer: HttpAnswer) -> list[str]:
-    """Return the event ids that the gateway answered with; none if it refused."""
+    """List the event ids in the gateway's answer; none if it refused."""
     if isinstance(answer.body, dict) and isinstance(answer.body.get("event_ids"), list):
         return [str(event_id) for event_id in answer.body["event_ids"]]
     return []

@@ -1,4 +1,4 @@
-"""The shape of a scenario's TOML files, table by table; a misspelt field is refused. Pure."""
+"""The schema of a scenario's TOML files, table by table; a misspelt field is refused. Pure."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class DisasterEvent(Value):
 
 
 class Timeline(Value):
-    """How the day is pressed into a minute.
+    """How the day is compressed into about a minute.
 
     Attributes:
         speed: Simulated seconds per real second.
         lead_s: Real seconds from the start of the system to the earthquake.
-        settle_s: Real seconds that what is under way at the end is waited for.
+        settle_s: Real seconds to wait at the end for errands that are under way.
     """
 
     source: str
@@ -51,14 +51,14 @@ class Timeline(Value):
 
 
 class DemoStation(Value):
-    """A station, with the short names that tables show, Chinese first."""
+    """A station, with the short names that the tables show, Chinese first."""
 
     station: Station
     short: tuple[Line, Line]
 
 
 class DemoHospital(Value):
-    """A hospital, with what only the demo wants to know of it."""
+    """A hospital, with fields that only the demo needs."""
 
     hospital: Hospital
     short: tuple[Line, Line]
@@ -67,7 +67,7 @@ class DemoHospital(Value):
 
 
 class Road(Value):
-    """One road, both ways; the time is an estimate."""
+    """A road in both directions; the travel time is an estimate."""
 
     between: tuple[Identifier, Identifier]
     road: Line
@@ -103,7 +103,7 @@ class RhdShares(Value):
 
 
 class StockPlan(Value):
-    """What lies on the shelves; RhD+ totals per station and component, rare units by hand."""
+    """The stock: RhD+ totals per station and component, rare units listed one by one."""
 
     source: str
     synthetic: bool
@@ -130,7 +130,7 @@ class Ineligible(Value):
 
 
 class Answers(Value):
-    """How a kind of donor answers; what is neither accepted nor declined is no answer."""
+    """How a kind of donor answers; the rest, neither accepted nor declined, do not answer."""
 
     accepts: Share
     declines: Share = 0.0
@@ -161,7 +161,7 @@ class DonorPlan(Value):
 
 
 class Revision(Value):
-    """One message about the disaster; its number is its place in the file."""
+    """A message about the disaster; its revision number is its place in the file."""
 
     sent_at: Instant
     source: Line
@@ -205,7 +205,7 @@ class PatientShares(Value):
 
 
 class SpecialCases(Value):
-    """How many requests of each kind must occur, whatever chance says."""
+    """How many requests of each kind must occur, independent of chance."""
 
     massive_transfusion: int
     women_rhd_negative: int

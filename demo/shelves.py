@@ -18,14 +18,14 @@ from models.groups import Abo, BloodGroup, RhD
 from models.units import Unit
 
 _MOST_AGE_D = 400.0
-"""Units that keep for years are not older than this: stock turns over."""
+"""Units with a shelf life of years are at most this old, because stock turns over."""
 
 _TYPED = {Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.FROZEN_RED_CELLS}
 _TITRED = {Component.FRESH_FROZEN_PLASMA, Component.PLATELETS, Component.CRYOPRECIPITATE}
 
 
 def make_stock(scenario: Scenario) -> tuple[CountedUnit, ...]:
-    """Make every unit of the scenario, station by station, rare ones last."""
+    """Make every unit of the scenario, station by station, rare units last."""
     return tuple(
         _make(scenario, station_id, component, group, number)
         for number, (station_id, component, group) in enumerate(_list_bags(scenario), start=1)
@@ -66,7 +66,7 @@ def _ages(scenario: Scenario, component: Component, chance: Random) -> tuple[dat
     counted_at = scenario.at(-scenario.stock.counted_before_h)
     shelf = timedelta(hours=component.spec.shelf_life_h)
     if component is Component.WASHED_RED_CELLS:
-        # A day's life: washed this morning, or they would not be there at all.
+        # Washed red cells keep for a day, so they were washed on the day of the count.
         return counted_at - timedelta(hours=2), counted_at + timedelta(hours=22)
     if chance.random() < scenario.stock.expiring_share and shelf < timedelta(days=60):
         expires_at = counted_at + timedelta(hours=chance.uniform(11, 30))

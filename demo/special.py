@@ -1,4 +1,4 @@
-"""Cases that must occur whatever chance says: each is a rule that the system has to get right."""
+"""Special requests that must occur independent of chance: each tests a rule of the system."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ Change: TypeAlias = "Callable[[UrgentRequest], UrgentRequest]"
 
 
 def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list[PlannedRequest]:
-    """Turn the first plain requests into special cases, one each; the others stay as they are."""
+    """Turn the first plain requests into special cases, one each; the others are unchanged."""
     special = scenario.requests.special
     frozen_at = [
-        one.hospital.hospital_id for one in scenario.hospitals if not one.hospital.can_thaw
+        hospital.hospital.hospital_id
+        for hospital in scenario.hospitals
+        if not hospital.hospital.can_thaw
     ]
     wanted: list[tuple[int, Change]] = [
         (special.leukoreduced, _demand(leukoreduced=True)),
@@ -35,7 +37,9 @@ def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list
         (special.max_age_d, _demand(max_age_d=_DAYS_OLD_AT_MOST)),
         (special.washed, _ask_washed),
     ]
-    known = [at for at, one in enumerate(planned) if _is_plain(one) and one.request.patient.group]
+    known = [
+        at for at, plan in enumerate(planned) if _is_plain(plan) and plan.request.patient.group
+    ]
     turns = iter(known)
     changed = list(planned)
     for count, change in wanted:
@@ -45,8 +49,8 @@ def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list
         _change(changed, next(turns), _woman(number))
     beyond = [
         at
-        for at, one in enumerate(planned)
-        if one.request.hospital_id in frozen_at and _is_plain(one)
+        for at, plan in enumerate(planned)
+        if plan.request.hospital_id in frozen_at and _is_plain(plan)
     ]
     for at in [at for at in beyond if changed[at] is planned[at]][
         : special.frozen_at_hospital_without_thawing
@@ -79,7 +83,7 @@ def _ask_washed(request: UrgentRequest) -> UrgentRequest:
 
 
 def _woman(number: int) -> Change:
-    """An RhD- woman who may bear children; every second one has signed the emergency exception."""
+    """Make the patient an RhD- woman of childbearing age, every second with emergency consent."""
     group = (BloodGroup.A_NEG, BloodGroup.B_NEG)[number % 2]
     consent = (
         RhdConsent(physician="值班医师（合成）", signed_by="家属（合成）") if number % 2 else None

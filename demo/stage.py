@@ -1,6 +1,6 @@
-"""The stage that all actors share: the scenario, the simulated clock, their keys, what is seen.
+"""The stage that all actors share: the scenario, the simulated clock, their clients, the board.
 
-Owns nothing of the system; holds the addresses at which the public reaches it.
+Owns nothing of the system; holds the addresses at which clients reach it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class DrillStage:
     """Everything that actors need.
 
     Attributes:
-        doors: One way into the gateway per key.
+        doors: One client of the gateway per key.
         curtain: Set when the day is over; actors begin nothing new then.
-        busy: Things under way that the day still waits for, such as a bag on the road.
+        busy: Number of errands under way that the day waits for, such as a unit on the road.
     """
 
     scenario: Scenario
@@ -72,7 +72,7 @@ class DrillStage:
 async def open_doors(
     *, url: str, keys: Mapping[KeyName, str], refused: RefusedAnswer
 ) -> AsyncIterator[Mapping[KeyName, DemoClient]]:
-    """Open one connection pool per key, and close them all."""
+    """Open one client per key; close them all when the block ends."""
     async with AsyncExitStack() as stack:
         doors = {}
         for name, key in keys.items():

@@ -1,6 +1,6 @@
-"""Published events as lines that people read, in both languages. Pure.
+"""Lines of text for published events, in both languages. Pure.
 
-Every line is about something that changed; an event that changes nothing people look for has none.
+Every line reports a change; an event without a change that matters to readers has no line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEVELS_ZH = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoryMoment:
-    """One line of the day's story, for the ticker and the timeline.
+    """A line of the day's story, for the live view and the timeline.
 
     Attributes:
         kind: `alert`, `activation`, `wave`, `shortage`, `transfer` or `request`.
@@ -44,32 +44,32 @@ class StoryMoment:
 
 
 class Storyteller:
-    """Tells events with the names of the scenario.
+    """Describes events with the names of the scenario.
 
     Args:
-        scenario: Where the short names stand.
+        scenario: Has the short names of the facilities.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self._get_names = scenario.get_names
 
     def find_moment(self, event: EventData, at: datetime) -> StoryMoment | None:
-        """Return the line of an event; None if it is not worth one."""
+        """Return the line of an event; None if it has none."""
         match event:
             case (
-                ActivationOpened(activation=one)
-                | ActivationRevised(activation=one)
-                | ActivationStoodDown(activation=one)
+                ActivationOpened(activation=activation)
+                | ActivationRevised(activation=activation)
+                | ActivationStoodDown(activation=activation)
             ):
-                return self._narrate_activation(one, at)
+                return self._narrate_activation(activation, at)
             case CallOutIssued():
                 return self._narrate_wave(event, at)
-            case ShortageDeclared(shortage=one):
-                return self._narrate_shortage(one, at)
-            case ShortageCleared(shortage=one):
-                return self._narrate_cleared(one, at)
-            case TransferAgreed(transfer=one) | TransferCompleted(transfer=one):
-                return self._narrate_transfer(one, at)
+            case ShortageDeclared(shortage=shortage):
+                return self._narrate_shortage(shortage, at)
+            case ShortageCleared(shortage=shortage):
+                return self._narrate_cleared(shortage, at)
+            case TransferAgreed(transfer=transfer) | TransferCompleted(transfer=transfer):
+                return self._narrate_transfer(transfer, at)
             case _:
                 return None
 

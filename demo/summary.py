@@ -1,4 +1,4 @@
-"""The last page on the terminal: every figure with its verdict, and what still waits for what."""
+"""The summary in the terminal: every figure with its verdict, and what open requests wait for."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ _EXAMPLES = 5
 def print_summary(
     console: Console, stage: DrillStage, *, figures: list[Figure], verdict: Report, out: Path
 ) -> None:
-    """Print the checks, the figures, what went wrong, and where the report lies."""
-    console.print(_table("核查 · Checks", [one for one in figures if one.goal is not None]))
-    console.print(_table("数字 · Figures", [one for one in figures if one.goal is None]))
+    """Print the checks, the figures, the faults, and the path of the report."""
+    console.print(
+        _table("核查 · Checks", [figure for figure in figures if figure.goal is not None])
+    )
+    console.print(_table("数字 · Figures", [figure for figure in figures if figure.goal is None]))
     for failed in verdict.list_failed():
         console.print(f"[bold red]✗ {failed.title}[/]")
         for example in failed.examples[:_EXAMPLES]:
@@ -45,11 +47,11 @@ def _table(title: str, figures: list[Figure]) -> Table:
     table.add_column("值 · value", justify="right")
     table.add_column("目标 · goal", justify="right")
     table.add_column("结论 · verdict")
-    for one in figures:
+    for figure in figures:
         verdict = "[dim]仅告知 · told[/]"
-        if one.goal is not None:
-            verdict = "[green]通过 · holds[/]" if one.holds else "[bold red]不通过 · FAILS[/]"
-        goal = "–" if one.goal is None else f"{one.goal:,}"
-        value = one.value if isinstance(one.value, str) else f"{one.value:,}"
-        table.add_row(one.title, f"{value} {describe_unit(one.unit)}", goal, verdict)
+        if figure.goal is not None:
+            verdict = "[green]通过 · holds[/]" if figure.holds else "[bold red]不通过 · FAILS[/]"
+        goal = "–" if figure.goal is None else f"{figure.goal:,}"
+        value = figure.value if isinstance(figure.value, str) else f"{figure.value:,}"
+        table.add_row(figure.title, f"{value} {describe_unit(figure.unit)}", goal, verdict)
     return table

@@ -1,1 +1,1 @@
-"""How it is put on machines: the embedded services of one machine, and the files beside them."""
+"""Deployment: the embedded services of one machine, and the files that stand beside them."""

@@ -1,1 +1,1 @@
-"""The checks: pure functions from everything that was read to findings, one room per matter."""
+"""The checks: pure functions from everything that was read to findings, a module per subject."""

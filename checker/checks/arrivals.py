@@ -1,4 +1,4 @@
-"""Whether all that was taken at the door arrived: requests, every other message, reused ids."""
+"""Checks whether every accepted message arrived: requests, all other messages, reused event ids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from checker.world import INBOUND, World
 
 
 def find_lost_requests(world: World) -> Iterator[Finding]:
-    """Requests that were accepted, or lie on the log, and are known nowhere."""
+    """Find requests, accepted or on the log, that were neither kept nor quarantined."""
     lost: dict[str, str] = {}
     for sent in world.sent:
         if sent.type == REQUEST_OPENED and sent.accepted and not _is_kept(world, sent):
@@ -30,12 +30,12 @@ def find_lost_requests(world: World) -> Iterator[Finding]:
 
 
 def find_lost_events(world: World) -> Iterator[Finding]:
-    """Everything but new requests that was accepted, or lies on the log, and no reader took in."""
+    """Find other messages, accepted or on the log, that were neither taken in nor quarantined."""
     taken_ids = {event_id for _, event_id in world.inbox}
     for sent in world.sent:
         if sent.type == REQUEST_OPENED or not sent.accepted:
             continue
-        # A door may name the source itself, so the sender's own word for it is not relied on.
+        # The gateway may set the source itself, so the source that the sender noted is not used.
         if sent.event_id not in taken_ids and not _is_quarantined(world, sent):
             yield Finding(
                 subject=sent.event_id, told=f"{sent.type} 已受理而丢失 · accepted and lost"
@@ -51,7 +51,7 @@ def find_lost_events(world: World) -> Iterator[Finding]:
 
 
 def find_reused_ids(world: World) -> Iterator[Finding]:
-    """Event ids that stand for two contents without the second being quarantined."""
+    """Find event ids that have two contents without the second being quarantined."""
     for topic_group in (list(_inbound(world)), list(_own(world))):
         seen: dict[tuple[str, str], list[Record]] = defaultdict(list)
         for record in topic_group:

@@ -1,8 +1,8 @@
-"""Whether the audit's chains are whole, and are still what was published of them.
+"""Checks whether the audit chains are complete and agree with the published seals.
 
-Reads the encoding from its description, not from the engine: each field is its length in UTF-8
-bytes, a colon and the text, a missing one a hyphen; the hash of a row is SHA-256 over the hash of
-the row before it and those fields.
+The encoding follows its description, not the engine's code: each field is its length in UTF-8
+bytes, a colon and the text; a missing field is a hyphen; the hash of a row is SHA-256 over the hash
+of the row before it and those fields.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ AUDIT = "blood.audit.v1"
 SEALED = "blood.audit.sealed.v1"
 
 _NOTHING = b"\0" * 32
-"""What stands before the first row of a chain."""
+"""The previous hash of the first row of a chain."""
 
 
 def find_broken(world: World) -> Iterator[Finding]:
-    """Rows that were changed, taken out, put in or exchanged; chains that do not end at heads."""
+    """Find changed, removed, added and exchanged rows, and chains that do not end at their head."""
     heads = {head.chain: head for head in world.rows.audit_heads}
     chains = _part(world)
     for chain in sorted(chains.keys() | heads.keys()):
@@ -57,7 +57,7 @@ def _follow(chain: str, links: list[Link]) -> Iterator[Finding]:
 
 
 def find_rewritten(world: World) -> Iterator[Finding]:
-    """Heads that were published and do not stand in the database any more."""
+    """Find published heads that are no longer in the database, or have another hash there."""
     standing = {(link.chain, link.sequence): link.hash for link in world.rows.links}
     for record in world.log.of(AUDIT):
         if record.type != SEALED or not isinstance(record.body, dict):
@@ -105,5 +105,5 @@ def _hash(link: Link) -> bytes:
 
 
 def _describe_instant(at: datetime) -> str:
-    """UTC to the microsecond, always six digits."""
+    """Return the instant in UTC with six digits of microseconds."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}+00:00"

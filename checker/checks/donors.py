@@ -1,7 +1,7 @@
-"""Whether every donor who was called was eligible then, called once at a time, and not too rare.
+"""Checks of the call-outs: eligible donors, one live call at a time, no RhD- donor without need.
 
-A record tells how a donor is now. What an import changed after a call is left out of the judgement
-of that call: the audit names the fields, and nobody keeps what stood in them.
+The record describes a donor as of now. A field that an import changed after a call is left out of
+the judgement of that call: the audit names the fields, but their former values are not kept.
 """
 
 from __future__ import annotations
@@ -52,10 +52,13 @@ def find_called_twice(world: World) -> Iterator[Finding]:
 
 
 def find_contacts_called_twice(world: World) -> Iterator[Finding]:
-    """One person under two numbers, told by contact, or name and birth: called for one cause."""
+    """Find persons with two donor numbers who were called twice for the same cause.
+
+    Two numbers are the same person if the contact, or the name and the birth date, are the same.
+    """
     donors = {donor.donor_id: donor for donor in world.rows.donors}
     called: dict[tuple[str, str, str], str] = {}
-    for call in sorted(world.rows.call_outs, key=lambda one: (one.called_at, one.call_out_id)):
+    for call in sorted(world.rows.call_outs, key=lambda call: (call.called_at, call.call_out_id)):
         donor = donors.get(call.donor_id)
         if donor is None:
             continue
@@ -73,9 +76,10 @@ def find_contacts_called_twice(world: World) -> Iterator[Finding]:
 
 
 def find_rare_called(world: World) -> Iterator[Finding]:
-    """RhD- donors of a disaster's call, or of a shortage that RhD+ serves.
+    """Find RhD- donors who were called for a disaster, or for a shortage that RhD+ can serve.
 
-    A place wants RhD- cells where its own group is RhD-; RhD does not matter in plasma.
+    Only a shortage of an RhD- group needs RhD- donors, and not if it is of plasma, where RhD does
+    not matter.
     """
     donors = {donor.donor_id: donor for donor in world.rows.donors}
     wants_negative = {
@@ -126,7 +130,7 @@ def _by_donor(world: World) -> dict[str, list[CallOut]]:
 
 
 def _ended_at(call: CallOut) -> datetime | None:
-    """When a call ended; one that has ended without saying when ended with its answer."""
+    """Return when a call ended: without a recorded end at its answer; None while it is live."""
     if call.status in _LIVE:
         return None
     return call.ended_at or call.answered_at or call.called_at
@@ -138,7 +142,7 @@ def _donated_at(world: World, call: CallOut) -> datetime:
 
 
 def _list_earlier(donor: Donor, donated: list[datetime], called_at: datetime) -> set[date]:
-    """Days of donations before the call; a day that a later donation wrote does not count."""
+    """List the days of donations before the call; days that a later donation wrote do not count."""
     registered = donor.body.get("last_whole_blood_on")
     days = {date.fromisoformat(registered)} if registered else set()
     if donor.last_whole_blood_on is not None:
@@ -153,7 +157,7 @@ def _list_earlier(donor: Donor, donated: list[datetime], called_at: datetime) ->
 def _as_of_call(
     world: World, donor: Donor, calls: list[CallOut], call: CallOut
 ) -> dict[str, object]:
-    """The record without what this call, a later one or a later import brought about."""
+    """Return the donor's record without changes by this call, a later call or a later import."""
     changed = _changed_since(world, call)
     if any(other.status == "deferred" and other.called_at >= call.called_at for other in calls):
         changed = changed | {"deferred_until"}

@@ -1,7 +1,7 @@
-"""Whether every unit lived as it may: each step allowed, released by its tests, frozen by recall.
+"""Checks of each unit's life: allowed changes of state, release by test results, recall.
 
-Judged from the audit, the results, the recalls and the scans; the engine's own table of moves is
-not looked at.
+Judged from the audit, the results, the recalls and the scans, without the engine's own table of
+moves.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from checker.world import World
 
 
 def find_moved_against_life(world: World) -> Iterator[Finding]:
-    """Steps that do not follow each other, or that no unit may make."""
+    """Find units with steps that do not follow each other, or that no unit may make."""
     for unit_id, steps in world.steps.items():
         unit = world.units.get(unit_id)
         told = _find_wrong(steps) or _find_misplaced(world, unit_id)
@@ -41,7 +41,10 @@ def _find_wrong(steps: Sequence[tuple[str, str]]) -> str | None:
 
 
 def _find_misplaced(world: World, unit_id: str) -> str | None:
-    """A bag changes its place by the word of the station that has it, in both stations' chains."""
+    """Return what is wrong with a unit's moves between stations; None if nothing is.
+
+    A move needs a count of the station that has the unit, and a row in both stations' chains.
+    """
     rows = world.stays.get(unit_id, [])
     for left, came in zip_longest(rows[::2], rows[1::2]):
         where = f"{left.station_id} → {came.station_id if came else '–'}"
@@ -59,7 +62,7 @@ def _find_misplaced(world: World, unit_id: str) -> str | None:
 
 
 def find_issued_unreleased(world: World) -> Iterator[Finding]:
-    """Units that left their station without ever having been released to stock."""
+    """Find units that left their station without ever having been released to stock."""
     for unit in world.rows.units:
         trail = world.trails.get(unit.unit_id, [])
         left = unit.status in LEFT_STATION or bool(LEFT_STATION & set(trail))
@@ -74,67 +77,72 @@ def find_issued_unreleased(world: World) -> Iterator[Finding]:
 
 
 def find_released_against_results(world: World) -> Iterator[Finding]:
-    """Units that we released while a result was missing, reactive, or of another group."""
+    """Find units that we released while a result was missing, reactive, or of another group."""
     for unit in world.rows.units:
         if unit.released_at is None or unit.attested_by is not None:
             continue
         results = world.results.get(unit.donation_id, ())
         say = _list_say(world, unit, unit.released_at)
-        known = [one for one in results if one.recorded_at <= unit.released_at]
+        known = [result for result in results if result.recorded_at <= unit.released_at]
         told = _find_against(known, unit, say)
         if told and unit.donation_id in world.recalled_at:
-            # What came at the instant of the release, and led to the recall, came after it.
-            known = [one for one in known if not _is_late(one, unit.released_at)]
+            # A result of the same instant as the release that led to the recall came after it.
+            known = [result for result in known if not _is_late(result, unit.released_at)]
             told = _find_against(known, unit, say)
         if told:
             yield Finding(subject=unit.unit_id, told=told)
 
 
 def _is_late(result: Result, released_at: datetime) -> bool:
-    """Whether a result speaks against the release and is of the same instant."""
+    """Whether a result forbids the release and was recorded at the same instant."""
     is_against = result.outcome in {"reactive", "invalid"} or result.supersedes is not None
     return result.recorded_at == released_at and is_against
 
 
 def _list_say(world: World, unit: Unit, released_at: datetime) -> frozenset[str | None]:
-    """The stations that had the unit, or what it was made of, until its release."""
+    """List the stations that had the unit, or the unit it was made of, until its release."""
     names = (unit.unit_id, unit.parent_id or "")
     rows = [row for name in names for row in world.recorded.get(name, [])]
     return frozenset(row.station_id for row in rows if row.at <= released_at)
 
 
 def _find_against(known: Sequence[Result], unit: Unit, say: Collection[str | None]) -> str:
-    """What was known at the release and forbade it; empty if nothing was.
+    """Return what was known at the release and forbade it; empty if nothing did.
 
-    A bag of the same donation gives another station no say: its clean results clear its own.
+    Clean results count only from stations that had the unit: another station that had a unit of the
+    same donation clears its own unit alone.
     """
-    corrected = {one.supersedes for one in known}
+    corrected = {result.supersedes for result in known}
     counting = [
-        one
-        for one in known
-        if one.result_id not in corrected
-        and one.outcome != "invalid"
+        result
+        for result in known
+        if result.result_id not in corrected
+        and result.outcome != "invalid"
         and (
-            one.station_id in say
-            or one.outcome == "reactive"
-            or one.blood_group not in {None, unit.blood_group}
+            result.station_id in say
+            or result.outcome == "reactive"
+            or result.blood_group not in {None, unit.blood_group}
         )
     ]
     # A result from before the collection is of another sample.
-    own = [one for one in counting if (one.performed_at or unit.collected_at) >= unit.collected_at]
-    missing = sorted(NEEDED_TESTS - {one.test for one in own})
+    own = [
+        result
+        for result in counting
+        if (result.performed_at or unit.collected_at) >= unit.collected_at
+    ]
+    missing = sorted(NEEDED_TESTS - {result.test for result in own})
     if missing:
         return f"缺 {', '.join(missing)} · missing"
-    for one in counting:
-        if one.outcome == "reactive":
-            return f"{one.result_id}: {one.test} 有反应 · reactive"
-        if one.test == "grouping" and one.blood_group != unit.blood_group:
-            return f"{one.result_id}: {one.blood_group} ≠ {unit.blood_group}"
+    for result in counting:
+        if result.outcome == "reactive":
+            return f"{result.result_id}: {result.test} 有反应 · reactive"
+        if result.test == "grouping" and result.blood_group != unit.blood_group:
+            return f"{result.result_id}: {result.blood_group} ≠ {unit.blood_group}"
     return ""
 
 
 def find_used_after_recall(world: World) -> Iterator[Finding]:
-    """Units of a recalled donation that were promised, scanned onwards or released afterwards."""
+    """Find units that after their recall were promised, or scanned other than as discarded."""
     for unit in world.rows.units:
         recalled_at = world.recalled_at.get(unit.donation_id)
         if recalled_at is None:
@@ -150,7 +158,7 @@ def find_used_after_recall(world: World) -> Iterator[Finding]:
 
 
 def find_missed_by_recall(world: World) -> Iterator[Finding]:
-    """Bags of a recalled donation that are not frozen, its components included."""
+    """Find units of a recalled donation, its components included, that are not frozen."""
     for unit in world.rows.units:
         if unit.donation_id in world.recalled_at and unit.status in STILL_THERE:
             told = f"{unit.donation_id}: 仍为 {unit.status} · still {unit.status}"

@@ -1,4 +1,4 @@
-"""Whether our own events lie on Kafka in the order of their keys, without gaps."""
+"""Checks whether our own events lie on Kafka in the order of their keys, without gaps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checker.world import World
 
 
 def find_out_of_order(world: World) -> Iterator[Finding]:
-    """Events that were first published after a later one of their key, in one partition.
+    """Find events that were first published after a later event of their key, in one partition.
 
     The log may repeat an event (it is sent again after a crash); only its first place counts.
     """
@@ -36,9 +36,9 @@ def find_out_of_order(world: World) -> Iterator[Finding]:
 
 
 def find_gaps(world: World) -> Iterator[Finding]:
-    """Sequence numbers of a key that no event carries, or two events share.
+    """Find sequence numbers of a key that no event carries, or that two events share.
 
-    A number whose event waits in the outbox, or left it and is not on Kafka, is theirs to tell.
+    A number whose event is in the outbox, published or not, is left to the checks of the outbox.
     """
     carried: dict[str, dict[int, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
     for record in world.log.all():
@@ -62,7 +62,7 @@ def find_gaps(world: World) -> Iterator[Finding]:
 
 
 def find_duplicates(world: World) -> Iterator[Finding]:
-    """Own events that lie on the log more than once; at-least-once allows it."""
+    """Find own events that lie on the log more than once, as at-least-once delivery allows."""
     for topic, records in world.log.topics.items():
         seen: set[tuple[str, str]] = set()
         for record in records:

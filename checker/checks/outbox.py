@@ -1,4 +1,4 @@
-"""Whether everything that was committed for publication is on Kafka."""
+"""Checks whether everything that was committed for publication is on Kafka."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def find_left(world: World) -> Iterator[Finding]:
 
 
 def find_unpublished(world: World) -> Iterator[Finding]:
-    """Rows that say they were published and lie nowhere on their topic."""
+    """Find rows that are marked as published but whose event is not on its topic."""
     on_log = {(record.topic, *record.identity) for record in world.log.all()}
     for row in world.rows.outbox:
         if row.published_at is None or row.topic in world.log.trimmed:

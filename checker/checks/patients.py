@@ -1,4 +1,4 @@
-"""Whether every promised unit may be transfused to the patient, by the checker's own table."""
+"""Checks whether each promised unit may go to its patient, by the checker's own table."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _fault(
     hospital = world.hospitals.get(request.hospital_id)
     if hospital is not None and is_beyond_hospital(unit=unit, hospital=hospital.body):
         return f"医院不能解冻 · {unit.component}, the hospital cannot thaw"
-    # Only a held unit can still be exchanged, so only it must fit the request as it is now.
+    # Only a held unit can still be exchanged, so only a held unit must fit the request as of now.
     judged = versions[-1:] if promise.status == "held" else versions
     faults = [_fault_under(world, promise, unit, request, version) for version in judged]
     return faults[-1] if all(faults) else ""
@@ -72,7 +72,7 @@ def _fault_under(
 
 
 def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
-    """Unknown patients with more unconfirmed O RhD- than the cap, over all their requests."""
+    """Find patients of unknown group with more O RhD- units than the cap, over all requests."""
     counts: dict[tuple[str, str], int] = defaultdict(int)
     for promise in world.rows.promises:
         request = world.requests.get(promise.request_id or "")

@@ -1,8 +1,8 @@
-"""Whether a unit was promised twice, as another unit than it is, or beyond what was asked.
+"""Checks of promises: none twice for a unit, none that differs from its unit, none in excess.
 
-Promises are read twice over: from the rows of PostgreSQL, and replayed from the decisions and
-transfers on Kafka without looking at those rows. An index that is missing in the database shows in
-both; a log that tells hospitals something else than the rows shows in the second.
+Promises are read twice: from the rows of PostgreSQL, and replayed from the decisions and transfers
+on Kafka without those rows. An index that is missing in the database shows in both; a log that
+tells hospitals something else than the rows say shows in the second.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def find_promised_twice(world: World) -> Iterator[Finding]:
 
 
 def _binding(promise: Promise) -> Binding:
-    """A unit that a patient received is bound for good; one that a neighbour received is not."""
+    """Return the binding of a promise: permanent if a patient's hospital received the unit.
+
+    A unit that a neighbouring station received is free again.
+    """
     is_for_good = promise.status == "received" and promise.request_id is not None
     return Binding(
         holder=promise.promise_id,
@@ -47,11 +50,12 @@ def _binding(promise: Promise) -> Binding:
 
 
 def _is_skew(world: World, earlier: Binding, later: Binding, trail: list[str]) -> bool:
-    """Whether an overlap is one of clocks only.
+    """Whether an overlap comes only from the order in which transactions read the clock.
 
-    A transaction reads its clock, then waits for the unit's row; a release that comes in between
-    carries a later time than the promise that follows it, by no more than the system takes to
-    react. The audit is written under the row's lock: there the release stands before the promise.
+    A transaction reads its clock, then waits for the unit's row. If another transaction gives the
+    unit back meanwhile, the end of the earlier promise has a later time than the next promise, by
+    no more than the system takes to react. The audit is written under the row's lock, so its order
+    is the true one.
     """
     if earlier.ends_at is None or earlier.ends_at - later.begins_at > world.reaction:
         return False
@@ -70,7 +74,7 @@ def _find_reused_epochs(world: World) -> Iterator[Finding]:
 
 
 def find_mismatches(world: World) -> Iterator[Finding]:
-    """Promises, as kept and as told, whose component or group is not the unit's."""
+    """Find promises, in PostgreSQL and on Kafka, whose component or group is not the unit's."""
     for promise in world.rows.promises:
         unit = world.units.get(promise.unit_id)
         is_own = unit and (unit.component, unit.blood_group) == (
@@ -98,10 +102,10 @@ def find_mismatches(world: World) -> Iterator[Finding]:
 
 
 def find_over_promised(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
-    """Lines with more units on them than were asked.
+    """Find lines with more units promised than were asked for.
 
-    Units that already left cannot be called back by an amendment, so they are held against the most
-    that was ever asked; units that are only held are held against what is asked now.
+    An amendment cannot call back units that have left the station, so a line without held units is
+    compared with the most that was ever asked; a line with held units, with what is asked now.
     """
     counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
     for promise in world.rows.promises:

@@ -1,11 +1,11 @@
-"""Who held which unit when, replayed from the log alone.
+"""Replays the log to tell which request or transfer held which unit at which time.
 
-A decision names the units it reserves and, by its numbers, says how many earlier ones stay: what a
-line asks, less what is reserved now, uncovered and refused. So a promise is bound from the first
-decision that names it until one that leaves no room for it, or the request's end. A transfer binds
-its units from its agreement until each is reported received or discarded, or the transfer ends. A
-transfer that is called off has no event of its own, nor has a unit of it that is given back because
-nobody fetched it; these ends are read from the rows.
+A decision names the units it reserves. Its numbers tell how many earlier units stay: the units the
+line asks for, less those reserved now, uncovered and refused. So a promise lasts from the first
+decision that names it until a decision that leaves no room for it, or until the request's end. A
+transfer binds its units from its agreement until each is reported received, returned or discarded,
+or the transfer ends. There is no event for a transfer that is cancelled, nor for a unit that is
+given back because it was not fetched; these ends are read from the rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from checker.intervals import Binding
 from checker.world import STOCK, TRANSFERS, World, parse_instant
 
 Reports = Mapping[str, list[tuple[str, datetime]]]
-"""Unit id to what stations reported of it, and when it happened."""
+"""Unit id to the changes that stations reported of it, each with its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class _Told:
 
 
 def replay_bindings(world: World) -> dict[str, list[Binding]]:
-    """Return every unit's bindings."""
+    """Return the bindings of every unit, by unit id."""
     found: dict[str, list[Binding]] = defaultdict(list)
     by_request: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for decision, _ in world.decisions_on_log.values():
@@ -50,25 +50,25 @@ def _replay_request(
     decisions: list[dict[str, Any]], reports: Reports
 ) -> Iterator[tuple[str, Binding]]:
     bound: dict[_Told, datetime] = {}
-    for decision in sorted(decisions, key=lambda one: int(one["version"])):
+    for decision in sorted(decisions, key=lambda decision: int(decision["version"])):
         at = parse_instant(decision["decided_at"])
-        for told in _list_given_up(decision, bound, reports):
-            yield told.unit_id, _bind(told, bound.pop(told), at, reports)
-        for told in _list_told(decision):
-            bound.setdefault(told, at)
-    for told, begun_at in bound.items():
-        yield told.unit_id, _bind(told, begun_at, None, reports)
+        for promise in _list_given_up(decision, bound, reports):
+            yield promise.unit_id, _bind(promise, bound.pop(promise), at, reports)
+        for promise in _list_told(decision):
+            bound.setdefault(promise, at)
+    for promise, begun_at in bound.items():
+        yield promise.unit_id, _bind(promise, begun_at, None, reports)
 
 
 def _bind(told: _Told, begins_at: datetime, ends_at: datetime | None, reports: Reports) -> Binding:
-    """Bind a unit until its request lets it go, or until it comes back."""
+    """Return the binding of a unit, which ends when its request gives it up or it comes back."""
     came_back_at = _came_back(told.unit_id, begins_at, reports)
     ends = [at for at in (ends_at, came_back_at) if at is not None]
     return Binding(holder=told.promise_id, begins_at=begins_at, ends_at=min(ends, default=None))
 
 
 def _came_back(unit_id: str, since: datetime, reports: Reports) -> datetime | None:
-    """When a unit that was on its way came back; None if it did not."""
+    """Return when a unit that was on its way came back; None if it did not."""
     back = (at for what, at in reports.get(unit_id, ()) if what == "returned" and at >= since)
     return min(back, default=None)
 
@@ -85,17 +85,19 @@ def _list_given_up(
     named = set(_list_told(decision))
     room = {int(line["line_no"]): _count_kept(line) for line in lines}
     earlier: dict[int, list[_Told]] = defaultdict(list)
-    for told in bound:
-        if told not in named:
-            earlier[told.line_no].append(told)
+    for promise in bound:
+        if promise not in named:
+            earlier[promise.line_no].append(promise)
     given_up: list[_Told] = []
     for line_no, promises in earlier.items():
         kept = room.get(line_no, 0)
         if kept <= 0:
             given_up += promises
         elif kept < len(promises):
-            # The numbers do not say which; a unit on its way stays with its request.
-            given_up += [one for one in promises if not _has_left(one, bound[one], reports)]
+            # The numbers do not say which units stay; a unit on its way stays with its request.
+            given_up += [
+                promise for promise in promises if not _has_left(promise, bound[promise], reports)
+            ]
     return given_up
 
 

@@ -1,4 +1,4 @@
-"""Whether every request stands somewhere, says what it waits for, and was answered on Kafka."""
+"""Checks whether each request has a valid state, says what it waits for, and has its decisions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ OPEN = {"open", "reserved", "partly_refused"}
 ENDED = {"refused", "cancelled", "expired", "partly_fulfilled", "fulfilled"}
 
 OVERDUE_AFTER = timedelta(hours=3)
-"""How long after its time something may stand before it counts as forgotten. Generous: late blood
-still helps for a while, and a drill's clock may run hundreds of times faster than the wall."""
+"""How long after its time a request or a held unit may stay open before it counts as forgotten. It
+is long because late blood still helps for a while, and a drill's clock may run hundreds of times
+faster than real time."""
 
 
 def find_without_state(world: World) -> Iterator[Finding]:
@@ -44,7 +45,7 @@ def _overdue_fault(request: Request, world: World) -> str:
 
 
 def find_missing_decisions(world: World) -> Iterator[Finding]:
-    """Decisions that PostgreSQL has and Kafka never showed, and requests without any."""
+    """Find decisions of PostgreSQL that are not on Kafka, and requests without any decision."""
     versions: dict[str, set[int]] = defaultdict(set)
     for decision in world.rows.decisions:
         versions[decision.request_id].add(decision.version)
@@ -57,7 +58,7 @@ def find_missing_decisions(world: World) -> Iterator[Finding]:
 
 
 def find_unknown_decisions(world: World) -> Iterator[Finding]:
-    """Decisions that hospitals could read on Kafka and PostgreSQL does not stand behind."""
+    """Find decisions that are on Kafka but that PostgreSQL lacks, or has with another outcome."""
     known = {decision.decision_id: decision for decision in world.rows.decisions}
     for decision_id, (body, record) in world.decisions_on_log.items():
         row = known.get(decision_id)

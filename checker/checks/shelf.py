@@ -1,4 +1,4 @@
-"""Whether promised units were released from quarantine and reach the patient before they expire."""
+"""Checks that promised units were released and reach the patient before they expire."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def find_quarantined(world: World) -> Iterator[Finding]:
 
 
 def _was_released(world: World, unit: Unit, held_at: datetime) -> bool:
-    """Whether the release came first; within the clocks' skew the audit's order decides."""
+    """Whether the release came before the promise; within the skew of clocks the audit decides."""
     if unit.released_at is None:
         return False
     if unit.released_at <= held_at:
@@ -38,7 +38,7 @@ def _was_released(world: World, unit: Unit, held_at: datetime) -> bool:
 
 
 def find_expired(world: World) -> Iterator[Finding]:
-    """Units whose label ran out before they arrive or are needed, or while they were held."""
+    """Find units that expired before they arrive or are needed, or while they were held."""
     told: dict[str, str] = {}
     for unit_id, holder, arrives_at in [*_list_planned(world), *_list_agreed(world)]:
         unit = world.units.get(unit_id)
@@ -66,11 +66,11 @@ def find_expired(world: World) -> Iterator[Finding]:
 
 
 def _list_planned(world: World) -> Iterator[tuple[str, str, datetime]]:
-    """Unit, decision and planned arrival, by the first decision that names the promise."""
+    """List unit, decision and planned arrival, by the first decision that names the promise."""
     decisions = [body for body, _ in world.decisions_on_log.values()]
     decisions += [row.body.get("decision", row.body) for row in world.rows.decisions]
     seen: set[str] = set()
-    for decision in sorted(decisions, key=lambda one: int(one["version"])):
+    for decision in sorted(decisions, key=lambda decision: int(decision["version"])):
         leaves_at = parse_instant(decision["decided_at"])
         arrives_at = leaves_at + timedelta(seconds=decision.get("eta_s") or 0)
         for unit in _list_reserved(decision):

@@ -1,6 +1,6 @@
-"""Whether each unit stands where its promises, scans and origin say that it does.
+"""Checks whether the state of each unit agrees with its promises, scans and origin.
 
-Judged from rows alone; what the engine holds to be allowed is not looked at.
+Judged from the rows alone, without the engine's own rules.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from checker.world import World
 
 
 def find_bound_otherwise(world: World) -> Iterator[Finding]:
-    """Units whose state and promise contradict: held by nobody, or held and not there."""
+    """Find units whose state and promises contradict each other."""
     for unit in world.rows.units:
         told = _find_unbound(unit, world.promises_of_units.get(unit.unit_id, ()))
         if told:
@@ -31,8 +31,8 @@ def find_bound_otherwise(world: World) -> Iterator[Finding]:
 def _find_unbound(unit: Unit, promises: Sequence[Promise]) -> str:
     live = {promise.status for promise in promises} & {"held", "issued"}
     if unit.status in REACHED:
-        # Whether it was promised again afterwards is another check's to tell.
-        received = any(one.status == "received" and one.request_id for one in promises)
+        # Another check finds whether it was promised again afterwards.
+        received = any(promise.status == "received" and promise.request_id for promise in promises)
         return "" if received else f"{unit.status}，不为任何病人 · for no patient"
     expected = BOUND.get(unit.status)
     if expected and expected not in live:
@@ -43,7 +43,7 @@ def _find_unbound(unit: Unit, promises: Sequence[Promise]) -> str:
 
 
 def find_used_expired(world: World) -> Iterator[Finding]:
-    """Units that were picked, handed over, given or stocked again after their label ran out."""
+    """Find units that were picked, issued, transfused or restocked after they expired."""
     for unit in world.rows.units:
         for scan in world.scans.get(unit.unit_id, ()):
             if scan.change in FRESH_CHANGES and scan.recorded_at >= unit.expires_at:
@@ -52,7 +52,7 @@ def find_used_expired(world: World) -> Iterator[Finding]:
 
 
 def find_restocked_warm(world: World) -> Iterator[Finding]:
-    """Units that went back to the shelf after too long without temperature control."""
+    """Find units that were restocked after too long without temperature control."""
     for unit in world.rows.units:
         told = _find_warm(unit, world.scans.get(unit.unit_id, ()))
         if told:
@@ -61,7 +61,7 @@ def find_restocked_warm(world: World) -> Iterator[Finding]:
 
 def _find_warm(unit: Unit, scans: Sequence[Scan]) -> str:
     out = timedelta()
-    for scan in sorted(scans, key=lambda one: one.scan_no):
+    for scan in sorted(scans, key=lambda scan: scan.scan_no):
         out += timedelta(seconds=scan.out_of_control_s or 0)
         if scan.change != "restocked":
             continue
@@ -73,7 +73,7 @@ def _find_warm(unit: Unit, scans: Sequence[Scan]) -> str:
 
 
 def find_made_of_nothing(world: World) -> Iterator[Finding]:
-    """Components whose bag is not known, was never split, or is of another donation or group."""
+    """Find components whose parent unit is unknown, not split, or of another donation or group."""
     for unit in world.rows.units:
         if unit.parent_id is None:
             continue

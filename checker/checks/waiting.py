@@ -1,8 +1,8 @@
-"""Whether somebody waits, or waited to the end, while a unit that fits lay free at their station.
+"""Checks whether a request waits, or expired, while a unit that fits was free at its station.
 
-Judged leniently where the rows do not tell all: a unit counts as free only if it has lain so for a
-while (`World.reaction`), lives well past the need, was never out of control, and is not RhD- for an
-RhD+ patient's routine order.
+Judged leniently where the rows do not tell everything: a unit counts as free only if it has been
+free for some time (`World.reaction`), expires well after the need, was never out of temperature
+control, and is not RhD- for a routine request of an RhD+ patient.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from checker.rows import Line, Promise, Request, Unit
 from checker.world import World
 
 ON_THE_WAY = timedelta(hours=24)
-"""Longer than any journey to a hospital: how long it really takes, is not asked."""
+"""Longer than any journey to a hospital; the real duration is not looked up."""
 
 _COVERING = {"held", "issued", "received"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Need:
-    """A line of which something is missing, as it reads now or read when its request ended."""
+    """A line with uncovered units, as of now or of the time when its request ended."""
 
     request: Request
     line: Line
@@ -63,7 +63,7 @@ def find_waiting_beside_blood(
 
 
 def _read_shelf(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
-    """Return what is free at each station, of each component, with since when."""
+    """Return the free units of each station and component, each with the time since when."""
     moved_at = {row.subject: row.at for row in sorted(world.rows.trail, key=lambda row: row.at)}
     shelf: dict[tuple[str, str], list[tuple[datetime, Unit]]] = defaultdict(list)
     for unit in world.rows.units:
@@ -92,14 +92,14 @@ def _count_missing(world: World) -> Counter[tuple[str, int]]:
 
 
 def _is_covering(promise: Promise, request: Request) -> bool:
-    """Whether a unit was the request's now, or when it ended."""
+    """Whether a promise covers the request now, or covered it when the request ended."""
     if request.status != "expired":
         return promise.status in _COVERING
     return promise.ended_at is None or promise.ended_at >= request.decided_at
 
 
 def _fits(world: World, unit: Unit, need: _Need) -> bool:
-    """Whether every rule that the checker states lets this unit go, with time to spare."""
+    """Whether every rule of the checker allows this unit, with time to spare."""
     return (
         _is_of_use(world, unit, need)
         and _is_of_group(world, unit, need)
@@ -113,7 +113,7 @@ def _fits(world: World, unit: Unit, need: _Need) -> bool:
 
 
 def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
-    """Whether the hospital can use it, and long enough."""
+    """Whether the hospital can use the unit, and the unit does not expire too soon."""
     hospital = world.hospitals.get(need.request.hospital_id)
     return (
         hospital is not None
@@ -144,7 +144,7 @@ def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
 
 
 def _count_capped(world: World, request: Request) -> int:
-    """Count O RhD- red cells ever promised at the hospital: at least those of the patient."""
+    """Count O RhD- units ever promised to the hospital: an upper bound for its patient."""
     mine = {
         other.request_id
         for other in world.rows.requests

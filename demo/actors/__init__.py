@@ -1,1 +1,1 @@
-"""The people and machines around the system, each through its public interface only."""
+"""The people and machines around the system, each of which uses its public interface only."""

@@ -1,4 +1,4 @@
-"""The disaster feed: one alert and its revisions, each at the hour it was published."""
+"""The disaster feed: an alert and its revisions, each sent at the hour it was published."""
 
 from __future__ import annotations
 

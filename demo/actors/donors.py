@@ -1,9 +1,10 @@
-"""The notifier and the donors it calls: they answer, come, give, or do none of it.
+"""The notifier and the donors it calls, who answer, arrive, donate, or fail to do so.
 
-Reads the call-outs from Kafka as a notifier would. How people answer is drawn from the scenario's
-rates; whom the system calls, when it stops and how many millilitres come of it is its own doing.
+Reads the call-outs from Kafka as a notifier would. The donors' answers are drawn from the
+scenario's rates; whom the system calls, when it stops and how many millilitres are donated follows
+from the system's own decisions.
 
-Concurrency: one following task, one task per donor called.
+Concurrency: one task follows the call-outs, one more runs per donor called.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from models.topics import TopicName
 from streams.kafka.tail import KafkaTail
 
 _UNANSWERED_AFTER_S = 3600
-"""A call that rang out is written down as no answer after this."""
+"""Simulated seconds after which an unanswered call is recorded as `no_answer`."""
 
 
 _NOT_YET = {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
@@ -37,11 +38,11 @@ _LOOK_EVERY_REAL_S = 0.2
 
 
 class Notifier:
-    """Calls donors when the system says so, and stops when it says so.
+    """Calls donors and ends calls as the system's events say.
 
     Args:
         stage: Shared by all actors.
-        staff: Station id to the staff who test what was given there.
+        staff: Station id to the staff who have its donations tested.
         people: Tasks of the donors called; owned by the caller.
     """
 
@@ -76,7 +77,7 @@ class Notifier:
                 pass
 
     async def _live(self, call: CallOut) -> None:
-        """One donor, from the ringing telephone to the laboratory's result."""
+        """Play a called donor, from the call to the laboratory's result."""
         self._stage.busy += 1
         try:
             await self._answer(call)
@@ -107,7 +108,7 @@ class Notifier:
         if await self._is_stood_down(call, road_s) or not comes:
             return
         await self._answer_call(call, "arrived")
-        # From here nobody is sent home: who came is seen by the doctor.
+        # Each donor who has arrived is seen by the doctor, even if the call is ended meanwhile.
         await self._stage.sleep(self._stage.scenario.donors.collection.donation_s)
         if not await self._is_expected(call):
             return
@@ -153,9 +154,9 @@ class Notifier:
         return True
 
     async def _is_expected(self, call: CallOut) -> bool:
-        """Look at the station's list before blood is drawn: who was stood down goes home.
+        """Whether the station's list still expects the donor, who otherwise goes home.
 
-        The list may be a moment behind what was told; until it has caught up, the donor waits.
+        The list may lag behind the answers that were sent; the donor waits until it has caught up.
         """
         path = f"/v1/stations/{call.station_id}/call-outs"
         for _ in range(_LOOKS):
@@ -169,7 +170,7 @@ class Notifier:
         return False
 
     async def _answer_call(self, call: CallOut, answer: str, **fields: object) -> bool:
-        """Write an answer down at the station; return whether it was taken."""
+        """Send an answer to the station; return whether it was accepted."""
         stage = self._stage
         body = {
             "donor_id": call.donor_id,

@@ -1,6 +1,6 @@
-"""Messages that must not pass, straight on Kafka: each has to end in quarantine with its reason.
+"""Faulty messages sent straight to Kafka: each must end in quarantine with its reason.
 
-What is sent is also written to the sent log as accepted, since Kafka took it: the checker then
+Each message is also written to the sent log as accepted, because Kafka took it: the checker then
 counts it as lost unless it was quarantined.
 """
 
@@ -21,16 +21,16 @@ EXPECTED_CODES = (
     "event_version_unknown",
     "request_id_reused",
 )
-"""What each message must be quarantined for, in the order in which they are sent."""
+"""The reason for which each message must be quarantined, in the order of sending."""
 
 _FIRST_AFTER_H = 2.5
 _EVERY_H = 0.5
 
 
 def _list_bad(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> Iterator[Envelope]:
-    straight = [one for one in planned if one.straight]
+    straight = [plan for plan in planned if plan.straight]
     good = to_envelope(stage, straight[0])
-    hospital_ids = [one.hospital.hospital_id for one in stage.scenario.hospitals]
+    hospital_ids = [hospital.hospital.hospital_id for hospital in stage.scenario.hospitals]
     stranger = next(name for name in hospital_ids if name != straight[0].request.hospital_id)
     yield good.but(id="demo-bad-1", subject="dr-bad-1", data='{"request": {"坏": '.encode())
     request = straight[0].request.but(request_id="dr-bad-2")
@@ -44,7 +44,7 @@ def _list_bad(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> Iterato
 
 
 async def run_vandals(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> None:
-    """Send one bad message after the other."""
+    """Send the faulty messages, each at its simulated hour."""
     for number, bad in enumerate(_list_bad(stage, planned)):
         await stage.sleep_until(stage.scenario.at(_FIRST_AFTER_H + number * _EVERY_H))
         envelope = bad.but(time=stage.clock.now())

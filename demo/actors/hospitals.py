@@ -1,7 +1,7 @@
 """The hospitals: each sends its requests when its patients arrive, over HTTP or straight to Kafka.
 
-Measures from the moment a request is sent to the moment its decision is in the hospital's hand, in
-real milliseconds. Messages are sent again as real networks do; some are changed or called off.
+Measures from the sending of a request until the hospital has its decision, in real milliseconds.
+Some messages are sent twice, as happens on real networks; some requests are amended or cancelled.
 
 Concurrency: one task per request.
 """
@@ -24,13 +24,13 @@ from models.topics import TopicName
 from streams.kafka.tail import KafkaTail
 
 _WAIT_S = 20
-"""How long a hospital waits in its call; real seconds, far above any answer of a running system."""
+"""How long a hospital waits in its call, in real seconds; a running system answers far sooner."""
 
 
 class DecisionWatch:
-    """A hospital's own consumer of decisions, for those that it asked for on Kafka.
+    """A hospital's own consumer of decisions on the requests that it sent to Kafka.
 
-    Concurrency: one following task sets futures that the asking tasks hold.
+    Concurrency: one following task sets futures that the requesting tasks hold.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -47,7 +47,7 @@ class DecisionWatch:
         await self._tail.connected.wait()
 
     def expect(self, event_id: str) -> asyncio.Future[None]:
-        """Return a future, done once the decision on an event is seen; ask before sending."""
+        """Return a future that is done once the event's decision is seen; call before sending."""
         future = asyncio.get_running_loop().create_future()
         self._waiting[event_id] = future
         return future
@@ -58,8 +58,8 @@ async def run_hospitals(
 ) -> None:
     """Send every planned request at its simulated instant."""
     async with asyncio.TaskGroup() as group:
-        for one in planned:
-            group.create_task(_ask(stage, one, watch))
+        for request in planned:
+            group.create_task(_ask(stage, request, watch))
 
 
 async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> None:
@@ -84,7 +84,7 @@ async def _send_on_kafka(
     try:
         await asyncio.wait_for(decided, _WAIT_S)
     except TimeoutError:
-        # The day goes on; that it has no decision is a failed check at its end.
+        # The day goes on; the missing decision fails a check at the end.
         zh, en = stage.scenario.get_names(one.request.hospital_id)
         number = one.request.request_id
         stage.board.note(

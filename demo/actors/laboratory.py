@@ -1,6 +1,6 @@
-"""The laboratory of a station: it tests what was given and tells each result by itself.
+"""The laboratory of a station: it tests donations and reports each result by itself.
 
-What fails is reactive in two runs; the system then discards the units, nobody else does.
+A donation that fails is reactive in two runs; then only the system discards its units.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "m
 def make_results(
     donation_id: str, group: str, *, is_clear: bool, at: datetime
 ) -> tuple[LabResult, ...]:
-    """Make the results of one donation; one that fails is reactive for HBsAg, twice."""
+    """Make the results of a donation; a donation that fails is reactive for HBsAg, twice."""
     found: list[dict[str, Any]] = []
     for test, _ in testing_rules.packaged.needed:
         fails = test is LabTest.HBSAG and not is_clear
@@ -33,27 +33,27 @@ def make_results(
     return tuple(
         LabResult.model_validate(
             {
-                **{name: value for name, value in one.items() if name != "run"},
-                "result_id": f"{donation_id}-{one['test']}-{one['run']}",
-                "method": _METHODS.get(one["test"], "ELISA"),
-                "run_id": f"run-{donation_id}-{one['run']}",
+                **{name: value for name, value in row.items() if name != "run"},
+                "result_id": f"{donation_id}-{row['test']}-{row['run']}",
+                "method": _METHODS.get(row["test"], "ELISA"),
+                "run_id": f"run-{donation_id}-{row['run']}",
                 "performed_at": at,
                 "performed_by": "laboratory (synthetic)",
             }
         )
-        for one in found
+        for row in found
     )
 
 
 async def send_results(
     stage: DrillStage, station_id: str, donation_id: str, group: str, *, is_clear: bool
 ) -> None:
-    """Tell the gateway the results of a donation, and note each as sent."""
+    """Send the results of a donation to the gateway, and note each in the sent log."""
     results = make_results(donation_id, group, is_clear=is_clear, at=stage.clock.now())
     answer = await stage.door("station", station_id).call(
         "POST",
         f"/v1/stations/{station_id}/donations/{donation_id}/results",
-        body={"results": [one.model_dump(mode="json", exclude_none=True) for one in results]},
+        body={"results": [result.model_dump(mode="json", exclude_none=True) for result in results]},
         idempotency_key=f"{donation_id}-results",
     )
     for event_id, result in zip(list_event_ids(answer), results, strict=True):

@@ -1,7 +1,7 @@
-"""One look-back: a donor of the day before calls in sick, and the station recalls the donation.
+"""A look-back: a donor of the day before reports an illness, and the station recalls the donation.
 
-Takes a unit that was transfused, recalls its donation, and asks the gateway what became of
-every unit and who received of it. What it saw is kept on the board; the results judge it.
+Takes a unit that was transfused, recalls its donation, and asks the gateway what became of every
+unit and which patients received blood of it. The answer is kept on the board; `results` judges it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from demo.stage import DrillStage
 from models.events.donations import DonationRecalled
 
 _AFTER_H = 5.0
-"""By then the first patients mostly had their blood, also in a shortened day."""
+"""By then the first patients mostly have received blood, also in a shortened day."""
 _LOOK_AGAIN_S = 600.0
-"""Simulated: on a machine that is short of breath the first transfusion comes later."""
+"""Simulated seconds; on an overloaded machine the first transfusion comes later."""
 
 _LOOKS = 100
 _LOOK_EVERY_REAL_S = 0.1
@@ -24,9 +24,9 @@ _REASON = "献血者次日发热（合成）· donor fell ill the next day (synt
 
 
 async def run_look_back(stage: DrillStage) -> None:
-    """Recall the donation of the first unit, by its name, that a patient had by then."""
+    """Recall the donation of the first unit, in order of unit id, that was transfused by then."""
     await stage.sleep_until(stage.scenario.at(_AFTER_H))
-    known = {one.unit.unit_id: one.unit for one in stage.stock}
+    known = {counted.unit.unit_id: counted.unit for counted in stage.stock}
     while not (used := sorted(known.keys() & stage.board.transfused)):
         if stage.curtain.is_set():
             return
@@ -34,7 +34,7 @@ async def run_look_back(stage: DrillStage) -> None:
     stage.busy += 1
     try:
         unit = known[used[0]]
-        # A unit that came from a neighbour is its receiver's now.
+        # A unit that came from a neighbouring station belongs to the receiving station now.
         station_id = stage.board.shared.get(unit.unit_id, ("", unit.station_id))[1]
         await _recall(stage, station_id, unit.donation_id)
         await _look(stage, station_id, unit.donation_id)
@@ -78,14 +78,14 @@ async def _recall(stage: DrillStage, station_id: str, donation_id: str) -> None:
 
 
 async def _look(stage: DrillStage, station_id: str, donation_id: str) -> None:
-    """Ask until the recall is known, and keep what is told."""
+    """Ask until the gateway knows the recall, and keep its answer."""
     for _ in range(_LOOKS):
         answer = await stage.door("station", station_id).call("GET", f"/v1/donations/{donation_id}")
         if answer.body["recalls"]:
             stage.board.look_back = LookBack(
                 donation_id=donation_id,
-                units={one["unit_id"]: one["status"] for one in answer.body["units"]},
-                requests=tuple(one["request_id"] for one in answer.body["recipients"]),
+                units={unit["unit_id"]: unit["status"] for unit in answer.body["units"]},
+                requests=tuple(recipient["request_id"] for recipient in answer.body["recipients"]),
             )
             return
         await asyncio.sleep(_LOOK_EVERY_REAL_S)

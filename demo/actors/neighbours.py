@@ -1,9 +1,9 @@
 """The neighbouring stations: each reads the shortages on Kafka and offers what it can spare.
 
-Each has a consumer of its own, as a station outside this house would. It keeps its own days of
-supply; what is taken of its offer is decided by the system, and sent by its staff.
+Each has its own Kafka consumer, as a separate station would. It keeps enough days of supply for its
+own patients. The system decides what it takes of an offer, and the station's staff send it.
 
-Concurrency: per station one following task and one that offers, in turns.
+Concurrency: per station one task follows the shortages and one task makes the offers.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Shelf = dict[tuple[str, str], int]
 
 
 class Neighbour:
-    """One station as the others see it.
+    """A station as its neighbours see it.
 
     Args:
         stage: Shared by all actors.
-        station: Whose blood it gives.
+        station: The station that offers its blood.
     """
 
     def __init__(self, stage: DrillStage, station: Station) -> None:
@@ -61,16 +61,16 @@ class Neighbour:
 
     def _hear(self, envelope: Envelope) -> None:
         match decode_event(envelope.type, envelope.data):
-            case ShortageDeclared(shortage=one) | ShortageChanged(shortage=one):
-                if one.station_id in self._station.policy.neighbours:
-                    self._open[one.shortage_id] = one
-            case ShortageCleared(shortage=one):
-                self._open.pop(one.shortage_id, None)
+            case ShortageDeclared(shortage=shortage) | ShortageChanged(shortage=shortage):
+                if shortage.station_id in self._station.policy.neighbours:
+                    self._open[shortage.shortage_id] = shortage
+            case ShortageCleared(shortage=shortage):
+                self._open.pop(shortage.shortage_id, None)
             case _:
                 pass
 
     async def offer(self) -> None:
-        """Look at what others lack, again and again, until the day is over."""
+        """Answer the shortages of others at intervals until the day is over."""
         chance = draw(self._stage.scenario.seed, "neighbour", self._station.station_id)
         await self._stage.sleep_until(self._stage.scenario.at(0))
         pause_s = _FIRST_LOOK_S + chance.randint(0, _FIRST_LOOK_S)
@@ -79,16 +79,21 @@ class Neighbour:
             pause_s = _LOOK_EVERY_S
 
     async def _look(self) -> None:
-        pressing = [one for one in self._open.values() if self._is_pressing(one)]
+        pressing = [shortage for shortage in self._open.values() if self._is_pressing(shortage)]
         if not pressing:
             return
         shelf = await self._read_shelf()
-        for one in sorted(pressing, key=lambda one: (-one.level.severity, -one.uncovered_units)):
-            self._answered[one.shortage_id] = one.version
-            await self._answer(one, shelf)
+        for shortage in sorted(
+            pressing, key=lambda shortage: (-shortage.level.severity, -shortage.uncovered_units)
+        ):
+            self._answered[shortage.shortage_id] = shortage.version
+            await self._answer(shortage, shelf)
 
     def _is_pressing(self, one: Shortage) -> bool:
-        """A yellow shelf elsewhere is no reason to send a car over the mountains."""
+        """Whether a shortage is open, orange or worse, and was not answered in this version.
+
+        A yellow shortage does not justify the journey over the mountains.
+        """
         is_bad = one.level.severity >= ShortageLevel.ORANGE.severity
         is_new = self._answered.get(one.shortage_id, 0) < one.version
         return one.status is ShortageStatus.OPEN and is_new and is_bad and one.units_missing > 0
@@ -125,7 +130,7 @@ class Neighbour:
             "quantity": quantity,
             "valid_until": valid_until.isoformat(),
         }
-        # The shortage may have ended since it was read: then the gateway says so, and that is fine.
+        # The shortage may have ended since it was read: then the gateway may refuse the offer.
         answer = await self._door.call(
             "POST", "/v1/offers", body=body, idempotency_key=key, may_refuse=True
         )
@@ -147,7 +152,7 @@ class Neighbour:
 def count_kept(
     scenario: Scenario, station: Station, component: Component, group: BloodGroup
 ) -> int:
-    """Count the units of a group that a station keeps for its own patients: down to orange."""
+    """Count the units of a group that a station keeps for its own patients, down to orange."""
     stock = scenario.stock
     negative = group.rhd is RhD.NEGATIVE
     share = stock.abo[group.abo] * (stock.rhd.negative if negative else 1 - stock.rhd.negative)

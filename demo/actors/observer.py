@@ -1,4 +1,4 @@
-"""The dispatcher's screen: follows the whole event stream and looks at every shelf now and then.
+"""The dispatcher's screen: follows the whole event stream and reads every shelf at intervals.
 
 Feeds the board; changes nothing.
 """
@@ -19,7 +19,7 @@ _SHELF_EVERY_REAL_S = 0.7
 
 
 class Observer:
-    """Sees what a dispatcher may see.
+    """Reads what a dispatcher may see.
 
     Args:
         stage: Shared by all actors.
@@ -43,7 +43,7 @@ class Observer:
             self._stage.board.see(seen.event, seen.at)
 
     async def watch_dead_letters(self) -> None:
-        """Count what was quarantined, by reason, until cancelled."""
+        """Count the quarantined messages, by reason, until cancelled."""
         names = [topic.dead_letter(reader) for topic in TOPICS for reader in topic.readers]
         async for name, envelope in self._dead_letters.follow(names):
             told = json.loads(envelope.data)
@@ -53,14 +53,14 @@ class Observer:
             )
 
     async def watch_shelves(self) -> None:
-        """Look at every station's shelf until cancelled; real seconds between looks."""
+        """Read every station's shelf until cancelled; the interval is in real seconds."""
         while True:
             for station in self._stage.scenario.stations:
                 await self._look(station.station_id)
             await asyncio.sleep(_SHELF_EVERY_REAL_S)
 
     async def read_calls(self) -> None:
-        """Take what became of every call from the system's own list, not from what was told it."""
+        """Read the outcome of every call from the system's own list, not from the answers sent."""
         for station in self._stage.scenario.stations:
             path = f"/v1/stations/{station.station_id}/call-outs"
             answer = await self._door.call("GET", path, params={"limit": "1000"})

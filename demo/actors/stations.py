@@ -1,8 +1,8 @@
-"""The staff of each station: they pick what was reserved, send it, and test what was given.
+"""The staff of each station: they pick and send reserved units, and have donations tested.
 
-They learn of their work from the event stream and ask the gateway what to pick, so that nothing is
-picked that was given back meanwhile. A hospital's receipt is noted by the driver under the
-supplying station's key.
+They learn of their work from the event stream and ask the gateway what to pick, so that they pick
+no unit that was given back meanwhile. The driver notes a hospital's receipt under the supplying
+station's key.
 
 Concurrency: one task per request or transfer that is served, one per unit on the road.
 """
@@ -29,30 +29,30 @@ _PICK_MIN_S = 240
 _PICK_MAX_S = 900
 _HANG_MIN_S = 900
 _HANG_MAX_S = 3600
-"""From the hand-over at the hospital to the scan at the bed; by judgement."""
+"""Simulated seconds from the hand-over at the hospital to the scan at the bed; an estimate."""
 _MORNING_H = -0.25
-"""The night's tests come back a quarter of an hour before the earthquake."""
+"""The results of the night's tests arrive a quarter of an hour before the earthquake."""
 
 _AT_BED = timedelta(hours=1)
-"""A ward does not begin with a bag that ends while it runs in."""
+"""A ward does not begin to transfuse a unit that would expire during the transfusion."""
 _LOOKS = 100
 _LOOK_EVERY_S = 0.1
-"""Real seconds: how long the door waits for the engine's word on what is carried out."""
+"""Real seconds between two questions whether the engine has recorded the issue of the units."""
 
 _STAYS = frozenset({"unit_not_cleared"})
-"""What holds a bag back at the shelf: since it was reserved, the safety kernel changed its word."""
+"""Refusals that keep a unit on the shelf: the safety kernel no longer clears it."""
 
 Promised = Mapping[str, Any]
-"""A promise as the gateway tells it."""
+"""A promise as the gateway returns it."""
 
 Ask = Callable[[], Awaitable[list[Promised]]]
 
 Picked = tuple[str, int]
-"""Unit id and the epoch of its promise."""
+"""Unit id and the epoch (fencing token) of its promise."""
 
 
 class StationStaff:
-    """Everybody who works at one station.
+    """The staff of one station.
 
     Args:
         stage: Shared by all actors.
@@ -88,7 +88,7 @@ class StationStaff:
                     pass
 
     async def release_night_tests(self) -> None:
-        """Release what the count found in quarantine, once its tests are back."""
+        """Send the test results of the units that the count found in quarantine."""
         await self._stage.sleep_until(self._stage.scenario.at(_MORNING_H))
         for counted in self._stage.stock:
             if counted.unit.station_id == self._station_id and not counted.released:
@@ -102,7 +102,7 @@ class StationStaff:
     async def change(
         self, unit_id: str, change: str, *, station_id: str = "", **fields: object
     ) -> HttpAnswer:
-        """Tell the gateway what happened to a unit, and note it as sent."""
+        """Report a change of a unit to the gateway, and note it in the sent log."""
         stage, at_station = self._stage, station_id or self._station_id
         door = stage.door("station", at_station)
         happened_at = stage.clock.now().isoformat()
@@ -133,19 +133,21 @@ class StationStaff:
             chance = draw(stage.scenario.seed, "pick", decision.decision_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
             promises = await self._list_promises(decision.request_id)
-            units = await self._issue([_name(one) for one in promises if one["status"] == "held"])
+            units = await self._issue(
+                [_name(promise) for promise in promises if promise["status"] == "held"]
+            )
             if not units:
                 return
             await stage.sleep(decision.eta_s or 0)
             promises = await self._await_left(
                 lambda: self._list_promises(decision.request_id), units
             )
-            for one in promises:
-                await self.change(one["unit_id"], "received", epoch=one["epoch"])
-                stage.board.received[one["unit_id"]] = decision.hospital_id
+            for promise in promises:
+                await self.change(promise["unit_id"], "received", epoch=promise["epoch"])
+                stage.board.received[promise["unit_id"]] = decision.hospital_id
             await stage.sleep(chance.randint(_HANG_MIN_S, _HANG_MAX_S))
-            for one in promises:
-                await end_at_bed(stage, decision.hospital_id, one)
+            for promise in promises:
+                await end_at_bed(stage, decision.hospital_id, promise)
         finally:
             stage.busy -= 1
 
@@ -156,14 +158,18 @@ class StationStaff:
             chance = draw(stage.scenario.seed, "pick", transfer.transfer_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
             promises = await self._list_lent(transfer.transfer_id)
-            units = await self._issue([_name(one) for one in promises if one["status"] == "held"])
+            units = await self._issue(
+                [_name(promise) for promise in promises if promise["status"] == "held"]
+            )
             if not units:
                 return
             await stage.sleep(transfer.eta_s)
-            for one in await self._await_left(lambda: self._list_lent(transfer.transfer_id), units):
-                unit_id = one["unit_id"]
+            for promise in await self._await_left(
+                lambda: self._list_lent(transfer.transfer_id), units
+            ):
+                unit_id = promise["unit_id"]
                 await self.change(
-                    unit_id, "received", station_id=transfer.to_station_id, epoch=one["epoch"]
+                    unit_id, "received", station_id=transfer.to_station_id, epoch=promise["epoch"]
                 )
                 stage.board.shared[unit_id] = (transfer.from_station_id, transfer.to_station_id)
         finally:
@@ -177,23 +183,23 @@ class StationStaff:
         answer = await self._door.call("GET", "/v1/transfers", params={"limit": "500"})
         return [
             unit
-            for one in answer.body["transfers"]
-            if one["transfer_id"] == transfer_id
-            for unit in one["units"]
+            for transfer in answer.body["transfers"]
+            if transfer["transfer_id"] == transfer_id
+            for unit in transfer["units"]
         ]
 
     async def _await_left(self, ask: Ask, units: list[Picked]) -> list[Promised]:
-        """Return what really left: a bag that was refused on its way out stays where it is."""
+        """Return the promises whose units left the station; a unit refused at its issue stays."""
         promises: list[Promised] = []
         for _ in range(_LOOKS):
-            promises = [one for one in await ask() if _name(one) in units]
-            if all(one["status"] != "held" for one in promises):
+            promises = [promise for promise in await ask() if _name(promise) in units]
+            if all(promise["status"] != "held" for promise in promises):
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
-        return [one for one in promises if one["status"] == "issued"]
+        return [promise for promise in promises if promise["status"] == "issued"]
 
     async def _issue(self, held: list[Picked]) -> list[Picked]:
-        """Issue what is held and not yet in another hand; two decisions may wake two pickers."""
+        """Issue held units that no other task has picked: two decisions may start two tasks."""
         mine = [pick for pick in held if pick not in self._picked]
         self._picked.update(mine)
         for unit_id, epoch in mine:
@@ -209,7 +215,7 @@ def _name(promise: Promised) -> Picked:
 
 
 async def end_at_bed(stage: DrillStage, hospital_id: str, promise: Promised) -> None:
-    """The ward scans the unit at the bed, under the hospital's own key, after reading its label."""
+    """Scan the unit at the bed under the hospital's own key: transfused or, if stale, discarded."""
     unit_id, epoch = _name(promise)
     now = stage.clock.now()
     is_fresh = datetime.fromisoformat(promise["expires_at"]) - now > _AT_BED

@@ -1,4 +1,4 @@
-"""The page itself: figures and plots put into the template, with everything inlined."""
+"""The page of the report: figures and plots put into the template, with everything inlined."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One plot with its heading and what to read from it."""
+    """A plot with its heading and a note on how to read it."""
 
     zh: str
     en: str
@@ -58,11 +58,11 @@ def write_report(
     """Write the page; it needs no network.
 
     Args:
-        path: Where to.
-        stage: The day as it was seen.
+        path: File to write.
+        stage: The day as it was observed.
         figures: Every check and figure.
-        verdict: The checker's, with its examples.
-        lives: What became of each donation of the day.
+        verdict: The checker's report, with its examples.
+        lives: The outcome of each donation of the day.
         started_at: When the run began, real time.
     """
     by_name = {figure.name: figure for figure in figures}

@@ -1,4 +1,4 @@
-"""The plots of one day, each from the board to a plotly figure. Pure."""
+"""The plots of a day, each a plotly figure made from the board. Pure."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _TICKS_MS = [5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000]
 
 
 def local(at: datetime) -> datetime:
-    """Return China's wall clock, without a zone: plotly would move it otherwise."""
+    """Return the local time of China without a zone, because plotly would convert it otherwise."""
     return at.astimezone(CHINA).replace(tzinfo=None)
 
 
 def plot_latency(stage: DrillStage) -> go.Figure:
-    """Request to decision: the share of requests decided within so many real milliseconds."""
+    """Plot the share of requests that were decided within so many real milliseconds."""
     figure = go.Figure(layout=layout(360))
     for way, (colour, label) in _WAYS.items():
         ms = sorted(stage.board.list_ms(way))
@@ -49,7 +49,7 @@ def plot_latency(stage: DrillStage) -> go.Figure:
     for share, name in ((0.5, "p50"), (0.99, "p99")) if everything else ():
         value = percentile(everything, share)
         figure.add_vline(x=value, line={"color": INK, "dash": "dot", "width": 1})
-        # On a logarithmic axis an annotation stands at the logarithm, a line at the value.
+        # On a logarithmic axis an annotation is placed by the logarithm, a line by the value.
         figure.add_annotation(
             x=log10(value), y=1, yref="paper", yanchor="bottom", showarrow=False,
             text=f"{name} {value:.0f} ms",
@@ -63,18 +63,18 @@ def plot_latency(stage: DrillStage) -> go.Figure:
 
 
 def plot_stock(stage: DrillStage) -> go.Figure:
-    """Red cells on each shelf over the day, per group."""
+    """Plot the red cells on each shelf over the day, per group."""
     stations = [station.station_id for station in stage.scenario.stations]
     titles = [" · ".join(stage.scenario.get_names(name)) for name in stations]
     figure = make_subplots(
         rows=2, cols=2, subplot_titles=titles, shared_xaxes=True, vertical_spacing=0.1
     )
     for at, station_id in enumerate(stations):
-        samples = [one for one in stage.board.stock if one.station_id == station_id]
+        samples = [sample for sample in stage.board.stock if sample.station_id == station_id]
         for group, colour in GROUPS.items():
             figure.add_scatter(
-                x=[local(one.at) for one in samples],
-                y=[_count(one.by_group, group) for one in samples],
+                x=[local(sample.at) for sample in samples],
+                y=[_count(sample.by_group, group) for sample in samples],
                 mode="lines",
                 line={"color": colour, "width": 2, "shape": "hv"},
                 name=group,
@@ -100,18 +100,21 @@ def _count(by_group: dict[str, int], group: str) -> int:
 
 
 def plot_units(stage: DrillStage) -> go.Figure:
-    """Bags delivered per hospital, by where they came from."""
+    """Plot the units delivered per hospital, by their source."""
     counts: dict[str, Counter[str]] = {
-        one.hospital.hospital_id: Counter() for one in stage.scenario.hospitals
+        hospital.hospital.hospital_id: Counter() for hospital in stage.scenario.hospitals
     }
     for unit_id, hospital_id in stage.board.received.items():
         counts[hospital_id][find_source(stage, unit_id)] += 1
-    names = ["<br>".join(one.short) for one in stage.scenario.hospitals]
+    names = ["<br>".join(hospital.short) for hospital in stage.scenario.hospitals]
     figure = go.Figure(layout=layout(360, barmode="stack"))
     for source, (colour, label) in SOURCES.items():
         figure.add_bar(
             x=names,
-            y=[counts[one.hospital.hospital_id][source] for one in stage.scenario.hospitals],
+            y=[
+                counts[hospital.hospital.hospital_id][source]
+                for hospital in stage.scenario.hospitals
+            ],
             name=label,
             marker={"color": colour},
         )
@@ -120,7 +123,7 @@ def plot_units(stage: DrillStage) -> go.Figure:
 
 
 def plot_donors(stage: DrillStage) -> go.Figure:
-    """What became of the calls, per station."""
+    """Plot the outcomes of the calls, per station."""
     labels = {
         "donated": ("已献 · donated", BLOOD),
         "deferred": ("暂缓 · deferred", "#d97706"),
@@ -130,7 +133,9 @@ def plot_donors(stage: DrillStage) -> go.Figure:
         "stood_down": ("撤呼 · stood down", SKY),
     }
     counted = stage.board.count_calls()
-    stations = [one.station_id for one in stage.scenario.stations if one.station_id in counted]
+    stations = [
+        station.station_id for station in stage.scenario.stations if station.station_id in counted
+    ]
     figure = go.Figure(layout=layout(300, barmode="stack"))
     known = set(labels)
     for status, (label, colour) in labels.items():
@@ -155,18 +160,21 @@ def plot_donors(stage: DrillStage) -> go.Figure:
 
 
 def plot_timeline(stage: DrillStage) -> go.Figure:
-    """Every line of the story, in lanes; below, what was published and what was asked for."""
+    """Plot the moments of the story by kind; below, published casualties and donations wanted."""
     figure = make_subplots(
         rows=2, cols=1, shared_xaxes=True, row_heights=[0.62, 0.38], vertical_spacing=0.08
     )
     for kind, (colour, label) in KINDS.items():
-        moments = [one for one in stage.board.moments if one.kind == kind]
+        moments = [moment for moment in stage.board.moments if moment.kind == kind]
         figure.add_scatter(
-            x=[local(one.at) for one in moments],
+            x=[local(moment.at) for moment in moments],
             y=[label] * len(moments),
             mode="markers",
             marker={"color": colour, "size": 11, "opacity": 0.75},
-            text=[f"{local(one.at):%m-%d %H:%M}<br>{one.zh}<br>{one.en}" for one in moments],
+            text=[
+                f"{local(moment.at):%m-%d %H:%M}<br>{moment.zh}<br>{moment.en}"
+                for moment in moments
+            ],
             hoverinfo="text",
             showlegend=False,
             row=1,
@@ -198,26 +206,32 @@ Points = list[tuple[datetime, int]]
 
 
 def _list_steps(stage: DrillStage) -> list[tuple[str, Points, str]]:
-    """List the steps of the published counts, and of the donations that were wanted in all."""
+    """List the steps of the published casualties, and of the total of donations wanted."""
     reported = [
-        (one.sent_at, one.casualties)
-        for one in stage.scenario.alerts.revision
-        if one.casualties is not None and one.sent_at <= stage.clock.now()
+        (revision.sent_at, revision.casualties)
+        for revision in stage.scenario.alerts.revision
+        if revision.casualties is not None and revision.sent_at <= stage.clock.now()
     ]
     wanted: Points = []
     now_wanted: dict[str, int] = {}
-    for one in sorted(stage.board.activation_steps, key=lambda one: one.decided_at):
-        now_wanted[one.station_id] = one.donors_wanted
-        wanted.append((one.decided_at, sum(now_wanted.values())))
+    for activation in sorted(
+        stage.board.activation_steps, key=lambda activation: activation.decided_at
+    ):
+        now_wanted[activation.station_id] = activation.donors_wanted
+        wanted.append((activation.decided_at, sum(now_wanted.values())))
     return [
         (
             "公布的伤者 · injured, published",
-            [(at, told.injured) for at, told in reported if told.injured is not None],
+            [
+                (at, casualties.injured)
+                for at, casualties in reported
+                if casualties.injured is not None
+            ],
             "#d98e04",
         ),
         (
             "公布的遇难者 · dead, published",
-            [(at, told.dead) for at, told in reported if told.dead is not None],
+            [(at, casualties.dead) for at, casualties in reported if casualties.dead is not None],
             MUTED,
         ),
         ("计划献血人次 · donations wanted", wanted, BLOOD),

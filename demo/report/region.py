@@ -1,4 +1,4 @@
-"""The map: facilities by latitude and longitude, the roads between them, and what went over them.
+"""The map: facilities by latitude and longitude, the roads between them, and the units carried.
 
 Drawn from the scenario's own coordinates; nothing is fetched.
 """
@@ -25,9 +25,10 @@ _SIDES = {
 
 
 def plot_map(stage: DrillStage) -> go.Figure:
-    """Draw stations, hospitals, roads as wide as what they carried, and the epicentre.
+    """Draw stations, hospitals, roads (as wide as the units they carried), and the epicentre.
 
-    Left the whole region with the stations, right the stricken counties with their hospitals.
+    The left map shows the whole region with the stations, the right map the stricken counties with
+    their hospitals.
     """
     figure = make_subplots(rows=1, cols=2, column_widths=[0.5, 0.5], horizontal_spacing=0.07)
     carried = _count_carried(stage)
@@ -78,10 +79,10 @@ def _draw_road(
     width: float,
     col: int,
 ) -> None:
-    near, far = (_find_location(stage, one) for one in between)
-    names = " – ".join(stage.scenario.get_names(one)[0] for one in between)
+    near, far = (_find_location(stage, facility_id) for facility_id in between)
+    names = " – ".join(stage.scenario.get_names(facility_id)[0] for facility_id in between)
     hours = stage.scenario.routes[between] / 3600
-    # A third point half-way: the hover text shows on points only.
+    # A third point half-way carries the hover text, which shows on points only.
     figure.add_scatter(
         x=[near.lon, (near.lon + far.lon) / 2, far.lon],
         y=[near.lat, (near.lat + far.lat) / 2, far.lat],
@@ -99,14 +100,20 @@ def _draw_road(
 def _draw_stations(figure: go.Figure, stage: DrillStage, *, col: int) -> None:
     stations = stage.scenario.demo_stations
     figure.add_scatter(
-        x=[one.station.location.lon for one in stations],
-        y=[one.station.location.lat for one in stations],
+        x=[demo_station.station.location.lon for demo_station in stations],
+        y=[demo_station.station.location.lat for demo_station in stations],
         mode="markers+text",
         marker={"symbol": "square", "size": 15, "color": BLOOD},
-        text=[f"<b>{one.short[0]}</b><br>{one.station.altitude_m:,} m" for one in stations],
+        text=[
+            f"<b>{demo_station.short[0]}</b><br>{demo_station.station.altitude_m:,} m"
+            for demo_station in stations
+        ],
         textposition="top center",
         textfont={"color": INK, "size": 12},
-        hovertext=[f"{one.station.name_zh}<br>{one.station.name_en}" for one in stations],
+        hovertext=[
+            f"{demo_station.station.name_zh}<br>{demo_station.station.name_en}"
+            for demo_station in stations
+        ],
         hoverinfo="text",
         name="血站 · blood stations",
         showlegend=col == 1,
@@ -118,14 +125,23 @@ def _draw_stations(figure: go.Figure, stage: DrillStage, *, col: int) -> None:
 def _draw_hospitals(figure: go.Figure, stage: DrillStage, *, col: int, told: bool) -> None:
     hospitals = stage.scenario.hospitals
     figure.add_scatter(
-        x=[one.hospital.location.lon for one in hospitals],
-        y=[one.hospital.location.lat for one in hospitals],
+        x=[demo_hospital.hospital.location.lon for demo_hospital in hospitals],
+        y=[demo_hospital.hospital.location.lat for demo_hospital in hospitals],
         mode="markers+text" if told else "markers",
         marker={"symbol": "cross", "size": 12 if told else 7, "color": SKY},
-        text=[f"{one.short[0]} {one.altitude_m:,} m" for one in hospitals],
-        textposition=[_SIDES.get(one.hospital.hospital_id, "bottom center") for one in hospitals],
+        text=[
+            f"{demo_hospital.short[0]} {demo_hospital.altitude_m:,} m"
+            for demo_hospital in hospitals
+        ],
+        textposition=[
+            _SIDES.get(demo_hospital.hospital.hospital_id, "bottom center")
+            for demo_hospital in hospitals
+        ],
         textfont={"color": INK, "size": 12},
-        hovertext=[f"{one.hospital.name_zh}<br>{one.hospital.name_en}" for one in hospitals],
+        hovertext=[
+            f"{demo_hospital.hospital.name_zh}<br>{demo_hospital.hospital.name_en}"
+            for demo_hospital in hospitals
+        ],
         hoverinfo="text",
         name="医院 · hospitals",
         showlegend=told,

@@ -1,4 +1,4 @@
-"""Colours and the layout that every plot shares."""
+"""The colours and the layout that all plots share."""
 
 from __future__ import annotations
 

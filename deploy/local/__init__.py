@@ -1,5 +1,4 @@
-"""Kafka and PostgreSQL as child processes of one machine; see `services.py` for the public face.
+"""Kafka and PostgreSQL as child processes of one machine; `embedded_services.py` is the API.
 
-Imports no other room of this project, and none of them may rely on it at run time: production
-points the settings at real clusters.
+No other room may rely on this package in production, where the settings name real clusters.
 """

@@ -1,8 +1,8 @@
-"""Whom PostgreSQL runs as: it refuses root, so root hands it to an unprivileged account.
+"""The account that PostgreSQL runs as: it refuses root, so root starts it as an ordinary user.
 
 Owns the choice of the account and the question whether that account can reach a folder. Changes
-the ownership of folders it is given and of nothing else: no account is created, no permission of a
-parent folder is widened.
+the ownership of the folders it is given and of nothing else: it creates no account and widens no
+permission of a parent folder.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Account:
 
 
 def find_server_account(existing: Path) -> Account | None:
-    """The account a server started by root runs as; None when we are not root.
+    """Return the account that a server started by root runs as; None when we are not root.
 
     Args:
-        existing: Data folder; if it is there, whoever owns it stays its owner, so that an account
+        existing: Data folder. If it exists, its present owner keeps it, so that an account
             installed later does not lock the server out of its own data.
     """
     if os.geteuid() != 0:

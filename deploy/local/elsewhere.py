@@ -1,6 +1,6 @@
-"""Whether embedded services of another state folder run on this machine.
+"""Embedded services of other state folders that run on this machine.
 
-A second, empty system beside the one in use looks like the first one with everything gone.
+A second, empty system beside the system in use looks as if all data of the first were lost.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The public face of the embedded services: Kafka and PostgreSQL under one state folder.
+"""The public interface of the embedded services: Kafka and PostgreSQL under one state folder.
 
-Owns the order in which things are created, started and stopped. Knows no topic and no table.
+Owns the order in which they are created, started and stopped. Knows no topic and no table.
 
 Concurrency: every change holds the state folder's lock, between processes and between threads, so
 two starters never race; `status` and the endpoints are read without it. Kafka and PostgreSQL start
@@ -35,13 +35,13 @@ def _silent(_: str) -> None:
 class EmbeddedServices:
     """Kafka 4.3.1 and PostgreSQL 18 as child processes, for one machine.
 
-    Servers outlive the process that starts them unless it names itself as their owner. Whoever
-    starts them first owns them; a later `up()` uses them and changes no ownership.
+    Servers outlive the process that starts them unless it names itself as their owner. The first
+    starter owns them; a later `up()` uses them and does not change their owner.
 
     Args:
         state: Folder of data, logs, ports and locks; created when missing.
         brokers: 1 or 3 combined Kafka nodes. Fixed when the folder is first made.
-        report: Told of each long step, in Chinese and English; may be called from several threads.
+        report: Called with each long step, in Chinese and English, perhaps from several threads.
         owner_pid: When that process ends, however it ends, a watchdog stops the services.
         ephemeral: With `owner_pid`: the watchdog also deletes the state folder.
     """
@@ -75,8 +75,8 @@ class EmbeddedServices:
 
         Raises:
             StateMismatchError: The folder is of another version or number of brokers.
-            ChecksumError: A jar is not the one whose sum is kept.
-            ServicesUnavailableError: They cannot be had or did not start; what this call
+            ChecksumError: A jar does not have the sum that is kept for it.
+            ServicesUnavailableError: They are not available or did not start; what this call
                 started is stopped again, and the message quotes the end of the log.
         """
         with self._state.lock(self._report):
@@ -94,15 +94,15 @@ class EmbeddedServices:
             return endpoints_of(record)
 
     def get_endpoints(self) -> Endpoints:
-        """Where the services of this folder listen while they run.
+        """Return where the services of this folder listen while they run.
 
         Raises:
-            ServicesUnavailableError: None were ever made here.
+            ServicesUnavailableError: No services were ever made here.
         """
         return endpoints_of(self._get_record())
 
     def down(self) -> None:
-        """Stop everything cleanly and keep the data; nothing happens when nothing runs."""
+        """Stop every service cleanly and keep the data; does nothing when none runs."""
         record = self._state.find_record()
         if record is None:
             return
@@ -121,14 +121,14 @@ class EmbeddedServices:
             self._state.remove()
 
     def status(self) -> list[ServiceStatus]:
-        """Every service of the folder, PostgreSQL first; empty when none were made."""
+        """Return every service of the folder, PostgreSQL first; empty when none were made."""
         record = self._state.find_record()
         if record is None:
             return []
         return [status_of(part) for part in self._parts(record)]
 
     def is_running(self, name: str) -> bool:
-        """Whether the process of `postgres` or `kafka-N` lives; cheap, asks nothing of it."""
+        """Whether the process of `postgres` or `kafka-N` lives; cheap, sends it no request."""
         return self._part(name).find_pid() is not None
 
     def is_healthy(self, name: str) -> bool:
@@ -136,11 +136,11 @@ class EmbeddedServices:
         return self._part(name).is_healthy()
 
     def is_stopped(self, name: str) -> bool:
-        """Whether it was stopped on purpose. One that ended by itself leaves its pid noted."""
+        """Whether it was stopped on purpose. A server that ended by itself leaves its pid file."""
         return not self._part(name).pid_file.path.exists()
 
     def restart(self, name: str) -> None:
-        """Start one that has ended, and wait until it is healthy; others are left alone.
+        """Start a server that has ended, and wait until it is healthy; others are left alone.
 
         Raises:
             ServicesUnavailableError: It did not start.
@@ -151,9 +151,9 @@ class EmbeddedServices:
             self.start_broker(int(name.removeprefix("kafka-")))
 
     def abandon(self, *, owner: dict[str, int | str]) -> None:
-        """Stop what `owner` left behind; nothing when the services belong to someone else by now.
+        """Stop the services that `owner` left behind, unless they have another owner by now.
 
-        The watchdog's only verb.
+        Only the watchdog calls it.
         """
         record = self._state.find_record()
         if record is None:
@@ -162,7 +162,7 @@ class EmbeddedServices:
             record = self._state.find_record()
             if record is None or record.owner != owner:
                 return
-            # Not the watchdog: it is the caller.
+            # The watchdog is not stopped: it is the caller.
             self._stop_servers(record, discarding=record.ephemeral)
             self._state.update(owner=None)
             PidFile(path=self._state.root / "watchdog.pid").clear()
@@ -170,22 +170,22 @@ class EmbeddedServices:
                 self._state.remove()
 
     def stop_postgres(self, *, hard: bool = False) -> None:
-        """Take PostgreSQL away; `hard` kills it without a shutdown."""
+        """Stop PostgreSQL; `hard` kills it without a shutdown."""
         with self._state.lock(self._report):
             self._postgres(self._get_record()).stop(hard=hard)
 
     def start_postgres(self) -> None:
-        """Bring PostgreSQL back on its port and wait until it is healthy."""
+        """Start PostgreSQL on its port and wait until it is healthy."""
         with self._state.lock(self._report):
             self._start_postgres(self._get_record())
 
     def stop_broker(self, node: int = 1, *, hard: bool = False) -> None:
-        """Take one Kafka node (1..brokers) away; `hard` kills it without handing over."""
+        """Stop one Kafka node (1..brokers); `hard` kills it before it hands over leadership."""
         with self._state.lock(self._report):
             self._node(self._get_record(), node).stop(hard=hard)
 
     def start_broker(self, node: int = 1) -> None:
-        """Bring one Kafka node back on its port and wait until the cluster has let it in."""
+        """Start one Kafka node on its port and wait until the cluster has accepted it."""
         with self._state.lock(self._report):
             record = self._get_record()
             self._start_nodes(record, [self._node(record, node)])
@@ -258,9 +258,9 @@ class EmbeddedServices:
         self._state.update(owner=None)
 
     def _stop_servers(self, record: Record, *, discarding: bool) -> None:
-        """Stop all side by side; Kafka hands nothing over when its data is `discarding`.
+        """Stop all side by side; with `discarding`, Kafka is killed because its data is not kept.
 
-        PostgreSQL is always shut down: killed, it would leave shared memory behind in the kernel.
+        PostgreSQL is always shut down: if killed, it would leave shared memory in the kernel.
         """
         postgres, nodes = self._postgres(record), self._nodes(record)
         for part in self._parts(record):
@@ -272,7 +272,7 @@ class EmbeddedServices:
             outcome.result()
 
     def _claim(self) -> Record:
-        """Note whose services these are, and set the watchdog on that process."""
+        """Record the owner of the services, and start the watchdog that waits for its end."""
         if self._owner_pid is None:
             return self._state.update(owner=None, ephemeral=False)
         birth = find_birth(self._owner_pid)
@@ -293,6 +293,6 @@ class EmbeddedServices:
 
 
 def _is_orphaned(record: Record) -> bool:
-    """Whether the owner is gone and its watchdog has not acted yet: it then finds another owner."""
+    """Whether the owner is gone and its watchdog has not acted yet; a new claim then stops it."""
     owner = record.owner
     return owner is not None and find_birth(int(owner["pid"])) != owner["birth"]

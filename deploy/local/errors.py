@@ -1,6 +1,6 @@
-"""What the embedded services refuse with: every message says what happened and what to do instead.
+"""The errors of the embedded services: every message says what happened and what to do instead.
 
-Owns the two exception types of this package. Holds no state and does no IO.
+Owns the exception types of this package. Holds no state and does no IO.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ WAY_OUT = (
 
 
 class ServicesUnavailableError(Exception):
-    """The embedded Kafka or PostgreSQL cannot be had on this machine.
+    """The embedded Kafka or PostgreSQL is not available on this machine.
 
     Args:
-        reason: One bilingual sentence of what went wrong; the way out is added to it.
+        reason: One bilingual sentence that says what went wrong; the way out is added to it.
     """
 
     def __init__(self, reason: str) -> None:
@@ -26,7 +26,7 @@ class ServicesUnavailableError(Exception):
 
 
 class ChecksumError(ServicesUnavailableError):
-    """A jar is not the one whose sha256 is kept here; it is never put on a class path."""
+    """A jar does not have the sha256 that is kept here; it is never put on a class path."""
 
 
 class StateMismatchError(ServicesUnavailableError):

@@ -1,4 +1,4 @@
-"""How our processes end, for whoever started them."""
+"""The exit codes of our processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """1 is failed or refused, 2 usage, 3 a dependency that is away."""
+    """`FAILED` is failed or refused; `AWAY` means that a dependency cannot be reached."""
 
     DONE = 0
     FAILED = 1

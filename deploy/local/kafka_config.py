@@ -1,14 +1,15 @@
-"""What one embedded Kafka node is told: its properties, its logging, its JVM.
+"""The configuration of one embedded Kafka node: its properties, its logging, its JVM flags.
 
-Pure text; no IO. Paths inside are relative to the node's own folder, so that a state folder whose
-path holds a comma, a space or Chinese characters needs no escaping.
+Pure text; no IO. Paths are relative to the node's own folder, so that a state folder whose path
+holds a comma, a space or Chinese characters needs no escaping.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-# Fastest start at 320 MB of memory a broker; a long-lived production broker wants neither flag.
+# These start fastest, at 320 MB of memory a broker. A long-lived production broker should use
+# neither the serial collector nor the first compiler tier alone.
 JVM_FLAGS = (
     "-Xmx384m",
     "-XX:+UseSerialGC",
@@ -32,7 +33,7 @@ rootLogger.appenderRef.out.ref = out
 
 
 def controllers(ports: Mapping[str, int], *, brokers: int) -> list[str]:
-    """`host:port` of every controller, in the order of the nodes."""
+    """Return `host:port` of every controller, in the order of the nodes."""
     return [f"127.0.0.1:{ports[f'controller-{node}']}" for node in range(1, brokers + 1)]
 
 
@@ -43,7 +44,7 @@ def bootstrap(ports: Mapping[str, int], *, brokers: int) -> str:
 def initial_controllers(
     ports: Mapping[str, int], *, brokers: int, directory_ids: Sequence[str]
 ) -> str:
-    """The voters that `StorageTool format --initial-controllers` writes into every node."""
+    """Return the voters that `StorageTool format --initial-controllers` writes into every node."""
     addresses = controllers(ports, brokers=brokers)
     return ",".join(
         f"{node}@{address}:{directory}"
@@ -54,9 +55,9 @@ def initial_controllers(
 
 
 def properties(ports: Mapping[str, int], *, node: int, brokers: int) -> str:
-    """The `server.properties` of one combined node (broker and controller)."""
+    """Return the `server.properties` of one combined node (broker and controller)."""
     copies = min(3, brokers)
-    # One copy may be away and every acknowledged record still has a second one.
+    # With one copy away, every acknowledged record still has a second copy.
     in_sync = max(1, copies - 1)
     listeners = (
         f"PLAINTEXT://127.0.0.1:{ports[f'kafka-{node}']},"
@@ -81,11 +82,11 @@ def properties(ports: Mapping[str, int], *, node: int, brokers: int) -> str:
         "transaction.state.log.min.isr": in_sync,
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_sync,
-        # A handful of groups run here; 50 partitions each would only slow a start.
+        # Few consumer groups run here; the default of 50 partitions would only slow the start.
         "offsets.topic.num.partitions": 8,
         "transaction.state.log.num.partitions": 8,
-        # A killed node may only come back once its old session has run out (9 s by default). Alone
-        # it has nobody to hand over to, so being taken for dead during a stall costs little.
+        # A killed node can come back only after its old session has timed out (9 s by default). A
+        # single node has no peer to hand over to, so a false timeout during a stall costs little.
         "broker.session.timeout.ms": 3000 if brokers == 1 else 6000,
         "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,

@@ -1,4 +1,4 @@
-"""What a state folder is made of: its record when it is first made, and ports that still fit.
+"""The layout of a state folder: its record when it is first made, and ports that are still free.
 
 Owns the choice of ports, identifiers and PostgreSQL's home. Starts nothing.
 """
@@ -23,15 +23,15 @@ from deploy.local.state import (
     mismatch,
 )
 
-# Where root keeps PostgreSQL's data when its account cannot enter the state folder (a checkout
-# below /root, for one): the alternative would be to open root's own folders to everybody.
+# Where root keeps PostgreSQL's data when PostgreSQL's account cannot enter the state folder, for
+# example in a checkout below /root: the alternative would be to open root's folders to everybody.
 _ROOT_HOME = Path("/var/lib/xuelian")
 
 _PORT_PATIENCE_S = 1.0
 
 
 def ensure_record(state: StateFolder, *, brokers: int, report: Callable[[str], None]) -> Record:
-    """The folder's record, made now if there is none.
+    """Return the folder's record; make it if there is none.
 
     Raises:
         StateMismatchError: It was made by another version or for another number of brokers.
@@ -40,7 +40,8 @@ def ensure_record(state: StateFolder, *, brokers: int, report: Callable[[str], N
     record = state.find_record()
     if record is None:
         if (state.root / "postgres").exists():
-            # Its Kafka cannot be named any more, and the truth must not stand beside another log.
+            # Which Kafka belongs to this database is no longer known, and the database must not
+            # be used beside another log.
             raise mismatch(state.root, "services.json ?", wanted)
         record = _new_record(state, brokers=brokers, report=report)
         state.save(record)
@@ -58,7 +59,7 @@ def move_taken_ports(
     running: Collection[str],
     report: Callable[[str], None],
 ) -> Record:
-    """Give another port to each stopped service whose own was taken by a stranger, and say so.
+    """Give another port to each stopped service whose port a foreign process took, and report it.
 
     Services in `running` hold their ports themselves and keep them.
     """
@@ -75,7 +76,7 @@ def move_taken_ports(
 
 
 def _becomes_free(port: int) -> bool:
-    """Whether the port is free, or is let go shortly: a killed server's threads take a moment."""
+    """Whether the port is free now or within a second: a killed server's threads end late."""
     deadline = time.monotonic() + _PORT_PATIENCE_S
     while not is_port_free(port):
         if time.monotonic() > deadline:
@@ -108,8 +109,8 @@ def _choose_postgres_home(state: StateFolder, report: Callable[[str], None]) -> 
     account = find_server_account(state.root / "postgres" / "data")
     if account is None or account.can_reach(state.root):
         return state.root / "postgres"
-    # A name of its own each time: a state folder that was deleted by hand and made again must not
-    # meet the old one's data, which would stand beside an empty Kafka.
+    # The name is new each time: a state folder that was deleted by hand and made again must not
+    # find the old folder's database, which would then stand beside an empty Kafka.
     home = _ROOT_HOME / f"postgres-{secrets.token_hex(8)}"
     report(
         f"账户 {account.name} 无法进入 {state.root}，PostgreSQL 数据放在 {home} · "

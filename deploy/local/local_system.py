@@ -1,8 +1,8 @@
 """The whole system on this machine: services, schema, topics, and our processes as children.
 
-Owns what it starts and ends all of it, for `xuelian up`, drills, benchmarks and tests of faults.
+Owns everything it starts and ends it, for `xuelian up`, drills, benchmarks and tests of faults.
 It restarts nothing by itself (`deploy.local.supervisor` does), so that a test that kills a process
-sees it dead.
+finds it dead.
 
 Concurrency: blocks the calling thread (in a coroutine: `await asyncio.to_thread(system.start)`).
 Use one instance from one thread at a time. Children die with the process that holds it, even by
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from streams.store.database import Database
 
 _READY_S = 60.0
-"""Starting takes some 3 s; on a busy machine that starts everything at once, ten times that."""
+"""A start takes about 3 s, and ten times that on a busy machine that starts everything at once."""
 
 _SERVER_S = 10
-"""The servers were started before us; a database in recovery takes a few seconds."""
+"""The servers run already; a database in recovery takes a few seconds."""
 
 _POLL_S = 0.05
 
@@ -59,7 +59,7 @@ def _silent(_: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemEndpoints:
-    """Where everything is.
+    """The addresses of the running system.
 
     Attributes:
         probes: Process name to the address of its `/healthz`, `/readyz` and `/metrics`.
@@ -83,17 +83,17 @@ class LocalSystem:
     ```
 
     Kafka and PostgreSQL: when `settings` names both (by the environment or by arguments of
-    `Settings`), those are used and left alone. When it names neither, the embedded ones of
-    `settings.state_dir` are started, and stopped at the end unless they ran before or
+    `Settings`), those servers are used and never stopped. When it names neither, the embedded
+    services of `settings.state_dir` are started, and stopped at the end unless they ran before or
     `keep_services` is set.
 
     Args:
         settings: Of every process; those of the environment when None. `gateway_port=0` picks a
             free port.
         clock: Overrides `settings.clock`, such as a `ScaledClock` for a drill.
-        processes: Names of what is started: `gateway`, `urgent`, `supply`, `relay`, each perhaps
-            with a number (`urgent-2`) for a second one of its kind. May be empty.
-        report: Told of each step, Chinese first; may be called from several threads.
+        processes: Names of the processes to start: `gateway`, `urgent`, `supply`, `relay`, each
+            perhaps with a number (`urgent-2`) for a second process of its kind. May be empty.
+        report: Called with each step, Chinese first; may be called from several threads.
         keep_services: Leave the embedded services running at the end.
         ready_s: Seconds that all processes together may take to become ready.
     """
@@ -135,7 +135,7 @@ class LocalSystem:
 
     @property
     def settings(self) -> Settings:
-        """What every process runs with: real addresses and ports, once started."""
+        """The settings of every process, with real addresses and ports once started."""
         return self._settings
 
     @property
@@ -165,10 +165,10 @@ class LocalSystem:
         return dict(self._children)
 
     def list_services(self, *, report: Callable[[str], None]) -> list[ServiceChild]:
-        """The embedded servers, to be looked after; none where servers were named.
+        """List the embedded servers to supervise; none where the settings name servers.
 
         Args:
-            report: Told of each step of a start, from a thread of its own.
+            report: Called with each step of a start, from a thread of its own.
         """
         if self._embedded is None:
             return []
@@ -181,13 +181,13 @@ class LocalSystem:
         ]
 
     def start(self) -> Self:
-        """Bring everything up; return when every process is ready.
+        """Start everything; return when every process is ready.
 
         Raises:
-            ConfigurationError: It cannot run as it is set up; nothing is left running.
-            TransientError: A server is away, or a process ended or was not ready in time
+            ConfigurationError: The settings do not allow it to run; nothing is left running.
+            TransientError: A server cannot be reached, or a process ended or was not ready in time
                 (`child_ended`, `child_not_ready`); nothing is left running.
-            ServicesUnavailableError: The embedded services cannot be had on this machine.
+            ServicesUnavailableError: The embedded services are not available on this machine.
         """
         try:
             self._place_gateway()

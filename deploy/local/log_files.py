@@ -1,7 +1,7 @@
-"""Logs with a largest size: what has grown too large is moved to `.1` while its writer goes on.
+"""Log files of limited size: a log that has grown too large is moved to `.1` while in use.
 
 The writers are other processes that hold the file open for appending, so it is copied and emptied
-in place. A line written between the last copy and the emptying, some microseconds, is lost.
+in place. A line written in the microseconds between the last copy and the emptying is lost.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG_LIMIT_BYTES = 8 * 1024 * 1024
-"""Worst case of one log: this twice, and what is written between two looks."""
+"""One log takes at most twice this, plus what is written between two checks."""
 
 _ROUNDS = 5
-"""A writer that fills the file faster than it can be copied is cut off all the same."""
+"""Copies at most; a writer that is faster than the copying then loses what was not copied."""
 
 
 def roll_logs(folder: Path, *, limit_bytes: int = LOG_LIMIT_BYTES) -> list[Path]:
-    """Roll every `*.log` of a folder that is larger than the limit; return those."""
+    """Roll every `*.log` of a folder that is larger than the limit; return the rolled files."""
     return [log for log in sorted(folder.glob("*.log")) if roll(log, limit_bytes=limit_bytes)]
 
 

@@ -1,7 +1,7 @@
-"""A child process ends when the process that started it is gone, however it went.
+"""Ends a child process when the process that started it is gone, however that ended.
 
-Owns one daemon thread. Works on Linux and macOS alike: a killed parent leaves its children to
-another, and that is seen by the parent's pid.
+Owns one daemon thread. Works on Linux and macOS alike: the children of a killed parent get another
+parent, which shows in the parent's pid.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import time
 _POLL_S = 1.0
 
 _GRACE_S = 20.0
-"""A clean stop takes less (a transaction in flight, leaving the group); then it just goes."""
+"""Seconds for a clean stop (finish the transaction, leave the group), which takes less."""
 
 
 def follow_owner(owner_pid: int | None) -> None:
-    """Stop this process once `owner_pid` is gone: SIGTERM first, the end after a grace.
+    """Stop this process once `owner_pid` is gone: by SIGTERM, and after a grace period by exit.
 
-    Nothing happens for None. Call once, early.
+    Does nothing for None. Call it once, early.
     """
     if owner_pid is None:
         return
@@ -32,10 +32,10 @@ def _follow(owner_pid: int) -> None:
         time.sleep(_POLL_S)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_S)
-    # Still here: a hung stop must not keep partitions or connections of a system that is gone.
+    # The clean stop hangs: it must not keep partitions or connections of a system that is gone.
     os._exit(1)
 
 
 def is_owned_by(owner_pid: int) -> bool:
-    """Whether our parent still is `owner_pid`; an orphan is given to another parent."""
+    """Whether our parent still is `owner_pid`; an orphan gets another parent."""
     return os.getppid() == owner_pid

@@ -1,11 +1,11 @@
-"""PostgreSQL 18 on 127.0.0.1: the store of truth, so durability is never traded for speed.
+"""PostgreSQL 18 on 127.0.0.1: the store of record, so durability is never traded for speed.
 
-Owns the data folder, its first creation, starting and stopping. Trust authentication: anyone who
-has an account on this machine can connect as the superuser. That is meant for a demonstration on
-one machine and for tests, and is why nothing but 127.0.0.1 is listened on. A production database
-has passwords or certificates and a synchronous standby.
+Owns the data folder, its first creation, starting and stopping. Authentication is `trust`: anyone
+who has an account on this machine can connect as the superuser. That is meant for a demonstration
+on one machine and for tests, which is why the server listens on 127.0.0.1 only. A production
+database has passwords or certificates and a synchronous standby.
 
-Concurrency: callers hold the state folder's lock, except for questions.
+Concurrency: callers hold the state folder's lock, except while they only read the status.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from deploy.local.server_processes import PidFile, adopt, has_pid, launch, stop
 from deploy.local.state import Record, StateFolder, mismatch
 from deploy.local.waiting import size_of, wait_healthy
 
-# Recovery after a crash replays the log first.
+# Long, because recovery after a crash replays the log first.
 _START_PATIENCE_S = 90.0
 _FAST_PATIENCE_S = 30.0
 _IMMEDIATE_PATIENCE_S = 10.0
 _AGAIN_PATIENCE_S = 10.0
 _BACKENDS_REMAIN = "pre-existing shared memory block"
 
-# On the command line, where neither a file nor ALTER SYSTEM can turn durability off.
+# Passed on the command line, where neither a file nor ALTER SYSTEM can turn durability off.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -87,11 +87,11 @@ class PostgresServer:
         return self.pid_file.find_alive()
 
     def adopt(self) -> None:
-        """Take up a server that runs, but whose starter was killed before it noted the pid."""
+        """Note the pid of a running server whose starter was killed before it did so."""
         adopt(self.pid_file, token=self._token)
 
     def is_healthy(self) -> bool:
-        """Whether our own server takes connections (another one on the port does not count)."""
+        """Whether our own server takes connections; another server on the port does not count."""
         pid = self.find_pid()
         if pid is None or self._claimed_pid() != pid:
             return False
@@ -102,7 +102,7 @@ class PostgresServer:
         return asked.returncode == 0
 
     def create(self) -> None:
-        """Make the data folder and the database, whole or not at all.
+        """Make the data folder and the database, completely or not at all.
 
         Raises:
             StateMismatchError: The data is of another major version.
@@ -118,9 +118,9 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it takes connections.
 
-        Two ends are not a failure of this start and are tried again: of a server that was found
-        running and had been killed a moment before, and of one that met the last backends of a
-        killed server, which hold its shared memory for a moment longer.
+        In two cases the end of the server is not a failure of this start, and it is started again:
+        the server was found running but had been killed a moment before; or it met the last
+        backends of a killed server, which hold its shared memory for a moment longer.
         """
         deadline = time.monotonic() + _AGAIN_PATIENCE_S
         while True:
@@ -137,7 +137,7 @@ class PostgresServer:
                 return
 
     def _launch(self) -> int:
-        """Start the process, unless it runs and is only not ready yet.
+        """Start the process, unless it already runs and is not ready yet.
 
         Returns:
             The byte of the log where this start begins.
@@ -176,7 +176,7 @@ class PostgresServer:
         )
 
     def stop(self, *, hard: bool = False) -> None:
-        """Fast shutdown (open transactions are rolled back), or a kill when `hard`."""
+        """Shut down fast (open transactions are rolled back), or kill the server when `hard`."""
         gentle = [
             (signal.SIGINT, _FAST_PATIENCE_S),
             (signal.SIGQUIT, _IMMEDIATE_PATIENCE_S),
@@ -185,7 +185,7 @@ class PostgresServer:
 
     @property
     def _token(self) -> str:
-        """A setting of our own, by which this server's process is known among all others."""
+        """A setting of our own that identifies this server's process among all others."""
         return f"xuelian.state={self.data}"
 
     def _account(self) -> Account | None:
@@ -198,7 +198,7 @@ class PostgresServer:
         return account
 
     def _claimed_pid(self) -> int | None:
-        """The pid that the data folder's own lock file names."""
+        """Return the pid that the data folder's own lock file names."""
         try:
             first = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[0]
         except (FileNotFoundError, IndexError):
@@ -206,11 +206,11 @@ class PostgresServer:
         return int(first)
 
     def _drop_stale_claim(self) -> None:
-        """Remove the lock file of a server that died, if a stranger now has its pid.
+        """Remove the lock file of a server that died, if a foreign process now has its pid.
 
-        PostgreSQL clears the file itself when nobody has the pid. With a stranger on it (common
-        where pids are small, as in containers) it would refuse to start for ever. Live backends of
-        the old server are still found by its shared memory, so the data stays guarded.
+        PostgreSQL clears the file itself when no process has the pid. If a foreign process has it
+        (common where pids are small, as in containers), PostgreSQL would never start again. It
+        still finds live backends of the old server by its shared memory, so the data stays guarded.
         """
         claimed = self._claimed_pid()
         if claimed is None or not has_pid(claimed):
@@ -218,7 +218,7 @@ class PostgresServer:
         try:
             ours = psutil.Process(claimed).cwd() == str(self.data)
         except (psutil.AccessDenied, psutil.NoSuchProcess):
-            # Another user's process, which our server never is; or a zombie that nobody reaps.
+            # The process belongs to another user, as our server never does, or is a zombie.
             ours = False
         if not ours:
             (self.data / "postmaster.pid").unlink()

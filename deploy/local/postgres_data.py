@@ -1,7 +1,7 @@
-"""Making PostgreSQL's data folder: whole or not at all.
+"""Creates PostgreSQL's data folder, completely or not at all.
 
-Owns initdb and the one database. Everything happens in a draft folder, renamed at the end, so that
-a starter killed half-way leaves nothing that looks like data.
+Owns initdb and the one database. The work is done in a draft folder that is renamed at the end, so
+that a starter killed half-way leaves nothing that looks like data.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def create_data(data: Path, *, account: Account | None) -> None:
 
     Args:
         data: Folder that does not exist yet; the folder around it is made for `account` alone.
-        account: Whom the server will run as; ourselves when None.
+        account: Account that the server will run as; our own when None.
 
     Raises:
-        ServicesUnavailableError: initdb or the first database failed; its words are quoted.
+        ServicesUnavailableError: initdb or the first database failed; its output is quoted.
     """
     home = data.parent
     home.mkdir(parents=True, exist_ok=True)
@@ -36,14 +36,14 @@ def create_data(data: Path, *, account: Account | None) -> None:
     programs = get_programs(home=home, account=account)
     draft = data.with_suffix(".new")
     shutil.rmtree(draft, ignore_errors=True)
-    # The built-in C.UTF-8 sorts the same on every machine, whatever its C library knows.
+    # The built-in C.UTF-8 sorts the same on every machine, whatever its C library.
     initdb = [
         str(programs / "initdb"), "--pgdata", str(draft), "--username", USER,
         "--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin",
         "--builtin-locale", "C.UTF-8", "--auth", "trust", "--no-instructions",
     ]  # fmt: skip
     _run(initdb, cwd=home, account=account)
-    # Single-user mode: the database is there before anyone can connect.
+    # Single-user mode: the database exists before any client can connect.
     single = [str(programs / "postgres"), "--single", "-D", str(draft), "postgres"]
     _run(single, cwd=home, account=account, said=f"CREATE DATABASE {DATABASE};\n")
     draft.rename(data)

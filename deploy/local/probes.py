@@ -1,8 +1,8 @@
-"""Asking a Kafka broker whether it serves, in its own protocol.
+"""Probes a Kafka broker in its own protocol: whether it serves, and which cluster it belongs to.
 
 Owns one request and its answer: Metadata version 2, the smallest that names the cluster. An open
-port is not enough: a broker listens before its controller has let it in, and a stranger may have
-taken the port. Speaks with a plain socket so that this package needs no Kafka client.
+port is not enough: a broker listens before its controller has accepted it, and a foreign process
+may have taken the port. Uses a plain socket so that this package needs no Kafka client.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _ANSWER_LIMIT_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """The cluster as one broker sees it; `nodes` are the brokers that are let in."""
+    """The cluster as one broker sees it; `nodes` are the brokers that it has accepted."""
 
     cluster_id: str | None
     nodes: frozenset[int]
 
 
 def find_metadata(port: int) -> Metadata | None:
-    """What the broker on 127.0.0.1:`port` says; None when nobody answers in Kafka's protocol."""
+    """Return the metadata of the broker on 127.0.0.1:`port`; None without an answer from Kafka."""
     body = struct.pack(">hhih", _METADATA, _VERSION, 1, len(_CLIENT)) + _CLIENT
-    body += struct.pack(">i", 0)  # no topics: the brokers are all that is asked
+    body += struct.pack(">i", 0)  # no topics: only the brokers are asked for
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S) as link:
             link.sendall(struct.pack(">i", len(body)) + body)

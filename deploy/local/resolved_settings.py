@@ -1,7 +1,7 @@
-"""Which settings a command works with, and how they are handed to a child process.
+"""The settings a command works with, and the form in which a child process gets them.
 
 Owns the rule of this machine: when neither Kafka nor PostgreSQL is set, the embedded services of
-the state folder are meant. Starts nothing.
+the state folder are used. Starts nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def load_settings() -> Settings:
 
 
 def uses_own_servers(settings: Settings) -> bool:
-    """Whether Kafka and PostgreSQL were named, so that none are to be embedded.
+    """Whether the settings name Kafka and PostgreSQL, so that no embedded services are needed.
 
     Raises:
-        ConfigurationError: `services_half_set`: one was named and the other was not.
+        ConfigurationError: `services_half_set`: only one of the two is named.
     """
     named = [name for name in _SERVICES if name in settings.model_fields_set]
     if len(named) == 1:
@@ -54,9 +54,9 @@ def uses_own_servers(settings: Settings) -> bool:
 
 
 def load_resolved() -> Settings:
-    """Read the environment; servers that are not named are the embedded ones, if any were made.
+    """Read the environment; if it names no server, use the embedded services, if any were made.
 
-    A process of ours may be told its Kafka alone or its PostgreSQL alone; what is named stands.
+    A process of ours may need only Kafka or only PostgreSQL; a server that is named is kept.
     """
     settings = load_settings()
     if any(name in settings.model_fields_set for name in _SERVICES):
@@ -74,13 +74,13 @@ def build_embedded(
     brokers: int | None = None,
     owner_pid: int | None = None,
 ) -> EmbeddedServices:
-    """The embedded services of the state folder, not started.
+    """Return the embedded services of the state folder, not started.
 
     Args:
-        settings: `state_dir`.
-        report: Told of each long step; may be called from several threads.
-        brokers: For a new folder 1 unless told otherwise; an old folder has its own number.
-        owner_pid: They end with that process; None lets them outlive everyone.
+        settings: `state_dir` is used.
+        report: Called with each long step; may be called from several threads.
+        brokers: Number of brokers; by default 1 for a new folder, else the folder's own number.
+        owner_pid: They end with that process; with None they outlive every process.
 
     Raises:
         ConfigurationError: `embedded_missing`.
@@ -96,13 +96,13 @@ def build_embedded(
 
 
 def report_other_systems(settings: Settings, report: Callable[[str], None]) -> None:
-    """Say which other systems run on this machine: an empty one beside them may be a mistake."""
+    """Report other systems on this machine: an empty system beside them may be a mistake."""
     if uses_own_servers(settings):
         return
     try:
         from deploy.local.elsewhere import list_other_systems  # noqa: PLC0415 - an optional extra
     except ImportError:
-        return  # what needs it says so itself
+        return  # whatever needs the extra reports that it is missing
     for folder in list_other_systems(settings.state_dir):
         report(
             f"注意：另一套系统正在 {folder} 运行，此处是 {settings.state_dir} · "
@@ -120,7 +120,7 @@ def with_endpoints(settings: Settings, endpoints: Endpoints) -> Settings:
 
 
 def env_of(settings: Settings) -> dict[str, str]:
-    """Every setting as its environment variable, whole: a child never falls back to a default."""
+    """Return every setting as its environment variable, so that a child never uses a default."""
     env = {}
     for name in Settings.model_fields:
         value = getattr(settings, name)

@@ -1,4 +1,4 @@
-"""Which processes there are, how each is started, and what is said when one fails.
+"""The processes of the system, how each is started, and the errors of a failed process.
 
 Owns the choice of their ports; starts nothing. Not safe for concurrent threads.
 """
@@ -17,13 +17,13 @@ from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 
 PROCESSES = ("gateway", "urgent", "supply")
-"""What a whole system consists of. A worker relays what it commits, so no `relay` is needed."""
+"""The processes of a whole system. A worker relays what it commits, so no `relay` is needed."""
 
 KINDS = ("gateway", "urgent", "supply", "relay")
 
 
 class Roster:
-    """Builds children, each with ports that no other of this roster has."""
+    """Builds children, each with a port that no other child of this roster has."""
 
     def __init__(self) -> None:
         self._ports: set[int] = set()
@@ -37,10 +37,10 @@ class Roster:
         return port
 
     def _place_probe(self, settings: Settings) -> int:
-        """Return the port of a worker's metrics: from `metrics_port` on if it is set, else any.
+        """Return the port of a worker's metrics: the first from `metrics_port` on, if that is set.
 
         Raises:
-            ConfigurationError: Somebody else has it.
+            ConfigurationError: Another process has it.
         """
         port = settings.metrics_port
         if not port:
@@ -55,7 +55,7 @@ class Roster:
         """Build a child by its name, such as `urgent` or `urgent-2`; it is not started.
 
         Args:
-            name: Its kind, perhaps with a number for a second one.
+            name: Its kind, perhaps with a number for a second process of that kind.
             settings: Of the system, with the port of its first gateway.
 
         Raises:
@@ -71,7 +71,7 @@ class Roster:
             arguments = ["gateway"]
         else:
             port = self._place_probe(settings)
-            # Named by its place, so that one started again takes its partitions back at once.
+            # Its identifier is its name, so that a restarted worker regains its partitions at once.
             own = settings.model_copy(update={"metrics_port": port, "worker_id": name})
             arguments = ["relay"] if kind == "relay" else ["worker", kind]
         env = env_of(own)
@@ -86,12 +86,12 @@ class Roster:
 
 
 def as_target(host: str) -> str:
-    """Where a client on this machine finds a server that listens on `host`."""
+    """Return where a client on this machine finds a server that listens on `host`."""
     return "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host  # noqa: S104 - compared, not bound
 
 
 def ensure_port_free(port: int, *, state_dir: Path) -> None:
-    """See that nobody listens there.
+    """Check that no process listens on the port.
 
     Raises:
         ConfigurationError: `system_runs_here`, `system_elsewhere` or `port_taken`.
@@ -119,7 +119,7 @@ def ended_error(child: Child) -> TransientError | ConfigurationError:
         "log": str(child.log),
         "tail": child.tail(),
     }
-    # The process itself said that it must not start as it is set up.
+    # By its exit code the process said that its settings do not allow it to start.
     misconfigured = child.exit_code == ExitCode.CONFIGURATION
     family = ConfigurationError if misconfigured else TransientError
     return family("child_ended", **params)

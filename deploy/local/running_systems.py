@@ -1,7 +1,7 @@
-"""Who runs on a state folder: one `xuelian up` at a time, and where its processes are found.
+"""The system that runs on a state folder: one `xuelian up` at a time, and its addresses.
 
-Owns the lock `up.lock` and the note `running.json` beside it. The lock goes with the process that
-holds it, even by SIGKILL; a note without a held lock is of a system that has ended.
+Owns the lock `up.lock` and the note `running.json` beside it. The lock ends with the process that
+holds it, even by SIGKILL; a note without a held lock describes a system that has ended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Running:
     """The system that runs on a folder now.
 
     Attributes:
-        gateway_url: Empty until it is placed.
+        gateway_url: Empty until the gateway's port is chosen.
         probes: Process name to the address of its `/readyz`, once all were started.
         failing: Processes that keep ending.
     """
@@ -98,7 +98,7 @@ def _read_note(state_dir: Path) -> Running:
     try:
         told = json.loads((state_dir / "running.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        told = {}  # it has only just taken the lock
+        told = {}  # the other process has only just taken the lock
     return Running(
         pid=int(told.get("pid", 0)),
         gateway_url=str(told.get("gateway_url", "")),

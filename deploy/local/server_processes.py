@@ -1,9 +1,9 @@
-"""Child processes that outlive their starter, and are never confused with a stranger.
+"""Server processes that outlive their starter and are never confused with another process.
 
 Owns launching, recognising and stopping. A process is recognised by its pid together with the
 instant it was born, so that a recycled pid is never signalled. Must not know Kafka or PostgreSQL.
 
-Concurrency: callers hold the state folder's lock while they launch or stop; reading needs none.
+Concurrency: callers hold the state folder's lock while they launch or stop; reading needs no lock.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import psutil
 
 from deploy.local.accounts import Account
 
-# The starter's shell ends at once, so the server is adopted by init: nobody has to reap it, and a
-# starter that is killed takes nothing with it. Its output goes where the shell's stderr goes.
+# The starter's shell ends at once, so init adopts the server: none of our processes has to reap it,
+# and it survives a starter that is killed. Its output goes where the shell's stderr goes.
 _DETACH = '( exec "$@" </dev/null 1>&2 ) & echo $!'
 
 # Worst case of one log file: this size twice (the current one and `.1`).
@@ -33,17 +33,18 @@ _POLL_S = 0.02
 
 
 def has_pid(pid: int) -> bool:
-    """Whether `pid` is taken, if only by a zombie: what other programs take for alive."""
+    """Whether `pid` is taken, if only by a zombie, which other programs regard as alive."""
     return psutil.pid_exists(pid)
 
 
 def find_birth(pid: int) -> str | None:
-    """The instant `pid` was born, as an opaque text; None when it is gone or wholly a zombie.
+    """Return the instant `pid` was born, as an opaque text; None when it is gone or all zombie.
 
-    A server's ports and locks go with its last thread, a moment after its first became a zombie.
+    A server frees its ports and locks with its last thread, a moment after its first thread became
+    a zombie.
 
-    On Linux it is counted in ticks since boot: the wall-clock value that psutil derives moves when
-    the machine's clock is set, which would make our own server look like a stranger.
+    On Linux the instant is counted in ticks since boot: the wall-clock value that psutil derives
+    moves when the machine's clock is set, and our own server would then look like another process.
     """
     try:
         process = psutil.Process(pid)
@@ -62,7 +63,7 @@ def _ticks(pid: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class PidFile:
-    """Remembers one process over restarts of whoever looks after it."""
+    """Remembers one process over restarts of the process that supervises it."""
 
     path: Path
 
@@ -73,7 +74,7 @@ class PidFile:
         draft.replace(self.path)
 
     def find_alive(self) -> int | None:
-        """The pid, if that very process still runs."""
+        """Return the pid, if the remembered process itself still runs."""
         try:
             known = json.loads(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -88,8 +89,8 @@ class PidFile:
 def adopt(pid_file: PidFile, *, token: str) -> None:
     """Remember the live process that was started with the argument `token`, if none is remembered.
 
-    A starter may be killed between starting a server and noting its pid. Nobody would then ever
-    stop that server, and it would keep a new one from its data.
+    A starter may be killed between starting a server and noting its pid. That server would then
+    never be stopped, and would keep a new server from its data.
     """
     if pid_file.find_alive() is not None:
         return
@@ -116,7 +117,7 @@ def launch(
         pid_file: Where the process is remembered.
         cwd: Its working directory, which `account` can enter.
         env: Its whole environment; the starter's own when None.
-        account: Whom it runs as; the starter when None.
+        account: Account that it runs as; the starter's own when None.
 
     Returns:
         The pid of the program itself, not of a shell around it.
@@ -145,10 +146,10 @@ def launch(
 
 
 def stop(pid_file: PidFile, *, signals: Sequence[tuple[signal.Signals, float]]) -> None:
-    """End the remembered process: each signal in turn with its patience in seconds, then KILL.
+    """End the remembered process: send each signal and wait its number of seconds, then SIGKILL.
 
-    Children of the process are waited for too (a killed PostgreSQL leaves backends for a moment,
-    and they hold its shared memory).
+    Then wait for children of the process too (a killed PostgreSQL leaves backends for a moment, and
+    they hold its shared memory).
     """
     pid = pid_file.find_alive()
     if pid is None:

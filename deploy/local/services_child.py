@@ -1,11 +1,11 @@
-"""Kafka and PostgreSQL as `xuelian up` looks after them: seen dead, started again, told.
+"""Kafka and PostgreSQL under the supervision of `xuelian up`: a dead server is started again.
 
-Only a server that ended by itself is started again. One that somebody stopped (`xuelian services
-down`) stays down, and is told once. So is one that lives and does not answer: it may hang on a disk
-or be stopped by a signal, and to kill it is a person's decision.
+Only a server that ended by itself is started again. A server that somebody stopped (`xuelian
+services down`) stays down and is reported once. A server that lives and does not answer is reported
+once too: it may hang on a disk or be stopped by a signal, and a person must decide to kill it.
 
-Concurrency: for the thread of `up`; a start runs in a thread of its own, since it may take a minute
-in which the other processes must not be left alone, and so does the question whether it answers.
+Concurrency: for the thread of `up`. A start and a health check run in threads of their own, since
+they may take a minute, and the other processes must be supervised meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASK_EVERY_S = 3.0
 SILENT_S = 10.0
-"""A server that has not answered for so long is told: a pause of its own is over by then."""
+"""A server that has not answered for so long is reported; a pause of its own is shorter."""
 
 
 class ServiceChild:
@@ -32,7 +32,7 @@ class ServiceChild:
         services: Of the state folder.
         name: Such as `postgres` or `kafka-1`.
         log: Its log.
-        report: Told of a start that failed, of a stop by somebody else, and of a silence.
+        report: Called when a start failed, somebody stopped the server, or it does not answer.
         monotonic: Real seconds.
     """
 
@@ -59,7 +59,7 @@ class ServiceChild:
 
     @property
     def exit_code(self) -> int | None:
-        """Not known: the server is nobody's child."""
+        """None: the server is not a child process of ours, so its exit code is not known."""
         return None
 
     @property
@@ -72,7 +72,7 @@ class ServiceChild:
             return True
         self._stop_told = False
         if not self._services.is_running(self.name):
-            # Its end is told, and so is its next start.
+            # The supervisor reports its end and its next start.
             self._silent_since, self._silence_told = None, False
             return False
         self._listen()
@@ -91,11 +91,11 @@ class ServiceChild:
     def _start(self) -> None:
         try:
             self._services.restart(self.name)
-        except Exception as error:  # noqa: BLE001 - told; the supervisor sees it dead and goes on
+        except Exception as error:  # noqa: BLE001 - reported; the supervisor goes on
             self._report(f"{self.name} 没有启动 · {self.name} did not start: {error}")
 
     def _listen(self) -> None:
-        """Ask now and then whether it answers; tell once when it does not, and when it does."""
+        """Check at intervals whether it answers; report once when it stops and when it resumes."""
         now, since = self._monotonic(), self._silent_since
         if now >= self._ask_at and (self._asking is None or not self._asking.is_alive()):
             self._ask_at = now + ASK_EVERY_S

@@ -1,10 +1,10 @@
-"""The state folder: one lock, one record, one place for every path.
+"""The state folder of the embedded services: its paths, its lock and its record.
 
 Owns `services.json` (what was made here and on which ports), the lock that keeps two starters from
 racing, and the choice of ports. Must not start or stop anything.
 
 Concurrency: `lock()` is exclusive between processes and between threads; the record is replaced
-atomically, so a reader without the lock sees the old one or the new one, whole.
+atomically, so a reader without the lock sees either the old record or the new one, complete.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from deploy.local.errors import ServicesUnavailableError, StateMismatchError
 
 FORMAT = 1
 
-# Below every ephemeral range (Linux from 32768, macOS from 49152). Inside it, a client that keeps
-# dialling a stopped server's port can be given that very port as its own, connect to itself, and
-# keep the server from ever coming back.
+# Below every ephemeral range (Linux from 32768, macOS from 49152). With a port inside it, a client
+# that keeps dialling a stopped server can get the server's port as its own, connect to itself, and
+# keep the server from ever starting again.
 _PORTS = range(21000, 32000)
 
 # A first start resolves and downloads 55 MB under the lock.
@@ -62,7 +62,7 @@ class StateFolder:
 
     @contextmanager
     def lock(self, report: Callable[[str], None]) -> Iterator[None]:
-        """Hold the folder alone; creates it when missing.
+        """Hold the folder exclusively; create it when missing.
 
         Raises:
             ServicesUnavailableError: Another starter held it for five minutes.
@@ -74,7 +74,7 @@ class StateFolder:
             handle.close()
 
     def find_record(self) -> Record | None:
-        """The record, or None when nothing was made here yet.
+        """Return the record, or None when nothing was made here yet.
 
         Raises:
             StateMismatchError: It was written by another version of this package.
@@ -96,7 +96,7 @@ class StateFolder:
         draft.replace(self.root / "services.json")
 
     def update(self, **changes: object) -> Record:
-        """Change some fields of the record that is there."""
+        """Change some fields of the existing record."""
         record = self.find_record()
         if record is None:
             raise ServicesUnavailableError(
@@ -107,7 +107,7 @@ class StateFolder:
         return changed
 
     def remove(self) -> None:
-        """Delete the folder; only while nothing runs from it."""
+        """Delete the folder. Call only while nothing runs from it."""
         record = self.find_record()
         if record is not None and not self._is_inside(Path(record.postgres_home)):
             _remove(Path(record.postgres_home))
@@ -152,7 +152,7 @@ class StateFolder:
 
 
 def _remove(folder: Path) -> None:
-    """Delete `folder`; a child of a killed starter (initdb, say) may still write for a moment."""
+    """Delete `folder`; try again while a child of a killed starter (initdb, say) writes to it."""
     deadline = time.monotonic() + _REMOVE_PATIENCE_S
     while folder.exists():
         try:
@@ -184,7 +184,7 @@ def is_port_free(port: int) -> bool:
 
 
 def choose_port(taken: set[int]) -> int:
-    """A port that is free now and not in `taken`.
+    """Return a port that is free now and not in `taken`.
 
     Raises:
         ServicesUnavailableError: A thousand tries found none.

@@ -1,9 +1,9 @@
-"""Looking after what `xuelian up` runs: what ends by itself is started again, within bounds.
+"""Supervises what `xuelian up` runs: a process that ends by itself is started again, within bounds.
 
-Our own processes and the embedded servers alike. Owns the decision when to start again and when to
-give up, and keeps the logs from growing for ever. A worker that keeps ending is told loudly and
-tried again every minute, while all others go on. Only without a gateway, a server or any worker is
-there nothing left to keep. Concurrency: one thread, that of `up`.
+Supervises our own processes and the embedded servers alike. Owns the decision when to start again
+and when to give up, and keeps the logs from growing without bound. A worker that keeps ending is
+reported with a warning and tried again every minute, while all others go on. Supervision gives up
+only when a gateway, a server or every worker keeps ending. Concurrency: one thread, that of `up`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ WINDOW_S = 300.0
 
 
 _ROLL_EVERY = 20
-"""Looks between two looks at the logs."""
+"""Rounds of supervision between two checks of the logs."""
 
 
 class Watched(Protocol):
-    """A process that is looked after."""
+    """A process that is supervised."""
 
     @property
     def name(self) -> str: ...
@@ -63,10 +63,10 @@ class Supervisor:
     """Starts crashed processes again, each after a pause that doubles.
 
     Args:
-        system: Started.
-        services: The servers that it stands on, if they are looked after here.
-        report: Told of every end and every new start.
-        report_failing: Told of all that keep ending, whenever that changes.
+        system: The started system.
+        services: The servers that it depends on, if they are supervised here.
+        report: Called with every end and every new start.
+        report_failing: Called with all processes that keep ending, whenever they change.
         monotonic: Real seconds.
     """
 
@@ -90,11 +90,11 @@ class Supervisor:
         self._started_at: dict[str, float] = {}
 
     def watch(self, stop: threading.Event) -> None:
-        """Return once `stop` is set.
+        """Supervise until `stop` is set.
 
         Raises:
-            TransientError: `child_given_up`: without it, or any of its kind, nothing works.
-            ConfigurationError: A process says that it must not run as it is set up.
+            TransientError: `child_given_up`: the system does not work without this process.
+            ConfigurationError: A process says that its settings do not allow it to run.
         """
         looks = 0
         while not stop.wait(_POLL_S):
@@ -119,7 +119,7 @@ class Supervisor:
             child.start()
 
     def _forgive(self, child: Watched) -> None:
-        """A failing process that has lived long enough is one like the others again."""
+        """Clear the failing mark of a process that has lived long enough."""
         if child.name not in self._failing:
             return
         if self._monotonic() - self._started_at.get(child.name, 0.0) >= WINDOW_S:
@@ -165,10 +165,10 @@ class Supervisor:
             self._report_failing(self._failing)
 
     def _is_the_end(self, name: str) -> bool:
-        """Whether nothing is left to keep: no gateway, a server gone, or no worker that lasts."""
+        """Whether to give up: `name` is a gateway or a server, or every worker is failing."""
         if _kind_of(name) not in _WORKERS:
             return True
-        workers = {one for one in self._system.children if _kind_of(one) in _WORKERS}
+        workers = {other for other in self._system.children if _kind_of(other) in _WORKERS}
         return workers <= self._failing
 
 

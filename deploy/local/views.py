@@ -1,6 +1,6 @@
-"""What callers see of the embedded services: where they are and how they are.
+"""What callers see of the embedded services: their addresses and their status.
 
-Values only; reading a status asks the servers, and changes nothing.
+Values only; reading a status probes the servers and changes nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Waiting for a server to become healthy, with a deadline and an error worth reading.
+"""Waits for a server to become healthy, with a deadline and an error that quotes its log.
 
-Owns the one polling loop of this package. Blocks the calling thread.
+Owns the polling loop that the servers' starts share. Blocks the calling thread.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def wait_healthy(
     """Return when `is_healthy()` holds.
 
     Args:
-        name: What is waited for, for the message.
-        is_healthy: Asked again and again.
-        is_alive: A process that has ended is not waited for any longer.
+        name: Name of the server, for the message.
+        is_healthy: Called repeatedly.
+        is_alive: Waiting stops once it returns false.
         log: Its log, quoted when it fails.
         log_from: Byte of the log where this start began.
         deadline_s: Seconds to wait at most.
@@ -56,7 +56,7 @@ def size_of(log: Path) -> int:
 
 
 def tail(log: Path, *, log_from: int = 0) -> str:
-    """The last lines of a log since byte `log_from`, headed by its path."""
+    """Return the last lines of a log since byte `log_from`, headed by its path."""
     if not log.exists():
         return f"{log}: 没有日志 · no log"
     written = log.read_bytes()

@@ -1,7 +1,7 @@
 """Detached process that stops the services when the process they were started for is gone.
 
-Owns nothing but that wait. `python -m deploy.local.watchdog STATE`: a test run that is killed
-leaves no server behind. It ends by itself when the services change owner or are stopped.
+Started as `python -m deploy.local.watchdog STATE`, so that a test run that is killed leaves no
+server behind. It ends by itself when the services change owner or are stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _POLL_S = 0.5
 
 
 def main() -> None:
-    """Wait for the owner's end, then stop or destroy what it owned."""
+    """Wait for the owner's end, then stop or destroy the services that it owned."""
     root = Path(sys.argv[1])
     state = StateFolder(root)
     record = state.find_record()

@@ -21,7 +21,7 @@ _TELL_EVERY = 500
 
 
 async def drive(*, sequences: int, steps: int, seed: int) -> list[MeasuredCheck]:
-    """Drive so many sequences, each on a system of its own; a breach is told with its seed."""
+    """Drive `sequences` sequences, each on a system of its own; print a breach with its seed."""
     breaches: list[str] = []
     moves: Counter[tuple[str, str]] = Counter()
     taken: Counter[str] = Counter()
@@ -29,9 +29,9 @@ async def drive(*, sequences: int, steps: int, seed: int) -> list[MeasuredCheck]
     began = time.perf_counter()
     for number in range(sequences):
         system = MemorySystem()
-        one = Drive(system, chance=Random(seed + number))
+        sequence = Drive(system, chance=Random(seed + number))
         try:
-            await one.run(steps)
+            await sequence.run(steps)
         except BreachError as breach:
             breaches.append(f"seed {seed + number}: {breach}")
             print(breaches[-1], file=sys.stderr)
@@ -40,7 +40,7 @@ async def drive(*, sequences: int, steps: int, seed: int) -> list[MeasuredCheck]
             for step in system.engine.steps
             if step.subject_kind == "unit"
         )
-        taken.update(one.taken)
+        taken.update(sequence.taken)
         refused.update(system.engine.refusals)
         if (number + 1) % _TELL_EVERY == 0:
             print(f"  {number + 1} / {sequences}", file=sys.stderr)
@@ -56,7 +56,7 @@ async def drive(*, sequences: int, steps: int, seed: int) -> list[MeasuredCheck]
         within("sequences", sequences, unit="sequences", bound=sequences, side=">="),
         inform("steps", taken.total(), unit="steps"),
         inform("unit_moves", moves.total(), unit="moves"),
-        # A kind that never came about was not driven, whatever the model says of it.
+        # A kind of move that never occurred was not tested.
         within(
             "kinds_of_moves_seen",
             len(moves.keys() & known),

@@ -1,4 +1,4 @@
-"""What the plain model holds: bags, results, promises, scans, and what hospitals ask for."""
+"""The objects of the plain model: bags, results, promises, scans, and hospitals' requests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit":
 
 @dataclass(slots=True, kw_only=True)
 class ModelBag:
-    """One bag as the model believes it to be.
+    """A bag as the model believes it to be.
 
     Attributes:
-        place: The station that has it, or from where it went to a hospital.
-        had_by: The stations that had it, or what it was made of: their results clear it.
+        place: The station that has it, or that sent it to a hospital.
+        had_by: The stations that had it, or the bag it was made of; their results can release it.
         released: It was in stock at least once.
-        attested: Its station said so, before any test of ours.
+        attested: Its station attested its release, without results known to us.
         promise_id: Of its live promise; None until that was seen.
         asked_by: The request that it is for, or that it reached.
-        lent_to: The station that it is to go to.
+        lent_to: The station that it is promised to.
     """
 
     unit_id: str
@@ -43,12 +43,12 @@ class ModelBag:
         self.had_by.add(self.place)
 
     def lie(self, place: str) -> None:
-        """Be at another station."""
+        """Move the bag to another station."""
         self.place = place
         self.had_by.add(place)
 
     def go(self, state: str) -> None:
-        """Be in another state; what it was bound to lasts as long as the states under it do."""
+        """Put the bag into another state; drop its promise and request if the state ends them."""
         self.state = state
         if state not in BOUND:
             self.promise_id = self.lent_to = None
@@ -58,7 +58,7 @@ class ModelBag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One laboratory result; `found` is an outcome, or the group of a grouping."""
+    """A laboratory result; `found` is an outcome, or the group of a grouping."""
 
     result_id: str
     station_id: str
@@ -70,7 +70,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A promise as the system tells it, to a request or to a station."""
+    """A promise as the system reports it, to a request or to a station."""
 
     promise_id: str
     unit_id: str
@@ -81,11 +81,11 @@ class Promise:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelScan:
-    """What was scanned, as the one who scans tells it.
+    """A scan of a unit, as its sender reports it.
 
     Attributes:
-        hospital_id: Whose staff scans; None if the station's does.
-        right_epoch: Whether the unit's own epoch is presented.
+        hospital_id: The hospital whose staff scans; None if the station's staff does.
+        right_epoch: Whether the current epoch (fencing token) of the unit is presented.
     """
 
     unit_id: str
@@ -98,7 +98,7 @@ class ModelScan:
 
 @dataclass(slots=True, kw_only=True)
 class Ask:
-    """What a hospital asks for: now, and the most that it ever did."""
+    """A hospital's request: the quantity it asks for now, and the most that it ever asked for."""
 
     group: str
     quantity: int

@@ -1,4 +1,4 @@
-"""Steps on donations and what is made of them: counted, given, split, tested, recalled."""
+"""Steps on donations and their units: counted, collected, split, tested, recalled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHELF_D = {Component.RED_CELLS: 35, Component.FRESH_FROZEN_PLASMA: 365}
 
 
 async def count(hand: Hand) -> None:
-    """A station finds a unit that nobody knew of, released by its own word or not."""
+    """A stock count names a unit that was not known, with or without an attested release."""
     station_id = NEIGHBOUR_ID if hand.happens(_SHARE_AT_NEIGHBOUR) else STATION_ID
     unit = hand.make_unit(Component.RED_CELLS, station_id=station_id)
     released = hand.happens(_SHARE_RELEASED)
@@ -43,7 +43,7 @@ async def count(hand: Hand) -> None:
 
 
 async def collect(hand: Hand) -> None:
-    """A donor who was called gives whole blood, which is kept as it is or separated at once."""
+    """A called donor gives whole blood, which is kept as it is or separated at once."""
     separated = hand.happens(_SHARE_SEPARATED)
     unit = hand.make_unit(Component.RED_CELLS if separated else Component.WHOLE_BLOOD)
     call = CallOut(
@@ -94,23 +94,23 @@ async def split(hand: Hand) -> None:
     if bag.state not in {"collected", "quarantined"} or bag.place != STATION_ID:
         return
     bag.go("split")
-    for one in made:
-        hand.model.bags[one.unit_id] = ModelBag(
-            unit_id=one.unit_id,
+    for made_component in made:
+        hand.model.bags[made_component.unit_id] = ModelBag(
+            unit_id=made_component.unit_id,
             donation_id=bag.donation_id,
             group=bag.group,
-            component=one.component,
+            component=made_component.component,
             state="quarantined",
             place=STATION_ID,
             had_by=set(bag.had_by),
             collected_at=bag.collected_at,
-            expires_at=bag.collected_at + timedelta(days=_SHELF_D[one.component]),
+            expires_at=bag.collected_at + timedelta(days=_SHELF_D[made_component.component]),
         )
     hand.model.settle(bag.donation_id, hand.now)
 
 
 async def send_one(hand: Hand) -> None:
-    """One result of any kind, which may correct an earlier one."""
+    """Send a result of any kind, which may correct an earlier result."""
     bag = hand.pick(list(hand.model.bags.values()))
     if bag is None:
         return
@@ -119,23 +119,25 @@ async def send_one(hand: Hand) -> None:
         found = hand.chance.choice((bag.group, bag.group, "AB-", "invalid"))
     else:
         found = hand.chance.choice(("nonreactive", "nonreactive", "reactive", "invalid"))
-    known = [one for one in hand.model.findings.get(bag.donation_id, []) if one.test == test]
-    corrected = {one.corrects for one in known}
-    open_one = hand.pick([one for one in known if one.result_id not in corrected])
+    known = [
+        finding for finding in hand.model.findings.get(bag.donation_id, []) if finding.test == test
+    ]
+    corrected = {finding.corrects for finding in known}
+    uncorrected = hand.pick([finding for finding in known if finding.result_id not in corrected])
     corrects = None
-    if open_one is not None and hand.happens(_SHARE_CORRECTIONS):
-        corrects = open_one.result_id
+    if uncorrected is not None and hand.happens(_SHARE_CORRECTIONS):
+        corrects = uncorrected.result_id
     await _send_result(hand, bag, test, found, corrects=corrects)
 
 
 async def send_results(hand: Hand) -> None:
-    """Every result that a donation still lacks, all of them clear."""
+    """Send every result that a donation still lacks, all of them clear."""
     bags = hand.model.bags.values()
     bag = hand.pick([bag for bag in bags if bag.state == "quarantined"])
     if bag is None:
         return
     findings = hand.model.findings.get(bag.donation_id, [])
-    done = {one.test for one in findings if one.station_id in bag.had_by}
+    done = {finding.test for finding in findings if finding.station_id in bag.had_by}
     for test in SEVEN:
         if test not in done:
             found = bag.group if test == "grouping" else "nonreactive"
@@ -145,10 +147,10 @@ async def send_results(hand: Hand) -> None:
 async def _send_result(
     hand: Hand, bag: ModelBag, test: str, found: str, *, corrects: str | None = None
 ) -> None:
-    """The laboratory of the station that has a bag of the donation tells a result."""
+    """Send a result from the laboratory of the station that has a bag of the donation."""
     known = hand.model.findings.get(bag.donation_id, [])
     is_group = test == "grouping" and found != "invalid"
-    one = Finding(
+    finding = Finding(
         result_id=hand.next("r"),
         station_id=bag.place,
         test=test,
@@ -157,12 +159,12 @@ async def _send_result(
         corrects=corrects,
     )
     result = LabResult(
-        result_id=one.result_id,
+        result_id=finding.result_id,
         test=LabTest(test),
         outcome=None if is_group else LabOutcome(found),
         group=BloodGroup(found) if is_group else None,
         method="driven",
-        run_id=one.run,
+        run_id=finding.run,
         performed_at=hand.now,
         performed_by="laboratory",
         supersedes=corrects,
@@ -170,10 +172,10 @@ async def _send_result(
     )
     tested = DonationTested(station_id=bag.place, donation_id=bag.donation_id, result=result)
     await hand.send(tested, f"station/{bag.place}")
-    others = {told.result_id for told in known if told.station_id != bag.place}
+    others = {other.result_id for other in known if other.station_id != bag.place}
     if corrects in others:
-        return  # each station corrects its own alone
-    hand.model.findings.setdefault(bag.donation_id, []).append(one)
+        return  # a station may correct its own results only
+    hand.model.findings.setdefault(bag.donation_id, []).append(finding)
     hand.model.settle(bag.donation_id, hand.now)
 
 

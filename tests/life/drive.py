@@ -1,4 +1,4 @@
-"""One sequence: steps drawn at random, told to the system and foretold by the plain model."""
+"""A sequence of random steps, sent to the system and predicted by the plain model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.life.hand import Hand
 from tests.life.model import Model
 
 MOST_BAGS = 14
-"""Enough for several in every state; more would only make the sequences slower."""
+"""Enough for several bags in every state; more would only make the sequences slower."""
 
 STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "count": (donation_steps.count, 4),
@@ -29,8 +29,8 @@ STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "scan": (unit_steps.scan, 14),
     "lend": (unit_steps.lend, 2),
 }
-"""Step to what it does and how often it is taken, beside waiting; chosen so that every kind of move
-is seen in a few hundred sequences."""
+"""Step to its function and its weight, without waiting; the weights are chosen so that every kind
+of move occurs in a few hundred sequences."""
 
 WEIGHTS: Mapping[str, int] = {**{name: weight for name, (_, weight) in STEPS.items()}, "wait": 2}
 
@@ -40,12 +40,12 @@ _WAITS_MIN = (5, 15, 45, 200, 900)
 
 
 class Drive:
-    """One sequence of random steps.
+    """A sequence of random steps.
 
     Args:
-        system: Fresh, or used by other sequences: the names are this one's own.
-        chance: Everything that is drawn comes from it.
-        name: Makes its identifiers.
+        system: Fresh, or used by other sequences with other names.
+        chance: Source of everything that is drawn.
+        name: Prefix of the sequence's identifiers.
     """
 
     def __init__(self, system: System, *, chance: Random, name: str = "s") -> None:
@@ -59,10 +59,10 @@ class Drive:
         return self._hand.model
 
     async def run(self, steps: int) -> None:
-        """Take so many steps, comparing after each.
+        """Take `steps` steps, and compare after each.
 
         Raises:
-            BreachError: At the first thing that is not as it must be.
+            BreachError: At the first difference between the system and the model.
         """
         for _ in range(steps):
             await self.step()
@@ -81,7 +81,7 @@ class Drive:
             self._lapse = True
         elif name not in _ADDING or hand.model.count_alive() < MOST_BAGS:
             await STEPS[name][0](hand)
-        # Timers fire late as well: the next scan may come before them.
+        # Timers may also fire late, after the next scan.
         is_rest = hand.happens(_SHARE_TIMERS_IN_TIME)
         if is_rest:
             await self._system.fire_due(hand.now)

@@ -1,4 +1,4 @@
-"""What is driven: the services in memory, or the same services on PostgreSQL in the tests."""
+"""The driven system: the services in memory, or the same services on PostgreSQL in the tests."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class SeenUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemState:
-    """How things stand.
+    """The state of the system.
 
     Attributes:
-        promises: The live ones.
-        held: Request id to the units that it holds and that were not issued; ended ones missing.
+        promises: The live promises.
+        held: Request id to the units that it holds and that were not issued; ended requests are
+            missing.
     """
 
     units: Mapping[str, SeenUnit]
@@ -43,7 +44,7 @@ class SystemState:
 
 
 class System(Protocol):
-    """Takes records, fires what is due, and shows its units and promises."""
+    """Takes records, fires the due timers, and shows its units and promises."""
 
     async def feed(self, record: Received, now: datetime) -> None: ...
 
@@ -52,13 +53,13 @@ class System(Protocol):
     async def look(self) -> SystemState: ...
 
     async def await_donor(self, call: CallOut, group: BloodGroup) -> None:
-        """Let a donor of this group who was called have arrived, so that a donation can be told."""
+        """Let a called donor of this group have arrived, so that a donation can be reported."""
         ...
 
     async def declare(self, shortage: Shortage) -> None:
-        """Let a station lack blood, so that a neighbour's offer can be taken."""
+        """Declare a shortage of a station, so that a neighbour's offer can be taken."""
         ...
 
     async def put_directory(self, directory: Directory) -> None:
-        """Let facilities and routes be like this from now on."""
+        """Replace the facilities and routes from now on."""
         ...

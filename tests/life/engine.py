@@ -1,4 +1,4 @@
-"""The real services of units and requests on the in-memory store: every record its transaction."""
+"""The real services of units and requests on the in-memory store, a transaction per record."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ HOLD_S = 3600
 
 
 class _Absent:
-    """A port that nothing here may need."""
+    """A port that nothing here may use."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - every method alike
         raise InvariantViolation("port_not_in_memory", method=name)
 
 
 class _Timers(_Absent):
-    """Of `ports.TimerStore` what a rematch needs."""
+    """The part of `ports.TimerStore` that a rematch needs."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -92,7 +92,7 @@ class MemoryWork:
         return frozenset()
 
     def act_for(self, actor: str) -> None:
-        """The audit's concern: no step here is judged by it."""
+        """Do nothing: the actor concerns the audit, which is not tested here."""
 
     def emit(self, outgoing: Outgoing) -> None:
         self.events.append(outgoing)
@@ -112,12 +112,12 @@ class MemoryWork:
 
 @asynccontextmanager
 async def _no_savepoint() -> AsyncIterator[None]:
-    """Every record is its own transaction here, so there is nothing inside it to go back to."""
+    """Do nothing: every record is its own transaction here, without savepoints inside."""
     yield
 
 
 class MemoryDirectories:
-    """Implements `ports.DirectorySource`; whoever drives changes it."""
+    """Implements `ports.DirectorySource`; the driver changes it."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
@@ -133,20 +133,20 @@ class MemoryDirectories:
 
 
 class AsDeclared:
-    """Takes shortages as they were declared: what a station burns is not driven here."""
+    """Leaves shortages as they were declared: a station's burn rate is not driven here."""
 
     async def assess(self, *_: object, **__: object) -> None:
         return
 
 
 class MemoryEngine:
-    """One station's worker without a database.
+    """A worker without a database.
 
     Attributes:
-        state: What is committed.
-        refused: What the last record was refused with; empty if it was accepted.
+        state: The committed state.
+        refused: Errors with which the last record was refused; empty if it was accepted.
         steps: The audit of everything so far.
-        refusals: By code, how often a record was refused so far.
+        refusals: Number of refused records so far, by code.
         directories: Stations, hospitals, routes.
     """
 
@@ -188,7 +188,7 @@ class MemoryEngine:
         }
 
     async def feed(self, record: Received, now: datetime) -> None:
-        """Act on one record; a refusal leaves no trace but itself."""
+        """Act on a record; a refused record changes only `refused` and `refusals`."""
         before = self.state.copy()
         self.refused = []
         work = MemoryWork(self.state, self.refused)
@@ -213,10 +213,10 @@ class MemoryEngine:
                 await self._stock.act(work, record, now)
 
     async def fire_due(self, now: datetime) -> None:
-        """Fire everything that is due, and look for what has expired."""
+        """Fire all due timers, and expire units."""
         await self._fire(Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now), now)
-        while due := [one for one in self.state.timers.values() if one.due_at <= now]:
-            timer = min(due, key=lambda one: (one.due_at, one.timer_id))
+        while due := [timer for timer in self.state.timers.values() if timer.due_at <= now]:
+            timer = min(due, key=lambda timer: (timer.due_at, timer.timer_id))
             del self.state.timers[timer.timer_id]
             await self._fire(timer, now)
 
@@ -229,7 +229,7 @@ class MemoryEngine:
         self.steps += work.steps
 
     def _undo(self, before: State) -> None:
-        # The stores hold this very object: put the old rows back into it.
+        # The stores hold a reference to this object, so the old rows are put back into it.
         for name in before.__dataclass_fields__:
             current: dict[str, object] = getattr(self.state, name)
             current.clear()

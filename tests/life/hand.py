@@ -1,4 +1,4 @@
-"""What every step works with: the chance, the clock, the model, and a way to tell the system."""
+"""The tools of every step: the chance, the clock, the model, and the sending of events."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SHARE_SIBLINGS = 0.3
 
 
 class Hand:
-    """Draws, names and tells; one per sequence.
+    """Draws, makes identifiers and sends events; one instance per sequence.
 
     Args:
-        system: What is driven.
-        chance: Everything that is drawn comes from it.
-        name: Makes the identifiers.
+        system: The driven system.
+        chance: Source of everything that is drawn.
+        name: Prefix of the identifiers.
 
     Attributes:
-        now: The driven world's clock; only waiting moves it.
+        now: The simulated clock; only waiting moves it.
     """
 
     def __init__(self, system: System, *, chance: Random, name: str) -> None:
@@ -51,19 +51,19 @@ class Hand:
         self._offset = 0
 
     def next(self, kind: str) -> str:
-        """Return an identifier that nothing has yet."""
+        """Return an identifier that was not used before."""
         self._numbers += 1
         return f"{self._name}-{kind}{self._numbers}".upper()
 
     def pick(self, things: Sequence[T]) -> T | None:
-        """Return one of them; None if there is none."""
+        """Return a random element; None if there is none."""
         return self.chance.choice(things) if things else None
 
     def happens(self, share: float) -> bool:
         return self.chance.random() < share
 
     async def send(self, event: EventData, source: str = f"station/{STATION_ID}") -> None:
-        """Tell the system one event, as its topic's next record."""
+        """Send an event to the system, as its topic's next record."""
         self._offset += 1
         topic = find_topic_of(event.TYPE)
         body = event.to_body()
@@ -87,7 +87,7 @@ class Hand:
         await self.system.feed(record, self.now)
 
     def make_unit(self, component: Component, *, station_id: str = STATION_ID) -> Unit:
-        """Return a new unit, now and then of a donation that is known already."""
+        """Return a new unit, sometimes of a donation that is known already."""
         known = [bag for bag in self.model.bags.values() if bag.component == component]
         sibling = self.pick(known) if self.happens(_SHARE_SIBLINGS) else None
         hours = self.chance.choice((1, 6, 6, 48, 400, 400))
@@ -103,12 +103,12 @@ class Hand:
         )
 
     def believe(self, unit: Unit, state: str) -> None:
-        """Let the model know of a unit that the system must know of now."""
+        """Add a unit to the model that the system must have now."""
         self.model.bags[unit.unit_id] = to_bag(unit, state)
 
 
 def to_bag(unit: Unit, state: str, *, attested: bool = False) -> ModelBag:
-    """Return a unit as the model holds it, where its own station tells of it."""
+    """Return the model's bag for a unit, at the unit's station."""
     return ModelBag(
         unit_id=unit.unit_id,
         donation_id=unit.donation_id,

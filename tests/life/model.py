@@ -1,7 +1,7 @@
-"""The plain model: what may become of a bag of blood, said once more without the engine's words.
+"""The plain model: the possible life of a bag of blood, written a second time without the engine.
 
-Holds the bags as it believes them to be, foretells what each step does, and compares. Written from
-the sources in the documents, not from the code it judges: it imports no rule of the engine.
+Holds the bags as it believes them to be, predicts the effect of each step, and compares. Written
+from the sources in the documents, not from the code it judges: it imports no rule of the engine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OUT_OF_CONTROL_S = 1800
 
 
 class BreachError(AssertionError):
-    """The system did what no station may do, or other than was foretold."""
+    """The system did something that is not allowed or was not predicted."""
 
 
 def _speaks_against(one: Finding, bag: ModelBag) -> bool:
@@ -46,7 +46,7 @@ class Model:
 
     Attributes:
         home: The station that supplies the hospital.
-        eta: How long a unit is on the road to the hospital; it must not expire there.
+        eta: How long a unit is on the road to the hospital; it must not expire on the way.
         between_stations: The same between the two stations.
         usable: Whether the hospital can use red cells.
     """
@@ -68,26 +68,31 @@ class Model:
         return [bag for bag in self.bags.values() if bag.donation_id == donation_id]
 
     def list_wrong(self, bag: ModelBag) -> tuple[bool, bool, bool]:
-        """Return whether anything is missing, was found, and was found twice over."""
+        """Return whether results are missing, speak against the bag, and do so in two runs."""
         findings = self.findings.get(bag.donation_id, [])
-        corrected = {one.corrects for one in findings}
+        corrected = {finding.corrects for finding in findings}
         valid = [
-            one
-            for one in findings
-            if one.result_id not in corrected
-            and one.found != "invalid"
-            and (one.station_id in bag.had_by or _speaks_against(one, bag))
+            finding
+            for finding in findings
+            if finding.result_id not in corrected
+            and finding.found != "invalid"
+            and (finding.station_id in bag.had_by or _speaks_against(finding, bag))
         ]
-        missing = set(SEVEN) - {one.test for one in valid}
-        reactive = [one for one in valid if one.found == "reactive"]
-        regrouped = [one for one in valid if one.test == "grouping" and one.found != bag.group]
+        missing = set(SEVEN) - {finding.test for finding in valid}
+        reactive = [finding for finding in valid if finding.found == "reactive"]
+        regrouped = [
+            finding
+            for finding in valid
+            if finding.test == "grouping" and finding.found != bag.group
+        ]
         runs = [
-            {one.run for one in reactive if one.test == test} for test in {o.test for o in reactive}
+            {finding.run for finding in reactive if finding.test == test}
+            for test in {o.test for o in reactive}
         ]
-        return bool(missing), bool(reactive or regrouped), any(len(one) > 1 for one in runs)
+        return bool(missing), bool(reactive or regrouped), any(len(run_ids) > 1 for run_ids in runs)
 
     def may_count(self, new: ModelBag) -> bool:
-        """Whether a bag that was not known may come in with a count."""
+        """Whether a stock count may add a bag that was not known."""
         donation_id = new.donation_id
         if donation_id in self.recalled:
             return False
@@ -99,7 +104,7 @@ class Model:
         return not self.list_wrong(new)[1]
 
     def settle(self, donation_id: str, now: datetime) -> None:
-        """Foretell what results do to the bags of a donation."""
+        """Predict the effect of results on the bags of a donation."""
         bags = self.of_donation(donation_id)
         for bag in bags:
             missing, found, _ = self.list_wrong(bag)
@@ -126,37 +131,39 @@ class Model:
                 bag.go("recalled")
 
     def ask(self, request_id: str, *, group: str, quantity: int) -> None:
-        """Know what a hospital asks for, or asks for instead."""
+        """Note a hospital's request or its amendment."""
         before = self.patients.get(request_id)
         most = max(quantity, before.most) if before else quantity
         self.patients[request_id] = Ask(group=group, quantity=quantity, most=most)
 
     def lend(self, bag: ModelBag, *, to: str, most: int, now: datetime) -> None:
-        """Foretell which bags like this one are promised to a station: what expires first."""
+        """Predict which bags of this kind are promised to a station: those that expire first."""
         fit = [
-            one
-            for one in self.bags.values()
-            if (one.state, one.place, one.component, one.group)
+            candidate
+            for candidate in self.bags.values()
+            if (candidate.state, candidate.place, candidate.component, candidate.group)
             == ("available", bag.place, bag.component, bag.group)
-            and one.expires_at > now + self.between_stations
+            and candidate.expires_at > now + self.between_stations
         ]
-        for one in sorted(fit, key=lambda one: (one.expires_at, one.unit_id))[:most]:
-            one.go("reserved")
-            one.lent_to = to
+        for candidate in sorted(
+            fit, key=lambda candidate: (candidate.expires_at, candidate.unit_id)
+        )[:most]:
+            candidate.go("reserved")
+            candidate.lent_to = to
 
     def _may_go(self, bag: ModelBag, now: datetime) -> bool:
-        """Whether a promised bag may still leave: it must arrive in time, and be of use there."""
+        """Whether a promised bag may still leave: it must arrive in time and be usable there."""
         if bag.lent_to is not None:
             return bag.expires_at > now + self.between_stations
         return self.usable and bag.expires_at > now + self.eta
 
     def _fits(self, bag: ModelBag, now: datetime) -> bool:
-        """Whether a bag that was sent is fresh and suits the patient as the request reads now."""
+        """Whether a bag that was sent is fresh and suits the patient of the current request."""
         ask = self.patients.get(bag.asked_by or "")
         return bag.expires_at > now and ask is not None and bag.group in RED_CELLS_FROM[ask.group]
 
     def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
-        """Foretell a scan; one that is refused changes nothing."""
+        """Predict the effect of a scan; a refused scan changes nothing."""
         bag = self.bags[scan.unit_id]
         if not self._may_scan(bag, scan, own_hospital_id):
             return
@@ -188,7 +195,7 @@ class Model:
 
     @staticmethod
     def _may_scan(bag: ModelBag, scan: ModelScan, own_hospital_id: str) -> bool:
-        """Whether it is theirs: the station that has it, or the hospital of its patient."""
+        """Whether the sender has the bag: it is its station, or the hospital of its patient."""
         arrives = scan.change == "received" and bag.state in {"issued", "in_transit"}
         if scan.station_id != ((bag.lent_to if arrives else None) or bag.place):
             return False
@@ -198,14 +205,14 @@ class Model:
         return is_theirs and bag.state in AT_HOSPITAL
 
     def give_back(self, units: Iterable[str]) -> None:
-        """Foretell that a request lets go of what was not issued."""
+        """Predict that a request gives back the bags that were not issued."""
         for unit_id in units:
             bag = self.bags[unit_id]
             if bag.state in {"reserved", "picked"}:
                 bag.go("available")
 
     def expire(self, now: datetime) -> None:
-        """Foretell what has run out at the stations."""
+        """Predict which bags have expired at the stations."""
         for bag in self.bags.values():
             if bag.state in AT_STATION and bag.expires_at <= now:
                 bag.go("expired")
@@ -218,16 +225,16 @@ class Model:
         now: datetime,
         lapse: bool,
     ) -> None:
-        """Compare with how things stand, and learn the promises that were made.
+        """Compare with the state of the system, and learn the promises that were made.
 
         Args:
             units: Unit id to its state and its station, as the system has it.
-            promises: The live ones.
+            promises: The live promises.
             now: Aware UTC instant.
-            lapse: Whether holds may have lapsed since the last look.
+            lapse: Whether holds may have lapsed since the last comparison.
 
         Raises:
-            BreachError: Something is not as foretold and no promise of ours explains it.
+            BreachError: The state is not as predicted, and no allowed promise explains it.
         """
         live: dict[str, Promise] = {}
         for promise in promises:
@@ -244,7 +251,10 @@ class Model:
         self._count_served()
 
     def _count_served(self) -> None:
-        """Nobody gets more than was asked; what already left is not called back for asking less."""
+        """Check that no request has more units than it asked for.
+
+        Units that already left are not called back when a request asks for less.
+        """
         for request_id, ask in self.patients.items():
             of_request = [bag.state for bag in self.bags.values() if bag.asked_by == request_id]
             is_waiting = any(BOUND.get(state) == "held" for state in of_request)
@@ -266,7 +276,7 @@ class Model:
     def _learn(
         self, bag: ModelBag, state: str, promise: Promise, now: datetime, *, lapse: bool
     ) -> None:
-        """Learn a promise that was not seen before: one that was foretold, or one to judge."""
+        """Learn a new promise: to a station it must be as predicted; to a request it is judged."""
         if promise.to_station_id is not None:
             if (bag.state, bag.promise_id, bag.lent_to) != (state, None, promise.to_station_id):
                 raise BreachError(f"{bag.unit_id}: {bag.state} was lent as {promise}")
@@ -281,7 +291,7 @@ class Model:
         bag.promise_id, bag.asked_by = promise.promise_id, promise.request_id
 
     def _judge(self, bag: ModelBag, promise: Promise, now: datetime) -> None:
-        """Judge a new promise: released, not recalled, of a fitting group, in time, of use."""
+        """Judge a promise: the bag is released, not recalled, compatible, in time and usable."""
         ask = self.patients[promise.request_id or ""]
         missing, found, _ = self.list_wrong(bag)
         if not bag.released or found or (missing and not bag.attested):

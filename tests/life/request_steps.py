@@ -1,4 +1,4 @@
-"""Steps of hospitals: they ask, change their minds, cancel, and change what they can use."""
+"""Steps of hospitals: they request, amend, cancel, and change what they can use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHARE_USABLE = 0.8
 
 
 async def ask(hand: Hand) -> None:
-    """A hospital asks for one or two units of red cells."""
+    """A hospital requests one or two units of red cells."""
     request_id, (group, quantity) = hand.next("q"), _draw(hand)
     request = UrgentRequest(
         request_id=request_id,
@@ -33,7 +33,7 @@ async def ask(hand: Hand) -> None:
 
 
 async def amend(hand: Hand) -> None:
-    """The patient turns out to be of another group, or to need another number of units."""
+    """A hospital amends a request to another group and another number of units."""
     request_id = hand.pick(list(hand.model.patients))
     if request_id is None:
         return
@@ -53,7 +53,7 @@ async def amend(hand: Hand) -> None:
 
 
 async def cancel(hand: Hand) -> None:
-    """What a cancelled request still holds at the station is given back."""
+    """A hospital cancels a request, whose units still at the station are given back."""
     request_id = hand.pick(list(hand.model.patients))
     if request_id is None:
         return
@@ -67,7 +67,7 @@ async def cancel(hand: Hand) -> None:
 
 
 async def refit(hand: Hand) -> None:
-    """The road to the hospital gets longer or shorter; it can use red cells, or cannot."""
+    """The road to the hospital gets longer or shorter; the hospital can use red cells or not."""
     usable, eta_s = hand.happens(_SHARE_USABLE), hand.chance.choice((ETA_S, ETA_S, 4 * ETA_S))
     cannot_use = () if usable else (Component.RED_CELLS,)
     await hand.system.put_directory(build_directory(eta_s=eta_s, cannot_use=cannot_use))

@@ -1,4 +1,4 @@
-"""The services in memory as a system to be driven."""
+"""The services in memory as a driven system."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.memory_store.rows import PromiseRow
 
 
 def build_donor(call: CallOut, group: BloodGroup) -> Donor:
-    """Return who was called: a person of their own, registered with what they will give."""
+    """Return the called donor: a new person, registered with the group of the donation."""
     return Donor(
         donor_id=call.donor_id,
         station_id=call.station_id,

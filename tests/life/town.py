@@ -1,4 +1,4 @@
-"""Where the driven lives take place: two stations that help each other, and their hospitals."""
+"""The facilities of the driven lives: two neighbouring stations, and their hospitals."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def build_hospital(hospital_id: str, *, cannot_use: Sequence[Component] = ()) ->
 
 
 def build_directory(*, eta_s: int = ETA_S, cannot_use: Sequence[Component] = ()) -> Directory:
-    """Return everybody, with the hospital as it stands.
+    """Return all facilities, with the hospital's current values.
 
     Args:
         eta_s: Seconds from the station to the hospital.
-        cannot_use: Components that the hospital has no use for.
+        cannot_use: Components that the hospital cannot use.
     """
     hospitals = (
         build_hospital(HOSPITAL_ID, cannot_use=cannot_use),

@@ -1,4 +1,4 @@
-"""Steps on one unit, scan by scan, and units that one station sends to the other."""
+"""Steps on units: scans, and offers of a station to its neighbour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BY_HOSPITAL = frozenset(
 
 
 async def scan(hand: Hand) -> None:
-    """Somebody scans a unit: mostly who and what comes next, at times anything else."""
+    """Scan a unit: mostly by the right sender with the next change, sometimes anything else."""
     bags = list(hand.model.bags.values())
     under_way = [bag for bag in bags if bag.state in _NEXT]
     bag = hand.pick(under_way if under_way and hand.happens(_SHARE_UNDER_WAY) else bags)
@@ -72,21 +72,21 @@ def _draw_change(hand: Hand, bag: ModelBag) -> StockChange:
 
 
 def _draw_station(hand: Hand, bag: ModelBag, change: StockChange) -> str:
-    """What was lent arrives at whoever lacked it; all else is its own station's to scan."""
+    """Draw the station that scans: mostly the receiver of a lent unit, else the unit's station."""
     arrives = change is StockChange.RECEIVED and bag.lent_to is not None
     right = (bag.lent_to if arrives else None) or bag.place
     return right if hand.happens(_SHARE_RIGHT_STATIONS) else _other(right)
 
 
 def _draw_hospital(hand: Hand, change: StockChange) -> str | None:
-    """Sometimes the hospital scans what is its own to scan, seldom another one."""
+    """Draw who scans: the station, often the patient's hospital, seldom another hospital."""
     if change not in _BY_HOSPITAL:
         return None
     return hand.chance.choice((None, None, HOSPITAL_ID, HOSPITAL_ID, OTHER_HOSPITAL_ID))
 
 
 async def lend(hand: Hand) -> None:
-    """One station lacks blood, the other offers one or two units that it has."""
+    """A station has a shortage, and the other station offers one or two units that it has."""
     bags = hand.model.bags.values()
     bag = hand.pick([bag for bag in bags if bag.state == "available"])
     if bag is None:

@@ -68,18 +68,22 @@ def main() -> int:
 
 
 def _originals_pass(groups: Iterable[Mapping[str, Suite]], *, processes: int) -> bool:
-    """Whether every command finds tests, and they pass without a mutation; else say which do not.
+    """Whether every command finds tests that pass without a mutation; print those that do not.
 
-    Commands are tried one by one, as nothing of a suite is asked once one of its tests has failed.
+    Each command is a task of its own, because a suite stops at its first failed command.
     """
     commands = {
         tuple(word.replace(" and {rule}.", "").replace("{rule}", "") for word in command): None
         for suites in groups
-        for one in suites.values()
-        for command in one.commands
+        for suite in suites.values()
+        for command in suite.commands
     }
     tasks = [Task(mutant=None, suite=Suite(behaviour=[command])) for command in commands]
-    failing = [one.task for one in judge(tasks, processes=processes) if one.end is not End.SURVIVED]
+    failing = [
+        verdict.task
+        for verdict in judge(tasks, processes=processes)
+        if verdict.end is not End.SURVIVED
+    ]
     for task in failing:
         print(f"没有变异时就不通过 · fails without any mutation: {task.suite.behaviour}")
     return not failing
@@ -95,13 +99,13 @@ def _report(verdict: Verdict, equivalent: Mapping[str, str]) -> None:
 
 
 def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[MeasuredCheck]:
-    survived = {one.task.name for one in verdicts if one.end is End.SURVIVED}
+    survived = {verdict.task.name for verdict in verdicts if verdict.end is End.SURVIVED}
     checks = [inform(f"{title}: mutants", len(verdicts), unit=UNIT)]
     parts = {"value": "values", "terms": "terms", "name": "names", "": ""}
     for about, part in parts.items():
-        found = [one for one in verdicts if _find_about(one) == about]
+        found = [verdict for verdict in verdicts if _find_about(verdict) == about]
         checks += _count(f"{title}, {part}" if part else title, found)
-    broken = sum(one.end is End.BROKEN for one in verdicts)
+    broken = sum(verdict.end is End.BROKEN for verdict in verdicts)
     return [
         *checks,
         within(f"{title}: not judged", broken, unit=UNIT, bound=0, side="<="),
@@ -112,9 +116,11 @@ def _check(title: str, verdicts: list[Verdict], argued: set[str]) -> list[Measur
 
 
 def _count(title: str, verdicts: list[Verdict]) -> list[MeasuredCheck]:
-    ends = Counter(one.end for one in verdicts)
+    ends = Counter(verdict.end for verdict in verdicts)
     return [
-        inform(f"{title}: {told}", ends[end], unit=UNIT) for end, told in TOLD.items() if ends[end]
+        inform(f"{title}: {words}", ends[end], unit=UNIT)
+        for end, words in TOLD.items()
+        if ends[end]
     ]
 
 

@@ -1,6 +1,6 @@
-"""A process that sees a mutant where it looks for a module or a rule file of ours.
+"""Loads a mutant into this process in place of a module or a rule file of ours.
 
-Call before the first import of `models`; what is imported already stays as it was.
+Call before the first import of `models`; modules that are imported already stay as they were.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Run the fast tests on every mutant, each in a forked process, a few at a time.
+"""Runs the fast tests on every mutant, each in a forked process, a few at a time.
 
-A mutant dies when it cannot be loaded, when a test fails, or when it uses up `PATIENCE_S`.
-Forking saves the imports of everything but our own modules; this process must not import them.
+A mutant dies when it cannot be loaded, when a test fails, or when it uses up `PATIENCE_S`. Forking
+avoids repeated imports of other packages; this process must not import our own modules.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from tests.mutation.suites import Command, Suite
 from tests.mutation.values import RuleMutant, mutate_rules
 
 PATIENCE_S = 90
-"""Of a processor. The slowest suite needs 20; a mutant that hangs is as dead as one that fails."""
+"""Processor seconds. The slowest suite needs 20; a mutant that hangs counts as dead."""
 
 INI = Path(__file__).with_name("pytest.ini")
-"""The tests' own settings here; it says why."""
+"""The settings of pytest for this check; the file gives their reasons."""
 
 OPTIONS = ("-c", str(INI), "--rootdir", str(ROOT))
 
 FOREIGN = ("asyncio", "aiokafka", "asyncpg", "pydantic.main", "rich.console", "rich.table")
-"""What the tests import that is not ours: once, before the forks."""
+"""Packages of others that the tests import: imported once, before the forks."""
 
 LOADED = ("models.rules.following", "models.facilities", "models.rules.overrides", "models.safety")
-"""What a process imports before it decides anything."""
+"""Modules that a process imports before it decides anything."""
 
 AnyMutant = Mutant | RuleMutant
 
@@ -73,7 +73,7 @@ class Task:
         return self.mutant.name if self.mutant else "the original"
 
     def list_stages(self) -> list[tuple[End, Sequence[Command]]]:
-        """List the tests in the order they are asked, with what it means if they fail."""
+        """List the tests in the order they run, each with the end of a mutant that fails them."""
         suite, mutant = self.suite, self.mutant
         if not isinstance(mutant, RuleMutant):
             return [(End.BEHAVIOUR, suite.behaviour)]
@@ -83,7 +83,10 @@ class Task:
             "name": [(End.TABLES, suite.tables)],
         }
         return [
-            (end, [tuple(word.format(rule=mutant.rule) for word in one) for one in commands])
+            (
+                end,
+                [tuple(word.format(rule=mutant.rule) for word in command) for command in commands],
+            )
             for end, commands in stages[mutant.about]
         ]
 
@@ -130,13 +133,13 @@ class _Trial:
         if code == -signal.SIGXCPU:
             end = End.HUNG
         else:
-            # Whatever else ended it, it did not decide anything.
-            end = End(code) if code in {one.value for one in End} else End.BROKEN
+            # Any other exit code means that the process did not judge the mutant.
+            end = End(code) if code in {member.value for member in End} else End.BROKEN
         return Verdict(task=self.task, end=end, took_s=self.took_s)
 
 
 def judge(tasks: Iterable[Task], *, processes: int) -> Iterator[Verdict]:
-    """Yield a verdict on each mutant as it falls."""
+    """Yield a verdict on each mutant as its process ends."""
     running: list[_Trial] = []
     _warm_up()
     for task in tasks:
@@ -148,7 +151,7 @@ def judge(tasks: Iterable[Task], *, processes: int) -> Iterator[Verdict]:
 
 
 def _warm_up() -> None:
-    """Import what is not ours, and leave it out of every later collection of garbage."""
+    """Import packages of others, and exclude them from every later garbage collection."""
     for name in FOREIGN:
         importlib.import_module(name)
     with redirect_stdout(io.StringIO()):
@@ -173,15 +176,15 @@ def _reap(running: list[_Trial]) -> list[Verdict]:
 
 
 def _test(task: Task) -> None:
-    """Load one mutant and run its tests; the exit code tells the end. What they print is lost."""
+    """Load a mutant and run its tests; the exit code is its end. The tests' output is discarded."""
     os.chdir(ROOT)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    # Of its own time, so that a busy machine kills nothing.
+    # The limit is on processor time, so that a busy machine kills no mutant.
     resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE_S, PATIENCE_S + 5))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
-    # The same examples for every mutant, and nothing remembered from one to the next.
+    # Use the same examples for every mutant, and keep nothing from one mutant to the next.
     hypothesis.settings.register_profile("mutation", derandomize=True, database=None)
     hypothesis.settings.load_profile("mutation")
     if task.mutant is not None:
@@ -189,7 +192,7 @@ def _test(task: Task) -> None:
     try:
         for name in LOADED:
             importlib.import_module(name)
-    except Exception:  # noqa: BLE001 - whatever it is, no process would start with this mutant
+    except Exception:  # noqa: BLE001 - whatever the error, no process would start with this mutant
         sys.exit(End.LOADING)
     for end, commands in task.list_stages():
         if not _passes(commands):

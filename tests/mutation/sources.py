@@ -1,6 +1,7 @@
 """Mutants of Python source: one comparison, boolean, constant, member, call or reason at a time.
 
-Pure: text in, mutants out. Annotations, docstrings, imports and messages decide nothing and stay.
+Pure: text in, mutants out. Annotations, docstrings, imports and messages decide nothing and are
+not changed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _MEMBERS: Mapping[str, Sequence[str]] = {
     "Component": ("RED_CELLS", "WASHED_RED_CELLS"),
     "Step": ("RESERVE", "ISSUE"),
 }
-"""Members of these are swapped for the next one of the row."""
+"""Enumeration to members, each of which is replaced by the next member of its row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Mutant:
     """A module with one change.
 
     Attributes:
-        name: `file::function: before -> after`, with `#n` where the same stands there again.
+        name: `file::function: before -> after`, with `#n` where the same change occurs again.
         module: Dotted name of the module.
         source: The whole text.
     """
@@ -61,7 +62,7 @@ def mutate_source(source: str, *, path: str, module: str) -> Iterator[Mutant]:
 
     Args:
         source: The module's text.
-        path: As the names of the mutants say it.
+        path: As in the names of the mutants.
         module: Dotted name.
     """
     tree = ast.parse(source)
@@ -113,7 +114,7 @@ def _name_places(tree: ast.Module) -> dict[ast.AST, str]:
 
 
 def _list_skipped(tree: ast.Module) -> set[ast.AST]:
-    """List what decides nothing: annotations, docstrings, imports."""
+    """List the nodes that decide nothing: annotations, docstrings, imports."""
     skipped: set[ast.AST] = set()
     for node in ast.walk(tree):
         for part in (getattr(node, "annotation", None), getattr(node, "returns", None)):
@@ -128,7 +129,7 @@ def _is_skipped(node: ast.AST) -> bool:
     match node:
         case ast.Import() | ast.ImportFrom() | ast.Expr(value=ast.Constant()):
             return True
-        # The name of a type variable, and what an error says to whoever writes a rule file.
+        # The name of a type variable, and the message of an error in a rule file.
         case ast.Call(func=ast.Name(id="TypeVar")) | ast.Call(func=ast.Name(id="ValueError")):
             return True
         case _:
@@ -171,7 +172,7 @@ def _vary(node: ast.AST) -> Iterator[ast.AST]:  # noqa: C901, PLR0912 - one bran
 
 
 def _vary_pairs(compared: ast.Compare) -> Iterator[ast.AST]:
-    """Two tuples compared: the comparison turned, and each pair left out of it."""
+    """Vary a comparison of two tuples: change its operator, and leave out each pair."""
     left, right = compared.left, compared.comparators[0]
     for other in _COMPARISONS.get(type(compared.ops[0]), ()):
         yield ast.Compare(left=left, ops=[other()], comparators=[right])
@@ -179,8 +180,8 @@ def _vary_pairs(compared: ast.Compare) -> Iterator[ast.AST]:
         return
     for at in range(len(left.elts) if len(left.elts) == len(right.elts) else 0):
         shorter = [
-            ast.Tuple(elts=[*one.elts[:at], *one.elts[at + 1 :]], ctx=ast.Load())
-            for one in (left, right)
+            ast.Tuple(elts=[*side.elts[:at], *side.elts[at + 1 :]], ctx=ast.Load())
+            for side in (left, right)
         ]
         yield ast.Compare(left=shorter[0], ops=compared.ops, comparators=[shorter[1]])
 

@@ -1,8 +1,8 @@
-"""What is mutated, and which fast tests must notice: by group, by file, in the order they are run.
+"""The files that are mutated and the fast tests that must notice, by group, in running order.
 
-`behaviour` are tests of what is decided; `tables` hold the rule data against the tables written
-from the sources, and are asked last, about what no decision shows. The tests of the page that is
-generated from the rule data are left out: they would notice everything and prove nothing.
+`behaviour` are tests of decisions. `tables` compare the rule data with the tables written from the
+sources; they run last, for values that no decision shows. The tests of the page that is generated
+from the rule data are left out: they would notice every change and prove nothing.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Suite:
     """The tests for one file.
 
     Attributes:
-        behaviour: Asked first; of a rule file, about its values.
-        terms: Of a rule file, about what it says of itself and what a station may set.
-        tables: Asked about what is still alive.
+        behaviour: Run first; for a rule file, on mutants of its values.
+        terms: For a rule file, on mutants of a rule's properties and of what a station may set.
+        tables: Run on mutants that are still alive.
     """
 
     behaviour: Sequence[Command]
@@ -46,7 +46,7 @@ _OVERRIDDEN = ("tests/unit/test_overrides_effect.py",)
 _VALUES = ("tests/unit/test_override_values.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
-# Quick ones first: most mutants die there.
+# Quick tests come first: most mutants die there.
 _DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
 _STATIONS: Sequence[Command] = (
     (_MAY_SET,),
@@ -74,12 +74,12 @@ KERNEL: Mapping[str, Suite] = {
     "models/rules/citations.py": _source(_FORMS, _RULEBOOK),
     "streams/ports/clearances.py": _source(_SEAL),
 }
-"""What the safety kernel decides with, and what holds every promise against its answer."""
+"""The code of the safety kernel, and the code that checks every promise against its answer."""
 
 STATIONS: Mapping[str, Suite] = {
     "models/rules/override_values.py": Suite(behaviour=(_VALUES, *_STATIONS)),
 }
-"""What refuses a station's own value."""
+"""The code that refuses a station's own value."""
 
 
 _OF_VALUES: Mapping[str, Sequence[Command]] = {
@@ -103,13 +103,13 @@ _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "policies": (_FACILITIES,),
     "packs": (_FACILITIES,),
 }
-"""The tests of what is decided by the values of a rule file; the others decide nothing here."""
+"""Rule file to the tests of decisions by its values; the values of other files decide nothing."""
 
 
 def _rules(file: str) -> Suite:
     return Suite(
         behaviour=_OF_VALUES.get(file, ()),
-        # A file without values has none that a station could set.
+        # This file has no values, so a station can set none.
         terms=() if file == "returns" else ((_MAY_SET, "-k", f"{file}: and {{rule}}."),),
         tables=((_TABLES, "-k", f"{file}:{{rule}}"),),
     )

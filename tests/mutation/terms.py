@@ -1,6 +1,6 @@
-"""Mutants of a value's terms: what a station may set, towards where, and how far.
+"""Mutants of a value's terms: what a station may set, in which direction, and how far.
 
-Its unit is for readers and decides nothing.
+The unit of the value is for readers and decides nothing.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ def vary_terms(terms: Terms, value: object) -> Iterator[Terms]:
 
     Args:
         terms: As the file has them.
-        value: What they are the terms of.
+        value: The value that the terms are about.
     """
     if "may" not in terms:
         yield {**terms, "may": "set"}
         return
-    yield {key: told for key, told in terms.items() if key not in {"may", "safer"}}
+    yield {key: term for key, term in terms.items() if key not in {"may", "safer"}}
     if terms["may"] == "tighten":
-        yield {**{key: told for key, told in terms.items() if key != "safer"}, "may": "set"}
+        yield {**{key: term for key, term in terms.items() if key != "safer"}, "may": "set"}
         yield from _turn(terms)
     else:
-        # Ends are given where they are needed, so that the loader has nothing to refuse.
+        # Bounds are given where they are needed, so that the loader does not refuse the mutant.
         yield {**terms, "may": "tighten", "safer": _find_direction(value), "least": 0, "most": 1e6}
     for end in ("least", "most"):
         if end in terms:
             yield from ({**terms, end: terms[end] + step} for step in (-1, 1))
-            yield {key: told for key, told in terms.items() if key != end}
+            yield {key: term for key, term in terms.items() if key != end}
     for name in terms.get("keeps", ()):
         yield {**terms, "keeps": [kept for kept in terms["keeps"] if kept != name]}
     if isinstance(value, list):
@@ -41,7 +41,7 @@ def vary_terms(terms: Terms, value: object) -> Iterator[Terms]:
 
 
 def _turn(terms: Terms) -> Iterator[Terms]:
-    """The safer direction the other way round; only numbers have one."""
+    """Yield the terms with the safer direction reversed; only numbers have a direction."""
     other = {"higher": "lower", "lower": "higher"}.get(terms["safer"])
     if other is not None:
         yield {**terms, "safer": other, "least": 0, "most": 1e6}

@@ -1,8 +1,9 @@
-"""Mutants of rule files: each value, and each thing that a rule says of its values, changed once.
+"""Mutants of rule files: each value, and each property of a rule, changed once.
 
-Pure: parsed TOML in, mutants out. Of a value every number moves a little both ways, every name is
-swapped, lost or added. What a rule says to readers alone (names, source, note, units, what is to be
-confirmed) is prose and stays; how binding it is, who keeps it and what a station may set are not.
+Pure: parsed TOML in, mutants out. In a value every number moves a little both ways, and every name
+is swapped, removed or added. Fields for readers (names, source, note, units, what is to be
+confirmed) are prose and are not changed; how binding the rule is, who applies it and what a station
+may set are changed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "applied_by": ("xuelian", "station", "hospital"),
     "set_in": ("", "station", "hospital"),
 }
-"""What a rule says of itself; an empty word is nothing said."""
+"""Properties of a rule and their values; an empty value stands for a missing property."""
 
 _SILENT = {"applied_by": "xuelian", "set_in": ""}
 
@@ -37,7 +38,7 @@ _WORDS: Sequence[tuple[str, ...]] = (
     ("C", "c", "E", "e", "Mur", "Dia", "Jka", "Jkb", "Fya", "Fyb", "K"),
     ("O+", "A+", "B+", "AB+", "O-", "A-", "B-", "AB-"),
 )
-"""Words that could stand in each other's place; the first row that has them all is taken."""
+"""Words that can replace each other; the first row that has all words of a value is used."""
 
 
 About = Literal["value", "terms", "name"]
@@ -52,8 +53,8 @@ class RuleMutant:
         name: `file::path.to.value: before -> after`.
         rules: The whole file, parsed.
         rule: The name of the rule that is changed; empty for the version of the file.
-        about: What is changed: a value, the terms on which a station may set one (how binding the
-            rule is among them), or the name of the rule.
+        about: What is changed: a value, the terms on which a station may set it (including how
+            binding the rule is), or the name of the rule.
     """
 
     name: str
@@ -64,7 +65,7 @@ class RuleMutant:
 
 
 Variation = tuple[Place, Any, Any]
-"""Where, what stands there, and what then stands there; None: nothing."""
+"""Place, value before and value after; None removes the value."""
 
 
 class Change(NamedTuple):
@@ -107,7 +108,7 @@ def _list_changes(table: dict[str, Any], above: Place) -> Iterator[Change]:
         if isinstance(value, dict):
             yield from _list_changes(value, (*above, key))
         else:
-            yield from (Change("", "name", one) for one in _vary((*above, key), value))
+            yield from (Change("", "name", variation) for variation in _vary((*above, key), value))
 
 
 def _list_changes_of_rule(table: dict[str, Any], above: Place) -> Iterator[tuple[About, Variation]]:
@@ -116,7 +117,7 @@ def _list_changes_of_rule(table: dict[str, Any], above: Place) -> Iterator[tuple
     for part, words in _PARTS.items():
         now = table.get(part, _SILENT.get(part))
         following = words[(words.index(now) + 1) % len(words)]
-        # Without a value nothing hangs on it but what readers are told.
+        # In a rule without values, these properties are only information for readers.
         yield "terms" if values else "name", ((*above, part), now, following or None)
     for key in values:
         for variation in _vary((*above, key), table[key]):
@@ -144,7 +145,7 @@ def _vary(place: Place, value: Any) -> Iterator[Variation]:  # noqa: ANN401 - wh
 
 
 def _vary_list(place: Place, values: list[Any]) -> Iterator[Variation]:
-    """One entry gone, one more, two neighbours swapped, one number moved."""
+    """Vary a list: remove an entry, add one, swap two adjacent entries, or move a number."""
     for at, value in enumerate(values):
         before, after = values[:at], values[at + 1 :]
         if not isinstance(value, str):
@@ -158,6 +159,6 @@ def _vary_list(place: Place, values: list[Any]) -> Iterator[Variation]:
 
 
 def _list_words(values: Sequence[Any]) -> list[str]:
-    """What could wrongly stand there instead, or beside."""
+    """List the words that could wrongly replace or join these values."""
     fitting = (row for row in _WORDS if all(value in row for value in values))
     return [word for word in next(fitting, ()) if word not in values]

@@ -1,1 +1,1 @@
-"""The store in memory: the ports that the driven lives and pure tests use."""
+"""The in-memory store: implementations of the ports that the driven lives and pure tests use."""

@@ -1,7 +1,7 @@
-"""The port to counts, in memory: what a part means for units that our record knows or does not.
+"""The port to stock counts, in memory: it divides counted units into new and known units.
 
-Every count of the drive is one part, and names only what our record says too; the differences of
-real counts are the schema's, and tested there.
+Every count of the drive has one part and does not contradict our record; the differences of real
+counts are computed in the database schema and tested there.
 """
 
 from __future__ import annotations
@@ -41,11 +41,14 @@ class MemoryCounts:
             units=part.units,
         )
         known = self._state.units
-        new = frozenset(one.unit.unit_id for one in units if one.unit.unit_id not in known)
+        new = frozenset(
+            counted.unit.unit_id for counted in units if counted.unit.unit_id not in known
+        )
         collected = frozenset(
-            one.unit.unit_id
-            for one in units
-            if one.unit.unit_id in known and known[one.unit.unit_id].status is UnitStatus.COLLECTED
+            counted.unit.unit_id
+            for counted in units
+            if counted.unit.unit_id in known
+            and known[counted.unit.unit_id].status is UnitStatus.COLLECTED
         )
         outcomes = {"new": len(new), "confirmed": len(units) - len(new)}
         return Taken(outcomes=outcomes, new=new, collected=collected)
@@ -57,6 +60,6 @@ class MemoryCounts:
         return CountProgress(head=self._head, parts_taken=1)
 
     async def finish(self, count_id: str, *, now: datetime) -> int:
-        """End it; nothing is missing, since no count of the drive is full."""
+        """End the count; no unit is missing, since no count of the drive is full."""
         del count_id, now
         return 0

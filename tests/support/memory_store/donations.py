@@ -22,7 +22,11 @@ class MemoryDonations:
         self, donation_ids: Collection[str]
     ) -> Mapping[str, Sequence[StationResult]]:
         results = self._state.results
-        return {one: results[one] for one in donation_ids if one in results}
+        return {
+            donation_id: results[donation_id]
+            for donation_id in donation_ids
+            if donation_id in results
+        }
 
     async def list_says(self, donation_id: str) -> Mapping[str, frozenset[str]]:
         rows = self._state.units
@@ -41,15 +45,15 @@ class MemoryDonations:
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
     ) -> Spellings:
-        """Nothing is spelled otherwise: the driver's identifiers never differ in zeros alone."""
+        """Return no other spellings: the driver's identifiers never differ in zeros alone."""
         del unit_ids, donation_ids
         return Spellings()
 
     async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
         for donation_id, results in self._state.results.items():
-            for one in results:
-                if one.result.result_id == result_id:
-                    return donation_id, one
+            for station_result in results:
+                if station_result.result.result_id == result_id:
+                    return donation_id, station_result
         return None
 
     async def add_result(
@@ -77,7 +81,7 @@ class MemoryDonations:
         self._state.recalls[recall.recall_id] = recall.donation_id
 
     async def add_places(self, recall_id: str, places: Sequence[RecalledPlace]) -> None:
-        """Kept by nobody: the notices carry the same."""
+        """Do nothing: the notices carry the same places."""
 
     async def list_placed(self, donation_id: str) -> list[PlacedUnit]:
         return [
@@ -87,7 +91,7 @@ class MemoryDonations:
         ]
 
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
-        """No register of donors is in this memory."""
+        """Return None: there is no register of donors in memory."""
         del donation_id
         return None
 
@@ -106,8 +110,12 @@ class MemoryDonations:
         )
 
     def _place(self, row: UnitRow) -> PlacedUnit:
-        promises = [one for one in self._state.promises.values() if one.unit_id == row.unit.unit_id]
-        last = max(promises, key=lambda one: one.live.epoch, default=None)
+        promises = [
+            promise
+            for promise in self._state.promises.values()
+            if promise.unit_id == row.unit.unit_id
+        ]
+        last = max(promises, key=lambda promise: promise.live.epoch, default=None)
         request_id = last.live.request_id if last else None
         request = self._state.requests[request_id].request if request_id else None
         transfer_id = last.live.transfer_id if last else None

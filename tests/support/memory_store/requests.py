@@ -1,4 +1,4 @@
-"""The port to requests, in memory: rulings are written as they come, and their units reserved."""
+"""The port to requests, in memory: it writes rulings as they come and reserves their units."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class MemoryRequests:
         return {row.request.request_id: self._to_state(row) for row in found if row is not None}
 
     async def find_last_decision(self, request_id: str) -> Decision | None:
-        """Nobody reads here what would help."""
+        """Return None: the earlier decision is not needed here."""
         del request_id
         return None
 
     async def list_servable(
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:
-        """Whatever waits; it is decided again in vain where nothing is free."""
+        """List all waiting requests, also where no unit is free and deciding changes nothing."""
         del now
         waiting = [
             (row.request.priority.rank, row.request.needed_by, row.request.request_id)
@@ -46,20 +46,20 @@ class MemoryRequests:
         return [place[-1] for place in sorted(waiting) if last is None or place > last][:limit]
 
     async def list_waiting_stations(self, *, now: datetime) -> list[str]:
-        """Nobody asks: nothing sweeps here."""
+        """Refuse: no sweep runs here."""
         raise NotImplementedError(now)
 
     async def list_same_patient(
         self, requests: Sequence[UrgentRequest]
     ) -> Mapping[str, tuple[str, ...]]:
-        """Nobody is asked for twice here."""
+        """Return nothing: no patient has two requests here."""
         del requests
         return {}
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None
     ) -> int:
-        """Nobody asks: every patient here has a group."""
+        """Refuse: every patient here has a known group, so no cap applies."""
         raise NotImplementedError(request_id, hospital_id, patient_reference)
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
@@ -100,10 +100,10 @@ class MemoryRequests:
     def _to_state(self, row: RequestRow) -> RequestState:
         def count(line_no: int, status: str) -> int:
             return sum(
-                one.live.request_id == row.request.request_id
-                and one.line_no == line_no
-                and one.live.status == status
-                for one in self._state.promises.values()
+                promise.live.request_id == row.request.request_id
+                and promise.line_no == line_no
+                and promise.live.status == status
+                for promise in self._state.promises.values()
             )
 
         return RequestState(

@@ -1,4 +1,4 @@
-"""What the in-memory store holds: rows that are replaced whole, so that a copy is a snapshot."""
+"""The rows of the in-memory store: they are replaced whole, so that a copy is a snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streams.ports.stock import LivePromise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow:
-    """`had_by`: the stations that had it, first the one that told of it; it lies with the last."""
+    """A unit; `had_by` are the stations that had it, from the first to report it to the last."""
 
     unit: Unit
     had_by: tuple[str, ...]
@@ -38,7 +38,7 @@ class PromiseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRow:
-    """`uncovered`: line number to units that wait."""
+    """A request; `uncovered` is line number to uncovered units."""
 
     request: UrgentRequest
     status: RequestStatus
@@ -64,4 +64,4 @@ class State:
 
     def copy(self) -> State:
         """Return a snapshot: rows are never changed in place."""
-        return State(**{one.name: dict(getattr(self, one.name)) for one in fields(self)})
+        return State(**{table.name: dict(getattr(self, table.name)) for table in fields(self)})

@@ -1,7 +1,7 @@
-"""The port to units, in memory: a fake of ours, for speed.
+"""The port to units, in memory: a fake, for speed.
 
-It checks nothing of a unit's life, on purpose: what keeps the rules must be the services. One
-writer; a transaction that fails is undone by going back to the copy from before.
+It deliberately checks nothing of a unit's life: the services must keep the rules. There is one
+writer; a failed transaction is undone by a return to the copy from before.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class MemoryStock:
         return [self._to_state(row) for row in rows if row.unit.donation_id == donation_id]
 
     async def find_last_promise(self, unit_id: str) -> LivePromise | None:
-        rows = [one for one in self._state.promises.values() if one.unit_id == unit_id]
-        return max(rows, key=lambda one: one.live.epoch).live if rows else None
+        rows = [row for row in self._state.promises.values() if row.unit_id == unit_id]
+        return max(rows, key=lambda row: row.live.epoch).live if rows else None
 
     async def list_sent(self, request_id: str) -> list[PromisedUnit]:
         return [
@@ -105,7 +105,7 @@ class MemoryStock:
         source: str | None = None,
         add_out_of_control_s: int = 0,
     ) -> None:
-        del source  # nobody asks where a unit came from
+        del source  # where a unit came from is not read here
         row = self._state.units[unit_id]
         self._state.units[unit_id] = replace(
             row,
@@ -117,7 +117,7 @@ class MemoryStock:
         )
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
-        """Kept by nobody: the model knows what it scanned."""
+        """Do nothing: the model keeps its own scans."""
 
     async def end_promise(self, promise_id: str, *, to: str, now: datetime) -> None:
         del now
@@ -152,11 +152,11 @@ class MemoryStock:
         ]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
-        """Nobody asks: shortages are not assessed here."""
+        """Refuse: shortages are not assessed here."""
         raise NotImplementedError(station_id)
 
     def reserve(self, promise: PromiseRow, *, why: str, caused_by: str) -> None:
-        """Write a promise and what it makes of its unit, as the guarded statements do."""
+        """Write a promise and the new state of its unit, as the guarded statements do."""
         row = self._state.units[promise.unit_id]
         self._state.units[promise.unit_id] = replace(
             row, status=UnitStatus.RESERVED, epoch=promise.live.epoch
@@ -191,9 +191,9 @@ class MemoryStock:
 
     def _to_state(self, row: UnitRow) -> UnitState:
         live = [
-            one.live
-            for one in self._state.promises.values()
-            if one.unit_id == row.unit.unit_id and one.live.status in LIVE
+            promise.live
+            for promise in self._state.promises.values()
+            if promise.unit_id == row.unit.unit_id and promise.live.status in LIVE
         ]
         return UnitState(
             unit_id=row.unit.unit_id,

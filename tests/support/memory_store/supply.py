@@ -1,4 +1,4 @@
-"""The port to neighbours and the reserve, in memory: what the driven services use of it."""
+"""The port to neighbours and the reserve, in memory, as far as the driven services use it."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from tests.support.memory_store.stock import LIVE, MemoryStock
 
 
 class MemorySupply:
-    """Implements what is needed here of `ports.supply.SupplyStore`."""
+    """Implements the part of `ports.supply.SupplyStore` that is needed here."""
 
     def __init__(self, state: State, stock: MemoryStock) -> None:
         self._state = state
         self._stock = stock
 
     async def lock_station(self, station_id: str) -> None:
-        """One writer: there is nobody to wait for."""
+        """Do nothing: there is one writer."""
 
     async def find_activation(self, activation_id: str) -> None:
-        """No disaster is driven."""
+        """Return None: no disaster is driven."""
 
     async def list_open_activations(self, station_id: str) -> list[ActivationState]:
-        """No disaster is driven."""
+        """Return none: no disaster is driven."""
         del station_id
         return []
 
     async def lock_open_shortages(self, station_id: str) -> list[Shortage]:
-        """Nobody is called for a shortage here."""
+        """Return none: no donor is called for a shortage here."""
         del station_id
         return []
 
     async def count_cells(
         self, station_id: str, *, since: datetime, now: datetime
     ) -> list[StockCount]:
-        """Nothing burns here: a giver keeps nothing back."""
+        """Return none: the burn rate is zero here, so a giving station keeps nothing back."""
         del station_id, since, now
         return []
 
@@ -71,7 +71,7 @@ class MemorySupply:
     async def set_whole_blood_day(
         self, donor_id: str, day: date, *, caused_by: str, now: datetime
     ) -> None:
-        """Kept by nobody: each donor gives once."""
+        """Do nothing: each donor gives once."""
 
     async def find_shortage(self, shortage_id: str) -> Shortage | None:
         return self._state.shortages.get(shortage_id)
@@ -85,12 +85,12 @@ class MemorySupply:
         )
 
     async def is_offer_known(self, offer_id: str) -> bool:
-        return any(one.offer_id == offer_id for one in self._state.transfers.values())
+        return any(transfer.offer_id == offer_id for transfer in self._state.transfers.values())
 
     async def write_offer(
         self, offer: Offer, *, status: OfferStatus, reasons: Sequence[Reason], now: datetime
     ) -> None:
-        """Kept by nobody: each offer is made once."""
+        """Do nothing: each offer is made once."""
 
     async def promise_to_transfer(
         self,
@@ -103,17 +103,20 @@ class MemorySupply:
     ) -> None:
         del reason, hold_until
         ensure_cleared_for_transfer(transfer, cleared)
-        for one in cleared:
-            epoch = one.unit.epoch + 1
+        for cleared_unit in cleared:
+            epoch = cleared_unit.unit.epoch + 1
             live = LivePromise(
-                promise_id=derive_id("promise", one.unit.unit_id, epoch),
+                promise_id=derive_id("promise", cleared_unit.unit.unit_id, epoch),
                 epoch=epoch,
                 status="held",
                 request_id=None,
                 transfer_id=transfer.transfer_id,
             )
             promise = PromiseRow(
-                live=live, unit_id=one.unit.unit_id, line_no=None, held_at=transfer.agreed_at
+                live=live,
+                unit_id=cleared_unit.unit.unit_id,
+                line_no=None,
+                held_at=transfer.agreed_at,
             )
             self._stock.reserve(promise, why=transfer.transfer_id, caused_by=caused_by)
 
