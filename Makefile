@@ -32,8 +32,10 @@ test: test-fast ## Run every test; on real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest tests/property/test_safety_kernel.py tests/integration tests/e2e tests/chaos
 
 test-newest: ## Unit and contract tests on the newest Python that this machine runs
-	@for name in python3.14 python3.13 python3.12; do \
-	  $$name -c '' 2>/dev/null || continue; \
+	@versions=$${PYENV_ROOT:-$$HOME/.pyenv}/versions; \
+	for name in {python,$$versions/}3.14 {python,$$versions/}3.13 {python,$$versions/}3.12; do \
+	  [[ $$name == */* ]] && name=$$(ls -d $$name*/bin/python 2>/dev/null | tail -1); \
+	  [ -n "$$name" ] && "$$name" -c '' 2>/dev/null || continue; \
 	  echo "▸ $$($$name --version)"; \
 	  $$name -m venv .venv-newest; \
 	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \

@@ -51,7 +51,7 @@ _PLASMA = {
 }
 _EVERY_GROUP = "O- O+ A- A+ B- B+ AB- AB+"
 _RED_CELL_COMPONENTS = {"red_cells", "washed_red_cells", "frozen_red_cells"}
-_PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
+PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
     component = situation.component
     if component in _RED_CELL_COMPONENTS:
         return _red_cells(situation)
-    if component in _PLASMA_COMPONENTS:
+    if component in PLASMA_COMPONENTS:
         return _plasma(situation)
     if component == "platelets":
         return _platelets(situation)

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
+from checker.compatibility import PLASMA_COMPONENTS
 from checker.eligibility import list_reasons
 from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
@@ -17,7 +18,6 @@ from checker.rows import CallOut, Donor
 from checker.world import World
 
 _LIVE = {"called", "accepted", "arrived"}
-_PLASMA = {"fresh_frozen_plasma", "cryoprecipitate"}
 _CHINA = timezone(timedelta(hours=8))
 
 
@@ -85,7 +85,7 @@ def find_rare_called(world: World) -> Iterator[Finding]:
     wants_negative = {
         shortage.shortage_id
         for shortage in world.rows.shortages
-        if shortage.blood_group.endswith("-") and shortage.component not in _PLASMA
+        if shortage.blood_group.endswith("-") and shortage.component not in PLASMA_COMPONENTS
     }
     known = {shortage.shortage_id for shortage in world.rows.shortages}
     known |= {activation.activation_id for activation in world.rows.activations}

@@ -18,7 +18,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from deploy.local.log_files import roll
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 _PROBE_TIMEOUT_S = 2.0
 _TAIL_LINES = 12

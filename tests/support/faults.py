@@ -288,6 +288,12 @@ def call_rare_for_disaster(seed: Seed) -> None:
     seed.row("call_outs", call_out_id="c-3")["cause_id"] = "act-1"
 
 
+def call_rare_for_plasma(seed: Seed) -> None:
+    """Plasma of any RhD serves an RhD- patient: no rare donor is called for it."""
+    seed.row("shortages", shortage_id="s-1").update(blood_group="O-", component="frozen_plasma")
+    seed.row("donors", donor_id="tenzin")["body"]["group"] = "O-"
+
+
 def swap(seed: Seed) -> None:
     places = [
         at
@@ -424,6 +430,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("contacts_called_twice", "two contacts, one person", donor_with(name="DOL MA")),
     ("rare_donors_called", "O- for A+", donor_with(group="O-")),
     ("rare_donors_called", "O- for a disaster", call_rare_for_disaster),
+    ("rare_donors_called", "O- for frozen plasma", call_rare_for_plasma),
     ("out_of_order", "two swapped", swap),
     ("sequence_gaps", "one missing", leave_gap),
     ("sequence_gaps", "the newest missing", lose_newest),
