@@ -39,6 +39,7 @@ test-newest: ## Unit and contract tests on the newest Python that this machine r
 	  echo "▸ $$($$name --version)"; \
 	  $$name -m venv .venv-newest; \
 	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
+	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	  exec .venv-newest/bin/python -m pytest -n 2 -p no:cacheprovider tests/unit tests/contract; \
 	done; echo "没有更新的 Python · no newer Python here"
 

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from deploy.local.child_processes import Child
+from deploy.local.child_processes import ROOT, Child
 from deploy.local.embedded_services import EmbeddedServices
 from deploy.local.local_system import LocalSystem
 from deploy.local.services_child import ASK_EVERY_S, SILENT_S, ServiceChild
@@ -250,3 +250,8 @@ def test_f86_a_silent_server_that_ends_is_started_as_any_other() -> None:
     scene.look_for(60)
     assert scene.services.starts == 1
     assert not any("又应答了" in line for line in scene.told)
+
+
+def test_children_are_given_the_folder_in_which_the_code_stands() -> None:
+    """Else they find it only where they happen to be started, or another one's."""
+    assert (ROOT / "cli" / "main.py").is_file()
