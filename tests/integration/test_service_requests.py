@@ -68,14 +68,16 @@ async def test_reserves_identical_group_first_expiry_first(engine: Engine) -> No
         build_unit("O+", expires_in_h=20),
     )
     await engine.feed(counted([late, soon, other]))
-    request = build_request(group="A+", quantity=2)
-    lanes = await engine.feed(opened(request))
-    assert lanes
-    assert await engine.status_of(request.request_id) == "reserved"
-    decision = await decision_of(engine, request.request_id)
-    assert decision["outcome"] == "reserved"
-    rows = await engine.fetch("SELECT unit_id FROM promises ORDER BY unit_id")
-    assert {row["unit_id"] for row in rows} == {late.unit_id, soon.unit_id}
+    first, second = build_request(group="A+", quantity=1), build_request(group="A+", quantity=1)
+    assert await engine.feed(opened(first)), "lanes of the outbox to be woken"
+    await engine.feed(opened(second))
+    assert await engine.status_of(first.request_id) == "reserved"
+    assert (await decision_of(engine, first.request_id))["outcome"] == "reserved"
+    rows = await engine.fetch("SELECT request_id, unit_id FROM promises")
+    assert {row["request_id"]: row["unit_id"] for row in rows} == {
+        first.request_id: soon.unit_id,
+        second.request_id: late.unit_id,
+    }
 
 
 async def test_compatible_group_when_identical_is_short(engine: Engine) -> None:
