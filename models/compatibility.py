@@ -1,11 +1,12 @@
 """Which groups of a component a patient may get, best first, and under which rule.
 
-Pure. The table is data (`rules/compatibility.toml`); this module reads and orders it. RhD- blood is
-kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- one.
+Pure. The table is data (`rules/data/compatibility.toml`); this module reads and orders it. RhD-
+blood is kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any
+RhD- group.
 
 The packaged rules are in force until the composition root calls `follow`, once.
 
-Source: rules/compatibility.toml cites each rule; rule set 2026-2.
+Source: rules/data/compatibility.toml cites each rule; rule set 2026-2.
 """
 
 from __future__ import annotations
@@ -96,7 +97,7 @@ def list_candidates(
 
     Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
         of anti-D.
-    Source: rules/compatibility.toml; rule set 2026-2.
+    Source: rules/data/compatibility.toml; rule set 2026-2.
     """
     # The reference only identifies the patient; the blood that the patient may get does not
     # depend on it.

@@ -1,6 +1,6 @@
 """Laboratory results of a donation, and the rules on which of them release a unit.
 
-Pure. The rules stand in `rules/testing.toml`; this module gives them types. A result is never
+Pure. The rules stand in `rules/data/testing.toml`; this module gives them types. A result is never
 changed: a correction is a result of its own that names the result it supersedes.
 """
 

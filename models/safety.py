@@ -4,7 +4,7 @@ Pure: no IO, no clock, and the same answer for the same values. All code that re
 reserves it again or lets it leave calls `clear`; matching only ranks what `clear` allows. All
 reasons are listed, in a fixed order, so that they can be corrected together.
 
-Source: rules/compatibility.toml, rules/components.toml and rules/safety.toml cite each rule.
+Source: compatibility.toml, components.toml and safety.toml in rules/data cite each rule.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The citation of a rule that is kept as data: its name, how binding it is, and its source.
 
-Pure. The rule files under `rules/` are read once, at import; a file without a field does not load.
+Pure. The rule files in `rules/data` are read once, at import; a file without a field does not load.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class RuleSet(Value):
 
 
 def read_rules(name: str) -> dict[str, Any]:
-    """Read `rules/<name>.toml`.
+    """Read `rules/data/<name>.toml`.
 
     Raises:
         FileNotFoundError: There is no such rule file in the package.

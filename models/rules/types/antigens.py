@@ -1,6 +1,6 @@
 """Red-cell antigens that matter, as cited data.
 
-Pure. The rules stand in `rules/antigens.toml`; what an antibody demands is a rule of the kernel.
+Pure. The rules stand in `rules/data/antigens.toml`; the kernel's rules hold an antibody's demands.
 """
 
 from __future__ import annotations

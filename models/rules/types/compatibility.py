@@ -1,4 +1,4 @@
-"""The form of `rules/compatibility.toml`, which `models.compatibility` relies on.
+"""The form of `rules/data/compatibility.toml`, which `models.compatibility` relies on.
 
 Pure. Types only; how the rules are followed stands in `models.compatibility`.
 """

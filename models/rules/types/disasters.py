@@ -1,6 +1,6 @@
 """Ratios and models that turn casualties, exposures or a magnitude into blood, as cited data.
 
-Pure. The rules stand in `rules/disasters.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/disasters.toml`; this module gives them types.
 """
 
 from __future__ import annotations

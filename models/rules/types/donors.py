@@ -1,6 +1,6 @@
 """Who may give blood, and how a wave of calls is sized, as cited data.
 
-Pure. The rules stand in `rules/donors.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/donors.toml`; this module gives them types.
 """
 
 from __future__ import annotations

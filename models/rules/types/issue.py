@@ -1,6 +1,6 @@
 """The conditions of issue without a serological crossmatch, as cited data.
 
-Pure. The rules stand in `rules/issue.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/issue.toml`; this module gives them types.
 """
 
 from __future__ import annotations

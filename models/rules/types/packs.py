@@ -1,6 +1,6 @@
 """The massive-transfusion packs that are known, as cited data.
 
-Pure. The rules stand in `rules/packs.toml`; a hospital's own pack is part of its record.
+Pure. The rules stand in `rules/data/packs.toml`; a hospital's own pack is part of its record.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Defaults where a station's record is silent, and assumptions about journeys, as cited data.
 
-Pure. The rules stand in `rules/policies.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/policies.toml`; this module gives them types.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which returned units may be put into stock again, as cited data. Pure.
 
-The rules stand in `rules/returns.toml`, the time limit in `rules/safety.toml`; a component that no
-rule names never goes back into stock.
+The rules stand in `rules/data/returns.toml`, the time limit in `rules/data/safety.toml`; a
+component that no rule names never goes back into stock.
 """
 
 from __future__ import annotations

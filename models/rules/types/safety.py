@@ -1,6 +1,6 @@
 """What the safety kernel demands of a unit beside its group, as cited data.
 
-Pure. The rules stand in `rules/safety.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/safety.toml`; this module gives them types.
 """
 
 from __future__ import annotations

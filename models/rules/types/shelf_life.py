@@ -1,6 +1,6 @@
 """How long a component keeps, by how it was prepared, as cited data.
 
-Pure. The rules stand in `rules/components.toml`, next to the component they belong to.
+Pure. The rules stand in `rules/data/components.toml`, next to the component they belong to.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """When a station lacks blood and what a neighbour can spare, as cited data.
 
-Pure. The rules stand in `rules/shortages.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/shortages.toml`; this module gives them types.
 """
 
 from __future__ import annotations
