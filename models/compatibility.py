@@ -184,7 +184,10 @@ def _age_margin(patient: Patient) -> int:
 
 
 def _is_unknown_but_protected(patient: Patient) -> bool:
-    """Whether an unknown patient is protected: female to 50, male to 18, or sex or age unknown."""
+    """Whether a patient of unknown group is protected: female to 50 or male to 18.
+
+    An unknown sex takes the higher limit; at an unknown age every patient is protected.
+    """
     rule = _RULES["unknown"]
     limits = {
         Sex.FEMALE: rule["female_rhd_negative_to_age_years"],

@@ -84,7 +84,7 @@ class ActivationStoodDown(_ActivationEvent):
 
 
 class DonorsMissing(EventData):
-    """Donations that a disaster wants and no donor of a station can cover: ask further up.
+    """Donations that no donor of a station can cover in a disaster: a higher level must be asked.
 
     Attributes:
         wanted: Donations wanted of the station.

@@ -118,7 +118,7 @@ class RecallNotified(EventData):
             hospital may read the notice as well; nobody else.
         station_id: The holding station itself, or the station that supplies the hospital.
         units: Units frozen now: to be set aside, and destroyed or sent back.
-        transfused: Units that no longer exist: the look-back goes to these requests' patients.
+        transfused: Units that are no longer on hand: these requests' patients are looked back to.
         given_out: Units that left under no promise of ours: only the station's paper record says
             where they went.
     """
