@@ -1,6 +1,6 @@
 """The citation of a rule that is kept as data: its name, how binding it is, and its source.
 
-Pure. The rule files in `rules/data` are read once, at import; a file without a field does not load.
+Pure. The rule files in `rules/data` are read once, at import; a rule without a field does not load.
 """
 
 from __future__ import annotations

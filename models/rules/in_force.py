@@ -1,4 +1,4 @@
-"""The rules that this process follows: packaged until the composition root installs others.
+"""The rules that a process follows: the packaged rules until the composition root installs others.
 
 Pure but for one assignment. `install` is called once, at start, before anything is decided; after
 that every reader in the process sees the same rules, so no path can follow others by oversight.
