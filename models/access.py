@@ -1,4 +1,4 @@
-"""Who is asking, and what each scope may do. Pure."""
+"""API keys: what each scope may do, and the principal that holds a verified key. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Principal:
 
     @property
     def actor(self) -> str:
-        """Who it is, for the audit: its facility, or the key where it speaks for none."""
+        """The actor in the audit: the facility, or the key where the principal has none."""
         return f"{self.scope}/{self.facility_id or self.key_id}"
 
     @property
@@ -53,11 +53,11 @@ class Principal:
         return self.facility_id if is_station else None
 
     def may_name(self, station_id: str) -> bool:
-        """Whether it may know a station's requests and hospitals by their names."""
+        """Whether the principal may see the names of a station's requests and hospitals."""
         is_own = self.scope is KeyScope.STATION and self.own_station == station_id
         return self.is_dispatcher or is_own
 
     def ensure_speaks_for(self, facility_id: str) -> None:
-        """Raise DomainRefusal unless it is its own facility; a dispatcher speaks for all."""
+        """Raise DomainRefusal unless the facility is its own; a dispatcher speaks for all."""
         if not self.is_dispatcher and self.facility_id != facility_id:
             raise DomainRefusal("facility_not_yours", facility_id=facility_id)

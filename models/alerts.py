@@ -12,10 +12,10 @@ from models.facilities import MOST_KM, Location
 from models.hazards import Hazard
 
 MOST_EXPOSED = 2_000_000_000
-"""People of one row: more than any country has."""
+"""The most people in one exposure row: more than any country has."""
 
 MOST_CASUALTIES = 10_000_000
-"""Of one disaster, ten times the worst that is recorded: a larger number is a typing error."""
+"""The most of one disaster: ten times the worst on record; a larger number is a typing error."""
 
 
 class AlertKind(StrEnum):
@@ -107,14 +107,14 @@ class Activation(Value):
     """One station's part in one disaster.
 
     Attributes:
-        lead: The nearest station plans for the whole need; the others support it.
+        lead: True for the nearest station, which plans for the whole need; the others support it.
         needs: The whole estimated need of the disaster, per component.
         donors_wanted: Whole-blood donations this station is asked for, whether or not it has the
             donors; over all stations, what their stock leaves open of the need.
         donors_callable: Its donors who may be called now, or were called for this disaster; None in
-            events of before it was told.
-        donors_missing: What is wanted of it and none of its donors can cover.
-        ends_at: When an exercise ends by itself; None for the real thing.
+            events that were written before the field existed.
+        donors_missing: Donations wanted of the station that none of its donors can cover.
+        ends_at: When an exercise ends by itself; None for an actual disaster.
     """
 
     activation_id: Identifier

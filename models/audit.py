@@ -1,7 +1,7 @@
-"""The audit as a chain of hashes: what a row is, and how its hash is made.
+"""Audit rows and their hash chains: the fields of a row, and how its hash is computed.
 
-Pure. PostgreSQL makes the hashes (`append_audit`); this module makes them again, from the same
-description (`docs/decisions/0014-audit-chains.md`), for whoever verifies.
+Pure. PostgreSQL computes the hashes (`append_audit`); this module computes them again, from the
+same description (`docs/decisions/0014-audit-chains.md`), to verify them.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ SYSTEM_CHAIN = "_system"
 """The chain of rows without a station. No identifier begins with an underscore."""
 
 GENESIS = bytes(32)
-"""What the first row of a chain has for the hash of the row before it."""
+"""The previous hash in the first row of a chain."""
 
 _VERSION = b"15:xuelian-audit-1"
 
 
 class ChainHead(NamedTuple):
-    """The newest row of a chain, or of what was sealed of it."""
+    """The newest row of a chain, or the newest row of its sealed part."""
 
     chain: str
     sequence: int
@@ -33,9 +33,10 @@ class AuditRow(NamedTuple):
     Attributes:
         chain: The station, or `SYSTEM_CHAIN`.
         sequence: Position in the chain, from 1 without gaps.
-        audit_id: Rises over all chains in the order of the locks on what a row is about.
-        from_state: State before; empty for what is new.
-        actor: Who: `hospital/<id>`, `station/<id>`, `dispatcher/<key id>`, `timer`, `system`.
+        audit_id: Rises over all chains, in the order in which the rows' subjects were locked.
+        from_state: State before the change; empty for a new subject.
+        actor: Who made the change: `hospital/<id>`, `station/<id>`, `dispatcher/<key id>`, `timer`,
+            `system`.
         caused_by: Identifier of the event, timer or key.
         previous_hash: 32 bytes, the hash of the row before it in its chain.
         hash: 32 bytes, over `previous_hash` and all other fields.
@@ -58,10 +59,10 @@ class AuditRow(NamedTuple):
 
 
 def encode_row(row: AuditRow) -> bytes:
-    """Return the bytes that the hash of a row is made of, after the hash of the row before.
+    """Return the bytes of a row that are hashed, after the hash of the row before it.
 
-    Each field is its length in bytes, a colon and its UTF-8 text; a missing one is a hyphen. So
-    no two rows have the same bytes.
+    Each field is written as its length in bytes, a colon and its UTF-8 text; a missing field is a
+    hyphen. So no two rows have the same bytes.
     """
     at = row.at.astimezone(UTC).isoformat(timespec="microseconds")
     parts = [_VERSION]

@@ -1,4 +1,4 @@
-"""The ground of every value: frozen, closed to unknown fields, aware instants, identifiers."""
+"""The base class of all values, and the types of their fields, such as instants and identifiers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMESPACE = UUID("6f5a7c2e-3b0d-5e0a-9d43-8d2f1c6b7a10").bytes
 
 
 def _to_instant(value: object) -> datetime:
-    # Text first: nearly all that is validated came as JSON.
+    # Text is tried first: nearly every value that is validated came as JSON.
     if value.__class__ is str:
         try:
             at = read_instant(value)
@@ -57,8 +57,8 @@ def _to_day(value: object) -> date:
 
 
 Instant = Annotated[datetime, BeforeValidator(_to_instant)]
-"""An aware instant, kept in UTC. Text with a date, a time and a zone, and nothing else: nobody may
-guess a time zone, and digits alone are never read as seconds since 1970."""
+"""An aware instant, kept in UTC. Text must state a date, a time and a zone: a time zone is never
+guessed, and digits alone are never read as seconds since 1970."""
 
 Day = Annotated[date, BeforeValidator(_to_day)]
 """A calendar day, as text `1990-05-31`. Digits alone are never read as seconds or days."""
@@ -72,7 +72,7 @@ Identifier = Annotated[
 NO_CODES = frozenset(
     ("NAN", "NA", "N.A.", "NULL", "NONE", "NIL", "TRUE", "FALSE", "UNDEFINED", "INF", "INFINITY")
 )
-"""What programs write where they have nothing, in capitals: no identifier of anything."""
+"""Words that programs write for a missing value, in capitals; none of them is an identifier."""
 
 
 def _refuse_no_code(text: str) -> str:
@@ -84,16 +84,16 @@ def _refuse_no_code(text: str) -> str:
 BAG_ID_PATTERN = (
     r"^(?:[A-Za-z][A-Za-z0-9._:-]*"  # a letter first, or
     r"|[0-9]+"  # digits alone, or
-    # something that is in no number, or
+    # digits and a character that occurs in no number, or
     r"|[0-9][0-9.]*[A-DF-Za-df-z_:-][A-Za-z0-9._:-]*"
-    # what might be an exponent, and is none.
+    # digits and an E that does not begin an exponent.
     r"|[0-9][0-9.]*[Ee](?:-|-?(?:[0-9.]+[A-Za-z_:-]|[A-Za-z_:]|--)[A-Za-z0-9._:-]*)?)$"
 )
-"""The form of a bag's identifier but for `NO_CODES`; PostgreSQL reads it as Python does."""
+"""The form of a bag's identifier, `NO_CODES` apart; PostgreSQL and Python read it alike."""
 
 
 class _BagForm:
-    """The form of a bag's identifier, told as one rule of ours wherever it is broken."""
+    """The form of a bag's identifier, reported as one broken rule whichever part is wrong."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401 - as pydantic calls it
@@ -115,9 +115,9 @@ BagId = Annotated[str, _BagForm]
 """The identifier of a unit or a donation, in its one written form: capital letters.
 
 Small letters are read as their capitals, so that one bag never has two identifiers. A number with a
-point or an exponent is refused: a program wrote it, and what else it changed nobody knows. So is
-what programs write where they have nothing (`NO_CODES`): many bags would be one. Decision
-0020 tells why, and what becomes of identifiers that were written otherwise before.
+point or an exponent is refused: a program wrote it, and what else it changed is unknown. A word for
+a missing value (`NO_CODES`) is refused too: many bags would share it. Decision 0020 gives the
+reasons, and says what becomes of identifiers that were written otherwise before.
 """
 
 Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*$")]
@@ -125,10 +125,10 @@ Line = Annotated[str, StringConstraints(max_length=500, pattern=r"^[^\x00-\x1f]*
 
 
 def to_spelling_key(bag_id: str) -> str:
-    """Return what all spellings of one bag's identifier share.
+    """Return the key that all spellings of one bag's identifier share.
 
-    Small letters and capitals are the same, and so is what differs in zeros at its beginning alone:
-    a spreadsheet, or whoever copied a label by hand, has dropped those.
+    Small letters and capitals are the same, and leading zeros do not count: a spreadsheet, or a
+    person who copies a label by hand, drops them.
     """
     return bag_id.upper().lstrip("0")
 
@@ -138,19 +138,19 @@ def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 AsSet = AfterValidator(_sorted_once)
-"""Makes a tuple of names a set with one order, so that equal values have equal bytes."""
+"""Sorts a tuple of names and drops duplicates, so that equal values have equal bytes."""
 
 
 LARGEST = 2_147_483_647
 """The largest whole number that a column of PostgreSQL's `integer` keeps: no field may take more.
-Fields for which sense sets a lower bound name that one."""
+A field whose meaning sets a tighter limit names that limit."""
 
 
 V = TypeVar("V", bound="Value")
 
 
 class Value(BaseModel):
-    """An immutable value. Unknown fields are refused: a misspelt field is a lost instruction."""
+    """An immutable value. Unknown fields are refused: a misspelt field loses an instruction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -160,13 +160,13 @@ class Value(BaseModel):
 
 
 def change(current: V, given: V) -> V:
-    """Return a value changed by what another of its kind states; what that leaves out stays.
+    """Return a value with the fields that another of its kind states; the other fields stay.
 
-    Values inside are changed in the same way, whatever else is stated is replaced whole.
+    Nested values are changed in the same way; any other stated field is replaced whole.
 
     Args:
-        current: As it is.
-        given: Only the fields that were set when it was made count.
+        current: The value as it is.
+        given: The change; only the fields that were set when it was made count.
     """
     changes: dict[str, object] = {}
     for name in given.model_fields_set:
@@ -180,11 +180,11 @@ def derive_id(*parts: object) -> str:
     """Derive a stable UUID (text) from its parts, in order.
 
     Args:
-        parts: What makes the thing unique; joined by a unit separator, so `("a", "bc")` and
+        parts: What makes the entity unique; joined by a unit separator, so `("a", "bc")` and
             `("ab", "c")` differ.
     """
     name = "\x1f".join(map(str, parts)).encode()
-    # As `uuid.uuid5` does, without its objects: several of these are made for each decision.
+    # This is `uuid.uuid5` without its objects: several identifiers are derived for each decision.
     digest = sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16]
     bits = int.from_bytes(digest) & ~(0xF << 76 | 0x3 << 62) | (5 << 76 | 0x2 << 62)
     text = f"{bits:032x}"

@@ -1,7 +1,7 @@
-"""What the safety kernel is asked with, and what it answers: `Cleared` or `Refused`.
+"""The arguments of the safety kernel, and its answers: `Cleared` or `Refused`.
 
-Values only. A `Cleared` exists only because `models.safety.clear` made it; whatever writes a
-promise or lets a unit leave demands one for exactly that unit.
+Values only. Only `models.safety.clear` makes a `Cleared`; all code that writes a promise or lets a
+unit leave demands a `Cleared` for exactly that unit.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class UnitFacts:
 
     Attributes:
         expires_at: Half-open: the unit may not be used at this instant.
-        released: Every test and the grouping let it out of quarantine.
+        released: Its quarantine has ended: every test and the grouping allowed the release.
         recalled: Frozen by a recall or look-back, whatever its status.
-        epoch: Of its last promise; 0 if it was never promised.
+        epoch: The fencing token of its last promise; 0 if it was never promised.
         out_of_control_s: Seconds out of temperature control so far; None if nobody recorded it.
     """
 
@@ -85,7 +85,7 @@ class ForStation:
 
     Attributes:
         station_id: The giving station; the unit must be there.
-        groups: Those that serve the shortage.
+        groups: The groups that serve the shortage.
     """
 
     to_station_id: str
@@ -99,13 +99,13 @@ Purpose = ForPatient | ForStation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """The way there, and what the receiver can do.
+    """The journey to the receiver, and what the receiver can do.
 
     Attributes:
         transport_s: Seconds on the way, in a vehicle.
-        temperature_kept: The whole way within the component's transport temperature.
+        temperature_kept: The component's transport temperature is kept the whole way.
         agitated: Platelets are kept moving on the way.
-        can_thaw: Frozen components are of use at the far end.
+        can_thaw: The receiver can use frozen components.
         unusable: Components that the receiver cannot use for other reasons.
     """
 
@@ -128,14 +128,14 @@ class Refused:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """The unit may go there, now. Only the safety kernel can make one.
+    """A clearance: the unit may take this step now. Only the safety kernel can make it.
 
     Attributes:
-        candidate: Under which rule the group is allowed; None for a transfer.
-        at: The instant that it was cleared for.
+        candidate: The terms on which the group is allowed; None for a transfer.
+        at: The instant for which the unit was cleared.
 
     Raises:
-        InvariantViolation: Something other than the kernel tried to make one.
+        InvariantViolation: Code outside the kernel tried to make a clearance.
     """
 
     unit: UnitFacts
@@ -151,5 +151,5 @@ class Cleared:
 
     @property
     def capped(self) -> bool:
-        """Whether it counts towards the cap of unconfirmed O RhD- units."""
+        """Whether the unit counts towards the cap of unconfirmed O RhD- units."""
         return self.candidate is not None and self.candidate.capped

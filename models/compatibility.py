@@ -1,11 +1,12 @@
 """Which groups of a component a patient may get, best first, and under which rule.
 
-Pure. The table is data (`rules/compatibility.toml`); this module reads and orders it. RhD- blood is
-kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- one.
+Pure. The table is data (`rules/data/compatibility.toml`); this module reads and orders it. RhD-
+blood is kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any
+RhD- group.
 
-The rules in force are the package's until `follow` is called, once, by who composes the process.
+The packaged rules are in force until the composition root calls `follow`, once.
 
-Source: rules/compatibility.toml cites each rule; rule set 2026-2.
+Source: rules/data/compatibility.toml cites each rule; rule set 2026-2.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ def follow(rules: Mapping[str, Any]) -> None:
         rules: The whole file, of the form of `CompatibilityRules`.
 
     Raises:
-        ValidationError: They are not of that form; those before stand.
+        ValidationError: The rules are not of that form; the earlier rules stay in force.
     """
     CompatibilityRules.model_validate(rules)
-    # Every file of that form has the same tables, so nothing of those before is left.
+    # Every file of that form has the same tables, so nothing of the earlier rules is left.
     _RULES.update(deepcopy(dict(rules)))
     for component_class in ComponentClass:
         rows = _RULES["abo"][component_class]
@@ -59,7 +60,7 @@ def o_negative_cap() -> int:
 
 
 def kept_for_negative_d() -> int:
-    """Return how many days before its expiry RhD- blood is not kept for RhD- patients any more."""
+    """Return how many days before its expiry RhD- blood is no longer kept for RhD- patients."""
     return int(_RULES["kept_for_negative"]["expiring_within_d"])
 
 
@@ -96,9 +97,10 @@ def list_candidates(
 
     Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
         of anti-D.
-    Source: rules/compatibility.toml; rule set 2026-2.
+    Source: rules/data/compatibility.toml; rule set 2026-2.
     """
-    # The reference tells patients apart; the blood they may get does not depend on it.
+    # The reference only identifies the patient; the blood that the patient may get does not
+    # depend on it.
     facts = patient if patient.reference is None else patient.model_copy(update={"reference": None})
     if not _RULES["del"]["served_as_positive"]:
         facts = facts.model_copy(update={"asian_del": False})
@@ -117,14 +119,14 @@ def find_candidate(
     candidates = list_candidates(
         component=component, patient=patient, priority=priority, policy=policy
     )
-    return next((one for one in candidates if one.group is group), None)
+    return next((candidate for candidate in candidates if candidate.group is group), None)
 
 
 @lru_cache(maxsize=8192)
 def _list_candidates(
     component: Component, patient: Patient, priority: Priority, low_titre_a_plasma: bool
 ) -> tuple[Candidate, ...]:
-    """Remember answers: a batch asks for the same few kinds of patient again and again."""
+    """List the candidates, cached: a batch asks for the same few kinds of patient repeatedly."""
     component_class = component.spec.component_class
     if component_class is ComponentClass.PLASMA:
         found = _plasma(patient, low_titre_a=low_titre_a_plasma)
@@ -182,7 +184,10 @@ def _age_margin(patient: Patient) -> int:
 
 
 def _is_unknown_but_protected(patient: Patient) -> bool:
-    """Female to 50 or male to 18; who cannot be told apart is protected."""
+    """Whether a patient of unknown group is protected: female to 50 or male to 18.
+
+    An unknown sex takes the higher limit; at an unknown age every patient is protected.
+    """
     rule = _RULES["unknown"]
     limits = {
         Sex.FEMALE: rule["female_rhd_negative_to_age_years"],
@@ -223,7 +228,7 @@ def _low_titre_o(patient: Patient, group: BloodGroup, rule: str) -> Iterator[Can
 
 
 def _may_fall_back(patient: Patient, priority: Priority) -> bool:
-    """Signed consent, no anti-D, and life in danger."""
+    """Whether RhD+ may be given instead: signed consent, no anti-D, and life in danger."""
     return patient.rhd_consent is not None and not patient.has_anti_d and _is_emergency(priority)
 
 
@@ -249,7 +254,7 @@ def _unknown_red_cells(
 
 
 def _plasma(patient: Patient, *, low_titre_a: bool) -> Iterator[Candidate]:
-    """RhD is not matched; RhD+ first, since it is the commoner stock."""
+    """Yield plasma: RhD is not matched; RhD+ comes first, since it is the commoner stock."""
     abo = patient.group.abo if patient.group else Abo.AB
     rule = _abo_rule(ComponentClass.PLASMA) if patient.group else _rule("unknown")
     for donor in _ABO[ComponentClass.PLASMA][abo]:
@@ -300,6 +305,6 @@ def _is_emergency(priority: Priority) -> bool:
 
 follow(read_rules("compatibility"))
 RULES_VERSION = rules_version()
-"""Of the package's rules, whatever is in force: only to compare with."""
+"""The version of the packaged rules, whatever is in force: only to compare with."""
 O_NEGATIVE_CAP = o_negative_cap()
-"""Of the package's rules, whatever is in force: only to compare with."""
+"""The cap of the packaged rules, whatever is in force: only to compare with."""

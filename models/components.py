@@ -61,7 +61,7 @@ class ComponentSpec(CitedRule):
 
 
 class ComponentRules(RuleSet):
-    """The whole file."""
+    """All rules of `components.toml`."""
 
     component: dict[Component, ComponentSpec] = Field(min_length=len(Component))
     shelf_life: dict[Component, ShelfLifeRule] = Field(min_length=len(Component))
@@ -70,7 +70,7 @@ class ComponentRules(RuleSet):
     @model_validator(mode="before")
     @classmethod
     def _spread_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
-        """A specification carries the longest shelf life of its component, told by its own rule."""
+        """Copy the longest shelf life of each component from its own rule to its specification."""
         rows = {
             name: {**row, "shelf_life_h": rule["use_within_h"]}
             for name, row in raw["component"].items()
@@ -79,7 +79,7 @@ class ComponentRules(RuleSet):
         return {**raw, "component": rows}
 
     def latest_expiry(self, component: Component, collected_at: datetime) -> datetime:
-        """Return until when a unit may be used at most, the end of its last day included."""
+        """Return the latest expiry that a unit may have, the end of its last day included."""
         hours = self.label.add_grace(self.component[component].shelf_life_h)
         return collected_at + timedelta(hours=hours)
 

@@ -12,7 +12,7 @@ from models.groups import BloodGroup
 
 
 class Reason(Value):
-    """Why, as a code with its parameters; the texts stand in the message files.
+    """A reason, as a code with its parameters; the texts stand in the message files.
 
     Attributes:
         rule: The clinical or legal rule that was followed, `name@version`; empty if none.
@@ -24,11 +24,11 @@ class Reason(Value):
 
 
 class Outcome(StrEnum):
-    """What a decision came to.
+    """The outcome of a decision.
 
     reserved: every unit asked for is reserved. partly_refused: a part is not supplied at all, the
     rest is reserved. partly_reserved and waiting: the rest, or all, is still looked for. refused,
-    cancelled, expired, partly_fulfilled, fulfilled: the end.
+    cancelled, expired, partly_fulfilled, fulfilled: the request has ended.
     """
 
     RESERVED = "reserved"
@@ -46,7 +46,7 @@ class ReservedUnit(Value):
     """A unit promised to a line.
 
     Attributes:
-        epoch: Must be presented by every later step; a stale one is refused.
+        epoch: The fencing token that every later step must present; a stale one is refused.
         capped: Counts towards the cap of unconfirmed O RhD- red cells.
         reason: Why this unit: identical or substituted group, and by which rule.
     """
@@ -62,12 +62,12 @@ class ReservedUnit(Value):
 
 
 class LineDecision(Value):
-    """What became of one line; requested = reserved + uncovered + refused.
+    """The decision on one line; requested = reserved + uncovered + refused.
 
     Attributes:
         uncovered: Units that wait for donors and neighbours.
         refused: Units that can never be supplied as asked; the reason says why.
-        refusals: Why units that were looked at were not chosen, with their number.
+        refusals: Why units that were considered were not chosen, with their number.
     """
 
     line_no: int = Field(ge=-LARGEST, le=LARGEST)
@@ -80,15 +80,15 @@ class LineDecision(Value):
 
 
 class Decision(Value):
-    """What was decided, when, on what grounds, and what it waits for.
+    """What was decided, when and on what grounds, and what the request waits for.
 
     Attributes:
-        version: 1 for the first decision on a request, then one more each.
+        version: 1 for the first decision on a request, and one more for each later decision.
         eta_s: Seconds from picking to the hospital; None if nothing was reserved.
         eta_estimated: The journey was estimated from coordinates, no route is recorded.
         waiting_for: `picking`, `donors_and_neighbours`, or empty when it has ended.
         hold_until: When the reservation is given back unless it was picked; a unit that expires
-            before is held until then.
+            earlier is held until its expiry.
     """
 
     decision_id: Identifier

@@ -10,7 +10,7 @@ from models.facilities import Hospital, Location, Station, estimate_eta_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
-    """From one facility to another, in seconds; estimated where no route is recorded."""
+    """A journey between two facilities, in seconds; estimated where no route is recorded."""
 
     eta_s: int
     estimated: bool
@@ -18,11 +18,11 @@ class Journey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """A snapshot; a changed facility is a new snapshot.
+    """A snapshot of all facilities; a changed facility makes a new snapshot.
 
     Attributes:
         version: Rises with every change of a station, hospital or route.
-        routes: (from, to) to whole seconds, one direction each.
+        routes: (from, to) to whole seconds; each entry holds for one direction.
     """
 
     stations: Mapping[str, Station] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Donor(Value):
         staff: Works at the station; answers far better than the public.
         repeat_without_reaction: Gave before without a reaction, may give to the higher age.
         consented_at: Separate consent to hold health data; without it the donor is never called.
-        unavailable_until: The donor's own word: eligible is not available.
+        unavailable_until: As the donor states; an eligible donor is not always available.
         deferred_until: A medical or legal deferral.
     """
 

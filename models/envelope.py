@@ -32,7 +32,7 @@ class Envelope(Value):
     Attributes:
         id: Unique per source; the identity that the inbox deduplicates by.
         type: Explicit wire type with its version, such as `blood.request.opened.v1`.
-        source: Who says so, such as `hospital/shigatse-people`.
+        source: The sender, such as `hospital/shigatse-people`.
         subject: The entity it is about, such as a request id.
         key: Kafka partition key; the ordering unit.
         data: JSON body, UTF-8.

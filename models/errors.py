@@ -1,4 +1,4 @@
-"""The five families of things that go wrong; each has one fate at every edge."""
+"""The five families of errors; each is handled in one way wherever it is caught."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 
 class XuelianError(Exception):
-    """Something went wrong in a way we foresaw.
+    """The base class of all foreseen errors.
 
     Attributes:
         code: Stable machine name, also the key of the text in the message file.
-        params: What the text names: the field, the value, the limit.
+        params: The values that the text names, such as the field, the value and the limit.
     """
 
     def __init__(self, code: str, /, **params: str | float) -> None:
@@ -21,25 +21,25 @@ class XuelianError(Exception):
 
 
 class DomainRefusal(XuelianError):
-    """Valid, but not allowed: answered with the reason and the rule, then acknowledged."""
+    """The input is valid but not allowed: answered with reason and rule, then acknowledged."""
 
 
 class ContractError(XuelianError):
-    """Cannot be understood: quarantined with the reason, acknowledged, replayable."""
+    """The input is not understood: dead-lettered with the reason, acknowledged, replayable."""
 
 
 class TransientError(XuelianError):
-    """A dependency is away or a row was contended: retried in place, never acknowledged."""
+    """A dependency is unavailable or a row is contended: retried in place, never acknowledged."""
 
     @property
     def is_contended(self) -> bool:
-        """Whether another transaction changed what ours was decided on: deciding again helps."""
+        """Whether another transaction changed the rows that ours read: deciding again helps."""
         return self.code == "postgres_contended"
 
 
 class ConfigurationError(XuelianError):
-    """Refuse to start; one clear line that says what to change."""
+    """The process refuses to start; one clear line says what to change."""
 
 
 class InvariantViolation(XuelianError):
-    """Our own bug: the process crashes rather than go on from a false state."""
+    """A bug of our own: the process crashes rather than continue from a false state."""

@@ -15,10 +15,10 @@ from models.rules.types.policies import POLICY_DEFAULTS, policy_rules
 EARTH_RADIUS_KM = 6371.0088
 
 MOST_KM = 20_100.0
-"""No two places on Earth lie further apart."""
+"""The longest distance: no two places on Earth lie further apart."""
 
 _MOST_DAYS = 365.0
-"""No blood on a shelf lasts longer, so no colour of shortage begins above it."""
+"""The highest threshold: no blood on a shelf lasts longer, so no colour begins above it."""
 
 
 class Location(Value):
@@ -86,7 +86,7 @@ def _keep_millionths(units: float) -> float:
 
 
 UnitsADay = Annotated[float, Field(ge=0, le=100_000), AfterValidator(_keep_millionths)]
-"""All of China issues some 100 000 units a day; less than a unit in a thousand years is none."""
+"""Units a day: at most what all of China issues; less than a unit in a thousand years is none."""
 
 DailyDemand = Annotated[dict[Component, UnitsADay], Field(default_factory=dict)]
 """Units a day that a station usually issues, per component, all groups together."""
@@ -116,7 +116,7 @@ def _build_pack(name: str, rule: PackRule) -> MassiveTransfusionPack:
 
 
 DEFAULT_PACK = _build_pack("4:4:1", pack_rules.packaged.pack_4_4_1)
-"""Of a hospital whose record names none."""
+"""The pack of a hospital whose record names none."""
 
 
 class Hospital(Value):

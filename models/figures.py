@@ -1,4 +1,4 @@
-"""The figures that stations report: what they are made of, and their rules as cited data. Pure."""
+"""The figures that stations report: their records, and their rules as cited data. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SafePlacesRule(CitedRule):
 
 
 class FigureRules(RuleSet):
-    """The whole file."""
+    """All rules of `figures.toml`."""
 
     safe_stock: SafeStockRule
     safe_stock_expected: SafePlacesRule
@@ -36,12 +36,12 @@ figure_rules = InForce(FigureRules.model_validate(read_rules("figures")))
 
 
 class StockDay(Value):
-    """One place of a station's shelf as it was recorded on one day.
+    """A station's stock of one component and group, as it was recorded on one day.
 
     Attributes:
         day: In the station's own (Beijing) time.
         available: Released, unpromised, unexpired units.
-        burn_per_d: Units a day that the place loses.
+        burn_per_d: Units a day that leave the shelf.
         uncovered: Units that patients waited for at that moment.
     """
 
@@ -61,11 +61,11 @@ class SafeStock(Value):
 
     Attributes:
         safe: Records that were safe, of those that count.
-        counted: Records that count: places where use is expected, or somebody waited.
+        counted: Records that count: use was expected, or a patient waited.
         days_recorded: Days of the period that have a record.
         days: Days of the period.
-        rate: safe / counted; None where nothing counts.
-        worst: Places with the most unsafe days, as (component, group, unsafe, counted).
+        rate: safe / counted; None where no record counts.
+        worst: Where the most days were unsafe, as (component, group, unsafe, counted).
     """
 
     safe: int
@@ -81,7 +81,7 @@ class Coverage(Value):
 
     Attributes:
         released: Donations of which a unit became available.
-        covered: Those of which every such unit has its serology and NAT results recorded.
+        covered: Donations of which every such unit has its serology and NAT results recorded.
         rate: covered / released; None where nothing was released.
     """
 

@@ -1,4 +1,4 @@
-"""What strikes: the words in which a disaster's kind is told, and the one name of each.
+"""Kinds of disaster: the one name of each kind, and the words in which it is reported.
 
 Pure. A name that is not among these is kept as it is, if it is an identifier: feeds know more kinds
 than we have a model for.
@@ -38,7 +38,7 @@ def read_hazard(given: object) -> object:
     """Return the name that a word stands for; English words in any case.
 
     Raises:
-        ValueError: A word that is no identifier and is not known; the known ones are listed.
+        ValueError: The word is no identifier and is not known; the message lists the known words.
     """
     if not isinstance(given, str):
         return given

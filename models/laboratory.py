@@ -1,7 +1,7 @@
 """Laboratory results of a donation, and the rules on which of them release a unit.
 
-Pure. The rules stand in `rules/testing.toml`; this module gives them types. A result is never
-changed: a correction is a result of its own that names the one it supersedes.
+Pure. The rules stand in `rules/data/testing.toml`; this module gives them types. A result is never
+changed: a correction is a result of its own that names the result it supersedes.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class LabResult(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationResult:
-    """A result, and the station whose laboratory says so."""
+    """A result, and the station whose laboratory reported it."""
 
     station_id: str
     result: LabResult
@@ -102,13 +102,13 @@ class NeededTests(CitedRule):
 
 
 class FindingRule(CitedRule):
-    """`fate`: of units that are still in quarantine when the finding is made."""
+    """A rule on a finding: `fate` is that of units still in quarantine when it is made."""
 
     fate: FindingFate
 
 
 class RepeatedRule(FindingRule):
-    """`times`: how many reactive results, of different runs, make a repeated one."""
+    """A rule on a repeated finding: `times` reactive results, of different runs, make one."""
 
     times: int = Field(ge=2)
 

@@ -1,9 +1,9 @@
-"""Which moments can be true: a bound for every instant and every day on every way in. Pure.
+"""Possible times: a bound for every instant and every day that is taken in from outside. Pure.
 
-One table says for each field how it lies to the present; one function holds a value against it.
-Whoever takes something in from outside asks it: the gateway before it publishes, the engine before
-it acts on what others wrote to Kafka, the imports row by row. A field of a moment that stands in no
-table fails a test. What was taken in before is never asked again: a record must stay readable.
+One table gives each field its bound relative to the present; one function checks a value against
+it. Every intake calls that function: the gateway before it publishes, the engine before it acts on
+what others wrote to Kafka, the imports row by row. A test fails for a field of an instant or a day
+that is in no table. Data already taken in is never checked again: a record must stay readable.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from typing import Any, get_args
 from models.base import Value
 
 CLOCKS_APART = timedelta(minutes=5)
-"""The clocks of two senders may differ by so much; what lies further ahead has not happened."""
+"""The most that the clocks of two senders differ; what lies further ahead has not happened."""
 
 EARLIEST = date(2000, 1, 1)
-"""No bag, result or scan of today's stock is older: the longest shelf life is ten years. An instant
-before it is a zero that a program took for a date, or a typing error."""
+"""The earliest day of a bag, result or scan of today's stock: the longest shelf life is ten years.
+An earlier instant is a zero that a program took for a date, or a typing error."""
 
 MOST_AHEAD_D = 60
 """How far ahead blood may be asked for or offered, in days. No red cell that lies on a shelf today
-lives longer than 42 days (35 in CPDA-1), so for a later day nothing can be promised. A value to be
-confirmed: a planned operation must pass, a year that was mistyped must not."""
+lives longer than 42 days (35 in CPDA-1), so for a later day nothing can be promised. The value must
+be confirmed: it has to admit a planned operation and to refuse a mistyped year."""
 
 _EARLIEST_ZONE = timedelta(hours=14)
-"""So far ahead of UTC is a station at most: its today may be tomorrow in UTC."""
+"""The most that a station is ahead of UTC: its today may be tomorrow in UTC."""
 
 OLDEST_YEARS = 120
-"""Nobody who gives blood was born earlier; the oldest donor is 60."""
+"""The most years since the birth of a donor; the oldest donor is 60."""
 
 
 class Bound(Enum):
-    """How a moment may lie to the present.
+    """How a moment may relate to the present.
 
-    past: it happened. ahead: it is planned, and not too far ahead; whoever reads it decides on one
-    that has passed. until: the end of something that may last for good, such as a deferral.
-    label: an expiry as printed; the shelf life bounds it where the collection is known. born: of a
-    living person. free: kept and shown as it was told, and nothing is decided by it alone.
-    ours: written by the engine and never taken from outside.
+    past: it has happened. ahead: it is planned, and not too far ahead; the reader decides what
+    follows if it has passed. until: the end of something that may last for good, such as a
+    deferral. label: an expiry as printed; the shelf life bounds it where the collection is known.
+    born: the birth of a living person. free: kept and shown as reported, and nothing is decided by
+    it alone. ours: written by the engine and never taken from outside.
     """
 
     PAST = auto()
@@ -81,10 +81,10 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     },
     "CallOutAnswered": {"answered_at": Bound.PAST},
     "Donation": {"collected_at": Bound.PAST, "expires_at": Bound.LABEL},
-    # A feed may be late or ahead; how old an alert may be that calls donors is its service's rule.
+    # A feed may be late or ahead; the alert service limits how old an alert may be to call donors.
     "Alert": {"sent_at": Bound.FREE, "occurred_at": Bound.FREE},
     "Envelope": {"time": Bound.FREE},
-    # What the engine says.
+    # What the engine writes.
     "ReservedUnit": {"expires_at": Bound.OURS},
     "Decision": {"hold_until": Bound.OURS, "decided_at": Bound.OURS},
     "RecallNotified": {"recalled_at": Bound.OURS},
@@ -111,7 +111,7 @@ NOT_BEFORE: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "Donation": (("expires_at", "collected_at"),),
 }
-"""Class to pairs of fields of which the first is not before the second. `Unit` says so itself."""
+"""Class to pairs of fields of which the first is not before the second. `Unit` checks its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +120,8 @@ class Impossible:
 
     Attributes:
         field: Where it stands, such as `lines.0.needed_by`.
-        code: Of the text that says why.
-        params: What the text names.
+        code: The code of the text that says why.
+        params: The values that the text names.
     """
 
     field: str
@@ -133,11 +133,11 @@ def list_impossible(value: Value, *, now: datetime) -> list[Impossible]:
     """List every moment in a value, however deep, that cannot be true.
 
     Args:
-        value: From outside, valid in itself.
+        value: A value from outside, valid in itself.
         now: Aware UTC instant.
     """
     limits = _limits_at(now)
-    # Nearly nothing that comes in has a fault: where it lies is found out only then.
+    # Nearly every value is faultless, so the place of a fault is looked for only if there is one.
     return [] if _is_possible(value, limits) else list(_look_at(value, "", limits))
 
 
@@ -186,14 +186,14 @@ def _limits_at(now: datetime) -> _Limits:
 
 
 def render_past(at: datetime, *, now: datetime) -> tuple[str, dict[str, str | int]] | None:
-    """Tell why an instant cannot have passed: a code, and what its text names; None if it can."""
+    """Return why an instant cannot be past, as a code and its parameters; None if it can be."""
     limits = _limits_at(now)
     return None if limits.allows(at, Bound.PAST) else _describe(at, Bound.PAST, limits)
 
 
 def _is_possible(value: Value, limits: _Limits) -> bool:
     plan = _plan_of(type(value))
-    # A count has tens of thousands of these: no call for each.
+    # A count has tens of thousands of moments, so no function is called for each.
     for ranges, moments in ((limits.instants, plan.instants), (limits.days, plan.days)):
         for name, bound in moments:
             at = getattr(value, name)
@@ -208,14 +208,14 @@ def _is_possible(value: Value, limits: _Limits) -> bool:
     for name in plan.nested:
         inner = getattr(value, name)
         if inner is not None:
-            for one in inner if isinstance(inner, tuple) else (inner,):
-                if not _is_possible(one, limits):
+            for nested in inner if isinstance(inner, tuple) else (inner,):
+                if not _is_possible(nested, limits):
                     return False
     return True
 
 
 def _look_at(value: Value, path: str, limits: _Limits) -> Iterator[Impossible]:
-    """Yield what is wrong, and where."""
+    """Yield every moment that cannot be true, with its place."""
     plan = _plan_of(type(value))
     for name, bound in (*plan.instants, *plan.days):
         at = getattr(value, name)
@@ -230,14 +230,14 @@ def _look_at(value: Value, path: str, limits: _Limits) -> Iterator[Impossible]:
     for name in plan.nested:
         inner = getattr(value, name)
         if isinstance(inner, tuple):
-            for at, one in enumerate(inner):
-                yield from _look_at(one, f"{path}{name}.{at}.", limits)
+            for index, nested in enumerate(inner):
+                yield from _look_at(nested, f"{path}{name}.{index}.", limits)
         elif inner is not None:
             yield from _look_at(inner, f"{path}{name}.", limits)
 
 
 def _describe(at: date, bound: Bound, limits: _Limits) -> tuple[str, dict[str, str | int]]:
-    """Tell what is wrong with a moment that its bound does not allow."""
+    """Return what is wrong with a moment that its bound does not allow: a code and parameters."""
     first = limits.days[bound][0]
     if (at.date() if isinstance(at, datetime) else at) < first:
         return "moment_too_long_ago", {"found": _show(at), "earliest": first.isoformat()}
@@ -260,7 +260,7 @@ def _show(at: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What to look at in values of one class."""
+    """The fields to check in values of one class."""
 
     instants: tuple[tuple[str, Bound], ...]
     days: tuple[tuple[str, Bound], ...]
@@ -283,8 +283,8 @@ def _plan_of(kind: type[Value]) -> _Plan:
         if any(_holds_moments(inner) for inner in _list_values(field.annotation))
     )
     return _Plan(
-        instants=tuple(one for one in moments if is_instant[one[0]]),
-        days=tuple(one for one in moments if not is_instant[one[0]]),
+        instants=tuple(moment for moment in moments if is_instant[moment[0]]),
+        days=tuple(moment for moment in moments if not is_instant[moment[0]]),
         pairs=NOT_BEFORE.get(kind.__name__, ()),
         nested=nested,
     )

@@ -13,12 +13,12 @@ from models.components import Component
 from models.patients import Antigens, HlaTypes, Patient
 
 MAX_QUANTITY = 100
-"""Units in one line. More than any single order reported from a mass casualty; a larger figure is a
-typing error and is refused with that limit."""
+"""The most units in one line: more than any single order reported from a mass casualty. A larger
+figure is a typing error and is refused with this limit."""
 
 
 MAX_UNITS = 400
-"""Units of one request, all lines together: its decision, unit by unit, must fit one record."""
+"""The most units in one request: its decision, which lists each unit, must fit one record."""
 
 
 class Priority(StrEnum):
@@ -164,13 +164,13 @@ class Amendment(Value):
         return self
 
     def apply_to(self, request: UrgentRequest) -> UrgentRequest:
-        """Return the request as it is asked now.
+        """Return the request as amended.
 
-        Antibodies are added to those that are known: what a patient once made stays for life, also
-        where a later sample shows none.
+        Antibodies are added to those that are known: an antibody that a patient once made counts
+        for life, also where a later sample shows none.
 
         Raises:
-            pydantic.ValidationError: The two together ask for what nobody may.
+            pydantic.ValidationError: The amended request breaks a rule.
         """
         changes: dict[str, object] = {
             name: value

@@ -1,10 +1,10 @@
-"""The safety kernel: whether this unit may go there, by this route, now; every reason if not.
+"""The safety kernel: clears a unit for a patient or a station, or lists every reason against it.
 
-Pure: no IO, no clock, and the same answer for the same values. Whatever reserves a unit, reserves
-it again or lets it leave asks `clear`; matching only ranks what it clears. All reasons are told, in
-one order, so nobody mends the first only to be told the second.
+Pure: no IO, no clock, and the same answer for the same values. All code that reserves a unit,
+reserves it again or lets it leave calls `clear`; matching only ranks what `clear` allows. All
+reasons are listed, in a fixed order, so that they can be corrected together.
 
-Source: rules/compatibility.toml, rules/components.toml and rules/safety.toml cite each rule.
+Source: compatibility.toml, components.toml and safety.toml in rules/data cite each rule.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ STEP_FROM: Mapping[UnitStatus, Step | None] = {
     UnitStatus.EXPIRED: None,
     UnitStatus.RECALLED: None,
 }
-"""What each status lets happen next. A status that is not placed here lets nothing happen: asking
-fails, and a test holds the table against every member."""
+"""The step that each status allows. A status that is missing here allows nothing: the look-up
+fails, and a test checks the table against every member."""
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
@@ -65,11 +65,11 @@ _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 def clear(
     unit: UnitFacts, *, purpose: Purpose, step: Step, route: Route, now: datetime
 ) -> Cleared | Refused:
-    """Say whether this unit may go to this patient or station, through this route, now.
+    """Decide whether this unit may go to this patient or station, by this route, now.
 
     Args:
-        unit: As it stands, locked or guarded by its epoch.
-        purpose: For whom.
+        unit: The unit as it stands, locked or guarded by its fencing token (`epoch`).
+        purpose: The patient or the station that is to have it.
         step: Reserving it, or letting it leave.
         route: When it would arrive, and how it travels.
         now: Aware UTC instant; with `route.arrival_at` and, for a patient, the needed-by time it
@@ -79,14 +79,14 @@ def clear(
         `Cleared` for exactly this unit and purpose, or `Refused` with every reason.
 
     Raises:
-        KeyError: A status that `STEP_FROM` does not place.
+        KeyError: `STEP_FROM` lacks the status of the unit.
 
     Invariants: for red cells and whole blood, never ABO-incompatible and never RhD+ to a holder of
         anti-D; never unreleased, recalled, expired, expiring on the way or before it is needed.
     """
     if isinstance(purpose, ForPatient):
         candidate = _find_candidate(unit, purpose)
-        # The age that counts is the one at which the blood is used.
+        # The age of the blood counts at the moment of its use.
         used_at = max(route.arrival_at, purpose.needed_by)
         of_purpose = _list_of_patient(unit, purpose, candidate, used_at)
     else:
@@ -113,7 +113,7 @@ def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, 
         priority=purpose.priority,
         policy=purpose.policy,
     ):
-        # Only a patient of unknown group can be left without any.
+        # Only a patient of unknown group can be left without a candidate.
         found.append(Reason(code="no_group_allowed", rule=cite("unknown.group")))
     return tuple(found)
 
@@ -121,15 +121,15 @@ def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, 
 def list_patient_obstacles(
     unit: UnitFacts, purpose: ForPatient, *, used_at: datetime
 ) -> tuple[Reason, ...]:
-    """List what speaks against giving a unit to a patient, wherever it lies by now.
+    """List the reasons against giving a unit to a patient, wherever the unit is by now.
 
-    What left cleared may not fit any more: the request was amended meanwhile. Nothing is told of
-    the way, of expiry and release, and of the cap, which only bounds what is promised.
+    A unit that left with a clearance may no longer fit, since the request was amended meanwhile.
+    The route, expiry and release are left out, and so is the cap, which only bounds promises.
 
     Args:
-        unit: As it stands.
+        unit: The unit as it stands.
         purpose: The line and the patient as they read now; its station and time do not matter.
-        used_at: When it would be given; what a line demands of its age counts then.
+        used_at: When it would be given; its age is taken at that time.
     """
     found = _list_of_patient(unit, purpose, _find_candidate(unit, purpose), used_at)
     return tuple(reason for reason in found if reason.code != "o_negative_cap")
@@ -146,7 +146,7 @@ def _list_of_unit(
         yield Reason(code="not_released", rule=_cite(safety_rules().release))
     if unit.recalled:
         yield Reason(code="recalled", rule=_cite(safety_rules().recall))
-    # The label rules, unless the station uses the component up sooner than its label says.
+    # The label decides, unless the station uses the component up sooner than its label says.
     use_until = component_rules().latest_expiry(unit.component, unit.collected_at)
     until = min(unit.expires_at, use_until)
     if until <= now:
@@ -177,7 +177,7 @@ def _list_of_receiver(component: Component, route: Route) -> Iterator[Reason]:
 
 
 def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterator[Reason]:
-    """Tell of time out of temperature control; nobody having recorded any counts as none."""
+    """Yield reasons about time out of temperature control; no recorded time counts as none."""
     rule = safety_rules().out_of_control
     tolerant = unit.component in rule.components
     so_far_s = unit.out_of_control_s or 0
@@ -189,7 +189,7 @@ def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterato
     if not tolerant:
         yield Reason(code="temperature_not_kept", rule=_cite(safety_rules().temperature))
     elif isinstance(purpose, ForPatient):
-        # Nothing of the time to transfuse may be left to the way there.
+        # The journey must not use up the time within which the unit is transfused.
         if on_arrival_s >= rule.transfuse_within_min * 60:
             yield Reason(code="transfused_too_late", rule=_cite(rule))
     elif on_arrival_s > rule.restock_within_min * 60:
@@ -256,14 +256,14 @@ def _has(unit: UnitFacts, flag: str) -> bool:
 
 
 def _lacks(unit: UnitFacts, antigen: str) -> bool:
-    """D is told by the label alone; every other antigen must have been tested as absent."""
+    """Whether an antigen is absent: D by the label alone, any other only if tested as absent."""
     if antigen == ANTI_D:
         return unit.group.rhd is RhD.NEGATIVE
     return antigen in unit.traits.antigen_negative
 
 
 def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:
-    """Find the terms for the unit's group, of what the unit is: the line may name another."""
+    """Find the terms for the unit's group and its own component: the line may name another."""
     return find_candidate(
         unit.group,
         component=unit.component,

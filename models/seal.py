@@ -1,7 +1,7 @@
 """The seal that only the safety kernel puts on a clearance.
 
-An import contract keeps this module to `models.clearance`, which asks for the seal, and
-`models.safety`, which has it. It owns nothing else.
+An import contract allows this module only to `models.clearance`, which demands the seal, and to
+`models.safety`, which uses it. The module holds nothing else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, final
 
 @final
 class Seal:
-    """Known by identity; there is one."""
+    """The seal, checked by identity; there is one instance."""
 
     __slots__ = ()
 

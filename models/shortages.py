@@ -47,12 +47,13 @@ class Shortage(Value):
     """A station lacks one component of one group.
 
     Attributes:
-        days_of_supply: Available units over the burn rate; None when nothing burns and only
+        days_of_supply: Available units over the burn rate; None when the burn rate is zero and only
             open requests are uncovered.
-        units_missing: What open requests still lack, plus what the target needs.
-        uncovered_units: The part of it that patients wait for now.
-        donor_groups: Groups that can serve those who wait, best first: what a neighbour may offer.
-        called_groups: Groups whose donors are called for those who wait urgently; empty if nobody
+        units_missing: Units that open requests still lack, plus those that the target needs.
+        uncovered_units: The part of them that patients wait for now.
+        donor_groups: Groups that can serve the waiting patients, best first; a neighbour may offer
+            these.
+        called_groups: Groups whose donors are called for patients who wait urgently; empty if none
             does.
         version: Grows with each change.
     """
@@ -84,9 +85,10 @@ class Offer(Value):
     """A neighbour's answer to a shortage.
 
     Attributes:
-        from_station_id: Who gives. Its released, unpromised units are reserved on acceptance.
+        from_station_id: The giving station; its released, unpromised units are reserved on
+            acceptance.
         quantity: Units offered; fewer may be accepted.
-        below_floor: The giver says expressly that it goes below its own orange line.
+        below_floor: The giving station states that it goes below its own orange threshold.
     """
 
     offer_id: Identifier

@@ -10,7 +10,7 @@ from models.errors import ContractError
 
 _PLACE = re.compile(r" \(at line (?P<line>\d+), column (?P<column>\d+)\)$")
 _END = " (at end of document)"
-"""How the parser's messages end."""
+"""How a message of the parser ends that names no line."""
 
 
 def load_station_toml(content: bytes) -> dict[str, Any]:

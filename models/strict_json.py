@@ -1,10 +1,10 @@
-"""JSON of which nothing is lost: each field stands once, each number is a number. Pure.
+"""Strict JSON parsing: each field of an object stands once, and each number is a number. Pure.
 
-A parser keeps the last of two fields of one name and says nothing of the first. So the text is
-parsed by the fast parser, and then the colons are counted: each field of an object has one outside
-its name and value, and whatever the parser dropped took its own away. Strings keep theirs. Only
-where the counts differ, or a colon may stand in the text under another form, is it read once more
-by the slow parser, which sees every field.
+A parser keeps the last of two fields of one name and drops the first without a word. So the fast
+parser reads the text, and then the colons are counted: each field of an object has one outside its
+name and value, so a dropped field leaves a colon fewer; strings keep theirs. Only where the counts
+differ, or a colon may be written in its escaped form, does the slow parser read the text again: it
+sees every field.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from models.errors import ContractError
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _ESCAPED_COLON = b"\\u003"
-"""Begins `\\u003a`, the one other form of a colon in JSON; some other characters begin so too."""
+"""Begins `\\u003a`, the only escaped form of a colon in JSON, and some other characters."""
 
 
 def drop_mark(raw: bytes) -> bytes:
-    """Return a text without the mark that some editors write before it: it says nothing."""
+    """Return a text without the byte-order mark that some editors write before it."""
     return raw.removeprefix(_BYTE_ORDER_MARK)
 
 
 def load_strictly(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON, UTF-8; a byte-order mark is passed over.
+    """Parse JSON, UTF-8; a byte-order mark is skipped.
 
     Raises:
-        ContractError: `body_not_utf8`; `body_not_json`: it is none, or holds a number that is none
-            (NaN, Infinity, 1e999); `body_nested_too_deep`; `field_twice`: an object names a field
-            twice, however deep it stands.
+        ContractError: `body_not_utf8`; `body_not_json`: the text is no JSON, or holds NaN, Infinity
+            or a number too large such as 1e999; `body_nested_too_deep`; `field_twice`: an object
+            names a field twice, at any depth.
     """
     raw = drop_mark(raw)
     try:
@@ -45,7 +45,7 @@ def load_strictly(raw: bytes) -> Any:  # noqa: ANN401 - any JSON
             "body_not_json", line=error.lineno, column=error.colno, detail=error.msg[:200]
         ) from error
     except orjson.JSONEncodeError as error:
-        # The parser goes deeper than the writer: what only one of them takes is nested too deeply.
+        # The parser takes deeper nesting than the writer; what only it takes is nested too deeply.
         raise ContractError("body_nested_too_deep") from error
     if is_doubtful:
         _ensure_once(raw)

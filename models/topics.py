@@ -1,6 +1,6 @@
 """The topic registry: every topic with its owner, key, partitions, retention and events.
 
-One place. Topic creation and verification, access lists and generated documents are made from it.
+Topic creation and verification, access lists and generated documents are all made from it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pydantic import Field
 from models.base import Value
 
 PARTITIONS = 6
-"""The same for every topic, so that a station has the same partition number in each of them.
+"""Partitions of every topic, so that a station has the same partition number in each of them.
 
 Six lets six workers share a region of stations; more would only add files on a small broker."""
 
 MAX_MESSAGE_BYTES = 1_000_000
-"""Our producers refuse more (bytes, body and headers); Kafka's own default is just above."""
+"""The most bytes of body and headers that our producers send; Kafka's default is just above."""
 
 _DAY_MS = 86_400_000
 
@@ -49,7 +49,7 @@ class Topic(Value):
     """One topic.
 
     Attributes:
-        owner: The room that writes it, or who outside does.
+        owner: The package or the outside party that writes it.
         key: What the record key is; records of one key keep their order.
         retention_ms: How long the log keeps a record.
         readers: Our own consumer groups; each has a dead-letter topic of its own.
@@ -185,7 +185,7 @@ TOPICS: tuple[Topic, ...] = (
         name=TopicName.AUDIT,
         owner="streams",
         key="station",
-        # As long as dead letters: until then a seal convicts whoever rewrote the chain it sealed.
+        # Kept as long as dead letters: until then a seal proves that its chain was rewritten.
         retention_ms=90 * _DAY_MS,
         inbound=False,
         event_types=("blood.audit.sealed.v1",),

@@ -1,8 +1,8 @@
 """The whole life of a unit: every state, and every move between two states that is allowed.
 
-The one definition. The engine checks each change of state against it, PostgreSQL holds the same
-rows in `unit_transitions` and refuses any other move, and `docs/unit-life.md` is generated from it.
-Pure: no clock, no IO. `available` is the word for a unit that was released to stock and is free.
+This is the only definition. The engine checks each change of state against it, PostgreSQL holds the
+same rows in `unit_transitions` and refuses any other move, and `docs/unit-life.md` is generated
+from it. Pure: no clock, no IO. `available` means that a unit was released to stock and is free.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from models.units import UnitStatus
 class Actor(StrEnum):
     """Who may cause a move.
 
-    station, hospital: their staff, by an event under their own name. dispatcher: one, for any
-    station. engine: our own decision on what others reported. timer: a due row, nobody's word.
+    station, hospital: their staff, by an event under their own name. dispatcher: a dispatcher, for
+    any station. engine: our own decision on what others reported. timer: a due row, without a
+    report.
     """
 
     STATION = "station"
@@ -32,7 +33,7 @@ class Actor(StrEnum):
 class PromiseEffect(StrEnum):
     """What becomes of the unit's live promise.
 
-    The last four are the promise's own new status. `none`: there is none that could live on.
+    The last four are the promise's own new status. `none`: there is no promise that could live on.
     """
 
     NONE = "none"
@@ -49,9 +50,9 @@ class Move:
     """One allowed move.
 
     Attributes:
-        from_state: None where the unit becomes known by it.
+        from_state: None where the unit becomes known by this move.
         cause: The event that leads to it, a word in the past tense.
-        zh: The same for people, Chinese.
+        zh: The cause for people, in Chinese.
     """
 
     from_state: UnitStatus | None
@@ -87,7 +88,8 @@ _AT_HOSPITAL = (S.ISSUED, S.IN_TRANSIT, S.RECEIVED)
 """States in which a hospital's own staff may have the bag in their hands."""
 
 _EXPIRE = (S.COLLECTED, S.QUARANTINED, S.AVAILABLE, S.RESERVED, S.PICKED, S.RETURNED)
-"""What a station has on its premises. What left it is not ended by a clock: it may be in use."""
+"""States of units on a station's premises. A unit that left is not ended by a clock: it may be in
+use."""
 
 _PROMISED = (S.RESERVED, S.PICKED, S.ISSUED, S.IN_TRANSIT)
 _DISCARD = (*_EXPIRE, *_AT_HOSPITAL, S.RECALLED)
@@ -152,7 +154,7 @@ def _list_moves() -> Iterator[Move]:
 MOVES: Mapping[tuple[UnitStatus | None, UnitStatus], Move] = {
     (move.from_state, move.to_state): move for move in _list_moves()
 }
-"""Every allowed move, by its two states; what is not here does not happen."""
+"""Every allowed move, by its two states; any other move is refused."""
 
 EXPIRING_STATES = frozenset(_EXPIRE)
 PICKABLE_STATES = (S.RESERVED, S.PICKED)
@@ -167,12 +169,12 @@ def get_move(
     """Return the move from one state to another.
 
     Raises:
-        DomainRefusal: `unit_state_forbids`: there is no such move. `unit_actor_forbids`: there is,
-            and it is not for this actor to make.
+        DomainRefusal: `unit_state_forbids`: there is no such move. `unit_actor_forbids`: the move
+            exists, but this actor may not make it.
     """
     move = MOVES.get((from_state, to_state))
     if move is None:
-        needed = [one for start, end in MOVES if end is to_state for one in (start or "–",)]
+        needed = [state for start, end in MOVES if end is to_state for state in (start or "–",)]
         raise DomainRefusal(
             "unit_state_forbids",
             unit_id=unit_id,

@@ -17,7 +17,7 @@ from models.patients import Antigens, HlaTypes
 
 
 class UnitStatus(StrEnum):
-    """Where a unit stands. Which moves there are between states is told by `models.unit_states`.
+    """The state of a unit. The moves between states are defined in `models.unit_states`.
 
     split: whole blood that was made into components; the end of that bag, not a loss.
     available: released to stock and free to be promised.
@@ -81,8 +81,8 @@ class Unit(Value):
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
             raise BrokenRuleError("expiry_before_collection", "expires_at")
-        # The package's: what a record means must not depend on who reads it. A station's own,
-        # shorter time is held when a unit is chosen.
+        # The packaged rules: what a record means must not depend on who reads it. A station's own,
+        # shorter time is applied when a unit is chosen.
         rules = component_rules.packaged
         if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
             latest = rules.latest_expiry(self.component, self.collected_at).isoformat()
@@ -105,10 +105,10 @@ class RecordedUnit:
 
     Attributes:
         out_of_control_s: Seconds out of temperature control since it first left, all together.
-        epoch: Of its last promise, live or ended; None if it was never promised.
+        epoch: The fencing token of its last promise, live or ended; None if it was never promised.
         request_id, transfer_id: What that promise is, or was, for.
-        hospital_id: Whose request that is.
-        to_station_id: Where that transfer goes.
+        hospital_id: The hospital of that request.
+        to_station_id: The destination of that transfer.
     """
 
     unit_id: str

@@ -1,7 +1,7 @@
-"""Instants and days as people and programs write them: the one reading of such text. Pure.
+"""Parsing of instants and days as people and programs write them. Pure.
 
-Only what names a year, a month and a day in this order is read, with hyphens between them. Digits
-alone are refused: they could be a date, seconds since 1970 or a spreadsheet's number.
+Only text that names a year, a month and a day in this order, with hyphens between them, is read.
+Digits alone are refused: they could be a date, seconds since 1970 or a spreadsheet's number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SHORTEST = len("2026-11-20T09:00")
 
 
 class WrittenMomentError(ValueError):
-    """A text is no instant, or no day; the code says why."""
+    """The text is no instant, or no day; the code says why."""
 
     def __init__(self, code: str, told: str) -> None:
         self.code = code
@@ -22,7 +22,7 @@ class WrittenMomentError(ValueError):
 
 
 def read_instant(text: str) -> datetime:
-    """Read `2026-11-20T09:00:00+08:00` and the same as databases write it.
+    """Read `2026-11-20T09:00:00+08:00`, and the same instant as databases write it.
 
     A space may stand for the `T`, `+08` for `+08:00`, `Z` for `+00:00`; seconds and their fraction
     may be left out. Digits beyond microseconds are cut off.

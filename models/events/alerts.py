@@ -28,11 +28,11 @@ class AlertReceived(EventData):
 
 
 class AlertUnanswered(EventData):
-    """An alert led to nothing, or waits for a dispatcher's word; the reasons say why.
+    """An alert led to nothing, or waits for a dispatcher's confirmation; the reasons say why.
 
     Attributes:
-        held: It waits: nothing was done, and a later alert of any revision is acted on. Else no
-            station answers it.
+        held: True while it waits: nothing was done, and a later alert of any revision is acted on.
+            False where no station answers it.
     """
 
     TYPE: ClassVar[str] = "blood.alert.unanswered.v1"
@@ -84,12 +84,12 @@ class ActivationStoodDown(_ActivationEvent):
 
 
 class DonorsMissing(EventData):
-    """What a disaster wants of a station's donors and none of them can cover: ask further up.
+    """Donations that no donor of a station can cover in a disaster: a higher level must be asked.
 
     Attributes:
         wanted: Donations wanted of the station.
         callable: Its donors who may be called, or were called for this disaster.
-        missing: What is left open; zero when it is covered again.
+        missing: Donations that none of them covers; zero when all are covered again.
     """
 
     TYPE: ClassVar[str] = "blood.activation.donors-missing.v1"

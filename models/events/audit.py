@@ -1,4 +1,4 @@
-"""The heads of the audit's chains, published so that nobody can rewrite them unseen."""
+"""The event that publishes the head of an audit chain, so that nobody can rewrite it unseen."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Chain = Annotated[
 
 
 MOST_ROWS = 9_223_372_036_854_775_807
-"""Of one chain: as many as PostgreSQL's `bigint` counts."""
+"""The most rows of one chain: as many as PostgreSQL's `bigint` counts."""
 
 
 class AuditSealed(EventData):
-    """A chain stood here at this instant; whoever keeps this can prove it later.
+    """The head of a chain at this instant; a kept copy of the event proves it later.
 
     Attributes:
-        sequence: Of the newest row; the chain has so many.
+        sequence: The number of the newest row, and so the number of rows in the chain.
         hash: SHA-256 (hex) of that row, and so of all before it.
     """
 

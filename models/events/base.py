@@ -27,5 +27,5 @@ class EventData(Value):
         raise NotImplementedError
 
     def to_body(self) -> bytes:
-        """Return the JSON body; fields without a value are left out. Equal values, equal bytes."""
+        """Return the JSON body without fields of None; equal values give equal bytes."""
         return self.model_dump_json(exclude_none=True).encode()

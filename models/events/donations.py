@@ -1,7 +1,7 @@
 """Events about donations: results, splitting, recall. They carry donation ids, never a donor.
 
 All but the notice of a recall come in on the stock topic, so that a station's counts, results and
-scans are acted on in the order in which it told them.
+scans are acted on in the order in which it sent them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _DonationEvent(EventData):
 
 
 class DonationTested(_DonationEvent):
-    """A laboratory has one result of one test. The last one that is needed releases the units."""
+    """A laboratory reports one result of one test; the last result needed releases the units."""
 
     TYPE: ClassVar[str] = "blood.donation.tested.v1"
     result: LabResult
@@ -75,7 +75,7 @@ class DonationRecalled(_DonationEvent):
 
     Attributes:
         reason: Why, without anything that tells who the donor is.
-        recalled_by: Who answers for it.
+        recalled_by: The person who answers for the recall.
     """
 
     TYPE: ClassVar[str] = "blood.donation.recalled.v1"
@@ -94,11 +94,11 @@ class RecalledUnit(Value):
     """A unit that the holder has, or had.
 
     Attributes:
-        was: Where it stood when it was recalled; it is frozen unless it had ended already.
+        was: Its state when it was recalled; it is frozen unless it had ended already.
         request_id: The request that it went to; None if to none.
         patient_reference: As the hospital itself wrote it in that request.
-        issued_outside: The station's word where it gave the unit out by hand: what its own paper
-            record is searched by.
+        issued_outside: The station's statement where it gave the unit out by hand; its own paper
+            record is searched by it.
     """
 
     unit_id: Identifier
@@ -114,12 +114,13 @@ class RecallNotified(EventData):
     """What one holder must take out of use, and which of its patients received of the donation.
 
     Attributes:
-        holder_id: The station or hospital that has the units. Who supplies that hospital may read
-            the notice as well; nobody else.
-        station_id: The station itself, or the one that supplies the hospital.
-        units: Frozen now: to be set aside, and destroyed or sent back.
-        transfused: Not to be found any more: these requests' patients are looked back to.
-        given_out: Left under no promise of ours: only the station's paper record tells where to.
+        holder_id: The station or hospital that has the units. The station that supplies the
+            hospital may read the notice as well; nobody else.
+        station_id: The holding station itself, or the station that supplies the hospital.
+        units: Units frozen now: to be set aside, and destroyed or sent back.
+        transfused: Units that are no longer on hand: these requests' patients are looked back to.
+        given_out: Units that left under no promise of ours: only the station's paper record says
+            where they went.
     """
 
     TYPE: ClassVar[str] = "blood.recall.notified.v1"

@@ -57,7 +57,7 @@ class CallOutClosed(EventData):
 class DonationGroupDiffers(EventData):
     """A donated bag bears another group than its donor's record: it waits until that is settled.
 
-    The register's group is not told here; the donor's station looks it up.
+    The event does not carry the register's group; the donor's station looks it up.
     """
 
     TYPE: ClassVar[str] = "blood.callout.group-differs.v1"

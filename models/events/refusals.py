@@ -1,4 +1,4 @@
-"""What was not accepted, told to those who should hear of it."""
+"""The event that reports a refused record to those who should hear of it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from models.events.base import EventData
 from models.topics import TopicName
 
 Claimed = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-"""As the record's own headers say; nobody vouches for it."""
+"""Text as the record's own headers state it; it is not verified."""
 
 
 class RecordRefused(EventData):
-    """A record of the log was not accepted: nothing was done on it, and somebody must look.
+    """A record of the log was not accepted: nothing was done on it, and a person must look at it.
 
-    The record itself stays in the dead letters, where personal data may be; here is only what a
-    station or a dispatcher needs to find its sender.
+    The record itself stays in the dead letters, where personal data may be; the event carries only
+    what a station or a dispatcher needs to find its sender.
 
     Attributes:
-        station_id: By the record's key, where that is a station's; None is for dispatchers alone.
-        is_life_threatening: The record says of itself that a life hangs on it.
+        station_id: The record's key, where that is a station; None is for dispatchers alone.
+        is_life_threatening: The record itself states the priority `life_threatening`.
         reason: Why, without what the sender wrote in the fields.
     """
 

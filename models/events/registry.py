@@ -52,7 +52,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
 
 Upcaster = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
 UPCASTERS: Mapping[str, Upcaster] = {}
-"""Old wire type to a function that returns the next wire type and its body. None retired yet."""
+"""Old wire type to a function that returns the next wire type and its body. None is retired yet."""
 
 
 def decode_event(event_type: str, body: bytes) -> EventData:
@@ -92,7 +92,7 @@ def _validate(event_class: type[EventData], body: bytes) -> EventData:
         found = list_true(error.errors(include_url=False, include_input=False))
         first = found[0]
         if first["type"] == "json_invalid":
-            # The strict parser took it: only the depth that the two allow differs.
+            # The strict parser took the body: the two parsers differ only in the depth they allow.
             raise ContractError("body_nested_too_deep") from error
         field = ".".join(str(part) for part in first["loc"]) or "(body)"
         raise ContractError(

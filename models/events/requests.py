@@ -70,8 +70,8 @@ class RequestDecided(EventData):
     """What was decided on a request.
 
     Attributes:
-        asked_digest: SHA-256 (hex) of the body of the event that was decided on, so that whoever
-            waits knows whether that was its own; None where no event of a hospital led to it.
+        asked_digest: SHA-256 (hex) of the body of the event that was decided on, so that a waiting
+            caller knows whether it was its own; None where no event of a hospital led to it.
     """
 
     TYPE: ClassVar[str] = "blood.request.decided.v1"

@@ -1,4 +1,4 @@
-"""Events about units: counted, and every scan of their life. Snapshots are events too."""
+"""Events about units: stock counts, scans, and closed differences. Snapshots are events too."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.units import Unit
 
 
 class Attestation(Value):
-    """A station's word that it released stock before it was told to us.
+    """A station's statement that it released stock before it reported the stock to us.
 
     Attributes:
         released_by: The person who answers for the release.
@@ -29,11 +29,11 @@ class Attestation(Value):
 
 
 class CountedAs(StrEnum):
-    """What a count says of a unit.
+    """The state that a stock count gives a unit.
 
-    on_shelf, collected, returned: it lies here; drawn and not yet in quarantine, or back from a
-    hospital and not yet decided on. The others end nothing by themselves: where our record says
-    that the unit is here, it becomes an open difference.
+    on_shelf, collected, returned: the unit is here. A collected unit was drawn and is not yet in
+    quarantine; a returned unit is back from a hospital and not yet decided on. The other states end
+    nothing by themselves: where our record says that the unit is here, a difference is opened.
     """
 
     ON_SHELF = "on_shelf"
@@ -48,9 +48,9 @@ class CountedUnit(Value):
     """A unit that a count names.
 
     Attributes:
-        released: True needs an attestation, here or for the whole count. False puts it into
+        released: True needs an attestation, here or for the whole count. False puts the unit into
             quarantine, which only test results end.
-        attestation: Where it differs from that of the count.
+        attestation: Its own attestation, where that differs from the one of the count.
     """
 
     unit: Unit
@@ -60,19 +60,19 @@ class CountedUnit(Value):
 
     @property
     def is_released(self) -> bool:
-        """Whether it is said to lie on the shelf, released: then someone answers for that."""
+        """Whether the count says that it is on the shelf, released, which needs an attestation."""
         return self.released and self.counted_as is CountedAs.ON_SHELF
 
 
 def find_attestation_fault(
     counted: CountedUnit, attested: Attestation | None, *, now: datetime | None = None
 ) -> DomainRefusal | None:
-    """Tell what is wrong with who released a counted unit, and when; None if nothing is.
+    """Return the fault of the attestation of a counted unit; None if there is no fault.
 
     Args:
-        counted: Where it is not counted as released, nobody needs to answer for that.
-        attested: Its own word, else that of its count.
-        now: Aware UTC instant; None leaves out whether the release is still to come.
+        counted: The unit; it needs no attestation where it is not counted as released.
+        attested: Its own attestation, else that of its count.
+        now: Aware UTC instant; with None a release in the future is no fault.
     """
     unit_id = counted.unit.unit_id
     if not counted.is_released:
@@ -102,17 +102,17 @@ def encode_units(units: Sequence[CountedUnit]) -> bytes:
 
 
 PART_UNITS = 500
-"""Units in one event at most: some 200 kB, well within a record."""
+"""The most units in one event: some 200 kB, well within a record."""
 
 
 class CountPart(Value):
     """Which part of which count an event is.
 
     Attributes:
-        count_id: One for all parts, the same when the same count is sent again.
+        count_id: The same for all parts, and when the same count is sent again.
         part_no: From 1.
-        units: Of all parts together.
-        full: The count names every unit on the shelf: what it does not name is missing.
+        units: Units of all parts together.
+        full: The count names every unit on the shelf: a unit that it does not name is missing.
     """
 
     count_id: Identifier
@@ -131,12 +131,12 @@ class CountPart(Value):
 class StockCounted(EventData):
     """A station reports units that it holds; unknown ones are taken in, known ones confirmed.
 
-    What contradicts our record changes nothing and stays open as a difference.
+    A unit that contradicts our record changes nothing and stays open as a difference.
 
     Large counts come in parts of at most 500 units, each an event of its own.
 
     Attributes:
-        attestation: Who released, and when, the released units that name nobody of their own.
+        attestation: Who released, and when, the released units without their own attestation.
         part: None for a count that is one event, and is not full.
     """
 
@@ -171,7 +171,7 @@ class StockCounted(EventData):
         return self
 
     def attestation_of(self, counted: CountedUnit) -> Attestation | None:
-        """Return who released a counted unit before; None if nobody says so."""
+        """Return the attestation that holds for a counted unit; None if there is none."""
         return counted.attestation or self.attestation
 
     @property
@@ -207,7 +207,7 @@ UNDER_PROMISE = frozenset(
         StockChange.RETURNED,
     }
 )
-"""Steps on the way to a patient or a neighbour: each presents the epoch of its promise."""
+"""Steps on the way to a patient or a neighbour: each presents the fencing token of its promise."""
 
 
 class StockChanged(EventData):
@@ -215,7 +215,7 @@ class StockChanged(EventData):
 
     Attributes:
         station_id: The station that holds it, or that supplies the hospital which does.
-        epoch: The epoch of the promise under which it moves; required for `UNDER_PROMISE`.
+        epoch: The fencing token of the promise under which it moves; required for `UNDER_PROMISE`.
         out_of_control_s: Seconds out of temperature control since it was issued; required for a
             return.
         done_by: Who did it: a person or a device of the station or hospital.
@@ -249,7 +249,7 @@ class StockChanged(EventData):
 
 
 REASON_MOST = 400
-"""Characters of a reason: with what we add, it is still one line."""
+"""The most characters of a reason: with what we add, it is still one line."""
 
 
 class Resolution(StrEnum):
@@ -271,8 +271,8 @@ class DifferencesClosed(EventData):
 
     Attributes:
         count_id: The count that found the differences.
-        reason: Why, on whose word, and of what was given out: to whom, in which paper record. Kept
-            in the audit.
+        reason: Why and on whose statement; of units given out, also to whom and in which paper
+            record. The audit keeps it.
     """
 
     TYPE: ClassVar[str] = "blood.stock.differences-closed.v1"

@@ -1,6 +1,6 @@
-"""What every rule that is kept as data says of itself: its name, how binding it is, and its source.
+"""The citation of a rule that is kept as data: its name, how binding it is, and its source.
 
-Pure. The rule files under `rules/` are read once, at import; one that lacks a field does not load.
+Pure. The rule files in `rules/data` are read once, at import; a rule without a field does not load.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class Terms(Value):
     """On what terms a station may set one value of a rule to its own.
 
     Attributes:
-        unit: Of the value, such as `h`, `kg` or `group`.
-        may: `tighten`: only towards what is safer. `set`: anything in range, since it sizes or
-            plans and no patient or donor is less safe. None: nobody may.
-        safer: Towards what a value is tightened: a `higher` or `lower` number, a `narrower` pair,
-            `fewer` names in the same order, or the switch `off`.
+        unit: The unit of the value, such as `h`, `kg` or `group`.
+        may: `tighten`: only towards what is safer. `set`: any value in range, since the value sizes
+            or plans and makes no patient or donor less safe. None: no station may set it.
+        safer: The direction in which a value is tightened: a `higher` or `lower` number, a
+            `narrower` pair, `fewer` names in the same order, or the switch `off`.
         least: The smallest number that makes sense.
-        most: The largest one.
+        most: The largest number that makes sense.
         keeps: Names that must stay in a list.
     """
 
@@ -54,7 +54,7 @@ class Terms(Value):
 
     @model_validator(mode="after")
     def _names_a_direction(self) -> Self:
-        """Who may tighten must know where to, and how far before it is a typing error."""
+        """A value that may be tightened needs a direction, and a limit for typing errors."""
         if (self.may == "tighten") != (self.safer is not None):
             raise ValueError("safer: for what may be tightened, and for nothing else")
         if (self.safer == "higher" and self.most is None) or (
@@ -70,9 +70,9 @@ class CitedRule(Value):
     Attributes:
         rule: Its name; decisions cite it as `name@version`.
         zh: What it says, in a few words.
-        applied_by: Who sees to it that it is kept.
-        set_in: Whose record holds the values in use; those here are used where it is silent.
-        source: Where it is from, in one line.
+        applied_by: Who sees to it that the rule is kept.
+        set_in: The record that holds the values in use; those here are used where it is silent.
+        source: Where the rule is from, in one line.
         confirm: Fields that a station must confirm before relying on them.
         terms: The unit of each value, and whether a station may set its own.
         note: What a reader must know beside the values.
@@ -101,7 +101,7 @@ class RuleSet(Value):
 
 
 def read_rules(name: str) -> dict[str, Any]:
-    """Read `rules/<name>.toml`.
+    """Read `rules/data/<name>.toml`.
 
     Raises:
         FileNotFoundError: There is no such rule file in the package.

@@ -1,6 +1,6 @@
-"""Make one rulebook the rules that a whole process follows.
+"""The installation of one rulebook as the rules that a whole process follows.
 
-Called once, by who composes the process, before anything is decided. Each file is held against its
+The composition root calls it once, before anything is decided. Each file is validated against its
 types first, so that either every reader follows the new rulebook or all stay with the old one.
 """
 
@@ -43,7 +43,7 @@ FORMS: Mapping[str, type[RuleSet]] = {
     "figures": FigureRules,
     "policies": PolicyRules,
 }
-"""What each rule file must look like."""
+"""The type of each rule file."""
 
 _READERS: Mapping[str, InForce[Any]] = {
     "antigens": antigen_rules,
@@ -65,7 +65,7 @@ def follow_rulebook(rules: Rulebook) -> None:
     """Follow this rulebook from now on, in the whole process.
 
     Raises:
-        ValidationError: A file is not of its form; the rules before stand.
+        ValidationError: A file is not of its form; the earlier rules stay in force.
     """
     formed = {name: form.model_validate(rules.documents[name]) for name, form in FORMS.items()}
     for name, reader in _READERS.items():

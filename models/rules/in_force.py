@@ -1,8 +1,8 @@
-"""Which rules this process follows: the package's until the composition root installs others.
+"""The rules that a process follows: the packaged rules until the composition root installs others.
 
 Pure but for one assignment. `install` is called once, at start, before anything is decided; after
 that every reader in the process sees the same rules, so no path can follow others by oversight.
-Not for switching at run time: a decision would cite one version and follow another.
+It is not for switching at run time: a decision would cite one version and follow another.
 """
 
 from __future__ import annotations

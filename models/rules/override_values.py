@@ -1,7 +1,7 @@
-"""Whether a station may give one value of a rule this value: its type, its range, its direction.
+"""Checks of a value that a station sets for itself: its type, its range, its direction.
 
-Pure. Numbers that concern safety move only towards what is safer than the package's; whatever is
-refused says which rule it would break, what stands now and what is allowed.
+Pure. Numbers that concern safety move only towards what is safer than the package's; a refusal
+says which rule would be broken, which value is in force and what is allowed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def check_value(rule: Rule, value: RuleValue, given: object) -> object:
     """Return the value as the rule takes it.
 
     Args:
-        rule: Of the package.
+        rule: The rule as packaged.
         value: One of its values, as packaged.
         given: What a station's file says.
 
     Raises:
-        DomainRefusal: The station may not; the code and its parameters say why.
+        DomainRefusal: The station may not set this; the code and its parameters say why.
     """
     if rule.kind is RuleKind.LAW:
         raise DomainRefusal("rule_is_law", rule=rule.rule_id, source=rule.source)
@@ -40,7 +40,7 @@ def check_value(rule: Rule, value: RuleValue, given: object) -> object:
 
 
 def _check_kind_of(value: RuleValue) -> Callable[[Rule, RuleValue, Any], object]:
-    """A value stays of the kind that the package gives it."""
+    """Return the check for the kind of a value; the kind stays as the package gives it."""
     match value.value:
         case bool():
             return _check_switch
@@ -89,7 +89,7 @@ def _check_number(rule: Rule, value: RuleValue, given: object) -> float:
     loosened = (value.terms.safer == "higher" and given < value.value) or (
         value.terms.safer == "lower" and given > value.value
     )
-    # Towards what is less safe the range ends at the package's own value.
+    # In the less safe direction the range ends at the package's own value.
     if not least <= given <= most:
         raise DomainRefusal(
             "rule_loosened" if loosened else "rule_out_of_range",

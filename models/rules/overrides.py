@@ -1,7 +1,8 @@
-"""A station's own rules: one file, held against the rulebook, made into the rulebook in its place.
+"""A station's own rules: one file is checked against the rulebook and made into a new rulebook.
 
-Pure: text in, a rulebook or every mistake out. A file with one mistake changes nothing at all. No
-file loosens safety: what it may set, and in which direction, is told by the terms of each value.
+Pure: it takes a text and returns a rulebook or every mistake. A file with one mistake changes
+nothing at all. No file loosens safety: the terms of each value say whether a file may set it, and
+in which direction.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from models.station_toml import load_station_toml
 from models.texts.validation import describe_broken
 
 MAX_BYTES = 100_000
-"""Of a station's file: several times every value there is. More was meant for something else."""
+"""The most bytes of a station's file: several times what every value needs. A larger file was meant
+for something else."""
 
 
 class Change(NamedTuple):
@@ -46,7 +48,7 @@ class _Heading(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a station's file comes to.
+    """The result of a check of a station's file.
 
     Attributes:
         rules: The rulebook to follow; the package's if there is any mistake.
@@ -60,11 +62,11 @@ class Checked:
 
 
 def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked:
-    """Hold a station's file against the rulebook.
+    """Check a station's file against the rulebook.
 
     Args:
         content: The file, TOML in UTF-8.
-        packaged: What it is held against.
+        packaged: The rulebook that the file is checked against.
     """
     try:
         document = _read(content)
@@ -74,7 +76,7 @@ def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked
     changes: list[Change] = []
     for name, table in _list_rule_tables(document.get("rules", {}), packaged, mistakes):
         changes += _check_rule(packaged.get_rule(name), table, mistakes)
-    # A value that is no value would only be complained of once more.
+    # A value that was refused would only be reported a second time.
     if not mistakes:
         mistakes += _list_form_mistakes(changes, packaged)
     if mistakes:
@@ -98,9 +100,9 @@ def _list_heading_mistakes(document: Mapping[str, Any]) -> Iterator[DomainRefusa
             {key: document[key] for key in document if key in known - {"rules"}}
         )
     except ValidationError as error:
-        for found in error.errors(include_url=False, include_input=False):
+        for fault in error.errors(include_url=False, include_input=False):
             yield DomainRefusal(
-                "rules_heading", key=str(found["loc"][0]), cause=str(describe_broken(found))
+                "rules_heading", key=str(fault["loc"][0]), cause=str(describe_broken(fault))
             )
 
 
@@ -148,19 +150,19 @@ def _check_one(rule: Rule, name: str, given: object) -> Change:
 
 
 def _list_form_mistakes(changes: list[Change], packaged: Rulebook) -> Iterator[DomainRefusal]:
-    """What one value cannot show: values that contradict each other, names that mean nothing."""
+    """Yield mistakes that no single value shows: values that conflict, names without meaning."""
     documents = _write(changes, packaged, packaged.version)
     for file in {packaged.rules[change.rule_id].file for change in changes}:
         try:
             FORMS[file].model_validate(documents[file])
         except ValidationError as error:
-            for found in error.errors(include_url=False, include_input=False):
-                rule = _find_rule(documents[file], found["loc"])
-                yield DomainRefusal("rule_not_sound", rule=rule, cause=str(describe_broken(found)))
+            for fault in error.errors(include_url=False, include_input=False):
+                rule = _find_rule(documents[file], fault["loc"])
+                yield DomainRefusal("rule_not_sound", rule=rule, cause=str(describe_broken(fault)))
 
 
 def _find_rule(document: Mapping[str, Any], path: tuple[int | str, ...]) -> str:
-    """Return the rule that a place in a file belongs to; the file's first one if to none."""
+    """Return the rule that a place in a file belongs to, else the first rule of the file."""
     at: Any = document
     for step in path:
         if not isinstance(at, dict) or step not in at:
@@ -174,7 +176,7 @@ def _find_rule(document: Mapping[str, Any], path: tuple[int | str, ...]) -> str:
 def _apply(changes: list[Change], packaged: Rulebook) -> Rulebook:
     if not changes:
         return packaged
-    # What differs makes the name: two stations that set the same values follow the same rulebook.
+    # The changes make the version: two stations with the same values follow the same rulebook.
     what = dumps(sorted(change._replace(before=None) for change in changes), ensure_ascii=False)
     version = f"{packaged.version}+{sha256(what.encode()).hexdigest()[:8]}"
     return build_rulebook(

@@ -1,7 +1,7 @@
 """The rulebook: every rule of all files, in one form, under one version, found by its name.
 
-Pure. The package's rulebook is built at import; `rulebook()` is the one in force. Which values a
-station may set, and how, is told by each value's terms (`models.rules.overrides` holds them).
+Pure. The package's rulebook is built at import; `rulebook()` returns the rulebook in force. The
+terms of each value say whether and how a station may set it (`models.rules.overrides` checks that).
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ Documents = Mapping[str, Mapping[str, Any]]
 """The rule files as they read, by name."""
 
 PARTS = frozenset(CitedRule.model_fields)
-"""What a rule says of itself; everything else in its table is a value."""
+"""The fields of a rule's citation; everything else in its table is a value."""
 
 
 class RuleValue(Value):
     """One value of a rule.
 
     Attributes:
-        value: As it is in force.
-        overridden: A station set it.
+        value: The value in force.
+        overridden: Whether a station set it.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Rule(Value):
     """One rule as people read it.
 
     Attributes:
-        file: Of `models/rules/data`, without its suffix.
+        file: Its file in `models/rules/data`, without the suffix.
         confirm: Values that a station must confirm before relying on them.
     """
 
@@ -82,7 +82,7 @@ class Rule(Value):
 
     @property
     def is_to_confirm(self) -> bool:
-        """Whether a station must confirm any of it: its own choices, and what was not checked."""
+        """Whether a station must confirm any value: local rules, and values not yet checked."""
         return bool(self.confirm) or self.kind is RuleKind.LOCAL
 
     def find_value(self, name: str) -> RuleValue | None:
@@ -90,7 +90,7 @@ class Rule(Value):
 
     @model_validator(mode="after")
     def _may_only_what_it_can(self) -> Self:
-        """No station sets a law, nor what the program does not apply or reads in a record."""
+        """No station sets a value of a law, or one that others apply or that a record holds."""
         names = {value.name for value in self.values}
         if not set(self.confirm) <= names:
             raise ValueError(f"{self.rule_id}: confirm names no value of it")
@@ -146,7 +146,7 @@ class Rulebook:
         return rule.cited
 
     def guess(self, rule_id: str) -> str:
-        """Return what may have been meant, or a dash."""
+        """Return the name that may have been meant, or a dash."""
         return next(iter(get_close_matches(rule_id, self.rules, cutoff=0.5)), "–")
 
 
@@ -210,7 +210,7 @@ def _build_rule(
 
 
 PACKAGED = build_rulebook({name: read_rules(name) for name in RULE_FILES})
-"""As it comes with the program."""
+"""The rulebook as it comes with the program."""
 
 rulebook = InForce(PACKAGED)
 """Call it for the rulebook in force."""

@@ -1,6 +1,6 @@
 """The texts that people read: Chinese first, English beside it, one entry per code.
 
-Pure data, read once. A test holds the file against every code that the rooms use.
+Pure data, read once. A test checks the file against every code that the packages use.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models.texts.instants import ZONE_EN, ZONE_ZH, find_instant, show_moment
 from models.texts.words import list_field_names, name_value
 
 _BETWEEN = " · "
-"""Between a text's two languages; no text holds it itself."""
+"""Separates the two languages of a text; no text contains it."""
 
 
 class Text(NamedTuple):
@@ -29,10 +29,10 @@ class Text(NamedTuple):
 
 
 class _Params(dict[str, object]):
-    """What a text names, as people read it.
+    """The parameters of a text, as people read them.
 
-    A parameter that was not given shows as `…`: a text must never fail an answer. Seconds
-    (`*_s`) are told as hours and minutes, hours (`hours`, `*_h`) as days where they are whole
+    A parameter that was not given shows as `…`: a text must never make an answer fail. Seconds
+    (`*_s`) are shown as hours and minutes, hours (`hours`, `*_h`) as days where they are whole
     days, a rank as a choice.
     """
 
@@ -59,14 +59,14 @@ def _describe_duration(seconds: int, *, chinese: bool) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
     units = ("小时", "分", "秒") if chinese else ("h", "min", "s")
-    # Nobody asks for the seconds of an hour.
+    # From one hour on, seconds are left out.
     numbers = (hours, minutes, 0 if hours else rest)
     parts = [f"{number} {unit}" for number, unit in zip(numbers, units, strict=True) if number]
     return " ".join(parts) or f"0 {units[-1]}"
 
 
 def _describe_hours(hours: float, *, chinese: bool) -> str:
-    """Two days and more, where they are whole, as days: nobody reads 840 hours."""
+    """Describe two whole days or more as days, since 840 hours are hard to read."""
     days, rest = divmod(hours, 24)
     if rest or days <= 1:
         return _describe_duration(round(hours * 3600), chinese=chinese)
@@ -95,17 +95,17 @@ _VALUE_PARAMS = frozenset(
         "outcome", "recorded", "resolution", "scope", "status", "test",
     }
 )  # fmt: skip
-"""Parameters that are codes, one or several parted by commas."""
+"""Parameters that are codes, one or several separated by commas."""
 
 
 _TEXT_PARAMS = frozenset({"cause", "first", "reasons", "rule", "why"})
-"""Parameters that may be a text themselves, in both languages: each takes its own."""
+"""Parameters that may be a text themselves: each language takes its own part."""
 
 
 def join_texts(texts: Iterable[Text]) -> Text:
     """Make one text of several, so that each language stays whole."""
     told = list(texts)
-    return Text(zh="；".join(one.zh for one in told), en="; ".join(one.en for one in told))
+    return Text(zh="；".join(text.zh for text in told), en="; ".join(text.en for text in told))
 
 
 def localise(params: Mapping[str, object]) -> tuple[_Params, _Params]:
@@ -133,9 +133,9 @@ def render(code: str, params: Mapping[str, object] | None = None) -> Text:
     """Put the parameters into the texts of a code.
 
     Args:
-        code: Of an error or a reason. An unknown one, such as a newer peer may send, is shown as
-            it is.
-        params: What the text names; more than it names is fine.
+        code: The code of an error or a reason. An unknown code, such as a newer peer may send, is
+            shown as it is.
+        params: The values that the text names; others are ignored.
     """
     text = list_texts().get(code)
     if text is None:

@@ -1,4 +1,4 @@
-"""What to do about a broken rule of pydantic's: from its kind to the code of a text. Pure."""
+"""Codes of the texts that say how to fix input, by the kind of pydantic's error. Pure."""
 
 from __future__ import annotations
 

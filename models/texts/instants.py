@@ -1,4 +1,4 @@
-"""Instants as people read them: the legal time of China, named, to the minute. Pure.
+"""Instants as people read them: in the legal time of China, named, to the minute. Pure.
 
 Machine fields keep ISO 8601 in UTC; only texts are formatted, and only here.
 """
@@ -19,7 +19,7 @@ _INSTANT = re.compile(
 
 
 def to_local(at: datetime) -> datetime:
-    """Return an instant in Beijing's time; the last day there is stays as it is written."""
+    """Return an instant in Beijing's time; near the end of the calendar it stays as it is."""
     try:
         return at.astimezone(BEIJING)
     except OverflowError:
@@ -33,9 +33,9 @@ def show_moment(
 
     Args:
         at: Aware.
-        now: Leaves out the year where it is this one's; None always writes it.
-        seconds: Tell them too.
-        expiry: As a label has it: midnight is 24:00 of the day that ends.
+        now: An instant of the year that is left out; None always writes the year.
+        seconds: Whether the seconds are shown.
+        expiry: Whether midnight is written as on a label: 24:00 of the day that ends.
     """
     local = to_local(at)
     clock = "%H:%M:%S" if seconds else "%H:%M"
@@ -48,7 +48,7 @@ def show_moment(
 
 
 def find_instant(value: object) -> datetime | None:
-    """Return the aware instant that a value is or writes in ISO 8601; None if it is none."""
+    """Return the aware instant that a value is, or is the ISO 8601 text of; None if neither."""
     if isinstance(value, datetime):
         return value if value.tzinfo is not None else None
     if not isinstance(value, str) or not _INSTANT.fullmatch(value):

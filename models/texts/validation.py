@@ -1,6 +1,6 @@
-"""A broken rule in words: from what pydantic found to a text with the limits in it. Pure.
+"""Texts for broken rules: pydantic's errors in words, with the limits in them. Pure.
 
-Nothing of what the caller sent is repeated, but for a word that names a known product or group.
+Nothing that the caller sent is repeated, but for a word that names a known product or group.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATTERNS: Mapping[str, str] = {
     r"^[0-9a-f]{64}$": "broken_pattern_hash",
     r"^(_system|[A-Za-z0-9][A-Za-z0-9._:-]*)$": "broken_pattern_identifier",
 }
-"""Patterns of the models in words; a test walks the models for others."""
+"""Patterns of the models to their texts; a test searches the models for others."""
 
 _SAME = {
     "enum": "enum",
@@ -75,7 +75,7 @@ _FAMILIES = (("datetime", "instant"), ("date", "date"), ("time", "instant"))
 
 
 def describe_broken(error: Mapping[str, Any]) -> Text:
-    """Return what rule was broken, as pydantic's error tells it, in both languages."""
+    """Return which rule was broken, according to pydantic's error, in both languages."""
     kind, context = str(error["type"]), dict(error.get("ctx") or {})
     cause = context.get("error")
     if isinstance(cause, BrokenRuleError):
@@ -84,7 +84,7 @@ def describe_broken(error: Mapping[str, Any]) -> Text:
         code = PATTERNS.get(str(context.get("pattern")), "broken_pattern_other")
         return render(code, context)
     if kind in {"value_error", "assertion_error"}:
-        # A rule of a file that is not of the wire, such as a station's label book.
+        # A rule of a file that does not travel on the wire, such as a station's label book.
         return render("broken_other", {"detail": re.sub(r"^\w+ error, ", "", str(error["msg"]))})
     if kind in {"enum", "literal_error"}:
         return _describe_choice(str(context.get("expected", "")))
@@ -108,9 +108,9 @@ def find_place(error: Mapping[str, Any]) -> str:
 
 
 def list_true(errors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Leave out what pydantic says of a list's length where entries of it are wrong.
+    """Leave out pydantic's error about the length of a list that has wrong entries.
 
-    It counts only those that are right, so 40 wrong ones are told as none.
+    Pydantic counts only the valid entries, so it reports a list of 40 wrong entries as empty.
     """
     told = list(errors)
     places = {tuple(error["loc"][:depth]) for error in told for depth in range(len(error["loc"]))}
@@ -125,7 +125,7 @@ _OF_NUMBERS = frozenset(
 
 
 def code_of(kind: str) -> str:
-    """Return the code of the text for a kind of pydantic's errors; `broken_other` for strangers."""
+    """Return the code of the text for a kind of pydantic error; `broken_other` if unknown."""
     name = _SAME.get(kind)
     if name is None:
         name = next((name for start, name in _FAMILIES if kind.startswith(start)), "other")

@@ -1,4 +1,4 @@
-"""What people call fields and values: a Chinese name beside each key. Pure data, read once."""
+"""The Chinese names of fields and of values that are codes. Pure data, read once."""
 
 from __future__ import annotations
 

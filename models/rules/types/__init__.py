@@ -1,1 +1,1 @@
-"""The types of the rule files: one module per file, and what reads it."""
+"""The types of the rule files: one module per file, with the functions that read it."""

@@ -1,6 +1,6 @@
 """Red-cell antigens that matter, as cited data.
 
-Pure. The rules stand in `rules/antigens.toml`; what an antibody demands stands with the kernel's.
+Pure. The rules stand in `rules/data/antigens.toml`; the kernel's rules hold an antibody's demands.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ class EastAsiaRule(CitedRule):
 
 
 class AntigenRules(RuleSet):
-    """The whole file."""
+    """All rules of `antigens.toml`."""
 
     east_asia: EastAsiaRule
 
 
 def list_unusual(antigens: Iterable[str], rules: AntigenRules | None = None) -> list[str]:
-    """List antigens that nobody here is usually typed for, D aside; a misspelt one is among them.
+    """List antigens that are not usually typed here, D aside; a misspelt antigen is among them.
 
     Args:
-        antigens: Against which a patient has antibodies, or which a unit must lack.
+        antigens: Antigens against which a patient has antibodies, or which a unit must lack.
         rules: None for those in force.
     """
     known = {ANTI_D, *(rules or antigen_rules()).east_asia.antigens}

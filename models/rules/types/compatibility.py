@@ -1,4 +1,4 @@
-"""The form of `rules/compatibility.toml`: what `models.compatibility` may rely on when it reads it.
+"""The form of `rules/data/compatibility.toml`, which `models.compatibility` relies on.
 
 Pure. Types only; how the rules are followed stands in `models.compatibility`.
 """
@@ -33,7 +33,7 @@ class AboRules(Value):
 
 
 class UnknownRule(CitedRule):
-    """Completed years, included."""
+    """Ages in completed years, each included."""
 
     female_rhd_negative_to_age_years: int = Field(ge=0)
     male_rhd_negative_to_age_years: int = Field(ge=0)
@@ -48,7 +48,7 @@ class CapRule(CitedRule):
 
 
 class ChildbearingRule(CitedRule):
-    """Completed years, both ends included."""
+    """Ages in completed years, both ends included."""
 
     female_from_age_years: int = Field(ge=0)
     female_to_age_years: int = Field(ge=0)
@@ -59,13 +59,13 @@ class DelRule(CitedRule):
 
 
 class KeptRule(CitedRule):
-    """Days before its expiry from which a unit is not kept any more."""
+    """Days before its expiry from which a unit is no longer kept."""
 
     expiring_within_d: int = Field(ge=0)
 
 
 class CompatibilityRules(RuleSet):
-    """The whole file."""
+    """All rules of `compatibility.toml`."""
 
     abo: AboRules
     plasma_rhd: CitedRule

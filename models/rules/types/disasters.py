@@ -1,6 +1,6 @@
-"""From casualties, exposures or a magnitude to blood: the ratios and models, as cited data.
+"""Ratios and models that turn casualties, exposures or a magnitude into blood, as cited data.
 
-Pure. The rules stand in `rules/disasters.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/disasters.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ReportedRule(CitedRule):
 
 
 class FirstReportsRule(CitedRule):
-    """`early_h`: so long after the event a report is early, and no smaller than the model."""
+    """`early_h`: hours after the event in which a report counts no less than the model."""
 
     early_h: float = Field(gt=0)
 
@@ -76,7 +76,7 @@ class MagnitudeRow(Value):
 
 
 class MagnitudeRule(CitedRule):
-    """Admissions by magnitude at a shallow depth; deep earthquakes harm less, very deep none."""
+    """Admissions by magnitude at a shallow depth; deep earthquakes cause fewer, very deep none."""
 
     deep_below_km: float = Field(gt=0)
     deep_share: float = Field(ge=0, le=1)
@@ -96,7 +96,7 @@ class DonationsRule(CitedRule):
 
 
 class DisasterRules(RuleSet):
-    """The whole file."""
+    """All rules of `disasters.toml`."""
 
     components: ComponentsRule
     reported: ReportedRule
@@ -114,4 +114,4 @@ disaster_rules = InForce(DisasterRules.model_validate(read_rules("disasters")))
 """Call it for the rules in force."""
 
 DISASTER_RULES = disaster_rules.packaged
-"""As they come with the program, without a region's own."""
+"""The rules as they come with the program, without a region's own."""

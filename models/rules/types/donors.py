@@ -1,6 +1,6 @@
 """Who may give blood, and how a wave of calls is sized, as cited data.
 
-Pure. The rules stand in `rules/donors.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/donors.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class VolumeRule(CitedRule):
 
 
 class PlateletsRule(CitedRule):
-    """`special_match_weeks`: with a doctor's approval, for a patient who needs this donor."""
+    """`special_match_weeks` holds with a doctor's approval, for a patient who needs this donor."""
 
     weeks: int = Field(ge=1)
     special_match_weeks: int = Field(ge=1)
@@ -48,7 +48,7 @@ class TemporaryCollectionRule(CitedRule):
 
 
 class AgeRule(CitedRule):
-    """Completed years, both ends included."""
+    """Ages in completed years, both ends included."""
 
     from_years: int = Field(ge=0)
     to_years: int = Field(ge=0)
@@ -89,7 +89,7 @@ class ServesRule(CitedRule):
 
 
 class DonorRules(RuleSet):
-    """The whole file."""
+    """All rules of `donors.toml`."""
 
     calendar: CalendarRule
     whole_blood_interval: MonthsRule
@@ -123,4 +123,4 @@ donor_rules = InForce(DonorRules.model_validate(read_rules("donors")))
 """Call it for the rules in force."""
 
 DONOR_RULES = donor_rules.packaged
-"""As they come with the program, without a station's own."""
+"""The rules as they come with the program, without a station's own."""

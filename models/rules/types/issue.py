@@ -1,6 +1,6 @@
-"""On what conditions a unit may be issued without a serological crossmatch, as cited data.
+"""The conditions of issue without a serological crossmatch, as cited data.
 
-Pure. The rules stand in `rules/issue.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/issue.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ class ElectronicIssueRule(CitedRule):
     """Every condition must hold; else the hospital crossmatches.
 
     Attributes:
-        concordant_abo_results: Results that agree, at least.
-        results_on_current_sample: How many of them are on the sample in hand, at least.
-        no_significant_antibody: Neither now nor on record.
-        sample_max_age_h: Hours since the current sample was taken, at most.
+        concordant_abo_results: The least number of results that agree.
+        results_on_current_sample: The least number of them that are on the current sample.
+        no_significant_antibody: The patient has none, neither now nor on record.
+        sample_max_age_h: The most hours since the current sample was taken.
     """
 
     concordant_abo_results: int = Field(ge=1)
@@ -34,7 +34,7 @@ class ElectronicIssueRule(CitedRule):
 
 
 class IssueRules(RuleSet):
-    """The whole file."""
+    """All rules of `issue.toml`."""
 
     electronic: ElectronicIssueRule
     crossmatch: CitedRule

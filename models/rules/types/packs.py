@@ -1,6 +1,6 @@
 """The massive-transfusion packs that are known, as cited data.
 
-Pure. The rules stand in `rules/packs.toml`; a hospital's own pack is part of its record.
+Pure. The rules stand in `rules/data/packs.toml`; a hospital's own pack is part of its record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PackRule(CitedRule):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
-        """In the file each component is a value of its own, so that each has its terms."""
+        """Gather the components: in the file each is a value of its own, with its own terms."""
         if not isinstance(raw, dict) or "units" in raw:
             return raw
         units = {name: raw[name] for name in raw if name in set(Component)}
@@ -36,7 +36,7 @@ class ProtocolRule(CitedRule):
 
 
 class PackRules(RuleSet):
-    """The whole file."""
+    """All rules of `packs.toml`."""
 
     pack_4_4_1: PackRule
     pack_5_4_1: PackRule

@@ -1,6 +1,6 @@
-"""What holds where a station's record is silent, and what is assumed of journeys, as cited data.
+"""Defaults where a station's record is silent, and assumptions about journeys, as cited data.
 
-Pure. The rules stand in `rules/policies.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/policies.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoShowRule(CitedRule):
 
 
 class JourneyRule(CitedRule):
-    """A road that no record describes.
+    """Assumptions about a journey whose route is not recorded.
 
     Attributes:
         road_factor: Road over great-circle distance; mountain roads wind.
@@ -53,7 +53,7 @@ class JourneyRule(CitedRule):
 
 
 class PolicyRules(RuleSet):
-    """The whole file."""
+    """All rules of `policies.toml`."""
 
     low_titre_a: LowTitreARule
     thresholds: ThresholdsRule
@@ -68,4 +68,4 @@ policy_rules = InForce(PolicyRules.model_validate(read_rules("policies")))
 """Call it for the rules in force."""
 
 POLICY_DEFAULTS = policy_rules.packaged
-"""What stands in a record that is silent; a station changes its record, not these."""
+"""The values where a record is silent; a station changes its record, not these."""

@@ -1,7 +1,7 @@
 """Which returned units may be put into stock again, as cited data. Pure.
 
-The rules stand in `rules/returns.toml`, the time itself in `rules/safety.toml`; a component that no
-rule names never goes back.
+The rules stand in `rules/data/returns.toml`, the time limit in `rules/data/safety.toml`; a
+component that no rule names never goes back into stock.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class ReturnRules(RuleSet):
     def ensure_restockable(
         self, component: Component, *, out_of_control_s: int, unit_id: str
     ) -> None:
-        """Let a returned unit back into stock.
+        """Ensure that a returned unit may go back into stock.
 
         Args:
-            component: What it is.
+            component: The component of the unit.
             out_of_control_s: Seconds out of temperature control since it first left, all together.
-            unit_id: For the refusal.
+            unit_id: The unit that a refusal names.
 
         Raises:
             DomainRefusal: `return_not_allowed` for the component, or `out_of_control_too_long`.

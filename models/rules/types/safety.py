@@ -1,6 +1,6 @@
-"""What the safety kernel asks of a unit beside its group, as cited data.
+"""What the safety kernel demands of a unit beside its group, as cited data.
 
-Pure. The rules stand in `rules/safety.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/safety.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from models.rules.in_force import InForce
 
 
 class OutOfControlRule(CitedRule):
-    """Time out of temperature control, in minutes, that only the named components have."""
+    """Minutes out of temperature control that are allowed to the named components only."""
 
     components: tuple[Component, ...]
     restock_within_min: int = Field(ge=0)

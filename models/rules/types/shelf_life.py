@@ -1,6 +1,6 @@
 """How long a component keeps, by how it was prepared, as cited data.
 
-Pure. The rules stand in `rules/components.toml`, next to the component they belong to.
+Pure. The rules stand in `rules/data/components.toml`, next to the component they belong to.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class ShelfLifeRule(CitedRule):
 
     Attributes:
         hours: Preparation (anticoagulant, additive or bag) to hours from collection.
-        use_within_h: From collection, however the unit was prepared and whatever its label says;
-            what a station sets to use a component up sooner.
+        use_within_h: Hours from collection, however the unit was prepared and whatever its label
+            says; a station sets it to use a component up sooner.
     """
 
     use_within_h: Hours
@@ -32,7 +32,7 @@ class ShelfLifeRule(CitedRule):
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
-        """In the file each preparation is a value of its own, so that each has its terms."""
+        """Gather the hours: in the file each preparation is a value of its own, with its terms."""
         if not isinstance(raw, dict):
             return raw
         own = {name for name in raw if name not in cls.model_fields and name.endswith(_UNIT)}
@@ -42,7 +42,7 @@ class ShelfLifeRule(CitedRule):
         return {**{name: raw[name] for name in raw if name not in own}, "hours": hours}
 
     def keeps(self, preparation: str) -> timedelta:
-        """Return how long it keeps, prepared so.
+        """Return how long the component keeps after this preparation.
 
         Raises:
             KeyError: The rule knows no such preparation.
@@ -51,14 +51,15 @@ class ShelfLifeRule(CitedRule):
 
 
 class LabelRule(CitedRule):
-    """A label may say the end of a day; so many hours past the shelf life are accepted.
+    """A label may say the end of a day; `grace_h` hours past the shelf life are accepted.
 
-    Only where the shelf life is counted in days: what keeps for hours has its hour on the label.
+    This holds only where the shelf life is counted in days: a component that keeps for hours has
+    the hour on its label.
     """
 
     grace_h: int = Field(ge=0)
     from_shelf_life_h: int = Field(gt=24)
 
     def add_grace(self, shelf_life_h: int) -> int:
-        """Return the hours from collection until which a label may run."""
+        """Return the hours from collection to the latest expiry that a label may state."""
         return shelf_life_h + (self.grace_h if shelf_life_h >= self.from_shelf_life_h else 0)

@@ -1,6 +1,6 @@
 """When a station lacks blood and what a neighbour can spare, as cited data.
 
-Pure. The rules stand in `rules/shortages.toml`; this module gives them types.
+Pure. The rules stand in `rules/data/shortages.toml`; this module gives them types.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ChangeRule(CitedRule):
 
 
 class ShortageRules(RuleSet):
-    """The whole file."""
+    """All rules of `shortages.toml`."""
 
     groups: GroupsRule
     burn: BurnRule
@@ -55,4 +55,4 @@ shortage_rules = InForce(ShortageRules.model_validate(read_rules("shortages")))
 """Call it for the rules in force."""
 
 SHORTAGE_RULES = shortage_rules.packaged
-"""As they come with the program, without a station's own."""
+"""The rules as they come with the program, without a station's own."""
