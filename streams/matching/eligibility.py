@@ -1,4 +1,4 @@
-"""Whether a donor may be called to give whole blood, and every reason why not.
+"""List every reason why a donor may not be called to give whole blood.
 
 Pure and deterministic: no IO, no clock. The rules and their citations are data
 (`models/rules/data/donors.toml`); no disaster loosens any of them.

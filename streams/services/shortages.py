@@ -1,7 +1,7 @@
 """Assess what a station lacks, tell its neighbours, and call donors for patients who wait now.
 
 Runs inside a transaction, under the lock of the station: two assessments of one station never
-overlap. What is assessed is what PostgreSQL holds, not what an event said.
+overlap. The assessment reads what PostgreSQL holds, not what an event said.
 """
 
 from __future__ import annotations
