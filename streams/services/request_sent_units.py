@@ -1,8 +1,8 @@
 """Find units that left for a patient and do not fit the request as it reads now.
 
 A unit is cleared when it leaves; then its request may be amended: a group, an antibody, a consent
-withdrawn. The unit cannot be taken back from here, so its holder must be told of it, and a scan that
-it was transfused is refused.
+withdrawn. The unit cannot be taken back from here, so its holder must be told of it, and a scan
+that it was transfused is refused.
 """
 
 from __future__ import annotations
