@@ -84,7 +84,7 @@ class Progress:
         return states[promise.request_id].status not in TERMINAL_REQUEST_STATUSES
 
     async def rematch(self, work: UnitOfWork, timer: Timer, *, now: datetime) -> int:
-        """Decide the requests of a station that may be served again; return how many got more.
+        """Decide the requests of a station that may be served again; count new decisions.
 
         Life-threatening requests come first; those past the limit follow in the next transaction.
         """
