@@ -1,10 +1,10 @@
-"""Which stations answer a disaster, which one leads, and how many donations each asks for.
+"""Decide which stations answer a disaster, which station leads, and the donations each wants.
 
 Pure and deterministic: no IO, no clock; ties are broken by station id. The nearest station leads
-and plans for the whole need; donations are wanted only for what the region's red cells leave open,
-and never for more than the need, because over-collection has wasted blood after every large
-disaster. What no donor in reach can cover is wanted of the lead and told as missing.
-Every revision is decided from scratch, so a smaller need gives donors back.
+and plans for the whole need. Donations are wanted only for what the region's red cells do not
+cover, and never for more than the need, because over-collection has wasted blood after every large
+disaster. What no donor in reach can cover is wanted of the lead station and reported as missing.
+Every revision is decided from scratch, so a smaller need stands donors down.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class StationSupply:
     """What one station can bring to a disaster.
 
     Attributes:
-        red_cells: Usable bags, and those promised since the disaster began; what its own donors
-            gave for this disaster is left out, since `donors_wanted` counts it.
+        red_cells: Usable units, and units promised since the disaster began; units that its own
+            donors gave for this disaster are left out, since `donors_wanted` counts them.
         callable_donors: Donors who may be called now, or were called for this disaster.
     """
 
@@ -47,7 +47,7 @@ class ActivationStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivationChange:
-    """An activation as it stands from now on, and how it came to."""
+    """An activation as it stands from now on, and the step that led to it."""
 
     activation: Activation
     step: ActivationStep
@@ -71,14 +71,14 @@ def decide_activations(
         supplies: Every station once; those too far away are left out here.
         current: The activations of this disaster so far, in any status.
         now: Aware UTC instant of the decision.
-        rules: How need becomes donations.
+        rules: Rules by which a need becomes donations.
 
     Returns:
-        The changes in order of distance, those that stand down last. A station that takes no part
-        now and did not before is missing.
+        The changes in order of distance, stand-downs last. A station that takes no part now and
+        took none before has no change.
 
-    Invariants: the donations wanted, over all stations, are what the stock leaves open of the need;
-        of who does not lead, at most its callable donors.
+    Invariants: the donations wanted over all stations are those that the stock does not cover; a
+        station that does not lead wants at most its callable donors.
     """
     rules = rules or disaster_rules()
     before = {activation.station_id: activation for activation in current}
@@ -120,7 +120,7 @@ def end_exercise(
             step=ActivationStep.STOOD_DOWN,
             reasons=(reason,),
         )
-        for activation in sorted(current, key=lambda one: one.station_id)
+        for activation in sorted(current, key=lambda activation: activation.station_id)
         if activation.exercise and activation.status is ActivationStatus.OPEN
     )
 
@@ -149,7 +149,7 @@ def _count_donations_open(
 
 
 def _count_spare(supply: StationSupply, *, lead: bool) -> int:
-    """The lead gives all it has; the others keep their own patients above orange."""
+    """Count what a station can spare: the lead all it has, others what lies above orange."""
     if lead:
         return supply.red_cells
     station = supply.station
@@ -162,7 +162,7 @@ def _share_donations(
 ) -> Mapping[str, int]:
     """Divide donations in proportion to the callable donors; the largest remainders round up.
 
-    What they cannot cover is wanted of the lead, so that nothing of it is lost.
+    What the donors cannot cover is wanted of the lead station, so that it is not lost.
     """
     reserve = {supply.station.station_id: supply.callable_donors for _, supply in near}
     whole = sum(reserve.values())

@@ -1,7 +1,7 @@
-"""Why an alert may lead to nothing, or must not be acted on by itself.
+"""Explain why an alert leads to nothing, or is held until a dispatcher confirms it.
 
-Pure and deterministic: no IO, no clock. An alert that leads to nothing is told with its reason, so
-that somebody can mend what is wrong with it.
+Pure and deterministic: no IO, no clock. An alert that leads to nothing is reported with its
+reason, so that somebody can correct it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def list_in_reach(location: Location, stations: Iterable[Station]) -> list[Stati
         for station in stations
         if station.location.distance_km(location) <= station.policy.activation_radius_km
     ]
-    return [station for _, _, station in sorted(near, key=lambda one: one[:2])]
+    return [station for _, _, station in sorted(near, key=lambda entry: entry[:2])]
 
 
 def find_unreached(location: Location, stations: Iterable[Station]) -> tuple[Reason, ...]:
-    """Tell that no station is in reach of a place, and what may be wrong; empty if one is."""
+    """Report that no station is in reach of a place, and why; empty if a station is."""
     known = sorted(stations, key=lambda station: station.station_id)
     if list_in_reach(location, known):
         return ()
@@ -63,10 +63,10 @@ def find_unreached(location: Location, stations: Iterable[Station]) -> tuple[Rea
 def list_untimely(
     alert: Alert, *, is_open: bool, now: datetime, rules: DisasterRules | None = None
 ) -> tuple[Reason, ...]:
-    """List why an alert is not acted on by itself; empty if it may.
+    """List why an alert is held because of its times; empty if it is not.
 
-    A cancellation, an exercise and what a dispatcher has confirmed are acted on at any time. While
-    its disaster is open, how long ago that began says nothing: then only an old message is held.
+    A cancellation, an exercise and an alert that a dispatcher has confirmed are never held. While
+    the disaster is open, only the age of the message counts, not how long ago the disaster began.
     """
     rules = rules or disaster_rules()
     is_free = alert.kind is AlertKind.CANCEL or alert.status is not AlertStatus.ACTUAL

@@ -1,7 +1,7 @@
 """The usable stock of a batch: units by station, component and group, first expiry first out.
 
 A shelf belongs to one decision batch. Units that are chosen leave it, so no two requests of a batch
-can choose the same one.
+can choose the same unit.
 """
 
 from __future__ import annotations

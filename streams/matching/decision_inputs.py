@@ -1,4 +1,4 @@
-"""A request with all that its decision depends on beside the stock. Values only."""
+"""Cases to decide: a request with all that its decision depends on besides the stock."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from models.requests import RequestLine, UrgentRequest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A request with all that its decision depends on beside the stock.
+    """A request with all that its decision depends on besides the stock. Values only.
 
     Attributes:
-        version: Of the decision to be made, 1 or more.
-        held: Line number to units already promised and still live, wherever they are.
-        issued: Of these, units that have left the station.
-        received: Of these, units that have arrived.
-        directory_version: Of the directory that hospital, policy and journey are from.
-        news: What made us decide again, told first.
-        same_patient: Open requests of the hospital for the same patient and component: asked twice?
-        capped_before: Unconfirmed O RhD- units the same unknown patient already got, as written
-            before this batch.
+        version: Version of the decision to be made, 1 or more.
+        held: Units already promised and still live, wherever they are, by line number.
+        issued: Those of them that have left the station.
+        received: Those of them that have arrived.
+        directory_version: Version of the directory that hospital, policy and journey are from.
+        news: Reasons for deciding again; they come first in the decision.
+        same_patient: Open requests of the hospital for the same patient and component, which may
+            be duplicates.
+        capped_before: Unconfirmed O RhD- units that the same unknown patient already got, as
+            written before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
     """
 
@@ -71,7 +72,7 @@ class Case:
 
     @property
     def capped_as(self) -> tuple[str, str]:
-        """Whose cap it is: the hospital's patient, or else the request itself."""
+        """Who the cap is counted for: the hospital's patient, or else the request itself."""
         request = self.request
         return request.hospital_id, request.patient.reference or f"request {request.request_id}"
 

@@ -1,4 +1,4 @@
-"""Whether a donor may be called to give whole blood, and every reason why not.
+"""List every reason why a donor may not be called to give whole blood.
 
 Pure and deterministic: no IO, no clock. The rules and their citations are data
 (`models/rules/data/donors.toml`); no disaster loosens any of them.
@@ -21,15 +21,15 @@ class DonorRecord:
     """A donor as the reserve knows them.
 
     Attributes:
-        last_whole_blood_on: As learnt from donations here, under whatever number of the same
-            person; the donor's own record may be later.
+        last_whole_blood_on: Day of the last whole-blood donation here, under any number of the
+            same person; the donor's own record may show a later day.
         called: Calls made so far.
         accepted: How many of them were accepted.
-        on_live_call: Called, on the way or arrived, for whatever cause, under whatever number.
-        contact_key: Equal where the contact is; empty if it is not known.
-        person_key: Equal where name and birth date are; empty if it was not read.
+        on_live_call: Called, on the way or arrived, for any cause, under any number.
+        contact_key: Equal for equal contacts; empty if the contact is not known.
+        person_key: Equal for equal names and birth dates; empty if it was not read.
         deferred_as_other_until: A deferral of the same person under another number.
-        group_disputed: A bag of this donor that waits bears another group.
+        group_disputed: A unit of this donor that waits for release is labelled with another group.
     """
 
     donor: Donor
@@ -51,7 +51,7 @@ def list_obstacles(
     Args:
         record: The donor, with what has been learnt.
         now: Aware UTC instant of the call.
-        rules: The rules to hold, else those in force; each reason cites its own.
+        rules: The rules to apply, else those in force; each reason cites its rule.
 
     Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-2.
     """

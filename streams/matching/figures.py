@@ -1,4 +1,4 @@
-"""From daily records to the safe-stock rate. Pure and deterministic."""
+"""Compute the safe-stock rate from daily records. Pure and deterministic."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Place = tuple[Component, BloodGroup]
 
 
 def is_counted(record: StockDay, rules: FigureRules | None = None) -> bool:
-    """Whether a place counts on a day: use is expected there, or a patient waits."""
+    """Return whether a place counts on a day: use is expected there, or a patient waits."""
     rules = rules or figure_rules()
     expected = record.burn_per_d * rules.safe_stock.least_days_of_supply
     return record.uncovered > 0 or expected >= rules.safe_stock_expected.least_units
 
 
 def is_safe(record: StockDay, rules: FigureRules | None = None) -> bool:
-    """Whether a place had its days of supply and nobody waited."""
+    """Return whether a place had its days of supply and nobody waited."""
     rules = rules or figure_rules()
     if record.uncovered:
         return False
@@ -41,10 +41,10 @@ def rate_safe_stock(
     """Rate the stock of a period.
 
     Args:
-        records: Of one station or of several; those of other days are left out.
+        records: Daily records of one or several stations; other days are left out.
         day_from: First day.
         day_until: First day after it.
-        rules: What is safe, and which places count; those in force if not given.
+        rules: Rules for what is safe and which places count; those in force if not given.
     """
     rules = rules or figure_rules()
     safe: Counter[Place] = Counter()

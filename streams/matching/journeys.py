@@ -1,7 +1,7 @@
-"""The journey to a hospital or station as the safety kernel asks about it.
+"""Build the route to a hospital or station by which the safety kernel decides.
 
-Pure. A journey keeps the temperature of what it carries, in a validated box, and has no agitator:
-what the directory does not record is taken as every station has it. To be confirmed by the station.
+Pure. The directory does not record how units are carried: every journey is taken to keep the
+temperature, in a validated box, and to have no agitator. The station has to confirm this.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.facilities import Hospital
 
 
 def to_hospital(hospital: Hospital, journey: Journey, *, now: datetime) -> Route:
-    """Return the route of what leaves now for a hospital, with what the hospital can do."""
+    """Return the route of a unit that leaves now for a hospital, with what the hospital can do."""
     return Route(
         arrival_at=now + timedelta(seconds=journey.eta_s),
         transport_s=journey.eta_s,
@@ -26,7 +26,7 @@ def to_hospital(hospital: Hospital, journey: Journey, *, now: datetime) -> Route
 
 
 def to_station(eta_s: int, *, now: datetime) -> Route:
-    """Return the route of what leaves now for another station; stations keep everything."""
+    """Return the route of a unit that leaves now for another station, which can keep any unit."""
     return Route(
         arrival_at=now + timedelta(seconds=eta_s),
         transport_s=eta_s,

@@ -1,9 +1,9 @@
-"""From one alert to the blood that its disaster is expected to need.
+"""Estimate from its alerts the blood that a disaster is expected to need.
 
 Pure and deterministic: no IO, no clock. A count that nobody reported is unknown, not zero. While
-reports are early the greatest of them and of the model holds; afterwards the newest report stands
-alone. Each estimate names its basis and the rules it followed. An exercise is computed like the
-real thing and marked; nobody may act on a marked estimate.
+reports are early, the greatest of the reports and the model holds; later the newest report stands
+alone. Each estimate names its basis and the rules it followed. An exercise is computed like a real
+disaster and marked; nobody may act on a marked estimate.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
 from models.decisions import Reason
 from models.rules.types.disasters import DisasterRules, FatalityModel, disaster_rules
 
-# A sum of floats may stand a hair above the whole number it means.
+# A sum of floats may lie slightly above the whole number that it means.
 _HAIR = 1e-9
 
 
@@ -26,7 +26,7 @@ class NeedEstimate:
     """What a disaster is expected to need.
 
     Attributes:
-        needs: Units per component; empty if the alert was cancelled or tells nothing to go by.
+        needs: Units per component; empty if the alert was cancelled or gives no basis.
         admissions: Patients expected to be admitted.
         basis: `reported`, `estimated` or `magnitude`; `none` with empty needs.
         exercise: The alert is an exercise or a test.
@@ -54,12 +54,12 @@ class _Admissions:
 def estimate_need(
     alert: Alert, *, earlier: Sequence[Alert] = (), rules: DisasterRules | None = None
 ) -> NeedEstimate:
-    """Estimate the whole need of a disaster from what its alerts tell.
+    """Estimate the whole need of a disaster from its alerts.
 
     Args:
         alert: The newest revision.
-        earlier: The revisions before it, in order. Those before a cancellation, and exercises
-            before the real thing, play no part.
+        earlier: The revisions before it, in order. Revisions before a cancellation, and exercises
+            before an actual alert, are ignored.
         rules: The ratios and models to follow.
 
     Returns:
@@ -116,12 +116,14 @@ def _find_admissions(
 ) -> _Admissions | None:
     if alert.kind is AlertKind.CANCEL:
         return None
-    told = [*_list_standing(alert, earlier), alert]
-    reports = [found for one in told if (found := _from_report(one, rules)) is not None]
-    model = _from_models(told, rules)
+    revisions = [*_list_standing(alert, earlier), alert]
+    reports = [
+        report for revision in revisions if (report := _from_report(revision, rules)) is not None
+    ]
+    model = _from_models(revisions, rules)
     if not _is_early(alert, rules):
         return _find_late(alert, reports, rules) or model
-    # Of equals the newest report comes first: it is what people will look for.
+    # The newest of equal reports comes first: people will look for that one.
     greatest = max([*reversed(reports), *([model] if model else [])], key=_expected, default=None)
     if greatest is None or not reports or greatest is reports[-1]:
         return greatest
@@ -132,14 +134,14 @@ def _find_admissions(
 
 
 def _list_standing(alert: Alert, earlier: Sequence[Alert]) -> list[Alert]:
-    """List the earlier revisions that still say something, in order."""
+    """List the earlier revisions that still count, in order."""
     standing: list[Alert] = []
     is_actual = alert.status is AlertStatus.ACTUAL
-    for one in earlier:
-        if one.kind is AlertKind.CANCEL:
+    for revision in earlier:
+        if revision.kind is AlertKind.CANCEL:
             standing.clear()
-        elif (one.status is AlertStatus.ACTUAL) is is_actual:
-            standing.append(one)
+        elif (revision.status is AlertStatus.ACTUAL) is is_actual:
+            standing.append(revision)
     return standing
 
 
@@ -155,7 +157,7 @@ def _expected(found: _Admissions) -> float:
 def _find_late(
     alert: Alert, reports: Sequence[_Admissions], rules: DisasterRules
 ) -> _Admissions | None:
-    """A late report that tells the injured stands alone; else the greatest that was ever told."""
+    """Return a late report alone if it counts the injured, else the greatest report so far."""
     if alert.casualties is not None and alert.casualties.known_injured is not None:
         return _from_report(alert, rules)
     return max(reversed(reports), key=_expected, default=None)
@@ -185,13 +187,13 @@ def _from_report(alert: Alert, rules: DisasterRules) -> _Admissions | None:
 
 
 def _from_models(told: Sequence[Alert], rules: DisasterRules) -> _Admissions | None:
-    """The model of the newest revision that has something to go by: exposures, else a magnitude."""
-    for one in reversed(told):
-        if one.exposures:
-            return _from_exposures(one.exposures, one.country, rules)
-    for one in reversed(told):
-        if one.hazard == "earthquake" and one.magnitude is not None:
-            return _from_magnitude(one.magnitude, one.depth_km, rules)
+    """Estimate from the newest revision with exposures, else from the newest with a magnitude."""
+    for alert in reversed(told):
+        if alert.exposures:
+            return _from_exposures(alert.exposures, alert.country, rules)
+    for alert in reversed(told):
+        if alert.hazard == "earthquake" and alert.magnitude is not None:
+            return _from_magnitude(alert.magnitude, alert.depth_km, rules)
     return None
 
 

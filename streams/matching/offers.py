@@ -1,8 +1,8 @@
-"""What a neighbour can spare for a shortage, and how much of an offer to take.
+"""Decide what a neighbour can spare for a shortage, and how much of an offer to take.
 
-Pure and deterministic: no IO, no clock; ties are broken by unit id. Nobody is saved by emptying the
-next station: a neighbour keeps itself above its own orange threshold, and a station takes no more
-than is still missing when what is on its way has come.
+Pure and deterministic: no IO, no clock; ties are broken by unit id. Emptying the next station
+saves nobody: a neighbour keeps its own stock above its orange threshold, and a station takes no
+more than is still missing once the units on their way have arrived.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.journeys import to_station
 
 MAX_OFFER_UNITS = 500
-"""What one offer may hold; the limit of its event."""
+"""Most units that one offer may hold; the limit of its event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferVerdict:
-    """The units that are taken of an offer; without any it is declined for these reasons."""
+    """The units taken of an offer; an offer without any is declined for these reasons."""
 
     taken: tuple[Cleared, ...]
     reasons: tuple[Reason, ...]
@@ -56,14 +56,14 @@ def decide_offer(
     """Decide what a neighbour offers for another station's shortage.
 
     Args:
-        shortage: As it was published.
+        shortage: The shortage as it was published.
         giver: The neighbour, whose own thresholds hold.
         units: Its released, unpromised units in any order; others' units are ignored.
         burns_per_d: Its burn rate of the component, per group, in units a day.
         eta_s: Seconds from the giver to the station in need.
         now: Aware UTC instant of the offer.
         valid_s: Seconds that the offer stands.
-        rules: What is kept back.
+        rules: Rules for what is kept back.
 
     Returns:
         One offer per group, the best serving group first, together at most what is missing.
@@ -118,7 +118,7 @@ def decide_acceptance(
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
-        rules: What is kept back.
+        rules: Rules for what is kept back.
 
     Returns:
         At most what was offered and is still missing, first expiry first, each cleared by the
@@ -158,7 +158,7 @@ def decide_acceptance(
 
 
 def _count_kept(giver: Station, burn_per_d: float) -> int:
-    """Count the units of a group that a giver keeps, down to its own orange line."""
+    """Count the units of a group that a giver keeps to stay at its orange threshold."""
     return ceil(burn_per_d * giver.policy.thresholds.orange_below_d)
 
 
@@ -210,7 +210,7 @@ def _list_fit(
     eta_s: int,
     now: datetime,
 ) -> list[Cleared]:
-    """List the units of a group that may go there, first expiry first."""
+    """List the units of a group that may go to the station in need, first expiry first."""
     purpose = ForStation(
         to_station_id=shortage.station_id,
         station_id=station_id,
@@ -223,8 +223,8 @@ def _list_fit(
         for unit in units
         if unit.group is group
     )
-    fit = [one for one in answers if isinstance(one, Cleared)]
-    return sorted(fit, key=lambda one: (one.unit.expires_at, one.unit.unit_id))
+    fit = [answer for answer in answers if isinstance(answer, Cleared)]
+    return sorted(fit, key=lambda cleared: (cleared.unit.expires_at, cleared.unit.unit_id))
 
 
 def _make_offer(

@@ -1,4 +1,4 @@
-"""Whether a unit may leave quarantine: decided from every result of its donation, and its label.
+"""Decide whether a unit may leave quarantine, from the results of its donation and its label.
 
 Pure and deterministic. There is no other way out of quarantine to stock; PostgreSQL repeats the
 rule where a unit moves from quarantined to available.
@@ -31,10 +31,10 @@ class ReleaseVerdict:
     """What the results of a donation say of one of its units.
 
     Attributes:
-        reasons: Why it stays in quarantine, every one; empty if it is released.
-        forbidding: Those that no further test can mend by itself: something was found. A unit that
-            was released before must be recalled for any of them.
-        fate: Of a unit that is still in quarantine.
+        reasons: Every reason why the unit stays in quarantine; empty if it is released.
+        forbidding: Those of them that are findings, which no further test resolves by itself. A
+            unit that was released before must be recalled for any of them.
+        fate: Fate of a unit that is still in quarantine.
     """
 
     reasons: tuple[Reason, ...]
@@ -63,10 +63,10 @@ class ReleaseVerdict:
 
 
 def list_current(results: Iterable[StationResult]) -> list[StationResult]:
-    """List the results that no other one corrects, in their order."""
+    """List the results that no other result corrects, in their order."""
     known = list(results)
-    corrected = {one.result.supersedes for one in known}
-    return [one for one in known if one.result.result_id not in corrected]
+    corrected = {entry.result.supersedes for entry in known}
+    return [entry for entry in known if entry.result.result_id not in corrected]
 
 
 def decide_release(
@@ -78,16 +78,15 @@ def decide_release(
 ) -> ReleaseVerdict:
     """Decide on one unit.
 
-    Of a station that has no say over the unit, only what speaks against a release counts: one bag
-    of a donation gives nobody a say over another.
+    Results of a station that has no say over the unit count only against a release: holding one
+    unit of a donation gives no say over another.
 
     Args:
         results: Every result of its donation in any order, corrected ones too.
-        stations: Those that have a say over the unit: that had it, or what it was made of.
+        stations: Stations that have a say over the unit: they had it, or the unit it was made from.
         label: The unit's group as it is labelled and registered.
-        collected_at: When the unit was drawn. A result from before that is of another sample: it
-            clears nothing. What it found stands against the unit all the same, since the error may
-            as well lie in its date.
+        collected_at: When the unit was drawn. An earlier result is of another sample and clears
+            nothing. A finding in it still stands against the unit, since its date may be the error.
 
     Returns:
         Released, or every reason why not: missing, before the collection, reactive, repeatedly
@@ -96,21 +95,23 @@ def decide_release(
     """
     told = list_current(results)
     current = [
-        one.result
-        for one in told
-        if one.station_id in stations
-        or one.result.outcome is LabOutcome.REACTIVE
-        or one.result.group not in {None, label}
+        entry.result
+        for entry in told
+        if entry.station_id in stations
+        or entry.result.outcome is LabOutcome.REACTIVE
+        or entry.result.group not in {None, label}
     ]
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[FindingFate] = []
     for test, rule in testing_rules().needed:
         of_test = [
-            one for one in current if one.test is test and one.outcome is not LabOutcome.INVALID
+            result
+            for result in current
+            if result.test is test and result.outcome is not LabOutcome.INVALID
         ]
-        if all(one.performed_at < collected_at for one in of_test):
-            others = {one.station_id for one in told if one.result.test is test} - {*stations}
+        if all(result.performed_at < collected_at for result in of_test):
+            others = {entry.station_id for entry in told if entry.result.test is test} - {*stations}
             missing.append(_explain_missing(test, rule, of_test, sorted(others)))
         found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
         for reason, finding in found:
@@ -126,7 +127,7 @@ def decide_release(
 def _explain_missing(
     test: LabTest, rule: NeededTests, early: Sequence[LabResult], others: Sequence[str]
 ) -> Reason:
-    """Tell what is missing; a result of `others`, who never had the unit, is none of its own."""
+    """Explain what is missing; results of `others`, which never had the unit, do not count."""
     cited = testing_rules().cite(rule)
     if not early and others:
         stations = " ".join(others)
@@ -135,15 +136,15 @@ def _explain_missing(
         )
     if not early:
         return Reason(code="test_missing", params={"test": test}, rule=cited)
-    performed_at = max(one.performed_at for one in early).isoformat(timespec="seconds")
+    performed_at = max(result.performed_at for result in early).isoformat(timespec="seconds")
     params: dict[str, str | int | float] = {"test": test, "performed_at": performed_at}
     return Reason(code="test_before_collection", params=params, rule=cited)
 
 
 def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]:
-    """Judge the current results of one test, but grouping."""
-    reactive = {one.run_id for one in results if one.outcome is LabOutcome.REACTIVE}
-    is_contradicted = any(one.outcome is LabOutcome.NONREACTIVE for one in results)
+    """Judge the current results of one test other than grouping."""
+    reactive = {result.run_id for result in results if result.outcome is LabOutcome.REACTIVE}
+    is_contradicted = any(result.outcome is LabOutcome.NONREACTIVE for result in results)
     if not reactive:
         return
     test = results[0].test
@@ -167,7 +168,7 @@ def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]
 def _judge_grouping(
     results: Sequence[LabResult], label: BloodGroup
 ) -> Iterator[tuple[Reason, FindingRule]]:
-    groups = sorted({one.group for one in results if one.group is not None})
+    groups = sorted({result.group for result in results if result.group is not None})
     if len(groups) > 1:
         rule = testing_rules().contradicting
         told, cited = ", ".join(groups), testing_rules().cite(rule)

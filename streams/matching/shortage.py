@@ -1,4 +1,4 @@
-"""Whether a station lacks a component of a group, how badly, and whether to say so.
+"""Decide whether a station lacks a component of a group, how badly, and whether to publish it.
 
 Pure and deterministic: no IO, no clock. A shortage begins at a threshold and ends above it, so that
 one unit more or less does not make it flap.
@@ -31,10 +31,10 @@ class CellCount:
     Attributes:
         available: Released, unpromised, unexpired.
         promised: Promised to patients within the burn window.
-        uncovered: What patients of this group wait for now.
-        past_shortages: Shortages this place ever had; names the next one.
-        donor_groups: What may be given to those who wait for it, best first; empty if nobody does.
-        called_groups: Whose donors are called for those of them who have donors called.
+        uncovered: Units that patients of this group wait for now.
+        past_shortages: Shortages this place ever had; part of the next shortage's identifier.
+        donor_groups: Groups that serve the patients who wait, best first; empty if nobody waits.
+        called_groups: Groups whose donors are called for them; a routine order calls no donors.
     """
 
     component: Component
@@ -49,12 +49,12 @@ class CellCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """How a place stands.
+    """How well a place is supplied.
 
     Attributes:
         burn_per_d: Units a day.
         days_of_supply: None where nothing burns.
-        missing: What patients wait for, and what lifts the stock back to green.
+        missing: Units that patients wait for, and units that lift the stock back to green.
     """
 
     burn_per_d: float
@@ -71,7 +71,7 @@ class ShortageStep(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShortageChange:
-    """A shortage as it stands from now on, and how it came to."""
+    """A shortage as it stands from now on, and the step that led to it."""
 
     shortage: Shortage
     step: ShortageStep
@@ -80,7 +80,7 @@ class ShortageChange:
 def estimate_burn(
     count: CellCount, *, station: Station, rules: ShortageRules | None = None
 ) -> float:
-    """Return the units a day that this place loses: usual demand, or what was promised, if more."""
+    """Return the units a day that this place uses: usual demand, or the units promised if more."""
     rules = rules or shortage_rules()
     usual = station.daily_demand.get(count.component, 0.0) * rules.groups.share_of(count.group)
     return max(usual, count.promised / rules.burn.window_d)
@@ -104,7 +104,8 @@ def list_given_groups(
 ) -> tuple[BloodGroup, ...]:
     """List the groups that the engine would give for a line now, best first.
 
-    Without special terms: neither a donor nor a neighbour can say what titre a bag will have.
+    Groups on special terms are left out: neither a donor nor a neighbour can say what titre a unit
+    will have.
     """
     candidates = list_candidates(
         component=line.component, patient=patient, priority=priority, policy=policy
@@ -119,14 +120,17 @@ def list_given_groups(
 
 
 def join_groups(lists: Iterable[Sequence[BloodGroup]]) -> tuple[BloodGroup, ...]:
-    """Join lists of groups: each once, by its best place in any of them; of equals RhD+ first."""
+    """Join lists of groups: each once, by its best rank in any list; RhD+ first among equals."""
     ranks: dict[BloodGroup, int] = {}
     for groups in lists:
         for rank, group in enumerate(groups):
             ranks[group] = min(rank, ranks.get(group, rank))
     order = list(BloodGroup)
     return tuple(
-        sorted(ranks, key=lambda one: (ranks[one], one.rhd is RhD.NEGATIVE, order.index(one)))
+        sorted(
+            ranks,
+            key=lambda group: (ranks[group], group.rhd is RhD.NEGATIVE, order.index(group)),
+        )
     )
 
 
@@ -141,7 +145,7 @@ def find_wanted_group(
 ) -> BloodGroup | None:
     """Return the group that a patient would best be given; None if nothing is allowed.
 
-    What a patient waits for is counted under it, so that an unknown patient lacks O, not nothing.
+    Units that a patient waits for are counted under this group, so that an unknown patient lacks O.
     """
     candidates = list_candidates(
         component=component, patient=patient, priority=priority, policy=policy
@@ -159,8 +163,8 @@ def measure(
     """Measure one place.
 
     Args:
-        count: What there is and what is asked.
-        station: Whose usual demand and thresholds hold.
+        count: Units in stock and units asked for.
+        station: Station whose usual demand and thresholds hold.
         level_before: The colour of the open shortage; it improves only above its threshold.
         rules: Frequencies, burn window and margins.
     """
@@ -194,14 +198,14 @@ def decide_shortage(
     """Decide whether to declare, change or clear the shortage of one place.
 
     Args:
-        count: What there is and what is asked.
+        count: Units in stock and units asked for.
         station: The station in question.
         current: Its open shortage of this place, if there is one.
         now: Aware UTC instant of the assessment.
         rules: Frequencies, burn window and margins.
 
     Returns:
-        The change to write and publish, or None if neighbours know all that matters.
+        The change to write and publish, or None if nothing changed that matters to neighbours.
     """
     rules = rules or shortage_rules()
     level_before = current.level if current else ShortageLevel.GREEN
@@ -225,7 +229,7 @@ def decide_shortage(
 def _find_level(
     days: float, thresholds: ShortageThresholds, before: ShortageLevel, rules: ShortageRules
 ) -> ShortageLevel:
-    """The plain colour; a better one than before must also hold above the margin."""
+    """Return the colour; a better colour than before must also hold with the margin."""
     plain = level_of(days, thresholds)
     if plain.severity >= before.severity:
         return plain
@@ -234,7 +238,7 @@ def _find_level(
 
 
 def _list_donor_groups(count: CellCount, station: Station) -> tuple[BloodGroup, ...]:
-    """What serves those who wait; where nobody does, what would serve any patient of the group."""
+    """List the groups that serve those who wait; if nobody waits, any patient of the group."""
     return count.donor_groups or list_serving_groups(count.component, count.group, station.policy)
 
 

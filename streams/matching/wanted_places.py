@@ -1,4 +1,4 @@
-"""Which places of the shelf are to be read for requests, and how much of each.
+"""List the places of the shelf to read for requests, and how many units of each.
 
 Pure.
 """

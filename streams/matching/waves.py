@@ -30,11 +30,11 @@ class WaveCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """Whom to call now.
+    """The donors to call now.
 
     Attributes:
         expected: Donations that the calls are expected to bring.
-        short: The reserve is used up before the need is.
+        short: The reserve does not cover the need.
         refusals: Why the others are not called, with their number as `donors`.
     """
 
@@ -105,7 +105,7 @@ def expect_donations(
 
 
 def _without_open_call(record: DonorRecord) -> DonorRecord:
-    """An open call is counted as made, but it is not an answer: it must not lower the chance."""
+    """Leave out an open call: it counts as made, but is no answer and must not lower the chance."""
     return replace(record, called=max(record.accepted, record.called - 1))
 
 
@@ -149,14 +149,14 @@ def choose_wave(
 
     Args:
         records: The station's donors in any order.
-        station: Whose reserve and policy it is.
+        station: Station whose reserve and policy apply.
         wanted: Donations wanted in all.
         expected_already: Donations made, under way or expected of calls already out.
         groups: Groups that can serve, the most wanted first; others are not called.
-        asked_before: Donors whose call for the same cause came to nothing; not asked again.
-        called_before: Whoever was called for the same cause, under the number that was called.
+        asked_before: Donors whose call for the same cause failed; they are not asked again.
+        called_before: Donors called for the same cause, under the number that was called.
         now: Aware UTC instant of the calls.
-        rules: Who may be called, and how answers are expected.
+        rules: Rules for who may be called and which answers are expected.
 
     Returns:
         The first donors, in order, whose expected donations together reach what is missing; with
@@ -208,7 +208,7 @@ def choose_wave(
 
 
 class _Called:
-    """Under which number each contact and each person is called for one cause."""
+    """The number under which each contact and each person is called for one cause."""
 
     def __init__(self, records: Iterable[DonorRecord]) -> None:
         self._numbers = {
@@ -216,7 +216,7 @@ class _Called:
         }
 
     def add(self, record: DonorRecord) -> str | None:
-        """Take a donor in, or tell by what they are found to be called under another number."""
+        """Add a donor, or return the kind of key that is called under another number."""
         donor_id = record.donor.donor_id
         keys = list(_list_keys(record))
         for key in keys:
@@ -227,7 +227,7 @@ class _Called:
 
 
 def _list_keys(record: DonorRecord) -> Iterator[tuple[str, str]]:
-    """Yield what two numbers of one person have in common: what it is, and its key."""
+    """Yield the kind and the key of what two numbers of one person have in common."""
     if record.contact_key:
         yield "contact", record.contact_key
     if record.person_key:

@@ -1,7 +1,7 @@
-"""What the engine needs of the outside, in its own words.
+"""Ports: what the engine needs of PostgreSQL, Kafka and the clock.
 
-`store` and `kafka` implement these, `bootstrap` composes them, services and relays only know them.
-Every method that waits on a dependency raises `TransientError` while that dependency is away.
+`store` and `kafka` implement the ports, `bootstrap` composes them; services and relays know only
+the ports. Every method that waits for a dependency raises `TransientError` while it is away.
 """
 
 from streams.ports.transport import (

@@ -18,7 +18,7 @@ class AlertOutcome(StrEnum):
     ANSWERED = "answered"
     SUPERSEDED = "superseded"
     UNANSWERED = "unanswered"
-    """No station takes part; it stands as the newest word on its disaster all the same."""
+    """No station takes part; the alert is still the newest of its disaster."""
     HELD = "held"
     """It waits for a dispatcher and counts as not sent: nothing was done."""
 
@@ -33,7 +33,7 @@ class ActivationState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldAlert:
-    """An alert, and who told of it, such as `feed/<key>`; empty for one of long ago."""
+    """An alert and the source that sent it, such as `feed/<key>`; empty for an old alert."""
 
     alert: Alert
     told_by: str
@@ -53,7 +53,7 @@ class DisasterStore(Protocol):
         ...
 
     async def add_alert(self, alert: Alert, *, told_by: str, now: datetime) -> bool:
-        """Keep an alert; return False if its id is known already, and nothing is written."""
+        """Keep an alert; write nothing and return False if its id is known already."""
         ...
 
     async def settle_alert(
@@ -75,18 +75,18 @@ class DisasterStore(Protocol):
         ...
 
     async def write_activation(self, activation: Activation) -> None:
-        """Write an activation as it stands from now on; when it was opened stays."""
+        """Write an activation as it stands from now on; its opening time stays."""
         ...
 
     async def count_red_cells(
         self, station_ids: Collection[str], *, event_key: str, since: datetime, now: datetime
     ) -> Mapping[str, int]:
-        """Count red cells per station that served the disaster or can serve it.
+        """Count, per station, the red cells that served the disaster or can serve it.
 
         Args:
-            station_ids: Stations; one without red cells may be missing from the answer.
+            station_ids: Stations; a station without red cells may be missing from the answer.
             event_key: Units given for this disaster's own calls are left out.
-            since: Units promised to patients from here on are counted too.
+            since: Units promised to patients from this instant on are counted too.
             now: Expired units are left out.
         """
         ...

@@ -17,7 +17,7 @@ class ReserveCall:
     """A call with what is known of its donor.
 
     Attributes:
-        unit_status: Of the unit that was given; None before.
+        unit_status: Status of the donated unit; None before the donation.
     """
 
     call_out: CallOut
@@ -30,7 +30,7 @@ class ReserveCall:
 
 
 class ReserveStore(Protocol):
-    """Calls are written only under the lock of their station, so none needs a lock of its own."""
+    """Donors and calls; calls are written only under the lock of their station."""
 
     async def lock_station(self, station_id: str) -> None:
         """Wait until no other transaction decides on this station's donors and shortages."""
@@ -43,9 +43,9 @@ class ReserveStore(Protocol):
         cause_ids: Collection[str] = (),
         since: datetime | None = None,
     ) -> list[ReserveCall]:
-        """List a station's calls, oldest first: live ones, those of causes, those from an instant.
+        """List a station's calls, oldest first: live, of these causes, or since an instant.
 
-        A donor's record is as it stands in the register, without what other numbers tell.
+        A donor's record is as it stands in the register, without what is known under other numbers.
         """
         ...
 
@@ -59,7 +59,7 @@ class ReserveStore(Protocol):
         """Write new calls and count one more call for each donor, with the audit of the donors.
 
         Raises:
-            TransientError: A donor is on a live call since; decide again.
+            TransientError: A donor is on a live call by now; decide again.
         """
         ...
 
@@ -80,5 +80,5 @@ class ReserveStore(Protocol):
     async def set_whole_blood_day(
         self, donor_id: str, day: date, *, caused_by: str, now: datetime
     ) -> None:
-        """Remember a donation, with its audit; an earlier day than the known changes nothing."""
+        """Record the day of a donation, with its audit; an earlier day changes nothing."""
         ...

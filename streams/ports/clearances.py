@@ -1,6 +1,6 @@
-"""What is about to be promised or sent must be what the safety kernel cleared: unit by unit.
+"""Check unit by unit that what is promised or sent is what the safety kernel cleared.
 
-Pure checks; whatever fails them is a bug of ours, and nothing is written.
+Pure. A failed check is a bug of ours, and nothing is written.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from models.shortages import Transfer
 
 
 def ensure_cleared(decision: Decision, cleared: Sequence[Cleared]) -> None:
-    """Hold every unit that a decision reserves against its own clearance, in order.
+    """Compare every unit that a decision reserves with its own clearance, in order.
 
     Raises:
-        InvariantViolation: A unit has none, or one for something else.
+        InvariantViolation: A unit has no clearance, or a clearance for something else.
     """
     reserved = [(line, unit) for line in decision.lines for unit in line.reserved]
     if len(reserved) != len(cleared):
         raise InvariantViolation("promise_not_cleared", unit_id=decision.decision_id)
-    for (line, unit), one in zip(reserved, cleared, strict=True):
-        if not (_is_unit(unit, one) and _is_for_line(decision, line, one)):
+    for (line, unit), clearance in zip(reserved, cleared, strict=True):
+        if not (_is_unit(unit, clearance) and _is_for_line(decision, line, clearance)):
             raise InvariantViolation("promise_not_cleared", unit_id=unit.unit_id)
 
 
 def ensure_cleared_for_transfer(transfer: Transfer, cleared: Sequence[Cleared]) -> None:
-    """Hold the units of a transfer against their clearances, in order.
+    """Compare the units of a transfer with their clearances, in order.
 
     Raises:
-        InvariantViolation: A unit has none, or one for something else.
+        InvariantViolation: A unit has no clearance, or a clearance for something else.
     """
-    if transfer.unit_ids != tuple(one.unit.unit_id for one in cleared):
+    if transfer.unit_ids != tuple(clearance.unit.unit_id for clearance in cleared):
         raise InvariantViolation("promise_not_cleared", unit_id=transfer.transfer_id)
-    for one in cleared:
-        purpose = one.purpose
+    for clearance in cleared:
+        purpose = clearance.purpose
         if not (
             isinstance(purpose, ForStation)
             and purpose.to_station_id == transfer.to_station_id
             and purpose.station_id == transfer.from_station_id
-            and (one.step, one.at) == (Step.RESERVE, transfer.agreed_at)
+            and (clearance.step, clearance.at) == (Step.RESERVE, transfer.agreed_at)
         ):
-            raise InvariantViolation("promise_not_cleared", unit_id=one.unit.unit_id)
+            raise InvariantViolation("promise_not_cleared", unit_id=clearance.unit.unit_id)
 
 
 def _is_unit(reserved: ReservedUnit, cleared: Cleared) -> bool:

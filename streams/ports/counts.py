@@ -1,4 +1,4 @@
-"""Port to the counts of a station's units, and to the differences that they leave open."""
+"""Port to the stock counts of a station, and to the differences that they leave open."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from models.events.stock import CountedUnit, CountPart
 from models.figures import StockDay
 
 ISSUED_OUTSIDE = "issued_outside"
-"""How a difference is closed whose unit was given out by hand, under no promise of ours."""
+"""Resolution of a difference whose unit was given out by hand, without a promise of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountHead:
-    """What all parts of one count agree on."""
+    """What all parts of one stock count agree on."""
 
     station_id: str
     counted_at: datetime
@@ -27,12 +27,12 @@ class CountHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What one part of a count means.
+    """What the comparison of one part of a stock count found.
 
     Attributes:
-        outcomes: Units by outcome.
-        new: Those that our record does not know yet: they may enter.
-        collected: Those that were donated and not yet put into quarantine.
+        outcomes: Number of units by outcome.
+        new: Units that our record does not know yet: they may enter.
+        collected: Units that were donated and not yet put into quarantine.
     """
 
     outcomes: Mapping[str, int]
@@ -52,8 +52,8 @@ class Difference:
 
     Attributes:
         kind: missing, moved, differs or status.
-        counted: The unit as the count has it; empty for what is missing.
-        recorded: As our record had it then.
+        counted: The unit as counted; empty for a missing unit.
+        recorded: The unit as our record had it then.
     """
 
     unit_id: str
@@ -72,15 +72,15 @@ class CountStore(Protocol):
         counted_at: datetime,
         now: datetime,
     ) -> Taken | None:
-        """Compare one part with our record, note what it denies; None if it was noted before."""
+        """Compare one part with our record, note the differences; None if it was noted before."""
         ...
 
     async def note(self, part: CountPart, outcomes: Mapping[str, int]) -> CountProgress:
-        """Note what became of a part; how far its count is."""
+        """Note the outcomes of a part; return how far its count is."""
         ...
 
     async def finish(self, count_id: str, *, now: datetime) -> int:
-        """End a count of which all parts are there; units found missing, if it is full."""
+        """End a count whose parts are all there; return the units missing from a full count."""
         ...
 
     async def lock_open(self, count_id: str, unit_ids: Sequence[str]) -> dict[str, Difference]:
@@ -101,5 +101,5 @@ class CountStore(Protocol):
         ...
 
     async def add_stock_days(self, records: Sequence[StockDay], *, now: datetime) -> None:
-        """Record a day's places; a place that has its record of the day keeps it."""
+        """Record the places of a day; a place that has a record of the day keeps it."""
         ...

@@ -1,4 +1,4 @@
-"""Port to what is known of donations: results of the laboratory, and recalls. It only grows."""
+"""Port to laboratory results and recalls of donations; nothing is ever taken away."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class PlacedUnit:
     """A unit of a donation and where its last promise took it.
 
     Attributes:
-        hospital_id: Of the request it was last promised to; None if to none.
+        hospital_id: Hospital of the request it was last promised to; None if there is none.
         supplier_id: The station that supplies that hospital.
-        to_station_id: Of the transfer it was last promised to; None if to none.
-        issued_outside: Why it ended, where its station gave it out by hand; None of all others.
+        to_station_id: Receiver of the transfer it was last promised to; None if there is none.
+        issued_outside: Why its station gave it out by hand; None for all other units.
     """
 
     unit_id: str
@@ -40,7 +40,7 @@ class PlacedUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """A recall to keep."""
+    """A recall to record."""
 
     recall_id: str
     donation_id: str
@@ -53,7 +53,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecalledPlace:
-    """Where a unit was found by a recall, and whether it could still be frozen."""
+    """Where a recall found a unit, and whether it could still be frozen."""
 
     unit: PlacedUnit
     holder_kind: HolderKind
@@ -63,11 +63,11 @@ class RecalledPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spellings:
-    """Identifiers of digits alone that are on record with more or fewer zeros before them.
+    """Identifiers of digits alone that are on record with more or fewer leading zeros.
 
     Attributes:
-        units: As it is written to how we know it.
-        donations: The same of donations.
+        units: Unit as written, mapped to the unit on record.
+        donations: The same for donations.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
@@ -78,28 +78,28 @@ class DonationStore(Protocol):
     async def list_results(
         self, donation_ids: Collection[str]
     ) -> Mapping[str, Sequence[StationResult]]:
-        """List the results of each donation in the order recorded; one without is missing.
+        """List the results of each donation as recorded; a donation without any is missing.
 
-        Whoever told them: which of them count is decided for each unit.
+        Results of every station are listed: which of them count is decided for each unit.
         """
         ...
 
     async def list_says(self, donation_id: str) -> Mapping[str, frozenset[str]]:
         """Return the stations that have a say over each unit of a donation.
 
-        Those that had it, or the whole blood that it was made of.
+        These stations had the unit, or the whole blood that it was made from.
         """
         ...
 
     async def list_stations(self, donation_id: str) -> frozenset[str]:
-        """List the stations whose donation it is: that collected or hold a unit of it.
+        """List the stations whose donation it is: they collected or hold a unit of it.
 
-        Of a donation without units, those that told a result of it; none if nobody did.
+        For a donation without units, these are the stations that reported a result of it.
         """
         ...
 
     async def find_result(self, result_id: str) -> tuple[str, StationResult] | None:
-        """Return the donation and the result of an identifier, or None."""
+        """Return the donation and the result with an identifier, or None."""
         ...
 
     async def add_result(
@@ -113,7 +113,7 @@ class DonationStore(Protocol):
     ) -> None: ...
 
     async def list_recalled(self, donation_ids: Collection[str]) -> frozenset[str]:
-        """Return those that were recalled at least once."""
+        """Return the donations that were recalled at least once."""
         ...
 
     async def is_recall_known(self, recall_id: str) -> bool: ...
@@ -131,14 +131,14 @@ class DonationStore(Protocol):
     async def list_spellings(
         self, *, unit_ids: Collection[str], donation_ids: Collection[str]
     ) -> Spellings:
-        """Return which of these we know with other zeros before them."""
+        """Return which of these are on record with other leading zeros."""
         ...
 
     async def find_registered_group(self, donation_id: str) -> BloodGroup | None:
         """Return the group under which the donor of a donation is registered.
 
-        None where no donor of our register gave it. Where several are said to have given it, one
-        whose group contradicts the bag is returned first.
+        None if no donor of our register gave it. If several donors are recorded as having given it,
+        a group that contradicts the unit's label is returned first.
         """
         ...
 
@@ -147,5 +147,5 @@ class DonationStore(Protocol):
         ...
 
     async def list_in_quarantine(self, donation_ids: Collection[str]) -> frozenset[str]:
-        """Return those of which a unit is, or was made from one, that we have not released."""
+        """Return the donations with a unit, or a unit made into others, that we never released."""
         ...

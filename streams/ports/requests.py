@@ -61,13 +61,13 @@ class Ruling:
     """A decision to write, with the request as it stands after it.
 
     Attributes:
-        cleared: What the safety kernel said of each unit that the decision reserves, in its order.
-        status: Of the request from now on.
-        from_status: For the audit; empty for a new request.
+        cleared: Clearance of each unit that the decision reserves, in the decision's order.
+        status: Status of the request from now on.
+        from_status: Status before, for the audit; empty for a new request.
         caused_by: Identifier of the event or timer.
         why: Short machine word for the audit.
-        actor: Who asked, where it is not who the unit of work acts for.
-        directory_version: Of the directory that it follows; None if it follows none.
+        actor: Who asked, if it is not the actor that the unit of work acts for.
+        directory_version: Version of the directory that it follows; None if it follows none.
     """
 
     request: UrgentRequest
@@ -87,11 +87,11 @@ class Ruling:
 
 class RequestStore(Protocol):
     async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
-        """Return those that exist already."""
+        """Return the requests that exist already."""
         ...
 
     async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
-        """Lock requests in id order and give their state; unknown ids are missing."""
+        """Lock requests in id order and return their state; unknown ids are missing."""
         ...
 
     async def find_last_decision(self, request_id: str) -> Decision | None:
@@ -101,17 +101,17 @@ class RequestStore(Protocol):
     async def list_servable(
         self, station_id: str, *, after: str | None, limit: int, now: datetime
     ) -> list[str]:
-        """List open requests that free units may serve or help, or were told a way out.
+        """List open requests that free units may serve or help, or whose decision named a remedy.
 
         A free unit at the station may serve or help if it is of a component that the request lacks,
-        or of another of the same use. What was told may be true no more.
+        or of a component of the same use. A remedy may hold no longer.
 
-        Life-threatening first, then by the needed-by time, then by id.
+        Life-threatening requests come first, then the order is by needed-by time, then by id.
 
         Args:
             station_id: The supplying station.
-            after: Only those behind this request in that order; None from the beginning.
-            limit: So many at most.
+            after: Only requests that follow this request in that order; None for all.
+            limit: Most requests to list.
             now: Units that have expired by then are not free.
         """
         ...
@@ -123,13 +123,13 @@ class RequestStore(Protocol):
     async def list_same_patient(
         self, requests: Sequence[UrgentRequest]
     ) -> Mapping[str, tuple[str, ...]]:
-        """Map each request to the hospital's other open ones for the same patient and component.
+        """Map each request to the hospital's other open requests for its patient and component.
 
         Args:
             requests: 1..n, each with the patient's reference.
 
         Returns:
-            At most five a request, the oldest first; a request without any is missing.
+            At most five per request, the oldest first; a request without any is missing.
         """
         ...
 
@@ -138,8 +138,8 @@ class RequestStore(Protocol):
     ) -> int:
         """Count unconfirmed O RhD- red cells promised to a patient so far.
 
-        Over all the hospital's requests with this reference, and over this request itself: a
-        patient without a reference is known by nothing else.
+        Counts over all the hospital's requests with this reference, and over this request itself,
+        since a patient without a reference is known by nothing else.
         """
         ...
 

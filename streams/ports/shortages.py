@@ -43,7 +43,7 @@ class ExchangeStore(Protocol):
     async def count_cells(
         self, station_id: str, *, since: datetime, now: datetime
     ) -> list[StockCount]:
-        """Count every place of a station that holds units or had any promised since."""
+        """Count every place of a station that holds units or had units promised since then."""
         ...
 
     async def list_uncovered(self, station_id: str) -> list[UncoveredLine]: ...
@@ -57,7 +57,7 @@ class ExchangeStore(Protocol):
     async def find_shortage(self, shortage_id: str) -> Shortage | None: ...
 
     async def write_shortage(self, shortage: Shortage) -> None:
-        """Write a shortage as it stands from now on; when it was opened stays."""
+        """Write a shortage as it stands from now on; its opening time stays."""
         ...
 
     async def count_in_transit(self, shortage_id: str) -> int:
@@ -79,13 +79,13 @@ class ExchangeStore(Protocol):
         hold_until: datetime,
         caused_by: str,
     ) -> None:
-        """Reserve units for a transfer that is written already, each under its next epoch.
+        """Reserve units for a transfer that is written already, each under its next fencing token.
 
         Args:
-            transfer: To where the units were cleared.
-            cleared: What the safety kernel said of exactly the transfer's units.
-            reason: Why they are sent.
-            hold_until: When they are given back unless they were sent.
+            transfer: The transfer that the units were cleared for.
+            cleared: Clearances of exactly the transfer's units.
+            reason: Why the units are sent.
+            hold_until: When units that were not sent are given back.
             caused_by: Identifier of the event.
 
         Raises:
@@ -95,10 +95,10 @@ class ExchangeStore(Protocol):
         ...
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
-        """Lock a transfer and give it.
+        """Lock a transfer and return it.
 
         Raises:
-            InvariantViolation: There is none; a promise named it.
+            InvariantViolation: There is no such transfer, though a promise names it.
         """
         ...
 

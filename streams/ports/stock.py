@@ -1,4 +1,4 @@
-"""Port to the units."""
+"""Port to the units and their promises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from streams.matching.available_units import Cell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LivePromise:
-    """The promise that a unit is under; exactly one of request and transfer is set."""
+    """The promise that a unit is under; exactly one of request and transfer is set.
+
+    Attributes:
+        epoch: Fencing token of the promise.
+    """
 
     promise_id: str
     epoch: int
@@ -30,9 +34,9 @@ class UnitState:
     """A unit as it stands, locked for this transaction.
 
     Attributes:
-        released_at: None while it never left quarantine for the stock.
+        released_at: When the unit was released from quarantine; None if it never was.
         attested_by: Who released it before we knew of it; None if our results did, or nobody yet.
-        out_of_control_s: Seconds out of temperature control since it first left, all together.
+        out_of_control_s: Total seconds out of temperature control since it first left.
     """
 
     unit_id: str
@@ -56,7 +60,7 @@ class PromisedUnit:
     """A unit under the promise that binds it, with what the safety kernel asks of both.
 
     Attributes:
-        line_no: Of the request; None for a transfer.
+        line_no: Line of the request; None for a transfer.
         capped: Counted towards the cap of unconfirmed O RhD- units.
     """
 
@@ -73,7 +77,7 @@ class NewUnit:
 
     Attributes:
         released_at: With `available`: when its station released it; `attested_by` says who did.
-        parent_id: The bag it was made from.
+        parent_id: The unit it was made from.
     """
 
     unit: Unit
@@ -86,11 +90,11 @@ class NewUnit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitScan:
-    """What somebody did to a unit, as they told it.
+    """What was done to a unit, as a facility reported it.
 
     Attributes:
-        facility_id: The station or hospital that told it.
-        done_by: The person or device, as they named it; may be empty.
+        facility_id: The station or hospital that reported it.
+        done_by: The person or device, as the facility named it; may be empty.
     """
 
     unit_id: str
@@ -111,29 +115,29 @@ class StockStore(Protocol):
         """List released, unpromised, unexpired units, first expiry first.
 
         Args:
-            wants: Place to how many at most; None for all.
+            wants: Most units to list, by place; None for all.
             now: Units that have expired by then are left out.
         """
         ...
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
-        """Lock units in id order and give their state; unknown ids are missing from the answer."""
+        """Lock units in id order and return their state; unknown ids are missing."""
         ...
 
     async def list_sent(self, request_id: str) -> list[PromisedUnit]:
-        """List what left for a patient and was not sent back or thrown away, by unit id."""
+        """List units that left for a patient and were not returned or discarded, by unit id."""
         ...
 
     async def get_promised(self, unit_id: str) -> PromisedUnit:
-        """Give a unit that is locked already, with its live promise.
+        """Return a unit that is locked already, with its live promise.
 
         Raises:
-            InvariantViolation: It is under none.
+            InvariantViolation: It is under no promise.
         """
         ...
 
     async def lock_donation(self, donation_id: str) -> list[UnitState]:
-        """Lock every unit of a donation in id order and give their state."""
+        """Lock every unit of a donation in id order and return their state."""
         ...
 
     async def find_last_promise(self, unit_id: str) -> LivePromise | None:
@@ -152,7 +156,7 @@ class StockStore(Protocol):
         source: str | None = None,
         add_out_of_control_s: int = 0,
     ) -> None:
-        """Write a move that `services.moves` has checked; nobody else calls this."""
+        """Write a move that `services.unit_moves` has checked; nothing else calls this."""
         ...
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
@@ -174,12 +178,12 @@ class StockStore(Protocol):
     ) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
 
-        Only `services.moves.give_back` calls this: it looks again at who waits.
+        Only `services.unit_moves.give_back` calls this: it schedules a rematch for who waits.
 
         Args:
-            request_id: Of this request.
-            transfer_id: Or of this transfer.
-            states: Units in these states; both have a move back to `available`.
+            request_id: The request that the units are held for.
+            transfer_id: Or the transfer that they are held for.
+            states: States of the units; each state has a move back to `available`.
             caused_by: The event or timer that gives them back.
             now: Aware UTC instant.
 
@@ -189,7 +193,7 @@ class StockStore(Protocol):
         ...
 
     async def lock_expired(self, *, now: datetime) -> list[UnitState]:
-        """Lock what is past its expiry and still at its station, and give it as it stands."""
+        """Lock the units that are past expiry and still at their station, and return them."""
         ...
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:

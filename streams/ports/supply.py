@@ -10,4 +10,4 @@ from streams.ports.shortages import ExchangeStore
 
 
 class SupplyStore(DisasterStore, ReserveStore, ExchangeStore, Protocol):
-    """What disasters, donors and neighbours left behind, and what is written of them."""
+    """All that is read and written of disasters, donors and neighbours."""

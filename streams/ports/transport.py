@@ -13,13 +13,14 @@ from models.errors import ContractError
 from models.events import EventData
 
 LANES = 8
-"""Outbox lanes. A key always falls into the same lane and one relay at a time publishes a lane, so
-records of a key leave in the order their transactions committed. Eight keep two relays busy."""
+"""Number of outbox shards (lanes). A key always falls into the same lane and one relay at a time
+publishes a lane, so records of a key leave in the order their transactions committed. Eight lanes
+keep two relays busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A record that was understood.
+    """A record that was decoded.
 
     Attributes:
         event: The decoded body, already upcast to its newest version.
@@ -36,7 +37,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A record that was not understood; kept whole, so that it can be replayed."""
+    """A record that could not be decoded; it is kept whole, so that it can be replayed."""
 
     topic: str
     partition: int
@@ -52,12 +53,12 @@ Record = Received | Unreadable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """What a reader has not acknowledged of a topic.
+    """Records of a topic that a reader has not acknowledged.
 
     Attributes:
         reader: Consumer group.
-        since: When the oldest of it was written, by the clock of the machine that wrote it; never
-            of a drill. None if nothing waits.
+        since: When the oldest of them was written, by the real clock of the machine that wrote it,
+            never by the clock of a drill. None if nothing waits.
     """
 
     reader: str
@@ -69,19 +70,19 @@ class Unread:
 class BatchHandler(Protocol):
     """Decides a batch of one topic in one transaction.
 
-    Returns once the transaction is committed: the lanes of the outbox that now have something to
+    Returns, once the transaction is committed, the outbox shards (lanes) that now have something to
     publish. Records that cannot be accepted are quarantined inside the same transaction.
 
     Raises:
         TransientError: Nothing was committed; call again with the same batch.
-        InvariantViolation: Our bug; the process must stop without acknowledging.
+        InvariantViolation: A bug of ours; the process must stop without acknowledging.
     """
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]: ...
 
 
 class Clock(Protocol):
-    """The one source of time. A drill may run it faster than the wall."""
+    """The one source of time. A drill may run it faster than real time."""
 
     def now(self) -> datetime:
         """Return the current aware UTC instant."""
@@ -105,10 +106,10 @@ class Outbox(Protocol):
     def claim(
         self, lanes: Collection[int], *, limit: int
     ) -> AbstractAsyncContextManager[Sequence[OutboxRow]]:
-        """Hold the lanes against every other relay and give their unpublished rows in order.
+        """Lock the lanes against every other relay and return their unpublished rows in order.
 
         Leaving the block normally marks the rows as published; leaving it with an exception marks
-        none. A crash in between publishes rows twice, never out of order and never not at all.
+        none. A crash in between may publish rows twice, but never out of order, and loses none.
         """
         ...
 
@@ -122,7 +123,7 @@ class EventPublisher(Protocol):
         """Send in order and return when every replica in sync has all of them (`acks=all`).
 
         Raises:
-            TransientError: At least one is not known to be kept; sending again is safe.
+            TransientError: At least one event is not known to be kept; sending again is safe.
         """
         ...
 

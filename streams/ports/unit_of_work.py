@@ -1,7 +1,7 @@
 """The unit of work: one transaction, what it reads and writes, and what it will publish.
 
-Events, timers and audit rows are buffered and written when the block ends, the outbox last: its row
-lock per key then stands only for the moment before the commit.
+Events, timers and audit rows are buffered and written when the block ends, the outbox last, so
+that its row lock per key is held only for the moment before the commit.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A change of state for the audit: whose, from what to what, why, by which event, when.
+    """A change of state for the audit: subject, states before and after, reason, cause, instant.
 
-    Who did it, the unit of work knows: see `UnitOfWork.act_for`.
+    The unit of work knows the actor: see `UnitOfWork.act_for`.
     """
 
     subject_kind: str
@@ -118,13 +118,13 @@ class InboxStore(Protocol):
         ...
 
     async def trim(self, *, taken_before: datetime, published_before: datetime) -> None:
-        """Forget what was taken in, and what was published, before these instants."""
+        """Delete what was taken in, and what was published, before these instants."""
         ...
 
 
 class AuditStore(Protocol):
     async def seal(self, *, now: datetime, again_before: datetime) -> list[ChainHead]:
-        """Note the heads that are to be published, and give them.
+        """Note the chain heads that are to be published, and return them.
 
         Args:
             now: When they are sealed.
@@ -136,7 +136,7 @@ class AuditStore(Protocol):
 
 class TimerStore(Protocol):
     async def claim_due(self, now: datetime) -> Timer | None:
-        """Take the longest due timer, which no other transaction is firing; delete it."""
+        """Take and delete the longest due timer that no other transaction is firing."""
         ...
 
     async def find_next_due_at(self) -> datetime | None: ...
@@ -144,11 +144,11 @@ class TimerStore(Protocol):
     async def drop(self, kind: TimerKind, subject: str) -> None: ...
 
     async def put_off(self, timer: Timer, *, until: datetime) -> None:
-        """Let a timer that stands be due no earlier than this."""
+        """Make a scheduled timer due no earlier than this."""
         ...
 
     async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
-        """Drop what is due of a station, whoever set it and for which instant of the grid."""
+        """Drop the due timers of a station, whoever set them and for whichever instant."""
         ...
 
 
@@ -174,11 +174,11 @@ class UnitOfWork(Protocol):
 
     @property
     def lanes(self) -> frozenset[int]:
-        """Lanes of the outbox that this transaction filled; complete once the block has ended."""
+        """Outbox shards that this transaction filled; complete once the block has ended."""
         ...
 
     def act_for(self, actor: str) -> None:
-        """Say on whose behalf everything is done from now on, such as `hospital/<id>`."""
+        """Set on whose behalf everything is done from now on, such as `hospital/<id>`."""
         ...
 
     def emit(self, outgoing: Outgoing) -> None: ...

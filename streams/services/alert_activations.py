@@ -1,4 +1,4 @@
-"""Write what was decided of a disaster's activations, tell it, and call donors for it.
+"""Write and publish the decided activations of a disaster, and call donors for them.
 
 Runs inside a transaction, under the lock of the disaster and of every station that takes part.
 """
@@ -71,7 +71,7 @@ class Activations:
         current: Sequence[ActivationState],
         why: Why,
     ) -> None:
-        """Write and publish every change, and pursue it; one that changes nothing is not told."""
+        """Write, publish and pursue every change; a change without effect is not published."""
         before = {state.activation.activation_id: state.activation for state in current}
         for change in changes:
             activation_id = change.activation.activation_id
@@ -84,7 +84,7 @@ class Activations:
     async def end_exercise(
         self, work: UnitOfWork, current: Sequence[ActivationState], why: Why
     ) -> None:
-        """Stand down what is still open of an exercise."""
+        """Stand down the activations of an exercise that are still open."""
         changes = end_exercise([state.activation for state in current], now=why.now)
         await self.write(work, changes, current, why)
 
@@ -172,7 +172,7 @@ async def _write(
 def _build_missing(
     activation: Activation, before: Activation | None, why: Why
 ) -> Sequence[DonorsMissing]:
-    """Tell upwards what no donor can cover, whenever that changes; who stands down needs nobody."""
+    """Report what no donor can cover, whenever that changes; a stand-down reports nothing."""
     missing_before = before.donors_missing if before else 0
     if activation.donors_missing == missing_before or activation.donors_callable is None:
         return ()

@@ -1,8 +1,8 @@
 """Disaster alerts: the newest revision decides which stations are active and what they ask for.
 
 Each record is acted on by itself (`one_by_one`), under the lock of its disaster and of every
-station that takes part, in the order of their ids. An alert that leads to nothing, or that must not
-be acted on by itself, is kept and told with its reasons.
+station that takes part, in the order of their ids. An alert that leads to nothing, or that is held
+for a dispatcher, is kept and published with its reasons.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from streams.services.alert_activations import Activations, Why, count_supplies
 
 _DISPATCHER = "dispatcher/"
 _TELLERS = ("feed/", _DISPATCHER)
-"""Who tells of disasters: feeds, and dispatchers."""
+"""Prefixes of the sources that may send alerts: feeds and dispatchers."""
 
 
 class AlertService:
-    """Acts on the alert topic, and again when what an open disaster rests on has changed.
+    """Acts on the alert topic, and decides again when the basis of an open disaster has changed.
 
     Args:
         directories: The stations, where they are and how far they reach.
@@ -54,7 +54,7 @@ class AlertService:
             raise ContractError("key_differs", key=record.envelope.key, expected=alert.event_key)
         source = record.envelope.source
         if not source.startswith(_TELLERS):
-            expected = " ".join(f"{one}…" for one in _TELLERS)
+            expected = " ".join(f"{prefix}…" for prefix in _TELLERS)
             raise ContractError("source_differs", source=source, expected=expected)
         if alert.confirmed_by and not source.startswith(_DISPATCHER):
             raise DomainRefusal("confirmation_not_yours", scope=source)
@@ -76,7 +76,7 @@ class AlertService:
     async def reconsider(
         self, work: UnitOfWork, event_key: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Decide an open disaster again by its newest alert; what stays as it is is not written."""
+        """Decide an open disaster again by its newest alert; only what changed is written."""
         await work.supply.lock_event(event_key)
         told = await work.supply.find_newest_alert(event_key)
         if told is not None:
@@ -84,7 +84,7 @@ class AlertService:
             await self._open(work, told.alert, why)
 
     async def end_exercise(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """The time of an exercise is over; the subject is its disaster."""
+        """End an exercise whose time is over; the timer's subject is its disaster."""
         await work.supply.lock_event(timer.subject)
         current = await work.supply.list_activations(timer.subject)
         for state in current:
@@ -100,7 +100,7 @@ class AlertService:
         record: Received,
         now: datetime,
     ) -> tuple[AlertOutcome, tuple[Reason, ...]]:
-        """Do what the alert asks for; return what was done with it, and why no more."""
+        """Do what the alert asks for; return its outcome, and why nothing more was done."""
         foreign = _list_foreign(record.envelope.source, newest)
         if newest is not None and not foreign and alert.revision <= newest.alert.revision:
             return AlertOutcome.SUPERSEDED, ()
@@ -141,7 +141,7 @@ class AlertService:
     async def _list_stations(
         self, alert: Alert, current: Sequence[ActivationState]
     ) -> list[Station]:
-        """List who may take part, in the order in which they are locked."""
+        """List the stations that may take part, in the order in which they are locked."""
         directory = await self._directories.refresh()
         taking_part = {state.activation.station_id for state in current}
         near = list_in_reach(alert.location, directory.stations.values())
@@ -154,7 +154,7 @@ class AlertService:
 
 
 def _list_foreign(source: str, newest: ToldAlert | None) -> tuple[Reason, ...]:
-    """Tell that another source tells of this disaster; a dispatcher's word stands for any."""
+    """Report that the newest alert is of another feed; a dispatcher may act for any source."""
     if newest is None or newest.told_by in {"", source}:
         return ()
     if source.startswith(_DISPATCHER) or newest.told_by.startswith(_DISPATCHER):

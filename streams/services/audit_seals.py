@@ -1,8 +1,8 @@
-"""Publish the heads of the audit's chains, so that they cannot be rewritten unseen.
+"""Publish the heads of the audit chains, so that a rewritten chain is detected.
 
-A seal says: this chain had so many rows, and the last of them this hash. It fixes all rows before
-it, so the newest seal of a chain is enough to prove any older row; the older seals say how far back
-a rewritten chain was still whole.
+A seal states how many rows a chain had, and the hash of the last row. It fixes all rows before it,
+so the newest seal of a chain is enough to prove any older row; the older seals show up to which row
+a rewritten chain is still intact.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from models.events.audit import AuditSealed
 from streams.ports import Outgoing, Timer, UnitOfWork
 
 SEAL_EVERY = timedelta(seconds=60)
-"""Rows that are younger than this may be rewritten with their hashes and no seal tells."""
+"""A rewrite of rows younger than this, with their hashes, is not detected by any seal."""
 
 SEAL_AGAIN_AFTER = timedelta(days=1)
-"""A chain that rests is sealed once a day, so that its newest seal is always on the log."""
+"""A chain without new rows is sealed once a day, so that its newest seal is always in the log."""
 
 
 async def fire_seal(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-    """Seal every chain that moved since its last seal, and come again."""
+    """Seal every chain that grew since its last seal, and schedule the next run."""
     for head in await work.audit.seal(now=now, again_before=now - SEAL_AGAIN_AFTER):
         sealed = AuditSealed(
             chain=head.chain, sequence=head.sequence, hash=head.hash.hex(), sealed_at=now

@@ -1,7 +1,7 @@
-"""Walk the audit's chains and say where they were tampered with.
+"""Walk the audit chains and report where they were tampered with.
 
-Pure: rows, heads and seals in, breaches out. A row that is wrong is told once; the walk goes on
-from the hash it has, so one breach does not make all later rows wrong.
+Pure: rows, heads and seals in, breaches out. A wrong row is reported once; the walk goes on
+from the hash that the row has, so one breach does not make all later rows wrong.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import NamedTuple
 from models.audit import GENESIS, AuditRow, ChainHead, hash_row
 
 _COMPARED = 64
-"""Wrong rows of a chain that are compared with each other to tell which were exchanged."""
+"""Wrong rows of a chain that are compared with each other to find exchanged rows."""
 
 MAX_BREACHES = 1000
-"""Breaches kept; the count goes on. A chain that is wrong everywhere is told by its first rows."""
+"""Breaches kept; later ones are only counted, since the first describe a chain wrong throughout."""
 
 
 class BreachKind(StrEnum):
     CHANGED = "changed"
     """The fields of a row do not give its hash."""
     MOVED = "moved"
-    """A row stands at another place than it was written at."""
+    """A row stands at another place than the place it was written at."""
     MISSING = "missing"
     """Rows between two others are gone."""
     REPEATED = "repeated"
-    """A sequence stands twice."""
+    """A sequence number occurs twice."""
     UNLINKED = "unlinked"
-    """A row does not follow the row before it: that one was replaced together with its hash."""
+    """A row does not follow the row before it, which was replaced together with its hash."""
     HEAD_DIFFERS = "head_differs"
-    """The newest row is not the one that the head tells of."""
+    """The newest row is not the row that the head names."""
     SEAL_DIFFERS = "seal_differs"
     """A sealed row has another hash now: the chain was rewritten before or at it."""
     SEALED_MISSING = "sealed_missing"
@@ -41,12 +41,12 @@ class BreachKind(StrEnum):
 
 
 class Breach(NamedTuple):
-    """One thing that is wrong.
+    """A breach of a chain.
 
     Attributes:
-        sequence: Where in the chain.
-        expected: What should stand there, in the words of the kind.
-        found: What does.
+        sequence: Place in the chain.
+        expected: What should stand there, in terms of the kind.
+        found: What stands there.
     """
 
     kind: BreachKind
@@ -58,11 +58,11 @@ class Breach(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditVerdict:
-    """What a walk came to.
+    """The result of a walk.
 
     Attributes:
         seals: Seals that were compared.
-        unsealed: Rows behind the newest seal of their chain: nothing outside vouches for them yet.
+        unsealed: Rows after the newest seal of their chain: nothing outside proves them yet.
         breached: Breaches in all; `breaches` holds the first of them.
     """
 
@@ -91,12 +91,12 @@ class _Chain:
 
 
 class AuditWalk:
-    """Takes rows chain by chain in the order of their sequence, then says what was wrong.
+    """Takes rows chain by chain in the order of their sequence, then reports what was wrong.
 
     Args:
-        heads: Of every chain that is walked.
-        seals: Published heads, in any order; those before `since` are passed over.
-        since: The first sequence to verify. The row before it is to be given too, and believed.
+        heads: Heads of every chain that is walked.
+        seals: Published heads, in any order; those before `since` are ignored.
+        since: The first sequence to verify. The row before it must be given too, and is trusted.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class AuditWalk:
             self._report(BreachKind.HEAD_DIFFERS, at.name, head.sequence, wanted, found)
 
     def _leave_unwalked(self, head: ChainHead) -> None:
-        """No row of the chain was given; right only if it ends before where the walk begins."""
+        """Report a chain of which no row was given, unless it ends before the walk begins."""
         if head.sequence >= self._since:
             self._chains += 1
             wanted = _name_place(head.sequence, head.hash)
@@ -220,7 +220,7 @@ class AuditWalk:
 
 
 def _is_moved(row: AuditRow, other: AuditRow) -> bool:
-    """Whether `row` was written where `other` stands: with its hashes, or under another's."""
+    """Return whether `row` was written where `other` stands, with its own or the other's hash."""
     whole = row._replace(sequence=other.sequence)
     if hash_row(whole) == row.hash:
         return True

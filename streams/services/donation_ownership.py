@@ -1,4 +1,4 @@
-"""Whose donation it is: only who collected or holds a unit of it may speak of it."""
+"""Check whose donation it is: only a station that collected or holds a unit may report on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from streams.ports import UnitOfWork
 
 
 async def ensure_own_donation(work: UnitOfWork, donation_id: str, *, station_id: str) -> None:
-    """Let a station speak of donations that it collected, that it holds, or that nobody knows.
+    """Let a station report on donations that it collected, that it holds, or that are unknown.
 
     Raises:
         DomainRefusal: `donation_of_other_station`.

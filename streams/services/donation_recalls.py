@@ -1,4 +1,4 @@
-"""Recall and look-back: find every unit of a donation, freeze it, tell whoever holds it.
+"""Recall and look-back: find every unit of a donation, freeze it, notify its holder.
 
 One transaction: no unit of the donation can be promised, issued or transfused once it has
 committed. Live promises end as lost, and their requests are decided again in the same transaction.
@@ -35,7 +35,7 @@ class Recalls:
     """Recalls donations.
 
     Args:
-        progress: Decides the requests again whose units are frozen.
+        progress: Decides again the requests whose units are frozen.
     """
 
     def __init__(self, *, progress: Progress) -> None:
@@ -44,11 +44,11 @@ class Recalls:
     async def act(
         self, work: UnitOfWork, record: Received, event: DonationRecalled, now: datetime
     ) -> None:
-        """Recall by the word of a station or a dispatcher.
+        """Recall a donation that a station or a dispatcher reports.
 
         Raises:
-            ContractError: `recall_id_reused`, or it speaks for another.
-            DomainRefusal: `donation_unknown`: nothing of it is known here; or it is another's.
+            ContractError: `recall_id_reused`, or the source speaks for another station.
+            DomainRefusal: `donation_unknown`: no unit of it is known; or it is another station's.
         """
         actor, _ = name_actor(record, station_id=event.station_id)
         if actor is Actor.HOSPITAL:
@@ -70,7 +70,7 @@ class Recalls:
             raise DomainRefusal("donation_unknown", donation_id=event.donation_id)
 
     async def recall(self, work: UnitOfWork, recall: Recall, *, actor: Actor, now: datetime) -> int:
-        """Freeze whatever of the donation is left; return how many units of it are known."""
+        """Freeze what is left of the donation; return how many units of it are known."""
         units = await work.stock.lock_donation(recall.donation_id)
         if not units:
             return 0
@@ -98,7 +98,7 @@ class Recalls:
                 promise = await work.stock.find_last_promise(unit.unit_id)
                 if promise is None or not await self._progress.is_waiting(work, promise):
                     continue
-                # The patient's request is still open: what is frozen is asked for once more.
+                # The patient's request is still open: the frozen unit is asked for once more.
                 await work.stock.end_promise(promise.promise_id, to="lost", now=now)
             if promise is not None:
                 lost = explain_lost(unit.unit_id, UnitStatus.RECALLED)
@@ -110,7 +110,7 @@ class Recalls:
     def _notify(
         work: UnitOfWork, recall: Recall, places: Sequence[RecalledPlace], *, now: datetime
     ) -> None:
-        """Tell each holder of its own units alone."""
+        """Notify each holder of its own units only."""
         holders: dict[tuple[HolderKind, str], list[RecalledPlace]] = defaultdict(list)
         for place in places:
             holders[place.holder_kind, place.holder_id].append(place)
@@ -147,7 +147,7 @@ class Recalls:
 
 
 def _find_place(unit: PlacedUnit) -> RecalledPlace | None:
-    """Return who has a unit; None if there is nothing left of it to be found or looked back to."""
+    """Return who has a unit; None if nothing is left of it to freeze or to trace."""
     is_frozen = (unit.status, UnitStatus.RECALLED) in MOVES
     is_used = unit.status is UnitStatus.TRANSFUSED or unit.issued_outside is not None
     if not is_frozen and not is_used:

@@ -1,7 +1,7 @@
-"""From results to the end of quarantine: the one place where a unit is released.
+"""Release units by their results: the one place where a unit leaves quarantine for the stock.
 
-Runs whenever results or units of a donation become known, in whatever order they come. Nothing else
-releases; what was released and is not clear any more is recalled at once.
+It runs whenever results or units of a donation become known, in whatever order they come. Nothing
+else releases a unit; a released unit that is no longer clear is recalled at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Releases:
     """Keeps results, and releases or recalls by them.
 
     Args:
-        recalls: What a finding after the release leads to.
+        recalls: Recalls a donation with a finding after the release.
     """
 
     def __init__(self, *, recalls: Recalls) -> None:
@@ -43,10 +43,10 @@ class Releases:
         """Keep one result and act on what all of them say now.
 
         Raises:
-            ContractError: Its identifier is used, or it corrects what is no such result of its own
-                station.
-            DomainRefusal: Not a station says so, the donation is another's, or what it corrects was
-                corrected before.
+            ContractError: Its identifier is used, or the result it corrects is not one of its own
+                station for the same donation and test.
+            DomainRefusal: The source is not a station, the donation is another station's, or the
+                result it corrects was corrected before.
         """
         actor, _ = name_actor(record, station_id=event.station_id)
         if actor is not Actor.STATION:
@@ -137,7 +137,7 @@ async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
             donation_id=event.donation_id,
         )
     known = (await work.donations.list_results([event.donation_id]))[event.donation_id]
-    if any(one.result.supersedes == result.supersedes for one in known):
+    if any(entry.result.supersedes == result.supersedes for entry in known):
         raise DomainRefusal("result_corrected_before", supersedes=result.supersedes)
 
 
@@ -153,10 +153,10 @@ async def _list_outside(
 
 
 def _must_come_back(unit: UnitState, verdict: ReleaseVerdict, outside: Collection[str]) -> bool:
-    """Whether a unit that was released would not be released again.
+    """Return whether a unit that was released would not be released again.
 
-    One that its station released before we knew of it need not have all of our tests, but none of
-    them may speak against it.
+    A unit that its station released before we knew of it need not have all of our tests, but none
+    of them may speak against it.
     """
     is_gone = unit.status in _GONE and unit.unit_id not in outside
     if unit.released_at is None or is_gone:

@@ -1,7 +1,7 @@
-"""Making components of whole blood: the bag ends, its components begin in quarantine.
+"""Make components of whole blood: the bag ends, its components begin in quarantine.
 
-They share the donation id and the instant of collection, name the bag as their parent, and are
-released by the same results.
+The components share the donation id and the instant of collection, name the bag as their parent,
+and are released by the same results.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Splitting:
     """Acts on `blood.donation.split.v1`.
 
     Args:
-        releases: Looks at the results, which may be complete before the bag is split.
+        releases: Assesses the results, which may be complete before the bag is split.
     """
 
     def __init__(self, *, releases: Releases) -> None:
@@ -38,8 +38,8 @@ class Splitting:
         """Split one bag.
 
         Raises:
-            ContractError: It names what does not exist, or components that cannot be.
-            DomainRefusal: The bag's state does not allow it, or more comes out than was in it.
+            ContractError: It names a unit that does not exist, or components that cannot be made.
+            DomainRefusal: The bag's state does not allow it, or its components exceed its volume.
         """
         actor, _ = name_actor(record, station_id=event.station_id)
         states = await work.stock.lock_units(

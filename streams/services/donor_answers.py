@@ -1,4 +1,4 @@
-"""What donors answer: accepted, declined, came, gave, or were deferred.
+"""Act on the answers of donors: accepted, declined, arrived, donated or deferred.
 
 Each record is acted on by itself (`one_by_one`). An answer that the call's state does not allow is
 refused with the reason and changes nothing.
@@ -45,7 +45,7 @@ _ALLOWED_FROM = {
 
 
 _OTHERS = ("dispatcher/", "notifier/")
-"""Who tells a donor's answer besides the donor's own station."""
+"""Sources that may report a donor's answer besides the donor's own station."""
 
 
 class AnswerService:
@@ -53,8 +53,8 @@ class AnswerService:
 
     Args:
         directories: The stations and their policies.
-        call_outs: Told of each answer; calls more donors or stands some down.
-        releases: Looks at the results of a donation, which may have come before it.
+        call_outs: Takes each answer into account: calls more donors or stands some down.
+        releases: Assesses the results of a donation, which may have come before it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class AnswerService:
         match event.answer:
             case Answer.ACCEPTED:
                 if obstacles := list_call_obstacles(call.state.record, now):
-                    # The register changed since the call: the yes is not counted on.
+                    # The register has changed since the call: the acceptance does not count.
                     await self._call_outs.refuse(
                         work,
                         call,
@@ -119,7 +119,7 @@ class AnswerService:
 
     @staticmethod
     async def _get_call(work: UnitOfWork, event: CallOutAnswered) -> ReserveCall:
-        """The call must exist, be this donor's at this station, and allow the answer."""
+        """Return the call; it must exist, be this donor's at this station, and allow the answer."""
         call = await work.supply.find_call(event.call_out_id)
         if call is None:
             raise ContractError("call_out_unknown", call_out_id=event.call_out_id)
@@ -157,7 +157,7 @@ class AnswerService:
         await work.supply.count_acceptance(event.donor_id, caused_by=caused_by, now=now)
         station = await get_own_station(self._directories, call.call_out.station_id)
         eta_s = donor_rules().arrival.default_eta_s if event.eta_s is None else event.eta_s
-        # From now, not from the answer: one that was delayed must not make its donor late.
+        # From now, not from the answer: a delayed answer must not make its donor late.
         due_at = now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
         work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
 
@@ -176,7 +176,7 @@ class AnswerService:
         if unit.component not in donor_rules().serves.components:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if unit.collected_at < call.call_out.called_at:
-            # It would free the donor of the interval, and age the bag, by somebody's slip.
+            # A wrong date would shorten the donor's interval and the life of the unit.
             raise DomainRefusal(
                 "donation_before_call",
                 unit_id=unit.unit_id,
@@ -206,7 +206,7 @@ class AnswerService:
         cause = MoveCause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
         record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
         if unit.component is Component.WHOLE_BLOOD:
-            # It waits to be split, or to be taken into quarantine as it is.
+            # The bag waits to be split, or to be taken into quarantine as it is.
             return
         states = await work.stock.lock_units([unit.unit_id])
         await move(work, states[unit.unit_id], UnitStatus.QUARANTINED, cause)
@@ -242,7 +242,7 @@ def _publish_group_differs(
     caused_by: str,
     now: datetime,
 ) -> None:
-    """Tell at once that a bag contradicts its donor's record; which group, no event says."""
+    """Report at once that a unit contradicts its donor's record; no event names the group."""
     work.record(
         Transition(
             subject_kind="donor",

@@ -32,14 +32,14 @@ _CAME_TO_NOTHING = frozenset(
 )
 _RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
 _HAIR = 1e-9
-"""Expected donations are sums of floats; one that is missing by this much is not missing."""
+"""Expected donations are sums of floats; a difference of this size does not count as missing."""
 
 
 class CallOuts:
     """Pursues a cause until it has the donations it wants.
 
     Args:
-        causes: What an activation or a shortage still wants.
+        causes: Finds what an activation or a shortage still wants.
     """
 
     def __init__(self, *, causes: DonorNeeds) -> None:
@@ -54,14 +54,14 @@ class CallOuts:
         caused_by: str,
         now: datetime,
     ) -> None:
-        """Pursue causes of a station, all open ones or these, the most urgent first."""
+        """Pursue these causes of a station, or all that are open, the most urgent first."""
         await work.supply.lock_station(station_id)
         open_causes = await self._causes.look_at(work, station_id, now=now)
         ordered = await open_causes.list_open()
         wanted = ordered if cause_ids is None else cause_ids
         ended = [cause_id for cause_id in wanted if cause_id not in ordered]
-        # Who has ended gives donors back before anybody is called.
-        for cause_id in [*ended, *(one for one in ordered if one in wanted)]:
+        # Causes that have ended give donors back before anybody is called.
+        for cause_id in [*ended, *(open_id for open_id in ordered if open_id in wanted)]:
             await self._pursue(
                 work, open_causes, cause_id, caused_by=caused_by, now=now, in_turn=True
             )
@@ -69,10 +69,10 @@ class CallOuts:
     async def pursue(
         self, work: UnitOfWork, cause_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Stand down who is not needed any more, and call who is still needed.
+        """Stand down donors who are no longer needed, and call donors who still are.
 
-        A cause that has ended stands everyone down. Doing it again at once changes nothing. Who
-        waits in danger of life is called for before it.
+        A cause that has ended stands everyone down. Doing it again at once changes nothing. Donors
+        are called first for patients in danger of life.
         """
         station_id = await self._causes.find_station_id(work, cause_id)
         if station_id is None:
@@ -81,7 +81,7 @@ class CallOuts:
         open_causes = await self._causes.look_at(work, station_id, now=now)
         await self._pursue(work, open_causes, cause_id, caused_by=caused_by, now=now)
         if await open_causes.find(cause_id) is None:
-            # What counted on its donors is short of those who went home.
+            # Causes that counted on its donors are short of those who were stood down.
             await self.pursue_all(work, station_id, caused_by=caused_by, now=now)
 
     async def _pursue(
@@ -94,7 +94,7 @@ class CallOuts:
         now: datetime,
         in_turn: bool = False,
     ) -> None:
-        """Pursue one cause; unless in its turn, who waits in danger of life comes before it."""
+        """Pursue one cause; unless in its turn, patients in danger of life come before it."""
         cause = await open_causes.find(cause_id)
         if cause is None:
             left = await open_causes.list_not_needed(await open_causes.list_left())
@@ -114,8 +114,8 @@ class CallOuts:
     ) -> None:
         """Look at a station's live calls and open causes again: its register has changed.
 
-        Who may not give any more is stood down, and every cause is filled up with who may, the
-        most urgent first.
+        Donors who may no longer give are stood down, and every cause is filled up with donors who
+        may, the most urgent first.
         """
         await work.supply.lock_station(station_id)
         open_causes = await self._causes.look_at(work, station_id, now=now)
@@ -141,7 +141,7 @@ class CallOuts:
         now: datetime,
         answered_at: datetime,
     ) -> None:
-        """Stand down a donor who says yes and may not give: the notifier tells them not to come."""
+        """Stand down a donor who accepts and may not give; the notifier tells them not to come."""
         why = " ".join(["may_not_give", *(reason.code for reason in obstacles)])
         await self.end(
             work,
@@ -156,7 +156,7 @@ class CallOuts:
     async def after_answer(
         self, work: UnitOfWork, call: ReserveCall, *, caused_by: str, now: datetime
     ) -> None:
-        """Take the answer into account; `call` is as it was before."""
+        """Take an answer into account; `call` is the call as it was before."""
         cause_id = call.call_out.cause_id
         open_causes = await self._causes.look_at(work, call.call_out.station_id, now=now)
         cause = await open_causes.find(cause_id)
@@ -164,20 +164,20 @@ class CallOuts:
             return
         await self._settle(work, open_causes, cause, caused_by=caused_by, now=now)
         is_short = _is_short(cause, now)
-        # A wave is sized for refusals, so one refusal alone does not start the next while other
-        # answers are still to come. A donor who said yes and then is lost was counted on.
+        # A wave is sized for refusals, so one refusal alone does not start the next wave while
+        # other answers are still to come. A donor who accepted and then is lost was counted on.
         if is_short and (
             call.status is not CallOutStatus.CALLED or not cause.list_own(CallOutStatus.CALLED)
         ):
-            # Through the timer, so that the answers of a batch lead to one wave, not to one each.
+            # By a timer, so that the answers of a batch lead to one wave, not to a wave each.
             work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause_id, due_at=now))
 
     async def fire_wave(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """The answer window of a wave is over; the subject is the cause."""
+        """Pursue a cause when the answer window of a wave is over; the subject is the cause."""
         await self.pursue(work, timer.subject, caused_by=timer.timer_id, now=now)
 
     async def fire_no_show(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """A donor who accepted has not come; the subject is the call."""
+        """End the call of a donor who accepted and has not come; the subject is the call."""
         found = await work.supply.find_call(timer.subject)
         if found is None:
             return
@@ -201,7 +201,7 @@ class CallOuts:
         now: datetime,
         answered_at: datetime | None = None,
     ) -> None:
-        """End calls of one cause without a donation, and tell whoever called them."""
+        """End calls of one cause without a donation, and publish that for the notifier."""
         if not calls:
             return
         first = calls[0].call_out
@@ -230,7 +230,7 @@ class CallOuts:
         caused_by: str,
         now: datetime,
     ) -> None:
-        """Stand down who is called and not needed: first the open calls, last who is on the way."""
+        """Stand down donors who are not needed: open calls first, donors on the way last."""
         surplus: list[ReserveCall] = []
         if cause.count_sure() >= cause.wanted:
             surplus = cause.list_own(CallOutStatus.CALLED, CallOutStatus.ACCEPTED)
@@ -264,7 +264,7 @@ class CallOuts:
     async def _call_in_danger(
         self, work: UnitOfWork, open_causes: StationCauses, *, caused_by: str, now: datetime
     ) -> None:
-        """Call first for who waits in danger of life at the same station: a donor has one call."""
+        """Call first for patients in danger of life at the station: a donor has only one call."""
         for shortage_id in await open_causes.list_in_danger():
             other = await open_causes.find(shortage_id)
             if other is not None and _is_short(other, now):
@@ -281,7 +281,7 @@ class CallOuts:
         now: datetime,
         yields: bool = False,
     ) -> None:
-        """Call one wave; a cause that yields looks first who is called for more urgently."""
+        """Call one wave; a cause that yields first lets patients in danger of life be served."""
         station_id = cause.station.station_id
         expected = cause.expect(now)
         earlier = await open_causes.list_calls(cause.cause_id)
@@ -319,7 +319,7 @@ class CallOuts:
 
     @staticmethod
     def _schedule_next(work: UnitOfWork, cause: DonorNeed, now: datetime) -> None:
-        """Look again when the answer window is over, as long as not enough donors said yes."""
+        """Look again when the answer window is over, as long as too few donors have accepted."""
         if cause.expect_firm(now) + cause.shared + _HAIR >= cause.wanted:
             return
         due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
@@ -349,7 +349,7 @@ def _choose(
 
 
 def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...]:
-    """List why a donor who was called may not give; that they are on a call is none."""
+    """List why a donor who was called may not give; being on a call is no obstacle."""
     return list_obstacles(replace(record, on_live_call=False), now=now)
 
 
@@ -388,7 +388,7 @@ def _audit_called(call: CallOut, *, caused_by: str) -> Transition:
 def _audit_wave(
     cause: DonorNeed, wave: Wave, *, number: int, caused_by: str, now: datetime
 ) -> Transition:
-    """Say how the wave was sized, and why the others were not called: counts, never a donor."""
+    """Audit how the wave was sized and why others were not called, by counts, without names."""
     counted = " ".join(
         f"{reason.code}={reason.params['donors']}[{reason.rule}]" for reason in wave.refusals
     )

@@ -1,4 +1,4 @@
-"""What follows from a changed register of donors: live calls, open causes and bags that wait.
+"""Act on a changed register of donors: review live calls, open causes and waiting units.
 
 The register itself is written by the gateway, straight to PostgreSQL; a timer of the same
 transaction brings the engine here, so that no donor data travels on Kafka.
@@ -15,12 +15,12 @@ from streams.services.donor_call_outs import CallOuts
 
 
 class RegisterService:
-    """Looks again at whatever rests on a station's donors.
+    """Reviews everything that depends on a station's donors.
 
     Args:
         alerts: Decides open disasters again: a register that grew covers more of them.
-        call_outs: Stands down who may not give any more, and calls who may.
-        releases: Looks at bags that waited because their donor's record said another group.
+        call_outs: Stands down donors who may no longer give, and calls donors who may.
+        releases: Assesses units that waited because their donor's record has another group.
     """
 
     def __init__(self, *, alerts: AlertService, call_outs: CallOuts, releases: Releases) -> None:
@@ -29,7 +29,7 @@ class RegisterService:
         self._releases = releases
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """The subject is the station. Doing it again at once changes nothing."""
+        """Review a station, the timer's subject. Doing it again at once changes nothing."""
         station_id, caused_by = timer.subject, timer.timer_id
         for event_key in await work.supply.list_open_event_keys(station_id):
             await self._alerts.reconsider(work, event_key, caused_by=caused_by, now=now)

@@ -1,7 +1,7 @@
-"""What an activation or a shortage still wants of the reserve, and what is on its way to it.
+"""Find the donations that an activation or a shortage still wants, and those on their way.
 
-Reads only. A donor is counted once: calls for an activation serve the shortages that the same
-disaster made, and only what they leave open is called for again.
+This module only reads. A donor is counted once: calls for an activation also serve the shortages
+that the same disaster made, and only what they leave open is called for again.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ _FIRM = _SURE | {CallOutStatus.ACCEPTED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DonorNeed:
-    """Why donors of one station are called.
+    """A cause for which donors of one station are called.
 
     Attributes:
         wanted: Donations in all.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
-        urgency: Whom to call for first where two causes want one donor; the greater goes first.
-        shared: Donations expected of an activation's calls: its share of them, by urgent units.
-        taken_over: Causes that want nobody any more, whose donors this one keeps.
+        urgency: Rank where two causes want the same donor; the greater goes first.
+        shared: Its share, by urgent units, of the donations expected of an activation's calls.
+        taken_over: Causes that no longer want donors, whose called donors this cause keeps.
     """
 
     cause_id: str
@@ -57,19 +57,19 @@ class DonorNeed:
     taken_over: frozenset[str] = frozenset()
 
     def expect(self, now: datetime) -> float:
-        """Return the donations to expect of everything that is under way."""
+        """Return the donations to expect of all calls that are under way."""
         return self._expect(self.calls, now) + self.shared
 
     def expect_firm(self, now: datetime) -> float:
-        """Return the donations to expect of donors who said yes."""
+        """Return the donations to expect of donors who accepted."""
         return self._expect([call for call in self.calls if call.status in _FIRM], now)
 
     def count_sure(self) -> int:
-        """Return the donations made, and the donors who are there."""
+        """Count the donations made, and the donors who have arrived."""
         return sum(call.status in _SURE for call in self.calls)
 
     def list_own(self, *statuses: CallOutStatus) -> list[ReserveCall]:
-        """List the calls that are for this cause to end."""
+        """List the calls that this cause may end."""
         return [
             call
             for call in self.calls
@@ -80,7 +80,7 @@ class DonorNeed:
         ]
 
     def list_counted_on(self, calls: Sequence[ReserveCall], now: datetime) -> list[ReserveCall]:
-        """List those of these calls without which this cause would be short, the firm first."""
+        """List those of these calls that this cause cannot do without, firm calls first."""
         counted = {call.call_out.call_out_id for call in self.calls}
         given_up = {call.call_out.call_out_id for call in calls}
         expected = self.shared + self._expect(
@@ -98,7 +98,7 @@ class DonorNeed:
 
 
 class Urgency(IntEnum):
-    """Whom to call for first: who waits in danger of life, a disaster, who waits urgently."""
+    """Rank of a cause: patients in danger of life, then a disaster, then urgent patients."""
 
     URGENT = 1
     DISASTER = 2
@@ -106,9 +106,9 @@ class Urgency(IntEnum):
 
 
 def list_activation_groups() -> tuple[BloodGroup, ...]:
-    """List the groups whose donors a disaster calls: RhD+ serves it, so no RhD- is among them.
+    """List the groups whose donors a disaster calls: RhD+ serves it, so RhD- is left out.
 
-    Who needs RhD- blood after a disaster makes a shortage of it, and that calls RhD- donors.
+    Patients who need RhD- blood after a disaster cause a shortage, and that calls RhD- donors.
     """
     return list_called_groups(disaster_rules().donations.group_order)
 
@@ -127,7 +127,7 @@ class _WaitingLine:
 
 
 class DonorNeeds:
-    """Finds what a station pursues.
+    """Finds the causes for which a station calls donors.
 
     Args:
         directories: The stations and their policies.
@@ -137,7 +137,7 @@ class DonorNeeds:
         self._directories = directories
 
     async def find_station_id(self, work: UnitOfWork, cause_id: str) -> str | None:
-        """Return whose cause it is, however it stands; None if there is no such cause."""
+        """Return the station of a cause, open or ended; None if there is no such cause."""
         state = await work.supply.find_activation(cause_id)
         if state is not None:
             return state.activation.station_id
@@ -151,9 +151,9 @@ class DonorNeeds:
 
 
 class StationCauses:
-    """The open causes of one station in one transaction, each thing read once.
+    """The open causes of one station in one transaction, all of it read once.
 
-    Whoever changes calls says so by `forget_calls`; nothing else of it changes under the lock.
+    Code that changes calls must call `forget_calls`; nothing else changes under the lock.
     """
 
     def __init__(self, work: UnitOfWork, station: Station, *, now: datetime) -> None:
@@ -178,13 +178,13 @@ class StationCauses:
         return self._reserve
 
     async def list_calls(self, cause_id: str | None = None) -> list[ReserveCall]:
-        """List the calls that are live or count for an open cause; or those of one cause."""
+        """List the calls that are live or count for an open cause; or only those of one cause."""
         if self._calls is None:
             activations = await self._read_activations()
             self._calls = await self._work.supply.list_calls(
                 self.station.station_id,
                 cause_ids=[*activations, *await self._read_shortages()],
-                since=min((one.opened_at for one in activations.values()), default=None),
+                since=min((state.opened_at for state in activations.values()), default=None),
             )
         return [call for call in self._calls if cause_id in {None, call.call_out.cause_id}]
 
@@ -203,17 +203,21 @@ class StationCauses:
     async def list_open(self) -> list[str]:
         """List every open cause, the most urgent first."""
         in_danger = await self.list_in_danger()
-        others = [one for one in await self._read_shortages() if one not in in_danger]
+        others = [
+            shortage_id
+            for shortage_id in await self._read_shortages()
+            if shortage_id not in in_danger
+        ]
         return [*in_danger, *await self._read_activations(), *others]
 
     async def list_left(self) -> list[ReserveCall]:
-        """List the calls that can be taken back, of causes that want no donors any more."""
+        """List the calls that can be taken back, of causes that no longer want donors."""
         return [call for call in await self._list_of_ended() if call.status in _RECALLABLE]
 
     async def list_not_needed(self, calls: Sequence[ReserveCall]) -> list[ReserveCall]:
-        """List those without which no other open cause would be short.
+        """List those of these calls that no other open cause needs.
 
-        Who would be called again at once is not sent home.
+        A donor who would be called again at once is not stood down.
         """
         left = list(calls)
         for cause_id in await self.list_open() if left else ():
@@ -224,15 +228,15 @@ class StationCauses:
         return left
 
     async def _list_of_ended(self) -> list[ReserveCall]:
-        """List the live calls of causes that want no donors any more."""
+        """List the live calls of causes that no longer want donors."""
         calls = [call for call in await self.list_calls() if call.status in _LIVE]
         ended = await self._list_ended(calls)
         return [call for call in calls if call.call_out.cause_id in ended]
 
     async def _list_taken_over(self, shortage: Shortage) -> list[ReserveCall]:
-        """List the calls of ended causes that fall to a shortage: the most urgent has them first.
+        """List the calls of ended causes that pass to a shortage, the most urgent served first.
 
-        An open disaster counts on them already, and a donor brings one bag.
+        An open disaster leaves none: it counts on them already, and a donor gives one unit.
         """
         if await self._read_activations():
             return []
@@ -254,7 +258,7 @@ class StationCauses:
         return []
 
     async def _list_ended(self, calls: Sequence[ReserveCall]) -> frozenset[str]:
-        """List the causes of calls that have ended, or for which nobody waits any more."""
+        """List the causes of calls that have ended, or for which nobody waits any longer."""
         causes = {call.call_out.cause_id for call in calls}
         causes.difference_update(await self._read_activations())
         if causes:
@@ -265,9 +269,9 @@ class StationCauses:
 
     async def _list_waited_for(self, priorities: Collection[Priority]) -> list[str]:
         places = {
-            (one.component, one.group)
-            for one in await self._read_waiting()
-            if one.priority in priorities
+            (line.component, line.group)
+            for line in await self._read_waiting()
+            if line.priority in priorities
         }
         return [
             shortage.shortage_id
@@ -297,11 +301,11 @@ class StationCauses:
         if shortage.component not in donor_rules().serves.components:
             return None
         waiting = await self._read_waiting()
-        own = [one for one in waiting if one.is_at(shortage)]
+        own = [line for line in waiting if line.is_at(shortage)]
         taken_over = await self._list_taken_over(shortage)
         calls = [*await self.list_calls(shortage.shortage_id), *taken_over]
-        in_danger = any(one.priority is Priority.LIFE_THREATENING for one in own)
-        share = sum(one.units for one in own) / max(1, sum(one.units for one in waiting))
+        in_danger = any(line.priority is Priority.LIFE_THREATENING for line in own)
+        share = sum(line.units for line in own) / max(1, sum(line.units for line in waiting))
         return DonorNeed(
             cause_id=shortage.shortage_id,
             station=self.station,
@@ -314,8 +318,8 @@ class StationCauses:
         )
 
     async def _count_wanted(self, shortage: Shortage) -> int:
-        """Count the units that urgent patients wait for, but for those on their way."""
-        units = sum(one.units for one in await self._read_waiting() if one.is_at(shortage))
+        """Count the units that urgent patients wait for, less the units on their way."""
+        units = sum(line.units for line in await self._read_waiting() if line.is_at(shortage))
         if shortage.shortage_id not in self._in_transit:
             self._in_transit[shortage.shortage_id] = await self._work.supply.count_in_transit(
                 shortage.shortage_id
@@ -323,7 +327,7 @@ class StationCauses:
         return max(0, units - self._in_transit[shortage.shortage_id])
 
     async def _expect_of_activation(self, shortage: Shortage) -> float:
-        """Expect of a disaster's donors who can serve: a shortage has its share of them."""
+        """Return the donations to expect of a disaster's donors who can serve a shortage."""
         newest = next(iter(await self._read_activations()), None)
         if newest is None:
             return 0.0
@@ -356,7 +360,7 @@ class StationCauses:
             found = []
             for uncovered in await self._work.supply.list_uncovered(self.station.station_id):
                 request = uncovered.request
-                (line,) = (one for one in request.lines if one.line_no == uncovered.line_no)
+                (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
                 if request.priority is Priority.ROUTINE or line.component not in serves:
                     continue
                 group = find_wanted_group(
@@ -379,7 +383,7 @@ def _list_groups(shortage: Shortage) -> tuple[BloodGroup, ...]:
 
 
 def _is_under_way(call: ReserveCall) -> bool:
-    """A donation counts until its unit is released; then stock covers what it was called for."""
+    """Return whether a call counts; a donation counts until its unit is released to the stock."""
     if call.status is CallOutStatus.DONATED:
         return call.unit_status in {UnitStatus.COLLECTED, UnitStatus.QUARANTINED}
     return call.status in _LIVE

@@ -1,4 +1,4 @@
-"""What a moved or lost unit means for the request or transfer it was promised to."""
+"""Advance requests and transfers when their units move or are lost, or when time has passed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMATCH_LIMIT = 200
 
 
 def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
-    """Say how a request lost a unit, by the state that the unit came to."""
+    """Explain how a request lost a unit, by the state that the unit is in now."""
     match to:
         case UnitStatus.EXPIRED:
             return Reason(code="unit_lost_expired", params={"unit_id": unit_id})
@@ -37,7 +37,7 @@ def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
 
 
 class Progress:
-    """Carries a request from picking over delivery to its end, and transfers with it."""
+    """Advances a request from picking through delivery to its end, and transfers likewise."""
 
     def __init__(self, *, deciding: Deciding, transfers: Transfers) -> None:
         self._deciding = deciding
@@ -52,7 +52,7 @@ class Progress:
         caused_by: str,
         now: datetime,
     ) -> None:
-        """A promised unit was issued or received, or lost: `lost` says how, by `explain_lost`."""
+        """Act on a promised unit that was issued, received or lost; `lost` is of `explain_lost`."""
         if promise.transfer_id is not None:
             await self._transfers.advance(work, promise.transfer_id, caused_by=caused_by, now=now)
             return
@@ -77,21 +77,21 @@ class Progress:
 
     @staticmethod
     async def is_waiting(work: UnitOfWork, promise: LivePromise) -> bool:
-        """Whether the request behind a promise has not ended."""
+        """Return whether the request behind a promise has not ended."""
         if promise.request_id is None:
             return False
         states = await work.requests.lock_requests([promise.request_id])
         return states[promise.request_id].status not in TERMINAL_REQUEST_STATUSES
 
     async def rematch(self, work: UnitOfWork, timer: Timer, *, now: datetime) -> int:
-        """Decide the requests of a station that may be served again; return how many got more.
+        """Decide the requests of a station that may be served again; count new decisions.
 
-        Those that wait in danger first; what lies past the limit follows in the next transaction.
+        Life-threatening requests come first; those past the limit follow in the next transaction.
         """
         station_id, after = read_subject(timer)
         await self._deciding.ensure_directory()
         if after is None:
-            # However often blood became free meanwhile, those who wait are looked at once.
+            # However often units became free meanwhile, the requests are decided again once.
             await work.timers.drop_due(timer.kind, station_id, now=now)
         request_ids = await work.requests.list_servable(
             station_id, after=after, limit=REMATCH_LIMIT, now=now
@@ -111,9 +111,9 @@ class Progress:
     async def lapse_hold(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never picked.
+        """Give back units that were never picked.
 
-        The request goes on with what is packed; while blood still helps, it is decided again.
+        The request goes on with the picked units; while blood still helps, it is decided again.
         """
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
@@ -145,7 +145,7 @@ class Progress:
     async def expire(
         self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """The time it was needed by is past: stop looking for what is still uncovered."""
+        """Stop looking for uncovered units of a request whose needed-by time is past."""
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status is not RequestStatus.OPEN:
             return

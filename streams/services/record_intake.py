@@ -1,8 +1,8 @@
 """Take in a batch: one transaction for the inbox, the decision, the outbox and the quarantine.
 
 What cannot be accepted is quarantined inside the same transaction, so a record is either acted on
-once, known as a repeat, or kept whole with its reason. Nothing is skipped. A value that only the
-writing shows to be impossible is a fault of its record, not of the process that meets it.
+once, known as a repeat, or kept whole with its reason. Nothing is skipped. A value that proves
+impossible only on writing is a fault of its record, not of the process that writes it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ class Intake:
 
     Args:
         begin: Begins the transaction of a batch.
-        careful: Begins it instead, once, where `begin` takes something for granted and what it
-            took was not so.
+        careful: Begins it instead, once, if an assumption that `begin` makes did not hold.
         clock: The one `now` of a batch is read once its transaction has begun.
         reader: The consumer group, under which repeats are known.
-        decide: What to do with the records that are new.
+        decide: Acts on the records that are new.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class Intake:
             return await self._attempt_carefully(batch)
         except Exception as error:
             fault = find_value_fault(error)
-            # Of several records nobody knows yet whose fault it is: they come again one by one.
+            # Of several records the faulty one is not known yet: they come again one by one.
             if fault is None or len(batch) > 1:
                 raise
             return await self._refuse(batch, fault)
@@ -79,7 +78,7 @@ class Intake:
         return work.lanes
 
     async def _refuse(self, batch: Sequence[Record], fault: ContractError) -> frozenset[int]:
-        """Keep a record whose values only the writing showed to be impossible; act on nothing."""
+        """Quarantine a record whose values proved impossible on writing; act on nothing."""
         async with (self._careful or self._begin)() as work:
             now = self._clock.now()
             for record in await self._take_in(work, batch, now):
@@ -108,7 +107,7 @@ class Intake:
         return [record for record in fresh if await self._is_possible(work, record, now)]
 
     async def _is_possible(self, work: UnitOfWork, record: Received, now: datetime) -> bool:
-        """Keep what tells a moment that cannot be true, with its reason."""
+        """Return whether a record's moments are possible; quarantine it with the reason if not."""
         found = list_impossible(record.event, now=now)
         if not found:
             return True
@@ -155,9 +154,9 @@ _BEYOND = frozenset(
 
 
 def find_value_fault(error: Exception) -> ContractError | None:
-    """Return the refusal of a record whose numbers led beyond every bound; None for other faults.
+    """Return the refusal of a record whose numbers led beyond a bound; None for other faults.
 
-    Bounds of single fields cannot tell what comes of several of them together.
+    The bounds of single fields cannot show what several fields lead to together.
     """
     if isinstance(error, ContractError):
         return error if error.code == "value_unstorable" else None
@@ -165,7 +164,7 @@ def find_value_fault(error: Exception) -> ContractError | None:
         return ContractError("value_unstorable", detail=str(error)[:200])
     if isinstance(error, ValidationError):
         found = error.errors(include_url=False, include_input=False)
-        if all(one["type"] in _BEYOND for one in found):
+        if all(problem["type"] in _BEYOND for problem in found):
             field = ".".join(map(str, found[0]["loc"]))
             detail = f"{error.title}.{field}: {found[0]['msg']}"[:200]
             return ContractError("value_unstorable", detail=detail)

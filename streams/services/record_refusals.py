@@ -1,4 +1,4 @@
-"""A refused record as an event: who should hear of it, and how much they may read. Pure.
+"""Describe a refused record as an event: who receives it, and what they may read. Pure.
 
 The record may hold personal data in any field, so nothing of its content is repeated: only its
 headers' identifiers and those parameters of the reason that name a field, a rule or a thing.
@@ -71,9 +71,9 @@ def describe_refusal(
 
 
 def withhold_content(params: Mapping[str, str | float]) -> dict[str, str | float]:
-    """Return those parameters of a reason that hold no text of the sender, none too long.
+    """Return the parameters of a reason that hold no text of the sender, each cut to a length.
 
-    A number holds none: a limit, and by how much it was missed.
+    A number holds no such text: it is a limit, or by how much a limit was missed.
     """
     return {
         name: value[:_LONGEST] if isinstance(value, str) else value
@@ -83,9 +83,9 @@ def withhold_content(params: Mapping[str, str | float]) -> dict[str, str | float
 
 
 def says_life_threatening(record: Record) -> bool:
-    """Whether a request that was not accepted says that a life hangs on it.
+    """Return whether a request that was not accepted calls itself life-threatening.
 
-    Read from whatever JSON can be read, valid or not; a field of that name anywhere near the top.
+    The priority is read from any JSON, valid or not, at the top level or within `request`.
     """
     if record.topic != TopicName.REQUESTS:
         return False
@@ -95,14 +95,14 @@ def says_life_threatening(record: Record) -> bool:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # Not JSON any more: the word alone is enough to wake somebody.
+        # This is not JSON: the word alone is enough to wake somebody.
         return Priority.LIFE_THREATENING.encode() in body
     request = content.get("request", content) if isinstance(content, Mapping) else {}
     return isinstance(request, Mapping) and request.get("priority") == Priority.LIFE_THREATENING
 
 
 def _find_station(record: Record) -> str | None:
-    """Return the station of a record's key, on topics whose key is one."""
+    """Return the station of a record's key, on topics whose key is a station."""
     if "station" not in BY_NAME[TopicName(record.topic)].key:
         return None
     if isinstance(record, Received):

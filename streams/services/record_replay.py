@@ -27,7 +27,7 @@ class OriginalRecord:
     """A record of the log, byte for byte.
 
     Attributes:
-        partition: Where it stood; records of its key keep to it, whoever's partitioner chose it.
+        partition: Its partition; records of its key stay in it, whichever partitioner chose it.
     """
 
     topic: str
@@ -51,9 +51,9 @@ class DeadLetter:
 
     Attributes:
         offset: Where the original stands in its partition.
-        params: Of the reason's text.
+        params: Parameters of the reason's text.
         replayed_at: When it was last put back; None if it never was.
-        is_life_threatening: The record says of itself that a life hangs on it.
+        is_life_threatening: The record calls itself life-threatening.
     """
 
     dead_letter_id: str
@@ -108,7 +108,7 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """What became of one replay.
+    """The result of one replay.
 
     Attributes:
         released: The record had been taken in before it was refused, and that was undone.
@@ -137,7 +137,7 @@ class RecordPublisher(Protocol):
 
 
 class Replay:
-    """The use case; one call per record.
+    """Replays dead letters; one call per record.
 
     Concurrency: two operators who replay the same record publish it twice, and the inbox takes
     it in once.
@@ -156,7 +156,7 @@ class Replay:
         """Put one record back.
 
         Args:
-            letter: As the store gave it.
+            letter: The dead letter as the store gave it.
             correction: What to change; without it the record goes back byte for byte.
 
         Raises:
@@ -167,7 +167,7 @@ class Replay:
         record = letter.record
         if correction is not None and corrected:
             record = correction.apply(record)
-        # A corrected record is a new event: what is known of the old one must stay known.
+        # A corrected record is a new event: the claim of the old event must stay.
         released = False if corrected else await self._release(letter)
         await self._publisher.publish_record(record)
         await self._letters.mark_replayed(letter.dead_letter_id, now=self._clock.now())

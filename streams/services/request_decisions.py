@@ -1,8 +1,8 @@
-"""Match requests with the shelf and write what was decided; the one way a request is decided.
+"""Match requests with the shelf and write the decisions; the one way a request is decided.
 
-First with as much of the shelf as will usually do, without locks; where that leaves something
-uncovered, once more with all of it. A unit that another transaction took meanwhile makes the write
-fail as `TransientError`, and the batch is decided again on what is left.
+Requests are matched without locks, first with as much of the shelf as usually suffices; where that
+leaves something uncovered, once more with all of it. A unit that another transaction took meanwhile
+makes the write fail as `TransientError`, and the batch is decided again on what is left.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from streams.services.request_sent_units import explain_unfit
 from streams.services.shortage_timing import find_assessment, is_lacking
 
 TOLD_UNITS = 20
-"""Units read per place that the request may not draw on, to tell what would open it. A round figure
-above what one patient is given; more lying there changes nothing for whoever reads it."""
+"""Units read per place that the request may not draw on, to explain what would open it. A round
+figure above what one patient is given; more units there change nothing for the reader."""
 
 WAYS_EVERY_S = 15
-"""Real seconds between two looks at what would help one request that waits: the screen that it is
-told on is read by people, and each look reads more of the shelf."""
+"""Real seconds between two looks at what would help one request that waits: people read the result
+on a screen, and each look reads more of the shelf."""
 
 REQUEST_GRACE_S = 3600
 """An open request ends this long after its needed-by time; until then late blood still helps."""
@@ -58,8 +58,8 @@ class Opening:
 
     Attributes:
         request: What is asked, with its packs as lines.
-        record: It came with.
-        actor: Who asks, for the audit: of a batch each request has its own.
+        record: The record that it came with.
+        actor: Who asks, for the audit; each request of a batch has its own actor.
     """
 
     request: UrgentRequest
@@ -102,7 +102,7 @@ class Deciding:
         self._planned: dict[str, datetime] = {}
 
     async def ensure_directory(self) -> None:
-        """Follow the directory as it is now; a decision on an older one would fail."""
+        """Follow the directory as it is now; a decision on an older directory would fail."""
         await self._directories.ensure_current()
 
     async def open(
@@ -154,7 +154,7 @@ class Deciding:
             why: Short machine word for the audit.
             now: Aware UTC instant.
             always: Write a decision even if nothing new was reserved.
-            news: What happened, told before the other reasons.
+            news: Reasons for deciding again, put before the other reasons.
 
         Returns:
             Whether a decision was written.
@@ -165,7 +165,7 @@ class Deciding:
             work, request, version=state.version + 1, cause_id=caused_by, before=state
         )
         if not always:
-            # Whoever waits is looked at again and again: what would help, now and then.
+            # A waiting request is matched often; what would help it is found only now and then.
             (found,) = await self._match(work, [case], now, tells=False)
             if not found.cleared and not self._is_time_to_look(request.request_id):
                 return False
@@ -200,7 +200,9 @@ class Deciding:
         looked = self._looked.get(request_id)
         if looked is not None and now < looked + WAYS_EVERY_S:
             return False
-        self._looked = {one: at for one, at in self._looked.items() if now < at + WAYS_EVERY_S}
+        self._looked = {
+            looked_id: at for looked_id, at in self._looked.items() if now < at + WAYS_EVERY_S
+        }
         self._looked[request_id] = now
         return True
 
@@ -219,7 +221,7 @@ class Deciding:
     ) -> None:
         """Write a decision that chooses nothing: an end, or a step on the way there.
 
-        The first of the reasons, 1 or more, is why, in the audit.
+        The first of the reasons, 1 or more, is the reason in the audit.
         """
         version = state.version + 1
         reasons = (*reasons, *await self._explain_unfit(work, state.request, state, now))
@@ -285,7 +287,7 @@ class Deciding:
     async def _match(
         self, work: UnitOfWork, cases: Sequence[Case], now: datetime, *, tells: bool = True
     ) -> tuple[Matched, ...]:
-        """Choose; if something is missing and `tells`, look at what would help as well."""
+        """Choose units; if some are missing and `tells` is set, find what would help as well."""
         wants = list_wants(cases)
         units = await work.stock.list_shelf(wants, now=now) if wants else []
         matched = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
@@ -294,7 +296,7 @@ class Deciding:
             for unit in units
         )
         cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
-        decisions = [one.decision for one in matched]
+        decisions = [result.decision for result in matched]
         beyond = list_beyond(cases, decisions) - wants.keys() if tells else set[Cell]()
         is_cut = bool(cut) and lacks_from(decisions, cut)
         if not beyond and not is_cut:
@@ -314,9 +316,9 @@ class Deciding:
         rulings = [
             Ruling(
                 request=task.case.request,
-                decision=one.decision,
-                cleared=one.cleared,
-                status=STATUS_OF[one.decision.outcome],
+                decision=result.decision,
+                cleared=result.cleared,
+                status=STATUS_OF[result.decision.outcome],
                 from_status=task.before.status if task.before else "",
                 opened_at=task.before.opened_at if task.before else now,
                 caused_by=task.case.cause_id,
@@ -324,7 +326,7 @@ class Deciding:
                 actor=task.actor,
                 directory_version=task.case.directory_version,
             )
-            for task, one in zip(tasks, matched, strict=True)
+            for task, result in zip(tasks, matched, strict=True)
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):
@@ -375,7 +377,7 @@ class Deciding:
     def _plan_assessment(self, work: UnitOfWork, decision: Decision, now: datetime) -> None:
         timer = find_assessment(decision, now=now)
         if not is_lacking(decision):
-            # Of all that a station decides within a step of the grid, the first sets the timer.
+            # The first decision of a station within a step of the grid sets the timer.
             if self._planned.get(decision.station_id) == timer.due_at:
                 return
             work.on_commit(lambda: self._planned.update({decision.station_id: timer.due_at}))

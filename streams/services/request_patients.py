@@ -1,4 +1,4 @@
-"""Whether a patient is asked for already: another open request, or one before it in the batch."""
+"""Find requests for the same patient: open requests, and earlier requests of the same batch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from streams.ports import UnitOfWork
 async def list_same_patient(
     work: UnitOfWork, requests: Sequence[UrgentRequest]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Map each request to the open ones for the same patient and component, first the oldest.
+    """Map each request to the open requests for its patient and component, the oldest first.
 
-    Those of the batch that stand before it count too: a second click is decided with the first.
+    Earlier requests of the batch count too: a second click is decided with the first.
     """
     referring = [request for request in requests if request.patient.reference]
     if not referring:
@@ -22,7 +22,11 @@ async def list_same_patient(
     return {
         request.request_id: (
             *found.get(request.request_id, ()),
-            *(one.request_id for one in referring[:at] if _is_same_patient(one, request)),
+            *(
+                earlier.request_id
+                for earlier in referring[:at]
+                if _is_same_patient(earlier, request)
+            ),
         )
         for at, request in enumerate(referring)
     }

@@ -1,8 +1,8 @@
-"""When the open requests of a station are decided again: blood became free, or time has passed.
+"""Schedule when the open requests of a station are decided again, because units became free.
 
-Whatever frees blood sets a timer in its own transaction; the rematch itself is the supply side's.
-The timer stands on a grid, as an assessment's does: a row that lies ahead is never being fired, so
-neither an urgent cancellation nor a count waits for a rematch that runs.
+The transaction that frees units sets a timer; the supply side runs the rematch. The timer is due at
+an instant of a grid, like that of an assessment: a row that is due later is never being fired, so
+neither an urgent cancellation nor a stock count waits for a running rematch.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from streams.ports import Timer, TimerKind, UnitOfWork
 from streams.services.shortage_timing import AT, find_station
 
 REMATCH_EVERY_MS = 250
-"""Who waits in danger hears of free blood this soon, and a burst of events is one rematch."""
+"""Free units are matched this soon, and a burst of events leads to one rematch."""
 
 _AFTER = "#"
-"""Between the instant and the request after which a rematch goes on; no identifier has it."""
+"""Separates the instant from the request after which a rematch goes on; not in identifiers."""
 
 
 def look_again(work: UnitOfWork, station_id: str, *, now: datetime) -> None:
-    """Free blood first goes to those who wait, then the shortages are looked at again."""
+    """Schedule a rematch of the waiting requests, then an assessment of the shortages."""
     for timer in _list_timers(station_id, now):
         work.schedule(timer)
 
 
 def go_on_after(timer: Timer, request_id: str, *, now: datetime) -> Timer:
-    """Return the timer of the requests that a rematch did not come to.
+    """Return the timer for the requests that a rematch did not reach.
 
     Args:
-        timer: Of the rematch that came to its limit.
+        timer: Timer of the rematch that reached its limit.
         request_id: The last request that it decided.
         now: Aware UTC instant; the rest is due at once.
     """
@@ -46,7 +46,7 @@ def read_subject(timer: Timer) -> tuple[str, str | None]:
 
 @lru_cache(maxsize=64)
 def _list_timers(station_id: str, now: datetime) -> tuple[Timer, Timer]:
-    """Return the same timers for each of the thousands of units that one count brings."""
+    """Return the timers, built once for the thousands of units that one count may free."""
     due_at = _next_step(now)
     subject = f"{station_id}{AT}{due_at:%Y%m%dT%H%M%S.%f}"
     return (

@@ -1,8 +1,8 @@
-"""What has left for a patient and would not be given to them as the request reads now.
+"""Find units that left for a patient and do not fit the request as it reads now.
 
-A bag leaves cleared; then its request is amended: a group, an antibody, a consent withdrawn. It
-cannot be taken back from here, so whoever has it must hear of it, and nobody may record that it was
-given without a word.
+A unit is cleared when it leaves; then its request may be amended: a group, an antibody, a consent
+withdrawn. The unit cannot be taken back from here, so its holder must be told of it, and a scan
+that it was transfused is refused.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from streams.ports.stock import PromisedUnit
 async def explain_unfit(
     work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
 ) -> tuple[Reason, ...]:
-    """Return a reason for each bag that left for this request and does not fit it any more."""
+    """Return a reason for each unit that left for this request and no longer fits it."""
     return tuple(
         Reason(
             code="sent_unit_unfit",
             params={
                 "unit_id": sent.unit.unit_id,
                 "status": sent.unit.status,
-                "why": str(join_texts(render(one.code, one.params) for one in obstacles)),
+                "why": str(join_texts(render(reason.code, reason.params) for reason in obstacles)),
             },
         )
         for sent in await work.stock.list_sent(request.request_id)
@@ -46,7 +46,7 @@ async def ensure_fit(
     policy: StationPolicy,
     now: datetime,
 ) -> None:
-    """Let a bag that was sent for a request be given.
+    """Let a unit that was sent for a request be transfused.
 
     Raises:
         DomainRefusal: `unit_unfit`, with every reason.
@@ -59,7 +59,7 @@ async def ensure_fit(
 def _list_obstacles(
     sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, now: datetime
 ) -> tuple[Reason, ...]:
-    line = next((one for one in request.lines if one.line_no == sent.line_no), None)
+    line = next((line for line in request.lines if line.line_no == sent.line_no), None)
     if line is None:
         return (Reason(code="line_gone"),)
     purpose = ForPatient(

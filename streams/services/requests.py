@@ -38,8 +38,8 @@ class RequestService:
     def __init__(self, *, directories: DirectorySource, deciding: Deciding) -> None:
         self._directories = directories
         self._deciding = deciding
-        # Request ids of attempts that failed. Whether one stands already is looked up only for
-        # these: before every decision it would cost a round trip for what hardly ever happens.
+        # Request ids of attempts that failed. Only these are looked up among the existing requests:
+        # a lookup before every decision would cost a round trip for a rare case.
         self._doubted: set[str] = set()
         # Whether the last attempt failed: the directory may have changed under it.
         self._failed = False
@@ -66,10 +66,10 @@ class RequestService:
     async def _accept(
         self, work: UnitOfWork, records: Sequence[Received], now: datetime
     ) -> list[Received]:
-        """Quarantine what speaks for a hospital it may not speak for."""
+        """Quarantine records that speak for a hospital they may not speak for."""
         known = self._directories.current().hospitals
         if any(_name_parties(record)[0] not in known for record in records):
-            # Registered a moment ago, perhaps: one read serves the whole batch.
+            # It may have been registered a moment ago: one read serves the whole batch.
             await self._directories.refresh()
         accepted = []
         for record in records:
@@ -86,8 +86,8 @@ class RequestService:
         hospital = self._directories.current().hospitals.get(hospital_id)
         if hospital is None:
             raise ContractError("hospital_unknown", hospital_id=hospital_id)
-        # What was opened stays with its station, whoever supplies the hospital since; `_lock` holds
-        # a change against the request.
+        # An open request stays with its station, whichever station supplies the hospital now;
+        # `_lock` compares a change with the request.
         is_opening = isinstance(record.event, RequestOpened)
         if is_opening and hospital.station_id != station_id:
             raise ContractError(
@@ -107,8 +107,8 @@ class RequestService:
         asked = {record.event.subject for record in records}
         doubted = self._doubted & asked
         seen = set(await work.requests.list_known(sorted(doubted))) if doubted else set()
-        # A unit may be taken meanwhile, or a request id stand already. Which of them, only the next
-        # transaction can tell.
+        # A unit may be taken meanwhile, or a request id may exist already. Only the next
+        # transaction can tell which.
         self._doubted |= asked
         work.on_commit(lambda: self._doubted.difference_update(asked))
         fresh: list[Opening] = []
@@ -175,8 +175,8 @@ class RequestService:
             work.act_for(amendment.amended_by)
         _ensure_issued_lines_kept(state, amendment.lines)
         request = amendment.apply_to(state.request)
-        # What is still at the station is given back and chosen again under the new request, so that
-        # nothing stays promised that the new words would refuse.
+        # Units still at the station are given back and chosen again under the amended request, so
+        # that nothing stays promised that it would refuse.
         await give_back(
             work,
             request_id=request.request_id,
@@ -224,7 +224,7 @@ class RequestService:
 
 
 def _explain_gone(state: RequestState) -> Iterator[Reason]:
-    """Tell what the end of a request no longer holds back."""
+    """Explain which units the end of a request no longer holds back."""
     if state.issued:
         yield Reason(code="units_still_on_the_way", params={"units": state.issued})
     if state.received:
@@ -273,7 +273,7 @@ def _expand(request: UrgentRequest, directories: DirectorySource) -> UrgentReque
 
 
 def _ensure_issued_lines_kept(state: RequestState, lines: tuple[RequestLine, ...] | None) -> None:
-    """A line of which units have left the station cannot vanish or become another component."""
+    """Refuse to drop a line of which units have left the station, or to change its component."""
     if lines is None:
         return
     old = {line.line_no: line.component for line in state.request.lines}

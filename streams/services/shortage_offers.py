@@ -1,7 +1,7 @@
-"""Neighbours' offers: take what is still missing, decline the rest with the reason.
+"""Act on neighbours' offers: take what is still missing, decline the rest with the reason.
 
 Each record is acted on by itself (`one_by_one`), under the locks of both stations in the order of
-their ids. The units are reserved by promises under their next epoch, like any patient's.
+their ids. The units are reserved by promises under their next fencing token, like any patient's.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class OfferService:
             from_station_id=offer.from_station_id,
             to_station_id=offer.to_station_id,
             status=TransferStatus.AGREED,
-            unit_ids=tuple(one.unit.unit_id for one in verdict.taken),
+            unit_ids=tuple(cleared.unit.unit_id for cleared in verdict.taken),
             eta_s=journey.eta_s,
             agreed_at=now,
         )
@@ -233,7 +233,7 @@ def _audit_offer(
 
 
 def _list_below_floor(offer: Offer) -> tuple[str, ...]:
-    """The giver's express word that it goes below its own line, for the audit."""
+    """List for the audit that the giver expressly goes below its own threshold."""
     return ("below_floor",) if offer.below_floor else ()
 
 

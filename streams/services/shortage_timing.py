@@ -1,9 +1,9 @@
-"""When a station is assessed after a decision on a request.
+"""Schedule when a station is assessed after a decision on a request.
 
-A decision sets a timer in its own transaction; the assessment itself is the supply side's. The
-timer stands on a grid: however many requests a station decides, it is assessed once per step of the
-grid, and a steady stream does not put it off. A row of the grid that lies ahead is never being
-fired, so an urgent decision waits for no assessment.
+A decision sets a timer in its own transaction; the supply side runs the assessment. The timer is
+due at an instant of a grid: however many requests a station decides, it is assessed once per step
+of the grid, and a steady stream does not put it off. A row that is due later is never being fired,
+so an urgent decision waits for no assessment.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from models.decisions import Decision
 from streams.ports import Timer, TimerKind
 
 LACKING_EVERY_S = 1
-"""A patient waits for what stock did not cover: donors and neighbours hear of it this soon."""
+"""A patient waits for units that stock did not cover: donors and neighbours are asked this soon."""
 
 COVERED_EVERY_S = 60
-"""Nobody waits, but the shelf is emptier than it was."""
+"""Nobody waits, but the shelf has become emptier: the station is assessed this soon."""
 
 AT = "@"
-"""Between the station and the instant; no identifier has it."""
+"""Separates the station from the instant; no identifier contains it."""
 
 
 def find_assessment(decision: Decision, *, now: datetime) -> Timer:

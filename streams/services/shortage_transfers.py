@@ -1,4 +1,4 @@
-"""What becomes of an agreed transfer as its units move."""
+"""Advance an agreed transfer as its units move."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from streams.services.unit_moves import give_back
 
 
 class Transfers:
-    """Carries a transfer from agreed over in transit to its end."""
+    """Advances a transfer from agreed through in transit to its end."""
 
     async def advance(
         self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """A unit of the transfer was issued, received, lost or given back."""
+        """Advance a transfer of which a unit was issued, received, lost or given back."""
         transfer = await work.supply.get_transfer(transfer_id)
         if transfer.status in {TransferStatus.COMPLETED, TransferStatus.CANCELLED}:
             return
@@ -32,7 +32,7 @@ class Transfers:
     async def lapse_hold(
         self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
     ) -> None:
-        """Give back what was never picked; what is packed stays the receiver's."""
+        """Give back units that were never picked; picked units stay the receiver's."""
         if await give_back(
             work,
             transfer_id=transfer_id,

@@ -1,7 +1,7 @@
-"""Assess what a station lacks, tell its neighbours, and call donors for who waits now.
+"""Assess what a station lacks, tell its neighbours, and call donors for patients who wait now.
 
 Runs inside a transaction, under the lock of the station: two assessments of one station never
-overlap. What is assessed is what PostgreSQL holds, not what an event said.
+overlap. The assessment reads what PostgreSQL holds, not what an event said.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ShortageService:
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
         station_id = find_station(timer.subject)
-        # What is read now answers whoever else asked until now: a backlog is one assessment.
+        # This assessment also answers every timer due until now: a backlog is one assessment.
         await work.timers.drop_due(timer.kind, station_id, now=now)
         await self.assess(work, station_id, caused_by=timer.timer_id, now=now)
 

@@ -1,4 +1,4 @@
-"""Finding a station in the directory: one that someone names, or one that our own rows name."""
+"""Find a station in the directory that an outside party names, or that our own rows name."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ async def find_station(directories: DirectorySource, station_id: str) -> Station
 
 
 async def get_named_station(directories: DirectorySource, station_id: str) -> Station:
-    """Return a station that someone outside names.
+    """Return a station that an outside party names.
 
     Raises:
-        ContractError: There is none.
+        ContractError: There is no such station.
     """
     station = await find_station(directories, station_id)
     if station is None:
@@ -29,7 +29,7 @@ async def get_own_station(directories: DirectorySource, station_id: str) -> Stat
     """Return a station that a row of ours names; the schema says that it exists.
 
     Raises:
-        TransientError: The snapshot is too old to have it, and was read a moment ago.
+        TransientError: The snapshot does not have it, though it was read a moment ago.
     """
     station = await find_station(directories, station_id)
     if station is None:

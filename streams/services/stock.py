@@ -1,7 +1,7 @@
-"""What stations tell of their stock: counts, and through its parts scans, results, splits, recalls.
+"""Act on what stations report of their stock: stock counts, scans, results, splits and recalls.
 
-Each record is acted on by itself (`one_by_one`), in the order in which its station told it. What is
-refused is refused whole, with the reason, and changes nothing.
+Each record is acted on by itself (`one_by_one`), in the order in which its station sent it. A
+refused record is refused whole, with the reason, and changes nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class StockService:
 
     Args:
         directories: Which stations there are.
-        scans: What happened to one unit.
-        releases: Results of the laboratory.
-        splitting: Components made of whole blood.
-        recalls: Donations to be frozen.
+        scans: Acts on what happened to one unit.
+        releases: Keeps laboratory results.
+        splitting: Makes components of whole blood.
+        recalls: Freezes donations.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""A station's counts: what they name is taken in or confirmed, what they deny stays open.
+"""Take in a station's stock counts: units are entered or confirmed, differences stay open.
 
-A count ends nothing and corrects no label: those are acts of the station, each with its own word.
-What it takes in as released names who released it, and no count goes around what is known of a
-donation: see `entering`.
+A stock count ends no unit and corrects no label: the station does that by separate events. A unit
+that enters as released names who released it, and no count overrides what is known of a donation:
+see `stock_entries`.
 
-Runs one part at a time, inside the savepoint of its record; a part that comes again changes
+A count runs one part at a time, inside the savepoint of its record; a part that comes again changes
 nothing, so a count that broke off is resumed by sending it again.
 """
 
@@ -29,7 +29,7 @@ class Counts:
     """Acts on `blood.stock.counted.v1`.
 
     Args:
-        releases: Looks at the results of what enters quarantine: they may have come before it.
+        releases: Assesses the results of units that enter quarantine, which may have come before.
     """
 
     def __init__(self, *, releases: Releases) -> None:
@@ -38,7 +38,7 @@ class Counts:
     async def take(
         self, work: UnitOfWork, record: Received, event: StockCounted, now: datetime
     ) -> None:
-        """Take one part of a count in.
+        """Take in one part of a stock count.
 
         Raises:
             ContractError: `count_differs`: another count has its identifier.
@@ -78,7 +78,7 @@ class Counts:
             await ensure_may_enter(work, event, fresh, now)
             await _add(work, event, fresh, cause)
         waiting = {counted.unit.donation_id for counted in fresh if not counted.is_released}
-        # What was collected and lies on the shelf is in quarantine by that.
+        # A collected unit that lies on the shelf enters quarantine by that.
         if taken.collected:
             for state in (await work.stock.lock_units(sorted(taken.collected))).values():
                 await move(work, state, UnitStatus.QUARANTINED, cause)

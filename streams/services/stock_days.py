@@ -1,7 +1,7 @@
-"""Once a day, what every place of every station holds: the ground of the safe-stock rate.
+"""Record once a day what every place of every station holds, for the safe-stock rate.
 
-A timer sets itself again for the next day's hour. A day that has its record keeps it: a worker that
-starts again adds nothing, and one that was away at the hour records when it comes.
+The timer sets itself again for the next day's hour. A day that has its record keeps it: a worker
+that starts again adds nothing, and a worker that was away at the hour records when it is back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class StockDayService:
         self._directories = directories
 
     async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        """Record the day of every station that has no record of it yet, and come again."""
+        """Record the day of every station that has no record of it yet, and set the next timer."""
         for station_id, station in sorted((await self._directories.refresh()).stations.items()):
             measured = await measure_places(work.supply, station, now=now)
             day = now.astimezone(BEIJING).date()
@@ -34,12 +34,12 @@ class StockDayService:
                         component=count.component,
                         group=count.group,
                         available=count.available,
-                        burn_per_d=found.burn_per_d,
-                        days_of_supply=found.days_of_supply,
+                        burn_per_d=measure.burn_per_d,
+                        days_of_supply=measure.days_of_supply,
                         uncovered=count.uncovered,
-                        level=found.level,
+                        level=measure.level,
                     )
-                    for count, found in measured
+                    for count, measure in measured
                 ],
                 now=now,
             )

@@ -1,4 +1,4 @@
-"""Differences between a count and our record, closed by the station's own word.
+"""Close differences between a stock count and our record, as the station resolves them.
 
 The unit then changes as its own event would change it, under the same rules.
 """
@@ -20,7 +20,7 @@ from streams.services.unit_moves import MoveCause, name_actor, relocate
 
 _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
 _RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
-"""What a station can have given out by hand: it was released, and nobody here had a promise."""
+"""States of a unit that can have been given out by hand: it was released and not promised."""
 
 Change = Callable[[UnitOfWork, Received, StockChanged, datetime], Awaitable[None]]
 """Changes one unit as its own event would."""
@@ -28,7 +28,7 @@ Change = Callable[[UnitOfWork, Received, StockChanged, datetime], Awaitable[None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """Differences being closed in one transaction, under one word of the station.
+    """Differences being closed in one transaction, by one event of the station.
 
     Attributes:
         change: Changes one unit as its own event would.
@@ -41,7 +41,7 @@ class Closing:
     change: Change
 
     async def close(self) -> None:
-        """Do what the station says of every unit that it names: all of them, or none.
+        """Resolve the difference of every unit that the station names: all of them, or none.
 
         Raises:
             DomainRefusal: A difference is not open, or the unit's state does not allow it.
@@ -67,7 +67,7 @@ class Closing:
             )
 
     async def _resolve(self, difference: Difference, state: UnitState) -> str:
-        """Do what the station says of one unit; return how the difference is closed by that."""
+        """Do what the station resolved for one unit; return how its difference is closed."""
         resolution = self.event.resolution
         match resolution:
             case Resolution.RECORD_STANDS:
@@ -77,7 +77,7 @@ class Closing:
             case Resolution.ISSUED if state.promise is not None:
                 await self._change(state, StockChange.ISSUED, epoch=state.promise.epoch)
             case Resolution.ISSUED:
-                # Nobody here knows where it went: its life ends, and a recall tells the reason.
+                # Nobody here knows where it went: its life ends, and a recall names the reason.
                 self._ensure(state, allowed=state.status in _RELEASED)
                 told = f"{ISSUED_OUTSIDE}: {self.event.reason}"
                 await self._change(state, StockChange.DISCARDED, reason=told)

@@ -1,7 +1,7 @@
-"""What a count may take in as new: no count goes around what is known of a donation.
+"""Decide what a stock count may enter as new; no count overrides what is known of a donation.
 
-A recall, a finding of the laboratory or a quarantine of ours stands against the word of a count.
-One judgement for the preview of a whole file and for each part that the engine takes in.
+A recall, a laboratory finding or a quarantine of ours prevails over a count. The same judgement
+serves the preview of a whole file and each part that the engine takes in.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from streams.ports.stock import NewUnit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownDonations:
-    """What is known of some donations; of those that are nowhere here, nothing is.
+    """What is known of some donations; a donation of which nothing is known is missing.
 
     Attributes:
-        in_quarantine: A unit of it, or one that was made into others, was never released by us.
+        in_quarantine: Donations with a unit, or a unit made into others, that we never released.
     """
 
     recalled: frozenset[str]
@@ -42,7 +42,7 @@ class KnownDonations:
     spellings: Spellings
 
     def concerns(self, unit_id: str, donation_id: str) -> bool:
-        """Whether anything is known that may speak against a unit."""
+        """Return whether anything is known that may speak against a unit."""
         return (
             unit_id in self.spellings.units
             or donation_id in self.spellings.donations
@@ -53,11 +53,11 @@ class KnownDonations:
 
 
 async def read_known(store: DonationStore, donations: Mapping[str, str]) -> KnownDonations:
-    """Read what stands against, or for, new units.
+    """Read what speaks against, or for, new units.
 
     Args:
-        store: Of what is known.
-        donations: Unit to its donation.
+        store: Store of what is known of donations.
+        donations: Donation of each unit.
     """
     donation_ids = {*donations.values()}
     return KnownDonations(
@@ -78,9 +78,9 @@ def find_refusals(
     """Yield each unit that may not be taken in as it is counted, with the reason.
 
     Args:
-        fresh: Units that nothing is known of, of one count.
-        known: Of their donations.
-        attestation: Of the whole count.
+        fresh: Units of one stock count that are not on record.
+        known: What is known of their donations.
+        attestation: Attestation of the whole count.
         now: Aware UTC instant; no release lies after it.
     """
     held = {counted.unit.donation_id for counted in fresh if not counted.is_released}
@@ -99,11 +99,11 @@ def find_refusals(
 def _find_spelling(
     counted: CountedUnit, spellings: Spellings, among: dict[tuple[str, str], str]
 ) -> DomainRefusal | None:
-    """Refuse what we know already under other zeros: it would become a second bag.
+    """Refuse a unit that is on record with other leading zeros: it would become a second unit.
 
     Args:
         counted: The unit.
-        spellings: Of what is on record.
+        spellings: Spellings on record.
         among: Spellings of this count so far; those of the unit are added.
     """
     unit_id, donation_id = counted.unit.unit_id, counted.unit.donation_id
@@ -144,7 +144,7 @@ def _find_refusal(
             unit_id=unit_id,
             donation_id=donation_id,
             codes=" ".join(reason.code for reason in forbidding),
-            reasons=str(join_texts(render(one.code, one.params) for one in forbidding)),
+            reasons=str(join_texts(render(reason.code, reason.params) for reason in forbidding)),
         )
     return None
 
@@ -155,7 +155,7 @@ async def ensure_may_enter(
     """Refuse a part of a count whole if one of its new units may not be taken in.
 
     Raises:
-        DomainRefusal: It names the first of them.
+        DomainRefusal: It names the first such unit.
     """
     donations = {counted.unit.unit_id: counted.unit.donation_id for counted in fresh}
     known = await read_known(work.donations, donations)
@@ -165,7 +165,7 @@ async def ensure_may_enter(
 
 
 def to_new(event: StockCounted, counted: CountedUnit) -> NewUnit:
-    """Return the unit as it begins: in quarantine, or released on the word of who attests it."""
+    """Return the unit as it enters: in quarantine, or released by its attestation."""
     attested = event.attestation_of(counted) if counted.is_released else None
     return NewUnit(
         unit=counted.unit,

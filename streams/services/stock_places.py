@@ -1,6 +1,6 @@
-"""Every place of a station's shelf, a component and a group, counted and measured.
+"""Count and measure every place of a station's shelf: a component of a group.
 
-Reads only; whoever needs it to stand still holds the lock of the station.
+This module only reads; a caller that needs a stable reading holds the lock of the station.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ async def count_places(
     """Count every place where there is, was or should be blood, in a fixed order.
 
     Args:
-        supply: Of one transaction.
-        station: Whose shelf.
+        supply: Store of one transaction.
+        station: Station whose shelf is counted.
         also: Places to count whatever they hold, such as those of open shortages.
         now: Units that have expired by then are not counted.
     """
@@ -61,10 +61,10 @@ async def count_places(
             group=group,
             available=stock[component, group].available if (component, group) in stock else 0,
             promised=stock[component, group].promised if (component, group) in stock else 0,
-            uncovered=sum(one.units for one in waiting.get((component, group), ())),
+            uncovered=sum(wait.units for wait in waiting.get((component, group), ())),
             past_shortages=past.get((component, group), 0),
-            donor_groups=join_groups(one.given for one in waiting.get((component, group), ())),
-            called_groups=join_groups(one.called for one in waiting.get((component, group), ())),
+            donor_groups=join_groups(wait.given for wait in waiting.get((component, group), ())),
+            called_groups=join_groups(wait.called for wait in waiting.get((component, group), ())),
         )
         for component, group in sorted({*usual, *stock, *waiting, *also})
     ]
@@ -73,7 +73,7 @@ async def count_places(
 async def measure_places(
     supply: ExchangeStore, station: Station, *, now: datetime
 ) -> list[tuple[CellCount, Measure]]:
-    """Measure every place as it stands, without the memory of an open shortage."""
+    """Measure every place as it stands, regardless of the level of an open shortage."""
     counts = await count_places(supply, station, now=now)
     return [(count, measure(count, station=station)) for count in counts]
 
@@ -87,8 +87,8 @@ async def _list_waiting(supply: ExchangeStore, station: Station) -> Mapping[Plac
         if group is None:
             continue
         given = list_given_groups(line, request.patient, request.priority, station.policy)
-        # No donor is called for a routine order. What each may be given is judged by itself: one
-        # whom RhD+ serves does not keep RhD- donors from another whom it does not.
+        # No donor is called for a routine order. Each line is judged by itself: a patient whom RhD+
+        # serves does not keep RhD- donors from a patient whom it does not serve.
         called = () if request.priority is Priority.ROUTINE else list_called_groups(given)
         waiting[line.component, group].append(
             _Wait(units=uncovered.units, given=given, called=called)

@@ -15,22 +15,22 @@ from streams.services.shortage_transfers import Transfers
 from streams.services.unit_moves import MoveCause, move
 
 TIMER = "timer"
-"""Who acts when time does; which timer, the cause tells."""
+"""Actor of what a timer does; the cause names the timer."""
 
 Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
 
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
-"""How late an expiry may be noticed at most; no unit is chosen past its expiry in any case."""
+"""The longest delay of noticing an expiry; no unit is chosen past its expiry in any case."""
 
 
 PUT_OFF = timedelta(minutes=5)
-"""A timer whose firing is a fault comes again after this: until then the others have their turn."""
+"""A timer whose firing is a fault comes again after this; until then other timers are fired."""
 
 SWEEP_EVERY = timedelta(seconds=20)
-"""How long somebody may wait beside fitting blood at most, whatever was forgotten."""
+"""The longest time that a request waits beside fitting units, even if no rematch was set."""
 
 INBOX_KEPT = timedelta(days=30)
-"""How long a repeat is known as one. Kafka keeps records for 7 days; a caller may repeat later."""
+"""How long a repeat is recognised. Kafka keeps records for 7 days; a caller may repeat later."""
 
 OUTBOX_KEPT = timedelta(days=7)
 """How far back the event feed resumes; as long as Kafka keeps the same events."""
@@ -44,7 +44,7 @@ class TimerService:
     Args:
         begin: Begins the transaction of one timer.
         clock: Decides what is due.
-        fires: What each kind does.
+        fires: What each kind of timer does.
     """
 
     def __init__(self, *, begin: Begin, clock: Clock, fires: Mapping[TimerKind, Fire]) -> None:
@@ -61,7 +61,7 @@ class TimerService:
 
         Raises:
             TransientError: Try again.
-            Exception: A fault; its timer stands, put off, so that whoever begins anew fires others.
+            Exception: A fault; its timer stays but is put off, so that the next run fires others.
         """
         timer = None
         try:
@@ -88,7 +88,7 @@ class TimerService:
 
 
 class ExpiryService:
-    """Ends units past their expiry and tells the requests they were promised to."""
+    """Ends units past their expiry and advances the requests they were promised to."""
 
     def __init__(self, *, progress: Progress) -> None:
         self._progress = progress
@@ -119,9 +119,9 @@ def fire_rematch(progress: Progress) -> Fire:
 
 
 async def fire_sweep(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-    """Look again at every station where somebody waits beside free blood, and come again.
+    """Schedule a rematch at every station where a request waits beside free units, and a new sweep.
 
-    Whatever frees blood already sets a rematch; the sweep is for what nobody thought of.
+    Everything that frees units already sets a rematch; the sweep is for cases that were overlooked.
     """
     for station_id in await work.requests.list_waiting_stations(now=now):
         look_again(work, station_id, now=now)
@@ -136,7 +136,7 @@ def fire_request_expiry(progress: Progress) -> Fire:
 
 
 def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
-    """The subject is a request, or `transfer:<id>`."""
+    """Return what fires a lapsed hold; the subject is a request, or `transfer:<id>`."""
 
     async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
         kind, _, transfer_id = timer.subject.partition("transfer:")
@@ -149,6 +149,6 @@ def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
 
 
 async def fire_retention(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-    """Forget what nobody can ask for any more, and come again."""
+    """Delete what nobody can ask for any more, and schedule the next run."""
     await work.inbox.trim(taken_before=now - INBOX_KEPT, published_before=now - OUTBOX_KEPT)
     work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=now + TRIM_EVERY))

@@ -1,7 +1,7 @@
-"""Ask the safety kernel again before a promised unit leaves: what held then may not hold now.
+"""Ask the safety kernel again before a promised unit leaves, since the facts may have changed.
 
-Between reservation and issue a unit expires or is recalled, a request is amended, a hospital loses
-its thawing bath. The unit and the request are locked by the caller's transaction.
+Between reservation and issue a unit may expire or be recalled, a request may be amended, a hospital
+may lose its thawing bath. The unit and the request are locked by the caller's transaction.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Clearing:
     async def clear_promised(
         self, work: UnitOfWork, unit_id: str, *, step: Step, now: datetime
     ) -> Cleared:
-        """Clear a unit, which is locked, for whom it is promised to, as that now stands.
+        """Clear a locked unit for the request or transfer it is promised to, as that stands now.
 
         Raises:
             DomainRefusal: It may not go; with every reason.
@@ -51,9 +51,9 @@ class Clearing:
     async def ensure_fit(
         self, work: UnitOfWork, unit_id: str, promise: LivePromise, *, now: datetime
     ) -> None:
-        """Let a unit that was sent be given to its patient, as the request reads now.
+        """Let a unit that was sent be transfused to its patient, as the request reads now.
 
-        What is on its way to a station has no patient: its state does not allow the scan.
+        A unit on its way to a station has no patient: its state does not allow the scan.
 
         Raises:
             DomainRefusal: `unit_unfit`, with every reason.
@@ -72,7 +72,7 @@ class Clearing:
         purpose = ForStation(
             to_station_id=transfer.to_station_id,
             station_id=transfer.from_station_id,
-            # What was agreed is this very unit.
+            # The transfer was agreed for this very unit.
             component=promised.unit.component,
             groups=(promised.unit.group,),
         )
@@ -86,11 +86,11 @@ class Clearing:
             raise InvariantViolation("promise_without_cause", promise_id=unit_id)
         state = (await work.requests.lock_requests([promised.request_id]))[promised.request_id]
         request = state.request
-        line = next((one for one in request.lines if one.line_no == promised.line_no), None)
+        line = next((line for line in request.lines if line.line_no == promised.line_no), None)
         if line is None:
             raise _refuse(unit_id, (Reason(code="line_gone"),))
         station = await get_own_station(self._directories, request.station_id)
-        # What leaves now is judged by what is confirmed now.
+        # A unit that leaves now is judged by what is confirmed now.
         directory = await self._directories.ensure_current()
         hospital = directory.hospitals.get(request.hospital_id)
         if hospital is None:
@@ -122,5 +122,5 @@ def _refuse(unit_id: str, reasons: tuple[Reason, ...]) -> DomainRefusal:
         "unit_not_cleared",
         unit_id=unit_id,
         codes=" ".join(reason.code for reason in reasons),
-        reasons=str(join_texts(render(one.code, one.params) for one in reasons)),
+        reasons=str(join_texts(render(reason.code, reason.params) for reason in reasons)),
     )

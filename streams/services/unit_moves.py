@@ -1,11 +1,12 @@
-"""The one way a service changes the state of a unit: held against `models.unit_states`, recorded.
+"""Change the state of a unit, checked against `models.unit_states` and recorded in the audit.
 
-Batches that choose units (`RequestStore.write`, `promise_to_transfer`) move many units in one
-guarded statement; PostgreSQL holds those to the same table. The unit must be locked.
+Services change a unit's state only here. Batches that choose units (`RequestStore.write`,
+`promise_to_transfer`) move many units in one guarded statement, which PostgreSQL checks against the
+same table. The unit must be locked.
 
-Whatever makes a unit available passes through here (`move`, `record_birth`, `relocate`,
-`give_back`), and each of them looks again at who waits where the unit lies. Nothing else in the
-services schedules that, so no new way of freeing blood can forget it.
+Everything that makes a unit available passes through here (`move`, `record_birth`, `relocate`,
+`give_back`), and each of these functions schedules a rematch where the unit lies. Apart from the
+sweep nothing else in the services schedules it, so no new way of freeing units can forget it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class MoveCause:
     """Who moves a unit, why, by which event or timer, and when.
 
     Attributes:
-        station_id: Under whose name the audit keeps it; None for the station that has the unit.
+        station_id: Station whose audit chain keeps it; None for the station that has the unit.
     """
 
     actor: Actor
@@ -60,15 +61,15 @@ async def move(
     source: str | None = None,
     add_out_of_control_s: int = 0,
 ) -> None:
-    """Move a locked unit, and do to its live promise what the move says.
+    """Move a locked unit, and change its live promise as the move requires.
 
     Args:
         work: The transaction.
-        state: As it was locked.
-        to: The state it is to be in.
+        state: The unit as it was locked.
+        to: The state that it moves to.
         cause: For the audit.
-        released_at: With a release: from when on it may be supplied.
-        station_id: Where it is from now on, if elsewhere.
+        released_at: With a release: the instant from which it may be supplied.
+        station_id: Station where it is from now on, if elsewhere.
         source: Where that station has it from.
         add_out_of_control_s: Seconds out of temperature control to add.
 
@@ -106,7 +107,7 @@ async def move(
     if to is UnitStatus.AVAILABLE:
         look_again(work, station_id or state.station_id, now=cause.now)
     if state.status in _UNRELEASED and to in _LOST:
-        # It may be what a donor was called for, who counted until now: somebody else is called.
+        # The unit may be of a called donor, who counted until now: another donor is called.
         reserve = Timer(kind=TimerKind.DONORS_CHANGED, subject=state.station_id, due_at=cause.now)
         work.schedule(reserve)
 
@@ -114,10 +115,10 @@ async def move(
 async def relocate(
     work: UnitOfWork, state: UnitState, cause: MoveCause, *, station_id: str
 ) -> None:
-    """Note that a locked unit lies at another station, in the state it is in.
+    """Record that a locked unit lies at another station, in the state it is in.
 
-    That is no move of its life: both stations' chains keep a step from its state to the same state,
-    the one that it leaves first.
+    This is no move of its life: the audit chains of both stations keep a step from its state to the
+    same state, first the chain of the station that it leaves.
     """
     await work.stock.move_unit(
         state.unit_id, to=state.status, station_id=station_id, source="neighbour"
@@ -176,9 +177,9 @@ async def give_back(
 
     Args:
         work: The transaction.
-        request_id: Of this request.
-        transfer_id: Or of this transfer.
-        states: Units in these states; both have a move back to `available`.
+        request_id: The request that the units are held for.
+        transfer_id: Or the transfer that they are held for.
+        states: States of the units; each state has a move back to `available`.
         caused_by: The event or timer that gives them back.
         now: Aware UTC instant.
     """
@@ -194,7 +195,7 @@ def name_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:
     """Return who speaks, and for which facility, by the source of a record.
 
     Args:
-        record: Its source is what the gateway and Kafka's access lists vouch for.
+        record: Record whose source the gateway and Kafka's access lists vouch for.
         station_id: The station that the event names; a station speaks for itself alone.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a scan must fulfil beside the move itself: place, promise, epoch, expiry, whose patient."""
+"""Check a scan besides the move itself: place, promise, fencing token, expiry and patient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streams.ports.stock import LivePromise, UnitState
 
 
 def ensure_at(state: UnitState, event: StockChanged) -> None:
-    """The unit is its station's; one that went to a hospital is still under its supplier's name.
+    """Ensure that a unit is the station's; a unit at a hospital is still its supplier's.
 
     Raises:
         ContractError: `unit_elsewhere`.
@@ -33,7 +33,7 @@ def ensure_fresh(state: UnitState, now: datetime) -> None:
 
 
 def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromise:
-    """Return the live promise; it must be in the right state and of the epoch that is presented.
+    """Return the live promise; it must have the right state and the presented fencing token.
 
     Raises:
         DomainRefusal: `unit_state_forbids` or `epoch_stale`.
@@ -52,7 +52,7 @@ def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromi
 
 
 async def get_last_promise(work: UnitOfWork, state: UnitState, event: StockChanged) -> LivePromise:
-    """Return the promise under which the unit left, live or fulfilled, of the epoch presented.
+    """Return the promise under which the unit left, live or fulfilled, by its fencing token.
 
     Raises:
         DomainRefusal: `unit_state_forbids` or `epoch_stale`.
@@ -71,7 +71,7 @@ async def get_last_promise(work: UnitOfWork, state: UnitState, event: StockChang
 
 
 def ensure_epoch(promise: LivePromise, state: UnitState, event: StockChanged) -> None:
-    """Raise DomainRefusal `epoch_stale` unless the promise's own epoch is presented."""
+    """Raise DomainRefusal `epoch_stale` unless the promise's own fencing token is presented."""
     if promise.epoch != event.epoch:
         raise DomainRefusal(
             "epoch_stale",
@@ -84,7 +84,7 @@ def ensure_epoch(promise: LivePromise, state: UnitState, event: StockChanged) ->
 async def ensure_own_patient(
     work: UnitOfWork, state: UnitState, promise: LivePromise | None, actor: Actor, hospital_id: str
 ) -> None:
-    """A hospital speaks of units that went to its own patients alone.
+    """Ensure that a hospital reports only on units that went to its own patients.
 
     Raises:
         DomainRefusal: `unit_of_other_hospital`.

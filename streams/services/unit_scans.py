@@ -1,7 +1,7 @@
-"""Every scan of a unit's life, one method each: from picked to transfused.
+"""Act on every scan of a unit's life, from quarantined to transfused, with one method for each.
 
-Whoever reads a barcode, a station's software or a person at the gateway, ends up here with the same
-event. A scan that the unit's state does not allow is refused with the reason and changes nothing.
+A station's software and a person at the gateway send the same event. A scan that the unit's state
+does not allow is refused with the reason and changes nothing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Scans:
 
     Args:
         progress: Tells requests and transfers that one of their units moved.
-        releases: Looks at the results when a unit enters quarantine.
+        releases: Assesses the results when a unit enters quarantine.
         clearing: Asks the safety kernel before a unit is picked, before it leaves, and before it
             is given.
     """
@@ -85,7 +85,7 @@ class Scans:
         """Act on one scan.
 
         Raises:
-            ContractError: It names what does not exist, or speaks for another.
+            ContractError: It names what does not exist, or speaks for another facility.
             DomainRefusal: The unit's state, promise, expiry or cold chain does not allow it.
         """
         state = (await work.stock.lock_units([event.unit_id])).get(event.unit_id)
@@ -140,7 +140,7 @@ class Scans:
 
     @staticmethod
     async def _arrive(work: UnitOfWork, seen: _Seen, transfer_id: str) -> None:
-        """A neighbour's unit goes to the shelf of the station that needed it."""
+        """Put a neighbour's unit on the shelf of the station that needed it."""
         expected = (await work.supply.get_transfer(transfer_id)).to_station_id
         if seen.event.station_id != expected:
             raise DomainRefusal(
@@ -167,7 +167,7 @@ class Scans:
         await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
 
     async def _return(self, work: UnitOfWork, seen: _Seen) -> None:
-        """A unit comes back unused; whether it may be stocked again is another scan."""
+        """Take a unit back unused; another scan decides whether it may be stocked again."""
         ensure_at(seen.state, seen.event)
         out_of_control_s = seen.event.out_of_control_s
         if out_of_control_s is None:
@@ -182,16 +182,16 @@ class Scans:
             add_out_of_control_s=out_of_control_s,
         )
         if seen.state.promise is not None:
-            # It never arrived, and whoever it was for may still be bleeding.
+            # It never arrived, and its patient may still be bleeding.
             await self._publish(work, seen, promise, lost_as=UnitStatus.RETURNED)
         else:
-            # It did arrive and was not needed; it is bound to that patient no longer.
+            # It did arrive and was not needed; it is no longer bound to that patient.
             await work.stock.end_promise(promise.promise_id, to="released", now=seen.now)
 
     async def _restock(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         ensure_fresh(seen.state, seen.now)
-        # Other states lead to stock as well, by other causes than this one.
+        # Units in other states go to stock as well, by other causes than this scan.
         if seen.state.status is not UnitStatus.RETURNED:
             raise DomainRefusal(
                 "unit_state_forbids",

@@ -1,1 +1,1 @@
-"""A request against the free units: what is proposed for each line, and why not more."""
+"""Match requests with the free units: what is proposed for each line, and why not more."""

@@ -1,4 +1,4 @@
-"""RhD- red cells are kept for RhD- patients: routine orders of RhD+ ones wait for RhD+. Pure."""
+"""Keep RhD- red cells for RhD- patients: routine orders for RhD+ patients wait for RhD+. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.requests import Priority
 def is_kept_group(
     group: BloodGroup, component: Component, patient: Patient, priority: Priority
 ) -> bool:
-    """Return whether a group is kept from this patient, but for units that soon expire."""
+    """Return whether a group is kept from this patient, except for units that expire soon."""
     return (
         priority is Priority.ROUTINE
         and patient.group is not None
@@ -27,7 +27,7 @@ def is_kept_group(
 
 
 def is_kept(unit: UnitFacts, purpose: ForPatient, *, now: datetime) -> bool:
-    """Return whether a unit is kept for RhD- patients: one that soon expires is not."""
+    """Return whether a unit is kept for RhD- patients; a unit that expires soon is not."""
     return is_kept_group(
         unit.group, unit.component, purpose.patient, purpose.priority
     ) and unit.expires_at > now + timedelta(days=kept_for_negative_d())

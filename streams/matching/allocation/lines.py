@@ -1,4 +1,4 @@
-"""Choose units for one line of a request: in order of rank and expiry, what the kernel clears.
+"""Choose units for one line of a request: those that the kernel clears, by rank and expiry.
 
 Pure and deterministic. Units that are chosen leave the shelf; those passed over are counted under
 every reason that the safety kernel gave.
@@ -85,7 +85,7 @@ def decide_line(
             line_no=line.line_no,
             component=line.component,
             requested=line.quantity,
-            reserved=tuple(_reserve(one) for one in cleared),
+            reserved=tuple(_reserve(clearance) for clearance in cleared),
             uncovered=uncovered,
             refusals=()
             if not uncovered
@@ -108,7 +108,7 @@ def _choose(
     now: datetime,
     wanted: int,
 ) -> tuple[tuple[Cleared, ...], _PassedOver]:
-    """Take what is cleared, best group first and first expiry first; count the rest by reason."""
+    """Take cleared units, best group and first expiry first; count the others by reason."""
     chosen: list[Cleared] = []
     passed = _PassedOver()
     for unit in _in_order(case, purpose.line, candidates, shelf):
@@ -163,18 +163,20 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
 def _summarise(
     passed: _PassedOver, purpose: ForPatient, candidates: Sequence[Candidate], *, uncovered: int
 ) -> tuple[Reason, ...]:
-    """Tell why units were passed over, and which groups may be given on which terms.
+    """Explain why units were passed over, and which groups may be given on which terms.
 
-    A group that is kept for others is not among them: its bags are given only as they expire.
+    A group that is kept for RhD- patients is left out: its units are given only as they expire.
     """
     given = [
-        one
-        for one in candidates
-        if not is_kept_group(one.group, purpose.line.component, purpose.patient, purpose.priority)
+        candidate
+        for candidate in candidates
+        if not is_kept_group(
+            candidate.group, purpose.line.component, purpose.patient, purpose.priority
+        )
     ]
-    groups = " ".join(one.group for one in given if not one.low_titre_only)
+    groups = " ".join(candidate.group for candidate in given if not candidate.low_titre_only)
     params: dict[str, str | int | float] = {"units": uncovered, "groups": groups}
-    low_titre = " ".join(one.group for one in given if one.low_titre_only)
+    low_titre = " ".join(candidate.group for candidate in given if candidate.low_titre_only)
     short = Reason(code="stock_short", params=params)
     if low_titre:
         params["low_titre_groups"] = low_titre

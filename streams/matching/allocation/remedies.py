@@ -1,7 +1,7 @@
-"""What would open blood that lies on the shelf and may not go to the patient as the request reads.
+"""Find what would open units on the shelf that may not go to the patient as the request reads.
 
-Pure. One fact of the request is changed and the safety kernel is asked again; a unit that it
-refused and now clears is what the fact would open. No rule is stated here.
+Pure. One fact of the request is changed and the safety kernel is asked again; the fact would open
+the units that the kernel refused before and clears now. No rule is stated here.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 
 _OPENS = "_would_open"
-"""How the code of every reason ends that tells what would open something."""
+"""Ending of the code of every reason that says what would open units."""
 
 _STATED = RhdConsent(physician="-", signed_by="-")
 _OLDEST_AGE_YEARS = 130
-"""No rule protects a patient of this age: what the age, once known, could open at most."""
+"""No rule protects a patient of this age: it shows the most that a known age could open."""
 
 _SAME_USE: tuple[frozenset[Component], ...] = (
     frozenset({Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.FROZEN_RED_CELLS}),
     frozenset({Component.FRESH_FROZEN_PLASMA, Component.FROZEN_PLASMA}),
 )
-"""Components that a physician may order in each other's place; it stays an order of theirs."""
+"""Components that a physician may order in place of each other; only the physician does so."""
 
 
 def list_same_use(component: Component) -> frozenset[Component]:
-    """List what a physician may order in place of a component, and the component itself."""
+    """List the components that a physician may order in place of a component, and itself."""
     return frozenset({component}).union(*(use for use in _SAME_USE if component in use))
 
 
 class Fact(StrEnum):
-    """What the hospital could state or ask otherwise."""
+    """What the hospital could state, or order differently."""
 
     CONSENT = "consent"
     AGE = "age"
@@ -54,7 +54,7 @@ class Fact(StrEnum):
 
 
 def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
-    """Yield every place that some opening would lead to; of an unknown patient, every group's."""
+    """Yield every place that an opening may draw on; for an unknown patient, of every group."""
     for component in (line.component, *_others(case, line)):
         groups = _groups_of(case, component, case.request.patient)
         if component is line.component:
@@ -67,7 +67,7 @@ def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
 def explain_openings(
     case: Case, purpose: ForPatient, *, route: Route, shelf: Shelf, now: datetime
 ) -> Iterator[Reason]:
-    """Yield what would open how many units of which groups, as far as the shelf was read."""
+    """Yield which fact would open how many units of which groups, as far as the shelf was read."""
 
     def is_cleared(unit: UnitFacts, asked: ForPatient) -> bool:
         answer = clear(unit, purpose=asked, step=Step.RESERVE, route=route, now=now)
@@ -91,15 +91,15 @@ def explain_openings(
             yield _explain(fact, units)
     for component in _others(case, purpose.line):
         other = replace(purpose, line=purpose.line.but(component=component))
-        units = [one for one in _list_lying(case, component, shelf) if is_given(one, other)]
+        units = [unit for unit in _list_lying(case, component, shelf) if is_given(unit, other)]
         if units:
             yield _explain(Fact.COMPONENT, units)
 
 
 def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:
-    """List what a decision says would open something: line number, code, what it would open.
+    """List what a decision says would open units: line number, code, groups and component.
 
-    Not how much of it lies there: a decision that is told anew for every bag is not read.
+    The number of units is left out: nobody reads a decision that is repeated for every unit.
     """
     return frozenset(
         (line.line_no, reason.code, f"{reason.params['groups']} {reason.params.get('component')}")
@@ -136,7 +136,7 @@ def _list_purposes(purpose: ForPatient, route: Route) -> Iterator[tuple[Fact, Fo
 
 
 def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
-    """Yield what the record leaves open, with the patient as it would then read."""
+    """Yield each fact that the request leaves open, with the patient as if it were stated."""
     if patient.rhd_consent is None and patient.group is not None:
         yield Fact.CONSENT, patient.but(rhd_consent=_STATED)
     if patient.age_years is None:
@@ -149,8 +149,8 @@ def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
 
 
 def _others(case: Case, line: RequestLine) -> list[Component]:
-    """List what serves the same use and is not asked for by another line."""
-    asked = {one.component for one in case.request.lines}
+    """List the components of the same use that no other line asks for."""
+    asked = {requested.component for requested in case.request.lines}
     return sorted(list_same_use(line.component) - asked)
 
 

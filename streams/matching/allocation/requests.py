@@ -1,8 +1,8 @@
 """Decide urgent requests against the shelf.
 
 Pure and deterministic: no IO, no clock; ties are broken by unit id. A batch is decided in order of
-priority, then of the needed-by time, then of the request id. It only ranks: what may go to whom is
-said by `models.safety`, unit by unit.
+priority, then of the needed-by time, then of the request id. This module only ranks:
+`models.safety` says unit by unit what may go to whom.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from streams.matching.decision_inputs import Case
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """A decision, and the clearance of every unit that it reserves, in its order."""
+    """A decision, and the clearance of every unit that it reserves, in the decision's order."""
 
     decision: Decision
     cleared: tuple[Cleared, ...]
@@ -77,7 +77,7 @@ def _decide(
     for line in request.lines:
         before = case.capped_before + capped[case.capped_as]
         found = decide_line(case, line, shelf=shelf, now=now, capped_units=before)
-        capped[case.capped_as] += sum(one.capped for one in found.cleared)
+        capped[case.capped_as] += sum(clearance.capped for clearance in found.cleared)
         matched.append(found)
     return _conclude(case, tuple(matched), now=now, hold_s=hold_s)
 
@@ -86,7 +86,7 @@ def _conclude(
     case: Case, matched: tuple[MatchedLine, ...], *, now: datetime, hold_s: int
 ) -> Matched:
     request = case.request
-    lines = tuple(one.line for one in matched)
+    lines = tuple(matched_line.line for matched_line in matched)
     held = case.held_units + sum(len(line.reserved) for line in lines)
     uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
@@ -119,7 +119,10 @@ def _conclude(
         decided_at=now,
         rules_version=rules_version(),
     )
-    return Matched(decision=decision, cleared=tuple(u for one in matched for u in one.cleared))
+    return Matched(
+        decision=decision,
+        cleared=tuple(clearance for matched_line in matched for clearance in matched_line.cleared),
+    )
 
 
 def _find_outcome(*, stage: Stage, uncovered: int, refused: int) -> tuple[Outcome, str]:

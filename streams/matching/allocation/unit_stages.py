@@ -1,6 +1,6 @@
-"""How far the units of a request are, and what is told of one for which no more is looked for.
+"""How far the units of a request are, and the outcome of a request that needs no more units.
 
-Read alike when it is decided and when one of its units moves, so that both say the same.
+The decision on a request and the move of one of its units both use it, so that they agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from models.decisions import Outcome
 
 
 class Stage(StrEnum):
-    """How far the units of a request are that are furthest behind."""
+    """The stage of those units of a request that are furthest behind."""
 
     HELD = "held"
     ISSUED = "issued"
@@ -30,8 +30,8 @@ ENDS: Mapping[tuple[bool, Stage], tuple[Outcome, str]] = {
     (False, Stage.NONE): (Outcome.EXPIRED, ""),
     (True, Stage.NONE): (Outcome.EXPIRED, ""),
 }
-"""Whether all that was asked for is covered, and the stage, to what is told and waited for; nothing
-more is looked for in any of them."""
+"""Whether everything asked for is covered, and the stage, mapped to the outcome and what is waited
+for. In none of these cases are more units looked for."""
 
 
 def find_stage(*, held: int, issued: int, received: int) -> Stage:
