@@ -108,7 +108,7 @@ MAX_ROWS_TOLD = 500
 
 
 def of_row(error: RowError) -> FieldError:
-    """Make a field error of a fault in a file; it names the sheet, the rows, the heading, the cell."""
+    """Make a field error of a fault in a file, with its sheet, rows, heading and cell."""
     told = describe_fault(error)
     place = {
         "code": error.code,

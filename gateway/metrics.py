@@ -44,7 +44,7 @@ class GatewayMetrics:
 
 
 class VitalMetrics:
-    """The figures that alarms are set on: read from PostgreSQL and Kafka, equal in every gateway."""
+    """The figures that raise alarms; read from PostgreSQL and Kafka, so equal in every gateway."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:

@@ -1,4 +1,4 @@
-"""Who released what a count calls released, as it is given for a whole count."""
+"""The attestation of a whole count: who released the units that it calls released, and when."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Attesting(Value):
     released_at: Instant | None = None
 
     def find_attestation(self) -> Attestation | None:
-        """Return the word for the whole count; None if none is given.
+        """Return the attestation of the whole count; None if none is given.
 
         Raises:
-            ContractError: `fields_invalid`: one of the two is missing.
+            ContractError: `fields_invalid`: one of the two fields is missing.
         """
         if self.released_by is None and self.released_at is None:
             return None

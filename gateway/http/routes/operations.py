@@ -1,4 +1,4 @@
-"""What somebody should look after: records that were refused, and what is overdue."""
+"""The lists that need somebody's attention: refused records, and overdue requests and transfers."""
 
 from __future__ import annotations
 
