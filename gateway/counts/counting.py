@@ -250,7 +250,7 @@ class PreviewToken:
 
 
 def describe_plan(count: Count, plan: CountPlan) -> dict[str, Any]:
-    """Return what a preview tells: units by outcome, and those that contradict the record."""
+    """Return the content of a preview: units by outcome, and those that contradict the record."""
     loud_kinds = ("differs", "moved", "status", "missing")
     return {
         "outcomes": plan.outcomes,

@@ -189,7 +189,7 @@ class UseWords(Value):
         """Return the reason why a text holds a bag back; None if it does not."""
         if self._any.search(to_word(text)) is None:
             return None
-        # Each clause is judged alone: the harmless one must not cover the other: `编号无，自体`.
+        # Each clause is judged separately, so that a harmless one hides no other: `编号无，自体`.
         parts = [self._harmless.sub("", to_word(part)) for part in _CLAUSES.split(fold(text))]
         return next(
             (

@@ -127,7 +127,7 @@ def open_workbook(raw: bytes) -> list[Sheet]:
 
     Raises:
         ContractError: `workbook_unreadable`, `workbook_too_large` once unpacked, or
-            `workbook_merged`: rows share a merged cell in a format that does not tell which.
+            `workbook_merged`: rows share a merged cell, and the format does not show which rows.
     """
     _ensure_bounded(raw)
     try:

@@ -31,7 +31,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is no object.
+        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is not an object.
     """
     content = load_strictly(await request.body())
     if not isinstance(content, dict):

@@ -28,14 +28,13 @@ class CountQuery(Attesting):
     """How a file is read.
 
     Attributes:
-        full: It names every unit on the shelf; what it does not name is missing.
+        full: The file names every unit on the shelf; a unit that it does not name is missing.
         partial: Take the good rows although others are wrong.
-        preview: The digest of a preview: the count is sent only if file and stock still are so.
-        zone: Of times in the file that have none.
-        map: Headings that the file has, and the column that each is: `献血号=donation_id`.
+        preview: The digest of a preview: the count is sent only if file and stock are unchanged.
+        zone: The zone of times in the file that have none.
+        map: Headings of the file, each with its column: `献血号=donation_id`.
         ignore: Headings to pass over.
-        released_by: Who released what a row calls released and names nobody for; with
-            `released_at`.
+        released_by: Who released the released units whose row names nobody; with `released_at`.
     """
 
     counted_at: Instant | None = None

@@ -27,10 +27,10 @@ _SINGLE_HEADERS = (
 
 
 async def ensure_stated_once(request: Request) -> None:
-    """Refuse a parameter or header that stands twice and is no list.
+    """Refuse a parameter or header that is stated twice and is not a list.
 
     Raises:
-        ContractError: `parameter_twice` or `header_twice`; it names the first.
+        ContractError: `parameter_twice` or `header_twice`; it names the first such field.
     """
     twice = _list_twice(name for name, _ in request.query_params.multi_items())
     # This is looked up only when needed: hardly any call states a parameter twice.

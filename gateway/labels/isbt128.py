@@ -140,7 +140,7 @@ class IsbtReader:
         return frozenset({Part.DONATION}) if _LOOKS_TYPED.fullmatch(squeeze(text)) else frozenset()
 
     def _read_more(self, text: str) -> tuple[Scanned, ...]:
-        """Read what is no single barcode in its right form: compound, joined, typed, or wrong."""
+        """Read other texts than a single well-formed barcode: compound, joined, typed, or wrong."""
         text = _strip_aim(text)
         if text.startswith(COMPOUND.identifier):
             return self._read_compound(text)

@@ -68,7 +68,7 @@ def make_group(group: BloodGroup) -> GroupCode:
 
 
 def make_moment(of: Moment, at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> LabelMoment:
-    """Make a date of a label; a label has no seconds, and a date without a time no time of day.
+    """Make a date of a label; seconds are cut off, and without a time only the day is kept.
 
     Raises:
         ContractError: `date_impossible`: a label cannot express that century.

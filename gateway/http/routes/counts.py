@@ -166,7 +166,7 @@ def _ensure_enters(count: Count, plan: CountPlan) -> None:
 
 
 async def _send(request: Request, count: Count, count_id: str, told: dict[str, Any]) -> Response:
-    """Publish the parts in order, up to the first unconfirmed one; sending again resumes there."""
+    """Publish the parts in order, up to the first unconfirmed one; a repeat resumes the count."""
     parts = count.to_parts(count_id)
     source = f"station/{count.station_id}"
     ids: list[str] = []

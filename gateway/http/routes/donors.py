@@ -56,7 +56,7 @@ class RegisterQuery(Value):
     """How a register is read.
 
     Attributes:
-        map: Headings that the file has, and the column that each is: `卡号=donor_id`.
+        map: Headings of the file, each with its column: `卡号=donor_id`.
         ignore: Headings to pass over.
     """
 
@@ -68,7 +68,7 @@ class DonorQuery(Value):
     """Which part of a register is read.
 
     Attributes:
-        after: The number behind which it goes on.
+        after: The donor number behind which the list goes on.
     """
 
     after: Identifier | None = None

@@ -1,4 +1,4 @@
-"""Tells whether the process lives and is ready, shows its metrics, and whose key the caller has."""
+"""Shows whether the process lives and is ready, its metrics, and the principal of the key."""
 
 from __future__ import annotations
 

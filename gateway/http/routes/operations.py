@@ -32,8 +32,8 @@ class LetterQuery(Value):
     """Which dead letters.
 
     Attributes:
-        replayed: Those that were put back too.
-        after: `next` of the page before.
+        replayed: Include letters that were replayed.
+        after: The `next` of the page before.
     """
 
     replayed: bool = False

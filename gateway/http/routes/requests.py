@@ -44,7 +44,7 @@ MAY_ASK = frozenset({KeyScope.HOSPITAL, KeyScope.DISPATCHER})
 Asker = Annotated[Principal, Depends(allow(*MAY_ASK))]
 
 LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not say within this time whose request it is."""
+"""PostgreSQL counts as away if it does not find the request within this time."""
 
 _STATUS_AFTER = {"partly_reserved": "open", "waiting": "open"}
 """Maps the outcome of a decision to the status of its request, where the words differ."""

@@ -49,7 +49,7 @@ class RequestQuery(Value):
     """Which requests.
 
     Attributes:
-        after: `next` of the page before.
+        after: The `next` of the page before.
     """
 
     hospital_id: Identifier | None = None
