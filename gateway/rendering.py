@@ -25,7 +25,7 @@ def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, 
 
 
 def explain_waiting(waiting_for: str) -> dict[str, Any] | None:
-    """Return what a request waits for with its texts; None when it waits for nothing."""
+    """Return what a request waits for, with its texts; None when it waits for nothing."""
     return explain(waiting_for) if waiting_for else None
 
 

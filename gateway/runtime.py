@@ -124,10 +124,10 @@ class Gateway:
         return self.ended is None
 
     async def _live(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a task that must not end; the server looks at `alive` and stops without it.
+        """Run a task that must not end; if it ends, `alive` is false and the server stops.
 
-        The fault is not raised into the task group: cancelled from inside, the application would
-        close its publisher and go on answering.
+        The fault is not raised into the task group, which would cancel the application from inside:
+        it would close its publisher and still answer calls.
         """
         try:
             await work

@@ -15,7 +15,7 @@ class Attesting(Value):
 
     Attributes:
         released_by: The person who answers for the release of every released row that names nobody.
-        released_at: When, with its zone.
+        released_at: When they were released, with the zone.
     """
 
     released_by: Line | None = Field(default=None, min_length=1)

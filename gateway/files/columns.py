@@ -340,7 +340,7 @@ WORDS = _load()
 
 
 def count_headings(cells: Iterable[str]) -> int:
-    """Count the cells that are headings of any kind of file."""
+    """Count the cells that are a known heading of a count or a register."""
     return sum(
         any(words.find(cell) is not None for words in (WORDS.units, WORDS.donors))
         for cell in cells

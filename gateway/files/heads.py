@@ -109,7 +109,7 @@ def read_head(
 
 
 class _Reading:
-    """What is known of a head so far."""
+    """A head that is being read: the columns that were found, and the open questions."""
 
     def __init__(self, sheet: str, row: int, layout: Layout[Any]) -> None:
         self._sheet = sheet

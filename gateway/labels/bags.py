@@ -66,7 +66,7 @@ def is_divided(product_code: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What the label of one bag says, as far as it was scanned."""
+    """The content of a bag's label, as far as it was scanned."""
 
     unit_id: str
     product: BookProduct

@@ -108,7 +108,7 @@ class SpecialTesting(NamedTuple):
 
 
 class OtherStructure(NamedTuple):
-    """A data structure of known form that no decision here uses, such as the bag's lot number."""
+    """A data structure of known form that is not used here, such as the bag's lot number."""
 
     structure: str
     content: str

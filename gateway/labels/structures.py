@@ -96,7 +96,7 @@ def _make_eighteen(number: str, identifier: str, *, shape: str, zh: str, en: str
 
 
 DIN_FORM = r"[A-NP-Z1-9][A-NP-Z0-9]{2}[0-9]{2}[0-9]{2}[0-9]{6}"
-"""Facility, two digits of the year, sequence number."""
+"""Form of a donation number: facility, two digits of the year, sequence number."""
 
 DONATION = _make(
     "001",
@@ -230,4 +230,4 @@ BY_IDENTIFIER = {
     **{structure.identifier: structure for structure in SINGLE if structure is not DONATION},
     **{f"={first}": DONATION for first in _FIRST_OF_DIN},
 }
-"""By the first two characters of a barcode."""
+"""The structures by the first two characters of a barcode."""
