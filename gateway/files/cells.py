@@ -1,8 +1,8 @@
 """Reads single cells as stations write them: a group, a code, a date, a yes.
 
 Pure. A reader takes a trimmed text in half width, or what a spreadsheet holds (a number, a date),
-and returns what the model takes, or raises `CellError` with the reason. A cell without a reader is
-passed on unchanged, and the model checks it by its own rule.
+and returns what the model takes, or raises `CellError` with the reason. The model then checks the
+value by its own rules.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Cell = str | int | float | bool | date | datetime | time | timedelta
 Reader = Callable[[Cell], object]
 
 _SERIALS = range(20_000, 80_000)
-"""Serial days that can be dates of blood: 1954 to 2119. Other numbers are not read as dates."""
+"""Serial days that can be dates of blood: 1954 to 2119. A number outside of this is no date."""
 
 _SERIAL_TEXT = re.compile(r"\d{5}(\.\d+)?")
 

@@ -1,6 +1,6 @@
 """Reads volumes as they are printed: millilitres, units of 200 ml, adult platelet doses. Pure.
 
-A number must state its measure. A measure other than millilitres is read as a `Dose`, and the
+A small number must state its measure. A measure other than millilitres is read as a `Dose`, and the
 product of the row decides what it means.
 """
 
