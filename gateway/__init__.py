@@ -1,5 +1,5 @@
-"""The HTTP edge: requests in, decisions and events out.
+"""The HTTP gateway: it takes requests in and gives decisions and events out.
 
-Speaks to Kafka only through the ports and to PostgreSQL only through the store. Nothing is decided
-here; what changes the world is published as an event and decided by the engine.
+It speaks to Kafka only through the ports and to PostgreSQL only through the store. It decides
+nothing: what callers ask for is published as an event, and the engine decides on it.
 """

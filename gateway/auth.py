@@ -1,12 +1,12 @@
 """Verify API keys: once against PostgreSQL, then from memory by the SHA-256 of the whole key.
 
-A verified key is good for a minute without a look at PostgreSQL; then its row is read again, which
-notices a revocation. While PostgreSQL is away a key that was verified stays good for 15 minutes, so
+A verified key is valid for a minute without a look at PostgreSQL; then its row is read again, which
+notices a revocation. While PostgreSQL is away a verified key stays valid for 15 minutes, so that
 the gateway goes on taking requests in.
 
-Concurrency: one event loop. Two keys are looked up at a time; whoever waits for the same key finds
-it in memory. More than a few that wait are turned away, so that guessing keys takes at most two
-connections from the urgent path.
+Concurrency: one event loop. At most two keys are looked up at a time; a call that waited for the
+same key finds it in memory. When too many calls wait, further ones are refused, so that guessing
+keys takes at most two connections from the urgent path.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ FRESH_S = 60.0
 """A revoked key is refused at most this long after the revocation."""
 
 STALE_S = 900.0
-"""How long a verified key stays good while PostgreSQL is away."""
+"""How long a verified key stays valid while PostgreSQL is away."""
 
 RECHECK_LIMIT_S = 0.5
-"""A look at PostgreSQL may hold up one request of the urgent path for so long, then never again
-within `RECHECK_PAUSE_S`."""
+"""Longest time that a look at PostgreSQL may delay a request of the urgent path; if it fails, the
+key is not looked up again within `RECHECK_PAUSE_S`."""
 
 RECHECK_PAUSE_S = 5.0
 REFUSED_S = 10.0
-"""A refused key is refused again without a look for so long; a new key was never refused."""
+"""How long a refused key is refused again without a look; a new key is not affected by this."""
 
 MAX_KEPT = 4096
 MAX_REFUSED = 1024
@@ -57,8 +57,8 @@ class _Known:
     """A verified key.
 
     Attributes:
-        confirmed_at: When PostgreSQL last said so, monotonic seconds.
-        look_again_at: When to ask again.
+        confirmed_at: When PostgreSQL last confirmed the key, monotonic seconds.
+        look_again_at: When to look the key up again, monotonic seconds.
     """
 
     principal: Principal
@@ -71,7 +71,7 @@ class Authenticator:
     """Turns the text of a key into a principal.
 
     Args:
-        keys: Where keys are found.
+        keys: Finds keys by their identifier.
         monotonic: Real seconds; drills do not speed up the age of a key.
     """
 
@@ -84,18 +84,19 @@ class Authenticator:
         self._waiting = 0
 
     def find_fresh(self, text: str) -> Principal | None:
-        """Return the principal of a key that needs no look at anything; the usual case."""
+        """Return the principal of a key that was verified a moment ago; this is the usual case."""
         known = self._known.get(_digest(text))
         if known is None or self._monotonic() >= known.look_again_at:
             return None
         return known.principal
 
     async def verify(self, text: str) -> Principal:
-        """Return whose key it is.
+        """Return the principal that the key belongs to.
 
         Raises:
             ContractError: `api_key_invalid`: no such key, another secret, or revoked.
-            TransientError: It cannot be told now: PostgreSQL is away, or too many ask.
+            TransientError: The key cannot be verified now: PostgreSQL is away, or too many calls
+                wait for a look.
         """
         digest = _digest(text)
         if self._refused.get(digest, 0.0) > self._monotonic():
@@ -130,7 +131,7 @@ class Authenticator:
         return self._keep(digest, key)
 
     async def _look_again(self, digest: bytes, known: _Known) -> Principal:
-        """Confirm a verified key: its row must still hold the hash that was verified."""
+        """Confirm a verified key; its row must still hold the hash that was verified."""
         try:
             async with asyncio.timeout(RECHECK_LIMIT_S):
                 key = await self._keys.find(known.key.key_id)

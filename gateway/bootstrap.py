@@ -1,7 +1,7 @@
-"""The gateway process, composed: settings to parts to the application to a server.
+"""Composes the gateway process: from the settings its parts, the application and the server.
 
-Owns the database pool; the application starts and stops its publisher, the server ends open
-streams. SIGTERM and SIGINT stop it cleanly.
+It owns the database pool; the application starts and stops its publisher, and the server ends open
+streams. SIGTERM and SIGINT stop the process cleanly.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from streams.store.schema.repeatable import ensure_repeatable
 log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S = 3.0
-"""A caller is told within this that its request is not confirmed; it sends again or telephones."""
+"""Within this time a caller is told that its request is not confirmed; it then sends the request
+again or telephones."""
 
 
 def run_gateway(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: It must not start as it is configured, or could not listen.
-        InvariantViolation: `process_part_ended`: a part that it cannot be without has ended.
+        ConfigurationError: The configuration forbids the start, or the port could not be opened.
+        InvariantViolation: `process_part_ended`: a part that the process needs has ended.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
@@ -66,7 +67,7 @@ async def _serve(settings: Settings) -> None:
             raise ConfigurationError("cannot_listen", host=host, port=port) from error
         gateway: Gateway = app.state.gateway
         if gateway.ended is not None:
-            # With a failing exit code: whoever looks after the process starts it again.
+            # The exit code shows a failure, so that the supervisor starts the process again.
             raise InvariantViolation("process_part_ended", part=gateway.ended)
         log.info("gateway_stopped")
     finally:

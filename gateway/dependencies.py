@@ -1,4 +1,4 @@
-"""What the gateway is made of. Composed by the command that starts it, never here."""
+"""The parts of a gateway. They are composed by the command that starts it, never here."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ class GatewayParts:
     """What one gateway needs.
 
     Attributes:
-        settings: Of this process.
+        settings: The settings of this process.
         database: Opened by the caller, who also closes it.
         publisher: Started and stopped by the gateway; its own time limit should be about 3 s, after
             which the caller of a request is told that it is not confirmed.
-        tail: Follows what the engine publishes, to wake whoever waits.
-        clock: The one source of event times; simulated in drills.
+        tail: Follows what the engine publishes, to wake the calls and streams that wait.
+        clock: The only source of event times; simulated in drills.
         directories: Hospitals, stations and routes.
         probe_kafka: Returns if a broker answers, else raises TransientError.
-        measure_unread: Tells what no worker has acknowledged, or raises TransientError.
+        measure_unread: Returns what no worker has acknowledged, or raises TransientError.
         monotonic: Real seconds, for the age of caches.
     """
 

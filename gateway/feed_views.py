@@ -1,4 +1,4 @@
-"""What each scope may see of the feed. Pure."""
+"""Which events of the feed each scope may see. Pure."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class View:
     """One caller's view of the feed.
 
     Attributes:
-        wanted: What PostgreSQL is asked for.
-        party: A station that sees only transfers to or from itself; None sees all of them.
+        wanted: The filter by which PostgreSQL is read.
+        party: The station that sees only transfers to or from itself; None sees all transfers.
     """
 
     wanted: FeedFilter
     party: str | None = None
 
     def may_see(self, event: FeedEvent) -> bool:
-        """Whether an event that was read is shown: transfers only to those they concern."""
+        """Whether an event that was read is shown; a transfer is shown only to its two stations."""
         if self.party is None or event.topic != TopicName.TRANSFERS:
             return True
         return self.party in _list_parties(event.body)
 
     def may_concern(self, topic: str, envelope: Envelope) -> bool:
-        """Whether a published event is worth a look at PostgreSQL. May err towards yes."""
+        """Whether a published event is worth a look at PostgreSQL; it may say yes too often."""
         if topic not in self.wanted.topics:
             return False
         if topic in self.wanted.open_topics:
@@ -50,7 +50,7 @@ def view_of(principal: Principal, *, topics: Collection[str] | None) -> View:
     """Return what a principal may see, narrowed to the topics it asks for.
 
     Raises:
-        DomainRefusal: `scope_not_allowed`: nothing of what it asks for is for its scope.
+        DomainRefusal: `scope_not_allowed`: its scope may see none of the topics.
     """
     view = _whole_view(principal)
     if topics is None:

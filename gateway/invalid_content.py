@@ -1,4 +1,4 @@
-"""Content that is not valid: every field or row that is wrong, which rule it broke, what to do."""
+"""Errors of content that is not valid: each wrong field or row, the broken rule, and what to do."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from models.texts.words import name_field
 
 
 class FieldError(NamedTuple):
-    """One field that is wrong: where, which rule it broke, what to do.
+    """One field that is wrong: where it is, which rule it broke, what to do.
 
     Attributes:
-        place: Where it is in an imported file, or in which entries of a list, for programs.
+        place: Where it is in an imported file, or in which entries of a list; read by programs.
     """
 
     field: str
@@ -43,7 +43,7 @@ class FieldError(NamedTuple):
 
 
 class InvalidContent(ContractError):
-    """Understood as a request, but its content is not valid; carries everything that is wrong."""
+    """The request was understood, but its content is not valid; carries every field error."""
 
     def __init__(
         self, code: str, /, fields: Sequence[FieldError], *, errors: int | None = None
@@ -55,7 +55,7 @@ class InvalidContent(ContractError):
 def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
     """Make an error of what pydantic found; the input itself is not repeated.
 
-    What is wrong in the same way with many entries of a list is told once, with its first places.
+    A fault that many entries of a list share is reported once, with its first places.
     """
     return _of_fields(
         FieldError(
@@ -68,14 +68,14 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
 
 
 _PLACES_TOLD = 5
-"""First places of a fault that many entries have; whoever reads them knows the others."""
+"""How many places of a fault are named that many entries of a list have."""
 
 
 def _of_fields(fields: Iterable[FieldError]) -> InvalidContent:
     groups: dict[object, list[FieldError]] = {}
-    for one in fields:
-        path = ".".join("" if part.isdecimal() else part for part in one.field.split("."))
-        groups.setdefault((path, one.rule, one.what_to_do), []).append(one)
+    for error in fields:
+        path = ".".join("" if part.isdecimal() else part for part in error.field.split("."))
+        groups.setdefault((path, error.rule, error.what_to_do), []).append(error)
     told = [_merge(group) for group in groups.values()]
     return InvalidContent("fields_invalid", told, errors=sum(map(len, groups.values())))
 
@@ -84,7 +84,7 @@ def _merge(group: Sequence[FieldError]) -> FieldError:
     first, count = group[0], len(group)
     if count == 1:
         return first
-    places = [one.field for one in group[:_PLACES_TOLD]]
+    places = [error.field for error in group[:_PLACES_TOLD]]
     more = ["…"] if count > len(places) else []
     params = {"rule": first.rule, "count": count, "places": ", ".join([*places, *more])}
     rule = str(render("broken_in_places", params))
@@ -92,23 +92,23 @@ def _merge(group: Sequence[FieldError]) -> FieldError:
 
 
 def ensure_possible(value: Value, *, now: datetime) -> None:
-    """Refuse moments that cannot be true, each with its field and why.
+    """Refuse moments that cannot be true; the error names each field and the reason.
 
     Raises:
         ContractError: `fields_invalid`.
     """
     found = list_impossible(value, now=now)
     if found:
-        told = [(one.field, render(one.code, one.params)) for one in found]
+        told = [(moment.field, render(moment.code, moment.params)) for moment in found]
         raise _of_fields(FieldError(field, str(text), text) for field, text in told)
 
 
 MAX_ROWS_TOLD = 500
-"""Faults of a file that are told one by one; more of them have the same few causes."""
+"""Most faults of a file that are reported one by one; further ones usually have the same causes."""
 
 
 def of_row(error: RowError) -> FieldError:
-    """Tell one thing that is wrong with a file, in its own words: sheet, rows, heading, cell."""
+    """Make a field error of a fault in a file, with its sheet, rows, heading and cell."""
     told = describe_fault(error)
     place = {
         "code": error.code,
@@ -122,12 +122,12 @@ def of_row(error: RowError) -> FieldError:
 
 
 def of_rows(errors: Sequence[RowError], *, in_all: int | None = None) -> InvalidContent:
-    """Make an error of what is wrong with an imported file; the first faults stand for all."""
+    """Make an error of the faults of an imported file; only the first ones are reported."""
     fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
     return InvalidContent("rows_invalid", fields, errors=in_all or len(errors))
 
 
 def of_refused(errors: Sequence[RowError]) -> InvalidContent:
-    """Make an error of rows that are well formed and may not be taken in."""
+    """Make an error of rows that are well formed but must not be taken in."""
     fields = [of_row(error) for error in errors[:MAX_ROWS_TOLD]]
     return InvalidContent("units_refused", fields, errors=len(errors))

@@ -1,7 +1,7 @@
 """The gateway's metrics: named once here, registered per app so that two apps do not collide.
 
 Labels are closed sets: route templates, statuses, outcomes, and the stations of the register. No
-other identifier ever becomes one.
+other identifier ever becomes a label.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class GatewayMetrics:
 
 
 class VitalMetrics:
-    """What wakes somebody: read from PostgreSQL and Kafka, the same in every gateway."""
+    """The figures that raise alarms; read from PostgreSQL and Kafka, so equal in every gateway."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, text: str, *labels: str) -> Gauge:

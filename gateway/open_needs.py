@@ -1,7 +1,7 @@
 """What was in fact done for the part of a request that stock did not cover. Pure.
 
-Told from what is, at the time of reading: calls that went out, neighbours who hear of the shortage,
-transfers that were agreed. A decision cannot tell this: it was made before any of it.
+It is read from the present state: calls that went out, neighbours that are told of the shortage,
+transfers that were agreed. The decision cannot contain this, because it was made before any of it.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Want:
     """A line, the shortage that it is part of, and the groups that serve it.
 
     Attributes:
-        missing: Units that it waits for.
-        place: Under which group its need is counted; None if nothing is allowed.
+        missing: Number of units that the line still waits for.
+        place: The group under which its need is counted; None if no group is allowed.
+        groups: The groups that may be given for the line.
     """
 
     component: Component
@@ -52,7 +53,7 @@ class Want:
     groups: tuple[BloodGroup, ...]
 
     def is_served_by(self, row: Row, group: str) -> bool:
-        """Return whether blood of a group, got for the shortage of a row, serves this line."""
+        """Return whether blood of a group, obtained for a row's shortage, serves this line."""
         place = (row["component"], row["blood_group"])
         return place == (self.component, self.place) and group in self.groups
 
@@ -60,12 +61,12 @@ class Want:
 def list_wants(
     request: UrgentRequest, lines: Sequence[Row], policy: StationPolicy
 ) -> tuple[Want, ...]:
-    """List what the lines of a request want, those that are covered among them.
+    """List what the lines of a request want; lines that are covered are included.
 
     Args:
-        request: As it now stands.
-        lines: Of it: `line_no` and `uncovered` units.
-        policy: Of the station that supplies it.
+        request: The request as it now stands.
+        lines: Its lines: `line_no` and the number of `uncovered` units.
+        policy: The policy of the station that supplies the hospital.
     """
     missing = {row["line_no"]: row["uncovered"] for row in lines}
     wants = []
@@ -73,7 +74,7 @@ def list_wants(
         place = find_wanted_group(line.component, request.patient, request.priority, policy)
         groups = list_given_groups(line, request.patient, request.priority, policy)
         if not groups and place is not None:
-            # Only on special terms: the shortage tells what serves any patient of the group.
+            # Blood may be given only on special terms, so the shortage's own groups are used.
             groups = list_serving_groups(line.component, place, policy)
         wants.append(
             Want(
@@ -87,12 +88,12 @@ def list_wants(
 
 
 def list_serving_calls(wants: Sequence[Want], calls: Sequence[Row]) -> list[Row]:
-    """List the last call of each donor who serves something that is missing.
+    """List the last call of each donor whose blood serves a line with missing units.
 
     Args:
-        wants: Of the request.
-        calls: For shortages of its station: `component`, `blood_group`, `donor_id`, `donor_group`,
-            `status`, and whether it `counts`, oldest first.
+        wants: What the lines of the request want.
+        calls: Calls for shortages of its station, oldest first: `component`, `blood_group`,
+            `donor_id`, `donor_group`, `status`, and whether the call `counts`.
     """
     serving = {
         row["donor_id"]: row
@@ -103,7 +104,7 @@ def list_serving_calls(wants: Sequence[Want], calls: Sequence[Row]) -> list[Row]
 
 
 def count_calls(serving: Sequence[Row]) -> list[dict[str, Any]]:
-    """Count calls by shortage and status: a hospital learns no donor."""
+    """Count calls by shortage and status; the hospital does not learn who the donors are."""
     names = ("shortage_id", "component", "blood_group", "status")
     counted = Counter(tuple(row[name] for name in names) for row in serving)
     return [
@@ -113,7 +114,7 @@ def count_calls(serving: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def list_serving_transfers(wants: Sequence[Want], transfers: Sequence[Row]) -> list[Row]:
-    """List the transfers of units that a line may get, covered or not."""
+    """List the transfers whose units may be given for a line, whether it is covered or not."""
     return [
         row
         for row in transfers
@@ -122,7 +123,7 @@ def list_serving_transfers(wants: Sequence[Want], transfers: Sequence[Row]) -> l
 
 
 def list_neighbours(station_id: str, stations: Mapping[str, Station]) -> list[str]:
-    """List the stations whose offers a station takes: either names the other."""
+    """List the neighbours of a station: the station names them, or they name the station."""
     own = stations.get(station_id)
     if own is None:
         return []
@@ -136,7 +137,7 @@ def list_neighbours(station_id: str, stations: Mapping[str, Station]) -> list[st
 def depends_on_reserve(
     request: UrgentRequest, wants: Sequence[Want], serving: Sequence[Row]
 ) -> bool:
-    """Return whether the register of donors is needed to tell what is sought."""
+    """Return whether the register of donors must be read to say what was done."""
     return (
         request.priority is not Priority.ROUTINE
         and bool(_list_from_donors(wants))
@@ -154,16 +155,16 @@ def list_sought(
     neighbours: Sequence[str],
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """Tell what was done, in order; empty if nothing is missing.
+    """List what was done for the missing units, in order; empty if no unit is missing.
 
     Args:
-        request: As it now stands.
-        wants: Of its lines.
-        calls: Of donors who serve it, each donor once.
-        transfers: That serve it, with `units_live`, `agreed_at` and `eta_s`.
-        reserve: The register of the station; read only where it is needed.
-        neighbours: Stations that hear of its shortages.
-        now: Who may give is told as of then.
+        request: The request as it now stands.
+        wants: What its lines want.
+        calls: The calls that serve it, each donor once.
+        transfers: The transfers that serve it, with `units_live`, `agreed_at` and `eta_s`.
+        reserve: The register of the station; given only where `depends_on_reserve`.
+        neighbours: The stations that are told of its shortages.
+        now: The instant at which it is judged who may give.
     """
     lacking = [want for want in wants if want.missing]
     if not lacking:
@@ -178,12 +179,12 @@ def list_sought(
 
 
 def join_texts(told: Sequence[Row]) -> dict[str, Any]:
-    """Return one text of all that was done, under the code of what the request waits for."""
+    """Join the texts of all that was done, under the code of what the request waits for."""
     return {
         "code": "donors_and_neighbours",
         "params": {},
-        "zh": "；".join(one["zh"] for one in told),
-        "en": "; ".join(one["en"] for one in told),
+        "zh": "；".join(step["zh"] for step in told),
+        "en": "; ".join(step["en"] for step in told),
     }
 
 
@@ -196,13 +197,13 @@ def _render_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, A
         on_the_way[row["component"]] += row["units_live"]
     if not missing.keys() & on_the_way.keys():
         return explain("sought_still_missing", {"missing": missing.total()})
-    # A transfer serves the shortage, and so whoever waits for the same blood.
+    # A transfer serves the shortage, so other requests that wait for the same blood share it.
     left = (missing - on_the_way).total()
     return explain("sought_transfer_leaves", {"missing": missing.total(), "left": left})
 
 
 def _list_from_donors(wants: Sequence[Want]) -> list[Want]:
-    """List what is missing and a donation of whole blood can become."""
+    """List the wants with missing units whose component can be made from whole blood."""
     served = donor_rules().serves.components
     return [want for want in wants if want.missing and want.component in served]
 
@@ -248,7 +249,7 @@ def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:
 def _render_reserve(
     wants: Sequence[Want], reserve: Sequence[DonorRecord], asked: set[str], now: datetime
 ) -> dict[str, Any]:
-    """Tell whom the register still has: who may be called, or why nobody may."""
+    """Say how many donors of the register may still be called, or why none may."""
     groups = {group for want in wants for group in list_called_groups(want.groups)}
     serving = [record for record in reserve if record.donor.group in groups]
     left = list_each_once(

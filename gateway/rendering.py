@@ -1,4 +1,4 @@
-"""Codes with their texts: every reason of an answer in both languages. Pure."""
+"""Adds the texts to codes, so that every reason of an answer is in both languages. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, 
     text = render(code, given)
     known = list_texts().get(code)
     if "units" in given and known is not None and "{units}" not in known.en:
-        # A reason that was counted over several units tells how many.
+        # A reason that was counted over several units says how many they are.
         return {
             "code": code,
             "params": given,
@@ -25,7 +25,7 @@ def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, 
 
 
 def explain_waiting(waiting_for: str) -> dict[str, Any] | None:
-    """Return what a request waits for with its texts; None when it waits for nothing."""
+    """Return what a request waits for, with its texts; None when it waits for nothing."""
     return explain(waiting_for) if waiting_for else None
 
 

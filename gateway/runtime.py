@@ -1,9 +1,9 @@
-"""The gateway at work: its parts joined, and the tasks that live as long as the app.
+"""The running gateway: its joined parts, and the tasks that live as long as the app.
 
 Concurrency: one event loop. Five tasks run beside the requests: two follow the log to wake
 waiters, one looks for repeats, one keeps the directory current, one measures for `/metrics`. They
-live as long as the process: if one ends, by a bug or by itself, the gateway says so, is not ready,
-and its server ends, so that whoever looks after the process starts it again.
+live as long as the process: if a task ends, by a bug or by itself, the gateway logs it and reports
+not ready, and its server ends, so that the supervisor starts the process again.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Gateway:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Run the tasks; they and the publisher end with the block."""
+        """Run the tasks and the publisher; both end with the block."""
         await self.parts.publisher.start()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -120,18 +120,18 @@ class Gateway:
 
     @property
     def alive(self) -> bool:
-        """Whether every task that it needs still runs; false once and for all."""
+        """Whether every task that it needs still runs; once false, it stays false."""
         return self.ended is None
 
     async def _live(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        """Run a task that must not end; the server looks at `alive` and stops without it.
+        """Run a task that must not end; if it ends, `alive` is false and the server stops.
 
-        The fault is not raised into the task group: cancelled from inside, the application would
-        close its publisher and go on answering.
+        The fault is not raised into the task group, which would cancel the application from inside:
+        it would close its publisher and still answer calls.
         """
         try:
             await work
-        except Exception as error:  # noqa: BLE001 - whatever it was, it is told and ends the process
+        except Exception as error:  # noqa: BLE001 - any fault is logged and ends the process
             log.error("gateway_task_died", task=name, trace=_trace_of(error))  # noqa: TRY400 - without local variables
         else:
             log.error("gateway_task_ended", task=name)

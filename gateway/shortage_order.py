@@ -1,4 +1,4 @@
-"""Shortages in the order of who suffers: first where somebody waits in danger of life. Pure."""
+"""Orders shortages by who waits for the blood: life-threatening requests come first. Pure."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def list_worst_first(
     stations: Mapping[str, Station],
     may_name: Callable[[str], bool],
 ) -> list[Entry]:
-    """Tell of each shortage who waits for it, and sort the worst first.
+    """Add to each shortage which requests wait for it, and sort the worst first.
 
     Args:
         shortages: `station_id`, `component`, `blood_group`, `body` and `opened_at`.
         uncovered: Lines of open requests: `station_id`, `body`, `line_no`, `uncovered`.
-        stations: Whose policy says under which group a patient's need is counted.
-        may_name: Whether the viewer may know a station's requests and hospitals; others are told
-            the priority, the units and until when.
+        stations: Their policies say under which group a patient's need is counted.
+        may_name: Whether the viewer may know a station's requests and hospitals; other viewers see
+            only the priority, the units and the needed-by time.
 
     Returns:
-        By who waits most urgently: in danger of life, urgently, for a routine order, nobody; of
-        these by when the first of them needs it, then by colour; of equals the oldest.
+        The shortages by the highest priority that waits for them (life-threatening, urgent,
+        routine, none), then by the earliest needed-by time of that priority, then by colour, then
+        the oldest first.
     """
     waiting: dict[tuple[str, str, str], list[Entry]] = defaultdict(list)
     for row in uncovered:
@@ -49,7 +50,7 @@ def list_worst_first(
     for row in shortages:
         place = (row["station_id"], row["component"], row["blood_group"])
         found = waiting.get(place, [])
-        found.sort(key=lambda one: (_PRIORITIES.index(one["priority"]), one["needed_by"]))
+        found.sort(key=lambda want: (_PRIORITIES.index(want["priority"]), want["needed_by"]))
         entries.append(
             {
                 **row["body"],
@@ -62,7 +63,7 @@ def list_worst_first(
 
 
 def find_uncalled(components: Iterable[str]) -> Entry | None:
-    """Say of which components no donor is ever called; None if whole blood serves them all."""
+    """Name the components for which no donor is called; None if whole blood serves them all."""
     serves = donor_rules().serves.components
     uncalled = [name for name in components if name not in serves]
     if not uncalled:
@@ -74,7 +75,7 @@ def _add(
     waiting: dict[tuple[str, str, str], list[Entry]], row: Row, station: Station, *, named: bool
 ) -> None:
     request = UrgentRequest.model_validate(row["body"])
-    line = next((one for one in request.lines if one.line_no == row["line_no"]), None)
+    line = next((line for line in request.lines if line.line_no == row["line_no"]), None)
     if line is None:
         return
     group = find_wanted_group(line.component, request.patient, request.priority, station.policy)
@@ -92,7 +93,7 @@ def _add(
 
 
 def _rank(entry: Entry) -> tuple[int, datetime, int, datetime, str]:
-    # Sorted as they suffer: the first one tells for whom this is most urgent, and until when.
+    # The waiting requests are sorted: the first has the highest priority and is needed first.
     first = next(iter(entry["waiting"]), None)
     return (
         len(_PRIORITIES) if first is None else _PRIORITIES.index(first["priority"]),

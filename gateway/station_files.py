@@ -1,7 +1,7 @@
-"""The stations' own files, of labels and of columns: read when needed, and again when they change.
+"""The stations' own files of labels and columns: read when needed, and again when they change.
 
-Concurrency: one event loop; the reading itself is done in a thread. A file that is not valid stops
-what its station does by it, with the reason, and nothing else.
+Concurrency: one event loop; a file is read in a thread. A file that is not valid stops only what
+its station does with that file, and the station is told the reason.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class _Reader(Protocol[V_co]):
 
 
 class StationFiles(Generic[V]):
-    """Finds a station's file of one kind.
+    """Finds the stations' files of one kind.
 
     Args:
-        folder: Where they are, one `<station_id>.toml` each; None if there are none.
-        read: Makes a value of a file.
+        folder: Holds one `<station_id>.toml` for each station; None if there are no files.
+        read: Reads and checks a file.
     """
 
     def __init__(self, folder: Path | None, read: _Reader[V]) -> None:
@@ -38,11 +38,11 @@ class StationFiles(Generic[V]):
         self._known: dict[str, tuple[_Stamp, V]] = {}
 
     async def find(self, station_id: str) -> V | None:
-        """Return what a station's file says now; None where it has none.
+        """Return the present content of a station's file; None where the station has no file.
 
         Raises:
-            DomainRefusal: It has one that is not valid. The caller is told what is wrong with it:
-                it is the station's own.
+            DomainRefusal: The file is not valid. The caller is told what is wrong with it, because
+                it is the station's own file.
         """
         if self._folder is None:
             return None
@@ -74,7 +74,7 @@ async def get_label_book(files: StationFiles[LabelBook], station_id: str) -> Lab
 
 
 async def get_own_words(files: StationFiles[OwnWords], station_id: str) -> OwnWords:
-    """Return the words of a station as they are now; none where it has no file.
+    """Return the words of a station as they are now; `NO_WORDS` where it has no file.
 
     Raises:
         DomainRefusal: `columns_invalid`.

@@ -1,6 +1,6 @@
-"""How much was accepted that no worker has acknowledged, as Kafka tells it.
+"""How many accepted records no worker has acknowledged, as Kafka counts them.
 
-Concurrency: one look at a time; whoever asks meanwhile, or soon after, is told what it found.
+Concurrency: one look at a time; a call meanwhile, or within `KEPT_S`, gets the same result.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from streams.ports import Clock, Unread
 log = structlog.get_logger(__name__)
 
 LIMIT_S = 3.0
-"""A page that tells what goes on must not wait longer for what it can do without."""
+"""The overview does not wait longer for this, because it can be shown without it."""
 
 KEPT_S = 2.0
 
 
 class UnreadLook:
-    """Looks, and keeps for a moment what it saw.
+    """Reads the counts from Kafka and keeps them for `KEPT_S`.
 
     Args:
-        measure: Raises TransientError while Kafka is away.
-        wall: The clock that records are stamped by; never a drill's.
+        measure: Reads the counts; raises TransientError while Kafka is away.
+        wall: The clock by which records are stamped; never the clock of a drill.
         monotonic: Real seconds.
     """
 
@@ -45,7 +45,7 @@ class UnreadLook:
         self._found_at = -KEPT_S
 
     async def look(self) -> Sequence[Unread] | None:
-        """Return what waits per reader and topic; None while that cannot be told."""
+        """Return what waits per reader and topic; None while Kafka does not answer."""
         async with self._lock:
             if self._monotonic() < self._found_at + KEPT_S:
                 return self._found
@@ -59,5 +59,5 @@ class UnreadLook:
             return self._found
 
     def age_s(self, one: Unread) -> float:
-        """Return how long the oldest has waited; 0 if nothing waits."""
+        """Return how many seconds the oldest record has waited; 0 if none waits."""
         return max((self._wall.now() - one.since).total_seconds(), 0.0) if one.since else 0.0

@@ -1,4 +1,4 @@
-"""The figures that wake somebody, kept current for `/metrics`.
+"""The figures on which people are alarmed, kept current for `/metrics`.
 
 Concurrency: one task measures; a scrape reads what was measured last, and how old it is.
 """
@@ -20,16 +20,16 @@ from streams.store.read_models.vitals import MARKS, PgVitals, Vitals
 log = structlog.get_logger(__name__)
 
 EVERY_S = 15.0
-"""As often as Prometheus usually asks. Each round is nine small statements."""
+"""The usual scrape interval of Prometheus. Each round runs nine small SQL statements."""
 
 
 class VitalSigns:
-    """Measures from time to time.
+    """Measures the figures every `EVERY_S`.
 
     Args:
-        vitals: Where the figures come from.
-        unread: What Kafka tells beside them.
-        metrics: Where they go.
+        vitals: Reads the figures that PostgreSQL holds.
+        unread: Reads from Kafka how many records no worker has acknowledged.
+        metrics: Receives the figures.
         monotonic: Real seconds, for the age of the figures.
     """
 
@@ -49,7 +49,7 @@ class VitalSigns:
         metrics.age.set_function(lambda: self._monotonic() - self._measured_at)
 
     async def run(self) -> None:
-        """Measure until cancelled; while PostgreSQL is away the figures grow old, and say so."""
+        """Measure until cancelled; while PostgreSQL is away the age of the figures grows."""
         while True:
             await self.measure()
             await asyncio.sleep(EVERY_S)
@@ -62,9 +62,9 @@ class VitalSigns:
         gauges = self._metrics.unread_records, self._metrics.unread_oldest
         for gauge in gauges:
             gauge.clear()
-        for one in found or ():
-            self._metrics.unread_records.labels(one.reader, one.topic).set(one.records)
-            self._metrics.unread_oldest.labels(one.reader, one.topic).set(self._unread.age_s(one))
+        for row in found or ():
+            self._metrics.unread_records.labels(row.reader, row.topic).set(row.records)
+            self._metrics.unread_oldest.labels(row.reader, row.topic).set(self._unread.age_s(row))
 
     async def _measure_stored(self) -> None:
         try:
@@ -77,7 +77,7 @@ class VitalSigns:
 
     def _show(self, vitals: Vitals) -> None:
         metrics = self._metrics
-        # Every closed label has its row, 0 too: an alarm cannot compare with what is not there.
+        # Every closed label has a series, also at 0: an alarm cannot compare with a missing series.
         for priority in Priority:
             requests, age_s = vitals.open_requests.get(priority, (0, 0.0))
             metrics.open_requests.labels(priority).set(requests)
@@ -92,7 +92,7 @@ class VitalSigns:
         metrics.outbox_rows.set(vitals.outbox_rows)
         metrics.outbox_oldest.set(vitals.outbox_oldest_s)
         metrics.timers_late.set(vitals.timers_late_s)
-        # What is gone must not stand as it last was.
+        # A series whose rows are gone must not keep its last value.
         for gauge in (metrics.letters, metrics.calls, metrics.stock_units, metrics.stock_days):
             gauge.clear()
         for (reader, code), letters in vitals.letters.items():

@@ -1,4 +1,4 @@
-"""What to write where a word was given for a code, such as red_cells for 悬浮红细胞. Pure."""
+"""Hints for a word that was given in place of a code, such as 悬浮红细胞 for red_cells. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from models.texts.words import list_field_names, list_value_names
 def find_word(error: Mapping[str, Any]) -> Text | None:
     """Return "write red_cells for 悬浮红细胞" where a code was expected and its name was given.
 
-    So too where a field stands under its Chinese name, and where a group lacks RhD.
+    A hint is also given for a field under its Chinese name, and for a group without RhD.
     """
     if error["type"] == "extra_forbidden":
         return _find_field(error.get("loc", ()))
@@ -34,20 +34,20 @@ def find_word(error: Mapping[str, Any]) -> Text | None:
 
 
 def _list_meanings(given: str, expected: Iterable[str]) -> Iterator[str]:
-    """Yield the codes that a word names: of a product, a sex, a group, or what has that name."""
+    """Yield the codes that a word may stand for: of a product, a named value, a sex, a group."""
     product = find_product(given)
     if product is not None:
         yield product.component
     names = list_value_names()
     yield from (code for code in sorted(expected) if names.get(code) == given)
-    # What names no group and no sex is none: the rule is told in words.
+    # A word that is neither a sex nor a group gives no hint here; the broken rule is told instead.
     for read in (read_sex, read_group):
         with suppress(CellError):
             yield read(given)
 
 
 def _find_field(place: Sequence[object]) -> Text | None:
-    """Return the name of the wire for a field that stands under its Chinese name."""
+    """Return a hint with the wire name of a field that stands under its Chinese name."""
     given = str(place[-1]) if place else ""
     named = (field for field, name in list_field_names().items() if name == given)
     field = next(named, None)
@@ -55,4 +55,4 @@ def _find_field(place: Sequence[object]) -> Text | None:
 
 
 _LONGEST_NAME = 40
-"""Characters: the longest names of products that stations write have some twenty."""
+"""Characters. The longest product names that stations write have about twenty."""

@@ -1,1 +1,1 @@
-"""A count of stock: its file read, compared with the record, and sent in parts. Knows no HTTP."""
+"""A count of stock: its file is read, compared with the record, sent in parts. Knows no HTTP."""

@@ -1,4 +1,4 @@
-"""Who released what a count calls released, as it is given for a whole count."""
+"""The attestation of a whole count: who released the units that it calls released, and when."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Attesting(Value):
 
     Attributes:
         released_by: The person who answers for the release of every released row that names nobody.
-        released_at: When, with its zone.
+        released_at: When they were released, with the zone.
     """
 
     released_by: Line | None = Field(default=None, min_length=1)
     released_at: Instant | None = None
 
     def find_attestation(self) -> Attestation | None:
-        """Return the word for the whole count; None if none is given.
+        """Return the attestation of the whole count; None if none is given.
 
         Raises:
-            ContractError: `fields_invalid`: one of the two is missing.
+            ContractError: `fields_invalid`: one of the two fields is missing.
         """
         if self.released_by is None and self.released_at is None:
             return None

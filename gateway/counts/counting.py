@@ -1,8 +1,9 @@
-"""From a file that was read to a count: compared with the stock, named, and sent in parts.
+"""Makes a count from a file that was read: compares it with the stock, names it, cuts it in parts.
 
 A preview's digest names the file and what the count meant then; a count under a digest is sent only
-if both still hold. The identifier of a count follows from its content and moment, so sending the
-same again resumes it. What a preview read is kept for a while, so that sending it reads nothing.
+if both are unchanged. The identifier of a count follows from its content and moment, so sending the
+same again resumes it. What a preview read is kept for a while, so that the file is not read again
+when the count is sent.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from models.events.stock import Attestation, CountedUnit, CountPart, StockCounte
 from streams.store.read_models.counts import CountPlan, Entering, Loud, PgReconciling, RefusedUnit
 
 KEPT_S = 600.0
-"""Someone looks at a preview and says yes, or not, within this time."""
+"""How long a preview's reading is kept: within this time a person decides whether to send it."""
 
 KEPT_BYTES = 120_000_000
-"""Two files of 100,000 units."""
+"""Enough for two files of 100,000 units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountedPart:
-    """One part, ready to be sent; what the gateway's submissions need of an event."""
+    """One part, ready to be sent; it has what the gateway's submissions need of an event."""
 
     TYPE: ClassVar[str] = StockCounted.TYPE
     station_id: str
@@ -53,7 +54,7 @@ class CountedPart:
         return self.station_id
 
     def to_body(self) -> bytes:
-        """Return the body of the `StockCounted` that this is, byte for byte."""
+        """Return the body of this part's `StockCounted`, byte for byte as the event writes it."""
         attested = self.attestation
         return b"".join(
             [
@@ -76,9 +77,9 @@ class Count:
     """A count of a station.
 
     Attributes:
-        file_digest: Of the file's bytes and the options under which it was read.
-        attestation: Who released, and when, the released units that name nobody of their own.
-        left_out: Units of the file that may not be taken in, if it is sent without them.
+        file_digest: Digest of the file's bytes and the options under which it was read.
+        attestation: Who released the released units whose row names nobody, and when.
+        left_out: Units of the file that may not be taken in, if the count is sent without them.
     """
 
     station_id: str
@@ -94,7 +95,7 @@ class Count:
         return len(self.read.unit_ids)
 
     def to_count_id(self, key: str | None) -> str:
-        """A key names the count; without one its content and moment do."""
+        """Derive the count's identifier from the key; without one, from its content and moment."""
         if key is not None:
             return derive_id("count", self.station_id, key)
         moment = self.counted_at.isoformat()
@@ -102,7 +103,7 @@ class Count:
 
     def without(self, refused: Sequence[RefusedUnit]) -> Count:
         """Return the count without the units that may not be taken in."""
-        left_out = sorted(one.unit_id for one in refused)
+        left_out = sorted(unit.unit_id for unit in refused)
         return replace(self, read=self.read.without(left_out), left_out=left_out)
 
     def get_counted(self, unit_id: str) -> CountedUnit:
@@ -113,13 +114,13 @@ class Count:
         return CountedUnit.model_validate(found[1])
 
     def list_refused(self, refused: Sequence[RefusedUnit]) -> list[RowError]:
-        """Return where in the file the units stand that may not be taken in, and why."""
+        """Return an error for each unit that may not be taken in: its row and the reason."""
         told = []
-        for one in refused:
-            found = self.read.find_counted(one.unit_id)
+        for unit in refused:
+            found = self.read.find_counted(unit.unit_id)
             (sheet, row), _ = found or (("", 0), None)
-            code, column = one.refusal.code, BLAMED[one.refusal.code]
-            params = {name: str(value) for name, value in one.refusal.params.items()}
+            code, column = unit.refusal.code, BLAMED[unit.refusal.code]
+            params = {name: str(value) for name, value in unit.refusal.params.items()}
             title = WORDS.units.title_of(column)
             told.append(
                 RowError(
@@ -153,7 +154,7 @@ def _as_event_says(at: datetime) -> str:
 
 
 class KeptReads:
-    """The last files that were read for a preview. A memory of this process, bounded."""
+    """The files that were last read for a preview; kept in this process, up to `KEPT_BYTES`."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -166,7 +167,7 @@ class KeptReads:
             self._kept.popitem(last=False)
 
     def take(self, file_digest: str) -> CountRead | None:
-        """Return what was read of a file, and forget it."""
+        """Return what was read of a file, and remove it from the memory."""
         at, read = self._kept.pop(file_digest, (0.0, None))
         return read if read is not None and self._monotonic() - at <= KEPT_S else None
 
@@ -190,7 +191,7 @@ async def make_plan(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewToken:
-    """What a preview saw, as its caller gives it back."""
+    """What a preview saw; the caller gives it back with the count."""
 
     file_digest: str
     plan_digest: str
@@ -216,7 +217,7 @@ class PreviewToken:
         """Read a digest back.
 
         Raises:
-            ContractError: `preview_file_changed`: none of ours.
+            ContractError: `preview_file_changed`: it is not a digest of a preview.
         """
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -235,9 +236,10 @@ class PreviewToken:
             raise ContractError("preview_file_changed")
 
     def ensure_plan(self, plan: CountPlan) -> None:
-        """Raise DomainRefusal unless the count still means what it meant.
+        """Raise DomainRefusal unless the count still means what the preview showed.
 
-        A unit that was promised or given back meanwhile is still confirmed: that does not matter.
+        A unit that was promised or given back meanwhile makes no difference: it is confirmed either
+        way.
         """
         if plan.digest == self.plan_digest:
             return
@@ -248,13 +250,13 @@ class PreviewToken:
 
 
 def describe_plan(count: Count, plan: CountPlan) -> dict[str, Any]:
-    """Return what a preview tells: units by outcome, and those that contradict the record."""
+    """Return the content of a preview: units by outcome, and those that contradict the record."""
     loud_kinds = ("differs", "moved", "status", "missing")
     return {
         "outcomes": plan.outcomes,
         "products": count.read.list_products(),
         "missing_reserved": plan.missing_reserved,
-        "differences": [_describe(count, one) for one in plan.loud],
+        "differences": [_describe(count, unit) for unit in plan.loud],
         "differences_in_all": sum(plan.outcomes.get(kind, 0) for kind in loud_kinds),
     }
 

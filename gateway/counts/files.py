@@ -1,7 +1,7 @@
-"""Read a station's file into the parts of a count, here or in a process of its own.
+"""Reads a station's file into the parts of a count, here or in a process of its own.
 
 A large file keeps the interpreter busy for seconds, and an urgent request must not wait for it: a
-process of its own reads it and ends. What comes back is ready to be sent: the JSON of each part.
+separate process reads it and ends. It returns the JSON of each part, ready to be sent.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_uni
 from models.strict_json import load_strictly
 
 APART_BYTES = 250_000
-"""A larger file is read apart: some 2,500 units, a tenth of a second."""
+"""A larger file is read in a separate process. This size is about 2,500 units, read in 0.1 s."""
 
 READ_LIMIT_S = 90.0
 MOST_ERRORS = 500
-"""Faults that are told one by one; more of them have the same few causes."""
+"""Most faults that are reported one by one; further ones usually have the same causes."""
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -52,11 +52,11 @@ class Reading:
     """How a file is read.
 
     Attributes:
-        content_type: As its sender says; may name a charset.
-        zone_s: Seconds east of UTC, of times that have no zone.
+        content_type: The content type that the sender states; it may name a charset.
+        zone_s: Seconds east of UTC, for times that have no zone.
         partial: Keep the good rows beside the errors of the others.
-        now: No release lies after it.
-        attested: Who released, and when, what names nobody of its own; a JSON file may say so too.
+        now: No release may lie after it.
+        attested: Who released the rows that name nobody, and when; a JSON file may state it too.
         words: The station's own words, with those of the call.
     """
 
@@ -69,10 +69,11 @@ class Reading:
     words: OwnWords = NO_WORDS
 
     def to_releasing(self, own: Mapping[str, Any] | None = None) -> Releasing:
-        """Return by which rows are judged that are counted as released.
+        """Return the rule by which rows are judged that are counted as released.
 
         Args:
-            own: What a JSON file says; where it says nothing whole, its reader tells that.
+            own: The fields of a JSON file; an incomplete attestation in it counts as none here, and
+                is refused when the options of the call are read.
         """
         told = {name: own[name] for name in ("released_by", "released_at") if own and name in own}
         try:
@@ -87,13 +88,13 @@ class CountRead:
     """What a file holds.
 
     Attributes:
-        parts: JSON arrays of counted units, `PART_UNITS` each but the last.
-        unit_ids: Of all units, in order.
-        places: Sheet and row of each of them.
-        products: Names of products in the file, and what each was understood to be.
-        product_of: Which of them each unit is.
-        errors: The first ones, the same fault of several rows as one.
-        rest: What else a JSON file holds.
+        parts: JSON arrays of counted units, `PART_UNITS` in each but the last.
+        unit_ids: The identifiers of all units, in order.
+        places: The sheet and row of each unit.
+        products: The product names in the file, and what each was understood to be.
+        product_of: The index in `products` of each unit's product.
+        errors: The first errors; the same fault of several rows is one error.
+        rest: The other fields of a JSON file.
     """
 
     parts: Sequence[bytes]
@@ -112,7 +113,7 @@ class CountRead:
         return {unit_id: at for at, unit_id in enumerate(self.unit_ids)}
 
     def find_counted(self, unit_id: str) -> tuple[tuple[str, int], dict[str, Any]] | None:
-        """Return where a unit stands in the file, and what stands there."""
+        """Return the sheet and row of a unit in the file, and the unit as the file has it."""
         at = self._at.get(unit_id)
         if at is None:
             return None
@@ -138,7 +139,7 @@ class CountRead:
         )
 
     def list_products(self) -> list[dict[str, Any]]:
-        """List each name of a product with what it was understood to be, and how many units."""
+        """List each product name, what it was understood to be, and how many units have it."""
         units = Counter(self.product_of)
         return [
             {**product, "units": units[number]}
@@ -148,7 +149,7 @@ class CountRead:
 
 
 async def read_count(raw: bytes, reading: Reading) -> CountRead:
-    """Read a file; a large one in a process of its own.
+    """Read a file; a large file is read in a process of its own.
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
@@ -298,7 +299,7 @@ def _to_error(told: dict[str, Any]) -> RowError:
 
 
 def main() -> None:
-    """Be the process apart: a frame in, a frame out, and the end."""
+    """Run the separate process: read a frame, write a frame, and end."""
     import gc  # noqa: PLC0415 - only here: nothing is kept long enough to be worth collecting
 
     gc.disable()

@@ -1,1 +1,1 @@
-"""Files of stations: CSV and spreadsheets, their headings, rows and cells, into values and back."""
+"""Files of stations: reads CSV and spreadsheets into values, and writes units as a file."""

@@ -1,8 +1,8 @@
-"""Read one cell as a station wrote it: a group, a code, a date, a yes.
+"""Reads single cells as stations write them: a group, a code, a date, a yes.
 
 Pure. A reader takes a trimmed text in half width, or what a spreadsheet holds (a number, a date),
-and returns what the model takes, or raises `CellError` with what is wrong. What no reader knows is
-passed on as it is, for the model to refuse by its own rule.
+and returns what the model takes, or raises `CellError` with the reason. The model then checks the
+value by its own rules.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Cell = str | int | float | bool | date | datetime | time | timedelta
 Reader = Callable[[Cell], object]
 
 _SERIALS = range(20_000, 80_000)
-"""Serial days that can be dates of blood: 1954 to 2119. Fewer is a count, more is a number."""
+"""Serial days that can be dates of blood: 1954 to 2119. A number outside of this is no date."""
 
 _SERIAL_TEXT = re.compile(r"\d{5}(\.\d+)?")
 
 _EXACT_DIGITS = 15
-"""A spreadsheet keeps so many digits of a number; the rest of a longer code is lost already."""
+"""The digits that a spreadsheet keeps of a number; further digits of a code are already lost."""
 
 
 class CellError(Exception):
-    """A cell cannot be read; the code says why."""
+    """A cell cannot be read; the code gives the reason."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"\d+\.\d*|\d+(\.\d*)?[eE][+-]?\d+")
 
 
 def read_text(cell: Cell) -> str:
-    """Read a name or a word; a number that a spreadsheet made of it, where nothing was lost."""
+    """Read a name or a word; also a number that a spreadsheet made of it, if no digit was lost."""
     if isinstance(cell, str):
         if _SCIENTIFIC.fullmatch(cell):
             raise CellError("code_shortened")
@@ -55,11 +55,11 @@ def read_text(cell: Cell) -> str:
 
 
 def read_code(cell: Cell) -> str:
-    """Read what identifies a bag, a product or a person: text alone.
+    """Read what identifies a bag, a product or a person; only text is accepted.
 
-    A number in a spreadsheet has no zeros at its beginning, whatever its cell shows, and the reader
-    of the file is not told how it shows it. `6543.0` and `6.5e12` are numbers that a program wrote,
-    and `nan` or `#N/A` is what it writes where it has nothing.
+    A number in a spreadsheet has lost its leading zeros, even if the cell shows them, and a file
+    does not say how the cell shows it. `6543.0` and `6.5e12` are numbers that a program wrote, and
+    `nan` or `#N/A` is what a program writes for an empty value.
     """
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         raise CellError("code_is_number")
@@ -81,7 +81,7 @@ def read_flag(cell: Cell) -> bool:
 
 
 def read_names(cell: Cell) -> list[str]:
-    """Several names in one cell: parted by spaces, commas, semicolons or `|`."""
+    """Read several names in one cell, separated by spaces, commas, semicolons or `|`."""
     return [name for name in re.split(r"[\s,;、|]+", read_text(cell)) if name]
 
 
@@ -99,7 +99,7 @@ def _group_of(text: str) -> str:
 
 
 def read_group(cell: Cell) -> str:
-    """Read ABO with RhD: `A+`, `A型RhD阳性`, `AB Rh(-)`; ABO alone where RhD stands elsewhere."""
+    """Read ABO with RhD: `A+`, `A型RhD阳性`, `AB Rh(-)`; ABO alone if RhD has its own column."""
     return _group_of(str(cell))
 
 
@@ -137,7 +137,7 @@ def read_sex(cell: Cell) -> str:
 
 
 def read_status(cell: Cell) -> str:
-    """Read what a count says of a unit, as one of the words of `CountedAs` and quarantine."""
+    """Read the status that a count gives a unit, as a word of `CountedAs` or quarantine."""
     found = WORDS.find_status(str(cell))
     if found is None:
         raise CellError("status_unknown")
@@ -152,7 +152,7 @@ _WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:kg|公斤|千克)?", flags=re.IGNORE
 
 
 def read_weight(cell: Cell) -> str:
-    """Read kilograms: `70`, `70.5kg`, `70公斤`. What is told in another measure is refused."""
+    """Read kilograms: `70`, `70.5kg`, `70公斤`. A weight in another measure is refused."""
     found = _WEIGHT.fullmatch(str(cell))
     if found is None:
         raise CellError("weight_unreadable")
@@ -167,14 +167,14 @@ _DATE = re.compile(
 _ZONED = re.compile(
     r"(.*\d[:时]\d.*?)\s*(?:(Z|UTC|GMT)|([+-])(\d{2})(?::?([0-5]\d))?)", flags=re.IGNORECASE
 )
-"""A time and behind it a zone: as ISO 8601 and as databases write it, with a space and `+08`."""
+"""A time with its zone, as ISO 8601 writes it or as databases do, with a space and `+08`."""
 
 
 class InstantReader:
     """Reads instants.
 
     Args:
-        zone: Of times without one; None refuses them.
+        zone: The zone of times without one; None refuses such times.
         day_ends: A date without a time means the end of that day, as the expiry on a label does;
             otherwise its beginning.
     """
@@ -215,7 +215,7 @@ class InstantReader:
         return self._place(found)
 
     def _place(self, found: date | datetime) -> datetime:
-        """Put what has no zone into the zone of the file."""
+        """Put a date or time without a zone into the zone of the file."""
         if self._zone is None:
             raise CellError("time_zone_missing")
         if isinstance(found, datetime):
@@ -272,10 +272,10 @@ def _of_date_text(text: str) -> date | datetime | None:
 
 
 def _ensure_no_serial(number: float) -> None:
-    """Refuse a day as spreadsheets count.
+    """Refuse a day that is written as the serial number of a spreadsheet.
 
-    The reader of workbooks makes dates of the cells whose format says so. Any other number may be
-    anything.
+    The reader of workbooks makes dates of the cells that have a date format. Any other number may
+    have any meaning.
     """
     if isfinite(number) and int(number) in _SERIALS:
         raise CellError("date_is_number")
@@ -285,9 +285,9 @@ _TEXT_FORMULA = re.compile(r'="((?:[^"]|"")*)"')
 
 
 def clean(cell: Cell | None) -> Cell | None:
-    """Return a cell as readers take it; None where it says nothing.
+    """Return a cell as readers take it; None where it is empty.
 
-    What programs write around a text so that a spreadsheet leaves it alone is taken off: `="0513"`
+    What programs write around a text so that a spreadsheet does not change it is removed: `="0513"`
     and `'0513`.
     """
     if not isinstance(cell, str):

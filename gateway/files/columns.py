@@ -1,6 +1,6 @@
-"""How stations head their columns and what they write into them: `columns.toml`, given types.
+"""The typed content of `columns.toml`: how stations head their columns and what they write there.
 
-Pure data, read once. Words are compared in one form: full width as half width, without case,
+Pure data, read once. Words are compared in a common form: full width as half width, without case,
 spaces and punctuation. A station's own words are added by `gateway.files.own_words`.
 """
 
@@ -24,11 +24,11 @@ _IN_BRACKETS = re.compile(r"[(\[【].*?[)\]】]")
 _DASHES = str.maketrans("−–—‐‑", "-----")
 _CLAUSES = re.compile(r"[,;。、|/\r\n]")
 _OF_GROUP = ("阳性", "positive")
-"""Under a heading of the group they are RhD."""
+"""Words that mean RhD under a heading of the blood group."""
 
 
 def fold(text: str) -> str:
-    """Return a text with full-width forms made half width, every dash a hyphen, trimmed."""
+    """Return a trimmed text in which full-width forms are half width and every dash is a hyphen."""
     if text.isascii():
         return text.strip()
     return unicodedata.normalize("NFKC", text).translate(_DASHES).strip()
@@ -36,7 +36,7 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def to_word(text: str) -> str:
-    """Return a text in the one form in which words are compared: its letters and digits."""
+    """Return a text in the form in which words are compared: only its letters and digits."""
     return "".join(letter for letter in fold(text).casefold() if letter.isalnum())
 
 
@@ -44,9 +44,9 @@ class HeadingWords(Value):
     """The headings of one kind of file.
 
     Attributes:
-        headings: Column to the headings that name it; the first is what people are told.
+        headings: Column to the headings that name it; the first is shown to people.
         ambiguous: Heading to the columns that it may stand for.
-        ignored: Headings of columns that say nothing about what is kept.
+        ignored: Headings of columns whose content is not kept.
     """
 
     headings: dict[str, tuple[str, ...]]
@@ -70,7 +70,7 @@ class HeadingWords(Value):
     def find(self, heading: str) -> str | None:
         """Return the column that a heading names; None if it names none.
 
-        What stands in brackets counts only where the heading is known with it: `规格(ml)`.
+        Text in brackets counts only where the heading is known with it, such as `规格(ml)`.
         """
         found = self._known.get(to_word(heading))
         if found is not None or self.is_ignored(heading) or to_word(heading) in self._ambiguous:
@@ -78,20 +78,20 @@ class HeadingWords(Value):
         return self._known.get(to_word(_IN_BRACKETS.sub("", fold(heading))))
 
     def list_meanings(self, heading: str) -> tuple[str, ...]:
-        """List the columns that an ambiguous heading may stand for; none if it is not one."""
+        """List the columns that an ambiguous heading may stand for; empty for other headings."""
         return self._ambiguous.get(to_word(heading), ())
 
     def is_ignored(self, heading: str) -> bool:
         return to_word(heading) in self._ignored
 
     def title_of(self, column: str) -> str:
-        """Return the usual heading of a column, as people are told of it."""
+        """Return the usual heading of a column, as it is shown to people."""
         return next(iter(self.headings.get(column, ())), column)
 
     def extended(self, headings: Mapping[str, str], ignored: Iterable[str]) -> Self:
-        """Return the words with a station's own: headings to columns, and what it passes over.
+        """Return the words with a station's own headings and the headings that it passes over.
 
-        The station's own word comes first.
+        Where both know a heading, the station's own meaning counts.
         """
         if not headings and not ignored:
             return self
@@ -117,10 +117,10 @@ class HeadingWords(Value):
 
 
 class RefusedProduct(Value):
-    """Why a product with such a name is no stock.
+    """Why a product with such a name is not stock.
 
     Attributes:
-        code: Of the text that tells it.
+        code: The code of the text that gives the reason.
         words: Parts of names.
         against: Reasons of `UseWords.against`, whose words are parts of names too.
     """
@@ -131,12 +131,12 @@ class RefusedProduct(Value):
 
 
 class DoseRule(Value):
-    """What is kept of a bag whose volume is told in another measure.
+    """How a volume in a measure other than millilitres is converted.
 
     Attributes:
-        words: What follows the number.
-        ml: Millilitres that are kept for one of it.
-        products: Names that it may stand with; none allows all.
+        words: Words for the measure, which follow the number.
+        ml: Millilitres that are kept for an amount of 1.
+        products: Names of products that may have the measure; if empty, all may.
     """
 
     words: tuple[str, ...]
@@ -151,17 +151,17 @@ class DoseRules(Value):
 
 
 class UseWords(Value):
-    """What a column that is passed over says of whether blood may be used.
+    """The words by which a column that is passed over says whether blood may be used.
 
     Attributes:
-        headings: Parts of headings that say it.
+        headings: Parts of headings of columns that say whether it may be used.
         aside: Parts of headings that ask who, when or how.
-        of_group: Parts of headings in which 阳性 is RhD.
-        against: Reasons to parts of cells that say it may not.
-        kept: Reasons for which it is no stock even in quarantine.
-        harmless: What holds one of those, and means something else.
-        good: Parts of cells that say it may.
-        doubts: What must not stand beside them.
+        of_group: Parts of headings under which 阳性 means RhD.
+        against: Reason to the parts of cells that say that it may not be used.
+        kept: Reasons for which a unit is not stock even in quarantine.
+        harmless: Words that contain a word of `against` and mean something else.
+        good: Parts of cells that say that it may be used.
+        doubts: Words that must not stand beside those of `good`.
     """
 
     headings: tuple[str, ...]
@@ -186,10 +186,10 @@ class UseWords(Value):
         return _to_pattern(self.harmless)
 
     def find_reason(self, text: str) -> str | None:
-        """Return why a text keeps a bag back; None if it does not."""
+        """Return the reason why a text holds a bag back; None if it does not."""
         if self._any.search(to_word(text)) is None:
             return None
-        # A comma parts what is harmless from what is not: `编号无，自体`.
+        # Each clause is judged separately, so that a harmless one hides no other: `编号无，自体`.
         parts = [self._harmless.sub("", to_word(part)) for part in _CLAUSES.split(fold(text))]
         return next(
             (
@@ -201,7 +201,7 @@ class UseWords(Value):
         )
 
     def find_reason_of_heading(self, heading: str) -> str | None:
-        """Return why a bag is kept back of which a column so headed says something: 是否报废."""
+        """Return why a bag is held back if a column with this heading is filled, as 是否报废."""
         if self._any.search(to_word(heading)) is None:
             return None
         # 质控状态 asks for a verdict; it does not give one.
@@ -210,13 +210,13 @@ class UseWords(Value):
 
 
 class ColumnWords(Value):
-    """The whole file.
+    """The whole content of `columns.toml`.
 
     Attributes:
         components: Whole names of products to the component.
-        treatments: What may stand before or after such a name, and the trait that it tells.
+        treatments: Words that may stand before or after such a name, to the trait that they state.
         refused_products: Why other names are refused.
-        statuses: What a count says of a unit, in the words of station systems.
+        statuses: Status of a counted unit to the words of station systems for it.
     """
 
     units: HeadingWords
@@ -240,12 +240,12 @@ class ColumnWords(Value):
     def find_status(self, word: str) -> str | None:
         """Return the status that a word means; None if the word is not known.
 
-        `set_aside` and `unclear` are no statuses of a unit: a reader refuses them by name.
+        `set_aside` and `unclear` are not statuses of a unit; the reader refuses each by its name.
         """
         return self._statuses.get(to_word(word))
 
     def says_use(self, heading: str) -> bool:
-        """Whether a heading says that its column tells whether blood may be used."""
+        """Whether a heading shows that its column says whether blood may be used."""
         word = to_word(heading)
         is_told = _holds(word, self.use.headings) or self.use.find_reason(heading) is not None
         return is_told and not _holds(word, self.use.aside)
@@ -254,9 +254,10 @@ class ColumnWords(Value):
         """Return why a cell that is passed over speaks against the use of its bag; None if not.
 
         Args:
-            heading: Of its column; empty for what stands outside of columns.
-            text: What stands there; empty where nothing does.
-            is_said: The row says in another column that it is released; then nothing is nothing.
+            heading: The heading of its column; empty for text outside of columns.
+            text: The content of the cell; may be empty.
+            is_said: Another column of the row says whether it is released; then an empty cell
+                raises no doubt.
 
         Returns:
             A reason of `UseWords.against`, a status, or `unsaid`.
@@ -270,7 +271,7 @@ class ColumnWords(Value):
         reason = self.use.find_reason(text)
         of_heading = self.use.find_reason_of_heading(heading)
         if of_heading is not None and (reason is None or not self.is_kept(reason)):
-            # 是否报废, 报废日期: what stands there is a discard, unless it says that there is none.
+            # Under 是否报废 or 报废日期 a filled cell is a discard, unless it says there is none.
             is_none = not word or text.casefold() in self.no or self._is_good(word)
             return reason if is_none else of_heading
         if reason is None and self.says_use(heading):
@@ -278,16 +279,16 @@ class ColumnWords(Value):
         return reason
 
     def is_kept(self, reason: str) -> bool:
-        """Whether a bag is no stock for this reason even in quarantine."""
+        """Whether a bag is not stock for this reason even in quarantine."""
         return reason in self.use.kept or reason == "unclear"
 
     def _is_open(self, text: str, word: str, *, is_said: bool) -> bool:
-        """Whether a cell under a heading of use does not say that the bag may be used."""
+        """Whether a cell under a heading of use leaves open whether the bag may be used."""
         if text.casefold() in self.yes or text.casefold() in self.no:
             return text.casefold() in self.no
         if not word:
             return not is_said
-        # A number is a measured value: what it means nobody can tell here.
+        # A number is a measured value, whose meaning is not known here.
         return not word.isdecimal() and not self._is_good(word)
 
     def _is_good(self, word: str) -> bool:
@@ -296,7 +297,7 @@ class ColumnWords(Value):
 
 
 def _to_pattern(parts: Iterable[str]) -> re.Pattern[str]:
-    """Return what finds any of these parts in a word, the longest first."""
+    """Return a pattern that finds any of these parts in a word, the longest first."""
     return re.compile("|".join(sorted(map(to_word, parts), key=len, reverse=True)))
 
 
@@ -339,7 +340,7 @@ WORDS = _load()
 
 
 def count_headings(cells: Iterable[str]) -> int:
-    """Count the cells that are headings of any kind of file."""
+    """Count the cells that are a known heading of a count or a register."""
     return sum(
         any(words.find(cell) is not None for words in (WORDS.units, WORDS.donors))
         for cell in cells

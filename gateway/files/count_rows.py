@@ -1,6 +1,6 @@
-"""From the fields of a row of a count to the shape of a counted unit: what several columns say.
+"""Puts the fields of a row of a count into the shape of a counted unit, joining several columns.
 
-Pure. Columns that say the same thing must agree, and what none of them says is not made up.
+Pure. Columns that state the same thing must agree, and a missing value is never made up.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titr
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla")
 ATTESTED = ("released_by", "released_at")
 _ABO = frozenset(Abo)
-_TOLD = frozenset(told.value for told in CountedAs if told is not CountedAs.ON_SHELF)
+_TOLD = frozenset(status.value for status in CountedAs if status is not CountedAs.ON_SHELF)
 
 
 def build_unit(station_id: str, now: datetime | None = None) -> Callable[[Fields], Fields]:
-    """Return what puts the fields of a row into the shape of a counted unit of a station.
+    """Return a function that puts the fields of a row into the shape of a counted unit.
 
     Args:
-        station_id: Whose unit it is.
-        now: Aware UTC instant; nothing was collected after it. None judges no moment.
+        station_id: The station whose unit it is.
+        now: Aware UTC instant, after which nothing can have been collected. None judges no moment.
 
-    It raises FieldFault where the fields of a row do not go together, and ContractError where they
-    name no unit.
+    The function raises FieldFault where the fields of a row do not go together, and ContractError
+    where they name no unit.
     """
 
     def build(row: Fields) -> Fields:
@@ -59,10 +59,12 @@ def build_unit(station_id: str, now: datetime | None = None) -> Callable[[Fields
 
 
 def _ensure_collected(at: object, now: datetime | None) -> None:
-    """Expiry and release are judged by the collection: it is held against the present first.
+    """Refuse a collection time that cannot be true.
+
+    It is checked first, because expiry and release are judged by it.
 
     Raises:
-        FieldFault: It cannot be true.
+        FieldFault: The time cannot be true.
     """
     if now is not None and isinstance(at, datetime):
         fault = render_past(at, now=now)
@@ -71,10 +73,10 @@ def _ensure_collected(at: object, now: datetime | None) -> None:
 
 
 def _apply_status(status: str | None, counted: Fields) -> None:
-    """A status says whether the unit is released, or that it is gone; quarantine always wins.
+    """Apply a status: the unit is released or not, or it is gone; quarantine always prevails.
 
     Raises:
-        FieldFault: It is no status.
+        FieldFault: The word is not a status.
     """
     if status in _TOLD:
         counted["counted_as"] = status
@@ -89,7 +91,7 @@ def _apply_status(status: str | None, counted: Fields) -> None:
 
 
 def _name_unit(row: Fields) -> None:
-    """A unit without a name of its own is named by its donation and product, as its label is."""
+    """Name a unit without a unit id by its donation and product, as a scan of its label does."""
     product = row.pop("product_code", None)
     if product is not None and "donation_id" in row and "unit_id" not in row:
         donation = str(row["donation_id"])
@@ -102,10 +104,10 @@ def _name_unit(row: Fields) -> None:
 
 
 def settle_group(row: Fields) -> None:
-    """Make one group of what stands in one, two or three columns; they must agree.
+    """Make the group from one, two or three columns, which must agree.
 
     Raises:
-        FieldFault: RhD is nowhere, or two columns contradict each other.
+        FieldFault: RhD is missing, or two columns contradict each other.
     """
     group = row.get("group")
     abo, rhd = row.pop("abo", None), row.pop("rhd", None)
@@ -120,16 +122,16 @@ def settle_group(row: Fields) -> None:
             raise FieldFault("rhd_missing", "group" if group is not None else "rhd")
         row["group"] = f"{group or abo}{rhd}"
         return
-    for column, told in (("abo", abo), ("rhd", rhd)):
-        if told is not None and told not in {group[:-1], group[-1]}:
+    for column, part in (("abo", abo), ("rhd", rhd)):
+        if part is not None and part not in {group[:-1], group[-1]}:
             raise FieldFault("group_contradicts", column)
 
 
 def _settle_product(row: Fields) -> None:
-    """Put what a product's name says into the row, and end a volume that depends on it.
+    """Put what a product's name says into the row, and convert a volume that depends on it.
 
     Raises:
-        FieldFault: The measure of the volume does not go with the product.
+        FieldFault: The product does not allow the measure of the volume.
     """
     product = row.get("component")
     if isinstance(product, NamedProduct):

@@ -1,7 +1,7 @@
-"""Volumes as they are printed: millilitres, units of 200 ml, adult doses of platelets. Pure.
+"""Reads volumes as they are printed: millilitres, units of 200 ml, adult platelet doses. Pure.
 
-What a number means must be said. Where the measure goes only with some products, what was read
-is a `Dose`, and the product of the row decides.
+A small number must state its measure. A measure other than millilitres is read as a `Dose`, and the
+product of the row decides what it means.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _THERAPEUTIC_WORDS = frozenset(_THERAPEUTIC.words)
 _APHERESIS = frozenset(map(to_word, _THERAPEUTIC.products))
 _ML_WORDS = frozenset({"ml", "毫升"})
 _MOST_BARE = 10
-"""A number alone up to this may count units: no bag holds so few millilitres."""
+"""A number up to this without a measure may count units, since no bag holds so few millilitres."""
 
 
 class Dose(NamedTuple):
-    """Some of a measure that is not millilitres."""
+    """An amount in a measure other than millilitres."""
 
     amount: float
     is_therapeutic: bool
@@ -51,9 +51,9 @@ def _read(text: str) -> object:
 
 
 def read_volume(cell: Cell) -> object:
-    """Read a volume: `200`, `200 mL`, `1.5U`, `1个治疗量`; `settle_dose` ends what is a dose.
+    """Read a volume: `200`, `200 mL`, `1.5U`, `1个治疗量`; `settle_dose` then converts a dose.
 
-    A small number alone may be millilitres or units: refused.
+    A small number without a measure may be millilitres or units, so it is refused.
     """
     if isinstance(cell, int | float) and not isinstance(cell, bool):
         return _read(f"{cell:g}")
@@ -61,11 +61,12 @@ def read_volume(cell: Cell) -> object:
 
 
 def settle_dose(volume: object, product: object) -> object:
-    """Return the millilitres that are kept for what was read.
+    """Return the millilitres that are kept for a volume.
 
     Args:
-        volume: What `read_volume` returned; what is no dose is returned as it is.
-        product: Of the same row; None where its name was not read, which is told already.
+        volume: What `read_volume` returned; a value that is not a dose is returned unchanged.
+        product: The product of the same row; None where its name could not be read, which is
+            reported already.
 
     Raises:
         CellError: `dose_not_of_product`, `dose_not_whole` or `dose_of_apheresis`.

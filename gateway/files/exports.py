@@ -1,7 +1,7 @@
-"""A station's units as a file that stations open and that imports as it is. Pure.
+"""Writes a station's units as a file that stations open and can import again unchanged. Pure.
 
-Instants are text with their zone, so that no spreadsheet shifts them; codes are text, so that none
-rounds them.
+Instants are text with their zone, so that no spreadsheet shifts them; codes are text, so that no
+spreadsheet rounds them.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ STATUS_WORDS = {
     "picked": "血联已拣血",
     "returned": "退回",
 }
-"""Every state in which a unit lies at its station, in a word that an import reads as the same."""
+"""A word for every state of a unit on the shelf, which an import reads as the same state."""
 
 RELEASED_BY_RESULTS = "检验结果 · test results"
-"""Who released what no station attested: the engine, by the results of the laboratory."""
+"""Stands for who released a unit that no station attested: the laboratory results did."""
 
 _SHEET = "库存"
 
 
 def write_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Write units as CSV: UTF-8 with its mark, by which office software knows it."""
+    """Write units as CSV: UTF-8 with its byte-order mark, by which office software knows it."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(HEADINGS.values())
@@ -64,7 +64,7 @@ def write_csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def write_xlsx(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Write units as a spreadsheet of one sheet, every cell but the volume as text."""
+    """Write units as a spreadsheet of one sheet; every cell except the volume is text."""
     raw = io.BytesIO()
     book = xlsxwriter.Workbook(raw, {"in_memory": True, "strings_to_numbers": False})
     sheet = book.add_worksheet(_SHEET)

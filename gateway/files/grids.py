@@ -1,6 +1,6 @@
-"""Find the head of a sheet and read the rows below it, cell by cell.
+"""Finds the head of a sheet and reads the rows below it, cell by cell.
 
-Pure. What a row comes to is the business of `gateway.files.tables`; here each cell is only read.
+Pure. Here each cell is only read; `gateway.files.tables` makes a value of the row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gateway.files.tables import (
 )
 
 _HEAD_NAMES = 3
-"""A row with so many known headings is the head."""
+"""Number of known headings that make a row the head."""
 
 _UNREAD = object()
 _Cells = tuple[int, Sequence[Cell | None]]
@@ -37,11 +37,11 @@ def read_sheet(sheet: Sheet, layout: Layout[Any]) -> Iterator[Row] | None:
     """Yield the rows of a sheet below its head; empty cells mean "not given".
 
     Args:
-        sheet: Its rows are read here.
-        layout: Of what is expected.
+        sheet: The sheet; its rows are consumed.
+        layout: The layout of the expected rows.
 
     Returns:
-        None if the sheet holds nothing that looks like a head; then it is another kind of sheet.
+        None if no row of the sheet looks like a head; then it is another kind of sheet.
     """
     above: list[_Cells] = []
     rows = iter(sheet.rows)
@@ -71,9 +71,10 @@ def _list_texts(rows: Iterable[_Cells]) -> Iterator[str]:
 def _take_second(
     top: _Cells, known: int, rows: Iterator[_Cells], layout: Layout[Any]
 ) -> tuple[_Cells, Iterator[_Cells]]:
-    """Return the head, and the rows below it: a second row of headings says more than the first.
+    """Return the head and the rows below it; a second row of headings is preferred to the first.
 
-    Above ABO and RhD stands 血型, merged over both; or one row is Chinese, the next English.
+    A sheet may have 血型, merged over both columns, above ABO and RhD; or it may have Chinese
+    headings in the first row and English ones in the next.
     """
     second = next(rows, None)
     if second is None:
@@ -128,7 +129,7 @@ def _read_row(
 
 
 def _judge_width(cells: Sequence[Cell | None], head: Head) -> str:
-    """Return what is wrong with a row that is not as wide as its head; empty if nothing is."""
+    """Return the code of what is wrong with the width of a row; empty if nothing is."""
     if len(cells) < head.width:
         return "row_too_short"
     beyond = any(clean(cell) is not None for cell in cells[head.width :])
@@ -163,7 +164,7 @@ def _read_fields(line: TableRow, head: Head) -> list[RowError]:
 
 
 def _list_unsaid(line: TableRow, head: Head, wrong: Sequence[RowError]) -> Iterator[RowError]:
-    """Tell where a row leaves open whether it may be used, or says elsewhere that it may not."""
+    """Yield an error where a row leaves open whether it may be used, or says that it may not."""
     if head.stated and line.fields.keys().isdisjoint(head.stated):
         yield from _ask_stated(line, head.stated[0], wrong)
     if head.doubt is not None:
@@ -171,7 +172,7 @@ def _list_unsaid(line: TableRow, head: Head, wrong: Sequence[RowError]) -> Itera
 
 
 def _list_unnamed(line: TableRow, head: Head) -> Iterator[RowError]:
-    """A value without a heading is an instruction that nobody understood."""
+    """Yield an error for a value without a heading, since its meaning is not known."""
     for at in head.unnamed:
         cell = line.source[at]
         if cell is not UNCLEAR and clean(cell) is not None:
@@ -180,18 +181,18 @@ def _list_unnamed(line: TableRow, head: Head) -> Iterator[RowError]:
 
 
 def _ask_stated(line: TableRow, column: str, wrong: Sequence[RowError]) -> Iterator[RowError]:
-    """A row says itself whether it may be used, where its sheet has a column for that.
+    """Yield an error where a sheet has a column for the use of a unit and the row leaves it empty.
 
-    Only a row that says no in another column needs nothing more.
+    A row that says in another column that the unit is not released needs nothing more.
     """
     fields: Fields = line.fields
-    if fields.get("released") is False or any(one.column == column for one in wrong):
+    if fields.get("released") is False or any(error.column == column for error in wrong):
         return
     yield line.to_error(column, "status_missing")
 
 
 def _list_doubts(line: TableRow, head: Head, doubt: Doubt) -> Iterator[RowError]:
-    """What is passed over may say all the same that a bag is not to be used."""
+    """Yield errors where text that is passed over says that a bag may not be used."""
     for at, heading in head.passed:
         raw = line.source[at]
         cell = None if raw is UNCLEAR else clean(raw)
@@ -219,9 +220,10 @@ _BESIDE_LETTERS = {letter for word in _BESIDE for letter in (word[0], word[0].up
 
 
 def _is_beside(cells: Sequence[Cell | None]) -> bool:
-    """Whether a row sums up those above it, or tells who made the table. Nearly no row does.
+    """Whether a row sums up the rows above it, or is a note below the table. Few rows are.
 
-    Its first letter tells. Behind a sum stand sums; a note is one if nothing else fills its row.
+    Its first letter is checked first, which is quick. A row is a sum by its first word; it is a
+    note only if all its filled cells are notes.
     """
     first = next((cell for cell in cells if cell not in {None, ""}), None)
     if not isinstance(first, str) or fold(first)[:1] not in _BESIDE_LETTERS:
@@ -230,7 +232,7 @@ def _is_beside(cells: Sequence[Cell | None]) -> bool:
 
 
 def _list_warnings(line: TableRow, head: Head) -> Iterator[RowError]:
-    """A note below the table may say that some bags are not to be used: 备注：末两袋自体."""
+    """Yield an error where a note says that some bags may not be used: 备注：末两袋自体."""
     if head.doubt is None:
         return
     for cell in _list_filled(line.source):
@@ -248,7 +250,7 @@ def _list_filled(cells: Sequence[Cell | None]) -> list[Cell]:
 
 
 def _ask_alone(line: TableRow, head: Head) -> RowError | None:
-    """Ask about a row of which one cell is filled; None if there are others."""
+    """Return an error that asks about a row with a single filled cell; None for other rows."""
     filled = _list_filled(line.source)
     if len(filled) != 1:
         return None
@@ -259,7 +261,7 @@ def _ask_alone(line: TableRow, head: Head) -> RowError | None:
 def read_sheets(
     sheets: Iterable[Sheet], layout: Layout[Any]
 ) -> tuple[list[Iterator[Row]], tuple[str, ...]]:
-    """Read every sheet that has a head; the names of the others, where they are not empty."""
+    """Read every sheet that has a head; return also the names of the other sheets."""
     read: list[Iterator[Row]] = []
     left_out = []
     for sheet in sheets:

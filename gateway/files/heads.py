@@ -1,7 +1,8 @@
-"""The head of a sheet: which heading names which column, and what to ask where that is unclear.
+"""Reads the head of a sheet: which heading names which column, and what to ask if it is unclear.
 
 Pure. A heading that is not known, or may stand for several columns, is asked about in one sentence
-with the columns that were not found. It is never guessed and never passed over unasked.
+together with the columns that were not found. It is never guessed, and never passed over without a
+question.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from gateway.files.merged_cells import UNCLEAR
 from gateway.files.tables import Doubt, Layout, RowError, shorten
 
 _KNOWN_MOST = 10_000
-"""Different texts of one column that are remembered: most columns say few things many times."""
+"""Different texts of a column whose reading is remembered: most columns repeat few texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where a column stands and how its cells are read.
+    """The place of a column and how its cells are read.
 
     Attributes:
-        known: What was read of a text before.
+        at: The index of the column, from 0.
+        repeats: Whether its texts repeat, so that their readings are remembered.
+        known: The texts that were read before, with their values.
     """
 
     at: int
@@ -35,7 +38,7 @@ class Column:
     known: dict[Any, object] = field(default_factory=dict)
 
     def read_cell(self, raw: Cell | None) -> object:
-        """Return what a cell says; None if nothing. Raises CellError."""
+        """Return the value of a cell; None if it is empty. Raises CellError."""
         if raw is UNCLEAR:
             raise CellError("cell_merged")
         cell = clean(raw)
@@ -50,13 +53,13 @@ class Head:
     """The columns of a sheet.
 
     Attributes:
-        unnamed: Places of columns without a heading; nothing may stand in them.
-        stated: Columns of which every row fills one: they say whether it may be used.
-        private: Columns of which no error repeats a cell.
-        emptied: Columns of which an empty cell says that there is none.
-        passed: Columns that are passed over, where and under which heading.
-        titles: The name of the sheet, and what stands above its head.
-        doubt: Tells whether one of these speaks against how a row would be taken.
+        unnamed: The indices of columns without a heading; they must be empty.
+        stated: Columns that say whether a unit may be used; every row must fill one of them.
+        private: Columns whose content no error repeats.
+        emptied: Columns in which an empty cell means that there is no value.
+        passed: The index and heading of each column that is passed over.
+        titles: The name of the sheet, and the texts above its head.
+        doubt: Judges whether `passed` or `titles` speak against how a row would be taken.
     """
 
     row: int
@@ -72,12 +75,12 @@ class Head:
     doubt: Doubt | None = None
 
     def show(self, column: str, cells: Sequence[Cell | None]) -> tuple[str, str]:
-        """Return how the sheet heads a column, and what stands there in a row."""
-        for one in self.columns:
-            if one.name == column:
-                cell = clean(cells[one.at]) if one.at < len(cells) else None
+        """Return the sheet's heading of a column, and the column's content in a row."""
+        for known in self.columns:
+            if known.name == column:
+                cell = clean(cells[known.at]) if known.at < len(cells) else None
                 is_told = cell is not None and cell is not UNCLEAR and column not in self.private
-                return one.heading, shorten(cell) if is_told else ""
+                return known.heading, shorten(cell) if is_told else ""
         return self.words.title_of(column), ""
 
 
@@ -106,7 +109,7 @@ def read_head(
 
 
 class _Reading:
-    """What is known of a head so far."""
+    """A head that is being read: the columns that were found, and the open questions."""
 
     def __init__(self, sheet: str, row: int, layout: Layout[Any]) -> None:
         self._sheet = sheet
@@ -154,9 +157,9 @@ class _Reading:
         return {column.name for column in self._columns}
 
     def settle_ambiguous(self) -> None:
-        """Take a heading for the one of its columns that is needed and not there, if all else is.
+        """Take an ambiguous heading for the only missing required column, if it may stand for it.
 
-        Two such headings, or a column that the sheet could do without: somebody is asked.
+        If there are two such headings, or the column is optional, a question is asked.
         """
         if len(self._ambiguous) == 1 and not self._unknown:
             at, heading, meanings = self._ambiguous[0]
@@ -171,14 +174,16 @@ class _Reading:
 
     def _list_missing(self) -> list[str]:
         names = self._names()
-        required = ((one,) if isinstance(one, str) else one for one in self._layout.required)
+        required = (
+            (options,) if isinstance(options, str) else options for options in self._layout.required
+        )
         return [options[0] for options in required if not names.intersection(options)]
 
     def list_questions(self) -> list[RowError]:
-        """Return what to ask of whoever knows the file: at most one question of a kind."""
+        """Return the questions to the sender of the file: at most one of each kind."""
         guarded = self._layout.doubt is not None
-        of_use = [one for one in self._unknown if guarded and WORDS.says_use(one)]
-        unknown = [one for one in self._unknown if one not in of_use]
+        of_use = [heading for heading in self._unknown if guarded and WORDS.says_use(heading)]
+        unknown = [heading for heading in self._unknown if heading not in of_use]
         asked = [self._ask_of_use(of_use)] if of_use else []
         missing = self._list_missing()
         if not missing and not unknown:
@@ -210,7 +215,7 @@ class _Reading:
         ]
 
     def _ask_of_use(self, unknown: Sequence[str]) -> RowError:
-        """Ask about headings that say whether it may be used: nobody offers to pass over them."""
+        """Ask about headings that say whether a unit may be used; they cannot be passed over."""
         first = shorten(unknown[0])
         told = "".join(f"“{shorten(heading)}”" for heading in unknown)
         return RowError(
@@ -223,8 +228,8 @@ class _Reading:
         )
 
     def _title_of(self, column: str) -> str:
-        """Return how people call a column, in the language of the head."""
-        headings = [*(one.heading for one in self._columns), *self._unknown]
+        """Return the name of a column for people, in the language of the head."""
+        headings = [*(known.heading for known in self._columns), *self._unknown]
         is_english = all(heading.isascii() for heading in headings)
         return column if is_english else self._words.title_of(column)
 
@@ -235,7 +240,9 @@ class _Reading:
             width=width,
             columns=tuple(self._columns),
             unnamed=tuple(self.unnamed),
-            stated=next((told for one in self._layout.stated if (told := _within(one, names))), ()),
+            stated=next(
+                (told for group in self._layout.stated if (told := _within(group, names))), ()
+            ),
             words=self._words,
             private=self._layout.private,
             emptied=self._layout.emptied & self._names(),

@@ -1,4 +1,4 @@
-"""Stock and donor imports: what the columns are, and how a row becomes a value. Pure."""
+"""Stock and donor imports: their columns, and how a row becomes a value. Pure."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ BLAMED = {
     "donation_in_quarantine": "donation_id",
     "results_forbid_release": "donation_id",
 }
-"""Why a unit may not be taken in, and the column in which its row says so."""
+"""The code of why a unit may not be taken in, to the column of its row that is to blame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Releasing:
-    """By which a row that is counted as released is judged.
+    """The rule by which a row is judged that is counted as released.
 
     Attributes:
-        attestation: Who released, and when, the rows that name nobody of their own.
-        now: Aware UTC instant; no release lies after it. None judges no moment.
-        is_said: Each row says itself whether it is released. A sheet has columns for that or has
-            none, and is read so; an object that leaves it out has said nothing.
+        attestation: Who released the rows that name nobody, and when.
+        now: Aware UTC instant; no release may lie after it. None judges no moment.
+        is_said: Each row must say itself whether it is released. This is for JSON objects, where a
+            missing field says nothing; a sheet is read by whether it has columns for it.
     """
 
     attestation: Attestation | None = None
@@ -75,25 +75,27 @@ class Releasing:
         params = {name: str(value) for name, value in fault.params.items()}
         column = BLAMED[fault.code]
         if fault.code == "released_before_collected" and counted.attestation is None:
-            # The word for the whole file fits the other rows: this one says when it was collected.
+            # The attestation of the whole file fits the other rows, so the blame is on the row's
+            # own collection time.
             column = "collected_at"
         return RowFault(fault.code, column, params)
 
 
 def find_impossible(value: Value, now: datetime | None) -> RowFault | None:
-    """Tell the first moment of a row that cannot be true."""
+    """Return the fault of the first moment of a row that cannot be true."""
     found = list_impossible(value, now=now) if now is not None else ()
-    for one in found:
-        params = {name: str(told) for name, told in one.params.items()}
-        return RowFault(one.code, one.field.rpartition(".")[2], params)
+    for moment in found:
+        params = {name: str(param) for name, param in moment.params.items()}
+        return RowFault(moment.code, moment.field.rpartition(".")[2], params)
     return None
 
 
 def _doubt_row(row: Fields, heading: str, text: str) -> str | None:
     """Return the code of what a text beside a row says against how the row would be taken.
 
-    What speaks of the state of a bag holds back a row that would count as released. What keeps it
-    for somebody, or for another use, holds it back from quarantine too, which results end.
+    A text about the state of a bag holds back a row that would count as released. A text that
+    reserves the bag for a person or another use also holds back a row that would go into
+    quarantine, because the test results would release it from there.
     """
     is_said = "status" in row or "released" in row
     reason = _speaks_against(heading, text, is_said)
@@ -106,7 +108,7 @@ def _doubt_row(row: Fields, heading: str, text: str) -> str | None:
         return None
     if heading:
         return "passed_over_speaks"
-    # The title of a sheet may name states that some of its rows are in: their own word counts.
+    # The title of a sheet may name states of some of its rows, so a row's own status counts.
     return None if is_said else "title_speaks"
 
 
@@ -229,8 +231,8 @@ def _donors(
         build=_build_donor(station_id),
         parts={"abo": "group", "rhd": "group"},
         private=frozenset({"name", "contact", "born_on"}),
-        # A deferral that the station's own register does not show any more is over, and a consent
-        # that it does not show was withdrawn.
+        # A deferral that the station's register no longer shows is over, and a consent that it
+        # does not show was withdrawn.
         emptied=frozenset({"consented_at", *until}),
         check=lambda donor: find_impossible(donor, now),
     )
@@ -248,10 +250,10 @@ def parse_units(
     """Read counted units of one station from sheets with heads. Empty cells mean "not given".
 
     Args:
-        sheets: Of one file.
-        station_id: Whose count it is; a station column must agree.
-        releasing: By which rows are judged that are counted as released.
-        zone: Of times that have none; None refuses them.
+        sheets: The sheets of a file.
+        station_id: The station whose count it is; a station column must agree.
+        releasing: The rule by which rows are judged that are counted as released.
+        zone: The zone of times that have none; None refuses such times.
         partial: Keep the good rows beside the errors of the others.
         own: The station's own words.
     """
@@ -261,7 +263,7 @@ def parse_units(
 
 
 def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Parsed[CountedUnit]:
-    """Read counted units from a CSV, every time with its zone. As `parse_units`."""
+    """Read counted units from a CSV, as `parse_units` does; every time must have its zone."""
     return parse_units(open_csv(text), station_id=station_id, releasing=releasing)
 
 
@@ -275,7 +277,7 @@ def parse_units_json(
 ) -> Parsed[CountedUnit]:
     """Read counted units from JSON objects with the columns of the CSV, or with `traits` nested.
 
-    Each says whether it is released: by `released`, `status` or `counted_as`.
+    Each object must say whether the unit is released: by `released`, `status` or `counted_as`.
     """
     layout = _units(station_id, replace(releasing, is_said=True), own=own)
     return finish(read_json(rows, layout), layout, station_id, partial=partial)
@@ -288,13 +290,14 @@ def parse_donors(
     own: OwnWords = NO_WORDS,
     now: datetime | None = None,
 ) -> Parsed[Donor]:
-    """Read donors of one station from sheets with heads, their dates as those of a count.
+    """Read donors of one station from sheets with heads; dates are read as those of a count.
 
     Args:
-        sheets: Of one file. Times without a zone are Beijing's; until a day means until its end.
-        station_id: Whose register it is; a station column must agree.
-        own: Words of the station and of this call.
-        now: Aware UTC instant, for what cannot be true; None judges no moment.
+        sheets: The sheets of a file. Times without a zone are Beijing time; a day in an "until"
+            column means the end of that day.
+        station_id: The station whose register it is; a station column must agree.
+        own: The words of the station and of this call.
+        now: Aware UTC instant by which impossible moments are found; None judges no moment.
     """
     layout = _donors(station_id, now, zone=BEIJING, own=own)
     rows, left_out = read_sheets(sheets, layout)
@@ -308,6 +311,6 @@ def parse_donors_csv(text: str, *, station_id: str, now: datetime | None = None)
 def parse_donors_json(
     rows: Sequence[object], *, station_id: str, now: datetime | None = None
 ) -> Parsed[Donor]:
-    """Read donors from JSON objects, every moment with its zone. As `parse_units_json`."""
+    """Read donors from JSON objects; every moment must have its zone."""
     layout = _donors(station_id, now)
     return finish(read_json(rows, layout), layout, station_id)

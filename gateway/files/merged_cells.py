@@ -1,8 +1,8 @@
-"""Merged cells: what a person sees over several rows or columns, put into the rows it covers.
+"""Puts the value of a merged cell into all the rows that the cell covers.
 
-Pure. A file keeps the value of a merged cell in its first row and column alone. Over rows it is the
-value of each row. Over columns nobody can tell whose value it is: such a cell is `UNCLEAR`, and
-whoever needs it is told.
+Pure. A file keeps the value of a merged cell only in its first row and column. Over rows it is the
+value of each row. Over columns it is not known to which column the value belongs: such a cell is
+`UNCLEAR`, and a column that needs it gets an error.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from gateway.files.cells import Cell
 from models.errors import ContractError
 
 UNCLEAR = "\0merged"
-"""Stands for a cell whose value cannot be told. No file holds such a text."""
+"""Stands for a cell whose value is not known. No file holds such a text."""
 
 _MOST_AT_ONCE = 1_000
-"""Merged cells that one row lies in. They do not overlap in a file that a program wrote."""
+"""Most merged cells that cover the same row. In a file that a program wrote they do not overlap."""
 
 
 class Merged(NamedTuple):
-    """One merged cell: rows from 1, columns from 0, the last ones included."""
+    """A merged cell: rows count from 1, columns from 0, and the last ones are included."""
 
     first_row: int
     first: int
@@ -33,24 +33,24 @@ class Merged(NamedTuple):
 def fill_merged(
     rows: Iterable[tuple[int, Sequence[Cell | None]]], merged: Sequence[Merged]
 ) -> Iterator[tuple[int, Sequence[Cell | None]]]:
-    """Yield the rows with the values of the merged cells that they lie in.
+    """Yield the rows with the values of the merged cells that cover them.
 
-    A row that has nothing of its own stays empty: it is none of the table.
+    A row without a value of its own stays empty: it does not belong to the table.
 
     Raises:
-        ContractError: `workbook_unreadable`: more merged cells lie over a row than can be.
+        ContractError: `workbook_unreadable`: more merged cells cover a row than is possible.
     """
     starting: dict[int, list[Merged]] = defaultdict(list)
-    for one in merged:
-        starting[one.first_row].append(one)
+    for block in merged:
+        starting[block.first_row].append(block)
     live: list[tuple[Merged, Cell | None]] = []
     for number, cells in rows:
-        live = [(one, value) for one, value in live if one.last_row >= number]
-        begun = [one for one in starting.pop(number, ()) if one.first < len(cells)]
+        live = [(block, value) for block, value in live if block.last_row >= number]
+        begun = [block for block in starting.pop(number, ()) if block.first < len(cells)]
         if len(live) + len(begun) > _MOST_AT_ONCE:
             raise ContractError("workbook_unreadable", detail="merged cells overlap")
         filled = _fill(cells, live, begun) if live or begun else cells
-        live += [(one, cells[one.first]) for one in begun]
+        live += [(block, cells[block.first]) for block in begun]
         yield number, filled
 
 
@@ -62,13 +62,13 @@ def _fill(
     if all(cell is None or cell == "" for cell in cells):
         return cells
     filled = list(cells)
-    for one, value in live:
-        own = filled[one.first] if one.first < len(filled) else None
-        if one.first < len(filled):
-            filled[one.first] = value if own in {None, "", value} else UNCLEAR
-        _blur(filled, one)
-    for one in begun:
-        _blur(filled, one)
+    for block, value in live:
+        own = filled[block.first] if block.first < len(filled) else None
+        if block.first < len(filled):
+            filled[block.first] = value if own in {None, "", value} else UNCLEAR
+        _blur(filled, block)
+    for block in begun:
+        _blur(filled, block)
     return filled
 
 

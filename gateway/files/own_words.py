@@ -1,8 +1,8 @@
 """A station's own words: how it heads its columns, and what it calls products and states. Pure.
 
-They stand in a file of the station, and a call may add headings to them. They only ever name what
-is known here: no word of a station makes stock of what the package refuses, and no column that says
-whether blood may be used is passed over.
+They are in a file of the station, and a call may add headings to them. They can only name what is
+known here: no word of a station turns a refused product into stock, and no column that says whether
+blood may be used is passed over.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ GUARDED = ("status", "released")
 """Columns that say whether blood may be used."""
 
 UNCLEAR = "unclear"
-"""Status words of which different stations mean different things."""
+"""The status of words by which different stations mean different things."""
 
 _NEVER_PASSED = (*GUARDED, *ATTESTED)
-"""Columns that no call and no file passes over: an empty one holds its bag back."""
+"""Columns that no call and no file may pass over, because an empty cell in them holds a bag back.
+"""
 
 
 class OwnHeadings(Value):
-    """Headings of one kind of file.
+    """A station's own headings of a kind of file.
 
     Attributes:
         headings: Heading to column.
@@ -45,12 +46,12 @@ class OwnHeadings(Value):
 
 
 class OwnWords(Value):
-    """The whole file of a station; without one, nothing.
+    """The whole file of a station; empty for a station without a file.
 
     Attributes:
-        station_id: Whose it is; empty for the words of a call alone.
-        products: Its name to a name that is known here.
-        statuses: Its word to a word that is known here.
+        station_id: The station whose file it is; None if there are only the words of a call.
+        products: The station's name of a product to a name that is known here.
+        statuses: The station's word for a status to a word that is known here.
     """
 
     station_id: Identifier | None = None
@@ -60,15 +61,15 @@ class OwnWords(Value):
     statuses: dict[str, str] = Field(default_factory=dict)
 
     def to_unit_words(self) -> HeadingWords:
-        """Return the headings of counts with its own."""
+        """Return the headings of counts, with the station's own."""
         return WORDS.units.extended(self.units.headings, self.units.ignore)
 
     def to_donor_words(self) -> HeadingWords:
-        """Return the headings of registers with its own."""
+        """Return the headings of registers, with the station's own."""
         return WORDS.donors.extended(self.donors.headings, self.donors.ignore)
 
     def to_readers(self) -> dict[str, Reader]:
-        """Return the readers that know its words."""
+        """Return the readers that know the station's words."""
         if not self.products and not self.statuses:
             return {"component": ProductReader(), "status": read_status}
         statuses = {to_word(word): meant for word, meant in self.statuses.items()}
@@ -78,7 +79,7 @@ class OwnWords(Value):
         }
 
     def with_call(self, kind: str, maps: Sequence[str], ignore: Sequence[str]) -> Self:
-        """Return the words with those of one call.
+        """Return the station's words together with those of a call.
 
         Args:
             kind: `units` or `donors`.
@@ -111,14 +112,14 @@ class OwnWords(Value):
                 raise ContractError("own_product_refused", name=name[:60], meant=meant[:60])
         for word, meant in self.statuses.items():
             known_status, found = WORDS.find_status(word), WORDS.find_status(meant)
-            # What is unclear in general the station itself may settle, and nobody else.
+            # Only the station itself may settle a word that is unclear in general.
             settles = found != UNCLEAR and known_status in {None, UNCLEAR, found}
             if found is None or not settles:
                 raise ContractError("own_status_refused", word=word[:60], meant=meant[:60])
 
 
 NO_WORDS = OwnWords()
-"""Of a station that has no file."""
+"""The words of a station that has no file."""
 
 
 def _component_of(name: str) -> str:
@@ -139,7 +140,7 @@ def _ensure_headings(own: OwnHeadings, words: HeadingWords, guarded: Iterable[st
             known = ", ".join(words.headings)
             raise ContractError("map_column_unknown", found=column[:60], known=known)
         meant = words.find(heading)
-        # A heading that everybody reads as one column is never read as another.
+        # A heading that is known in general is never read as another column.
         if not to_word(heading) or meant not in {None, column}:
             raise ContractError("map_moves_column", heading=heading[:60], column=meant or column)
     for heading in own.ignore:
@@ -154,11 +155,11 @@ def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> Own
 
     Args:
         content: TOML, UTF-8.
-        station_id: Whose it must be; None takes any.
-        name: Of the file, for errors.
+        station_id: The station whose file it must be; None takes any.
+        name: The name of the file, for errors.
 
     Raises:
-        ConfigurationError: `columns_invalid`, with the first thing that is wrong and where.
+        ConfigurationError: `columns_invalid`, with the first fault and its place.
     """
     try:
         table = load_station_toml(content)

@@ -1,7 +1,7 @@
-"""What a product's name says: its component, what was done to it, whether a dose may stand with it.
+"""Reads a product's name: its component, its treatments, and the base that decides about doses.
 
-Pure. A name is known as a whole, or not at all: a known name, or one with known treatments before
-or after it. Whatever else a file says is refused with the name as it was read.
+Pure. A name must be known as a whole: a known name, or a known name with known treatments before or
+after it. Any other name is refused, with the name as it was read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gateway.files.columns import WORDS, fold, to_word
 from models.components import Component
 
 _PLAIN_MARKS = frozenset(" ()[]【】_-、,·/")
-"""What may stand between the words of a name; any other sign may change what it says."""
+"""Marks that may stand between the words of a name; any other mark may change the meaning."""
 
 _COMPONENTS = {to_word(component.value): component.value for component in Component}
 
@@ -24,9 +24,9 @@ class NamedProduct(NamedTuple):
     """A product as a file names it.
 
     Attributes:
-        name: As it stands in the file, trimmed.
+        name: The name in the file, trimmed.
         component: The component that it is.
-        treatments: Traits that its name tells, in order.
+        treatments: The traits that its name states, in order.
         base: The known name in it, as `to_word` writes it.
     """
 
@@ -38,7 +38,7 @@ class NamedProduct(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def find_product(name: str) -> NamedProduct | None:
-    """Return the product that a whole name means; None if none is known by it."""
+    """Return the product that a whole name means; None if the name is not known."""
     is_plain = all(letter.isalnum() or letter in _PLAIN_MARKS for letter in fold(name))
     found = _strip(to_word(name), frozenset()) if is_plain else None
     if found is None:
@@ -49,7 +49,7 @@ def find_product(name: str) -> NamedProduct | None:
 
 
 def _strip(word: str, traits: frozenset[str]) -> tuple[str, frozenset[str]] | None:
-    """Take known treatments off both ends until a known name is left."""
+    """Remove known treatments from both ends until a known name is left; None if none is left."""
     if word in WORDS.components or word in _COMPONENTS:
         return word, traits
     for affix, trait in WORDS.treatments.items():
@@ -62,9 +62,9 @@ def _strip(word: str, traits: frozenset[str]) -> tuple[str, frozenset[str]] | No
 
 
 def find_refusal(name: str) -> str | None:
-    """Return the code that tells why a name is no stock, where a word in it tells.
+    """Return the code of the reason why a product is not stock, if a word in its name says so.
 
-    Only a name that is not known asks; `去白细胞` is no product of white cells.
+    It is asked only about names that are not known: `去白细胞` is not a product of white cells.
     """
     word, reason = to_word(name), WORDS.use.find_reason(name)
     for refused in WORDS.refused_products:
@@ -77,14 +77,14 @@ class ProductReader:
     """Reads a product's name.
 
     Args:
-        own: A station's own names, as `to_word` writes them, to names that are known here.
+        own: Maps a station's own names, as `to_word` writes them, to names that are known here.
     """
 
     def __init__(self, own: Mapping[str, str] | None = None) -> None:
         self._own = own or {}
 
     def __call__(self, cell: Cell) -> NamedProduct:
-        """Return the product. Raises CellError with the reason that the name tells."""
+        """Return the product. Raises CellError, with the reason if the name states it."""
         name = str(cell)
         found = find_product(name)
         if found is not None:

@@ -1,4 +1,4 @@
-"""Errors of a file as a clerk reads them: the same fault of many rows is one line. Pure."""
+"""Describes the errors of a file for a clerk: the same fault of many rows is one line. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _IN_ROWS = {
     "released_before_collected": "rows_released_before_collected",
     "released_in_future": "rows_released_in_future",
 }
-"""Refusals that name their unit, and the text where its row is named already."""
+"""Refusals whose text names the unit, to the text that is used where the row is named already."""
 
 _FOUND_MOST = 5
-"""Different texts of one fault that are shown; more of them have the same cause."""
+"""Most different texts of a fault that are shown; further ones have the same cause."""
 
 
 def group_errors(errors: Iterable[RowError]) -> tuple[RowError, ...]:
-    """Make one error of those that say the same of the same column, in the order of their rows.
+    """Join errors that report the same fault of the same column, in the order of their rows.
 
-    What is grouped already stays as it is.
+    Errors that were joined before stay as they are.
     """
     groups: dict[object, list[RowError]] = {}
     for error in errors:
@@ -57,7 +57,7 @@ _SPANS_MOST = 8
 def describe_place(error: RowError) -> str:
     """Return where an error is, in the file's own words: `第 2–31 行 血型“A型”`.
 
-    Where the file is headed in English, so is the place: `rows 2-31, group “A”`.
+    Where the file has English headings, the place is in English too: `rows 2-31, group “A”`.
     """
     found = "".join(f"“{text}”" for text in error.found)
     heading = error.heading or error.column

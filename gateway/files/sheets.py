@@ -1,7 +1,7 @@
-"""Files that people send, as sheets of cells: CSV in the charsets in use, and spreadsheets.
+"""Opens files as sheets of cells: CSV in the charsets in use, and spreadsheets.
 
-Pure: bytes in, cells out; no value is understood here. A spreadsheet may unpack to many times its
-size, so its unpacked size is looked at first.
+Pure: it turns bytes into cells and does not interpret values. A spreadsheet may unpack to many
+times its size, so its unpacked size is checked first.
 """
 
 from __future__ import annotations
@@ -23,23 +23,25 @@ from gateway.files.merged_cells import Merged, fill_merged
 from models.errors import ContractError
 
 Cells = tuple[int, Sequence[Cell | None]]
-"""A row as a spreadsheet counts it, from 1, and its cells; an empty cell is None or empty."""
+"""The number of a row as a spreadsheet counts it, from 1, and its cells; an empty cell is None or
+empty."""
 
 MAX_UNPACKED_BYTES = 300_000_000
-"""Some 100 bytes a cell: 100,000 rows of 20 columns unpack to less than this."""
+"""At about 100 bytes per cell, 100,000 rows of 20 columns unpack to less than this."""
 
 _CHARSETS = ("utf-8", "gb18030")
-"""Tried in turn where nobody names one. What is no UTF-8 is Chinese office software's own."""
+"""Tried in this order where none is named. A file that is not UTF-8 is usually from Chinese office
+software, which writes GB18030."""
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One sheet; a CSV is one without a name. Its rows are read once.
+    """One sheet; a CSV is a sheet without a name. Its rows can be read only once.
 
     Attributes:
-        rows: Raises `UnreadableRowError` where a text stops being a CSV.
+        rows: The rows; raises `UnreadableRowError` where a text stops being a CSV.
     """
 
     name: str
@@ -51,10 +53,11 @@ def decode_file(raw: bytes, *, charset: str | None = None) -> str:
 
     Args:
         raw: The file.
-        charset: As its sender names it; None finds out: by its mark, else UTF-8, else GB18030.
+        charset: The charset that the sender names. None detects it: by the byte-order mark, else
+            UTF-8, else GB18030.
 
     Raises:
-        ContractError: `charset_unknown`: no such charset, or the bytes are not of it.
+        ContractError: `charset_unknown`: there is no such charset, or the bytes are not in it.
     """
     marked = next((name for mark, name in _BOMS if raw.startswith(mark)), None)
     tried = (charset,) if charset else (marked,) if marked else _CHARSETS
@@ -67,20 +70,23 @@ def decode_file(raw: bytes, *, charset: str | None = None) -> str:
 
 
 HEAD_WITHIN = 10
-"""A title, a date and the name of the station may stand above the head; so many rows at most."""
+"""The head is looked for in so many rows, since a title, a date and the station's name may be above
+it."""
 
 _HEAD_CHARACTERS = 100_000
-"""Ten rows are shorter; a file that is one line without an end is not read several times."""
+"""Characters in which the head is looked for: ten rows are shorter, and a file that is a single
+endless line is not read several times."""
 
 
 def open_csv(text: str) -> list[Sheet]:
-    """Open a CSV; parted by commas, semicolons or tabs, as its head is."""
+    """Open a CSV; its delimiter is the comma, semicolon or tab of its head."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=_find_delimiter(text))
 
     def rows() -> Iterator[Cells]:
         try:
             for cells in reader:
-                # The line where the row ends: what an editor shows for a row without line breaks.
+                # The line where the row ends; for a row without line breaks, an editor shows the
+                # same number.
                 yield reader.line_num, cells
         except csv.Error as error:
             raise UnreadableRowError(reader.line_num, str(error)) from error
@@ -89,9 +95,9 @@ def open_csv(text: str) -> list[Sheet]:
 
 
 def _find_delimiter(text: str) -> str:
-    """Return what parts some row near the top into most headings, else into most cells.
+    """Return the delimiter that splits a row near the top into most headings, else most cells.
 
-    A title above the head says nothing of how the table is parted.
+    A title above the head does not show the delimiter of the table.
     """
     top = text[:_HEAD_CHARACTERS]
     return max(",;\t", key=lambda delimiter: _judge_head(top, delimiter))
@@ -108,7 +114,7 @@ def _judge_head(top: str, delimiter: str) -> tuple[int, int]:
 
 
 class UnreadableRowError(Exception):
-    """From this row on the text is no CSV."""
+    """From this row on, the text is not a CSV."""
 
     def __init__(self, row: int, detail: str) -> None:
         self.row = row
@@ -121,22 +127,22 @@ def open_workbook(raw: bytes) -> list[Sheet]:
 
     Raises:
         ContractError: `workbook_unreadable`, `workbook_too_large` once unpacked, or
-            `workbook_merged`: rows share a merged cell in a format that does not tell which.
+            `workbook_merged`: rows share a merged cell, and the format does not show which rows.
     """
     _ensure_bounded(raw)
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(raw))
         return [
-            Sheet(told.name, _rows_of(book, told.name))
-            for told in book.sheets_metadata
-            if told.visible == SheetVisibleEnum.Visible and told.typ == SheetTypeEnum.WorkSheet
+            Sheet(meta.name, _rows_of(book, meta.name))
+            for meta in book.sheets_metadata
+            if meta.visible == SheetVisibleEnum.Visible and meta.typ == SheetTypeEnum.WorkSheet
         ]
     except (CalamineError, OSError, ValueError) as error:
         raise ContractError("workbook_unreadable", detail=str(error)[:200]) from error
 
 
 def _rows_of(book: CalamineWorkbook, name: str) -> Iterator[Cells]:
-    """Yield the rows with the numbers that they have on the screen."""
+    """Yield the rows with the numbers that a spreadsheet program shows for them."""
     sheet = book.get_sheet_by_name(name)
     start = sheet.start
     if start is None:
@@ -157,7 +163,7 @@ _LONGEST_MATCH = 64
 
 
 def _ensure_bounded(raw: bytes) -> None:
-    """Look at what a packed file unpacks to, before it is unpacked."""
+    """Check the unpacked size of a packed file before it is unpacked."""
     if not raw.startswith(b"PK"):
         return
     try:
@@ -172,7 +178,7 @@ def _ensure_bounded(raw: bytes) -> None:
 
 
 def _has_merged_rows(packed: zipfile.ZipFile) -> bool:
-    """Whether a cell of an OpenDocument sheet lies over several rows: its reader does not tell."""
+    """Whether a cell of an OpenDocument sheet covers several rows; the reader does not say so."""
     before = b""
     with packed.open(_OPEN_DOCUMENT) as content:
         while chunk := content.read(_CHUNK):

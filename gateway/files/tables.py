@@ -1,8 +1,8 @@
-"""Tables that people send: rows of a sheet or of JSON into values, or everything wrong with them.
+"""Turns the rows of a sheet or of JSON into values, or lists everything that is wrong with them.
 
-Pure. A file is taken whole or not at all, unless its sender says that the good rows may go alone.
-Errors name the sheet, the row as a spreadsheet counts it (in JSON the first element is row 1) and
-the column.
+Pure. A file is taken whole or not at all, unless its sender allows the good rows without the
+others. Errors name the sheet, the row as a spreadsheet counts it (in JSON the first element is row
+1) and the column.
 """
 
 from __future__ import annotations
@@ -24,24 +24,25 @@ from models.texts.validation import describe_broken
 V = TypeVar("V", bound=Value)
 Fields = dict[str, Any]
 Doubt = Callable[[Fields, str, str], str | None]
-"""From a row, the heading of a column that is passed over and the text of its cell to the code that
-tells why the row is not taken so; None if it may be. A title has no heading."""
+"""Judges a row by text that is otherwise passed over. It takes the row's fields, the heading of the
+text's column (empty for a title) and the text; it returns the code of the reason why the row is not
+taken so, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
-    """One thing that is wrong, in one row or in the same way in several.
+    """A fault of a file, in a single row or in the same way in several rows.
 
     Attributes:
-        sheet: Its name; empty for a CSV and for JSON.
-        row: As a spreadsheet counts; the first of several.
-        column: Its name; empty where the row as a whole is wrong.
-        code: Of the text that says what is wrong.
-        rule: The rule that was broken, in both languages; empty where the text says all.
-        heading: As the file heads the column; empty where no heading is in question.
-        found: What stands in the cells; empty where nothing does, or nobody may repeat it.
+        sheet: The name of the sheet; empty for a CSV and for JSON.
+        row: The row as a spreadsheet counts it; of several rows, the first.
+        column: The name of the column; empty where the row as a whole is wrong.
+        code: The code of the text that says what is wrong.
+        rule: The rule that was broken, in both languages; empty where the text of `code` suffices.
+        heading: The file's heading of the column; empty where no heading is in question.
+        found: The content of the cells; empty where they are empty or must not be repeated.
         spans: First and last row of each run of rows; empty for `row` alone.
-        rows: How many.
+        rows: The number of rows that have the fault.
     """
 
     row: int
@@ -57,7 +58,7 @@ class RowError:
 
 
 class FieldFault(Exception):
-    """A row cannot be put into the shape of its model: the column that is to blame, and why."""
+    """A row cannot be put into the shape of its model; has the column to blame and the reason."""
 
     def __init__(
         self, code: str, column: str, params: Mapping[str, str | int] | None = None
@@ -69,7 +70,7 @@ class FieldFault(Exception):
 
 
 class RowFault(NamedTuple):
-    """What is wrong with a value as a whole: code, column, what the text names."""
+    """What is wrong with a value as a whole: code, column, and the parameters of the text."""
 
     code: str
     column: str
@@ -78,16 +79,16 @@ class RowFault(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed(Generic[V]):
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
-        values: In the order of the file.
-        places: Sheet and row of each value.
-        named: What its file calls each value; None where a layout names nothing.
-        errors: In the order of their rows. With any of them there are no values, unless the file
-            was read in part.
-        refused_rows: Rows that have an error.
-        left_out: Sheets that hold something and have no head that is known.
+        values: The values in the order of the file.
+        places: The sheet and row of each value.
+        named: The file's name for each value; None where the layout has no `named_by`.
+        errors: The errors in the order of their rows. If there is any, there are no values, unless
+            the file was read in part.
+        refused_rows: The number of rows that have an error.
+        left_out: Sheets that are not empty and have no known head.
     """
 
     values: tuple[V, ...] = ()
@@ -103,25 +104,27 @@ class Layout(Generic[V]):
     """How a row becomes a value.
 
     Attributes:
-        words: Headings of each column, and those that are passed over.
-        required: Columns that a sheet must have; of several together, any one.
-        optional: Columns that it may have.
-        readers: Column to what reads its cell; columns without one are taken as text.
-        parts: Column to the one that it is a part of: where the part is wrong, so is the whole.
-        build: Puts the fields of a row into the shape of the model; raises ContractError where it
-            cannot tell the identity, and FieldFault.
-        check: Tells what a value breaks beyond its own rules: a column, a code, what it names.
-        stated: Columns that say whether it may be used, those that belong together in one: of the
-            first that a sheet has, every row says something.
-        private: Columns of which no error repeats what stands in them.
-        emptied: Columns of which an empty cell says that there is none; of all others it says
-            nothing.
-        named_by: The column by which a file calls a value.
-        identity_key: What all spellings of one identity share.
+        model: The type of the values.
+        words: The headings of each column, and those that are passed over.
+        identity: The column that identifies a value.
+        required: Columns that a sheet must have; of a tuple of columns it must have any one.
+        optional: Columns that a sheet may have.
+        readers: The reader of each column's cells; a column without one is taken as text.
+        build: Puts the fields of a row into the shape of the model; raises ContractError where the
+            identity is not clear, and FieldFault.
+        parts: Column to the column that it is a part of: if the part is wrong, so is the whole.
+        check: Finds what a value breaks beyond its model's own rules.
+        stated: Groups of columns that say whether a unit may be used. Of the first group that a
+            sheet has, every row must fill a column.
+        private: Columns whose content no error repeats.
+        emptied: Columns in which an empty cell means that there is no value; in all other columns
+            an empty cell means "not given".
+        named_by: The column that holds the file's name for a value.
+        identity_key: Returns the same key for all spellings of an identity.
         measured: Columns whose numbers are read in JSON as they are in a sheet.
-        spelled_once: Columns in which one thing has one spelling in the whole file, each with the
-            code that tells of a second one.
-        doubt: Looks at the columns that are passed over and at titles; None looks at none.
+        spelled_once: Columns in which a value must have the same spelling in the whole file, each
+            with the code of the error for a second spelling.
+        doubt: Judges the columns that are passed over, and the titles; None judges none.
     """
 
     model: type[V]
@@ -145,21 +148,23 @@ class Layout(Generic[V]):
     @property
     def columns(self) -> frozenset[str]:
         required = {
-            name for one in self.required for name in ((one,) if isinstance(one, str) else one)
+            name
+            for options in self.required
+            for name in ((options,) if isinstance(options, str) else options)
         }
         return frozenset({*required, *self.optional})
 
 
 Shown = Callable[[str, Any], tuple[str, str]]
-"""From a column and a row as it came to the heading of the column, and what stands below it."""
+"""Returns the heading of a column and the content of its cell, from the column and the raw row."""
 
 
 class TableRow(NamedTuple):
     """One row with its fields.
 
     Attributes:
-        source: The row as it came.
-        show: Tells of it what an error names.
+        source: The row as it was sent.
+        show: Returns what an error names of the row.
     """
 
     sheet: str
@@ -196,7 +201,7 @@ _SHOWN_MOST = 60
 
 
 def shorten(cell: object) -> str:
-    """Return what stands in a cell as an error shows it: one line, not too long."""
+    """Return the content of a cell as an error shows it: in one line, not too long."""
     text = " ".join(str(cell).split())
     return text if len(text) <= _SHOWN_MOST else f"{text[:_SHOWN_MOST]}…"
 
@@ -235,10 +240,11 @@ def _read_object(line: TableRow, layout: Layout[Any]) -> Iterator[Row]:
 def list_faulty(
     line: TableRow, wrong: Sequence[RowError], layout: Layout[Any]
 ) -> Iterator[RowError]:
-    """Yield what is wrong with the cells of a row, and with the others: all is told at once."""
+    """Yield the errors of unreadable cells and of the other cells, so that all are reported."""
     yield from wrong
-    known = {name for one in wrong for name in (one.column, layout.parts.get(one.column))}
-    # Whether it may be used is judged by what the row says of that, not by what it left out.
+    known = {name for error in wrong for name in (error.column, layout.parts.get(error.column))}
+    # If a cell that says whether the unit may be used is unreadable, the row is not judged as if
+    # that cell were empty.
     stated = {name for columns in layout.stated for name in columns}
     judged = layout if known.isdisjoint(stated) else replace(layout, check=None)
     yield from (error for error in validate_row(line, judged)[1] if error.column not in known)
@@ -284,7 +290,7 @@ class _Collecting(Generic[V]):
             self.named.append(found.fields.get(self._layout.named_by))
 
     def _list_spelled(self, found: TableRow) -> Iterator[RowError]:
-        """Yield where one thing is written otherwise than in a row before."""
+        """Yield an error where a value is spelled differently than in an earlier row."""
         for column, code in self._layout.spelled_once.items():
             written = str(found.fields.get(column, "")).upper()
             if written:
@@ -294,7 +300,7 @@ class _Collecting(Generic[V]):
                     yield found.to_error(column, code, params={"row": row, "other": other[:64]})
 
     def _remember(self, found: TableRow, value: V | None) -> tuple[str, str, int] | None:
-        """Return how and where the same identity stood before."""
+        """Return how and where the same identity was given in an earlier row; None if in none."""
         identity = self._describe_identity(found, value)
         if not identity:
             return None
@@ -322,19 +328,19 @@ def finish(
     """Make values of the rows of one station, or collect every error.
 
     Args:
-        rows: Of all sheets.
+        rows: The rows of all sheets.
         layout: How a row becomes a value.
-        station_id: Whose rows they must be.
+        station_id: The station whose rows they must be.
         partial: Keep the good rows beside the errors of the others.
         left_out: Sheets that were not read.
     """
     collecting = _Collecting(layout, station_id)
-    for found in rows:
-        collecting.add(found)
+    for row in rows:
+        collecting.add(row)
     errors = collecting.errors
     if not collecting.values and not errors:
         errors = [RowError(row=1, column="", code="file_empty")]
-    # A note is about rows that nobody can tell from here: none of them goes alone.
+    # It is not known which rows a note is about, so with a note no rows are taken in part.
     keep = not errors or (partial and all(error.code != "note_speaks" for error in errors))
     return Parsed(
         values=tuple(collecting.values) if keep else (),
@@ -347,13 +353,13 @@ def finish(
 
 
 def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
-    """Make the value of a row, or tell everything that is wrong with it."""
+    """Make the value of a row, or list everything that is wrong with it."""
     try:
         value = layout.model.model_validate(layout.build(dict(line.fields)))
     except FieldFault as fault:
         return None, _list_fault(line, fault, layout)
     except ContractError as error:
-        named = {name: str(told) for name, told in error.params.items()}
+        named = {name: str(param) for name, param in error.params.items()}
         return None, (line.to_error(layout.identity, error.code, params=named),)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
@@ -373,7 +379,7 @@ def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[Row
 
 
 def _list_fault(line: TableRow, fault: FieldFault, layout: Layout[Any]) -> tuple[RowError, ...]:
-    """Tell a fault, and what is wrong with the rest of the row."""
+    """List a fault, and what is wrong with the rest of the row."""
     whole = layout.parts.get(fault.column, fault.column)
     family = {whole, *(part for part, of in layout.parts.items() if of == whole)}
     rest = {name: value for name, value in line.fields.items() if name not in family}
@@ -385,7 +391,7 @@ def _list_fault(line: TableRow, fault: FieldFault, layout: Layout[Any]) -> tuple
 
 
 def _column_of(loc: Sequence[str | int], message: str, layout: Layout[Any]) -> str:
-    """The column that an error is about; rules over a whole value name the field they blame."""
+    """Return the column that an error is about; a rule over a whole value names the field."""
     names = [part for part in loc if isinstance(part, str)]
     if names and names[-1] not in {"unit", "traits", "location", "attestation"}:
         return names[-1]

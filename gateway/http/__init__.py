@@ -1,1 +1,1 @@
-"""HTTP: the app, its routes, keys, bodies, and problem documents."""
+"""The HTTP interface: the app, its routes, keys, bodies, and problem documents."""

@@ -1,4 +1,4 @@
-"""Make the app of given parts. No module-level app: what it runs on is decided by the caller."""
+"""Makes the app from given parts. There is no module-level app: the caller chooses the parts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     """Make the app; its tasks run from its start-up to its shutdown.
 
     Args:
-        parts: The database stays the caller's; the publisher is started and stopped by the app.
+        parts: The caller keeps the database open; the app starts and stops the publisher.
     """
     gateway = Gateway(parts)
 

@@ -1,4 +1,4 @@
-"""What hangs on the app: the gateway that its routes use."""
+"""The state of the app: the gateway that its routes use."""
 
 from __future__ import annotations
 

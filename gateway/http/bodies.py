@@ -1,4 +1,4 @@
-"""Read what a caller sent: JSON objects and imported files, with every fault named."""
+"""Reads request bodies: JSON objects and imported files, with every fault named."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is no object.
+        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is not an object.
     """
     content = load_strictly(await request.body())
     if not isinstance(content, dict):
@@ -43,11 +43,11 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
-    """Validate what was sent, completed by what the caller may not choose.
+    """Validate what was sent, completed by the `given` fields, which the caller may not choose.
 
     Raises:
-        ContractError: `fields_invalid` with everything that is wrong; also if a caller names a
-            field that is given.
+        ContractError: `fields_invalid` with everything that is wrong; also if the caller sent a
+            field of `given`.
     """
     chosen = [name for name in given if name in fields]
     if chosen:
@@ -74,13 +74,13 @@ async def read_rows(
     """Read an import by its content type: CSV, a spreadsheet or JSON.
 
     Args:
-        request: The body is taken whole, and read in a thread of its own.
-        rows_in: Name of the array in the JSON object.
-        from_sheets: Parser of the sheets of a file.
-        from_json: Parser of the array.
+        request: Its body is taken whole, and read in a thread of its own.
+        rows_in: The name of the array in the JSON object.
+        from_sheets: Parses the sheets of a file.
+        from_json: Parses the array.
 
     Returns:
-        The rows or what is wrong with them, and what else the JSON object held.
+        The rows or what is wrong with them, and the other fields of the JSON object.
 
     Raises:
         ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
@@ -126,6 +126,6 @@ def ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:
 
 
 def find_traceparent(request: Request) -> str | None:
-    """Return the W3C trace context of the caller; one of another form is left out."""
+    """Return the W3C trace context of the caller; None if there is none of the right form."""
     trace = request.headers.get("traceparent")
     return trace if trace and _TRACEPARENT.fullmatch(trace) else None

@@ -1,4 +1,4 @@
-"""What a call says of its count, and the count that it brings: options, file, digest."""
+"""Reads the count of a call: its options, its file, and the digest of both."""
 
 from __future__ import annotations
 
@@ -28,14 +28,13 @@ class CountQuery(Attesting):
     """How a file is read.
 
     Attributes:
-        full: It names every unit on the shelf; what it does not name is missing.
+        full: The file names every unit on the shelf; a unit that it does not name is missing.
         partial: Take the good rows although others are wrong.
-        preview: The digest of a preview: the count is sent only if file and stock still are so.
-        zone: Of times in the file that have none.
-        map: Headings that the file has, and the column that each is: `献血号=donation_id`.
+        preview: The digest of a preview: the count is sent only if file and stock are unchanged.
+        zone: The zone of times in the file that have none.
+        map: Headings of the file, each with its column: `献血号=donation_id`.
         ignore: Headings to pass over.
-        released_by: Who released what a row calls released and names nobody for; with
-            `released_at`.
+        released_by: Who released the released units whose row names nobody; with `released_at`.
     """
 
     counted_at: Instant | None = None
@@ -66,14 +65,14 @@ async def read_call(
 
     Args:
         request: Its body is the file.
-        station_id: Whose count it is.
-        query: How it is read.
+        station_id: The station whose count it is.
+        query: How the file is read.
         keep_good: Keep the good rows beside the errors of the others.
-        token: Of the preview that it was seen in: what was read then is not read again.
+        token: The token of the preview, if any; a file that the preview read is not read again.
 
     Raises:
-        ContractError: The file or an option cannot be understood, or the file is not the one that
-            was previewed.
+        ContractError: The file or an option cannot be understood, or the file differs from the
+            previewed one.
         TransientError: `file_reader_ended`.
     """
     zone = _parse_zone(query.zone)
@@ -83,7 +82,7 @@ async def read_call(
     own = await get_own_words(get_gateway(request).station_words, station_id)
     words = own.with_call("units", query.map, query.ignore)
     options_told = (zone, query.full, query.partial, query.ignore, attestation)
-    # A count without words of its own keeps the name that it always had.
+    # Without own words the digest, and so the count's identifier, stays what it always was.
     told_words = [words.model_dump_json()] if words != NO_WORDS else []
     digest.update("\x1f".join(["", *map(repr, options_told), *told_words]).encode())
     file_digest = digest.hexdigest()

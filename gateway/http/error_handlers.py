@@ -1,4 +1,4 @@
-"""Every fault becomes a problem document: ours, the framework's, and the ones nobody foresaw."""
+"""Turns every error into a problem document: ours, the framework's, and unforeseen ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CODE_OF_STATUS = {404: "path_unknown", 405: "method_not_allowed"}
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers. Starlette raises an unforeseen exception again after answering."""
+    """Register the handlers. Starlette raises an unforeseen exception again after its answer."""
     app.add_exception_handler(XuelianError, _answer_ours)
     app.add_exception_handler(RequestValidationError, _answer_validation)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -69,7 +69,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
 
 
 async def _answer_unforeseen(request: Request, error: Exception) -> Response:
-    """Tell nothing of the inside; the reference leads to the log."""
+    """Answer without any internal detail; the reference leads to the entry in the log."""
     reference = secrets.token_hex(6)
     # Formatted here: a renderer that shows local variables would write personal data to the log.
     trace = "".join(traceback.format_exception(error))

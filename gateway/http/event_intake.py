@@ -1,4 +1,4 @@
-"""From a caller's words to events that the engine reads: identifiers, moments, the 202."""
+"""Makes the events that the engine reads from calls: identifiers, moments, and the 202 answer."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from streams.store.read_models.pages import EventFate
 
 
 def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
-    """Return the moment that was given, or now where no Idempotency-Key asks for the same again.
+    """Return the given moment; where none is given and no Idempotency-Key is used, return now.
 
     Raises:
-        ContractError: `moment_needed`: with a key, a repeat must say the same moment.
+        ContractError: `moment_needed`: a repeat under a key must state the same moment.
     """
     if given is not None:
         return given
@@ -48,18 +48,19 @@ async def publish(
 ) -> Response:
     """Publish events of one call, in order, and answer 202 once Kafka has them all.
 
-    With `Prefer: wait=N` the engine's word is waited for: 200 and `done` once it has acted on all
-    of them, its refusal if it refuses one, 202 if it has not spoken within N seconds.
+    With `Prefer: wait=N` the engine is waited for: the answer is 200 and `done` once it has acted
+    on all events, its refusal if it refuses an event, and 202 if it has not answered within N
+    seconds.
 
     Args:
-        request: Its Idempotency-Key, if any, makes a repeat the same events; without one, equal
-            content does.
-        events: One or more of one topic.
-        source: Who says so.
-        key: Stands in for a missing Idempotency-Key.
+        request: A repeat under its Idempotency-Key is the same events; without a key, equal content
+            is.
+        events: One or more events of one topic.
+        source: The source of the events.
+        key: Replaces a missing Idempotency-Key.
         named_by: The field that `key` was taken from.
-        beside: What else the answer tells.
-        read_outcome: Reads what else it tells once the engine has acted.
+        beside: Further fields of the answer.
+        read_outcome: Reads further fields of the answer once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
@@ -78,7 +79,10 @@ async def publish(
         done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
     if refused is not None:
         return _refuse(refused)
-    told = {**render_sent([one.event_id for one in submissions], source=source), **(beside or {})}
+    told = {
+        **render_sent([submission.event_id for submission in submissions], source=source),
+        **(beside or {}),
+    }
     headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
     if done:
         became = await read_outcome() if read_outcome else {}
@@ -95,15 +99,15 @@ async def send(
     named_by: str = IDEMPOTENCY_KEY,
     first_part: int = 0,
 ) -> list[str] | Response:
-    """Publish events; return their ids, or the problem that one of them met when it came before.
+    """Publish events; return their ids, or the problem if an event was sent and refused before.
 
     Args:
-        request: Its trace goes with the events.
-        events: One or more of one topic, in order.
-        source: Who says so.
-        key: Makes a repeat the same events; without one, equal content does.
+        request: Its trace context goes with the events.
+        events: One or more events of one topic, in order.
+        source: The source of the events.
+        key: A repeat under it is the same events; without a key, equal content is.
         named_by: The header or field that `key` was taken from.
-        first_part: Number of the first event among all of one call.
+        first_part: The number of the first event among all events of the call.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
@@ -128,7 +132,7 @@ def _submissions(
 ) -> list[Submission]:
     now, traceparent = get_gateway(request).clock.now(), find_traceparent(request)
     for event in events:
-        # A count's rows were judged where its file was read.
+        # The moments of a count's rows were checked when its file was read.
         if isinstance(event, EventData):
             ensure_possible(event, now=now)
     return [
@@ -152,7 +156,7 @@ def _refuse(refused: EventFate) -> Response:
 
 
 def render_sent(event_ids: Sequence[str], *, source: str) -> dict[str, object]:
-    """Return what a 202 says of events."""
+    """Return what a 202 answer says of the events."""
     return {
         "status": "accepted",
         "source": source,

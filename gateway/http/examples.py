@@ -1,4 +1,4 @@
-"""Examples of every body, as the OpenAPI document shows them; a test validates each."""
+"""The examples of every body that the OpenAPI document shows; a test validates each."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def get_if_match(request: Request) -> str | None:
 
 
 def get_wait_s(request: Request) -> int:
-    """Return how long the caller would wait, whole seconds; 0 without `Prefer: wait=N`.
+    """Return how long the caller is willing to wait, whole seconds; 0 without `Prefer: wait=N`.
 
     Other preferences are ignored, as RFC 7240 asks.
 
@@ -57,7 +57,7 @@ def get_wait_s(request: Request) -> int:
 
 
 def list_waits(request: Request) -> list[str]:
-    """List the values of every preference `wait`, unread."""
+    """List the values of every preference `wait`, as text that is not checked yet."""
     preferences = re.split(r"[,;]", ",".join(request.headers.getlist("prefer")))
     parts = [preference.partition("=") for preference in preferences]
     return [value.strip().strip('"') for name, _, value in parts if name.strip().lower() == "wait"]

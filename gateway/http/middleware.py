@@ -1,7 +1,7 @@
 """Pure ASGI middleware: let clients leave, measure, verify the key, bound the body, read its JSON.
 
-In this order, outermost first. Everything under `/v1` needs a key; a route cannot forget it. The
-body is counted while it is read, and no route is reached by JSON that names a field twice.
+They run in this order, outermost first. Everything under `/v1` needs a key; a route cannot forget
+it. The body is counted while it is read, and no JSON that names a field twice reaches a route.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ log = structlog.get_logger(__name__)
 PROTECTED = "/v1/"
 
 MAX_FILE_BYTES = 48_000_000
-"""A file of 100,000 units is some 10 MB of CSV and 35 MB of JSON; it leaves in parts."""
+"""A file of 100,000 units has about 10 MB as CSV and 35 MB as JSON; it is published in parts."""
 
 _TAKES_FILES = re.compile(r"/v1/stations/[^/]+/(stock|stock/preview|donors)")
 _BEARER = b"bearer "
 
 
 class BodyTooLargeError(HTTPException):
-    """The body is larger than a record may be. The framework lets an HTTPException by."""
+    """The body is larger than a record may be. The framework lets an HTTPException pass through."""
 
     def __init__(self, found: int, limit: int) -> None:
         self.found = found
@@ -48,9 +48,9 @@ _OF_LEAVING = (anyio.BrokenResourceError, anyio.ClosedResourceError, ClientDisco
 
 
 class Leaving:
-    """Takes a client that goes away in the middle of its answer for what it is: no fault of ours.
+    """Logs a client that leaves in the middle of its answer, instead of raising a server error.
 
-    A stream that is cut breaks off inside of the framework, which raises what its queues raise.
+    A stream whose connection is cut fails inside the framework, with the errors of its queues.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -141,7 +141,7 @@ def _find_key(scope: Scope) -> str:
 
 
 class Bounded:
-    """Refuses a body over the limit: at once by its declared length, else while it is read."""
+    """Refuses a body over the limit: by its declared length at once, else while it is read."""
 
     def __init__(
         self,
@@ -178,9 +178,9 @@ class Bounded:
 
 
 class Strict:
-    """Refuses JSON of which a parser would drop a part: a field that stands twice.
+    """Refuses JSON that names a field twice, because a parser would drop one of the two values.
 
-    Files are left to whoever reads them: they are large, and some are read in another process.
+    Files are checked where they are read: they are large, and some are read in another process.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -214,7 +214,7 @@ class Strict:
 
 
 def _failing_with(error: BodyTooLargeError) -> Receive:
-    """Let the framework meet what was met here, so that it is answered as everywhere."""
+    """Raise the error again when the framework reads, so that it is answered like any other."""
 
     async def fail() -> Message:
         raise error

@@ -1,4 +1,4 @@
-"""What the OpenAPI document of the routes shares: hand-read bodies, and problems."""
+"""The shared parts of the routes' OpenAPI document: hand-read bodies, and problems."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PROBLEM: Schema = {
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route: the problems it may answer with, and those of all."""
+    """Return the `responses` of a route: its own problems, and those of every route."""
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
     return {
         status: {"description": str(TITLES[status]), "content": content}
@@ -95,7 +95,7 @@ def _without(model: type[BaseModel], *names: str, optional: str | None = None) -
 
 
 def _hand_read() -> dict[str, Schema]:
-    """The models of bodies that are read by hand, with what they refer to."""
+    """Return the models of bodies that are read by hand, with the schemas they refer to."""
     schemas = {
         "NewRequest": _without(UrgentRequest, "request_id", "station_id", optional="hospital_id"),
         "RequestChange": _without(
@@ -113,15 +113,15 @@ def _hand_read() -> dict[str, Schema]:
 
 
 def _describe_faults(responses: dict[str, Any]) -> None:
-    """Faulty input is answered with a problem and 400, not with the framework's own 422."""
+    """Document that faulty input is answered with a problem and 400, not the framework's 422."""
     if "HTTPValidationError" in str(responses.get("422", "")):
         del responses["422"]
-        for status, told in problems(400).items():
-            responses.setdefault(str(status), told)
+        for status, problem in problems(400).items():
+            responses.setdefault(str(status), problem)
 
 
 def describe(app: FastAPI) -> Schema:
-    """Build the OpenAPI document of the app; once, on first demand."""
+    """Return the OpenAPI document of the app; it is built once, on first demand."""
     if app.openapi_schema is None:
         document = get_openapi(
             title=app.title,

@@ -1,7 +1,7 @@
-"""From what went wrong to an answer: the one table of statuses, and RFC 9457 problem documents.
+"""Builds RFC 9457 problem documents from errors; holds the only table of statuses.
 
-Nothing of the inside leaves: of an error only its code, its text, and the names of the fields that
-the caller sent.
+No internal detail leaves the process: an answer has only the code of an error, its text, and the
+names of the fields that the caller sent.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "scans_refused": 422,
     "units_refused": 422,
 }
-"""Where a code says more than its family."""
+"""The statuses of codes that differ from the status of their family."""
 
 _FIX_OF_FIELD: Mapping[str, str] = {
     "identity_reused": "fix_identity",
@@ -82,7 +82,7 @@ _FIX_OF_FIELD: Mapping[str, str] = {
     "parameter_twice": "fix_stated_twice",
     "header_twice": "fix_stated_twice",
 }
-"""Where a code names one field that is wrong: what to do about it."""
+"""The text that says what to do, for codes that blame a single field."""
 
 TITLES: Mapping[int, Text] = {
     400: Text("请求无法理解", "Not understood"),
@@ -106,7 +106,7 @@ def status_of(error: XuelianError) -> int:
 
 
 def status_of_code(code: str) -> int:
-    """Return the status for a code of which the family is not known, such as of a dead letter."""
+    """Return the status of a code whose family is not known, such as the code of a dead letter."""
     return STATUS_OF_CODE.get(code, 422)
 
 
@@ -136,9 +136,9 @@ def build(
     Args:
         status: HTTP status.
         code: Names the kind of problem and its texts.
-        params: For the texts.
+        params: Parameters of the texts.
         fields: Every field that is wrong.
-        headers: Beside those that the status asks for.
+        headers: Headers beside those that the status needs.
     """
     document = {
         "type": TYPE_PREFIX + code,

@@ -1,4 +1,4 @@
-"""Answers in JSON."""
+"""Builds answers in JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 def to_response(
     content: object, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with JSON; instants in ISO 8601, UTC as `Z`."""
+    """Answer with JSON; instants are written in ISO 8601, with `Z` for UTC."""
     return Response(
         orjson.dumps(content, option=orjson.OPT_UTC_Z),
         status_code=status,

@@ -1,4 +1,4 @@
-"""Who is asking over HTTP, and which scopes a route is for."""
+"""The principal of an HTTP call, and the scopes that a route is for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from models.access import KeyScope, Principal
 from models.errors import ContractError, DomainRefusal
 
 PRINCIPAL = "xuelian.principal"
-"""Where the middleware leaves the principal in the ASGI scope."""
+"""The key under which the middleware leaves the principal in the ASGI scope."""
 
 
 def get_principal(request: Request) -> Principal:
-    """Return who is asking.
+    """Return the principal of the call.
 
     Raises:
-        ContractError: `api_key_missing`; only where the middleware does not stand before.
+        ContractError: `api_key_missing`; only where the middleware did not run before.
     """
     principal = request.scope.get(PRINCIPAL)
     if not isinstance(principal, Principal):
@@ -32,7 +32,7 @@ def ensure_scope(principal: Principal, allowed: frozenset[KeyScope]) -> None:
 
 
 class Allowing:
-    """A dependency that gives the principal, if its scope is one of these."""
+    """A dependency that gives the principal, if its scope is among the allowed scopes."""
 
     def __init__(self, scopes: frozenset[KeyScope]) -> None:
         self.scopes = scopes
@@ -44,7 +44,7 @@ class Allowing:
 
 
 def allow(*scopes: KeyScope) -> Allowing:
-    """Make the dependency; the table of calls in `docs/api.md` is held against it."""
+    """Make the dependency; a test compares the table of calls in `docs/api.md` with it."""
     return Allowing(frozenset(scopes))
 
 

@@ -1,4 +1,4 @@
-"""Serve the app: uvicorn with uvloop and httptools, and streams that end when the server stops."""
+"""Serves the app with uvicorn, uvloop and httptools; event streams end when the server stops."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SHUTDOWN_S = 5
 
 
 class GatewayServer(uvicorn.Server):
-    """Ends the event streams first: uvicorn waits for open answers before it stops the app.
+    """Ends the event streams first, because uvicorn waits for open answers before it stops the app.
 
-    Ends by itself once the gateway is no longer alive; `gateway.ended` then names the part.
+    It ends by itself once the gateway is no longer alive; `gateway.ended` then names the part.
     """
 
     def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
-"""What a caller states stands once: of two values nobody knows which counts, as in JSON.
+"""Refuses a parameter or header that a caller states twice: it is unclear which value counts.
 
-A dependency of the app, so that no route can forget it. Which parameters are lists, the route says.
+It is a dependency of the app, so that no route can forget it. The route says which parameters are
+lists.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _SINGLE_HEADERS = (
 
 
 async def ensure_stated_once(request: Request) -> None:
-    """Refuse a parameter or header that stands twice and is no list.
+    """Refuse a parameter or header that is stated twice and is not a list.
 
     Raises:
-        ContractError: `parameter_twice` or `header_twice`; it names the first.
+        ContractError: `parameter_twice` or `header_twice`; it names the first such field.
     """
     twice = _list_twice(name for name, _ in request.query_params.multi_items())
-    # Looked up only now: hardly any call names anything twice.
+    # This is looked up only when needed: hardly any call states a parameter twice.
     lists = _list_valued(request.scope["route"]) if twice else frozenset()
     for name in twice:
         if name not in lists:
@@ -40,7 +41,7 @@ async def ensure_stated_once(request: Request) -> None:
     for header in _SINGLE_HEADERS:
         if len(request.headers.getlist(header)) > 1:
             raise ContractError("header_twice", field=header)
-    # `Prefer` itself may stand as often as one likes (RFC 7240); one preference of it may not.
+    # The header `Prefer` may be repeated (RFC 7240), but the same preference may not.
     if len(list_waits(request)) > 1:
         raise ContractError("header_twice", field="Prefer")
 

@@ -1,1 +1,1 @@
-"""From what an edge was told to events on the log, and what became of them. Knows no HTTP."""
+"""Publishes calls as events on the log, and finds what became of them. Knows no HTTP."""

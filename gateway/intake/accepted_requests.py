@@ -1,7 +1,7 @@
-"""What this gateway took in a moment ago and the engine may not have read yet.
+"""The requests that this gateway accepted lately and that the engine may not have read yet.
 
-Between the 202 and the decision PostgreSQL does not know a request; its sender must still find it,
-and may already cancel it. A memory of this process, bounded; not the truth.
+Between the 202 answer and the decision, PostgreSQL does not know a request; its sender must still
+find it, and may already cancel it. This is a bounded memory of this process, not the record.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 KEPT_S = 900.0
-"""An engine that is away longer than this shows on the readiness page, not here."""
+"""How long a request is kept. If the engine is away for longer, it is no longer found here."""
 
 MAX_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcceptedRequest:
-    """A request that stands in the log."""
+    """A request that is in the log."""
 
     request_id: str
     hospital_id: str
@@ -26,7 +26,7 @@ class AcceptedRequest:
 
 
 class Accepted:
-    """The last requests that Kafka acknowledged to this process."""
+    """The requests that Kafka last acknowledged to this process."""
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

@@ -1,7 +1,7 @@
-"""Look in PostgreSQL what became of events: all that wait are asked for in one query.
+"""Asks PostgreSQL what became of events: all waiting callers are answered by one query.
 
-A look never comes before an event is published and never holds one up. While PostgreSQL is away or
-slow nobody learns anything from here, and it is left alone for a while.
+A look never delays the publication of an event. While PostgreSQL is away or slow, callers get no
+answer from here, and PostgreSQL is not asked again for a while.
 
 Concurrency: one event loop. `run` is the only task that asks; callers wait on futures. So a burst
 of requests costs a few queries, and never more than one connection.
@@ -21,14 +21,14 @@ from streams.store.read_models.pages import EventFate, EventName, PgReading
 log = structlog.get_logger(__name__)
 
 LOOK_LIMIT_S = 0.3
-"""A look may hold up an answer for so long; usually it takes a millisecond."""
+"""Longest time that a look may delay an answer; usually it takes a millisecond."""
 
 PAUSE_S = 2.0
-"""After a failed look PostgreSQL is left alone for so long."""
+"""How long PostgreSQL is not asked after a failed look."""
 
 GATHER_S = 0.01
-"""A look waits so long for others: Kafka's own confirmation takes about as long, and one query
-for several requests spares both processes their round trips."""
+"""How long a look waits for further callers. Kafka's confirmation takes about as long, and one
+query for several requests spares both processes their round trips."""
 
 MAX_BATCH = 256
 
@@ -49,7 +49,7 @@ class Looking:
         self._look_again_at = 0.0
 
     async def find_fate(self, name: EventName) -> EventFate | None:
-        """Return what became of an event; None if it was not taken in yet, or nobody can tell."""
+        """Return what became of an event; None if it is not taken in yet, or PostgreSQL is away."""
         if self._monotonic() < self._look_again_at:
             self._metrics.lookups.labels("away").inc()
             return None
@@ -70,7 +70,7 @@ class Looking:
                     del self._waiting[:MAX_BATCH]
                     await self._answer(batch)
         finally:
-            # Nobody answers any more: whoever asks from now on learns nothing, and at once.
+            # This task answers no more: callers from now on get None at once.
             self._look_again_at = float("inf")
             self._give_up(self._waiting)
 

@@ -1,7 +1,7 @@
-"""Publish what a caller asks for, and tell what became of it.
+"""Publishes the events of calls, and finds what became of them.
 
-The order that matters: whoever waits is registered first, then the event is published and
-acknowledged by Kafka, and only then is anything answered. PostgreSQL is asked beside that, for
+The order matters: a waiting caller is registered first, then the event is published and
+acknowledged by Kafka, and only then is the call answered. PostgreSQL is asked beside that, for
 repeats, under a short limit; while it is away nothing waits for it.
 """
 
@@ -28,21 +28,21 @@ from streams.ports import EventPublisher
 from streams.store.read_models.pages import EventFate, EventName
 
 PUBLISH_LIMIT_S = 3.0
-"""A caller is told within this time that Kafka is away; a patient's request must not hang."""
+"""Within this time a caller is told that Kafka is away; a patient's request must not hang."""
 
 FIRST_LOOK_S = 0.15
 MOST_LOOK_S = 1.0
-"""Whoever waits looks at PostgreSQL this long after publishing, then ever less often: for repeats,
-refusals, and events that the tail missed."""
+"""A waiting call looks at PostgreSQL `FIRST_LOOK_S` after publishing, then at growing intervals up
+to `MOST_LOOK_S`: for repeats, refusals, and events that the tail missed."""
 
 
 REMEMBERED = 20_000
-"""Events of which this process remembers the content: minutes of a burst, a few megabytes."""
+"""Events whose content digest this process remembers: minutes of a burst, a few megabytes."""
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
 
 class Sent(Protocol):
-    """What is asked of an event that is sent: a count's part is never made into values here."""
+    """What an event must have to be sent; a count's part fits without being parsed into values."""
 
     @property
     def TYPE(self) -> str: ...  # noqa: N802 - as events name it
@@ -58,8 +58,8 @@ class Submission:
     """An event that a caller sent.
 
     Attributes:
-        event_id: The same for a repeat with the same Idempotency-Key.
-        time: Not part of the body: a repeat may have another.
+        event_id: A repeat with the same Idempotency-Key has the same one.
+        time: When it was sent; not part of the body, since a repeat may have another time.
         named_by: The header or field that gave the identity.
     """
 
@@ -95,7 +95,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A decision, and whether this call led to it: it is no repeat of an earlier one."""
+    """A decision, and whether this call led to it, that is, whether it repeats no earlier call."""
 
     decision: dict[str, Any]
     fresh: bool
@@ -125,9 +125,9 @@ class Submitter:
         """Publish events of one topic, in order, and return when Kafka has them all.
 
         Raises:
-            TransientError: Not confirmed; sending the same again is safe.
-            ContractError: One is too large, or `idempotency_key_reused`: other content was sent
-                from here under the same identity; nothing was sent.
+            TransientError: Kafka did not confirm the events; sending the same again is safe.
+            ContractError: An event is too large, or `idempotency_key_reused`: other content was
+                sent from here under the same identity; nothing was sent.
         """
         envelopes = [submission.to_envelope() for submission in submissions]
         with self._remembered.remember(submissions):
@@ -145,7 +145,7 @@ class Submitter:
             wait_s: How long to wait for the decision; 0 returns at once.
 
         Returns:
-            Its decision, or its fate if it was quarantined; None if neither is known yet.
+            The decision, or the fate of the event if it was quarantined; None if neither is known.
 
         Raises:
             TransientError: Not confirmed by Kafka; sending the same again is safe.
@@ -161,14 +161,14 @@ class Submitter:
         """Publish events that no decision answers, and look for repeats of them.
 
         Returns:
-            The first one that is a repeat of something quarantined; None if there is none.
+            The fate of the first event that was sent and quarantined before; None if none was.
 
         Raises:
             TransientError: Not confirmed by Kafka; sending the same again is safe.
             ContractError: `idempotency_key_reused`: the key was used before for other content.
         """
         await self.publish(submissions)
-        # Asked for at once, they are one look.
+        # Asked for at the same time, they are one query.
         fates = await asyncio.gather(*map(self._find_fate, submissions))
         for submission, fate in zip(submissions, fates, strict=True):
             judged = _judge(submission, fate)
@@ -179,14 +179,14 @@ class Submitter:
     async def await_engine(
         self, submissions: Sequence[Submission], *, wait_s: float
     ) -> tuple[bool, EventFate | None]:
-        """Look until the engine has acted on every event, has refused one, or patience ends.
+        """Look until the engine has acted on every event or has refused one, or `wait_s` is over.
 
         Args:
-            submissions: Were published.
-            wait_s: Seconds.
+            submissions: The events that were published.
+            wait_s: How long to wait, seconds.
 
         Returns:
-            Whether all of them were acted on, and the fate of one that was refused.
+            Whether all of them were acted on, and the fate of the first that was refused.
 
         Raises:
             ContractError: As `submit_plain` does.
@@ -202,7 +202,7 @@ class Submitter:
                 judged = _judge(submission, fate)
                 if isinstance(judged, EventFate):
                     return False, judged
-            awaited = [one for one, fate in zip(awaited, fates, strict=True) if fate is None]
+            awaited = [event for event, fate in zip(awaited, fates, strict=True) if fate is None]
         return not awaited, None
 
     async def find_known(self, submission: Submission) -> Answered | EventFate | None:
@@ -223,7 +223,7 @@ class Submitter:
         if failure is not None:
             raise failure
         known = _judge(submission, looking.result())
-        # Decided already, while we looked: whoever does not wait is told 202 all the same.
+        # It was decided during the look; a caller that does not wait is still answered 202.
         return None if isinstance(known, Answered) and known.fresh else known
 
     async def _try_publish(self, submission: Submission) -> XuelianError | None:
@@ -271,24 +271,24 @@ def _judge(submission: Submission, fate: EventFate | None) -> Answered | EventFa
         return fate
     if fate.decision is None:
         return None
-    # A repeat was taken in before it was sent again. Clocks that differ by more than the way takes
-    # only make a first answer look like that of a repeat.
+    # A repeat was taken in before it was sent again. Clocks that differ by more than the event's
+    # travel time only make the answer to a first call look like the answer to a repeat.
     fresh = fate.taken_at >= submission.time
     return Answered(decision=fate.decision, fresh=fresh, status=fate.status)
 
 
 def _reused_error(submission: Submission) -> ContractError:
-    """Return the refusal of other content under one identity, which names where it was given."""
+    """Return the refusal of other content under a used identity; it names the header or field."""
     if submission.named_by == IDEMPOTENCY_KEY:
         return ContractError("idempotency_key_reused")
     return ContractError("identity_reused", field=submission.named_by)
 
 
 def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
-    """Return the decision that an event led to, if it was this one.
+    """Return the decision that an event led to, if it was decided on this submission's content.
 
-    Of two bodies under one Idempotency-Key, sent at once through two processes, the engine takes
-    the first; the sender of the other must not be told its decision.
+    If two bodies are sent under one Idempotency-Key at the same time through two processes, the
+    engine takes the first; the sender of the other must not be given its decision.
 
     Raises:
         ContractError: `idempotency_key_reused`: it was decided on other content.
@@ -301,10 +301,10 @@ def _decision_on(submission: Submission, envelope: Envelope) -> dict[str, Any]:
 
 
 class _Remembered:
-    """What content was sent from this process under which identity, the latest of it.
+    """The digest of the content that this process last sent under each identity.
 
-    A caller that does not wait is answered before the engine has looked, so here is the one place
-    where it can still be told that its key stands for other content.
+    A caller that does not wait is answered before the engine has looked, so only here can it be
+    told that its key was used for other content.
     """
 
     def __init__(self) -> None:
@@ -312,7 +312,7 @@ class _Remembered:
 
     @contextmanager
     def remember(self, submissions: Sequence[Submission]) -> Iterator[None]:
-        """Note what is sent in this block; forget what was first sent in it where it fails.
+        """Note what is sent in this block; if the block fails, forget what was new in it.
 
         Raises:
             ContractError: `idempotency_key_reused`: other content was sent, or is being sent.
@@ -329,7 +329,7 @@ class _Remembered:
                     raise _reused_error(submission)
             yield
         except BaseException:
-            # Whether Kafka has it nobody knows; the engine decides on what is sent next.
+            # It is not known whether Kafka has the event; the engine decides on what is sent next.
             for name in noted:
                 self._digests.pop(name, None)
             raise

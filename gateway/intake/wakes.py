@@ -1,9 +1,9 @@
-"""Waking: who waits for a decision, and which event streams have something to read.
+"""Wakes the calls that wait for a decision, and the event streams that have something to read.
 
-One task follows everything the engine publishes. It never is the truth: an event may be missed
-while Kafka reconnects, so whoever waits also looks at PostgreSQL from time to time.
+Two tasks follow everything that the engine publishes. An event may be missed while Kafka
+reconnects, so waiting calls and streams also look at PostgreSQL from time to time.
 
-Concurrency: one event loop; `announce` runs in the following task and never waits.
+Concurrency: one event loop; `announce` runs in the tasks that follow and never waits.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from streams.ports import EventTail
 log = structlog.get_logger(__name__)
 
 FOLLOWED = tuple(topic.name for topic in TOPICS if not topic.inbound)
-"""What the engine publishes."""
+"""The topics that the engine publishes."""
 
 FOLLOWED_TOGETHER = (
     frozenset({TopicName.DECISIONS}),
     frozenset(FOLLOWED) - {TopicName.DECISIONS},
 )
-"""With a consumer for each group. A fetch names every partition that its consumer follows, on the
-way there and back: decisions, the busiest, do not pay for all the others."""
+"""Topics that share a consumer. A fetch and its answer name every partition that the consumer
+follows, so decisions, the busiest topic, have a consumer of their own."""
 
 MayConcern = Callable[[str, Envelope], bool]
 
 
 class Wakes:
-    """Waiters for the decision that one event leads to, and sleepers on the feed."""
+    """The calls that wait for the decision on an event, and the streams that sleep on the feed."""
 
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Future[Envelope]]] = defaultdict(set)
@@ -44,7 +44,7 @@ class Wakes:
 
     @contextmanager
     def expect(self, event_id: str) -> Iterator[asyncio.Future[Envelope]]:
-        """Lend a future of the decision that an event causes; enter before publishing the event."""
+        """Give a future of the decision that an event causes; enter before publishing the event."""
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
         self._waiters[event_id].add(future)
         try:
@@ -57,7 +57,7 @@ class Wakes:
 
     @contextmanager
     def sleep(self, may_concern: MayConcern) -> Iterator[asyncio.Event]:
-        """Lend an event that is set when something is published that may concern its holder."""
+        """Give an event that is set when something is published that may concern its holder."""
         woken = asyncio.Event()
         self._sleepers[woken] = may_concern
         try:
@@ -66,7 +66,7 @@ class Wakes:
             del self._sleepers[woken]
 
     def announce(self, topic: str, envelope: Envelope) -> None:
-        """Wake everybody whom an event may concern."""
+        """Wake every call and stream that an event may concern."""
         if topic == TopicName.DECISIONS and envelope.causationid in self._waiters:
             for future in self._waiters[envelope.causationid]:
                 if not future.done():
@@ -76,7 +76,7 @@ class Wakes:
                 woken.set()
 
     def close(self) -> None:
-        """End every stream: the server is stopping."""
+        """Wake every stream so that it ends, because the server is stopping."""
         self.closed = True
         for woken in self._sleepers:
             woken.set()

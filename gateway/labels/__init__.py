@@ -1,6 +1,6 @@
-"""Labels of blood bags: what a barcode says, what a bag is made of, what must agree.
+"""Labels of blood bags: reading barcodes, putting scans together to bags, checking the record.
 
-Pure: text in, typed values out; reads no file and no clock. Facts of ISBT 128 are the published
-structure of its data structures (ICCBBA ST-001, version 6.2.2); none of its licensed tables is
-here. Which product code means which component is a station's own file (`gateway.labels.book`).
+Pure: it turns text into typed values and reads no file and no clock. Of ISBT 128 it has only the
+published form of the data structures (ICCBBA ST-001, version 6.2.2) and none of the licensed
+tables. A station's own file says which component a product code means (`gateway.labels.book`).
 """

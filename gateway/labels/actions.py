@@ -1,8 +1,8 @@
-"""What a scan can do to a bag: one table from the word of the station to the step of a unit's life.
+"""What a scan can do to a bag: a table from the action at the scanner to the step of a unit's life.
 
-Pure. From which states a step leads, and who may take it, is read from `models.unit_states`; a new
-kind of scan is a new row here. The step itself is judged by the engine, as for every other sender:
-what is checked here only tells the person at the scanner at once.
+Pure. The states from which a step leads, and who may take it, are read from `models.unit_states`; a
+new kind of scan is a new row here. The engine judges the step, as for every other sender; the
+checks here only inform the person at the scanner at once.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class ScanAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanStep:
-    """One row.
+    """One row of the table of scans.
 
     Attributes:
-        change: What the scan becomes; the moves of a unit's life that it causes bear its name.
+        change: The stock change that the scan makes; it is also the cause of the unit's moves.
         is_fresh: The bag goes to a patient or back to stock by it, so it must not have expired.
-        needs_reason: A person must say why.
-        has_happened: It tells of what was done already, so a refusal is worth keeping.
+        needs_reason: A person must give a reason.
+        has_happened: It reports what was already done, so a refused scan is kept by the engine.
     """
 
     change: StockChange
@@ -61,7 +61,7 @@ STEPS: Mapping[ScanAction, ScanStep] = {
 }
 
 _ARRIVED = "arrived"
-"""The move that a receipt causes at a neighbour: into its stock, not to a patient."""
+"""The cause of the move when a neighbour receives a unit: into its stock, not to a patient."""
 
 
 def _list_moves(cause: str) -> dict[UnitStatus, Move]:
@@ -78,7 +78,7 @@ _BOUND = frozenset(state for change in UNDER_PROMISE for state in _MOVES[change]
 """States in which a unit is meant for one request or transfer."""
 
 _OVER = END_STATES | {UnitStatus.EXPIRED, UnitStatus.RECALLED}
-"""States from which a unit goes to nobody any more."""
+"""States from which a unit can no longer go to a patient."""
 
 ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
     actor: tuple(
@@ -88,17 +88,17 @@ ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
     )
     for actor in (Actor.STATION, Actor.HOSPITAL)
 }
-"""What each may scan at all, as the life of a unit says."""
+"""The actions that each actor may scan, as the moves of a unit's life allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanner:
-    """Who scans.
+    """The party that scans.
 
     Attributes:
-        actor: A station's staff or a hospital's.
+        actor: The staff of a station or of a hospital.
         facility_id: That station or hospital.
-        station_id: The same station, or the one that supplies the hospital.
+        station_id: The same station, or the station that supplies the hospital.
     """
 
     actor: Actor
@@ -107,7 +107,7 @@ class Scanner:
 
 
 def ensure_actor(action: ScanAction, actor: Actor) -> None:
-    """Raise DomainRefusal `scan_action_forbidden` if no move of it is for this actor to make."""
+    """Raise DomainRefusal `scan_action_forbidden` if the actor may make no move of this action."""
     allowed = ACTIONS_OF[actor]
     if action not in allowed:
         raise DomainRefusal(
@@ -118,7 +118,7 @@ def ensure_actor(action: ScanAction, actor: Actor) -> None:
 def list_unfilled(
     action: ScanAction, *, reason: str, out_of_control_s: int | None
 ) -> Iterator[tuple[str, ContractError]]:
-    """List the fields that an action needs and lacks, or has and does not take, each with why."""
+    """List the fields that an action needs and lacks, or has and does not take, with the reason."""
     if STEPS[action].needs_reason and not reason:
         yield "reason", ContractError("scan_reason_needed")
     if action is ScanAction.RETURN and out_of_control_s is None:
@@ -128,7 +128,7 @@ def list_unfilled(
 
 
 def ensure_own(unit: RecordedUnit, scanner: Scanner) -> None:
-    """A hospital speaks of units that went to its own patients, and learns of no other.
+    """Refuse a hospital's scan of a unit that did not go to its own patients.
 
     Raises:
         DomainRefusal: `unit_of_other_hospital`.
@@ -150,17 +150,17 @@ def ensure_may(
     """Refuse at once what the engine would refuse later, and a bag that is meant for another.
 
     Args:
-        action: What is to be done with it.
-        unit: As it is on record.
-        scanner: Who does it, and where.
-        request_id: The request or transfer that the person at the scanner works on; None if they
-            did not say.
-        now: A bag that has expired by then goes to nobody.
+        action: What is to be done with the bag.
+        unit: The unit as it is on record.
+        scanner: The party that scans.
+        request_id: The request or transfer that the person at the scanner works on; None if it was
+            not stated.
+        now: A bag that has expired by then may not go to a patient or back to stock.
 
     Raises:
         DomainRefusal: `unit_not_here`, `received_elsewhere`, `unit_state_forbids`,
-            `unit_actor_forbids`, `unit_expired`, `bag_for_another`, or why it may not go back to
-            stock.
+            `unit_actor_forbids`, `unit_expired`, `bag_for_another`, or the reason why it may not go
+            back to stock.
     """
     _ensure_here(action, unit, scanner)
     _ensure_move(action, unit, scanner.actor)
@@ -178,10 +178,10 @@ def ensure_may(
 
 
 def is_kept(action: ScanAction, unit: RecordedUnit, refusal: DomainRefusal) -> bool:
-    """Whether a refused scan is for the engine all the same, which refuses it and keeps it.
+    """Whether a refused scan is published all the same, so that the engine refuses and keeps it.
 
     A unit that was transfused after its recall or expiry is a fact that somebody must look into.
-    What may still come right, such as a receipt that overtook the issue, can be scanned again.
+    A scan that may still become valid, such as a receipt before its issue, can be scanned again.
     """
     is_over = refusal.code == "unit_state_forbids" and unit.status in _OVER
     is_repeat = unit.status in {move.to_state for move in _find_moves(action, unit).values()}
@@ -194,15 +194,15 @@ def is_kept(action: ScanAction, unit: RecordedUnit, refusal: DomainRefusal) -> b
 
 
 def find_bound(unit: RecordedUnit) -> str | None:
-    """Return the request or transfer that a unit is meant for as it stands; None if for none."""
+    """Return the request or transfer that a unit is now meant for; None if there is none."""
     return (unit.request_id or unit.transfer_id) if unit.status in _BOUND else None
 
 
 def get_epoch(action: ScanAction, unit: RecordedUnit) -> int | None:
-    """Return the epoch that the step presents; None where it is under no promise.
+    """Return the epoch (fencing token) that the step presents; None for a step without a promise.
 
     Raises:
-        InvariantViolation: `unit_without_promise`: its state says that it was promised.
+        InvariantViolation: `unit_without_promise`: the unit's state says that it was promised.
     """
     if STEPS[action].change not in UNDER_PROMISE:
         return None
@@ -212,7 +212,7 @@ def get_epoch(action: ScanAction, unit: RecordedUnit) -> int | None:
 
 
 def _ensure_here(action: ScanAction, unit: RecordedUnit, scanner: Scanner) -> None:
-    """A unit is where it is on record, but for one that arrives from a neighbour."""
+    """Refuse a unit that is on record elsewhere, unless it arrives here from a neighbour."""
     if action is ScanAction.RECEIVE and unit.to_station_id is not None:
         if unit.to_station_id != scanner.station_id:
             raise DomainRefusal(
@@ -231,7 +231,10 @@ def _ensure_here(action: ScanAction, unit: RecordedUnit, scanner: Scanner) -> No
 
 
 def _ensure_move(action: ScanAction, unit: RecordedUnit, actor: Actor) -> None:
-    """The state that a unit is in tells the state of its promise as well: no need to compare it."""
+    """Refuse a move that the unit's state or the actor forbids.
+
+    The state of a unit implies the state of its promise, so the promise is not compared.
+    """
     change = STEPS[action].change
     moves = _find_moves(action, unit)
     move = moves.get(unit.status)
@@ -254,6 +257,6 @@ def _ensure_move(action: ScanAction, unit: RecordedUnit, actor: Actor) -> None:
 
 
 def _find_moves(action: ScanAction, unit: RecordedUnit) -> Mapping[UnitStatus, Move]:
-    """Return what an action leads to, by the state before; a neighbour's unit arrives in stock."""
+    """Return the moves of an action by the state before; a neighbour's unit arrives in stock."""
     arrives = action is ScanAction.RECEIVE and unit.transfer_id is not None
     return _ARRIVALS if arrives else _MOVES[STEPS[action].change]

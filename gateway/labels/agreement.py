@@ -1,4 +1,4 @@
-"""What a label says against what is on record: a bag that differs goes nowhere. Pure."""
+"""Compares a label with the unit's record; a bag that differs is refused. Pure."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from models.errors import DomainRefusal
 from models.units import RecordedUnit
 
 LABEL_RESOLUTION = timedelta(minutes=1)
-"""A label says minutes: 23:59 stands for every second of that minute and the end of the day."""
+"""A label has only minutes: 23:59 stands for each second of that minute and the end of the day."""
 
 
 def ensure_agrees(label: Label, unit: RecordedUnit) -> None:
-    """Refuse a bag whose label does not say what is on record.
+    """Refuse a bag whose label contradicts the record.
 
-    What was not scanned is not compared. A trait on record must be one of the product; a product
-    may have one that the record lacks.
+    A part that was not scanned is not compared. The product must have each trait that is on record;
+    it may have further traits.
 
     Raises:
-        DomainRefusal: `label_contradicts_record`, naming the first thing that differs.
+        DomainRefusal: `label_contradicts_record`, naming the first field that differs.
     """
-    for what, told, recorded in (
+    for what, on_label, recorded in (
         ("group", label.group, unit.group),
         ("component", label.product.component, unit.component),
         ("volume_ml", label.product.volume_ml, unit.volume_ml),
     ):
-        if told is not None and told != recorded:
-            raise _refuse(unit, what, told=str(told), recorded=str(recorded))
+        if on_label is not None and on_label != recorded:
+            raise _refuse(unit, what, told=str(on_label), recorded=str(recorded))
     if label.expires_at is not None:
         later_by = unit.expires_at - label.expires_at
         if not timedelta() <= later_by <= LABEL_RESOLUTION:
@@ -43,7 +43,7 @@ def ensure_agrees(label: Label, unit: RecordedUnit) -> None:
 
 
 def list_compared(label: Label) -> list[str]:
-    """Return what of a label can be compared: what was not scanned is told, not assumed."""
+    """Return the fields of a label that can be compared; parts not scanned are left out."""
     told = (
         ("component", True),
         ("group", label.group is not None),

@@ -1,10 +1,10 @@
-"""From lines of a scanner to bags: which scans belong together, and which unit a bag is. Pure.
+"""Puts the lines of a scanner together to bags, and names the unit of each bag. Pure.
 
-A station's people scan certain parts of every bag (its label file says which), in any order; a
-compound message is a whole bag by itself; an empty line ends a bag. Where a line cannot be read,
-the bag it stands in is refused rather than guessed. A line that repeats the last one of a full bag
-was read twice, or begins the next bag, which has the same date or group: the reading stands in
-which more bags are whole.
+A station's staff scan certain parts of every bag (its label file says which), in any order; a
+compound message is a whole bag by itself; an empty line ends a bag. If a line cannot be read, its
+bag is refused rather than guessed. A line that repeats the last line of a full bag was either read
+twice, or begins the next bag, which has the same date or group: of these two readings the one with
+more complete bags is taken.
 """
 
 from __future__ import annotations
@@ -29,26 +29,28 @@ from models.errors import ContractError, DomainRefusal, InvariantViolation, Xuel
 from models.groups import BloodGroup
 
 _DIVIDED = re.compile(r"[A-Z][A-Z0-9]{4}[A-Za-z0-9]99")
-"""An ISBT 128 product code that ends so needs its Product Divisions structure (ST-001, 2.4.32)."""
+"""An ISBT 128 product code that ends in 99 needs its Product Divisions structure (ST-001, 2.4.32).
+"""
 
 _PLAIN = re.compile(r"[A-Za-z0-9]+")
 _LONGEST = 64
 
 _FRAME = "".join(map(chr, (*range(0x21), *range(0x7F, 0xA1), 0x3000, 0xFEFF)))
-"""Control characters and spaces: scanners put some of them around a code (STX, ETX, tab, line end),
-and no code has one at its ends."""
+"""Control characters and spaces. Scanners put some of them around a code (STX, ETX, tab, line end),
+and no code begins or ends with one."""
 
 
 def name_unit(donation: str, product: str, division: str = "") -> str:
-    """Return the unit id of a bag: the one place where labels become our identifiers.
+    """Return the unit id of a bag; only here do labels become our identifiers.
 
-    `G123417654321-E0336V00`; a divided product adds its division, and small letters become capitals
-    as in every `BagId`. Imports and other senders must write the same, or a scan will not find the
-    unit.
+    An example is `G123417654321-E0336V00`. A divided product adds its division, and small letters
+    become capitals as in every `BagId`. Imports and other senders must write the same, or a scan
+    will not find the unit.
 
     Raises:
-        ContractError: `label_not_an_identifier`: other characters than letters and digits, or
-            too long; a separator inside a part could make two bags one.
+        ContractError: `label_not_an_identifier`: a part has other characters than letters and
+            digits, or the result is too long. With a separator inside a part, two bags could have
+            the same unit id.
     """
     parts = [part for part in (donation, product, division) if part]
     unit_id = "-".join(parts)
@@ -64,7 +66,7 @@ def is_divided(product_code: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """What the label of one bag says, as far as it was scanned."""
+    """The content of a bag's label, as far as it was scanned."""
 
     unit_id: str
     product: BookProduct
@@ -78,9 +80,9 @@ class ScannedLine:
     """One scanned line.
 
     Attributes:
-        number: From 1, empty lines counted.
-        fault: Why it was not taken, whatever became of its bag.
-        bag: Index of the bag it belongs to; None if it belongs to none.
+        number: Counted from 1; empty lines are counted.
+        fault: Why the line was not taken, independent of what became of its bag.
+        bag: The index of the bag it belongs to; None if it belongs to no bag.
     """
 
     number: int
@@ -101,7 +103,7 @@ class Bag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What a batch of lines came to, in the order of the scanner."""
+    """The lines and bags of a batch, in the order of the scanner."""
 
     lines: tuple[ScannedLine, ...]
     bags: tuple[Bag, ...]
@@ -111,8 +113,8 @@ def assemble(texts: Sequence[str], book: LabelBook) -> Session:
     """Read lines and put them together to bags.
 
     Args:
-        texts: One barcode each; an empty one ends a bag.
-        book: Reads them, says which parts every bag needs and what product codes mean.
+        texts: One barcode each; an empty text ends a bag.
+        book: Reads the barcodes, and says which parts every bag needs and what product codes mean.
     """
     stripped = [text.strip(_FRAME) for text in texts]
     plain = _Assembling(book, drops_repeats=False)
@@ -129,8 +131,8 @@ class _Open:
     """A bag that is being scanned.
 
     Attributes:
-        failed: Parts of which a line was scanned that could not be read, nor was read since.
-        spoiled: A line came of which not even the part is known.
+        failed: Parts whose line could not be read and that were not read since.
+        spoiled: Whether a line came whose part is not known either.
     """
 
     lines: list[ScannedLine] = field(default_factory=list)
@@ -150,7 +152,7 @@ class _Open:
                 self.division = value
 
     def contradicts(self, line: ScannedLine) -> bool:
-        """Whether the line says another thing of a part than the bag does: it is the next bag's."""
+        """Whether the line has another value for a part of this bag, so that it begins the next."""
         for value in line.values:
             if isinstance(value, Division):
                 known: Scanned | None = self.division
@@ -162,7 +164,7 @@ class _Open:
         return False
 
     def list_missing(self, parts: Iterable[Part]) -> list[str]:
-        """What still has to be scanned, failed lines aside."""
+        """List the parts that still have to be scanned; failed parts are included."""
         missing: list[str] = [part for part in parts if part not in self.read]
         product = self.read.get(Part.PRODUCT)
         if self.division is None and isinstance(product, ProductCode) and is_divided(product.code):
@@ -175,7 +177,7 @@ class _Assembling:
 
     Args:
         book: As in `assemble`.
-        drops_repeats: Count a line that repeats the last one of a full bag to that bag.
+        drops_repeats: Count a line that repeats the last line of a full bag to that bag.
     """
 
     def __init__(self, book: LabelBook, *, drops_repeats: bool) -> None:
@@ -220,7 +222,7 @@ class _Assembling:
         self._take(line)
 
     def _repeat(self, line: ScannedLine) -> None:
-        """Count a line to the bag that it was read of before."""
+        """Count a line to the last bag, from which it was read before."""
         line.bag = len(self.bags) - 1
         bag = self.bags[-1]
         line.values = self.lines[bag.lines[-1] - 1].values
@@ -253,7 +255,7 @@ class _Assembling:
                     "product_code_unknown", read=value.code, station_id=self._book.station_id
                 )
         if len(parts) == 1 and parts[0] not in self._parts:
-            # Which bag it belongs to cannot be told, so it cannot be held against any.
+            # It is not known which bag it belongs to, so no bag can be compared with it.
             raise DomainRefusal(
                 "part_not_scanned_here",
                 read=text[:80],
@@ -263,15 +265,17 @@ class _Assembling:
         return values
 
     def _take(self, line: ScannedLine) -> None:
-        if all(find_part(one) is None and not isinstance(one, Division) for one in line.values):
-            return  # special testing, lot numbers: readable, and of no use to a cross-check
+        if all(
+            find_part(value) is None and not isinstance(value, Division) for value in line.values
+        ):
+            return  # special testing, lot numbers: readable, but not used by any comparison
         if self._open.contradicts(line):
             self.close()
         self._open.add(line)
         self._close_if_full()
 
     def _take_unreadable(self, line: ScannedLine) -> None:
-        """It may have been any part of this bag, so it is counted and never skipped over."""
+        """Count an unreadable line to the bag: it may be any part of it and is never skipped."""
         claimed = self._book.reader.guess_parts(line.text)
         if claimed and not claimed & set(self._parts):
             return
@@ -312,7 +316,7 @@ class _Assembling:
 
 
 def _essence(value: Scanned) -> object:
-    """What makes two scans of one part the same; flags differ between labels of one donation."""
+    """Return what two equal scans share; the flags differ between labels of the same donation."""
     match value:
         case DonationNumber(number=number):
             return number

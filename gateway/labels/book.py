@@ -1,8 +1,8 @@
 """A station's label file: how its labels are read and what its product codes mean. Pure.
 
-Nothing in it is decided here. A station fills it in, confirms it with its own labels and signs it;
-a file with any doubt in it (an example that cannot be read, two codes that look alike) is refused
-as a whole.
+Its content is decided by the station, which fills it in, confirms it with its own labels and signs
+it. A file with any doubt in it (an example that cannot be read, two codes that look alike) is
+refused as a whole.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class BookProduct(Value):
     """What a product code means at one station.
 
     Attributes:
-        code: The whole code, or the first five characters of an ISBT 128 one; the whole goes first.
-        volume_ml: Where the code stands for a volume; then the unit on record must have it.
+        code: The whole code, or the first five characters of an ISBT 128 code; a whole code is
+            looked up first.
+        volume_ml: The volume that the code stands for, if any; the unit on record must have it.
     """
 
     code: str = Field(pattern=r"^[A-Za-z0-9]{1,20}$")
@@ -51,12 +52,12 @@ class BookProduct(Value):
 
     @property
     def traits(self) -> Mapping[str, bool]:
-        """What the product is, by the name of the unit's trait."""
+        """Whether the product has each trait, by the name of the unit's trait."""
         return {name: getattr(self, name) for name in ("leukoreduced", "irradiated", "washed")}
 
 
 class ScanRules(Value):
-    """Which parts the station scans of every bag, in any order."""
+    """The parts of the label that the station scans of every bag, in any order."""
 
     parts: tuple[Part, ...] = tuple(Part)
 
@@ -73,8 +74,8 @@ class Isbt128Rules(Value):
 
     Attributes:
         donation_check_required: Refuse barcodes of donation numbers without a check character.
-        groups: Group codes beside the eight for general use.
-        compound_orders: Compound messages of a specified order: number to structure numbers.
+        groups: Group codes in addition to the eight for general use.
+        compound_orders: Compound messages of a specified order: order number to structure numbers.
     """
 
     enabled: bool = True
@@ -91,12 +92,12 @@ class Isbt128Rules(Value):
 
 
 class LabelBook(Value):
-    """One station's file.
+    """The content of a station's label file.
 
     Attributes:
-        confirmed_by: Who compared it with the station's own labels.
-        time_zone: IANA name; of the dates on labels.
-        local_groups: Group codes of the station's own barcodes.
+        confirmed_by: The person who compared it with the station's own labels.
+        time_zone: The zone of the dates on labels, an IANA name.
+        local_groups: The group codes of the station's own barcodes.
     """
 
     station_id: Identifier
@@ -125,7 +126,7 @@ class LabelBook(Value):
             raise BrokenRuleError("book_product_twice", "product", codes=", ".join(twice))
         own = [code.upper() for code in codes if not PRODUCT.pattern.fullmatch(f"=<{code}")]
         if alike := sorted({code for code in own if own.count(code) > 1}):
-            # A unit is named in capitals: two bags of one donation would have one name.
+            # A unit id is in capitals, so two bags of one donation would have the same unit id.
             raise BrokenRuleError("book_product_case", "product", codes=", ".join(alike))
         if not (self.isbt128.enabled or self.barcode):
             raise BrokenRuleError("book_reads_nothing", "isbt128")
@@ -151,7 +152,7 @@ class LabelBook(Value):
 
     @cached_property
     def reader(self) -> LabelReader:
-        """What reads this station's labels; its own codes are asked first."""
+        """The reader of this station's labels; the station's own codes are tried first."""
         isbt = IsbtReader(
             zone=ZoneInfo(self.time_zone),
             groups=self.isbt128.groups,
@@ -168,7 +169,7 @@ class LabelBook(Value):
         return {product.code: product for product in self.product}
 
     def find_product(self, code: str) -> BookProduct | None:
-        """Return what a code means; None if the station has not said."""
+        """Return what a code means; None if the station's file does not say."""
         found = self._products.get(code)
         if found is None and self.isbt128.enabled:
             return self._products.get(code[:_DESCRIPTION])
@@ -183,11 +184,11 @@ def parse_label_book(content: bytes, *, station_id: str | None = None, name: str
 
     Args:
         content: TOML, UTF-8.
-        station_id: Whose it must be; None takes any.
-        name: Of the file, for errors.
+        station_id: The station whose file it must be; None takes any.
+        name: The name of the file, for errors.
 
     Raises:
-        ConfigurationError: `labels_invalid`, with the first thing that is wrong and where.
+        ConfigurationError: `labels_invalid`, with the first fault and its place.
     """
     try:
         book = LabelBook.model_validate(load_station_toml(content))

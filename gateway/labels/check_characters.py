@@ -1,7 +1,7 @@
 """The check character of a donation number: ISO/IEC 7064, modulus 37, radix 2. Pure.
 
-It finds every wrong character and every swap of two neighbours (tests show it exhaustively for a
-sample). A barcode carries it only in flags 60 to 96; a number typed by hand must carry it.
+It detects every wrong character and every swap of two neighbours (tests show this exhaustively for
+a sample). A barcode carries it only in flags 60 to 96; a number typed by hand must carry it.
 Source: ICCBBA ST-001, appendix A.
 """
 
@@ -10,11 +10,11 @@ from __future__ import annotations
 from operator import mul
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
-"""The character of each value; `*` stands only as a check character."""
+"""The character of each value; `*` occurs only as a check character."""
 
 MODULUS = 37
 FIRST_CHECK_FLAG = 60
-"""Flags 60 to 96 are 60 plus the value of the check character; lower ones say something else."""
+"""Flags 60 to 96 are 60 plus the value of the check character; lower flags mean something else."""
 
 DIN_LENGTH = 13
 _VALUES = bytes(max(0, ALPHABET.find(chr(code))) for code in range(256))
@@ -25,7 +25,7 @@ def compute_check_value(din: str) -> int:
     """Return the value, 0 to 36, of the check character of a donation number.
 
     Args:
-        din: Its 13 characters, digits and capital letters; the caller has verified them.
+        din: The 13 characters of the number, digits and capital letters, verified by the caller.
     """
     values = din.encode("latin-1").translate(_VALUES)
     weighted: int = sum(map(mul, values, _WEIGHTS))

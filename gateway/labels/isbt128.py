@@ -1,4 +1,4 @@
-"""ISBT 128 barcodes: strings to typed values and back. Pure; safe to share.
+"""Reads ISBT 128 barcodes: strings to typed values. Pure; safe to share.
 
 Every error names the data structure, what was read and what was expected. Source: ICCBBA ST-001
 v6.2.2, sections 2.4 and 10; group codes from its section 3.1, the general ones only.
@@ -52,14 +52,14 @@ GENERAL_GROUPS: Mapping[str, BloodGroup] = {
     "28": BloodGroup.AB_NEG,
     "84": BloodGroup.AB_POS,
 }
-"""Codes of blood for general use. All others say more (for one patient only, infectious, to be
+"""Codes of blood for general use. All other codes say more (for one patient only, infectious, to be
 destroyed, not tested) and are refused until a station's file says what it does with them."""
 
 NOT_OF_BAGS = frozenset({"06", "07", "08", "09", "10"})
-"""Flags of labels on tubes and on the donor's record: the number is right, it is not the bag."""
+"""Flags of labels on tubes and on the donor's record: the number is right, but it is not a bag."""
 
 UNSPECIFIED_ORDER = "000"
-"""A compound message that says how many structures follow, not which."""
+"""The order of a compound message that says how many structures follow, but not which."""
 
 _CHECK_FLAGS = frozenset(str(FIRST_CHECK_FLAG + value) for value in range(MODULUS))
 _MOMENTS = (
@@ -78,19 +78,19 @@ _PARTS = {
     structures.EXPIRY.number: Part.EXPIRY,
 }
 _LOOKS_TYPED = re.compile(r"[0-9A-Z]{12,14}[0-9A-Z*]")
-"""A donation number with its check character, give or take a character."""
+"""A donation number with its check character, with at most a character too many or too few."""
 
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
-"""What some scanners put before the text to tell the symbology."""
+"""The symbology identifier that some scanners put before the text."""
 
 
 class IsbtReader:
     """Reads ISBT 128; a `LabelReader`.
 
     Args:
-        zone: Local time of the labels.
-        groups: Group codes beside the general ones; to be confirmed by the station.
-        orders: Compound messages with a specified order.
+        zone: The zone of the dates on labels.
+        groups: Group codes in addition to the general ones; the station must confirm them.
+        orders: Compound messages with a specified order: order number to structure numbers.
         needs_check: Refuse barcodes of donation numbers whose flags carry no check character.
     """
 
@@ -116,8 +116,8 @@ class IsbtReader:
         """Read one barcode; a compound message and joined barcodes give several values.
 
         Raises:
-            ContractError: It is not of its form, its check character is wrong, its date does not
-                exist, or its group code is not known.
+            ContractError: The barcode breaks the form of its structure, its check character is
+                wrong, its date does not exist, or its group code is not known.
         """
         entry = self._entries.get(text[:2])
         if entry is not None and len(text) == entry[0] and entry[1](text):
@@ -140,7 +140,7 @@ class IsbtReader:
         return frozenset({Part.DONATION}) if _LOOKS_TYPED.fullmatch(squeeze(text)) else frozenset()
 
     def _read_more(self, text: str) -> tuple[Scanned, ...]:
-        """What is not one barcode in its right form: compound, joined, typed, or wrong."""
+        """Read other texts than a single well-formed barcode: compound, joined, typed, or wrong."""
         text = _strip_aim(text)
         if text.startswith(COMPOUND.identifier):
             return self._read_compound(text)
@@ -167,7 +167,7 @@ class IsbtReader:
         return tuple(self._build(structure, piece) for structure, piece in pieces)
 
     def _verify_order(self, text: str, order: str, found: list[str]) -> None:
-        """A specified message must hold its structures in the specified order."""
+        """Refuse a compound message that does not hold its structures in the specified order."""
         expected = self._orders.get(order)
         if expected is None:
             raise ContractError(

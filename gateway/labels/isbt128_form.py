@@ -1,4 +1,4 @@
-"""The form of ISBT 128 barcodes: joined ones cut apart, typed numbers tidied, faults told. Pure."""
+"""The form of ISBT 128 barcodes: cuts joined ones, tidies typed numbers, names faults. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from gateway.labels.structures import BY_IDENTIFIER, DIN_FORM, Structure
 from models.errors import ContractError
 
 SHOWN = 80
-"""Characters of a barcode that an error repeats at most; the longest real ones are compound."""
+"""Most characters of a barcode that an error repeats; the longest real ones are compound messages.
+"""
 
 _TYPED = re.compile(rf"({DIN_FORM})([0-9A-Z*])")
 _BARE = re.compile(DIN_FORM)
 
 
 def read_typed(text: str) -> DonationNumber:
-    """Read a number that was typed from the label: only with the character in the box."""
+    """Read a donation number that was typed from the label; it needs the character in the box."""
     typed = squeeze(text)
     match = _TYPED.fullmatch(typed)
     if match is None:
@@ -32,7 +33,7 @@ def read_typed(text: str) -> DonationNumber:
 
 
 def squeeze(text: str) -> str:
-    """As typed, without the spaces of the printed form and with capital letters."""
+    """Return a typed text without the spaces of the printed form and with capital letters."""
     return text.replace(" ", "").upper()
 
 
@@ -40,7 +41,7 @@ def split_joined(text: str) -> list[tuple[Structure, str]]:
     """Cut structures apart that follow each other without a character between them.
 
     Each must be followed by the identifier of the next or by the end; their characters are judged
-    later. So one character too many is told as a wrong length, not as a strange second barcode.
+    later. So one character too many is reported as a wrong length, not as an unknown barcode.
     """
     pieces, at = [], 0
     while at < len(text):

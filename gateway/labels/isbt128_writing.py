@@ -1,6 +1,6 @@
-"""Typed values to ISBT 128 barcode strings: the inverse of `gateway.labels.isbt128`. Pure.
+"""Writes typed values as ISBT 128 barcode strings: the inverse of `gateway.labels.isbt128`. Pure.
 
-For tests, drills and a station's own label printer; what it writes, the reader reads back.
+It is for tests, drills and a station's own label printer; the reader reads back what it writes.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ def make_group(group: BloodGroup) -> GroupCode:
 
 
 def make_moment(of: Moment, at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> LabelMoment:
-    """Make a date of a label; seconds, and without a time the time of day, are not on it.
+    """Make a date of a label; seconds are cut off, and without a time only the day is kept.
 
     Raises:
-        ContractError: `date_impossible`: a label cannot say that century.
+        ContractError: `date_impossible`: a label cannot express that century.
     """
     structure = _MOMENTS[of, with_time]
     digits = render_digits(at, zone, with_time=with_time)
@@ -90,7 +90,7 @@ def render(scanned: Scanned) -> str:
     """Write one value as its barcode.
 
     Raises:
-        ContractError: It is not of the form of its data structure.
+        ContractError: The value breaks the form of its data structure.
     """
     structure, content = _place(scanned)
     text = structure.identifier + content
@@ -103,7 +103,7 @@ def render_compound(scanned: Sequence[Scanned]) -> str:
     """Write several values as one compound message of unspecified order.
 
     Raises:
-        ContractError: One is not of its form, or they are none or too many.
+        ContractError: A value breaks its form, or there are no values or too many.
     """
     if not 1 <= len(scanned) <= _MOST_STRUCTURES:
         raise ContractError(

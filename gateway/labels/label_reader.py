@@ -1,4 +1,4 @@
-"""The port that reads labels: ISBT 128 and a station's own codes stand behind it. Pure."""
+"""The port that reads labels; ISBT 128 and a station's own codes implement it. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class LabelReader(Protocol):
     """Reads barcodes of one kind of label. Implementations are pure and safe to share."""
 
     def read(self, text: str) -> tuple[Scanned, ...]:
-        """Read one scanned line: one value or several, never none.
+        """Read one scanned line; the result has at least one value.
 
         Raises:
-            ContractError: It cannot be read; names what was read and what was expected.
+            ContractError: The line cannot be read; names what was read and what was expected.
         """
         ...
 
@@ -24,15 +24,15 @@ class LabelReader(Protocol):
         ...
 
     def guess_parts(self, text: str) -> frozenset[Part]:
-        """Return which parts a line claims to hold, readable or not; none if it cannot be told."""
+        """Return the parts that a line seems to hold, readable or not; empty if not known."""
         ...
 
 
 class FirstThatKnows:
-    """Asks several readers in order; the first that knows the form reads.
+    """Asks several readers in order; the first that knows the form reads the line.
 
-    So an error is told by the reader whose code it is. A barcode that none knows is told by the
-    first: the station's own file says what it should have been.
+    So the error comes from the reader whose code it is. If no reader knows the form, the error
+    comes from the first reader: the station's own file says what the code should have been.
     """
 
     def __init__(self, readers: Sequence[LabelReader]) -> None:

@@ -1,7 +1,7 @@
-"""A station's own barcodes, as many Chinese bags carry them, read by the station's file. Pure.
+"""Reads a station's own barcodes, which many Chinese bags carry, by the station's file. Pure.
 
-Their forms differ from station to station: nothing here is a standard. Each barcode has a fixed
-length and a pattern whose named groups say what it holds.
+Their forms differ from station to station, and none is a standard. Each barcode has a fixed length
+and a pattern whose named groups say what it holds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LocalBarcode(Value):
 
     Attributes:
         name: What the station calls it.
-        length: Characters, all of them.
+        length: Number of characters of the whole barcode.
         pattern: Regular expression of the whole; its named groups are `donation`, `product`,
             `group`, and for the expiry `year` (two or four digits), `month`, `day` and, if the
             label has them, `hour` and `minute`. `check` holds a check character.
@@ -107,9 +107,9 @@ class LocalReader:
     """Reads a station's own barcodes; a `LabelReader`.
 
     Args:
-        barcodes: Every kind; two of one length must differ in form.
-        groups: What a group code on these labels means.
-        zone: Local time of the labels.
+        barcodes: Every kind of barcode; two kinds of the same length must differ in form.
+        groups: What each group code on these labels means.
+        zone: The zone of the dates on labels.
     """
 
     def __init__(
@@ -126,7 +126,8 @@ class LocalReader:
         """Read one barcode.
 
         Raises:
-            ContractError: No kind has this form, or its check character, group or date is wrong.
+            ContractError: No kind of barcode has this form, or the check character, group or date
+                is wrong.
         """
         for kind in self._by_length.get(len(text), ()):
             match = kind.pattern.fullmatch(text)
@@ -138,12 +139,12 @@ class LocalReader:
         return bool(self.list_matching(text))
 
     def guess_parts(self, text: str) -> frozenset[Part]:
-        """Return the parts, if every kind of this length holds the same ones."""
+        """Return the parts, if every kind of this length holds the same parts; else none."""
         found = {kind.parts for kind in self._by_length.get(len(text), ())}
         return found.pop() if len(found) == 1 else frozenset()
 
     def list_matching(self, text: str) -> list[str]:
-        """Return the names of every kind that a text fits; more than one is a fault of the file."""
+        """Return the names of the kinds that a text fits; more than one is a fault of the file."""
         kinds = self._by_length.get(len(text), ())
         return [kind.barcode.name for kind in kinds if kind.pattern.fullmatch(text)]
 

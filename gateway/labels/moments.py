@@ -1,6 +1,6 @@
-"""Dates of labels: ordinal days and local times to aware UTC and back. Pure.
+"""Converts the dates of labels, ordinal days and local times, to aware UTC and back. Pure.
 
-A label says local time. A date without a time means the end of that day, 23:59 (ST-001, 2.4.5).
+A label has local time. A date without a time means the end of that day, 23:59 (ST-001, 2.4.5).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 LAST_MINUTE = "2359"
 CENTURY = "0"
-"""The century digit of 2000 to 2099 (`018365` is 2018-12-31). No bag of another century exists."""
+"""The century digit of 2000 to 2099 (`018365` is 2018-12-31). No bag is of another century."""
 
 _CENTURY_STARTS = 2000
 _KEPT = 8192
-"""Days and minutes on labels repeat: five weeks of expiries by the minute fit several times."""
+"""Size of the cache of instants: the days and minutes on labels repeat."""
 
 
 @lru_cache(maxsize=_KEPT)
@@ -24,10 +24,10 @@ def find_instant(digits: str, zone: ZoneInfo) -> datetime | None:
 
     Args:
         digits: Six or ten decimal digits; the caller has verified the form.
-        zone: Where the label was printed.
+        zone: The zone where the label was printed.
 
     Returns:
-        Aware UTC; None if the calendar has no such day or the clock no such time.
+        The instant in aware UTC; None if there is no such day or time.
     """
     if digits[0] != CENTURY:
         return None
@@ -54,8 +54,8 @@ def render_digits(at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> st
     """Write an instant as a label does; None if it is of another century.
 
     Args:
-        at: Aware; seconds are cut off, as a label has none.
-        zone: Of the station.
+        at: An aware instant; seconds are cut off, since a label has none.
+        zone: The zone of the station.
         with_time: False writes the day alone.
     """
     local = at.astimezone(zone)

@@ -1,4 +1,4 @@
-"""What one barcode says: one type per kind. Plain tuples, since a scan makes many of them."""
+"""The values that a barcode can hold: a type per kind. Plain tuples, since a scan makes many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.groups import BloodGroup
 
 
 class Part(StrEnum):
-    """A part of a bag's label that a scan must be able to name."""
+    """A part of a bag's label that a station may require of every scan."""
 
     DONATION = "donation"
     PRODUCT = "product"
@@ -21,7 +21,7 @@ class Part(StrEnum):
 
 
 class Moment(StrEnum):
-    """What a date on a label is the date of."""
+    """The event that a date on a label belongs to."""
 
     EXPIRY = "expiry"
     COLLECTION = "collection"
@@ -29,10 +29,10 @@ class Moment(StrEnum):
 
 
 class DonationNumber(NamedTuple):
-    """The donation.
+    """The donation identification number.
 
     Attributes:
-        number: Without flags and check character; every label of one donation has the same.
+        number: Without flags and check character; every label of a donation has the same number.
         flags: The two flag characters of an ISBT 128 barcode; empty if typed or of another code.
     """
 
@@ -40,7 +40,7 @@ class DonationNumber(NamedTuple):
     flags: str = ""
 
     def to_text(self) -> str:
-        """As it is printed for people: `G1234 17 654321 A`; a station's own number as it is."""
+        """Return the printed form, `G1234 17 654321 A`; a station's own number is unchanged."""
         number = self.number
         if not self.flags or len(number) != DIN_LENGTH:
             return number
@@ -51,8 +51,8 @@ class GroupCode(NamedTuple):
     """ABO and RhD.
 
     Attributes:
-        code: As it was read.
-        group: What it means.
+        code: The code as it was read.
+        group: The blood group that it means.
     """
 
     code: str
@@ -63,7 +63,7 @@ class GroupCode(NamedTuple):
 
 
 class ProductCode(NamedTuple):
-    """The product: opaque here, the station's file says what it is."""
+    """The product code; its meaning is in the station's file."""
 
     code: str
 
@@ -72,7 +72,7 @@ class ProductCode(NamedTuple):
 
 
 class Division(NamedTuple):
-    """Which part of a divided product, where the product code ends in 99 (DS032)."""
+    """The part of a divided product, where the product code ends in 99 (DS032)."""
 
     code: str
 
@@ -84,7 +84,8 @@ class LabelMoment(NamedTuple):
     """A date or an instant.
 
     Attributes:
-        digits: As it was read.
+        of: The event that the date belongs to.
+        digits: The digits as they were read.
         at: Aware UTC; a date without a time means its last minute, 23:59 at the station.
     """
 
@@ -97,7 +98,7 @@ class LabelMoment(NamedTuple):
 
 
 class SpecialTesting(NamedTuple):
-    """Results of special testing: which data structure, and its code as it was read."""
+    """Results of special testing: the data structure, and its code as it was read."""
 
     structure: str
     code: str
@@ -107,7 +108,7 @@ class SpecialTesting(NamedTuple):
 
 
 class OtherStructure(NamedTuple):
-    """A data structure of known form that no decision here uses, such as the bag's lot number."""
+    """A data structure of known form that is not used here, such as the bag's lot number."""
 
     structure: str
     content: str
@@ -135,7 +136,7 @@ _PART_OF: Mapping[type, Part] = {
 
 
 def find_part(scanned: Scanned) -> Part | None:
-    """Return which part of the label it is; None for what no cross-check uses."""
+    """Return the part of the label that a value is; None for values that no comparison uses."""
     if isinstance(scanned, LabelMoment):
         return Part.EXPIRY if scanned.of is Moment.EXPIRY else None
     return _PART_OF.get(type(scanned))

@@ -1,7 +1,7 @@
-"""The ISBT 128 data structures that may stand on a bag: identifier, form, name. Pure data.
+"""The ISBT 128 data structures that may be on a bag: identifier, form, name. Pure data.
 
-Only the published form (ICCBBA ST-001 v6.2.2, sections 2.3 and 2.4): how each begins, how long it
-is, and which characters it takes. No table of codes.
+It has only the published form (ICCBBA ST-001 v6.2.2, sections 2.3 and 2.4): how each structure
+begins, how long it is, and which characters it takes. It has no table of codes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 _FIRST_OF_DIN = "ABCDEFGHIJKLMNPQRSTUVWXYZ123456789"
-"""All but O and 0: these are easily taken for each other."""
+"""All characters except O and 0, which are easily confused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +18,11 @@ class Structure:
     """One data structure.
 
     Attributes:
-        number: As the standard counts, three digits.
+        number: The number of the structure in the standard, three digits.
         identifier: The two characters it begins with; for the donation number only `=`, since its
             second character belongs to the number.
-        form: Regular expression of what follows.
-        length: Characters of the whole, identifier included.
+        form: Regular expression of the characters behind the identifier.
+        length: Number of characters, identifier included.
         shape: The form as the standard writes it, for people.
         zh, en: Its name.
     """
@@ -41,9 +41,10 @@ class Structure:
         object.__setattr__(self, "pattern", re.compile(whole, flags=re.ASCII))
 
     def find_wrong(self, text: str) -> tuple[int, str, str]:
-        """Return where a text of the right length breaks the form, what stands there and may.
+        """Return where a text of the right length breaks the form, with the found character.
 
-        The position counts from 1; it is 0 if the form is kept.
+        The third value names the allowed characters. The position counts from 1; it is 0 if the
+        form is kept.
         """
         allowed = [re.escape(character) for character in self.identifier]
         for kind, times in re.findall(r"(\[[^\]]*\])(?:\{(\d+)\})?", self.form):
@@ -95,7 +96,7 @@ def _make_eighteen(number: str, identifier: str, *, shape: str, zh: str, en: str
 
 
 DIN_FORM = r"[A-NP-Z1-9][A-NP-Z0-9]{2}[0-9]{2}[0-9]{2}[0-9]{6}"
-"""Facility, two digits of the year, sequence number."""
+"""Form of a donation number: facility, two digits of the year, sequence number."""
 
 DONATION = _make(
     "001",
@@ -223,10 +224,10 @@ SINGLE = (
     *SPECIAL_TESTING,
     *OTHERS,
 )
-"""What may stand alone or inside a compound message; a compound message holds no other."""
+"""The structures that may be alone or in a compound message, which holds no other compound one."""
 
 BY_IDENTIFIER = {
     **{structure.identifier: structure for structure in SINGLE if structure is not DONATION},
     **{f"={first}": DONATION for first in _FIRST_OF_DIN},
 }
-"""By the first two characters of a barcode."""
+"""The structures by the first two characters of a barcode."""

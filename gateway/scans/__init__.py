@@ -1,1 +1,1 @@
-"""Batches of scanned labels: to bags, against the record, to a verdict per bag. Knows no HTTP."""
+"""Batches of scanned labels: each bag is compared with its record and judged. Knows no HTTP."""

@@ -1,4 +1,4 @@
-"""A batch of scans as values: what is asked, and what became of each bag. Pure."""
+"""The values of a batch of scans: what is asked, and what became of each bag. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ class ScanBatch:
     """What a person at a scanner asks for.
 
     Attributes:
-        lines: As they came from the scanner; an empty one ends a bag.
-        request_id: The request or transfer they work on; None if they did not say.
-        out_of_control_s: Of every bag of the batch; with a return.
-        done_by: The person or device, as they name it.
-        key: Idempotency-Key; None without one.
-        wait_s: How long the engine's word is waited for; 0 not at all.
+        lines: The lines as they came from the scanner; an empty line ends a bag.
+        request_id: The request or transfer that is worked on; None if it was not stated.
+        out_of_control_s: Seconds that every bag of the batch was out of temperature control; only
+            with a return.
+        done_by: The person or device, as the caller names it.
+        key: The Idempotency-Key; None without one.
+        wait_s: How long to wait for the engine's answer, seconds; 0 does not wait.
     """
 
     scanner: Scanner
@@ -46,7 +47,7 @@ class ScanBatch:
 
 
 class Fault(NamedTuple):
-    """Why a bag or a line was refused: a code of the message file and what it names."""
+    """Why a bag or a line was refused: a code of the message file, with its parameters."""
 
     code: str
     params: Mapping[str, Any]
@@ -57,7 +58,7 @@ def fault_of(error: XuelianError | None) -> Fault | None:
 
 
 class EngineWord(StrEnum):
-    """What the engine said to a bag that was kept in the log."""
+    """What the engine answered for a bag that was published to the log."""
 
     AWAITED = "awaited"
     DONE = "done"
@@ -66,14 +67,14 @@ class EngineWord(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BagVerdict:
-    """What became of one bag: what is to be published, or why not.
+    """What became of one bag: what is to be published, or why it is refused.
 
-    Accepted without a submission: it was taken in before, or the engine has spoken. Refused with
-    one: the engine is to keep it with its own refusal.
+    An accepted bag without a submission was taken in before, or the engine has answered. A refused
+    bag with a submission is published so that the engine keeps it with its own refusal.
 
     Attributes:
         unit: Its record; None if there is none, or none that this scanner may see.
-        engine: None if nothing was kept in the log.
+        engine: The engine's answer; None if nothing was published.
     """
 
     bag: Bag

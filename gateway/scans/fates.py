@@ -1,7 +1,7 @@
-"""What the engine said to scans: for repeats under one key, and for callers that wait for it.
+"""Reads what the engine answered to scans: for repeats under a key, and for callers that wait.
 
-The engine judges a scan after the log has it, and may refuse what was accepted here: the safety
-kernel, a recall or another person's scan may have come between. Reads only.
+The engine judges a scan after it is in the log, and may refuse what was accepted here: the safety
+kernel may refuse it, or a recall or another person's scan may have come first. Reads only.
 """
 
 from __future__ import annotations
@@ -24,39 +24,42 @@ Look = Callable[[Sequence[EventName]], Awaitable[Mapping[EventName, EventFate]]]
 log = structlog.get_logger(__name__)
 
 FIRST_LOOK_S = 0.03
-"""The engine usually needs so long."""
+"""The time that the engine usually needs."""
 
 MOST_LOOK_S = 0.5
 
 _MOVED_ON = frozenset({"unit_state_forbids", "unit_not_here", "unit_expired"})
-"""Faults that a first call may itself have brought about: under its key they are a repeat."""
+"""Faults that the first call may itself have caused; under its key they are a sign of a repeat."""
 
 
 async def recognise_repeats(
     asked: ScanBatch, verdicts: Sequence[BagVerdict], *, look: Look
 ) -> list[BagVerdict]:
-    """A repeat under one key is answered as the first time, though the unit has moved on since."""
-    names = {one.event_id: _name(asked, one.event_id) for one in verdicts if one.event_id}
+    """Answer a repeat under a key as the first time, even if the unit has changed state since."""
+    names = {
+        verdict.event_id: _name(asked, verdict.event_id) for verdict in verdicts if verdict.event_id
+    }
     if not names:
         return list(verdicts)
     fates = await look(list(names.values()))
     return [
-        _repeat(one, fates.get(names[one.event_id])) if one.event_id else one for one in verdicts
+        _repeat(verdict, fates.get(names[verdict.event_id])) if verdict.event_id else verdict
+        for verdict in verdicts
     ]
 
 
 async def await_engine(
     asked: ScanBatch, verdicts: Sequence[BagVerdict], *, look: Look, monotonic: Callable[[], float]
 ) -> list[BagVerdict]:
-    """Look until the engine has judged every bag of the log, or the caller's patience ends.
+    """Look until the engine has judged every published bag, or the caller's waiting time ends.
 
-    What it has not judged by then stays `awaited`; so does everything while PostgreSQL is away.
+    A bag that it has not judged by then stays `awaited`, as all bags do while PostgreSQL is away.
 
     Args:
         asked: Says how long to wait.
-        verdicts: Of the bags, once what is to be published was.
-        look: Finds what became of events; those not taken in yet are missing.
-        monotonic: Seconds.
+        verdicts: The verdicts of the bags, after their submissions were published.
+        look: Finds what became of events; events that were not taken in yet are missing.
+        monotonic: Real seconds.
     """
     ends_at = monotonic() + asked.wait_s
     pause_s = FIRST_LOOK_S
@@ -71,16 +74,20 @@ async def await_engine(
             log.warning("scans_not_looked_up", scans=len(names), error=repr(error))
             return judged
         judged = [
-            _judge_fate(one, fates.get(names[one.event_id]))
-            if one.event_id is not None and one.engine is EngineWord.AWAITED
-            else one
-            for one in judged
+            _judge_fate(verdict, fates.get(names[verdict.event_id]))
+            if verdict.event_id is not None and verdict.engine is EngineWord.AWAITED
+            else verdict
+            for verdict in judged
         ]
     return judged
 
 
 def _list_awaited(verdicts: Sequence[BagVerdict]) -> list[str]:
-    return [one.event_id for one in verdicts if one.event_id and one.engine is EngineWord.AWAITED]
+    return [
+        verdict.event_id
+        for verdict in verdicts
+        if verdict.event_id and verdict.engine is EngineWord.AWAITED
+    ]
 
 
 def _name(asked: ScanBatch, event_id: str) -> EventName:
@@ -90,17 +97,17 @@ def _name(asked: ScanBatch, event_id: str) -> EventName:
 
 
 def _repeat(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
-    """Answer what was answered before; a label that differs from the record stays refused."""
+    """Give the earlier answer again; a bag whose label differs from the record stays refused."""
     if verdict.fault is not None and verdict.fault.code not in _MOVED_ON:
         return verdict
     if fate is not None and verdict.fault is not None:
-        # The unit has moved on, so what would be sent now is not what was sent then.
+        # The unit has changed state, so the event that would be made now differs from the first.
         verdict = replace(verdict, submission=None)
     return _judge_fate(verdict, fate)
 
 
 def _judge_fate(verdict: BagVerdict, fate: EventFate | None) -> BagVerdict:
-    """Put in the engine's word, if it has spoken, and if it was about this."""
+    """Put the engine's answer, if there is one, into the verdict if it is about this content."""
     if fate is None:
         return verdict
     if fate.code is not None:

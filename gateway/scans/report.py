@@ -1,4 +1,4 @@
-"""The report of a batch of scans: every line and every bag, accepted or refused and why. Pure."""
+"""The report of a batch of scans: whether each line and bag was accepted, and why not. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOu
 from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
-"""`noted`: read, and of no use here, such as a lot number."""
+"""`noted` is a line that was read and is not used here, such as a lot number."""
 
 
 def build_report(asked: ScanBatch, outcome: ScanOutcome) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A batch of scanned lines: to bags, against the record, to stock changes, to a verdict per bag.
+"""Scans a batch: puts lines together to bags, compares each with its record, and publishes changes.
 
-The order that matters: everything is read and compared before anything is published, and a verdict
-says `accepted` only of what Kafka has acknowledged. PostgreSQL must answer: a bag that cannot be
-compared with its record is not accepted.
+Everything is read and compared before anything is published, and a verdict says `accepted` only of
+what Kafka has acknowledged. PostgreSQL must answer, because a bag that cannot be compared with its
+record is not accepted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from models.units import RecordedUnit
 
 
 async def scan(gateway: Gateway, asked: ScanBatch, *, book: LabelBook) -> ScanOutcome:
-    """Judge a batch, publish what it accepts, and wait for the engine's word if that is asked.
+    """Judge a batch, publish what is accepted, and wait for the engine's answer if that is asked.
 
     Raises:
         DomainRefusal: `scan_action_forbidden`.
@@ -54,7 +54,7 @@ async def scan(gateway: Gateway, asked: ScanBatch, *, book: LabelBook) -> ScanOu
     verdicts = [judging.judge(bag) for bag in session.bags]
     if asked.key is not None:
         verdicts = await recognise_repeats(asked, verdicts, look=gateway.reading.list_fates)
-    fresh = [one.submission for one in verdicts if one.submission]
+    fresh = [verdict.submission for verdict in verdicts if verdict.submission]
     if fresh:
         await gateway.submitter.publish(fresh)
     if asked.wait_s:
@@ -121,7 +121,7 @@ class _Judging:
         )
 
     def _get_unit(self, bag: Bag, unit_id: str) -> RecordedUnit:
-        """Find the record that the bag may be compared with; a hospital sees its own alone."""
+        """Find the record to compare the bag with; a hospital may see only its own units."""
         first = self.seen.setdefault(unit_id, bag.lines[0])
         if first != bag.lines[0]:
             raise DomainRefusal("bag_twice", unit_id=unit_id, line=first)
@@ -132,7 +132,7 @@ class _Judging:
         return unit
 
     def _find_keyed_id(self, unit_id: str) -> str | None:
-        """Name the event by the Idempotency-Key: a repeat has the same name, whatever it says."""
+        """Derive the event id from the Idempotency-Key, so that a repeat has the same id."""
         asked = self.asked
         if asked.key is None:
             return None
@@ -152,7 +152,7 @@ class _Judging:
             reason=asked.reason,
         )
         ensure_possible(event, now=self.now)
-        # Without a key equal content is a repeat, as in every other call.
+        # Without a key, equal content is a repeat, as in every other call.
         digest = sha256(event.to_body()).hexdigest()
         return Submission(
             event=event,

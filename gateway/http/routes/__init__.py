@@ -1,1 +1,1 @@
-"""One module per part of the interface; each has a `router`."""
+"""The routes: one module per part of the interface, each with a `router`."""

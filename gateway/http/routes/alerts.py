@@ -1,4 +1,4 @@
-"""Disasters: alerts in, activations out, and what a dispatcher does about either."""
+"""Disasters: alerts come in, activations are shown, and a dispatcher confirms or ends them."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def send_alert(
 async def list_alerts(
     request: Request, principal: Feed, query: Annotated[AlertQuery, Query()]
 ) -> Response:
-    del principal  # Every feed and dispatcher may see every alert.
+    del principal  # Every disaster feed and dispatcher may see every alert.
     rows = await get_gateway(request).reading.list_alerts(
         event_key=query.event_key, outcomes=query.outcome or None, limit=query.limit
     )
@@ -202,14 +202,14 @@ async def list_activations(
     ]
     return to_response(
         {
-            "activations": [one for one in told if not one.get("exercise")],
-            "exercises": [one for one in told if one.get("exercise")],
+            "activations": [row for row in told if not row.get("exercise")],
+            "exercises": [row for row in told if row.get("exercise")],
         }
     )
 
 
 async def _send(request: Request, principal: Principal, alert: Alert, *, key: str) -> Response:
-    """Publish an alert; the answer tells who is in reach, and why nothing may follow."""
+    """Publish an alert; the answer names the stations in reach and the doubts about the alert."""
     return await publish(
         request,
         [AlertReceived(alert=alert)],
@@ -221,7 +221,7 @@ async def _send(request: Request, principal: Principal, alert: Alert, *, key: st
 
 
 async def _render_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]:
-    """Say what the engine will find, as far as it can be known without it."""
+    """Return what the engine will probably find, as far as it is known here."""
     stations = list(gateway.directories.current().stations.values())
     is_open = await _is_open(gateway, alert.event_key)
     doubts = [
@@ -232,13 +232,15 @@ async def _render_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]
     if alert.kind is AlertKind.ALERT and not estimate.needs:
         doubts.extend(estimate.reasons)
     return {
-        "stations_in_reach": [one.station_id for one in list_in_reach(alert.location, stations)],
+        "stations_in_reach": [
+            station.station_id for station in list_in_reach(alert.location, stations)
+        ],
         "doubts": [explain_reason(reason.model_dump(mode="json")) for reason in doubts],
     }
 
 
 async def _is_open(gateway: Gateway, event_key: str) -> bool:
-    """Whether a disaster is open; while PostgreSQL is away, that is not known and not said."""
+    """Whether a disaster is open; False also while PostgreSQL is away and it is not known."""
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
             found = await gateway.reading.list_activations(

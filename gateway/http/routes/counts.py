@@ -1,4 +1,4 @@
-"""A station's counts: previewed, and sent in parts."""
+"""Takes a station's counts: previews them, and sends them in parts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ router = APIRouter(tags=["stock"])
 Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 SENT_AT_ONCE = 8
-"""Parts published together: some 2 MB, acknowledged well within the limit of a publication."""
+"""Parts that are published together: about 2 MB, acknowledged well within the publishing limit."""
 
 DIFFERENCES_TOLD = 200
 
@@ -141,7 +141,8 @@ async def import_count(
     known = await get_gateway(request).reconciling.find_count(station_id, count_id)
     if known is not None and known["taken_at"] is not None:
         return to_response({**told, "status": "unchanged", "count": known})
-    # A count that broke off changes the stock by itself while its parts are taken in: it goes on.
+    # A count that broke off has already changed the stock by the parts that were taken in, so it is
+    # not compared again: it goes on.
     if known is None:
         plan = plan or await _plan(request, count)
         _ensure_enters(count, plan)
@@ -159,13 +160,13 @@ async def _plan(request: Request, count: Count, *, told: int = 0) -> CountPlan:
 
 def _ensure_enters(count: Count, plan: CountPlan) -> None:
     """Raise `units_refused` with each unit that may not be taken in, unless all are left out."""
-    refused = [one for one in plan.refused if one.unit_id not in count.left_out]
+    refused = [unit for unit in plan.refused if unit.unit_id not in count.left_out]
     if refused or not count.units:
         raise of_refused(count.list_refused(plan.refused))
 
 
 async def _send(request: Request, count: Count, count_id: str, told: dict[str, Any]) -> Response:
-    """Publish the parts in order; one that is not confirmed ends it, and sending again resumes."""
+    """Publish the parts in order, up to the first unconfirmed one; a repeat resumes the count."""
     parts = count.to_parts(count_id)
     source = f"station/{count.station_id}"
     ids: list[str] = []

@@ -1,4 +1,4 @@
-"""Donations: laboratory results, splitting, recall, and everything known of one donation."""
+"""Donations: laboratory results, splitting, recall, and everything known of a single donation."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ async def recall_donation(
 
 
 async def _ensure_own(request: Request, principal: Principal, donation_id: str) -> None:
-    """Refuse at once what the engine would refuse later; while PostgreSQL is away, that does.
+    """Refuse at once what the engine would refuse later; while PostgreSQL is away, let it pass.
 
     Raises:
         DomainRefusal: `donation_of_other_station`.
@@ -225,8 +225,8 @@ async def get_donation(donation_id: BagId, request: Request, principal: Caller) 
                 for unit in found.units
             ],
             "results": [
-                {"station_id": one.station_id, **one.result.model_dump(mode="json")}
-                for one in found.results
+                {"station_id": row.station_id, **row.result.model_dump(mode="json")}
+                for row in found.results
             ],
             "scans": found.scans,
             "recalls": found.recalls,

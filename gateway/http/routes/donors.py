@@ -1,7 +1,7 @@
-"""The reserve: the register of a station's donors, the calls that went out, and their answers.
+"""The on-call reserve: a station's register of donors, its call-outs, and the donors' answers.
 
-Personal data goes straight to PostgreSQL and is shown to the donor's own station alone; events and
-every other caller see identifiers only.
+Personal data goes straight to PostgreSQL and is shown only to the donor's own station; events and
+all other callers see identifiers only.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class RegisterQuery(Value):
     """How a register is read.
 
     Attributes:
-        map: Headings that the file has, and the column that each is: `卡号=donor_id`.
+        map: Headings of the file, each with its column: `卡号=donor_id`.
         ignore: Headings to pass over.
     """
 
@@ -68,7 +68,7 @@ class DonorQuery(Value):
     """Which part of a register is read.
 
     Attributes:
-        after: The number behind which it goes on.
+        after: The donor number behind which the list goes on.
     """
 
     after: Identifier | None = None
@@ -174,7 +174,7 @@ async def list_donors(
         actor=principal.actor,
     )
     after = found[-1].donor.donor_id if len(found) == query.limit else None
-    return to_response({"donors": [_render_donor(one) for one in found], "after": after})
+    return to_response({"donors": [_render_donor(donor) for donor in found], "after": after})
 
 
 @router.get(
@@ -265,11 +265,11 @@ async def _put(
     *,
     based_on: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Register donors; return what to look at twice.
+    """Register donors; return warnings about donors who seem to be registered twice.
 
     Raises:
         DomainRefusal: `station_unknown`, `record_changed`.
-        ContractError: `rows_invalid`: a donor is another station's.
+        ContractError: `rows_invalid`: a donor is registered at another station.
     """
     if station_id not in (await gateway.directories.refresh()).stations:
         raise DomainRefusal("station_unknown", station_id=station_id)
@@ -295,7 +295,7 @@ async def _put(
 
 
 def _render_twin(twin: Twin) -> dict[str, Any]:
-    """Name two rows that seem to be one person; another station's donor is not named."""
+    """Warn of two rows that seem to be the same person; a donor of another station is not named."""
     if twin.other_id is None:
         told = explain("donor_at_other_station", {"donor_id": twin.donor_id})
     else:
@@ -305,7 +305,7 @@ def _render_twin(twin: Twin) -> dict[str, Any]:
         elif twin.same_number:
             code = "donor_spelled_otherwise"
         told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
-    donor_ids = [one for one in (twin.donor_id, twin.other_id) if one is not None]
+    donor_ids = [name for name in (twin.donor_id, twin.other_id) if name is not None]
     return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}
 
 
@@ -388,7 +388,7 @@ async def answer_call_out(
 
 
 def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:
-    """Say at once that a bag contradicts its donor's record, if PostgreSQL is there to tell."""
+    """Warn at once that a bag's group contradicts its donor's record, if that record was read."""
     donation = event.donation
     if donation is None or registered is None or donation.group == registered:
         return []
@@ -401,7 +401,7 @@ async def _get_call(
 ) -> dict[str, Any]:
     """Return the donor and station of a call.
 
-    While PostgreSQL is away a station that names the donor is believed; the engine checks again.
+    While PostgreSQL is away, a station that names the donor is believed; the engine checks again.
     """
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):

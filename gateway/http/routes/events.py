@@ -1,7 +1,8 @@
 """The event stream: everything published that the caller may see, resumable from any position.
 
-Each stream reads PostgreSQL behind its own position, woken by the log, with a poll as the fallback.
-While PostgreSQL is away the stream stays open, beats, and goes on where it was.
+Each stream reads PostgreSQL behind its own position; published events wake it, and a poll is the
+fallback. While PostgreSQL is away the stream stays open, sends heartbeats, and later goes on from
+its position.
 """
 
 from __future__ import annotations
@@ -35,11 +36,12 @@ router = APIRouter(tags=["events"])
 
 PAGE = 200
 SHORTEST_POLL_S = 0.02
-"""Also the least time between two looks at PostgreSQL: a stream costs at most 50 reads a second."""
+"""Also the shortest time between two reads of PostgreSQL: a stream costs at most 50 reads a second.
+"""
 
 LONGEST_POLL_S = 1.0
-"""The fallback where no wake comes. A row may be read only once older transactions have ended, so
-after a wake the pauses grow from the shortest to this."""
+"""The pause where no wake comes. A row can be read only once older transactions have ended, so
+after a wake the pauses grow from the shortest to this one."""
 
 RECONNECT_MS = 1000
 
@@ -49,7 +51,8 @@ class Subscription:
     """What a caller asked for, checked before the stream begins.
 
     Attributes:
-        after: Where to go on; None for what is published from now on.
+        view: What the caller may see, narrowed to the topics it asked for.
+        after: The position behind which to go on; None for what is published from now on.
     """
 
     view: View
@@ -103,7 +106,7 @@ async def stream_events(
 
 
 async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator[ServerSentEvent]:
-    """Yield what may be seen, in the order of the feed, until the server stops."""
+    """Yield the events that the caller may see, in feed order, until the server stops."""
     reader = _StreamReader(gateway, subscription)
     view = subscription.view
     pause_s = SHORTEST_POLL_S
@@ -127,8 +130,8 @@ async def _follow(gateway: Gateway, subscription: Subscription) -> AsyncIterator
 class _StreamReader:
     """Reads page after page behind one position.
 
-    The position is held against what is kept at the beginning, and again after PostgreSQL was
-    away: it may have come back restored to an earlier moment.
+    The position is compared with the kept part of the feed at the beginning, and again after
+    PostgreSQL was away, since it may have been restored to an earlier moment.
     """
 
     def __init__(self, gateway: Gateway, subscription: Subscription) -> None:
@@ -138,9 +141,9 @@ class _StreamReader:
         self._is_sure = False
 
     async def read(self) -> tuple[ServerSentEvent | None, list[FeedEvent]]:
-        """Return a reset, if the reader must be told of a gap, and one page.
+        """Return a reset, if the reader must be told of a gap, and the next page.
 
-        Nothing while PostgreSQL is away.
+        While PostgreSQL is away the page is empty.
         """
         reset: ServerSentEvent | None = None
         try:
@@ -179,7 +182,7 @@ async def _is_woken(woken: asyncio.Event, *, within_s: float) -> bool:
 
 
 RESET = "reset"
-"""An SSE event of its own, no event of the feed: what the reader knows may be out of date."""
+"""An SSE event that is not part of the feed: what the reader knows may be out of date."""
 
 
 def _to_reset(gap: Gap, *, asked: Position) -> ServerSentEvent:

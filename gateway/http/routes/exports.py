@@ -1,4 +1,4 @@
-"""The way back: a station's units as a file that it opens, and that imports as it is."""
+"""Exports a station's units as a file that the station can open and import again unchanged."""
 
 from __future__ import annotations
 

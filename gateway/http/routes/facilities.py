@@ -1,7 +1,7 @@
-"""Stations, hospitals and routes: read by all, written by dispatchers, straight to PostgreSQL.
+"""Stations, hospitals and routes: dispatchers write them straight to PostgreSQL, others read them.
 
-A change states what changes: what it leaves out stays as it was, and a record that somebody else
-changed meanwhile is not overwritten by who says which version the change was made from.
+A field that a change leaves out stays as it was. A caller that states the version it changed does
+not overwrite a record that somebody else changed meanwhile.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Routes(Value):
 )
 async def list_stations(request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_stations()
-    return to_response({"stations": [_render(principal, "station", one) for one in found]})
+    return to_response({"stations": [_render(principal, "station", row) for row in found]})
 
 
 @router.get(
@@ -128,7 +128,7 @@ async def put_station(
         changed, based_on=_based_on(request, before), changed_by=_build_author(request, principal)
     )
     known = (await directories.refresh()).stations
-    strangers = [one for one in changed.policy.neighbours if one not in known]
+    strangers = [name for name in changed.policy.neighbours if name not in known]
     return _answer_changed("station", changed, version, notes=_note_strangers(strangers))
 
 
@@ -140,7 +140,7 @@ async def put_station(
 )
 async def list_hospitals(request: Request, principal: Reader) -> Response:
     found = await get_gateway(request).directories.list_hospitals()
-    return to_response({"hospitals": [_render(principal, "hospital", one) for one in found]})
+    return to_response({"hospitals": [_render(principal, "hospital", row) for row in found]})
 
 
 @router.get(
@@ -210,7 +210,7 @@ async def list_routes(request: Request, principal: Reader) -> Response:
 
 
 def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
-    """Refuse a name that differs in case alone from one that is registered: it is a slip."""
+    """Refuse an identifier that differs only in case from a registered one: it is a slip."""
     for known in registered:
         if known != facility_id and known.casefold() == facility_id.casefold():
             raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
@@ -245,7 +245,7 @@ def _build_author(request: Request, principal: Principal) -> Author:
 
 
 def _list_policy_faults(station: Station) -> list[FieldError]:
-    """List what in a station's own policy cannot be meant; each value alone is possible."""
+    """List combinations in a station's policy that cannot be meant; each value alone is valid."""
     wrong = []
     colours = station.policy.thresholds
     if not colours.red_below_d <= colours.orange_below_d <= colours.yellow_below_d:
@@ -267,7 +267,7 @@ def _list_policy_faults(station: Station) -> list[FieldError]:
 def _ensure_sound(
     name_zh: str, name_en: str, location: Location, *, also: Sequence[FieldError] = ()
 ) -> None:
-    """Refuse a record that nobody could read or drive to, or with other faults that were found.
+    """Refuse a record without a name or a possible location, or with other faults that were found.
 
     Raises:
         ContractError: `fields_invalid`.
@@ -288,7 +288,7 @@ def _ensure_sound(
 def _based_on(
     request: Request, before: list[Registered[Station]] | list[Registered[Hospital]]
 ) -> int:
-    """Return the version that the change is made from: the caller's, or the one just read."""
+    """Return the version that the change is based on: the caller's, or else the one just read."""
     stated = get_if_match(request)
     if stated is None:
         return before[0].version if before else 0
@@ -300,7 +300,7 @@ def _based_on(
 def _render(
     principal: Principal, kind: str, one: Registered[Station] | Registered[Hospital]
 ) -> dict[str, Any]:
-    """Tell the whole record to whose it is and to dispatchers, name and place to others."""
+    """Show the whole record to its owner and to dispatchers, and name and location to others."""
     record = one.record.model_dump(mode="json")
     if not principal.is_dispatcher and principal.facility_id != record.get(f"{kind}_id"):
         public = {name: record[name] for name in _PUBLIC if name in record}
@@ -338,4 +338,4 @@ def _note_staying(staying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _note_strangers(strangers: list[str]) -> list[dict[str, Any]]:
-    return [explain("neighbour_not_registered", {"station_id": one}) for one in strangers]
+    return [explain("neighbour_not_registered", {"station_id": name}) for name in strangers]

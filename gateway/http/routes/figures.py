@@ -31,8 +31,8 @@ class FigureQuery(Value):
     """Which figures.
 
     Attributes:
-        day_from: First day, Beijing time; else 30 days before the end.
-        day_until: First day after the period; else tomorrow, so that today counts.
+        day_from: First day of the period, Beijing time; by default 30 days before its end.
+        day_until: First day after the period; by default tomorrow, so that today counts.
     """
 
     station_id: Identifier | None = None

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it is ready, its metrics, and who is asking."""
+"""Shows whether the process lives and is ready, its metrics, and the principal of the key."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def me(request: Request) -> Response:
 
 
 def _check_itself(gateway: Gateway) -> dict[str, Any]:
-    """Servers that answer are of no use to a gateway that cannot publish."""
+    """Check the gateway's own parts: without its tasks and its publisher it cannot do its work."""
     if gateway.ended is not None:
         reason = explain("gateway_part_ended", {"part": gateway.ended})
     elif gateway.parts.publisher.is_stopped:

@@ -1,4 +1,4 @@
-"""What somebody should look after: records that were refused, and what is overdue."""
+"""The lists that need somebody's attention: refused records, and overdue requests and transfers."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class LetterQuery(Value):
     """Which dead letters.
 
     Attributes:
-        replayed: Those that were put back too.
-        after: `next` of the page before.
+        replayed: Include letters that were replayed.
+        after: The `next` of the page before.
     """
 
     replayed: bool = False

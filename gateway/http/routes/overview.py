@@ -1,4 +1,4 @@
-"""What goes on right now, worst first; and where a newcomer looks first."""
+"""The overview of what goes on now, worst first; and the start page for new users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Viewer = Annotated[
 ]
 
 MOST_ROWS = 200
-"""Rows of each list; the worst stand first."""
+"""Most rows of each list; the worst come first."""
 
 
 @router.get("/", summary="从这里开始 · Begin here", response_class=Response)
@@ -107,11 +107,11 @@ def _render_letters(found: WaitingLetters | None) -> dict[str, Any]:
 def _render_unread(gateway: Gateway, found: Sequence[Unread] | None) -> dict[str, Any]:
     if found is None:
         return {"known": False, "reason": explain("kafka_unreachable")}
-    waiting = [one for one in found if one.records]
+    waiting = [row for row in found if row.records]
     return {
         "known": True,
-        "records": sum(one.records for one in waiting),
-        "oldest_at": min((one.since for one in waiting if one.since), default=None),
+        "records": sum(row.records for row in waiting),
+        "oldest_at": min((row.since for row in waiting if row.since), default=None),
         "oldest_s": int(max(map(gateway.unread.age_s, waiting), default=0)),
         "topics": waiting,
     }

@@ -1,4 +1,4 @@
-"""What counts left open: listed, shown with what endangers a patient first, and closed."""
+"""The differences that counts left open: listed, shown with their alarms, and closed."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ async def close_differences(
 async def _choose(
     gateway: Gateway, station_id: str, count_id: str, closing: ClosingBody
 ) -> list[str]:
-    """Return the units to close, all of them open.
+    """Return the units to close; each of them is an open difference.
 
     Raises:
         DomainRefusal: `difference_not_open`, or `no_differences` of that kind.
@@ -155,7 +155,7 @@ async def _choose(
         limit=MAX_CLOSED_AT_ONCE,
     )
     open_ids = {row["unit_id"] for row in rows}
-    strange = next((one for one in closing.unit_ids if one not in open_ids), None)
+    strange = next((unit_id for unit_id in closing.unit_ids if unit_id not in open_ids), None)
     if strange is not None:
         raise DomainRefusal("difference_not_open", count_id=count_id, unit_id=strange)
     chosen = closing.unit_ids or (open_ids if closing.kind is not None else ())
@@ -175,7 +175,7 @@ _IDENTITY = {"group", "component", "donation_id"}
 
 
 def _find_alarms(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """What must not wait: a patient's unit that is not there, a label with another group."""
+    """List what must not wait: a promised unit that is missing, a label that names another unit."""
     if row["closed_at"] is not None:
         return []
     holder = row["request_id"] or row["transfer_id"]

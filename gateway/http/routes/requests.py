@@ -1,7 +1,7 @@
-"""Urgent requests in: open, amend, cancel. The urgent path.
+"""Takes urgent requests in: open, amend, cancel. This is the urgent path.
 
-Nothing stands between the body and Kafka but one validation; no look at PostgreSQL comes before an
-opening is published. Who supplies a hospital is known from the directory in memory.
+Between the body and Kafka there is only the validation; an opening is published without a look at
+PostgreSQL before it. The supplying station is known from the directory in memory.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ MAY_ASK = frozenset({KeyScope.HOSPITAL, KeyScope.DISPATCHER})
 Asker = Annotated[Principal, Depends(allow(*MAY_ASK))]
 
 LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not say within this time whose request it is."""
+"""PostgreSQL counts as away if it does not find the request within this time."""
 
 _STATUS_AFTER = {"partly_reserved": "open", "waiting": "open"}
-"""Outcome of a decision to the status of its request, where the words differ."""
+"""Maps the outcome of a decision to the status of its request, where the words differ."""
 
 _HEADERS = [
     {
@@ -191,7 +191,7 @@ async def _change(
     )
     submission = _submission(gateway, request, event, target, event_kind=event_kind, key=key)
     if status in TERMINAL_REQUEST_STATUSES:
-        # A repeat of what ended it is answered as before; anything else comes too late.
+        # A repeat of the call that ended the request is answered as before; others come too late.
         outcome = await gateway.submitter.find_known(submission)
         if outcome is None:
             raise DomainRefusal("request_ended", request_id=request_id, status=str(status))
@@ -201,7 +201,7 @@ async def _change(
 
 
 def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
-    """Say for which hospital is asked, and note it in the fields."""
+    """Return the hospital for which blood is asked, and write it into the fields."""
     named = fields.get("hospital_id")
     if principal.own_hospital is not None:
         if named is not None and named != principal.own_hospital:
@@ -214,7 +214,7 @@ def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
 
 
 async def _find_station(gateway: Gateway, hospital_id: str) -> str:
-    """Return who supplies a hospital; PostgreSQL is asked only about a hospital never seen."""
+    """Return the supplying station; PostgreSQL is read only for a hospital not in memory."""
     hospital = gateway.directories.current().hospitals.get(hospital_id)
     if hospital is None:
         hospital = (await gateway.directories.refresh()).hospitals.get(hospital_id)
@@ -228,11 +228,12 @@ async def _get_target(
 ) -> tuple[AcceptedRequest, str | None]:
     """Return the request that is to change, and its status if that is known.
 
-    While PostgreSQL is away a hospital's own word is taken; the engine decides whether it holds.
+    While PostgreSQL is away, a hospital that names a request is believed; the engine decides
+    whether the request is its own.
 
     Raises:
-        DomainRefusal: `request_unknown`, also for another hospital's.
-        TransientError: It cannot be told whose request it is.
+        DomainRefusal: `request_unknown`, also for a request of another hospital.
+        TransientError: It cannot be known now whose request it is.
     """
     own = principal.own_hospital
     recent = gateway.accepted.find(request_id)
@@ -258,7 +259,7 @@ async def _get_target(
 
 
 def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return an amendment's fields; null takes a value away, and these a request must have."""
+    """Return an amendment's fields; refuse null for a field that a request must have."""
     wrong = [name for name in sorted(Amendment.NEEDED & fields.keys()) if fields[name] is None]
     if wrong:
         told, fix = str(render("broken_null")), render("fix_null")
@@ -267,7 +268,7 @@ def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_speaker(principal: Principal) -> str:
-    """Return who speaks in the hospital's place; empty where the hospital speaks for itself."""
+    """Return the dispatcher who acts for the hospital; empty where the hospital acts itself."""
     return principal.actor if principal.is_dispatcher else ""
 
 
@@ -292,7 +293,7 @@ def _submission(
 
 
 def _warn(submission: Submission) -> dict[str, Any]:
-    """Name antigens that are probably misspelt; they are never refused."""
+    """Return a warning for antigens that are probably misspelt; they are never refused."""
     match submission.event:
         case RequestOpened(request=stated) | RequestAmended(amendment=stated):
             pass

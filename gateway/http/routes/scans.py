@@ -1,4 +1,4 @@
-"""Bags as a hand scanner names them, at a station and at a hospital: every step of their life."""
+"""Takes the scans of bags at a station and at a hospital, for every step of a unit's life."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHE
 Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 
 MAX_LINES = 1000
-"""Lines of one call: read in well under a tenth of a second, while other calls wait."""
+"""Most lines of one call. They are read in well under 0.1 s, while other calls wait."""
 
 MAX_LINE_CHARACTERS = 400
-"""The longest compound messages of bags have about a hundred."""
+"""Most characters of a line. The longest compound messages of bags have about a hundred."""
 
 Barcode = Annotated[str, StringConstraints(max_length=MAX_LINE_CHARACTERS)]
 

@@ -1,4 +1,4 @@
-"""Between stations: shortages that are open, offers that answer them, transfers that follow."""
+"""What stations exchange: open shortages, offers that answer them, transfers that follow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ Viewer = Annotated[
 ]
 
 MOST_OPEN = 10_000
-"""Open shortages are sorted whole before the page is cut: one per station, component and group."""
+"""Limit of open shortages, one per station, component and group. All of them are sorted before the
+page is cut."""
 
 LOOK_LIMIT_S = 1.0
 """PostgreSQL counts as away if it does not answer within this time."""
@@ -93,8 +94,8 @@ class NewOffer(Value):
 async def list_shortages(
     request: Request, principal: Viewer, query: Annotated[ShortageQuery, Query()]
 ) -> Response:
-    # Every station may see every shortage, which is what they are published for; who waits at
-    # another station it may not.
+    # Every station may see every shortage, since shortages are published for all stations; it may
+    # not see whose requests wait at another station.
     gateway = get_gateway(request)
     is_open = query.status is ShortageStatus.OPEN
     rows = await gateway.reading.list_shortages(
@@ -150,7 +151,7 @@ async def make_offer(
 
 
 async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
-    """Tell what became of an offer that was decided."""
+    """Return the outcome of an offer that was decided."""
     row = await gateway.reading.find_offer(offer_id)
     if row is None:
         raise InvariantViolation("offer_missing", offer_id=offer_id)
@@ -189,7 +190,7 @@ async def list_transfers(
 
 
 async def _ensure_wanted(gateway: Gateway, new: NewOffer) -> None:
-    """Refuse at once what the engine would decline; while PostgreSQL is away, let it decide."""
+    """Refuse at once what the engine would decline; while PostgreSQL is away, let it pass."""
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
             row = await gateway.reading.find_shortage(new.shortage_id)
@@ -205,7 +206,8 @@ async def _ensure_wanted(gateway: Gateway, new: NewOffer) -> None:
     if row["status"] == ShortageStatus.CLEARED:
         raise DomainRefusal("shortage_cleared", shortage_id=new.shortage_id)
     if new.quantity > row["units_missing"]:
-        # 50 typed for 2 would empty the giver: it is asked, with the number that is missing.
+        # A typing error such as 50 for 2 would empty the giving station, so the offer is refused
+        # with the number of missing units.
         raise DomainRefusal(
             "offer_exceeds_missing",
             shortage_id=new.shortage_id,

@@ -1,4 +1,4 @@
-"""Urgent requests out: the list, and one request with its timeline."""
+"""Shows urgent requests: the list, and a single request with its timeline."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class RequestQuery(Value):
     """Which requests.
 
     Attributes:
-        after: `next` of the page before.
+        after: The `next` of the page before.
     """
 
     hospital_id: Identifier | None = None
@@ -88,7 +88,7 @@ async def list_requests(
         opened_from=query.opened_from,
         before=_parse_cursor(query.after) if query.after else None,
     )
-    # One more than asked tells whether there is a next page.
+    # One row more than asked for shows whether there is a next page.
     rows = await get_gateway(request).reading.list_requests(wanted, limit=query.limit + 1)
     page = rows[: query.limit]
     return to_response(
@@ -158,13 +158,14 @@ async def get_request(request_id: Identifier, request: Request, principal: Viewe
 def _answer_untaken(
     gateway: Gateway, principal: Principal, request_id: str, detail: RequestDetail
 ) -> Response:
-    """Answer for a request that the engine has no row of: quarantined, or not read yet."""
+    """Answer for a request that the engine has no row of: it was quarantined, or not read yet."""
     recent = gateway.accepted.find(request_id)
     if recent is not None and not _may_see(
         principal, hospital_id=recent.hospital_id, station_id=recent.station_id
     ):
         recent = None
-    # A station cannot tell whose a quarantined request is; its hospital and dispatchers can.
+    # It is not known here which station supplies a quarantined request, so a station does not see
+    # it; the hospital that sent it and dispatchers do.
     seen = [] if principal.scope is KeyScope.STATION and recent is None else detail.quarantined
     if recent is None and not seen:
         raise DomainRefusal("request_unknown", request_id=request_id)
@@ -188,7 +189,7 @@ def _may_see(principal: Principal, *, hospital_id: str, station_id: str) -> bool
 
 
 def _list_timeline(detail: RequestDetail, transfers: Sequence[Mapping[str, Any]]) -> list[Entry]:
-    """Everything that happened, oldest first."""
+    """List everything that happened, oldest first."""
     entries: list[Entry] = []
     for row in detail.decisions:
         decision = explain_decision(row["body"])

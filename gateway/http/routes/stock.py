@@ -1,4 +1,4 @@
-"""A station's stock: what it holds, how long that lasts, and what happens to single units."""
+"""A station's stock: the units it holds, the days of supply, and changes of single units."""
 
 from __future__ import annotations
 
@@ -155,10 +155,11 @@ async def _ensure_epoch(
     station_id: str | None = None,
     hospital_id: str | None = None,
 ) -> None:
-    """A step under a promise that names no epoch is refused with the epoch that is live.
+    """Refuse a step under a promise that names no epoch; the refusal names the live epoch.
 
-    It is never filled in: the epoch is what tells a stale label from the bag that is meant.
-    A station learns only of bags that it holds, a hospital only of those that went to it.
+    The epoch, the fencing token of the promise, is never filled in: it tells a stale label from
+    the bag that is meant. A station learns only of bags that it holds, a hospital only of bags
+    that went to it.
     """
     if change.epoch is not None or change.change not in UNDER_PROMISE:
         return
@@ -183,7 +184,7 @@ async def _ensure_epoch(
 
 
 async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
-    """Days of supply and colour of every place where blood is, was or should be."""
+    """List days of supply and colour of each component and group that has or should have units."""
     async with gateway.begin() as work:
         measured = await measure_places(work.supply, station, now=gateway.clock.now())
     return [
@@ -192,18 +193,18 @@ async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any
             "group": count.group,
             "available": count.available,
             "uncovered": count.uncovered,
-            "burn_per_d": round(found.burn_per_d, 3),
+            "burn_per_d": round(supply.burn_per_d, 3),
             "days_of_supply": None
-            if found.days_of_supply is None
-            else round(found.days_of_supply, 2),
-            "level": found.level,
+            if supply.days_of_supply is None
+            else round(supply.days_of_supply, 2),
+            "level": supply.level,
         }
-        for count, found in measured
+        for count, supply in measured
     ]
 
 
 def _render_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Available units of all groups over the declared daily demand, in days, per component."""
+    """Return days of supply per component: available units of all groups over the daily demand."""
     available: dict[str, int] = defaultdict(int)
     for row in rows:
         if row["shown_status"] == "available":
