@@ -285,7 +285,7 @@ class StationCauses:
         calls = [
             call
             for call in await self.list_calls()
-            if call.call_out.called_at >= state.opened_at and call.unit_status != "discarded"
+            if call.call_out.called_at >= state.opened_at and call.unit_status not in _LOST
         ]
         return DonorNeed(
             cause_id=activation.activation_id,
@@ -376,6 +376,10 @@ class StationCauses:
                 )
             self._waiting = found
         return self._waiting
+
+
+_LOST = frozenset({UnitStatus.DISCARDED, UnitStatus.EXPIRED, UnitStatus.RECALLED})
+"""A donation of which nothing is left but this did not serve the disaster it was given for."""
 
 
 def _list_groups(shortage: Shortage) -> tuple[BloodGroup, ...]:

@@ -33,7 +33,7 @@ async def list_reserve(
 
 
 class PgReserve:
-    """Implements `ports.reserve.ReserveStore`."""
+    """Implements `ports.call_outs.ReserveStore`."""
 
     def __init__(self, connection: Connection, record: RecordTransition) -> None:
         self._connection = connection

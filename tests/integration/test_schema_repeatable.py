@@ -16,7 +16,7 @@ from models.rules.following import followed
 from streams.bootstrap import Role, run_process
 from streams.settings import Settings
 from streams.store.schema.repeatable import apply_repeatable, ensure_repeatable
-from streams.store.schema.rule_tables import list_rule_tables
+from streams.store.schema.rule_tables import RULE_TABLES, list_rule_tables
 from tests.support.database import fresh_database, fresh_dsn
 from tests.support.record_sql_schema import SCHEMA, dump_schema
 from tests.support.rules import accept
@@ -111,6 +111,10 @@ async def test_no_gateway_starts_on_a_database_of_other_functions(
 async def test_the_schema_that_stands_in_the_repository_is_the_one_in_use(dsn: str) -> None:
     """Another one: `python -m tests.support.record_sql_schema`, and read the difference."""
     assert dump_schema(dsn) == SCHEMA.read_text(encoding="utf-8")
+
+
+def test_the_tables_that_are_compared_are_those_that_are_filled() -> None:
+    assert tuple(table.name for table in list_rule_tables()) == RULE_TABLES
 
 
 def test_rows_of_rule_tables_are_told_apart() -> None:

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.donors import Answer
+from models.events.donations import DonationSplit
 from models.events.donors import CallOutAnswered
 from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
@@ -415,6 +416,33 @@ async def test_a_unit_that_failed_its_tests_is_asked_for_again(engine: SupplyEng
         reason="HBsAg",
     )
     await engine.feed(build_record(discarded, source="station/shigatse"))
+    await engine.alert(revision=2, injured=3)
+    assert len(await engine.calls("called")) == 2
+
+
+async def test_a_donation_of_which_nothing_is_left_is_asked_for_again(engine: SupplyEngine) -> None:
+    calls = await engine.calls("called")
+    await bring(engine, calls[0], component=Component.WHOLE_BLOOD)
+    await bring(engine, calls[1], unit_id="UNIT-2")
+    split = DonationSplit.model_validate(
+        {
+            "station_id": "shigatse",
+            "donation_id": "DIN-UNIT-1",
+            "unit_id": "UNIT-1",
+            "split_at": NOW,
+            "components": [{"unit_id": "RC-1", "component": "red_cells", "volume_ml": 200}],
+        }
+    )
+    discarded = StockChanged(
+        station_id="shigatse",
+        unit_id="RC-1",
+        change=StockChange.DISCARDED,
+        happened_at=NOW,
+        reason="HBsAg",
+    )
+    for event in (split, discarded):
+        await engine.feed(build_record(event, source="station/shigatse"))
+    assert await engine.dead_letter_codes() == []
     await engine.alert(revision=2, injured=3)
     assert len(await engine.calls("called")) == 2
 

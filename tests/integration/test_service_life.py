@@ -201,7 +201,28 @@ async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_release
             for one in await work.supply.list_calls("shigatse", since=NOW)
             if one.status == "donated"
         ]
-        assert call.unit_status == "split"
+        assert call.unit_status == "available"
+
+
+async def test_a_split_donation_is_lost_when_all_its_components_are(called: LifeEngine) -> None:
+    await called.collect("WB-1")
+    components = {"RC-1": (Component.RED_CELLS, 200), "PL-1": (Component.FROZEN_PLASMA, 100)}
+    await called.split("WB-1", components)
+    for unit_id, status in (("RC-1", "quarantined"), ("PL-1", "discarded")):
+        assert await called.scan(unit_id, C.DISCARDED, reason="leaking") == []
+        async with called.work() as work:
+            calls = await work.supply.list_calls("shigatse", since=NOW)
+        assert [call.unit_status for call in calls if call.status == "donated"] == [status]
+
+
+async def test_a_wrong_label_that_ended_disputes_no_donor(called: LifeEngine) -> None:
+    """The bag was split and its components discarded: nothing waits to be settled any more."""
+    await called.collect("WB-1", group="A-")
+    await called.split("WB-1", {"RC-1": (Component.RED_CELLS, 200)})
+    query = "SELECT count(*) AS disputed FROM known_otherwise('shigatse') WHERE group_disputed"
+    assert (await called.one(query))["disputed"] == 1
+    assert await called.scan("RC-1", C.DISCARDED, reason="wrong label") == []
+    assert (await called.one(query))["disputed"] == 0
 
 
 async def test_red_cells_come_back_within_thirty_minutes_and_not_after(

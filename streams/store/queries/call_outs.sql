@@ -7,11 +7,17 @@ SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
 SELECT
     c.call_out_id, c.donor_id, c.station_id, c.cause_id, c.wave, c.status, c.called_at,
     d.body, d.last_whole_blood_on, d.called, d.accepted, d.contact_key, d.person_key,
-    -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
+    -- Of a bag that was split, its components tell: one that waits for its results before the
+    -- others, one that was lost only if all of them were.
     coalesce(
         (
             SELECT made.status FROM units AS made
-            WHERE made.parent_id = u.unit_id AND made.status = 'quarantined' LIMIT 1
+            WHERE made.parent_id = u.unit_id
+            ORDER BY
+                made.status <> 'quarantined',
+                made.status IN ('discarded', 'expired', 'recalled'),
+                made.unit_id
+            LIMIT 1
         ),
         u.status
     ) AS unit_status
@@ -34,11 +40,17 @@ SELECT
     k.other_whole_blood_on, k.deferred_as_other_until,
     coalesce(k.other_on_live_call, false) AS other_on_live_call,
     coalesce(k.group_disputed, false) AS group_disputed,
-    -- Of a bag that was split, its components tell: as long as one of them waits, it counts.
+    -- Of a bag that was split, its components tell: one that waits for its results before the
+    -- others, one that was lost only if all of them were.
     coalesce(
         (
             SELECT made.status FROM units AS made
-            WHERE made.parent_id = u.unit_id AND made.status = 'quarantined' LIMIT 1
+            WHERE made.parent_id = u.unit_id
+            ORDER BY
+                made.status <> 'quarantined',
+                made.status IN ('discarded', 'expired', 'recalled'),
+                made.unit_id
+            LIMIT 1
         ),
         u.status
     ) AS unit_status

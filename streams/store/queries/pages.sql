@@ -127,7 +127,11 @@ SELECT
     s.shortage_id, s.component, s.blood_group, c.donor_id, d.blood_group AS donor_group, c.status,
     c.status <> 'donated'
     OR c.ended_at >= r.opened_at
-    OR coalesce(u.status IN ('collected', 'quarantined', 'split'), false) AS counts
+    OR coalesce(u.status IN ('collected', 'quarantined'), false)
+    OR EXISTS (
+        SELECT 1 FROM units AS made
+        WHERE made.parent_id = u.unit_id AND made.status = 'quarantined'
+    ) AS counts
 FROM requests AS r
 INNER JOIN shortages AS s ON s.station_id = r.station_id AND s.assessed_at >= r.opened_at
 INNER JOIN call_outs AS c ON c.cause_id = s.shortage_id

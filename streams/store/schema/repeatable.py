@@ -1,8 +1,10 @@
 """What of the schema is not a migration: functions, and tables that are filled from the rules.
 
-Each part is known by a digest. `apply_repeatable` writes the parts whose digest differs from what
-`schema_parts` says; `ensure_repeatable` refuses a process whose parts are not those of the
-database, so that the engine and PostgreSQL never follow different rules.
+`apply_repeatable` writes each part that is not as `schema_parts` says: a function file by its
+digest, a table by its rows and the version of the rules. `ensure_repeatable` refuses a process
+whose functions or rules are not those of the database, so that the engine and PostgreSQL never
+follow different rules. It compares versions and no rows: a worker that starts again after a crash
+must not wait for every kind of patient to be asked about.
 """
 
 from __future__ import annotations
@@ -14,17 +16,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import asyncpg
-import orjson
 
 from models.errors import ConfigurationError
 from models.rules.rulebook import rulebook
-from streams.store.schema.rule_tables import RuleTable, list_rule_tables
+from streams.store.schema.rule_tables import RULE_TABLES, list_rule_tables
 
 if TYPE_CHECKING:
     from streams.store.database import Database
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('xuelian schema_parts', 0))"
-_KNOWN = "SELECT name, digest FROM schema_parts"
+_KNOWN = "SELECT name, digest, rules_version FROM schema_parts"
 _SAY = """
 INSERT INTO schema_parts (name, digest, rules_version, applied_at) VALUES ($1, $2, $3, now())
 ON CONFLICT (name) DO UPDATE SET
@@ -33,14 +34,17 @@ ON CONFLICT (name) DO UPDATE SET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _FunctionFile:
     name: str
-    digest: str
-    content: str | RuleTable
+    content: str
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.content.encode()).hexdigest()
 
 
 async def apply_repeatable(dsn: str) -> list[str]:
-    """Write every part that differs, in one transaction; return their names.
+    """Write every part that differs, in one transaction; return the names of those written.
 
     The rules are those in force in this process. Two processes at once wait for each other.
     """
@@ -50,11 +54,11 @@ async def apply_repeatable(dsn: str) -> list[str]:
             await connection.execute(_LOCK)
             # A function may name one of a later file.
             await connection.execute("SET LOCAL check_function_bodies = off")
-            known = {row["name"]: row["digest"] for row in await connection.fetch(_KNOWN)}
-            changed = [part for part in _list_parts() if known.get(part.name) != part.digest]
-            for part in changed:
-                await _write(connection, part)
-        return [part.name for part in changed]
+            known = {row["name"]: row for row in await connection.fetch(_KNOWN)}
+            return [
+                *await _write_functions(connection, known),
+                *await _write_tables(connection, known),
+            ]
     finally:
         await connection.close()
 
@@ -66,31 +70,51 @@ async def ensure_repeatable(database: Database) -> None:
         ConfigurationError: `schema_parts_differ`.
         TransientError: PostgreSQL is away.
     """
-    known: Mapping[str, str] = {row["name"]: row["digest"] for row in await database.fetch(_KNOWN)}
-    differing = [part.name for part in _list_parts() if known.get(part.name) != part.digest]
+    known = {row["name"]: row for row in await database.fetch(_KNOWN)}
+    expected = {file.name: ("digest", file.digest) for file in _list_function_files()}
+    expected |= {name: ("rules_version", rulebook().version) for name in RULE_TABLES}
+    differing = [
+        name
+        for name, (column, value) in expected.items()
+        if name not in known or known[name][column] != value
+    ]
     if differing:
         raise ConfigurationError("schema_parts_differ", parts=", ".join(differing))
 
 
-async def _write(connection: asyncpg.Connection[asyncpg.Record], part: _Part) -> None:
-    if isinstance(part.content, RuleTable):
-        table = part.content
-        await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
-        await connection.copy_records_to_table(
-            table.name, columns=table.columns, records=table.rows
-        )
-    else:
-        await connection.execute(part.content)
-    await connection.execute(_SAY, part.name, part.digest, rulebook().version)
+async def _write_functions(
+    connection: asyncpg.Connection[asyncpg.Record], known: Mapping[str, asyncpg.Record]
+) -> list[str]:
+    written = []
+    for file in _list_function_files():
+        if file.name not in known or known[file.name]["digest"] != file.digest:
+            await connection.execute(file.content)
+            await connection.execute(_SAY, file.name, file.digest, rulebook().version)
+            written.append(file.name)
+    return written
 
 
-def _list_parts() -> Iterator[_Part]:
+async def _write_tables(
+    connection: asyncpg.Connection[asyncpg.Record], known: Mapping[str, asyncpg.Record]
+) -> list[str]:
+    written = []
+    for table in list_rule_tables():
+        before = known.get(table.name)
+        version = rulebook().version
+        if before is None or before["digest"] != table.digest:
+            await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
+            await connection.copy_records_to_table(
+                table.name, columns=table.columns, records=table.rows
+            )
+            written.append(table.name)
+        if before is None or (before["digest"], before["rules_version"]) != (table.digest, version):
+            await connection.execute(_SAY, table.name, table.digest, version)
+    return written
+
+
+def _list_function_files() -> Iterator[_FunctionFile]:
     folder = files("streams.store.schema").joinpath("functions")
     for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".sql"):
             content = entry.read_text(encoding="utf-8")
-            digest = sha256(content.encode()).hexdigest()
-            yield _Part(name=f"functions/{entry.name}", digest=digest, content=content)
-    for table in list_rule_tables():
-        rows = orjson.dumps([table.columns, sorted(table.rows)])
-        yield _Part(name=table.name, digest=sha256(rows).hexdigest(), content=table)
+            yield _FunctionFile(name=f"functions/{entry.name}", content=content)

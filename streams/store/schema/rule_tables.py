@@ -8,7 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
+
+import orjson
 
 from models.compatibility import list_candidates
 from models.components import Component, ComponentClass
@@ -33,6 +36,14 @@ class RuleTable:
     name: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of all rows, whatever their order."""
+        return sha256(orjson.dumps([self.columns, sorted(self.rows)])).hexdigest()
+
+
+RULE_TABLES = ("unit_transitions", "needed_tests", "compatible_groups")
 
 
 def list_rule_tables() -> tuple[RuleTable, ...]:

@@ -36,7 +36,13 @@ known AS (
         AND c.station_id = the_station
         AND u.blood_group <> d.blood_group
         AND u.released_at IS NULL
-        AND u.status IN ('collected', 'quarantined', 'split')
+        AND (
+            u.status IN ('collected', 'quarantined')
+            OR EXISTS (
+                SELECT 1 FROM units AS made
+                WHERE made.parent_id = u.unit_id AND made.status = 'quarantined'
+            )
+        )
 )
 SELECT
     known.donor_id, max(known.last_whole_blood_on), max(known.deferred_until),
