@@ -42,8 +42,8 @@ class Exposure(Value):
 class Casualties(Value):
     """Counts as reported; zero is a report, None is no report.
 
-    Events of before this was told apart carry a zero for what nobody reported: no injured beside
-    some dead is therefore read as unknown (`known_injured`), and no plan is built on it.
+    Older events carry a zero where nothing was reported. Zero injured beside some dead is therefore
+    read as unknown (`known_injured`), and no plan is built on it.
     """
 
     dead: int | None = Field(default=None, ge=0, le=MOST_CASUALTIES)
@@ -61,7 +61,7 @@ class Alert(Value):
         event_key: The disaster; revisions of it share the key and are ordered by `revision`.
         revision: Grows with each message of the issuer; an older one changes nothing.
         casualties: As reported by authorities, or None; then exposures are used.
-        confirmed_by: The dispatcher who says that an alert is acted on though its time is doubtful.
+        confirmed_by: The dispatcher who confirmed the alert although its time is doubtful.
     """
 
     alert_id: Identifier

@@ -123,8 +123,8 @@ class Hospital(Value):
     """A hospital and the one station that supplies it.
 
     Attributes:
-        can_thaw: Without it, frozen products are of no use there and are refused with that reason;
-            whoever does not say that it can, cannot.
+        can_thaw: Whether it can thaw frozen products; without it they are refused with that
+            reason. A hospital that does not state it cannot.
         cannot_use: Components that it cannot use for other reasons, refused in the same way.
         pack: What one massive-transfusion pack holds here.
     """

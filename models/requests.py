@@ -133,15 +133,15 @@ class UrgentRequest(Value):
 class Amendment(Value):
     """What a hospital may change of an open request; a missing field stays as it was.
 
-    The same holds inside the patient and, of a line with the number and component of an earlier
-    one, inside its attributes: whoever tells a group does not take antibodies away, and whoever
-    asks for more does not take irradiation away. There, and of the note, null takes a value away;
-    antibodies are only ever added. What a request must have stays as it was where null stands for
-    it: events on Kafka may state every field. The gateway refuses such a null (`NEEDED`).
+    The same holds inside the patient, and inside the attributes of a line with the number and
+    component of an earlier line: to state a group does not remove antibodies, and to ask for more
+    units does not remove irradiation. In these two places, and for the note, null removes a value;
+    antibodies can only be added. A null for a field that a request must have changes nothing, since
+    events on Kafka may state every field; the gateway refuses such a null (`NEEDED`).
 
     Attributes:
-        lines: All that are asked for now; a line that is not among them is asked for no more.
-        amended_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
+        lines: All lines from now on; a line that is left out is no longer asked for.
+        amended_by: Who amended it, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
     NEEDED: ClassVar[frozenset[str]] = frozenset({"patient", "priority", "needed_by", "lines"})
@@ -195,10 +195,10 @@ class Amendment(Value):
 
 
 class Cancellation(Value):
-    """The end of a request by a person's word.
+    """The cancellation of a request by a person.
 
     Attributes:
-        cancelled_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
+        cancelled_by: Who cancelled it, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
     request_id: Identifier

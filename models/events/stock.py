@@ -184,7 +184,7 @@ class StockCounted(EventData):
 
 
 class StockChange(StrEnum):
-    """What happened to one unit. A release is none of them: the test results release."""
+    """What happened to one unit. There is no release among them: test results release a unit."""
 
     QUARANTINED = "quarantined"
     PICKED = "picked"
@@ -255,9 +255,10 @@ REASON_MOST = 400
 class Resolution(StrEnum):
     """How a station closes a difference between its count and our record.
 
-    discarded: gone so. issued: gone under its promise; without one, given out outside Xuelian: then
-    it ends as discarded, and a recall still names it with the reason. moved_here: another station's
-    unit lies here. record_stands: our record is right; nothing changes.
+    discarded: the unit was discarded. issued: the unit left under its promise; without a promise it
+    was issued outside Xuelian, ends as discarded, and is still named by a recall with that reason.
+    moved_here: the unit is on record at another station and lies here. record_stands: the record is
+    right and nothing changes.
     """
 
     DISCARDED = "discarded"

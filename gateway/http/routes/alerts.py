@@ -57,7 +57,7 @@ class AlertQuery(Value):
 
 
 class Confirmation(Value):
-    """Who says that an alert is acted on in spite of its time."""
+    """The person who confirms an alert whose time is doubtful, so that it is acted on."""
 
     by: Line = Field(min_length=1)
 

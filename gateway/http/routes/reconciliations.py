@@ -42,7 +42,7 @@ class ClosingBody(Value):
     """What became of units that differ.
 
     Attributes:
-        unit_ids: Which; empty for all that are open and of `kind`.
+        unit_ids: Units of open differences; empty for all open differences of `kind`.
         closed_at: Needed with an Idempotency-Key; else now.
     """
 
