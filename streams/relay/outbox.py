@@ -33,6 +33,8 @@ milliseconds."""
 
 _RETRY_FIRST_S = 0.05
 _RETRY_MOST_S = 1.0
+_DRAIN_S = 2.0
+"""A process that is asked to stop has some seconds until it is killed; the relay takes these."""
 
 
 class OutboxRelay:
@@ -73,7 +75,7 @@ class OutboxRelay:
             self._signal.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Publish until `stop` is set; rows that are being published then are finished first.
+        """Publish until `stop` is set, then once more what was committed before it.
 
         Any error but a TransientError is a bug and is raised at once.
         """
@@ -83,6 +85,24 @@ class OutboxRelay:
             group.create_task(self._poll_forever(stop))
             await stop.wait()
             self._signal.set()
+        await self._drain()
+
+    async def _drain(self) -> None:
+        """Publish what was woken and not taken: its readers must not wait for the next start.
+
+        What cannot be published in `_DRAIN_S` stays in the outbox, for another relay or that start.
+        """
+        lanes = self._take()
+        if not lanes:
+            return
+        try:
+            async with (
+                asyncio.timeout(_DRAIN_S),
+                self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows,
+            ):
+                await self._send(rows)
+        except (TransientError, TimeoutError) as error:
+            log.warning("relay_left_rows", lanes=sorted(lanes), error=repr(error)[:200])
 
     async def _publish_forever(self, stop: asyncio.Event) -> None:
         pause_s = 0.0

@@ -107,6 +107,32 @@ async def test_a_commit_leaves_without_waiting_for_a_poll(endpoints: Endpoints, 
     assert sorted(took_s)[len(took_s) // 2] < 0.05
 
 
+async def test_what_was_committed_last_leaves_before_the_process(
+    endpoints: Endpoints, topic: str
+) -> None:
+    """A worker that is stopped is the last to know of its last decision."""
+    bench = Bench(bootstrap=endpoints.kafka_bootstrap)
+    stop = asyncio.Event()
+    await bench.publisher.start()
+    try:
+        relaying = asyncio.create_task(bench.relay.run(stop))
+        await asyncio.sleep(0.1)
+        stop.set()
+        bench.commit(topic, numbered(0, 3))
+        await asyncio.wait_for(relaying, 5)
+    finally:
+        await bench.publisher.stop()
+    assert not bench.outbox.pending
+
+
+async def test_what_cannot_leave_in_time_stays(endpoints: Endpoints, topic: str) -> None:
+    bench = Bench(bootstrap=endpoints.kafka_bootstrap)
+    async with bench.running():
+        bench.outbox.away = True
+        bench.commit(topic, numbered(0, 3))
+    assert bench.outbox.pending == 3
+
+
 async def test_rows_that_nobody_woke_are_found_by_the_poll(
     endpoints: Endpoints, topic: str
 ) -> None:
