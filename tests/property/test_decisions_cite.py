@@ -101,6 +101,7 @@ def test_every_rule_that_allows_a_group_is_cited_and_stands_in_the_rulebook() ->
     assert {get_rule(rule).rule_id for rule in list_cited()} == ALLOWING
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [

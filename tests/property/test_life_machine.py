@@ -70,6 +70,7 @@ def drive_many(sequences: int = 500) -> None:
         at_once(Drive(MemorySystem(), chance=Random(seed)).run(50))
 
 
+@pytest.mark.slow
 def test_random_lives_are_as_foretold() -> None:
     drive_many()
 

@@ -135,6 +135,7 @@ def accepted_part(changes: Values) -> Values:
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(
     changes=files(),

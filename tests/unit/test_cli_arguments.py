@@ -16,12 +16,6 @@ from cli.main import app
 _GROUP = typer.main.get_command(app)
 
 
-@pytest.fixture(autouse=True)
-def _built_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Building all commands takes far longer than asking one of them."""
-    monkeypatch.setattr("typer.testing._get_command", lambda _: _GROUP)
-
-
 def list_options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[list[str], Any]]:  # noqa: ANN401 - typer's own
     """Yield each option of each command, with the words that lead to it."""
     for param in command.params:

@@ -152,6 +152,7 @@ def test_source_is_changed_where_it_decides() -> None:
     assert not [name for name in told if "docstring" in name or "int ->" in name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", sorted(GROUPS))
 def test_every_file_of_a_group_gives_mutants_that_are_told_apart(group: str) -> None:
     tasks: list[Task] = list_tasks(GROUPS[group])

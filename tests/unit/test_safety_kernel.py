@@ -49,6 +49,7 @@ def agree(cases: Iterable[Case], *, at_least: int) -> None:
     assert count >= at_least
 
 
+@pytest.mark.slow
 def test_places_agree() -> None:
     agree(spaces.places(), at_least=28_000)
 
@@ -86,6 +87,7 @@ def test_mixtures_agree() -> None:
     agree(spaces.mixtures(2_000, seed=18467), at_least=2_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("component", ONE_PER_CLASS)
 def test_groups_agree(component: Component) -> None:
     """With the exceptions one at a time; all together is the exhaustive test's."""
