@@ -19,6 +19,7 @@ import structlog
 from gateway.auth import Authenticator
 from gateway.counts.counting import KeptReads
 from gateway.dependencies import GatewayParts
+from gateway.intake.acceptance import Submissions
 from gateway.intake.accepted_requests import Accepted
 from gateway.intake.fate_lookup import Looking
 from gateway.intake.submissions import Submitter
@@ -90,6 +91,7 @@ class Gateway:
             metrics=self.metrics,
             monotonic=parts.monotonic,
         )
+        self.submissions = Submissions(self.submitter, parts.clock)
         self.ended: str | None = None
 
     @asynccontextmanager

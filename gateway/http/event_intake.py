@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from starlette.requests import Request
@@ -15,11 +14,9 @@ from gateway.http.app_state import get_gateway
 from gateway.http.bodies import find_traceparent
 from gateway.http.headers import find_idempotency_key, get_wait_s
 from gateway.http.responses import to_response
-from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, Submission
-from gateway.invalid_content import ensure_possible
-from models.base import derive_id
+from gateway.intake.acceptance import Caller
+from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent
 from models.errors import ContractError
-from models.events import EventData
 from streams.store.read_models.pages import EventFate
 
 
@@ -66,91 +63,26 @@ async def publish(
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
     own, wait_s = find_idempotency_key(request), get_wait_s(request)
-    submissions = _submissions(
-        request,
-        events,
+    caller = Caller(
         source=source,
         key=own or key,
         named_by=IDEMPOTENCY_KEY if own else named_by,
+        traceparent=find_traceparent(request),
+        wait_s=wait_s,
     )
-    submitter = get_gateway(request).submitter
-    refused, done = await submitter.submit_plain(submissions), False
-    if refused is None and wait_s:
-        done, refused = await submitter.await_engine(submissions, wait_s=wait_s)
-    if refused is not None:
-        return _refuse(refused)
-    told = {
-        **render_sent([submission.event_id for submission in submissions], source=source),
-        **(beside or {}),
-    }
+    acceptance = await get_gateway(request).submissions.accept(events, caller)
+    if acceptance.refused is not None:
+        return answer_refused(acceptance.refused)
+    told = {**render_sent(acceptance.event_ids, source=source), **(beside or {})}
     headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
-    if done:
+    if acceptance.is_done:
         became = await read_outcome() if read_outcome else {}
         return to_response({**told, "status": "done", **became}, headers=headers)
     return to_response(told, status=202, headers=headers)
 
 
-async def send(
-    request: Request,
-    events: Sequence[Sent],
-    *,
-    source: str,
-    key: str | None,
-    named_by: str = IDEMPOTENCY_KEY,
-    first_part: int = 0,
-) -> list[str] | Response:
-    """Publish events; return their ids, or the problem if an event was sent and refused before.
-
-    Args:
-        request: Its trace context goes with the events.
-        events: One or more events of one topic, in order.
-        source: The source of the events.
-        key: A repeat under it is the same events; without a key, equal content is.
-        named_by: The header or field that `key` was taken from.
-        first_part: The number of the first event among all events of the call.
-
-    Raises:
-        ContractError: `fields_invalid`: a moment that cannot be true.
-    """
-    submissions = _submissions(
-        request, events, source=source, key=key, named_by=named_by, first_part=first_part
-    )
-    refused = await get_gateway(request).submitter.submit_plain(submissions)
-    if refused is not None:
-        return _refuse(refused)
-    return [submission.event_id for submission in submissions]
-
-
-def _submissions(
-    request: Request,
-    events: Sequence[Sent],
-    *,
-    source: str,
-    key: str | None,
-    named_by: str = IDEMPOTENCY_KEY,
-    first_part: int = 0,
-) -> list[Submission]:
-    now, traceparent = get_gateway(request).clock.now(), find_traceparent(request)
-    for event in events:
-        # The moments of a count's rows were checked when its file was read.
-        if isinstance(event, EventData):
-            ensure_possible(event, now=now)
-    return [
-        Submission(
-            event=event,
-            event_id=derive_id(
-                event.TYPE, source, part, key or sha256(event.to_body()).hexdigest()
-            ),
-            source=source,
-            time=now,
-            traceparent=traceparent,
-            named_by=named_by,
-        )
-        for part, event in enumerate(events, start=first_part)
-    ]
-
-
-def _refuse(refused: EventFate) -> Response:
+def answer_refused(refused: EventFate) -> Response:
+    """Make the problem of an event that was sent and refused."""
     code = refused.code or "internal_error"
     return problems.build(status=problems.status_of_code(code), code=code, params=refused.params)
 

@@ -13,14 +13,16 @@ from gateway.counts.counting import Count, PreviewToken, describe_plan, make_pla
 from gateway.counts.files import MOST_ERRORS
 from gateway.files.tables import RowError
 from gateway.http.app_state import get_gateway
+from gateway.http.bodies import find_traceparent
 from gateway.http.count_calls import CountQuery, read_call
-from gateway.http.event_intake import render_sent, send
+from gateway.http.event_intake import answer_refused, render_sent
 from gateway.http.examples import STOCK, STOCK_CSV
 from gateway.http.headers import find_idempotency_key
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
+from gateway.intake.acceptance import Caller
 from gateway.invalid_content import of_refused, of_row, of_rows
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
@@ -168,21 +170,21 @@ def _ensure_enters(count: Count, plan: CountPlan) -> None:
 async def _send(request: Request, count: Count, count_id: str, told: dict[str, Any]) -> Response:
     """Publish the parts in order, up to the first unconfirmed one; a repeat resumes the count."""
     parts = count.to_parts(count_id)
-    source = f"station/{count.station_id}"
+    caller = Caller(
+        source=f"station/{count.station_id}",
+        key=count_id,
+        named_by="count_id",
+        traceparent=find_traceparent(request),
+    )
     ids: list[str] = []
     for first in range(0, len(parts), SENT_AT_ONCE):
-        found = await send(
-            request,
-            parts[first : first + SENT_AT_ONCE],
-            source=source,
-            key=count_id,
-            named_by="count_id",
-            first_part=first,
+        acceptance = await get_gateway(request).submissions.accept(
+            parts[first : first + SENT_AT_ONCE], caller, first_part=first
         )
-        if isinstance(found, Response):
-            return found
-        ids += found
-    sent = {**render_sent(ids, source=source), **told, "parts": len(parts)}
+        if acceptance.refused is not None:
+            return answer_refused(acceptance.refused)
+        ids += acceptance.event_ids
+    sent = {**render_sent(ids, source=caller.source), **told, "parts": len(parts)}
     return to_response(sent, status=202)
 
 
