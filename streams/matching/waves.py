@@ -133,6 +133,10 @@ def list_each_once(
     return [record for record in records if called.add(record) is None]
 
 
+ROUNDING = 1e-9
+"""Error of a sum of chances: ten times 0.2 comes to a little less than 2, and is enough for 2."""
+
+
 def choose_wave(
     records: Sequence[DonorRecord],
     *,
@@ -166,7 +170,7 @@ def choose_wave(
         short.
     """
     rules = rules or donor_rules()
-    missing = wanted - expected_already
+    missing = wanted - expected_already - ROUNDING
     refused = _Refused()
     ready = []
     for record in records:

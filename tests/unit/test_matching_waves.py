@@ -13,6 +13,7 @@ from models.donors import CallOutStatus
 from models.groups import BloodGroup
 from streams.matching.eligibility import DonorRecord
 from streams.matching.waves import (
+    ROUNDING,
     CallState,
     Wave,
     choose_wave,
@@ -207,6 +208,13 @@ def test_calls_already_out_count_by_how_far_they_got() -> None:
         assert expected(CallOutStatus(ended)) == 0.0
 
 
+def test_ten_chances_of_a_fifth_are_enough_for_two() -> None:
+    """Their sum in floats is not quite 2: an eleventh donor would be called for nothing."""
+    wave = choose(*(make_record(f"d-{at:02}") for at in range(20)), wanted=2)
+    assert wave.calls[0].expected == pytest.approx(0.2)
+    assert (len(wave.calls), wave.short) == (10, False)
+
+
 @given(
     wanted=st.integers(0, 20),
     already=st.floats(0, 20),
@@ -220,6 +228,8 @@ def test_never_one_call_more_than_needed_and_never_an_ineligible_donor(
     light = {r.donor.donor_id for r in records if r.donor.weight_kg < 45}
     assert not light & set(ids(wave))
     without_last = sum(call.expected for call in wave.calls[:-1])
-    assert not wave.calls or without_last < wanted - already
-    assert wave.short == (wave.expected < wanted - already)
+    missing = wanted - already - ROUNDING
+    # Sums of floats are rounded otherwise from Python 3.12 on.
+    assert not wave.calls or without_last < missing + ROUNDING / 10
+    assert wave.short == (wave.expected < missing)
     assert choose(*reversed(records), wanted=wanted, already=already) == wave
