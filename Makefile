@@ -41,7 +41,7 @@ test-newest: ## Unit and contract tests on the newest Python that this machine r
 	  $$name -m venv .venv-newest; \
 	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
 	  .venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
-	  exec .venv-newest/bin/python -m pytest -n 2 -p no:cacheprovider tests/unit tests/contract; \
+	  exec .venv-newest/bin/python -m pytest -n 2 -p no:cacheprovider -m "not slow" tests/unit tests/contract; \
 	done; echo "没有更新的 Python · no newer Python here"
 
 check: setup ## Format, lint, types, rooms
