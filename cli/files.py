@@ -34,7 +34,9 @@ def read_upload(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ContractError("file_unreadable", path=str(path), cause=str(error)) from error
+        raise ContractError(
+            "file_unreadable", path=str(path), detail=str(error.strerror)
+        ) from error
 
 
 def read_json(path: Path) -> tuple[bytes, Any]:

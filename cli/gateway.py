@@ -121,8 +121,9 @@ class GatewayClient:
             cause = type(error).__name__
             raise TransientError("gateway_away", url=self._url, cause=cause) from error
         except httpx.InvalidURL as error:
+            rule = "须为 http:// 或 https:// 开头的网址 · must be a URL of http:// or https://"
             raise ConfigurationError(
-                "setting_invalid", name="XUELIAN_GATEWAY_URL", rule=str(error)
+                "setting_invalid", name="XUELIAN_GATEWAY_URL", rule=rule
             ) from error
 
     def _read(self, answer: httpx.Response, *, of_one: bool = False) -> dict[str, Any]:

@@ -91,7 +91,10 @@ OWN_TEXTS: Mapping[str, tuple[str, str]] = {
         "没有死信 {dead_letter_id}；用 xuelian dlq list 查看",
         "there is no dead letter {dead_letter_id}; see `xuelian dlq list`",
     ),
-    "file_unreadable": ("读不了文件 {path}：{cause}", "file {path} cannot be read: {cause}"),
+    "file_unreadable": (
+        "读不了文件 {path}；请检查路径和权限",
+        "file {path} cannot be read: {detail}; check its path and permissions",
+    ),
     "file_not_utf8": (
         "文件 {path} 不是 UTF-8：请用 UTF-8 另存",
         "file {path} is not UTF-8: save it as UTF-8",

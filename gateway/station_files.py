@@ -106,8 +106,8 @@ def _read_bytes(path: Path, *, code: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        cause = error.strerror or type(error).__name__
-        rule = str(render("station_file_unreadable", {"path": path, "cause": cause}))
+        detail = error.strerror or type(error).__name__
+        rule = str(render("station_file_unreadable", {"path": path, "detail": detail}))
         raise ConfigurationError(code, file=path.name, field="(file)", rule=rule) from error
 
 

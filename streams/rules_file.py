@@ -24,8 +24,8 @@ def read_rules_file(path: Path) -> Checked:
     try:
         content = path.read_bytes()
     except OSError as error:
-        cause = error.strerror or type(error).__name__
-        raise ConfigurationError("rules_file_unreadable", path=str(path), cause=cause) from error
+        detail = error.strerror or type(error).__name__
+        raise ConfigurationError("rules_file_unreadable", path=str(path), detail=detail) from error
     return check_overrides(content)
 
 

@@ -13,6 +13,7 @@ from gateway.http.middleware import Authenticated, Bounded, Leaving, Measured, S
 from gateway.http.openapi import describe
 from gateway.http.routes import (
     alerts,
+    call_outs,
     counts,
     donations,
     donors,
@@ -87,6 +88,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         reconciliations,
         figures,
         donors,
+        call_outs,
         alerts,
         shortages,
         facilities,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil, floor
+from math import floor
 
 from models.alerts import Activation, ActivationStatus, Alert
 from models.base import derive_id
@@ -22,6 +22,7 @@ from models.decisions import Reason
 from models.facilities import Station
 from models.rules.types.disasters import DisasterRules, disaster_rules
 from streams.matching.need import NeedEstimate
+from streams.matching.rounding import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def _count_donations_open(
     """Count the donations that would make up the red cells no station in reach has to spare."""
     wanted = sum(need.units for need in estimate.needs if need.component is Component.RED_CELLS)
     spare = sum(_count_spare(supply, lead=at == 0) for at, (_, supply) in enumerate(near))
-    return ceil(max(0, wanted - spare) / rules.donations.red_cells_per_donation)
+    return round_up(max(0, wanted - spare) / rules.donations.red_cells_per_donation)
 
 
 def _count_spare(supply: StationSupply, *, lead: bool) -> int:
@@ -154,7 +155,7 @@ def _count_spare(supply: StationSupply, *, lead: bool) -> int:
         return supply.red_cells
     station = supply.station
     daily = station.daily_demand.get(Component.RED_CELLS, 0.0)
-    return max(0, supply.red_cells - ceil(daily * station.policy.thresholds.orange_below_d))
+    return max(0, supply.red_cells - round_up(daily * station.policy.thresholds.orange_below_d))
 
 
 def _share_donations(

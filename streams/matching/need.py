@@ -11,14 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil, erf, log, sqrt
+from math import erf, log, sqrt
 
 from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
 from models.decisions import Reason
 from models.rules.types.disasters import DisasterRules, FatalityModel, disaster_rules
-
-# A sum of floats may lie slightly above the whole number that it means.
-_HAIR = 1e-9
+from streams.matching.rounding import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +75,11 @@ def estimate_need(
         return NeedEstimate(
             needs=(), admissions=0, basis="none", exercise=exercise, reasons=(Reason(code=code),)
         )
-    admissions = _round_up(found.expected)
+    admissions = round_up(found.expected)
     needs = tuple(
         Need(
             component=component,
-            units=_round_up(admissions * rules.components.units_per(component)),
+            units=round_up(admissions * rules.components.units_per(component)),
             basis=found.basis,
         )
         for component in rules.components.ratio
@@ -244,8 +242,3 @@ def _from_magnitude(magnitude: float, depth_km: float | None, rules: DisasterRul
         params["depth_km"] = depth_km
     reason = Reason(code="magnitude_only", params=params, rule=rules.cite(rule))
     return _Admissions(expected=shallow * share, basis="magnitude", reasons=(reason,))
-
-
-def _round_up(expected: float) -> int:
-    """Round up; a fraction of a patient or of a unit needs a whole one."""
-    return ceil(expected - _HAIR)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 
 from models.base import derive_id
 from models.clearance import Cleared, ForStation, Step, UnitFacts
@@ -21,6 +20,7 @@ from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.journeys import to_station
+from streams.matching.rounding import round_up
 
 MAX_OFFER_UNITS = 500
 """Most units that one offer may hold; the limit of its event."""
@@ -159,7 +159,7 @@ def decide_acceptance(
 
 def _count_kept(giver: Station, burn_per_d: float) -> int:
     """Count the units of a group that a giver keeps to stay at its orange threshold."""
-    return ceil(burn_per_d * giver.policy.thresholds.orange_below_d)
+    return round_up(burn_per_d * giver.policy.thresholds.orange_below_d)
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from math import ceil
 
 from models.base import derive_id
 from models.compatibility import list_candidates
@@ -22,6 +21,7 @@ from models.requests import Priority, RequestLine
 from models.rules.types.shortages import ShortageRules, shortage_rules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
 from streams.matching.allocation.kept_groups import is_kept_group
+from streams.matching.rounding import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def measure(
     if days is not None and burn * thresholds.yellow_below_d >= rules.expected.least_units:
         level = _find_level(days, thresholds, level_before, rules)
     if level is not ShortageLevel.GREEN:
-        target = ceil(burn * thresholds.yellow_below_d * (1 + rules.recovery.margin))
+        target = round_up(burn * thresholds.yellow_below_d * (1 + rules.recovery.margin))
         lift = max(0, target - count.available)
     if count.uncovered:
         # A patient waits now: at least orange, and red where nothing at all is left.

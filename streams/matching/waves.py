@@ -18,6 +18,7 @@ from models.facilities import Station
 from models.groups import BloodGroup
 from models.rules.types.donors import DonorRules, donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.rounding import is_enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +134,6 @@ def list_each_once(
     return [record for record in records if called.add(record) is None]
 
 
-ROUNDING = 1e-9
-"""Error of a sum of chances: ten times 0.2 comes to a little less than 2, and is enough for 2."""
-
-
 def choose_wave(
     records: Sequence[DonorRecord],
     *,
@@ -170,7 +167,7 @@ def choose_wave(
         short.
     """
     rules = rules or donor_rules()
-    missing = wanted - expected_already - ROUNDING
+    missing = wanted - expected_already
     refused = _Refused()
     ready = []
     for record in records:
@@ -195,7 +192,7 @@ def choose_wave(
                 continue
             case _:
                 pass
-        if expected >= missing:
+        if is_enough(expected, wanted=missing):
             left += 1
             continue
         chance = expect_acceptance(record, station=station, rules=rules)
@@ -206,7 +203,7 @@ def choose_wave(
     return Wave(
         calls=tuple(calls),
         expected=expected,
-        short=expected < missing,
+        short=not is_enough(expected, wanted=missing),
         refusals=refused.list_reasons(),
     )
 

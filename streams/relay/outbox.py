@@ -96,11 +96,9 @@ class OutboxRelay:
         if not lanes:
             return
         try:
-            async with (
-                asyncio.timeout(_DRAIN_S),
-                self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows,
-            ):
-                await self._send(rows)
+            async with asyncio.timeout(_DRAIN_S):
+                while await self._publish_some(lanes):
+                    pass
         except (TransientError, TimeoutError) as error:
             log.warning("relay_left_rows", lanes=sorted(lanes), error=repr(error)[:200])
 
@@ -139,11 +137,14 @@ class OutboxRelay:
             self._signal.set()
 
     async def _publish(self, lanes: frozenset[int], stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            async with self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows:
-                await self._send(rows)
-            if len(rows) < CLAIM_ROWS:
-                return
+        while not stop.is_set() and await self._publish_some(lanes):
+            pass
+
+    async def _publish_some(self, lanes: frozenset[int]) -> bool:
+        """Publish the first rows of some shards; return whether there may be more."""
+        async with self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows:
+            await self._send(rows)
+        return len(rows) == CLAIM_ROWS
 
     async def _send(self, rows: Sequence[OutboxRow]) -> None:
         """Send rows, each topic in their order, the topics side by side: one round trip.

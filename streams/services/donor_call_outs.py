@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from math import ceil
 
 from models.base import derive_id
 from models.decisions import Reason
@@ -17,6 +16,7 @@ from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
 from models.rules.types.donors import donor_rules
 from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.rounding import is_enough, round_up
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.call_outs import ReserveCall
@@ -31,8 +31,6 @@ _CAME_TO_NOTHING = frozenset(
     }
 )
 _RECALLABLE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED})
-_HAIR = 1e-9
-"""Expected donations are sums of floats; a difference of this size does not count as missing."""
 
 
 class CallOuts:
@@ -234,7 +232,7 @@ class CallOuts:
         surplus: list[ReserveCall] = []
         if cause.count_sure() >= cause.wanted:
             surplus = cause.list_own(CallOutStatus.CALLED, CallOutStatus.ACCEPTED)
-        elif cause.expect_firm(now) + _HAIR >= cause.wanted:
+        elif is_enough(cause.expect_firm(now), wanted=cause.wanted):
             surplus = cause.list_own(CallOutStatus.CALLED)
         surplus = await open_causes.list_not_needed(surplus)
         await self._stand_down(
@@ -312,7 +310,7 @@ class CallOuts:
             station_id=station_id,
             cause_id=cause.cause_id,
             wave=number,
-            donations_wanted=ceil(cause.wanted - expected - _HAIR),
+            donations_wanted=round_up(cause.wanted - expected),
             calls=calls,
         )
         work.emit(Outgoing(event=issued, caused_by=caused_by, made_at=now, station_id=station_id))
@@ -320,7 +318,7 @@ class CallOuts:
     @staticmethod
     def _schedule_next(work: UnitOfWork, cause: DonorNeed, now: datetime) -> None:
         """Look again when the answer window is over, as long as too few donors have accepted."""
-        if cause.expect_firm(now) + cause.shared + _HAIR >= cause.wanted:
+        if is_enough(cause.expect_firm(now) + cause.shared, wanted=cause.wanted):
             return
         due_at = now + timedelta(seconds=donor_rules().wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
@@ -354,7 +352,7 @@ def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...
 
 
 def _is_short(cause: DonorNeed, now: datetime) -> bool:
-    return cause.expect(now) + _HAIR < cause.wanted
+    return not is_enough(cause.expect(now), wanted=cause.wanted)
 
 
 def _audit_move(

@@ -1,7 +1,7 @@
 """API keys: made, found and revoked. Only the SHA-256 of a secret is kept.
 
 A key reads `xl_<key_id>_<secret>`. The secret is drawn from 24 random bytes: nobody guesses 192
-bits, so the hash need be neither slow nor salted, and verifying one takes microseconds.
+bits, so the hash need be neither slow nor salted.
 """
 
 from __future__ import annotations

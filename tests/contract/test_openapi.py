@@ -17,8 +17,8 @@ from gateway.files.imports import (
 )
 from gateway.http import examples
 from gateway.http.app import create_app
+from gateway.http.routes.call_outs import NewAnswer
 from gateway.http.routes.donations import NewRecall, NewResults, NewSplit
-from gateway.http.routes.donors import NewAnswer
 from gateway.http.routes.facilities import Routes
 from gateway.http.routes.reconciliations import ClosingBody
 from gateway.http.routes.scans import NewScan

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from models.rules.following import follow_rulebook
+from models.rules.following import followed
 from models.rules.overrides import Checked, check_overrides
 from models.rules.rulebook import PACKAGED, Rulebook, rulebook
 
@@ -43,11 +43,8 @@ def following(changes: Changes) -> Iterator[Rulebook]:
     """Follow a station's own rules; the package's stand again afterwards, whatever happens."""
     rules = accept(changes)
     assert rulebook() is PACKAGED
-    follow_rulebook(rules)
-    try:
+    with followed(rules):
         yield rules
-    finally:
-        follow_rulebook(PACKAGED)
 
 
 class Effect(NamedTuple):

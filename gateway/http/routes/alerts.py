@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
@@ -32,9 +32,6 @@ from streams.ports.alerts import AlertOutcome
 
 log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])
-
-LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not answer within this time."""
 
 Feed = Annotated[Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER))]
 Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]

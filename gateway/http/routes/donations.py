@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["donations"])
 
 Laboratory = Annotated[Principal, Depends(allow(KeyScope.STATION))]
-Caller = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+StationOrDispatcher = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "已受理 · accepted"},
@@ -118,7 +118,7 @@ async def split_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: Caller,
+    principal: StationOrDispatcher,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -142,7 +142,7 @@ async def recall_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: Caller,
+    principal: StationOrDispatcher,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -190,7 +190,9 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     response_class=Response,
     responses=documented(404),
 )
-async def get_donation(donation_id: BagId, request: Request, principal: Caller) -> Response:
+async def get_donation(
+    donation_id: BagId, request: Request, principal: StationOrDispatcher
+) -> Response:
     found = await get_gateway(request).donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):

@@ -1,4 +1,4 @@
-"""The on-call reserve: a station's register of donors, its call-outs, and the donors' answers.
+"""The on-call reserve: a station's register of donors, imported, read and changed.
 
 Personal data goes straight to PostgreSQL and is shown only to the donor's own station; events and
 all other callers see identifiers only.
@@ -6,11 +6,10 @@ all other callers see identifiers only.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,8 +17,7 @@ from starlette.responses import Response
 from gateway.files.imports import parse_donors, parse_donors_json
 from gateway.http.app_state import get_gateway
 from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
-from gateway.http.event_intake import publish, settle_moment
-from gateway.http.examples import ANSWER, DONOR, DONORS, DONORS_CSV
+from gateway.http.examples import DONOR, DONORS, DONORS_CSV
 from gateway.http.headers import get_if_match
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
@@ -30,20 +28,15 @@ from gateway.rendering import explain
 from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
 from models.access import KeyScope, Principal
-from models.base import Identifier, Instant, Line, Value
-from models.donors import Answer, CallOutStatus, Donation, Donor
-from models.errors import ContractError, DomainRefusal, InvariantViolation, TransientError
-from models.events.donors import CallOutAnswered
+from models.base import Identifier, Value
+from models.donors import Donor
+from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.texts import render
 from streams.store.donors import RegisteredDonor, Twin
 
 router = APIRouter(tags=["donors"])
 
 Station = Annotated[Principal, Depends(allow(KeyScope.STATION))]
-Caller = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-
-LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not answer within this time."""
 
 _DONORS_SCHEMA = {
     "type": "object",
@@ -77,30 +70,6 @@ class DonorQuery(Value):
 
 class Nothing(Value):
     """What may stand beside the rows of a register."""
-
-
-class NewAnswer(Value):
-    """What a donor answered, or what became of the visit.
-
-    Attributes:
-        donor_id: Needed only while PostgreSQL is away; must agree with the call.
-        answered_at: Needed with an Idempotency-Key; else now.
-        eta_s: Seconds until arrival; with `accepted`.
-        donation: What was given; with `donated` and no other answer.
-    """
-
-    donor_id: Identifier | None = None
-    answer: Answer
-    answered_at: Instant | None = None
-    eta_s: int | None = Field(default=None, ge=0, le=86_400)
-    donation: Donation | None = None
-    reason: Line = ""
-
-
-class CallQuery(Value):
-    status: tuple[CallOutStatus, ...] = ()
-    cause_id: Identifier | None = None
-    limit: int = Field(default=200, ge=1, le=1000)
 
 
 @router.post(
@@ -307,116 +276,3 @@ def _render_twin(twin: Twin) -> dict[str, Any]:
         told = explain(code, {"donor_id": twin.donor_id, "other_id": twin.other_id})
     donor_ids = [name for name in (twin.donor_id, twin.other_id) if name is not None]
     return {**told, "donor_ids": donor_ids, "same_contact": twin.same_contact}
-
-
-@router.get(
-    "/v1/stations/{station_id}/call-outs",
-    summary="召集名单 · The station's calls",
-    description=(
-        "只有本血站看到姓名和联系方式，每次查看都有记录 · names and contacts are shown to the "
-        "station itself alone, and each look is recorded."
-    ),
-    response_class=Response,
-    responses=documented(400),
-)
-async def list_call_outs(
-    station_id: Identifier,
-    request: Request,
-    principal: Caller,
-    query: Annotated[CallQuery, Query()],
-) -> Response:
-    principal.ensure_speaks_for(station_id)
-    rows = await get_gateway(request).reading.list_call_outs(
-        station_id=station_id,
-        statuses=query.status or None,
-        cause_id=query.cause_id,
-        limit=query.limit,
-        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
-        actor=principal.actor,
-    )
-    return to_response({"call_outs": rows})
-
-
-@router.get(
-    "/v1/call-outs/{call_out_id}",
-    summary="一次召集 · One call",
-    response_class=Response,
-    responses=documented(404),
-)
-async def get_call_out(call_out_id: Identifier, request: Request, principal: Caller) -> Response:
-    reading = get_gateway(request).reading
-    found = await reading.find_call_out(call_out_id)
-    own = principal.own_station
-    if found is None or (own is not None and own != found["station_id"]):
-        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
-    (row,) = await reading.list_call_outs(
-        station_id=found["station_id"],
-        call_out_id=call_out_id,
-        limit=1,
-        contacts_for=principal.key_id if principal.scope is KeyScope.STATION else None,
-        actor=principal.actor,
-    )
-    return to_response(row)
-
-
-@router.post(
-    "/v1/call-outs/{call_out_id}/answers",
-    summary="献血者的答复或到站结果 · A donor's answer, or what became of the visit",
-    description=(
-        "采血时间早于这次召集的献血拒绝：那是库存，盘点入库。"
-        "袋上血型与登记不符时 `warnings` 里写明。\n\n"
-        "A donation that was collected before the call is refused: it is stock, to be counted in. "
-        "`warnings` name a bag whose group is not its donor's."
-    ),
-    response_class=Response,
-    responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
-)
-async def answer_call_out(
-    call_out_id: Identifier,
-    request: Request,
-    principal: Caller,
-    answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
-) -> Response:
-    call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)
-    fields = {**dict(answer), **call}
-    fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
-    registered = fields.pop("registered_group", None)
-    event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
-    source = principal.actor if principal.is_dispatcher else f"station/{event.station_id}"
-    beside = {"warnings": _list_doubts(event, registered)}
-    return await publish(request, [event], source=source, beside=beside)
-
-
-def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:
-    """Warn at once that a bag's group contradicts its donor's record, if that record was read."""
-    donation = event.donation
-    if donation is None or registered is None or donation.group == registered:
-        return []
-    told = {"unit_id": donation.unit_id, "donated": donation.group, "registered": registered}
-    return [explain("donation_group_differs", told)]
-
-
-async def _get_call(
-    gateway: Gateway, principal: Principal, call_out_id: str, donor_id: str | None
-) -> dict[str, Any]:
-    """Return the donor and station of a call.
-
-    While PostgreSQL is away, a station that names the donor is believed; the engine checks again.
-    """
-    try:
-        async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_call_out(call_out_id)
-    except (TransientError, TimeoutError) as error:
-        if principal.own_station is None or donor_id is None:
-            raise TransientError("postgres_away") from error
-        return {"donor_id": donor_id, "station_id": principal.own_station}
-    own = principal.own_station
-    if row is None or (own is not None and own != row["station_id"]):
-        raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
-    if donor_id is not None and donor_id != row["donor_id"]:
-        raise ContractError("donor_differs", call_out_id=call_out_id, donor_id=donor_id)
-    return {
-        "donor_id": row["donor_id"],
-        "station_id": row["station_id"],
-        "registered_group": row["blood_group"],
-    }

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.bodies import find_traceparent, read_object, validate
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.headers import get_idempotency_key, get_wait_s
@@ -42,9 +42,6 @@ router = APIRouter(tags=["requests"])
 
 MAY_ASK = frozenset({KeyScope.HOSPITAL, KeyScope.DISPATCHER})
 Asker = Annotated[Principal, Depends(allow(*MAY_ASK))]
-
-LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not find the request within this time."""
 
 _STATUS_AFTER = {"partly_reserved": "open", "waiting": "open"}
 """Maps the outcome of a decision to the status of its request, where the words differ."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.bodies import validate
 from gateway.http.event_intake import publish
 from gateway.http.examples import OFFER
@@ -42,9 +42,6 @@ Viewer = Annotated[
 MOST_OPEN = 10_000
 """Limit of open shortages, one per station, component and group. All of them are sorted before the
 page is cut."""
-
-LOOK_LIMIT_S = 1.0
-"""PostgreSQL counts as away if it does not answer within this time."""
 
 
 class ShortageQuery(Value):

@@ -1,0 +1,21 @@
+"""Sums and products of floats, compared as people count: an error of arithmetic asks for no unit.
+
+Ten chances of 0.2 come to a little less than 2, and 1.1 units a day for ten days to a little more
+than 11. Pure.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+_HAIR = 1e-9
+
+
+def round_up(expected: float) -> int:
+    """Round up; a fraction of a patient, a donation or a unit needs a whole one."""
+    return ceil(expected - _HAIR)
+
+
+def is_enough(expected: float, *, wanted: float) -> bool:
+    """Return whether what is expected reaches what is wanted."""
+    return expected + _HAIR >= wanted
