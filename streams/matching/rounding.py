@@ -1,7 +1,7 @@
 """Sums and products of floats, compared as people count: an error of arithmetic asks for no unit.
 
-Ten chances of 0.2 come to a little less than 2, and 1.1 units a day for ten days to a little more
-than 11. Pure.
+Ten chances of 0.2 come to a little less than 2, and what a week with 29 units uses in a week comes
+to a little more than 29. Pure.
 """
 
 from __future__ import annotations
