@@ -9,8 +9,9 @@ from hashlib import sha256
 from starlette.requests import Request
 
 from gateway.counts.attestations import Attesting
-from gateway.counts.counting import Count, PreviewToken
+from gateway.counts.counting import Count
 from gateway.counts.files import Reading, read_count
+from gateway.counts.previews import PreviewToken
 from gateway.files.own_words import NO_WORDS
 from gateway.http.app_state import get_gateway
 from gateway.http.bodies import validate

@@ -22,7 +22,7 @@ from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
 from gateway.http import headers, middleware
 from gateway.http.scopes import list_scopes
-from gateway.intake import submissions
+from gateway.intake import acceptance
 from models import possible_times, requests
 from models.access import KeyScope
 from models.envelope import Envelope
@@ -140,7 +140,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "A body over 300,000 bytes", PUBLISHED_BODY_BYTES, 300_000),
         ("operations.md", "stay good for 15 minutes", auth.STALE_S, 900),
         ("operations.md", "gateways refuse it within a minute", auth.FRESH_S, 60),
-        ("operations.md", "`Retry-After` within 3 seconds", submissions.PUBLISH_LIMIT_S, 3),
+        ("operations.md", "`Retry-After` within 3 seconds", acceptance.PUBLISH_LIMIT_S, 3),
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervisor.MAX_ENDS, 5),
         ("operations.md", "ended five times within five minutes", supervisor.WINDOW_S, 300),

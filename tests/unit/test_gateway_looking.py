@@ -61,7 +61,7 @@ class World:
     async def find(self, event_id: str) -> EventFate | None:
         name = EventName(reader="r", source="s", event_id=event_id, request_id="q")
         async with asyncio.timeout(2):
-            return await self.looking.find_fate(name)
+            return await self.looking.ask(name)
 
 
 @asynccontextmanager

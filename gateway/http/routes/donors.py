@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.imports import parse_donors, parse_donors_json
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
 from gateway.http.headers import get_if_match
@@ -240,8 +240,7 @@ async def _put(
         DomainRefusal: `station_unknown`, `record_changed`.
         ContractError: `rows_invalid`: a donor is registered at another station.
     """
-    if station_id not in (await gateway.directories.refresh()).stations:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    await ensure_station(gateway, station_id)
     donor_ids = [donor.donor_id for donor in donors]
     foreign = await gateway.donors.list_foreign(donor_ids, station_id=station_id)
     if foreign:

@@ -11,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.exports import write_csv, write_xlsx
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import allow
 from models.access import KeyScope, Principal
 from models.base import Identifier
-from models.errors import DomainRefusal
 from models.texts.instants import BEIJING
 
 router = APIRouter(tags=["stock"])
@@ -39,8 +38,7 @@ async def export_stock(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    if station_id not in (await gateway.directories.refresh()).stations:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    await ensure_station(gateway, station_id)
     rows = await gateway.reconciling.list_held(station_id)
     write, kind = _FORMATS[format]
     content = await asyncio.to_thread(write, rows)

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
 from models.access import KeyScope, Principal
 from models.base import Day, Identifier, Value
-from models.errors import ContractError, DomainRefusal
+from models.errors import ContractError
 from models.figures import MAX_DAYS, figure_rules
 from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
@@ -57,10 +57,8 @@ async def get_figures(
     if station_id is not None:
         principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    if station_id is not None and station_id not in (
-        (await gateway.directories.refresh()).stations
-    ):
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    if station_id is not None:
+        await ensure_station(gateway, station_id)
     day_from, day_until = _settle_period(query, gateway.clock.now())
     records = await gateway.figures.list_stock_days(
         station_id, day_from=day_from, day_until=day_until

@@ -14,18 +14,18 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http import problems
 from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.bodies import find_traceparent, read_object, validate
+from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.headers import get_idempotency_key, get_wait_s
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
+from gateway.intake.acceptance import Acceptance, Caller
 from gateway.intake.accepted_requests import AcceptedRequest
-from gateway.intake.submissions import Answered, Submission
-from gateway.invalid_content import FieldError, InvalidContent, ensure_possible
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain, explain_decision, explain_waiting
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
@@ -36,7 +36,6 @@ from models.events.requests import RequestAmended, RequestCancelled, RequestOpen
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import antigen_rules, list_unusual
 from models.texts import render
-from streams.store.read_models.pages import EventFate
 
 router = APIRouter(tags=["requests"])
 
@@ -95,14 +94,14 @@ async def open_request(request: Request, principal: Asker) -> Response:
     station_id = await _find_station(gateway, hospital_id)
     request_id = derive_id("request", hospital_id, key)
     urgent = validate(UrgentRequest, fields, request_id=request_id, station_id=station_id)
-    accepted = AcceptedRequest(
-        request_id=request_id, hospital_id=hospital_id, station_id=station_id
-    )
+    target = AcceptedRequest(request_id=request_id, hospital_id=hospital_id, station_id=station_id)
     event = RequestOpened(request=urgent, opened_by=_name_speaker(principal) or None)
-    submission = _submission(gateway, request, event, accepted, event_kind="opened", key=key)
-    outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
-    gateway.accepted.add(accepted)
-    return _answer(outcome, submission, wait_s=wait_s)
+    caller = _make_caller(request, hospital_id, key=key, wait_s=wait_s)
+    acceptance = await gateway.submissions.accept(
+        [event], caller, ids=[derive_id("opened", hospital_id, request_id, key)]
+    )
+    gateway.accepted.add(target)
+    return _answer(acceptance, event, caller)
 
 
 @router.patch(
@@ -186,15 +185,16 @@ async def _change(
             "station_id": target.station_id,
         },
     )
-    submission = _submission(gateway, request, event, target, event_kind=event_kind, key=key)
+    event_id = derive_id(event_kind, target.hospital_id, target.request_id, key)
+    caller = _make_caller(request, target.hospital_id, key=key, wait_s=wait_s)
     if status in TERMINAL_REQUEST_STATUSES:
         # A repeat of the call that ended the request is answered as before; others come too late.
-        outcome = await gateway.submitter.find_known(submission)
-        if outcome is None:
+        acceptance = await gateway.submissions.find_known(event, caller, event_id=event_id)
+        if not (acceptance.refused or acceptance.is_done):
             raise DomainRefusal("request_ended", request_id=request_id, status=str(status))
     else:
-        outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
-    return _answer(outcome, submission, wait_s=wait_s)
+        acceptance = await gateway.submissions.accept([event], caller, ids=[event_id])
+    return _answer(acceptance, event, caller)
 
 
 def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
@@ -269,29 +269,18 @@ def _name_speaker(principal: Principal) -> str:
     return principal.actor if principal.is_dispatcher else ""
 
 
-def _submission(
-    gateway: Gateway,
-    request: Request,
-    event: EventData,
-    target: AcceptedRequest,
-    *,
-    event_kind: str,
-    key: str,
-) -> Submission:
-    now = gateway.clock.now()
-    ensure_possible(event, now=now)
-    return Submission(
-        event=event,
-        event_id=derive_id(event_kind, target.hospital_id, target.request_id, key),
-        source=f"hospital/{target.hospital_id}",
-        time=now,
+def _make_caller(request: Request, hospital_id: str, *, key: str, wait_s: int) -> Caller:
+    return Caller(
+        source=f"hospital/{hospital_id}",
+        key=key,
         traceparent=find_traceparent(request),
+        wait_s=wait_s,
     )
 
 
-def _warn(submission: Submission) -> dict[str, Any]:
+def _warn(event: EventData) -> dict[str, Any]:
     """Return a warning for antigens that are probably misspelt; they are never refused."""
-    match submission.event:
+    match event:
         case RequestOpened(request=stated) | RequestAmended(amendment=stated):
             pass
         case _:
@@ -307,37 +296,34 @@ def _warn(submission: Submission) -> dict[str, Any]:
     }
 
 
-def _answer(
-    outcome: Answered | EventFate | None, submission: Submission, *, wait_s: int
-) -> Response:
-    request_id = submission.event.subject
-    identity = {"event_id": submission.event_id, "source": submission.source}
-    location = {"Location": f"/v1/requests/{request_id}"}
-    if outcome is None:
-        content = {
-            "request_id": request_id,
-            **identity,
-            "status": "accepted",
-            "waiting_for": explain_waiting("being_taken_in"),
-            **_warn(submission),
-        }
-        return to_response(content, status=202, headers=location)
-    if isinstance(outcome, EventFate):
-        code = outcome.code or "internal_error"
-        return problems.build(
-            status=problems.status_of_code(code), code=code, params=outcome.params
-        )
-    decision = explain_decision(outcome.decision)
+def _answer(acceptance: Acceptance, event: EventData, caller: Caller) -> Response:
+    if acceptance.refused is not None:
+        return answer_refused(acceptance.refused)
+    (fate,) = acceptance.fates
+    # A repeat was taken in before it was sent again. Clocks that differ by more than the event's
+    # travel time only make the answer to a first call look like the answer to a repeat.
+    is_repeat = fate is not None and fate.taken_at < acceptance.accepted_at
+    told = {
+        "request_id": event.subject,
+        "event_id": acceptance.event_ids[0],
+        "source": caller.source,
+        **_warn(event),
+    }
+    headers = {"Location": f"/v1/requests/{event.subject}"}
+    # What was decided during the look at repeats is no answer to a call that does not wait.
+    if fate is None or fate.decision is None or not (caller.wait_s or is_repeat):
+        waiting_for = explain_waiting("being_taken_in")
+        content = {**told, "status": "accepted", "waiting_for": waiting_for}
+        return to_response(content, status=202, headers=headers)
+    decision = explain_decision(fate.decision)
     word = decision["outcome"]
     content = {
-        "request_id": request_id,
-        **identity,
-        "status": outcome.status or _STATUS_AFTER.get(word, word),
+        **told,
+        "status": fate.status or _STATUS_AFTER.get(word, word),
         "waiting_for": decision["waiting_for"],
         "decision": decision,
-        **_warn(submission),
     }
-    if wait_s:
-        location["Preference-Applied"] = f"wait={wait_s}"
-    created = outcome.fresh and isinstance(submission.event, RequestOpened)
-    return to_response(content, status=201 if created else 200, headers=location)
+    created = not is_repeat and isinstance(event, RequestOpened)
+    return to_response(
+        content, status=201 if created else 200, headers={**headers, **render_wait(caller)}
+    )

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import validate
 from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import CHANGE
@@ -71,9 +71,7 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
     rows = await gateway.reading.count_stock(station_id)
-    station = (await gateway.directories.refresh()).stations.get(station_id)
-    if station is None:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    station = await ensure_station(gateway, station_id)
     return to_response(
         {
             "station_id": station_id,
