@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
-from deploy.local.embedded_services import Endpoints
-from gateway.labels.isbt128_writing import (
+from bench.label_writing import (
     make_donation,
     make_group,
     make_moment,
     render_compound,
 )
+from deploy.local.embedded_services import Endpoints
 from gateway.labels.scanned import Moment, ProductCode
 from gateway.station_files import read_label_file
 from models.errors import ConfigurationError

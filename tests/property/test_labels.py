@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.labels.bags import assemble
-from gateway.labels.isbt128 import IsbtReader
-from gateway.labels.isbt128_writing import (
+from bench.label_writing import (
     make_donation,
     make_group,
     make_moment,
     render,
     render_compound,
 )
+from gateway.labels.bags import assemble
+from gateway.labels.isbt128 import IsbtReader
 from gateway.labels.scanned import (
     DonationNumber,
     GroupCode,

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from gateway.labels.isbt128_writing import make_donation, make_group, make_moment, render
+from bench.label_writing import make_donation, make_group, make_moment, render
 from gateway.labels.scanned import Moment, ProductCode
 from models.groups import BloodGroup
 from tests.support.gateway import RunningGateway, request_body

@@ -7,6 +7,7 @@ import random
 import pytest
 from stdnum.iso7064 import mod_37_2
 
+from bench.label_writing import make_donation, render
 from gateway.labels.check_characters import (
     ALPHABET,
     DIN_LENGTH,
@@ -16,7 +17,6 @@ from gateway.labels.check_characters import (
 )
 from gateway.labels.isbt128 import IsbtReader
 from gateway.labels.isbt128_form import read_typed
-from gateway.labels.isbt128_writing import make_donation, render
 from models.errors import ContractError
 from tests.support.labels import SHANGHAI, draw_din
 

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
-from gateway.labels.isbt128_writing import (
+from bench.label_writing import (
     make_donation,
     make_group,
     make_moment,
     render,
     render_compound,
 )
+from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from gateway.labels.scanned import (
     Division,
     DonationNumber,
