@@ -352,6 +352,17 @@ def finish(
     )
 
 
+def ensure_table(parsed: Parsed[V]) -> Parsed[V]:
+    """Return what was read of a file.
+
+    Raises:
+        ContractError: `no_table_found`: it has sheets, and none of them has a known head.
+    """
+    if parsed.left_out and [error.code for error in parsed.errors] == ["file_empty"]:
+        raise ContractError("no_table_found")
+    return parsed
+
+
 def validate_row(line: TableRow, layout: Layout[V]) -> tuple[V | None, tuple[RowError, ...]]:
     """Make the value of a row, or list everything that is wrong with it."""
     try:

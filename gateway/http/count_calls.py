@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from gateway.counts.attestations import Attesting
 from gateway.counts.counting import Count
-from gateway.counts.files import Reading, read_count
+from gateway.counts.file_process import read_count
+from gateway.counts.files import Reading
 from gateway.counts.previews import PreviewToken
 from gateway.files.own_words import NO_WORDS
 from gateway.http.app_state import get_gateway
@@ -96,10 +97,10 @@ async def read_call(
         Reading(
             station_id=station_id,
             content_type=request.headers.get("content-type", ""),
-            zone_s=round(zone.utcoffset(None).total_seconds()),
+            zone=zone,
             partial=keep_good,
             now=get_gateway(request).clock.now(),
-            attested=attestation.model_dump(mode="json") if attestation else None,
+            attestation=attestation,
             words=words,
         ),
     )

@@ -64,7 +64,6 @@ class CallQuery(Value):
         "只有本血站看到姓名和联系方式，每次查看都有记录 · names and contacts are shown to the "
         "station itself alone, and each look is recorded."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_call_outs(
@@ -88,7 +87,6 @@ async def list_call_outs(
 @router.get(
     "/v1/call-outs/{call_out_id}",
     summary="一次召集 · One call",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_call_out(
@@ -118,7 +116,6 @@ async def get_call_out(
         "A donation that was collected before the call is refused: it is stock, to be counted in. "
         "`warnings` name a bag whose group is not its donor's."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
 )
 async def answer_call_out(

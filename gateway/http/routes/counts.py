@@ -59,7 +59,6 @@ _BODY = {
         "Changes nothing. Lists everything that is wrong by sheet, row and column, what would be "
         "new, confirmed or in contradiction, and a `digest` under which to send the count."
     ),
-    response_class=Response,
     responses={200: {"description": "预览 · the preview"}, **documented(400, 413, 415, 422)},
     openapi_extra=_BODY,
 )
@@ -110,7 +109,6 @@ async def preview_count(
         "The same again changes nothing; a count that broke off goes on when it is sent again. "
         "With a `preview` digest it is sent only if file and stock are still as previewed."
     ),
-    response_class=Response,
     responses={
         200: {"description": "没有改变 · nothing to change"},
         202: {"description": "已受理 · accepted"},

@@ -89,7 +89,6 @@ class NewRecall(Value):
         "A correction has an id of its own and names what it corrects in `supersedes`: a result of "
         "its own station."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def add_results(
@@ -111,7 +110,6 @@ async def add_results(
 @router.post(
     "/v1/stations/{station_id}/donations/{donation_id}/split",
     summary="全血分离 · Components made of whole blood",
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def split_donation(
@@ -135,7 +133,6 @@ async def split_donation(
         "冻结这次献血的全部血袋，无论在哪里，并通知持有者 · freezes every unit of the donation "
         "wherever it is, and tells whoever holds one."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def recall_donation(
@@ -187,7 +184,6 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
         "Its units and where they went, results, why it is not released, recalls, and the requests "
         "whose patients received from that donor; nothing about the donor."
     ),
-    response_class=Response,
     responses=documented(404),
 )
 async def get_donation(

@@ -86,7 +86,6 @@ class Nothing(Value):
         "seem to be one person are imported and named in `warnings`; one contact is called once "
         "for one event."
     ),
-    response_class=Response,
     responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
     openapi_extra={
         "requestBody": file_body(
@@ -125,7 +124,6 @@ async def import_donors(
         "To the station itself alone, and each look is recorded. In the order of their numbers; "
         "`after` goes on."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_donors(
@@ -149,7 +147,6 @@ async def list_donors(
 @router.get(
     "/v1/stations/{station_id}/donors/{donor_id}",
     summary="一位献血者的登记 · One donor as registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_donor(
@@ -172,7 +169,6 @@ async def get_donor(
         "blood only ever becomes later. `If-Match` says which version the change was made from; "
         "one that somebody changed meanwhile is refused (409)."
     ),
-    response_class=Response,
     responses=documented(400, 409),
     openapi_extra={
         "requestBody": {

@@ -27,7 +27,6 @@ Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHE
     "/v1/stations/{station_id}/stock/export",
     summary="导出在库血液 · The units on the shelf as a file",
     description="导出后原样导入，什么也不改变 · imported as it is, it changes nothing.",
-    response_class=Response,
     responses={200: {"description": "文件 · the file"}, **documented(400, 422)},
 )
 async def export_stock(

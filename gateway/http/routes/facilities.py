@@ -83,7 +83,6 @@ class Routes(Value):
 @router.get(
     "/v1/stations",
     summary="血站列表 · The registered stations",
-    response_class=Response,
     responses=documented(),
 )
 async def list_stations(request: Request, principal: Reader) -> Response:
@@ -94,7 +93,6 @@ async def list_stations(request: Request, principal: Reader) -> Response:
 @router.get(
     "/v1/stations/{station_id}",
     summary="一个血站的登记 · One station as it is registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_station(station_id: Identifier, request: Request, principal: Reader) -> Response:
@@ -106,7 +104,6 @@ async def get_station(station_id: Identifier, request: Request, principal: Reade
     "/v1/stations/{station_id}",
     summary="登记或更改血站 · Register or change a station",
     description=_CHANGE_TOLD,
-    response_class=Response,
     responses=documented(400, 409),
 )
 async def put_station(
@@ -135,7 +132,6 @@ async def put_station(
 @router.get(
     "/v1/hospitals",
     summary="医院列表 · The registered hospitals",
-    response_class=Response,
     responses=documented(),
 )
 async def list_hospitals(request: Request, principal: Reader) -> Response:
@@ -146,7 +142,6 @@ async def list_hospitals(request: Request, principal: Reader) -> Response:
 @router.get(
     "/v1/hospitals/{hospital_id}",
     summary="一家医院的登记 · One hospital as it is registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_hospital(hospital_id: Identifier, request: Request, principal: Reader) -> Response:
@@ -161,7 +156,6 @@ async def get_hospital(hospital_id: Identifier, request: Request, principal: Rea
         f"{_CHANGE_TOLD}\n\n没有写明 `can_thaw` 的新医院按不能融化处理 · a new hospital that does "
         "not state `can_thaw` counts as one that cannot."
     ),
-    response_class=Response,
     responses=documented(400, 409, 422),
 )
 async def put_hospital(
@@ -193,7 +187,6 @@ async def put_hospital(
 @router.get(
     "/v1/routes",
     summary="登记的行程时间 · The recorded journeys",
-    response_class=Response,
     responses=documented(),
 )
 async def list_routes(request: Request, principal: Reader) -> Response:
@@ -220,7 +213,6 @@ def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
     "/v1/routes",
     summary="登记行程时间 · Record journeys",
     description="没有登记的按坐标估算并标明 · without one, the estimate is used and marked.",
-    response_class=Response,
     responses=documented(400, 422),
 )
 async def put_routes(

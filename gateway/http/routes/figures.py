@@ -47,7 +47,6 @@ class FigureQuery(Value):
         "各站定义不同，上报前须确认 · stations define them differently; confirm before reporting. "
         "The definitions stand in `docs/figures.md`."
     ),
-    response_class=Response,
     responses=documented(400, 422),
 )
 async def get_figures(

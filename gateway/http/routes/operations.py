@@ -58,7 +58,6 @@ class OverdueQuery(Value):
         "a station sees those of its own key, a dispatcher all, none with its body; replay by "
         "`xuelian dlq replay`."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_dead_letters(
@@ -89,7 +88,6 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
         "`unacknowledged` 已发出、应已到而无人签收 · left, should have arrived, and nobody has "
         "received it. 危及生命者在前 · lives first."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_overdue(

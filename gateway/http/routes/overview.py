@@ -31,7 +31,7 @@ MOST_ROWS = 200
 """Most rows of each list; the worst come first."""
 
 
-@router.get("/", summary="从这里开始 · Begin here", response_class=Response)
+@router.get("/", summary="从这里开始 · Begin here")
 async def begin() -> Response:
     return to_response(
         {
@@ -57,7 +57,6 @@ async def begin() -> Response:
         "what was accepted in the whole system and no worker has acknowledged. A hospital "
         "sees its own requests, a station what is its own."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def read_overview(request: Request, principal: Viewer) -> Response:

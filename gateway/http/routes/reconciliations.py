@@ -56,7 +56,6 @@ class ClosingBody(Value):
 @router.get(
     "/v1/stations/{station_id}/reconciliations",
     summary="盘点列表，最新在前 · Counts, newest first",
-    response_class=Response,
     responses=documented(400),
 )
 async def list_reconciliations(
@@ -79,7 +78,6 @@ async def list_reconciliations(
 @router.get(
     "/v1/stations/{station_id}/reconciliations/{count_id}",
     summary="一次盘点的进度与差异 · One count: how far it is, and its differences",
-    response_class=Response,
     responses=documented(400, 404),
 )
 async def get_reconciliation(
@@ -110,7 +108,6 @@ async def get_reconciliation(
         "由血站确认每一袋的去向；系统不会自行报废 · the station says what became of each unit; "
         "nothing is discarded by itself. All named units, or none."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
 )
 async def close_differences(

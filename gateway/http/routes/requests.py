@@ -82,7 +82,6 @@ _CREATED: dict[int | str, dict[str, Any]] = {
         "Answered once the log has the request for good. The system proposes and reserves; it "
         "does not replace the hospital's crossmatch or the station's legal release."
     ),
-    response_class=Response,
     responses={**_CREATED, **documented(400, 413, 422)},
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
@@ -116,7 +115,6 @@ async def open_request(request: Request, principal: Asker) -> Response:
         "stated whole: a line that is not listed is asked for no more. Antibodies are added, never "
         "taken away: for one told in error, cancel the request and ask anew."
     ),
-    response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={"requestBody": body("RequestChange", AMENDMENT), "parameters": _HEADERS},
 )
@@ -141,7 +139,6 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
     "/v1/requests/{request_id}/cancel",
     summary="取消申请 · Cancel a request",
     description="已预留而未发出的退回库存 · what is reserved and not issued goes back to stock.",
-    response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={
         "requestBody": body("RequestCancellation", CANCELLATION),

@@ -56,7 +56,6 @@ _WAIT = [
         "tells of every line whether it was accepted, and why not; 422 if no bag was. `engine` is "
         "the engine's own word, which `Prefer: wait=N` waits for."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
     openapi_extra={"parameters": _WAIT},
 )
@@ -80,7 +79,6 @@ async def scan_bags(
         "Receive, transfuse, return, discard; only bags that went to its own patients. Labels are "
         "read by the file of the station that supplies it; all else is as at a station."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
     openapi_extra={"parameters": _WAIT},
 )

@@ -68,7 +68,6 @@ class RequestQuery(Value):
         "医院只看到自己的，血站只看到自己供应的 · a hospital sees its own, a station those it "
         "supplies. `next` 给出下一页 · `next` leads to the next page."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_requests(
@@ -105,7 +104,6 @@ async def list_requests(
     "/v1/requests/{request_id}",
     summary="一份申请及其经过 · One request and its timeline",
     description="每个理由都有代码、参数和中英文 · every reason has its code, parameters and texts.",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_request(request_id: Identifier, request: Request, principal: Viewer) -> Response:

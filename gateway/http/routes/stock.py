@@ -64,7 +64,6 @@ class NewStockChange(Value):
         "counted by component, group and status; days of supply and level per component and "
         "group; differences that counts left open."
     ),
-    response_class=Response,
     responses=documented(400, 422),
 )
 async def get_stock(station_id: Identifier, request: Request, principal: Viewer) -> Response:
@@ -100,7 +99,6 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
         "入隔离、拣血、发出、启运、收到、输注、退回、重新入库、报废；放行由检验结果决定 · every "
         "scan of its life; its test results release it, and nothing else does."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
 )
 async def change_stock(
@@ -124,7 +122,6 @@ async def change_stock(
         "收到、输注、退回、报废；只能记录发给本院患者的血袋 · received, transfused, returned, "
         "discarded; only units that went to its own patients."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
 )
 async def change_at_hospital(
