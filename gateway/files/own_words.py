@@ -13,8 +13,9 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from gateway.files.cells import Reader, read_status
-from gateway.files.columns import WORDS, HeadingWords, fold, to_word
+from gateway.files.columns import WORDS
 from gateway.files.count_rows import ATTESTED
+from gateway.files.headings import HeadingWords, fold, to_word
 from gateway.files.products import ProductReader, find_product, find_refusal
 from models.base import Identifier, Value
 from models.errors import ConfigurationError, ContractError, XuelianError

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import parse_donors, parse_units
+from gateway.files.donor_imports import parse_donors
+from gateway.files.imports import parse_units
 from gateway.files.own_words import (
     NO_WORDS,
     OwnHeadings,

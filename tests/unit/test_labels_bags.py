@@ -13,8 +13,9 @@ import pytest
 
 from bench.label_writing import make_donation, render
 from gateway.http.examples import SCAN
-from gateway.labels.bags import Label, Session, assemble, name_unit
+from gateway.labels.bags import Label, Session, assemble
 from gateway.labels.book import parse_label_book
+from gateway.labels.unit_names import name_unit
 from gateway.scans.comparison import ensure_agrees, list_compared
 from models.components import Component
 from models.errors import ContractError, DomainRefusal

@@ -17,7 +17,7 @@ from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Dispatcher, allow
 from gateway.rendering import explain_reason
 from gateway.runtime import Gateway
 from gateway.shortage_order import find_uncalled
@@ -34,7 +34,6 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])
 
 Feed = Annotated[Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER))]
-Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER, KeyScope.STATION))
 ]

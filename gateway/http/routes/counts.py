@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,15 +23,13 @@ from gateway.http.headers import find_idempotency_key
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder
 from gateway.intake.acceptance import Caller
 from gateway.invalid_content import of_row
-from models.access import KeyScope, Principal
 from models.base import Identifier
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 DIFFERENCES_TOLD = 200
 

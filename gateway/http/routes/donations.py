@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,9 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, StationStaff
 from gateway.rendering import explain_reason
-from models.access import KeyScope, Principal
+from models.access import Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
 from models.events.donations import (
@@ -35,8 +35,6 @@ log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["donations"])
 
-Laboratory = Annotated[Principal, Depends(allow(KeyScope.STATION))]
-StationOrDispatcher = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "已受理 · accepted"},
@@ -95,7 +93,7 @@ async def add_results(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: Laboratory,
+    principal: StationStaff,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -116,7 +114,7 @@ async def split_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -139,7 +137,7 @@ async def recall_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -186,9 +184,7 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     ),
     responses=documented(404),
 )
-async def get_donation(
-    donation_id: BagId, request: Request, principal: StationOrDispatcher
-) -> Response:
+async def get_donation(donation_id: BagId, request: Request, principal: Holder) -> Response:
     found = await get_gateway(request).donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.files.imports import parse_donors, parse_donors_json
+from gateway.files.donor_imports import parse_donors, parse_donors_json
 from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
@@ -22,12 +22,12 @@ from gateway.http.headers import get_if_match
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import StationStaff
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
-from models.access import KeyScope, Principal
+from models.access import Principal
 from models.base import Identifier, Value
 from models.donors import Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation
@@ -36,7 +36,6 @@ from streams.store.donors import RegisteredDonor, Twin
 
 router = APIRouter(tags=["donors"])
 
-Station = Annotated[Principal, Depends(allow(KeyScope.STATION))]
 
 _DONORS_SCHEMA = {
     "type": "object",
@@ -96,7 +95,7 @@ class Nothing(Value):
 async def import_donors(
     station_id: Identifier,
     request: Request,
-    principal: Station,
+    principal: StationStaff,
     query: Annotated[RegisterQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -129,7 +128,7 @@ async def import_donors(
 async def list_donors(
     station_id: Identifier,
     request: Request,
-    principal: Station,
+    principal: StationStaff,
     query: Annotated[DonorQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -150,7 +149,7 @@ async def list_donors(
     responses=documented(404),
 )
 async def get_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     found = await _find_donor(request, principal, station_id, donor_id)
@@ -180,7 +179,7 @@ async def get_donor(
     },
 )
 async def put_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)

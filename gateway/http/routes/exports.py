@@ -6,21 +6,18 @@ import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.exports import write_csv, write_xlsx
 from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
-from gateway.http.scopes import allow
-from models.access import KeyScope, Principal
+from gateway.http.scopes import Holder
 from models.base import Identifier
 from models.texts.instants import BEIJING
 
 router = APIRouter(tags=["stock"])
-
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 
 @router.get(

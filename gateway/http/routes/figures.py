@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
-from models.access import KeyScope, Principal
+from gateway.http.scopes import Holder
 from models.base import Day, Identifier, Value
 from models.errors import ContractError
 from models.figures import MAX_DAYS, figure_rules
@@ -22,7 +21,6 @@ from streams.matching.figures import rate_safe_stock
 
 router = APIRouter(tags=["figures"])
 
-Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 USUAL_DAYS = 30
 
@@ -50,7 +48,7 @@ class FigureQuery(Value):
     responses=documented(400, 422),
 )
 async def get_figures(
-    request: Request, principal: Viewer, query: Annotated[FigureQuery, Query()]
+    request: Request, principal: Holder, query: Annotated[FigureQuery, Query()]
 ) -> Response:
     station_id = query.station_id or principal.own_station
     if station_id is not None:

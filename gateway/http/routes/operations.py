@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,19 +13,13 @@ from starlette.responses import Response
 from gateway.http.app_state import get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, Party
 from gateway.rendering import explain
-from models.access import KeyScope, Principal
 from models.base import Identifier, Value
 from streams.services.record_refusals import withhold_content
 from streams.store.read_models.vitals import MARKS
 
 router = APIRouter(tags=["operations"])
-
-Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Party = Annotated[
-    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
-]
 
 
 class LetterQuery(Value):
@@ -61,7 +55,7 @@ class OverdueQuery(Value):
     responses=documented(400),
 )
 async def list_dead_letters(
-    request: Request, principal: Viewer, query: Annotated[LetterQuery, Query()]
+    request: Request, principal: Holder, query: Annotated[LetterQuery, Query()]
 ) -> Response:
     rows = await get_gateway(request).vitals.list_dead_letters(
         station_id=principal.own_station,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +15,9 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import CLOSING
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder
 from gateway.rendering import explain
 from gateway.runtime import Gateway
-from models.access import KeyScope, Principal
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
@@ -26,7 +25,6 @@ from streams.store.read_models.counts import Row
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 Kind = Literal["missing", "moved", "differs", "status"]
 
 MAX_CLOSED_AT_ONCE = 20_000

@@ -6,7 +6,6 @@ PostgreSQL before it. The supplying station is known from the directory in memor
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -14,23 +13,23 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
+from gateway.http.app_state import get_gateway
 from gateway.http.bodies import find_traceparent, read_object, validate
 from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.headers import get_idempotency_key, get_wait_s
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
+from gateway.http.request_targets import find_station, get_target, name_hospital
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
 from gateway.intake.acceptance import Acceptance, Caller
 from gateway.intake.accepted_requests import AcceptedRequest
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain, explain_decision, explain_waiting
-from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id
-from models.errors import ContractError, DomainRefusal, TransientError
+from models.errors import DomainRefusal
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
@@ -89,8 +88,8 @@ async def open_request(request: Request, principal: Asker) -> Response:
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)
-    hospital_id = _name_hospital(principal, fields)
-    station_id = await _find_station(gateway, hospital_id)
+    hospital_id = name_hospital(principal, fields)
+    station_id = await find_station(gateway, hospital_id)
     request_id = derive_id("request", hospital_id, key)
     urgent = validate(UrgentRequest, fields, request_id=request_id, station_id=station_id)
     target = AcceptedRequest(request_id=request_id, hospital_id=hospital_id, station_id=station_id)
@@ -173,7 +172,7 @@ async def _change(
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)
-    target, status = await _get_target(gateway, principal, request_id)
+    target, status = await get_target(gateway, principal, request_id)
     event = make(
         fields,
         {
@@ -192,64 +191,6 @@ async def _change(
     else:
         acceptance = await gateway.submissions.accept([event], caller, ids=[event_id])
     return _answer(acceptance, event, caller)
-
-
-def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
-    """Return the hospital for which blood is asked, and write it into the fields."""
-    named = fields.get("hospital_id")
-    if principal.own_hospital is not None:
-        if named is not None and named != principal.own_hospital:
-            raise DomainRefusal("facility_not_yours", facility_id=str(named)[:64])
-        fields["hospital_id"] = principal.own_hospital
-        return principal.own_hospital
-    if not isinstance(named, str) or not named:
-        raise ContractError("hospital_needed")
-    return named
-
-
-async def _find_station(gateway: Gateway, hospital_id: str) -> str:
-    """Return the supplying station; PostgreSQL is read only for a hospital not in memory."""
-    hospital = gateway.directories.current().hospitals.get(hospital_id)
-    if hospital is None:
-        hospital = (await gateway.directories.refresh()).hospitals.get(hospital_id)
-    if hospital is None:
-        raise DomainRefusal("hospital_unknown", hospital_id=hospital_id[:64])
-    return hospital.station_id
-
-
-async def _get_target(
-    gateway: Gateway, principal: Principal, request_id: str
-) -> tuple[AcceptedRequest, str | None]:
-    """Return the request that is to change, and its status if that is known.
-
-    While PostgreSQL is away, a hospital that names a request is believed; the engine decides
-    whether the request is its own.
-
-    Raises:
-        DomainRefusal: `request_unknown`, also for a request of another hospital.
-        TransientError: It cannot be known now whose request it is.
-    """
-    own = principal.own_hospital
-    recent = gateway.accepted.find(request_id)
-    status: str | None = None
-    try:
-        async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_request(request_id)
-    except (TransientError, TimeoutError) as error:
-        if recent is None and own is None:
-            raise TransientError("postgres_away") from error
-        if recent is None and own is not None:
-            station_id = await _find_station(gateway, own)
-            recent = AcceptedRequest(request_id=request_id, hospital_id=own, station_id=station_id)
-    else:
-        if row is not None:
-            status = row["status"]
-            recent = AcceptedRequest(
-                request_id=request_id, hospital_id=row["hospital_id"], station_id=row["station_id"]
-            )
-    if recent is None or (own is not None and own != recent.hospital_id):
-        raise DomainRefusal("request_unknown", request_id=request_id)
-    return recent, status
 
 
 def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,21 +13,18 @@ from gateway.http.event_intake import read_caller, render_wait, settle_moment
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, Ward
 from gateway.scans.actions import Scanner
 from gateway.scans.batch import NewScan, ScanBatch
 from gateway.scans.report import build_report, refuse_all
 from gateway.scans.scanning import scan
 from gateway.station_files import get_label_book
-from models.access import KeyScope, Principal
 from models.base import Identifier
 from models.errors import DomainRefusal
 from models.unit_states import Actor
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "至少一袋已受理 · a bag or more accepted"},

@@ -18,7 +18,7 @@ from gateway.http.examples import CHANGE
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.routes.reconciliations import render_open
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, Ward, allow
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
@@ -30,8 +30,6 @@ from streams.services.stock_places import measure_places
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.DISPATCHER))
 ]
