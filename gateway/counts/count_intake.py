@@ -15,6 +15,7 @@ from gateway.files.tables import RowError
 from gateway.intake.acceptance import Acceptance, Caller
 from gateway.invalid_content import of_refused, of_rows
 from gateway.runtime import Gateway
+from models.errors import DomainRefusal
 from streams.store.read_models.counts import CountPlan, Entering
 
 
@@ -99,7 +100,7 @@ async def send_count(
         if not count.units or any(unit.unit_id not in count.left_out for unit in plan.refused):
             raise of_refused(count.list_refused(plan.refused))
         if token is not None:
-            token.ensure_plan(plan)
+            _ensure_as_previewed(token, plan)
             if plan.is_quiet and not count.full:
                 return replace(outcome, unchanged={"outcomes": plan.outcomes})
     parts = count.to_parts(count_id)
@@ -107,3 +108,17 @@ async def send_count(
         parts, replace(caller, key=count_id, named_by="count_id")
     )
     return replace(outcome, parts=len(parts), acceptance=acceptance)
+
+
+def _ensure_as_previewed(token: PreviewToken, plan: CountPlan) -> None:
+    """Raise DomainRefusal unless the count still means what the preview showed.
+
+    A unit that was promised or given back meanwhile makes no difference: it is confirmed either
+    way.
+    """
+    if plan.digest == token.plan_digest:
+        return
+    before, now = token.outcomes, plan.outcomes
+    pairs = [(name, before.get(name, 0), now.get(name, 0)) for name in sorted({*before, *now})]
+    changes = ", ".join(f"{name} {was} → {units}" for name, was, units in pairs if was != units)
+    raise DomainRefusal("preview_stock_changed", changes=changes or "other units")

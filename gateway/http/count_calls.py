@@ -60,17 +60,17 @@ async def read_call(
     station_id: str,
     query: CountQuery,
     *,
-    keep_good: bool,
-    token: PreviewToken | None = None,
-) -> Count:
-    """Read the count of a call.
+    for_preview: bool = False,
+) -> tuple[Count, PreviewToken | None]:
+    """Read the count of a call, and the token of the preview under which it is sent, if any.
+
+    A file that the preview read is not read again.
 
     Args:
         request: Its body is the file.
         station_id: The station whose count it is.
         query: How the file is read.
-        keep_good: Keep the good rows beside the errors of the others.
-        token: The token of the preview, if any; a file that the preview read is not read again.
+        for_preview: This is the preview itself, which keeps the good rows beside the errors.
 
     Raises:
         ContractError: The file or an option cannot be understood, or the file differs from the
@@ -88,9 +88,9 @@ async def read_call(
     told_words = [words.model_dump_json()] if words != NO_WORDS else []
     digest.update("\x1f".join(["", *map(repr, options_told), *told_words]).encode())
     file_digest = digest.hexdigest()
-    kept = None
-    if token is not None:
-        token.ensure_file(file_digest)
+    token = kept = None
+    if query.preview and not for_preview:
+        token = PreviewToken.parse(query.preview, file_digest=file_digest)
         kept = get_gateway(request).kept_reads.take(file_digest)
     read = kept or await read_count(
         raw,
@@ -98,7 +98,7 @@ async def read_call(
             station_id=station_id,
             content_type=request.headers.get("content-type", ""),
             zone=zone,
-            partial=keep_good,
+            partial=query.partial or for_preview,
             now=get_gateway(request).clock.now(),
             attestation=attestation,
             words=words,
@@ -112,7 +112,7 @@ async def read_call(
     counted_at = settle_moment(request, given, field="counted_at")
     if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
         raise ContractError("count_in_future", counted_at=counted_at.isoformat())
-    return Count(
+    count = Count(
         station_id=station_id,
         counted_at=counted_at,
         full=full,
@@ -120,6 +120,7 @@ async def read_call(
         read=read,
         attestation=options.find_attestation() or attestation,
     )
+    return count, token
 
 
 def _parse_zone(text: str) -> timezone:

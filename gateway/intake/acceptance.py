@@ -11,7 +11,7 @@ repeats, under a short limit; while it is away nothing waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -137,7 +137,7 @@ class Submissions:
         now = self._clock.now()
         event_ids: list[str] = []
         fates: list[EventFate | None] = []
-        for batch in _cut(_submit(events, caller, ids, now)):
+        for batch in _submit(events, caller, ids, now):
             with self._wakes.expect([submission.event_id for submission in batch]) as decided:
                 looks = [] if caller.wait_s else [self._ask(submission) for submission in batch]
                 await self._publish(batch)
@@ -158,7 +158,7 @@ class Submissions:
             ContractError: `idempotency_key_reused`: its key was used before for other content.
         """
         now = self._clock.now()
-        (submission,) = _submit([event], caller, [event_id], now)
+        ((submission,),) = _submit([event], caller, [event_id], now)
         fate = _judge(submission, await self._ask(submission))
         return Acceptance(event_ids=(event_id,), fates=(fate,), accepted_at=now)
 
@@ -212,7 +212,10 @@ class Submissions:
 
 def _submit(
     events: Sequence[Sent], caller: Caller, ids: Sequence[str] | None, now: datetime
-) -> Iterator[Submission]:
+) -> Iterator[list[Submission]]:
+    """Yield what is sent, in batches; the parts of a large count are made one batch at a time."""
+    batch: list[Submission] = []
+    size = 0
     for part, event in enumerate(events):
         # The moments of a count's rows were checked when its file was read.
         if isinstance(event, EventData):
@@ -222,7 +225,7 @@ def _submit(
         else:
             content = caller.key or sha256(event.to_body()).hexdigest()
             event_id = derive_id(event.TYPE, caller.source, part, content)
-        yield Submission(
+        submission = Submission(
             event=event,
             event_id=event_id,
             source=caller.source,
@@ -230,18 +233,11 @@ def _submit(
             traceparent=caller.traceparent,
             named_by=caller.named_by,
         )
-
-
-def _cut(submissions: Iterable[Submission]) -> Iterator[list[Submission]]:
-    """Yield the events in batches; the parts of a large count are made one batch at a time."""
-    batch: list[Submission] = []
-    size = 0
-    for submission in submissions:
-        if batch and size + len(submission.data) > SENT_AT_ONCE_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(submission)
         size += len(submission.data)
+        if batch and size > SENT_AT_ONCE_BYTES:
+            yield batch
+            batch, size = [], len(submission.data)
+        batch.append(submission)
     if batch:
         yield batch
 

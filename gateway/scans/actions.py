@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.errors import ContractError, DomainRefusal
-from models.events.stock import UNDER_PROMISE, StockChange
+from gateway.invalid_content import FieldError
+from models.errors import DomainRefusal
+from models.events.stock import StockChange
+from models.texts import render
 from models.unit_states import MOVES, Actor
-from models.units import RecordedUnit
 
 
 class ScanAction(StrEnum):
@@ -42,9 +43,6 @@ CHANGE_OF: Mapping[ScanAction, StockChange] = {
 """The stock change that each action makes; it is also the cause of the unit's moves."""
 
 _NEEDS_REASON = frozenset({ScanAction.RETURN, ScanAction.DISCARD})
-
-_BOUND = frozenset(move.from_state for move in MOVES.values() if move.cause in UNDER_PROMISE)
-"""States in which a unit is meant for one request or transfer."""
 
 ACTIONS_OF: Mapping[Actor, tuple[ScanAction, ...]] = {
     actor: tuple(
@@ -83,65 +81,12 @@ def ensure_actor(action: ScanAction, actor: Actor) -> None:
 
 def list_unfilled(
     action: ScanAction, *, reason: str, out_of_control_s: int | None
-) -> Iterator[tuple[str, ContractError]]:
+) -> Iterator[FieldError]:
     """List the fields that an action needs and lacks, or has and does not take, with the reason."""
     if action in _NEEDS_REASON and not reason:
-        yield "reason", ContractError("scan_reason_needed")
-    if action is ScanAction.RETURN and out_of_control_s is None:
-        yield "out_of_control_s", ContractError("scan_out_of_control_needed")
-    if action is not ScanAction.RETURN and out_of_control_s is not None:
-        yield "out_of_control_s", ContractError("scan_out_of_control_unused")
-
-
-def ensure_own(unit: RecordedUnit, scanner: Scanner) -> None:
-    """Refuse a hospital's scan of a unit that did not go to its own patients.
-
-    Raises:
-        DomainRefusal: `unit_of_other_hospital`.
-    """
-    if scanner.actor is Actor.HOSPITAL and unit.hospital_id != scanner.facility_id:
-        raise DomainRefusal(
-            "unit_of_other_hospital", unit_id=unit.unit_id, hospital_id=scanner.facility_id
-        )
-
-
-def ensure_meant(action: ScanAction, unit: RecordedUnit, *, request_id: str | None) -> None:
-    """Refuse a bag that is meant for another request than the person at the scanner works on.
-
-    A step under a promise that nobody has is left to the engine, which says why it cannot be.
-
-    Args:
-        action: What is to be done with the bag.
-        unit: The unit as it is on record.
-        request_id: The request or transfer that is worked on; None if it was not stated.
-
-    Raises:
-        DomainRefusal: `bag_for_another`.
-    """
-    meant = find_bound(unit)
-    if request_id in {None, meant} or (meant is None and CHANGE_OF[action] in UNDER_PROMISE):
-        return
-    raise DomainRefusal(
-        "bag_for_another", unit_id=unit.unit_id, meant=meant or "-", request_id=request_id
-    )
-
-
-def find_bound(unit: RecordedUnit) -> str | None:
-    """Return the request or transfer that a unit is now meant for; None if there is none."""
-    return (unit.request_id or unit.transfer_id) if unit.status in _BOUND else None
-
-
-def get_epoch(action: ScanAction, unit: RecordedUnit) -> int | None:
-    """Return the epoch (fencing token) that the step presents; None for a step without a promise.
-
-    Raises:
-        DomainRefusal: `epoch_without_promise`: the unit was never promised, so there is none.
-    """
-    change = CHANGE_OF[action]
-    if change not in UNDER_PROMISE:
-        return None
-    if unit.epoch is None:
-        raise DomainRefusal(
-            "epoch_without_promise", change=change, unit_id=unit.unit_id, status=unit.status
-        )
-    return unit.epoch
+        told = render("scan_reason_needed")
+        yield FieldError("reason", str(told), told)
+    if (action is ScanAction.RETURN) != (out_of_control_s is not None):
+        is_return = action is ScanAction.RETURN
+        told = render("scan_out_of_control_needed" if is_return else "scan_out_of_control_unused")
+        yield FieldError("out_of_control_s", str(told), told)

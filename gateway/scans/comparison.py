@@ -11,12 +11,16 @@ from datetime import timedelta
 from hashlib import sha256
 
 from gateway.labels.bags import Label, Session
-from gateway.scans.actions import CHANGE_OF, ensure_meant, ensure_own, get_epoch
+from gateway.scans.actions import CHANGE_OF, ScanAction, Scanner
 from gateway.scans.batch import BagVerdict, EngineWord, ScanBatch, fault_of
 from models.base import derive_id
 from models.errors import DomainRefusal
-from models.events.stock import StockChanged
+from models.events.stock import UNDER_PROMISE, StockChanged
+from models.unit_states import MOVES, Actor
 from models.units import RecordedUnit
+
+_BOUND = frozenset(move.from_state for move in MOVES.values() if move.cause in UNDER_PROMISE)
+"""States in which a unit is meant for one request or transfer."""
 
 LABEL_RESOLUTION = timedelta(minutes=1)
 """A label has only minutes: 23:59 stands for each second of that minute and the end of the day."""
@@ -48,18 +52,22 @@ def compare_bags(
 
 
 def _add_event(verdict: BagVerdict, unit: RecordedUnit, batch: ScanBatch) -> BagVerdict:
-    """Add the event of a scan, which carries the epoch of the unit's promise.
+    """Add the event of a scan, which presents the epoch (fencing token) of the unit's promise.
 
     Raises:
-        DomainRefusal: `epoch_without_promise`.
+        DomainRefusal: `epoch_without_promise`: the unit was never promised, so there is none.
     """
-    asked, caller = batch.asked, batch.caller
+    asked, caller, change = batch.asked, batch.caller, CHANGE_OF[batch.asked.action]
+    if change in UNDER_PROMISE and unit.epoch is None:
+        raise DomainRefusal(
+            "epoch_without_promise", change=change, unit_id=unit.unit_id, status=unit.status
+        )
     event = StockChanged(
         station_id=batch.scanner.station_id,
         unit_id=unit.unit_id,
-        change=CHANGE_OF[asked.action],
+        change=change,
         happened_at=batch.scanned_at,
-        epoch=get_epoch(asked.action, unit),
+        epoch=unit.epoch if change in UNDER_PROMISE else None,
         out_of_control_s=asked.out_of_control_s,
         done_by=asked.done_by,
         reason=asked.reason,
@@ -68,10 +76,48 @@ def _add_event(verdict: BagVerdict, unit: RecordedUnit, batch: ScanBatch) -> Bag
     identity = (
         (sha256(event.to_body()).hexdigest(),)
         if caller.key is None
-        else (unit.unit_id, event.change, caller.key)
+        else (unit.unit_id, change, caller.key)
     )
     event_id = derive_id(StockChanged.TYPE, caller.source, *identity)
     return replace(verdict, event=event, event_id=event_id, engine=EngineWord.AWAITED)
+
+
+def ensure_own(unit: RecordedUnit, scanner: Scanner) -> None:
+    """Refuse a hospital's scan of a unit that did not go to its own patients.
+
+    Raises:
+        DomainRefusal: `unit_of_other_hospital`.
+    """
+    if scanner.actor is Actor.HOSPITAL and unit.hospital_id != scanner.facility_id:
+        raise DomainRefusal(
+            "unit_of_other_hospital", unit_id=unit.unit_id, hospital_id=scanner.facility_id
+        )
+
+
+def ensure_meant(action: ScanAction, unit: RecordedUnit, *, request_id: str | None) -> None:
+    """Refuse a bag that is meant for another request than the person at the scanner works on.
+
+    A step under a promise that nobody has is left to the engine, which says why it cannot be.
+
+    Args:
+        action: What is to be done with the bag.
+        unit: The unit as it is on record.
+        request_id: The request or transfer that is worked on; None if it was not stated.
+
+    Raises:
+        DomainRefusal: `bag_for_another`.
+    """
+    meant = find_bound(unit)
+    if request_id in {None, meant} or (meant is None and CHANGE_OF[action] in UNDER_PROMISE):
+        return
+    raise DomainRefusal(
+        "bag_for_another", unit_id=unit.unit_id, meant=meant or "-", request_id=request_id
+    )
+
+
+def find_bound(unit: RecordedUnit) -> str | None:
+    """Return the request or transfer that a unit is now meant for; None if there is none."""
+    return (unit.request_id or unit.transfer_id) if unit.status in _BOUND else None
 
 
 def ensure_agrees(label: Label, unit: RecordedUnit) -> None:

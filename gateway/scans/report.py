@@ -16,9 +16,8 @@ from gateway.labels.scanned import (
     find_part,
 )
 from gateway.rendering import explain
-from gateway.scans.actions import find_bound
 from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome, fault_of
-from gateway.scans.comparison import list_compared
+from gateway.scans.comparison import find_bound, list_compared
 from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"

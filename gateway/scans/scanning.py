@@ -7,15 +7,14 @@ record is not accepted.
 
 from __future__ import annotations
 
-from gateway.invalid_content import FieldError, InvalidContent
+from gateway.invalid_content import InvalidContent
 from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook
 from gateway.runtime import Gateway
 from gateway.scans.actions import ensure_actor, list_unfilled
-from gateway.scans.batch import EngineWord, NewScan, ScanBatch, ScanOutcome
+from gateway.scans.batch import EngineWord, ScanBatch, ScanOutcome
 from gateway.scans.comparison import compare_bags
 from gateway.scans.repeats import apply_fate, recognise_repeats
-from models.texts import render
 
 
 async def scan(gateway: Gateway, batch: ScanBatch, *, book: LabelBook) -> ScanOutcome:
@@ -30,9 +29,14 @@ async def scan(gateway: Gateway, batch: ScanBatch, *, book: LabelBook) -> ScanOu
         TransientError: PostgreSQL or Kafka is away; nothing was accepted, and sending the same
             again under the same Idempotency-Key is safe.
     """
-    ensure_actor(batch.asked.action, batch.scanner.actor)
-    _ensure_filled(batch.asked)
-    session = assemble(batch.asked.barcodes, book)
+    asked = batch.asked
+    ensure_actor(asked.action, batch.scanner.actor)
+    unfilled = list(
+        list_unfilled(asked.action, reason=asked.reason, out_of_control_s=asked.out_of_control_s)
+    )
+    if unfilled:
+        raise InvalidContent("fields_invalid", unfilled)
+    session = assemble(asked.barcodes, book)
     unit_ids = [bag.label.unit_id for bag in session.bags if bag.label]
     units = await gateway.scans.list_units(unit_ids) if unit_ids else {}
     verdicts = list(compare_bags(session, units, batch))
@@ -49,14 +53,3 @@ async def scan(gateway: Gateway, batch: ScanBatch, *, book: LabelBook) -> ScanOu
     fates = dict(zip(acceptance.event_ids, acceptance.fates, strict=True))
     judged = (apply_fate(verdict, fates.get(verdict.event_id or "")) for verdict in verdicts)
     return ScanOutcome(session=session, verdicts=tuple(judged))
-
-
-def _ensure_filled(asked: NewScan) -> None:
-    faults = []
-    for name, error in list_unfilled(
-        asked.action, reason=asked.reason, out_of_control_s=asked.out_of_control_s
-    ):
-        told = render(error.code)
-        faults.append(FieldError(name, str(told), told))
-    if faults:
-        raise InvalidContent("fields_invalid", faults)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from gateway.counts.count_intake import _ensure_as_previewed
 from gateway.counts.counting import Count
 from gateway.counts.file_process import APART_BYTES, read_count
 from gateway.counts.files import CountRead, Reading, read_here
@@ -163,20 +164,20 @@ def plan_of(digest: str, **outcomes: int) -> CountPlan:
 
 def test_a_preview_holds_only_for_its_file_and_its_meaning() -> None:
     count = count_of(read_here(file_of(1), reading()))
-    token = PreviewToken.parse(PreviewToken.of(count, plan_of("p", new=2)).to_text())
+    text = PreviewToken.of(count, plan_of("p", new=2)).to_text()
+    token = PreviewToken.parse(text, file_digest="f")
     assert token.counted_at == NOW
-    token.ensure_file("f")
-    token.ensure_plan(plan_of("p", new=2))
+    _ensure_as_previewed(token, plan_of("p", new=2))
     with pytest.raises(ContractError, match="preview_file_changed"):
-        token.ensure_file("g")
+        PreviewToken.parse(text, file_digest="g")
     with pytest.raises(DomainRefusal, match="new 2 → 1") as caught:
-        token.ensure_plan(plan_of("q", new=1, confirmed=1))
+        _ensure_as_previewed(token, plan_of("q", new=1, confirmed=1))
     assert caught.value.code == "preview_stock_changed"
     with pytest.raises(DomainRefusal, match="other units"):
-        token.ensure_plan(plan_of("q", new=2))
+        _ensure_as_previewed(token, plan_of("q", new=2))
     for nonsense in ("", "x", "bm9uc2Vuc2U", "WzEsMl0"):
         with pytest.raises(ContractError, match="preview_file_changed"):
-            PreviewToken.parse(nonsense)
+            PreviewToken.parse(nonsense, file_digest="f")
 
 
 def test_reads_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
+from gateway.intake.acceptance import Caller
+from gateway.labels.bags import Bag
 from gateway.scans.actions import (
     ACTIONS_OF,
     CHANGE_OF,
     ScanAction,
     Scanner,
     ensure_actor,
-    ensure_meant,
-    ensure_own,
-    find_bound,
-    get_epoch,
     list_unfilled,
 )
+from gateway.scans.batch import BagVerdict, NewScan, ScanBatch
+from gateway.scans.comparison import _add_event, ensure_meant, ensure_own, find_bound
 from models.components import Component
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange
@@ -54,12 +54,20 @@ TRANSFER: dict[str, Any] = {
     "to_station_id": "lhasa",
 }
 
+BAG = Bag(lines=(1,), label=None, fault=None)
 ALLOWED_AT_HOSPITAL = {A.RECEIVE, A.TRANSFUSE, A.RETURN, A.DISCARD}
 LABELS_PAGE = Path(__file__).resolve().parents[2] / "docs" / "labels.md"
 
 
 def change(**fields: Any) -> RecordedUnit:  # noqa: ANN401 - any field
     return dataclasses.replace(UNIT, **fields)
+
+
+def ask(action: ScanAction) -> ScanBatch:
+    out_of_control_s = 60 if action is A.RETURN else None
+    asked = NewScan(action=action, barcodes=("x",), out_of_control_s=out_of_control_s)
+    caller = Caller(source="station/shigatse")
+    return ScanBatch(asked=asked, scanner=STATION, scanned_at=NOW, caller=caller)
 
 
 def find_fault(action: ScanAction, unit: RecordedUnit, *, request_id: str) -> str | None:
@@ -111,9 +119,11 @@ def test_a_hospital_speaks_of_its_own_patients_units() -> None:
 def test_the_epoch_goes_with_what_is_under_a_promise() -> None:
     for action, made in CHANGE_OF.items():
         expected = UNIT.epoch if made in UNDER_PROMISE else None
-        assert get_epoch(action, UNIT) == expected
+        event = _add_event(BagVerdict(bag=BAG), UNIT, ask(action)).event
+        assert event is not None
+        assert (event.change, event.epoch) == (made, expected)
     with pytest.raises(DomainRefusal, match="epoch_without_promise"):
-        get_epoch(A.ISSUE, change(epoch=None))
+        _add_event(BagVerdict(bag=BAG), change(epoch=None), ask(A.ISSUE))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_the_fields_that_an_action_needs(
     action: ScanAction, reason: str, out_of_control_s: int | None, wrong: list[str]
 ) -> None:
     found = list_unfilled(action, reason=reason, out_of_control_s=out_of_control_s)
-    assert [name for name, _ in found] == wrong
+    assert [error.field for error in found] == wrong
 
 
 def test_the_page_tells_the_actions() -> None:
@@ -142,6 +152,6 @@ def test_the_page_tells_the_actions() -> None:
     for action, made in CHANGE_OF.items():
         who = [actor for actor, actions in ACTIONS_OF.items() if action in actions]
         found = list_unfilled(action, reason="", out_of_control_s=None)
-        needed = ", ".join(f"`{name}`" for name, _ in found)
+        needed = ", ".join(f"`{error.field}`" for error in found)
         expected[action.value] = (made.value, ", ".join(who), needed or "–")
     assert told == expected

@@ -68,7 +68,7 @@ async def preview_count(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    count = await read_call(request, station_id, query, keep_good=True)
+    count, _ = await read_call(request, station_id, query, for_preview=True)
     await ensure_station(gateway, station_id)
     plan = await compare(gateway, count, differences=DIFFERENCES_TOLD)
     read = count.read
@@ -121,8 +121,7 @@ async def import_count(
     query: Annotated[CountQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    token = PreviewToken.parse(query.preview) if query.preview else None
-    count = await read_call(request, station_id, query, keep_good=query.partial, token=token)
+    count, token = await read_call(request, station_id, query)
     caller = Caller(
         source=f"station/{station_id}",
         key=find_idempotency_key(request),
