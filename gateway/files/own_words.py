@@ -7,7 +7,7 @@ blood may be used is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from pydantic import Field
@@ -168,29 +168,3 @@ def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> Own
         name=name,
         check=OwnWords.ensure_known,
     )
-
-
-def write_own_words(words: OwnWords) -> str:
-    """Return the file of a station, as `parse_own_words` reads it."""
-    blocks: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = [
-        ("units", words.units.headings, words.units.ignore),
-        ("donors", words.donors.headings, words.donors.ignore),
-    ]
-    lines = [f"station_id = {_quote(words.station_id or '')}"]
-    for kind, headings, ignore in blocks:
-        if ignore:
-            told = ", ".join(map(_quote, dict.fromkeys(ignore)))
-            lines += ["", f"[{kind}]", f"ignore = [{told}]"]
-        lines += _to_table(f"{kind}.headings", headings)
-    lines += _to_table("products", words.products) + _to_table("statuses", words.statuses)
-    return "\n".join([*lines, ""])
-
-
-def _to_table(name: str, pairs: Mapping[str, str]) -> list[str]:
-    told = [f"{_quote(key)} = {_quote(value)}" for key, value in pairs.items()]
-    return ["", f"[{name}]", *told] if told else []
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(" " if ord(letter) < 32 else letter for letter in escaped) + '"'  # noqa: PLR2004

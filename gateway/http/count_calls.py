@@ -6,9 +6,9 @@ import re
 from datetime import timedelta, timezone
 from hashlib import sha256
 
+from pydantic import Field
 from starlette.requests import Request
 
-from gateway.counts.attestations import Attesting
 from gateway.counts.counting import Count
 from gateway.counts.file_process import read_count
 from gateway.counts.files import Reading
@@ -17,13 +17,42 @@ from gateway.files.own_words import NO_WORDS
 from gateway.http.app_state import get_gateway
 from gateway.http.bodies import validate
 from gateway.http.event_intake import settle_moment
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.station_files import get_own_words
-from models.base import Instant
+from models.base import Instant, Line, Value
 from models.errors import ContractError
+from models.events.stock import Attestation
 from models.possible_times import CLOCKS_APART
+from models.texts import render
 from models.texts.instants import BEIJING
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
+
+
+class Attesting(Value):
+    """The fields of a call, or of a JSON count, that attest all of it.
+
+    Attributes:
+        released_by: The person who answers for the release of every released row that names nobody.
+        released_at: When they were released, with the zone.
+    """
+
+    released_by: Line | None = Field(default=None, min_length=1)
+    released_at: Instant | None = None
+
+    def find_attestation(self) -> Attestation | None:
+        """Return the attestation of the whole count; None if none is given.
+
+        Raises:
+            ContractError: `fields_invalid`: one of the two fields is missing.
+        """
+        if self.released_by is None and self.released_at is None:
+            return None
+        if self.released_by is None:
+            raise _incomplete("released_by")
+        if self.released_at is None:
+            raise _incomplete("released_at")
+        return Attestation(released_by=self.released_by, released_at=self.released_at)
 
 
 class CountQuery(Attesting):
@@ -121,6 +150,11 @@ async def read_call(
         attestation=options.find_attestation() or attestation,
     )
     return count, token
+
+
+def _incomplete(missing: str) -> InvalidContent:
+    told = render("attestation_incomplete", {"missing": missing})
+    return InvalidContent("fields_invalid", [FieldError(missing, str(told), told)])
 
 
 def _parse_zone(text: str) -> timezone:

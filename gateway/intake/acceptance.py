@@ -19,7 +19,7 @@ from hashlib import sha256
 
 import orjson
 
-from gateway.intake.fate_lookup import Looking
+from gateway.intake.fate_lookup import FateLookup
 from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, SentDigests, Submission
 from gateway.intake.wakes import Wakes
 from gateway.invalid_content import ensure_possible
@@ -97,14 +97,14 @@ class Submissions:
         self,
         *,
         publisher: EventPublisher,
-        looking: Looking,
+        lookup: FateLookup,
         wakes: Wakes,
         metrics: GatewayMetrics,
         clock: Clock,
         monotonic: Callable[[], float],
     ) -> None:
         self._publisher = publisher
-        self._looking = looking
+        self._lookup = lookup
         self._wakes = wakes
         self._metrics = metrics
         self._clock = clock
@@ -207,7 +207,7 @@ class Submissions:
         return await self._ask(submission)
 
     def _ask(self, submission: Submission) -> asyncio.Future[EventFate | None]:
-        return self._looking.ask(submission.name)
+        return self._lookup.ask(submission.name)
 
 
 def _submit(

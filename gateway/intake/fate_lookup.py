@@ -35,7 +35,7 @@ MAX_BATCH = 256
 Fates = dict[EventName, EventFate]
 
 
-class Looking:
+class FateLookup:
     """Answers what became of events, as far as PostgreSQL can tell in time."""
 
     def __init__(

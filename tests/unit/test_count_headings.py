@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.columns import write_own_words
 from gateway.files.donor_imports import parse_donors
 from gateway.files.imports import parse_units
 from gateway.files.own_words import (
@@ -14,7 +15,6 @@ from gateway.files.own_words import (
     OwnHeadings,
     OwnWords,
     parse_own_words,
-    write_own_words,
 )
 from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv

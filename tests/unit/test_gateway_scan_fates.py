@@ -106,7 +106,7 @@ async def accept(
     """Publish the bags, and what is told of each."""
     submissions = Submissions(
         publisher=engine,
-        looking=cast("Any", engine),
+        lookup=cast("Any", engine),
         wakes=Wakes(),
         metrics=GatewayMetrics(),
         clock=SystemClock(),
