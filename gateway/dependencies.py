@@ -9,10 +9,10 @@ from typing import Protocol
 
 from models.directory import Directory
 from models.facilities import Hospital, Station
-from streams.ports import Clock, EventPublisher, EventTail, Unread
+from streams.ports import Clock, Context, EventPublisher, EventTail, Unread
 from streams.settings import Settings
 from streams.store.database import Database
-from streams.store.directory import Author, Registered
+from streams.store.directory import Registered
 
 
 class Facilities(Protocol):
@@ -25,13 +25,13 @@ class Facilities(Protocol):
         self, hospital_id: str | None = None
     ) -> list[Registered[Hospital]]: ...
     async def put_station(
-        self, station: Station, *, based_on: int | None = None, changed_by: Author | None = None
+        self, station: Station, *, based_on: int | None = None, changed_by: Context | None = None
     ) -> int: ...
     async def put_hospital(
-        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Author | None = None
+        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Context | None = None
     ) -> int: ...
     async def put_routes(
-        self, routes: Mapping[tuple[str, str], int], *, changed_by: Author | None = None
+        self, routes: Mapping[tuple[str, str], int], *, changed_by: Context | None = None
     ) -> None: ...
 
 

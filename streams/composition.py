@@ -97,7 +97,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
             begin=in_turn,
             clock=clock,
             fires={
-                TimerKind.REMATCH: timers.fire_rematch(progress),
+                TimerKind.REMATCH: progress.rematch,
                 TimerKind.WAITING_SWEEP: timers.fire_sweep,
                 TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
                 TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),

@@ -6,7 +6,7 @@ and are released by the same results.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -32,9 +32,7 @@ class Splitting:
     def __init__(self, *, releases: Releases) -> None:
         self._releases = releases
 
-    async def act(
-        self, work: UnitOfWork, record: Received, event: DonationSplit, now: datetime
-    ) -> None:
+    async def act(self, work: UnitOfWork, record: Received, event: DonationSplit) -> None:
         """Split one bag.
 
         Raises:
@@ -53,8 +51,7 @@ class Splitting:
         _ensure_splittable(parent, event)
         children = [_build(parent, made) for made in event.components]
         why = f"split from {parent.unit_id}"
-        caused_by = record.envelope.id
-        cause = MoveCause(actor=actor, why="split", caused_by=caused_by, now=now)
+        cause = MoveCause(actor=actor, why="split")
         await move(work, parent, UnitStatus.SPLIT, cause)
         await work.stock.add_units(
             [
@@ -68,7 +65,7 @@ class Splitting:
                 for child in children
             ]
         )
-        born = MoveCause(actor=Actor.STATION, why=why, caused_by=caused_by, now=now)
+        born = MoveCause(actor=Actor.STATION, why=why)
         for child in children:
             record_birth(
                 work,
@@ -77,7 +74,7 @@ class Splitting:
                 born,
                 station_id=child.station_id,
             )
-        await self._releases.assess(work, parent.donation_id, caused_by=caused_by, now=now)
+        await self._releases.assess(work, parent.donation_id)
 
 
 def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:

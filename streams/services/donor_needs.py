@@ -144,10 +144,10 @@ class DonorNeeds:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else shortage.station_id
 
-    async def look_at(self, work: UnitOfWork, station_id: str, *, now: datetime) -> StationCauses:
+    async def look_at(self, work: UnitOfWork, station_id: str) -> StationCauses:
         """Return the open causes of a station, read under its lock."""
         station = await get_own_station(self._directories, station_id)
-        return StationCauses(work, station, now=now)
+        return StationCauses(work, station)
 
 
 class StationCauses:
@@ -156,10 +156,10 @@ class StationCauses:
     Code that changes calls must call `forget_calls`; nothing else changes under the lock.
     """
 
-    def __init__(self, work: UnitOfWork, station: Station, *, now: datetime) -> None:
+    def __init__(self, work: UnitOfWork, station: Station) -> None:
         self.station = station
         self._work = work
-        self._now = now
+        self._now = work.context.now
         self._activations: Mapping[str, ActivationState] | None = None
         self._shortages: Mapping[str, Shortage] | None = None
         self._waiting: Sequence[_WaitingLine] | None = None

@@ -21,7 +21,7 @@ from streams.ports.stock import PromisedUnit
 
 
 async def explain_unfit(
-    work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+    work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy
 ) -> tuple[Reason, ...]:
     """Return a reason for each unit that left for this request and no longer fits it."""
     return tuple(
@@ -34,24 +34,19 @@ async def explain_unfit(
             },
         )
         for sent in await work.stock.list_sent(request.request_id)
-        if (obstacles := _list_obstacles(sent, request, policy=policy, now=now))
+        if (obstacles := _list_obstacles(sent, request, policy=policy, now=work.context.now))
     )
 
 
 async def ensure_fit(
-    work: UnitOfWork,
-    unit_id: str,
-    request: UrgentRequest,
-    *,
-    policy: StationPolicy,
-    now: datetime,
+    work: UnitOfWork, unit_id: str, request: UrgentRequest, *, policy: StationPolicy
 ) -> None:
     """Let a unit that was sent for a request be transfused.
 
     Raises:
         DomainRefusal: `unit_unfit`, with every reason.
     """
-    for reason in await explain_unfit(work, request, policy=policy, now=now):
+    for reason in await explain_unfit(work, request, policy=policy):
         if reason.params["unit_id"] == unit_id:
             raise DomainRefusal("unit_unfit", unit_id=unit_id, why=reason.params["why"])
 

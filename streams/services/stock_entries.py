@@ -150,7 +150,7 @@ def _find_refusal(
 
 
 async def ensure_may_enter(
-    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], now: datetime
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit]
 ) -> None:
     """Refuse a part of a count whole if one of its new units may not be taken in.
 
@@ -159,7 +159,7 @@ async def ensure_may_enter(
     """
     donations = {counted.unit.unit_id: counted.unit.donation_id for counted in fresh}
     known = await read_known(work.donations, donations)
-    refusals = find_refusals(fresh, known, attestation=event.attestation, now=now)
+    refusals = find_refusals(fresh, known, attestation=event.attestation, now=work.context.now)
     for _, refusal in refusals:
         raise refusal
 

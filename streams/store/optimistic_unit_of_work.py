@@ -20,7 +20,7 @@ from models.clearance import UnitFacts
 from models.errors import TransientError
 from models.requests import UrgentRequest
 from streams.matching.available_units import Cell
-from streams.ports import Claim, Outgoing, Received
+from streams.ports import Claim, Context, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition
 from streams.store.inbox import SOURCE, PgInbox
@@ -102,8 +102,9 @@ class _Inbox(PgInbox):
         lanes: set[int],
         granted: _Granted,
         emit: Callable[[Outgoing], None],
+        context: Callable[[], Context],
     ) -> None:
-        super().__init__(late, lanes, emit)
+        super().__init__(late, lanes, emit, context)
         self._late = late
         self._granted = granted
 
@@ -175,7 +176,9 @@ class OptimisticUnitOfWork(PgUnitOfWork):
         self._late = late = _LateTransaction(connection, self._catch_up)
         super().__init__(late)
         self._granted = granted = _Granted()
-        self._optimistic_inbox = self.inbox = _Inbox(late, self._lanes, granted, self.emit)
+        self._optimistic_inbox = self.inbox = _Inbox(
+            late, self._lanes, granted, self._events.append, lambda: self.context
+        )
         self._optimistic_requests = self.requests = _Requests(late, self._record, granted)
         self.stock = _Stock(late, self._record, granted)
 

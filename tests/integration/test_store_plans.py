@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from models.groups import BloodGroup
+from streams.ports import Context
 from streams.services.request_decisions import Deciding, Opening
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
@@ -85,8 +86,10 @@ async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_or
             group = list(BloodGroup)[number]
             request = build_request(group=group.value, quantity=2)
             record = opened(request)
-            opening = Opening(request=request, record=record, actor=record.envelope.source)
-            await deciding.open(work, [opening], now=NOW)
+            context = Context.of_record(record, now=NOW)
+            work.enter(context)
+            opening = Opening(request=request, context=context, digest=record.digest)
+            await deciding.open(work, [opening])
         (row,) = await work._connection.fetch(
             "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
             "WHERE relname = 'units'"

@@ -28,6 +28,7 @@ from models.units import UnitStatus
 from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from streams.ports import Context
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.requests import Ruling
 from tests.support.safety import build_facts, build_purpose, build_route, build_transfer
@@ -154,20 +155,22 @@ from models.clearance import Cleared, Step, UnitFacts
 from models.decisions import Decision, Reason
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Transfer
+from streams.ports import Context
 from streams.ports.shortages import ExchangeStore
 from streams.ports.requests import Ruling
 
 STATUS = RequestStatus.RESERVED
 
 
-def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, at: datetime) -> None:
+def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, context: Context) -> None:
+    at = context.now
     Ruling(  # without
         request=ask,
         decision=told,
         status=STATUS,
         from_status="",
         opened_at=at,
-        caused_by="",
+        context=context,
         why="",
     )
     Ruling(
@@ -177,7 +180,7 @@ def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, at: datetime) -
         status=STATUS,
         from_status="",
         opened_at=at,
-        caused_by="",
+        context=context,
         why="",
     )
 
@@ -186,8 +189,8 @@ async def send(
     exchange: ExchangeStore, to: Transfer, one: Cleared, why: Reason, at: datetime
 ) -> None:
     promise = exchange.promise_to_transfer
-    await promise(to, [one.unit], reason=why, hold_until=at, caused_by="")  # unit
-    await promise(to, [one], reason=why, hold_until=at, caused_by="")
+    await promise(to, [one.unit], reason=why, hold_until=at)  # unit
+    await promise(to, [one], reason=why, hold_until=at)
     Cleared(unit=one.unit, purpose=one.purpose, step=Step.ISSUE, candidate=None, at=at)  # without
 """
 
@@ -240,7 +243,7 @@ def rule(decision: Decision, cleared: tuple[Cleared, ...]) -> Ruling:
         status=RequestStatus.RESERVED,
         from_status="",
         opened_at=NOW,
-        caused_by="e-1",
+        context=Context(now=NOW, cause="e-1", actor="hospital/lhasa-1"),
         why="opened",
     )
 

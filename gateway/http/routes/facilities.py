@@ -29,7 +29,8 @@ from models.broken_rule import BrokenRuleError
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.texts import render
-from streams.store.directory import Author, Registered
+from streams.ports import Context
+from streams.store.directory import Registered
 
 router = APIRouter(tags=["facilities"])
 
@@ -239,9 +240,9 @@ async def put_routes(
     return to_response({"recorded": len(known)})
 
 
-def _build_author(request: Request, principal: Principal) -> Author:
+def _build_author(request: Request, principal: Principal) -> Context:
     at = get_gateway(request).clock.now()
-    return Author(actor=principal.actor, key_id=principal.key_id, at=at)
+    return Context(now=at, cause=principal.key_id, actor=principal.actor)
 
 
 def _list_policy_faults(station: Station) -> list[FieldError]:
