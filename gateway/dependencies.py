@@ -9,6 +9,7 @@ from typing import Protocol
 
 from models.directory import Directory
 from models.facilities import Hospital, Station
+from models.rules.rulebook import Rulebook
 from streams.ports import Clock, Context, EventPublisher, EventTail, Unread
 from streams.settings import Settings
 from streams.store.database import Database
@@ -50,6 +51,7 @@ class GatewayParts:
 
     Attributes:
         settings: The settings of this process.
+        rules: The station's rulebook.
         database: Opened by the caller, who also closes it.
         publisher: Started and stopped by the gateway; its own time limit should be about 3 s, after
             which the caller of a request is told that it is not confirmed.
@@ -62,6 +64,7 @@ class GatewayParts:
     """
 
     settings: Settings
+    rules: Rulebook
     database: Database
     publisher: Publisher
     tail: EventTail

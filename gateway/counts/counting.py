@@ -25,6 +25,7 @@ from gateway.files.tables import RowError
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
+from models.rules.rulebook import Rulebook
 from streams.store.read_models.counts import CountPlan, Entering, Loud, PgReconciling, RefusedUnit
 
 KEPT_S = 600.0
@@ -176,7 +177,7 @@ class KeptReads:
 
 
 async def make_plan(
-    reconciling: PgReconciling, count: Count, *, told: int, now: datetime
+    reconciling: PgReconciling, count: Count, *, told: int, now: datetime, rules: Rulebook
 ) -> CountPlan:
     """Compare a count with the stock as it is at this moment."""
     return await reconciling.compare(
@@ -185,7 +186,9 @@ async def make_plan(
         counted_at=count.counted_at,
         named=count.read.unit_ids if count.full else None,
         told=told,
-        entering=Entering(get=count.get_counted, attestation=count.attestation, now=now),
+        entering=Entering(
+            get=count.get_counted, attestation=count.attestation, now=now, rules=rules
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
-from models.rules.types.returns import return_rules
+from models.rules.rulebook import Rulebook
 from models.unit_states import END_STATES, MOVES, Actor, Move
 from models.units import RecordedUnit, UnitStatus
 
@@ -146,6 +146,7 @@ def ensure_may(
     scanner: Scanner,
     request_id: str | None,
     now: datetime,
+    rules: Rulebook,
 ) -> None:
     """Refuse at once what the engine would refuse later, and a bag that is meant for another.
 
@@ -156,6 +157,7 @@ def ensure_may(
         request_id: The request or transfer that the person at the scanner works on; None if it was
             not stated.
         now: A bag that has expired by then may not go to a patient or back to stock.
+        rules: The station's rulebook.
 
     Raises:
         DomainRefusal: `unit_not_here`, `received_elsewhere`, `unit_state_forbids`,
@@ -167,8 +169,11 @@ def ensure_may(
     if STEPS[action].is_fresh and unit.expires_at <= now:
         raise DomainRefusal("unit_expired", unit_id=unit.unit_id)
     if action is ScanAction.RESTOCK:
-        return_rules().ensure_restockable(
-            unit.component, out_of_control_s=unit.out_of_control_s, unit_id=unit.unit_id
+        rules.returns.ensure_restockable(
+            unit.component,
+            out_of_control_s=unit.out_of_control_s,
+            unit_id=unit.unit_id,
+            limit=rules.safety.out_of_control,
         )
     meant = find_bound(unit)
     if request_id is not None and request_id != meant:

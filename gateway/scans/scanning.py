@@ -32,6 +32,7 @@ from gateway.scans.fates import await_engine, recognise_repeats
 from models.base import derive_id
 from models.errors import DomainRefusal
 from models.events.stock import StockChanged
+from models.rules.rulebook import Rulebook
 from models.texts import render
 from models.units import RecordedUnit
 
@@ -50,7 +51,7 @@ async def scan(gateway: Gateway, asked: ScanBatch, *, book: LabelBook) -> ScanOu
     session = assemble(asked.lines, book)
     unit_ids = [bag.label.unit_id for bag in session.bags if bag.label]
     units = await gateway.scans.list_units(unit_ids) if unit_ids else {}
-    judging = _Judging(asked=asked, units=units, now=gateway.clock.now())
+    judging = _Judging(asked=asked, units=units, now=gateway.clock.now(), rules=gateway.rules)
     verdicts = [judging.judge(bag) for bag in session.bags]
     if asked.key is not None:
         verdicts = await recognise_repeats(asked, verdicts, look=gateway.reading.list_fates)
@@ -85,6 +86,7 @@ class _Judging:
     asked: ScanBatch
     units: Mapping[str, RecordedUnit]
     now: datetime
+    rules: Rulebook
     seen: dict[str, int] = field(default_factory=dict)
 
     def judge(self, bag: Bag) -> BagVerdict:
@@ -103,6 +105,7 @@ class _Judging:
                 scanner=self.asked.scanner,
                 request_id=self.asked.request_id,
                 now=self.now,
+                rules=self.rules,
             )
         except DomainRefusal as error:
             refused = BagVerdict(bag=bag, unit=unit, event_id=keyed_id, fault=fault_of(error))

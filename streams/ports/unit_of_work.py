@@ -17,6 +17,7 @@ from models.audit import ChainHead
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
+from models.rules.rulebook import Rulebook
 from streams.ports.context import Context
 from streams.ports.counts import CountStore
 from streams.ports.donations import DonationStore
@@ -166,6 +167,11 @@ class UnitOfWork(Protocol):
     @property
     def lanes(self) -> frozenset[int]:
         """Outbox shards that this transaction filled; complete once the block has ended."""
+        ...
+
+    @property
+    def rules(self) -> Rulebook:
+        """Return the rulebook that this transaction decides by."""
         ...
 
     @property

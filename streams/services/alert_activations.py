@@ -72,7 +72,11 @@ class Activations:
 
     async def end_exercise(self, work: UnitOfWork, current: Sequence[ActivationState]) -> None:
         """Stand down the activations of an exercise that are still open."""
-        changes = end_exercise([state.activation for state in current], now=work.context.now)
+        changes = end_exercise(
+            [state.activation for state in current],
+            now=work.context.now,
+            rules=work.rules.disasters,
+        )
         await self.write(work, changes, current)
 
 
@@ -87,10 +91,13 @@ async def count_supplies(
         now=work.context.now,
     )
     activations = {state.activation.station_id: state.activation for state in current}
+    groups = list_activation_groups(work.rules.disasters)
     supplies = []
     for station in stations:
         reserve = await work.supply.list_reserve(station.station_id)
-        donors = count_callable(reserve, groups=list_activation_groups(), now=work.context.now)
+        donors = count_callable(
+            reserve, groups=groups, now=work.context.now, rules=work.rules.donors
+        )
         activation = activations.get(station.station_id)
         if activation is not None:
             own = activation.activation_id

@@ -97,7 +97,9 @@ class AlertService:
             return AlertOutcome.SUPERSEDED, ()
         current = await work.supply.list_activations(alert.event_key)
         is_answered = any(_is_open(state) for state in current)
-        doubts = foreign or list_untimely(alert, is_open=is_answered, now=work.context.now)
+        doubts = foreign or list_untimely(
+            alert, is_open=is_answered, now=work.context.now, rules=work.rules.disasters
+        )
         if doubts:
             return AlertOutcome.HELD, doubts
         estimate = await self._open(work, alert)
@@ -117,13 +119,14 @@ class AlertService:
         for station in stations:
             await work.supply.lock_station(station.station_id)
         earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
-        estimate = estimate_need(alert, earlier=earlier)
+        estimate = estimate_need(alert, earlier=earlier, rules=work.rules.disasters)
         changes = decide_activations(
             alert=alert,
             estimate=estimate,
             supplies=await count_supplies(work, alert, stations, current),
             current=[state.activation for state in current],
             now=work.context.now,
+            rules=work.rules.disasters,
         )
         await self._activations.write(work, changes, current)
         return estimate

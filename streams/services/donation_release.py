@@ -84,6 +84,7 @@ class Releases:
                 stations=says[unit.unit_id],
                 label=unit.group,
                 collected_at=unit.collected_at,
+                rules=work.rules.testing,
             )
             for unit in units
         }
@@ -105,7 +106,9 @@ class Releases:
             return
         registered = await work.donations.find_registered_group(donation_id)
         for unit in units:
-            verdict = verdicts[unit.unit_id].held_for_donor(registered, label=unit.group)
+            verdict = verdicts[unit.unit_id].held_for_donor(
+                registered, label=unit.group, rules=work.rules.donors
+            )
             await _settle(work, unit, verdict)
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from models.components import Component
+from models.components import Component, ComponentRules
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
 from models.texts.validation import describe_broken
@@ -49,7 +49,7 @@ class Splitting:
         for unit_id in sorted(states):
             raise ContractError("unit_id_reused", unit_id=unit_id)
         _ensure_splittable(parent, event)
-        children = [_build(parent, made) for made in event.components]
+        children = [_build(parent, made, work.rules.components) for made in event.components]
         why = f"split from {parent.unit_id}"
         cause = MoveCause(actor=actor, why="split")
         await move(work, parent, UnitStatus.SPLIT, cause)
@@ -101,11 +101,11 @@ def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
         )
 
 
-def _build(parent: UnitState, made: MadeComponent) -> Unit:
+def _build(parent: UnitState, made: MadeComponent, rules: ComponentRules) -> Unit:
     """Build a component; the shelf life of its own kind bounds its expiry."""
     if made.component is Component.WHOLE_BLOOD:
         raise ContractError("component_not_of_whole_blood", component=made.component)
-    shelf_life = timedelta(hours=made.component.spec.shelf_life_h)
+    shelf_life = timedelta(hours=rules.component[made.component].shelf_life_h)
     try:
         return Unit(
             unit_id=made.unit_id,

@@ -14,7 +14,6 @@ from models.components import Component
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
-from models.rules.types.donors import donor_rules
 from models.texts.validation import describe_broken
 from models.unit_states import Actor
 from models.units import Unit, UnitStatus
@@ -83,7 +82,9 @@ class AnswerService:
         call = await self._get_call(work, event)
         match event.answer:
             case Answer.ACCEPTED:
-                if obstacles := list_call_obstacles(call.state.record, work.context.now):
+                if obstacles := list_call_obstacles(
+                    call.state.record, work.context.now, work.rules.donors
+                ):
                     # The register has changed since the call: the acceptance does not count.
                     await self._call_outs.refuse(
                         work, call, obstacles, answered_at=event.answered_at
@@ -139,7 +140,7 @@ class AnswerService:
         )
         await work.supply.count_acceptance(event.donor_id)
         station = await get_own_station(self._directories, call.call_out.station_id)
-        eta_s = donor_rules().arrival.default_eta_s if event.eta_s is None else event.eta_s
+        eta_s = work.rules.donors.arrival.default_eta_s if event.eta_s is None else event.eta_s
         # From now, not from the answer: a delayed answer must not make its donor late.
         due_at = work.context.now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
         work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
@@ -148,7 +149,7 @@ class AnswerService:
         if event.donation is None:
             raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
         unit = _build_unit(event.donation, station_id=event.station_id)
-        if unit.component not in donor_rules().serves.components:
+        if unit.component not in work.rules.donors.serves.components:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if unit.collected_at < call.call_out.called_at:
             # A wrong date would shorten the donor's interval and the life of the unit.
@@ -174,7 +175,7 @@ class AnswerService:
             ended_at=work.context.now,
             unit_id=unit.unit_id,
         )
-        zone = timezone(timedelta(hours=donor_rules().calendar.utc_offset_h))
+        zone = timezone(timedelta(hours=work.rules.donors.calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
         await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
         if call.state.record.donor.group is not unit.group:

@@ -14,7 +14,7 @@ from models.base import derive_id
 from models.decisions import Reason
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
-from models.rules.types.donors import donor_rules
+from models.rules.types.donors import DonorRules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.rounding import is_enough, round_up
 from streams.matching.waves import Wave, choose_wave
@@ -102,7 +102,9 @@ class CallOuts:
             for call in await open_causes.list_calls()
             if call.status in _RECALLABLE
             and list_call_obstacles(
-                records.get(call.call_out.donor_id, call.state.record), work.context.now
+                records.get(call.call_out.donor_id, call.state.record),
+                work.context.now,
+                work.rules.donors,
             )
         ]
         await self._stand_down(work, open_causes, unfit, why="may_not_give")
@@ -267,7 +269,7 @@ class CallOuts:
         """Look again when the answer window is over, as long as too few donors have accepted."""
         if is_enough(cause.expect_firm(work.context.now) + cause.shared, wanted=cause.wanted):
             return
-        due_at = work.context.now + timedelta(seconds=donor_rules().wave.answer_window_s)
+        due_at = work.context.now + timedelta(seconds=cause.rules.wave.answer_window_s)
         work.schedule(Timer(kind=TimerKind.CALL_WAVE, subject=cause.cause_id, due_at=due_at))
 
 
@@ -290,12 +292,15 @@ def _choose(
         },
         called_before=[call.state.record for call in earlier],
         now=now,
+        rules=cause.rules,
     )
 
 
-def list_call_obstacles(record: DonorRecord, now: datetime) -> tuple[Reason, ...]:
+def list_call_obstacles(
+    record: DonorRecord, now: datetime, rules: DonorRules
+) -> tuple[Reason, ...]:
     """List why a donor who was called may not give; being on a call is no obstacle."""
-    return list_obstacles(replace(record, on_live_call=False), now=now)
+    return list_obstacles(replace(record, on_live_call=False), now=now, rules=rules)
 
 
 def _is_short(cause: DonorNeed, now: datetime) -> bool:

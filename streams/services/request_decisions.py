@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models.base import derive_id
-from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
@@ -214,7 +213,7 @@ class Deciding:
             reasons=reasons,
             waiting_for=waiting_for,
             decided_at=work.context.now,
-            rules_version=rules_version(),
+            rules_version=work.rules.version,
         )
         ruling = Ruling(
             request=state.request,
@@ -256,6 +255,7 @@ class Deciding:
             journey=directory.get_journey(request.station_id, request.hospital_id),
             version=version,
             cause_id=cause_id,
+            rules=work.rules,
             directory_version=directory.version,
             held=held,
             issued=before.issued if before else 0,

@@ -7,8 +7,6 @@ that it was transfused is refused.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.clearance import ForPatient
 from models.decisions import Reason
 from models.errors import DomainRefusal
@@ -34,7 +32,7 @@ async def explain_unfit(
             },
         )
         for sent in await work.stock.list_sent(request.request_id)
-        if (obstacles := _list_obstacles(sent, request, policy=policy, now=work.context.now))
+        if (obstacles := _list_obstacles(sent, request, policy=policy, work=work))
     )
 
 
@@ -52,7 +50,7 @@ async def ensure_fit(
 
 
 def _list_obstacles(
-    sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+    sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, work: UnitOfWork
 ) -> tuple[Reason, ...]:
     line = next((line for line in request.lines if line.line_no == sent.line_no), None)
     if line is None:
@@ -67,4 +65,4 @@ def _list_obstacles(
         needed_by=request.needed_by,
         capped_units=0,
     )
-    return list_patient_obstacles(sent.unit, purpose, used_at=now)
+    return list_patient_obstacles(sent.unit, purpose, used_at=work.context.now, rules=work.rules)

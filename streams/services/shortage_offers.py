@@ -12,7 +12,6 @@ from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
-from models.rules.types.shortages import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.available_units import Cell
 from streams.matching.offers import OfferVerdict, decide_acceptance
@@ -113,12 +112,13 @@ class OfferService:
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=work.context.now,
+            rules=work.rules,
         )
 
     @staticmethod
     async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> float:
         """Return the giver's burn rate of what it offers, in units a day."""
-        since = work.context.now - timedelta(days=shortage_rules().burn.window_d)
+        since = work.context.now - timedelta(days=work.rules.shortages.burn.window_d)
         found = await work.supply.count_cells(giver.station_id, since=since, now=work.context.now)
         promised = sum(
             count.promised
@@ -126,7 +126,7 @@ class OfferService:
             if (count.component, count.group) == (cell.component, cell.group)
         )
         count = CellCount(component=cell.component, group=cell.group, promised=promised)
-        return estimate_burn(count, station=giver)
+        return estimate_burn(count, station=giver, rules=work.rules.shortages)
 
     async def _agree(self, work: UnitOfWork, offer: Offer, verdict: OfferVerdict) -> None:
         journey = self._directories.current().get_journey(

@@ -41,9 +41,13 @@ class ShortageService:
         shortages = await work.supply.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
-        for count in await count_places(work.supply, station, also=current, now=work.context.now):
+        for count in await count_places(
+            work.supply, station, also=current, now=work.context.now, rules=work.rules
+        ):
             before = current.get((count.component, count.group))
-            change = decide_shortage(count, station=station, current=before, now=work.context.now)
+            change = decide_shortage(
+                count, station=station, current=before, now=work.context.now, rules=work.rules
+            )
             if change is not None:
                 await _write(work, change, before)
             after = change.shortage if change else before

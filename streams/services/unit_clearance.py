@@ -39,7 +39,14 @@ class Clearing:
             purpose, route = await self._to_station(work, promised, promised.transfer_id)
         else:
             purpose, route = await self._to_patient(work, promised)
-        answer = clear(promised.unit, purpose=purpose, step=step, route=route, now=work.context.now)
+        answer = clear(
+            promised.unit,
+            purpose=purpose,
+            step=step,
+            route=route,
+            now=work.context.now,
+            rules=work.rules,
+        )
         if isinstance(answer, Refused):
             raise _refuse(unit_id, answer.reasons)
         return answer

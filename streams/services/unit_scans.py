@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
-from models.rules.types.returns import return_rules
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
@@ -191,10 +190,11 @@ class Scans:
                 change=seen.event.change,
                 needed=UnitStatus.RETURNED,
             )
-        return_rules().ensure_restockable(
+        work.rules.returns.ensure_restockable(
             seen.state.component,
             out_of_control_s=seen.state.out_of_control_s,
             unit_id=seen.state.unit_id,
+            limit=work.rules.safety.out_of_control,
         )
         await move(work, seen.state, UnitStatus.AVAILABLE, seen.cause)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from models.directory import Directory
 from models.errors import DomainRefusal, InvariantViolation
 from models.facilities import Hospital, Station
+from models.rules.rulebook import Rulebook
 from streams.ports import Context, Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.query_files import load_queries
@@ -49,8 +50,9 @@ class Registered(Generic[F]):
 class PgDirectory:
     """Implements `ports.DirectorySource` and writes what dispatchers change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: Rulebook) -> None:
         self._database = database
+        self._rules = rules
         self._current = Directory()
         self._begun = 0
         self._done = 0
@@ -97,6 +99,7 @@ class PgDirectory:
             hospitals={hospital.hospital_id: hospital for hospital in hospitals},
             routes=routes,
             version=version,
+            estimate=self._rules.policies.journey,
         )
 
     async def list_stations(self, station_id: str | None = None) -> list[Registered[Station]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from models.errors import InvariantViolation
 from models.events import EventData
+from models.rules.rulebook import Rulebook
 from models.topics import find_topic_of
 from streams.ports import LANES, Context, Outgoing, Timer, Transition
 from streams.store.audit import AuditLine, PgAuditSeals, audit_line
@@ -34,8 +35,9 @@ _WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
 class PgUnitOfWork:
     """Implements `ports.UnitOfWork`. For one task; use it only inside its block."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, rules: Rulebook) -> None:
         self._connection = connection
+        self.rules = rules
         self._lanes: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
@@ -178,13 +180,15 @@ class PgBegin:
 
     Args:
         database: Where the transactions are made.
+        rules: The rulebook that they decide by.
         one_at_a_time: Wait for every other transaction that was begun so, in any process. The
             supply side touches several stations in one transaction, in an order that only the
             work itself knows; one after the other, they cannot wait for each other in a circle.
     """
 
-    def __init__(self, database: Database, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, database: Database, rules: Rulebook, *, one_at_a_time: bool = False) -> None:
         self._database = database
+        self._rules = rules
         self._one_at_a_time = one_at_a_time
 
     @asynccontextmanager
@@ -192,7 +196,7 @@ class PgBegin:
         async with self._database.transaction() as connection:
             if self._one_at_a_time:
                 await connection.execute(_WAIT_FOR_TURN)
-            work = PgUnitOfWork(connection)
+            work = PgUnitOfWork(connection, self._rules)
             yield work
             await work.end()
         work.note_committed()

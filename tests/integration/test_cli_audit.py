@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.embedded_services import Endpoints
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import apply_topics
@@ -39,7 +40,7 @@ class Vault:
         return await xuelian(*words, env={**self.env, **env})
 
     async def record(self, rows: int) -> None:
-        async with PgBegin(self.database)() as work:
+        async with PgBegin(self.database, PACKAGED)() as work:
             work.enter(Context(now=NOW, cause="e-1", actor=f"station/{self.station}"))
             for number in range(rows):
                 work.record(
@@ -55,7 +56,7 @@ class Vault:
 
     async def seal(self) -> None:
         """Seal as the timer does, and publish as the relay does."""
-        async with PgBegin(self.database)() as work:
+        async with PgBegin(self.database, PACKAGED)() as work:
             timer = Timer(kind=TimerKind.AUDIT_SEAL, subject="all", due_at=NOW)
             work.enter(Context(now=NOW, cause=timer.timer_id, actor="timer"))
             await fire_seal(work, timer)

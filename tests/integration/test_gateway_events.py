@@ -15,6 +15,7 @@ from models.decisions import Decision, Outcome
 from models.events import EventData
 from models.events.requests import RequestDecided
 from models.events.shortages import ShortageDeclared, TransferAgreed
+from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage, Transfer
 from streams.kafka.producer import KafkaPublisher
 from streams.ports import Context, Outgoing
@@ -88,7 +89,7 @@ def outgoing(
 
 
 async def commit(world: RunningGateway, *events: Outgoing) -> None:
-    async with PgBegin(world.database)() as work:
+    async with PgBegin(world.database, PACKAGED)() as work:
         work.enter(CONTEXT)
         for outgoing in events:
             work.emit(

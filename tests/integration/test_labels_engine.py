@@ -22,6 +22,7 @@ from gateway.labels.actions import (
 )
 from models.errors import DomainRefusal
 from models.events.stock import StockChange, StockChanged
+from models.rules.rulebook import PACKAGED
 from models.unit_states import Actor
 from models.units import RecordedUnit, UnitStatus
 from streams.store.read_models.scans import PgScans
@@ -97,7 +98,9 @@ def tell(
     """What the scanner is told at once: the code, or None."""
     try:
         ensure_own(unit, scanner)
-        ensure_may(action, unit, scanner=scanner, request_id=None, now=engine.clock.now())
+        ensure_may(
+            action, unit, scanner=scanner, request_id=None, now=engine.clock.now(), rules=PACKAGED
+        )
     except DomainRefusal as refusal:
         return refusal.code
     return None

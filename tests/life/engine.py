@@ -11,6 +11,7 @@ from typing import Any, cast
 from models.directory import Directory
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
 from models.events import EventData
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.ports import Context, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
@@ -77,6 +78,7 @@ class MemoryWork:
     def __init__(self, state: State, refused: list[XuelianError], context: Context) -> None:
         self._state = state
         self.context = context
+        self.rules = PACKAGED
         self.stock = MemoryStock(state, self.record)
         self.requests = MemoryRequests(state, self.stock)
         self.counts = MemoryCounts(state)

@@ -27,6 +27,7 @@ from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation
 from models.events.stock import UNDER_PROMISE, StockChange
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
 from models.unit_states import Actor
 from models.units import RecordedUnit, UnitStatus, UnitTraits
 
@@ -85,7 +86,7 @@ def find_fault(
     request_id: str | None = None,
 ) -> str | None:
     try:
-        ensure_may(action, unit, scanner=scanner, request_id=request_id, now=NOW)
+        ensure_may(action, unit, scanner=scanner, request_id=request_id, now=NOW, rules=PACKAGED)
     except DomainRefusal as refusal:
         return refusal.code
     return None
@@ -208,7 +209,7 @@ def test_what_was_done_to_a_unit_is_kept_though_refused(
 ) -> None:
     def is_kept_as(unit: RecordedUnit) -> bool:
         with pytest.raises(DomainRefusal) as caught:
-            ensure_may(action, unit, scanner=STATION, request_id=None, now=NOW)
+            ensure_may(action, unit, scanner=STATION, request_id=None, now=NOW, rules=PACKAGED)
         return is_kept(action, unit, caught.value)
 
     assert is_kept_as(change(status=status)) is kept
@@ -219,14 +220,14 @@ def test_what_was_done_to_a_unit_is_kept_though_refused(
 def test_an_arrival_that_is_scanned_twice_is_not_kept() -> None:
     arrived = change(status=S.AVAILABLE, **{**TRANSFER, "station_id": "lhasa"})
     with pytest.raises(DomainRefusal) as caught:
-        ensure_may(A.RECEIVE, arrived, scanner=LHASA, request_id=None, now=NOW)
+        ensure_may(A.RECEIVE, arrived, scanner=LHASA, request_id=None, now=NOW, rules=PACKAGED)
     assert not is_kept(A.RECEIVE, arrived, caught.value)
 
 
 def test_a_transfusion_after_the_expiry_is_kept() -> None:
     late = change(status=S.RECEIVED, expires_at=NOW)
     with pytest.raises(DomainRefusal) as caught:
-        ensure_may(A.TRANSFUSE, late, scanner=WARD, request_id=None, now=NOW)
+        ensure_may(A.TRANSFUSE, late, scanner=WARD, request_id=None, now=NOW, rules=PACKAGED)
     assert is_kept(A.TRANSFUSE, late, caught.value)
 
 

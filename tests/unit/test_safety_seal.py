@@ -21,6 +21,7 @@ from models.errors import InvariantViolation
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.requests import RequestStatus
+from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from models.seal import KERNEL, Seal
 from models.shortages import Transfer, TransferStatus
@@ -40,7 +41,12 @@ PACKAGES = ("models", "streams", "gateway", "cli", "demo", "bench", "checker", "
 
 def cleared() -> Cleared:
     answer = clear(
-        build_facts(), purpose=build_purpose(), step=Step.RESERVE, route=build_route(), now=NOW
+        build_facts(),
+        purpose=build_purpose(),
+        step=Step.RESERVE,
+        route=build_route(),
+        now=NOW,
+        rules=PACKAGED,
     )
     assert isinstance(answer, Cleared)
     return answer
@@ -228,6 +234,7 @@ def decide(quantity: int = 2) -> Matched:
         journey=Journey(eta_s=1800, estimated=False),
         version=1,
         cause_id="e-1",
+        rules=PACKAGED,
     )
     shelf = Shelf([build_facts(unit_id=f"u-{at}") for at in range(quantity)])
     (matched,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
@@ -309,7 +316,14 @@ def test_a_ruling_refuses_another_line_too_few_and_swapped_clearances() -> None:
 
 def cleared_for_station() -> Cleared:
     unit = build_facts(unit_id="u-0")
-    answer = clear(unit, purpose=build_transfer(), step=Step.RESERVE, route=build_route(), now=NOW)
+    answer = clear(
+        unit,
+        purpose=build_transfer(),
+        step=Step.RESERVE,
+        route=build_route(),
+        now=NOW,
+        rules=PACKAGED,
+    )
     assert isinstance(answer, Cleared)
     return answer
 
@@ -340,7 +354,9 @@ def test_a_ruling_refuses_a_line_that_asks_for_another_component() -> None:
 def clear_to_issue(one: Cleared) -> Cleared:
     """The same unit for the same purpose, cleared to leave and not to be reserved."""
     unit = replace(one.unit, status=UnitStatus.RESERVED)
-    answer = clear(unit, purpose=one.purpose, step=Step.ISSUE, route=build_route(), now=one.at)
+    answer = clear(
+        unit, purpose=one.purpose, step=Step.ISSUE, route=build_route(), now=one.at, rules=PACKAGED
+    )
     assert isinstance(answer, Cleared)
     return answer
 

@@ -157,7 +157,9 @@ async def import_count(
 
 async def _plan(request: Request, count: Count, *, told: int = 0) -> CountPlan:
     gateway = get_gateway(request)
-    return await make_plan(gateway.reconciling, count, told=told, now=gateway.clock.now())
+    return await make_plan(
+        gateway.reconciling, count, told=told, now=gateway.clock.now(), rules=gateway.rules
+    )
 
 
 def _ensure_enters(count: Count, plan: CountPlan) -> None:

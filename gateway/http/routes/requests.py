@@ -34,7 +34,7 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
-from models.rules.types.antigens import antigen_rules, list_unusual
+from models.rules.types.antigens import AntigenRules, list_unusual
 from models.texts import render
 from streams.store.read_models.pages import EventFate
 
@@ -102,7 +102,7 @@ async def open_request(request: Request, principal: Asker) -> Response:
     submission = _submission(gateway, request, event, accepted, event_kind="opened", key=key)
     outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
     gateway.accepted.add(accepted)
-    return _answer(outcome, submission, wait_s=wait_s)
+    return _answer(outcome, submission, wait_s=wait_s, rules=gateway.rules.antigens)
 
 
 @router.patch(
@@ -194,7 +194,7 @@ async def _change(
             raise DomainRefusal("request_ended", request_id=request_id, status=str(status))
     else:
         outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
-    return _answer(outcome, submission, wait_s=wait_s)
+    return _answer(outcome, submission, wait_s=wait_s, rules=gateway.rules.antigens)
 
 
 def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
@@ -289,7 +289,7 @@ def _submission(
     )
 
 
-def _warn(submission: Submission) -> dict[str, Any]:
+def _warn(submission: Submission, rules: AntigenRules) -> dict[str, Any]:
     """Return a warning for antigens that are probably misspelt; they are never refused."""
     match submission.event:
         case RequestOpened(request=stated) | RequestAmended(amendment=stated):
@@ -298,17 +298,21 @@ def _warn(submission: Submission) -> dict[str, Any]:
             return {}
     antibodies = stated.patient.antibodies if stated.patient else ()
     demanded = [name for line in stated.lines or () for name in line.attributes.antigen_negative]
-    unusual = list_unusual([*antibodies, *demanded])
+    unusual = list_unusual([*antibodies, *demanded], rules=rules)
     if not unusual:
         return {}
-    known = ", ".join(antigen_rules().east_asia.antigens)
+    known = ", ".join(rules.east_asia.antigens)
     return {
         "warnings": [explain("antigen_unusual", {"antigens": ", ".join(unusual), "known": known})]
     }
 
 
 def _answer(
-    outcome: Answered | EventFate | None, submission: Submission, *, wait_s: int
+    outcome: Answered | EventFate | None,
+    submission: Submission,
+    *,
+    wait_s: int,
+    rules: AntigenRules,
 ) -> Response:
     request_id = submission.event.subject
     identity = {"event_id": submission.event_id, "source": submission.source}
@@ -319,7 +323,7 @@ def _answer(
             **identity,
             "status": "accepted",
             "waiting_for": explain_waiting("being_taken_in"),
-            **_warn(submission),
+            **_warn(submission, rules),
         }
         return to_response(content, status=202, headers=location)
     if isinstance(outcome, EventFate):
@@ -335,7 +339,7 @@ def _answer(
         "status": outcome.status or _STATUS_AFTER.get(word, word),
         "waiting_for": decision["waiting_for"],
         "decision": decision,
-        **_warn(submission),
+        **_warn(submission, rules),
     }
     if wait_s:
         location["Preference-Applied"] = f"wait={wait_s}"
