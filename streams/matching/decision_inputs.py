@@ -58,16 +58,7 @@ class Case:
         )
 
     def purpose(self, line: RequestLine, *, capped_units: int) -> ForPatient:
-        return ForPatient(
-            request_id=self.request.request_id,
-            station_id=self.request.station_id,
-            line=line,
-            patient=self.request.patient,
-            priority=self.request.priority,
-            policy=self.policy,
-            needed_by=self.request.needed_by,
-            capped_units=capped_units,
-        )
+        return ForPatient.of_line(self.request, line, policy=self.policy, capped_units=capped_units)
 
     @property
     def held_units(self) -> int:

@@ -55,14 +55,5 @@ def _list_obstacles(
     line = next((line for line in request.lines if line.line_no == sent.line_no), None)
     if line is None:
         return (Reason(code="line_gone"),)
-    purpose = ForPatient(
-        request_id=request.request_id,
-        station_id=request.station_id,
-        line=line,
-        patient=request.patient,
-        priority=request.priority,
-        policy=policy,
-        needed_by=request.needed_by,
-        capped_units=0,
-    )
+    purpose = ForPatient.of_line(request, line, policy=policy, capped_units=0)
     return list_patient_obstacles(sent.unit, purpose, used_at=work.context.now, rules=work.rules)

@@ -101,16 +101,9 @@ class Clearing:
                 hospital_id=request.hospital_id,
                 patient_reference=request.patient.reference,
             )
-        purpose = ForPatient(
-            request_id=request.request_id,
-            station_id=request.station_id,
-            line=line,
-            patient=request.patient,
-            priority=request.priority,
-            policy=station.policy,
-            needed_by=request.needed_by,
-            # The unit itself is among those counted.
-            capped_units=capped - promised.capped,
+        # The unit itself is among those counted.
+        purpose = ForPatient.of_line(
+            request, line, policy=station.policy, capped_units=capped - promised.capped
         )
         journey = directory.get_journey(request.station_id, request.hospital_id)
         return purpose, to_hospital(hospital, journey, now=work.context.now)
