@@ -32,6 +32,7 @@ from bench.world import STATIONS, build_requests, lay_out
 from cli.auditing import verify
 from deploy.local.embedded_services import EmbeddedServices
 from models.requests import UrgentRequest
+from models.rules.rulebook import PACKAGED
 from streams.clock import SystemClock
 from streams.store.database import Database
 from streams.store.migrate import migrate
@@ -174,7 +175,7 @@ async def _prepare(
 ) -> list[list[Statement]]:
     """Make the two databases to be copied, and record the statements of the decisions."""
     origin, recorded = f"audit_{CHAINED}_{stations}", "audit_record"
-    await asyncio.to_thread(migrate, server.at(origin))
+    await asyncio.to_thread(migrate, server.at(origin), PACKAGED)
     requests = _choose(plan.requests, stations, now=now)
     await lay_out(server.at(origin), requests=plan.requests * len(STATIONS), now=now)
     await server.clone(origin, f"audit_{PLAIN}_{stations}")

@@ -29,6 +29,7 @@ from bench.results import MeasuredCheck, inform, print_checks, within, write_res
 from bench.shares import Shares
 from bench.world import STATIONS, lay_out_places
 from deploy.local.local_system import LocalSystem
+from models.rules.rulebook import PACKAGED
 from models.texts.instants import BEIJING
 from models.topics import PARTITIONS, TopicName
 from streams.clock import SystemClock
@@ -275,7 +276,7 @@ async def _time_copy(dsn: str) -> float:
     server = urlunsplit(urlsplit(dsn)._replace(path="/postgres"))
     await clone_database(server, source="template1", target="xuelian_bench_copy")
     target_dsn = urlunsplit(urlsplit(dsn)._replace(path="/xuelian_bench_copy"))
-    await asyncio.to_thread(migrate, target_dsn)
+    await asyncio.to_thread(migrate, target_dsn, PACKAGED)
     source, target = await asyncpg.connect(dsn), await asyncpg.connect(target_dsn)
     try:
         stations = await source.fetch("SELECT * FROM stations")

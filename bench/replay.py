@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.composition import build_services
 from streams.ports import Clock, Record
@@ -52,7 +53,7 @@ async def record_decisions(
     database = await Database.open(dsn, size=1, name="bench-record")
     recording = Recording()
     try:
-        services = build_services(database=database, clock=clock, hold_s=3600)
+        services = build_services(database=database, clock=clock, hold_s=3600, rules=PACKAGED)
         await services.directory.refresh()
         handle = services.handlers[TopicName.REQUESTS]
         async with database.connection() as connection:

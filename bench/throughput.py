@@ -15,6 +15,7 @@ from bench.world import build_requests, lay_out
 from models.envelope import Envelope
 from models.events.requests import RequestOpened
 from models.requests import UrgentRequest
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.ports import Received
@@ -93,7 +94,7 @@ class SqlFloor:
         dsn = self._at("xuelian_bench_record")
         server = self._at("postgres")
         await clone_database(server, source="template1", target="xuelian_bench_record")
-        await asyncio.to_thread(migrate, dsn)
+        await asyncio.to_thread(migrate, dsn, PACKAGED)
         await lay_out(dsn, requests=requests, now=now)
         await clone_database(server, source="xuelian_bench_record", target="xuelian_bench_origin")
         records = build_records(build_requests(requests, now=now, prefix="floor"), now=now)

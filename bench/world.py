@@ -13,6 +13,7 @@ from models.facilities import Hospital, Location, Station
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
 
@@ -36,7 +37,7 @@ async def lay_out_places(dsn: str) -> None:
     """Write stations and hospitals, and no unit."""
     database = await Database.open(dsn, size=2, name="bench")
     try:
-        directory = PgDirectory(database)
+        directory = PgDirectory(database, PACKAGED)
         for number, station_id in enumerate(STATIONS):
             place = Location(lat=29.0 + number / 10, lon=88.0)
             await directory.put_station(

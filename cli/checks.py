@@ -23,7 +23,6 @@ from deploy.local.child_processes import find_unready_reason
 from deploy.local.resolved_settings import load_resolved
 from deploy.local.running_systems import find_running
 from models.errors import ConfigurationError, XuelianError
-from models.rules.following import followed
 from streams.clock import SystemClock, parse_clock
 from streams.ports import Unread
 from streams.rules_file import load_rulebook
@@ -262,8 +261,8 @@ def check_migrations(settings: Settings) -> Check:
         detail = f"数据库比程序新 · the database is newer than this program: {', '.join(ahead)}"
         fix = "升级 xuelian · upgrade xuelian"
         return Check(name=name, ok=False, detail=detail, fix=fix)
-    with followed(load_rulebook(settings.rules_file)):
-        run_on_database(settings, ensure_repeatable)
+    rules = load_rulebook(settings.rules_file)
+    run_on_database(settings, lambda database: ensure_repeatable(database, rules))
     return Check(name=name, ok=True, detail=f"{len(applied)} 个迁移 · migrations")
 
 

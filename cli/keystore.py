@@ -10,6 +10,7 @@ from difflib import get_close_matches
 
 from models.access import KeyScope
 from models.errors import ContractError
+from models.rules.rulebook import PACKAGED
 from streams.clock import parse_clock
 from streams.settings import Settings
 from streams.store.api_keys import ApiKey, IssuedKey, PgKeys
@@ -55,7 +56,7 @@ def find_stranger(settings: Settings, *, scope: str, facility_id: str) -> list[s
     """
 
     async def look(database: Database) -> list[str] | None:
-        directory = await PgDirectory(database).refresh()
+        directory = await PgDirectory(database, PACKAGED).refresh()
         known = directory.hospitals if scope == KeyScope.HOSPITAL else directory.stations
         if facility_id in known:
             return None

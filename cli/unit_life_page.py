@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models.laboratory import testing_rules
-from models.rules.types.returns import return_rules
-from models.rules.types.safety import safety_rules
+from models.rules.rulebook import PACKAGED
 from models.unit_states import END_STATES, MOVES, PromiseEffect
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "unit-life.md"
@@ -50,7 +48,7 @@ def _list_table() -> list[str]:
 
 
 def _list_tests() -> list[str]:
-    rules = testing_rules.packaged
+    rules = PACKAGED.testing
     needed = [
         f"| `{rule.rule}` | {rule.kind} | {', '.join(rule.tests)} | {rule.source} |"
         for rule in (rules.serology, rules.nat, rules.grouping)
@@ -64,7 +62,7 @@ def _list_tests() -> list[str]:
             rules.group_differs,
         )
     ]
-    back, limit = return_rules.packaged.restock, safety_rules.packaged.out_of_control
+    back, limit = PACKAGED.returns.restock, PACKAGED.safety.out_of_control
     within = f"{', '.join(limit.components)}: {limit.restock_within_min} min"
     return [
         "| 规则 · rule | 类别 · kind | 内容 · what | 出处 · source |",

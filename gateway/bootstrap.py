@@ -17,13 +17,14 @@ from gateway.http.app import create_app
 from gateway.http.server import build_server
 from gateway.runtime import Gateway
 from models.errors import ConfigurationError, InvariantViolation, TransientError
+from models.rules.rulebook import Rulebook
 from streams.clock import parse_clock
 from streams.heap import settle_heap
 from streams.kafka.broker_probe import probe_broker
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.tail import KafkaTail
 from streams.kafka.unread import measure_unread
-from streams.rules_file import follow_rules_file
+from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
@@ -48,15 +49,15 @@ def run_gateway(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    rules = follow_rules_file(settings.rules_file)
+    rules = load_rulebook(settings.rules_file)
     log.info("following_rules", version=rules.version)
     host, port = settings.gateway_host, settings.gateway_port
     database = await Database.open(
         str(settings.postgres_dsn), size=settings.postgres_pool, name="xuelian-gateway"
     )
     try:
-        await _ensure_schema(database)
-        app = create_app(_build_parts(settings, database))
+        await _ensure_schema(database, rules)
+        app = create_app(_build_parts(settings, database, rules))
         server = build_server(app, host=host, port=port)
         settle_heap()
         log.info("gateway_starting", host=host, port=port)
@@ -74,30 +75,31 @@ async def _serve(settings: Settings) -> None:
         await database.close()
 
 
-async def _ensure_schema(database: Database) -> None:
+async def _ensure_schema(database: Database, rules: Rulebook) -> None:
     """Refuse a database of other rules; one that is away is no reason not to take requests in.
 
     Raises:
         ConfigurationError: `schema_parts_differ`.
     """
     try:
-        await ensure_repeatable(database)
+        await ensure_repeatable(database, rules)
     except TransientError as error:
         log.warning("schema_not_compared", reason=str(error))
 
 
-def _build_parts(settings: Settings, database: Database) -> GatewayParts:
+def _build_parts(settings: Settings, database: Database, rules: Rulebook) -> GatewayParts:
     clock = parse_clock(settings.clock)
     bootstrap = settings.kafka_bootstrap
     return GatewayParts(
         settings=settings,
+        rules=rules,
         database=database,
         publisher=KafkaPublisher(
             bootstrap=bootstrap, timeout_s=PUBLISH_TIMEOUT_S, client_id="xuelian-gateway"
         ),
         tail=KafkaTail(bootstrap=bootstrap, client_id="xuelian-gateway-tail"),
         clock=clock,
-        directories=PgDirectory(database),
+        directories=PgDirectory(database, rules),
         probe_kafka=functools.partial(probe_broker, bootstrap),
         measure_unread=functools.partial(measure_unread, bootstrap),
     )

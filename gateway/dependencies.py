@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from models.rules.rulebook import Rulebook
 from streams.ports import Clock, EventPublisher, EventTail, Unread
 from streams.settings import Settings
 from streams.store.database import Database
@@ -28,6 +29,7 @@ class GatewayParts:
 
     Attributes:
         settings: The settings of this process.
+        rules: The station's rulebook.
         database: Opened by the caller, who also closes it.
         publisher: Started and stopped by the gateway; its own time limit should be about 3 s, after
             which the caller of a request is told that it is not confirmed.
@@ -40,6 +42,7 @@ class GatewayParts:
     """
 
     settings: Settings
+    rules: Rulebook
     database: Database
     publisher: Publisher
     tail: EventTail

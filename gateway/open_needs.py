@@ -18,7 +18,8 @@ from models.components import Component
 from models.facilities import Station, StationPolicy
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
-from models.rules.types.donors import donor_rules
+from models.rules.rulebook import Rulebook
+from models.rules.types.donors import DonorRules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.offers import is_agreed
 from streams.matching.shortage import (
@@ -45,12 +46,14 @@ class Want:
         missing: Number of units that the line still waits for.
         place: The group under which its need is counted; None if no group is allowed.
         groups: The groups that may be given for the line.
+        from_donors: Whether donors give what its component is made from.
     """
 
     component: Component
     missing: int
     place: BloodGroup | None
     groups: tuple[BloodGroup, ...]
+    from_donors: bool
 
     def is_served_by(self, row: Row, group: str) -> bool:
         """Return whether blood of a group, obtained for a row's shortage, serves this line."""
@@ -59,7 +62,7 @@ class Want:
 
 
 def list_wants(
-    request: UrgentRequest, lines: Sequence[Row], policy: StationPolicy
+    request: UrgentRequest, lines: Sequence[Row], policy: StationPolicy, rules: Rulebook
 ) -> tuple[Want, ...]:
     """List what the lines of a request want; lines that are covered are included.
 
@@ -67,21 +70,23 @@ def list_wants(
         request: The request as it now stands.
         lines: Its lines: `line_no` and the number of `uncovered` units.
         policy: The policy of the station that supplies the hospital.
+        rules: The station's rulebook.
     """
     missing = {row["line_no"]: row["uncovered"] for row in lines}
     wants = []
     for line in request.lines:
-        place = find_wanted_group(line.component, request.patient, request.priority, policy)
-        groups = list_given_groups(line, request.patient, request.priority, policy)
+        place = find_wanted_group(line.component, request.patient, request.priority, policy, rules)
+        groups = list_given_groups(line, request.patient, request.priority, policy, rules)
         if not groups and place is not None:
             # Blood may be given only on special terms, so the shortage's own groups are used.
-            groups = list_serving_groups(line.component, place, policy)
+            groups = list_serving_groups(line.component, place, policy, rules)
         wants.append(
             Want(
                 component=line.component,
                 missing=missing.get(line.line_no, 0),
                 place=place,
                 groups=groups,
+                from_donors=line.component in rules.donors.serves.components,
             )
         )
     return tuple(wants)
@@ -154,6 +159,7 @@ def list_sought(
     reserve: Sequence[DonorRecord],
     neighbours: Sequence[str],
     now: datetime,
+    rules: DonorRules,
 ) -> list[dict[str, Any]]:
     """List what was done for the missing units, in order; empty if no unit is missing.
 
@@ -165,13 +171,14 @@ def list_sought(
         reserve: The register of the station; given only where `depends_on_reserve`.
         neighbours: The stations that are told of its shortages.
         now: The instant at which it is judged who may give.
+        rules: Who may give.
     """
     lacking = [want for want in wants if want.missing]
     if not lacking:
         return []
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
-        *_list_donors(request, lacking, calls, reserve, now),
+        *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
         *_list_neighbours(neighbours),
         *_list_transfers(live),
         _render_missing(lacking, live),
@@ -204,8 +211,7 @@ def _render_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, A
 
 def _list_from_donors(wants: Sequence[Want]) -> list[Want]:
     """List the wants with missing units whose component can be made from whole blood."""
-    served = donor_rules().serves.components
-    return [want for want in wants if want.missing and want.component in served]
+    return [want for want in wants if want.missing and want.from_donors]
 
 
 def _list_under_way(calls: Sequence[Row]) -> list[Row]:
@@ -217,7 +223,9 @@ def _list_donors(
     lacking: Sequence[Want],
     calls: Sequence[Row],
     reserve: Sequence[DonorRecord],
+    *,
     now: datetime,
+    rules: DonorRules,
 ) -> Iterator[dict[str, Any]]:
     from_donors = _list_from_donors(lacking)
     by_appointment = {want.component for want in lacking} - {want.component for want in from_donors}
@@ -234,7 +242,7 @@ def _list_donors(
     asked = {row["donor_id"] for row in calls if row["status"] in _CAME_TO_NOTHING}
     if asked:
         yield explain("sought_calls_came_to_nothing", {"calls": len(asked)})
-    yield _render_reserve(from_donors, reserve, asked, now)
+    yield _render_reserve(from_donors, reserve, asked, now=now, rules=rules)
 
 
 def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:
@@ -247,7 +255,12 @@ def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:
 
 
 def _render_reserve(
-    wants: Sequence[Want], reserve: Sequence[DonorRecord], asked: set[str], now: datetime
+    wants: Sequence[Want],
+    reserve: Sequence[DonorRecord],
+    asked: set[str],
+    *,
+    now: datetime,
+    rules: DonorRules,
 ) -> dict[str, Any]:
     """Say how many donors of the register may still be called, or why none may."""
     groups = {group for want in wants for group in list_called_groups(want.groups)}
@@ -257,7 +270,7 @@ def _render_reserve(
             record
             for record in serving
             if record.donor.donor_id not in asked
-            and not list_obstacles(replace(record, on_live_call=False), now=now)
+            and not list_obstacles(replace(record, on_live_call=False), now=now, rules=rules)
         ),
         called_before=(record for record in reserve if record.donor.donor_id in asked),
     )

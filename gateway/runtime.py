@@ -52,6 +52,7 @@ class Gateway:
     def __init__(self, parts: GatewayParts) -> None:
         self.parts = parts
         self.clock = parts.clock
+        self.rules = parts.rules
         self.directories = parts.directories
         self.metrics = GatewayMetrics()
         self.wakes = Wakes()
@@ -74,7 +75,7 @@ class Gateway:
             metrics=self.metrics.vitals,
             monotonic=parts.monotonic,
         )
-        self.begin = PgBegin(parts.database)
+        self.begin = PgBegin(parts.database, parts.rules)
         self.kept_reads = KeptReads(monotonic=parts.monotonic)
         self.accepted = Accepted(monotonic=parts.monotonic)
         self.authenticator = Authenticator(

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.rendering import explain
 from models.facilities import Station
 from models.requests import Priority, UrgentRequest
-from models.rules.types.donors import donor_rules
+from models.rules.rulebook import Rulebook
 from models.shortages import ShortageLevel
 from streams.matching.shortage import find_wanted_group
 
@@ -26,6 +26,7 @@ def list_worst_first(
     *,
     stations: Mapping[str, Station],
     may_name: Callable[[str], bool],
+    rules: Rulebook,
 ) -> list[Entry]:
     """Add to each shortage which requests wait for it, and sort the worst first.
 
@@ -35,6 +36,7 @@ def list_worst_first(
         stations: Their policies say under which group a patient's need is counted.
         may_name: Whether the viewer may know a station's requests and hospitals; other viewers see
             only the priority, the units and the needed-by time.
+        rules: The station's rulebook.
 
     Returns:
         The shortages by the highest priority that waits for them (life-threatening, urgent,
@@ -45,7 +47,7 @@ def list_worst_first(
     for row in uncovered:
         station = stations.get(row["station_id"])
         if station is not None:
-            _add(waiting, row, station, named=may_name(station.station_id))
+            _add(waiting, row, station, named=may_name(station.station_id), rules=rules)
     entries = []
     for row in shortages:
         place = (row["station_id"], row["component"], row["blood_group"])
@@ -56,15 +58,15 @@ def list_worst_first(
                 **row["body"],
                 "opened_at": row["opened_at"],
                 "waiting": found,
-                "donors_not_called": find_uncalled([row["component"]]),
+                "donors_not_called": find_uncalled([row["component"]], rules),
             }
         )
     return sorted(entries, key=_rank)
 
 
-def find_uncalled(components: Iterable[str]) -> Entry | None:
+def find_uncalled(components: Iterable[str], rules: Rulebook) -> Entry | None:
     """Name the components for which no donor is called; None if whole blood serves them all."""
-    serves = donor_rules().serves.components
+    serves = rules.donors.serves.components
     uncalled = [name for name in components if name not in serves]
     if not uncalled:
         return None
@@ -72,13 +74,20 @@ def find_uncalled(components: Iterable[str]) -> Entry | None:
 
 
 def _add(
-    waiting: dict[tuple[str, str, str], list[Entry]], row: Row, station: Station, *, named: bool
+    waiting: dict[tuple[str, str, str], list[Entry]],
+    row: Row,
+    station: Station,
+    *,
+    named: bool,
+    rules: Rulebook,
 ) -> None:
     request = UrgentRequest.model_validate(row["body"])
     line = next((line for line in request.lines if line.line_no == row["line_no"]), None)
     if line is None:
         return
-    group = find_wanted_group(line.component, request.patient, request.priority, station.policy)
+    group = find_wanted_group(
+        line.component, request.patient, request.priority, station.policy, rules
+    )
     if group is None:
         return
     who = {"request_id": request.request_id, "hospital_id": request.hospital_id}

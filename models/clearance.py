@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import InitVar, dataclass
 from datetime import datetime
 from enum import Enum
-from typing import final
+from typing import Self, final
 
 from models.compatibility import Candidate
 from models.components import Component
@@ -18,7 +18,7 @@ from models.errors import InvariantViolation
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient
-from models.requests import Priority, RequestLine
+from models.requests import Priority, RequestLine, UrgentRequest
 from models.seal import KERNEL, Seal
 from models.units import UnitStatus, UnitTraits
 
@@ -77,6 +77,22 @@ class ForPatient:
     policy: StationPolicy
     needed_by: datetime
     capped_units: int
+
+    @classmethod
+    def of_line(
+        cls, request: UrgentRequest, line: RequestLine, *, policy: StationPolicy, capped_units: int
+    ) -> Self:
+        """Return the purpose of a unit for a line, as the request reads now."""
+        return cls(
+            request_id=request.request_id,
+            station_id=request.station_id,
+            line=line,
+            patient=request.patient,
+            priority=request.priority,
+            policy=policy,
+            needed_by=request.needed_by,
+            capped_units=capped_units,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
 from models.rules.types.shelf_life import LabelRule, ShelfLifeRule
 
 
@@ -34,7 +33,8 @@ class Component(StrEnum):
 
     @property
     def spec(self) -> ComponentSpec:
-        return component_rules().component[self]
+        """What the standard says of it; what a station may set stands in its rulebook."""
+        return COMPONENTS.component[self]
 
 
 class ComponentSpec(CitedRule):
@@ -84,5 +84,5 @@ class ComponentRules(RuleSet):
         return collected_at + timedelta(hours=hours)
 
 
-component_rules = InForce(ComponentRules.model_validate(read_rules("components")))
-"""Call it for the rules in force."""
+COMPONENTS = ComponentRules.model_validate(read_rules("components"))
+"""The components as the standard has them."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from models.facilities import Hospital, Location, Station, estimate_eta_s
+from models.rules.types.policies import POLICY_DEFAULTS, JourneyRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +24,14 @@ class Directory:
     Attributes:
         version: Rises with every change of a station, hospital or route.
         routes: (from, to) to whole seconds; each entry holds for one direction.
+        estimate: How a journey without a route is estimated.
     """
 
     stations: Mapping[str, Station] = field(default_factory=dict)
     hospitals: Mapping[str, Hospital] = field(default_factory=dict)
     routes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     version: int = 0
+    estimate: JourneyRule = POLICY_DEFAULTS.journey
 
     def find_location(self, facility_id: str) -> Location | None:
         facility = self.stations.get(facility_id) or self.hospitals.get(facility_id)
@@ -46,4 +49,4 @@ class Directory:
         origin, destination = self.find_location(from_id), self.find_location(to_id)
         if origin is None or destination is None:
             raise KeyError(from_id if origin is None else to_id)
-        return Journey(eta_s=estimate_eta_s(origin, destination), estimated=True)
+        return Journey(eta_s=estimate_eta_s(origin, destination, self.estimate), estimated=True)

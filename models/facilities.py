@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from models.base import Identifier, Line, Value
 from models.components import Component
-from models.rules.types.packs import PackRule, pack_rules
-from models.rules.types.policies import POLICY_DEFAULTS, policy_rules
+from models.rules.types.packs import PACKS, PackRule
+from models.rules.types.policies import POLICY_DEFAULTS, JourneyRule
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -115,7 +115,7 @@ def _build_pack(name: str, rule: PackRule) -> MassiveTransfusionPack:
     return MassiveTransfusionPack(name=name, units=rule.units)
 
 
-DEFAULT_PACK = _build_pack("4:4:1", pack_rules.packaged.pack_4_4_1)
+DEFAULT_PACK = _build_pack("4:4:1", PACKS.pack_4_4_1)
 """The pack of a hospital whose record names none."""
 
 
@@ -139,8 +139,7 @@ class Hospital(Value):
     pack: MassiveTransfusionPack = DEFAULT_PACK
 
 
-def estimate_eta_s(origin: Location, destination: Location) -> int:
+def estimate_eta_s(origin: Location, destination: Location, rule: JourneyRule) -> int:
     """Estimate the journey in whole seconds where no route is recorded."""
-    rule = policy_rules().journey
     road_km = origin.distance_km(destination) * rule.road_factor
     return round(road_km / rule.road_speed_kmh * 3600) + rule.handover_s

@@ -7,8 +7,7 @@ from pydantic import Field
 from models.base import Day, Identifier, Value
 from models.components import Component
 from models.groups import BloodGroup
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 from models.shortages import ShortageLevel
 
 MAX_DAYS = 1100
@@ -29,10 +28,6 @@ class FigureRules(RuleSet):
     safe_stock: SafeStockRule
     safe_stock_expected: SafePlacesRule
     testing_coverage: CitedRule
-
-
-figure_rules = InForce(FigureRules.model_validate(read_rules("figures")))
-"""Call it for the rules in force."""
 
 
 class StockDay(Value):

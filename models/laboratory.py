@@ -15,8 +15,7 @@ from pydantic import Field, model_validator
 from models.base import Identifier, Instant, Line, Value
 from models.broken_rule import BrokenRuleError
 from models.groups import BloodGroup
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class LabTest(StrEnum):
@@ -131,7 +130,3 @@ class TestingRules(RuleSet):
         """Every test that a release needs, with the rule that says so."""
         rules = (self.serology, self.nat, self.grouping)
         return tuple((test, rule) for rule in rules for test in rule.tests)
-
-
-testing_rules = InForce(TestingRules.model_validate(read_rules("testing")))
-"""Call it for the rules in force."""

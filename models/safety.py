@@ -22,21 +22,12 @@ from models.clearance import (
     Step,
     UnitFacts,
 )
-from models.compatibility import (
-    Candidate,
-    cite_cap_rule,
-    cite_group_rule,
-    find_candidate,
-    list_candidates,
-    o_negative_cap,
-)
-from models.components import Component, component_rules
+from models.compatibility import Candidate, cite_group_rule, find_candidate, list_candidates
+from models.components import Component
 from models.decisions import Reason
 from models.groups import RhD
 from models.patients import ANTI_D
-from models.rules.citations import CitedRule
-from models.rules.rulebook import cite
-from models.rules.types.safety import safety_rules
+from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
 from models.units import UnitStatus
 
@@ -63,7 +54,13 @@ _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
 def clear(
-    unit: UnitFacts, *, purpose: Purpose, step: Step, route: Route, now: datetime
+    unit: UnitFacts,
+    *,
+    purpose: Purpose,
+    step: Step,
+    route: Route,
+    now: datetime,
+    rules: Rulebook,
 ) -> Cleared | Refused:
     """Decide whether this unit may go to this patient or station, by this route, now.
 
@@ -74,6 +71,7 @@ def clear(
         route: When it would arrive, and how it travels.
         now: Aware UTC instant; with `route.arrival_at` and, for a patient, the needed-by time it
             bounds when the unit must be fit.
+        rules: The rulebook to decide by.
 
     Returns:
         `Cleared` for exactly this unit and purpose, or `Refused` with every reason.
@@ -85,17 +83,17 @@ def clear(
         anti-D; never unreleased, recalled, expired, expiring on the way or before it is needed.
     """
     if isinstance(purpose, ForPatient):
-        candidate = _find_candidate(unit, purpose)
+        candidate = _find_candidate(unit, purpose, rules)
         # The age of the blood counts at the moment of its use.
         used_at = max(route.arrival_at, purpose.needed_by)
-        of_purpose = _list_of_patient(unit, purpose, candidate, used_at)
+        of_purpose = _list_of_patient(unit, purpose, candidate, used_at, rules)
     else:
         candidate = None
         of_purpose = _list_of_station(unit, purpose)
     reasons = (
-        *_list_of_unit(unit, purpose, step, route, now),
-        *_list_of_route(unit, route),
-        *_list_of_control(unit, purpose, route),
+        *_list_of_unit(unit, purpose, step, route, now=now, rules=rules),
+        *_list_of_route(unit, route, rules),
+        *_list_of_control(unit, purpose, route, rules),
         *of_purpose,
     )
     if reasons:
@@ -103,23 +101,30 @@ def clear(
     return Cleared(unit=unit, purpose=purpose, step=step, candidate=candidate, at=now, seal=KERNEL)
 
 
-def list_standing_obstacles(purpose: ForPatient, route: Route) -> tuple[Reason, ...]:
+def list_standing_obstacles(
+    purpose: ForPatient, route: Route, rules: Rulebook
+) -> tuple[Reason, ...]:
     """List the reasons that hold for a line whatever the unit: no stock will ever cover it."""
     component = purpose.line.component
-    found = list(_list_of_receiver(component, route))
+    found = list(_list_of_receiver(component, route, rules))
     if not list_candidates(
         component=component,
         patient=purpose.patient,
         priority=purpose.priority,
         policy=purpose.policy,
+        rules=rules,
     ):
         # Only a patient of unknown group can be left without a candidate.
-        found.append(Reason(code="no_group_allowed", rule=cite("unknown.group")))
+        found.append(
+            Reason(
+                code="no_group_allowed", rule=rules.compatibility.cite(rules.compatibility.unknown)
+            )
+        )
     return tuple(found)
 
 
 def list_patient_obstacles(
-    unit: UnitFacts, purpose: ForPatient, *, used_at: datetime
+    unit: UnitFacts, purpose: ForPatient, *, used_at: datetime, rules: Rulebook
 ) -> tuple[Reason, ...]:
     """List the reasons against giving a unit to a patient, wherever the unit is by now.
 
@@ -130,70 +135,76 @@ def list_patient_obstacles(
         unit: The unit as it stands.
         purpose: The line and the patient as they read now; its station and time do not matter.
         used_at: When it would be given; its age is taken at that time.
+        rules: The rulebook to decide by.
     """
-    found = _list_of_patient(unit, purpose, _find_candidate(unit, purpose), used_at)
+    candidate = _find_candidate(unit, purpose, rules)
+    found = _list_of_patient(unit, purpose, candidate, used_at, rules)
     return tuple(reason for reason in found if reason.code != "o_negative_cap")
 
 
 def _list_of_unit(
-    unit: UnitFacts, purpose: Purpose, step: Step, route: Route, now: datetime
+    unit: UnitFacts, purpose: Purpose, step: Step, route: Route, *, now: datetime, rules: Rulebook
 ) -> Iterator[Reason]:
+    safety = rules.safety
     if unit.station_id != purpose.station_id:
         yield Reason(code="at_other_station", params={"station_id": unit.station_id})
     if STEP_FROM[unit.status] is not step:
         yield Reason(code="status_forbids", params={"status": unit.status})
     if not unit.released:
-        yield Reason(code="not_released", rule=_cite(safety_rules().release))
+        yield Reason(code="not_released", rule=safety.cite(safety.release))
     if unit.recalled:
-        yield Reason(code="recalled", rule=_cite(safety_rules().recall))
+        yield Reason(code="recalled", rule=safety.cite(safety.recall))
     # The label decides, unless the station uses the component up sooner than its label says.
-    use_until = component_rules().latest_expiry(unit.component, unit.collected_at)
+    use_until = rules.components.latest_expiry(unit.component, unit.collected_at)
     until = min(unit.expires_at, use_until)
     if until <= now:
-        yield Reason(code="expired", rule=_cite(safety_rules().expiry))
+        yield Reason(code="expired", rule=safety.cite(safety.expiry))
     if until <= route.arrival_at:
-        yield Reason(code="expires_before_arrival", rule=_cite(safety_rules().expiry))
+        yield Reason(code="expires_before_arrival", rule=safety.cite(safety.expiry))
     elif isinstance(purpose, ForPatient) and until <= purpose.needed_by:
-        yield Reason(code="expires_before_needed", rule=_cite(safety_rules().expiry))
+        yield Reason(code="expires_before_needed", rule=safety.cite(safety.expiry))
 
 
-def _list_of_route(unit: UnitFacts, route: Route) -> Iterator[Reason]:
-    yield from _list_of_receiver(unit.component, route)
-    agitation = safety_rules().agitation
+def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[Reason]:
+    yield from _list_of_receiver(unit.component, route, rules)
+    agitation = rules.safety.agitation
     if (
         unit.component in agitation.components
         and not route.agitated
         and route.transport_s > agitation.unagitated_at_most_h * 3600
     ):
-        hours = agitation.unagitated_at_most_h
-        yield Reason(code="unagitated_too_long", params={"hours": hours}, rule=_cite(agitation))
+        hours, rule = agitation.unagitated_at_most_h, rules.safety.cite(agitation)
+        yield Reason(code="unagitated_too_long", params={"hours": hours}, rule=rule)
 
 
-def _list_of_receiver(component: Component, route: Route) -> Iterator[Reason]:
+def _list_of_receiver(component: Component, route: Route, rules: Rulebook) -> Iterator[Reason]:
     if component.spec.frozen and not route.can_thaw:
-        yield Reason(code="hospital_cannot_thaw", rule=_cite(safety_rules().thawing))
+        yield Reason(code="hospital_cannot_thaw", rule=rules.safety.cite(rules.safety.thawing))
     if component in route.unusable:
         yield Reason(code="hospital_cannot_use", params={"component": component})
 
 
-def _list_of_control(unit: UnitFacts, purpose: Purpose, route: Route) -> Iterator[Reason]:
+def _list_of_control(
+    unit: UnitFacts, purpose: Purpose, route: Route, rules: Rulebook
+) -> Iterator[Reason]:
     """Yield reasons about time out of temperature control; no recorded time counts as none."""
-    rule = safety_rules().out_of_control
+    safety = rules.safety
+    rule, cited = safety.out_of_control, safety.cite(safety.out_of_control)
     tolerant = unit.component in rule.components
     so_far_s = unit.out_of_control_s or 0
     if so_far_s > (rule.restock_within_min * 60 if tolerant else 0):
-        yield Reason(code="out_of_control", rule=_cite(rule))
+        yield Reason(code="out_of_control", rule=cited)
     if route.temperature_kept:
         return
     on_arrival_s = so_far_s + route.transport_s
     if not tolerant:
-        yield Reason(code="temperature_not_kept", rule=_cite(safety_rules().temperature))
+        yield Reason(code="temperature_not_kept", rule=safety.cite(safety.temperature))
     elif isinstance(purpose, ForPatient):
         # The journey must not use up the time within which the unit is transfused.
         if on_arrival_s >= rule.transfuse_within_min * 60:
-            yield Reason(code="transfused_too_late", rule=_cite(rule))
+            yield Reason(code="transfused_too_late", rule=cited)
     elif on_arrival_s > rule.restock_within_min * 60:
-        yield Reason(code="restocked_too_late", rule=_cite(rule))
+        yield Reason(code="restocked_too_late", rule=cited)
 
 
 def _list_of_station(unit: UnitFacts, purpose: ForStation) -> Iterator[Reason]:
@@ -204,29 +215,37 @@ def _list_of_station(unit: UnitFacts, purpose: ForStation) -> Iterator[Reason]:
 
 
 def _list_of_patient(
-    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None, used_at: datetime
+    unit: UnitFacts,
+    purpose: ForPatient,
+    candidate: Candidate | None,
+    used_at: datetime,
+    rules: Rulebook,
 ) -> Iterator[Reason]:
     if unit.component is not purpose.line.component:
         yield Reason(code="other_component")
-    yield from _list_of_group(unit, purpose, candidate)
-    yield from _list_of_demand(unit, purpose, used_at)
-    yield from _list_of_antigens(unit, purpose)
+    yield from _list_of_group(unit, purpose, candidate, rules)
+    yield from _list_of_demand(unit, purpose, used_at, rules)
+    yield from _list_of_antigens(unit, purpose, rules)
 
 
 def _list_of_group(
-    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None
+    unit: UnitFacts, purpose: ForPatient, candidate: Candidate | None, rules: Rulebook
 ) -> Iterator[Reason]:
     if candidate is None:
-        yield Reason(code="other_group", rule=cite_group_rule(unit.component))
+        yield Reason(code="other_group", rule=cite_group_rule(unit.component, rules))
         return
     if candidate.low_titre_only and not unit.traits.low_titre:
         yield Reason(code="not_low_titre", rule=candidate.rule)
-    if candidate.capped and purpose.capped_units >= o_negative_cap():
-        yield Reason(code="o_negative_cap", params={"cap": o_negative_cap()}, rule=cite_cap_rule())
+    cap = rules.compatibility.unknown_cap
+    if candidate.capped and purpose.capped_units >= cap.o_negative_units:
+        params = {"cap": cap.o_negative_units}
+        yield Reason(code="o_negative_cap", params=params, rule=rules.compatibility.cite(cap))
 
 
-def _list_of_demand(unit: UnitFacts, purpose: ForPatient, used_at: datetime) -> Iterator[Reason]:
-    wanted, rule = purpose.line.attributes, _cite(safety_rules().demand)
+def _list_of_demand(
+    unit: UnitFacts, purpose: ForPatient, used_at: datetime, rules: Rulebook
+) -> Iterator[Reason]:
+    wanted, rule = purpose.line.attributes, rules.safety.cite(rules.safety.demand)
     for flag in _FLAGS:
         if getattr(wanted, flag) and not _has(unit, flag):
             yield Reason(code="lacks_attribute", params={"attribute": flag}, rule=rule)
@@ -240,13 +259,13 @@ def _list_of_demand(unit: UnitFacts, purpose: ForPatient, used_at: datetime) -> 
         yield Reason(code="group_not_identical", rule=rule)
 
 
-def _list_of_antigens(unit: UnitFacts, purpose: ForPatient) -> Iterator[Reason]:
+def _list_of_antigens(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Iterator[Reason]:
     against = set(purpose.line.attributes.antigen_negative)
     if unit.component.spec.carries_red_cells:
         against.update(purpose.patient.antibodies)
     for antigen in sorted(against):
         if not _lacks(unit, antigen):
-            rule = _cite(safety_rules().antibodies)
+            rule = rules.safety.cite(rules.safety.antibodies)
             yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
 
 
@@ -262,7 +281,7 @@ def _lacks(unit: UnitFacts, antigen: str) -> bool:
     return antigen in unit.traits.antigen_negative
 
 
-def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:
+def _find_candidate(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Candidate | None:
     """Find the terms for the unit's group and its own component: the line may name another."""
     return find_candidate(
         unit.group,
@@ -270,8 +289,5 @@ def _find_candidate(unit: UnitFacts, purpose: ForPatient) -> Candidate | None:
         patient=purpose.patient,
         priority=purpose.priority,
         policy=purpose.policy,
+        rules=rules,
     )
-
-
-def _cite(rule: CitedRule) -> str:
-    return safety_rules().cite(rule)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from models.base import BagId, Identifier, Instant, Value
 from models.broken_rule import BrokenRuleError
-from models.components import Component, component_rules
+from models.components import COMPONENTS, Component
 from models.groups import BloodGroup
 from models.patients import Antigens, HlaTypes
 
@@ -81,9 +81,9 @@ class Unit(Value):
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
             raise BrokenRuleError("expiry_before_collection", "expires_at")
-        # The packaged rules: what a record means must not depend on who reads it. A station's own,
-        # shorter time is applied when a unit is chosen.
-        rules = component_rules.packaged
+        # What a record means must not depend on who reads it. A station's own, shorter time is
+        # applied when a unit is chosen.
+        rules = COMPONENTS
         if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
             latest = rules.latest_expiry(self.component, self.collected_at).isoformat()
             shelf_life, spec = rules.shelf_life[self.component], rules.component[self.component]

@@ -14,6 +14,7 @@ import faust
 import structlog
 
 from models.errors import InvariantViolation, TransientError
+from models.rules.rulebook import Rulebook
 from models.topics import AppName, TopicName
 from streams.agents.app import build_app
 from streams.agents.consumer_loop import ConsumerLoop, LoopDependencies
@@ -33,7 +34,7 @@ from streams.ports import Clock, Timer, TimerKind
 from streams.probe import build_server
 from streams.relay.outbox import OutboxRelay
 from streams.relay.timers import TimerRunner, TimersFired
-from streams.rules_file import follow_rules_file
+from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
@@ -73,6 +74,7 @@ _APP = {Role.URGENT: AppName.URGENT, Role.SUPPLY: AppName.SUPPLY}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Process:
     settings: Settings
+    rules: Rulebook
     database: Database
     clock: Clock
     services: Services
@@ -83,7 +85,7 @@ class _Process:
 @asynccontextmanager
 async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
     clock = parse_clock(settings.clock)
-    rules = follow_rules_file(settings.rules_file)
+    rules = load_rulebook(settings.rules_file)
     log.info("following_rules", version=rules.version)
     readiness = Readiness()
     database = await Database.open(
@@ -96,9 +98,12 @@ async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
         await publisher.start()
         yield _Process(
             settings=settings,
+            rules=rules,
             database=database,
             clock=clock,
-            services=build_services(database=database, clock=clock, hold_s=settings.hold_s),
+            services=build_services(
+                database=database, clock=clock, hold_s=settings.hold_s, rules=rules
+            ),
             relay=OutboxRelay(
                 outbox=PgOutbox(database, clock), publisher=publisher, report=readiness.report
             ),
@@ -197,7 +202,7 @@ async def _wait_for_directory(process: _Process, stop: asyncio.Event) -> None:
     """
     while not stop.is_set():
         try:
-            await ensure_repeatable(process.database)
+            await ensure_repeatable(process.database, process.rules)
             await process.services.directory.refresh()
         except TransientError as error:
             process.readiness.report("directory", str(error))
@@ -233,7 +238,7 @@ async def _fire_timers(process: _Process, stop: asyncio.Event) -> None:
 
 async def _start_periodic(process: _Process, stop: asyncio.Event) -> None:
     """Set the timers that set themselves again; a timer that is set already only moves to now."""
-    begin = PgBegin(process.database)
+    begin = PgBegin(process.database, process.rules)
     while not stop.is_set():
         try:
             async with begin() as work:

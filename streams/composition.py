@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from models.rules.rulebook import Rulebook
 from models.topics import AppName, TopicName
 from streams.ports import BatchHandler, Clock, TimerKind
 from streams.services import timers
@@ -49,10 +50,10 @@ class Services:
     timers: TimerService
 
 
-def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services:
+def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rulebook) -> Services:
     """Compose the services of one process."""
-    in_turn = PgBegin(database, one_at_a_time=True)
-    directory = PgDirectory(database)
+    in_turn = PgBegin(database, rules, one_at_a_time=True)
+    directory = PgDirectory(database, rules)
     deciding = Deciding(directories=directory, hold_s=hold_s)
     transfers = Transfers()
     progress = Progress(deciding=deciding, transfers=transfers)
@@ -82,8 +83,8 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
         directory=directory,
         handlers={
             TopicName.REQUESTS: Intake(
-                begin=PgBeginOptimistically(database),
-                careful=PgBegin(database),
+                begin=PgBeginOptimistically(database, rules),
+                careful=PgBegin(database, rules),
                 clock=clock,
                 reader=AppName.URGENT,
                 decide=requests.decide,
@@ -97,7 +98,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int) -> Services
             begin=in_turn,
             clock=clock,
             fires={
-                TimerKind.REMATCH: timers.fire_rematch(progress),
+                TimerKind.REMATCH: progress.rematch,
                 TimerKind.WAITING_SWEEP: timers.fire_sweep,
                 TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
                 TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),

@@ -1,4 +1,4 @@
-"""Reads the station's rules file, once at start, into the rules that a process follows.
+"""Reads the station's rules file, once at start, into the rulebook that a process decides by.
 
 Every process of a station is given the same file; a change of it needs a restart, so that no
 decision is made half under one version and half under another.
@@ -9,14 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from models.errors import ConfigurationError
-from models.rules.following import follow_rulebook
 from models.rules.overrides import Checked, check_overrides
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.texts import render
 
 
 def read_rules_file(path: Path) -> Checked:
-    """Check a station's file against the rulebook; nothing changes in the process.
+    """Check a station's file against the packaged rulebook.
 
     Raises:
         ConfigurationError: `rules_file_unreadable`.
@@ -47,16 +46,3 @@ def load_rulebook(path: Path | None) -> Rulebook:
             first=str(render(first.code, first.params)),
         )
     return checked.rules
-
-
-def follow_rules_file(path: Path | None) -> Rulebook:
-    """Follow the rulebook of these settings from now on, in the whole process.
-
-    Call it before anything is decided.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or any of it is refused.
-    """
-    rules = load_rulebook(path)
-    follow_rulebook(rules)
-    return rules

@@ -11,7 +11,8 @@ from typing import Any
 from demo.sending import list_event_ids
 from demo.stage import DrillStage
 from models.events.donations import DonationTested
-from models.laboratory import LabResult, LabTest, testing_rules
+from models.laboratory import LabResult, LabTest
+from models.rules.rulebook import PACKAGED
 
 _METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "microplate"}
 
@@ -21,7 +22,7 @@ def make_results(
 ) -> tuple[LabResult, ...]:
     """Make the results of a donation; a donation that fails is reactive for HBsAg, twice."""
     found: list[dict[str, Any]] = []
-    for test, _ in testing_rules.packaged.needed:
+    for test, _ in PACKAGED.testing.needed:
         fails = test is LabTest.HBSAG and not is_clear
         told = (
             {"group": group}

@@ -55,7 +55,9 @@ async def compare(gateway: Gateway, count: Count, *, differences: int = 0) -> Co
         counted_at=count.counted_at,
         named=count.read.unit_ids if count.full else None,
         told=differences,
-        entering=Entering(get=count.get_counted, attestation=count.attestation, now=now),
+        entering=Entering(
+            get=count.get_counted, attestation=count.attestation, now=now, rules=gateway.rules
+        ),
     )
 
 

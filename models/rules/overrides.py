@@ -18,9 +18,16 @@ from pydantic import Field, ValidationError
 
 from models.base import Identifier, Line, Value
 from models.errors import ContractError, DomainRefusal, XuelianError
-from models.rules.following import FORMS
 from models.rules.override_values import check_value
-from models.rules.rulebook import PACKAGED, PARTS, Rule, Rulebook, build_rulebook, list_tables
+from models.rules.rulebook import (
+    PACKAGED,
+    PARTS,
+    RULE_FILES,
+    Rule,
+    Rulebook,
+    build_rulebook,
+    list_tables,
+)
 from models.station_toml import load_station_toml
 from models.texts.validation import describe_broken
 
@@ -154,7 +161,7 @@ def _list_form_mistakes(changes: list[Change], packaged: Rulebook) -> Iterator[D
     documents = _write(changes, packaged, packaged.version)
     for file in {packaged.rules[change.rule_id].file for change in changes}:
         try:
-            FORMS[file].model_validate(documents[file])
+            RULE_FILES[file].model_validate(documents[file])
         except ValidationError as error:
             for fault in error.errors(include_url=False, include_input=False):
                 rule = _find_rule(documents[file], fault["loc"])

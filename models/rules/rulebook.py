@@ -1,7 +1,8 @@
-"""The rulebook: every rule of all files, in one form, under one version, found by its name.
+"""The rulebook: every rule of all files under one version, typed, and found by its name.
 
-Pure. The package's rulebook is built at import; `rulebook()` returns the rulebook in force. The
-terms of each value say whether and how a station may set it (`models.rules.overrides` checks that).
+Pure. A rulebook is a value that is handed to whatever decides by it; several may be used in one
+process. The terms of each value say whether and how a station may set it
+(`models.rules.overrides` checks that).
 """
 
 from __future__ import annotations
@@ -14,25 +15,38 @@ from typing import Any, Literal, Self
 from pydantic import model_validator
 
 from models.base import Value
+from models.components import ComponentRules
 from models.errors import DomainRefusal, InvariantViolation
-from models.rules.citations import Applier, CitedRule, RuleKind, Terms, read_rules
-from models.rules.in_force import InForce
+from models.figures import FigureRules
+from models.laboratory import TestingRules
+from models.rules.citations import Applier, CitedRule, RuleKind, RuleSet, Terms, read_rules
+from models.rules.types.antigens import AntigenRules
+from models.rules.types.compatibility import CompatibilityRules
+from models.rules.types.disasters import DisasterRules
+from models.rules.types.donors import DonorRules
+from models.rules.types.issue import IssueRules
+from models.rules.types.packs import PackRules
+from models.rules.types.policies import PolicyRules
+from models.rules.types.returns import ReturnRules
+from models.rules.types.safety import SafetyRules
+from models.rules.types.shortages import ShortageRules
 
-RULE_FILES = (
-    "compatibility",
-    "antigens",
-    "safety",
-    "components",
-    "testing",
-    "returns",
-    "issue",
-    "packs",
-    "donors",
-    "disasters",
-    "shortages",
-    "figures",
-    "policies",
-)
+RULE_FILES: Mapping[str, type[RuleSet]] = {
+    "compatibility": CompatibilityRules,
+    "antigens": AntigenRules,
+    "safety": SafetyRules,
+    "components": ComponentRules,
+    "testing": TestingRules,
+    "returns": ReturnRules,
+    "issue": IssueRules,
+    "packs": PackRules,
+    "donors": DonorRules,
+    "disasters": DisasterRules,
+    "shortages": ShortageRules,
+    "figures": FigureRules,
+    "policies": PolicyRules,
+}
+"""Each rule file and its type; a `Rulebook` has an attribute of the same name."""
 
 Documents = Mapping[str, Mapping[str, Any]]
 """The rule files as they read, by name."""
@@ -101,18 +115,32 @@ class Rule(Value):
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rulebook:
-    """Every rule under one version.
+    """Every rule under one version. Immutable; compared and hashed by identity.
 
     Attributes:
         version: Such as `2026-2`, or `2026-2+3fa9c2d1` where a station set values of its own.
         documents: The files that the rules were read from; not to be changed.
+        rules: Every rule by its name, as people read it.
     """
 
     version: str
     documents: Documents
     rules: Mapping[str, Rule]
+    compatibility: CompatibilityRules
+    antigens: AntigenRules
+    safety: SafetyRules
+    components: ComponentRules
+    testing: TestingRules
+    returns: ReturnRules
+    issue: IssueRules
+    packs: PackRules
+    donors: DonorRules
+    disasters: DisasterRules
+    shortages: ShortageRules
+    figures: FigureRules
+    policies: PolicyRules
 
     def list_rules(self) -> tuple[Rule, ...]:
         """List the rules in the order of the files."""
@@ -133,17 +161,6 @@ class Rulebook:
                 "rule_version_unknown", rule=rule_id, version=version, known=self.version
             )
         return rule
-
-    def cite(self, rule_id: str) -> str:
-        """Return `name@version`, as reasons carry it.
-
-        Raises:
-            InvariantViolation: There is no such rule.
-        """
-        rule = self.rules.get(rule_id)
-        if rule is None:
-            raise InvariantViolation("rule_unknown", rule=rule_id, guess=self.guess(rule_id))
-        return rule.cited
 
     def guess(self, rule_id: str) -> str:
         """Return the name that may have been meant, or a dash."""
@@ -171,6 +188,7 @@ def build_rulebook(
 
     Raises:
         InvariantViolation: The files disagree on the version, or two rules share a name.
+        ValidationError: A file is not of its type.
     """
     versions = {str(document["version"]) for document in documents.values()}
     if len(versions) != 1:
@@ -183,7 +201,9 @@ def build_rulebook(
             if rule.rule_id in rules:
                 raise InvariantViolation("rule_named_twice", rule=rule.rule_id)
             rules[rule.rule_id] = rule
-    return Rulebook(version=version, documents=documents, rules=rules)
+    typed: dict[str, Any]
+    typed = {name: form.model_validate(documents[name]) for name, form in RULE_FILES.items()}
+    return Rulebook(version=version, documents=documents, rules=rules, **typed)
 
 
 def _build_rule(
@@ -211,21 +231,3 @@ def _build_rule(
 
 PACKAGED = build_rulebook({name: read_rules(name) for name in RULE_FILES})
 """The rulebook as it comes with the program."""
-
-rulebook = InForce(PACKAGED)
-"""Call it for the rulebook in force."""
-
-
-def list_rules() -> tuple[Rule, ...]:
-    """List the rules in force."""
-    return rulebook().list_rules()
-
-
-def get_rule(name: str) -> Rule:
-    """Return a rule in force; see `Rulebook.get_rule`."""
-    return rulebook().get_rule(name)
-
-
-def cite(rule_id: str) -> str:
-    """Return `name@version` of a rule in force; see `Rulebook.cite`."""
-    return rulebook().cite(rule_id)

@@ -20,7 +20,7 @@ from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
 from models.facilities import Station
-from models.rules.types.disasters import DisasterRules, disaster_rules
+from models.rules.types.disasters import DisasterRules
 from streams.matching.need import NeedEstimate
 from streams.matching.rounding import round_up
 
@@ -62,7 +62,7 @@ def decide_activations(
     supplies: Sequence[StationSupply],
     current: Sequence[Activation],
     now: datetime,
-    rules: DisasterRules | None = None,
+    rules: DisasterRules,
 ) -> tuple[ActivationChange, ...]:
     """Decide every station's part in a disaster under its newest alert.
 
@@ -81,7 +81,6 @@ def decide_activations(
     Invariants: the donations wanted over all stations are those that the stock does not cover; a
         station that does not lead wants at most its callable donors.
     """
-    rules = rules or disaster_rules()
     before = {activation.station_id: activation for activation in current}
     near = [] if estimate.is_nothing else _list_near(alert, supplies)
     shares = _share_donations(near, _count_donations_open(estimate, near, rules))
@@ -110,10 +109,9 @@ def decide_activations(
 
 
 def end_exercise(
-    current: Sequence[Activation], *, now: datetime, rules: DisasterRules | None = None
+    current: Sequence[Activation], *, now: datetime, rules: DisasterRules
 ) -> tuple[ActivationChange, ...]:
     """Stand down every open activation of an exercise whose time is over."""
-    rules = rules or disaster_rules()
     reason = Reason(code="exercise_ended", rule=rules.cite(rules.exercise))
     return tuple(
         ActivationChange(

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from models.alerts import Alert, AlertKind, AlertStatus
 from models.decisions import Reason
 from models.facilities import Location, Station
-from models.rules.types.disasters import DisasterRules, disaster_rules
+from models.rules.types.disasters import DisasterRules
 
 MOST_LATITUDE = 90.0
 
@@ -61,14 +61,13 @@ def find_unreached(location: Location, stations: Iterable[Station]) -> tuple[Rea
 
 
 def list_untimely(
-    alert: Alert, *, is_open: bool, now: datetime, rules: DisasterRules | None = None
+    alert: Alert, *, is_open: bool, now: datetime, rules: DisasterRules
 ) -> tuple[Reason, ...]:
     """List why an alert is held because of its times; empty if it is not.
 
     A cancellation, an exercise and an alert that a dispatcher has confirmed are never held. While
     the disaster is open, only the age of the message counts, not how long ago the disaster began.
     """
-    rules = rules or disaster_rules()
     is_free = alert.kind is AlertKind.CANCEL or alert.status is not AlertStatus.ACTUAL
     if is_free or alert.confirmed_by:
         return ()

@@ -11,6 +11,7 @@ from models.decisions import Reason
 from models.directory import Journey
 from models.facilities import Hospital, StationPolicy
 from models.requests import RequestLine, UrgentRequest
+from models.rules.rulebook import Rulebook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Case:
         capped_before: Unconfirmed O RhD- units that the same unknown patient already got, as
             written before this batch.
         cause_id: Identifier of the event that causes the decision; makes its ids unique.
+        rules: The rulebook to decide by.
     """
 
     request: UrgentRequest
@@ -37,6 +39,7 @@ class Case:
     journey: Journey
     version: int
     cause_id: str
+    rules: Rulebook
     directory_version: int = 0
     news: tuple[Reason, ...] = ()
     same_patient: tuple[str, ...] = ()
@@ -51,19 +54,11 @@ class Case:
             patient=self.request.patient,
             priority=self.request.priority,
             policy=self.policy,
+            rules=self.rules,
         )
 
     def purpose(self, line: RequestLine, *, capped_units: int) -> ForPatient:
-        return ForPatient(
-            request_id=self.request.request_id,
-            station_id=self.request.station_id,
-            line=line,
-            patient=self.request.patient,
-            priority=self.request.priority,
-            policy=self.policy,
-            needed_by=self.request.needed_by,
-            capped_units=capped_units,
-        )
+        return ForPatient.of_line(self.request, line, policy=self.policy, capped_units=capped_units)
 
     @property
     def held_units(self) -> int:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, timezone
 
 from models.decisions import Reason
 from models.donors import Donor
-from models.rules.types.donors import DonorRules, donor_rules
+from models.rules.types.donors import DonorRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +43,16 @@ class DonorRecord:
     group_disputed: bool = False
 
 
-def list_obstacles(
-    record: DonorRecord, *, now: datetime, rules: DonorRules | None = None
-) -> tuple[Reason, ...]:
+def list_obstacles(record: DonorRecord, *, now: datetime, rules: DonorRules) -> tuple[Reason, ...]:
     """List every reason why the donor may not be called; empty if they may.
 
     Args:
         record: The donor, with what has been learnt.
         now: Aware UTC instant of the call.
-        rules: The rules to apply, else those in force; each reason cites its rule.
+        rules: The rules to apply; each reason cites its rule.
 
     Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-2.
     """
-    rules = rules or donor_rules()
     zone = timezone(timedelta(hours=rules.calendar.utc_offset_h))
     today = now.astimezone(zone).date()
     return (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from models.components import Component
-from models.figures import FigureRules, SafeStock, StockDay, figure_rules
+from models.figures import FigureRules, SafeStock, StockDay
 from models.groups import BloodGroup
 
 WORST_TOLD = 5
@@ -15,16 +15,14 @@ WORST_TOLD = 5
 Place = tuple[Component, BloodGroup]
 
 
-def is_counted(record: StockDay, rules: FigureRules | None = None) -> bool:
+def is_counted(record: StockDay, rules: FigureRules) -> bool:
     """Return whether a place counts on a day: use is expected there, or a patient waits."""
-    rules = rules or figure_rules()
     expected = record.burn_per_d * rules.safe_stock.least_days_of_supply
     return record.uncovered > 0 or expected >= rules.safe_stock_expected.least_units
 
 
-def is_safe(record: StockDay, rules: FigureRules | None = None) -> bool:
+def is_safe(record: StockDay, rules: FigureRules) -> bool:
     """Return whether a place had its days of supply and nobody waited."""
-    rules = rules or figure_rules()
     if record.uncovered:
         return False
     needed = record.burn_per_d * rules.safe_stock.least_days_of_supply
@@ -36,7 +34,7 @@ def rate_safe_stock(
     *,
     day_from: date,
     day_until: date,
-    rules: FigureRules | None = None,
+    rules: FigureRules,
 ) -> SafeStock:
     """Rate the stock of a period.
 
@@ -44,9 +42,8 @@ def rate_safe_stock(
         records: Daily records of one or several stations; other days are left out.
         day_from: First day.
         day_until: First day after it.
-        rules: Rules for what is safe and which places count; those in force if not given.
+        rules: Rules for what is safe and which places count.
     """
-    rules = rules or figure_rules()
     safe: Counter[Place] = Counter()
     counted: Counter[Place] = Counter()
     recorded: set[date] = set()

@@ -15,7 +15,7 @@ from math import erf, log, sqrt
 
 from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
 from models.decisions import Reason
-from models.rules.types.disasters import DisasterRules, FatalityModel, disaster_rules
+from models.rules.types.disasters import DisasterRules, FatalityModel
 from streams.matching.rounding import round_up
 
 
@@ -50,7 +50,7 @@ class _Admissions:
 
 
 def estimate_need(
-    alert: Alert, *, earlier: Sequence[Alert] = (), rules: DisasterRules | None = None
+    alert: Alert, *, earlier: Sequence[Alert] = (), rules: DisasterRules
 ) -> NeedEstimate:
     """Estimate the whole need of a disaster from its alerts.
 
@@ -67,7 +67,6 @@ def estimate_need(
         need smaller; a cancellation needs nothing.
     Source: models/rules/data/disasters.toml.
     """
-    rules = rules or disaster_rules()
     exercise = alert.status is not AlertStatus.ACTUAL
     found = _find_admissions(alert, earlier, rules)
     if found is None:

@@ -16,7 +16,7 @@ from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.rules.types.shortages import ShortageRules, shortage_rules
+from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.journeys import to_station
@@ -51,7 +51,7 @@ def decide_offer(
     eta_s: int,
     now: datetime,
     valid_s: int,
-    rules: ShortageRules | None = None,
+    rules: Rulebook,
 ) -> Proposal:
     """Decide what a neighbour offers for another station's shortage.
 
@@ -63,7 +63,7 @@ def decide_offer(
         eta_s: Seconds from the giver to the station in need.
         now: Aware UTC instant of the offer.
         valid_s: Seconds that the offer stands.
-        rules: Rules for what is kept back.
+        rules: The rulebook to decide by.
 
     Returns:
         One offer per group, the best serving group first, together at most what is missing.
@@ -71,14 +71,15 @@ def decide_offer(
     Invariants: in each group the giver keeps its days of supply at orange or above; every unit
         counted is cleared by the safety kernel.
     """
-    rules = rules or shortage_rules()
     obstacle = _find_obstacle(shortage, giver)
     if obstacle:
         return Proposal(offers=(), reasons=(obstacle,))
     missing = shortage.units_missing
     offers: list[Offer] = []
     for group in shortage.donor_groups:
-        fit = _list_fit(units, giver.station_id, shortage, group=group, eta_s=eta_s, now=now)
+        fit = _list_fit(
+            units, giver.station_id, shortage, group=group, eta_s=eta_s, now=now, rules=rules
+        )
         keep = _count_kept(giver, burns_per_d.get(group, 0.0))
         quantity = min(missing, len(fit) - keep, MAX_OFFER_UNITS)
         if quantity <= 0:
@@ -89,7 +90,7 @@ def decide_offer(
         )
     if offers:
         return Proposal(offers=tuple(offers), reasons=())
-    reason = Reason(code="nothing_to_spare", rule=rules.cite(rules.offers))
+    reason = Reason(code="nothing_to_spare", rule=rules.shortages.cite(rules.shortages.offers))
     return Proposal(offers=(), reasons=(reason,))
 
 
@@ -104,7 +105,7 @@ def decide_acceptance(
     in_transit: int,
     eta_s: int,
     now: datetime,
-    rules: ShortageRules | None = None,
+    rules: Rulebook,
 ) -> OfferVerdict:
     """Decide how many units of an offer to take, and which.
 
@@ -118,7 +119,7 @@ def decide_acceptance(
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
-        rules: Rules for what is kept back.
+        rules: The rulebook to decide by.
 
     Returns:
         At most what was offered and is still missing, first expiry first, each cleared by the
@@ -127,21 +128,24 @@ def decide_acceptance(
     Invariants: the giver keeps its days of supply at orange or above, as in `decide_offer`, unless
         the offer says expressly that it goes below.
     """
-    rules = rules or shortage_rules()
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     missing = shortage.units_missing - in_transit
     if shortage.status is ShortageStatus.OPEN and missing <= 0:
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     if obstacles:
         return OfferVerdict(taken=(), reasons=tuple(obstacles))
-    fit = _list_fit(units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now)
+    fit = _list_fit(
+        units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now, rules=rules
+    )
     if not fit:
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     keep = 0 if offer.below_floor else _count_kept(giver, burn_per_d)
     spare = len(fit) - keep
     if spare <= 0:
         told = {"left": len(fit), "keep": keep}
-        kept = Reason(code="giver_keeps_floor", params=told, rule=rules.cite(rules.offers))
+        kept = Reason(
+            code="giver_keeps_floor", params=told, rule=rules.shortages.cite(rules.shortages.offers)
+        )
         return OfferVerdict(taken=(), reasons=(kept,))
     taken = tuple(fit[: min(missing, offer.quantity, spare)])
     reason = Reason(
@@ -209,6 +213,7 @@ def _list_fit(
     group: BloodGroup,
     eta_s: int,
     now: datetime,
+    rules: Rulebook,
 ) -> list[Cleared]:
     """List the units of a group that may go to the station in need, first expiry first."""
     purpose = ForStation(
@@ -219,7 +224,7 @@ def _list_fit(
     )
     route = to_station(eta_s, now=now)
     answers = (
-        clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
+        clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now, rules=rules)
         for unit in units
         if unit.group is group
     )

@@ -21,9 +21,9 @@ from models.laboratory import (
     LabTest,
     NeededTests,
     StationResult,
-    testing_rules,
+    TestingRules,
 )
-from models.rules.types.donors import donor_rules
+from models.rules.types.donors import DonorRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,19 +45,22 @@ class ReleaseVerdict:
     def is_released(self) -> bool:
         return not self.reasons
 
-    def held_for_donor(self, registered: BloodGroup | None, *, label: BloodGroup) -> Self:
+    def held_for_donor(
+        self, registered: BloodGroup | None, *, label: BloodGroup, rules: DonorRules
+    ) -> Self:
         """Return the verdict on a unit that was not released yet, with its donor's record.
 
         Args:
             registered: The group under which its donor is registered; None if it is not known.
             label: The unit's group as it is labelled.
+            rules: The rules on donors, which the reason cites.
         """
         if registered is None or registered is label:
             return self
         reason = Reason(
             code="donor_group_differs",
             params={"label": label},
-            rule=donor_rules().cite(donor_rules().group_agrees),
+            rule=rules.cite(rules.group_agrees),
         )
         return replace(self, reasons=(*self.reasons, reason))
 
@@ -75,6 +78,7 @@ def decide_release(
     stations: Collection[str],
     label: BloodGroup,
     collected_at: datetime,
+    rules: TestingRules,
 ) -> ReleaseVerdict:
     """Decide on one unit.
 
@@ -87,6 +91,7 @@ def decide_release(
         label: The unit's group as it is labelled and registered.
         collected_at: When the unit was drawn. An earlier result is of another sample and clears
             nothing. A finding in it still stands against the unit, since its date may be the error.
+        rules: Which tests a release needs, and what a finding means.
 
     Returns:
         Released, or every reason why not: missing, before the collection, reactive, repeatedly
@@ -104,7 +109,7 @@ def decide_release(
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[FindingFate] = []
-    for test, rule in testing_rules().needed:
+    for test, rule in rules.needed:
         of_test = [
             result
             for result in current
@@ -112,8 +117,11 @@ def decide_release(
         ]
         if all(result.performed_at < collected_at for result in of_test):
             others = {entry.station_id for entry in told if entry.result.test is test} - {*stations}
-            missing.append(_explain_missing(test, rule, of_test, sorted(others)))
-        found = _judge_grouping(of_test, label) if test is LabTest.GROUPING else _judge(of_test)
+            missing.append(_explain_missing(test, rule, of_test, sorted(others), rules))
+        if test is LabTest.GROUPING:
+            found = _judge_grouping(of_test, label, rules)
+        else:
+            found = _judge(of_test, rules)
         for reason, finding in found:
             forbidding.append(reason)
             fates.append(finding.fate)
@@ -125,10 +133,14 @@ def decide_release(
 
 
 def _explain_missing(
-    test: LabTest, rule: NeededTests, early: Sequence[LabResult], others: Sequence[str]
+    test: LabTest,
+    rule: NeededTests,
+    early: Sequence[LabResult],
+    others: Sequence[str],
+    rules: TestingRules,
 ) -> Reason:
     """Explain what is missing; results of `others`, which never had the unit, do not count."""
-    cited = testing_rules().cite(rule)
+    cited = rules.cite(rule)
     if not early and others:
         stations = " ".join(others)
         return Reason(
@@ -141,7 +153,9 @@ def _explain_missing(
     return Reason(code="test_before_collection", params=params, rule=cited)
 
 
-def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]:
+def _judge(
+    results: Sequence[LabResult], rules: TestingRules
+) -> Iterator[tuple[Reason, FindingRule]]:
     """Judge the current results of one test other than grouping."""
     reactive = {result.run_id for result in results if result.outcome is LabOutcome.REACTIVE}
     is_contradicted = any(result.outcome is LabOutcome.NONREACTIVE for result in results)
@@ -149,34 +163,34 @@ def _judge(results: Sequence[LabResult]) -> Iterator[tuple[Reason, FindingRule]]
         return
     test = results[0].test
     if is_contradicted:
-        rule: FindingRule = testing_rules().contradicting
-        cited = testing_rules().cite(rule)
+        rule: FindingRule = rules.contradicting
+        cited = rules.cite(rule)
         yield Reason(code="test_contradicting", params={"test": test}, rule=cited), rule
-    if len(reactive) >= testing_rules().repeated_reactive.times:
-        rule = testing_rules().repeated_reactive
-        cited, runs = testing_rules().cite(rule), len(reactive)
+    if len(reactive) >= rules.repeated_reactive.times:
+        rule = rules.repeated_reactive
+        cited, runs = rules.cite(rule), len(reactive)
         reason = Reason(
             code="test_repeatedly_reactive", params={"test": test, "runs": runs}, rule=cited
         )
         yield reason, rule
     elif not is_contradicted:
-        rule = testing_rules().reactive
-        cited = testing_rules().cite(rule)
+        rule = rules.reactive
+        cited = rules.cite(rule)
         yield Reason(code="test_reactive", params={"test": test}, rule=cited), rule
 
 
 def _judge_grouping(
-    results: Sequence[LabResult], label: BloodGroup
+    results: Sequence[LabResult], label: BloodGroup, rules: TestingRules
 ) -> Iterator[tuple[Reason, FindingRule]]:
     groups = sorted({result.group for result in results if result.group is not None})
     if len(groups) > 1:
-        rule = testing_rules().contradicting
-        told, cited = ", ".join(groups), testing_rules().cite(rule)
+        rule = rules.contradicting
+        told, cited = ", ".join(groups), rules.cite(rule)
         yield Reason(code="groups_contradicting", params={"groups": told}, rule=cited), rule
     for group in groups:
         if group != label:
-            rule = testing_rules().group_differs
-            cited = testing_rules().cite(rule)
+            rule = rules.group_differs
+            cited = rules.cite(rule)
             reason = Reason(
                 code="group_differs", params={"label": label, "laboratory": group}, rule=cited
             )

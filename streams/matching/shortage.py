@@ -18,7 +18,8 @@ from models.facilities import ShortageThresholds, Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
 from models.requests import Priority, RequestLine
-from models.rules.types.shortages import ShortageRules, shortage_rules
+from models.rules.rulebook import Rulebook
+from models.rules.types.shortages import ShortageRules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
 from streams.matching.allocation.kept_groups import is_kept_group
 from streams.matching.rounding import round_up
@@ -77,17 +78,14 @@ class ShortageChange:
     step: ShortageStep
 
 
-def estimate_burn(
-    count: CellCount, *, station: Station, rules: ShortageRules | None = None
-) -> float:
+def estimate_burn(count: CellCount, *, station: Station, rules: ShortageRules) -> float:
     """Return the units a day that this place uses: usual demand, or the units promised if more."""
-    rules = rules or shortage_rules()
     usual = station.daily_demand.get(count.component, 0.0) * rules.groups.share_of(count.group)
     return max(usual, count.promised / rules.burn.window_d)
 
 
 def list_serving_groups(
-    component: Component, group: BloodGroup, policy: StationPolicy
+    component: Component, group: BloodGroup, policy: StationPolicy, rules: Rulebook
 ) -> tuple[BloodGroup, ...]:
     """List the groups that serve any patient of a group, best first, without special terms."""
     candidates = list_candidates(
@@ -95,12 +93,17 @@ def list_serving_groups(
         patient=Patient(group=group),
         priority=Priority.ROUTINE,
         policy=policy,
+        rules=rules,
     )
     return tuple(candidate.group for candidate in candidates if not candidate.low_titre_only)
 
 
 def list_given_groups(
-    line: RequestLine, patient: Patient, priority: Priority, policy: StationPolicy
+    line: RequestLine,
+    patient: Patient,
+    priority: Priority,
+    policy: StationPolicy,
+    rules: Rulebook,
 ) -> tuple[BloodGroup, ...]:
     """List the groups that the engine would give for a line now, best first.
 
@@ -108,7 +111,11 @@ def list_given_groups(
     will have.
     """
     candidates = list_candidates(
-        component=line.component, patient=patient, priority=priority, policy=policy
+        component=line.component,
+        patient=patient,
+        priority=priority,
+        policy=policy,
+        rules=rules,
     )
     return tuple(
         candidate.group
@@ -141,14 +148,18 @@ def list_called_groups(donor_groups: Sequence[BloodGroup]) -> tuple[BloodGroup, 
 
 
 def find_wanted_group(
-    component: Component, patient: Patient, priority: Priority, policy: StationPolicy
+    component: Component,
+    patient: Patient,
+    priority: Priority,
+    policy: StationPolicy,
+    rules: Rulebook,
 ) -> BloodGroup | None:
     """Return the group that a patient would best be given; None if nothing is allowed.
 
     Units that a patient waits for are counted under this group, so that an unknown patient lacks O.
     """
     candidates = list_candidates(
-        component=component, patient=patient, priority=priority, policy=policy
+        component=component, patient=patient, priority=priority, policy=policy, rules=rules
     )
     return candidates[0].group if candidates else None
 
@@ -158,7 +169,7 @@ def measure(
     *,
     station: Station,
     level_before: ShortageLevel = ShortageLevel.GREEN,
-    rules: ShortageRules | None = None,
+    rules: ShortageRules,
 ) -> Measure:
     """Measure one place.
 
@@ -168,7 +179,6 @@ def measure(
         level_before: The colour of the open shortage; it improves only above its threshold.
         rules: Frequencies, burn window and margins.
     """
-    rules = rules or shortage_rules()
     burn = estimate_burn(count, station=station, rules=rules)
     thresholds = station.policy.thresholds
     days = count.available / burn if burn > 0 else None
@@ -193,7 +203,7 @@ def decide_shortage(
     station: Station,
     current: Shortage | None,
     now: datetime,
-    rules: ShortageRules | None = None,
+    rules: Rulebook,
 ) -> ShortageChange | None:
     """Decide whether to declare, change or clear the shortage of one place.
 
@@ -202,14 +212,13 @@ def decide_shortage(
         station: The station in question.
         current: Its open shortage of this place, if there is one.
         now: Aware UTC instant of the assessment.
-        rules: Frequencies, burn window and margins.
+        rules: The rulebook to decide by.
 
     Returns:
         The change to write and publish, or None if nothing changed that matters to neighbours.
     """
-    rules = rules or shortage_rules()
     level_before = current.level if current else ShortageLevel.GREEN
-    found = measure(count, station=station, level_before=level_before, rules=rules)
+    found = measure(count, station=station, level_before=level_before, rules=rules.shortages)
     is_short = found.level is not ShortageLevel.GREEN
     if current is None:
         if not is_short:
@@ -222,7 +231,8 @@ def decide_shortage(
     else:
         return None
     return ShortageChange(
-        shortage=_describe(count, found, station=station, current=current, now=now), step=step
+        shortage=_describe(count, found, station=station, current=current, now=now, rules=rules),
+        step=step,
     )
 
 
@@ -237,21 +247,25 @@ def _find_level(
     return min(cautious, before, key=lambda level: level.severity)
 
 
-def _list_donor_groups(count: CellCount, station: Station) -> tuple[BloodGroup, ...]:
+def _list_donor_groups(
+    count: CellCount, station: Station, rules: Rulebook
+) -> tuple[BloodGroup, ...]:
     """List the groups that serve those who wait; if nobody waits, any patient of the group."""
-    return count.donor_groups or list_serving_groups(count.component, count.group, station.policy)
+    return count.donor_groups or list_serving_groups(
+        count.component, count.group, station.policy, rules
+    )
 
 
 def _is_news(
-    current: Shortage, count: CellCount, found: Measure, *, station: Station, rules: ShortageRules
+    current: Shortage, count: CellCount, found: Measure, *, station: Station, rules: Rulebook
 ) -> bool:
     if (current.level, current.uncovered_units) != (found.level, count.uncovered):
         return True
     before = (current.donor_groups, current.called_groups)
-    if before != (_list_donor_groups(count, station), count.called_groups):
+    if before != (_list_donor_groups(count, station, rules), count.called_groups):
         return True
     moved = abs(found.missing - current.units_missing)
-    return moved >= max(1.0, rules.change.share * current.units_missing)
+    return moved >= max(1.0, rules.shortages.change.share * current.units_missing)
 
 
 def _describe(
@@ -261,6 +275,7 @@ def _describe(
     station: Station,
     current: Shortage | None,
     now: datetime,
+    rules: Rulebook,
 ) -> Shortage:
     is_short = found.level is not ShortageLevel.GREEN
     shortage_id = derive_id(
@@ -276,7 +291,7 @@ def _describe(
         days_of_supply=None if found.days_of_supply is None else round(found.days_of_supply, 2),
         units_missing=found.missing if is_short else 0,
         uncovered_units=count.uncovered,
-        donor_groups=_list_donor_groups(count, station),
+        donor_groups=_list_donor_groups(count, station, rules),
         called_groups=count.called_groups,
         version=current.version + 1 if current else 1,
         assessed_at=now,

@@ -16,7 +16,7 @@ from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.rules.types.donors import DonorRules, donor_rules
+from models.rules.types.donors import DonorRules
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.rounding import is_enough
 
@@ -54,22 +54,16 @@ class CallState:
     called_at: datetime
 
 
-def expect_acceptance(
-    record: DonorRecord, *, station: Station, rules: DonorRules | None = None
-) -> float:
+def expect_acceptance(record: DonorRecord, *, station: Station, rules: DonorRules) -> float:
     """Return the chance that a donor accepts: the station's rate, moved by their own answers."""
-    rules = rules or donor_rules()
     policy = station.policy
     rate = policy.staff_acceptance_rate if record.donor.staff else policy.acceptance_rate
     weight = rules.acceptance.prior_calls
     return (rate * weight + record.accepted) / (weight + record.called)
 
 
-def expect_show_up(
-    record: DonorRecord, *, station: Station, rules: DonorRules | None = None
-) -> float:
+def expect_show_up(record: DonorRecord, *, station: Station, rules: DonorRules) -> float:
     """Return the chance that a donor who accepted comes; it falls with the distance, if known."""
-    rules = rules or donor_rules()
     distance_km = _find_distance_km(record, station)
     if distance_km is None:
         return station.policy.show_up_rate
@@ -78,14 +72,13 @@ def expect_show_up(
 
 
 def expect_donations(
-    states: Iterable[CallState], *, station: Station, now: datetime, rules: DonorRules | None = None
+    states: Iterable[CallState], *, station: Station, now: datetime, rules: DonorRules
 ) -> float:
     """Return the donations to expect of calls already made.
 
     A donation and an arrival count as one; an acceptance by the chance to come; an open call by
     both chances within the answer window and as nothing after it, though it may still be answered.
     """
-    rules = rules or donor_rules()
     expected = 0.0
     for state in states:
         show_up = expect_show_up(state.record, station=station, rules=rules)
@@ -115,7 +108,7 @@ def count_callable(
     *,
     groups: Collection[BloodGroup],
     now: datetime,
-    rules: DonorRules | None = None,
+    rules: DonorRules,
 ) -> int:
     """Count the donors of these groups who may be called now, each contact and person once."""
     may = [
@@ -144,7 +137,7 @@ def choose_wave(
     asked_before: Collection[str] = (),
     called_before: Iterable[DonorRecord] = (),
     now: datetime,
-    rules: DonorRules | None = None,
+    rules: DonorRules,
 ) -> Wave:
     """Choose whom to call now.
 
@@ -166,7 +159,6 @@ def choose_wave(
     Invariants: every called donor is eligible at `now`; without the last call the wave would fall
         short.
     """
-    rules = rules or donor_rules()
     missing = wanted - expected_already
     refused = _Refused()
     ready = []

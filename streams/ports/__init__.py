@@ -4,6 +4,7 @@
 the ports. Every method that waits for a dependency raises `TransientError` while it is away.
 """
 
+from streams.ports.context import Context
 from streams.ports.transport import (
     LANES,
     BatchHandler,
@@ -34,6 +35,7 @@ __all__ = [
     "Begin",
     "Claim",
     "Clock",
+    "Context",
     "DirectorySource",
     "EventPublisher",
     "EventTail",

@@ -55,7 +55,7 @@ class ReserveStore(Protocol):
 
     async def find_call(self, call_out_id: str) -> ReserveCall | None: ...
 
-    async def add_calls(self, calls: Sequence[CallOut], *, caused_by: str) -> None:
+    async def add_calls(self, calls: Sequence[CallOut]) -> None:
         """Write new calls and count one more call for each donor, with the audit of the donors.
 
         Raises:
@@ -73,12 +73,10 @@ class ReserveStore(Protocol):
         unit_id: str | None = None,
     ) -> None: ...
 
-    async def count_acceptance(self, donor_id: str, *, caused_by: str, now: datetime) -> None:
+    async def count_acceptance(self, donor_id: str) -> None:
         """Count one more accepted call for a donor, with its audit."""
         ...
 
-    async def set_whole_blood_day(
-        self, donor_id: str, day: date, *, caused_by: str, now: datetime
-    ) -> None:
+    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
         """Record the day of a donation, with its audit; an earlier day changes nothing."""
         ...

@@ -11,6 +11,7 @@ from models.clearance import Cleared
 from models.decisions import Decision
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.clearances import ensure_cleared
+from streams.ports.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +65,8 @@ class Ruling:
         cleared: Clearance of each unit that the decision reserves, in the decision's order.
         status: Status of the request from now on.
         from_status: Status before, for the audit; empty for a new request.
-        caused_by: Identifier of the event or timer.
+        context: Who asked, when and by which event; of a batch, each request has its own.
         why: Short machine word for the audit.
-        actor: Who asked, if it is not the actor that the unit of work acts for.
         directory_version: Version of the directory that it follows; None if it follows none.
     """
 
@@ -76,9 +76,8 @@ class Ruling:
     status: RequestStatus
     from_status: str
     opened_at: datetime
-    caused_by: str
+    context: Context
     why: str
-    actor: str = ""
     directory_version: int | None = None
 
     def __post_init__(self) -> None:

@@ -77,7 +77,6 @@ class ExchangeStore(Protocol):
         *,
         reason: Reason,
         hold_until: datetime,
-        caused_by: str,
     ) -> None:
         """Reserve units for a transfer that is written already, each under its next fencing token.
 
@@ -86,7 +85,6 @@ class ExchangeStore(Protocol):
             cleared: Clearances of exactly the transfer's units.
             reason: Why the units are sent.
             hold_until: When units that were not sent are given back.
-            caused_by: Identifier of the event.
 
         Raises:
             InvariantViolation: A unit is not cleared for this transfer.

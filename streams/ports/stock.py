@@ -173,7 +173,6 @@ class StockStore(Protocol):
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
-        caused_by: str,
         now: datetime,
     ) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
@@ -184,7 +183,6 @@ class StockStore(Protocol):
             request_id: The request that the units are held for.
             transfer_id: Or the transfer that they are held for.
             states: States of the units; each state has a move back to `available`.
-            caused_by: The event or timer that gives them back.
             now: Aware UTC instant.
 
         Returns:

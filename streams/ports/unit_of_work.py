@@ -17,6 +17,8 @@ from models.audit import ChainHead
 from models.directory import Directory
 from models.errors import XuelianError
 from models.events import EventData
+from models.rules.rulebook import Rulebook
+from streams.ports.context import Context
 from streams.ports.counts import CountStore
 from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
@@ -67,25 +69,19 @@ class Outgoing:
     """An event to publish once the transaction has committed.
 
     Attributes:
-        caused_by: Identifier of the event or timer that led to it.
-        made_at: Aware UTC instant, the event's `ce_time`.
+        context: What led to it; its instant is the event's `ce_time`.
         hospital_id: Set where a hospital may see it in the feed.
     """
 
     event: EventData
-    caused_by: str
-    made_at: datetime
+    context: Context
     hospital_id: str | None = None
     station_id: str | None = None
-    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A change of state for the audit: subject, states before and after, reason, cause, instant.
-
-    The unit of work knows the actor: see `UnitOfWork.act_for`.
-    """
+    """A change of state for the audit; its context says who, when and by which event."""
 
     subject_kind: str
     subject: str
@@ -93,8 +89,6 @@ class Transition:
     from_state: str
     to_state: str
     why: str
-    caused_by: str
-    at: datetime
 
 
 class InboxStore(Protocol):
@@ -108,9 +102,7 @@ class InboxStore(Protocol):
         """
         ...
 
-    async def quarantine(
-        self, record: Record, error: XuelianError, *, reader: str, now: datetime
-    ) -> None:
+    async def quarantine(self, record: Record, error: XuelianError, *, reader: str) -> None:
         """Keep a record whole with its reason, and publish it to the reader's dead-letter topic.
 
         The same record of the log is kept once, however often it is read.
@@ -177,11 +169,36 @@ class UnitOfWork(Protocol):
         """Outbox shards that this transaction filled; complete once the block has ended."""
         ...
 
-    def act_for(self, actor: str) -> None:
-        """Set on whose behalf everything is done from now on, such as `hospital/<id>`."""
+    @property
+    def rules(self) -> Rulebook:
+        """Return the rulebook that this transaction decides by."""
         ...
 
-    def emit(self, outgoing: Outgoing) -> None: ...
+    @property
+    def context(self) -> Context:
+        """What leads to the work at this moment.
+
+        Raises:
+            InvariantViolation: `work_without_context`: nothing was entered yet.
+        """
+        ...
+
+    def enter(self, context: Context) -> None:
+        """Do everything from now on in this context."""
+        ...
+
+    def emit(
+        self, event: EventData, *, station_id: str | None = None, hospital_id: str | None = None
+    ) -> None:
+        """Publish an event once the transaction has committed.
+
+        Args:
+            event: What happened.
+            station_id: Set where a station may see it in the feed.
+            hospital_id: Set where a hospital may see it in the feed.
+        """
+        ...
+
     def schedule(self, timer: Timer) -> None: ...
     def record(self, transition: Transition) -> None: ...
 

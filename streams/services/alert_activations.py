@@ -6,7 +6,6 @@ Runs inside a transaction, under the lock of the disaster and of every station t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from models.alerts import Activation, Alert
@@ -25,7 +24,7 @@ from streams.matching.activation import (
     end_exercise,
 )
 from streams.matching.waves import count_callable
-from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.alerts import ActivationState
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import list_activation_groups
@@ -45,15 +44,6 @@ _ENGAGED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Why:
-    """Which event or timer leads to a change, and when."""
-
-    caused_by: str
-    now: datetime
-    traceparent: str | None = None
-
-
 class Activations:
     """Writes changes of activations.
 
@@ -69,7 +59,6 @@ class Activations:
         work: UnitOfWork,
         changes: Sequence[ActivationChange],
         current: Sequence[ActivationState],
-        why: Why,
     ) -> None:
         """Write, publish and pursue every change; a change without effect is not published."""
         before = {state.activation.activation_id: state.activation for state in current}
@@ -78,36 +67,37 @@ class Activations:
             earlier = before.get(activation_id)
             if earlier is not None and _is_same(earlier, change.activation):
                 continue
-            await _write(work, change, earlier, why)
-            await self._call_outs.pursue(work, activation_id, caused_by=why.caused_by, now=why.now)
+            await _write(work, change, earlier)
+            await self._call_outs.pursue(work, activation_id)
 
-    async def end_exercise(
-        self, work: UnitOfWork, current: Sequence[ActivationState], why: Why
-    ) -> None:
+    async def end_exercise(self, work: UnitOfWork, current: Sequence[ActivationState]) -> None:
         """Stand down the activations of an exercise that are still open."""
-        changes = end_exercise([state.activation for state in current], now=why.now)
-        await self.write(work, changes, current, why)
+        changes = end_exercise(
+            [state.activation for state in current],
+            now=work.context.now,
+            rules=work.rules.disasters,
+        )
+        await self.write(work, changes, current)
 
 
 async def count_supplies(
-    work: UnitOfWork,
-    alert: Alert,
-    stations: Sequence[Station],
-    current: Sequence[ActivationState],
-    now: datetime,
+    work: UnitOfWork, alert: Alert, stations: Sequence[Station], current: Sequence[ActivationState]
 ) -> list[StationSupply]:
     """Count what each station can bring to a disaster: red cells, and donors."""
     red_cells = await work.supply.count_red_cells(
         [station.station_id for station in stations],
         event_key=alert.event_key,
-        since=min((state.opened_at for state in current), default=now),
-        now=now,
+        since=min((state.opened_at for state in current), default=work.context.now),
+        now=work.context.now,
     )
     activations = {state.activation.station_id: state.activation for state in current}
+    groups = list_activation_groups(work.rules.disasters)
     supplies = []
     for station in stations:
         reserve = await work.supply.list_reserve(station.station_id)
-        donors = count_callable(reserve, groups=list_activation_groups(), now=now)
+        donors = count_callable(
+            reserve, groups=groups, now=work.context.now, rules=work.rules.donors
+        )
         activation = activations.get(station.station_id)
         if activation is not None:
             own = activation.activation_id
@@ -129,9 +119,7 @@ def _is_same(before: Activation, after: Activation) -> bool:
     return before == after.but(decided_at=before.decided_at)
 
 
-async def _write(
-    work: UnitOfWork, change: ActivationChange, before: Activation | None, why: Why
-) -> None:
+async def _write(work: UnitOfWork, change: ActivationChange, before: Activation | None) -> None:
     activation = change.activation
     await work.supply.write_activation(activation)
     told = [f"{reason.code}[{reason.rule}]" for reason in change.reasons]
@@ -144,21 +132,14 @@ async def _write(
             from_state=before.status if before else "",
             to_state=activation.status,
             why=f"{change.step} {counted} {' '.join(told)}",
-            caused_by=why.caused_by,
-            at=why.now,
         )
     )
-    events = [_EVENTS[change.step](activation=activation), *_build_missing(activation, before, why)]
+    events = [
+        _EVENTS[change.step](activation=activation),
+        *_build_missing(activation, before, now=work.context.now),
+    ]
     for event in events:
-        work.emit(
-            Outgoing(
-                event=event,
-                caused_by=why.caused_by,
-                made_at=why.now,
-                station_id=activation.station_id,
-                traceparent=why.traceparent,
-            )
-        )
+        work.emit(event, station_id=activation.station_id)
     if activation.ends_at is not None:
         work.schedule(
             Timer(
@@ -170,7 +151,7 @@ async def _write(
 
 
 def _build_missing(
-    activation: Activation, before: Activation | None, why: Why
+    activation: Activation, before: Activation | None, *, now: datetime
 ) -> Sequence[DonorsMissing]:
     """Report what no donor can cover, whenever that changes; a stand-down reports nothing."""
     missing_before = before.donors_missing if before else 0
@@ -184,6 +165,6 @@ def _build_missing(
         wanted=activation.donors_wanted,
         callable=activation.donors_callable,
         missing=activation.donors_missing,
-        told_at=why.now,
+        told_at=now,
     )
     return (event,)

@@ -18,9 +18,9 @@ from models.facilities import Station
 from streams.matching.activation import decide_activations
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from streams.matching.need import NeedEstimate, estimate_need
-from streams.ports import DirectorySource, Outgoing, Received, Timer, Transition, UnitOfWork
+from streams.ports import DirectorySource, Received, Timer, Transition, UnitOfWork
 from streams.ports.alerts import ActivationState, AlertOutcome, ToldAlert
-from streams.services.alert_activations import Activations, Why, count_supplies
+from streams.services.alert_activations import Activations, count_supplies
 
 _DISPATCHER = "dispatcher/"
 _TELLERS = ("feed/", _DISPATCHER)
@@ -39,7 +39,7 @@ class AlertService:
         self._directories = directories
         self._activations = activations
 
-    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+    async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record; a revision that is not newer is kept and changes nothing.
 
         Raises:
@@ -65,40 +65,31 @@ class AlertService:
             raise DomainRefusal(
                 "exercise_revises_actual", event_key=alert.event_key, status=alert.status
             )
-        if not await work.supply.add_alert(alert, told_by=source, now=now):
+        if not await work.supply.add_alert(alert, told_by=source, now=work.context.now):
             raise ContractError("alert_id_reused", alert_id=alert.alert_id)
-        outcome, reasons = await self._decide(work, alert, told, record, now)
+        outcome, reasons = await self._decide(work, alert, told, record)
         await work.supply.settle_alert(alert.alert_id, outcome, reasons)
-        work.record(_audit_alert(alert, newest, outcome, record=record, now=now))
+        work.record(_audit_alert(alert, newest, outcome))
         if outcome in {AlertOutcome.HELD, AlertOutcome.UNANSWERED}:
-            work.emit(_build_unanswered(alert, outcome, reasons, record=record, now=now))
+            work.emit(_build_unanswered(alert, outcome, reasons, now=work.context.now))
 
-    async def reconsider(
-        self, work: UnitOfWork, event_key: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def reconsider(self, work: UnitOfWork, event_key: str) -> None:
         """Decide an open disaster again by its newest alert; only what changed is written."""
         await work.supply.lock_event(event_key)
         told = await work.supply.find_newest_alert(event_key)
         if told is not None:
-            why = Why(caused_by=caused_by, now=now)
-            await self._open(work, told.alert, why)
+            await self._open(work, told.alert)
 
-    async def end_exercise(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    async def end_exercise(self, work: UnitOfWork, timer: Timer) -> None:
         """End an exercise whose time is over; the timer's subject is its disaster."""
         await work.supply.lock_event(timer.subject)
         current = await work.supply.list_activations(timer.subject)
         for state in current:
             await work.supply.lock_station(state.activation.station_id)
-        why = Why(caused_by=timer.timer_id, now=now)
-        await self._activations.end_exercise(work, current, why)
+        await self._activations.end_exercise(work, current)
 
     async def _decide(
-        self,
-        work: UnitOfWork,
-        alert: Alert,
-        newest: ToldAlert | None,
-        record: Received,
-        now: datetime,
+        self, work: UnitOfWork, alert: Alert, newest: ToldAlert | None, record: Received
     ) -> tuple[AlertOutcome, tuple[Reason, ...]]:
         """Do what the alert asks for; return its outcome, and why nothing more was done."""
         foreign = _list_foreign(record.envelope.source, newest)
@@ -106,11 +97,12 @@ class AlertService:
             return AlertOutcome.SUPERSEDED, ()
         current = await work.supply.list_activations(alert.event_key)
         is_answered = any(_is_open(state) for state in current)
-        doubts = foreign or list_untimely(alert, is_open=is_answered, now=now)
+        doubts = foreign or list_untimely(
+            alert, is_open=is_answered, now=work.context.now, rules=work.rules.disasters
+        )
         if doubts:
             return AlertOutcome.HELD, doubts
-        why = Why(caused_by=record.envelope.id, now=now, traceparent=record.envelope.traceparent)
-        estimate = await self._open(work, alert, why)
+        estimate = await self._open(work, alert)
         if alert.kind is AlertKind.CANCEL:
             return AlertOutcome.ANSWERED, ()
         if not estimate.needs:
@@ -120,22 +112,23 @@ class AlertService:
             return AlertOutcome.UNANSWERED, unreached
         return AlertOutcome.ANSWERED, ()
 
-    async def _open(self, work: UnitOfWork, alert: Alert, why: Why) -> NeedEstimate:
+    async def _open(self, work: UnitOfWork, alert: Alert) -> NeedEstimate:
         """Decide every station's part, and write what changes."""
         current = await work.supply.list_activations(alert.event_key)
         stations = await self._list_stations(alert, current)
         for station in stations:
             await work.supply.lock_station(station.station_id)
         earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
-        estimate = estimate_need(alert, earlier=earlier)
+        estimate = estimate_need(alert, earlier=earlier, rules=work.rules.disasters)
         changes = decide_activations(
             alert=alert,
             estimate=estimate,
-            supplies=await count_supplies(work, alert, stations, current, why.now),
+            supplies=await count_supplies(work, alert, stations, current),
             current=[state.activation for state in current],
-            now=why.now,
+            now=work.context.now,
+            rules=work.rules.disasters,
         )
-        await self._activations.write(work, changes, current, why)
+        await self._activations.write(work, changes, current)
         return estimate
 
     async def _list_stations(
@@ -166,14 +159,7 @@ def _is_open(state: ActivationState) -> bool:
     return state.activation.status is ActivationStatus.OPEN
 
 
-def _audit_alert(
-    alert: Alert,
-    newest: Alert | None,
-    outcome: AlertOutcome,
-    *,
-    record: Received,
-    now: datetime,
-) -> Transition:
+def _audit_alert(alert: Alert, newest: Alert | None, outcome: AlertOutcome) -> Transition:
     stays = newest is not None and outcome in {AlertOutcome.SUPERSEDED, AlertOutcome.HELD}
     why = str(alert.kind) if outcome is AlertOutcome.ANSWERED else str(outcome)
     confirmed = f" confirmed by {alert.confirmed_by}" if alert.confirmed_by else ""
@@ -184,8 +170,6 @@ def _audit_alert(
         from_state=f"revision {newest.revision}" if newest else "",
         to_state=f"revision {newest.revision if stays and newest else alert.revision}",
         why=f"{why}{confirmed}",
-        caused_by=record.envelope.id,
-        at=now,
     )
 
 
@@ -194,20 +178,14 @@ def _build_unanswered(
     outcome: AlertOutcome,
     reasons: tuple[Reason, ...],
     *,
-    record: Received,
     now: datetime,
-) -> Outgoing:
-    return Outgoing(
-        event=AlertUnanswered(
-            alert_id=alert.alert_id,
-            event_key=alert.event_key,
-            revision=alert.revision,
-            exercise=alert.status != "actual",
-            held=outcome is AlertOutcome.HELD,
-            reasons=reasons,
-            told_at=now,
-        ),
-        caused_by=record.envelope.id,
-        made_at=now,
-        traceparent=record.envelope.traceparent,
+) -> AlertUnanswered:
+    return AlertUnanswered(
+        alert_id=alert.alert_id,
+        event_key=alert.event_key,
+        revision=alert.revision,
+        exercise=alert.status != "actual",
+        held=outcome is AlertOutcome.HELD,
+        reasons=reasons,
+        told_at=now,
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import (
@@ -19,11 +18,12 @@ from models.events.donations import (
 )
 from models.unit_states import MOVES, Actor
 from models.units import UnitStatus
-from streams.ports import Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports import Received, UnitOfWork
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace
 from streams.ports.stock import UnitState
 from streams.services.donation_ownership import ensure_own_donation
 from streams.services.promise_progress import Progress, explain_lost
+from streams.services.shortage_timing import assess_now
 from streams.services.unit_moves import MoveCause, move, name_actor
 
 _ON_THE_WAY = frozenset(
@@ -41,9 +41,7 @@ class Recalls:
     def __init__(self, *, progress: Progress) -> None:
         self._progress = progress
 
-    async def act(
-        self, work: UnitOfWork, record: Received, event: DonationRecalled, now: datetime
-    ) -> None:
+    async def act(self, work: UnitOfWork, record: Received, event: DonationRecalled) -> None:
         """Recall a donation that a station or a dispatcher reports.
 
         Raises:
@@ -66,32 +64,30 @@ class Recalls:
             caused_by=record.envelope.id,
             recalled_at=event.recalled_at,
         )
-        if not await self.recall(work, recall, actor=actor, now=now):
+        if not await self.recall(work, recall, actor=actor):
             raise DomainRefusal("donation_unknown", donation_id=event.donation_id)
 
-    async def recall(self, work: UnitOfWork, recall: Recall, *, actor: Actor, now: datetime) -> int:
+    async def recall(self, work: UnitOfWork, recall: Recall, *, actor: Actor) -> int:
         """Freeze what is left of the donation; return how many units of it are known."""
         units = await work.stock.lock_donation(recall.donation_id)
         if not units:
             return 0
         placed = await work.donations.list_placed(recall.donation_id)
         places = [place for unit in placed if (place := _find_place(unit)) is not None]
-        await work.donations.add_recall(recall, now=now)
+        await work.donations.add_recall(recall, now=work.context.now)
         await work.donations.add_places(recall.recall_id, places)
         frozen = {place.unit.unit_id for place in places if place.is_frozen}
-        cause = MoveCause(actor=actor, why="recalled", caused_by=recall.caused_by, now=now)
+        cause = MoveCause(actor=actor, why="recalled")
         moved = [unit for unit in units if unit.unit_id in frozen]
         for unit in moved:
             await move(work, unit, UnitStatus.RECALLED, cause)
-        self._notify(work, recall, places, now=now)
-        await self._notify_requests(work, moved, recall, now=now)
+        self._notify(work, recall, places)
+        await self._notify_requests(work, moved)
         for station_id in sorted({unit.station_id for unit in moved}):
-            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+            assess_now(work, station_id)
         return len(units)
 
-    async def _notify_requests(
-        self, work: UnitOfWork, moved: Sequence[UnitState], recall: Recall, *, now: datetime
-    ) -> None:
+    async def _notify_requests(self, work: UnitOfWork, moved: Sequence[UnitState]) -> None:
         for unit in moved:
             promise = unit.promise
             if promise is None and unit.status is UnitStatus.RECEIVED:
@@ -99,17 +95,13 @@ class Recalls:
                 if promise is None or not await self._progress.is_waiting(work, promise):
                     continue
                 # The patient's request is still open: the frozen unit is asked for once more.
-                await work.stock.end_promise(promise.promise_id, to="lost", now=now)
+                await work.stock.end_promise(promise.promise_id, to="lost", now=work.context.now)
             if promise is not None:
                 lost = explain_lost(unit.unit_id, UnitStatus.RECALLED)
-                await self._progress.after_unit_moved(
-                    work, promise, lost=lost, caused_by=recall.caused_by, now=now
-                )
+                await self._progress.after_unit_moved(work, promise, lost=lost)
 
     @staticmethod
-    def _notify(
-        work: UnitOfWork, recall: Recall, places: Sequence[RecalledPlace], *, now: datetime
-    ) -> None:
+    def _notify(work: UnitOfWork, recall: Recall, places: Sequence[RecalledPlace]) -> None:
         """Notify each holder of its own units only."""
         holders: dict[tuple[HolderKind, str], list[RecalledPlace]] = defaultdict(list)
         for place in places:
@@ -136,13 +128,7 @@ class Recalls:
                 recalled_at=recall.recalled_at,
             )
             work.emit(
-                Outgoing(
-                    event=notice,
-                    caused_by=recall.caused_by,
-                    made_at=now,
-                    station_id=notice.station_id,
-                    hospital_id=holder_id if is_hospital else None,
-                )
+                notice, station_id=notice.station_id, hospital_id=holder_id if is_hospital else None
             )
 
 

@@ -7,7 +7,6 @@ else releases a unit; a released unit that is no longer clear is recalled at onc
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 
 from models.base import derive_id
 from models.errors import ContractError, DomainRefusal
@@ -37,9 +36,7 @@ class Releases:
     def __init__(self, *, recalls: Recalls) -> None:
         self._recalls = recalls
 
-    async def keep_result(
-        self, work: UnitOfWork, record: Received, event: DonationTested, now: datetime
-    ) -> None:
+    async def keep_result(self, work: UnitOfWork, record: Received, event: DonationTested) -> None:
         """Keep one result and act on what all of them say now.
 
         Raises:
@@ -58,13 +55,11 @@ class Releases:
             donation_id=event.donation_id,
             station_id=event.station_id,
             caused_by=record.envelope.id,
-            now=now,
+            now=work.context.now,
         )
         await self.assess(
             work,
             event.donation_id,
-            caused_by=record.envelope.id,
-            now=now,
             recalled_by=event.result.performed_by,
             station_id=event.station_id,
         )
@@ -74,8 +69,6 @@ class Releases:
         work: UnitOfWork,
         donation_id: str,
         *,
-        caused_by: str,
-        now: datetime,
         recalled_by: str = "",
         station_id: str | None = None,
     ) -> None:
@@ -91,6 +84,7 @@ class Releases:
                 stations=says[unit.unit_id],
                 label=unit.group,
                 collected_at=unit.collected_at,
+                rules=work.rules.testing,
             )
             for unit in units
         }
@@ -99,22 +93,23 @@ class Releases:
             await self._recalls.recall(
                 work,
                 Recall(
-                    recall_id=derive_id("recall", donation_id, caused_by),
+                    recall_id=derive_id("recall", donation_id, work.context.cause),
                     donation_id=donation_id,
                     station_id=station_id or units[0].station_id,
                     reason="test_result",
                     recalled_by=recalled_by or "xuelian",
-                    caused_by=caused_by,
-                    recalled_at=now,
+                    caused_by=work.context.cause,
+                    recalled_at=work.context.now,
                 ),
                 actor=Actor.ENGINE,
-                now=now,
             )
             return
         registered = await work.donations.find_registered_group(donation_id)
         for unit in units:
-            verdict = verdicts[unit.unit_id].held_for_donor(registered, label=unit.group)
-            await _settle(work, unit, verdict, caused_by=caused_by, now=now)
+            verdict = verdicts[unit.unit_id].held_for_donor(
+                registered, label=unit.group, rules=work.rules.donors
+            )
+            await _settle(work, unit, verdict)
 
 
 async def _ensure_new(work: UnitOfWork, event: DonationTested) -> None:
@@ -166,16 +161,18 @@ def _must_come_back(unit: UnitState, verdict: ReleaseVerdict, outside: Collectio
     return not verdict.is_released
 
 
-async def _settle(
-    work: UnitOfWork, unit: UnitState, verdict: ReleaseVerdict, *, caused_by: str, now: datetime
-) -> None:
+async def _settle(work: UnitOfWork, unit: UnitState, verdict: ReleaseVerdict) -> None:
     """Act on one unit that was not released yet."""
     if unit.status not in _UNRELEASED:
         return
     if verdict.forbidding and verdict.fate is FindingFate.DISCARD:
         why = " ".join(reason.code for reason in verdict.forbidding)
-        cause = MoveCause(actor=Actor.ENGINE, why=why, caused_by=caused_by, now=now)
+        cause = MoveCause(actor=Actor.ENGINE, why=why)
         await move(work, unit, UnitStatus.DISCARDED, cause)
-    elif verdict.is_released and unit.status is UnitStatus.QUARANTINED and unit.expires_at > now:
-        cause = MoveCause(actor=Actor.ENGINE, why="released", caused_by=caused_by, now=now)
-        await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=now)
+    elif (
+        verdict.is_released
+        and unit.status is UnitStatus.QUARANTINED
+        and unit.expires_at > work.context.now
+    ):
+        cause = MoveCause(actor=Actor.ENGINE, why="released")
+        await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=work.context.now)

@@ -6,11 +6,11 @@ and are released by the same results.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pydantic import ValidationError
 
-from models.components import Component
+from models.components import Component, ComponentRules
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
 from models.texts.validation import describe_broken
@@ -32,9 +32,7 @@ class Splitting:
     def __init__(self, *, releases: Releases) -> None:
         self._releases = releases
 
-    async def act(
-        self, work: UnitOfWork, record: Received, event: DonationSplit, now: datetime
-    ) -> None:
+    async def act(self, work: UnitOfWork, record: Received, event: DonationSplit) -> None:
         """Split one bag.
 
         Raises:
@@ -51,10 +49,9 @@ class Splitting:
         for unit_id in sorted(states):
             raise ContractError("unit_id_reused", unit_id=unit_id)
         _ensure_splittable(parent, event)
-        children = [_build(parent, made) for made in event.components]
+        children = [_build(parent, made, work.rules.components) for made in event.components]
         why = f"split from {parent.unit_id}"
-        caused_by = record.envelope.id
-        cause = MoveCause(actor=actor, why="split", caused_by=caused_by, now=now)
+        cause = MoveCause(actor=actor, why="split")
         await move(work, parent, UnitStatus.SPLIT, cause)
         await work.stock.add_units(
             [
@@ -68,7 +65,7 @@ class Splitting:
                 for child in children
             ]
         )
-        born = MoveCause(actor=Actor.STATION, why=why, caused_by=caused_by, now=now)
+        born = MoveCause(actor=Actor.STATION, why=why)
         for child in children:
             record_birth(
                 work,
@@ -77,7 +74,7 @@ class Splitting:
                 born,
                 station_id=child.station_id,
             )
-        await self._releases.assess(work, parent.donation_id, caused_by=caused_by, now=now)
+        await self._releases.assess(work, parent.donation_id)
 
 
 def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
@@ -104,11 +101,11 @@ def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
         )
 
 
-def _build(parent: UnitState, made: MadeComponent) -> Unit:
+def _build(parent: UnitState, made: MadeComponent, rules: ComponentRules) -> Unit:
     """Build a component; the shelf life of its own kind bounds its expiry."""
     if made.component is Component.WHOLE_BLOOD:
         raise ContractError("component_not_of_whole_blood", component=made.component)
-    shelf_life = timedelta(hours=made.component.spec.shelf_life_h)
+    shelf_life = timedelta(hours=rules.component[made.component].shelf_life_h)
     try:
         return Unit(
             unit_id=made.unit_id,

@@ -6,7 +6,7 @@ refused with the reason and changes nothing.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta, timezone
 
 from pydantic import ValidationError
 
@@ -14,13 +14,11 @@ from models.components import Component
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
-from models.rules.types.donors import donor_rules
 from models.texts.validation import describe_broken
 from models.unit_states import Actor
 from models.units import Unit, UnitStatus
 from streams.ports import (
     DirectorySource,
-    Outgoing,
     Received,
     Timer,
     TimerKind,
@@ -64,7 +62,7 @@ class AnswerService:
         self._call_outs = call_outs
         self._releases = releases
 
-    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+    async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record.
 
         Raises:
@@ -82,40 +80,34 @@ class AnswerService:
             raise ContractError("source_differs", source=source, expected=own)
         await work.supply.lock_station(event.station_id)
         call = await self._get_call(work, event)
-        caused_by = record.envelope.id
         match event.answer:
             case Answer.ACCEPTED:
-                if obstacles := list_call_obstacles(call.state.record, now):
+                if obstacles := list_call_obstacles(
+                    call.state.record, work.context.now, work.rules.donors
+                ):
                     # The register has changed since the call: the acceptance does not count.
                     await self._call_outs.refuse(
-                        work,
-                        call,
-                        obstacles,
-                        caused_by=caused_by,
-                        now=now,
-                        answered_at=event.answered_at,
+                        work, call, obstacles, answered_at=event.answered_at
                     )
-                    await self._call_outs.after_answer(work, call, caused_by=caused_by, now=now)
+                    await self._call_outs.after_answer(work, call)
                     return
-                await self._accept(work, event, call, caused_by=caused_by, now=now)
+                await self._accept(work, event, call)
             case Answer.ARRIVED:
                 await work.supply.set_calls([event.call_out_id], to=CallOutStatus.ARRIVED)
                 await work.timers.drop(TimerKind.NO_SHOW, event.call_out_id)
             case Answer.DONATED:
-                await self._donate(work, event, call, caused_by=caused_by, now=now)
+                await self._donate(work, event, call)
             case Answer.DECLINED | Answer.NO_ANSWER | Answer.DEFERRED:
                 await self._call_outs.end(
                     work,
                     [call],
                     to=CallOutStatus(event.answer),
                     why=event.reason or event.answer,
-                    caused_by=caused_by,
-                    now=now,
                     answered_at=event.answered_at,
                 )
         if event.answer in {Answer.ACCEPTED, Answer.ARRIVED, Answer.DONATED}:
-            work.record(_audit_answer(event, call, caused_by=caused_by, now=now))
-        await self._call_outs.after_answer(work, call, caused_by=caused_by, now=now)
+            work.record(_audit_answer(event, call))
+        await self._call_outs.after_answer(work, call)
 
     @staticmethod
     async def _get_call(work: UnitOfWork, event: CallOutAnswered) -> ReserveCall:
@@ -142,38 +134,22 @@ class AnswerService:
             )
         return call
 
-    async def _accept(
-        self,
-        work: UnitOfWork,
-        event: CallOutAnswered,
-        call: ReserveCall,
-        *,
-        caused_by: str,
-        now: datetime,
-    ) -> None:
+    async def _accept(self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall) -> None:
         await work.supply.set_calls(
             [event.call_out_id], to=CallOutStatus.ACCEPTED, answered_at=event.answered_at
         )
-        await work.supply.count_acceptance(event.donor_id, caused_by=caused_by, now=now)
+        await work.supply.count_acceptance(event.donor_id)
         station = await get_own_station(self._directories, call.call_out.station_id)
-        eta_s = donor_rules().arrival.default_eta_s if event.eta_s is None else event.eta_s
+        eta_s = work.rules.donors.arrival.default_eta_s if event.eta_s is None else event.eta_s
         # From now, not from the answer: a delayed answer must not make its donor late.
-        due_at = now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
+        due_at = work.context.now + timedelta(seconds=eta_s + station.policy.no_show_grace_s)
         work.schedule(Timer(kind=TimerKind.NO_SHOW, subject=event.call_out_id, due_at=due_at))
 
-    async def _donate(
-        self,
-        work: UnitOfWork,
-        event: CallOutAnswered,
-        call: ReserveCall,
-        *,
-        caused_by: str,
-        now: datetime,
-    ) -> None:
+    async def _donate(self, work: UnitOfWork, event: CallOutAnswered, call: ReserveCall) -> None:
         if event.donation is None:
             raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
         unit = _build_unit(event.donation, station_id=event.station_id)
-        if unit.component not in donor_rules().serves.components:
+        if unit.component not in work.rules.donors.serves.components:
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if unit.collected_at < call.call_out.called_at:
             # A wrong date would shorten the donor's interval and the life of the unit.
@@ -194,23 +170,24 @@ class AnswerService:
             [NewUnit(unit=unit, status=UnitStatus.COLLECTED, source="donor", released_at=None)]
         )
         await work.supply.set_calls(
-            [event.call_out_id], to=CallOutStatus.DONATED, ended_at=now, unit_id=unit.unit_id
+            [event.call_out_id],
+            to=CallOutStatus.DONATED,
+            ended_at=work.context.now,
+            unit_id=unit.unit_id,
         )
-        zone = timezone(timedelta(hours=donor_rules().calendar.utc_offset_h))
+        zone = timezone(timedelta(hours=work.rules.donors.calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
-        await work.supply.set_whole_blood_day(
-            call.call_out.donor_id, given_on, caused_by=caused_by, now=now
-        )
+        await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
         if call.state.record.donor.group is not unit.group:
-            _publish_group_differs(work, event, call, unit, caused_by=caused_by, now=now)
-        cause = MoveCause(actor=Actor.STATION, why="donated", caused_by=caused_by, now=now)
+            _publish_group_differs(work, event, call, unit)
+        cause = MoveCause(actor=Actor.STATION, why="donated")
         record_birth(work, unit.unit_id, UnitStatus.COLLECTED, cause, station_id=unit.station_id)
         if unit.component is Component.WHOLE_BLOOD:
             # The bag waits to be split, or to be taken into quarantine as it is.
             return
         states = await work.stock.lock_units([unit.unit_id])
         await move(work, states[unit.unit_id], UnitStatus.QUARANTINED, cause)
-        await self._releases.assess(work, unit.donation_id, caused_by=caused_by, now=now)
+        await self._releases.assess(work, unit.donation_id)
 
 
 def _build_unit(donation: Donation, *, station_id: str) -> Unit:
@@ -234,13 +211,7 @@ def _build_unit(donation: Donation, *, station_id: str) -> Unit:
 
 
 def _publish_group_differs(
-    work: UnitOfWork,
-    event: CallOutAnswered,
-    call: ReserveCall,
-    unit: Unit,
-    *,
-    caused_by: str,
-    now: datetime,
+    work: UnitOfWork, event: CallOutAnswered, call: ReserveCall, unit: Unit
 ) -> None:
     """Report at once that a unit contradicts its donor's record; no event names the group."""
     work.record(
@@ -251,8 +222,6 @@ def _publish_group_differs(
             from_state="registered",
             to_state="group_disputed",
             why=f"donated {unit.unit_id}",
-            caused_by=caused_by,
-            at=now,
         )
     )
     told = DonationGroupDiffers(
@@ -261,14 +230,12 @@ def _publish_group_differs(
         station_id=event.station_id,
         unit_id=unit.unit_id,
         donation_id=unit.donation_id,
-        told_at=now,
+        told_at=work.context.now,
     )
-    work.emit(Outgoing(event=told, caused_by=caused_by, made_at=now, station_id=event.station_id))
+    work.emit(told, station_id=event.station_id)
 
 
-def _audit_answer(
-    event: CallOutAnswered, call: ReserveCall, *, caused_by: str, now: datetime
-) -> Transition:
+def _audit_answer(event: CallOutAnswered, call: ReserveCall) -> Transition:
     return Transition(
         subject_kind="call_out",
         subject=event.call_out_id,
@@ -276,6 +243,4 @@ def _audit_answer(
         from_state=call.status,
         to_state=event.answer,
         why=event.reason or event.answer,
-        caused_by=caused_by,
-        at=now,
     )

@@ -6,8 +6,6 @@ transaction brings the engine here, so that no donor data travels on Kafka.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from streams.ports import Timer, UnitOfWork
 from streams.services.alerts import AlertService
 from streams.services.donation_release import Releases
@@ -28,11 +26,11 @@ class RegisterService:
         self._call_outs = call_outs
         self._releases = releases
 
-    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         """Review a station, the timer's subject. Doing it again at once changes nothing."""
-        station_id, caused_by = timer.subject, timer.timer_id
+        station_id = timer.subject
         for event_key in await work.supply.list_open_event_keys(station_id):
-            await self._alerts.reconsider(work, event_key, caused_by=caused_by, now=now)
-        await self._call_outs.revisit(work, station_id, caused_by=caused_by, now=now)
+            await self._alerts.reconsider(work, event_key)
+        await self._call_outs.revisit(work, station_id)
         for donation_id in await work.donations.list_waiting_of_donors(station_id):
-            await self._releases.assess(work, donation_id, caused_by=caused_by, now=now)
+            await self._releases.assess(work, donation_id)

@@ -16,8 +16,8 @@ from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.rules.types.disasters import disaster_rules
-from models.rules.types.donors import donor_rules
+from models.rules.types.disasters import DisasterRules
+from models.rules.types.donors import DonorRules
 from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.eligibility import DonorRecord
@@ -42,6 +42,7 @@ class DonorNeed:
         wanted: Donations in all.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
+        rules: By which the answers of those calls are expected.
         urgency: Rank where two causes want the same donor; the greater goes first.
         shared: Its share, by urgent units, of the donations expected of an activation's calls.
         taken_over: Causes that no longer want donors, whose called donors this cause keeps.
@@ -52,6 +53,7 @@ class DonorNeed:
     wanted: int
     groups: tuple[BloodGroup, ...]
     calls: tuple[ReserveCall, ...]
+    rules: DonorRules
     shared: float = 0.0
     urgency: int = 0
     taken_over: frozenset[str] = frozenset()
@@ -94,7 +96,9 @@ class DonorNeed:
         return kept
 
     def _expect(self, calls: Sequence[ReserveCall], now: datetime) -> float:
-        return expect_donations([call.state for call in calls], station=self.station, now=now)
+        return expect_donations(
+            [call.state for call in calls], station=self.station, now=now, rules=self.rules
+        )
 
 
 class Urgency(IntEnum):
@@ -105,12 +109,12 @@ class Urgency(IntEnum):
     LIFE_THREATENING = 3
 
 
-def list_activation_groups() -> tuple[BloodGroup, ...]:
+def list_activation_groups(rules: DisasterRules) -> tuple[BloodGroup, ...]:
     """List the groups whose donors a disaster calls: RhD+ serves it, so RhD- is left out.
 
     Patients who need RhD- blood after a disaster cause a shortage, and that calls RhD- donors.
     """
-    return list_called_groups(disaster_rules().donations.group_order)
+    return list_called_groups(rules.donations.group_order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +148,10 @@ class DonorNeeds:
         shortage = await work.supply.find_shortage(cause_id)
         return None if shortage is None else shortage.station_id
 
-    async def look_at(self, work: UnitOfWork, station_id: str, *, now: datetime) -> StationCauses:
+    async def look_at(self, work: UnitOfWork, station_id: str) -> StationCauses:
         """Return the open causes of a station, read under its lock."""
         station = await get_own_station(self._directories, station_id)
-        return StationCauses(work, station, now=now)
+        return StationCauses(work, station)
 
 
 class StationCauses:
@@ -156,10 +160,10 @@ class StationCauses:
     Code that changes calls must call `forget_calls`; nothing else changes under the lock.
     """
 
-    def __init__(self, work: UnitOfWork, station: Station, *, now: datetime) -> None:
+    def __init__(self, work: UnitOfWork, station: Station) -> None:
         self.station = station
         self._work = work
-        self._now = now
+        self._now = work.context.now
         self._activations: Mapping[str, ActivationState] | None = None
         self._shortages: Mapping[str, Shortage] | None = None
         self._waiting: Sequence[_WaitingLine] | None = None
@@ -291,14 +295,15 @@ class StationCauses:
             cause_id=activation.activation_id,
             station=self.station,
             wanted=activation.donors_wanted,
-            groups=list_activation_groups(),
+            groups=list_activation_groups(self._work.rules.disasters),
             calls=tuple(calls),
+            rules=self._work.rules.donors,
             urgency=Urgency.DISASTER,
             taken_over=await self._list_ended(calls),
         )
 
     async def _from_shortage(self, shortage: Shortage) -> DonorNeed | None:
-        if shortage.component not in donor_rules().serves.components:
+        if shortage.component not in self._work.rules.donors.serves.components:
             return None
         waiting = await self._read_waiting()
         own = [line for line in waiting if line.is_at(shortage)]
@@ -313,6 +318,7 @@ class StationCauses:
             groups=_list_groups(shortage),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
+            rules=self._work.rules.donors,
             shared=share * await self._expect_of_activation(shortage),
             taken_over=frozenset(call.call_out.cause_id for call in taken_over),
         )
@@ -336,10 +342,17 @@ class StationCauses:
             for call in await self.list_calls(newest)
             if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
         ]
-        return expect_donations(serving, station=self.station, now=self._now)
+        return expect_donations(
+            serving, station=self.station, now=self._now, rules=self._work.rules.donors
+        )
 
     def _expect(self, calls: Sequence[ReserveCall]) -> float:
-        return expect_donations([call.state for call in calls], station=self.station, now=self._now)
+        return expect_donations(
+            [call.state for call in calls],
+            station=self.station,
+            now=self._now,
+            rules=self._work.rules.donors,
+        )
 
     async def _read_activations(self) -> Mapping[str, ActivationState]:
         if self._activations is None:
@@ -356,7 +369,7 @@ class StationCauses:
     async def _read_waiting(self) -> Sequence[_WaitingLine]:
         """Read the lines that urgent patients wait for and donors of whole blood can serve."""
         if self._waiting is None:
-            serves = donor_rules().serves.components
+            serves = self._work.rules.donors.serves.components
             found = []
             for uncovered in await self._work.supply.list_uncovered(self.station.station_id):
                 request = uncovered.request
@@ -364,7 +377,11 @@ class StationCauses:
                 if request.priority is Priority.ROUTINE or line.component not in serves:
                     continue
                 group = find_wanted_group(
-                    line.component, request.patient, request.priority, self.station.policy
+                    line.component,
+                    request.patient,
+                    request.priority,
+                    self.station.policy,
+                    self._work.rules,
                 )
                 found.append(
                     _WaitingLine(

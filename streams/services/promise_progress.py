@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from models.decisions import Reason
 from models.errors import InvariantViolation
@@ -44,17 +44,11 @@ class Progress:
         self._transfers = transfers
 
     async def after_unit_moved(
-        self,
-        work: UnitOfWork,
-        promise: LivePromise,
-        *,
-        lost: Reason | None = None,
-        caused_by: str,
-        now: datetime,
+        self, work: UnitOfWork, promise: LivePromise, *, lost: Reason | None = None
     ) -> None:
         """Act on a promised unit that was issued, received or lost; `lost` is of `explain_lost`."""
         if promise.transfer_id is not None:
-            await self._transfers.advance(work, promise.transfer_id, caused_by=caused_by, now=now)
+            await self._transfers.advance(work, promise.transfer_id)
             return
         if promise.request_id is None:
             raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
@@ -64,16 +58,10 @@ class Progress:
             return
         if lost is not None:
             await self._deciding.decide_again(
-                work,
-                state.request,
-                cause=caused_by,
-                why="unit_lost",
-                now=now,
-                always=True,
-                news=(lost,),
+                work, state, why="unit_lost", always=True, news=(lost,)
             )
             return
-        await self._step(work, state, caused_by=caused_by, now=now)
+        await self._step(work, state)
 
     @staticmethod
     async def is_waiting(work: UnitOfWork, promise: LivePromise) -> bool:
@@ -83,8 +71,8 @@ class Progress:
         states = await work.requests.lock_requests([promise.request_id])
         return states[promise.request_id].status not in TERMINAL_REQUEST_STATUSES
 
-    async def rematch(self, work: UnitOfWork, timer: Timer, *, now: datetime) -> int:
-        """Decide the requests of a station that may be served again; count new decisions.
+    async def rematch(self, work: UnitOfWork, timer: Timer) -> None:
+        """Decide the requests of a station that may be served again.
 
         Life-threatening requests come first; those past the limit follow in the next transaction.
         """
@@ -92,25 +80,19 @@ class Progress:
         await self._deciding.ensure_directory()
         if after is None:
             # However often units became free meanwhile, the requests are decided again once.
-            await work.timers.drop_due(timer.kind, station_id, now=now)
+            await work.timers.drop_due(timer.kind, station_id, now=work.context.now)
         request_ids = await work.requests.list_servable(
-            station_id, after=after, limit=REMATCH_LIMIT, now=now
+            station_id, after=after, limit=REMATCH_LIMIT, now=work.context.now
         )
         states = await work.requests.lock_requests(request_ids)
-        served = 0
         for request_id in request_ids:
             state = states[request_id]
             if state.status is RequestStatus.OPEN:
-                served += await self._deciding.decide_again(
-                    work, state.request, cause=timer.timer_id, why="rematched", now=now
-                )
+                await self._deciding.decide_again(work, state, why="rematched")
         if len(request_ids) == REMATCH_LIMIT:
-            work.schedule(go_on_after(timer, request_ids[-1], now=now))
-        return served
+            work.schedule(go_on_after(timer, request_ids[-1], now=work.context.now))
 
-    async def lapse_hold(
-        self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def lapse_hold(self, work: UnitOfWork, request_id: str) -> None:
         """Give back units that were never picked.
 
         The request goes on with the picked units; while blood still helps, it is decided again.
@@ -118,45 +100,28 @@ class Progress:
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
-        given_back = await give_back(
-            work,
-            request_id=request_id,
-            states=(UnitStatus.RESERVED,),
-            caused_by=caused_by,
-            now=now,
-        )
+        given_back = await give_back(work, request_id=request_id, states=(UnitStatus.RESERVED,))
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
-        if now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
+        if work.context.now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
+            left = (await work.requests.lock_requests([request_id]))[request_id]
             await self._deciding.decide_again(
-                work,
-                state.request,
-                cause=caused_by,
-                why=reason.code,
-                now=now,
-                always=True,
-                news=(reason,),
+                work, left, why=reason.code, always=True, news=(reason,)
             )
             return
         held = state.held - len(given_back)
-        await self._end_or_wait(work, state, held=held, reason=reason, caused_by=caused_by, now=now)
+        await self._end_or_wait(work, state, held=held, reason=reason)
 
-    async def expire(
-        self, work: UnitOfWork, request_id: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def expire(self, work: UnitOfWork, request_id: str) -> None:
         """Stop looking for uncovered units of a request whose needed-by time is past."""
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status is not RequestStatus.OPEN:
             return
         reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
-        await self._end_or_wait(
-            work, state, held=state.held, reason=reason, caused_by=caused_by, now=now
-        )
+        await self._end_or_wait(work, state, held=state.held, reason=reason)
 
-    async def _step(
-        self, work: UnitOfWork, state: RequestState, *, caused_by: str, now: datetime
-    ) -> None:
+    async def _step(self, work: UnitOfWork, state: RequestState) -> None:
         """Tell the hospital when the last unit has left, and when the last has arrived."""
         if state.held or state.uncovered:
             return
@@ -164,19 +129,10 @@ class Progress:
             reason = Reason(code="units_issued", params={"units": state.issued})
         else:
             reason = Reason(code="units_received", params={"units": state.received})
-        await self._end_or_wait(
-            work, state, held=state.held, reason=reason, caused_by=caused_by, now=now
-        )
+        await self._end_or_wait(work, state, held=state.held, reason=reason)
 
     async def _end_or_wait(
-        self,
-        work: UnitOfWork,
-        state: RequestState,
-        *,
-        held: int,
-        reason: Reason,
-        caused_by: str,
-        now: datetime,
+        self, work: UnitOfWork, state: RequestState, *, held: int, reason: Reason
     ) -> None:
         asked = sum(line.quantity for line in state.request.lines)
         is_whole = held + state.issued + state.received >= asked
@@ -188,7 +144,5 @@ class Progress:
             outcome=outcome,
             status=STATUS_OF[outcome],
             reasons=(reason,),
-            caused_by=caused_by,
-            now=now,
             waiting_for=waiting_for,
         )

@@ -8,7 +8,6 @@ impossible only on writing is a fault of its record, not of the process that wri
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -16,9 +15,9 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.possible_times import list_impossible
 from models.texts import render
 from models.topics import AppName
-from streams.ports import Begin, Claim, Clock, Received, Record, UnitOfWork, Unreadable
+from streams.ports import Begin, Claim, Clock, Context, Received, Record, UnitOfWork, Unreadable
 
-Decide = Callable[[UnitOfWork, Sequence[Received], datetime], Awaitable[None]]
+Decide = Callable[[UnitOfWork, Sequence[Received]], Awaitable[None]]
 """Acts on records that are new, in order; one call per batch."""
 
 
@@ -71,44 +70,42 @@ class Intake:
     async def _attempt(self, batch: Sequence[Record], begin: Begin) -> frozenset[int]:
         async with begin() as work:
             # Read only now: beginning may have waited for the transaction before.
-            now = self._clock.now()
-            fresh = await self._take_in(work, batch, now)
+            work.enter(Context.of_record(batch[0], now=self._clock.now()))
+            fresh = await self._take_in(work, batch)
             if fresh:
-                await self._decide(work, fresh, now)
+                await self._decide(work, fresh)
         return work.lanes
 
     async def _refuse(self, batch: Sequence[Record], fault: ContractError) -> frozenset[int]:
         """Quarantine a record whose values proved impossible on writing; act on nothing."""
         async with (self._careful or self._begin)() as work:
-            now = self._clock.now()
-            for record in await self._take_in(work, batch, now):
-                await work.inbox.quarantine(record, fault, reader=self._reader, now=now)
+            work.enter(Context.of_record(batch[0], now=self._clock.now()))
+            for record in await self._take_in(work, batch):
+                await work.inbox.quarantine(record, fault, reader=self._reader)
         return work.lanes
 
-    async def _take_in(
-        self, work: UnitOfWork, batch: Sequence[Record], now: datetime
-    ) -> list[Received]:
+    async def _take_in(self, work: UnitOfWork, batch: Sequence[Record]) -> list[Received]:
         readable = [record for record in batch if isinstance(record, Received)]
         for record in batch:
             if isinstance(record, Unreadable):
-                await work.inbox.quarantine(record, record.error, reader=self._reader, now=now)
+                await work.inbox.quarantine(record, record.error, reader=self._reader)
         if not readable:
             return []
-        claims = await work.inbox.claim(readable, reader=self._reader, now=now)
+        claims = await work.inbox.claim(readable, reader=self._reader, now=work.context.now)
         for record, claim in zip(readable, claims, strict=True):
             if claim is Claim.REUSED:
                 error = ContractError(
                     "event_id_reused", id=record.envelope.id, source=record.envelope.source
                 )
-                await work.inbox.quarantine(record, error, reader=self._reader, now=now)
+                await work.inbox.quarantine(record, error, reader=self._reader)
         fresh = [
             record for record, claim in zip(readable, claims, strict=True) if claim is Claim.FRESH
         ]
-        return [record for record in fresh if await self._is_possible(work, record, now)]
+        return [record for record in fresh if await self._is_possible(work, record)]
 
-    async def _is_possible(self, work: UnitOfWork, record: Received, now: datetime) -> bool:
+    async def _is_possible(self, work: UnitOfWork, record: Received) -> bool:
         """Return whether a record's moments are possible; quarantine it with the reason if not."""
-        found = list_impossible(record.event, now=now)
+        found = list_impossible(record.event, now=work.context.now)
         if not found:
             return True
         text = render(found[0].code, found[0].params)
@@ -118,12 +115,12 @@ class Intake:
             why=str(text),
             errors=len(found),
         )
-        await work.inbox.quarantine(record, error, reader=self._reader, now=now)
+        await work.inbox.quarantine(record, error, reader=self._reader)
         return False
 
 
 def one_by_one(
-    act: Callable[[UnitOfWork, Received, datetime], Awaitable[None]], *, reader: AppName
+    act: Callable[[UnitOfWork, Received], Awaitable[None]], *, reader: AppName
 ) -> Decide:
     """Make a `Decide` that acts on each record by itself, inside a savepoint.
 
@@ -131,19 +128,19 @@ def one_by_one(
     trace; the rest of the batch goes on.
     """
 
-    async def decide(work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+    async def decide(work: UnitOfWork, records: Sequence[Received]) -> None:
         for record in records:
-            work.act_for(record.envelope.source)
+            work.enter(Context.of_record(record, now=work.context.now))
             try:
                 async with work.savepoint():
-                    await act(work, record, now)
+                    await act(work, record)
             except (ContractError, DomainRefusal) as error:
-                await work.inbox.quarantine(record, error, reader=reader, now=now)
+                await work.inbox.quarantine(record, error, reader=reader)
             except (ValidationError, OverflowError) as error:
                 fault = find_value_fault(error)
                 if fault is None:
                     raise
-                await work.inbox.quarantine(record, fault, reader=reader, now=now)
+                await work.inbox.quarantine(record, fault, reader=reader)
 
     return decide
 

@@ -18,7 +18,7 @@ from models.errors import XuelianError
 from models.events.refusals import RecordRefused
 from models.requests import Priority
 from models.topics import BY_NAME, TopicName
-from streams.ports import Outgoing, Received, Record
+from streams.ports import Context, Outgoing, Received, Record
 
 _TOLD = frozenset(
     {
@@ -39,14 +39,14 @@ _INSTANT = TypeAdapter[datetime](Instant)
 
 
 def describe_refusal(
-    record: Record, error: XuelianError, *, dead_letter_id: str, reader: str, now: datetime
+    record: Record, error: XuelianError, *, reader: str, context: Context
 ) -> Outgoing:
-    """Describe a record that was set aside."""
+    """Describe a record that was set aside; the cause is its dead letter."""
     headers = _headers_of(record)
     station_id = _find_station(record)
     hospital_id = headers.get("ce_source", "").partition("hospital/")[2]
     event = RecordRefused(
-        dead_letter_id=dead_letter_id,
+        dead_letter_id=context.cause,
         topic=TopicName(record.topic),
         reader=reader,
         station_id=station_id,
@@ -59,12 +59,11 @@ def describe_refusal(
             code=error.code,
             params=withhold_content(error.params),
         ),
-        refused_at=_INSTANT.validate_python(now),
+        refused_at=_INSTANT.validate_python(context.now),
     )
     return Outgoing(
         event=event,
-        caused_by=dead_letter_id,
-        made_at=now,
+        context=context,
         station_id=station_id,
         hospital_id=hospital_id if _is_identifier(hospital_id) else None,
     )

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models.base import derive_id
-from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
@@ -23,7 +22,7 @@ from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
-from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import RequestState, Ruling
 from streams.services.request_patients import list_same_patient
 from streams.services.request_sent_units import explain_unfit
@@ -58,13 +57,13 @@ class Opening:
 
     Attributes:
         request: What is asked, with its packs as lines.
-        record: The record that it came with.
-        actor: Who asks, for the audit; each request of a batch has its own actor.
+        context: Of its own record; a batch decides many.
+        digest: Of that record, by which a caller knows the answer as its own.
     """
 
     request: UrgentRequest
-    record: Received
-    actor: str
+    context: Context
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +73,8 @@ class _Task:
     case: Case
     before: RequestState | None
     why: str
-    traceparent: str | None
+    context: Context
     asked_digest: str | None = None
-    actor: str = ""
 
 
 class Deciding:
@@ -105,95 +103,77 @@ class Deciding:
         """Follow the directory as it is now; a decision on an older directory would fail."""
         await self._directories.ensure_current()
 
-    async def open(
-        self,
-        work: UnitOfWork,
-        fresh: Sequence[Opening],
-        *,
-        now: datetime,
-    ) -> None:
+    async def open(self, work: UnitOfWork, fresh: Sequence[Opening]) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
         same = await list_same_patient(work, [opening.request for opening in fresh])
         for opening in fresh:
-            request, record = opening.request, opening.record
             case = await self._build_case(
-                work, request, version=1, cause_id=record.envelope.id, before=None
+                work, opening.request, version=1, cause_id=opening.context.cause, before=None
             )
-            case = replace(case, same_patient=same.get(request.request_id, ()))
+            others = same.get(opening.request.request_id, ())
             tasks.append(
                 _Task(
-                    case=case,
+                    case=replace(case, same_patient=others),
                     before=None,
                     why="opened",
-                    traceparent=record.envelope.traceparent,
-                    asked_digest=record.digest,
-                    actor=opening.actor,
+                    context=opening.context,
+                    asked_digest=opening.digest,
                 )
             )
-        matched = await self._match(work, [task.case for task in tasks], now)
-        await self._write(work, tasks, matched, now)
+        matched = await self._match(work, [task.case for task in tasks])
+        await self._write(work, tasks, matched)
 
     async def decide_again(
         self,
         work: UnitOfWork,
-        request: UrgentRequest,
+        state: RequestState,
         *,
-        cause: Received | str,
         why: str,
-        now: datetime,
+        asked_digest: str | None = None,
         always: bool = False,
         news: tuple[Reason, ...] = (),
-    ) -> bool:
+    ) -> None:
         """Decide an existing request once more; what it has promised stays promised.
 
         Args:
-            work: The transaction, in which the request is locked.
-            request: As it reads now.
-            cause: The record, or the identifier of the timer, that makes us decide.
+            work: The transaction.
+            state: The request as it is locked, with what is promised to it at this moment.
             why: Short machine word for the audit.
-            now: Aware UTC instant.
+            asked_digest: Of the record that asks for it, if one does.
             always: Write a decision even if nothing new was reserved.
             news: Reasons for deciding again, put before the other reasons.
-
-        Returns:
-            Whether a decision was written.
         """
-        state = (await work.requests.lock_requests([request.request_id]))[request.request_id]
-        caused_by = cause if isinstance(cause, str) else cause.envelope.id
+        request = state.request
         case = await self._build_case(
-            work, request, version=state.version + 1, cause_id=caused_by, before=state
+            work, request, version=state.version + 1, cause_id=work.context.cause, before=state
         )
         if not always:
             # A waiting request is matched often; what would help it is found only now and then.
-            (found,) = await self._match(work, [case], now, tells=False)
+            (found,) = await self._match(work, [case], tells=False)
             if not found.cleared and not self._is_time_to_look(request.request_id):
-                return False
-        case = replace(case, news=(*await self._explain_unfit(work, request, state, now), *news))
-        (matched,) = await self._match(work, [case], now)
+                return
+        case = replace(case, news=(*await self._explain_unfit(work, state), *news))
+        (matched,) = await self._match(work, [case])
         if not always and not matched.cleared:
             last = await work.requests.find_last_decision(request.request_id)
             if last is None or list_ways(last) == list_ways(matched.decision):
-                return False
+                return
             why = "ways_changed"
-        traceparent = None if isinstance(cause, str) else cause.envelope.traceparent
         task = _Task(
             case=case,
             before=state,
             why=why,
-            traceparent=traceparent,
-            asked_digest=None if isinstance(cause, str) else cause.digest,
+            context=work.context,
+            asked_digest=asked_digest,
         )
-        await self._write(work, [task], [matched], now)
-        return True
+        await self._write(work, [task], [matched])
 
-    async def _explain_unfit(
-        self, work: UnitOfWork, request: UrgentRequest, state: RequestState, now: datetime
-    ) -> tuple[Reason, ...]:
+    async def _explain_unfit(self, work: UnitOfWork, state: RequestState) -> tuple[Reason, ...]:
         if not state.issued and not state.received:
             return ()
-        policy = self._directories.current().stations[request.station_id].policy
-        return await explain_unfit(work, request, policy=policy, now=now)
+        policy = self._directories.current().stations[state.request.station_id].policy
+        return await explain_unfit(work, state.request, policy=policy)
 
     def _is_time_to_look(self, request_id: str) -> bool:
         now = self._monotonic()
@@ -214,8 +194,6 @@ class Deciding:
         outcome: Outcome,
         status: RequestStatus,
         reasons: tuple[Reason, ...],
-        caused_by: str,
-        now: datetime,
         waiting_for: str = "",
         asked_digest: str | None = None,
     ) -> None:
@@ -224,7 +202,7 @@ class Deciding:
         The first of the reasons, 1 or more, is the reason in the audit.
         """
         version = state.version + 1
-        reasons = (*reasons, *await self._explain_unfit(work, state.request, state, now))
+        reasons = (*reasons, *await self._explain_unfit(work, state))
         decision = Decision(
             decision_id=derive_id("decision", state.request.request_id, version),
             request_id=state.request.request_id,
@@ -234,8 +212,8 @@ class Deciding:
             outcome=outcome,
             reasons=reasons,
             waiting_for=waiting_for,
-            decided_at=now,
-            rules_version=rules_version(),
+            decided_at=work.context.now,
+            rules_version=work.rules.version,
         )
         ruling = Ruling(
             request=state.request,
@@ -244,11 +222,11 @@ class Deciding:
             status=status,
             from_status=state.status,
             opened_at=state.opened_at,
-            caused_by=caused_by,
+            context=work.context,
             why=reasons[0].code,
         )
         await work.requests.write([ruling])
-        self._announce(work, ruling, traceparent=None, asked_digest=asked_digest, now=now)
+        self._announce(work, ruling, asked_digest=asked_digest)
 
     async def _build_case(
         self,
@@ -277,6 +255,7 @@ class Deciding:
             journey=directory.get_journey(request.station_id, request.hospital_id),
             version=version,
             cause_id=cause_id,
+            rules=work.rules,
             directory_version=directory.version,
             held=held,
             issued=before.issued if before else 0,
@@ -285,12 +264,12 @@ class Deciding:
         )
 
     async def _match(
-        self, work: UnitOfWork, cases: Sequence[Case], now: datetime, *, tells: bool = True
+        self, work: UnitOfWork, cases: Sequence[Case], *, tells: bool = True
     ) -> tuple[Matched, ...]:
         """Choose units; if some are missing and `tells` is set, find what would help as well."""
         wants = list_wants(cases)
-        units = await work.stock.list_shelf(wants, now=now) if wants else []
-        matched = decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
+        units = await work.stock.list_shelf(wants, now=work.context.now) if wants else []
+        matched = decide_batch(cases, shelf=Shelf(units), now=work.context.now, hold_s=self._hold_s)
         seen = Counter(
             Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
             for unit in units
@@ -303,15 +282,11 @@ class Deciding:
             return matched
         places: dict[Cell, int | None] = dict.fromkeys(beyond, TOLD_UNITS)
         places |= dict.fromkeys(wants) if is_cut else wants
-        units = await work.stock.list_shelf(places, now=now)
-        return decide_batch(cases, shelf=Shelf(units), now=now, hold_s=self._hold_s)
+        units = await work.stock.list_shelf(places, now=work.context.now)
+        return decide_batch(cases, shelf=Shelf(units), now=work.context.now, hold_s=self._hold_s)
 
     async def _write(
-        self,
-        work: UnitOfWork,
-        tasks: Sequence[_Task],
-        matched: Sequence[Matched],
-        now: datetime,
+        self, work: UnitOfWork, tasks: Sequence[_Task], matched: Sequence[Matched]
     ) -> None:
         rulings = [
             Ruling(
@@ -320,44 +295,25 @@ class Deciding:
                 cleared=result.cleared,
                 status=STATUS_OF[result.decision.outcome],
                 from_status=task.before.status if task.before else "",
-                opened_at=task.before.opened_at if task.before else now,
-                caused_by=task.case.cause_id,
+                opened_at=task.before.opened_at if task.before else work.context.now,
+                context=task.context,
                 why=task.why,
-                actor=task.actor,
                 directory_version=task.case.directory_version,
             )
             for task, result in zip(tasks, matched, strict=True)
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):
-            self._announce(
-                work,
-                ruling,
-                traceparent=task.traceparent,
-                asked_digest=task.asked_digest,
-                now=now,
-            )
+            self._announce(work, ruling, asked_digest=task.asked_digest)
 
-    def _announce(
-        self,
-        work: UnitOfWork,
-        ruling: Ruling,
-        *,
-        traceparent: str | None,
-        asked_digest: str | None,
-        now: datetime,
-    ) -> None:
+    def _announce(self, work: UnitOfWork, ruling: Ruling, *, asked_digest: str | None) -> None:
         """Publish the decision and set the timers that end the request if nothing else does."""
         decision, request = ruling.decision, ruling.request
+        work.enter(ruling.context)
         work.emit(
-            Outgoing(
-                event=RequestDecided(decision=decision, asked_digest=asked_digest),
-                caused_by=ruling.caused_by,
-                made_at=now,
-                station_id=request.station_id,
-                hospital_id=request.hospital_id,
-                traceparent=traceparent,
-            )
+            RequestDecided(decision=decision, asked_digest=asked_digest),
+            station_id=request.station_id,
+            hospital_id=request.hospital_id,
         )
         if decision.hold_until is not None:
             work.schedule(
@@ -367,15 +323,15 @@ class Deciding:
                     due_at=decision.hold_until,
                 )
             )
-        self._plan_assessment(work, decision, now)
+        self._plan_assessment(work, decision)
         if ruling.status is RequestStatus.OPEN:
-            due_at = max(now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
+            due_at = max(work.context.now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
             work.schedule(
                 Timer(kind=TimerKind.REQUEST_EXPIRY, subject=request.request_id, due_at=due_at)
             )
 
-    def _plan_assessment(self, work: UnitOfWork, decision: Decision, now: datetime) -> None:
-        timer = find_assessment(decision, now=now)
+    def _plan_assessment(self, work: UnitOfWork, decision: Decision) -> None:
+        timer = find_assessment(decision, now=work.context.now)
         if not is_lacking(decision):
             # The first decision of a station within a step of the grid sets the timer.
             if self._planned.get(decision.station_id) == timer.due_at:

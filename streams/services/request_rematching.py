@@ -20,9 +20,9 @@ _AFTER = "#"
 """Separates the instant from the request after which a rematch goes on; not in identifiers."""
 
 
-def look_again(work: UnitOfWork, station_id: str, *, now: datetime) -> None:
+def look_again(work: UnitOfWork, station_id: str) -> None:
     """Schedule a rematch of the waiting requests, then an assessment of the shortages."""
-    for timer in _list_timers(station_id, now):
+    for timer in _list_timers(station_id, work.context.now):
         work.schedule(timer)
 
 

@@ -7,8 +7,6 @@ that it was transfused is refused.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.clearance import ForPatient
 from models.decisions import Reason
 from models.errors import DomainRefusal
@@ -21,7 +19,7 @@ from streams.ports.stock import PromisedUnit
 
 
 async def explain_unfit(
-    work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+    work: UnitOfWork, request: UrgentRequest, *, policy: StationPolicy
 ) -> tuple[Reason, ...]:
     """Return a reason for each unit that left for this request and no longer fits it."""
     return tuple(
@@ -34,42 +32,28 @@ async def explain_unfit(
             },
         )
         for sent in await work.stock.list_sent(request.request_id)
-        if (obstacles := _list_obstacles(sent, request, policy=policy, now=now))
+        if (obstacles := _list_obstacles(sent, request, policy=policy, work=work))
     )
 
 
 async def ensure_fit(
-    work: UnitOfWork,
-    unit_id: str,
-    request: UrgentRequest,
-    *,
-    policy: StationPolicy,
-    now: datetime,
+    work: UnitOfWork, unit_id: str, request: UrgentRequest, *, policy: StationPolicy
 ) -> None:
     """Let a unit that was sent for a request be transfused.
 
     Raises:
         DomainRefusal: `unit_unfit`, with every reason.
     """
-    for reason in await explain_unfit(work, request, policy=policy, now=now):
+    for reason in await explain_unfit(work, request, policy=policy):
         if reason.params["unit_id"] == unit_id:
             raise DomainRefusal("unit_unfit", unit_id=unit_id, why=reason.params["why"])
 
 
 def _list_obstacles(
-    sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, now: datetime
+    sent: PromisedUnit, request: UrgentRequest, *, policy: StationPolicy, work: UnitOfWork
 ) -> tuple[Reason, ...]:
     line = next((line for line in request.lines if line.line_no == sent.line_no), None)
     if line is None:
         return (Reason(code="line_gone"),)
-    purpose = ForPatient(
-        request_id=request.request_id,
-        station_id=request.station_id,
-        line=line,
-        patient=request.patient,
-        priority=request.priority,
-        policy=policy,
-        needed_by=request.needed_by,
-        capped_units=0,
-    )
-    return list_patient_obstacles(sent.unit, purpose, used_at=now)
+    purpose = ForPatient.of_line(request, line, policy=policy, capped_units=0)
+    return list_patient_obstacles(sent.unit, purpose, used_at=work.context.now, rules=work.rules)

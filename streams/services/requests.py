@@ -7,7 +7,7 @@ time, in the order they arrived. Runs inside the transaction of `Intake`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from dataclasses import replace
 from itertools import groupby
 
 from pydantic import ValidationError
@@ -19,7 +19,7 @@ from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatu
 from models.texts.validation import describe_broken
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
-from streams.ports import DirectorySource, Received, UnitOfWork
+from streams.ports import Context, DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.services.request_decisions import Deciding, Opening
 from streams.services.unit_moves import give_back
@@ -44,28 +44,26 @@ class RequestService:
         # Whether the last attempt failed: the directory may have changed under it.
         self._failed = False
 
-    async def decide(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+    async def decide(self, work: UnitOfWork, records: Sequence[Received]) -> None:
         """Act on new records, in order; the `Decide` of this topic."""
         if self._failed:
             await self._directories.ensure_current()
         self._failed = True
         work.on_commit(self._succeed)
-        accepted = await self._accept(work, records, now)
+        accepted = await self._accept(work, records)
         for opened, run in groupby(
             accepted, lambda record: isinstance(record.event, RequestOpened)
         ):
             if opened:
-                await self._open(work, list(run), now)
+                await self._open(work, list(run))
             else:
                 for record in run:
-                    await self._change(work, record, now)
+                    await self._change(work, record)
 
     def _succeed(self) -> None:
         self._failed = False
 
-    async def _accept(
-        self, work: UnitOfWork, records: Sequence[Received], now: datetime
-    ) -> list[Received]:
+    async def _accept(self, work: UnitOfWork, records: Sequence[Received]) -> list[Received]:
         """Quarantine records that speak for a hospital they may not speak for."""
         known = self._directories.current().hospitals
         if any(_name_parties(record)[0] not in known for record in records):
@@ -76,7 +74,7 @@ class RequestService:
             try:
                 self._ensure_rightful(record)
             except ContractError as error:
-                await work.inbox.quarantine(record, error, reader=READER, now=now)
+                await work.inbox.quarantine(record, error, reader=READER)
             else:
                 accepted.append(record)
         return accepted
@@ -103,7 +101,7 @@ class RequestService:
                 "source_differs", source=record.envelope.source, expected=f"hospital/{hospital_id}"
             )
 
-    async def _open(self, work: UnitOfWork, records: Sequence[Received], now: datetime) -> None:
+    async def _open(self, work: UnitOfWork, records: Sequence[Received]) -> None:
         asked = {record.event.subject for record in records}
         doubted = self._doubted & asked
         seen = set(await work.requests.list_known(sorted(doubted))) if doubted else set()
@@ -119,27 +117,27 @@ class RequestService:
                 if request.request_id in seen:
                     raise ContractError("request_id_reused", request_id=request.request_id)
             except ContractError as error:
-                await work.inbox.quarantine(record, error, reader=READER, now=now)
+                await work.inbox.quarantine(record, error, reader=READER)
                 continue
             seen.add(request.request_id)
-            actor = event.opened_by or record.envelope.source
-            fresh.append(Opening(request=request, record=record, actor=actor))
+            context = _build_context(work, record, by=event.opened_by)
+            fresh.append(Opening(request=request, context=context, digest=record.digest))
         if not fresh:
             return
-        await self._deciding.open(work, fresh, now=now)
+        await self._deciding.open(work, fresh)
 
-    async def _change(self, work: UnitOfWork, record: Received, now: datetime) -> None:
-        work.act_for(record.envelope.source)
+    async def _change(self, work: UnitOfWork, record: Received) -> None:
+        work.enter(_build_context(work, record))
         try:
             state = await self._lock(work, record)
             if isinstance(record.event, RequestAmended):
-                await self._amend(work, record, record.event, state, now)
+                await self._amend(work, record, record.event, state)
             elif isinstance(record.event, RequestCancelled):
-                await self._cancel(work, record, record.event, state, now)
+                await self._cancel(work, record, record.event, state)
             else:
                 raise InvariantViolation("event_not_ours", type=record.event.TYPE)
         except (ContractError, DomainRefusal) as error:
-            await work.inbox.quarantine(record, error, reader=READER, now=now)
+            await work.inbox.quarantine(record, error, reader=READER)
 
     async def _lock(self, work: UnitOfWork, record: Received) -> RequestState:
         request_id = record.event.subject
@@ -163,47 +161,28 @@ class RequestService:
         return state
 
     async def _amend(
-        self,
-        work: UnitOfWork,
-        record: Received,
-        event: RequestAmended,
-        state: RequestState,
-        now: datetime,
+        self, work: UnitOfWork, record: Received, event: RequestAmended, state: RequestState
     ) -> None:
         amendment = event.amendment
-        if amendment.amended_by:
-            work.act_for(amendment.amended_by)
+        work.enter(_build_context(work, record, by=amendment.amended_by))
         _ensure_issued_lines_kept(state, amendment.lines)
         request = amendment.apply_to(state.request)
+        request_id = request.request_id
         # Units still at the station are given back and chosen again under the amended request, so
         # that nothing stays promised that it would refuse.
-        await give_back(
-            work,
-            request_id=request.request_id,
-            states=PICKABLE_STATES,
-            caused_by=record.envelope.id,
-            now=now,
-        )
+        await give_back(work, request_id=request_id, states=PICKABLE_STATES)
+        left = (await work.requests.lock_requests([request_id]))[request_id]
+        amended = replace(left, request=request)
         await self._deciding.decide_again(
-            work, request, cause=record, why="amended", now=now, always=True
+            work, amended, why="amended", asked_digest=record.digest, always=True
         )
 
     async def _cancel(
-        self,
-        work: UnitOfWork,
-        record: Received,
-        event: RequestCancelled,
-        state: RequestState,
-        now: datetime,
+        self, work: UnitOfWork, record: Received, event: RequestCancelled, state: RequestState
     ) -> None:
-        if event.cancellation.cancelled_by:
-            work.act_for(event.cancellation.cancelled_by)
+        work.enter(_build_context(work, record, by=event.cancellation.cancelled_by))
         released = await give_back(
-            work,
-            request_id=state.request.request_id,
-            states=PICKABLE_STATES,
-            caused_by=record.envelope.id,
-            now=now,
+            work, request_id=state.request.request_id, states=PICKABLE_STATES
         )
         by = event.cancellation.cancelled_by
         params: dict[str, str | int | float]
@@ -217,8 +196,6 @@ class RequestService:
             outcome=Outcome.CANCELLED,
             status=RequestStatus.CANCELLED,
             reasons=(reason, *_explain_gone(state)),
-            caused_by=record.envelope.id,
-            now=now,
             asked_digest=record.digest,
         )
 
@@ -229,6 +206,12 @@ def _explain_gone(state: RequestState) -> Iterator[Reason]:
         yield Reason(code="units_still_on_the_way", params={"units": state.issued})
     if state.received:
         yield Reason(code="units_received_before", params={"units": state.received})
+
+
+def _build_context(work: UnitOfWork, record: Received, *, by: str | None = None) -> Context:
+    """Return the context of a record; a person whom the event names is its actor."""
+    context = Context.of_record(record, now=work.context.now)
+    return replace(context, actor=by) if by else context
 
 
 def _opened(record: Received) -> RequestOpened:

@@ -6,19 +6,19 @@ their ids. The units are reserved by promises under their next fencing token, li
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
-from models.rules.types.shortages import shortage_rules
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.available_units import Cell
 from streams.matching.offers import OfferVerdict, decide_acceptance
 from streams.matching.shortage import CellCount, estimate_burn
-from streams.ports import DirectorySource, Outgoing, Received, Timer, TimerKind, UnitOfWork
+from streams.ports import DirectorySource, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.unit_of_work import Transition
+from streams.services.shortage_timing import assess_now
 from streams.services.shortages import ShortageService
 from streams.services.station_lookup import get_named_station
 
@@ -39,7 +39,7 @@ class OfferService:
         self._shortages = shortages
         self._hold_s = hold_s
 
-    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+    async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record.
 
         Raises:
@@ -55,12 +55,12 @@ class OfferService:
             await work.supply.lock_station(station_id)
         if await work.supply.is_offer_known(offer.offer_id):
             raise ContractError("offer_id_reused", offer_id=offer.offer_id)
-        shortage = await self._get_shortage(work, offer, record, now)
-        verdict = await self._decide(work, offer, shortage, giver=giver, receiver=receiver, now=now)
+        shortage = await self._get_shortage(work, offer)
+        verdict = await self._decide(work, offer, shortage, giver=giver, receiver=receiver)
         if verdict.taken:
-            await self._agree(work, offer, verdict, record=record, now=now)
+            await self._agree(work, offer, verdict)
         else:
-            await self._decline(work, offer, verdict, record=record, now=now)
+            await self._decline(work, offer, verdict)
 
     async def _get_parties(self, record: Received, offer: Offer) -> tuple[Station, Station]:
         if record.envelope.key != offer.to_station_id:
@@ -77,13 +77,9 @@ class OfferService:
             await get_named_station(self._directories, offer.to_station_id),
         )
 
-    async def _get_shortage(
-        self, work: UnitOfWork, offer: Offer, record: Received, now: datetime
-    ) -> Shortage:
+    async def _get_shortage(self, work: UnitOfWork, offer: Offer) -> Shortage:
         """Return the shortage as it stands this moment, not as it was last published."""
-        await self._shortages.assess(
-            work, offer.to_station_id, caused_by=record.envelope.id, now=now
-        )
+        await self._shortages.assess(work, offer.to_station_id)
         shortage = await work.supply.find_shortage(offer.shortage_id)
         if shortage is None:
             raise ContractError("shortage_unknown", shortage_id=offer.shortage_id)
@@ -103,7 +99,6 @@ class OfferService:
         *,
         giver: Station,
         receiver: Station,
-        now: datetime,
     ) -> OfferVerdict:
         cell = Cell(station_id=giver.station_id, component=offer.component, group=offer.group)
         journey = self._directories.current().get_journey(giver.station_id, receiver.station_id)
@@ -112,35 +107,28 @@ class OfferService:
             shortage=shortage,
             giver=giver,
             receiver=receiver,
-            units=await work.stock.list_shelf({cell: None}, now=now),
-            burn_per_d=await self._estimate_burn(work, giver, cell, now),
+            units=await work.stock.list_shelf({cell: None}, now=work.context.now),
+            burn_per_d=await self._estimate_burn(work, giver, cell),
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
-            now=now,
+            now=work.context.now,
+            rules=work.rules,
         )
 
     @staticmethod
-    async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell, now: datetime) -> float:
+    async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> float:
         """Return the giver's burn rate of what it offers, in units a day."""
-        since = now - timedelta(days=shortage_rules().burn.window_d)
-        found = await work.supply.count_cells(giver.station_id, since=since, now=now)
+        since = work.context.now - timedelta(days=work.rules.shortages.burn.window_d)
+        found = await work.supply.count_cells(giver.station_id, since=since, now=work.context.now)
         promised = sum(
             count.promised
             for count in found
             if (count.component, count.group) == (cell.component, cell.group)
         )
         count = CellCount(component=cell.component, group=cell.group, promised=promised)
-        return estimate_burn(count, station=giver)
+        return estimate_burn(count, station=giver, rules=work.rules.shortages)
 
-    async def _agree(
-        self,
-        work: UnitOfWork,
-        offer: Offer,
-        verdict: OfferVerdict,
-        *,
-        record: Received,
-        now: datetime,
-    ) -> None:
+    async def _agree(self, work: UnitOfWork, offer: Offer, verdict: OfferVerdict) -> None:
         journey = self._directories.current().get_journey(
             offer.from_station_id, offer.to_station_id
         )
@@ -153,73 +141,43 @@ class OfferService:
             status=TransferStatus.AGREED,
             unit_ids=tuple(cleared.unit.unit_id for cleared in verdict.taken),
             eta_s=journey.eta_s,
-            agreed_at=now,
+            agreed_at=work.context.now,
         )
-        caused_by = record.envelope.id
         await work.supply.write_offer(
-            offer, status=OfferStatus.ACCEPTED, reasons=verdict.reasons, now=now
+            offer, status=OfferStatus.ACCEPTED, reasons=verdict.reasons, now=work.context.now
         )
-        await work.supply.write_transfer(transfer, now=now)
-        hold_until = now + timedelta(seconds=self._hold_s)
+        await work.supply.write_transfer(transfer, now=work.context.now)
+        hold_until = work.context.now + timedelta(seconds=self._hold_s)
         await work.supply.promise_to_transfer(
-            transfer,
-            verdict.taken,
-            reason=verdict.reasons[0],
-            hold_until=hold_until,
-            caused_by=caused_by,
+            transfer, verdict.taken, reason=verdict.reasons[0], hold_until=hold_until
         )
-        work.record(_audit_offer(offer, OfferStatus.ACCEPTED, verdict, record=record, now=now))
-        work.record(_audit_agreed(transfer, caused_by=caused_by))
-        work.emit(
-            Outgoing(
-                event=TransferAgreed(transfer=transfer),
-                caused_by=caused_by,
-                made_at=now,
-                station_id=transfer.to_station_id,
-                traceparent=record.envelope.traceparent,
-            )
-        )
+        work.record(_audit_offer(offer, OfferStatus.ACCEPTED, verdict))
+        work.record(_audit_agreed(transfer))
+        work.emit(TransferAgreed(transfer=transfer), station_id=transfer.to_station_id)
         subject = f"transfer:{transfer.transfer_id}"
         work.schedule(Timer(kind=TimerKind.HOLD_LAPSE, subject=subject, due_at=hold_until))
         # The giver has less now; the receiver's donors may be needed less.
         for station_id in (offer.from_station_id, offer.to_station_id):
-            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+            assess_now(work, station_id)
 
     @staticmethod
-    async def _decline(
-        work: UnitOfWork,
-        offer: Offer,
-        verdict: OfferVerdict,
-        *,
-        record: Received,
-        now: datetime,
-    ) -> None:
+    async def _decline(work: UnitOfWork, offer: Offer, verdict: OfferVerdict) -> None:
         await work.supply.write_offer(
-            offer, status=OfferStatus.DECLINED, reasons=verdict.reasons, now=now
+            offer, status=OfferStatus.DECLINED, reasons=verdict.reasons, now=work.context.now
         )
-        work.record(_audit_offer(offer, OfferStatus.DECLINED, verdict, record=record, now=now))
+        work.record(_audit_offer(offer, OfferStatus.DECLINED, verdict))
         declined = OfferDeclined(
             offer_id=offer.offer_id,
             shortage_id=offer.shortage_id,
             from_station_id=offer.from_station_id,
             to_station_id=offer.to_station_id,
             reasons=verdict.reasons,
-            declined_at=now,
+            declined_at=work.context.now,
         )
-        work.emit(
-            Outgoing(
-                event=declined,
-                caused_by=record.envelope.id,
-                made_at=now,
-                station_id=offer.to_station_id,
-                traceparent=record.envelope.traceparent,
-            )
-        )
+        work.emit(declined, station_id=offer.to_station_id)
 
 
-def _audit_offer(
-    offer: Offer, status: OfferStatus, verdict: OfferVerdict, *, record: Received, now: datetime
-) -> Transition:
+def _audit_offer(offer: Offer, status: OfferStatus, verdict: OfferVerdict) -> Transition:
     return Transition(
         subject_kind="offer",
         subject=offer.offer_id,
@@ -227,8 +185,6 @@ def _audit_offer(
         from_state=OfferStatus.OFFERED,
         to_state=status,
         why=" ".join([*(reason.code for reason in verdict.reasons), *_list_below_floor(offer)]),
-        caused_by=record.envelope.id,
-        at=now,
     )
 
 
@@ -237,7 +193,7 @@ def _list_below_floor(offer: Offer) -> tuple[str, ...]:
     return ("below_floor",) if offer.below_floor else ()
 
 
-def _audit_agreed(transfer: Transfer, *, caused_by: str) -> Transition:
+def _audit_agreed(transfer: Transfer) -> Transition:
     return Transition(
         subject_kind="transfer",
         subject=transfer.transfer_id,
@@ -245,6 +201,4 @@ def _audit_agreed(transfer: Transfer, *, caused_by: str) -> Transition:
         from_state="",
         to_state=transfer.status,
         why=f"offer {transfer.offer_id}",
-        caused_by=caused_by,
-        at=transfer.agreed_at,
     )

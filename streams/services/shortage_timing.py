@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from models.decisions import Decision
-from streams.ports import Timer, TimerKind
+from streams.ports import Timer, TimerKind, UnitOfWork
 
 LACKING_EVERY_S = 1
 """A patient waits for units that stock did not cover: donors and neighbours are asked this soon."""
@@ -29,6 +29,12 @@ def find_assessment(decision: Decision, *, now: datetime) -> Timer:
     due_at = _next_step(now, every_s=every_s)
     subject = f"{decision.station_id}{AT}{due_at:%Y%m%dT%H%M%S}"
     return Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=subject, due_at=due_at)
+
+
+def assess_now(work: UnitOfWork, station_id: str) -> None:
+    """Schedule an assessment of a station for as soon as this transaction has committed."""
+    now = work.context.now
+    work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
 
 
 def is_lacking(decision: Decision) -> bool:

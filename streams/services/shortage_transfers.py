@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.events.shortages import TransferCompleted
 from models.shortages import Transfer, TransferStatus
 from models.units import UnitStatus
-from streams.ports import Outgoing, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import Transition, UnitOfWork
+from streams.services.shortage_timing import assess_now
 from streams.services.unit_moves import give_back
 
 
 class Transfers:
     """Advances a transfer from agreed through in transit to its end."""
 
-    async def advance(
-        self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def advance(self, work: UnitOfWork, transfer_id: str) -> None:
         """Advance a transfer of which a unit was issued, received, lost or given back."""
         transfer = await work.supply.get_transfer(transfer_id)
         if transfer.status in {TransferStatus.COMPLETED, TransferStatus.CANCELLED}:
@@ -25,34 +22,18 @@ class Transfers:
         if not units.get("held") and not units.get("issued"):
             arrived = units.get("received", 0)
             status = TransferStatus.COMPLETED if arrived else TransferStatus.CANCELLED
-            await self._set(work, transfer, status, caused_by=caused_by, now=now)
+            await self._set(work, transfer, status)
         elif units.get("issued") and transfer.status is TransferStatus.AGREED:
-            await self._set(work, transfer, TransferStatus.IN_TRANSIT, caused_by=caused_by, now=now)
+            await self._set(work, transfer, TransferStatus.IN_TRANSIT)
 
-    async def lapse_hold(
-        self, work: UnitOfWork, transfer_id: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def lapse_hold(self, work: UnitOfWork, transfer_id: str) -> None:
         """Give back units that were never picked; picked units stay the receiver's."""
-        if await give_back(
-            work,
-            transfer_id=transfer_id,
-            states=(UnitStatus.RESERVED,),
-            caused_by=caused_by,
-            now=now,
-        ):
-            await self.advance(work, transfer_id, caused_by=caused_by, now=now)
+        if await give_back(work, transfer_id=transfer_id, states=(UnitStatus.RESERVED,)):
+            await self.advance(work, transfer_id)
 
-    async def _set(
-        self,
-        work: UnitOfWork,
-        transfer: Transfer,
-        status: TransferStatus,
-        *,
-        caused_by: str,
-        now: datetime,
-    ) -> None:
+    async def _set(self, work: UnitOfWork, transfer: Transfer, status: TransferStatus) -> None:
         changed = transfer.but(status=status)
-        await work.supply.write_transfer(changed, now=now)
+        await work.supply.write_transfer(changed, now=work.context.now)
         work.record(
             Transition(
                 subject_kind="transfer",
@@ -61,20 +42,9 @@ class Transfers:
                 from_state=transfer.status,
                 to_state=status,
                 why="units_moved",
-                caused_by=caused_by,
-                at=now,
             )
         )
         if status is TransferStatus.IN_TRANSIT:
             return
-        work.emit(
-            Outgoing(
-                event=TransferCompleted(transfer=changed),
-                caused_by=caused_by,
-                made_at=now,
-                station_id=transfer.to_station_id,
-            )
-        )
-        work.schedule(
-            Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=transfer.to_station_id, due_at=now)
-        )
+        work.emit(TransferCompleted(transfer=changed), station_id=transfer.to_station_id)
+        assess_now(work, transfer.to_station_id)

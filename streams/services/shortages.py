@@ -6,12 +6,10 @@ overlap. The assessment reads what PostgreSQL holds, not what an event said.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDeclared
 from models.shortages import Shortage
 from streams.matching.shortage import ShortageChange, ShortageStep, decide_shortage
-from streams.ports import DirectorySource, Outgoing, Timer, Transition, UnitOfWork
+from streams.ports import DirectorySource, Timer, Transition, UnitOfWork
 from streams.services.donor_call_outs import CallOuts
 from streams.services.shortage_timing import find_station
 from streams.services.station_lookup import get_own_station
@@ -36,44 +34,37 @@ class ShortageService:
         self._directories = directories
         self._call_outs = call_outs
 
-    async def assess(
-        self, work: UnitOfWork, station_id: str, *, caused_by: str, now: datetime
-    ) -> None:
+    async def assess(self, work: UnitOfWork, station_id: str) -> None:
         """Assess every component and group of a station. Doing it again at once changes nothing."""
         station = await get_own_station(self._directories, station_id)
         await work.supply.lock_station(station_id)
         shortages = await work.supply.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
-        for count in await count_places(work.supply, station, also=current, now=now):
+        for count in await count_places(
+            work.supply, station, also=current, now=work.context.now, rules=work.rules
+        ):
             before = current.get((count.component, count.group))
-            change = decide_shortage(count, station=station, current=before, now=now)
+            change = decide_shortage(
+                count, station=station, current=before, now=work.context.now, rules=work.rules
+            )
             if change is not None:
-                await _write(work, change, before, caused_by=caused_by, now=now)
+                await _write(work, change, before)
             after = change.shortage if change else before
             # Donors are called for patients who wait; when none waits any more they stand down.
             if after and (after.uncovered_units or (before and before.uncovered_units)):
                 waiting.append(after.shortage_id)
         if waiting:
-            await self._call_outs.pursue_all(
-                work, station_id, waiting, caused_by=caused_by, now=now
-            )
+            await self._call_outs.pursue_all(work, station_id, waiting)
 
-    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         station_id = find_station(timer.subject)
         # This assessment also answers every timer due until now: a backlog is one assessment.
-        await work.timers.drop_due(timer.kind, station_id, now=now)
-        await self.assess(work, station_id, caused_by=timer.timer_id, now=now)
+        await work.timers.drop_due(timer.kind, station_id, now=work.context.now)
+        await self.assess(work, station_id)
 
 
-async def _write(
-    work: UnitOfWork,
-    change: ShortageChange,
-    before: Shortage | None,
-    *,
-    caused_by: str,
-    now: datetime,
-) -> None:
+async def _write(work: UnitOfWork, change: ShortageChange, before: Shortage | None) -> None:
     shortage = change.shortage
     await work.supply.write_shortage(shortage)
     work.record(
@@ -86,15 +77,6 @@ async def _write(
             why=(
                 f"{change.step} missing={shortage.units_missing} waiting={shortage.uncovered_units}"
             ),
-            caused_by=caused_by,
-            at=now,
         )
     )
-    work.emit(
-        Outgoing(
-            event=_EVENTS[change.step](shortage=shortage),
-            caused_by=caused_by,
-            made_at=now,
-            station_id=shortage.station_id,
-        )
-    )
+    work.emit(_EVENTS[change.step](shortage=shortage), station_id=shortage.station_id)

@@ -6,8 +6,6 @@ refused record is refused whole, with the reason, and changes nothing.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.errors import ContractError
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
@@ -47,7 +45,7 @@ class StockService:
         self._splitting = splitting
         self._recalls = recalls
 
-    async def act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+    async def act(self, work: UnitOfWork, record: Received) -> None:
         """Act on one new record.
 
         Raises:
@@ -58,24 +56,22 @@ class StockService:
         match event:
             case StockCounted():
                 await self._ensure_station(event.station_id)
-                await self._counts.take(work, record, event, now)
+                await self._counts.take(work, record, event)
             case StockChanged():
                 await self._ensure_station(event.station_id)
-                await self._scans.act(work, record, event, now)
+                await self._scans.act(work, record, event)
             case DonationTested():
                 await self._ensure_station(event.station_id)
-                await self._releases.keep_result(work, record, event, now)
+                await self._releases.keep_result(work, record, event)
             case DonationSplit():
                 await self._ensure_station(event.station_id)
-                await self._splitting.act(work, record, event, now)
+                await self._splitting.act(work, record, event)
             case DonationRecalled():
                 await self._ensure_station(event.station_id)
-                await self._recalls.act(work, record, event, now)
+                await self._recalls.act(work, record, event)
             case DifferencesClosed():
                 await self._ensure_station(event.station_id)
-                await Closing(
-                    work=work, record=record, event=event, now=now, change=self._scans.act
-                ).close()
+                await Closing(work=work, record=record, event=event, change=self._scans.act).close()
             case other:
                 raise ContractError("event_not_for_topic", type=other.TYPE)
 

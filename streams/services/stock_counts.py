@@ -35,9 +35,7 @@ class Counts:
     def __init__(self, *, releases: Releases) -> None:
         self._releases = releases
 
-    async def take(
-        self, work: UnitOfWork, record: Received, event: StockCounted, now: datetime
-    ) -> None:
+    async def take(self, work: UnitOfWork, record: Received, event: StockCounted) -> None:
         """Take in one part of a stock count.
 
         Raises:
@@ -50,11 +48,11 @@ class Counts:
             event.units,
             station_id=event.station_id,
             counted_at=event.counted_at,
-            now=now,
+            now=work.context.now,
         )
         if taken is None:
             return
-        await self._enter(work, record, event, taken, now)
+        await self._enter(work, record, event, taken)
         progress = await work.counts.note(part, taken.outcomes)
         head = CountHead(
             station_id=event.station_id,
@@ -66,16 +64,16 @@ class Counts:
         if progress.head != head:
             raise ContractError("count_differs", count_id=part.count_id)
         if progress.parts_taken == part.parts:
-            await work.counts.finish(part.count_id, now=now)
+            await work.counts.finish(part.count_id, now=work.context.now)
 
     async def _enter(
-        self, work: UnitOfWork, record: Received, event: StockCounted, taken: Taken, now: datetime
+        self, work: UnitOfWork, record: Received, event: StockCounted, taken: Taken
     ) -> None:
         actor, _ = name_actor(record, station_id=event.station_id)
-        cause = MoveCause(actor=actor, why="counted", caused_by=record.envelope.id, now=now)
+        cause = MoveCause(actor=actor, why="counted")
         fresh = [counted for counted in event.units if counted.unit.unit_id in taken.new]
         if fresh:
-            await ensure_may_enter(work, event, fresh, now)
+            await ensure_may_enter(work, event, fresh)
             await _add(work, event, fresh, cause)
         waiting = {counted.unit.donation_id for counted in fresh if not counted.is_released}
         # A collected unit that lies on the shelf enters quarantine by that.
@@ -85,9 +83,7 @@ class Counts:
                 waiting.add(state.donation_id)
         if waiting:
             for donation_id in sorted(await work.donations.list_results(waiting)):
-                await self._releases.assess(
-                    work, donation_id, caused_by=record.envelope.id, now=now
-                )
+                await self._releases.assess(work, donation_id)
 
 
 async def _add(

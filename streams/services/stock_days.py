@@ -21,11 +21,13 @@ class StockDayService:
     def __init__(self, *, directories: DirectorySource) -> None:
         self._directories = directories
 
-    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         """Record the day of every station that has no record of it yet, and set the next timer."""
         for station_id, station in sorted((await self._directories.refresh()).stations.items()):
-            measured = await measure_places(work.supply, station, now=now)
-            day = now.astimezone(BEIJING).date()
+            measured = await measure_places(
+                work.supply, station, now=work.context.now, rules=work.rules
+            )
+            day = work.context.now.astimezone(BEIJING).date()
             await work.counts.add_stock_days(
                 [
                     StockDay(
@@ -41,9 +43,11 @@ class StockDayService:
                     )
                     for count, measure in measured
                 ],
-                now=now,
+                now=work.context.now,
             )
-        work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=find_next(now)))
+        work.schedule(
+            Timer(kind=timer.kind, subject=timer.subject, due_at=find_next(work.context.now))
+        )
 
 
 def find_next(now: datetime) -> datetime:

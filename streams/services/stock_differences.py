@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from models.errors import DomainRefusal
 from models.events.stock import DifferencesClosed, Resolution, StockChange, StockChanged
@@ -22,7 +21,7 @@ _FREE = frozenset({UnitStatus.AVAILABLE, UnitStatus.QUARANTINED})
 _RELEASED = frozenset({UnitStatus.AVAILABLE, UnitStatus.RETURNED})
 """States of a unit that can have been given out by hand: it was released and not promised."""
 
-Change = Callable[[UnitOfWork, Received, StockChanged, datetime], Awaitable[None]]
+Change = Callable[[UnitOfWork, Received, StockChanged], Awaitable[None]]
 """Changes one unit as its own event would."""
 
 
@@ -37,7 +36,6 @@ class Closing:
     work: UnitOfWork
     record: Received
     event: DifferencesClosed
-    now: datetime
     change: Change
 
     async def close(self) -> None:
@@ -63,7 +61,7 @@ class Closing:
                 resolution=resolution,
                 reason=event.reason,
                 by=self.record.envelope.source,
-                now=self.now,
+                now=self.work.context.now,
             )
 
     async def _resolve(self, difference: Difference, state: UnitState) -> str:
@@ -104,7 +102,7 @@ class Closing:
             epoch=epoch,
             reason=reason or self.event.reason,
         )
-        await self.change(self.work, self.record, changed, self.now)
+        await self.change(self.work, self.record, changed)
 
     def _ensure(self, state: UnitState, *, allowed: bool) -> None:
         if not allowed:
@@ -118,10 +116,5 @@ class Closing:
     async def _bring_here(self, state: UnitState) -> None:
         event = self.event
         actor, _ = name_actor(self.record, station_id=event.station_id)
-        cause = MoveCause(
-            actor=actor,
-            why=f"{event.resolution}: {event.reason}",
-            caused_by=self.record.envelope.id,
-            now=self.now,
-        )
+        cause = MoveCause(actor=actor, why=f"{event.resolution}: {event.reason}")
         await relocate(self.work, state, cause, station_id=event.station_id)

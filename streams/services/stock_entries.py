@@ -20,6 +20,7 @@ from models.events.stock import (
     find_attestation_fault,
 )
 from models.laboratory import StationResult
+from models.rules.rulebook import Rulebook
 from models.texts import join_texts, render
 from models.units import UnitStatus
 from streams.matching.release import decide_release
@@ -74,6 +75,7 @@ def find_refusals(
     *,
     attestation: Attestation | None,
     now: datetime,
+    rules: Rulebook,
 ) -> Iterator[tuple[CountedUnit, DomainRefusal]]:
     """Yield each unit that may not be taken in as it is counted, with the reason.
 
@@ -82,6 +84,7 @@ def find_refusals(
         known: What is known of their donations.
         attestation: Attestation of the whole count.
         now: Aware UTC instant; no release lies after it.
+        rules: The rulebook to decide by.
     """
     held = {counted.unit.donation_id for counted in fresh if not counted.is_released}
     held |= known.in_quarantine
@@ -89,7 +92,7 @@ def find_refusals(
     for counted in fresh:
         refusal = (
             _find_spelling(counted, known.spellings, among)
-            or _find_refusal(counted, known, held)
+            or _find_refusal(counted, known, held, rules)
             or find_attestation_fault(counted, counted.attestation or attestation, now=now)
         )
         if refusal is not None:
@@ -121,7 +124,7 @@ def _find_spelling(
 
 
 def _find_refusal(
-    counted: CountedUnit, known: KnownDonations, held: Collection[str]
+    counted: CountedUnit, known: KnownDonations, held: Collection[str], rules: Rulebook
 ) -> DomainRefusal | None:
     unit_id, donation_id = counted.unit.unit_id, counted.unit.donation_id
     if donation_id in known.recalled:
@@ -137,6 +140,7 @@ def _find_refusal(
         stations={counted.unit.station_id},
         label=counted.unit.group,
         collected_at=counted.unit.collected_at,
+        rules=rules.testing,
     )
     if forbidding := verdict.forbidding:
         return DomainRefusal(
@@ -150,7 +154,7 @@ def _find_refusal(
 
 
 async def ensure_may_enter(
-    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit], now: datetime
+    work: UnitOfWork, event: StockCounted, fresh: Sequence[CountedUnit]
 ) -> None:
     """Refuse a part of a count whole if one of its new units may not be taken in.
 
@@ -159,7 +163,9 @@ async def ensure_may_enter(
     """
     donations = {counted.unit.unit_id: counted.unit.donation_id for counted in fresh}
     known = await read_known(work.donations, donations)
-    refusals = find_refusals(fresh, known, attestation=event.attestation, now=now)
+    refusals = find_refusals(
+        fresh, known, attestation=event.attestation, now=work.context.now, rules=work.rules
+    )
     for _, refusal in refusals:
         raise refusal
 

@@ -14,7 +14,7 @@ from models.components import Component
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.rules.types.shortages import shortage_rules
+from models.rules.rulebook import Rulebook
 from streams.matching.shortage import (
     CellCount,
     Measure,
@@ -39,7 +39,12 @@ class _Wait:
 
 
 async def count_places(
-    supply: ExchangeStore, station: Station, *, also: Iterable[Place] = (), now: datetime
+    supply: ExchangeStore,
+    station: Station,
+    *,
+    also: Iterable[Place] = (),
+    now: datetime,
+    rules: Rulebook,
 ) -> list[CellCount]:
     """Count every place where there is, was or should be blood, in a fixed order.
 
@@ -48,11 +53,12 @@ async def count_places(
         station: Station whose shelf is counted.
         also: Places to count whatever they hold, such as those of open shortages.
         now: Units that have expired by then are not counted.
+        rules: The rulebook to decide by.
     """
-    since = now - timedelta(days=shortage_rules().burn.window_d)
+    since = now - timedelta(days=rules.shortages.burn.window_d)
     found = await supply.count_cells(station.station_id, since=since, now=now)
     stock = {(count.component, count.group): count for count in found}
-    waiting = await _list_waiting(supply, station)
+    waiting = await _list_waiting(supply, station, rules)
     past = await supply.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
     return [
@@ -71,22 +77,26 @@ async def count_places(
 
 
 async def measure_places(
-    supply: ExchangeStore, station: Station, *, now: datetime
+    supply: ExchangeStore, station: Station, *, now: datetime, rules: Rulebook
 ) -> list[tuple[CellCount, Measure]]:
     """Measure every place as it stands, regardless of the level of an open shortage."""
-    counts = await count_places(supply, station, now=now)
-    return [(count, measure(count, station=station)) for count in counts]
+    counts = await count_places(supply, station, now=now, rules=rules)
+    return [(count, measure(count, station=station, rules=rules.shortages)) for count in counts]
 
 
-async def _list_waiting(supply: ExchangeStore, station: Station) -> Mapping[Place, list[_Wait]]:
+async def _list_waiting(
+    supply: ExchangeStore, station: Station, rules: Rulebook
+) -> Mapping[Place, list[_Wait]]:
     waiting: dict[Place, list[_Wait]] = defaultdict(list)
     for uncovered in await supply.list_uncovered(station.station_id):
         request = uncovered.request
         (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-        group = find_wanted_group(line.component, request.patient, request.priority, station.policy)
+        group = find_wanted_group(
+            line.component, request.patient, request.priority, station.policy, rules
+        )
         if group is None:
             continue
-        given = list_given_groups(line, request.patient, request.priority, station.policy)
+        given = list_given_groups(line, request.patient, request.priority, station.policy, rules)
         # No donor is called for a routine order. Each line is judged by itself: a patient whom RhD+
         # serves does not keep RhD- donors from a patient whom it does not serve.
         called = () if request.priority is Priority.ROUTINE else list_called_groups(given)

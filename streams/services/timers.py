@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from models.errors import InvariantViolation, TransientError
 from models.unit_states import Actor
 from models.units import UnitStatus
-from streams.ports import Begin, Clock, Timer, TimerKind, UnitOfWork
+from streams.ports import Begin, Clock, Context, Timer, TimerKind, UnitOfWork
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.request_rematching import look_again
+from streams.services.shortage_timing import assess_now
 from streams.services.shortage_transfers import Transfers
 from streams.services.unit_moves import MoveCause, move
 
 TIMER = "timer"
 """Actor of what a timer does; the cause names the timer."""
 
-Fire = Callable[[UnitOfWork, Timer, datetime], Awaitable[None]]
+Fire = Callable[[UnitOfWork, Timer], Awaitable[None]]
 
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
 """The longest delay of noticing an expiry; no unit is chosen past its expiry in any case."""
@@ -74,8 +75,8 @@ class TimerService:
                 fire = self._fires.get(timer.kind)
                 if fire is None:
                     raise InvariantViolation("timer_without_service", kind=timer.kind)
-                work.act_for(TIMER)
-                await fire(work, timer, now)
+                work.enter(Context(now=now, cause=timer.timer_id, actor=TIMER))
+                await fire(work, timer)
         except TransientError:
             raise
         except Exception as error:
@@ -93,44 +94,41 @@ class ExpiryService:
     def __init__(self, *, progress: Progress) -> None:
         self._progress = progress
 
-    async def fire(self, work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        states = await work.stock.lock_expired(now=now)
-        cause = MoveCause(actor=Actor.TIMER, why="expired", caused_by=timer.timer_id, now=now)
+    async def fire(self, work: UnitOfWork, timer: Timer) -> None:
+        states = await work.stock.lock_expired(now=work.context.now)
+        cause = MoveCause(actor=Actor.TIMER, why="expired")
         for state in states:
             await move(work, state, UnitStatus.EXPIRED, cause)
         for state in states:
             if state.promise:
                 lost = explain_lost(state.unit_id, UnitStatus.EXPIRED)
-                await self._progress.after_unit_moved(
-                    work, state.promise, lost=lost, caused_by=timer.timer_id, now=now
-                )
+                await self._progress.after_unit_moved(work, state.promise, lost=lost)
         for station_id in sorted({state.station_id for state in states}):
-            work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+            assess_now(work, station_id)
         work.schedule(
-            Timer(kind=TimerKind.UNIT_EXPIRY, subject="all", due_at=now + UNIT_EXPIRY_EVERY)
+            Timer(
+                kind=timer.kind,
+                subject=timer.subject,
+                due_at=work.context.now + UNIT_EXPIRY_EVERY,
+            )
         )
 
 
-def fire_rematch(progress: Progress) -> Fire:
-    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        await progress.rematch(work, timer, now=now)
-
-    return fire
-
-
-async def fire_sweep(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+async def fire_sweep(work: UnitOfWork, timer: Timer) -> None:
     """Schedule a rematch at every station where a request waits beside free units, and a new sweep.
 
     Everything that frees units already sets a rematch; the sweep is for cases that were overlooked.
     """
-    for station_id in await work.requests.list_waiting_stations(now=now):
-        look_again(work, station_id, now=now)
-    work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=now + SWEEP_EVERY))
+    for station_id in await work.requests.list_waiting_stations(now=work.context.now):
+        look_again(work, station_id)
+    work.schedule(
+        Timer(kind=timer.kind, subject=timer.subject, due_at=work.context.now + SWEEP_EVERY)
+    )
 
 
 def fire_request_expiry(progress: Progress) -> Fire:
-    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
-        await progress.expire(work, timer.subject, caused_by=timer.timer_id, now=now)
+    async def fire(work: UnitOfWork, timer: Timer) -> None:
+        await progress.expire(work, timer.subject)
 
     return fire
 
@@ -138,17 +136,21 @@ def fire_request_expiry(progress: Progress) -> Fire:
 def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
     """Return what fires a lapsed hold; the subject is a request, or `transfer:<id>`."""
 
-    async def fire(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+    async def fire(work: UnitOfWork, timer: Timer) -> None:
         kind, _, transfer_id = timer.subject.partition("transfer:")
         if transfer_id and not kind:
-            await transfers.lapse_hold(work, transfer_id, caused_by=timer.timer_id, now=now)
+            await transfers.lapse_hold(work, transfer_id)
         else:
-            await progress.lapse_hold(work, timer.subject, caused_by=timer.timer_id, now=now)
+            await progress.lapse_hold(work, timer.subject)
 
     return fire
 
 
-async def fire_retention(work: UnitOfWork, timer: Timer, now: datetime) -> None:
+async def fire_retention(work: UnitOfWork, timer: Timer) -> None:
     """Delete what nobody can ask for any more, and schedule the next run."""
-    await work.inbox.trim(taken_before=now - INBOX_KEPT, published_before=now - OUTBOX_KEPT)
-    work.schedule(Timer(kind=timer.kind, subject=timer.subject, due_at=now + TRIM_EVERY))
+    await work.inbox.trim(
+        taken_before=work.context.now - INBOX_KEPT, published_before=work.context.now - OUTBOX_KEPT
+    )
+    work.schedule(
+        Timer(kind=timer.kind, subject=timer.subject, due_at=work.context.now + TRIM_EVERY)
+    )

@@ -6,8 +6,6 @@ may lose its thawing bath. The unit and the request are locked by the caller's t
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from models.clearance import Cleared, ForPatient, ForStation, Purpose, Refused, Route, Step
 from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
@@ -30,9 +28,7 @@ class Clearing:
     def __init__(self, *, directories: DirectorySource) -> None:
         self._directories = directories
 
-    async def clear_promised(
-        self, work: UnitOfWork, unit_id: str, *, step: Step, now: datetime
-    ) -> Cleared:
+    async def clear_promised(self, work: UnitOfWork, unit_id: str, *, step: Step) -> Cleared:
         """Clear a locked unit for the request or transfer it is promised to, as that stands now.
 
         Raises:
@@ -40,17 +36,22 @@ class Clearing:
         """
         promised = await work.stock.get_promised(unit_id)
         if promised.transfer_id is not None:
-            purpose, route = await self._to_station(work, promised, promised.transfer_id, now)
+            purpose, route = await self._to_station(work, promised, promised.transfer_id)
         else:
-            purpose, route = await self._to_patient(work, promised, now)
-        answer = clear(promised.unit, purpose=purpose, step=step, route=route, now=now)
+            purpose, route = await self._to_patient(work, promised)
+        answer = clear(
+            promised.unit,
+            purpose=purpose,
+            step=step,
+            route=route,
+            now=work.context.now,
+            rules=work.rules,
+        )
         if isinstance(answer, Refused):
             raise _refuse(unit_id, answer.reasons)
         return answer
 
-    async def ensure_fit(
-        self, work: UnitOfWork, unit_id: str, promise: LivePromise, *, now: datetime
-    ) -> None:
+    async def ensure_fit(self, work: UnitOfWork, unit_id: str, promise: LivePromise) -> None:
         """Let a unit that was sent be transfused to its patient, as the request reads now.
 
         A unit on its way to a station has no patient: its state does not allow the scan.
@@ -63,10 +64,10 @@ class Clearing:
         states = await work.requests.lock_requests([promise.request_id])
         request = states[promise.request_id].request
         station = await get_own_station(self._directories, request.station_id)
-        await ensure_fit(work, unit_id, request, policy=station.policy, now=now)
+        await ensure_fit(work, unit_id, request, policy=station.policy)
 
     async def _to_station(
-        self, work: UnitOfWork, promised: PromisedUnit, transfer_id: str, now: datetime
+        self, work: UnitOfWork, promised: PromisedUnit, transfer_id: str
     ) -> tuple[Purpose, Route]:
         transfer = await work.supply.get_transfer(transfer_id)
         purpose = ForStation(
@@ -76,11 +77,9 @@ class Clearing:
             component=promised.unit.component,
             groups=(promised.unit.group,),
         )
-        return purpose, to_station(transfer.eta_s, now=now)
+        return purpose, to_station(transfer.eta_s, now=work.context.now)
 
-    async def _to_patient(
-        self, work: UnitOfWork, promised: PromisedUnit, now: datetime
-    ) -> tuple[Purpose, Route]:
+    async def _to_patient(self, work: UnitOfWork, promised: PromisedUnit) -> tuple[Purpose, Route]:
         unit_id = promised.unit.unit_id
         if promised.request_id is None:
             raise InvariantViolation("promise_without_cause", promise_id=unit_id)
@@ -102,19 +101,12 @@ class Clearing:
                 hospital_id=request.hospital_id,
                 patient_reference=request.patient.reference,
             )
-        purpose = ForPatient(
-            request_id=request.request_id,
-            station_id=request.station_id,
-            line=line,
-            patient=request.patient,
-            priority=request.priority,
-            policy=station.policy,
-            needed_by=request.needed_by,
-            # The unit itself is among those counted.
-            capped_units=capped - promised.capped,
+        # The unit itself is among those counted.
+        purpose = ForPatient.of_line(
+            request, line, policy=station.policy, capped_units=capped - promised.capped
         )
         journey = directory.get_journey(request.station_id, request.hospital_id)
-        return purpose, to_hospital(hospital, journey, now=now)
+        return purpose, to_hospital(hospital, journey, now=work.context.now)
 
 
 def _refuse(unit_id: str, reasons: tuple[Reason, ...]) -> DomainRefusal:

@@ -37,7 +37,7 @@ _LOST = frozenset({UnitStatus.DISCARDED, UnitStatus.EXPIRED, UnitStatus.RECALLED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveCause:
-    """Who moves a unit, why, by which event or timer, and when.
+    """Who moves a unit, and why.
 
     Attributes:
         station_id: Station whose audit chain keeps it; None for the station that has the unit.
@@ -45,8 +45,6 @@ class MoveCause:
 
     actor: Actor
     why: str
-    caused_by: str
-    now: datetime
     station_id: str | None = None
 
 
@@ -83,7 +81,9 @@ async def move(
     if step.promise in _ENDING:
         if state.promise is None:
             raise InvariantViolation("unit_without_promise", unit_id=state.unit_id)
-        await work.stock.end_promise(state.promise.promise_id, to=step.promise, now=cause.now)
+        await work.stock.end_promise(
+            state.promise.promise_id, to=step.promise, now=work.context.now
+        )
     await work.stock.move_unit(
         state.unit_id,
         to=to,
@@ -100,15 +100,15 @@ async def move(
             from_state=state.status,
             to_state=to,
             why=cause.why,
-            caused_by=cause.caused_by,
-            at=cause.now,
         )
     )
     if to is UnitStatus.AVAILABLE:
-        look_again(work, station_id or state.station_id, now=cause.now)
+        look_again(work, station_id or state.station_id)
     if state.status in _UNRELEASED and to in _LOST:
         # The unit may be of a called donor, who counted until now: another donor is called.
-        reserve = Timer(kind=TimerKind.DONORS_CHANGED, subject=state.station_id, due_at=cause.now)
+        reserve = Timer(
+            kind=TimerKind.DONORS_CHANGED, subject=state.station_id, due_at=work.context.now
+        )
         work.schedule(reserve)
 
 
@@ -132,11 +132,9 @@ async def relocate(
                 from_state=state.status,
                 to_state=state.status,
                 why=cause.why,
-                caused_by=cause.caused_by,
-                at=cause.now,
             )
         )
-        look_again(work, chain, now=cause.now)
+        look_again(work, chain)
 
 
 def record_birth(
@@ -156,12 +154,10 @@ def record_birth(
             from_state="",
             to_state=to,
             why=cause.why,
-            caused_by=cause.caused_by,
-            at=cause.now,
         )
     )
     if to is UnitStatus.AVAILABLE:
-        look_again(work, station_id, now=cause.now)
+        look_again(work, station_id)
 
 
 async def give_back(
@@ -170,8 +166,6 @@ async def give_back(
     request_id: str | None = None,
     transfer_id: str | None = None,
     states: Sequence[UnitStatus],
-    caused_by: str,
-    now: datetime,
 ) -> list[str]:
     """Give back the units held for a request or a transfer; return their ids.
 
@@ -180,14 +174,12 @@ async def give_back(
         request_id: The request that the units are held for.
         transfer_id: Or the transfer that they are held for.
         states: States of the units; each state has a move back to `available`.
-        caused_by: The event or timer that gives them back.
-        now: Aware UTC instant.
     """
     stations = await work.stock.release_held(
-        request_id=request_id, transfer_id=transfer_id, states=states, caused_by=caused_by, now=now
+        request_id=request_id, transfer_id=transfer_id, states=states, now=work.context.now
     )
     for station_id in sorted(set(stations.values())):
-        look_again(work, station_id, now=now)
+        look_again(work, station_id)
     return sorted(stations)
 
 

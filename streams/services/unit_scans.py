@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
-from models.rules.types.returns import return_rules
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
@@ -39,16 +37,12 @@ class _Seen:
     state: UnitState
     actor: Actor
     facility_id: str
-    caused_by: str
-    now: datetime
 
     @property
     def cause(self) -> MoveCause:
         return MoveCause(
             actor=self.actor,
             why=self.event.reason or self.event.change,
-            caused_by=self.caused_by,
-            now=self.now,
             station_id=self.event.station_id,
         )
 
@@ -79,9 +73,7 @@ class Scans:
             StockChange.DISCARDED: self._discard,
         }
 
-    async def act(
-        self, work: UnitOfWork, record: Received, event: StockChanged, now: datetime
-    ) -> None:
+    async def act(self, work: UnitOfWork, record: Received, event: StockChanged) -> None:
         """Act on one scan.
 
         Raises:
@@ -97,29 +89,27 @@ class Scans:
             state=state,
             actor=actor,
             facility_id=facility_id,
-            caused_by=record.envelope.id,
-            now=now,
         )
         await self._acts[event.change](work, seen)
-        await work.stock.add_scan(_to_scan(seen), now=now)
+        await work.stock.add_scan(
+            _to_scan(seen, caused_by=work.context.cause), now=work.context.now
+        )
 
     async def _quarantine(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         await move(work, seen.state, UnitStatus.QUARANTINED, seen.cause)
-        await self._releases.assess(
-            work, seen.state.donation_id, caused_by=seen.caused_by, now=seen.now
-        )
+        await self._releases.assess(work, seen.state.donation_id)
 
     async def _pick(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         ensure_live(seen.state, seen.event, "held")
-        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
+        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE)
         await move(work, seen.state, UnitStatus.PICKED, seen.cause)
 
     async def _issue(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
         promise = ensure_live(seen.state, seen.event, "held")
-        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE, now=seen.now)
+        await self._clearing.clear_promised(work, seen.state.unit_id, step=Step.ISSUE)
         await move(work, seen.state, UnitStatus.ISSUED, seen.cause)
         await self._publish(work, seen, promise)
 
@@ -162,8 +152,8 @@ class Scans:
         ensure_at(seen.state, seen.event)
         promise = await get_last_promise(work, seen.state, seen.event)
         await ensure_own_patient(work, seen.state, promise, seen.actor, seen.facility_id)
-        ensure_fresh(seen.state, seen.now)
-        await self._clearing.ensure_fit(work, seen.state.unit_id, promise, now=seen.now)
+        ensure_fresh(seen.state, work.context.now)
+        await self._clearing.ensure_fit(work, seen.state.unit_id, promise)
         await move(work, seen.state, UnitStatus.TRANSFUSED, seen.cause)
 
     async def _return(self, work: UnitOfWork, seen: _Seen) -> None:
@@ -186,11 +176,11 @@ class Scans:
             await self._publish(work, seen, promise, lost_as=UnitStatus.RETURNED)
         else:
             # It did arrive and was not needed; it is no longer bound to that patient.
-            await work.stock.end_promise(promise.promise_id, to="released", now=seen.now)
+            await work.stock.end_promise(promise.promise_id, to="released", now=work.context.now)
 
     async def _restock(self, work: UnitOfWork, seen: _Seen) -> None:
         ensure_at(seen.state, seen.event)
-        ensure_fresh(seen.state, seen.now)
+        ensure_fresh(seen.state, work.context.now)
         # Units in other states go to stock as well, by other causes than this scan.
         if seen.state.status is not UnitStatus.RETURNED:
             raise DomainRefusal(
@@ -200,10 +190,11 @@ class Scans:
                 change=seen.event.change,
                 needed=UnitStatus.RETURNED,
             )
-        return_rules().ensure_restockable(
+        work.rules.returns.ensure_restockable(
             seen.state.component,
             out_of_control_s=seen.state.out_of_control_s,
             unit_id=seen.state.unit_id,
+            limit=work.rules.safety.out_of_control,
         )
         await move(work, seen.state, UnitStatus.AVAILABLE, seen.cause)
 
@@ -225,12 +216,10 @@ class Scans:
         lost_as: UnitStatus | None = None,
     ) -> None:
         lost = explain_lost(seen.state.unit_id, lost_as) if lost_as else None
-        await self._progress.after_unit_moved(
-            work, promise, lost=lost, caused_by=seen.caused_by, now=seen.now
-        )
+        await self._progress.after_unit_moved(work, promise, lost=lost)
 
 
-def _to_scan(seen: _Seen) -> UnitScan:
+def _to_scan(seen: _Seen, *, caused_by: str) -> UnitScan:
     return UnitScan(
         unit_id=seen.state.unit_id,
         change=seen.event.change,
@@ -240,5 +229,5 @@ def _to_scan(seen: _Seen) -> UnitScan:
         epoch=seen.event.epoch,
         out_of_control_s=seen.event.out_of_control_s,
         happened_at=seen.event.happened_at,
-        caused_by=seen.caused_by,
+        caused_by=caused_by,
     )

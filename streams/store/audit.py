@@ -12,16 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from models.audit import AuditRow, ChainHead
-from streams.ports.unit_of_work import Transition
+from streams.ports import Context, Transition
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
     from streams.store.database import Connection, Database, PooledConnection
 
 _QUERIES = load_queries("audit")
-
-SYSTEM = "system"
-"""Who acts where nobody asked and no timer fired."""
 
 FETCH_ROWS = 2000
 """Rows in flight while a chain is read: some 1 MB, and a round trip every 20 ms of hashing."""
@@ -30,12 +27,12 @@ AuditLine = dict[str, Any]
 
 
 class RecordTransition(Protocol):
-    """Buffers a row of the audit; an actor that is named stands before who is acted for."""
+    """Buffers a row of the audit; without a context of its own it has that of the work."""
 
-    def __call__(self, transition: Transition, actor: str = "") -> None: ...
+    def __call__(self, transition: Transition, context: Context | None = None) -> None: ...
 
 
-def audit_line(transition: Transition, *, actor: str) -> AuditLine:
+def audit_line(transition: Transition, context: Context) -> AuditLine:
     """Return the row that `append_audit` takes. Field by field: a count has hundreds at once."""
     return {
         "subject_kind": transition.subject_kind,
@@ -44,9 +41,9 @@ def audit_line(transition: Transition, *, actor: str) -> AuditLine:
         "from_state": transition.from_state,
         "to_state": transition.to_state,
         "why": transition.why,
-        "actor": actor,
-        "caused_by": transition.caused_by,
-        "at": transition.at,
+        "actor": context.actor,
+        "caused_by": context.cause,
+        "at": context.now,
     }
 
 

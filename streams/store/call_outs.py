@@ -61,7 +61,7 @@ class PgReserve:
         row = await _QUERIES.find_call(self._connection, call_out_id=call_out_id)
         return None if row is None else _to_call(row)
 
-    async def add_calls(self, calls: Sequence[CallOut], *, caused_by: str) -> None:
+    async def add_calls(self, calls: Sequence[CallOut]) -> None:
         payload = [call.model_dump(mode="json") for call in calls]
         called = {call.donor_id: call for call in calls}
         async for row in _QUERIES.add_calls(self._connection, payload=payload):
@@ -70,8 +70,6 @@ class PgReserve:
                 row,
                 change=("called", row["called_before"], row["called"]),
                 why=f"called {call.call_out_id}",
-                caused_by=caused_by,
-                at=call.called_at,
             )
 
     async def set_calls(
@@ -92,19 +90,17 @@ class PgReserve:
             unit_id=unit_id,
         )
 
-    async def count_acceptance(self, donor_id: str, *, caused_by: str, now: datetime) -> None:
+    async def count_acceptance(self, donor_id: str) -> None:
         row = await _QUERIES.count_acceptance(self._connection, donor_id=donor_id)
         if row is not None:
             change = ("accepted", row["accepted_before"], row["accepted"])
-            self._audit(row, change=change, why="accepted", caused_by=caused_by, at=now)
+            self._audit(row, change=change, why="accepted")
 
-    async def set_whole_blood_day(
-        self, donor_id: str, day: date, *, caused_by: str, now: datetime
-    ) -> None:
+    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
         row = await _QUERIES.set_whole_blood_day(self._connection, donor_id=donor_id, day=day)
         if row is not None:
             change = ("last_whole_blood_on", row["day_before"], day)
-            self._audit(row, change=change, why="donated", caused_by=caused_by, at=now)
+            self._audit(row, change=change, why="donated")
 
     def _audit(
         self,
@@ -112,8 +108,6 @@ class PgReserve:
         *,
         change: tuple[str, object, object],
         why: str,
-        caused_by: str,
-        at: datetime,
     ) -> None:
         """Record that one thing known of a donor changed."""
         name, before, after = change
@@ -125,8 +119,6 @@ class PgReserve:
                 from_state=f"{name}={'none' if before is None else before}",
                 to_state=f"{name}={after}",
                 why=why,
-                caused_by=caused_by,
-                at=at,
             )
         )
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from models.directory import Directory
 from models.errors import DomainRefusal, InvariantViolation
 from models.facilities import Hospital, Station
-from streams.ports.unit_of_work import Transition
+from models.rules.rulebook import Rulebook
+from streams.ports import Context, Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.query_files import load_queries
 
@@ -47,26 +47,12 @@ class Registered(Generic[F]):
     changed_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """Who changes a register, for the audit.
-
-    Attributes:
-        actor: Such as `dispatcher/<key id>`.
-        key_id: The key that they hold.
-        at: Aware UTC instant.
-    """
-
-    actor: str
-    key_id: str
-    at: datetime
-
-
 class PgDirectory:
     """Implements `ports.DirectorySource` and writes what dispatchers change."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: Rulebook) -> None:
         self._database = database
+        self._rules = rules
         self._current = Directory()
         self._begun = 0
         self._done = 0
@@ -113,6 +99,7 @@ class PgDirectory:
             hospitals={hospital.hospital_id: hospital for hospital in hospitals},
             routes=routes,
             version=version,
+            estimate=self._rules.policies.journey,
         )
 
     async def list_stations(self, station_id: str | None = None) -> list[Registered[Station]]:
@@ -136,7 +123,7 @@ class PgDirectory:
             ]
 
     async def put_station(
-        self, station: Station, *, based_on: int | None = None, changed_by: Author | None = None
+        self, station: Station, *, based_on: int | None = None, changed_by: Context | None = None
     ) -> int:
         """Register or change a station; return the version of its record.
 
@@ -165,7 +152,7 @@ class PgDirectory:
         return version
 
     async def put_hospital(
-        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Author | None = None
+        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Context | None = None
     ) -> int:
         """Register or change a hospital, as `put_station` does a station."""
         async with (
@@ -200,7 +187,7 @@ class PgDirectory:
             ) from error
 
     async def put_routes(
-        self, routes: Mapping[tuple[str, str], int], *, changed_by: Author | None = None
+        self, routes: Mapping[tuple[str, str], int], *, changed_by: Context | None = None
     ) -> None:
         """Record journeys; seconds by their two ends."""
         pairs = sorted(routes)
@@ -231,7 +218,7 @@ def _ensure_put(row: asyncpg.Record | None, facility_id: str) -> int:
 
 
 def _audit(
-    record: Station | Hospital, row: asyncpg.Record, author: Author | None
+    record: Station | Hospital, row: asyncpg.Record, author: Context | None
 ) -> list[Transition]:
     """Tell which fields of a record changed; a flag, such as whether a hospital thaws, by value."""
     before, body = row["body_before"] or {}, record.model_dump(mode="json")
@@ -251,13 +238,11 @@ def _audit(
             from_state=f"version {version - 1}" if before else "",
             to_state=f"version {version}",
             why=f"changed {' '.join(changed)}" if before else f"registered {' '.join(changed)}",
-            caused_by=author.key_id,
-            at=author.at,
         )
     ]
 
 
-def _audit_route(row: asyncpg.Record, author: Author | None) -> Transition | None:
+def _audit_route(row: asyncpg.Record, author: Context | None) -> Transition | None:
     if author is None:
         return None
     before = row["eta_s_before"]
@@ -268,13 +253,11 @@ def _audit_route(row: asyncpg.Record, author: Author | None) -> Transition | Non
         from_state="" if before is None else f"{before} s",
         to_state=f"{row['eta_s']} s",
         why="registered" if before is None else "changed",
-        caused_by=author.key_id,
-        at=author.at,
     )
 
 
 async def _record(
-    connection: PooledConnection, told: Sequence[Transition], author: Author | None
+    connection: PooledConnection, told: Sequence[Transition], author: Context | None
 ) -> None:
     if author is not None and told:
-        await append_audit(connection, [audit_line(one, actor=author.actor) for one in told])
+        await append_audit(connection, [audit_line(change, author) for change in told])

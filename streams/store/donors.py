@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,8 +14,7 @@ import orjson
 from models.base import change
 from models.donors import Donor
 from models.errors import DomainRefusal, TransientError
-from streams.ports import Clock
-from streams.ports.unit_of_work import Timer, TimerKind, Transition
+from streams.ports import Clock, Context, Timer, TimerKind, Transition
 from streams.store.audit import append_audit, audit_line
 from streams.store.query_files import load_queries
 
@@ -126,11 +124,9 @@ class PgDonors:
                 async for row in rows
             ]
             now = self._clock.now()
-            read = [
-                audit_donor_read(one.donor.donor_id, station_id=station_id, by=by, at=now)
-                for one in found
-            ]
-            await append_audit(connection, [audit_line(one, actor=actor) for one in read])
+            reads = [audit_donor_read(one.donor.donor_id, station_id=station_id) for one in found]
+            context = Context(now=now, cause=by, actor=actor)
+            await append_audit(connection, [audit_line(read, context) for read in reads])
         return found
 
     async def put(
@@ -187,8 +183,9 @@ class PgDonors:
             rows = [row async for row in found]
             if len(rows) != len(donors):
                 raise TransientError("postgres_contended", detail="donor")
-            told = [_audit(row, station_id=station_id, by=by, at=now) for row in rows]
-            await append_audit(connection, [audit_line(one, actor=actor) for one in told])
+            told = [_audit(row, station_id=station_id) for row in rows]
+            context = Context(now=now, cause=by, actor=actor)
+            await append_audit(connection, [audit_line(change, context) for change in told])
 
 
 async def _read(
@@ -236,7 +233,7 @@ def _to_payload(donor: Donor) -> dict[str, object]:
     }
 
 
-def audit_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) -> Transition:
+def audit_donor_read(donor_id: str, *, station_id: str) -> Transition:
     """The access record that the law on personal information asks for: who read whose contact."""
     return Transition(
         subject_kind="donor",
@@ -245,12 +242,10 @@ def audit_donor_read(donor_id: str, *, station_id: str, by: str, at: datetime) -
         from_state="",
         to_state="",
         why="contact_read",
-        caused_by=by,
-        at=at,
     )
 
 
-def _audit(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Transition:
+def _audit(row: asyncpg.Record, *, station_id: str) -> Transition:
     """Record which fields an import changed: names of fields, never what stands in them."""
     changed = f"changed {','.join(row['changed'])}" if row["changed"] else "unchanged"
     return Transition(
@@ -260,6 +255,4 @@ def _audit(row: asyncpg.Record, *, station_id: str, by: str, at: datetime) -> Tr
         from_state="" if row["is_new"] else "registered",
         to_state="registered" if row["is_new"] else changed,
         why="import",
-        caused_by=by,
-        at=at,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import orjson
 from models.base import derive_id
 from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
-from streams.ports import LANES, Claim, Outgoing, Received, Record, Timer, TimerKind
+from streams.ports import LANES, Claim, Context, Outgoing, Received, Record, Timer, TimerKind
 from streams.services.record_refusals import describe_refusal, says_life_threatening
 from streams.store.query_files import load_queries
 
@@ -40,14 +41,20 @@ class PgInbox:
         connection: Inside a transaction.
         lanes: Collects the lanes that a dead letter fills.
         emit: Takes the event that tells of a dead letter.
+        context: Returns the context of the work.
     """
 
     def __init__(
-        self, connection: Connection, lanes: set[int], emit: Callable[[Outgoing], None]
+        self,
+        connection: Connection,
+        lanes: set[int],
+        emit: Callable[[Outgoing], None],
+        context: Callable[[], Context],
     ) -> None:
         self._connection = connection
         self._lanes = lanes
         self._emit = emit
+        self._context = context
 
     async def claim(
         self, records: Sequence[Received], *, reader: str, now: datetime
@@ -86,9 +93,8 @@ class PgInbox:
         await _QUERIES.trim_inbox(self._connection, taken_before=taken_before)
         await _QUERIES.trim_outbox(self._connection, published_before=published_before)
 
-    async def quarantine(
-        self, record: Record, error: XuelianError, *, reader: str, now: datetime
-    ) -> None:
+    async def quarantine(self, record: Record, error: XuelianError, *, reader: str) -> None:
+        now = self._context().now
         key, body, pairs = _split_raw(record)
         headers = [[_storable(name), _as_text(value)] for name, value in pairs]
         params = {
@@ -116,7 +122,12 @@ class PgInbox:
         if not _is_written(status):
             return
         self._emit(
-            describe_refusal(record, error, dead_letter_id=dead_letter_id, reader=reader, now=now)
+            describe_refusal(
+                record,
+                error,
+                reader=reader,
+                context=replace(Context.of_record(record, now=now), cause=dead_letter_id),
+            )
         )
         told = {
             "dead_letter_id": dead_letter_id,

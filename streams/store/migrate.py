@@ -15,14 +15,16 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from models.errors import ConfigurationError, TransientError
+from models.rules.rulebook import Rulebook
 from streams.store.schema.repeatable import apply_repeatable
 
 
-def migrate(dsn: str, *, timeout_s: int = 60) -> str:
+def migrate(dsn: str, rules: Rulebook, *, timeout_s: int = 60) -> str:
     """Bring a database to the newest schema and return what dbmate said.
 
     Args:
         dsn: `postgresql://user@host:port/database`; the database is made if it is missing.
+        rules: The rulebook that PostgreSQL is to repeat.
         timeout_s: Seconds to wait for the server and for the migration, each.
 
     Raises:
@@ -50,7 +52,7 @@ def migrate(dsn: str, *, timeout_s: int = 60) -> str:
         raise ConfigurationError("migration_failed", detail=said[-1500:])
     # In a thread, which has no event loop, whoever calls.
     with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, apply_repeatable(dsn)).result()
+        thread.submit(asyncio.run, apply_repeatable(dsn, rules)).result()
     return said
 
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from models.clearance import UnitFacts
 from models.errors import TransientError
 from models.requests import UrgentRequest
+from models.rules.rulebook import Rulebook
 from streams.matching.available_units import Cell
-from streams.ports import Claim, Outgoing, Received
+from streams.ports import Claim, Context, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition
 from streams.store.inbox import SOURCE, PgInbox
@@ -102,8 +103,9 @@ class _Inbox(PgInbox):
         lanes: set[int],
         granted: _Granted,
         emit: Callable[[Outgoing], None],
+        context: Callable[[], Context],
     ) -> None:
-        super().__init__(late, lanes, emit)
+        super().__init__(late, lanes, emit, context)
         self._late = late
         self._granted = granted
 
@@ -171,11 +173,13 @@ class _Stock(PgStock):
 class OptimisticUnitOfWork(PgUnitOfWork):
     """For one task; use it only inside its block."""
 
-    def __init__(self, connection: PooledConnection) -> None:
+    def __init__(self, connection: PooledConnection, rules: Rulebook) -> None:
         self._late = late = _LateTransaction(connection, self._catch_up)
-        super().__init__(late)
+        super().__init__(late, rules)
         self._granted = granted = _Granted()
-        self._optimistic_inbox = self.inbox = _Inbox(late, self._lanes, granted, self.emit)
+        self._optimistic_inbox = self.inbox = _Inbox(
+            late, self._lanes, granted, self._events.append, lambda: self.context
+        )
         self._optimistic_requests = self.requests = _Requests(late, self._record, granted)
         self.stock = _Stock(late, self._record, granted)
 
@@ -231,13 +235,14 @@ class OptimisticUnitOfWork(PgUnitOfWork):
 class PgBeginOptimistically:
     """Implements `ports.Begin`. What it raises as contended, `PgBegin` may settle at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, rules: Rulebook) -> None:
         self._database = database
+        self._rules = rules
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[OptimisticUnitOfWork]:
         async with self._database.connection() as connection:
-            work = OptimisticUnitOfWork(connection)
+            work = OptimisticUnitOfWork(connection, self._rules)
             try:
                 yield work
                 await work.end()

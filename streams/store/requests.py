@@ -107,10 +107,10 @@ class PgRequests:
 
     def _record_all(self, rulings: Sequence[Ruling]) -> None:
         for ruling in rulings:
-            self._record(_audit_request(ruling), ruling.actor)
+            self._record(_audit_request(ruling), ruling.context)
         for ruling in rulings:
             for transition in _audit_units(ruling):
-                self._record(transition, ruling.actor)
+                self._record(transition, ruling.context)
 
     async def _write_rows(self, rulings: Sequence[Ruling]) -> None:
         written = RulingRows.of(rulings)
@@ -175,8 +175,6 @@ def _audit_request(ruling: Ruling) -> Transition:
         from_state=ruling.from_status,
         to_state=ruling.status,
         why=ruling.why,
-        caused_by=ruling.caused_by,
-        at=ruling.decision.decided_at,
     )
 
 
@@ -190,8 +188,6 @@ def _audit_units(ruling: Ruling) -> Iterable[Transition]:
                 from_state="available",
                 to_state="reserved",
                 why=ruling.decision.request_id,
-                caused_by=ruling.caused_by,
-                at=ruling.decision.decided_at,
             )
 
 

@@ -9,7 +9,6 @@ import re
 import socket
 
 from models.errors import ConfigurationError, TransientError
-from models.rules.following import followed
 from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.migrate import migrate
@@ -33,8 +32,8 @@ def apply_migrations(settings: Settings, *, wait_s: int) -> list[str]:
         ConfigurationError: It does, and a migration failed.
     """
     try:
-        with followed(load_rulebook(settings.rules_file)):
-            said = migrate(str(settings.postgres_dsn), timeout_s=wait_s)
+        rules = load_rulebook(settings.rules_file)
+        said = migrate(str(settings.postgres_dsn), rules, timeout_s=wait_s)
     except ConfigurationError as error:
         _ensure_answers(settings, error)
         raise

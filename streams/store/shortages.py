@@ -117,7 +117,6 @@ class PgExchange:
         *,
         reason: Reason,
         hold_until: datetime,
-        caused_by: str,
     ) -> None:
         ensure_cleared_for_transfer(transfer, cleared)
         units = [one.unit for one in cleared]
@@ -151,8 +150,6 @@ class PgExchange:
                     from_state="available",
                     to_state="reserved",
                     why=transfer.transfer_id,
-                    caused_by=caused_by,
-                    at=transfer.agreed_at,
                 )
             )
 

@@ -136,7 +136,6 @@ class PgStock:
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
-        caused_by: str,
         now: datetime,
     ) -> dict[str, str]:
         rows = _QUERIES.release_held(
@@ -157,8 +156,6 @@ class PgStock:
                     from_state=row["was"],
                     to_state="available",
                     why=f"given_back {request_id or transfer_id}",
-                    caused_by=caused_by,
-                    at=now,
                 )
             )
         return freed

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from models.errors import InvariantViolation
+from models.events import EventData
+from models.rules.rulebook import Rulebook
 from models.topics import find_topic_of
-from streams.ports import LANES, Outgoing, Timer, Transition
-from streams.store.audit import SYSTEM, AuditLine, PgAuditSeals, audit_line
+from streams.ports import LANES, Context, Outgoing, Timer, Transition
+from streams.store.audit import AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
 from streams.store.driver_errors import values_translated
@@ -33,15 +35,16 @@ _WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
 class PgUnitOfWork:
     """Implements `ports.UnitOfWork`. For one task; use it only inside its block."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, rules: Rulebook) -> None:
         self._connection = connection
+        self.rules = rules
         self._lanes: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
         self._audit: list[AuditLine] = []
-        self._actor = SYSTEM
+        self._context: Context | None = None
         self._acts: list[Callable[[], None]] = []
-        self.inbox = PgInbox(connection, self._lanes, self.emit)
+        self.inbox = PgInbox(connection, self._lanes, self._events.append, lambda: self.context)
         self.requests = PgRequests(connection, self._record)
         self.stock = PgStock(connection, self._record)
         self.counts = PgCounts(connection)
@@ -54,11 +57,26 @@ class PgUnitOfWork:
     def lanes(self) -> frozenset[int]:
         return frozenset(self._lanes)
 
-    def act_for(self, actor: str) -> None:
-        self._actor = actor
+    @property
+    def context(self) -> Context:
+        if self._context is None:
+            raise InvariantViolation("work_without_context")
+        return self._context
 
-    def emit(self, outgoing: Outgoing) -> None:
-        self._events.append(outgoing)
+    def enter(self, context: Context) -> None:
+        self._context = context
+
+    def emit(
+        self, event: EventData, *, station_id: str | None = None, hospital_id: str | None = None
+    ) -> None:
+        self._events.append(
+            Outgoing(
+                event=event,
+                context=self.context,
+                station_id=station_id,
+                hospital_id=hospital_id,
+            )
+        )
 
     def schedule(self, timer: Timer) -> None:
         self._timers.append(timer)
@@ -66,8 +84,8 @@ class PgUnitOfWork:
     def record(self, transition: Transition) -> None:
         self._record(transition)
 
-    def _record(self, transition: Transition, actor: str = "") -> None:
-        self._audit.append(audit_line(transition, actor=actor or self._actor))
+    def _record(self, transition: Transition, context: Context | None = None) -> None:
+        self._audit.append(audit_line(transition, context or self.context))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -142,11 +160,11 @@ def _event_row(row: Outgoing, lane: int) -> dict[str, Any]:
         "key": row.event.key,
         "event_type": row.event.TYPE,
         "subject": row.event.subject,
-        "caused_by": row.caused_by,
-        "traceparent": row.traceparent,
+        "caused_by": row.context.cause,
+        "traceparent": row.context.traceparent,
         "station_id": row.station_id,
         "hospital_id": row.hospital_id,
-        "made_at": row.made_at,
+        "made_at": row.context.now,
     }
 
 
@@ -162,13 +180,15 @@ class PgBegin:
 
     Args:
         database: Where the transactions are made.
+        rules: The rulebook that they decide by.
         one_at_a_time: Wait for every other transaction that was begun so, in any process. The
             supply side touches several stations in one transaction, in an order that only the
             work itself knows; one after the other, they cannot wait for each other in a circle.
     """
 
-    def __init__(self, database: Database, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, database: Database, rules: Rulebook, *, one_at_a_time: bool = False) -> None:
         self._database = database
+        self._rules = rules
         self._one_at_a_time = one_at_a_time
 
     @asynccontextmanager
@@ -176,7 +196,7 @@ class PgBegin:
         async with self._database.transaction() as connection:
             if self._one_at_a_time:
                 await connection.execute(_WAIT_FOR_TURN)
-            work = PgUnitOfWork(connection)
+            work = PgUnitOfWork(connection, self._rules)
             yield work
             await work.end()
         work.note_committed()

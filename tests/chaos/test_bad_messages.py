@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from deploy.local.embedded_services import EmbeddedServices
 from deploy.local.local_system import LocalSystem
 from models.events.requests import RequestOpened
+from models.rules.rulebook import PACKAGED
 from models.topics import PARTITIONS, TopicName
 from streams.settings import Settings
 from streams.store.database import Database
@@ -133,7 +134,7 @@ async def _replay_what_was_mended(system: LocalSystem) -> None:
     """The unknown hospital is registered, then its letter is replayed by the command."""
     database = await Database.open(system.endpoints.postgres_dsn, size=1, name="mend")
     try:
-        await PgDirectory(database).put_hospital(LATE)
+        await PgDirectory(database, PACKAGED).put_hospital(LATE)
     finally:
         await database.close()
     command = [

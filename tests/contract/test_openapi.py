@@ -23,6 +23,7 @@ from models.alerts import Alert
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
 from models.requests import Amendment, Cancellation, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from streams.clock import SystemClock
 from streams.settings import Settings
 from tests.support.imports import parse_donors_csv, parse_units_csv
@@ -42,6 +43,7 @@ def _build_document() -> dict[str, Any]:
         directories=nothing,
         probe_kafka=nothing,
         measure_unread=nothing,
+        rules=PACKAGED,
     )
     return create_app(parts).openapi()
 

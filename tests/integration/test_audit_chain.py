@@ -12,7 +12,7 @@ import pytest
 from cli.auditing import verify
 from deploy.local.embedded_services import Endpoints
 from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, ChainHead, hash_row
-from streams.ports import Transition
+from streams.ports import Context, Transition
 from streams.services.audit_verification import AuditVerdict, AuditWalk, BreachKind
 from streams.store.audit import AuditLine, PgAuditReading, append_audit, audit_line
 from tests.support.audit_breaches import BREACHES, DISARM, Planted
@@ -68,10 +68,8 @@ def line(station_id: str | None, subject: str) -> AuditLine:
         from_state="",
         to_state="可用 · available",
         why="",
-        caused_by="e",
-        at=NOW,
     )
-    return audit_line(transition, actor="system")
+    return audit_line(transition, Context(now=NOW, cause="e", actor="system"))
 
 
 async def test_each_row_follows_the_one_before_it(engine: SupplyEngine) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from deploy.local.embedded_services import Endpoints
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import apply_topics
-from streams.ports import LANES, Timer, TimerKind, Transition
+from streams.ports import LANES, Context, Timer, TimerKind, Transition
 from streams.services.audit_seals import fire_seal
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
@@ -39,8 +40,8 @@ class Vault:
         return await xuelian(*words, env={**self.env, **env})
 
     async def record(self, rows: int) -> None:
-        async with PgBegin(self.database)() as work:
-            work.act_for(f"station/{self.station}")
+        async with PgBegin(self.database, PACKAGED)() as work:
+            work.enter(Context(now=NOW, cause="e-1", actor=f"station/{self.station}"))
             for number in range(rows):
                 work.record(
                     Transition(
@@ -50,15 +51,15 @@ class Vault:
                         from_state="",
                         to_state="available",
                         why="counted",
-                        caused_by="e-1",
-                        at=NOW,
                     )
                 )
 
     async def seal(self) -> None:
         """Seal as the timer does, and publish as the relay does."""
-        async with PgBegin(self.database)() as work:
-            await fire_seal(work, Timer(kind=TimerKind.AUDIT_SEAL, subject="all", due_at=NOW), NOW)
+        async with PgBegin(self.database, PACKAGED)() as work:
+            timer = Timer(kind=TimerKind.AUDIT_SEAL, subject="all", due_at=NOW)
+            work.enter(Context(now=NOW, cause=timer.timer_id, actor="timer"))
+            await fire_seal(work, timer)
         publisher = KafkaPublisher(bootstrap=self.bootstrap, client_id="test-audit")
         await publisher.start()
         try:

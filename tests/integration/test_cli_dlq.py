@@ -13,6 +13,7 @@ from deploy.local.embedded_services import Endpoints
 from models.errors import ContractError
 from models.events.requests import RequestOpened
 from models.facilities import Hospital
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.composition import build_services
 from streams.kafka.codec import read_record
@@ -80,7 +81,7 @@ async def ward(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Ward]:
         database = await Database.open(dsn, size=4, name="test-dlq")
         try:
             clock = FixedClock()
-            services = build_services(database=database, clock=clock, hold_s=3600)
+            services = build_services(database=database, clock=clock, hold_s=3600, rules=PACKAGED)
             engine = Engine(database=database, clock=clock, services=services)
             await services.directory.put_station(SHIGATSE)
             for hospital in (PEOPLES, DINGRI):

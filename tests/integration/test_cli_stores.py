@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from deploy.local.embedded_services import Endpoints
+from models.rules.rulebook import PACKAGED
 from models.topics import TOPICS
 from streams.store.api_keys import is_secret, split_key
 from streams.store.database import Database
@@ -64,7 +65,7 @@ async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> 
 async def test_f32_a_key_for_a_name_that_nobody_has_is_made_with_a_loud_note(env: Env) -> None:
     database = await Database.open(env["XUELIAN_POSTGRES_DSN"], size=1, name="test")
     try:
-        directory = PgDirectory(database)
+        directory = PgDirectory(database, PACKAGED)
         await directory.put_station(SHIGATSE)
         await directory.put_hospital(PEOPLES)
     finally:

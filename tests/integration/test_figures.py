@@ -12,6 +12,7 @@ from deploy.local.embedded_services import Endpoints
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.figures import Coverage
 from models.laboratory import LabTest
+from models.rules.rulebook import PACKAGED
 from streams.ports import Timer, TimerKind
 from streams.store.read_models.figures import PgFigures
 from streams.store.unit_of_work import PgBegin
@@ -36,7 +37,7 @@ async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
 
 
 async def _set_timer(engine: Engine) -> None:
-    async with PgBegin(engine.database)() as work:
+    async with PgBegin(engine.database, PACKAGED)() as work:
         work.schedule(Timer(kind=TimerKind.STOCK_DAY, subject="all", due_at=engine.clock.now()))
 
 

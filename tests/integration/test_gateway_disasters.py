@@ -16,6 +16,7 @@ from models.donors import Answer
 from models.events import decode_event
 from models.events.shortages import OfferMade
 from models.requests import Priority
+from models.rules.rulebook import PACKAGED
 from models.shortages import Offer
 from streams.composition import build_services
 from tests.support.gateway import RunningGateway, running_gateway
@@ -36,7 +37,9 @@ async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
 @pytest_asyncio.fixture(scope="module")
 async def engine(world: RunningGateway) -> SupplyEngine:
     """The engine on the gateway's database, fed by hand."""
-    services = build_services(database=world.database, clock=world.clock, hold_s=3600)
+    services = build_services(
+        database=world.database, clock=world.clock, hold_s=3600, rules=PACKAGED
+    )
     await services.directory.refresh()
     return SupplyEngine(database=world.database, clock=world.clock, services=services)
 

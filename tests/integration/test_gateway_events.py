@@ -15,14 +15,17 @@ from models.decisions import Decision, Outcome
 from models.events import EventData
 from models.events.requests import RequestDecided
 from models.events.shortages import ShortageDeclared, TransferAgreed
+from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage, Transfer
 from streams.kafka.producer import KafkaPublisher
-from streams.ports import Outgoing
+from streams.ports import Context, Outgoing
 from streams.store.outbox import PgOutbox
 from streams.store.unit_of_work import PgBegin
 from tests.support.gateway import RunningGateway, read_events, running_gateway
 from tests.support.kafka import unique
 from tests.support.world import NOW
+
+CONTEXT = Context(now=NOW, cause="c", actor="system")
 
 pytestmark = pytest.mark.integration
 
@@ -82,15 +85,16 @@ def transfer(transfer_id: str, giver: str, taker: str) -> Outgoing:
 def outgoing(
     event: EventData, station_id: str = "shigatse", *, hospital_id: str | None = None
 ) -> Outgoing:
-    return Outgoing(
-        event=event, caused_by="c", made_at=NOW, station_id=station_id, hospital_id=hospital_id
-    )
+    return Outgoing(event=event, context=CONTEXT, station_id=station_id, hospital_id=hospital_id)
 
 
 async def commit(world: RunningGateway, *events: Outgoing) -> None:
-    async with PgBegin(world.database)() as work:
-        for event in events:
-            work.emit(event)
+    async with PgBegin(world.database, PACKAGED)() as work:
+        work.enter(CONTEXT)
+        for outgoing in events:
+            work.emit(
+                outgoing.event, station_id=outgoing.station_id, hospital_id=outgoing.hospital_id
+            )
 
 
 async def publish_all(world: RunningGateway) -> None:

@@ -15,6 +15,7 @@ import pytest_asyncio
 from httpx_sse import aconnect_sse
 
 from deploy.local.embedded_services import EmbeddedServices
+from models.rules.rulebook import PACKAGED
 from streams.store.migrate import migrate
 from tests.integration.test_gateway_events import commit, decided
 from tests.support.gateway import RunningGateway, request_body, running_gateway_on
@@ -37,7 +38,7 @@ def own_services() -> Iterator[EmbeddedServices]:
 @pytest_asyncio.fixture(scope="module")
 async def world(own_services: EmbeddedServices) -> AsyncIterator[RunningGateway]:
     endpoints = own_services.get_endpoints()
-    await asyncio.to_thread(migrate, endpoints.postgres_dsn)
+    await asyncio.to_thread(migrate, endpoints.postgres_dsn, PACKAGED)
     async with running_gateway_on(endpoints, dsn=endpoints.postgres_dsn) as gateway:
         for role in gateway.keys:
             assert (await gateway.client(role).get("/v1/me")).status_code == 200

@@ -12,6 +12,7 @@ import pytest_asyncio
 from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.errors import DomainRefusal
+from models.rules.rulebook import PACKAGED
 from streams.store.directory import PgDirectory
 from tests.support.engine import Engine, build_engine
 from tests.support.gateway import RunningGateway, running_gateway
@@ -167,7 +168,7 @@ async def test_f33_a_journey_between_unknown_places_is_refused(world: RunningGat
 async def test_f30_the_next_decision_follows_what_was_confirmed(engine: Engine) -> None:
     """Changed by another process, whose directory this one has not read yet."""
     ffp = Component.FRESH_FROZEN_PLASMA
-    elsewhere = PgDirectory(engine.database)
+    elsewhere = PgDirectory(engine.database, PACKAGED)
     await elsewhere.put_hospital(PEOPLES.but(can_thaw=True))
     await engine.services.directory.refresh()
     await engine.feed(counted([build_unit("A+", component=ffp), build_unit("A+", component=ffp)]))

@@ -12,6 +12,7 @@ from deploy.local.embedded_services import Endpoints
 from models.donors import Answer
 from models.patients import Patient, Sex
 from models.requests import Priority
+from models.rules.rulebook import PACKAGED
 from streams.composition import build_services
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.kafka import unique
@@ -31,7 +32,9 @@ async def world(endpoints: Endpoints) -> AsyncIterator[RunningGateway]:
 @pytest_asyncio.fixture(scope="module")
 async def engine(world: RunningGateway) -> SupplyEngine:
     """The engine on the gateway's database, fed by hand."""
-    services = build_services(database=world.database, clock=world.clock, hold_s=3600)
+    services = build_services(
+        database=world.database, clock=world.clock, hold_s=3600, rules=PACKAGED
+    )
     await services.directory.refresh()
     return SupplyEngine(database=world.database, clock=world.clock, services=services)
 

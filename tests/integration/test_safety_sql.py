@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from deploy.local.embedded_services import Endpoints
-from models import compatibility
-from models.components import Component, ComponentClass
+from models.components import Component
 from models.errors import InvariantViolation
-from models.groups import Abo, BloodGroup
+from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority
 from models.unit_states import MOVES
 from models.units import UnitStatus, UnitTraits
 from tests.support.engine import Engine, build_engine
 from tests.support.kernel_tables import CONSENT, compatible_groups
+from tests.support.rules import change_rule
 from tests.support.world import NOW, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
@@ -245,19 +245,14 @@ async def test_what_was_given_back_before_the_commit_is_not_judged(engine: Engin
 
 
 async def test_a_broken_rule_of_the_engine_is_stopped_by_the_database(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
 ) -> None:
-    """Python reads the table wrongly: the whole transaction fails, and nothing is written."""
+    """The engine decides by a wrong rule: the transaction fails, and nothing is written."""
     await engine.feed(counted([build_unit("B+")]))
-    table = {name: dict(rows) for name, rows in compatibility._ABO.items()}
-    table[ComponentClass.RED_CELLS][Abo.A] = (Abo.A, Abo.B)
-    monkeypatch.setattr(compatibility, "_ABO", table)
-    compatibility._list_candidates.cache_clear()
-    try:
-        with pytest.raises(InvariantViolation, match="promises_group_ck"):
-            await engine.feed(opened(build_request(group="A+", quantity=1)))
-    finally:
-        compatibility._list_candidates.cache_clear()
+    rules = change_rule("compatibility", "abo.red_cells", A=["A", "B"])
+    wrong = await engine.under(rules)
+    with pytest.raises(InvariantViolation, match="promises_group_ck"):
+        await wrong.feed(opened(build_request(group="A+", quantity=1)))
 
     assert not await engine.fetch("SELECT 1 FROM promises")
     assert not await engine.fetch("SELECT 1 FROM requests")

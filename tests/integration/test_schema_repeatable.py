@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from deploy.local.embedded_services import Endpoints
 from gateway.bootstrap import run_gateway
-from models import laboratory
 from models.errors import ConfigurationError
-from models.rules.following import followed
+from models.rules.rulebook import PACKAGED
 from streams.bootstrap import Role, run_process
 from streams.settings import Settings
 from streams.store.schema.repeatable import apply_repeatable, ensure_repeatable
@@ -33,12 +32,6 @@ async def dsn(endpoints: Endpoints) -> AsyncIterator[str]:
         yield own
 
 
-@pytest.fixture
-def tighter() -> Iterator[None]:
-    with followed(accept(TIGHTER)):
-        yield
-
-
 async def fetch(dsn: str, query: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(dsn)
     try:
@@ -48,7 +41,7 @@ async def fetch(dsn: str, query: str) -> list[asyncpg.Record]:
 
 
 async def test_what_is_the_same_is_not_written_again(dsn: str) -> None:
-    assert await apply_repeatable(dsn) == []
+    assert await apply_repeatable(dsn, PACKAGED) == []
 
 
 async def test_a_changed_function_is_written_again(dsn: str) -> None:
@@ -58,16 +51,15 @@ async def test_a_changed_function_is_written_again(dsn: str) -> None:
         "CREATE OR REPLACE FUNCTION unit_stations(the_unit text) RETURNS text[] LANGUAGE sql STABLE"
         " AS $$ SELECT '{}'::text[] $$",
     )
-    assert await apply_repeatable(dsn) == ["functions/units.sql"]
+    assert await apply_repeatable(dsn, PACKAGED) == ["functions/units.sql"]
     (row,) = await fetch(dsn, "SELECT prosrc FROM pg_proc WHERE proname = 'unit_stations'")
     assert "audit" in row["prosrc"]
 
 
-@pytest.mark.usefixtures("tighter")
 async def test_the_tables_follow_a_stations_own_rules(dsn: str) -> None:
     before = await fetch(dsn, "SELECT * FROM compatible_groups WHERE needs = 'asian_del'")
     assert before
-    assert await apply_repeatable(dsn) == ["compatible_groups"]
+    assert await apply_repeatable(dsn, accept(TIGHTER)) == ["compatible_groups"]
     assert not await fetch(dsn, "SELECT * FROM compatible_groups WHERE needs = 'asian_del'")
     (row,) = await fetch(dsn, "SELECT * FROM schema_parts WHERE name = 'compatible_groups'")
     assert "+" in row["rules_version"]
@@ -75,17 +67,14 @@ async def test_the_tables_follow_a_stations_own_rules(dsn: str) -> None:
 
 async def test_every_needed_test_is_in_the_table(dsn: str) -> None:
     rows = await fetch(dsn, "SELECT test FROM needed_tests")
-    assert {row["test"] for row in rows} == {test for test, _ in laboratory.testing_rules().needed}
+    assert {row["test"] for row in rows} == {test for test, _ in PACKAGED.testing.needed}
 
 
 async def test_a_database_of_other_rules_is_refused(endpoints: Endpoints) -> None:
     async with fresh_database(endpoints.postgres_dsn) as database:
-        await ensure_repeatable(database)
-        with (
-            followed(accept(TIGHTER)),
-            pytest.raises(ConfigurationError, match="compatible_groups") as caught,
-        ):
-            await ensure_repeatable(database)
+        await ensure_repeatable(database, PACKAGED)
+        with pytest.raises(ConfigurationError, match="compatible_groups") as caught:
+            await ensure_repeatable(database, accept(TIGHTER))
     assert caught.value.code == "schema_parts_differ"
 
 
@@ -114,10 +103,10 @@ async def test_the_schema_that_stands_in_the_repository_is_the_one_in_use(dsn: s
 
 
 def test_the_tables_that_are_compared_are_those_that_are_filled() -> None:
-    assert tuple(table.name for table in list_rule_tables()) == RULE_TABLES
+    assert tuple(table.name for table in list_rule_tables(PACKAGED)) == RULE_TABLES
 
 
 def test_rows_of_rule_tables_are_told_apart() -> None:
-    for table in list_rule_tables():
+    for table in list_rule_tables(PACKAGED):
         assert len({str(row) for row in table.rows}) == len(table.rows)
         assert all(len(row) == len(table.columns) for row in table.rows)

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.embedded_services import Endpoints
 from models.rules.rulebook import PACKAGED
 from tests.support.engine import Engine, build_engine
-from tests.support.rules import Changes, following
+from tests.support.rules import Changes, accept
 from tests.support.world import build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
@@ -45,9 +45,10 @@ def groups(decision: dict[str, Any]) -> list[str]:
 
 async def test_the_stations_cap_and_groups_decide_and_are_cited(engine: Engine) -> None:
     await engine.feed(counted([build_unit(group) for group in ("O-",) * 8 + ("O+",) * 2]))
-    with following(STRICT) as rules:
-        unknown = await decide(engine, group=None, quantity=4)
-        known = await decide(engine, group="A+", quantity=2)
+    rules = accept(STRICT)
+    strict = await engine.under(rules)
+    unknown = await decide(strict, group=None, quantity=4)
+    known = await decide(strict, group="A+", quantity=2)
     assert groups(unknown) == ["O-", "O-"]
     assert groups(known) == []
     assert unknown["rules_version"] == known["rules_version"] == rules.version
@@ -64,10 +65,10 @@ async def test_the_stations_cap_and_groups_decide_and_are_cited(engine: Engine) 
 async def test_a_unit_that_is_too_old_for_the_station_is_counted_and_not_given(
     engine: Engine,
 ) -> None:
-    with following(STRICT):
-        await engine.feed(counted([build_unit("A+", collected_ago_h=30 * 24, expires_in_h=72)]))
-        assert await engine.dead_letter_codes() == []
-        refused = await decide(engine, group="A+", quantity=1)
+    strict = await engine.under(accept(STRICT))
+    await strict.feed(counted([build_unit("A+", collected_ago_h=30 * 24, expires_in_h=72)]))
+    assert await engine.dead_letter_codes() == []
+    refused = await decide(strict, group="A+", quantity=1)
     assert groups(refused) == []
     assert "expires_before_arrival" in {one["code"] for one in refused["lines"][0]["refusals"]}
     assert groups(await decide(engine, group="A+", quantity=1)) == ["A+"]

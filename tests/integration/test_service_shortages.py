@@ -18,6 +18,7 @@ from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Amendment, Cancellation, Priority
+from models.rules.rulebook import PACKAGED
 from streams.ports import TimerKind
 from streams.store.unit_of_work import PgBegin
 from tests.support.supply import make_donor
@@ -177,7 +178,7 @@ async def test_a_backlog_of_assessments_is_one(engine: SupplyEngine) -> None:
             subject,
             now + timedelta(seconds=due_s),
         )
-    async with PgBegin(engine.database)() as work:
+    async with PgBegin(engine.database, PACKAGED)() as work:
         await work.timers.drop_due(TimerKind.SHORTAGE_ASSESSMENT, "shigatse", now=now)
     left = await engine.fetch("SELECT subject FROM timers ORDER BY subject")
     assert [row["subject"] for row in left] == ["lhasa@a", "shigatse-2@a", "shigatse@ahead"]

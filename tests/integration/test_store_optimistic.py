@@ -12,6 +12,7 @@ from deploy.local.embedded_services import Endpoints
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestAmended
 from models.requests import Amendment
+from models.rules.rulebook import PACKAGED
 from streams.ports import Begin, Claim, Received, UnitOfWork
 from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
@@ -65,7 +66,7 @@ async def test_a_decision_is_one_transaction_of_one_statement(engine: Engine) ->
 
 
 async def test_a_record_taken_in_before_undoes_the_whole_statement(engine: Engine) -> None:
-    begin = PgBeginOptimistically(engine.database)
+    begin = PgBeginOptimistically(engine.database, PACKAGED)
     await engine.feed(*records(1))
     before = await count(engine, "outbox")
     with pytest.raises(TransientError, match="postgres_contended"):
@@ -138,6 +139,6 @@ async def fail_after_noting(begin: Begin, noted: list[str]) -> None:
 
 
 async def test_records_that_nothing_is_decided_on_are_taken_in(engine: Engine) -> None:
-    async with PgBeginOptimistically(engine.database)() as work:
+    async with PgBeginOptimistically(engine.database, PACKAGED)() as work:
         await work.inbox.claim(records(1, 1), reader=READER, now=engine.clock.now())
     assert await count(engine, "inbox") == 1

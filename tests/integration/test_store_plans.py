@@ -10,6 +10,8 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
+from streams.ports import Context
 from streams.services.request_decisions import Deciding, Opening
 from streams.store.unit_of_work import PgBegin
 from tests.support.engine import Engine, build_engine
@@ -62,7 +64,7 @@ async def test_the_look_at_who_waits_reads_a_few_units(engine: Engine) -> None:
         await engine.feed(opened(build_request(group=group.value, quantity=2)))
     await fill(engine, 100_000, in_order=False)
     await engine.fetch("ANALYZE requests, request_lines, decisions")
-    async with PgBegin(engine.database)() as work:
+    async with PgBegin(engine.database, PACKAGED)() as work:
         for _ in range(DECISIONS):
             assert await work.requests.list_waiting_stations(now=NOW) == ["shigatse"]
             found = await work.requests.list_servable("shigatse", after=None, limit=999, now=NOW)
@@ -80,13 +82,15 @@ async def test_the_look_at_who_waits_reads_a_few_units(engine: Engine) -> None:
 async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_order: bool) -> None:
     await fill(engine, count, in_order=in_order)
     deciding = Deciding(directories=engine.services.directory, hold_s=3600)
-    async with PgBegin(engine.database)() as work:
+    async with PgBegin(engine.database, PACKAGED)() as work:
         for number in range(DECISIONS):
             group = list(BloodGroup)[number]
             request = build_request(group=group.value, quantity=2)
             record = opened(request)
-            opening = Opening(request=request, record=record, actor=record.envelope.source)
-            await deciding.open(work, [opening], now=NOW)
+            context = Context.of_record(record, now=NOW)
+            work.enter(context)
+            opening = Opening(request=request, context=context, digest=record.digest)
+            await deciding.open(work, [opening])
         (row,) = await work._connection.fetch(
             "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
             "WHERE relname = 'units'"

@@ -10,8 +10,10 @@ from typing import Any, cast
 
 from models.directory import Directory
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
+from models.events import EventData
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
-from streams.ports import Outgoing, Received, Record, Timer, TimerKind, Transition, UnitOfWork
+from streams.ports import Context, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
 from streams.services.donation_recalls import Recalls
 from streams.services.donation_release import Releases
@@ -65,18 +67,18 @@ class _ModelInbox:
     def __init__(self, refused: list[XuelianError]) -> None:
         self._refused = refused
 
-    async def quarantine(
-        self, record: Record, error: XuelianError, *, reader: str, now: datetime
-    ) -> None:
-        del record, reader, now
+    async def quarantine(self, record: Record, error: XuelianError, *, reader: str) -> None:
+        del record, reader
         self._refused.append(error)
 
 
 class MemoryWork:
     """Implements what the services use of `ports.UnitOfWork`."""
 
-    def __init__(self, state: State, refused: list[XuelianError]) -> None:
+    def __init__(self, state: State, refused: list[XuelianError], context: Context) -> None:
         self._state = state
+        self.context = context
+        self.rules = PACKAGED
         self.stock = MemoryStock(state, self.record)
         self.requests = MemoryRequests(state, self.stock)
         self.counts = MemoryCounts(state)
@@ -85,17 +87,20 @@ class MemoryWork:
         self.inbox = _ModelInbox(refused)
         self.timers = _Timers(state)
         self.steps: list[Transition] = []
-        self.events: list[Outgoing] = []
+        self.events: list[EventData] = []
 
     @property
     def lanes(self) -> frozenset[int]:
         return frozenset()
 
-    def act_for(self, actor: str) -> None:
-        """Do nothing: the actor concerns the audit, which is not tested here."""
+    def enter(self, context: Context) -> None:
+        self.context = context
 
-    def emit(self, outgoing: Outgoing) -> None:
-        self.events.append(outgoing)
+    def emit(
+        self, event: EventData, *, station_id: str | None = None, hospital_id: str | None = None
+    ) -> None:
+        del station_id, hospital_id
+        self.events.append(event)
 
     def schedule(self, timer: Timer) -> None:
         self._state.timers[timer.timer_id] = timer
@@ -181,7 +186,7 @@ class MemoryEngine:
             recalls=recalls,
         )
         self._fires: dict[TimerKind, timers.Fire] = {
-            TimerKind.REMATCH: timers.fire_rematch(progress),
+            TimerKind.REMATCH: progress.rematch,
             TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
             TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
@@ -191,9 +196,9 @@ class MemoryEngine:
         """Act on a record; a refused record changes only `refused` and `refusals`."""
         before = self.state.copy()
         self.refused = []
-        work = MemoryWork(self.state, self.refused)
+        work = MemoryWork(self.state, self.refused, Context.of_record(record, now=now))
         try:
-            await self._act(cast("UnitOfWork", work), record, now)
+            await self._act(cast("UnitOfWork", work), record)
         except (ContractError, DomainRefusal) as error:
             self._undo(before)
             self.refused = [error]
@@ -201,16 +206,16 @@ class MemoryEngine:
         else:
             self.steps += work.steps
 
-    async def _act(self, work: UnitOfWork, record: Received, now: datetime) -> None:
+    async def _act(self, work: UnitOfWork, record: Received) -> None:
         match record.topic:
             case TopicName.REQUESTS:
-                await self._requests.decide(work, [record], now)
+                await self._requests.decide(work, [record])
             case TopicName.ANSWERS:
-                await self._answers.act(work, record, now)
+                await self._answers.act(work, record)
             case TopicName.OFFERS:
-                await self._offers.act(work, record, now)
+                await self._offers.act(work, record)
             case _:
-                await self._stock.act(work, record, now)
+                await self._stock.act(work, record)
 
     async def fire_due(self, now: datetime) -> None:
         """Fire all due timers, and expire units."""
@@ -224,8 +229,9 @@ class MemoryEngine:
         fire = self._fires.get(timer.kind)
         if fire is None:
             return
-        work = MemoryWork(self.state, [])
-        await fire(cast("UnitOfWork", work), timer, now)
+        context = Context(now=now, cause=timer.timer_id, actor=timers.TIMER)
+        work = MemoryWork(self.state, [], context)
+        await fire(cast("UnitOfWork", work), timer)
         self.steps += work.steps
 
     def _undo(self, before: State) -> None:

@@ -43,7 +43,7 @@ OPTIONS = ("-c", str(INI), "--rootdir", str(ROOT))
 FOREIGN = ("asyncio", "aiokafka", "asyncpg", "pydantic.main", "rich.console", "rich.table")
 """Packages of others that the tests import: imported once, before the forks."""
 
-LOADED = ("models.rules.following", "models.facilities", "models.rules.overrides", "models.safety")
+LOADED = ("models.facilities", "models.rules.overrides", "models.safety")
 """Modules that a process imports before it decides anything."""
 
 AnyMutant = Mutant | RuleMutant

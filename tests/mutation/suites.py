@@ -69,8 +69,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
     "models/patients.py": _source(_FORMS),
-    "models/rules/in_force.py": _source(_RULEBOOK),
-    "models/rules/following.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
+    "models/rules/rulebook.py": _source(_RULEBOOK, tests=(*_STATIONS, *_DECIDES)),
     "models/rules/citations.py": _source(_FORMS, _RULEBOOK),
     "streams/ports/clearances.py": _source(_SEAL),
 }

@@ -16,6 +16,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority, RequestLine
+from models.rules.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
@@ -99,6 +100,7 @@ def cases(draw: st.DrawFn) -> list[Case]:
                 journey=Journey(eta_s=ETA_S, estimated=False),
                 version=1,
                 cause_id=f"e{number}",
+                rules=PACKAGED,
             )
         )
     return found

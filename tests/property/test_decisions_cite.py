@@ -16,12 +16,12 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
-from models.rules.rulebook import PACKAGED, get_rule
+from models.rules.rulebook import PACKAGED, Rulebook
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from tests.property.test_decide_batch import cases, shelves
-from tests.support.rules import Changes, following
+from tests.support.rules import Changes, accept
 from tests.support.world import NOW
 
 WITHOUT_A_RULE = {
@@ -59,10 +59,10 @@ def test_every_reason_names_a_rule_that_there_is(units: list[UnitFacts], batch: 
             if reason.code in WITHOUT_A_RULE:
                 assert not reason.rule
             else:
-                assert get_rule(reason.rule).cited == reason.rule, reason.code
+                assert PACKAGED.get_rule(reason.rule).cited == reason.rule, reason.code
 
 
-def list_cited() -> set[str]:
+def list_cited(rules: Rulebook) -> set[str]:
     """Every rule under which any group may go to any patient."""
     groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
     sexes: tuple[Sex | None, ...] = (None, *Sex)
@@ -87,6 +87,7 @@ def list_cited() -> set[str]:
             ),
             priority=priority,
             policy=StationPolicy(low_titre_a_plasma=policy),
+            rules=rules,
         )
     }
 
@@ -98,7 +99,7 @@ ALLOWING = {
 
 
 def test_every_rule_that_allows_a_group_is_cited_and_stands_in_the_rulebook() -> None:
-    assert {get_rule(rule).rule_id for rule in list_cited()} == ALLOWING
+    assert {PACKAGED.get_rule(rule).rule_id for rule in list_cited(PACKAGED)} == ALLOWING
 
 
 @pytest.mark.slow
@@ -110,6 +111,7 @@ def test_every_rule_that_allows_a_group_is_cited_and_stands_in_the_rulebook() ->
     ],
 )
 def test_a_stations_own_version_is_on_every_citation(changes: Changes) -> None:
-    with following(changes) as rules:
-        assert {rule.partition("@")[2] for rule in list_cited()} == {rules.version}
-        assert all(get_rule(rule) for rule in list_cited())
+    rules = accept(changes)
+    cited = list_cited(rules)
+    assert {rule.partition("@")[2] for rule in cited} == {rules.version}
+    assert all(rules.get_rule(rule) for rule in cited)

@@ -122,7 +122,7 @@ def _forget_the_way_to_the_neighbour(patch: pytest.MonkeyPatch) -> None:
 
 
 def _release_whatever_comes(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(release_rules, "_judge", lambda _: ())
+    patch.setattr(release_rules, "_judge", lambda *_: ())
 
 
 def _overwrite_instead_of_correcting(patch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from models.events.requests import RequestOpened
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.store.database import Database
@@ -60,7 +61,7 @@ async def lay_out(dsn: str, *, units: int) -> None:
     database = await Database.open(dsn, size=2, name="chaos")
     now = datetime.now(UTC)
     try:
-        directory = PgDirectory(database)
+        directory = PgDirectory(database, PACKAGED)
         for station in (SHIGATSE, LHASA):
             await directory.put_station(station)
         for hospital in (PEOPLES, DINGRI, LHASA_HOSPITAL):

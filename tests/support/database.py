@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from models.rules.rulebook import PACKAGED
 from streams.store.database import Database
 from streams.store.migrate import migrate
 
@@ -29,7 +30,7 @@ async def ensure_template(dsn: str) -> None:
     finally:
         await server.close()
     if not known:
-        migrate(with_database(dsn, _TEMPLATE))
+        migrate(with_database(dsn, _TEMPLATE), PACKAGED)
 
 
 @asynccontextmanager

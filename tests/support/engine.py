@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from models.rules.rulebook import PACKAGED, Rulebook
 from models.topics import TopicName
 from streams.composition import Services, build_services
 from streams.ports import Record
@@ -61,6 +62,14 @@ class Engine:
         finally:
             await self.database.fetch("DROP FUNCTION fail CASCADE")
 
+    async def under(self, rules: Rulebook) -> Engine:
+        """Another engine on the same database, in the same process, under another rulebook."""
+        services = build_services(
+            database=self.database, clock=self.clock, hold_s=3600, rules=rules
+        )
+        await services.directory.refresh()
+        return type(self)(database=self.database, clock=self.clock, services=services)
+
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         return await self.database.fetch(query, *args)
 
@@ -81,7 +90,7 @@ class Engine:
 async def build_engine(dsn: str, *, hold_s: int = 3600) -> AsyncIterator[Engine]:
     async with fresh_database(dsn) as database:
         clock = FixedClock()
-        services = build_services(database=database, clock=clock, hold_s=hold_s)
+        services = build_services(database=database, clock=clock, hold_s=hold_s, rules=PACKAGED)
         for station in (SHIGATSE, LHASA):
             await services.directory.put_station(station)
         for hospital in (PEOPLES, DINGRI):

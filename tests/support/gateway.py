@@ -21,6 +21,7 @@ from gateway.http.app import create_app
 from gateway.http.server import GatewayServer, build_server
 from gateway.runtime import Gateway
 from models.access import KeyScope
+from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.composition import Services, build_services
 from streams.kafka.broker_probe import probe_broker
@@ -101,7 +102,7 @@ async def running_gateway_on(
     database = await Database.open(dsn, size=8, name="test-gateway")
     try:
         clock = FixedClock()
-        await seed_directory(PgDirectory(database))
+        await seed_directory(PgDirectory(database, PACKAGED))
         keys = PgKeys(database, clock)
         texts = {
             role: (await keys.create(scope=scope, facility_id=own, label=role)).text
@@ -153,9 +154,10 @@ async def _serve(
             publisher=KafkaPublisher(bootstrap=bootstrap, timeout_s=3.0),
             tail=tail,
             clock=clock,
-            directories=PgDirectory(database),
+            directories=PgDirectory(database, PACKAGED),
             probe_kafka=partial(probe_broker, bootstrap),
             measure_unread=partial(measure_unread, bootstrap),
+            rules=PACKAGED,
         )
     )
     server = build_server(app, host="127.0.0.1", port=0)
@@ -176,7 +178,9 @@ async def _serve(
 @asynccontextmanager
 async def running_engine(gateway: RunningGateway) -> AsyncIterator[Services]:
     """Decide what arrives on the topics of requests and stock, and publish it, in this loop."""
-    services = build_services(database=gateway.database, clock=gateway.clock, hold_s=3600)
+    services = build_services(
+        database=gateway.database, clock=gateway.clock, hold_s=3600, rules=PACKAGED
+    )
     await services.directory.refresh()
     publisher = KafkaPublisher(bootstrap=gateway.bootstrap, client_id="test-relay")
     relay = OutboxRelay(

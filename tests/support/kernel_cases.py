@@ -15,6 +15,7 @@ from models.clearance import Cleared, ForPatient, Purpose, Route, Step, UnitFact
 from models.decisions import Reason
 from models.patients import Patient
 from models.requests import HardAttributes, Priority
+from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from models.units import UnitTraits
 from tests.oracle.safety import Bag, Bed, Depot, Way, list_reasons
@@ -71,7 +72,9 @@ def compare(cases: Iterable[Case], *, most: int = 20) -> tuple[int, list[Differe
 
 
 def ask_kernel(case: Case) -> set[str]:
-    answer = clear(case.unit, purpose=case.purpose, step=case.step, route=case.route, now=NOW)
+    answer = clear(
+        case.unit, purpose=case.purpose, step=case.step, route=case.route, now=NOW, rules=PACKAGED
+    )
     if isinstance(answer, Cleared):
         return set()
     names = [_name(reason) for reason in answer.reasons]

@@ -11,6 +11,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
+from models.rules.rulebook import PACKAGED
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
 POLICIES = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
@@ -47,7 +48,11 @@ def compatible_groups() -> dict[Row, tuple[bool, bool]]:
         recipient = str(patient.group or "unknown")
         for component, priority, policy in itertools.product(Component, Priority, POLICIES):
             for one in list_candidates(
-                component=component, patient=patient, priority=priority, policy=policy
+                component=component,
+                patient=patient,
+                priority=priority,
+                policy=policy,
+                rules=PACKAGED,
             ):
                 rule = one.rule.partition("@")[0]
                 row = (component.value, recipient, one.group.value, rule)

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from models.events.donations import DonationTested
 from models.groups import BloodGroup
-from models.laboratory import LabOutcome, LabResult, LabTest, testing_rules
+from models.laboratory import LabOutcome, LabResult, LabTest
+from models.rules.rulebook import PACKAGED
 from streams.ports import Received
 from tests.support.world import NOW, build_record
 
 _NUMBERS = itertools.count(1)
-NEEDED = tuple(test for test, _ in testing_rules.packaged.needed)
+NEEDED = tuple(test for test, _ in PACKAGED.testing.needed)
 
 
 def build_result(test: LabTest = LabTest.NAT, **changes: object) -> LabResult:

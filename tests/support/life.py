@@ -10,6 +10,7 @@ from models.components import Component
 from models.donors import Answer
 from models.events.donations import DonationRecalled, DonationSplit
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
+from models.rules.rulebook import PACKAGED
 from streams.ports import UnitOfWork
 from streams.store.unit_of_work import PgBegin
 from tests.support.laboratory import from_laboratory, list_clear
@@ -110,7 +111,7 @@ class LifeEngine(SupplyEngine):
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[UnitOfWork]:
-        async with PgBegin(self.database)() as work:
+        async with PgBegin(self.database, PACKAGED)() as work:
             yield work
 
     async def state(self, unit_id: str) -> str:

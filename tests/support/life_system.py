@@ -10,6 +10,7 @@ from typing import cast
 from models.directory import Directory
 from models.donors import CallOut
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage
 from models.topics import AppName, TopicName
 from streams.composition import Services, build_services
@@ -49,7 +50,7 @@ class PgSystem:
             hold_s=HOLD_S,
         )
         await Intake(
-            begin=PgBegin(self.engine.database, one_at_a_time=True),
+            begin=PgBegin(self.engine.database, PACKAGED, one_at_a_time=True),
             clock=self.engine.clock,
             reader=AppName.SUPPLY,
             decide=one_by_one(offers.act, reader=AppName.SUPPLY),
@@ -85,7 +86,7 @@ class PgSystem:
         )
 
     async def declare(self, shortage: Shortage) -> None:
-        async with PgBegin(self.engine.database)() as work:
+        async with PgBegin(self.engine.database, PACKAGED)() as work:
             await work.supply.write_shortage(shortage)
 
     async def put_directory(self, directory: Directory) -> None:
@@ -134,7 +135,7 @@ async def build_engine_on(dsn: str, clock: FixedClock) -> AsyncIterator[Engine]:
     """An engine with a pool of its own, as another process would have."""
     database = await Database.open(dsn, size=4, name="life")
     try:
-        services = build_services(database=database, clock=clock, hold_s=HOLD_S)
+        services = build_services(database=database, clock=clock, hold_s=HOLD_S, rules=PACKAGED)
         await put_directory(services, build_directory())
         yield Engine(database=database, clock=clock, services=services)
     finally:

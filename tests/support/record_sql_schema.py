@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from deploy.local.postgres_install import get_programs
+from models.rules.rulebook import PACKAGED
 from streams.store.migrate import migrate
 from tests.support.database import with_database
 from tests.support.services import build_services
@@ -53,7 +54,7 @@ def record() -> None:
     try:
         services.up()
         dsn = with_database(services.get_endpoints().postgres_dsn, "xuelian_schema")
-        migrate(dsn)
+        migrate(dsn, PACKAGED)
         SCHEMA.write_text(dump_schema(dsn), encoding="utf-8")
     finally:
         services.destroy()

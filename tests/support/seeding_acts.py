@@ -23,6 +23,7 @@ from models.requests import (
     Priority,
     UrgentRequest,
 )
+from models.rules.rulebook import PACKAGED
 from tests.support.seeding import Seed, minutes
 
 STATION, NEIGHBOUR, HOSPITAL = "nagqu", "ngari", "nagqu-county"
@@ -221,6 +222,7 @@ def _cite_rule(seed: Seed, unit_row: dict[str, Any], request_id: str | None) -> 
         patient=Patient.model_validate(body["patient"]),
         priority=Priority(body["priority"]),
         policy=StationPolicy(),
+        rules=PACKAGED,
     )
     return candidate.rule if candidate else ""
 

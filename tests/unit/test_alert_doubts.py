@@ -8,6 +8,7 @@ import pytest
 
 from models.alerts import Alert
 from models.facilities import Location
+from models.rules.rulebook import PACKAGED
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
 from tests.support.supply import AT, make_alert, make_station
 
@@ -17,7 +18,10 @@ LHASA = make_station("lhasa", location={"lat": 29.65, "lon": 91.12})
 
 def codes(alert: Alert, *, days: float = 0) -> list[str]:
     return [
-        reason.code for reason in list_untimely(alert, is_open=False, now=AT + timedelta(days=days))
+        reason.code
+        for reason in list_untimely(
+            alert, is_open=False, now=AT + timedelta(days=days), rules=PACKAGED.disasters
+        )
     ]
 
 

@@ -14,7 +14,7 @@ from demo.shelves import make_stock
 from demo.stage import DrillStage
 from models.alerts import Alert
 from models.components import Component
-from models.rules.types.disasters import DISASTER_RULES
+from models.rules.rulebook import PACKAGED
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.eligibility import DonorRecord, list_obstacles
 from streams.matching.need import estimate_need
@@ -45,14 +45,19 @@ def _wanted(dingri: Scenario, alert: Alert) -> dict[str, int]:
                 for unit in shelf
             ),
             callable_donors=sum(
-                not list_obstacles(record, now=alert.sent_at)
+                not list_obstacles(record, now=alert.sent_at, rules=PACKAGED.donors)
                 for record in _records(dingri, station.station_id)
             ),
         )
         for station in dingri.stations
     ]
     changes = decide_activations(
-        alert=alert, estimate=estimate_need(alert), supplies=supplies, current=[], now=alert.sent_at
+        alert=alert,
+        estimate=estimate_need(alert, rules=PACKAGED.disasters),
+        supplies=supplies,
+        current=[],
+        now=alert.sent_at,
+        rules=PACKAGED.disasters,
     )
     return {change.activation.station_id: change.activation.donors_wanted for change in changes}
 
@@ -70,8 +75,9 @@ def test_the_second_revision_calls_all_of_nagqus_staff_in_one_wave(dingri: Scena
         station=nagqu,
         wanted=_wanted(dingri, alert)["nagqu"],
         expected_already=0.0,
-        groups=DISASTER_RULES.donations.group_order,
+        groups=PACKAGED.disasters.donations.group_order,
         now=alert.sent_at,
+        rules=PACKAGED.donors,
     )
     called = {call.donor_id for call in wave.calls}
     assert sum("staff" in donor_id for donor_id in called) == 25

@@ -16,6 +16,7 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.patients import Sex
 from models.requests import Priority
+from models.rules.rulebook import PACKAGED
 from streams.matching.eligibility import DonorRecord, list_obstacles
 
 QUAKE_DAY = date(2025, 1, 7)
@@ -77,7 +78,9 @@ def test_nagqu_has_25_staff_and_70_on_call(dingri: Scenario) -> None:
 def test_flawed_donors_and_no_others_have_an_obstacle(dingri: Scenario) -> None:
     flaws = Counter[str]()
     for one in make_donors(dingri):
-        obstacles = list_obstacles(DonorRecord(donor=one.donor), now=dingri.event.occurred_at)
+        obstacles = list_obstacles(
+            DonorRecord(donor=one.donor), now=dingri.event.occurred_at, rules=PACKAGED.donors
+        )
         assert bool(obstacles) == bool(one.ineligible), (one.donor.donor_id, one.ineligible)
         flaws[one.ineligible] += 1
     assert set(flaws) == {"", *dingri.donors.ineligible.reasons}

@@ -28,9 +28,7 @@ from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
 from models.events.stock import PART_UNITS
-from models.figures import figure_rules
-from models.rules.types.disasters import DISASTER_RULES
-from models.rules.types.shortages import shortage_rules
+from models.rules.rulebook import PACKAGED
 from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
@@ -159,8 +157,8 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("api.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
         ("api.md", "(looked at every 15 s at most)", request_decisions.WAYS_EVERY_S, 15),
         ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
-        ("api.md", "within 72 h after the event", DISASTER_RULES.first_reports.early_h, 72),
-        ("api.md", "ends by itself after 12 h", DISASTER_RULES.exercise.ends_after_h, 12),
+        ("api.md", "within 72 h after the event", PACKAGED.disasters.first_reports.early_h, 72),
+        ("api.md", "ends by itself after 12 h", PACKAGED.disasters.exercise.ends_after_h, 12),
         ("labels.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
         ("demo.md", "compressed 1,400 times", read_scenario("dingri").timeline.speed, 1400),
         (
@@ -223,16 +221,16 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "figures.md",
             "burn rate × 3 days",
-            figure_rules.packaged.safe_stock.least_days_of_supply,
+            PACKAGED.figures.safe_stock.least_days_of_supply,
             3,
         ),
         (
             "figures.md",
             "at least 1 unit is expected",
-            figure_rules.packaged.safe_stock_expected.least_units,
+            PACKAGED.figures.safe_stock_expected.least_units,
             1,
         ),
-        ("figures.md", "in the last 7 days", shortage_rules.packaged.burn.window_d, 7),
+        ("figures.md", "in the last 7 days", PACKAGED.shortages.burn.window_d, 7),
     ],
 )
 def test_a_figure_is_that_of_the_code(

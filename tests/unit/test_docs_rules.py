@@ -32,7 +32,7 @@ def test_every_rule_stands_there_with_its_source_and_values(rule: Rule) -> None:
 
 
 def test_the_page_has_every_file_and_unit() -> None:
-    assert tuple(FILES) == RULE_FILES
+    assert tuple(FILES) == tuple(RULE_FILES)
     assert {value.terms.unit for rule in RULES for value in rule.values} == set(UNITS)
 
 

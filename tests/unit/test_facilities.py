@@ -6,7 +6,8 @@ import pytest
 
 from models.components import Component
 from models.facilities import Hospital, Location, MassiveTransfusionPack, Station, estimate_eta_s
-from models.rules.types.packs import PackRule, pack_rules
+from models.rules.rulebook import PACKAGED
+from models.rules.types.packs import PACKS, PackRule
 from tests.support.world import PEOPLES
 
 EQUATOR = Location(lat=0, lon=0)
@@ -42,7 +43,7 @@ def test_a_hospital_that_names_no_pack_gets_four_four_one() -> None:
 
 
 def test_the_other_packs_that_are_known() -> None:
-    rules = pack_rules()
+    rules = PACKS
     assert units(rules.pack_5_4_1) == {"red_cells": 5, "fresh_frozen_plasma": 4, "platelets": 1}
     assert units(rules.pack_6_6_1) == {
         "red_cells": 6,
@@ -58,8 +59,10 @@ def test_the_other_packs_that_are_known() -> None:
 def test_a_road_that_is_not_recorded_winds_and_is_slow(degrees: int) -> None:
     far = Location(lat=0, lon=degrees)
     hours = degrees * ONE_DEGREE_KM * 1.4 / 50
-    assert estimate_eta_s(EQUATOR, far) == pytest.approx(hours * 3600 + 15 * 60, abs=5)
+    assert estimate_eta_s(EQUATOR, far, PACKAGED.policies.journey) == pytest.approx(
+        hours * 3600 + 15 * 60, abs=5
+    )
 
 
 def test_a_journey_to_the_next_door_is_the_handing_over() -> None:
-    assert estimate_eta_s(EQUATOR, EQUATOR) == 900
+    assert estimate_eta_s(EQUATOR, EQUATOR, PACKAGED.policies.journey) == 900

@@ -9,6 +9,7 @@ import pytest
 from models.components import Component
 from models.figures import StockDay
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
 from models.shortages import ShortageLevel
 from streams.matching.figures import is_counted, is_safe, rate_safe_stock
 from streams.services.stock_days import find_next
@@ -59,8 +60,8 @@ def test_what_counts_and_what_is_safe(
     safe: bool,
 ) -> None:
     one = record(available=available, burn=burn, uncovered=uncovered)
-    assert is_counted(one) is counted
-    assert is_safe(one) is safe
+    assert is_counted(one, PACKAGED.figures) is counted
+    assert is_safe(one, PACKAGED.figures) is safe
 
 
 def test_the_rate_of_a_period() -> None:
@@ -79,12 +80,16 @@ def test_the_rate_of_a_period() -> None:
         record(available=0, burn=10, day=DAY + timedelta(days=12)),
         record(available=0, burn=0.01, group=BloodGroup.AB_NEG),
     ]
-    rated = rate_safe_stock(records, day_from=DAY, day_until=DAY + timedelta(days=12))
+    rated = rate_safe_stock(
+        records, day_from=DAY, day_until=DAY + timedelta(days=12), rules=PACKAGED.figures
+    )
     assert (rated.safe, rated.counted) == (19, 20)
     assert rated.rate == pytest.approx(0.95)
     assert (rated.days_recorded, rated.days) == (10, 12)
     assert rated.worst == ((Component.RED_CELLS, BloodGroup.O_NEG, 1, 10),)
-    empty = rate_safe_stock([], day_from=DAY, day_until=DAY + timedelta(days=1))
+    empty = rate_safe_stock(
+        [], day_from=DAY, day_until=DAY + timedelta(days=1), rules=PACKAGED.figures
+    )
     assert (empty.rate, empty.counted, empty.days_recorded) == (None, 0, 0)
 
 

@@ -27,6 +27,7 @@ from models.errors import (
 )
 from models.events.requests import RequestAmended
 from models.requests import Amendment
+from models.rules.rulebook import PACKAGED
 from models.texts import list_texts
 from tests.support.world import NOW
 
@@ -199,5 +200,5 @@ def test_an_amendment_names_an_antigen_that_is_probably_misspelt(
 ) -> None:
     ids = {"request_id": "r-1", "hospital_id": "dingri-county", "station_id": "shigatse"}
     event = RequestAmended(amendment=Amendment.model_validate({**ids, **stated}))
-    told = _warn(event).get("warnings", [])
+    told = _warn(event, PACKAGED.antigens).get("warnings", [])
     assert [one["code"] for one in told] == ["antigen_unusual"] * is_told

@@ -23,6 +23,7 @@ from models.components import Component
 from models.facilities import StationPolicy
 from models.patients import Patient, Sex
 from models.requests import Priority, RequestLine, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from streams.matching.eligibility import DonorRecord
 from tests.support.supply import AT, make_record, make_station
 from tests.support.world import build_request
@@ -40,7 +41,7 @@ def tell(
     neighbours: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
-    wants = list_wants(request, lines, StationPolicy())
+    wants = list_wants(request, lines, StationPolicy(), PACKAGED)
     serving = list_serving_calls(wants, calls)
     return list_sought(
         request=request,
@@ -50,6 +51,7 @@ def tell(
         reserve=reserve if depends_on_reserve(request, wants, serving) else (),
         neighbours=neighbours,
         now=AT,
+        rules=PACKAGED.donors,
     )
 
 
@@ -120,7 +122,7 @@ def test_each_donor_is_counted_once_and_only_who_serves_and_is_under_way() -> No
     assert told[0]["params"] == {"calls": 2, "accepted": 1, "donated": 1}
     assert "1 名已答应，其中 1 名已献血" in told[0]["zh"]
     lines = [{"line_no": 1, "uncovered": 8}]
-    serving = list_serving_calls(list_wants(RED, lines, StationPolicy()), calls)
+    serving = list_serving_calls(list_wants(RED, lines, StationPolicy(), PACKAGED), calls)
     assert [(one["status"], one["calls"]) for one in count_calls(serving)] == [
         ("called", 1),
         ("donated", 1),
@@ -129,7 +131,7 @@ def test_each_donor_is_counted_once_and_only_who_serves_and_is_under_way() -> No
 
 
 def test_a_covered_line_has_no_donors_called() -> None:
-    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy())
+    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy(), PACKAGED)
     assert list_serving_calls(wants, [call("c", "called")]) == []
 
 
@@ -227,10 +229,17 @@ def test_a_neighbour_is_who_names_the_other() -> None:
 
 
 def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
-    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy())
+    wants = list_wants(RED, [{"line_no": 1, "uncovered": 0}], StationPolicy(), PACKAGED)
     assert (
         list_sought(
-            request=RED, wants=wants, calls=[], transfers=[], reserve=[], neighbours=(), now=AT
+            request=RED,
+            wants=wants,
+            calls=[],
+            transfers=[],
+            reserve=[],
+            neighbours=(),
+            now=AT,
+            rules=PACKAGED.donors,
         )
         == []
     )

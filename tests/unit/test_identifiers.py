@@ -16,6 +16,7 @@ from gateway.labels.unit_names import name_unit
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
+from models.rules.rulebook import PACKAGED
 from models.texts import list_texts
 from models.texts.instants import BEIJING
 from streams.ports.donations import Spellings
@@ -152,7 +153,11 @@ def test_one_event_names_no_bag_and_no_donation_in_two_ways(
     )
     fresh = [*read(row("0C5F1", "0D1A")).values, *read(row(*other)).values]
     found = find_refusals(
-        fresh, known, attestation=RELEASING.attestation, now=datetime(2025, 1, 7, tzinfo=UTC)
+        fresh,
+        known,
+        attestation=RELEASING.attestation,
+        now=datetime(2025, 1, 7, tzinfo=UTC),
+        rules=PACKAGED,
     )
     assert [(one.unit.unit_id, refusal.code) for one, refusal in found] == (
         [(other[0], code)] if code else []

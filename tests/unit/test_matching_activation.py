@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.alerts import Activation, ActivationStatus, Alert
+from models.rules.rulebook import PACKAGED
 from streams.matching.activation import (
     ActivationChange,
     ActivationStep,
@@ -30,7 +31,12 @@ def decide(
     current: tuple[Activation, ...] = (),
 ) -> tuple[ActivationChange, ...]:
     return decide_activations(
-        alert=alert, estimate=estimate_need(alert), supplies=supplies, current=current, now=AT
+        alert=alert,
+        estimate=estimate_need(alert, rules=PACKAGED.disasters),
+        supplies=supplies,
+        current=current,
+        now=AT,
+        rules=PACKAGED.disasters,
     )
 
 
@@ -92,16 +98,17 @@ def test_f70_an_exercise_has_an_end_that_a_revision_does_not_move() -> None:
     assert first.activation.ends_at == AT + timedelta(hours=12)
     (second,) = decide_activations(
         alert=drill.but(revision=2),
-        estimate=estimate_need(drill),
+        estimate=estimate_need(drill, rules=PACKAGED.disasters),
         supplies=[supply(SHIGATSE, donors=9)],
         current=[first.activation],
         now=AT + timedelta(hours=3),
+        rules=PACKAGED.disasters,
     )
     assert second.activation.ends_at == AT + timedelta(hours=12)
     (actual,) = decide(make_alert(), supply(SHIGATSE))
     assert actual.activation.ends_at is None
     both = [second.activation, actual.activation.but(station_id="lhasa", activation_id="real")]
-    (ended,) = end_exercise(both, now=AT + timedelta(hours=12))
+    (ended,) = end_exercise(both, now=AT + timedelta(hours=12), rules=PACKAGED.disasters)
     assert (ended.activation.station_id, ended.step) == ("shigatse", ActivationStep.STOOD_DOWN)
     assert [reason.code for reason in ended.reasons] == ["exercise_ended"]
 
@@ -177,7 +184,11 @@ def test_never_more_donations_than_the_need_and_what_is_missing_is_told(
     ]
     alert = make_alert(injured=injured)
     changes = decide(alert, *supplies)
-    need = next(n.units for n in estimate_need(alert).needs if n.component == "red_cells")
+    need = next(
+        n.units
+        for n in estimate_need(alert, rules=PACKAGED.disasters).needs
+        if n.component == "red_cells"
+    )
     given_by_lead = stock[0][0]
     asked = wanted(changes)
     assert sum(asked.values()) <= max(0, need - given_by_lead)

@@ -12,13 +12,17 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from models.donors import Donation
+from models.rules.rulebook import PACKAGED
 from models.rules.types.donors import DONOR_RULES
 from streams.matching.eligibility import add_months, list_obstacles
 from tests.support.supply import AT, make_record
 
 
 def codes(now: datetime = AT, /, **changes: Any) -> list[str]:  # noqa: ANN401 - any field
-    return [reason.code for reason in list_obstacles(make_record(**changes), now=now)]
+    return [
+        reason.code
+        for reason in list_obstacles(make_record(**changes), now=now, rules=PACKAGED.donors)
+    ]
 
 
 def test_a_healthy_consenting_donor_may_be_called() -> None:
@@ -60,7 +64,7 @@ def test_a_healthy_consenting_donor_may_be_called() -> None:
     ],
 )
 def test_each_rule_refuses_and_is_cited(changes: dict[str, Any], code: str, rule: str) -> None:
-    (reason,) = list_obstacles(make_record(**changes), now=AT)
+    (reason,) = list_obstacles(make_record(**changes), now=AT, rules=PACKAGED.donors)
     assert (reason.code, reason.rule) == (code, f"{rule}@{DONOR_RULES.version}")
 
 
@@ -138,11 +142,13 @@ def test_the_law_caps_what_is_drawn(volume_ml: int, *, is_allowed: bool) -> None
 
 def test_f56_a_deferral_under_another_number_counts() -> None:
     record = replace(make_record(), deferred_as_other_until=AT + timedelta(days=1))
-    (reason,) = list_obstacles(record, now=AT)
+    (reason,) = list_obstacles(record, now=AT, rules=PACKAGED.donors)
     assert (reason.code, reason.rule) == ("deferred_as_other", "donor.same_person@2026-2")
-    assert list_obstacles(record, now=AT + timedelta(days=1)) == ()
+    assert list_obstacles(record, now=AT + timedelta(days=1), rules=PACKAGED.donors) == ()
 
 
 def test_f57_a_donor_whose_group_is_disputed_is_not_called() -> None:
-    (reason,) = list_obstacles(replace(make_record(), group_disputed=True), now=AT)
+    (reason,) = list_obstacles(
+        replace(make_record(), group_disputed=True), now=AT, rules=PACKAGED.donors
+    )
     assert (reason.code, reason.rule) == ("group_disputed", "donor.group_agrees@2026-2")

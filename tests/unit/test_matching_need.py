@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models.alerts import Alert
 from models.components import Component
-from models.rules.types.disasters import DISASTER_RULES
+from models.rules.rulebook import PACKAGED
 from streams.matching.need import estimate_fatality_rate, estimate_need
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
@@ -34,7 +34,10 @@ def make_alert(**changes: object) -> Alert:
 
 
 def units(alert: Alert) -> dict[str, int]:
-    return {need.component.value: need.units for need in estimate_need(alert).needs}
+    return {
+        need.component.value: need.units
+        for need in estimate_need(alert, rules=PACKAGED.disasters).needs
+    }
 
 
 def exposures(*populations: int, first_mmi: int = 7) -> list[dict[str, int]]:
@@ -45,7 +48,7 @@ def test_reported_injured_are_turned_into_components_by_the_published_ratio() ->
     # 340 x 0.3 = 102 admitted; 102 x 2.7 / 2.35 = 117.2; x 0.54 = 63.3; x 0.81 = 94.9.
     alert = make_alert(casualties={"dead": 126, "injured": 340})
     assert units(alert) == {"red_cells": 118, "fresh_frozen_plasma": 64, "platelets": 95}
-    estimate = estimate_need(alert)
+    estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert (estimate.basis, estimate.admissions, estimate.exercise) == ("reported", 102, False)
     assert [reason.rule for reason in estimate.reasons] == [
         "disaster.reported@2026-2",
@@ -60,14 +63,14 @@ LATE = AT + timedelta(hours=72, seconds=1)
 def test_a_late_report_rules_over_exposures_and_magnitude_even_when_it_says_zero() -> None:
     counts = {"dead": 0, "injured": 0}
     alert = make_alert(casualties=counts, exposures=exposures(0, 0, 1_000_000), sent_at=LATE)
-    estimate = estimate_need(alert)
+    estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert estimate.is_nothing
     assert estimate.basis == "reported"
 
 
 def admissions(*alerts: Alert) -> int:
     *earlier, newest = alerts
-    return estimate_need(newest, earlier=earlier).admissions
+    return estimate_need(newest, earlier=earlier, rules=PACKAGED.disasters).admissions
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_c82_an_early_report_never_goes_below_the_model(
     dead: int, injured: int, at_least: int
 ) -> None:
     alert = make_alert(casualties={"dead": dead, "injured": injured})
-    assert estimate_need(alert).admissions == at_least
+    assert estimate_need(alert, rules=PACKAGED.disasters).admissions == at_least
 
 
 def test_f51_the_dead_told_without_the_injured_are_no_report_of_nobody_injured() -> None:
@@ -90,7 +93,7 @@ def test_f51_the_dead_told_without_the_injured_are_no_report_of_nobody_injured()
     # Alone: three injured for each of the dead, as the rule says; 32 dead are C83.
     assert admissions(make_alert(casualties={"dead": 126}, magnitude=None)) == 114
     assert admissions(make_alert(casualties={"dead": 32}, magnitude=None)) == 29
-    told = estimate_need(dead_only.but(revision=1)).reasons
+    told = estimate_need(dead_only.but(revision=1), rules=PACKAGED.disasters).reasons
     assert [reason.code for reason in told][:2] == ["dead_reported", "injured_estimated"]
 
 
@@ -107,14 +110,14 @@ def test_f52_a_low_or_empty_early_report_shrinks_nothing(counts: dict[str, int])
     update = make_alert(revision=2, kind="update", magnitude=None, casualties=counts)
     assert admissions(first) == 50
     assert admissions(first, update) == 50
-    assert not estimate_need(update, earlier=[first]).is_nothing
+    assert not estimate_need(update, earlier=[first], rules=PACKAGED.disasters).is_nothing
 
 
 def test_f52_the_greatest_early_report_holds_and_says_why_until_the_event_is_old() -> None:
     flood = {"hazard": "flood", "magnitude": None}
     first = make_alert(casualties={"injured": 340}, **flood)
     lower = make_alert(revision=2, casualties={"injured": 40}, **flood)
-    estimate = estimate_need(lower, earlier=[first])
+    estimate = estimate_need(lower, earlier=[first], rules=PACKAGED.disasters)
     assert estimate.admissions == 102
     assert estimate.reasons[-2].rule == "disaster.first_reports@2026-2"
     assert admissions(first, lower.but(sent_at=LATE - timedelta(seconds=1))) == 102
@@ -132,7 +135,7 @@ def test_f52_a_cancelled_alert_ends_it_and_what_was_told_before_counts_no_more()
     first = make_alert(casualties={"injured": 340}, magnitude=None)
     cancel = make_alert(revision=2, kind="cancel")
     again = make_alert(revision=3, casualties={"injured": 10}, magnitude=None)
-    assert estimate_need(cancel, earlier=[first]).is_nothing
+    assert estimate_need(cancel, earlier=[first], rules=PACKAGED.disasters).is_nothing
     assert admissions(first, cancel, again) == 3
 
 
@@ -162,7 +165,7 @@ def test_a_model_that_is_corrected_downwards_holds() -> None:
     ],
 )
 def test_the_fatality_rate_is_the_published_one(country: str, mmi: int, rate: float) -> None:
-    model = DISASTER_RULES.estimated.countries[country]
+    model = PACKAGED.disasters.estimated.countries[country]
     # The tails of erf lose digits; the Chinese rates are printed as whole reciprocals.
     tolerance = 0.05 if country == "CN" else 1e-4
     assert isclose(estimate_fatality_rate(mmi, model), rate, rel_tol=tolerance)
@@ -171,25 +174,31 @@ def test_the_fatality_rate_is_the_published_one(country: str, mmi: int, rate: fl
 def test_a_published_exposure_gives_the_published_deaths() -> None:
     # Hokkaido 2018, seventh revision: 16 dead estimated.
     alert = make_alert(country="JP", exposures=exposures(1_518_738, 52_811, 4_587))
-    reason = next(r for r in estimate_need(alert).reasons if r.code == "fatalities_estimated")
+    reason = next(
+        r
+        for r in estimate_need(alert, rules=PACKAGED.disasters).reasons
+        if r.code == "fatalities_estimated"
+    )
     assert round(float(reason.params["dead"])) in {16, 17}
 
 
 def test_exposures_lead_over_dead_and_injured_to_admissions() -> None:
     alert = make_alert(exposures=exposures(10_000, 4_000, 1_200))
-    model = DISASTER_RULES.estimated.countries["CN"]
+    model = PACKAGED.disasters.estimated.countries["CN"]
     dead = sum(
         people * estimate_fatality_rate(mmi, model)
         for mmi, people in ((7, 10_000), (8, 4_000), (9, 1_200))
     )
-    estimate = estimate_need(alert)
+    estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert estimate.basis == "estimated"
     assert 0 <= estimate.admissions - dead * 3 * 0.3 < 1
 
 
 def test_a_country_without_a_model_falls_back_and_says_so() -> None:
     alert = make_alert(country="MN", exposures=exposures(10_000))
-    assert "country_model_missing" in {reason.code for reason in estimate_need(alert).reasons}
+    assert "country_model_missing" in {
+        reason.code for reason in estimate_need(alert, rules=PACKAGED.disasters).reasons
+    }
     assert units(alert) == units(make_alert(exposures=exposures(10_000)))
 
 
@@ -220,25 +229,29 @@ def test_a_country_without_a_model_falls_back_and_says_so() -> None:
 def test_a_magnitude_alone_gives_a_rough_need(
     magnitude: float, depth_km: float | None, admissions: int
 ) -> None:
-    estimate = estimate_need(make_alert(magnitude=magnitude, depth_km=depth_km))
+    estimate = estimate_need(
+        make_alert(magnitude=magnitude, depth_km=depth_km), rules=PACKAGED.disasters
+    )
     assert (estimate.admissions, estimate.basis) == (admissions, "magnitude")
 
 
 def test_a_cancelled_alert_needs_nothing() -> None:
     alert = make_alert(kind="cancel", casualties={"injured": 340})
-    estimate = estimate_need(alert)
+    estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert (estimate.needs, estimate.reasons[0].code) == ((), "alert_cancelled")
 
 
 def test_a_flood_without_casualties_tells_nothing() -> None:
-    estimate = estimate_need(make_alert(hazard="flood"))
+    estimate = estimate_need(make_alert(hazard="flood"), rules=PACKAGED.disasters)
     assert (estimate.needs, estimate.reasons[0].code) == ((), "no_basis_for_need")
 
 
 @pytest.mark.parametrize("status", ["exercise", "test"])
 def test_an_exercise_is_computed_and_marked(status: str) -> None:
-    drill = estimate_need(make_alert(status=status, casualties={"injured": 340}))
-    actual = estimate_need(make_alert(casualties={"injured": 340}))
+    drill = estimate_need(
+        make_alert(status=status, casualties={"injured": 340}), rules=PACKAGED.disasters
+    )
+    actual = estimate_need(make_alert(casualties={"injured": 340}), rules=PACKAGED.disasters)
     assert drill.exercise
     assert drill.needs == actual.needs
 

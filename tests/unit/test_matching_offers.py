@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
 from models.shortages import Offer, Shortage
 from streams.matching.offers import OfferVerdict, decide_acceptance, decide_offer
 from tests.support.supply import AT, make_station, make_units
@@ -68,6 +69,7 @@ def propose(
         eta_s=4 * 3600,
         now=AT,
         valid_s=3600,
+        rules=PACKAGED,
     )
     assert bool(proposal.offers) != bool(proposal.reasons)
     return {offer.group.value: offer.quantity for offer in proposal.offers}
@@ -91,6 +93,7 @@ def accept(
         in_transit=in_transit,
         eta_s=4 * 3600,
         now=AT,
+        rules=PACKAGED,
     )
 
 
@@ -130,6 +133,7 @@ def test_nothing_is_offered_and_why(changes: dict[str, Any], code: str) -> None:
         eta_s=0,
         now=AT,
         valid_s=3600,
+        rules=PACKAGED,
     )
     assert (proposal.offers, [r.code for r in proposal.reasons]) == ((), [code])
 
@@ -144,6 +148,7 @@ def test_the_same_shortage_gets_the_same_offer_and_its_next_version_another() ->
             eta_s=0,
             now=AT,
             valid_s=3600,
+            rules=PACKAGED,
         )
         return [offer.offer_id for offer in proposal.offers]
 
@@ -198,6 +203,7 @@ def test_a_stranger_is_declined() -> None:
         in_transit=0,
         eta_s=0,
         now=AT,
+        rules=PACKAGED,
     )
     assert (verdict.taken, [r.code for r in verdict.reasons]) == ((), ["not_a_neighbour"])
 

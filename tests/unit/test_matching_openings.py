@@ -13,6 +13,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
+from models.rules.rulebook import PACKAGED
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
@@ -53,6 +54,7 @@ def decide(
         version=1,
         cause_id="cause",
         same_patient=same_patient,
+        rules=PACKAGED,
     )
     (matched,) = decide_batch([case], shelf=Shelf(units), now=AT, hold_s=3600)
     decision = matched.decision

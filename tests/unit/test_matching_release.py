@@ -8,6 +8,7 @@ import pytest
 
 from models.groups import BloodGroup
 from models.laboratory import FindingFate, LabOutcome, LabResult, LabTest, StationResult
+from models.rules.rulebook import PACKAGED
 from streams.matching.release import ReleaseVerdict, decide_release
 from tests.support.laboratory import NEEDED, build_result, list_clear
 from tests.support.world import NOW
@@ -22,7 +23,9 @@ def decide(results: list[LabResult], *, others: list[LabResult] | None = None) -
     """Decide on a unit of station A; the others are results that station B told."""
     told = [StationResult(station_id="A", result=one) for one in results]
     told += [StationResult(station_id="B", result=one) for one in others or []]
-    return decide_release(told, stations={"A"}, label=A_POS, collected_at=DRAWN)
+    return decide_release(
+        told, stations={"A"}, label=A_POS, collected_at=DRAWN, rules=PACKAGED.testing
+    )
 
 
 def codes(results: list[LabResult]) -> list[str]:
@@ -122,12 +125,12 @@ def test_a_result_that_says_too_little_or_too_much_is_none(
 
 def test_f57_a_bag_that_contradicts_its_donors_record_waits_and_nothing_is_found() -> None:
     verdict = decide(list_clear("A+"))
-    held = verdict.held_for_donor(BloodGroup.O_POS, label=A_POS)
+    held = verdict.held_for_donor(BloodGroup.O_POS, label=A_POS, rules=PACKAGED.donors)
     assert [reason.code for reason in held.reasons] == ["donor_group_differs"]
     assert not held.is_released
     assert held.forbidding == ()
-    assert verdict.held_for_donor(A_POS, label=A_POS).is_released
-    assert verdict.held_for_donor(None, label=A_POS).is_released
+    assert verdict.held_for_donor(A_POS, label=A_POS, rules=PACKAGED.donors).is_released
+    assert verdict.held_for_donor(None, label=A_POS, rules=PACKAGED.donors).is_released
 
 
 def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_counts() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup, RhD
-from models.rules.types.shortages import SHORTAGE_RULES
+from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage, ShortageLevel, ShortageStatus
 from streams.matching.shortage import (
     CellCount,
@@ -35,7 +35,7 @@ def cell(available: int = 0, **changes: object) -> CellCount:
 
 
 def decide(count: CellCount, current: Shortage | None = None) -> ShortageChange | None:
-    return decide_shortage(count, station=STATION, current=current, now=AT)
+    return decide_shortage(count, station=STATION, current=current, now=AT, rules=PACKAGED)
 
 
 def declared(count: CellCount) -> Shortage:
@@ -46,12 +46,12 @@ def declared(count: CellCount) -> Shortage:
 
 
 def test_the_frequencies_are_those_of_a_population() -> None:
-    assert isclose(sum(SHORTAGE_RULES.groups.share_of(group) for group in BloodGroup), 1.0)
+    assert isclose(sum(PACKAGED.shortages.groups.share_of(group) for group in BloodGroup), 1.0)
 
 
 def test_burn_is_the_usual_demand_or_what_was_promised_if_more() -> None:
-    assert estimate_burn(cell(), station=STATION) == pytest.approx(34.029)
-    assert estimate_burn(cell(promised=700), station=STATION) == 100.0
+    assert estimate_burn(cell(), station=STATION, rules=PACKAGED.shortages) == pytest.approx(34.029)
+    assert estimate_burn(cell(promised=700), station=STATION, rules=PACKAGED.shortages) == 100.0
 
 
 @pytest.mark.parametrize(
@@ -59,29 +59,38 @@ def test_burn_is_the_usual_demand_or_what_was_promised_if_more() -> None:
     [(205, "green"), (204, "yellow"), (154, "yellow"), (153, "orange"), (102, "red"), (0, "red")],
 )
 def test_days_of_supply_give_the_colour(available: int, level: str) -> None:
-    found = measure(cell(available), station=STATION)
+    found = measure(cell(available), station=STATION, rules=PACKAGED.shortages)
     assert found.level == level
     assert found.days_of_supply == pytest.approx(available / 34.029)
 
 
 def test_missing_is_what_patients_wait_for_and_what_lifts_to_green() -> None:
     # 6 d x 1.1 x 34.029 = 224.6: a delivery of what is missing ends the shortage.
-    assert measure(cell(100, uncovered=4), station=STATION).missing == 4 + 125
-    assert measure(cell(300, uncovered=4), station=STATION).missing == 4
+    assert (
+        measure(cell(100, uncovered=4), station=STATION, rules=PACKAGED.shortages).missing
+        == 4 + 125
+    )
+    assert measure(cell(300, uncovered=4), station=STATION, rules=PACKAGED.shortages).missing == 4
 
 
 def test_a_waiting_patient_is_at_least_orange_and_red_without_stock() -> None:
-    assert measure(cell(300, uncovered=1), station=STATION).level is ShortageLevel.ORANGE
+    assert (
+        measure(cell(300, uncovered=1), station=STATION, rules=PACKAGED.shortages).level
+        is ShortageLevel.ORANGE
+    )
     idle = make_station(daily_demand={})
-    found = measure(cell(0, uncovered=1), station=idle)
+    found = measure(cell(0, uncovered=1), station=idle, rules=PACKAGED.shortages)
     assert (found.level, found.days_of_supply, found.missing) == (ShortageLevel.RED, None, 1)
 
 
 def test_an_empty_place_for_a_rare_group_is_no_shortage_until_a_patient_comes() -> None:
     small = make_station(daily_demand={"red_cells": 10.0})
     rare = {"group": BloodGroup.AB_NEG}
-    assert measure(cell(0, **rare), station=small).level is ShortageLevel.GREEN
-    found = measure(cell(0, uncovered=2, **rare), station=small)
+    assert (
+        measure(cell(0, **rare), station=small, rules=PACKAGED.shortages).level
+        is ShortageLevel.GREEN
+    )
+    found = measure(cell(0, uncovered=2, **rare), station=small, rules=PACKAGED.shortages)
     assert (found.level, found.missing) == (ShortageLevel.RED, 2)
 
 
@@ -140,14 +149,16 @@ def test_the_next_shortage_of_a_place_has_another_name() -> None:
 
 def test_what_may_serve_is_compatible_and_without_special_terms() -> None:
     policy = STATION.policy
-    assert list_serving_groups(Component.RED_CELLS, BloodGroup.A_POS, policy) == (
+    assert list_serving_groups(Component.RED_CELLS, BloodGroup.A_POS, policy, PACKAGED) == (
         BloodGroup.A_POS,
         BloodGroup.O_POS,
         BloodGroup.A_NEG,
         BloodGroup.O_NEG,
     )
-    assert list_serving_groups(Component.RED_CELLS, BloodGroup.O_NEG, policy) == (BloodGroup.O_NEG,)
-    assert set(list_serving_groups(Component.PLATELETS, BloodGroup.AB_POS, policy)) == {
+    assert list_serving_groups(Component.RED_CELLS, BloodGroup.O_NEG, policy, PACKAGED) == (
+        BloodGroup.O_NEG,
+    )
+    assert set(list_serving_groups(Component.PLATELETS, BloodGroup.AB_POS, policy, PACKAGED)) == {
         BloodGroup.AB_POS,
         BloodGroup.AB_NEG,
     }
@@ -181,8 +192,8 @@ def test_f60_no_rhd_negative_group_is_called_where_a_positive_one_serves() -> No
         (Component.RED_CELLS, BloodGroup.A_NEG, ["A-", "O-"]),
         (Component.RED_CELLS, BloodGroup.O_NEG, ["O-"]),
     ):
-        serving = list_serving_groups(component, group, policy)
+        serving = list_serving_groups(component, group, policy, PACKAGED)
         assert [one.value for one in list_called_groups(serving)] == called
     # RhD does not matter in plasma: an RhD- patient's need is served by RhD+ donors.
-    plasma = list_serving_groups(Component.FRESH_FROZEN_PLASMA, BloodGroup.A_NEG, policy)
+    plasma = list_serving_groups(Component.FRESH_FROZEN_PLASMA, BloodGroup.A_NEG, policy, PACKAGED)
     assert {one.rhd for one in list_called_groups(plasma)} == {RhD.POSITIVE}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from models.donors import CallOutStatus
 from models.groups import BloodGroup
+from models.rules.rulebook import PACKAGED
 from streams.matching.eligibility import DonorRecord
 from streams.matching.rounding import is_enough
 from streams.matching.waves import (
@@ -36,7 +37,13 @@ def choose(
     groups: tuple[BloodGroup, ...] = (BloodGroup.O_POS, BloodGroup.A_POS),
 ) -> Wave:
     return choose_wave(
-        records, station=STATION, wanted=wanted, expected_already=already, groups=groups, now=AT
+        records,
+        station=STATION,
+        wanted=wanted,
+        expected_already=already,
+        groups=groups,
+        now=AT,
+        rules=PACKAGED.donors,
     )
 
 
@@ -54,7 +61,7 @@ def test_f56_one_contact_is_called_once_for_one_cause() -> None:
     assert ids(wave) == ["a", "c"]
     told = {reason.code: reason.params["donors"] for reason in wave.refusals}
     assert told == {"contact_called": 1}
-    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT) == 2
+    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT, rules=PACKAGED.donors) == 2
     # Under whichever number it was called for the cause before, it stays with that number.
     again = choose_wave(
         records,
@@ -64,6 +71,7 @@ def test_f56_one_contact_is_called_once_for_one_cause() -> None:
         groups=[BloodGroup.O_POS],
         called_before=[records[1]],
         now=AT,
+        rules=PACKAGED.donors,
     )
     assert sorted(ids(again)) == ["b", "c"]
     # Who has no known contact is like nobody else.
@@ -78,7 +86,7 @@ def test_f56_one_person_with_two_contacts_is_called_once_for_one_cause() -> None
     assert [(r.code, r.rule, r.params["donors"]) for r in wave.refusals] == [
         ("person_called", "donor.same_person@2026-2", 1)
     ]
-    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT) == 2
+    assert count_callable(records, groups=[BloodGroup.O_POS], now=AT, rules=PACKAGED.donors) == 2
     again = choose_wave(
         records,
         station=STATION,
@@ -87,6 +95,7 @@ def test_f56_one_person_with_two_contacts_is_called_once_for_one_cause() -> None
         groups=[BloodGroup.O_POS],
         called_before=[records[1]],
         now=AT,
+        rules=PACKAGED.donors,
     )
     assert sorted(ids(again)) == ["b", "c"]
     # Who is not called under a number does not keep the number's contact from another.
@@ -101,7 +110,7 @@ def test_f19_only_who_may_be_called_and_can_serve_counts_as_callable() -> None:
         make_record("rare", group="O-"),
     ]
     groups = [BloodGroup.O_POS, BloodGroup.A_POS]
-    assert count_callable(records, groups=groups, now=AT) == 1
+    assert count_callable(records, groups=groups, now=AT, rules=PACKAGED.donors) == 1
 
 
 def test_group_then_staff_then_learnt_acceptance_then_distance_then_id() -> None:
@@ -171,24 +180,32 @@ def test_nobody_is_asked_twice_for_the_same_cause() -> None:
         groups=(BloodGroup.O_POS,),
         asked_before={"d-1"},
         now=AT,
+        rules=PACKAGED.donors,
     )
     assert ids(wave) == ["d-2"]
     assert [reason.code for reason in wave.refusals] == ["asked_before"]
 
 
 def test_answers_of_the_past_move_the_rate() -> None:
-    assert expect_acceptance(make_record(), station=STATION) == 0.25
-    assert expect_acceptance(make_record(staff=True), station=STATION) == 0.8
-    assert expect_acceptance(make_record(called=4, accepted=4), station=STATION) == 0.625
-    assert expect_acceptance(make_record(called=12), station=STATION) == 0.0625
+    assert expect_acceptance(make_record(), station=STATION, rules=PACKAGED.donors) == 0.25
+    assert expect_acceptance(make_record(staff=True), station=STATION, rules=PACKAGED.donors) == 0.8
+    assert (
+        expect_acceptance(make_record(called=4, accepted=4), station=STATION, rules=PACKAGED.donors)
+        == 0.625
+    )
+    assert (
+        expect_acceptance(make_record(called=12), station=STATION, rules=PACKAGED.donors) == 0.0625
+    )
 
 
 def test_the_far_come_less_often() -> None:
-    assert expect_show_up(make_record(), station=STATION) == 0.8
-    ten_km = expect_show_up(make_record(location=TEN_KM_NORTH), station=STATION)
+    assert expect_show_up(make_record(), station=STATION, rules=PACKAGED.donors) == 0.8
+    ten_km = expect_show_up(
+        make_record(location=TEN_KM_NORTH), station=STATION, rules=PACKAGED.donors
+    )
     assert ten_km == pytest.approx(0.8 * 0.72 / 0.87, rel=1e-2)
     far = make_record(location={"lat": 30.27, "lon": 88.88})
-    assert expect_show_up(far, station=STATION) == 0.4
+    assert expect_show_up(far, station=STATION, rules=PACKAGED.donors) == 0.4
 
 
 def test_calls_already_out_count_by_how_far_they_got() -> None:
@@ -197,7 +214,7 @@ def test_calls_already_out_count_by_how_far_they_got() -> None:
         state = CallState(
             record=make_record(called=1), status=status, called_at=AT - timedelta(seconds=ago_s)
         )
-        return expect_donations([state], station=STATION, now=AT)
+        return expect_donations([state], station=STATION, now=AT, rules=PACKAGED.donors)
 
     assert expected(CallOutStatus.DONATED) == 1.0
     assert expected(CallOutStatus.ARRIVED) == 1.0

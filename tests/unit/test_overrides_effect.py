@@ -16,7 +16,7 @@ from models.facilities import Location, StationPolicy, estimate_eta_s
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
-from models.rules.rulebook import PACKAGED
+from models.rules.rulebook import PACKAGED, Rulebook
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.alert_doubts import list_untimely
@@ -32,7 +32,7 @@ from streams.matching.waves import (
     expect_donations,
     expect_show_up,
 )
-from tests.support.rules import Effect, following
+from tests.support.rules import Effect, accept
 from tests.support.supply import AT, make_alert, make_record, make_station
 from tests.support.world import NOW, PEOPLES, build_request, build_unit
 
@@ -43,6 +43,7 @@ DYING = Priority.LIFE_THREATENING
 def decide(
     patient: Patient,
     unit_group: str,
+    rules: Rulebook,
     *,
     component: Component = Component.RED_CELLS,
     priority: Priority = Priority.URGENT,
@@ -81,6 +82,7 @@ def decide(
         journey=Journey(eta_s=1800, estimated=False),
         version=1,
         cause_id="e1",
+        rules=rules,
     )
     (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
     return matched.decision
@@ -99,7 +101,7 @@ def abo(
         rule_id,
         group,
         left,
-        lambda: count(decide(patient, given, component=component, **terms)),  # type: ignore[arg-type] # told by keyword
+        lambda rules: count(decide(patient, given, rules, component=component, **terms)),  # type: ignore[arg-type] # told by keyword
     )
 
 
@@ -111,7 +113,7 @@ def fallback(group: str) -> Effect:
         "rhd.consented_fallback",
         group,
         [],
-        lambda: count(decide(patient, f"{group}+", priority=DYING)),
+        lambda rules: count(decide(patient, f"{group}+", rules, priority=DYING)),
     )
 
 
@@ -127,14 +129,16 @@ def shelf_lives() -> list[Effect]:
     ]
 
 
-def lying(component: Component, hours: float) -> Callable[[], object]:
+def lying(component: Component, hours: float) -> Callable[[Rulebook], object]:
     """What becomes of a unit that lies there so long, its label still good."""
     patient = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
-    return lambda: count(decide(patient, "A+", component=component, collected_ago_h=hours))
+    return lambda rules: count(
+        decide(patient, "A+", rules, component=component, collected_ago_h=hours)
+    )
 
 
-def obstacles(**changes: object) -> Callable[[], object]:
-    return lambda: list_obstacles(make_record(**changes), now=AT)  # type: ignore[arg-type] # told by keyword
+def obstacles(**changes: object) -> Callable[[Rulebook], object]:
+    return lambda rules: list_obstacles(make_record(**changes), now=AT, rules=rules.donors)  # type: ignore[arg-type] # told by keyword
 
 
 def cell(available: int = 0, promised: int = 0) -> CellCount:
@@ -162,33 +166,48 @@ def open_call(waited_s: int) -> CallState:
     return CallState(record=make_record(), status=CallOutStatus.CALLED, called_at=called_at)
 
 
-def recovered() -> object:
+def recovered(rules: Rulebook) -> object:
     """An orange shortage, and the stock a little above the threshold of yellow."""
-    before = decide_shortage(cell(150), station=STATION, current=None, now=AT)
+    before = decide_shortage(cell(150), station=STATION, current=None, now=AT, rules=rules)
     assert before is not None
-    return measure(cell(206), station=STATION, level_before=before.shortage.level).level
+    return measure(
+        cell(206), station=STATION, level_before=before.shortage.level, rules=rules.shortages
+    ).level
 
 
-def moved() -> object:
-    before = decide_shortage(cell(100), station=STATION, current=None, now=AT)
+def moved(rules: Rulebook) -> object:
+    before = decide_shortage(cell(100), station=STATION, current=None, now=AT, rules=rules)
     assert before is not None
-    return decide_shortage(cell(96), station=STATION, current=before.shortage, now=AT) is None
+    return (
+        decide_shortage(cell(96), station=STATION, current=before.shortage, now=AT, rules=rules)
+        is None
+    )
 
 
-def find_end_of_exercise() -> object:
+def find_end_of_exercise(rules: Rulebook) -> object:
     alert = make_alert(status="exercise")
     supply = StationSupply(station=STATION, red_cells=0, callable_donors=0)
     (change,) = decide_activations(
-        alert=alert, estimate=estimate_need(alert), supplies=[supply], current=[], now=AT
+        alert=alert,
+        estimate=estimate_need(alert, rules=rules.disasters),
+        supplies=[supply],
+        current=[],
+        now=AT,
+        rules=rules.disasters,
     )
     return change.activation.ends_at
 
 
-def count_donors_wanted() -> int:
+def count_donors_wanted(rules: Rulebook) -> int:
     alert = make_alert()
     supply = StationSupply(station=STATION, red_cells=0, callable_donors=1000)
     changes = decide_activations(
-        alert=alert, estimate=estimate_need(alert), supplies=[supply], current=[], now=AT
+        alert=alert,
+        estimate=estimate_need(alert, rules=rules.disasters),
+        supplies=[supply],
+        current=[],
+        now=AT,
+        rules=rules.disasters,
     )
     return sum(change.activation.donors_wanted for change in changes)
 
@@ -207,41 +226,48 @@ EFFECTS = [
         "unknown.group",
         "female_rhd_negative_to_age_years",
         55,
-        lambda: count(decide(UNKNOWN_WOMAN, "O+")),
+        lambda rules: count(decide(UNKNOWN_WOMAN, "O+", rules)),
     ),
     Effect(
         "unknown.group",
         "male_rhd_negative_to_age_years",
         20,
-        lambda: count(decide(UNKNOWN_BOY, "O+")),
+        lambda rules: count(decide(UNKNOWN_BOY, "O+", rules)),
     ),
     Effect(
         "patient.estimated_age",
         "margin_years",
         20,
-        lambda: count(decide(Patient(sex=Sex.MALE, age_years=35, age_estimated=True), "O+")),
+        lambda rules: count(
+            decide(Patient(sex=Sex.MALE, age_years=35, age_estimated=True), "O+", rules)
+        ),
     ),
     Effect(
         "unknown.o_negative_cap",
         "o_negative_units",
         2,
-        lambda: count(decide(UNKNOWN_BOY, "O-", units=6)),
+        lambda rules: count(decide(UNKNOWN_BOY, "O-", rules, units=6)),
     ),
     Effect(
         "rhd.childbearing",
         "female_to_age_years",
         54,
-        lambda: count(decide(WOMAN, "A+", component=Component.PLATELETS)),
+        lambda rules: count(decide(WOMAN, "A+", rules, component=Component.PLATELETS)),
     ),
     Effect(
         "rhd.kept_for_negative",
         "expiring_within_d",
         0,
-        lambda: count(decide(Patient(group=BloodGroup.A_POS), "A-", priority=Priority.ROUTINE)),
+        lambda rules: count(
+            decide(Patient(group=BloodGroup.A_POS), "A-", rules, priority=Priority.ROUTINE)
+        ),
     ),
     *map(fallback, ("O", "A", "B", "AB")),
     Effect(
-        "rhd.asian_del", "served_as_positive", value=False, tell=lambda: count(decide(DEL, "A+"))
+        "rhd.asian_del",
+        "served_as_positive",
+        value=False,
+        tell=lambda rules: count(decide(DEL, "A+", rules)),
     ),
     *shelf_lives(),
     Effect("component.label_day", "grace_h", 0, lying(Component.RED_CELLS, 850)),
@@ -261,96 +287,159 @@ EFFECTS = [
         "donor.acceptance",
         "prior_calls",
         10.0,
-        lambda: expect_acceptance(make_record(called=4, accepted=3), station=STATION),
+        lambda rules: expect_acceptance(
+            make_record(called=4, accepted=3), station=STATION, rules=rules.donors
+        ),
     ),
-    Effect("donor.show_up", "loss_per_km", 0.001, lambda: expect_show_up(FAR, station=STATION)),
-    Effect("donor.show_up", "least_share", 0.1, lambda: expect_show_up(VERY_FAR, station=STATION)),
+    Effect(
+        "donor.show_up",
+        "loss_per_km",
+        0.001,
+        lambda rules: expect_show_up(FAR, station=STATION, rules=rules.donors),
+    ),
+    Effect(
+        "donor.show_up",
+        "least_share",
+        0.1,
+        lambda rules: expect_show_up(VERY_FAR, station=STATION, rules=rules.donors),
+    ),
     Effect(
         "donor.wave",
         "answer_window_s",
         900,
-        lambda: expect_donations([open_call(1200)], station=STATION, now=AT),
+        lambda rules: expect_donations(
+            [open_call(1200)], station=STATION, now=AT, rules=rules.donors
+        ),
     ),
-    Effect("disaster.components", "units_per_admission", 4.0, lambda: estimate_need(make_alert())),
-    Effect("disaster.reported", "admissions_per_injured", 0.5, lambda: estimate_need(make_alert())),
+    Effect(
+        "disaster.components",
+        "units_per_admission",
+        4.0,
+        lambda rules: estimate_need(make_alert(), rules=rules.disasters),
+    ),
+    Effect(
+        "disaster.reported",
+        "admissions_per_injured",
+        0.5,
+        lambda rules: estimate_need(make_alert(), rules=rules.disasters),
+    ),
     Effect(
         "disaster.first_reports",
         "early_h",
         12.0,
-        lambda: estimate_need(
-            make_alert(injured=3, sent_at=AT + timedelta(hours=24)), earlier=[make_alert()]
+        lambda rules: estimate_need(
+            make_alert(injured=3, sent_at=AT + timedelta(hours=24)),
+            earlier=[make_alert()],
+            rules=rules.disasters,
         ),
     ),
     Effect(
         "disaster.timely",
         "oldest_h",
         24.0,
-        lambda: bool(list_untimely(make_alert(), is_open=False, now=AT + timedelta(hours=48))),
+        lambda rules: bool(
+            list_untimely(
+                make_alert(), is_open=False, now=AT + timedelta(hours=48), rules=rules.disasters
+            )
+        ),
     ),
     Effect(
         "disaster.timely",
         "ahead_s",
         3600,
-        lambda: bool(list_untimely(make_alert(), is_open=False, now=AT - timedelta(seconds=1800))),
+        lambda rules: bool(
+            list_untimely(
+                make_alert(),
+                is_open=False,
+                now=AT - timedelta(seconds=1800),
+                rules=rules.disasters,
+            )
+        ),
     ),
     Effect("disaster.exercise_ends", "ends_after_h", 6.0, find_end_of_exercise),
     Effect(
         "disaster.pager",
         "fallback_country",
         "NP",
-        lambda: estimate_need(
+        lambda rules: estimate_need(
             make_alert(
                 casualties=None, country="XX", exposures=[{"mmi": 8.0, "population": 100_000}]
-            )
+            ),
+            rules=rules.disasters,
         ),
     ),
     Effect(
         "disaster.injured_per_dead",
         "injured_per_dead",
         5.0,
-        lambda: estimate_need(
-            make_alert(casualties=None, exposures=[{"mmi": 8.0, "population": 100_000}])
+        lambda rules: estimate_need(
+            make_alert(casualties=None, exposures=[{"mmi": 8.0, "population": 100_000}]),
+            rules=rules.disasters,
         ),
     ),
     Effect(
         "disaster.magnitude",
         "deep_below_km",
         40.0,
-        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=50)),
+        lambda rules: estimate_need(
+            make_alert(casualties=None, magnitude=7.1, depth_km=50), rules=rules.disasters
+        ),
     ),
     Effect(
         "disaster.magnitude",
         "deep_share",
         0.5,
-        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=80)),
+        lambda rules: estimate_need(
+            make_alert(casualties=None, magnitude=7.1, depth_km=80), rules=rules.disasters
+        ),
     ),
     Effect(
         "disaster.magnitude",
         "very_deep_below_km",
         400.0,
-        lambda: estimate_need(make_alert(casualties=None, magnitude=7.1, depth_km=350)),
+        lambda rules: estimate_need(
+            make_alert(casualties=None, magnitude=7.1, depth_km=350), rules=rules.disasters
+        ),
     ),
     Effect("disaster.donations", "red_cells_per_donation", 2.0, count_donors_wanted),
     Effect(
         "shortage.group_frequency",
         "rhd_negative",
         0.047,
-        lambda: estimate_burn(cell(), station=STATION),
+        lambda rules: estimate_burn(cell(), station=STATION, rules=rules.shortages),
     ),
     Effect(
         "shortage.burn_rate",
         "window_d",
         14,
-        lambda: estimate_burn(cell(promised=700), station=SMALL),
+        lambda rules: estimate_burn(cell(promised=700), station=SMALL, rules=rules.shortages),
     ),
-    Effect("shortage.expected_use", "least_units", 0.1, lambda: measure(cell(), station=SMALL)),
+    Effect(
+        "shortage.expected_use",
+        "least_units",
+        0.1,
+        lambda rules: measure(cell(), station=SMALL, rules=rules.shortages),
+    ),
     Effect("shortage.recovery", "margin", 0.0, recovered),
     Effect("shortage.change", "share", 0.01, moved),
-    Effect("journey.estimate", "road_factor", 2.0, lambda: estimate_eta_s(STATION.location, PEAK)),
     Effect(
-        "journey.estimate", "road_speed_kmh", 30.0, lambda: estimate_eta_s(STATION.location, PEAK)
+        "journey.estimate",
+        "road_factor",
+        2.0,
+        lambda rules: estimate_eta_s(STATION.location, PEAK, rules.policies.journey),
     ),
-    Effect("journey.estimate", "handover_s", 1800, lambda: estimate_eta_s(STATION.location, PEAK)),
+    Effect(
+        "journey.estimate",
+        "road_speed_kmh",
+        30.0,
+        lambda rules: estimate_eta_s(STATION.location, PEAK, rules.policies.journey),
+    ),
+    Effect(
+        "journey.estimate",
+        "handover_s",
+        1800,
+        lambda rules: estimate_eta_s(STATION.location, PEAK, rules.policies.journey),
+    ),
 ]
 
 
@@ -361,10 +450,10 @@ def test_a_stations_own_value_changes_what_is_decided(effect: Effect) -> None:
 
 def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_time() -> None:
     patient = Patient(group=BloodGroup.A_POS)
-    assert count(decide(patient, "A+", collected_ago_h=30 * 24)) == 1
-    with following({"shelf_life.red_cells": {"use_within_h": 28 * 24}}):
-        build_unit("A+", collected_ago_h=30 * 24, expires_in_h=5 * 24)
-        decision = decide(patient, "A+", collected_ago_h=30 * 24)
+    assert count(decide(patient, "A+", PACKAGED, collected_ago_h=30 * 24)) == 1
+    rules = accept({"shelf_life.red_cells": {"use_within_h": 28 * 24}})
+    build_unit("A+", collected_ago_h=30 * 24, expires_in_h=5 * 24)
+    decision = decide(patient, "A+", rules, collected_ago_h=30 * 24)
     assert count(decision) == 0
     (line,) = decision.lines
     told = {one.code: one.rule for one in line.refusals}
@@ -373,8 +462,8 @@ def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_
 
 def test_a_decision_says_that_the_rules_were_a_stations_own() -> None:
     changes = {"unknown.o_negative_cap": {"o_negative_units": 1}}
-    with following(changes) as rules:
-        decision = decide(UNKNOWN_BOY, "O-", units=2)
+    rules = accept(changes)
+    decision = decide(UNKNOWN_BOY, "O-", rules, units=2)
     assert decision.rules_version == rules.version != PACKAGED.version
     (line,) = decision.lines
     cited = {one.reason.rule for one in line.reserved} | {one.rule for one in line.refusals}
@@ -389,14 +478,20 @@ def test_a_station_without_the_fallback_gives_no_positive_whole_blood_either() -
     """Low-titre O RhD+ is a part of the fallback, not a way around its absence."""
     patient = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=40, rhd_consent=CONSENT)
 
-    def give() -> int:
+    def give(rules: Rulebook) -> int:
         return count(
-            decide(patient, "O+", component=Component.WHOLE_BLOOD, priority=DYING, low_titre=True)
+            decide(
+                patient,
+                "O+",
+                rules,
+                component=Component.WHOLE_BLOOD,
+                priority=DYING,
+                low_titre=True,
+            )
         )
 
-    assert give() == 1
-    with following({"rhd.consented_fallback": {"A": []}}):
-        assert give() == 0
+    assert give(PACKAGED) == 1
+    assert give(accept({"rhd.consented_fallback": {"A": []}})) == 0
 
 
 @pytest.mark.parametrize("group", ["A+", "B+", "A-", "B-"])
@@ -406,9 +501,19 @@ def test_a_station_that_gives_no_group_o_red_cells_gives_none_to_the_dying_eithe
     """Low-titre O in an emergency is a rule of whole blood, and no way around red cells' own."""
     patient = Patient(group=BloodGroup(group), sex=Sex.MALE, age_years=40, rhd_consent=CONSENT)
 
-    def give() -> int:
-        return count(decide(patient, "O+", priority=DYING, low_titre=True))
+    def give(rules: Rulebook) -> int:
+        return count(decide(patient, "O+", rules, priority=DYING, low_titre=True))
 
-    assert give() == 1
-    with following({"red_cells.abo": {group[0]: [group[0]]}}):
-        assert give() == 0
+    assert give(PACKAGED) == 1
+    assert give(accept({"red_cells.abo": {group[0]: [group[0]]}})) == 0
+
+
+def test_two_rulebooks_live_in_one_process() -> None:
+    """A drill beside the real thing: one is no less in force because the other was asked last."""
+    own = accept({"unknown.o_negative_cap": {"o_negative_units": 1}})
+    told = [
+        (count(decision), decision.rules_version)
+        for rules in (PACKAGED, own, PACKAGED, own)
+        for decision in [decide(UNKNOWN_BOY, "O-", rules, units=6)]
+    ]
+    assert told == [(4, PACKAGED.version), (1, own.version)] * 2

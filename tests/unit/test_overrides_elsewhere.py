@@ -13,11 +13,7 @@ import pytest
 from models.components import Component
 from models.figures import StockDay
 from models.groups import BloodGroup
-from models.rules.rulebook import PACKAGED
-from models.rules.types.disasters import disaster_rules
-from models.rules.types.donors import donor_rules
-from models.rules.types.issue import issue_rules
-from models.rules.types.safety import safety_rules
+from models.rules.rulebook import PACKAGED, Rulebook
 from models.shortages import ShortageLevel
 from streams.matching.figures import is_counted, is_safe
 from tests.support.rules import Effect
@@ -38,74 +34,79 @@ def _build_day(*, available: int, burn_per_d: float) -> StockDay:
     )
 
 
-def find_specification(component: Component) -> Callable[[], object]:
-    return lambda: component.spec
+def find_specification(component: Component) -> Callable[[Rulebook], object]:
+    return lambda rules: rules.components.component[component]
 
 
 ACCESSORS: list[Effect] = [
     Effect(
-        "issue.electronic", "sample_max_age_h", 48, lambda: issue_rules().electronic.sample_max_age
+        "issue.electronic",
+        "sample_max_age_h",
+        48,
+        lambda rules: rules.issue.electronic.sample_max_age,
     ),
     Effect(
         "issue.electronic",
         "concordant_abo_results",
         3,
-        lambda: issue_rules().electronic.concordant_abo_results,
+        lambda rules: rules.issue.electronic.concordant_abo_results,
     ),
     Effect(
         "issue.electronic",
         "results_on_current_sample",
         2,
-        lambda: issue_rules().electronic.results_on_current_sample,
+        lambda rules: rules.issue.electronic.results_on_current_sample,
     ),
-    Effect("donor.arrival", "default_eta_s", 1800, lambda: donor_rules().arrival.default_eta_s),
+    Effect(
+        "donor.arrival", "default_eta_s", 1800, lambda rules: rules.donors.arrival.default_eta_s
+    ),
     Effect(
         "donor.whole_blood_serves",
         "components",
         ["red_cells"],
-        lambda: donor_rules().serves.components,
+        lambda rules: rules.donors.serves.components,
     ),
     Effect(
         "disaster.donations",
         "group_order",
         ["A+", "O+", "B+", "AB+", "O-", "A-", "B-", "AB-"],
-        lambda: disaster_rules().donations.group_order,
+        lambda rules: rules.disasters.donations.group_order,
     ),
     Effect(
         "transport.out_of_control",
         "components",
         ["red_cells"],
-        lambda: safety_rules().out_of_control.components,
+        lambda rules: rules.safety.out_of_control.components,
     ),
     Effect(
         "transport.out_of_control",
         "restock_within_min",
         20,
-        lambda: safety_rules().out_of_control.restock_within_min,
+        lambda rules: rules.safety.out_of_control.restock_within_min,
     ),
     Effect(
         "transport.out_of_control",
         "transfuse_within_min",
         120,
-        lambda: safety_rules().out_of_control.transfuse_within_min,
+        lambda rules: rules.safety.out_of_control.transfuse_within_min,
     ),
     Effect(
         "figures.safe_stock_rate",
         "least_days_of_supply",
         5.0,
-        lambda: is_safe(_build_day(available=40, burn_per_d=10.0)),
+        lambda rules: is_safe(_build_day(available=40, burn_per_d=10.0), rules.figures),
     ),
     Effect(
         "figures.safe_stock_places",
         "least_units",
         2.0,
-        lambda: is_counted(_build_day(available=1, burn_per_d=0.5)),
+        lambda rules: is_counted(_build_day(available=1, burn_per_d=0.5), rules.figures),
     ),
     Effect(
         "transport.agitation",
         "unagitated_at_most_h",
         12,
-        lambda: safety_rules().agitation.unagitated_at_most_h,
+        lambda rules: rules.safety.agitation.unagitated_at_most_h,
     ),
     *(
         Effect(

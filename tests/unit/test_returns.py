@@ -6,13 +6,18 @@ import pytest
 
 from models.components import Component
 from models.errors import DomainRefusal
-from models.rules.types.returns import return_rules
+from models.rules.rulebook import PACKAGED
 
 LIQUID_RED_CELLS = (Component.RED_CELLS, Component.WASHED_RED_CELLS)
 
 
 def restock(component: Component, out_of_control_s: int) -> None:
-    return_rules().ensure_restockable(component, out_of_control_s=out_of_control_s, unit_id="u-1")
+    PACKAGED.returns.ensure_restockable(
+        component,
+        out_of_control_s=out_of_control_s,
+        unit_id="u-1",
+        limit=PACKAGED.safety.out_of_control,
+    )
 
 
 @pytest.mark.parametrize("component", LIQUID_RED_CELLS)

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models import compatibility
-from models.components import Component, ComponentSpec, component_rules
+from models.components import Component, ComponentSpec
 from models.patients import Patient, RhdConsent
 from models.rules.citations import Applier, CitedRule, Terms
-from models.rules.following import FORMS
-from models.rules.rulebook import PACKAGED
-from models.rules.types.safety import safety_rules
+from models.rules.rulebook import PACKAGED, RULE_FILES, build_rulebook
+from tests.support.rules import change_rule
 
 LEAST: list[tuple[str, str, int]] = [
     ("compatibility", "unknown.female_rhd_negative_to_age_years", 0),
@@ -44,7 +42,7 @@ def load(file: str, path: str, value: object) -> Any:  # noqa: ANN401 - the form
         del table[name]
     else:
         table[name] = value
-    return FORMS[file].model_validate(document)
+    return RULE_FILES[file].model_validate(document)
 
 
 @pytest.mark.parametrize(("file", "path", "least"), LEAST)
@@ -73,7 +71,7 @@ def test_a_component_is_not_frozen_unless_it_says_so() -> None:
 
 def test_a_reading_of_a_file_reads_the_same_again() -> None:
     """What was read may be read once more: a station's rulebook is made of the package's."""
-    for file, form in FORMS.items():
+    for file, form in RULE_FILES.items():
         read = form.model_validate(PACKAGED.documents[file])
         if file not in {"components", "packs"}:  # their files name the parts one by one
             assert form.model_validate(read.model_dump(by_alias=True)) == read
@@ -87,28 +85,25 @@ def test_a_form_takes_nothing_else() -> None:
 
 
 def test_a_component_keeps_some_time_or_it_is_none() -> None:
-    spec = component_rules().component[Component.PLATELETS]
+    spec = PACKAGED.components.component[Component.PLATELETS]
     with pytest.raises(ValidationError, match="shelf_life_h"):
         ComponentSpec.model_validate({**spec.model_dump(by_alias=True), "shelf_life_h": 0})
-    rule = component_rules().shelf_life[Component.PLATELETS]
+    rule = PACKAGED.components.shelf_life[Component.PLATELETS]
     with pytest.raises(ValidationError, match="hours"):
         rule.but(hours={})
 
 
-def test_rules_that_are_not_of_the_form_change_nothing() -> None:
-    document = deepcopy(dict(PACKAGED.documents["compatibility"]))
-    document["unknown_cap"]["o_negative_units"] = 0
+def test_rules_that_are_not_of_the_form_make_no_rulebook() -> None:
     with pytest.raises(ValidationError, match="o_negative_units"):
-        compatibility.follow(document)
-    assert compatibility.o_negative_cap() == 4
-    document["unknown_cap"]["o_negative_units"] = 3
-    try:
-        compatibility.follow(document)
-        assert compatibility.o_negative_cap() == 3
-        document["unknown_cap"]["o_negative_units"] = 2
-        assert compatibility.o_negative_cap() == 3, "what was given is copied"
-    finally:
-        compatibility.follow(PACKAGED.documents["compatibility"])
+        change_rule("compatibility", "unknown_cap", o_negative_units=0)
+    assert PACKAGED.compatibility.unknown_cap.o_negative_units == 4
+
+
+def test_a_rulebook_does_not_change_with_what_it_was_made_of() -> None:
+    documents = {name: deepcopy(dict(found)) for name, found in PACKAGED.documents.items()}
+    rules = build_rulebook(documents)
+    documents["compatibility"]["unknown_cap"]["o_negative_units"] = 2
+    assert rules.compatibility.unknown_cap.o_negative_units == 4
 
 
 RULE: dict[str, Any] = {
@@ -183,7 +178,7 @@ def test_terms_may_say_no_more_than_they_need(terms: dict[str, object]) -> None:
 
 
 def test_a_rule_is_cited_with_the_version_of_its_file() -> None:
-    rules = safety_rules()
+    rules = PACKAGED.safety
     assert rules.cite(rules.recall) == "unit.recall@2026-2"
 
 
@@ -228,4 +223,4 @@ def test_a_consent_without_a_name_is_none(missing: str) -> None:
 
 @pytest.mark.parametrize(("shelf_life_h", "until_h"), [(24, 24), (47, 47), (48, 72), (840, 864)])
 def test_what_keeps_for_hours_gets_no_grace_of_a_day(shelf_life_h: int, until_h: int) -> None:
-    assert component_rules.packaged.label.add_grace(shelf_life_h) == until_h
+    assert PACKAGED.components.label.add_grace(shelf_life_h) == until_h

@@ -8,9 +8,8 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.patients import Sex
 from models.rules.citations import CitedRule, RuleKind, RuleSet
-from models.rules.types.disasters import DISASTER_RULES
+from models.rules.rulebook import PACKAGED
 from models.rules.types.donors import DONOR_RULES
-from models.rules.types.shortages import SHORTAGE_RULES
 
 
 def rules_of(rule_set: RuleSet) -> list[CitedRule]:
@@ -18,7 +17,7 @@ def rules_of(rule_set: RuleSet) -> list[CitedRule]:
     return [rule for rule in found if isinstance(rule, CitedRule)]
 
 
-@pytest.mark.parametrize("rule_set", [DONOR_RULES, DISASTER_RULES, SHORTAGE_RULES])
+@pytest.mark.parametrize("rule_set", [DONOR_RULES, PACKAGED.disasters, PACKAGED.shortages])
 def test_every_rule_is_cited_under_a_name_of_its_own(rule_set: RuleSet) -> None:
     rules = rules_of(rule_set)
     assert len(rules) == len(type(rule_set).model_fields) - 1  # all but the version
@@ -43,7 +42,7 @@ def test_the_standard_for_donors() -> None:
 
 
 def test_the_components_of_an_admission_add_up() -> None:
-    rule = DISASTER_RULES.components
+    rule = PACKAGED.disasters.components
     assert sum(rule.units_per(component) for component in rule.ratio) == pytest.approx(2.7)
     red_cells = rule.units_per(Component.RED_CELLS)
     assert rule.units_per(Component.PLATELETS) / red_cells == pytest.approx(0.81)
@@ -51,6 +50,6 @@ def test_the_components_of_an_admission_add_up() -> None:
 
 
 def test_a_disaster_may_call_every_group_and_the_rare_ones_last() -> None:
-    order = DISASTER_RULES.donations.group_order
+    order = PACKAGED.disasters.donations.group_order
     assert sorted(order) == sorted(BloodGroup)
     assert all(group.value.endswith("-") for group in order[4:])

@@ -17,12 +17,13 @@ import pytest
 
 from models import compatibility
 from models.clearance import NO_TRAITS, Cleared, Refused, Step
-from models.compatibility import Candidate, cite_kept_rule, find_candidate, list_candidates
-from models.components import Component, component_rules
+from models.compatibility import Candidate, find_candidate, list_candidates
+from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import HardAttributes, Priority
+from models.rules.rulebook import PACKAGED
 from models.safety import STEP_FROM, clear, list_patient_obstacles, list_standing_obstacles
 from models.texts import list_texts
 from models.units import UnitStatus, UnitTraits
@@ -104,7 +105,7 @@ def test_every_status_has_its_place() -> None:
 
 
 def test_components_are_as_the_sources_say() -> None:
-    specs = component_rules.packaged.component
+    specs = PACKAGED.components.component
     assert {component.value for component in specs} == set(COMPONENTS)
     for component, spec in specs.items():
         told = COMPONENTS[component.value]
@@ -122,6 +123,7 @@ def ask(*, purpose: Any = None, route: Any = None, **unit: Any) -> Cleared | Ref
         step=Step.RESERVE,
         route=route or build_route(),
         now=NOW,
+        rules=PACKAGED,
     )
 
 
@@ -138,6 +140,7 @@ def test_a_clearance_says_what_for_when_and_under_which_rule() -> None:
         patient=purpose.patient,
         priority=purpose.priority,
         policy=purpose.policy,
+        rules=PACKAGED,
     )
     assert not answer.capped
 
@@ -325,7 +328,12 @@ def test_an_expired_unit_has_both_reasons() -> None:
 
 def obstacles(*, used_at: Any = NOW, purpose: Any = None, **unit: Any) -> list[str]:  # noqa: ANN401
     asked = purpose or build_purpose()
-    return [one.code for one in list_patient_obstacles(build_facts(**unit), asked, used_at=used_at)]
+    return [
+        one.code
+        for one in list_patient_obstacles(
+            build_facts(**unit), asked, used_at=used_at, rules=PACKAGED
+        )
+    ]
 
 
 def test_what_left_is_judged_by_the_patient_alone() -> None:
@@ -357,18 +365,18 @@ def test_what_left_is_no_longer_counted_under_the_cap() -> None:
 
 
 def test_no_line_is_hopeless_that_some_unit_could_serve() -> None:
-    assert list_standing_obstacles(build_purpose(), build_route(can_thaw=False)) == ()
+    assert list_standing_obstacles(build_purpose(), build_route(can_thaw=False), PACKAGED) == ()
 
 
 def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None:
     unknown = build_purpose(component=Component.WHOLE_BLOOD, patient=Patient())
     useless = build_route(can_thaw=False, unusable=(Component.WHOLE_BLOOD, Component.FROZEN_PLASMA))
 
-    codes = [one.code for one in list_standing_obstacles(unknown, useless)]
+    codes = [one.code for one in list_standing_obstacles(unknown, useless, PACKAGED)]
     assert codes == ["hospital_cannot_use", "no_group_allowed"]
-    (none,) = list_standing_obstacles(unknown, build_route())
+    (none,) = list_standing_obstacles(unknown, build_route(), PACKAGED)
     assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-2")
-    codes = [one.code for one in list_standing_obstacles(PLASMA, useless)]
+    codes = [one.code for one in list_standing_obstacles(PLASMA, useless, PACKAGED)]
     assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
 
 
@@ -376,7 +384,9 @@ def ranked(group: str | None, component: Component, priority: Priority, **change
     """The candidates in order; `*` marks those of low titre only, `!` those under the cap."""
     patient = Patient(group=None if group is None else BloodGroup(group), **changes)
     policy = StationPolicy(low_titre_a_plasma=True)
-    listed = list_candidates(component=component, patient=patient, priority=priority, policy=policy)
+    listed = list_candidates(
+        component=component, patient=patient, priority=priority, policy=policy, rules=PACKAGED
+    )
     assert [one.rank for one in listed] == list(range(len(listed)))
     return " ".join(one.group + "*" * one.low_titre_only + "!" * one.capped for one in listed)
 
@@ -459,6 +469,7 @@ def test_a_candidate_cites_its_rule(
         patient=Patient(group=None if group is None else BloodGroup(group), **changes),
         priority=DYING,
         policy=StationPolicy(low_titre_a_plasma=True),
+        rules=PACKAGED,
     )
     assert found is not None
     assert found.rule == f"{rule}@2026-2"
@@ -476,6 +487,7 @@ def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules()
             patient=Patient(group=BloodGroup.A_POS, reference=reference),
             priority=URGENT,
             policy=StationPolicy(),
+            rules=PACKAGED,
         )
 
     assert compatibility._list_candidates.cache_info().misses == 1
@@ -511,9 +523,13 @@ def test_an_estimated_age_is_read_towards_protection(
         patient=woman,
         priority=Priority.URGENT,
         policy=StationPolicy(),
+        rules=PACKAGED,
     )
     assert (found is None) is protected
 
 
 def test_what_is_kept_for_rhd_negative_patients_names_its_rule() -> None:
-    assert cite_kept_rule() == "rhd.kept_for_negative@2026-2"
+    assert (
+        PACKAGED.compatibility.cite(PACKAGED.compatibility.kept_for_negative)
+        == "rhd.kept_for_negative@2026-2"
+    )

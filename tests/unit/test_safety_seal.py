@@ -21,6 +21,7 @@ from models.errors import InvariantViolation
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.requests import RequestStatus
+from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from models.seal import KERNEL, Seal
 from models.shortages import Transfer, TransferStatus
@@ -28,6 +29,7 @@ from models.units import UnitStatus
 from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from streams.ports import Context
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.requests import Ruling
 from tests.support.safety import build_facts, build_purpose, build_route, build_transfer
@@ -39,7 +41,12 @@ PACKAGES = ("models", "streams", "gateway", "cli", "demo", "bench", "checker", "
 
 def cleared() -> Cleared:
     answer = clear(
-        build_facts(), purpose=build_purpose(), step=Step.RESERVE, route=build_route(), now=NOW
+        build_facts(),
+        purpose=build_purpose(),
+        step=Step.RESERVE,
+        route=build_route(),
+        now=NOW,
+        rules=PACKAGED,
     )
     assert isinstance(answer, Cleared)
     return answer
@@ -154,20 +161,22 @@ from models.clearance import Cleared, Step, UnitFacts
 from models.decisions import Decision, Reason
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Transfer
+from streams.ports import Context
 from streams.ports.shortages import ExchangeStore
 from streams.ports.requests import Ruling
 
 STATUS = RequestStatus.RESERVED
 
 
-def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, at: datetime) -> None:
+def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, context: Context) -> None:
+    at = context.now
     Ruling(  # without
         request=ask,
         decision=told,
         status=STATUS,
         from_status="",
         opened_at=at,
-        caused_by="",
+        context=context,
         why="",
     )
     Ruling(
@@ -177,7 +186,7 @@ def promise(ask: UrgentRequest, told: Decision, unit: UnitFacts, at: datetime) -
         status=STATUS,
         from_status="",
         opened_at=at,
-        caused_by="",
+        context=context,
         why="",
     )
 
@@ -186,8 +195,8 @@ async def send(
     exchange: ExchangeStore, to: Transfer, one: Cleared, why: Reason, at: datetime
 ) -> None:
     promise = exchange.promise_to_transfer
-    await promise(to, [one.unit], reason=why, hold_until=at, caused_by="")  # unit
-    await promise(to, [one], reason=why, hold_until=at, caused_by="")
+    await promise(to, [one.unit], reason=why, hold_until=at)  # unit
+    await promise(to, [one], reason=why, hold_until=at)
     Cleared(unit=one.unit, purpose=one.purpose, step=Step.ISSUE, candidate=None, at=at)  # without
 """
 
@@ -225,6 +234,7 @@ def decide(quantity: int = 2) -> Matched:
         journey=Journey(eta_s=1800, estimated=False),
         version=1,
         cause_id="e-1",
+        rules=PACKAGED,
     )
     shelf = Shelf([build_facts(unit_id=f"u-{at}") for at in range(quantity)])
     (matched,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
@@ -240,7 +250,7 @@ def rule(decision: Decision, cleared: tuple[Cleared, ...]) -> Ruling:
         status=RequestStatus.RESERVED,
         from_status="",
         opened_at=NOW,
-        caused_by="e-1",
+        context=Context(now=NOW, cause="e-1", actor="hospital/lhasa-1"),
         why="opened",
     )
 
@@ -306,7 +316,14 @@ def test_a_ruling_refuses_another_line_too_few_and_swapped_clearances() -> None:
 
 def cleared_for_station() -> Cleared:
     unit = build_facts(unit_id="u-0")
-    answer = clear(unit, purpose=build_transfer(), step=Step.RESERVE, route=build_route(), now=NOW)
+    answer = clear(
+        unit,
+        purpose=build_transfer(),
+        step=Step.RESERVE,
+        route=build_route(),
+        now=NOW,
+        rules=PACKAGED,
+    )
     assert isinstance(answer, Cleared)
     return answer
 
@@ -337,7 +354,9 @@ def test_a_ruling_refuses_a_line_that_asks_for_another_component() -> None:
 def clear_to_issue(one: Cleared) -> Cleared:
     """The same unit for the same purpose, cleared to leave and not to be reserved."""
     unit = replace(one.unit, status=UnitStatus.RESERVED)
-    answer = clear(unit, purpose=one.purpose, step=Step.ISSUE, route=build_route(), now=one.at)
+    answer = clear(
+        unit, purpose=one.purpose, step=Step.ISSUE, route=build_route(), now=one.at, rules=PACKAGED
+    )
     assert isinstance(answer, Cleared)
     return answer
 

@@ -29,6 +29,7 @@ from models.events.requests import RequestOpened
 from models.facilities import Station
 from models.patients import Patient
 from models.requests import MAX_QUANTITY, Priority, RequestLine
+from models.rules.citations import RuleSet
 from models.texts import list_texts, render
 from models.texts.instants import show_moment
 from models.texts.validation import PATTERNS, code_of, describe_broken
@@ -45,7 +46,10 @@ def _bodies() -> set[type[BaseModel]]:
         found |= {
             one
             for one in vars(module).values()
-            if isinstance(one, type) and issubclass(one, Value) and one is not Value
+            if isinstance(one, type)
+            and issubclass(one, Value)
+            and one is not Value
+            and not issubclass(one, RuleSet)
         }
     return found
 

@@ -175,7 +175,8 @@ async def end_exercise(event_key: Identifier, request: Request, principal: Feed)
 async def list_activations(
     request: Request, principal: Viewer, query: Annotated[ActivationQuery, Query()]
 ) -> Response:
-    rows = await get_gateway(request).reading.list_activations(
+    gateway = get_gateway(request)
+    rows = await gateway.reading.list_activations(
         station_id=principal.own_station or query.station_id,
         status=query.status,
         event_key=query.event_key,
@@ -186,7 +187,7 @@ async def list_activations(
             **row["body"],
             "opened_at": row["opened_at"],
             "donors_not_called": find_uncalled(
-                need["component"] for need in row["body"].get("needs", ())
+                (need["component"] for need in row["body"].get("needs", ())), gateway.rules
             ),
         }
         for row in rows
@@ -216,10 +217,12 @@ async def _render_prospects(gateway: Gateway, alert: Alert) -> Mapping[str, Any]
     stations = list(gateway.directories.current().stations.values())
     is_open = await _is_open(gateway, alert.event_key)
     doubts = [
-        *list_untimely(alert, is_open=is_open, now=gateway.clock.now()),
+        *list_untimely(
+            alert, is_open=is_open, now=gateway.clock.now(), rules=gateway.rules.disasters
+        ),
         *find_unreached(alert.location, stations),
     ]
-    estimate = estimate_need(alert)
+    estimate = estimate_need(alert, rules=gateway.rules.disasters)
     if alert.kind is AlertKind.ALERT and not estimate.needs:
         doubts.extend(estimate.reasons)
     return {

@@ -185,7 +185,8 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     responses=documented(404),
 )
 async def get_donation(donation_id: BagId, request: Request, principal: Holder) -> Response:
-    found = await get_gateway(request).donations.read(donation_id)
+    gateway = get_gateway(request)
+    found = await gateway.donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):
         raise DomainRefusal("donation_unknown", donation_id=donation_id)
@@ -195,6 +196,7 @@ async def get_donation(donation_id: BagId, request: Request, principal: Holder) 
             stations=found.says[unit["unit_id"]],
             label=BloodGroup(unit["group"]),
             collected_at=unit["collected_at"],
+            rules=gateway.rules.testing,
         )
         for unit in found.units
     }
@@ -202,7 +204,9 @@ async def get_donation(donation_id: BagId, request: Request, principal: Holder) 
         if unit["released_at"] is None:
             unit_id = unit["unit_id"]
             verdicts[unit_id] = verdicts[unit_id].held_for_donor(
-                found.registered_group, label=BloodGroup(unit["group"])
+                found.registered_group,
+                label=BloodGroup(unit["group"]),
+                rules=gateway.rules.donors,
             )
     return to_response(
         {

@@ -27,7 +27,8 @@ from models.base import Identifier, change
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.texts import render
-from streams.store.directory import Author, Registered
+from streams.ports import Context
+from streams.store.directory import Registered
 
 router = APIRouter(tags=["facilities"])
 
@@ -150,9 +151,9 @@ def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
             raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
 
 
-def build_author(request: Request, principal: Principal) -> Author:
+def build_author(request: Request, principal: Principal) -> Context:
     at = get_gateway(request).clock.now()
-    return Author(actor=principal.actor, key_id=principal.key_id, at=at)
+    return Context(now=at, cause=principal.key_id, actor=principal.actor)
 
 
 def _list_policy_faults(station: Station) -> list[FieldError]:

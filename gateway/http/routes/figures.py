@@ -15,7 +15,7 @@ from gateway.http.responses import to_response
 from gateway.http.scopes import Holder
 from models.base import Day, Identifier, Value
 from models.errors import ContractError
-from models.figures import MAX_DAYS, figure_rules
+from models.figures import MAX_DAYS, FigureRules
 from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
 
@@ -63,7 +63,9 @@ async def get_figures(
     testing = await gateway.figures.rate_testing(
         station_id, at_from=_start_of(day_from), at_until=_start_of(day_until)
     )
-    safe = rate_safe_stock(records, day_from=day_from, day_until=day_until)
+    safe = rate_safe_stock(
+        records, day_from=day_from, day_until=day_until, rules=gateway.rules.figures
+    )
     return to_response(
         {
             "station_id": station_id,
@@ -77,7 +79,7 @@ async def get_figures(
                 ],
             },
             "testing_coverage": testing.model_dump(),
-            "rules": _list_rules(),
+            "rules": _list_rules(gateway.rules.figures),
         }
     )
 
@@ -95,8 +97,7 @@ def _start_of(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=BEIJING)
 
 
-def _list_rules() -> list[dict[str, Any]]:
-    rules = figure_rules()
+def _list_rules(rules: FigureRules) -> list[dict[str, Any]]:
     return [
         {**rule.model_dump(mode="json", exclude={"terms"}), "version": rules.version}
         for rule in (rules.safe_stock, rules.safe_stock_expected, rules.testing_coverage)

@@ -76,6 +76,7 @@ async def read_overview(request: Request, principal: Party) -> Response:
                 uncovered,
                 stations=gateway.directories.current().stations,
                 may_name=principal.may_name,
+                rules=gateway.rules,
             ),
             "activations": [
                 {**row["body"], "opened_at": row["opened_at"]} for row in found.activations

@@ -33,7 +33,7 @@ from models.errors import DomainRefusal
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
-from models.rules.types.antigens import antigen_rules, list_unusual
+from models.rules.types.antigens import AntigenRules, list_unusual
 from models.texts import render
 
 router = APIRouter(tags=["requests"])
@@ -99,7 +99,7 @@ async def open_request(request: Request, principal: Asker) -> Response:
         [event], caller, ids=[derive_id("opened", hospital_id, request_id, key)]
     )
     gateway.accepted.add(target)
-    return _answer(acceptance, event, caller)
+    return _answer(acceptance, event, caller, rules=gateway.rules.antigens)
 
 
 @router.patch(
@@ -190,7 +190,7 @@ async def _change(
             raise DomainRefusal("request_ended", request_id=request_id, status=str(status))
     else:
         acceptance = await gateway.submissions.accept([event], caller, ids=[event_id])
-    return _answer(acceptance, event, caller)
+    return _answer(acceptance, event, caller, rules=gateway.rules.antigens)
 
 
 def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _make_caller(request: Request, hospital_id: str, *, key: str, wait_s: int) -
     )
 
 
-def _warn(event: EventData) -> dict[str, Any]:
+def _warn(event: EventData, rules: AntigenRules) -> dict[str, Any]:
     """Return a warning for antigens that are probably misspelt; they are never refused."""
     match event:
         case RequestOpened(request=stated) | RequestAmended(amendment=stated):
@@ -225,16 +225,18 @@ def _warn(event: EventData) -> dict[str, Any]:
             return {}
     antibodies = stated.patient.antibodies if stated.patient else ()
     demanded = [name for line in stated.lines or () for name in line.attributes.antigen_negative]
-    unusual = list_unusual([*antibodies, *demanded])
+    unusual = list_unusual([*antibodies, *demanded], rules=rules)
     if not unusual:
         return {}
-    known = ", ".join(antigen_rules().east_asia.antigens)
+    known = ", ".join(rules.east_asia.antigens)
     return {
         "warnings": [explain("antigen_unusual", {"antigens": ", ".join(unusual), "known": known})]
     }
 
 
-def _answer(acceptance: Acceptance, event: EventData, caller: Caller) -> Response:
+def _answer(
+    acceptance: Acceptance, event: EventData, caller: Caller, *, rules: AntigenRules
+) -> Response:
     if acceptance.refused is not None:
         return answer_refused(acceptance.refused)
     (fate,) = acceptance.fates
@@ -245,7 +247,7 @@ def _answer(acceptance: Acceptance, event: EventData, caller: Caller) -> Respons
         "request_id": event.subject,
         "event_id": acceptance.event_ids[0],
         "source": caller.source,
-        **_warn(event),
+        **_warn(event, rules),
     }
     headers = {"Location": f"/v1/requests/{event.subject}"}
     # What was decided during the look at repeats is no answer to a call that does not wait.

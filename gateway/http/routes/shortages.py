@@ -106,6 +106,7 @@ async def list_shortages(
         uncovered if is_open else (),
         stations=gateway.directories.current().stations,
         may_name=principal.may_name,
+        rules=gateway.rules,
     )
     return to_response({"shortages": entries[: query.limit]})
 

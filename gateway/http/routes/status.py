@@ -117,7 +117,8 @@ async def get_request(request_id: Identifier, request: Request, principal: Party
     asked = UrgentRequest.model_validate(row["body"])
     stations = gateway.directories.current().stations
     station = stations.get(asked.station_id)
-    wants = list_wants(asked, detail.lines, station.policy if station else StationPolicy())
+    policy = station.policy if station else StationPolicy()
+    wants = list_wants(asked, detail.lines, policy, gateway.rules)
     calls = list_serving_calls(wants, detail.calls)
     transfers = list_serving_transfers(wants, detail.transfers)
     sought = []
@@ -135,6 +136,7 @@ async def get_request(request_id: Identifier, request: Request, principal: Party
             reserve=reserve,
             neighbours=list_neighbours(asked.station_id, stations),
             now=gateway.clock.now(),
+            rules=gateway.rules.donors,
         )
     return to_response(
         {

@@ -179,7 +179,9 @@ async def _ensure_epoch(
 async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any]]:
     """List days of supply and colour of each component and group that has or should have units."""
     async with gateway.begin() as work:
-        measured = await measure_places(work.supply, station, now=gateway.clock.now())
+        measured = await measure_places(
+            work.supply, station, now=gateway.clock.now(), rules=gateway.rules
+        )
     return [
         {
             "component": count.component,

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.patients import ANTI_D, Antigens
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class EastAsiaRule(CitedRule):
@@ -22,16 +21,12 @@ class AntigenRules(RuleSet):
     east_asia: EastAsiaRule
 
 
-def list_unusual(antigens: Iterable[str], rules: AntigenRules | None = None) -> list[str]:
+def list_unusual(antigens: Iterable[str], *, rules: AntigenRules) -> list[str]:
     """List antigens that are not usually typed here, D aside; a misspelt antigen is among them.
 
     Args:
         antigens: Antigens against which a patient has antibodies, or which a unit must lack.
-        rules: None for those in force.
+        rules: The antigens that are usually typed.
     """
-    known = {ANTI_D, *(rules or antigen_rules()).east_asia.antigens}
+    known = {ANTI_D, *rules.east_asia.antigens}
     return sorted(set(antigens) - known)
-
-
-antigen_rules = InForce(AntigenRules.model_validate(read_rules("antigens")))
-"""Call it for the rules in force."""

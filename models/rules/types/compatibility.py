@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.base import Value
+from models.components import ComponentClass
 from models.groups import Abo
 from models.rules.citations import CitedRule, RuleSet
 
@@ -22,6 +23,11 @@ class AboRule(CitedRule):
     B: Groups
     AB: Groups
 
+    def list_donors(self, recipient: Abo) -> Groups:
+        """List the donor groups of a recipient, best first."""
+        donors: Groups = getattr(self, recipient)
+        return donors
+
 
 class AboRules(Value):
     """One rule per class of components."""
@@ -30,6 +36,10 @@ class AboRules(Value):
     plasma: AboRule
     platelets: AboRule
     whole_blood: AboRule
+
+    def of_class(self, component_class: ComponentClass) -> AboRule:
+        rule: AboRule = getattr(self, component_class)
+        return rule
 
 
 class UnknownRule(CitedRule):

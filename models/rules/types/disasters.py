@@ -12,8 +12,7 @@ from pydantic import Field, model_validator
 from models.base import Value
 from models.components import Component
 from models.groups import BloodGroup
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class ComponentsRule(CitedRule):
@@ -108,10 +107,3 @@ class DisasterRules(RuleSet):
     magnitude: MagnitudeRule
     cover: CitedRule
     donations: DonationsRule
-
-
-disaster_rules = InForce(DisasterRules.model_validate(read_rules("disasters")))
-"""Call it for the rules in force."""
-
-DISASTER_RULES = disaster_rules.packaged
-"""The rules as they come with the program, without a region's own."""

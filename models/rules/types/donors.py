@@ -10,7 +10,6 @@ from pydantic import Field
 from models.components import Component
 from models.patients import Sex
 from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
 
 
 class CalendarRule(CitedRule):
@@ -119,8 +118,5 @@ class DonorRules(RuleSet):
     serves: ServesRule
 
 
-donor_rules = InForce(DonorRules.model_validate(read_rules("donors")))
-"""Call it for the rules in force."""
-
-DONOR_RULES = donor_rules.packaged
-"""The rules as they come with the program, without a station's own."""
+DONOR_RULES = DonorRules.model_validate(read_rules("donors"))
+"""The rules as the law has them: the bounds of a record, whoever reads it."""

@@ -9,8 +9,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class ElectronicIssueRule(CitedRule):
@@ -38,7 +37,3 @@ class IssueRules(RuleSet):
 
     electronic: ElectronicIssueRule
     crossmatch: CitedRule
-
-
-issue_rules = InForce(IssueRules.model_validate(read_rules("issue")))
-"""Call it for the rules in force."""

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 
 from models.components import Component
 from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
 
 Units = Annotated[int, Field(ge=1, le=50)]
 
@@ -44,5 +43,5 @@ class PackRules(RuleSet):
     protocol: ProtocolRule
 
 
-pack_rules = InForce(PackRules.model_validate(read_rules("packs")))
-"""Call it for the rules in force."""
+PACKS = PackRules.model_validate(read_rules("packs"))
+"""The packs that are known; a hospital with another pack has it in its record."""

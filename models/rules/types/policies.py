@@ -8,7 +8,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
 
 
 class LowTitreARule(CitedRule):
@@ -64,8 +63,5 @@ class PolicyRules(RuleSet):
     journey: JourneyRule
 
 
-policy_rules = InForce(PolicyRules.model_validate(read_rules("policies")))
-"""Call it for the rules in force."""
-
-POLICY_DEFAULTS = policy_rules.packaged
+POLICY_DEFAULTS = PolicyRules.model_validate(read_rules("policies"))
 """The values where a record is silent; a station changes its record, not these."""

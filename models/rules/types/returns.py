@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from models.components import Component
 from models.errors import DomainRefusal
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
-from models.rules.types.safety import safety_rules
+from models.rules.citations import CitedRule, RuleSet
+from models.rules.types.safety import OutOfControlRule
 
 
 class ReturnRules(RuleSet):
@@ -18,7 +17,12 @@ class ReturnRules(RuleSet):
     others: CitedRule
 
     def ensure_restockable(
-        self, component: Component, *, out_of_control_s: int, unit_id: str
+        self,
+        component: Component,
+        *,
+        out_of_control_s: int,
+        unit_id: str,
+        limit: OutOfControlRule,
     ) -> None:
         """Ensure that a returned unit may go back into stock.
 
@@ -26,11 +30,11 @@ class ReturnRules(RuleSet):
             component: The component of the unit.
             out_of_control_s: Seconds out of temperature control since it first left, all together.
             unit_id: The unit that a refusal names.
+            limit: How long which components may be out of temperature control.
 
         Raises:
             DomainRefusal: `return_not_allowed` for the component, or `out_of_control_too_long`.
         """
-        limit = safety_rules().out_of_control
         limit_s = limit.restock_within_min * 60
         if component not in limit.components:
             raise DomainRefusal(
@@ -47,7 +51,3 @@ class ReturnRules(RuleSet):
                 limit_s=limit_s,
                 rule=self.cite(self.restock),
             )
-
-
-return_rules = InForce(ReturnRules.model_validate(read_rules("returns")))
-"""Call it for the rules in force."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.components import Component
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class OutOfControlRule(CitedRule):
@@ -37,7 +36,3 @@ class SafetyRules(RuleSet):
     temperature: CitedRule
     out_of_control: OutOfControlRule
     agitation: AgitationRule
-
-
-safety_rules = InForce(SafetyRules.model_validate(read_rules("safety")))
-"""Call it for the rules in force."""

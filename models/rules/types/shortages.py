@@ -8,8 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.groups import Abo, BloodGroup, RhD
-from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.in_force import InForce
+from models.rules.citations import CitedRule, RuleSet
 
 
 class GroupsRule(CitedRule):
@@ -49,10 +48,3 @@ class ShortageRules(RuleSet):
     recovery: RecoveryRule
     change: ChangeRule
     offers: CitedRule
-
-
-shortage_rules = InForce(ShortageRules.model_validate(read_rules("shortages")))
-"""Call it for the rules in force."""
-
-SHORTAGE_RULES = shortage_rules.packaged
-"""The rules as they come with the program, without a station's own."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.clearance import ForPatient, UnitFacts
-from models.compatibility import kept_for_negative_d
 from models.components import Component
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
 from models.requests import Priority
+from models.rules.rulebook import Rulebook
 
 
 def is_kept_group(
@@ -26,8 +26,9 @@ def is_kept_group(
     )
 
 
-def is_kept(unit: UnitFacts, purpose: ForPatient, *, now: datetime) -> bool:
+def is_kept(unit: UnitFacts, purpose: ForPatient, *, now: datetime, rules: Rulebook) -> bool:
     """Return whether a unit is kept for RhD- patients; a unit that expires soon is not."""
-    return is_kept_group(
+    kept = timedelta(days=rules.compatibility.kept_for_negative.expiring_within_d)
+    return unit.expires_at > now + kept and is_kept_group(
         unit.group, unit.component, purpose.patient, purpose.priority
-    ) and unit.expires_at > now + timedelta(days=kept_for_negative_d())
+    )

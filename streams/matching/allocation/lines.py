@@ -12,7 +12,7 @@ from datetime import datetime
 
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
-from models.compatibility import Candidate, cite_kept_rule
+from models.compatibility import Candidate
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
 from models.requests import RequestLine
@@ -70,7 +70,7 @@ def decide_line(
 ) -> MatchedLine:
     route = to_hospital(case.hospital, case.journey, now=now)
     purpose = case.purpose(line, capped_units=capped_units)
-    standing = list_standing_obstacles(purpose, route)
+    standing = list_standing_obstacles(purpose, route, case.rules)
     if standing:
         told = explain_openings(case, purpose, route=route, shelf=shelf, now=now)
         return refuse_line(case, line, (*standing, *told))
@@ -111,13 +111,15 @@ def _choose(
     """Take cleared units, best group and first expiry first; count the others by reason."""
     chosen: list[Cleared] = []
     passed = _PassedOver()
+    rules = case.rules
+    kept = rules.compatibility.cite(rules.compatibility.kept_for_negative)
     for unit in _in_order(case, purpose.line, candidates, shelf):
         if len(chosen) == wanted:
             break
-        if is_kept(unit, purpose, now=now):
-            passed.count_reason(Reason(code="kept_for_rhd_negative", rule=cite_kept_rule()))
+        if is_kept(unit, purpose, now=now, rules=rules):
+            passed.count_reason(Reason(code="kept_for_rhd_negative", rule=kept))
             continue
-        answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now)
+        answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now, rules=rules)
         if isinstance(answer, Refused):
             passed.count(answer)
             continue

@@ -70,7 +70,9 @@ def explain_openings(
     """Yield which fact would open how many units of which groups, as far as the shelf was read."""
 
     def is_cleared(unit: UnitFacts, asked: ForPatient) -> bool:
-        answer = clear(unit, purpose=asked, step=Step.RESERVE, route=route, now=now)
+        answer = clear(
+            unit, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
+        )
         return isinstance(answer, Cleared)
 
     shut = [
@@ -80,7 +82,7 @@ def explain_openings(
     ]
 
     def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
-        return is_cleared(unit, asked) and not is_kept(unit, asked, now=now)
+        return is_cleared(unit, asked) and not is_kept(unit, asked, now=now, rules=case.rules)
 
     opened: dict[Fact, list[UnitFacts]] = {}
     for fact, asked in _list_purposes(purpose, route):
@@ -122,6 +124,7 @@ def explain_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Rea
             patient=changed,
             priority=case.request.priority,
             policy=case.policy,
+            rules=case.rules,
         )[0]
         if fact is Fact.AGE and not first.capped:
             yield Reason(code="age_would_spare", params={"groups": first.group, "units": units})
@@ -160,6 +163,7 @@ def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodG
         patient=patient,
         priority=case.request.priority,
         policy=case.policy,
+        rules=case.rules,
     )
     return {candidate.group for candidate in candidates}
 

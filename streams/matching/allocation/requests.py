@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared
-from models.compatibility import rules_version
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.allocation.lines import MatchedLine, decide_line
 from streams.matching.allocation.remedies import explain_spared
@@ -117,7 +116,7 @@ def _conclude(
         waiting_for=waiting_for,
         hold_until=hold_ends if held else None,
         decided_at=now,
-        rules_version=rules_version(),
+        rules_version=case.rules.version,
     )
     return Matched(
         decision=decision,

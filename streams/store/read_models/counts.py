@@ -16,6 +16,7 @@ import orjson
 
 from models.errors import DomainRefusal
 from models.events.stock import Attestation, CountedUnit
+from models.rules.rulebook import Rulebook
 from streams.services.stock_entries import find_refusals, read_known
 from streams.store.donations import PgDonations
 from streams.store.query_files import load_queries
@@ -56,11 +57,13 @@ class Entering:
         get: Unit id to the unit as the count has it.
         attestation: Of the whole count.
         now: Aware UTC instant; no release lies after it.
+        rules: The rulebook to judge by.
     """
 
     get: Callable[[str], CountedUnit]
     attestation: Attestation | None
     now: datetime
+    rules: Rulebook
 
 
 class RefusedUnit(NamedTuple):
@@ -233,7 +236,9 @@ async def _find_refused(
         for unit_id, donation_id in [*released.items(), *held.items()]
         if donation_id in judged or unit_id in returned or known.concerns(unit_id, donation_id)
     ]
-    found = find_refusals(counted, known, attestation=entering.attestation, now=entering.now)
+    found = find_refusals(
+        counted, known, attestation=entering.attestation, now=entering.now, rules=entering.rules
+    )
     return [RefusedUnit(one.unit.unit_id, refusal) for one, refusal in found]
 
 

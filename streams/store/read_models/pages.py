@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from streams.matching.eligibility import DonorRecord
-from streams.ports import Clock
+from streams.ports import Clock, Context
 from streams.store.audit import append_audit, audit_line
 from streams.store.call_outs import list_reserve
 from streams.store.dead_letters import STATION_TOPICS
@@ -357,12 +357,12 @@ class PgReading:
                 limit=limit,
             )
             if contacts_for is not None and rows:
-                now = self._clock.now()
-                read = [
-                    audit_donor_read(donor_id, station_id=station_id, by=contacts_for, at=now)
+                context = Context(now=self._clock.now(), cause=contacts_for, actor=actor)
+                reads = [
+                    audit_donor_read(donor_id, station_id=station_id)
                     for donor_id in sorted({row["donor_id"] for row in rows})
                 ]
-                await append_audit(connection, [audit_line(one, actor=actor) for one in read])
+                await append_audit(connection, [audit_line(read, context) for read in reads])
         if contacts_for is None:
             rows = [
                 {name: value for name, value in row.items() if name not in {"name", "contact"}}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from models.errors import ConfigurationError
-from models.rules.rulebook import rulebook
+from models.rules.rulebook import Rulebook
 from streams.store.schema.rule_tables import RULE_TABLES, list_rule_tables
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ class _FunctionFile:
         return sha256(self.content.encode()).hexdigest()
 
 
-async def apply_repeatable(dsn: str) -> list[str]:
+async def apply_repeatable(dsn: str, rules: Rulebook) -> list[str]:
     """Write every part that differs, in one transaction; return the names of those written.
 
-    The rules are those in force in this process. Two processes at once wait for each other.
+    Two processes at once wait for each other.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -56,14 +56,14 @@ async def apply_repeatable(dsn: str) -> list[str]:
             await connection.execute("SET LOCAL check_function_bodies = off")
             known = {row["name"]: row for row in await connection.fetch(_KNOWN)}
             return [
-                *await _write_functions(connection, known),
-                *await _write_tables(connection, known),
+                *await _write_functions(connection, known, rules),
+                *await _write_tables(connection, known, rules),
             ]
     finally:
         await connection.close()
 
 
-async def ensure_repeatable(database: Database) -> None:
+async def ensure_repeatable(database: Database, rules: Rulebook) -> None:
     """Refuse to go on where the database has other functions or follows other rules.
 
     Raises:
@@ -72,7 +72,7 @@ async def ensure_repeatable(database: Database) -> None:
     """
     known = {row["name"]: row for row in await database.fetch(_KNOWN)}
     expected = {file.name: ("digest", file.digest) for file in _list_function_files()}
-    expected |= {name: ("rules_version", rulebook().version) for name in RULE_TABLES}
+    expected |= dict.fromkeys(RULE_TABLES, ("rules_version", rules.version))
     differing = [
         name
         for name, (column, value) in expected.items()
@@ -83,24 +83,28 @@ async def ensure_repeatable(database: Database) -> None:
 
 
 async def _write_functions(
-    connection: asyncpg.Connection[asyncpg.Record], known: Mapping[str, asyncpg.Record]
+    connection: asyncpg.Connection[asyncpg.Record],
+    known: Mapping[str, asyncpg.Record],
+    rules: Rulebook,
 ) -> list[str]:
     written = []
     for file in _list_function_files():
         if file.name not in known or known[file.name]["digest"] != file.digest:
             await connection.execute(file.content)
-            await connection.execute(_SAY, file.name, file.digest, rulebook().version)
+            await connection.execute(_SAY, file.name, file.digest, rules.version)
             written.append(file.name)
     return written
 
 
 async def _write_tables(
-    connection: asyncpg.Connection[asyncpg.Record], known: Mapping[str, asyncpg.Record]
+    connection: asyncpg.Connection[asyncpg.Record],
+    known: Mapping[str, asyncpg.Record],
+    rules: Rulebook,
 ) -> list[str]:
     written = []
-    for table in list_rule_tables():
+    for table in list_rule_tables(rules):
         before = known.get(table.name)
-        version = rulebook().version
+        version = rules.version
         if before is None or before["digest"] != table.digest:
             await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
             await connection.copy_records_to_table(

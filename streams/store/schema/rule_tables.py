@@ -1,4 +1,4 @@
-"""The tables of PostgreSQL that repeat what the rules say, as rows made of the rules in force.
+"""The tables of PostgreSQL that repeat what the rules say, as rows made of a rulebook.
 
 PostgreSQL holds promises and moves of units against them, whoever writes. Pure.
 """
@@ -17,9 +17,9 @@ from models.compatibility import list_candidates
 from models.components import Component, ComponentClass
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
-from models.laboratory import testing_rules
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
+from models.rules.rulebook import Rulebook
 from models.unit_states import MOVES
 
 Row = Sequence[Any]
@@ -46,8 +46,8 @@ class RuleTable:
 RULE_TABLES = ("unit_transitions", "needed_tests", "compatible_groups")
 
 
-def list_rule_tables() -> tuple[RuleTable, ...]:
-    """Make every such table of the rules in force."""
+def list_rule_tables(rules: Rulebook) -> tuple[RuleTable, ...]:
+    """Make every such table of a rulebook."""
     return (
         RuleTable(
             name="unit_transitions",
@@ -57,14 +57,14 @@ def list_rule_tables() -> tuple[RuleTable, ...]:
         RuleTable(
             name="needed_tests",
             columns=("test",),
-            rows=tuple((test.value,) for test, _ in testing_rules().needed),
+            rows=tuple((test.value,) for test, _ in rules.testing.needed),
         ),
         RuleTable(
             name="compatible_groups",
             columns=(
                 "component", "recipient", "donor", "rule", "low_titre", "emergency", "needs",
             ),
-            rows=tuple(_list_compatible_groups()),
+            rows=tuple(_list_compatible_groups(rules)),
         ),
     )  # fmt: skip
 
@@ -100,13 +100,13 @@ class _Terms:
         return "asian_del" if self.only_as_del else ""
 
 
-def _list_compatible_groups() -> Iterator[Row]:
+def _list_compatible_groups(rules: Rulebook) -> Iterator[Row]:
     """Ask the engine for each kind of patient; a component stands for all of its class."""
     of_class: dict[ComponentClass, list[Component]] = {}
     for component in Component:
         of_class.setdefault(component.spec.component_class, []).append(component)
     for components in of_class.values():
-        terms = _ask(components[0])
+        terms = _ask(components[0], rules)
         for component in components:
             for (recipient, donor, rule), found in terms.items():
                 yield (
@@ -115,13 +115,13 @@ def _list_compatible_groups() -> Iterator[Row]:
                 )  # fmt: skip
 
 
-def _ask(component: Component) -> Mapping[tuple[str, str, str], _Terms]:
+def _ask(component: Component, rules: Rulebook) -> Mapping[tuple[str, str, str], _Terms]:
     terms: dict[tuple[str, str, str], _Terms] = {}
     policies = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
     priorities = (Priority.LIFE_THREATENING, Priority.ROUTINE)
     for patient, priority, policy in itertools.product(_list_patients(), priorities, policies):
         for candidate in list_candidates(
-            component=component, patient=patient, priority=priority, policy=policy
+            component=component, patient=patient, priority=priority, policy=policy, rules=rules
         ):
             rule = candidate.rule.partition("@")[0]
             key = (str(patient.group or "unknown"), candidate.group.value, rule)

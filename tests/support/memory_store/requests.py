@@ -91,11 +91,8 @@ class MemoryRequests:
                     ),
                     unit_id=chosen.unit_id,
                     line_no=line.line_no,
-                    held_at=ruling.decision.decided_at,
                 )
-                self._stock.reserve(
-                    promise, why=ruling.request.request_id, caused_by=ruling.caused_by
-                )
+                self._stock.reserve(promise, why=ruling.request.request_id)
 
     def _to_state(self, row: RequestRow) -> RequestState:
         def count(line_no: int, status: str) -> int:

@@ -33,7 +33,6 @@ class PromiseRow:
     live: LivePromise
     unit_id: str
     line_no: int | None
-    held_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

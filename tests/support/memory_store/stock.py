@@ -130,7 +130,6 @@ class MemoryStock:
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
-        caused_by: str,
         now: datetime,
     ) -> dict[str, str]:
         freed: dict[str, str] = {}
@@ -140,7 +139,7 @@ class MemoryStock:
             if is_theirs and live.status == "held" and unit.status in states:
                 await self.end_promise(live.promise_id, to="released", now=now)
                 await self.move_unit(row.unit_id, to=UnitStatus.AVAILABLE)
-                self._record_back(unit, caused_by=caused_by, now=now)
+                self._record_back(unit)
                 freed[row.unit_id] = unit.unit.station_id
         return freed
 
@@ -155,7 +154,7 @@ class MemoryStock:
         """Refuse: shortages are not assessed here."""
         raise NotImplementedError(station_id)
 
-    def reserve(self, promise: PromiseRow, *, why: str, caused_by: str) -> None:
+    def reserve(self, promise: PromiseRow, *, why: str) -> None:
         """Write a promise and the new state of its unit, as the guarded statements do."""
         row = self._state.units[promise.unit_id]
         self._state.units[promise.unit_id] = replace(
@@ -170,12 +169,10 @@ class MemoryStock:
                 from_state=row.status,
                 to_state=UnitStatus.RESERVED,
                 why=why,
-                caused_by=caused_by,
-                at=promise.held_at,
             )
         )
 
-    def _record_back(self, unit: UnitRow, *, caused_by: str, now: datetime) -> None:
+    def _record_back(self, unit: UnitRow) -> None:
         self._record(
             Transition(
                 subject_kind="unit",
@@ -184,8 +181,6 @@ class MemoryStock:
                 from_state=unit.status,
                 to_state=UnitStatus.AVAILABLE,
                 why="given_back",
-                caused_by=caused_by,
-                at=now,
             )
         )
 

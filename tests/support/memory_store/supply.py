@@ -68,9 +68,7 @@ class MemorySupply:
             call = self._state.calls[call_out_id]
             self._state.calls[call_out_id] = replace(call, state=replace(call.state, status=to))
 
-    async def set_whole_blood_day(
-        self, donor_id: str, day: date, *, caused_by: str, now: datetime
-    ) -> None:
+    async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
         """Do nothing: each donor gives once."""
 
     async def find_shortage(self, shortage_id: str) -> Shortage | None:
@@ -99,7 +97,6 @@ class MemorySupply:
         *,
         reason: Reason,
         hold_until: datetime,
-        caused_by: str,
     ) -> None:
         del reason, hold_until
         ensure_cleared_for_transfer(transfer, cleared)
@@ -116,9 +113,8 @@ class MemorySupply:
                 live=live,
                 unit_id=cleared_unit.unit.unit_id,
                 line_no=None,
-                held_at=transfer.agreed_at,
             )
-            self._stock.reserve(promise, why=transfer.transfer_id, caused_by=caused_by)
+            self._stock.reserve(promise, why=transfer.transfer_id)
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
         return self._state.transfers[transfer_id]
