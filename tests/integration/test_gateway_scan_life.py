@@ -265,6 +265,9 @@ async def test_a_hospital_scans_its_own_and_only_its_own_steps(engine: Engine) -
     forbidden = await scan(world, "pick", lines, **WARD)
     assert (forbidden.status_code, forbidden.json()["code"]) == (422, "scan_action_forbidden")
     assert "receive, transfuse, return, discard" in forbidden.json()["detail"]
+    elsewhere = codes_of(await scan(world, "pick", lines, **LHASA))
+    assert "在 shigatse，不在 lhasa" in elsewhere
+    assert "is at shigatse, not at lhasa" in elsewhere
     await do(world, "issue", 31, group="O-", **HERE)
     # Another's bag, its label misread too: nothing of the record is told.
     other = await scan(world, "receive", barcodes(31, group="O+"), **COUNTY)

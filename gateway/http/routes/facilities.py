@@ -7,7 +7,7 @@ not overwrite a record that somebody else changed meanwhile.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -85,8 +85,12 @@ async def put_station(
         changed, based_on=_based_on(request, before), changed_by=build_author(request, principal)
     )
     known = (await directories.refresh()).stations
-    strangers = [name for name in changed.policy.neighbours if name not in known]
-    return _answer_changed("station", changed, version, notes=_note_strangers(strangers))
+    strangers = [
+        explain("neighbour_not_registered", {"station_id": name})
+        for name in changed.policy.neighbours
+        if name not in known
+    ]
+    return _answer_changed("station", changed, version, notes=strangers)
 
 
 @router.get(
@@ -141,7 +145,8 @@ async def put_hospital(
     staying = await get_gateway(request).reading.count_open_elsewhere(
         hospital_id=hospital_id, station_id=changed.station_id
     )
-    return _answer_changed("hospital", changed, version, notes=_note_staying(staying))
+    notes = [explain("open_requests_stay", dict(row)) for row in staying]
+    return _answer_changed("hospital", changed, version, notes=notes)
 
 
 def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
@@ -243,11 +248,3 @@ def _answer_changed(
         {kind: record.model_dump(mode="json"), "version": version, "notes": notes or []},
         headers={"ETag": f'"{version}"'},
     )
-
-
-def _note_staying(staying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [explain("open_requests_stay", dict(row)) for row in staying]
-
-
-def _note_strangers(strangers: list[str]) -> list[dict[str, Any]]:
-    return [explain("neighbour_not_registered", {"station_id": name}) for name in strangers]
