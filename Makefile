@@ -58,13 +58,13 @@ rules: setup ## Write docs/rules.md from the rule data
 	@$(BIN)/python -m cli.rules_page
 
 bench: setup ## Latency and throughput beside their floors
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench; latency=$$?; $(BIN)/python -m tests.measurements.throughput && exit $$latency
 
 life: setup ## 10,000 random lives of units against a plain model
 	@$(BIN)/python -m tests.life
 
 scans: setup ## Barcodes that one core decodes and checks a second
-	@$(BIN)/python -m bench.scans
+	@$(BIN)/python -m tests.measurements.scans
 
 imports: setup ## A CSV of 100,000 units, previewed and imported
 	@$(BIN)/python -m bench.imports
