@@ -10,16 +10,21 @@ import argparse
 import asyncio
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import uvloop
+from aiokafka import AIOKafkaProducer
 
-from bench.kafka import fill_backlog, time_drain
+from bench.kafka import DecisionLog
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from bench.run import MeasuredSystem, say, started
-from tests.measurements.statements import BATCH, SqlFloor
+from bench.world import build_requests
+from models.topics import TopicName
+from tests.measurements.statements import BATCH, SqlFloor, build_records
 
 THROUGHPUT_GOAL = 0.6
 
@@ -54,6 +59,38 @@ async def _compare(measured: MeasuredSystem, *, rounds: int, backlog: int) -> li
         inform("throughput.in_process", recording.requests / recording.seconds, unit="requests/s"),
         within("throughput.ratio", median(ratios), unit="×", bound=THROUGHPUT_GOAL, side=">="),
     ]
+
+
+async def fill_backlog(bootstrap: str, *, total: int, now: datetime, prefix: str) -> list[str]:
+    """Publish `total` requests at once; return their ids."""
+    records = build_records(build_requests(total, now=now, prefix=prefix), now=now)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, client_id="bench-backlog", acks="all", enable_idempotence=True
+    )
+    async with producer:
+        for record in records:
+            sent = record.envelope
+            await producer.send(
+                TopicName.REQUESTS,
+                key=sent.key.encode(),
+                value=sent.data,
+                headers=sent.to_headers(),
+            )
+        await producer.flush()
+    return [record.envelope.subject for record in records]
+
+
+async def time_drain(log: DecisionLog, request_ids: Sequence[str], *, limit_s: float) -> float:
+    """Return decisions a second from the first tenth to the last: the start-up is left out."""
+    end = time.perf_counter() + limit_s
+    while any(key not in log.seen_at for key in request_ids):
+        if time.perf_counter() > end:
+            missing = sum(key not in log.seen_at for key in request_ids)
+            raise TimeoutError(f"{missing} of {len(request_ids)} not decided in {limit_s} s")
+        await asyncio.sleep(0.05)
+    seen = sorted(log.seen_at[key] for key in request_ids)
+    first = len(seen) // 10
+    return (len(seen) - first) / (seen[-1] - seen[first])
 
 
 def main() -> int:
