@@ -29,8 +29,8 @@ test-fast: setup ## Unit, contract and property tests, on two processes
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property -m "not slow and not exhaustive"
 
 test: test-fast ## Run every test; on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 tests/unit tests/property -m slow
-	@$(BIN)/python -m pytest tests/property/test_safety_kernel.py tests/integration tests/e2e tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/property/test_safety_kernel.py tests/property tests/unit -m "slow or exhaustive"
+	@$(BIN)/python -m pytest tests/integration tests/e2e tests/chaos
 
 test-newest: ## Unit and contract tests on the newest Python that this machine runs
 	@versions=$${PYENV_ROOT:-$$HOME/.pyenv}/versions; \
@@ -58,13 +58,13 @@ rules: setup ## Write docs/rules.md from the rule data
 	@$(BIN)/python -m cli.rules_page
 
 bench: setup ## Latency and throughput beside their floors
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench; latency=$$?; $(BIN)/python -m tests.measurements.throughput && exit $$latency
 
 life: setup ## 10,000 random lives of units against a plain model
 	@$(BIN)/python -m tests.life
 
 scans: setup ## Barcodes that one core decodes and checks a second
-	@$(BIN)/python -m bench.scans
+	@$(BIN)/python -m tests.measurements.scans
 
 imports: setup ## A CSV of 100,000 units, previewed and imported
 	@$(BIN)/python -m bench.imports

@@ -5,27 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvloop
 
 from bench.results import print_checks, write_result
 from bench.run import BenchPlan, measure
-from streams.clock import SystemClock
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=4, help="floor and system in turn, so often")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each round")
-    parser.add_argument("--backlog", type=int, default=6400, help="requests to drain at once")
     parser.add_argument("--rates", type=float, nargs="+", default=[50.0, 200.0])
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
-    plan = BenchPlan(
-        rounds=asked.rounds, seconds=asked.seconds, backlog=asked.backlog, rates=tuple(asked.rates)
-    )
-    started_at = SystemClock().now()
+    plan = BenchPlan(rounds=asked.rounds, seconds=asked.seconds, rates=tuple(asked.rates))
+    started_at = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
         Path(state).chmod(0o755)  # PostgreSQL runs under its own account
         checks = uvloop.run(measure(plan, state=Path(state)))

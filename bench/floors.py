@@ -19,6 +19,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from bench.databases import connected
 from bench.percentiles import open_loop
 
 TOPIC = "bench.floor.v1"
@@ -139,6 +140,17 @@ async def _scratch(dsn: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
         yield pool
     finally:
         await pool.close()
+
+
+async def time_copy(source_dsn: str, target_dsn: str) -> float:
+    """Time a COPY of all units of one database into the empty table of another, seconds."""
+    async with connected(source_dsn) as source, connected(target_dsn) as target:
+        stations = await source.fetch("SELECT * FROM stations")
+        await target.copy_records_to_table("stations", records=[tuple(row) for row in stations])
+        rows = [tuple(row) for row in await source.fetch("SELECT * FROM units")]
+        start = time.perf_counter()
+        await target.copy_records_to_table("units", records=rows)
+        return time.perf_counter() - start
 
 
 def count_fsyncs(folder: Path, *, seconds: float) -> float:

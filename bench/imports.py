@@ -15,35 +15,28 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-import asyncpg
 import uvloop
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench.replay import clone_database
+from bench.databases import clone_database, name_database
+from bench.floors import time_copy
+from bench.kafka import count_records
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from bench.shares import Shares
-from bench.world import STATIONS, lay_out_places
+from bench.world import STATIONS, BenchClient
 from deploy.local.local_system import LocalSystem
-from models.rules.rulebook import PACKAGED
+from deploy.local.resolved_settings import load_settings
 from models.texts.instants import BEIJING
-from models.topics import PARTITIONS, TopicName
-from streams.clock import SystemClock
-from streams.settings import Settings
-from streams.store.migrate import migrate
+from models.topics import TopicName
 
 TOTAL_GOAL_S = 20.0
 STATION = STATIONS[0]
 HEAD = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,状态,去白细胞"
 _GROUPS = ("O", "A", "B", "AB")
 _PULSE_S = 0.02
-_LOOK_S = 0.2
-"""Seconds between two questions of the importing client for the progress."""
-
 CALL_LIMIT_S = 120.0
 RELEASED_AGO = timedelta(hours=20)
 
@@ -88,12 +81,11 @@ class Stopwatch:
         return self.preview_s + self.sending_s + self.taking_in_s
 
 
-class ImportClient:
-    """The gateway of the measured system."""
+class ImportClient(BenchClient):
+    """A client that sends counts as files."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, now: datetime) -> None:
-        self._session = session
-        self._url = url
+        super().__init__(session, url)
         self._released_at = (now - RELEASED_AGO).isoformat()
 
     async def count(
@@ -101,25 +93,14 @@ class ImportClient:
     ) -> tuple[int, dict[str, object]]:
         """Post a stock count, for which a single attestation of release covers all units."""
         word = {"released_by": "质管科", "released_at": self._released_at}
-        async with self._session.post(
-            f"{self._url}/v1/stations/{STATION}/stock{path}",
+        async with self.session.post(
+            f"{self.url}/v1/stations/{STATION}/stock{path}",
             data=content,
             params={**word, **params},
             headers={"Content-Type": "text/csv"},
             timeout=aiohttp.ClientTimeout(total=CALL_LIMIT_S),
         ) as answer:
             return answer.status, await answer.json()
-
-    async def wait_taken(self, count_id: object) -> dict[str, object]:
-        path = f"{self._url}/v1/stations/{STATION}/reconciliations/{count_id}"
-        async with asyncio.timeout(CALL_LIMIT_S):
-            while True:
-                async with self._session.get(path) as answer:
-                    told = await answer.json()
-                    if answer.status == 200 and told["count"]["taken_at"]:  # noqa: PLR2004 - the status
-                        count: dict[str, object] = told["count"]
-                        return count
-                await asyncio.sleep(_LOOK_S)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[Pauses]:
@@ -129,7 +110,7 @@ class ImportClient:
         async def beat() -> None:
             while not over.is_set():
                 start = time.perf_counter()
-                async with self._session.get(f"{self._url}/healthz") as answer:
+                async with self.session.get(f"{self.url}/healthz") as answer:
                     await answer.read()
                 pauses.seconds.append(time.perf_counter() - start)
                 await asyncio.sleep(_PULSE_S)
@@ -148,30 +129,30 @@ async def measure(units: int, *, state: Path) -> list[MeasuredCheck]:
     Raises:
         RuntimeError: The system did something else than what is to be measured.
     """
-    system = LocalSystem(Settings(state_dir=state, gateway_port=0), report=_say)
+    system = LocalSystem(load_settings(state_dir=state, gateway_port=0), report=_say)
     await asyncio.to_thread(system.start)
     try:
         at = system.endpoints
         key = await asyncio.to_thread(system.create_key, "dispatcher")
         headers = {"Authorization": f"Bearer {key}"}
-        now = SystemClock().now()
-        await lay_out_places(at.postgres_dsn)
+        now = datetime.now(UTC)
         rows = build_rows(units, now=now)
         async with aiohttp.ClientSession(headers=headers) as session:
             door = ImportClient(session, at.gateway_url, now=now)
+            await door.register_places()
             _say(f"破损的文件 · the broken file, {units} units")
-            checks = await _try_broken(door, rows, dsn=at.postgres_dsn, kafka=at.kafka_bootstrap)
+            checks = await _try_broken(door, rows, kafka=at.kafka_bootstrap)
             _say(f"导入 · importing {units} units")
             pids = {name: child.pid for name, child in system.children.items() if child.pid}
             shares = Shares(children=pids, state=state)
             with shares.taken():
-                checks += await _import(door, rows, units=units, dsn=at.postgres_dsn)
+                checks += await _import(door, rows, units=units)
             spent = shares.seconds.items()
             checks += [inform(f"processor.{name}", taken, unit="s") for name, taken in spent]
             _say("再导入一次 · the same file again")
             checks += await _import_again(door, rows, units=units)
         _say("下限 · the floor")
-        floor_s = await _time_copy(at.postgres_dsn)
+        floor_s = await _time_copy(system)
     finally:
         await asyncio.to_thread(system.stop)
     total = next(check.value for check in checks if check.name == "import.total")
@@ -183,16 +164,16 @@ async def measure(units: int, *, state: Path) -> list[MeasuredCheck]:
 
 
 async def _try_broken(
-    door: ImportClient, rows: Sequence[str], *, dsn: str, kafka: str
+    door: ImportClient, rows: Sequence[str], *, kafka: str
 ) -> list[MeasuredCheck]:
     """Send the file with a faulty last row, which must be refused and change nothing."""
     bad = rows[-1].replace("阳性", "未知")
     content = "\n".join([HEAD, *rows[:-1], bad]).encode()
-    before = await _count_everything(dsn, kafka)
+    before = await _count_everything(door, kafka)
     start = time.perf_counter()
     status, told = await door.count(content)
     took_s = time.perf_counter() - start
-    changed = sum(await _count_everything(dsn, kafka)) - sum(before)
+    changed = await _count_everything(door, kafka) - before
     if (status, told["code"]) != (400, "rows_invalid"):
         raise RuntimeError(f"the broken file was answered with {status}: {told}")
     return [
@@ -201,28 +182,14 @@ async def _try_broken(
     ]
 
 
-async def _count_everything(dsn: str, kafka: str) -> tuple[int, int]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        rows = await connection.fetchval(
-            "SELECT (SELECT count(*) FROM units) + (SELECT count(*) FROM audit) "
-            "+ (SELECT count(*) FROM reconciliations) + (SELECT count(*) FROM inbox)"
-        )
-    finally:
-        await connection.close()
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await consumer.start()
-    try:
-        places = [TopicPartition(TopicName.STOCK, number) for number in range(PARTITIONS)]
-        ends = await consumer.end_offsets(places)
-    finally:
-        await consumer.stop()
-    return int(rows), sum(ends.values())
+async def _count_everything(door: ImportClient, kafka: str) -> int:
+    """Count what a count could have left: units, counts, and records on the log."""
+    units = sum((await door.read_stock(STATION)).values())
+    counts = len(await door.read_counts(STATION))
+    return units + counts + await count_records(kafka, TopicName.STOCK)
 
 
-async def _import(
-    door: ImportClient, rows: Sequence[str], *, units: int, dsn: str
-) -> list[MeasuredCheck]:
+async def _import(door: ImportClient, rows: Sequence[str], *, units: int) -> list[MeasuredCheck]:
     content = "\n".join([HEAD, *rows]).encode()
     watch = Stopwatch()
     async with door.beating() as pauses:
@@ -238,13 +205,9 @@ async def _import(
         if status != 202:  # noqa: PLR2004 - the status
             raise RuntimeError(f"the import was answered with {status}: {sent}")
         start = time.perf_counter()
-        taken = await door.wait_taken(sent["count_id"])
+        taken = await door.wait_taken(STATION, str(sent["count_id"]))
         watch.taking_in_s = time.perf_counter() - start
-    connection = await asyncpg.connect(dsn)
-    try:
-        found = await connection.fetchval("SELECT count(*) FROM units WHERE status = 'available'")
-    finally:
-        await connection.close()
+    found = (await door.read_stock(STATION))["available"]
     if (found, taken["outcomes"]) != (units, {"new": units}):
         raise RuntimeError(f"{found} of {units} units were taken in: {taken}")
     return [
@@ -271,23 +234,14 @@ async def _import_again(
     return [inform("again.total", took_s, unit="s")]
 
 
-async def _time_copy(dsn: str) -> float:
+async def _time_copy(system: LocalSystem) -> float:
     """Time a COPY of the imported rows into an empty table of the same schema with its indexes."""
-    server = urlunsplit(urlsplit(dsn)._replace(path="/postgres"))
-    await clone_database(server, source="template1", target="xuelian_bench_copy")
-    target_dsn = urlunsplit(urlsplit(dsn)._replace(path="/xuelian_bench_copy"))
-    await asyncio.to_thread(migrate, target_dsn, PACKAGED)
-    source, target = await asyncpg.connect(dsn), await asyncpg.connect(target_dsn)
-    try:
-        stations = await source.fetch("SELECT * FROM stations")
-        await target.copy_records_to_table("stations", records=[tuple(row) for row in stations])
-        rows = [tuple(row) for row in await source.fetch("SELECT * FROM units")]
-        start = time.perf_counter()
-        await target.copy_records_to_table("units", records=rows)
-        return time.perf_counter() - start
-    finally:
-        await source.close()
-        await target.close()
+    dsn = system.endpoints.postgres_dsn
+    target_dsn = name_database(dsn, "xuelian_bench_copy")
+    server_dsn = name_database(dsn, "postgres")
+    await clone_database(server_dsn, source="template1", target="xuelian_bench_copy")
+    await asyncio.to_thread(system.run, "migrate", XUELIAN_POSTGRES_DSN=target_dsn)
+    return await time_copy(dsn, target_dsn)
 
 
 def _say(message: str) -> None:
@@ -300,7 +254,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=100_000)
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
-    started_at = SystemClock().now()
+    started_at = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
         Path(state).chmod(0o755)  # PostgreSQL runs under its own account
         checks = uvloop.run(measure(asked.units, state=Path(state)))

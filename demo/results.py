@@ -10,6 +10,7 @@ import platform
 import subprocess
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -23,7 +24,6 @@ from demo.board import Board, percentile
 from demo.stage import DrillStage
 from models.decisions import Outcome
 from models.units import UnitStatus
-from streams.services.audit_verification import AuditVerdict
 
 SOURCES = ("stock", "donor", "neighbour")
 
@@ -82,8 +82,14 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(stage: DrillStage, verdict: Report, audit: AuditVerdict) -> list[Figure]:
-    """List every check and figure of the day, the checker's first."""
+def list_figures(stage: DrillStage, verdict: Report, audit: Mapping[str, int]) -> list[Figure]:
+    """List every check and figure of the day, the checker's first.
+
+    Args:
+        stage: After the day.
+        verdict: Of the independent checker.
+        audit: The document of `xuelian audit verify`.
+    """
     return [
         *(
             Figure(
@@ -97,10 +103,10 @@ def list_figures(stage: DrillStage, verdict: Report, audit: AuditVerdict) -> lis
             for check in verdict.checks
         ),
         *_list_demanded(stage),
-        _exactly("audit_breaches", audit.breached, "rows", goal=0),
+        _exactly("audit_breaches", audit["breached"], "rows", goal=0),
         *_list_told(stage),
-        _told("audit_rows", audit.rows, "rows"),
-        _at_least("audit_seals", audit.seals, "records", goal=1),
+        _told("audit_rows", audit["rows"], "rows"),
+        _at_least("audit_seals", audit["seals"], "records", goal=1),
     ]
 
 

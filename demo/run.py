@@ -9,24 +9,25 @@ Concurrency: the system is started and stopped in threads; everything else is on
 from __future__ import annotations
 
 import asyncio
+import json as json_text
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import PostgresDsn
 from rich.console import Console
 
+from checker import Report as Verdict
 from checker import check
-from checker.report import Report as Verdict
-from cli.auditing import verify
 from demo.board import Board
 from demo.casualties import PlannedRequest, plan_requests
+from demo.clock import DrillClock
 from demo.evening import register
+from demo.kafka import HospitalProducer
 from demo.live import show
 from demo.lives import DonatedLife, read_lives
 from demo.people import make_donors
@@ -41,11 +42,6 @@ from demo.stage import DrillStage, KeyName, open_doors
 from demo.story import Storyteller
 from demo.summary import print_summary
 from models.errors import ConfigurationError
-from streams.clock import ScaledClock, SystemClock
-from streams.kafka.producer import KafkaPublisher
-from streams.services.audit_verification import AuditVerdict
-from streams.settings import Settings
-from streams.store.database import Database
 
 if TYPE_CHECKING:
     from deploy.local.local_system import LocalSystem
@@ -63,7 +59,7 @@ _WORKERS = ("urgent", "supply")
 def run_demo(
     *,
     name: str,
-    settings: Settings,
+    state_dir: Path,
     out: Path = Path("build/demo"),
     json: bool = False,
     changes: Callable[[Scenario], Scenario] | None = None,
@@ -72,7 +68,7 @@ def run_demo(
 
     Args:
         name: Folder of the scenario.
-        settings: Only its `state_dir` is used.
+        state_dir: Folder of this machine's systems; the demo's own stands in it.
         out: Folder of `result.json`, `report.html` and `sent.jsonl`.
         json: Print the results as JSON and nothing else to standard output.
         changes: Changes the scenario before it is played; tests shorten it.
@@ -91,25 +87,23 @@ def run_demo(
     scenario = changes(scenario) if changes else scenario
     console = Console(stderr=json)
     out.mkdir(parents=True, exist_ok=True)
-    figures = asyncio.run(_run(scenario, settings=settings, out=out, console=console))
+    figures = asyncio.run(_run(scenario, state_dir=state_dir, out=out, console=console))
     if json:
         sys.stdout.write((out / "result.json").read_text(encoding="utf-8"))
     return 0 if all(figure.holds for figure in figures) else 1
 
 
-async def _run(
-    scenario: Scenario, *, settings: Settings, out: Path, console: Console
-) -> list[Figure]:
-    started_at = SystemClock().now()
+async def _run(scenario: Scenario, *, state_dir: Path, out: Path, console: Console) -> list[Figure]:
+    started_at = datetime.now(UTC)
 
     def report(text: str) -> None:
-        gone_s = (SystemClock().now() - started_at).total_seconds()
+        gone_s = (datetime.now(UTC) - started_at).total_seconds()
         console.print(f"[dim]{gone_s:5.1f} s[/dim]  {text}", highlight=False)
 
     report(f"[bold]{scenario.title_zh} · {scenario.title_en}[/bold]")
     report("库存、献血者与申请均为合成数据 · stock, donors and requests are synthetic")
     planned = plan_requests(scenario)
-    async with _running(scenario, settings, report) as (system, clock):
+    async with _running(scenario, state_dir, report) as (system, clock):
         day = await _play_and_check(
             scenario, planned, system=system, clock=clock, out=out, console=console, report=report
         )
@@ -130,30 +124,25 @@ async def _run(
 
 @asynccontextmanager
 async def _running(
-    scenario: Scenario, settings: Settings, report: Callable[[str], None]
-) -> AsyncIterator[tuple[LocalSystem, ScaledClock]]:
+    scenario: Scenario, state_dir: Path, report: Callable[[str], None]
+) -> AsyncIterator[tuple[LocalSystem, DrillClock]]:
     """Start services and processes on a new state folder; stop them when the block ends."""
     from deploy.local.embedded_services import EmbeddedServices  # noqa: PLC0415 - an optional extra
     from deploy.local.local_system import LocalSystem  # noqa: PLC0415 - starts processes; needed only here
+    from deploy.local.resolved_settings import load_settings, with_endpoints  # noqa: PLC0415 - the same
 
-    state = (settings.state_dir / "demo").resolve()
+    state = (state_dir / "demo").resolve()
     services = EmbeddedServices(state, report=report, owner_pid=os.getpid())
     await asyncio.to_thread(services.destroy)
     try:
         endpoints = await asyncio.to_thread(services.up)
-        clock = ScaledClock(
+        clock = DrillClock(
             start=scenario.event.occurred_at,
-            real_start=SystemClock().now() + timedelta(seconds=scenario.timeline.lead_s),
+            real_start=datetime.now(UTC) + timedelta(seconds=scenario.timeline.lead_s),
             speed=scenario.timeline.speed,
         )
-        own = Settings(
-            kafka_bootstrap=endpoints.kafka_bootstrap,
-            postgres_dsn=PostgresDsn(endpoints.postgres_dsn),
-            state_dir=state,
-            gateway_port=0,
-            log_level=settings.log_level,
-        )
-        system = LocalSystem(own, clock=clock, report=report)
+        settings = with_endpoints(load_settings(state_dir=state, gateway_port=0), endpoints)
+        system = LocalSystem(settings, clock=str(clock), report=report)
         try:
             await asyncio.to_thread(system.start)
             yield system, clock
@@ -169,7 +158,7 @@ class _Day:
 
     stage: DrillStage
     verdict: Verdict
-    audit: AuditVerdict
+    audit: Mapping[str, int]
     lives: list[DonatedLife]
 
 
@@ -178,7 +167,7 @@ async def _play_and_check(
     planned: tuple[PlannedRequest, ...],
     *,
     system: LocalSystem,
-    clock: ScaledClock,
+    clock: DrillClock,
     out: Path,
     console: Console,
     report: Callable[[str], None],
@@ -209,12 +198,8 @@ async def _play_and_check(
         reaction=timedelta(seconds=_REACTION_REAL_S * clock.speed),
     )
     report("核验审计链 · verifying the audit")
-    database = await Database.open(endpoints.postgres_dsn, size=1, name="demo-audit")
-    try:
-        audit = await verify(database, kafka_bootstrap=endpoints.kafka_bootstrap)
-    finally:
-        await database.close()
-    return _Day(stage=stage, verdict=verdict, audit=audit, lives=lives)
+    audit = await asyncio.to_thread(system.run, "audit", "verify", "--json")
+    return _Day(stage=stage, verdict=verdict, audit=json_text.loads(audit.stdout), lives=lives)
 
 
 @asynccontextmanager
@@ -222,17 +207,18 @@ async def _set_stage(
     scenario: Scenario,
     *,
     system: LocalSystem,
-    clock: ScaledClock,
+    clock: DrillClock,
     keys: Mapping[KeyName, str],
     out: Path,
 ) -> AsyncIterator[DrillStage]:
     """Open the clients of all actors; close them when the block ends."""
     endpoints, refused = system.endpoints, RefusedAnswer()
     sent = SentLog(out / "sent.jsonl")
-    publisher = KafkaPublisher(bootstrap=endpoints.kafka_bootstrap, client_id="demo-hospitals")
-    await publisher.start()
     try:
-        async with open_doors(url=endpoints.gateway_url, keys=keys, refused=refused) as doors:
+        async with (
+            HospitalProducer.open(endpoints.kafka_bootstrap) as publisher,
+            open_doors(url=endpoints.gateway_url, keys=keys, refused=refused) as doors,
+        ):
             yield DrillStage(
                 scenario=scenario,
                 clock=clock,
@@ -247,7 +233,6 @@ async def _set_stage(
                 stock=make_stock(scenario),
             )
     finally:
-        await publisher.stop()
         sent.close()
 
 

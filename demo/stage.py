@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from demo.board import Board
+from demo.clock import DrillClock
+from demo.kafka import HospitalProducer
 from demo.people import DemoDonor
 from demo.scenario import Scenario
 from demo.sending import DemoClient, RefusedAnswer, SentLog
 from models.events.stock import CountedUnit
-from streams.clock import ScaledClock
-from streams.kafka.producer import KafkaPublisher
 
 KeyName = tuple[str, str]
 """Scope and facility; the facility is empty for dispatchers and disaster feeds."""
@@ -34,11 +34,11 @@ class DrillStage:
     """
 
     scenario: Scenario
-    clock: ScaledClock
+    clock: DrillClock
     gateway_url: str
     kafka_bootstrap: str
     doors: Mapping[KeyName, DemoClient]
-    publisher: KafkaPublisher
+    publisher: HospitalProducer
     sent: SentLog
     board: Board
     refused: RefusedAnswer

@@ -44,7 +44,8 @@ def demo(
 
     folder = folder or Path("build/demo")
     ensure_folder_writable(folder)
-    raise typer.Exit(run_demo(name=name, settings=load_settings(), out=folder, json=as_json))
+    state_dir = load_settings().state_dir
+    raise typer.Exit(run_demo(name=name, state_dir=state_dir, out=folder, json=as_json))
 
 
 def list_demos() -> list[str]:

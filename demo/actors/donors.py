@@ -17,6 +17,7 @@ from random import Random
 from demo.actors.stations import StationStaff
 from demo.board import Given
 from demo.chance import draw
+from demo.kafka import TopicFollower
 from demo.sending import list_event_ids
 from demo.shapes import Answers
 from demo.stage import DrillStage
@@ -26,7 +27,6 @@ from models.envelope import Envelope
 from models.events import decode_event
 from models.events.donors import CallOutAnswered, CallOutClosed, CallOutIssued
 from models.topics import TopicName
-from streams.kafka.tail import KafkaTail
 
 _UNANSWERED_AFTER_S = 3600
 """Simulated seconds after which an unanswered call is recorded as `no_answer`."""
@@ -52,7 +52,7 @@ class Notifier:
         self._stage = stage
         self._staff = staff
         self._people = people
-        self._tail = KafkaTail(bootstrap=stage.kafka_bootstrap, client_id="demo-notifier")
+        self._tail = TopicFollower(bootstrap=stage.kafka_bootstrap, client_id="demo-notifier")
         self._closed: dict[str, asyncio.Event] = {}
 
     async def ready(self) -> None:

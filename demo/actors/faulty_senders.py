@@ -48,7 +48,7 @@ async def run_vandals(stage: DrillStage, planned: tuple[PlannedRequest, ...]) ->
     for number, bad in enumerate(_list_bad(stage, planned)):
         await stage.sleep_until(stage.scenario.at(_FIRST_AFTER_H + number * _EVERY_H))
         envelope = bad.but(time=stage.clock.now())
-        await stage.publisher.publish(TopicName.REQUESTS, [envelope])
+        await stage.publisher.publish(TopicName.REQUESTS, envelope)
         stage.sent.note_envelope(envelope, accepted=True)
         stage.board.bad += 1
         stage.board.note(

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from demo.board import Latency
 from demo.casualties import PlannedRequest
+from demo.kafka import TopicFollower
 from demo.sending import DemoClient, HttpAnswer
 from demo.stage import DrillStage
 from models.base import derive_id
@@ -21,7 +22,6 @@ from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import Amendment, Cancellation, UrgentRequest
 from models.topics import TopicName
-from streams.kafka.tail import KafkaTail
 
 _WAIT_S = 20
 """How long a hospital waits in its call, in real seconds; a running system answers far sooner."""
@@ -34,7 +34,7 @@ class DecisionWatch:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        self._tail = KafkaTail(bootstrap=bootstrap, client_id="demo-hospitals")
+        self._tail = TopicFollower(bootstrap=bootstrap, client_id="demo-hospitals")
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def run(self) -> None:
@@ -79,7 +79,7 @@ async def _send_on_kafka(
     envelope = to_envelope(stage, one)
     decided = watch.expect(envelope.id)
     began = time.perf_counter()
-    await stage.publisher.publish(TopicName.REQUESTS, [envelope])
+    await stage.publisher.publish(TopicName.REQUESTS, envelope)
     stage.sent.note_envelope(envelope, accepted=True)
     try:
         await asyncio.wait_for(decided, _WAIT_S)
@@ -97,7 +97,7 @@ async def _send_on_kafka(
         _note_latency(stage, one, ms=(time.perf_counter() - began) * 1000, way="kafka")
 
     async def again() -> None:
-        await stage.publisher.publish(TopicName.REQUESTS, [envelope])
+        await stage.publisher.publish(TopicName.REQUESTS, envelope)
         stage.sent.note_envelope(envelope, accepted=True)
 
     return again

@@ -13,6 +13,7 @@ from datetime import timedelta
 from math import ceil
 
 from demo.chance import draw
+from demo.kafka import TopicFollower
 from demo.scenario import Scenario
 from demo.sending import list_event_ids
 from demo.stage import DrillStage
@@ -24,7 +25,6 @@ from models.facilities import Station
 from models.groups import BloodGroup, RhD
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
 from models.topics import TopicName
-from streams.kafka.tail import KafkaTail
 
 _FIRST_LOOK_S = 900
 _LOOK_EVERY_S = 1200
@@ -45,7 +45,7 @@ class Neighbour:
         self._stage = stage
         self._station = station
         self._door = stage.door("neighbour", station.station_id)
-        self._tail = KafkaTail(
+        self._tail = TopicFollower(
             bootstrap=stage.kafka_bootstrap, client_id=f"demo-neighbour-{station.station_id}"
         )
         self._open: dict[str, Shortage] = {}

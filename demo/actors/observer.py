@@ -11,9 +11,9 @@ from collections import Counter
 
 from demo.board import StockSample
 from demo.feed import follow_events
+from demo.kafka import TopicFollower
 from demo.stage import DrillStage
 from models.topics import TOPICS, AppName, TopicName
-from streams.kafka.tail import KafkaTail
 
 _SHELF_EVERY_REAL_S = 0.7
 
@@ -28,7 +28,7 @@ class Observer:
     def __init__(self, stage: DrillStage) -> None:
         self._stage = stage
         self._door = stage.door("dispatcher")
-        self._dead_letters = KafkaTail(
+        self._dead_letters = TopicFollower(
             bootstrap=stage.kafka_bootstrap, client_id="demo-dead-letters"
         )
         self.connected = asyncio.Event()

@@ -138,6 +138,19 @@ def _read_reasons(body: bytes) -> str:
     return "; ".join(f"{part}: {why}" for part, why in reasons.items())
 
 
+def run_command(
+    arguments: Sequence[str], *, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run `xuelian` to its end.
+
+    Args:
+        arguments: Of the command.
+        env: The `XUELIAN_` variables it gets; none of ours.
+    """
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    return subprocess.run(command, env=_inherit(env), capture_output=True, text=True, check=False)
+
+
 def _inherit(settings: Mapping[str, str]) -> dict[str, str]:
     """Return our environment with its `XUELIAN_` variables replaced by those of the child."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("XUELIAN_")}

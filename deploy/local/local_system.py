@@ -12,6 +12,7 @@ SIGKILL.
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from deploy.local.child_processes import Child
+from deploy.local.child_processes import Child, run_command
 from deploy.local.resolved_settings import (
     build_embedded,
     env_of,
@@ -41,7 +42,6 @@ from streams.settings import Settings
 if TYPE_CHECKING:
     from deploy.local.embedded_services import EmbeddedServices
     from deploy.local.services_child import ServiceChild
-    from streams.clock import ScaledClock, SystemClock
     from streams.store.database import Database
 
 _READY_S = 60.0
@@ -75,7 +75,7 @@ class LocalSystem:
     """Kafka, PostgreSQL, gateway and workers of one machine, as real processes.
 
     ```python
-    with LocalSystem(settings, clock=ScaledClock(...), report=print) as system:
+    with LocalSystem(settings, clock="scaled:…", report=print) as system:
         key = system.create_key("dispatcher")
         httpx.get(f"{system.endpoints.gateway_url}/v1/shortages", headers={"Authorization": ...})
         system.kill("urgent")      # SIGKILL, as a power cut would
@@ -90,7 +90,7 @@ class LocalSystem:
     Args:
         settings: Of every process; those of the environment when None. `gateway_port=0` picks a
             free port.
-        clock: Overrides `settings.clock`, such as a `ScaledClock` for a drill.
+        clock: Overrides `settings.clock`, such as `scaled:…` for a drill.
         processes: Names of the processes to start: `gateway`, `urgent`, `supply`, `relay`, each
             perhaps with a number (`urgent-2`) for a second process of its kind. May be empty.
         report: Called with each step, Chinese first; may be called from several threads.
@@ -102,7 +102,7 @@ class LocalSystem:
         self,
         settings: Settings | None = None,
         *,
-        clock: SystemClock | ScaledClock | str | None = None,
+        clock: str | None = None,
         processes: Sequence[str] = PROCESSES,
         report: Callable[[str], None] = _silent,
         keep_services: bool = False,
@@ -111,7 +111,7 @@ class LocalSystem:
         settings = settings or load_settings()
         changes: dict[str, object] = {"state_dir": settings.state_dir.resolve()}
         if clock is not None:
-            changes["clock"] = clock if isinstance(clock, str) else _describe_clock(clock)
+            changes["clock"] = clock
         self._settings = settings.model_copy(update=changes)
         self._names = tuple(processes)
         self._report = report
@@ -264,6 +264,15 @@ class LocalSystem:
 
         return run_on_database(self._settings, create).text
 
+    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `xuelian` with these arguments on this system; return what it wrote.
+
+        Args:
+            arguments: Of the command.
+            env: `XUELIAN_` variables that are to differ from the system's own.
+        """
+        return run_command(arguments, env={**self.env, **env})
+
     def _get_child(self, name: str) -> Child:
         try:
             return self._children[name]
@@ -303,9 +312,3 @@ class LocalSystem:
         self._settings = self._settings.model_copy(
             update={"gateway_port": port, "gateway_url": url}
         )
-
-
-def _describe_clock(clock: SystemClock | ScaledClock) -> str:
-    from streams.clock import ScaledClock  # noqa: PLC0415 - keeps `--help` quick
-
-    return str(clock) if isinstance(clock, ScaledClock) else "system"

@@ -7,7 +7,7 @@ the state folder are used. Starts nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PostgresDsn, SecretStr, ValidationError
 
@@ -23,8 +23,8 @@ _SERVICES = {
 }
 
 
-def load_settings() -> Settings:
-    """Read the environment.
+def load_settings(**changes: Any) -> Settings:  # noqa: ANN401 - whatever a setting takes
+    """Read the environment; what is given here goes before it.
 
     Raises:
         ConfigurationError: `setting_invalid`, naming the variable.
@@ -32,7 +32,7 @@ def load_settings() -> Settings:
     from models.texts.validation import describe_broken  # noqa: PLC0415 - only for failures
 
     try:
-        return Settings()
+        return Settings(**changes)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = f"XUELIAN_{first['loc'][0]}".upper()

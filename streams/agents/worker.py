@@ -64,10 +64,6 @@ class Readiness:
         self._ages[part] = age_s
 
     @property
-    def is_ready(self) -> bool:
-        return not self.reasons
-
-    @property
     def reasons(self) -> Mapping[str, str]:
         ages = {part: age_s() for part, age_s in self._ages.items()}
         stuck = {

@@ -58,7 +58,3 @@ class OffsetLedger:
 
     def mark_committed(self, offset: int) -> None:
         self._committed = offset
-
-    @property
-    def open_count(self) -> int:
-        return len(self._open)

@@ -1,4 +1,4 @@
-"""Decide what a neighbour can spare for a shortage, and how much of an offer to take.
+"""Decide how much of a neighbour's offer to take, and which units.
 
 Pure and deterministic: no IO, no clock; ties are broken by unit id. Emptying the next station
 saves nobody: a neighbour keeps its own stock above its orange threshold, and a station takes no
@@ -7,11 +7,10 @@ more than is still missing once the units on their way have arrived.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from models.base import derive_id
 from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
 from models.facilities import Station
@@ -22,17 +21,6 @@ from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.journeys import to_station
 from streams.matching.rounding import round_up
 
-MAX_OFFER_UNITS = 500
-"""Most units that one offer may hold; the limit of its event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """What a neighbour offers; without offers, the reasons say why it offers nothing."""
-
-    offers: tuple[Offer, ...]
-    reasons: tuple[Reason, ...]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferVerdict:
@@ -40,58 +28,6 @@ class OfferVerdict:
 
     taken: tuple[Cleared, ...]
     reasons: tuple[Reason, ...]
-
-
-def decide_offer(
-    shortage: Shortage,
-    *,
-    giver: Station,
-    units: Sequence[UnitFacts],
-    burns_per_d: Mapping[BloodGroup, float],
-    eta_s: int,
-    now: datetime,
-    valid_s: int,
-    rules: Rulebook,
-) -> Proposal:
-    """Decide what a neighbour offers for another station's shortage.
-
-    Args:
-        shortage: The shortage as it was published.
-        giver: The neighbour, whose own thresholds hold.
-        units: Its released, unpromised units in any order; others' units are ignored.
-        burns_per_d: Its burn rate of the component, per group, in units a day.
-        eta_s: Seconds from the giver to the station in need.
-        now: Aware UTC instant of the offer.
-        valid_s: Seconds that the offer stands.
-        rules: The rulebook to decide by.
-
-    Returns:
-        One offer per group, the best serving group first, together at most what is missing.
-
-    Invariants: in each group the giver keeps its days of supply at orange or above; every unit
-        counted is cleared by the safety kernel.
-    """
-    obstacle = _find_obstacle(shortage, giver)
-    if obstacle:
-        return Proposal(offers=(), reasons=(obstacle,))
-    missing = shortage.units_missing
-    offers: list[Offer] = []
-    for group in shortage.donor_groups:
-        fit = _list_fit(
-            units, giver.station_id, shortage, group=group, eta_s=eta_s, now=now, rules=rules
-        )
-        keep = _count_kept(giver, burns_per_d.get(group, 0.0))
-        quantity = min(missing, len(fit) - keep, MAX_OFFER_UNITS)
-        if quantity <= 0:
-            continue
-        missing -= quantity
-        offers.append(
-            _make_offer(shortage, giver, group=group, quantity=quantity, now=now, valid_s=valid_s)
-        )
-    if offers:
-        return Proposal(offers=tuple(offers), reasons=())
-    reason = Reason(code="nothing_to_spare", rule=rules.shortages.cite(rules.shortages.offers))
-    return Proposal(offers=(), reasons=(reason,))
 
 
 def decide_acceptance(
@@ -125,8 +61,8 @@ def decide_acceptance(
         At most what was offered and is still missing, first expiry first, each cleared by the
         safety kernel; or no units and every reason why not.
 
-    Invariants: the giver keeps its days of supply at orange or above, as in `decide_offer`, unless
-        the offer says expressly that it goes below.
+    Invariants: the giver keeps its days of supply at orange or above, unless the offer says
+        expressly that it goes below.
     """
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     missing = shortage.units_missing - in_transit
@@ -172,16 +108,6 @@ def is_agreed(giver: Station, receiver: Station) -> bool:
         receiver.station_id in giver.policy.neighbours
         or giver.station_id in receiver.policy.neighbours
     )
-
-
-def _find_obstacle(shortage: Shortage, giver: Station) -> Reason | None:
-    if shortage.status is not ShortageStatus.OPEN or not shortage.units_missing:
-        return _explain_cleared(shortage)
-    if shortage.station_id == giver.station_id:
-        return Reason(code="own_shortage")
-    if shortage.station_id not in giver.policy.neighbours:
-        return Reason(code="not_a_neighbour", params={"station_id": shortage.station_id})
-    return None
 
 
 def _list_obstacles(
@@ -230,26 +156,3 @@ def _list_fit(
     )
     fit = [answer for answer in answers if isinstance(answer, Cleared)]
     return sorted(fit, key=lambda cleared: (cleared.unit.expires_at, cleared.unit.unit_id))
-
-
-def _make_offer(
-    shortage: Shortage,
-    giver: Station,
-    *,
-    group: BloodGroup,
-    quantity: int,
-    now: datetime,
-    valid_s: int,
-) -> Offer:
-    return Offer(
-        offer_id=derive_id(
-            "offer", shortage.shortage_id, shortage.version, giver.station_id, group
-        ),
-        shortage_id=shortage.shortage_id,
-        from_station_id=giver.station_id,
-        to_station_id=shortage.station_id,
-        component=shortage.component,
-        group=group,
-        quantity=quantity,
-        valid_until=now + timedelta(seconds=valid_s),
-    )

@@ -11,7 +11,6 @@ import pytest
 
 from demo.run import run_demo
 from demo.scenario import Scenario
-from streams.settings import Settings
 
 pytestmark = pytest.mark.e2e
 
@@ -37,8 +36,7 @@ def _shorten(scenario: Scenario) -> Scenario:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     out = tmp_path_factory.mktemp("demo")
-    settings = Settings(state_dir=out / "state")
-    code = run_demo(name="dingri", settings=settings, out=out, changes=_shorten)
+    code = run_demo(name="dingri", state_dir=out / "state", out=out, changes=_shorten)
     yield code, out
     left = list((out / "state" / "demo").glob("**/postmaster.pid"))
     assert not left, "PostgreSQL was left running"

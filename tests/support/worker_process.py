@@ -62,7 +62,7 @@ async def main(arguments: Sequence[str]) -> None:
         readiness.report(part, reason)
         if part == "kafka:topics":
             return  # the group is still to be joined
-        sys.stdout.write(f"{'ready' if readiness.is_ready else dict(readiness.reasons)}\n")
+        sys.stdout.write(f"{dict(readiness.reasons) or 'ready'}\n")
         sys.stdout.flush()
 
     app = build_app(

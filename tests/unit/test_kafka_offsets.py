@@ -71,7 +71,7 @@ def test_agrees_with_the_naive_model(history: tuple[int | None, list[Step]]) -> 
                     naive.committed = found
         found = ledger.find_committable()
         assert found == naive.committable()
-        assert ledger.open_count == len(naive.open)
+        assert len(ledger._open) == len(naive.open)
         # The promise itself, said without a model: nothing open lies below what may be committed.
         assert found is None or all(still_open >= found for still_open in naive.open)
 

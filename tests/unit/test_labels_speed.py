@@ -1,10 +1,10 @@
-"""A guard of the reader's speed. The real measure is `python -m bench.scans`."""
+"""A guard of the reader's speed. The real measure is `make scans`."""
 
 from __future__ import annotations
 
 import time
 
-from bench.scans import make_barcodes, measure
+from tests.measurements.scans import make_barcodes, measure
 from tests.support.labels import load_example
 
 WORST_RATIO = 80

@@ -43,7 +43,7 @@ ACCESSORS: list[Effect] = [
         "issue.electronic",
         "sample_max_age_h",
         48,
-        lambda rules: rules.issue.electronic.sample_max_age,
+        lambda rules: rules.issue.electronic.sample_max_age_h,
     ),
     Effect(
         "issue.electronic",

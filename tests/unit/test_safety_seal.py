@@ -306,6 +306,7 @@ def test_a_ruling_refuses_another_line_too_few_and_swapped_clearances() -> None:
     for decision, given in (
         (matched.decision.but(lines=(line.but(line_no=2),)), matched.cleared),
         (matched.decision, matched.cleared[:1]),
+        (matched.decision, (*matched.cleared, matched.cleared[0])),
         (matched.decision, matched.cleared[::-1]),
         (matched.decision, ()),
         (matched.decision, (cleared_for_station(), matched.cleared[1])),
@@ -393,10 +394,15 @@ def test_what_the_kernel_was_asked_and_said_cannot_be_changed(value: Any) -> Non
 def test_a_transfer_takes_only_what_was_cleared_for_it() -> None:
     ensure_cleared_for_transfer(make_transfer(), [cleared_for_station()])
     for transfer in (
+        # On either side of what was cleared: an order must not stand in for a comparison.
+        make_transfer(unit_ids=("t-9",)),
         make_transfer(unit_ids=("u-1",)),
         make_transfer(unit_ids=("u-0", "u-1")),
+        make_transfer(to_station_id="chengdu"),
         make_transfer(to_station_id="ngari"),
         make_transfer(from_station_id="ngari"),
+        make_transfer(from_station_id="zhongba"),
+        make_transfer(agreed_at=NOW - timedelta(seconds=1)),
         make_transfer(agreed_at=NOW + timedelta(seconds=1)),
     ):
         with pytest.raises(InvariantViolation, match=r"promise_not_cleared\b"):

@@ -5,8 +5,6 @@ Pure. The rules stand in `rules/data/issue.toml`; this module gives them types.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import Field
 
 from models.rules.citations import CitedRule, RuleSet
@@ -26,10 +24,6 @@ class ElectronicIssueRule(CitedRule):
     results_on_current_sample: int = Field(ge=1)
     no_significant_antibody: bool
     sample_max_age_h: int = Field(ge=1)
-
-    @property
-    def sample_max_age(self) -> timedelta:
-        return timedelta(hours=self.sample_max_age_h)
 
 
 class IssueRules(RuleSet):

@@ -1,9 +1,9 @@
-"""`python -m bench.audit`: what the audit's chains cost; writes `build/audit/result.json`.
+"""`python -m tests.measurements.audit`: what the audit's chains cost.
 
 The statements of real decisions, one request each, are recorded once and sent again to fresh copies
 of the same database. In half of the copies `append_audit` adds its rows without linking them; the
 rest is the same to the byte. Copies of both kinds take turns, so that a machine whose speed drifts
-is as slow for the one as for the other.
+is as slow for the one as for the other. Writes `build/audit/result.json`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import psutil
 import uvloop
 
-from bench.replay import FixedClock, Statement, clone_database, record_decisions
+from bench.databases import clone_database, name_database
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from bench.throughput import build_records
-from bench.world import STATIONS, build_requests, lay_out
+from bench.world import STATIONS, build_requests
 from cli.auditing import verify
 from deploy.local.embedded_services import EmbeddedServices
 from models.requests import UrgentRequest
 from models.rules.rulebook import PACKAGED
-from streams.clock import SystemClock
 from streams.store.database import Database
 from streams.store.migrate import migrate
+from tests.measurements.places import fill
+from tests.measurements.statements import Statement, build_records, record_decisions
+from tests.support.world import FixedClock
 
 CHAINED, PLAIN = "chained", "plain"
 
@@ -119,7 +119,7 @@ class Server:
         self._dsn = dsn
 
     def at(self, database: str) -> str:
-        return urlunsplit(urlsplit(self._dsn)._replace(path=f"/{database}"))
+        return name_database(self._dsn, database)
 
     async def clone(self, source: str, target: str) -> str:
         await clone_database(self.at("postgres"), source=source, target=target)
@@ -134,7 +134,7 @@ class Server:
 
 
 async def measure(plan: AuditPlan, dsn: str) -> list[MeasuredCheck]:
-    server, now = Server(dsn), SystemClock().now()
+    server, now = Server(dsn), datetime.now(UTC)
     decisions = {}
     for stations in sorted({shape.stations for shape in SHAPES}):
         _say(f"记录语句 · recording the decisions of {stations} stations")
@@ -177,12 +177,12 @@ async def _prepare(
     origin, recorded = f"audit_{CHAINED}_{stations}", "audit_record"
     await asyncio.to_thread(migrate, server.at(origin), PACKAGED)
     requests = _choose(plan.requests, stations, now=now)
-    await lay_out(server.at(origin), requests=plan.requests * len(STATIONS), now=now)
+    await fill(server.at(origin), requests=plan.requests * len(STATIONS), now=now)
     await server.clone(origin, f"audit_{PLAIN}_{stations}")
     await server.execute(f"audit_{PLAIN}_{stations}", _WITHOUT_CHAIN)
     records = [[record] for record in build_records(requests, now=now)]
     copy = await server.clone(origin, recorded)
-    recording = await record_decisions(copy, records, clock=FixedClock(at=now))
+    recording = await record_decisions(copy, records, clock=FixedClock(now))
     return _split(recording.statements)
 
 
@@ -277,14 +277,14 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.audit", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.measurements.audit", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8, help="both kinds in turn, so often")
     parser.add_argument("--requests", type=int, default=1600, help="decisions of each round")
     parser.add_argument("--rows", type=int, default=200_000, help="rows to verify")
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
     plan = AuditPlan(rounds=asked.rounds, requests=asked.requests, rows=asked.rows)
-    started_at = SystemClock().now()
+    started_at = datetime.now(UTC)
     with tempfile.TemporaryDirectory(prefix="xuelian-bench-") as state:
         Path(state).chmod(0o755)  # PostgreSQL runs under its own account
         services = EmbeddedServices(Path(state), report=_say, owner_pid=os.getpid())

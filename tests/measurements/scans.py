@@ -1,4 +1,4 @@
-"""`python -m bench.scans`: barcodes that one core decodes and checks a second, beside its floor.
+"""`python -m tests.measurements.scans`: barcodes a second on one core, beside its floor.
 
 Processor seconds of this one thread, so that other work on the machine does not count; floor and
 reader in turn, so that a drift of the machine's speed falls on both. Nothing is read twice within
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -28,7 +29,6 @@ from gateway.labels.scanned import ProductCode
 from gateway.scans.batch import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup
-from streams.clock import SystemClock
 
 GOAL_PER_S = 100_000
 _PRODUCTS = ("EX001V00", "EX002V00", "EX003V00", "EX004V00")
@@ -68,7 +68,7 @@ def make_barcodes(bags: int, *, seed: int = 128) -> Barcodes:
 def _make_bag(chance: random.Random, number: int) -> list[str]:
     din = f"{chance.choice('ABCDEFGHW')}{chance.randrange(10_000):04d}25{number % 10**6:06d}"
     day, minute = chance.randrange(1, 366), 2359
-    if chance.random() < 0.2:  # noqa: PLR2004 - share of labels with a time of day, as platelets have
+    if chance.random() < 0.2:
         minute = chance.randrange(24) * 100 + chance.randrange(60)
     return [
         render(make_donation(din)),
@@ -168,12 +168,12 @@ def measure(*, bags: int, rounds: int) -> list[MeasuredCheck]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.scans", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.measurements.scans", description=__doc__)
     parser.add_argument("--bags", type=int, default=25_000, help="four barcodes each")
     parser.add_argument("--rounds", type=int, default=7, help="floor and reader in turn, so often")
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
-    started_at = SystemClock().now()
+    started_at = datetime.now(UTC)
     checks = measure(bags=asked.bags, rounds=asked.rounds)
     print_checks("血联 · 扫码解码与校验 · Barcodes decoded and checked", checks)
     path = write_result("scans", checks, started_at=started_at, folder=asked.out)

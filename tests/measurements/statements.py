@@ -7,19 +7,27 @@ one connection. The ratio is the rate of the whole system over that rate.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import asyncpg
-
+from bench.databases import clone_database, name_database
+from bench.world import build_requests
+from models.events.requests import RequestOpened
+from models.requests import UrgentRequest
 from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.composition import build_services
-from streams.ports import Clock, Record
+from streams.ports import Clock, Received, Record
 from streams.store.database import Database
+from streams.store.migrate import migrate
+from tests.measurements.places import fill
+from tests.support.world import FixedClock, build_record
+
+BATCH = 64
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -33,17 +41,17 @@ class Recording:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FixedClock:
-    """A clock that stands still, so that every statement has the same instants on the copy."""
-
-    at: datetime
-
-    def now(self) -> datetime:
-        return self.at
-
-    def real_s_until(self, instant: datetime) -> float:
-        return max(0.0, (instant - self.at).total_seconds())
+def build_records(requests: Sequence[UrgentRequest], *, now: datetime) -> list[Received]:
+    """Build the records as the codec would decode them."""
+    return [
+        build_record(
+            RequestOpened(request=request),
+            source=f"hospital/{request.hospital_id}",
+            event_id=f"e-{request.request_id}",
+            at=now,
+        )
+        for request in requests
+    ]
 
 
 async def record_decisions(
@@ -89,11 +97,33 @@ async def replay(dsn: str, recording: Recording) -> float:
         await database.close()
 
 
-async def clone_database(server_dsn: str, *, source: str, target: str) -> None:
-    """Make `target` a file-level copy of `source`, to which no client may be connected."""
-    connection = await asyncpg.connect(server_dsn)
-    try:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{target}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
-    finally:
-        await connection.close()
+class SqlFloor:
+    """The statements of real decisions, recorded once and replayed any number of times.
+
+    Args:
+        server_dsn: Of a server on which databases may be created.
+    """
+
+    def __init__(self, server_dsn: str) -> None:
+        self._server_dsn = server_dsn
+        self._recording = Recording()
+
+    async def record(self, *, requests: int, now: datetime) -> Recording:
+        dsn = name_database(self._server_dsn, "xuelian_bench_record")
+        server = name_database(self._server_dsn, "postgres")
+        await clone_database(server, source="template1", target="xuelian_bench_record")
+        await asyncio.to_thread(migrate, dsn, PACKAGED)
+        await fill(dsn, requests=requests, now=now)
+        await clone_database(server, source="xuelian_bench_record", target="xuelian_bench_origin")
+        records = build_records(build_requests(requests, now=now, prefix="floor"), now=now)
+        batches = [records[start : start + BATCH] for start in range(0, requests, BATCH)]
+        self._recording = await record_decisions(dsn, batches, clock=FixedClock(now))
+        return self._recording
+
+    async def measure(self) -> float:
+        """Replay on a fresh copy; return requests a second."""
+        server = name_database(self._server_dsn, "postgres")
+        await clone_database(server, source="xuelian_bench_origin", target="xuelian_bench_replay")
+        return await replay(
+            name_database(self._server_dsn, "xuelian_bench_replay"), self._recording
+        )

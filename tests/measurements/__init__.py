@@ -1,0 +1,5 @@
+"""Measurements that reach inside: the SQL of decisions, the audit's chains, the label reader.
+
+Run by `make bench`, `make scans` and `python -m tests.measurements.audit`. What a client can
+measure from outside stands in `bench/`, which may not see any of this.
+"""
