@@ -12,12 +12,6 @@ import pytest
 import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
-from bench.label_writing import (
-    make_donation,
-    make_group,
-    make_moment,
-    render_compound,
-)
 from deploy.local.embedded_services import Endpoints
 from gateway.labels.scanned import Moment, ProductCode
 from gateway.station_files import read_label_file
@@ -26,6 +20,12 @@ from models.groups import BloodGroup
 from tests.support.commands import xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 from tests.support.kafka import read_all, unique
+from tests.support.label_writing import (
+    make_donation,
+    make_group,
+    make_moment,
+    render_compound,
+)
 from tests.support.labels import SHANGHAI, read_example
 from tests.support.scanning import (
     EXPIRES_AT,

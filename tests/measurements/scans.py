@@ -18,7 +18,6 @@ from importlib.resources import files
 from pathlib import Path
 from statistics import median
 
-from bench.label_writing import make_donation, make_group, render
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook, parse_label_book
@@ -29,6 +28,7 @@ from gateway.labels.scanned import ProductCode
 from gateway.scans.batch import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup
+from tests.support.label_writing import make_donation, make_group, render
 
 GOAL_PER_S = 100_000
 _PRODUCTS = ("EX001V00", "EX002V00", "EX003V00", "EX004V00")

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bench.label_writing import make_donation, render
 from gateway.http.examples import SCAN
 from gateway.labels.bags import Label, Session, assemble
 from gateway.labels.book import parse_label_book
@@ -21,6 +20,7 @@ from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.groups import BloodGroup
 from models.units import RecordedUnit, UnitStatus, UnitTraits
+from tests.support.label_writing import make_donation, render
 from tests.support.labels import load_example
 
 BOOK = load_example()

@@ -7,7 +7,6 @@ import random
 import pytest
 from stdnum.iso7064 import mod_37_2
 
-from bench.label_writing import make_donation, render
 from gateway.labels.check_characters import (
     ALPHABET,
     DIN_LENGTH,
@@ -18,6 +17,7 @@ from gateway.labels.check_characters import (
 from gateway.labels.isbt128 import IsbtReader
 from gateway.labels.isbt128_form import read_typed
 from models.errors import ContractError
+from tests.support.label_writing import make_donation, render
 from tests.support.labels import SHANGHAI, draw_din
 
 READER = IsbtReader(zone=SHANGHAI)
