@@ -179,7 +179,9 @@ def list_sought(
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
         *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
-        *_list_neighbours(neighbours),
+        explain("sought_neighbours", {"stations": " ".join(neighbours)})
+        if neighbours
+        else explain("sought_no_neighbour"),
         *_list_transfers(live),
         _render_missing(lacking, live),
     ]
@@ -284,13 +286,6 @@ def _render_reserve(
     if reserve:
         return explain("sought_no_donor_serves", {"donors": len(reserve)})
     return explain("sought_no_donors")
-
-
-def _list_neighbours(neighbours: Sequence[str]) -> Iterator[dict[str, Any]]:
-    if neighbours:
-        yield explain("sought_neighbours", {"stations": " ".join(neighbours)})
-    else:
-        yield explain("sought_no_neighbour")
 
 
 def _list_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
