@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from cli.files import ensure_folder_writable
-from gateway.files.own_words import OwnWords, write_own_words
+from gateway.files.own_words import OwnWords
 from gateway.station_files import read_columns_file
 from models.errors import ConfigurationError
 from streams.settings import Settings
@@ -58,3 +58,29 @@ def plan_words(
     words = words.but(station_id=station_id).with_call(kind, maps, ignore)
     ensure_folder_writable(settings.columns_dir)
     return settings.columns_dir / f"{station_id}.toml", words
+
+
+def write_own_words(words: OwnWords) -> str:
+    """Return the file of a station, as `parse_own_words` reads it."""
+    blocks: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = [
+        ("units", words.units.headings, words.units.ignore),
+        ("donors", words.donors.headings, words.donors.ignore),
+    ]
+    lines = [f"station_id = {_quote(words.station_id or '')}"]
+    for kind, headings, ignore in blocks:
+        if ignore:
+            told = ", ".join(map(_quote, dict.fromkeys(ignore)))
+            lines += ["", f"[{kind}]", f"ignore = [{told}]"]
+        lines += _to_table(f"{kind}.headings", headings)
+    lines += _to_table("products", words.products) + _to_table("statuses", words.statuses)
+    return "\n".join([*lines, ""])
+
+
+def _to_table(name: str, pairs: Mapping[str, str]) -> list[str]:
+    told = [f"{_quote(key)} = {_quote(value)}" for key, value in pairs.items()]
+    return ["", f"[{name}]", *told] if told else []
+
+
+def _quote(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(" " if ord(letter) < 32 else letter for letter in escaped) + '"'  # noqa: PLR2004

@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from models.directory import Directory
-from models.facilities import Hospital, Station
 from models.rules.rulebook import Rulebook
-from streams.ports import Clock, Context, EventPublisher, EventTail, Unread
+from streams.ports import Clock, EventPublisher, EventTail, Unread
 from streams.settings import Settings
 from streams.store.database import Database
-from streams.store.directory import Registered
-
-
-class Facilities(Protocol):
-    """A `ports.DirectorySource` that can also be changed."""
-
-    def current(self) -> Directory: ...
-    async def refresh(self) -> Directory: ...
-    async def list_stations(self, station_id: str | None = None) -> list[Registered[Station]]: ...
-    async def list_hospitals(
-        self, hospital_id: str | None = None
-    ) -> list[Registered[Hospital]]: ...
-    async def put_station(
-        self, station: Station, *, based_on: int | None = None, changed_by: Context | None = None
-    ) -> int: ...
-    async def put_hospital(
-        self, hospital: Hospital, *, based_on: int | None = None, changed_by: Context | None = None
-    ) -> int: ...
-    async def put_routes(
-        self, routes: Mapping[tuple[str, str], int], *, changed_by: Context | None = None
-    ) -> None: ...
+from streams.store.directory import PgDirectory
 
 
 class Publisher(EventPublisher, Protocol):
@@ -69,7 +47,7 @@ class GatewayParts:
     publisher: Publisher
     tail: EventTail
     clock: Clock
-    directories: Facilities
+    directories: PgDirectory
     probe_kafka: Callable[[], Awaitable[None]]
     measure_unread: Callable[[], Awaitable[Sequence[Unread]]]
     monotonic: Callable[[], float] = time.monotonic

@@ -17,12 +17,11 @@ from typing import Any
 import structlog
 
 from gateway.auth import Authenticator
-from gateway.counts.counting import KeptReads
+from gateway.counts.previews import KeptReads
 from gateway.dependencies import GatewayParts
 from gateway.intake.acceptance import Submissions
 from gateway.intake.accepted_requests import Accepted
-from gateway.intake.fate_lookup import Looking
-from gateway.intake.submissions import Submitter
+from gateway.intake.fate_lookup import FateLookup
 from gateway.intake.wakes import FOLLOWED_TOGETHER, Wakes, follow
 from gateway.metrics import GatewayMetrics
 from gateway.station_files import StationFiles, read_columns_file, read_label_file
@@ -82,17 +81,17 @@ class Gateway:
         self.authenticator = Authenticator(
             keys=PgKeys(parts.database, parts.clock), monotonic=parts.monotonic
         )
-        self.looking = Looking(
+        self.fate_lookup = FateLookup(
             reading=self.reading, metrics=self.metrics, monotonic=parts.monotonic
         )
-        self.submitter = Submitter(
+        self.submissions = Submissions(
             publisher=parts.publisher,
-            looking=self.looking,
+            lookup=self.fate_lookup,
             wakes=self.wakes,
             metrics=self.metrics,
+            clock=parts.clock,
             monotonic=parts.monotonic,
         )
-        self.submissions = Submissions(self.submitter, parts.clock)
         self.ended: str | None = None
 
     @asynccontextmanager
@@ -108,7 +107,7 @@ class Gateway:
                         )
                         for topics in FOLLOWED_TOGETHER
                     ),
-                    tasks.create_task(self._live("lookups", self.looking.run())),
+                    tasks.create_task(self._live("lookups", self.fate_lookup.run())),
                     tasks.create_task(self._live("directory", self._keep_directory_current())),
                     tasks.create_task(self._live("vitals", self.vital_signs.run())),
                 ]

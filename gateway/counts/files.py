@@ -1,18 +1,11 @@
-"""Reads a station's file into the parts of a count, here or in a process of its own.
-
-A large file keeps the interpreter busy for seconds, and an urgent request must not wait for it: a
-separate process reads it and ends. It returns the JSON of each part, ready to be sent.
-"""
+"""Reads a station's file into the parts of a count: the JSON of each part, ready to be sent."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta, timezone
-from email.message import Message
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from functools import cached_property
 from typing import Any
 
@@ -23,28 +16,14 @@ from gateway.files.imports import Releasing, parse_units, parse_units_json
 from gateway.files.own_words import NO_WORDS, OwnWords
 from gateway.files.products import NamedProduct
 from gateway.files.row_errors import group_errors
-from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
-from gateway.files.tables import Parsed, RowError
-from models.errors import ContractError, TransientError
+from gateway.files.sheets import open_file
+from gateway.files.tables import Parsed, RowError, ensure_table
+from models.errors import ContractError
 from models.events.stock import PART_UNITS, Attestation, CountedUnit, encode_units
 from models.strict_json import load_strictly
 
-APART_BYTES = 250_000
-"""A larger file is read in a separate process. This size is about 2,500 units, read in 0.1 s."""
-
-READ_LIMIT_S = 90.0
 MOST_ERRORS = 500
 """Most faults that are reported one by one; further ones usually have the same causes."""
-
-CSV = "text/csv"
-JSON = "application/json"
-WORKBOOKS = frozenset(
-    {
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        "application/vnd.ms-excel",
-        "application/vnd.oasis.opendocument.spreadsheet",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +32,19 @@ class Reading:
 
     Attributes:
         content_type: The content type that the sender states; it may name a charset.
-        zone_s: Seconds east of UTC, for times that have no zone.
+        zone: The zone of times that have none.
         partial: Keep the good rows beside the errors of the others.
         now: No release may lie after it.
-        attested: Who released the rows that name nobody, and when; a JSON file may state it too.
+        attestation: Who released the rows that name nobody, and when; a JSON file may state it too.
         words: The station's own words, with those of the call.
     """
 
     station_id: str
     content_type: str
-    zone_s: int
+    zone: timezone
     partial: bool
     now: datetime
-    attested: Mapping[str, str] | None = None
+    attestation: Attestation | None = None
     words: OwnWords = NO_WORDS
 
     def to_releasing(self, own: Mapping[str, Any] | None = None) -> Releasing:
@@ -76,10 +55,12 @@ class Reading:
                 is refused when the options of the call are read.
         """
         told = {name: own[name] for name in ("released_by", "released_at") if own and name in own}
-        try:
-            attestation = Attestation.model_validate(told or self.attested)
-        except ValidationError:
-            attestation = None
+        attestation = self.attestation
+        if told:
+            try:
+                attestation = Attestation.model_validate(told)
+            except ValidationError:
+                attestation = None
         return Releasing(attestation=attestation, now=self.now)
 
 
@@ -148,40 +129,13 @@ class CountRead:
         ]
 
 
-async def read_count(raw: bytes, reading: Reading) -> CountRead:
-    """Read a file; a large file is read in a process of its own.
+def read_here(raw: bytes, reading: Reading) -> CountRead:
+    """Read a file in this process.
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
             `workbook_unreadable`, `no_table_found`, `body_not_json`, `field_twice`.
-        TransientError: `file_reader_ended`: the process ended without an answer.
     """
-    if len(raw) <= APART_BYTES:
-        return await asyncio.to_thread(read_here, raw, reading)
-    head = orjson.dumps(asdict(reading), default=_to_plain)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "gateway.counts.files",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(READ_LIMIT_S):
-            answer, _ = await child.communicate(_frame(head, raw))
-    except TimeoutError:
-        raise TransientError("file_reader_ended", detail=f"{READ_LIMIT_S} s") from None
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
-    if child.returncode:
-        raise TransientError("file_reader_ended", detail=f"exit code {child.returncode}")
-    return _from_frame(answer)
-
-
-def read_here(raw: bytes, reading: Reading) -> CountRead:
-    """Read a file in this process. Raises as `read_count` does."""
     parsed, rest = _parse(raw, reading)
     units = parsed.values
     numbers: dict[object, int] = {}
@@ -204,32 +158,18 @@ def read_here(raw: bytes, reading: Reading) -> CountRead:
 
 
 def _parse(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
-    head = Message()
-    head["content-type"] = reading.content_type
-    kind, charset = head.get_content_type(), head.get_param("charset")
-    if kind == CSV:
-        text = decode_file(raw, charset=str(charset) if charset else None)
-        return _parse_sheets(open_csv(text), reading), {}
-    if kind in WORKBOOKS:
-        parsed = _parse_sheets(open_workbook(raw), reading)
-        if parsed.left_out and [error.code for error in parsed.errors] == ["file_empty"]:
-            raise ContractError("no_table_found")
-        return parsed, {}
-    if kind == JSON:
+    sheets = open_file(raw, reading.content_type)
+    if sheets is None:
         return _parse_json(raw, reading)
-    known = ", ".join([CSV, JSON, *sorted(WORKBOOKS)])
-    raise ContractError("media_type_unknown", found=kind[:60], known=known)
-
-
-def _parse_sheets(sheets: Sequence[Sheet], reading: Reading) -> Parsed[CountedUnit]:
-    return parse_units(
+    parsed = parse_units(
         sheets,
         station_id=reading.station_id,
         releasing=reading.to_releasing(),
-        zone=timezone(timedelta(seconds=reading.zone_s)),
+        zone=reading.zone,
         partial=reading.partial,
         own=reading.words,
     )
+    return ensure_table(parsed), {}
 
 
 def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
@@ -252,72 +192,3 @@ def _render_product(named: object) -> dict[str, Any]:
         treatments = list(named.treatments)
         return {"name": named.name, "component": named.component, "treatments": treatments}
     return {"name": str(named), "component": str(named), "treatments": []}
-
-
-def _to_plain(value: object) -> object:
-    if isinstance(value, OwnWords):
-        return value.model_dump()
-    raise TypeError(type(value).__name__)
-
-
-def _frame(head: bytes, *blocks: bytes) -> bytes:
-    return b"".join([len(head).to_bytes(8), head, *blocks])
-
-
-def _to_frame(found: CountRead) -> bytes:
-    head = {
-        "lengths": [len(part) for part in found.parts],
-        "unit_ids": found.unit_ids,
-        "places": found.places,
-        "products": found.products,
-        "product_of": found.product_of,
-        "errors": [asdict(error) for error in found.errors],
-        "errors_in_all": found.errors_in_all,
-        "refused_rows": found.refused_rows,
-        "left_out": found.left_out,
-        "rest": found.rest,
-    }
-    return _frame(orjson.dumps(head), *found.parts)
-
-
-def _from_frame(answer: bytes) -> CountRead:
-    size = int.from_bytes(answer[:8])
-    head = orjson.loads(answer[8 : 8 + size])
-    if "failed" in head:
-        raise ContractError(head["failed"], **head["params"])
-    parts, at = [], 8 + size
-    for length in head.pop("lengths"):
-        parts.append(answer[at : at + length])
-        at += length
-    errors = [_to_error(error) for error in head.pop("errors")]
-    return CountRead(parts=parts, errors=errors, **head)
-
-
-def _to_error(told: dict[str, Any]) -> RowError:
-    spans = tuple((first, last) for first, last in told["spans"])
-    return RowError(**{**told, "found": tuple(told["found"]), "spans": spans})
-
-
-def main() -> None:
-    """Run the separate process: read a frame, write a frame, and end."""
-    import gc  # noqa: PLC0415 - only here: nothing is kept long enough to be worth collecting
-
-    gc.disable()
-    taken = sys.stdin.buffer.read()
-    size = int.from_bytes(taken[:8])
-    fields = orjson.loads(taken[8 : 8 + size])
-    told = {
-        "words": OwnWords.model_validate(fields["words"]),
-        "now": datetime.fromisoformat(fields["now"]),
-    }
-    reading = Reading(**{**fields, **told})
-    try:
-        answer = _to_frame(read_here(taken[8 + size :], reading))
-    except ContractError as error:
-        answer = _frame(orjson.dumps({"failed": error.code, "params": dict(error.params)}))
-    sys.stdout.buffer.write(answer)
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
 from math import isfinite
 
-from gateway.files.columns import WORDS, fold
+from gateway.files.columns import WORDS
+from gateway.files.headings import fold
 from models.base import NO_CODES
 
 Cell = str | int | float | bool | date | datetime | time | timedelta

@@ -12,7 +12,7 @@ from gateway.files.cells import CellError
 from gateway.files.doses import settle_dose
 from gateway.files.products import NamedProduct
 from gateway.files.tables import FieldFault, Fields
-from gateway.labels.bags import name_unit
+from gateway.labels.unit_names import name_unit
 from models.errors import ContractError
 from models.events.stock import CountedAs
 from models.groups import Abo

@@ -12,7 +12,8 @@ from math import isfinite
 from typing import NamedTuple
 
 from gateway.files.cells import Cell, CellError
-from gateway.files.columns import WORDS, to_word
+from gateway.files.columns import WORDS
+from gateway.files.headings import to_word
 from gateway.files.products import NamedProduct
 
 _UNIT, _THERAPEUTIC = WORDS.doses.unit, WORDS.doses.therapeutic

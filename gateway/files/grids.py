@@ -11,9 +11,11 @@ from itertools import chain
 from typing import Any
 
 from gateway.files.cells import Cell, CellError, clean
-from gateway.files.columns import WORDS, fold, to_word
+from gateway.files.columns import WORDS
+from gateway.files.headings import fold, to_word
 from gateway.files.heads import Head, count_known, read_head
 from gateway.files.merged_cells import UNCLEAR
+from gateway.files.rows import list_faulty
 from gateway.files.sheets import HEAD_WITHIN, Sheet, UnreadableRowError
 from gateway.files.tables import (
     Doubt,
@@ -22,7 +24,6 @@ from gateway.files.tables import (
     Row,
     RowError,
     TableRow,
-    list_faulty,
     shorten,
 )
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.files.cells import Cell, CellError, Reader, clean, read_code, read_text
-from gateway.files.columns import WORDS, HeadingWords
+from gateway.files.columns import WORDS
+from gateway.files.headings import HeadingWords
 from gateway.files.merged_cells import UNCLEAR
 from gateway.files.tables import Doubt, Layout, RowError, shorten
 

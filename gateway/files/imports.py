@@ -1,8 +1,8 @@
-"""Stock and donor imports: their columns, and how a row becomes a value. Pure."""
+"""Imports of stock: their columns, and how a row becomes a counted unit. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -12,26 +12,22 @@ from gateway.files.cells import (
     InstantReader,
     read_abo,
     read_code,
-    read_day,
     read_flag,
     read_group,
     read_names,
     read_rhd,
-    read_sex,
-    read_weight,
 )
 from gateway.files.columns import WORDS
-from gateway.files.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit, settle_group
+from gateway.files.count_rows import ATTESTED, TRAIT_FLAGS, TRAITS, build_unit
 from gateway.files.doses import read_volume
 from gateway.files.grids import read_sheets
 from gateway.files.own_words import GUARDED, NO_WORDS, OwnWords
-from gateway.files.sheets import Sheet, open_csv
-from gateway.files.tables import Fields, Layout, Parsed, RowFault, finish, read_json
+from gateway.files.rows import finish, read_json
+from gateway.files.sheets import Sheet
+from gateway.files.tables import Fields, Layout, Parsed, RowFault
 from models.base import Value, to_spelling_key
-from models.donors import Donor
 from models.events.stock import Attestation, CountedUnit, find_attestation_fault
 from models.possible_times import list_impossible
-from models.texts.instants import BEIJING
 
 BLAMED = {
     "attestation_missing": "released_by",
@@ -170,74 +166,6 @@ def _units(
     )
 
 
-def _build_donor(station_id: str) -> Callable[[Fields], Fields]:
-    def build(row: Fields) -> Fields:
-        place = {name: row.pop(name) for name in ("lat", "lon") if name in row}
-        if place:
-            row["location"] = {**row.get("location", {}), **place}
-        settle_group(row)
-        return {"station_id": station_id, **row}
-
-    return build
-
-
-def _donors(
-    station_id: str,
-    now: datetime | None,
-    *,
-    zone: timezone | None = None,
-    own: OwnWords = NO_WORDS,
-) -> Layout[Donor]:
-    days = ("born_on", "last_whole_blood_on", "last_platelets_on")
-    until = ("unavailable_until", "deferred_until")
-    return Layout(
-        model=Donor,
-        words=own.to_donor_words(),
-        identity="donor_id",
-        required=(
-            "donor_id",
-            "name",
-            "contact",
-            ("group", "abo"),
-            "sex",
-            "born_on",
-            "weight_kg",
-        ),
-        optional=(
-            "rhd",
-            "station_id",
-            "lat",
-            "lon",
-            "staff",
-            "repeat_without_reaction",
-            "last_whole_blood_on",
-            "last_platelets_on",
-            "consented_at",
-            *until,
-        ),
-        readers={
-            "donor_id": read_code,
-            **dict.fromkeys(days, read_day),
-            **dict.fromkeys(("staff", "repeat_without_reaction"), read_flag),
-            **dict.fromkeys(("lat", "lon"), str),
-            "weight_kg": read_weight,
-            "group": read_group,
-            "abo": read_abo,
-            "rhd": read_rhd,
-            "sex": read_sex,
-            **dict.fromkeys(until, InstantReader(zone, day_ends=True)),
-            "consented_at": InstantReader(zone, day_ends=False),
-        },
-        build=_build_donor(station_id),
-        parts={"abo": "group", "rhd": "group"},
-        private=frozenset({"name", "contact", "born_on"}),
-        # A deferral that the station's register no longer shows is over, and a consent that it
-        # does not show was withdrawn.
-        emptied=frozenset({"consented_at", *until}),
-        check=lambda donor: find_impossible(donor, now),
-    )
-
-
 def parse_units(
     sheets: Iterable[Sheet],
     *,
@@ -262,11 +190,6 @@ def parse_units(
     return finish(chain.from_iterable(rows), layout, station_id, partial=partial, left_out=left_out)
 
 
-def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Parsed[CountedUnit]:
-    """Read counted units from a CSV, as `parse_units` does; every time must have its zone."""
-    return parse_units(open_csv(text), station_id=station_id, releasing=releasing)
-
-
 def parse_units_json(
     rows: Sequence[object],
     *,
@@ -281,36 +204,3 @@ def parse_units_json(
     """
     layout = _units(station_id, replace(releasing, is_said=True), own=own)
     return finish(read_json(rows, layout), layout, station_id, partial=partial)
-
-
-def parse_donors(
-    sheets: Iterable[Sheet],
-    *,
-    station_id: str,
-    own: OwnWords = NO_WORDS,
-    now: datetime | None = None,
-) -> Parsed[Donor]:
-    """Read donors of one station from sheets with heads; dates are read as those of a count.
-
-    Args:
-        sheets: The sheets of a file. Times without a zone are Beijing time; a day in an "until"
-            column means the end of that day.
-        station_id: The station whose register it is; a station column must agree.
-        own: The words of the station and of this call.
-        now: Aware UTC instant by which impossible moments are found; None judges no moment.
-    """
-    layout = _donors(station_id, now, zone=BEIJING, own=own)
-    rows, left_out = read_sheets(sheets, layout)
-    return finish(chain.from_iterable(rows), layout, station_id, left_out=left_out)
-
-
-def parse_donors_csv(text: str, *, station_id: str, now: datetime | None = None) -> Parsed[Donor]:
-    return parse_donors(open_csv(text), station_id=station_id, now=now)
-
-
-def parse_donors_json(
-    rows: Sequence[object], *, station_id: str, now: datetime | None = None
-) -> Parsed[Donor]:
-    """Read donors from JSON objects; every moment must have its zone."""
-    layout = _donors(station_id, now)
-    return finish(read_json(rows, layout), layout, station_id)

@@ -7,20 +7,19 @@ blood may be used is passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from gateway.files.cells import Reader, read_status
-from gateway.files.columns import WORDS, HeadingWords, fold, to_word
+from gateway.files.columns import WORDS
 from gateway.files.count_rows import ATTESTED
+from gateway.files.headings import HeadingWords, fold, to_word
 from gateway.files.products import ProductReader, find_product, find_refusal
 from models.base import Identifier, Value
-from models.errors import ConfigurationError, ContractError, XuelianError
-from models.station_toml import load_station_toml
-from models.texts import Text, render
-from models.texts.validation import describe_broken, find_place
+from models.errors import ContractError
+from models.station_toml import StationFile, parse_station_file
 
 GUARDED = ("status", "released")
 """Columns that say whether blood may be used."""
@@ -45,7 +44,7 @@ class OwnHeadings(Value):
     ignore: tuple[str, ...] = ()
 
 
-class OwnWords(Value):
+class OwnWords(StationFile):
     """The whole file of a station; empty for a station without a file.
 
     Attributes:
@@ -161,53 +160,11 @@ def parse_own_words(content: bytes, *, station_id: str | None, name: str) -> Own
     Raises:
         ConfigurationError: `columns_invalid`, with the first fault and its place.
     """
-    try:
-        table = load_station_toml(content)
-    except ContractError as error:
-        raise _invalid(name, "TOML", _describe(error)) from error
-    try:
-        words = OwnWords.model_validate(table)
-        words.ensure_known()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _invalid(name, find_place(first), describe_broken(first)) from error
-    except ContractError as error:
-        raise _invalid(name, error.code, _describe(error)) from error
-    if words.station_id is None or station_id not in {None, words.station_id}:
-        rule = render("must_be_station", {"station_id": station_id or "STATION"})
-        raise _invalid(name, "station_id", rule)
-    return words
-
-
-def _describe(error: XuelianError) -> Text:
-    return render(error.code, error.params)
-
-
-def _invalid(name: str, place: str, rule: Text) -> ConfigurationError:
-    return ConfigurationError("columns_invalid", file=name, field=place, rule=str(rule))
-
-
-def write_own_words(words: OwnWords) -> str:
-    """Return the file of a station, as `parse_own_words` reads it."""
-    blocks: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = [
-        ("units", words.units.headings, words.units.ignore),
-        ("donors", words.donors.headings, words.donors.ignore),
-    ]
-    lines = [f"station_id = {_quote(words.station_id or '')}"]
-    for kind, headings, ignore in blocks:
-        if ignore:
-            told = ", ".join(map(_quote, dict.fromkeys(ignore)))
-            lines += ["", f"[{kind}]", f"ignore = [{told}]"]
-        lines += _to_table(f"{kind}.headings", headings)
-    lines += _to_table("products", words.products) + _to_table("statuses", words.statuses)
-    return "\n".join([*lines, ""])
-
-
-def _to_table(name: str, pairs: Mapping[str, str]) -> list[str]:
-    told = [f"{_quote(key)} = {_quote(value)}" for key, value in pairs.items()]
-    return ["", f"[{name}]", *told] if told else []
-
-
-def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(" " if ord(letter) < 32 else letter for letter in escaped) + '"'  # noqa: PLR2004
+    return parse_station_file(
+        OwnWords,
+        content,
+        code="columns_invalid",
+        station_id=station_id,
+        name=name,
+        check=OwnWords.ensure_known,
+    )

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from itertools import islice
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
@@ -36,6 +37,17 @@ software, which writes GB18030."""
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
+CSV = "text/csv"
+JSON = "application/json"
+WORKBOOKS = frozenset(
+    {
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.ms-excel",
+        "application/vnd.oasis.opendocument.spreadsheet",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """One sheet; a CSV is a sheet without a name. Its rows can be read only once.
@@ -46,6 +58,25 @@ class Sheet:
 
     name: str
     rows: Iterator[Cells]
+
+
+def open_file(raw: bytes, content_type: str) -> list[Sheet] | None:
+    """Open a file by its content type, which may name a charset; None for JSON.
+
+    Raises:
+        ContractError: `media_type_unknown`, and as `decode_file` and `open_workbook` do.
+    """
+    head = Message()
+    head["content-type"] = content_type
+    kind, charset = head.get_content_type(), head.get_param("charset")
+    if kind == CSV:
+        return open_csv(decode_file(raw, charset=str(charset) if charset else None))
+    if kind in WORKBOOKS:
+        return open_workbook(raw)
+    if kind == JSON:
+        return None
+    known = ", ".join([CSV, JSON, *sorted(WORKBOOKS)])
+    raise ContractError("media_type_unknown", found=kind[:60], known=known)
 
 
 def decode_file(raw: bytes, *, charset: str | None = None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
+from starlette.responses import Response
 
 from gateway.dependencies import GatewayParts
 from gateway.http import error_handlers
@@ -22,6 +23,7 @@ from gateway.http.routes import (
     facilities,
     figures,
     health,
+    journeys,
     operations,
     overview,
     reconciliations,
@@ -66,6 +68,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         dependencies=[Depends(ensure_stated_once)],
+        default_response_class=Response,
         docs_url=None,
         redoc_url=None,
     )
@@ -92,6 +95,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
         alerts,
         shortages,
         facilities,
+        journeys,
         events,
         operations,
         health,

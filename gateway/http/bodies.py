@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
-from email.message import Message
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from gateway.counts.files import WORKBOOKS
 from gateway.files.row_errors import group_errors
-from gateway.files.sheets import Sheet, decode_file, open_csv, open_workbook
-from gateway.files.tables import Parsed
+from gateway.files.sheets import Sheet, open_file
+from gateway.files.tables import Parsed, ensure_table
 from gateway.invalid_content import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
-from models.errors import ContractError
 from models.strict_json import load_strictly
 from models.texts import render
 
@@ -86,32 +83,21 @@ async def read_rows(
         ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
             `no_table_found`, `body_not_json`, `field_twice`.
     """
-    head = Message()
-    head["content-type"] = request.headers.get("content-type", "")
-    kind = head.get_content_type()
-    raw = await request.body()
-    if kind == "text/csv":
-        charset = head.get_param("charset")
-        text = decode_file(raw, charset=str(charset) if charset else None)
-        return await asyncio.to_thread(lambda: from_sheets(open_csv(text))), {}
-    if kind in WORKBOOKS:
-        return await asyncio.to_thread(lambda: _ensure_table(from_sheets(open_workbook(raw)))), {}
-    if kind == "application/json":
-        rest = await read_object(request)
-        rows = rest.pop(rows_in, None)
-        if not isinstance(rows, list):
-            wrong = FieldError(rows_in, str(render("broken_array")), render("fix_structure"))
-            raise InvalidContent("fields_invalid", [wrong])
-        return await asyncio.to_thread(from_json, rows), rest
-    raise ContractError(
-        "media_type_unknown", found=kind[:60], known=", ".join(["text/csv", *sorted(WORKBOOKS)])
-    )
+    raw, content_type = await request.body(), request.headers.get("content-type", "")
 
+    def read() -> Parsed[V] | None:
+        sheets = open_file(raw, content_type)
+        return None if sheets is None else ensure_table(from_sheets(sheets))
 
-def _ensure_table(parsed: Parsed[V]) -> Parsed[V]:
-    if parsed.left_out and [error.code for error in parsed.errors] == ["file_empty"]:
-        raise ContractError("no_table_found")
-    return parsed
+    parsed = await asyncio.to_thread(read)
+    if parsed is not None:
+        return parsed, {}
+    rest = await read_object(request)
+    rows = rest.pop(rows_in, None)
+    if not isinstance(rows, list):
+        wrong = FieldError(rows_in, str(render("broken_array")), render("fix_structure"))
+        raise InvalidContent("fields_invalid", [wrong])
+    return await asyncio.to_thread(from_json, rows), rest
 
 
 def ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:

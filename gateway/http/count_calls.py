@@ -6,22 +6,53 @@ import re
 from datetime import timedelta, timezone
 from hashlib import sha256
 
+from pydantic import Field
 from starlette.requests import Request
 
-from gateway.counts.attestations import Attesting
-from gateway.counts.counting import Count, PreviewToken
-from gateway.counts.files import Reading, read_count
+from gateway.counts.counting import Count
+from gateway.counts.file_process import read_count
+from gateway.counts.files import Reading
+from gateway.counts.previews import PreviewToken
 from gateway.files.own_words import NO_WORDS
 from gateway.http.app_state import get_gateway
 from gateway.http.bodies import validate
 from gateway.http.event_intake import settle_moment
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.station_files import get_own_words
-from models.base import Instant
+from models.base import Instant, Line, Value
 from models.errors import ContractError
+from models.events.stock import Attestation
 from models.possible_times import CLOCKS_APART
+from models.texts import render
 from models.texts.instants import BEIJING
 
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
+
+
+class Attesting(Value):
+    """The fields of a call, or of a JSON count, that attest all of it.
+
+    Attributes:
+        released_by: The person who answers for the release of every released row that names nobody.
+        released_at: When they were released, with the zone.
+    """
+
+    released_by: Line | None = Field(default=None, min_length=1)
+    released_at: Instant | None = None
+
+    def find_attestation(self) -> Attestation | None:
+        """Return the attestation of the whole count; None if none is given.
+
+        Raises:
+            ContractError: `fields_invalid`: one of the two fields is missing.
+        """
+        if self.released_by is None and self.released_at is None:
+            return None
+        if self.released_by is None:
+            raise _incomplete("released_by")
+        if self.released_at is None:
+            raise _incomplete("released_at")
+        return Attestation(released_by=self.released_by, released_at=self.released_at)
 
 
 class CountQuery(Attesting):
@@ -58,17 +89,17 @@ async def read_call(
     station_id: str,
     query: CountQuery,
     *,
-    keep_good: bool,
-    token: PreviewToken | None = None,
-) -> Count:
-    """Read the count of a call.
+    for_preview: bool = False,
+) -> tuple[Count, PreviewToken | None]:
+    """Read the count of a call, and the token of the preview under which it is sent, if any.
+
+    A file that the preview read is not read again.
 
     Args:
         request: Its body is the file.
         station_id: The station whose count it is.
         query: How the file is read.
-        keep_good: Keep the good rows beside the errors of the others.
-        token: The token of the preview, if any; a file that the preview read is not read again.
+        for_preview: This is the preview itself, which keeps the good rows beside the errors.
 
     Raises:
         ContractError: The file or an option cannot be understood, or the file differs from the
@@ -86,19 +117,19 @@ async def read_call(
     told_words = [words.model_dump_json()] if words != NO_WORDS else []
     digest.update("\x1f".join(["", *map(repr, options_told), *told_words]).encode())
     file_digest = digest.hexdigest()
-    kept = None
-    if token is not None:
-        token.ensure_file(file_digest)
+    token = kept = None
+    if query.preview and not for_preview:
+        token = PreviewToken.parse(query.preview, file_digest=file_digest)
         kept = get_gateway(request).kept_reads.take(file_digest)
     read = kept or await read_count(
         raw,
         Reading(
             station_id=station_id,
             content_type=request.headers.get("content-type", ""),
-            zone_s=round(zone.utcoffset(None).total_seconds()),
-            partial=keep_good,
+            zone=zone,
+            partial=query.partial or for_preview,
             now=get_gateway(request).clock.now(),
-            attested=attestation.model_dump(mode="json") if attestation else None,
+            attestation=attestation,
             words=words,
         ),
     )
@@ -110,7 +141,7 @@ async def read_call(
     counted_at = settle_moment(request, given, field="counted_at")
     if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
         raise ContractError("count_in_future", counted_at=counted_at.isoformat())
-    return Count(
+    count = Count(
         station_id=station_id,
         counted_at=counted_at,
         full=full,
@@ -118,6 +149,12 @@ async def read_call(
         read=read,
         attestation=options.find_attestation() or attestation,
     )
+    return count, token
+
+
+def _incomplete(missing: str) -> InvalidContent:
+    told = render("attestation_incomplete", {"missing": missing})
+    return InvalidContent("fields_invalid", [FieldError(missing, str(told), told)])
 
 
 def _parse_zone(text: str) -> timezone:

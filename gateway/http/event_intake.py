@@ -33,6 +33,31 @@ def settle_moment(request: Request, given: datetime | None, *, field: str) -> da
     return get_gateway(request).clock.now()
 
 
+def read_caller(
+    request: Request, *, source: str, key: str | None = None, named_by: str = IDEMPOTENCY_KEY
+) -> Caller:
+    """Read the headers of a call: its key, what it waits for, its trace.
+
+    Args:
+        request: A repeat under its Idempotency-Key is the same events; without a key, equal content
+            is.
+        source: The source of the events.
+        key: Replaces a missing Idempotency-Key.
+        named_by: The field that `key` was taken from.
+
+    Raises:
+        ContractError: `idempotency_key_invalid`, `prefer_invalid`.
+    """
+    own = find_idempotency_key(request)
+    return Caller(
+        source=source,
+        key=own or key,
+        named_by=IDEMPOTENCY_KEY if own else named_by,
+        traceparent=find_traceparent(request),
+        wait_s=get_wait_s(request),
+    )
+
+
 async def publish(
     request: Request,
     events: Sequence[Sent],
@@ -50,35 +75,32 @@ async def publish(
     seconds.
 
     Args:
-        request: A repeat under its Idempotency-Key is the same events; without a key, equal content
-            is.
+        request: The call.
         events: One or more events of one topic.
-        source: The source of the events.
-        key: Replaces a missing Idempotency-Key.
-        named_by: The field that `key` was taken from.
+        source: As in `read_caller`.
+        key: As in `read_caller`.
+        named_by: As in `read_caller`.
         beside: Further fields of the answer.
         read_outcome: Reads further fields of the answer once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
-    own, wait_s = find_idempotency_key(request), get_wait_s(request)
-    caller = Caller(
-        source=source,
-        key=own or key,
-        named_by=IDEMPOTENCY_KEY if own else named_by,
-        traceparent=find_traceparent(request),
-        wait_s=wait_s,
-    )
+    caller = read_caller(request, source=source, key=key, named_by=named_by)
     acceptance = await get_gateway(request).submissions.accept(events, caller)
     if acceptance.refused is not None:
         return answer_refused(acceptance.refused)
     told = {**render_sent(acceptance.event_ids, source=source), **(beside or {})}
-    headers = {"Preference-Applied": f"wait={wait_s}"} if wait_s else None
-    if acceptance.is_done:
+    headers = render_wait(caller)
+    if caller.wait_s and acceptance.is_done:
         became = await read_outcome() if read_outcome else {}
         return to_response({**told, "status": "done", **became}, headers=headers)
     return to_response(told, status=202, headers=headers)
+
+
+def render_wait(caller: Caller) -> dict[str, str]:
+    """Return the header that says how long the engine's word was waited for."""
+    return {"Preference-Applied": f"wait={caller.wait_s}"} if caller.wait_s else {}
 
 
 def answer_refused(refused: EventFate) -> Response:

@@ -44,7 +44,6 @@ AMENDMENT = _one(
     {"lines": [{"line_no": 1, "component": "red_cells", "quantity": 6}]},
 )
 CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
-CONFIRMATION = _one("调度确认 · a dispatcher confirms", {"by": "duty officer"})
 ALERT = _one(
     "定日地震 · the Dingri earthquake",
     {
@@ -89,34 +88,32 @@ STOCK_CSV = (
     "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00,true,true,"
     "quality control,2025-01-06T16:00:00+08:00\n"
 )
+_CHANGED = {"unit_id": _UNIT["unit_id"], "epoch": 1}
 CHANGE: Examples = {
     "picked": {
         "summary": "已拣血 · picked for its patient",
         "value": {
-            "unit_id": "W1234-25-000017-RC",
+            **_CHANGED,
             "change": "picked",
             "happened_at": "2025-01-07T09:30:00+08:00",
-            "epoch": 1,
             "done_by": "store 2",
         },
     },
     "returned": {
         "summary": "未用退回，脱离温控 10 分钟 · back unused, 10 minutes out of control",
         "value": {
-            "unit_id": "W1234-25-000017-RC",
+            **_CHANGED,
             "change": "returned",
             "happened_at": "2025-01-07T13:00:00+08:00",
-            "epoch": 1,
             "out_of_control_s": 600,
         },
     },
     "issued": {
         "summary": "已发出 · issued under its promise",
         "value": {
-            "unit_id": "W1234-25-000017-RC",
+            **_CHANGED,
             "change": "issued",
             "happened_at": "2025-01-07T09:40:00+08:00",
-            "epoch": 1,
         },
     },
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi.routing import APIRoute
+from typing import Annotated
+
+from fastapi import Depends
 from starlette.requests import Request
 
 from models.access import KeyScope, Principal
@@ -48,9 +50,16 @@ def allow(*scopes: KeyScope) -> Allowing:
     return Allowing(frozenset(scopes))
 
 
-def list_scopes(route: APIRoute) -> frozenset[KeyScope]:
-    """List the scopes that may make a call; a route that asks for none is open to every key."""
-    for dependency in route.dependant.dependencies:
-        if isinstance(dependency.call, Allowing):
-            return dependency.call.scopes
-    return frozenset(KeyScope)
+Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
+StationStaff = Annotated[Principal, Depends(allow(KeyScope.STATION))]
+Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
+Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
+"""Who answers for what a station holds."""
+Party = Annotated[
+    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
+]
+"""Who takes part in a request."""
+Reader = Annotated[
+    Principal,
+    Depends(allow(KeyScope.DISPATCHER, KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.HOSPITAL)),
+]

@@ -1,21 +1,49 @@
-"""Accepts the events of a call on the log: the way of every edge, whatever protocol it speaks.
+"""Accepts the events of a call on the log: the one way of every edge, whatever protocol it speaks.
 
 An edge translates what it was told into events and a `Caller`, calls `Submissions.accept`, and
 makes its own answer of the `Acceptance`.
+
+The order matters: a waiting caller is registered first, then the events are published and
+acknowledged by Kafka, and only then is the call answered. PostgreSQL is asked beside that, for
+repeats, under a short limit; while it is away nothing waits for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
-from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, Submission, Submitter
+import orjson
+
+from gateway.intake.fate_lookup import FateLookup
+from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, SentDigests, Submission
+from gateway.intake.wakes import Wakes
 from gateway.invalid_content import ensure_possible
+from gateway.metrics import GatewayMetrics
 from models.base import derive_id
+from models.envelope import Envelope
+from models.errors import ContractError, TransientError
 from models.events import EventData
-from streams.ports import Clock
+from models.topics import TopicName
+from streams.ports import Clock, EventPublisher
 from streams.store.read_models.pages import EventFate
+
+PUBLISH_LIMIT_S = 3.0
+"""Within this time a caller is told that Kafka is away; a patient's request must not hang."""
+
+SENT_AT_ONCE_BYTES = 2_000_000
+"""Events that are published together: acknowledged well within the publishing limit."""
+
+FIRST_LOOK_S = 0.03
+"""The time that the engine usually needs."""
+FIRST_LOOK_FOR_DECISION_S = 0.15
+"""A decision wakes the call that waits for it; the look is for what the tail missed."""
+MOST_LOOK_S = 1.0
+"""A waiting call looks at PostgreSQL at growing intervals, up to this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,58 +71,205 @@ class Acceptance:
 
     Attributes:
         event_ids: In the order of the events.
-        refused: The fate of the first event that was quarantined, before or while it was waited.
-        is_done: The engine has acted on all of them.
+        fates: What the engine did with each event; None where it is not known yet.
+        accepted_at: An event that was taken in before is a repeat of an earlier call's.
     """
 
     event_ids: tuple[str, ...]
-    refused: EventFate | None = None
-    is_done: bool = False
+    fates: tuple[EventFate | None, ...]
+    accepted_at: datetime
+
+    @property
+    def refused(self) -> EventFate | None:
+        """The fate of the first event that was quarantined."""
+        return next((fate for fate in self.fates if fate and fate.code is not None), None)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the engine has acted on every event."""
+        return None not in self.fates and self.refused is None
 
 
 class Submissions:
     """Accepts events. Safe for concurrent tasks of one event loop."""
 
-    def __init__(self, submitter: Submitter, clock: Clock) -> None:
-        self._submitter = submitter
+    def __init__(
+        self,
+        *,
+        publisher: EventPublisher,
+        lookup: FateLookup,
+        wakes: Wakes,
+        metrics: GatewayMetrics,
+        clock: Clock,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._publisher = publisher
+        self._lookup = lookup
+        self._wakes = wakes
+        self._metrics = metrics
         self._clock = clock
+        self._monotonic = monotonic
+        self._sent = SentDigests()
 
     async def accept(
-        self, events: Sequence[Sent], caller: Caller, *, first_part: int = 0
+        self,
+        events: Sequence[Sent],
+        caller: Caller,
+        *,
+        ids: Sequence[str] | None = None,
+        apart: bool = False,
     ) -> Acceptance:
         """Publish the events of a call, in order, and return once Kafka has them all.
+
+        A refused repeat ends the call: what follows it is not published.
 
         Args:
             events: One or more events of one topic.
             caller: On whose behalf.
-            first_part: The number of the first event among all events of the call.
+            ids: The identifiers of the events; by default they follow from key, place and content.
+            apart: An event under a used identity gets a fate that says so; else it is an error.
 
         Raises:
             ContractError: `fields_invalid`: a moment that cannot be true. `idempotency_key_reused`:
-                the key was used before for other content.
+                the key was used before for other content. An event is too large.
             TransientError: Kafka did not confirm the events; sending the same again is safe.
         """
-        submissions = list(self._submit(events, caller, first_part))
-        refused, is_done = await self._submitter.submit_plain(submissions), False
-        if refused is None and caller.wait_s:
-            is_done, refused = await self._submitter.await_engine(submissions, wait_s=caller.wait_s)
-        ids = tuple(submission.event_id for submission in submissions)
-        return Acceptance(event_ids=ids, refused=refused, is_done=is_done)
-
-    def _submit(
-        self, events: Sequence[Sent], caller: Caller, first_part: int
-    ) -> Iterator[Submission]:
         now = self._clock.now()
-        for part, event in enumerate(events, start=first_part):
-            # The moments of a count's rows were checked when its file was read.
-            if isinstance(event, EventData):
-                ensure_possible(event, now=now)
-            content = caller.key or sha256(event.to_body()).hexdigest()
-            yield Submission(
-                event=event,
-                event_id=derive_id(event.TYPE, caller.source, part, content),
-                source=caller.source,
-                time=now,
-                traceparent=caller.traceparent,
-                named_by=caller.named_by,
+        event_ids: list[str] = []
+        fates: list[EventFate | None] = []
+        for batch in _submit(events, caller, ids, now):
+            with self._wakes.expect([submission.event_id for submission in batch]) as decided:
+                looks = [] if caller.wait_s else [self._ask(submission) for submission in batch]
+                await self._publish(batch)
+                if caller.wait_s:
+                    found = await self._wait(batch, decided, caller.wait_s)
+                else:
+                    found = await asyncio.gather(*looks)
+            event_ids += [submission.event_id for submission in batch]
+            fates += map(partial(_judge, apart=apart), batch, found)
+            if any(fate and fate.code for fate in fates):
+                break
+        return Acceptance(event_ids=tuple(event_ids), fates=tuple(fates), accepted_at=now)
+
+    async def find_known(self, event: Sent, caller: Caller, *, event_id: str) -> Acceptance:
+        """Return what became of an event that may have been sent before; publishes nothing.
+
+        Raises:
+            ContractError: `idempotency_key_reused`: its key was used before for other content.
+        """
+        now = self._clock.now()
+        ((submission,),) = _submit([event], caller, [event_id], now)
+        fate = _judge(submission, await self._ask(submission))
+        return Acceptance(event_ids=(event_id,), fates=(fate,), accepted_at=now)
+
+    async def _publish(self, submissions: Sequence[Submission]) -> None:
+        """Publish events of one topic, in order, and return when Kafka has them all."""
+        envelopes = [submission.to_envelope() for submission in submissions]
+        with self._sent.remember(submissions):
+            try:
+                async with asyncio.timeout(PUBLISH_LIMIT_S):
+                    await self._publisher.publish(submissions[0].topic.name, envelopes)
+            except TimeoutError as error:
+                raise TransientError("kafka_away") from error
+
+    async def _wait(
+        self,
+        submissions: Sequence[Submission],
+        decided: Sequence[asyncio.Future[Envelope]],
+        wait_s: int,
+    ) -> list[EventFate | None]:
+        """Look until the engine has told of every event, or the waiting time is over."""
+        is_for_decision = submissions[0].topic.name == TopicName.REQUESTS
+        pause_s = FIRST_LOOK_FOR_DECISION_S if is_for_decision else FIRST_LOOK_S
+        ends_at = self._monotonic() + wait_s
+        fates: list[EventFate | None] = [None] * len(submissions)
+        while (missing := [at for at, fate in enumerate(fates) if fate is None]) and (
+            left_s := ends_at - self._monotonic()
+        ) > 0:
+            await asyncio.wait([decided[at] for at in missing], timeout=min(pause_s, left_s))
+            found = await asyncio.gather(
+                *(self._find(submissions[at], decided[at]) for at in missing)
             )
+            for at, fate in zip(missing, found, strict=True):
+                fates[at] = fate
+            pause_s = min(pause_s * 2, MOST_LOOK_S)
+        if is_for_decision:
+            is_woken = any(future.done() for future in decided)
+            ended = "timed_out" if None in fates else "decided" if is_woken else "found"
+            self._metrics.waits.labels(ended).inc()
+        return fates
+
+    async def _find(
+        self, submission: Submission, decided: asyncio.Future[Envelope]
+    ) -> EventFate | None:
+        if decided.done():
+            return _to_fate(submission, decided.result())
+        return await self._ask(submission)
+
+    def _ask(self, submission: Submission) -> asyncio.Future[EventFate | None]:
+        return self._lookup.ask(submission.name)
+
+
+def _submit(
+    events: Sequence[Sent], caller: Caller, ids: Sequence[str] | None, now: datetime
+) -> Iterator[list[Submission]]:
+    """Yield what is sent, in batches; the parts of a large count are made one batch at a time."""
+    batch: list[Submission] = []
+    size = 0
+    for part, event in enumerate(events):
+        # The moments of a count's rows were checked when its file was read.
+        if isinstance(event, EventData):
+            ensure_possible(event, now=now)
+        if ids is not None:
+            event_id = ids[part]
+        else:
+            content = caller.key or sha256(event.to_body()).hexdigest()
+            event_id = derive_id(event.TYPE, caller.source, part, content)
+        submission = Submission(
+            event=event,
+            event_id=event_id,
+            source=caller.source,
+            time=now,
+            traceparent=caller.traceparent,
+            named_by=caller.named_by,
+        )
+        size += len(submission.data)
+        if batch and size > SENT_AT_ONCE_BYTES:
+            yield batch
+            batch, size = [], len(submission.data)
+        batch.append(submission)
+    if batch:
+        yield batch
+
+
+def _judge(
+    submission: Submission, fate: EventFate | None, *, apart: bool = False
+) -> EventFate | None:
+    """Return a fate if it is of this content, which another call may have sent under its identity.
+
+    If two bodies are sent under one Idempotency-Key at the same time through two processes, the
+    engine takes the first; the sender of the other must not be given its decision.
+    """
+    if fate is None:
+        return None
+    try:
+        submission.ensure_same(fate.digest)
+    except ContractError as error:
+        if not apart:
+            raise
+        return replace(fate, code=error.code, params=dict(error.params))
+    return fate
+
+
+def _to_fate(submission: Submission, envelope: Envelope) -> EventFate:
+    """Return the fate that a published decision tells; a first call's, since it was waited for."""
+    content = orjson.loads(envelope.data)
+    return EventFate(
+        # A worker of the version before does not say; PostgreSQL told those who looked there.
+        digest=content.get("asked_digest", submission.digest),
+        taken_at=submission.time,
+        code=None,
+        params=None,
+        status=None,
+        decision=content["decision"],
+    )

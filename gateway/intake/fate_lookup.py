@@ -35,7 +35,7 @@ MAX_BATCH = 256
 Fates = dict[EventName, EventFate]
 
 
-class Looking:
+class FateLookup:
     """Answers what became of events, as far as PostgreSQL can tell in time."""
 
     def __init__(
@@ -48,15 +48,19 @@ class Looking:
         self._asked = asyncio.Event()
         self._look_again_at = 0.0
 
-    async def find_fate(self, name: EventName) -> EventFate | None:
-        """Return what became of an event; None if it is not taken in yet, or PostgreSQL is away."""
+    def ask(self, name: EventName) -> asyncio.Future[EventFate | None]:
+        """Give a future of what became of an event.
+
+        It is None if the event is not taken in yet, or PostgreSQL is away.
+        """
+        future: asyncio.Future[EventFate | None] = asyncio.get_running_loop().create_future()
         if self._monotonic() < self._look_again_at:
             self._metrics.lookups.labels("away").inc()
-            return None
-        future: asyncio.Future[EventFate | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((name, future))
-        self._asked.set()
-        return await future
+            future.set_result(None)
+        else:
+            self._waiting.append((name, future))
+            self._asked.set()
+        return future
 
     async def run(self) -> None:
         """Ask until cancelled."""

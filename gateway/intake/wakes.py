@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
@@ -43,17 +43,20 @@ class Wakes:
         self.closed = False
 
     @contextmanager
-    def expect(self, event_id: str) -> Iterator[asyncio.Future[Envelope]]:
-        """Give a future of the decision that an event causes; enter before publishing the event."""
-        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
-        self._waiters[event_id].add(future)
+    def expect(self, event_ids: Sequence[str]) -> Iterator[list[asyncio.Future[Envelope]]]:
+        """Give a future of the decision on each event; enter before publishing the events."""
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Envelope]] = [loop.create_future() for _ in event_ids]
+        for event_id, future in zip(event_ids, futures, strict=True):
+            self._waiters[event_id].add(future)
         try:
-            yield future
+            yield futures
         finally:
-            waiting = self._waiters[event_id]
-            waiting.discard(future)
-            if not waiting:
-                del self._waiters[event_id]
+            for event_id, future in zip(event_ids, futures, strict=True):
+                waiting = self._waiters[event_id]
+                waiting.discard(future)
+                if not waiting:
+                    del self._waiters[event_id]
 
     @contextmanager
     def sleep(self, may_concern: MayConcern) -> Iterator[asyncio.Event]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from gateway.labels.label_reader import FirstThatKnows, LabelReader
@@ -22,11 +22,10 @@ from gateway.labels.structures import PRODUCT
 from models.base import Day, Identifier, Line, Value
 from models.broken_rule import BrokenRuleError
 from models.components import Component
-from models.errors import ConfigurationError, ContractError, XuelianError
+from models.errors import XuelianError
 from models.groups import BloodGroup
-from models.station_toml import load_station_toml
-from models.texts import Text, render
-from models.texts.validation import describe_broken, find_place
+from models.station_toml import StationFile, parse_station_file
+from models.texts import render
 
 _DESCRIPTION = 5
 """Characters of an ISBT 128 product code that describe the product; the rest is its collection
@@ -91,7 +90,7 @@ class Isbt128Rules(Value):
         return groups
 
 
-class LabelBook(Value):
+class LabelBook(StationFile):
     """The content of a station's label file.
 
     Attributes:
@@ -190,17 +189,6 @@ def parse_label_book(content: bytes, *, station_id: str | None = None, name: str
     Raises:
         ConfigurationError: `labels_invalid`, with the first fault and its place.
     """
-    try:
-        book = LabelBook.model_validate(load_station_toml(content))
-    except ContractError as error:
-        raise _invalid(name, "TOML", render(error.code, error.params)) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _invalid(name, find_place(first), describe_broken(first)) from error
-    if station_id is not None and book.station_id != station_id:
-        raise _invalid(name, "station_id", render("must_be_station", {"station_id": station_id}))
-    return book
-
-
-def _invalid(name: str, place: str, rule: Text) -> ConfigurationError:
-    return ConfigurationError("labels_invalid", file=name, field=place, rule=str(rule))
+    return parse_station_file(
+        LabelBook, content, code="labels_invalid", station_id=station_id, name=name
+    )

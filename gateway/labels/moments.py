@@ -1,4 +1,4 @@
-"""Converts the dates of labels, ordinal days and local times, to aware UTC and back. Pure.
+"""Converts the dates of labels, ordinal days and local times, to aware UTC. Pure.
 
 A label has local time. A date without a time means the end of that day, 23:59 (ST-001, 2.4.5).
 """
@@ -13,7 +13,7 @@ LAST_MINUTE = "2359"
 CENTURY = "0"
 """The century digit of 2000 to 2099 (`018365` is 2018-12-31). No bag is of another century."""
 
-_CENTURY_STARTS = 2000
+CENTURY_STARTS = 2000
 _KEPT = 8192
 """Size of the cache of instants: the days and minutes on labels repeat."""
 
@@ -31,7 +31,7 @@ def find_instant(digits: str, zone: ZoneInfo) -> datetime | None:
     """
     if digits[0] != CENTURY:
         return None
-    year, ordinal = _CENTURY_STARTS + int(digits[1:3]), int(digits[3:6])
+    year, ordinal = CENTURY_STARTS + int(digits[1:3]), int(digits[3:6])
     time = digits[6:] or LAST_MINUTE
     day = date(year, 1, 1) + timedelta(days=ordinal - 1)
     if day.year != year:
@@ -48,18 +48,3 @@ def find_local_instant(
     except ValueError:
         return None
     return local.astimezone(UTC)
-
-
-def render_digits(at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> str | None:
-    """Write an instant as a label does; None if it is of another century.
-
-    Args:
-        at: An aware instant; seconds are cut off, since a label has none.
-        zone: The zone of the station.
-        with_time: False writes the day alone.
-    """
-    local = at.astimezone(zone)
-    if local.year // 100 != _CENTURY_STARTS // 100:
-        return None
-    day = f"{CENTURY}{local.year % 100:02d}{local.timetuple().tm_yday:03d}"
-    return f"{day}{local:%H%M}" if with_time else day

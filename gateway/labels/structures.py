@@ -59,14 +59,15 @@ class Structure:
         return f"DS{self.number} {self.zh}/{self.en}"
 
 
-def _make(
-    number: str, identifier: str, *, form: str, shape: str, length: int, zh: str, en: str
+def _make(  # noqa: PLR0917 - the columns of a table
+    number: str, identifier: str, form: str, shape: str, zh: str, en: str
 ) -> Structure:
+    times = re.findall(r"\[[^\]]*\](?:\{(\d+)\})?", form)
     return Structure(
         number=number,
         identifier=identifier,
         form=form,
-        length=len(identifier) + length,
+        length=len(identifier) + sum(int(count or 1) for count in times),
         shape=identifier + shape,
         zh=zh,
         en=en,
@@ -74,25 +75,11 @@ def _make(
 
 
 def _make_day(number: str, identifier: str, zh: str, en: str) -> Structure:
-    return _make(
-        number, identifier, form=r"[0-9]{6}", shape="cyyjjj", length=6, zh=zh, en=f"{en} date"
-    )
+    return _make(number, identifier, r"[0-9]{6}", "cyyjjj", zh, f"{en} date")
 
 
 def _make_minute(number: str, identifier: str, zh: str, en: str) -> Structure:
-    return _make(
-        number,
-        identifier,
-        form=r"[0-9]{10}",
-        shape="cyyjjjhhmm",
-        length=10,
-        zh=zh,
-        en=f"{en} date and time",
-    )
-
-
-def _make_eighteen(number: str, identifier: str, *, shape: str, zh: str, en: str) -> Structure:
-    return _make(number, identifier, form=r"[0-9]{18}", shape=shape, length=18, zh=zh, en=en)
+    return _make(number, identifier, r"[0-9]{10}", "cyyjjjhhmm", zh, f"{en} date and time")
 
 
 DIN_FORM = r"[A-NP-Z1-9][A-NP-Z0-9]{2}[0-9]{2}[0-9]{2}[0-9]{6}"
@@ -101,29 +88,19 @@ DIN_FORM = r"[A-NP-Z1-9][A-NP-Z0-9]{2}[0-9]{2}[0-9]{2}[0-9]{6}"
 DONATION = _make(
     "001",
     "=",
-    form=DIN_FORM + r"[0-9A-HJ-NPR-Y]{2}",
-    shape="αppppyynnnnnnff",
-    length=15,
-    zh="献血码",
-    en="donation identification number",
+    DIN_FORM + r"[0-9A-HJ-NPR-Y]{2}",
+    "αppppyynnnnnnff",
+    "献血码",
+    "donation identification number",
 )
-GROUP = _make(
-    "002",
-    "=%",
-    form=r"[A-Za-z0-9]{2}[A-Z0-9]{2}",
-    shape="ggre",
-    length=4,
-    zh="血型",
-    en="blood group",
-)
+GROUP = _make("002", "=%", r"[A-Za-z0-9]{2}[A-Z0-9]{2}", "ggre", "血型", "blood group")
 PRODUCT = _make(
     "003",
     "=<",
-    form=r"[A-Z][A-Z0-9]{4}[A-Za-z0-9][A-Z0-9][a-z0-9]",
-    shape="αooootds",
-    length=8,
-    zh="产品码",
-    en="product code",
+    r"[A-Z][A-Z0-9]{4}[A-Za-z0-9][A-Z0-9][a-z0-9]",
+    "αooootds",
+    "产品码",
+    "product code",
 )
 EXPIRY_DAY = _make_day("004", "=>", "失效日期", "expiration")
 EXPIRY = _make_minute("005", "&>", "失效日期时间", "expiration")
@@ -131,83 +108,45 @@ COLLECTION_DAY = _make_day("006", "=*", "采集日期", "collection")
 COLLECTION = _make_minute("007", "&*", "采集日期时间", "collection")
 PRODUCTION_DAY = _make_day("008", "=}", "制备日期", "production")
 PRODUCTION = _make_minute("009", "&}", "制备日期时间", "production")
-DIVISION = _make(
-    "032",
-    "=,",
-    form=r"[A-Z0-9]{6}",
-    shape="dddddd",
-    length=6,
-    zh="分装号",
-    en="product division",
-)
+DIVISION = _make("032", "=,", r"[A-Z0-9]{6}", "dddddd", "分装号", "product division")
+COMPOUND = _make("023", "=+", r"[0-9]{5}", "aabbb", "复合消息", "compound message")
 
-SPECIAL_TESTING = (
-    _make(
-        "010",
-        "&(",
-        form=r"[A-Z0-9]{5}",
-        shape="zzzzz",
-        length=5,
-        zh="特殊检测",
-        en="special testing: general",
-    ),
-    _make_eighteen(
-        "012",
-        "=\\",
-        shape="a×16 ii",
-        zh="特殊检测：红细胞抗原",
-        en="special testing: red cell antigens",
-    ),
-    _make_eighteen(
-        "013",
-        "&\\",
-        shape="a×16 ii",
-        zh="特殊检测：红细胞抗原（芬兰）",
-        en="special testing: red cell antigens, Finnish",
-    ),
-    _make_eighteen(
-        "014",
-        "&{",
-        shape="AAAABBBBCCCCCCCCDE",
-        zh="特殊检测：血小板 HLA 与特异性抗原",
-        en="special testing: platelet HLA and antigens",
-    ),
+_EIGHTEEN = r"[0-9]{18}"
+_TEN = r"[A-Za-z0-9]{10}"
+SPECIAL_TESTING = tuple(
+    _make(number, identifier, form, shape, f"特殊检测{zh}", f"special testing: {en}")
+    for number, identifier, form, shape, zh, en in (
+        ("010", "&(", r"[A-Z0-9]{5}", "zzzzz", "", "general"),
+        ("012", "=\\", _EIGHTEEN, "a×16 ii", "：红细胞抗原", "red cell antigens"),
+        ("013", "&\\", _EIGHTEEN, "a×16 ii", "：红细胞抗原（芬兰）", "red cell antigens, Finnish"),
+        (
+            "014",
+            "&{",
+            _EIGHTEEN,
+            "AAAABBBBCCCCCCCCDE",
+            "：血小板 HLA 与特异性抗原",
+            "platelet HLA and antigens",
+        ),
+    )
 )
 OTHERS = (
     _make(
         "017",
         "=)",
-        form=r"[A-Za-z0-9]{10}",
-        shape="bqqwwwwwww",
-        length=10,
-        zh="血袋厂商与货号",
-        en="container manufacturer and catalog number",
+        _TEN,
+        "bqqwwwwwww",
+        "血袋厂商与货号",
+        "container manufacturer and catalog number",
     ),
+    _make("018", "&)", _TEN, "x×10", "血袋批号", "container lot number"),
     _make(
-        "018",
-        "&)",
-        form=r"[A-Za-z0-9]{10}",
-        shape="x×10",
-        length=10,
-        zh="血袋批号",
-        en="container lot number",
-    ),
-    _make_eighteen(
         "027",
         '&"',
-        shape="n×18",
-        zh="输血传播感染标志",
-        en="transfusion transmitted infection marker",
+        _EIGHTEEN,
+        "n×18",
+        "输血传播感染标志",
+        "transfusion transmitted infection marker",
     ),
-)
-COMPOUND = _make(
-    "023",
-    "=+",
-    form=r"[0-9]{5}",
-    shape="aabbb",
-    length=5,
-    zh="复合消息",
-    en="compound message",
 )
 
 SINGLE = (

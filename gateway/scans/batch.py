@@ -6,44 +6,57 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from gateway.intake.submissions import Submission
-from gateway.labels.actions import ScanAction, Scanner
+from pydantic import Field, StringConstraints
+
+from gateway.intake.acceptance import Caller
 from gateway.labels.bags import Bag, Session
+from gateway.scans.actions import ScanAction, Scanner
+from models.base import Identifier, Instant, Line, Value
 from models.errors import XuelianError
+from models.events.stock import StockChanged
 from models.units import RecordedUnit
+
+MAX_LINES = 1000
+"""Most lines of one call. They are read in well under 0.1 s, while other calls wait."""
+
+MAX_LINE_CHARACTERS = 400
+"""Most characters of a line. The longest compound messages of bags have about a hundred."""
+
+Barcode = Annotated[str, StringConstraints(max_length=MAX_LINE_CHARACTERS)]
+
+
+class NewScan(Value):
+    """Lines of a scanner.
+
+    Attributes:
+        barcodes: One line each, in the order of the scanner; an empty one ends a bag.
+        scanned_at: Needed with an Idempotency-Key; else now.
+        request_id: The request or transfer that is worked on: bags meant for another are refused.
+        reason: Needed to return and to discard.
+        out_of_control_s: Seconds that each of these bags was out of temperature control; needed to
+            return, and with no other action.
+        done_by: The person or device.
+    """
+
+    action: ScanAction
+    barcodes: tuple[Barcode, ...] = Field(min_length=1, max_length=MAX_LINES)
+    scanned_at: Instant | None = None
+    request_id: Identifier | None = None
+    reason: Line = ""
+    out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
+    done_by: Line = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanBatch:
-    """What a person at a scanner asks for.
+    """What a person at a scanner asks for, and on whose behalf."""
 
-    Attributes:
-        lines: The lines as they came from the scanner; an empty line ends a bag.
-        request_id: The request or transfer that is worked on; None if it was not stated.
-        out_of_control_s: Seconds that every bag of the batch was out of temperature control; only
-            with a return.
-        done_by: The person or device, as the caller names it.
-        key: The Idempotency-Key; None without one.
-        wait_s: How long to wait for the engine's answer, seconds; 0 does not wait.
-    """
-
+    asked: NewScan
     scanner: Scanner
-    action: ScanAction
-    lines: tuple[str, ...]
     scanned_at: datetime
-    request_id: str | None = None
-    reason: str = ""
-    out_of_control_s: int | None = None
-    done_by: str = ""
-    key: str | None = None
-    wait_s: int = 0
-    traceparent: str | None = None
-
-    @property
-    def source(self) -> str:
-        return f"{self.scanner.actor}/{self.scanner.facility_id}"
+    caller: Caller
 
 
 class Fault(NamedTuple):
@@ -67,19 +80,19 @@ class EngineWord(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BagVerdict:
-    """What became of one bag: what is to be published, or why it is refused.
-
-    An accepted bag without a submission was taken in before, or the engine has answered. A refused
-    bag with a submission is published so that the engine keeps it with its own refusal.
+    """What became of one bag.
 
     Attributes:
         unit: Its record; None if there is none, or none that this scanner may see.
+        event: What the scan says of the unit; None if its label could not be read or differs.
+        event_id: The identifier of that event.
+        fault: Why it is refused, here or by the engine.
         engine: The engine's answer; None if nothing was published.
     """
 
     bag: Bag
     unit: RecordedUnit | None = None
-    submission: Submission | None = None
+    event: StockChanged | None = None
     event_id: str | None = None
     fault: Fault | None = None
     engine: EngineWord | None = None

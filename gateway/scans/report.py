@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.invalid_content import FieldError, InvalidContent
-from gateway.labels.actions import find_bound
-from gateway.labels.agreement import list_compared
 from gateway.labels.bags import ScannedLine
 from gateway.labels.scanned import (
     Division,
@@ -19,21 +17,22 @@ from gateway.labels.scanned import (
 )
 from gateway.rendering import explain
 from gateway.scans.batch import BagVerdict, EngineWord, Fault, ScanBatch, ScanOutcome, fault_of
+from gateway.scans.comparison import find_bound, list_compared
 from models.texts import render
 
 ACCEPTED, REFUSED, NOTED = "accepted", "refused", "noted"
 """`noted` is a line that was read and is not used here, such as a lot number."""
 
 
-def build_report(asked: ScanBatch, outcome: ScanOutcome) -> dict[str, Any]:
+def build_report(batch: ScanBatch, outcome: ScanOutcome) -> dict[str, Any]:
     """Return the body of the answer; every reason with its texts, Chinese first."""
     bags = [_render_bag(verdict) for verdict in outcome.verdicts]
     lines = [_render_line(line, outcome) for line in outcome.session.lines if line.text]
     return {
-        "station_id": asked.scanner.station_id,
-        "action": asked.action,
-        "scanned_at": asked.scanned_at,
-        "source": asked.source,
+        "station_id": batch.scanner.station_id,
+        "action": batch.asked.action,
+        "scanned_at": batch.scanned_at,
+        "source": batch.caller.source,
         "accepted": sum(verdict.accepted for verdict in outcome.verdicts),
         "awaited": sum(
             verdict.accepted and verdict.engine is EngineWord.AWAITED

@@ -8,22 +8,17 @@ import pytest
 from pydantic import TypeAdapter
 
 from gateway.dependencies import GatewayParts
-from gateway.files.imports import (
-    Releasing,
-    parse_donors_csv,
-    parse_donors_json,
-    parse_units_csv,
-    parse_units_json,
-)
+from gateway.files.donor_imports import parse_donors_json
+from gateway.files.imports import Releasing, parse_units_json
 from gateway.http import examples
 from gateway.http.app import create_app
 from gateway.http.routes.call_outs import NewAnswer
 from gateway.http.routes.donations import NewRecall, NewResults, NewSplit
-from gateway.http.routes.facilities import Routes
+from gateway.http.routes.journeys import Routes
 from gateway.http.routes.reconciliations import ClosingBody
-from gateway.http.routes.scans import NewScan
 from gateway.http.routes.shortages import NewOffer
 from gateway.http.routes.stock import NewStockChange
+from gateway.scans.batch import NewScan
 from models.alerts import Alert
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
@@ -31,6 +26,7 @@ from models.requests import Amendment, Cancellation, UrgentRequest
 from models.rules.rulebook import PACKAGED
 from streams.clock import SystemClock
 from streams.settings import Settings
+from tests.support.imports import parse_donors_csv, parse_units_csv
 
 IDS = {"request_id": "r", "station_id": "s", "hospital_id": "h"}
 

@@ -144,8 +144,8 @@ async def test_a_count_that_broke_off_goes_on_when_it_is_sent_again(
 ) -> None:
     client = world.client("station")
     content = file_of(*(bag(n) for n in range(6 * 500)))
-    monkeypatch.setattr("gateway.http.routes.counts.SENT_AT_ONCE", 2)
-    publish, calls = world.gateway.submitter.publish, 0
+    monkeypatch.setattr("gateway.intake.acceptance.SENT_AT_ONCE_BYTES", 450_000)
+    publish, calls = world.gateway.submissions._publish, 0
 
     async def broken(submissions: Any) -> None:  # noqa: ANN401 - passed on as it is
         nonlocal calls
@@ -154,7 +154,7 @@ async def test_a_count_that_broke_off_goes_on_when_it_is_sent_again(
             raise TransientError("kafka_away")
         await publish(submissions)
 
-    monkeypatch.setattr(world.gateway.submitter, "publish", broken)
+    monkeypatch.setattr(world.gateway.submissions, "_publish", broken)
     async with running_engine(world):
         first = await send(client, content, full=True)
         assert (first.status_code, first.json()["code"]) == (503, "kafka_away")

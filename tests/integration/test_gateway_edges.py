@@ -28,10 +28,10 @@ from gateway.http.routes import (
     status,
     stock,
 )
-from gateway.http.scopes import list_scopes
 from models.access import KeyScope
 from tests.support.gateway import ROLES, RunningGateway, request_body, running_gateway
 from tests.support.kafka import unique
+from tests.support.routes import list_scopes
 
 pytestmark = pytest.mark.integration
 

@@ -118,8 +118,9 @@ async def test_from_a_neighbours_shelf_to_a_patient(engine: Engine) -> None:
     assert asked.json()["status"] == "open", asked.text
     await agree_transfer(world, services, group="B-")
     bag: Asked = {"number": 1, "group": "B-"}
-    early = await scan(world, "receive", barcodes(1, group="B-"))
-    assert "须为 issued（发出）、in_transit（在途）" in codes_of(early)
+    early = await scan(world, "receive", barcodes(1, group="B-"), **HERE)
+    assert "须为 issued（发出）" in codes_of(early)
+    world.clock.move(seconds=1)
     for action in ("pick", "issue", "depart"):
         await do(world, action, **bag, **LHASA)
     at_giver = await scan(world, "receive", barcodes(1, group="B-"), **LHASA)
@@ -173,7 +174,7 @@ async def test_back_to_the_shelf_within_the_limit_and_not_beyond(engine: Engine)
     answer = await scan(world, "restock", lines, **HERE)
     assert answer.status_code == 202, answer.text
     told = answer.json()
-    assert [bag["engine"] for bag in told["bags"]] == ["done", None]
+    assert [bag["engine"] for bag in told["bags"]] == ["done", "refused"]
     reason = told["bags"][1]["reason"]
     assert reason["code"] == "out_of_control_too_long"
     assert (reason["params"]["out_of_control_s"], reason["params"]["limit_s"]) == (1860, 1800)
@@ -248,11 +249,12 @@ async def test_a_recalled_bag_that_was_transfused_is_kept(engine: Engine) -> Non
         unit_id(51),
     )
     assert [tuple(row) for row in rows] == [("unit_state_forbids", "ward 3")]
-    # Only meant to be done, and not done: nothing is kept of it.
+    # Meant to be done: the engine refuses and keeps that too.
     before = len(await world.database.fetch("SELECT 1 FROM dead_letters"))
+    world.clock.move(seconds=1)
     again = await scan(world, "issue", lines, **HERE)
     assert "现为 recalled" in codes_of(again)
-    assert len(await world.database.fetch("SELECT 1 FROM dead_letters")) == before
+    assert len(await world.database.fetch("SELECT 1 FROM dead_letters")) == before + 1
 
 
 async def test_a_hospital_scans_its_own_and_only_its_own_steps(engine: Engine) -> None:
@@ -263,6 +265,9 @@ async def test_a_hospital_scans_its_own_and_only_its_own_steps(engine: Engine) -
     forbidden = await scan(world, "pick", lines, **WARD)
     assert (forbidden.status_code, forbidden.json()["code"]) == (422, "scan_action_forbidden")
     assert "receive, transfuse, return, discard" in forbidden.json()["detail"]
+    elsewhere = codes_of(await scan(world, "pick", lines, **LHASA))
+    assert "在 shigatse，不在 lhasa" in elsewhere
+    assert "is at shigatse, not at lhasa" in elsewhere
     await do(world, "issue", 31, group="O-", **HERE)
     # Another's bag, its label misread too: nothing of the record is told.
     other = await scan(world, "receive", barcodes(31, group="O+"), **COUNTY)

@@ -13,12 +13,6 @@ import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
 from deploy.local.embedded_services import Endpoints
-from gateway.labels.isbt128_writing import (
-    make_donation,
-    make_group,
-    make_moment,
-    render_compound,
-)
 from gateway.labels.scanned import Moment, ProductCode
 from gateway.station_files import read_label_file
 from models.errors import ConfigurationError
@@ -26,6 +20,12 @@ from models.groups import BloodGroup
 from tests.support.commands import xuelian
 from tests.support.gateway import RunningGateway, running_engine, running_gateway
 from tests.support.kafka import read_all, unique
+from tests.support.label_writing import (
+    make_donation,
+    make_group,
+    make_moment,
+    render_compound,
+)
 from tests.support.labels import SHANGHAI, read_example
 from tests.support.scanning import (
     EXPIRES_AT,
@@ -71,9 +71,11 @@ async def test_a_bag_is_issued_and_received_by_its_barcodes(world: RunningGatewa
     received = await scan(world, "receive", ["=+04000" + "".join(barcodes(1))])
     assert received.status_code == 202, received.text
     await wait_for_status(world, 1, "received")
-    again = await scan(world, "receive", barcodes(1))
+    world.clock.move(seconds=1)
+    again = await scan(world, "receive", barcodes(1), wait_s=10)
     assert (again.status_code, again.json()["code"]) == (422, "scans_refused")
-    assert "received" in again.json()["errors"][0]["what_to_do"]
+    assert "现为 received" in again.json()["errors"][0]["what_to_do"]
+    assert "is received" in again.json()["errors"][0]["what_to_do"]
 
 
 async def test_a_mislabelled_bag_goes_nowhere_and_the_rest_does(world: RunningGateway) -> None:
@@ -159,8 +161,9 @@ async def test_a_repeat_under_one_key_is_one(world: RunningGateway) -> None:
         world, "issue", barcodes(31, group="O+"), key=key, scanned_at="2025-01-07T01:00:00Z"
     )
     assert wrong.status_code == 422, "a repeat with another label is no repeat"
-    unkeyed = await scan(world, "issue", lines)
+    unkeyed = await scan(world, "issue", lines, wait_s=10)
     assert unkeyed.status_code == 422
+    assert "现为 issued" in unkeyed.json()["errors"][0]["what_to_do"]
     no_moment = await scan(world, "issue", lines, key=key)
     assert (no_moment.status_code, no_moment.json()["code"]) == (400, "moment_needed")
 

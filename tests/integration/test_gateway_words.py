@@ -241,19 +241,19 @@ async def test_the_command_that_is_told_repeats_the_request(world: RunningGatewa
 
 
 async def test_f80_the_key_is_told_for_a_503_too(world: RunningGateway) -> None:
-    publisher = world.gateway.submitter._publisher
+    publisher = world.gateway.submissions._publisher
 
     class Away:
         async def publish(self, *_: object) -> None:
             raise TransientError("kafka_away")
 
-    world.gateway.submitter._publisher = Away()
+    world.gateway.submissions._publisher = Away()
     try:
         ran = await command(
             world, "request", "new", "--hospital", "shigatse-people", "--group", "A+",
             "-n", "red_cells=1",
         )  # fmt: skip
     finally:
-        world.gateway.submitter._publisher = publisher
+        world.gateway.submissions._publisher = publisher
     assert ran.exit_code == 3
     assert "--idempotency-key cli-" in ran.stderr

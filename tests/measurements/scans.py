@@ -19,16 +19,16 @@ from pathlib import Path
 from statistics import median
 
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from gateway.http.routes.scans import MAX_LINES
 from gateway.labels.bags import assemble
 from gateway.labels.book import LabelBook, parse_label_book
 from gateway.labels.check_characters import compute_check_character
-from gateway.labels.isbt128_writing import make_donation, make_group, render
 from gateway.labels.label_reader import LabelReader
 from gateway.labels.moments import find_instant
 from gateway.labels.scanned import ProductCode
+from gateway.scans.batch import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup
+from tests.support.label_writing import make_donation, make_group, render
 
 GOAL_PER_S = 100_000
 _PRODUCTS = ("EX001V00", "EX002V00", "EX003V00", "EX004V00")

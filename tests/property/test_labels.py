@@ -10,13 +10,6 @@ from hypothesis import strategies as st
 
 from gateway.labels.bags import assemble
 from gateway.labels.isbt128 import IsbtReader
-from gateway.labels.isbt128_writing import (
-    make_donation,
-    make_group,
-    make_moment,
-    render,
-    render_compound,
-)
 from gateway.labels.scanned import (
     DonationNumber,
     GroupCode,
@@ -29,6 +22,13 @@ from gateway.labels.scanned import (
 from gateway.labels.structures import OTHERS, PRODUCT, SINGLE, SPECIAL_TESTING
 from models.errors import ContractError
 from models.groups import BloodGroup
+from tests.support.label_writing import (
+    make_donation,
+    make_group,
+    make_moment,
+    render,
+    render_compound,
+)
 from tests.support.labels import SHANGHAI, load_example
 
 READER = IsbtReader(zone=SHANGHAI)

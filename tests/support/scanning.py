@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 
-from gateway.labels.isbt128_writing import make_donation, make_group, make_moment, render
 from gateway.labels.scanned import Moment, ProductCode
 from models.groups import BloodGroup
 from tests.support.gateway import RunningGateway, request_body
 from tests.support.kafka import unique
+from tests.support.label_writing import make_donation, make_group, make_moment, render
 from tests.support.labels import SHANGHAI
 from tests.support.world import NOW
 

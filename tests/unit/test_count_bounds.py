@@ -12,7 +12,7 @@ import xlsxwriter
 from gateway.files.cells import CellError, InstantReader, read_day
 from gateway.files.columns import WORDS
 from gateway.files.exports import STATUS_WORDS
-from gateway.files.imports import Releasing, parse_units, parse_units_csv, parse_units_json
+from gateway.files.imports import Releasing, parse_units, parse_units_json
 from gateway.files.own_words import OwnWords
 from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv, open_workbook
@@ -20,6 +20,7 @@ from gateway.files.tables import Parsed
 from models.errors import ContractError
 from models.texts.instants import BEIJING
 from tests.support.count_sheets import HEAD, JSON_ROW, RELEASING, bag, codes, parse, told
+from tests.support.imports import parse_units_csv
 
 
 def of_json(**change: object) -> Parsed[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.files.imports import Releasing, parse_donors, parse_units
+from gateway.files.donor_imports import parse_donors
+from gateway.files.imports import Releasing, parse_units
 from gateway.files.own_words import (
     NO_WORDS,
 )

@@ -8,12 +8,17 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from gateway.counts.counting import Count, KeptReads, PreviewToken
-from gateway.counts.files import APART_BYTES, CSV, CountRead, Reading, read_count, read_here
+from gateway.counts.count_intake import _ensure_as_previewed
+from gateway.counts.counting import Count
+from gateway.counts.file_process import APART_BYTES, read_count
+from gateway.counts.files import CountRead, Reading, read_here
+from gateway.counts.previews import KeptReads, PreviewToken
 from gateway.files.own_words import NO_WORDS
+from gateway.files.sheets import CSV
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted
+from models.texts.instants import BEIJING
 from streams.store.read_models.counts import CountPlan, RefusedUnit
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期"
@@ -25,10 +30,10 @@ def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
     return Reading(
         station_id="nagqu",
         content_type=content_type,
-        zone_s=28_800,
+        zone=BEIJING,
         partial=partial,
         now=NOW,
-        attested=ATTESTED,
+        attestation=Attestation.model_validate(ATTESTED),
     )
 
 
@@ -122,7 +127,7 @@ async def test_f43_a_process_apart_knows_the_words_of_the_station() -> None:
 
 
 async def test_f77_a_process_apart_tells_one_fault_of_many_rows() -> None:
-    read = await read_count(file_of(6000), replace(reading(), attested=None))
+    read = await read_count(file_of(6000), replace(reading(), attestation=None))
     (error,) = read.errors
     assert (error.rows, error.spans, read.errors_in_all) == (6000, ((2, 6001),), 6000)
 
@@ -159,20 +164,20 @@ def plan_of(digest: str, **outcomes: int) -> CountPlan:
 
 def test_a_preview_holds_only_for_its_file_and_its_meaning() -> None:
     count = count_of(read_here(file_of(1), reading()))
-    token = PreviewToken.parse(PreviewToken.of(count, plan_of("p", new=2)).to_text())
+    text = PreviewToken.of(count, plan_of("p", new=2)).to_text()
+    token = PreviewToken.parse(text, file_digest="f")
     assert token.counted_at == NOW
-    token.ensure_file("f")
-    token.ensure_plan(plan_of("p", new=2))
+    _ensure_as_previewed(token, plan_of("p", new=2))
     with pytest.raises(ContractError, match="preview_file_changed"):
-        token.ensure_file("g")
+        PreviewToken.parse(text, file_digest="g")
     with pytest.raises(DomainRefusal, match="new 2 → 1") as caught:
-        token.ensure_plan(plan_of("q", new=1, confirmed=1))
+        _ensure_as_previewed(token, plan_of("q", new=1, confirmed=1))
     assert caught.value.code == "preview_stock_changed"
     with pytest.raises(DomainRefusal, match="other units"):
-        token.ensure_plan(plan_of("q", new=2))
+        _ensure_as_previewed(token, plan_of("q", new=2))
     for nonsense in ("", "x", "bm9uc2Vuc2U", "WzEsMl0"):
         with pytest.raises(ContractError, match="preview_file_changed"):
-            PreviewToken.parse(nonsense)
+            PreviewToken.parse(nonsense, file_digest="f")
 
 
 def test_reads_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +190,7 @@ def test_reads_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep("f", read)
     at = 601.0
     assert kept.take("f") is None
-    monkeypatch.setattr("gateway.counts.counting.KEPT_BYTES", len(read.parts[0]))
+    monkeypatch.setattr("gateway.counts.previews.KEPT_BYTES", len(read.parts[0]))
     kept.keep("f", read)
     kept.keep("g", read)
     assert kept.take("f") is None

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import parse_donors, parse_units
+from cli.columns import write_own_words
+from gateway.files.donor_imports import parse_donors
+from gateway.files.imports import parse_units
 from gateway.files.own_words import (
     NO_WORDS,
     OwnHeadings,
     OwnWords,
     parse_own_words,
-    write_own_words,
 )
 from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv

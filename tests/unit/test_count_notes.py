@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import parse_donors, parse_donors_json
+from gateway.files.donor_imports import parse_donors, parse_donors_json
 from gateway.files.sheets import open_csv, open_workbook
 from tests.support.count_sheets import HEAD, bag, codes, parse, read_book, told, workbook
 

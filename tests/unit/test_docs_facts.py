@@ -17,12 +17,11 @@ import gateway.http.routes
 from demo.scenario import read_scenario
 from deploy.local import log_files, supervisor
 from gateway import auth, vitals
-from gateway.counts import files
+from gateway.counts import file_process
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
 from gateway.http import headers, middleware
-from gateway.http.scopes import list_scopes
-from gateway.intake import submissions
+from gateway.intake import acceptance
 from models import possible_times, requests
 from models.access import KeyScope
 from models.envelope import Envelope
@@ -40,6 +39,7 @@ from streams.relay.timers import LOOK_EVERY_S
 from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
 from streams.settings import Settings
 from streams.store.inbox import PUBLISHED_BODY_BYTES
+from tests.support.routes import list_scopes
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -138,7 +138,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "A body over 300,000 bytes", PUBLISHED_BODY_BYTES, 300_000),
         ("operations.md", "stay good for 15 minutes", auth.STALE_S, 900),
         ("operations.md", "gateways refuse it within a minute", auth.FRESH_S, 60),
-        ("operations.md", "`Retry-After` within 3 seconds", submissions.PUBLISH_LIMIT_S, 3),
+        ("operations.md", "`Retry-After` within 3 seconds", acceptance.PUBLISH_LIMIT_S, 3),
         ("operations.md", "session timeout (8 seconds)", SESSION_TIMEOUT_S, 8),
         ("operations.md", "ended five times within five minutes", supervisor.MAX_ENDS, 5),
         ("operations.md", "ended five times within five minutes", supervisor.WINDOW_S, 300),
@@ -216,7 +216,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("imports.md", "within the first ten rows", HEAD_WITHIN, 10),
         ("imports.md", "the 200 ml of whole blood", WORDS.doses.unit.ml, 200),
         ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
-        ("imports.md", "over 250,000 bytes", files.APART_BYTES, 250_000),
+        ("imports.md", "over 250,000 bytes", file_process.APART_BYTES, 250_000),
         ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),
         (
             "figures.md",

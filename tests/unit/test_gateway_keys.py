@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.intake.submissions import REMEMBERED, Submission, _decision_on, _Remembered
+from gateway.intake.acceptance import _judge, _to_fate
+from gateway.intake.submissions import REMEMBERED, SentDigests, Submission
 from models.envelope import Envelope
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestDecided, RequestOpened
@@ -36,19 +37,24 @@ def decided(**body: object) -> Envelope:
     )
 
 
+def decision_on(sent: Submission, envelope: Envelope) -> object:
+    fate = _judge(sent, _to_fate(sent, envelope))
+    return fate and fate.decision
+
+
 def test_f54_a_decision_on_another_body_is_told_to_nobody_else() -> None:
     mine, theirs = submission(1), submission(4)
     assert mine.digest != theirs.digest
     told = decided(asked_digest=mine.digest)
-    assert _decision_on(mine, told) == {"outcome": "reserved"}
+    assert decision_on(mine, told) == {"outcome": "reserved"}
     with pytest.raises(ContractError, match="idempotency_key_reused"):
-        _decision_on(theirs, told)
+        decision_on(theirs, told)
     # A worker of the version before does not say; PostgreSQL told those who looked there.
-    assert _decision_on(theirs, decided()) == {"outcome": "reserved"}
+    assert decision_on(theirs, decided()) == {"outcome": "reserved"}
 
 
 def test_f54_what_was_sent_is_remembered() -> None:
-    remembered = _Remembered()
+    remembered = SentDigests()
     for again in (submission(1), submission(1), replace(submission(1), time=NOW + timedelta(1))):
         with remembered.remember([again]):
             pass
@@ -60,7 +66,7 @@ def test_f54_what_was_sent_is_remembered() -> None:
 
 
 def test_f54_what_may_not_have_been_sent_may_be_sent_otherwise() -> None:
-    remembered = _Remembered()
+    remembered = SentDigests()
     with pytest.raises(TransientError), remembered.remember([submission(1)]):
         raise TransientError("kafka_away")
     with remembered.remember([submission(4)]):
@@ -74,7 +80,7 @@ def test_f54_what_may_not_have_been_sent_may_be_sent_otherwise() -> None:
 
 
 def test_f54_the_memory_is_bounded() -> None:
-    remembered = _Remembered()
+    remembered = SentDigests()
     one = submission(1)
     with remembered.remember([replace(one, event_id=f"e-{n}") for n in range(REMEMBERED + 5)]):
         pass

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from gateway.intake import fate_lookup
-from gateway.intake.fate_lookup import Looking
+from gateway.intake.fate_lookup import FateLookup
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
 from streams.store.read_models.pages import EventFate, EventName, PgReading
@@ -52,7 +52,7 @@ class World:
     now: float = 100.0
 
     def __post_init__(self) -> None:
-        self.looking = Looking(
+        self.looking = FateLookup(
             reading=cast("PgReading", self.reading),
             metrics=GatewayMetrics(),
             monotonic=lambda: self.now,
@@ -61,7 +61,7 @@ class World:
     async def find(self, event_id: str) -> EventFate | None:
         name = EventName(reader="r", source="s", event_id=event_id, request_id="q")
         async with asyncio.timeout(2):
-            return await self.looking.find_fate(name)
+            return await self.looking.ask(name)
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ from gateway.http import problems
 from gateway.http.headers import find_idempotency_key, get_wait_s
 from gateway.http.routes.requests import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
-from gateway.intake.submissions import Submission
 from gateway.intake.wakes import FOLLOWED, Wakes
 from gateway.rendering import explain, explain_decision
 from models.access import KeyScope, Principal
@@ -120,7 +119,7 @@ def envelope(cause: str, *, hospital_id: str = "h1") -> Envelope:
 
 async def test_waiters_hear_their_own_decision() -> None:
     wakes = Wakes()
-    with wakes.expect("e1") as first, wakes.expect("e1") as second, wakes.expect("e2") as other:
+    with wakes.expect(["e1", "e2"]) as (first, other), wakes.expect(["e1"]) as (second,):
         wakes.announce("blood.shortages.v1", envelope("e1"))
         assert not first.done()
         wakes.announce("blood.decisions.v1", envelope("e1"))
@@ -176,7 +175,7 @@ async def test_a_wait_that_is_cut_leaves_nothing() -> None:
     wakes = Wakes()
 
     async def wait() -> None:
-        with wakes.expect("e") as future:
+        with wakes.expect(["e"]) as (future,):
             await future
 
     async with asyncio.TaskGroup() as tasks:
@@ -201,6 +200,5 @@ def test_an_amendment_names_an_antigen_that_is_probably_misspelt(
 ) -> None:
     ids = {"request_id": "r-1", "hospital_id": "dingri-county", "station_id": "shigatse"}
     event = RequestAmended(amendment=Amendment.model_validate({**ids, **stated}))
-    submission = Submission(event=event, event_id="e-1", source="hospital/dingri-county", time=NOW)
-    told = _warn(submission, PACKAGED.antigens).get("warnings", [])
+    told = _warn(event, PACKAGED.antigens).get("warnings", [])
     assert [one["code"] for one in told] == ["antigen_unusual"] * is_told

@@ -8,16 +8,11 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.files.cells import CellError, InstantReader, clean, read_code, read_day
-from gateway.files.imports import (
-    Releasing,
-    parse_donors_csv,
-    parse_donors_json,
-    parse_units,
-    parse_units_json,
-)
+from gateway.files.donor_imports import parse_donors_json
+from gateway.files.imports import Releasing, parse_units, parse_units_json
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
-from gateway.labels.bags import name_unit
+from gateway.labels.unit_names import name_unit
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.events import EVENT_CLASSES
 from models.events.stock import Attestation, CountedUnit
@@ -27,6 +22,7 @@ from models.texts.instants import BEIJING
 from streams.ports.donations import Spellings
 from streams.services.stock_entries import KnownDonations, find_refusals
 from tests.support.count_sheets import JSON_ROW
+from tests.support.imports import parse_donors_csv
 from tests.support.workbooks import workbook
 
 HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"

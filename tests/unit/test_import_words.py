@@ -20,8 +20,9 @@ from gateway.files.cells import (
     read_status,
     read_text,
 )
-from gateway.files.columns import WORDS, fold, to_word
+from gateway.files.columns import WORDS
 from gateway.files.doses import read_volume, settle_dose
+from gateway.files.headings import fold, to_word
 from gateway.files.imports import Releasing, parse_units
 from gateway.files.own_words import OwnWords
 from gateway.files.products import find_product

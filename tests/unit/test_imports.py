@@ -8,21 +8,17 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import (
-    Releasing,
-    parse_donors_csv,
-    parse_donors_json,
-    parse_units_csv,
-    parse_units_json,
-)
+from gateway.files.donor_imports import parse_donors_json
+from gateway.files.imports import Releasing, parse_units_json
 from gateway.files.sheets import decode_file
 from gateway.files.tables import Parsed
-from gateway.labels.bags import name_unit
+from gateway.labels.unit_names import name_unit
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit
 from models.groups import BloodGroup
 from models.texts import list_texts
 from models.texts.fixes import fix_of
+from tests.support.imports import parse_donors_csv, parse_units_csv
 
 RELEASING = Releasing(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from gateway.http.examples import SCAN
-from gateway.labels.agreement import ensure_agrees, list_compared
-from gateway.labels.bags import Label, Session, assemble, name_unit
+from gateway.labels.bags import Label, Session, assemble
 from gateway.labels.book import parse_label_book
-from gateway.labels.isbt128_writing import make_donation, render
+from gateway.labels.unit_names import name_unit
+from gateway.scans.comparison import ensure_agrees, list_compared
 from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.groups import BloodGroup
 from models.units import RecordedUnit, UnitStatus, UnitTraits
+from tests.support.label_writing import make_donation, render
 from tests.support.labels import load_example
 
 BOOK = load_example()

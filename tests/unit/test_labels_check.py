@@ -16,8 +16,8 @@ from gateway.labels.check_characters import (
 )
 from gateway.labels.isbt128 import IsbtReader
 from gateway.labels.isbt128_form import read_typed
-from gateway.labels.isbt128_writing import make_donation, render
 from models.errors import ContractError
+from tests.support.label_writing import make_donation, render
 from tests.support.labels import SHANGHAI, draw_din
 
 READER = IsbtReader(zone=SHANGHAI)

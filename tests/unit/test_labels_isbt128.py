@@ -8,13 +8,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
-from gateway.labels.isbt128_writing import (
-    make_donation,
-    make_group,
-    make_moment,
-    render,
-    render_compound,
-)
 from gateway.labels.scanned import (
     Division,
     DonationNumber,
@@ -31,6 +24,13 @@ from gateway.labels.structures import BY_IDENTIFIER, SINGLE
 from models.errors import ContractError
 from models.groups import BloodGroup
 from models.texts import render as tell
+from tests.support.label_writing import (
+    make_donation,
+    make_group,
+    make_moment,
+    render,
+    render_compound,
+)
 from tests.support.labels import SHANGHAI
 
 READER = IsbtReader(zone=SHANGHAI)

@@ -17,7 +17,8 @@ from pydantic import BaseModel, Field, ValidationError
 import gateway.http.routes
 from cli.output import show, show_expiry, show_instant
 from gateway.http.problems import to_response
-from gateway.intake.submissions import Submission, _judge
+from gateway.intake.acceptance import _judge
+from gateway.intake.submissions import Submission
 from gateway.invalid_content import of_validation
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope

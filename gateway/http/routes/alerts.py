@@ -17,7 +17,7 @@ from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Dispatcher, allow
 from gateway.rendering import explain_reason
 from gateway.runtime import Gateway
 from gateway.shortage_order import find_uncalled
@@ -34,7 +34,6 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["disasters"])
 
 Feed = Annotated[Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER))]
-Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.DISASTER, KeyScope.DISPATCHER, KeyScope.STATION))
 ]
@@ -70,7 +69,6 @@ class Confirmation(Value):
         "nobody reported: zero is a report. The answer tells which stations are in reach and, as "
         "`doubts`, why the alert will open nothing by itself: no station in reach, or its time."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 403, 422)},
 )
 async def send_alert(
@@ -90,7 +88,6 @@ async def send_alert(
         "`held` ones wait for a dispatcher, for their time or because another source tells of the "
         "disaster: confirm them, or send them again with a right time."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_alerts(
@@ -122,7 +119,6 @@ async def list_alerts(
         "因时间可疑，或因另一来源在通报这场灾害而被搁置的 · held because its time is doubtful, or "
         "because another source tells of that disaster."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
 )
 async def confirm_alert(
@@ -146,7 +142,6 @@ async def confirm_alert(
     "/v1/exercises/{event_key}/end",
     summary="结束演练 · End an exercise",
     description="发出取消；实际灾害用警报的 cancel 结束 · sends its cancellation.",
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(404, 409)},
 )
 async def end_exercise(event_key: Identifier, request: Request, principal: Feed) -> Response:
@@ -175,7 +170,6 @@ async def end_exercise(event_key: Identifier, request: Request, principal: Feed)
         "A station sees its own; exercises stand apart. Donations wanted, donors who may be "
         "called, and what none of them covers are three numbers; who misses most comes first."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_activations(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,7 +19,7 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import ANSWER
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder
 from gateway.rendering import explain
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
@@ -29,8 +29,6 @@ from models.errors import ContractError, DomainRefusal, TransientError
 from models.events.donors import CallOutAnswered
 
 router = APIRouter(tags=["donors"])
-
-StationOrDispatcher = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 
 class NewAnswer(Value):
@@ -64,13 +62,12 @@ class CallQuery(Value):
         "只有本血站看到姓名和联系方式，每次查看都有记录 · names and contacts are shown to the "
         "station itself alone, and each look is recorded."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_call_outs(
     station_id: Identifier,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     query: Annotated[CallQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -88,12 +85,9 @@ async def list_call_outs(
 @router.get(
     "/v1/call-outs/{call_out_id}",
     summary="一次召集 · One call",
-    response_class=Response,
     responses=documented(404),
 )
-async def get_call_out(
-    call_out_id: Identifier, request: Request, principal: StationOrDispatcher
-) -> Response:
+async def get_call_out(call_out_id: Identifier, request: Request, principal: Holder) -> Response:
     reading = get_gateway(request).reading
     found = await reading.find_call_out(call_out_id)
     own = principal.own_station
@@ -118,13 +112,12 @@ async def get_call_out(
         "A donation that was collected before the call is refused: it is stock, to be counted in. "
         "`warnings` name a bag whose group is not its donor's."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 422)},
 )
 async def answer_call_out(
     call_out_id: Identifier,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
 ) -> Response:
     call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)

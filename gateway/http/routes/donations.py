@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,9 +16,9 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, StationStaff
 from gateway.rendering import explain_reason
-from models.access import KeyScope, Principal
+from models.access import Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
 from models.events.donations import (
@@ -35,8 +35,6 @@ log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["donations"])
 
-Laboratory = Annotated[Principal, Depends(allow(KeyScope.STATION))]
-StationOrDispatcher = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "已受理 · accepted"},
@@ -89,14 +87,13 @@ class NewRecall(Value):
         "A correction has an id of its own and names what it corrects in `supersedes`: a result of "
         "its own station."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def add_results(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: Laboratory,
+    principal: StationStaff,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -111,14 +108,13 @@ async def add_results(
 @router.post(
     "/v1/stations/{station_id}/donations/{donation_id}/split",
     summary="全血分离 · Components made of whole blood",
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def split_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -135,14 +131,13 @@ async def split_donation(
         "冻结这次献血的全部血袋，无论在哪里，并通知持有者 · freezes every unit of the donation "
         "wherever it is, and tells whoever holds one."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
 )
 async def recall_donation(
     station_id: Identifier,
     donation_id: BagId,
     request: Request,
-    principal: StationOrDispatcher,
+    principal: Holder,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -187,12 +182,9 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
         "Its units and where they went, results, why it is not released, recalls, and the requests "
         "whose patients received from that donor; nothing about the donor."
     ),
-    response_class=Response,
     responses=documented(404),
 )
-async def get_donation(
-    donation_id: BagId, request: Request, principal: StationOrDispatcher
-) -> Response:
+async def get_donation(donation_id: BagId, request: Request, principal: Holder) -> Response:
     gateway = get_gateway(request)
     found = await gateway.donations.read(donation_id)
     own = principal.own_station

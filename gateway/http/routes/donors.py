@@ -9,25 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.files.imports import parse_donors, parse_donors_json
-from gateway.http.app_state import get_gateway
+from gateway.files.donor_imports import parse_donors, parse_donors_json
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
 from gateway.http.headers import get_if_match
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import StationStaff
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
-from models.access import KeyScope, Principal
+from models.access import Principal
 from models.base import Identifier, Value
 from models.donors import Donor
 from models.errors import ContractError, DomainRefusal, InvariantViolation
@@ -36,7 +36,6 @@ from streams.store.donors import RegisteredDonor, Twin
 
 router = APIRouter(tags=["donors"])
 
-Station = Annotated[Principal, Depends(allow(KeyScope.STATION))]
 
 _DONORS_SCHEMA = {
     "type": "object",
@@ -86,7 +85,6 @@ class Nothing(Value):
         "seem to be one person are imported and named in `warnings`; one contact is called once "
         "for one event."
     ),
-    response_class=Response,
     responses={200: {"description": "已导入 · imported"}, **documented(400, 413, 415)},
     openapi_extra={
         "requestBody": file_body(
@@ -97,7 +95,7 @@ class Nothing(Value):
 async def import_donors(
     station_id: Identifier,
     request: Request,
-    principal: Station,
+    principal: StationStaff,
     query: Annotated[RegisterQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -125,13 +123,12 @@ async def import_donors(
         "To the station itself alone, and each look is recorded. In the order of their numbers; "
         "`after` goes on."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_donors(
     station_id: Identifier,
     request: Request,
-    principal: Station,
+    principal: StationStaff,
     query: Annotated[DonorQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
@@ -149,11 +146,10 @@ async def list_donors(
 @router.get(
     "/v1/stations/{station_id}/donors/{donor_id}",
     summary="一位献血者的登记 · One donor as registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     found = await _find_donor(request, principal, station_id, donor_id)
@@ -172,7 +168,6 @@ async def get_donor(
         "blood only ever becomes later. `If-Match` says which version the change was made from; "
         "one that somebody changed meanwhile is refused (409)."
     ),
-    response_class=Response,
     responses=documented(400, 409),
     openapi_extra={
         "requestBody": {
@@ -184,7 +179,7 @@ async def get_donor(
     },
 )
 async def put_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: Station
+    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
@@ -240,8 +235,7 @@ async def _put(
         DomainRefusal: `station_unknown`, `record_changed`.
         ContractError: `rows_invalid`: a donor is registered at another station.
     """
-    if station_id not in (await gateway.directories.refresh()).stations:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    await ensure_station(gateway, station_id)
     donor_ids = [donor.donor_id for donor in donors]
     foreign = await gateway.donors.list_foreign(donor_ids, station_id=station_id)
     if foreign:

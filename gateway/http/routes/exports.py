@@ -6,29 +6,24 @@ import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.exports import write_csv, write_xlsx
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
-from gateway.http.scopes import allow
-from models.access import KeyScope, Principal
+from gateway.http.scopes import Holder
 from models.base import Identifier
-from models.errors import DomainRefusal
 from models.texts.instants import BEIJING
 
 router = APIRouter(tags=["stock"])
-
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 
 @router.get(
     "/v1/stations/{station_id}/stock/export",
     summary="导出在库血液 · The units on the shelf as a file",
     description="导出后原样导入，什么也不改变 · imported as it is, it changes nothing.",
-    response_class=Response,
     responses={200: {"description": "文件 · the file"}, **documented(400, 422)},
 )
 async def export_stock(
@@ -39,8 +34,7 @@ async def export_stock(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    if station_id not in (await gateway.directories.refresh()).stations:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    await ensure_station(gateway, station_id)
     rows = await gateway.reconciling.list_held(station_id)
     write, kind = _FORMATS[format]
     content = await asyncio.to_thread(write, rows)

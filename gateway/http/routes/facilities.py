@@ -1,4 +1,4 @@
-"""Stations, hospitals and routes: dispatchers write them straight to PostgreSQL, others read them.
+"""Stations and hospitals: dispatchers write them straight to PostgreSQL, others read them.
 
 A field that a change leaves out stays as it was. A caller that states the version it changed does
 not overwrite a record that somebody else changed meanwhile.
@@ -7,25 +7,23 @@ not overwrite a record that somebody else changed meanwhile.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, Self
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
-from pydantic import Field, model_validator
+from fastapi import APIRouter, Body
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http.app_state import get_gateway
-from gateway.http.examples import HOSPITAL, ROUTES, STATION
+from gateway.http.examples import HOSPITAL, STATION
 from gateway.http.headers import get_if_match
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Dispatcher, Reader
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
-from models.access import KeyScope, Principal
-from models.base import Identifier, Value, change
-from models.broken_rule import BrokenRuleError
+from models.access import Principal
+from models.base import Identifier, change
 from models.errors import ContractError, DomainRefusal
 from models.facilities import Hospital, Location, Station
 from models.texts import render
@@ -34,11 +32,6 @@ from streams.store.directory import Registered
 
 router = APIRouter(tags=["facilities"])
 
-Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
-Reader = Annotated[
-    Principal,
-    Depends(allow(KeyScope.DISPATCHER, KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.HOSPITAL)),
-]
 _PUBLIC = ("station_id", "hospital_id", "name_zh", "name_en", "location")
 _CHANGE_TOLD = (
     "没有写的字段保持原值。`If-Match` 写明所依据的版本，被别人改过则拒绝（409）。\n\n"
@@ -47,44 +40,9 @@ _CHANGE_TOLD = (
 )
 
 
-class RouteBody(Value):
-    """A known journey, one direction; whole seconds, handing over included."""
-
-    from_id: Identifier
-    to_id: Identifier
-    eta_s: int = Field(ge=1, le=604_800)
-
-    @model_validator(mode="after")
-    def _lead_elsewhere(self) -> Self:
-        if self.from_id == self.to_id:
-            raise BrokenRuleError("route_to_itself", "to_id", facility_id=self.from_id)
-        return self
-
-
-class Routes(Value):
-    routes: tuple[RouteBody, ...] = Field(min_length=1, max_length=5000)
-
-    @model_validator(mode="after")
-    def _one_time_each(self) -> Self:
-        known: dict[tuple[str, str], int] = {}
-        for route in self.routes:
-            told = known.setdefault((route.from_id, route.to_id), route.eta_s)
-            if told != route.eta_s:
-                raise BrokenRuleError(
-                    "route_twice",
-                    "routes",
-                    from_id=route.from_id,
-                    to_id=route.to_id,
-                    eta_s=told,
-                    other_s=route.eta_s,
-                )
-        return self
-
-
 @router.get(
     "/v1/stations",
     summary="血站列表 · The registered stations",
-    response_class=Response,
     responses=documented(),
 )
 async def list_stations(request: Request, principal: Reader) -> Response:
@@ -95,7 +53,6 @@ async def list_stations(request: Request, principal: Reader) -> Response:
 @router.get(
     "/v1/stations/{station_id}",
     summary="一个血站的登记 · One station as it is registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_station(station_id: Identifier, request: Request, principal: Reader) -> Response:
@@ -107,7 +64,6 @@ async def get_station(station_id: Identifier, request: Request, principal: Reade
     "/v1/stations/{station_id}",
     summary="登记或更改血站 · Register or change a station",
     description=_CHANGE_TOLD,
-    response_class=Response,
     responses=documented(400, 409),
 )
 async def put_station(
@@ -126,17 +82,20 @@ async def put_station(
         changed.name_zh, changed.name_en, changed.location, also=_list_policy_faults(changed)
     )
     version = await directories.put_station(
-        changed, based_on=_based_on(request, before), changed_by=_build_author(request, principal)
+        changed, based_on=_based_on(request, before), changed_by=build_author(request, principal)
     )
     known = (await directories.refresh()).stations
-    strangers = [name for name in changed.policy.neighbours if name not in known]
-    return _answer_changed("station", changed, version, notes=_note_strangers(strangers))
+    strangers = [
+        explain("neighbour_not_registered", {"station_id": name})
+        for name in changed.policy.neighbours
+        if name not in known
+    ]
+    return _answer_changed("station", changed, version, notes=strangers)
 
 
 @router.get(
     "/v1/hospitals",
     summary="医院列表 · The registered hospitals",
-    response_class=Response,
     responses=documented(),
 )
 async def list_hospitals(request: Request, principal: Reader) -> Response:
@@ -147,7 +106,6 @@ async def list_hospitals(request: Request, principal: Reader) -> Response:
 @router.get(
     "/v1/hospitals/{hospital_id}",
     summary="一家医院的登记 · One hospital as it is registered",
-    response_class=Response,
     responses=documented(404),
 )
 async def get_hospital(hospital_id: Identifier, request: Request, principal: Reader) -> Response:
@@ -162,7 +120,6 @@ async def get_hospital(hospital_id: Identifier, request: Request, principal: Rea
         f"{_CHANGE_TOLD}\n\n没有写明 `can_thaw` 的新医院按不能融化处理 · a new hospital that does "
         "not state `can_thaw` counts as one that cannot."
     ),
-    response_class=Response,
     responses=documented(400, 409, 422),
 )
 async def put_hospital(
@@ -182,32 +139,14 @@ async def put_hospital(
     changed = change(before[0].record, hospital) if before else hospital
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
     version = await directories.put_hospital(
-        changed, based_on=_based_on(request, before), changed_by=_build_author(request, principal)
+        changed, based_on=_based_on(request, before), changed_by=build_author(request, principal)
     )
     await directories.refresh()
     staying = await get_gateway(request).reading.count_open_elsewhere(
         hospital_id=hospital_id, station_id=changed.station_id
     )
-    return _answer_changed("hospital", changed, version, notes=_note_staying(staying))
-
-
-@router.get(
-    "/v1/routes",
-    summary="登记的行程时间 · The recorded journeys",
-    response_class=Response,
-    responses=documented(),
-)
-async def list_routes(request: Request, principal: Reader) -> Response:
-    del principal
-    routes = (await get_gateway(request).directories.refresh()).routes
-    return to_response(
-        {
-            "routes": [
-                {"from_id": from_id, "to_id": to_id, "eta_s": eta_s}
-                for (from_id, to_id), eta_s in sorted(routes.items())
-            ]
-        }
-    )
+    notes = [explain("open_requests_stay", dict(row)) for row in staying]
+    return _answer_changed("hospital", changed, version, notes=notes)
 
 
 def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
@@ -217,30 +156,7 @@ def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
             raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
 
 
-@router.put(
-    "/v1/routes",
-    summary="登记行程时间 · Record journeys",
-    description="没有登记的按坐标估算并标明 · without one, the estimate is used and marked.",
-    response_class=Response,
-    responses=documented(400, 422),
-)
-async def put_routes(
-    request: Request,
-    principal: Dispatcher,
-    routes: Annotated[Routes, Body(openapi_examples=ROUTES)],
-) -> Response:
-    directories = get_gateway(request).directories
-    directory = await directories.refresh()
-    for end in sorted({end for route in routes.routes for end in (route.from_id, route.to_id)}):
-        if directory.find_location(end) is None:
-            raise DomainRefusal("facility_unknown", facility_id=end)
-    known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
-    await directories.put_routes(known, changed_by=_build_author(request, principal))
-    await directories.refresh()
-    return to_response({"recorded": len(known)})
-
-
-def _build_author(request: Request, principal: Principal) -> Context:
+def build_author(request: Request, principal: Principal) -> Context:
     at = get_gateway(request).clock.now()
     return Context(now=at, cause=principal.key_id, actor=principal.actor)
 
@@ -332,11 +248,3 @@ def _answer_changed(
         {kind: record.model_dump(mode="json"), "version": version, "notes": notes or []},
         headers={"ETag": f'"{version}"'},
     )
-
-
-def _note_staying(staying: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [explain("open_requests_stay", dict(row)) for row in staying]
-
-
-def _note_strangers(strangers: list[str]) -> list[dict[str, Any]]:
-    return [explain("neighbour_not_registered", {"station_id": name}) for name in strangers]

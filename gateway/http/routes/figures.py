@@ -5,24 +5,22 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
-from models.access import KeyScope, Principal
+from gateway.http.scopes import Holder
 from models.base import Day, Identifier, Value
-from models.errors import ContractError, DomainRefusal
+from models.errors import ContractError
 from models.figures import MAX_DAYS, FigureRules
 from models.texts.instants import BEIJING
 from streams.matching.figures import rate_safe_stock
 
 router = APIRouter(tags=["figures"])
 
-Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 
 USUAL_DAYS = 30
 
@@ -47,20 +45,17 @@ class FigureQuery(Value):
         "各站定义不同，上报前须确认 · stations define them differently; confirm before reporting. "
         "The definitions stand in `docs/figures.md`."
     ),
-    response_class=Response,
     responses=documented(400, 422),
 )
 async def get_figures(
-    request: Request, principal: Viewer, query: Annotated[FigureQuery, Query()]
+    request: Request, principal: Holder, query: Annotated[FigureQuery, Query()]
 ) -> Response:
     station_id = query.station_id or principal.own_station
     if station_id is not None:
         principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
-    if station_id is not None and station_id not in (
-        (await gateway.directories.refresh()).stations
-    ):
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    if station_id is not None:
+        await ensure_station(gateway, station_id)
     day_from, day_until = _settle_period(query, gateway.clock.now())
     records = await gateway.figures.list_stock_days(
         station_id, day_from=day_from, day_until=day_until

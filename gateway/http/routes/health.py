@@ -29,7 +29,6 @@ CHECK_LIMIT_S = 2.0
 @router.get(
     "/healthz",
     summary="进程是否活着 · Whether the process lives",
-    response_class=Response,
     responses={500: {"description": "须重启 · must be restarted"}},
 )
 async def healthz(request: Request) -> Response:
@@ -41,7 +40,6 @@ async def healthz(request: Request) -> Response:
 @router.get(
     "/readyz",
     summary="是否就绪，若否，为何 · Whether it is ready, and why not",
-    response_class=Response,
     responses={503: {"description": "未就绪 · not ready"}},
 )
 async def readyz(request: Request) -> Response:
@@ -61,7 +59,7 @@ async def readyz(request: Request) -> Response:
     return to_response(content, status=503, headers=headers)
 
 
-@router.get("/metrics", summary="Prometheus 指标 · Prometheus metrics", response_class=Response)
+@router.get("/metrics", summary="Prometheus 指标 · Prometheus metrics")
 async def metrics(request: Request) -> Response:
     page = generate_latest(get_gateway(request).metrics.registry)
     return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -70,7 +68,6 @@ async def metrics(request: Request) -> Response:
 @router.get(
     "/v1/me",
     summary="这个密钥是谁的 · Whose key this is",
-    response_class=Response,
     responses=documented(),
 )
 async def me(request: Request) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,19 +13,13 @@ from starlette.responses import Response
 from gateway.http.app_state import get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, Party
 from gateway.rendering import explain
-from models.access import KeyScope, Principal
 from models.base import Identifier, Value
 from streams.services.record_refusals import withhold_content
 from streams.store.read_models.vitals import MARKS
 
 router = APIRouter(tags=["operations"])
-
-Viewer = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Party = Annotated[
-    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
-]
 
 
 class LetterQuery(Value):
@@ -58,11 +52,10 @@ class OverdueQuery(Value):
         "a station sees those of its own key, a dispatcher all, none with its body; replay by "
         "`xuelian dlq replay`."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_dead_letters(
-    request: Request, principal: Viewer, query: Annotated[LetterQuery, Query()]
+    request: Request, principal: Holder, query: Annotated[LetterQuery, Query()]
 ) -> Response:
     rows = await get_gateway(request).vitals.list_dead_letters(
         station_id=principal.own_station,
@@ -89,7 +82,6 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
         "`unacknowledged` 已发出、应已到而无人签收 · left, should have arrived, and nobody has "
         "received it. 危及生命者在前 · lives first."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_overdue(

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http.app_state import get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Party
 from gateway.rendering import explain, explain_waiting
 from gateway.runtime import Gateway
 from gateway.shortage_order import list_worst_first
-from models.access import KeyScope, Principal
 from streams.ports import Unread
 from streams.store.read_models.pages import WaitingLetters
 
 router = APIRouter(tags=["overview"])
 
-Viewer = Annotated[
-    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
-]
 
 MOST_ROWS = 200
 """Most rows of each list; the worst come first."""
 
 
-@router.get("/", summary="从这里开始 · Begin here", response_class=Response)
+@router.get("/", summary="从这里开始 · Begin here")
 async def begin() -> Response:
     return to_response(
         {
@@ -57,10 +53,9 @@ async def begin() -> Response:
         "what was accepted in the whole system and no worker has acknowledged. A hospital "
         "sees its own requests, a station what is its own."
     ),
-    response_class=Response,
     responses=documented(400),
 )
-async def read_overview(request: Request, principal: Viewer) -> Response:
+async def read_overview(request: Request, principal: Party) -> Response:
     gateway = get_gateway(request)
     found, uncovered, unread = await asyncio.gather(
         gateway.reading.read_overview(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,10 +15,9 @@ from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import CLOSING
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder
 from gateway.rendering import explain
 from gateway.runtime import Gateway
-from models.access import KeyScope, Principal
 from models.base import BagId, Identifier, Instant, Line, Value
 from models.errors import DomainRefusal
 from models.events.stock import PART_UNITS, DifferencesClosed, Resolution
@@ -26,7 +25,6 @@ from streams.store.read_models.counts import Row
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
 Kind = Literal["missing", "moved", "differs", "status"]
 
 MAX_CLOSED_AT_ONCE = 20_000
@@ -56,7 +54,6 @@ class ClosingBody(Value):
 @router.get(
     "/v1/stations/{station_id}/reconciliations",
     summary="盘点列表，最新在前 · Counts, newest first",
-    response_class=Response,
     responses=documented(400),
 )
 async def list_reconciliations(
@@ -79,7 +76,6 @@ async def list_reconciliations(
 @router.get(
     "/v1/stations/{station_id}/reconciliations/{count_id}",
     summary="一次盘点的进度与差异 · One count: how far it is, and its differences",
-    response_class=Response,
     responses=documented(400, 404),
 )
 async def get_reconciliation(
@@ -110,7 +106,6 @@ async def get_reconciliation(
         "由血站确认每一袋的去向；系统不会自行报废 · the station says what became of each unit; "
         "nothing is discarded by itself. All named units, or none."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409)},
 )
 async def close_differences(

@@ -6,7 +6,6 @@ PostgreSQL before it. The supplying station is known from the directory in memor
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -14,29 +13,28 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http import problems
-from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
+from gateway.http.app_state import get_gateway
 from gateway.http.bodies import find_traceparent, read_object, validate
+from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.headers import get_idempotency_key, get_wait_s
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
+from gateway.http.request_targets import find_station, get_target, name_hospital
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
+from gateway.intake.acceptance import Acceptance, Caller
 from gateway.intake.accepted_requests import AcceptedRequest
-from gateway.intake.submissions import Answered, Submission
-from gateway.invalid_content import FieldError, InvalidContent, ensure_possible
+from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain, explain_decision, explain_waiting
-from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id
-from models.errors import ContractError, DomainRefusal, TransientError
+from models.errors import DomainRefusal
 from models.events import EventData
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
 from models.requests import TERMINAL_REQUEST_STATUSES, Amendment, Cancellation, UrgentRequest
 from models.rules.types.antigens import AntigenRules, list_unusual
 from models.texts import render
-from streams.store.read_models.pages import EventFate
 
 router = APIRouter(tags=["requests"])
 
@@ -83,7 +81,6 @@ _CREATED: dict[int | str, dict[str, Any]] = {
         "Answered once the log has the request for good. The system proposes and reserves; it "
         "does not replace the hospital's crossmatch or the station's legal release."
     ),
-    response_class=Response,
     responses={**_CREATED, **documented(400, 413, 422)},
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
@@ -91,18 +88,18 @@ async def open_request(request: Request, principal: Asker) -> Response:
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)
-    hospital_id = _name_hospital(principal, fields)
-    station_id = await _find_station(gateway, hospital_id)
+    hospital_id = name_hospital(principal, fields)
+    station_id = await find_station(gateway, hospital_id)
     request_id = derive_id("request", hospital_id, key)
     urgent = validate(UrgentRequest, fields, request_id=request_id, station_id=station_id)
-    accepted = AcceptedRequest(
-        request_id=request_id, hospital_id=hospital_id, station_id=station_id
-    )
+    target = AcceptedRequest(request_id=request_id, hospital_id=hospital_id, station_id=station_id)
     event = RequestOpened(request=urgent, opened_by=_name_speaker(principal) or None)
-    submission = _submission(gateway, request, event, accepted, event_kind="opened", key=key)
-    outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
-    gateway.accepted.add(accepted)
-    return _answer(outcome, submission, wait_s=wait_s, rules=gateway.rules.antigens)
+    caller = _make_caller(request, hospital_id, key=key, wait_s=wait_s)
+    acceptance = await gateway.submissions.accept(
+        [event], caller, ids=[derive_id("opened", hospital_id, request_id, key)]
+    )
+    gateway.accepted.add(target)
+    return _answer(acceptance, event, caller, rules=gateway.rules.antigens)
 
 
 @router.patch(
@@ -117,7 +114,6 @@ async def open_request(request: Request, principal: Asker) -> Response:
         "stated whole: a line that is not listed is asked for no more. Antibodies are added, never "
         "taken away: for one told in error, cancel the request and ask anew."
     ),
-    response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={"requestBody": body("RequestChange", AMENDMENT), "parameters": _HEADERS},
 )
@@ -142,7 +138,6 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
     "/v1/requests/{request_id}/cancel",
     summary="取消申请 · Cancel a request",
     description="已预留而未发出的退回库存 · what is reserved and not issued goes back to stock.",
-    response_class=Response,
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={
         "requestBody": body("RequestCancellation", CANCELLATION),
@@ -177,7 +172,7 @@ async def _change(
     key, wait_s = get_idempotency_key(request), get_wait_s(request)
     gateway = get_gateway(request)
     fields = await read_object(request)
-    target, status = await _get_target(gateway, principal, request_id)
+    target, status = await get_target(gateway, principal, request_id)
     event = make(
         fields,
         {
@@ -186,73 +181,16 @@ async def _change(
             "station_id": target.station_id,
         },
     )
-    submission = _submission(gateway, request, event, target, event_kind=event_kind, key=key)
+    event_id = derive_id(event_kind, target.hospital_id, target.request_id, key)
+    caller = _make_caller(request, target.hospital_id, key=key, wait_s=wait_s)
     if status in TERMINAL_REQUEST_STATUSES:
         # A repeat of the call that ended the request is answered as before; others come too late.
-        outcome = await gateway.submitter.find_known(submission)
-        if outcome is None:
+        acceptance = await gateway.submissions.find_known(event, caller, event_id=event_id)
+        if not (acceptance.refused or acceptance.is_done):
             raise DomainRefusal("request_ended", request_id=request_id, status=str(status))
     else:
-        outcome = await gateway.submitter.submit(submission, wait_s=wait_s)
-    return _answer(outcome, submission, wait_s=wait_s, rules=gateway.rules.antigens)
-
-
-def _name_hospital(principal: Principal, fields: dict[str, object]) -> str:
-    """Return the hospital for which blood is asked, and write it into the fields."""
-    named = fields.get("hospital_id")
-    if principal.own_hospital is not None:
-        if named is not None and named != principal.own_hospital:
-            raise DomainRefusal("facility_not_yours", facility_id=str(named)[:64])
-        fields["hospital_id"] = principal.own_hospital
-        return principal.own_hospital
-    if not isinstance(named, str) or not named:
-        raise ContractError("hospital_needed")
-    return named
-
-
-async def _find_station(gateway: Gateway, hospital_id: str) -> str:
-    """Return the supplying station; PostgreSQL is read only for a hospital not in memory."""
-    hospital = gateway.directories.current().hospitals.get(hospital_id)
-    if hospital is None:
-        hospital = (await gateway.directories.refresh()).hospitals.get(hospital_id)
-    if hospital is None:
-        raise DomainRefusal("hospital_unknown", hospital_id=hospital_id[:64])
-    return hospital.station_id
-
-
-async def _get_target(
-    gateway: Gateway, principal: Principal, request_id: str
-) -> tuple[AcceptedRequest, str | None]:
-    """Return the request that is to change, and its status if that is known.
-
-    While PostgreSQL is away, a hospital that names a request is believed; the engine decides
-    whether the request is its own.
-
-    Raises:
-        DomainRefusal: `request_unknown`, also for a request of another hospital.
-        TransientError: It cannot be known now whose request it is.
-    """
-    own = principal.own_hospital
-    recent = gateway.accepted.find(request_id)
-    status: str | None = None
-    try:
-        async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_request(request_id)
-    except (TransientError, TimeoutError) as error:
-        if recent is None and own is None:
-            raise TransientError("postgres_away") from error
-        if recent is None and own is not None:
-            station_id = await _find_station(gateway, own)
-            recent = AcceptedRequest(request_id=request_id, hospital_id=own, station_id=station_id)
-    else:
-        if row is not None:
-            status = row["status"]
-            recent = AcceptedRequest(
-                request_id=request_id, hospital_id=row["hospital_id"], station_id=row["station_id"]
-            )
-    if recent is None or (own is not None and own != recent.hospital_id):
-        raise DomainRefusal("request_unknown", request_id=request_id)
-    return recent, status
+        acceptance = await gateway.submissions.accept([event], caller, ids=[event_id])
+    return _answer(acceptance, event, caller, rules=gateway.rules.antigens)
 
 
 def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
@@ -269,29 +207,18 @@ def _name_speaker(principal: Principal) -> str:
     return principal.actor if principal.is_dispatcher else ""
 
 
-def _submission(
-    gateway: Gateway,
-    request: Request,
-    event: EventData,
-    target: AcceptedRequest,
-    *,
-    event_kind: str,
-    key: str,
-) -> Submission:
-    now = gateway.clock.now()
-    ensure_possible(event, now=now)
-    return Submission(
-        event=event,
-        event_id=derive_id(event_kind, target.hospital_id, target.request_id, key),
-        source=f"hospital/{target.hospital_id}",
-        time=now,
+def _make_caller(request: Request, hospital_id: str, *, key: str, wait_s: int) -> Caller:
+    return Caller(
+        source=f"hospital/{hospital_id}",
+        key=key,
         traceparent=find_traceparent(request),
+        wait_s=wait_s,
     )
 
 
-def _warn(submission: Submission, rules: AntigenRules) -> dict[str, Any]:
+def _warn(event: EventData, rules: AntigenRules) -> dict[str, Any]:
     """Return a warning for antigens that are probably misspelt; they are never refused."""
-    match submission.event:
+    match event:
         case RequestOpened(request=stated) | RequestAmended(amendment=stated):
             pass
         case _:
@@ -308,40 +235,35 @@ def _warn(submission: Submission, rules: AntigenRules) -> dict[str, Any]:
 
 
 def _answer(
-    outcome: Answered | EventFate | None,
-    submission: Submission,
-    *,
-    wait_s: int,
-    rules: AntigenRules,
+    acceptance: Acceptance, event: EventData, caller: Caller, *, rules: AntigenRules
 ) -> Response:
-    request_id = submission.event.subject
-    identity = {"event_id": submission.event_id, "source": submission.source}
-    location = {"Location": f"/v1/requests/{request_id}"}
-    if outcome is None:
-        content = {
-            "request_id": request_id,
-            **identity,
-            "status": "accepted",
-            "waiting_for": explain_waiting("being_taken_in"),
-            **_warn(submission, rules),
-        }
-        return to_response(content, status=202, headers=location)
-    if isinstance(outcome, EventFate):
-        code = outcome.code or "internal_error"
-        return problems.build(
-            status=problems.status_of_code(code), code=code, params=outcome.params
-        )
-    decision = explain_decision(outcome.decision)
+    if acceptance.refused is not None:
+        return answer_refused(acceptance.refused)
+    (fate,) = acceptance.fates
+    # A repeat was taken in before it was sent again. Clocks that differ by more than the event's
+    # travel time only make the answer to a first call look like the answer to a repeat.
+    is_repeat = fate is not None and fate.taken_at < acceptance.accepted_at
+    told = {
+        "request_id": event.subject,
+        "event_id": acceptance.event_ids[0],
+        "source": caller.source,
+        **_warn(event, rules),
+    }
+    headers = {"Location": f"/v1/requests/{event.subject}"}
+    # What was decided during the look at repeats is no answer to a call that does not wait.
+    if fate is None or fate.decision is None or not (caller.wait_s or is_repeat):
+        waiting_for = explain_waiting("being_taken_in")
+        content = {**told, "status": "accepted", "waiting_for": waiting_for}
+        return to_response(content, status=202, headers=headers)
+    decision = explain_decision(fate.decision)
     word = decision["outcome"]
     content = {
-        "request_id": request_id,
-        **identity,
-        "status": outcome.status or _STATUS_AFTER.get(word, word),
+        **told,
+        "status": fate.status or _STATUS_AFTER.get(word, word),
         "waiting_for": decision["waiting_for"],
         "decision": decision,
-        **_warn(submission, rules),
     }
-    if wait_s:
-        location["Preference-Applied"] = f"wait={wait_s}"
-    created = outcome.fresh and isinstance(submission.event, RequestOpened)
-    return to_response(content, status=201 if created else 200, headers=location)
+    created = not is_repeat and isinstance(event, RequestOpened)
+    return to_response(
+        content, status=201 if created else 200, headers={**headers, **render_wait(caller)}
+    )

@@ -4,41 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
-from pydantic import Field, StringConstraints
+from fastapi import APIRouter, Body
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
-from gateway.http.bodies import find_traceparent
-from gateway.http.event_intake import settle_moment
+from gateway.http.app_state import ensure_station, get_gateway
+from gateway.http.event_intake import read_caller, render_wait, settle_moment
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL
-from gateway.http.headers import find_idempotency_key, get_wait_s
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
-from gateway.labels.actions import ScanAction, Scanner
-from gateway.scans.batch import ScanBatch
+from gateway.http.scopes import Holder, Ward
+from gateway.scans.actions import Scanner
+from gateway.scans.batch import NewScan, ScanBatch
 from gateway.scans.report import build_report, refuse_all
 from gateway.scans.scanning import scan
 from gateway.station_files import get_label_book
-from models.access import KeyScope, Principal
-from models.base import Identifier, Instant, Line, Value
+from models.base import Identifier
 from models.errors import DomainRefusal
 from models.unit_states import Actor
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
-
-MAX_LINES = 1000
-"""Most lines of one call. They are read in well under 0.1 s, while other calls wait."""
-
-MAX_LINE_CHARACTERS = 400
-"""Most characters of a line. The longest compound messages of bags have about a hundred."""
-
-Barcode = Annotated[str, StringConstraints(max_length=MAX_LINE_CHARACTERS)]
 
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"description": "至少一袋已受理 · a bag or more accepted"},
@@ -55,28 +41,6 @@ _WAIT = [
 ]
 
 
-class NewScan(Value):
-    """Lines of a scanner.
-
-    Attributes:
-        barcodes: One line each, in the order of the scanner; an empty one ends a bag.
-        scanned_at: Needed with an Idempotency-Key; else now.
-        request_id: The request or transfer that is worked on: bags meant for another are refused.
-        reason: Needed to return and to discard.
-        out_of_control_s: Seconds that each of these bags was out of temperature control; needed to
-            return, and with no other action.
-        done_by: The person or device.
-    """
-
-    action: ScanAction
-    barcodes: tuple[Barcode, ...] = Field(min_length=1, max_length=MAX_LINES)
-    scanned_at: Instant | None = None
-    request_id: Identifier | None = None
-    reason: Line = ""
-    out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
-    done_by: Line = ""
-
-
 @router.post(
     "/v1/stations/{station_id}/scans",
     summary="扫码 · Scan bags",
@@ -89,7 +53,6 @@ class NewScan(Value):
         "tells of every line whether it was accepted, and why not; 422 if no bag was. `engine` is "
         "the engine's own word, which `Prefer: wait=N` waits for."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
     openapi_extra={"parameters": _WAIT},
 )
@@ -100,8 +63,7 @@ async def scan_bags(
     asked: Annotated[NewScan, Body(openapi_examples=SCAN)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    if station_id not in (await get_gateway(request).directories.refresh()).stations:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    await ensure_station(get_gateway(request), station_id)
     scanner = Scanner(actor=Actor.STATION, facility_id=station_id, station_id=station_id)
     return await _scan(request, asked, scanner)
 
@@ -114,7 +76,6 @@ async def scan_bags(
         "Receive, transfuse, return, discard; only bags that went to its own patients. Labels are "
         "read by the file of the station that supplies it; all else is as at a station."
     ),
-    response_class=Response,
     responses=_ACCEPTED,
     openapi_extra={"parameters": _WAIT},
 )
@@ -134,22 +95,15 @@ async def scan_at_hospital(
 
 async def _scan(request: Request, asked: NewScan, scanner: Scanner) -> Response:
     gateway = get_gateway(request)
-    wanted = ScanBatch(
+    batch = ScanBatch(
+        asked=asked,
         scanner=scanner,
-        action=asked.action,
-        lines=asked.barcodes,
         scanned_at=settle_moment(request, asked.scanned_at, field="scanned_at"),
-        request_id=asked.request_id,
-        reason=asked.reason,
-        out_of_control_s=asked.out_of_control_s,
-        done_by=asked.done_by,
-        key=find_idempotency_key(request),
-        wait_s=get_wait_s(request),
-        traceparent=find_traceparent(request),
+        caller=read_caller(request, source=f"{scanner.actor}/{scanner.facility_id}"),
     )
     book = await get_label_book(gateway.labels, scanner.station_id)
-    outcome = await scan(gateway, wanted, book=book)
+    outcome = await scan(gateway, batch, book=book)
     if not any(verdict.accepted for verdict in outcome.verdicts):
         raise refuse_all(outcome)
-    applied = {"Preference-Applied": f"wait={wanted.wait_s}"} if wanted.wait_s else None
-    return to_response(build_report(wanted, outcome), status=202, headers=applied)
+    report = build_report(batch, outcome)
+    return to_response(report, status=202, headers=render_wait(batch.caller))

@@ -85,7 +85,6 @@ class NewOffer(Value):
         "order, the sooner needed first; then by colour. `waiting` tells who, how much and until "
         "when; other stations see no names."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_shortages(
@@ -119,7 +118,6 @@ async def list_shortages(
         "带 `Prefer: wait=N` 时，`outcome` 写明提议被接受还是谢绝，`reasons` 写明为什么 · with "
         "`Prefer: wait=N`, `outcome` tells whether it was accepted or declined, `reasons` why."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409, 422)},
 )
 async def make_offer(
@@ -161,7 +159,6 @@ async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
     "/v1/transfers",
     summary="站间调拨 · Transfers between stations",
     description="血站只看到自己给出和收到的 · a station sees those it gives and gets.",
-    response_class=Response,
     responses=documented(400),
 )
 async def list_transfers(

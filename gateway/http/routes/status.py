@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from gateway.http.app_state import get_gateway
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import allow
+from gateway.http.scopes import Party
 from gateway.open_needs import (
     count_calls,
     depends_on_reserve,
@@ -39,9 +39,6 @@ from streams.store.read_models.pages import RequestDetail, RequestFilter
 
 router = APIRouter(tags=["requests"])
 
-Viewer = Annotated[
-    Principal, Depends(allow(KeyScope.HOSPITAL, KeyScope.STATION, KeyScope.DISPATCHER))
-]
 Entry = dict[str, Any]
 
 
@@ -68,11 +65,10 @@ class RequestQuery(Value):
         "医院只看到自己的，血站只看到自己供应的 · a hospital sees its own, a station those it "
         "supplies. `next` 给出下一页 · `next` leads to the next page."
     ),
-    response_class=Response,
     responses=documented(400),
 )
 async def list_requests(
-    request: Request, principal: Viewer, query: Annotated[RequestQuery, Query()]
+    request: Request, principal: Party, query: Annotated[RequestQuery, Query()]
 ) -> Response:
     for named, own in (
         (query.hospital_id, principal.own_hospital),
@@ -105,10 +101,9 @@ async def list_requests(
     "/v1/requests/{request_id}",
     summary="一份申请及其经过 · One request and its timeline",
     description="每个理由都有代码、参数和中英文 · every reason has its code, parameters and texts.",
-    response_class=Response,
     responses=documented(404),
 )
-async def get_request(request_id: Identifier, request: Request, principal: Viewer) -> Response:
+async def get_request(request_id: Identifier, request: Request, principal: Party) -> Response:
     gateway = get_gateway(request)
     own = principal.own_hospital
     detail = await gateway.reading.read_request(

@@ -11,14 +11,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import validate
 from gateway.http.event_intake import publish, settle_moment
 from gateway.http.examples import CHANGE
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.routes.reconciliations import render_open
-from gateway.http.scopes import allow
+from gateway.http.scopes import Holder, Ward, allow
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
@@ -30,8 +30,6 @@ from streams.services.stock_places import measure_places
 
 router = APIRouter(tags=["stock"])
 
-Holder = Annotated[Principal, Depends(allow(KeyScope.STATION, KeyScope.DISPATCHER))]
-Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]
 Viewer = Annotated[
     Principal, Depends(allow(KeyScope.STATION, KeyScope.NEIGHBOUR, KeyScope.DISPATCHER))
 ]
@@ -64,16 +62,13 @@ class NewStockChange(Value):
         "counted by component, group and status; days of supply and level per component and "
         "group; differences that counts left open."
     ),
-    response_class=Response,
     responses=documented(400, 422),
 )
 async def get_stock(station_id: Identifier, request: Request, principal: Viewer) -> Response:
     principal.ensure_speaks_for(station_id)
     gateway = get_gateway(request)
     rows = await gateway.reading.count_stock(station_id)
-    station = (await gateway.directories.refresh()).stations.get(station_id)
-    if station is None:
-        raise DomainRefusal("station_unknown", station_id=station_id)
+    station = await ensure_station(gateway, station_id)
     return to_response(
         {
             "station_id": station_id,
@@ -102,7 +97,6 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
         "入隔离、拣血、发出、启运、收到、输注、退回、重新入库、报废；放行由检验结果决定 · every "
         "scan of its life; its test results release it, and nothing else does."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
 )
 async def change_stock(
@@ -126,7 +120,6 @@ async def change_stock(
         "收到、输注、退回、报废；只能记录发给本院患者的血袋 · received, transfused, returned, "
         "discarded; only units that went to its own patients."
     ),
-    response_class=Response,
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 422)},
 )
 async def change_at_hospital(

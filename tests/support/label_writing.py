@@ -1,6 +1,6 @@
 """Writes typed values as ISBT 128 barcode strings: the inverse of `gateway.labels.isbt128`. Pure.
 
-It is for tests, drills and a station's own label printer; the reader reads back what it writes.
+It is for tests and measurements; the reader reads back what it writes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.labels import structures
 from gateway.labels.check_characters import DIN_LENGTH, compute_check_flags
 from gateway.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
 from gateway.labels.isbt128_form import form_error
-from gateway.labels.moments import find_instant, render_digits
+from gateway.labels.moments import CENTURY, CENTURY_STARTS, find_instant
 from gateway.labels.scanned import (
     Division,
     DonationNumber,
@@ -74,7 +74,7 @@ def make_moment(of: Moment, at: datetime, zone: ZoneInfo, *, with_time: bool = T
         ContractError: `date_impossible`: a label cannot express that century.
     """
     structure = _MOMENTS[of, with_time]
-    digits = render_digits(at, zone, with_time=with_time)
+    digits = _render_digits(at, zone, with_time=with_time)
     told = find_instant(digits, zone) if digits else None
     if digits is None or told is None:
         raise ContractError(
@@ -84,6 +84,21 @@ def make_moment(of: Moment, at: datetime, zone: ZoneInfo, *, with_time: bool = T
             expected=structure.shape,
         )
     return LabelMoment(of, digits, told)
+
+
+def _render_digits(at: datetime, zone: ZoneInfo, *, with_time: bool = True) -> str | None:
+    """Write an instant as a label does; None if it is of another century.
+
+    Args:
+        at: An aware instant; seconds are cut off, since a label has none.
+        zone: The zone of the station.
+        with_time: False writes the day alone.
+    """
+    local = at.astimezone(zone)
+    if local.year // 100 != CENTURY_STARTS // 100:
+        return None
+    day = f"{CENTURY}{local.year % 100:02d}{local.timetuple().tm_yday:03d}"
+    return f"{day}{local:%H%M}" if with_time else day
 
 
 def render(scanned: Scanned) -> str:
