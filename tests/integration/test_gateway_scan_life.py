@@ -198,22 +198,25 @@ async def test_what_the_engine_refuses_is_told(engine: Engine) -> None:
     lines, moment = barcodes(21, group="A-"), "2025-01-07T01:00:00Z"
     key = unique("k")
     first = await scan(world, "issue", lines, key=key, scanned_at=moment)
-    assert first.status_code == 202, first.text
-    (bag,) = first.json()["bags"]
-    assert (bag["outcome"], bag["engine"]) == ("accepted", "awaited")
-    assert first.json()["awaited"] == 1
+    # The engine may have been quicker than the look for repeats: then its word is told already.
+    assert first.status_code in {202, 422}, first.text
+    if first.status_code == 202:
+        (bag,) = first.json()["bags"]
+        assert (bag["outcome"], bag["engine"]) == ("accepted", "awaited")
+        assert first.json()["awaited"] == 1
     waited = await scan(world, "issue", lines, key=key, scanned_at=moment, wait_s=10)
     assert "送达前过期" in codes_of(waited)
     again = await scan(world, "issue", lines, key=key, scanned_at=moment)
     assert again.json()["errors"] == waited.json()["errors"]
     assert await find_status(world, 21) == "reserved"
     rows = await world.database.fetch(
-        "SELECT code, params FROM dead_letters WHERE headers @> $1",
-        [["ce_id", bag["event_id"]]],
+        "SELECT code, params, headers FROM dead_letters WHERE convert_from(body, 'UTF8') LIKE $1",
+        f"%{unit_id(21)}%",
     )
     assert [row["code"] for row in rows] == ["unit_not_cleared"]
     assert rows[0]["params"]["codes"] == "expires_before_arrival"
-    assert await list_letters(world, bag["event_id"]) == ["unit_not_cleared"]
+    event_id = dict(rows[0]["headers"])["ce_id"]
+    assert await list_letters(world, event_id) == ["unit_not_cleared"]
 
 
 async def list_letters(world: RunningGateway, event_id: str) -> list[str]:
