@@ -100,3 +100,27 @@ BEGIN
         (SELECT count(*) FROM unit_rows) AS units;
 END
 $$;
+
+-- Whether another look may help a line that waits: something free at the station may serve it, or the
+-- last decision named what would open the way. Asked as values: of EXISTS the planner may make a hash
+-- of all units that are free.
+CREATE OR REPLACE FUNCTION may_be_served(
+    the_request text, the_version int, the_station text, the_component text, the_uses jsonb,
+    the_instant timestamptz
+) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT
+        (
+            SELECT TRUE FROM units AS u
+            WHERE
+                u.station_id = the_station
+                AND u.component = ANY((the_uses ->> the_component)::text[])
+                AND u.status = 'available'
+                AND u.expires_at > the_instant
+            LIMIT 1
+        )
+        OR (
+            SELECT d.body @? '$.lines[*].refusals[*].code ? (@ like_regex "_would_open$")'
+            FROM decisions AS d
+            WHERE d.request_id = the_request AND d.version = the_version
+        )
+$$;
