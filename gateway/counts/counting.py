@@ -26,7 +26,8 @@ from models.base import derive_id
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
 from models.rules.rulebook import Rulebook
-from streams.store.read_models.counts import CountPlan, Entering, Loud, PgReconciling, RefusedUnit
+from streams.services.count_plans import CountPlan, Entering, Loud, RefusedUnit, judge_count
+from streams.store.read_models.counts import PgReconciling
 
 KEPT_S = 600.0
 """How long a preview's reading is kept: within this time a person decides whether to send it."""
@@ -180,16 +181,15 @@ async def make_plan(
     reconciling: PgReconciling, count: Count, *, told: int, now: datetime, rules: Rulebook
 ) -> CountPlan:
     """Compare a count with the stock as it is at this moment."""
-    return await reconciling.compare(
+    found = await reconciling.compare(
         count.read.parts,
         station_id=count.station_id,
         counted_at=count.counted_at,
         named=count.read.unit_ids if count.full else None,
         told=told,
-        entering=Entering(
-            get=count.get_counted, attestation=count.attestation, now=now, rules=rules
-        ),
     )
+    entering = Entering(get=count.get_counted, attestation=count.attestation, now=now, rules=rules)
+    return judge_count(found, entering, told=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

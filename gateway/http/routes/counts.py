@@ -28,7 +28,7 @@ from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier
 from models.errors import DomainRefusal
-from streams.store.read_models.counts import CountPlan
+from streams.services.count_plans import CountPlan
 
 router = APIRouter(tags=["stock"])
 
