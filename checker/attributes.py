@@ -13,8 +13,10 @@ from checker.compatibility import Patient
 from checker.rows import Unit
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "low_titre")
-_WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
-_FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
+WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
+"""They carry the antigens that a patient's antibodies are against."""
+
+FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 
 def list_lacking(
@@ -33,7 +35,8 @@ def list_lacking(
         lacking.append("washed")
     if wanted.get("identical_group_only") and unit.blood_group != patient.group:
         lacking.append("identical_group_only")
-    lacking += [f"hla {name}" for name in _missing(wanted, "hla_matched", unit, "hla")]
+    hla = unit.traits.get("hla") or ()
+    lacking += [f"hla {name}" for name in wanted.get("hla_matched") or () if name not in hla]
     lacking += [f"{name}-" for name in sorted(_unwanted_antigens(unit, wanted, patient))]
     limit_d = wanted.get("max_age_d")
     if limit_d is not None and used_at - unit.collected_at > timedelta(days=limit_d):
@@ -43,15 +46,11 @@ def list_lacking(
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
     """Whether the unit is frozen and the hospital cannot thaw."""
-    return unit.component in _FROZEN and not hospital.get("can_thaw")
+    return unit.component in FROZEN and not hospital.get("can_thaw")
 
 
 def _is_washed(unit: Unit) -> bool:
     return unit.component == "washed_red_cells" or bool(unit.traits.get("washed"))
-
-
-def _missing(wanted: Mapping[str, Any], demand: str, unit: Unit, trait: str) -> list[str]:
-    return sorted(set(wanted.get(demand) or ()) - set(unit.traits.get(trait) or ()))
 
 
 def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) -> set[str]:
@@ -60,9 +59,12 @@ def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) 
     Plasma carries no red-cell antigens, so the patient's antibodies do not count for it.
     """
     against = set(wanted.get("antigen_negative") or ())
-    if unit.component in _WITH_RED_CELLS:
+    if unit.component in WITH_RED_CELLS:
         against |= patient.antibodies
-    absent = set(unit.traits.get("antigen_negative") or ())
+    if not against:
+        return against
+    # The label tells D; of the others only a test tells that one is absent.
+    absent = set(unit.traits.get("antigen_negative") or ()) - {"D"}
     if unit.blood_group.endswith("-"):
         absent.add("D")
     return against - absent

@@ -25,7 +25,7 @@ LAST_PROTECTED_AGE_OF_BOYS = 18
 ESTIMATE_MAY_BE_OFF_BY = 10
 """Years by which an estimated age may be too high."""
 
-_RED_CELLS = {
+RED_CELLS = {
     "O-": "O-",
     "O+": "O+ O-",
     "A-": "A- O-",
@@ -43,7 +43,7 @@ RHD_FALLBACK = {
 }
 """For RhD- patients without anti-D in an emergency, with signed consent; in the source's order."""
 
-_PLASMA = {
+PLASMA = {
     "O": "O- O+ A- A+ B- B+ AB- AB+",
     "A": "A- A+ AB- AB+",
     "B": "B- B+ AB- AB+",
@@ -98,6 +98,10 @@ class Terms:
 
     low_titre: bool = False
     capped: bool = False
+
+    def lacks_titre(self, traits: Mapping[str, Any]) -> bool:
+        """Whether a unit of these traits is not of the titre that is needed."""
+        return self.low_titre and not traits.get("low_titre")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +174,10 @@ def _red_cells(situation: Situation) -> dict[str, Terms]:
     patient = situation.patient
     if patient.group is None:
         return _unknown_group_o(situation)
-    row = _RED_CELLS[patient.group]
+    row = RED_CELLS[patient.group]
     if patient.group.endswith("-"):
         if patient.asian_del:
-            row = _RED_CELLS[patient.group.replace("-", "+")]
+            row = RED_CELLS[patient.group.replace("-", "+")]
         elif patient.consented_to_rhd_positive and situation.emergency:
             row = RHD_FALLBACK[patient.group]
     return _only_negative(_rows(row)) if patient.has_anti_d else _rows(row)
@@ -210,7 +214,7 @@ def _whole_blood(situation: Situation) -> dict[str, Terms]:
 def _plasma(situation: Situation) -> dict[str, Terms]:
     group = situation.patient.group
     abo = "AB" if group is None else group[:-1]
-    allowed = _rows(_PLASMA[abo])
+    allowed = _rows(PLASMA[abo])
     if abo == "AB" and situation.low_titre_a_plasma:
         allowed |= {"A-": Terms(low_titre=True), "A+": Terms(low_titre=True)}
     return allowed
@@ -220,7 +224,7 @@ def _platelets(situation: Situation) -> dict[str, Terms]:
     """Allow plasma-compatible groups without condition, and every other group only of low titre."""
     patient = situation.patient
     abo = "AB" if patient.group is None else patient.group[:-1]
-    compatible = _PLASMA[abo].split()
+    compatible = PLASMA[abo].split()
     allowed = {g: Terms(low_titre=g not in compatible) for g in _EVERY_GROUP.split()}
     return _only_negative(allowed) if _needs_negative_platelets(situation) else allowed
 

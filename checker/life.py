@@ -40,7 +40,10 @@ LEFT_STATION = frozenset({"issued", "in_transit", "received", "transfused", "ret
 NEEDED_TESTS = frozenset({"hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping"})
 """献血法 art. 10, and the tests that stations report: serology, nucleic acid, grouping."""
 
-STILL_THERE = frozenset(NEXT) - {"recalled", "transfused", "discarded", "split"}
+ENDED = frozenset(state for state, after in NEXT.items() if not after)
+"""A unit in one of these states is no bag any more."""
+
+STILL_THERE = frozenset(NEXT) - ENDED - {"recalled"}
 """A unit in one of these states exists as a bag and is not frozen by a recall."""
 
 BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
@@ -55,3 +58,12 @@ FRESH_CHANGES = frozenset({"picked", "issued", "transfused", "restocked"})
 RESTOCKED_COMPONENTS = frozenset({"red_cells", "washed_red_cells"})
 RESTOCKED_WITHIN = timedelta(minutes=30)
 """Red cells out of temperature control for longer are not restocked; other blood never is."""
+
+
+def find_unrestockable(component: str, out: timedelta) -> str:
+    """Return why a unit that was so long out of control is not restocked; empty if it may be."""
+    if component not in RESTOCKED_COMPONENTS:
+        return f"{component} 再入库 · is never stocked again"
+    if out > RESTOCKED_WITHIN:
+        return f"失控 {out} 后再入库 · restocked after so long out of control"
+    return ""

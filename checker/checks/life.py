@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise, zip_longest
 
-from checker.life import BIRTHS, LEFT_STATION, MAY_MOVE, NEEDED_TESTS, NEXT, STILL_THERE
+from checker.life import BIRTHS, LEFT_STATION, MAY_MOVE, NEXT, STILL_THERE
+from checker.release import list_against, list_counting, list_missing
 from checker.report import Finding
 from checker.rows import Found, Result, Unit
 from checker.world import World
@@ -107,37 +108,15 @@ def _list_say(world: World, unit: Unit, released_at: datetime) -> frozenset[str 
 
 
 def _find_against(known: Sequence[Result], unit: Unit, say: Collection[str | None]) -> str:
-    """Return what was known at the release and forbade it; empty if nothing did.
-
-    Clean results count only from stations that had the unit: another station that had a unit of the
-    same donation clears its own unit alone.
-    """
-    corrected = {result.supersedes for result in known}
-    counting = [
-        result
-        for result in known
-        if result.result_id not in corrected
-        and result.outcome != "invalid"
-        and (
-            result.station_id in say
-            or result.outcome == "reactive"
-            or result.blood_group not in {None, unit.blood_group}
-        )
-    ]
-    # A result from before the collection is of another sample.
-    own = [
-        result
-        for result in counting
-        if (result.performed_at or unit.collected_at) >= unit.collected_at
-    ]
-    missing = sorted(NEEDED_TESTS - {result.test for result in own})
+    """Return what was known at the release and forbade it; empty if nothing did."""
+    counting = list_counting(known, group=unit.blood_group, say=say)
+    missing = list_missing(counting, collected_at=unit.collected_at)
     if missing:
         return f"缺 {', '.join(missing)} · missing"
-    for result in counting:
+    for result in list_against(counting, group=unit.blood_group):
         if result.outcome == "reactive":
             return f"{result.result_id}: {result.test} 有反应 · reactive"
-        if result.test == "grouping" and result.blood_group != unit.blood_group:
-            return f"{result.result_id}: {result.blood_group} ≠ {unit.blood_group}"
+        return f"{result.result_id}: {result.blood_group} ≠ {unit.blood_group}"
     return ""
 
 

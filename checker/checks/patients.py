@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from checker.attributes import is_beyond_hospital, list_lacking
-from checker.compatibility import O_NEGATIVE_CAP, Situation, get_allowed
+from checker.attributes import WITH_RED_CELLS, is_beyond_hospital, list_lacking
+from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed
 from checker.history import Version
 from checker.report import Finding
 from checker.rows import Promise, Request, Unit
 from checker.world import World
-
-_WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
 
 
 def find_incompatible(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
@@ -46,21 +44,11 @@ def _fault_under(
     world: World, promise: Promise, unit: Unit, request: Request, version: Version
 ) -> str:
     patient = version.patient
-    station = world.stations.get(request.station_id)
-    policy = station.body.get("policy") or {} if station is not None else {}
-    allowed = get_allowed(
-        Situation(
-            component=unit.component,
-            patient=patient,
-            emergency=version.priority == "life_threatening",
-            low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
-        )
-    )
-    terms = allowed.get(unit.blood_group)
+    terms = find_terms(world, unit, request, version)
     recipient = patient.group or "未知 · unknown"
     if terms is None:
         return f"血型不容 · {unit.component} {unit.blood_group} → {recipient}"
-    if terms.low_titre and not unit.traits.get("low_titre"):
+    if terms.lacks_titre(unit.traits):
         return f"须低效价 · low titre needed: {unit.blood_group} → {recipient}"
     lacking = list_lacking(
         unit=unit,
@@ -69,6 +57,19 @@ def _fault_under(
         used_at=max(promise.held_at, version.needed_by),
     )
     return f"缺少 · lacks {', '.join(lacking)}" if lacking else ""
+
+
+def find_terms(world: World, unit: Unit, request: Request, version: Version) -> Terms | None:
+    """Find the terms on which the unit's group may go to the patient; None if it may not."""
+    station = world.stations.get(request.station_id)
+    policy = station.body.get("policy") or {} if station is not None else {}
+    situation = Situation(
+        component=unit.component,
+        patient=version.patient,
+        emergency=version.priority == "life_threatening",
+        low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
+    )
+    return get_allowed(situation).get(unit.blood_group)
 
 
 def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
@@ -80,7 +81,7 @@ def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Itera
             continue
         patient = histories[request.request_id][-1].patient
         is_rationed = patient.group is None and not patient.has_anti_d
-        if is_rationed and promise.blood_group == "O-" and promise.component in _WITH_RED_CELLS:
+        if is_rationed and promise.blood_group == "O-" and promise.component in WITH_RED_CELLS:
             # Without a pseudonym the request is all that is known of the patient.
             counts[request.hospital_id, (patient.reference or request.request_id).lower()] += 1
     for (hospital_id, patient_id), count in counts.items():

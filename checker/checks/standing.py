@@ -12,8 +12,7 @@ from checker.life import (
     BOUND,
     FRESH_CHANGES,
     REACHED,
-    RESTOCKED_COMPONENTS,
-    RESTOCKED_WITHIN,
+    find_unrestockable,
 )
 from checker.report import Finding
 from checker.rows import Promise, Scan, Unit
@@ -63,12 +62,9 @@ def _find_warm(unit: Unit, scans: Sequence[Scan]) -> str:
     out = timedelta()
     for scan in sorted(scans, key=lambda scan: scan.scan_no):
         out += timedelta(seconds=scan.out_of_control_s or 0)
-        if scan.change != "restocked":
-            continue
-        if unit.component not in RESTOCKED_COMPONENTS:
-            return f"{unit.component} 再入库 · is never stocked again"
-        if out > RESTOCKED_WITHIN:
-            return f"失控 {out} 后再入库 · restocked after so long out of control"
+        told = find_unrestockable(unit.component, out) if scan.change == "restocked" else ""
+        if told:
+            return told
     return ""
 
 

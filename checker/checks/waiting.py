@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checker.attributes import is_beyond_hospital, list_lacking
-from checker.compatibility import O_NEGATIVE_CAP, Situation, get_allowed
+from checker.checks.patients import find_terms
+from checker.compatibility import O_NEGATIVE_CAP
 from checker.history import Version
 from checker.report import Finding
 from checker.rows import Line, Promise, Request, Unit
@@ -128,17 +129,8 @@ def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
     is_positive = patient.group is not None and patient.group.endswith("+")
     if priority == "routine" and is_positive and unit.blood_group.endswith("-"):
         return False
-    station = world.stations.get(need.request.station_id)
-    policy = (station.body.get("policy") or {}) if station is not None else {}
-    terms = get_allowed(
-        Situation(
-            component=unit.component,
-            patient=patient,
-            emergency=priority == "life_threatening",
-            low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
-        )
-    ).get(unit.blood_group)
-    if terms is None or (terms.low_titre and not unit.traits.get("low_titre")):
+    terms = find_terms(world, unit, need.request, need.version)
+    if terms is None or terms.lacks_titre(unit.traits):
         return False
     return not terms.capped or _count_capped(world, need.request) < O_NEGATIVE_CAP
 

@@ -16,7 +16,7 @@ from gateway.intake.acceptance import Acceptance, Caller
 from gateway.invalid_content import of_refused, of_rows
 from gateway.runtime import Gateway
 from models.errors import DomainRefusal
-from streams.store.read_models.counts import CountPlan, Entering
+from streams.services.count_plans import CountPlan, Entering, judge_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +48,20 @@ async def compare(gateway: Gateway, count: Count, *, differences: int = 0) -> Co
         count: The count.
         differences: Most units that contradict the record and are named one by one.
     """
-    now = gateway.clock.now()
-    return await gateway.reconciling.compare(
+    found = await gateway.reconciling.compare(
         count.read.parts,
         station_id=count.station_id,
         counted_at=count.counted_at,
         named=count.read.unit_ids if count.full else None,
         told=differences,
-        entering=Entering(
-            get=count.get_counted, attestation=count.attestation, now=now, rules=gateway.rules
-        ),
     )
+    entering = Entering(
+        get=count.get_counted,
+        attestation=count.attestation,
+        now=gateway.clock.now(),
+        rules=gateway.rules,
+    )
+    return judge_count(found, entering, told=differences)
 
 
 async def send_count(

@@ -16,7 +16,7 @@ from gateway.files.tables import RowError
 from models.base import derive_id
 from models.errors import InvariantViolation
 from models.events.stock import Attestation, CountedUnit, CountPart, StockCounted
-from streams.store.read_models.counts import RefusedUnit
+from streams.services.count_plans import RefusedUnit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

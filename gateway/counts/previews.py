@@ -20,7 +20,7 @@ import orjson
 from gateway.counts.counting import Count
 from gateway.counts.files import CountRead
 from models.errors import ContractError
-from streams.store.read_models.counts import CountPlan, Loud
+from streams.services.count_plans import CountPlan, Loud
 
 KEPT_S = 600.0
 """How long a preview's reading is kept: within this time a person decides whether to send it."""

@@ -162,6 +162,10 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
         "waiting_for": decision.waiting_for,
         "version": decision.version,
         "body": _as_json(request),
+        "patient_group": request.patient.group or "unknown",
+        "patient_has_anti_d": request.patient.has_anti_d,
+        "patient_is_asian_del": request.patient.asian_del,
+        "patient_has_consented": request.patient.rhd_consent is not None,
         "opened_at": ruling.opened_at,
         "keep_lines": [line.line_no for line in decision.lines],
     }
@@ -215,6 +219,7 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
                 "request_id": decision.request_id,
                 "line_no": line.line_no,
                 "capped": unit.capped,
+                "rule": unit.reason.rule.partition("@")[0],
                 "reason": _as_json(unit.reason),
                 "hold_until": _hold_until(decision, unit),
             }
@@ -232,6 +237,7 @@ def _decision_row(ruling: Ruling) -> dict[str, Any]:
         "request_id": decision.request_id,
         "version": decision.version,
         "outcome": decision.outcome,
+        "eta_s": decision.eta_s,
         "body": _as_json(decision),
     }
 

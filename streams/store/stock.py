@@ -94,6 +94,7 @@ class PgStock:
                 "collected_at": new.unit.collected_at,
                 "expires_at": new.unit.expires_at,
                 "traits": traits[new.unit.traits],
+                "low_titre": new.unit.traits.low_titre,
                 "status": new.status,
                 "source": new.source,
                 "released_at": new.released_at,

@@ -252,8 +252,8 @@ async def _add_shortage(
     await world.database.fetch(
         """
         INSERT INTO shortages (shortage_id, station_id, component, blood_group, level, status,
-            units_missing, version, body, opened_at, assessed_at)
-        VALUES ($1, 'shigatse', 'red_cells', $5, 'red', $2, 5, 1, $3, $4, $4)
+            units_missing, donor_groups, version, body, opened_at, assessed_at)
+        VALUES ($1, 'shigatse', 'red_cells', $5, 'red', $2, 5, '{}', 1, $3, $4, $4)
         """,
         shortage_id,
         status,
@@ -367,7 +367,7 @@ async def _add_transfer(world: RunningGateway) -> None:
     body = orjson.loads(b'{"transfer_id": "t-1", "status": "agreed"}')
     await world.database.fetch(
         "INSERT INTO transfers "
-        "VALUES ('t-1', 'o-1', 'lhasa', 'shigatse', 'in_transit', $2, $1, $1)",
+        "VALUES ('t-1', 'o-1', 'lhasa', 'shigatse', 'in_transit', $2, $1, $1, 0)",
         NOW,
         body,
     )

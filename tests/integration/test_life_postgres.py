@@ -12,12 +12,12 @@ from random import Random
 
 import pytest
 
-from checker.checks import life, promises, shelf, standing
+from checker.checks import life, patients, promises, shelf, standing
+from checker.history import read_histories
 from checker.rows import Rows, read_rows
 from checker.world import World
 from deploy.local.embedded_services import Endpoints
 from tests.life.drive import Drive
-from tests.life.model import RED_CELLS_FROM
 from tests.life.town import BEGIN
 from tests.support.database import fresh_dsn
 from tests.support.life_rival import Rival
@@ -62,10 +62,8 @@ async def ensure_sound(dsn: str) -> None:
 
 def ensure_compatible(rows: Rows) -> None:
     """Nobody's patient changed: each promise, whatever became of it, is held against its group."""
-    patients = {one.request_id: one.body["patient"]["group"] for one in rows.requests}
-    for promise in rows.promises:
-        if promise.request_id is not None:
-            assert promise.blood_group in RED_CELLS_FROM[patients[promise.request_id]], promise
+    world = World(rows=rows)
+    assert not list(patients.find_incompatible(world, read_histories(world)))
 
 
 async def test_several_writers_at_once_leave_a_sound_world(endpoints: Endpoints) -> None:

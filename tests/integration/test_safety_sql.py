@@ -30,10 +30,10 @@ WITH taken AS (
     RETURNING unit_id, component, blood_group
 )
 INSERT INTO promises (
-    promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, reason,
-    held_at, hold_until
+    promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, rule,
+    reason, held_at, hold_until
 )
-SELECT unit_id, unit_id, component, blood_group, 1, $2, 1, 'held', $3, $4, $5 FROM taken
+SELECT unit_id, unit_id, component, blood_group, 1, $2, 1, 'held', $3, $4, $5, $6 FROM taken
 """
 
 
@@ -86,7 +86,9 @@ async def plant(
     for statement in before:
         await engine.fetch(statement, unit_id)
     reason = {"code": "compatible_group", "rule": rule}
-    await engine.fetch(PLANT, unit_id, request_id, reason, NOW, NOW + timedelta(hours=4))
+    until = NOW + timedelta(hours=4)
+    name = rule.partition("@")[0]
+    await engine.fetch(PLANT, unit_id, request_id, name, reason, NOW, until)
 
 
 async def count_promises(engine: Engine) -> int:
@@ -122,9 +124,7 @@ async def test_a_sound_promise_may_be_written_by_hand(shared: Engine, case: str)
     assert await count_promises(shared) == before + 1
 
 
-ARRIVES_LATER = (
-    "UPDATE decisions SET body = jsonb_set(body, '{eta_s}', '600') WHERE request_id = 'r-' || $1"
-)
+ARRIVES_LATER = "UPDATE decisions SET eta_s = 600 WHERE request_id = 'r-' || $1"
 MOVED = "UPDATE units SET {} WHERE unit_id = $1"
 UNSOUND: Mapping[str, tuple[str, dict[str, Any]]] = {
     "ABO": ("promises_group_ck", {"donor": "B+"}),
@@ -223,7 +223,7 @@ async def test_a_promised_unit_goes_nowhere_while_its_promise_is_held(
 
 async def test_a_unit_leaves_only_for_the_request_as_it_now_reads(engine: Engine) -> None:
     await plant(engine)
-    await engine.fetch("""UPDATE requests SET body = jsonb_set(body, '{patient,group}', '"B+"')""")
+    await engine.fetch("UPDATE requests SET patient_group = 'B+'")
     with pytest.raises(InvariantViolation) as refused:
         await engine.fetch(
             "WITH gone AS (UPDATE units SET status = 'issued') "

@@ -140,7 +140,8 @@ async def test_a_request_that_reads_otherwise_by_then_is_the_one_that_counts(
     """Past the engine, which gives held units back when a request is amended."""
     unit_id = await reserve(engine)
     await engine.fetch(
-        "UPDATE requests SET body = jsonb_set(jsonb_set(body, '{patient,group}', '\"B+\"'), "
+        "UPDATE requests SET patient_group = 'B+', body = jsonb_set("
+        "jsonb_set(body, '{patient,group}', '\"B+\"'), "
         "'{lines,0,attributes}', '{\"irradiated\": true}')"
     )
     await engine.feed(issued(unit_id))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-BOUND = {"reserved": "held", "picked": "held", "issued": "issued", "in_transit": "issued"}
-"""States under a live promise, and the status of that promise."""
+from checker.life import BOUND, REACHED
+from checker.rows import Result
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,20 +52,15 @@ class ModelBag:
         self.state = state
         if state not in BOUND:
             self.promise_id = self.lent_to = None
-        if state not in {*BOUND, "received", "transfused"}:
+        if state not in {*BOUND, *REACHED}:
             self.asked_by = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A laboratory result; `found` is an outcome, or the group of a grouping."""
+class Finding(Result):
+    """A laboratory result, with the run that gave it."""
 
-    result_id: str
-    station_id: str
-    test: str
-    found: str
-    run: str
-    corrects: str | None = None
+    run_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from checker.life import NEEDED_TESTS
 from models.components import Component
 from models.donors import Answer, CallOut, Donation
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested, MadeComponent
@@ -13,14 +14,16 @@ from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
 from tests.life.bag import Finding, ModelBag
 from tests.life.hand import Hand, to_bag
-from tests.life.model import SEVEN
 from tests.life.town import NEIGHBOUR_ID, STATION_ID
+from tests.oracle.components import COMPONENTS
 
 _SHARE_RELEASED = 0.5
 _SHARE_AT_NEIGHBOUR = 0.2
 _SHARE_SEPARATED = 0.2
 _SHARE_CORRECTIONS = 0.5
-_SHELF_D = {Component.RED_CELLS: 35, Component.FRESH_FROZEN_PLASMA: 365}
+_FOUND = {"result_id", "test", "outcome", "supersedes", "performed_at", "run_id"}
+_MADE = (Component.RED_CELLS, Component.FRESH_FROZEN_PLASMA)
+_TESTS = sorted(NEEDED_TESTS)
 
 
 async def count(hand: Hand) -> None:
@@ -80,7 +83,7 @@ async def split(hand: Hand) -> None:
         return
     made = [
         MadeComponent(unit_id=hand.next("u"), component=component, volume_ml=150)
-        for component in _SHELF_D
+        for component in _MADE
     ]
     await hand.send(
         DonationSplit(
@@ -104,7 +107,8 @@ async def split(hand: Hand) -> None:
             place=STATION_ID,
             had_by=set(bag.had_by),
             collected_at=bag.collected_at,
-            expires_at=bag.collected_at + timedelta(days=_SHELF_D[made_component.component]),
+            expires_at=bag.collected_at
+            + timedelta(days=COMPONENTS[made_component.component].shelf_d),
         )
     hand.model.settle(bag.donation_id, hand.now)
 
@@ -114,7 +118,7 @@ async def send_one(hand: Hand) -> None:
     bag = hand.pick(list(hand.model.bags.values()))
     if bag is None:
         return
-    test = hand.chance.choice(SEVEN)
+    test = hand.chance.choice(_TESTS)
     if test == "grouping":
         found = hand.chance.choice((bag.group, bag.group, "AB-", "invalid"))
     else:
@@ -122,7 +126,7 @@ async def send_one(hand: Hand) -> None:
     known = [
         finding for finding in hand.model.findings.get(bag.donation_id, []) if finding.test == test
     ]
-    corrected = {finding.corrects for finding in known}
+    corrected = {finding.supersedes for finding in known}
     uncorrected = hand.pick([finding for finding in known if finding.result_id not in corrected])
     corrects = None
     if uncorrected is not None and hand.happens(_SHARE_CORRECTIONS):
@@ -138,7 +142,7 @@ async def send_results(hand: Hand) -> None:
         return
     findings = hand.model.findings.get(bag.donation_id, [])
     done = {finding.test for finding in findings if finding.station_id in bag.had_by}
-    for test in SEVEN:
+    for test in _TESTS:
         if test not in done:
             found = bag.group if test == "grouping" else "nonreactive"
             await _send_result(hand, bag, test, found)
@@ -150,21 +154,13 @@ async def _send_result(
     """Send a result from the laboratory of the station that has a bag of the donation."""
     known = hand.model.findings.get(bag.donation_id, [])
     is_group = test == "grouping" and found != "invalid"
-    finding = Finding(
-        result_id=hand.next("r"),
-        station_id=bag.place,
-        test=test,
-        found=found,
-        run=hand.next("run"),
-        corrects=corrects,
-    )
     result = LabResult(
-        result_id=finding.result_id,
+        result_id=hand.next("r"),
         test=LabTest(test),
         outcome=None if is_group else LabOutcome(found),
         group=BloodGroup(found) if is_group else None,
         method="driven",
-        run_id=finding.run,
+        run_id=hand.next("run"),
         performed_at=hand.now,
         performed_by="laboratory",
         supersedes=corrects,
@@ -175,6 +171,13 @@ async def _send_result(
     others = {other.result_id for other in known if other.station_id != bag.place}
     if corrects in others:
         return  # a station may correct its own results only
+    finding = Finding(
+        donation_id=bag.donation_id,
+        station_id=bag.place,
+        recorded_at=hand.now,
+        **result.model_dump(include=_FOUND),
+        blood_group=result.group,
+    )
     hand.model.findings.setdefault(bag.donation_id, []).append(finding)
     hand.model.settle(bag.donation_id, hand.now)
 

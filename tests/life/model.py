@@ -1,7 +1,7 @@
-"""The plain model: the possible life of a bag of blood, written a second time without the engine.
+"""The plain model: the possible life of a bag of blood, without the engine.
 
-Holds the bags as it believes them to be, predicts the effect of each step, and compares. Written
-from the sources in the documents, not from the code it judges: it imports no rule of the engine.
+Holds the bags as it believes them to be, predicts the effect of each step, and compares. It imports
+no rule of the engine: what may be is the checker's statement, written from the sources.
 """
 
 from __future__ import annotations
@@ -10,34 +10,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.life.bag import BOUND, Ask, Finding, ModelBag, ModelScan, Promise
+from checker.compatibility import Patient, Situation, get_allowed
+from checker.life import (
+    BOUND,
+    FRESH_CHANGES,
+    NEXT,
+    STILL_THERE,
+    find_unrestockable,
+)
+from checker.release import list_against, list_counting, list_missing
+from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise
 
-RED_CELLS_FROM = {
-    "O-": {"O-"},
-    "O+": {"O-", "O+"},
-    "A-": {"A-", "O-"},
-    "A+": {"A-", "A+", "O-", "O+"},
-    "B-": {"B-", "O-"},
-    "B+": {"B-", "B+", "O-", "O+"},
-    "AB-": {"AB-", "A-", "B-", "O-"},
-    "AB+": {"AB-", "AB+", "A-", "A+", "B-", "B+", "O-", "O+"},
-}
-"""Recipient to the groups of red cells that may be given."""
+_BECOMES = {"departed": "in_transit", "restocked": "available"}
+"""Change to the state that it makes; every other is called as its state is."""
 
-SEVEN = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
-AT_STATION = {"collected", "quarantined", "available", "reserved", "picked", "returned"}
-AT_HOSPITAL = {"issued", "in_transit", "received"}
-GONE = {"split", "transfused", "discarded"}
-OUT_OF_CONTROL_S = 1800
+_WITHOUT_EPOCH = {"quarantined", "restocked", "discarded"}
+"""Changes of a unit under no promise, or whatever its promise."""
 
 
 class BreachError(AssertionError):
     """The system did something that is not allowed or was not predicted."""
-
-
-def _speaks_against(one: Finding, bag: ModelBag) -> bool:
-    is_other_group = one.test == "grouping" and one.found != bag.group
-    return one.found == "reactive" or is_other_group
 
 
 @dataclass(kw_only=True)
@@ -62,34 +54,21 @@ class Model:
 
     def count_alive(self) -> int:
         """Count the bags that could still reach a patient."""
-        return sum(bag.state not in {*GONE, "expired", "recalled"} for bag in self.bags.values())
+        return sum(bag.state in STILL_THERE - {"expired"} for bag in self.bags.values())
 
     def of_donation(self, donation_id: str) -> list[ModelBag]:
         return [bag for bag in self.bags.values() if bag.donation_id == donation_id]
 
     def list_wrong(self, bag: ModelBag) -> tuple[bool, bool, bool]:
         """Return whether results are missing, speak against the bag, and do so in two runs."""
-        findings = self.findings.get(bag.donation_id, [])
-        corrected = {finding.corrects for finding in findings}
-        valid = [
-            finding
-            for finding in findings
-            if finding.result_id not in corrected
-            and finding.found != "invalid"
-            and (finding.station_id in bag.had_by or _speaks_against(finding, bag))
-        ]
-        missing = set(SEVEN) - {finding.test for finding in valid}
-        reactive = [finding for finding in valid if finding.found == "reactive"]
-        regrouped = [
-            finding
-            for finding in valid
-            if finding.test == "grouping" and finding.found != bag.group
-        ]
-        runs = [
-            {finding.run for finding in reactive if finding.test == test}
-            for test in {o.test for o in reactive}
-        ]
-        return bool(missing), bool(reactive or regrouped), any(len(run_ids) > 1 for run_ids in runs)
+        counting = list_counting(
+            self.findings.get(bag.donation_id, []), group=bag.group, say=bag.had_by
+        )
+        against = list_against(counting, group=bag.group)
+        runs = {(one.test, one.run_id) for one in against if one.outcome == "reactive"}
+        is_repeated = len(runs) > len({test for test, _ in runs})
+        missing = list_missing(counting, collected_at=bag.collected_at)
+        return bool(missing), bool(against), is_repeated
 
     def may_count(self, new: ModelBag) -> bool:
         """Whether a stock count may add a bag that was not known."""
@@ -127,7 +106,7 @@ class Model:
         if bags:
             self.recalled.add(donation_id)
         for bag in bags:
-            if bag.state not in GONE:
+            if bag.state in STILL_THERE:
                 bag.go("recalled")
 
     def ask(self, request_id: str, *, group: str, quantity: int) -> None:
@@ -157,52 +136,58 @@ class Model:
             return bag.expires_at > now + self.between_stations
         return self.usable and bag.expires_at > now + self.eta
 
-    def _fits(self, bag: ModelBag, now: datetime) -> bool:
-        """Whether a bag that was sent is fresh and suits the patient of the current request."""
-        ask = self.patients.get(bag.asked_by or "")
-        return bag.expires_at > now and ask is not None and bag.group in RED_CELLS_FROM[ask.group]
+    def _suits(self, bag: ModelBag, request_id: str | None) -> bool:
+        """Whether the bag's group may go to the patient as the request now reads."""
+        ask = self.patients.get(request_id or "")
+        if ask is None:
+            return False
+        patient = Patient(group=ask.group)
+        situation = Situation(component=bag.component, patient=patient, emergency=False)
+        return bag.group in get_allowed(situation)
 
-    def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:  # noqa: C901 - a table of scans, read from top to bottom
+    def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:
         """Predict the effect of a scan; a refused scan changes nothing."""
         bag = self.bags[scan.unit_id]
-        if not self._may_scan(bag, scan, own_hospital_id):
+        if not self._may_scan(bag, scan, own_hospital_id) or not self._may_become(bag, scan, now):
             return
-        right_epoch, fresh = scan.right_epoch, bag.expires_at > now
+        becomes = _BECOMES.get(scan.change, scan.change)
+        if scan.change == "received" and bag.lent_to:
+            bag.lie(bag.lent_to)
+            becomes = "available"
+        if scan.change == "returned":
+            bag.out_s += scan.out_s
+        bag.go(becomes)
+        if scan.change == "quarantined":
+            self.settle(bag.donation_id, now)
+
+    def _may_become(self, bag: ModelBag, scan: ModelScan, now: datetime) -> bool:
+        """Whether this bag, in this state, may change in this way now."""
+        is_next = _BECOMES.get(scan.change, scan.change) in NEXT[bag.state]
+        is_fresh = bag.expires_at > now or scan.change not in FRESH_CHANGES
+        has_epoch = scan.right_epoch or scan.change in _WITHOUT_EPOCH
+        if not (is_next and is_fresh and has_epoch):
+            return False
         match scan.change:
-            case "quarantined" if bag.state == "collected":
-                bag.go("quarantined")
-                self.settle(bag.donation_id, now)
-            case "picked" if bag.state == "reserved" and right_epoch and self._may_go(bag, now):
-                bag.go("picked")
-            case "issued" if bag.state in {"reserved", "picked"} and right_epoch:
-                if self._may_go(bag, now):
-                    bag.go("issued")
-            case "departed" if bag.state == "issued" and right_epoch:
-                bag.go("in_transit")
-            case "received" if bag.state in {"issued", "in_transit"} and right_epoch:
-                bag.lie(bag.lent_to or bag.place)
-                bag.go("available" if bag.lent_to else "received")
-            case "transfused" if bag.state == "received" and right_epoch and self._fits(bag, now):
-                bag.go("transfused")
-            case "returned" if bag.state in AT_HOSPITAL and right_epoch:
-                bag.go("returned")
-                bag.out_s += scan.out_s
-            case "restocked" if bag.state == "returned" and fresh:
-                if bag.component == "red_cells" and bag.out_s <= OUT_OF_CONTROL_S:
-                    bag.go("available")
-            case "discarded" if bag.state not in {*GONE, "expired"}:
-                bag.go("discarded")
+            case "picked" | "issued":
+                return self._may_go(bag, now)
+            case "transfused":
+                return self._suits(bag, bag.asked_by)
+            case "restocked":
+                out = timedelta(seconds=bag.out_s)
+                return bag.state == "returned" and not find_unrestockable(bag.component, out)
+            case _:
+                return True
 
     @staticmethod
     def _may_scan(bag: ModelBag, scan: ModelScan, own_hospital_id: str) -> bool:
         """Whether the sender has the bag: it is its station, or the hospital of its patient."""
-        arrives = scan.change == "received" and bag.state in {"issued", "in_transit"}
+        arrives = scan.change == "received" and "received" in NEXT[bag.state]
         if scan.station_id != ((bag.lent_to if arrives else None) or bag.place):
             return False
         if scan.hospital_id is None:
             return True
         is_theirs = scan.hospital_id == own_hospital_id and bag.asked_by is not None
-        return is_theirs and bag.state in AT_HOSPITAL
+        return is_theirs and "returned" in NEXT[bag.state]
 
     def give_back(self, units: Iterable[str]) -> None:
         """Predict that a request gives back the bags that were not issued."""
@@ -214,7 +199,7 @@ class Model:
     def expire(self, now: datetime) -> None:
         """Predict which bags have expired at the stations."""
         for bag in self.bags.values():
-            if bag.state in AT_STATION and bag.expires_at <= now:
+            if "expired" in NEXT[bag.state] and bag.expires_at <= now:
                 bag.go("expired")
 
     def compare(
@@ -292,14 +277,13 @@ class Model:
 
     def _judge(self, bag: ModelBag, promise: Promise, now: datetime) -> None:
         """Judge a promise: the bag is released, not recalled, compatible, in time and usable."""
-        ask = self.patients[promise.request_id or ""]
         missing, found, _ = self.list_wrong(bag)
         if not bag.released or found or (missing and not bag.attested):
             raise BreachError(f"{bag.unit_id} was promised unreleased")
         if bag.donation_id in self.recalled:
             raise BreachError(f"{bag.unit_id} was promised after its recall")
-        if bag.group not in RED_CELLS_FROM[ask.group] or bag.component != "red_cells":
-            raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} for {ask.group}")
+        if bag.component != "red_cells" or not self._suits(bag, promise.request_id):
+            raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} as {promise}")
         if bag.expires_at <= now + self.eta:
             raise BreachError(f"{bag.unit_id} expires before it would arrive")
         if bag.place != self.home or not self.usable:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar, cast
 
 import checker.compatibility as other_hands
+from checker.rows import Unit
 from models.clearance import Cleared, ForPatient, Purpose, Route, Step, UnitFacts
 from models.decisions import Reason
 from models.patients import Patient
-from models.requests import HardAttributes, Priority
+from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 from models.safety import clear
-from models.units import UnitTraits
 from tests.oracle.safety import Bag, Bed, Depot, Way, list_reasons
 from tests.support.world import NOW
 
 Given = TypeVar("Given")
 Told = TypeVar("Told")
-
-_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,34 +110,34 @@ def _once(value: Given, tell: Callable[[Given], Told]) -> Told:
 
 
 def _told_unit(unit: UnitFacts) -> Bag:
-    return Bag(
+    row = Unit(
+        unit_id=unit.unit_id,
+        donation_id="",
         component=unit.component.value,
-        group=unit.group.value,
-        status=unit.status.value,
+        blood_group=unit.group.value,
         collected_at=unit.collected_at,
         expires_at=unit.expires_at,
-        released=unit.released,
-        recalled=unit.recalled,
-        traits=_flags(unit.traits),
-        antigen_negative=frozenset(unit.traits.antigen_negative),
-        hla=frozenset(unit.traits.hla),
-        out_s=unit.out_of_control_s,
+        released_at=unit.collected_at if unit.released else None,
+        attested_by=None,
+        status=unit.status.value,
+        parent_id=None,
+        traits=unit.traits.model_dump(mode="json"),
     )
+    out = timedelta(seconds=unit.out_of_control_s or 0)
+    return Bag(unit=row, recalled=unit.recalled, out=out)
 
 
 def _told_route(route: Route) -> Way:
     return Way(
         arrival_at=route.arrival_at,
-        transport_s=route.transport_s,
+        takes=timedelta(seconds=route.transport_s),
         kept=route.temperature_kept,
         agitated=route.agitated,
-        can_thaw=route.can_thaw,
-        unusable=frozenset(component.value for component in route.unusable),
+        hospital={
+            "can_thaw": route.can_thaw,
+            "cannot_use": [component.value for component in route.unusable],
+        },
     )
-
-
-def _flags(attributes: UnitTraits | HardAttributes) -> frozenset[str]:
-    return frozenset(flag for flag in _FLAGS if getattr(attributes, flag))
 
 
 def _told_purpose(purpose: Purpose) -> Bed | Depot:
@@ -147,7 +146,6 @@ def _told_purpose(purpose: Purpose) -> Bed | Depot:
             component=purpose.component.value,
             groups=frozenset(group.value for group in purpose.groups),
         )
-    wanted = purpose.line.attributes
     return Bed(
         patient=_once(purpose.patient, _told_patient),
         component=purpose.line.component.value,
@@ -155,11 +153,7 @@ def _told_purpose(purpose: Purpose) -> Bed | Depot:
         low_titre_a_plasma=purpose.policy.low_titre_a_plasma,
         needed_by=purpose.needed_by,
         capped=purpose.capped_units,
-        wanted=_flags(wanted),
-        identical_only=wanted.identical_group_only,
-        antigen_negative=frozenset(wanted.antigen_negative),
-        hla=frozenset(wanted.hla_matched),
-        max_age_d=wanted.max_age_d,
+        wanted=purpose.line.attributes.model_dump(mode="json"),
     )
 
 

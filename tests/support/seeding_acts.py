@@ -98,6 +98,10 @@ def request(
             "waiting_for": "donors_and_neighbours",
             "version": 1,
             "body": opened.model_dump(mode="json", exclude_none=True),
+            "patient_group": patient.group or "unknown",
+            "patient_has_anti_d": patient.has_anti_d,
+            "patient_is_asian_del": patient.asian_del,
+            "patient_has_consented": patient.rhd_consent is not None,
             "opened_at": minutes(at),
             "decided_at": minutes(at),
         }
@@ -157,6 +161,7 @@ def decide(
             "request_id": request_id,
             "version": decision.version,
             "outcome": outcome,
+            "eta_s": decision.eta_s,
             "body": decision.model_dump(mode="json", exclude_none=True),
             "decided_at": minutes(at),
         }
@@ -179,6 +184,7 @@ def promise(
     """Add a live promise under the unit's next epoch."""
     row = seed.row("units", unit_id=unit_id)
     epoch = 1 + sum(1 for one in seed.rows["promises"] if one["unit_id"] == unit_id)
+    rule = _cite_rule(seed, row, request_id)
     seed.rows["promises"].append(
         {
             "promise_id": f"{unit_id}.e{epoch}",
@@ -190,7 +196,8 @@ def promise(
             "line_no": 1 if request_id else None,
             "transfer_id": transfer_id,
             "status": "held",
-            "reason": {"code": "identical_group", "rule": _cite_rule(seed, row, request_id)},
+            "rule": rule.partition("@")[0],
+            "reason": {"code": "identical_group", "rule": rule},
             "held_at": at,
             "hold_until": at + timedelta(hours=4),
         }

@@ -240,7 +240,8 @@ def _mutual_aid(seed: Seed) -> None:
     kept = ("shortage_id", "station_id", "component", "level", "status", "units_missing", "version")
     seed.rows["shortages"].append(
         {name: body[name] for name in kept}
-        | {"blood_group": "A+", "body": body, "opened_at": AT, "assessed_at": minutes(11)}
+        | {"blood_group": "A+", "donor_groups": ["A+"], "body": body}
+        | {"opened_at": AT, "assessed_at": minutes(11)}
     )
     seed.emit(ShortageDeclared(shortage=shortage), at=minutes(11))
     stations = {"from_station_id": NEIGHBOUR, "to_station_id": STATION}
@@ -257,7 +258,7 @@ def _mutual_aid(seed: Seed) -> None:
     seed.rows["transfers"].append(
         {"transfer_id": "t-1", "offer_id": "of-1", "status": TransferStatus.IN_TRANSIT}
         | stations
-        | {"body": transfer.model_dump(mode="json")}
+        | {"eta_s": ETA_S, "body": transfer.model_dump(mode="json")}
         | {"agreed_at": minutes(12), "updated_at": minutes(12)}
     )
     promise(seed, "U5", at=minutes(12), transfer_id="t-1")

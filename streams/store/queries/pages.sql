@@ -151,7 +151,7 @@ ORDER BY c.called_at, c.call_out_id;
 SELECT
     t.transfer_id, t.from_station_id, t.to_station_id, t.status, t.agreed_at, t.updated_at,
     o.shortage_id, s.component, s.blood_group, o.body ->> 'group' AS units_group,
-    (t.body ->> 'eta_s')::int AS eta_s,
+    t.eta_s,
     jsonb_array_length(t.body -> 'unit_ids') AS units,
     (
         SELECT count(*) FROM promises AS p

@@ -27,8 +27,7 @@ SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version
 
 -- name: list_servable
 -- In the order of a batch; a request behind which to go on may have changed its place meanwhile, and
--- is looked up as it stands. What each open request asks of units and decisions is asked as a value:
--- of EXISTS the planner may make a hash of all units that are free.
+-- is looked up as it stands.
 SELECT r.request_id FROM requests AS r
 WHERE
     r.station_id = :station_id
@@ -52,21 +51,8 @@ WHERE
         WHERE
             l.request_id = r.request_id
             AND l.uncovered > 0
-            AND (
-                (
-                    SELECT TRUE FROM units AS u
-                    WHERE
-                        u.station_id = r.station_id
-                        AND u.component = ANY((:uses::jsonb ->> l.component)::text[])
-                        AND u.status = 'available'
-                        AND u.expires_at > :now::timestamptz
-                    LIMIT 1
-                )
-                OR (
-                    SELECT d.body @? '$.lines[*].refusals[*].code ? (@ like_regex "_would_open$")'
-                    FROM decisions AS d
-                    WHERE d.request_id = r.request_id AND d.version = r.version
-                )
+            AND may_be_served(
+                r.request_id, r.version, r.station_id, l.component, :uses::jsonb, :now::timestamptz
             )
     )
 ORDER BY
@@ -81,21 +67,8 @@ FROM requests AS r INNER JOIN request_lines AS l USING (request_id)
 WHERE
     r.status = 'open'
     AND l.uncovered > 0
-    AND (
-        (
-            SELECT TRUE FROM units AS u
-            WHERE
-                u.station_id = r.station_id
-                AND u.component = ANY((:uses::jsonb ->> l.component)::text[])
-                AND u.status = 'available'
-                AND u.expires_at > :now::timestamptz
-            LIMIT 1
-        )
-        OR (
-            SELECT d.body @? '$.lines[*].refusals[*].code ? (@ like_regex "_would_open$")'
-            FROM decisions AS d
-            WHERE d.request_id = r.request_id AND d.version = r.version
-        )
+    AND may_be_served(
+        r.request_id, r.version, r.station_id, l.component, :uses::jsonb, :now::timestamptz
     )
 ORDER BY r.station_id;
 

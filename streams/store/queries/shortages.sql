@@ -45,15 +45,16 @@ SELECT body FROM shortages WHERE shortage_id = :shortage_id;
 
 -- name: write_shortage!
 INSERT INTO shortages (
-    shortage_id, station_id, component, blood_group, level, status, units_missing, version, body,
-    opened_at, assessed_at
+    shortage_id, station_id, component, blood_group, level, status, units_missing, donor_groups, version,
+    body, opened_at, assessed_at
 ) VALUES (
-    :shortage_id, :station_id, :component, :blood_group, :level, :status, :units_missing, :version,
-    :body, :now, :now
+    :shortage_id, :station_id, :component, :blood_group, :level, :status, :units_missing,
+    :donor_groups::text[], :version, :body, :now, :now
 ) ON CONFLICT (shortage_id) DO UPDATE SET
     level = excluded.level,
     status = excluded.status,
     units_missing = excluded.units_missing,
+    donor_groups = excluded.donor_groups,
     version = excluded.version,
     body = excluded.body,
     assessed_at = excluded.assessed_at;
@@ -94,12 +95,12 @@ unit_rows AS (
 ),
 promise_rows AS (
     INSERT INTO promises (
-        promise_id, unit_id, component, blood_group, epoch, transfer_id, status, reason, held_at,
-        hold_until
+        promise_id, unit_id, component, blood_group, epoch, transfer_id, status, rule, reason,
+        held_at, hold_until
     )
     SELECT
         promise_id, unit_id, component, blood_group, epoch, :transfer_id::text, 'held',
-        :reason::jsonb, coalesce(after_the_last.ended_at, :now::timestamptz),
+        :rule::text, :reason::jsonb, coalesce(after_the_last.ended_at, :now::timestamptz),
         :hold_until::timestamptz
     -- Through the guarded rows: a lost race is a smaller count, not a broken constraint.
     FROM promised INNER JOIN unit_rows USING (unit_id)
@@ -117,9 +118,9 @@ SELECT body, status FROM transfers WHERE transfer_id = :transfer_id FOR UPDATE;
 
 -- name: write_transfer!
 INSERT INTO transfers (
-    transfer_id, offer_id, from_station_id, to_station_id, status, body, agreed_at, updated_at
+    transfer_id, offer_id, from_station_id, to_station_id, status, eta_s, body, agreed_at, updated_at
 ) VALUES (
-    :transfer_id, :offer_id, :from_station_id, :to_station_id, :status, :body, :agreed_at, :now
+    :transfer_id, :offer_id, :from_station_id, :to_station_id, :status, :eta_s, :body, :agreed_at, :now
 ) ON CONFLICT (transfer_id) DO UPDATE SET
     status = excluded.status, body = excluded.body, updated_at = excluded.updated_at;
 

@@ -62,15 +62,15 @@ LIMIT 1;
 -- name: add_units!
 INSERT INTO units (
     unit_id, donation_id, station_id, component, blood_group, volume_ml, collected_at, expires_at,
-    traits, status, source, released_at, attested_by, parent_id
+    traits, low_titre, status, source, released_at, attested_by, parent_id
 )
 SELECT
     x.unit_id, x.donation_id, x.station_id, x.component, x.blood_group, x.volume_ml, x.collected_at,
-    x.expires_at, x.traits, x.status, x.source, x.released_at, x.attested_by, x.parent_id
+    x.expires_at, x.traits, x.low_titre, x.status, x.source, x.released_at, x.attested_by, x.parent_id
 FROM jsonb_to_recordset(:payload::jsonb) AS x (
     unit_id text, donation_id text, station_id text, component text, blood_group text, volume_ml int,
-    collected_at timestamptz, expires_at timestamptz, traits jsonb, status text, source text,
-    released_at timestamptz, attested_by text, parent_id text
+    collected_at timestamptz, expires_at timestamptz, traits jsonb, low_titre boolean, status text,
+    source text, released_at timestamptz, attested_by text, parent_id text
 );
 
 -- name: move_unit!

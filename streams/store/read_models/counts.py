@@ -1,28 +1,23 @@
-"""Counts as the gateway reads them: what one would mean, how far it is, what it left open.
+"""Counts as the gateway reads them: what one contradicts, how far it is, what it left open.
 
-Reads only. Safe for concurrent tasks.
+Reads only; `services.count_plans` judges what is read. Safe for concurrent tasks.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from models.errors import DomainRefusal
-from models.events.stock import Attestation, CountedUnit
-from models.rules.rulebook import Rulebook
-from streams.services.stock_entries import find_refusals, read_known
+from streams.services.count_plans import CountFound, Loud, OutcomeFound
+from streams.services.stock_entries import read_known
 from streams.store.donations import PgDonations
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
-    from streams.store.database import Database, PooledConnection
+    from streams.store.database import Database
 
 _QUERIES = load_queries("counts")
 
@@ -30,72 +25,6 @@ Row = dict[str, Any]
 
 COMPARED_AT_ONCE = 10
 """Parts in one statement, 5000 units: so that no connection is held up for long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loud:
-    """A unit that contradicts the record.
-
-    Attributes:
-        kind: differs, moved, status or missing.
-        recorded: As our record has it.
-        request_id: Whom a missing unit is promised to.
-    """
-
-    unit_id: str
-    kind: str
-    fields: Sequence[str] = ()
-    recorded: Row | None = None
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entering:
-    """By which a count's new units are judged.
-
-    Attributes:
-        get: Unit id to the unit as the count has it.
-        attestation: Of the whole count.
-        now: Aware UTC instant; no release lies after it.
-        rules: The rulebook to judge by.
-    """
-
-    get: Callable[[str], CountedUnit]
-    attestation: Attestation | None
-    now: datetime
-    rules: Rulebook
-
-
-class RefusedUnit(NamedTuple):
-    """A unit that may not be taken in, and why."""
-
-    unit_id: str
-    refusal: DomainRefusal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountPlan:
-    """What taking a count in would do.
-
-    Attributes:
-        outcomes: Units by outcome: new, new_quarantined, refused, confirmed, gone, changed_since,
-            differs, moved, status, missing.
-        digest: Changes with any unit's outcome.
-        loud: The first of those that contradict the record, the promised ones before all.
-        missing_reserved: Missing units that are promised to patients.
-        refused: New units that may not be taken in.
-    """
-
-    outcomes: Mapping[str, int]
-    digest: str
-    loud: Sequence[Loud]
-    missing_reserved: int
-    refused: Sequence[RefusedUnit] = ()
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether it changes nothing and leaves nothing open."""
-        return {"confirmed", "gone", "changed_since"}.issuperset(self.outcomes)
 
 
 class PgReconciling:
@@ -110,22 +39,17 @@ class PgReconciling:
         counted_at: datetime,
         named: Sequence[str] | None,
         told: int,
-        entering: Entering,
-    ) -> CountPlan:
-        """Tell what taking a count in would do at this moment; changes nothing.
+    ) -> CountFound:
+        """Compare a count with the record at one moment.
 
         Args:
             parts: JSON arrays of counted units.
             station_id: Whose count it is.
             counted_at: What changed later is not compared.
             named: Every unit that a full count names; None if it is not full.
-            told: Contradictions of each kind that are told one by one.
-            entering: By which new units are judged.
+            told: Contradictions of each kind that are read one by one.
         """
-        outcomes: Counter[str] = Counter()
-        digest, loud = sha256(), list[Loud]()
-        fresh: dict[str, dict[str, str]] = {"new": {}, "new_quarantined": {}}
-        returned: set[str] = set()
+        outcomes: list[OutcomeFound] = []
         async with (
             self._database.connection() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -138,47 +62,20 @@ class PgReconciling:
                     units=orjson.Fragment(_join(parts[start : start + COMPARED_AT_ONCE])),
                     told=told,
                 )
-                async for row in rows:
-                    outcomes[row["outcome"]] += row["units"]
-                    digest.update(f"{row['outcome']} {row['digest']}\n".encode())
-                    loud += [Loud(kind=row["outcome"], **one) for one in row["loud"]]
-                    if row["outcome"] in fresh:
-                        pairs = zip(row["new_ids"], row["donation_ids"], strict=True)
-                        fresh[row["outcome"]].update(pairs)
-                        returned.update(row["returned_ids"])
-            missing = (
-                []
-                if named is None
-                else await self._find_missing(connection, station_id, counted_at, named)
-            )
-            refused = await _find_refused(connection, fresh, returned, entering)
-        for unit_id, _ in refused:
-            outcomes["new_quarantined" if unit_id in fresh["new_quarantined"] else "new"] -= 1
-            outcomes["refused"] += 1
-            digest.update(f"refused {unit_id}\n".encode())
-        for one in missing:
-            outcomes["missing"] += 1
-            digest.update(f"missing {one.unit_id}\n".encode())
-        loud = sorted([*missing, *loud], key=lambda one: (one.request_id is None, one.kind))
-        return CountPlan(
-            outcomes={name: units for name, units in outcomes.items() if units},
-            digest=digest.hexdigest(),
-            loud=loud[:told],
-            missing_reserved=sum(one.request_id is not None for one in missing),
-            refused=refused,
-        )
-
-    async def _find_missing(
-        self,
-        connection: PooledConnection,
-        station_id: str,
-        counted_at: datetime,
-        named: Sequence[str],
-    ) -> list[Loud]:
-        rows = _QUERIES.find_missing(
-            connection, station_id=station_id, counted_at=counted_at, named=list(named)
-        )
-        return [Loud(kind="missing", **dict(row)) async for row in rows]
+                outcomes += [_to_outcome(row) async for row in rows]
+            missing = []
+            if named is not None:
+                rows = _QUERIES.find_missing(
+                    connection, station_id=station_id, counted_at=counted_at, named=list(named)
+                )
+                missing = [Loud(kind="missing", **dict(row)) async for row in rows]
+            donations = {
+                unit_id: donation_id
+                for one in outcomes
+                for unit_id, donation_id in one.donations.items()
+            }
+            known = await read_known(PgDonations(connection), donations)
+        return CountFound(outcomes=outcomes, missing=missing, known=known)
 
     async def list_counts(self, station_id: str, *, limit: int) -> list[Row]:
         """List newest first, with progress, outcomes and open differences by kind."""
@@ -220,26 +117,15 @@ class PgReconciling:
             return [dict(row) async for row in getattr(_QUERIES, query)(connection, **params)]
 
 
-async def _find_refused(
-    connection: PooledConnection,
-    fresh: Mapping[str, Mapping[str, str]],
-    returned: Collection[str],
-    entering: Entering,
-) -> list[RefusedUnit]:
-    """Judge the new units that anything may speak against: nearly none of a usual count."""
-    released, held = fresh["new"], fresh["new_quarantined"]
-    known = await read_known(PgDonations(connection), {**released, **held})
-    # Of one donation, one bag is called released and another is not.
-    judged = {*released.values()} & {*held.values()}
-    counted = [
-        entering.get(unit_id)
-        for unit_id, donation_id in [*released.items(), *held.items()]
-        if donation_id in judged or unit_id in returned or known.concerns(unit_id, donation_id)
-    ]
-    found = find_refusals(
-        counted, known, attestation=entering.attestation, now=entering.now, rules=entering.rules
+def _to_outcome(row: Mapping[str, Any]) -> OutcomeFound:
+    return OutcomeFound(
+        outcome=row["outcome"],
+        units=row["units"],
+        digest=row["digest"],
+        loud=[Loud(kind=row["outcome"], **one) for one in row["loud"]],
+        donations=dict(zip(row["new_ids"], row["donation_ids"], strict=True)),
+        returned=frozenset(row["returned_ids"]),
     )
-    return [RefusedUnit(one.unit.unit_id, refusal) for one, refusal in found]
 
 
 def _join(parts: Sequence[bytes]) -> bytes:

@@ -68,6 +68,7 @@ CREATE TABLE public.units (
     parent_id public.identifier,
     attested_by text,
     out_of_control_s integer DEFAULT 0 NOT NULL,
+    low_titre boolean DEFAULT false NOT NULL,
     CONSTRAINT units_expiry_ck CHECK ((expires_at > collected_at)),
     CONSTRAINT units_out_of_control_ck CHECK ((out_of_control_s >= 0)),
     CONSTRAINT units_released_ck CHECK (((released_at IS NOT NULL) OR (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'split'::text, 'discarded'::text, 'expired'::text, 'recalled'::text])))),
@@ -229,7 +230,8 @@ CREATE TABLE public.decisions (
     version integer NOT NULL,
     outcome text NOT NULL,
     body jsonb NOT NULL,
-    decided_at timestamp with time zone NOT NULL
+    decided_at timestamp with time zone NOT NULL,
+    eta_s integer
 );
 
 CREATE TABLE public.directory_version (
@@ -324,6 +326,7 @@ CREATE TABLE public.promises (
     held_at timestamp with time zone NOT NULL,
     hold_until timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    rule text NOT NULL,
     CONSTRAINT promises_cause_ck CHECK (((request_id IS NULL) <> (transfer_id IS NULL))),
     CONSTRAINT promises_epoch_ck CHECK ((epoch >= 1)),
     CONSTRAINT promises_status_ck CHECK ((status = ANY (ARRAY['held'::text, 'issued'::text, 'received'::text, 'released'::text, 'lost'::text])))
@@ -413,6 +416,11 @@ CREATE TABLE public.requests (
     body jsonb NOT NULL,
     opened_at timestamp with time zone NOT NULL,
     decided_at timestamp with time zone NOT NULL,
+    patient_group text NOT NULL,
+    patient_has_anti_d boolean NOT NULL,
+    patient_is_asian_del boolean NOT NULL,
+    patient_has_consented boolean NOT NULL,
+    CONSTRAINT requests_patient_group_ck CHECK ((patient_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
     CONSTRAINT requests_priority_ck CHECK ((priority = ANY (ARRAY['life_threatening'::text, 'urgent'::text, 'routine'::text]))),
     CONSTRAINT requests_status_ck CHECK ((status = ANY (ARRAY['open'::text, 'reserved'::text, 'partly_refused'::text, 'refused'::text, 'cancelled'::text, 'expired'::text, 'partly_fulfilled'::text, 'fulfilled'::text]))),
     CONSTRAINT requests_version_ck CHECK ((version >= 1)),
@@ -449,6 +457,7 @@ CREATE TABLE public.shortages (
     body jsonb NOT NULL,
     opened_at timestamp with time zone NOT NULL,
     assessed_at timestamp with time zone NOT NULL,
+    donor_groups public.blood_group[] NOT NULL,
     CONSTRAINT shortages_level_ck CHECK ((level = ANY (ARRAY['green'::text, 'yellow'::text, 'orange'::text, 'red'::text]))),
     CONSTRAINT shortages_missing_ck CHECK ((units_missing >= 0)),
     CONSTRAINT shortages_status_ck CHECK ((status = ANY (ARRAY['open'::text, 'cleared'::text])))
@@ -516,6 +525,8 @@ CREATE TABLE public.transfers (
     body jsonb NOT NULL,
     agreed_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    eta_s integer NOT NULL,
+    CONSTRAINT transfers_eta_ck CHECK ((eta_s >= 0)),
     CONSTRAINT transfers_status_ck CHECK ((status = ANY (ARRAY['agreed'::text, 'in_transit'::text, 'completed'::text, 'cancelled'::text])))
 );
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from checker.attributes import FROZEN
 from tests.oracle.components import COMPONENTS
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
-from tests.oracle.safety import FROZEN
 
 DAY_H = 24
 YEAR_H = 365 * DAY_H

@@ -1,19 +1,32 @@
 """Who may give, and how a reserve is called: the values as the sources give them.
 
 献血法 art. 9 and 10; GB 18467-2011 (haemoglobin from memory); PIPL art. 28. What sizes a call is
-assumed: show-up 0.87 near and 0.72 at 10 km, so a kilometre loses 0.0172 of the near rate.
+assumed: show-up 0.87 near and 0.72 at 10 km, so a kilometre loses 0.0172 of the near rate. What the
+checker judges calls by is its own.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from checker.eligibility import (
+    AFTER_PLATELETS,
+    AGE_FROM,
+    AGE_TO,
+    AGE_TO_REPEAT,
+    INTERVAL_MONTHS,
+    MINIMUM_KG,
+)
 from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
 
 DONORS: Table = {
     "donor.calendar": says("local", utc_offset_h=fixed(8, "h")),
-    "donor.interval.whole_blood": says("law", months=fixed(6, "month")),
+    "donor.interval.whole_blood": says("law", months=fixed(INTERVAL_MONTHS, "month")),
     "donor.volume": says("law", usual_ml=fixed(200, "ml"), most_ml=fixed(400, "ml")),
     "donation.tested": says("law"),
-    "donor.interval.after_platelets": says("standard", weeks=higher(4, "week", most=26)),
+    "donor.interval.after_platelets": says(
+        "standard", weeks=higher(AFTER_PLATELETS // timedelta(weeks=1), "week", most=26)
+    ),
     "donor.interval.platelets": says(
         "standard",
         by="station",
@@ -26,12 +39,14 @@ DONORS: Table = {
     ),
     "donor.age": says(
         "standard",
-        from_years=higher(18, "year", most=30),
-        to_years=lower(55, "year", least=30),
-        repeat_to_years=lower(60, "year", least=55),
+        from_years=higher(AGE_FROM, "year", most=30),
+        to_years=lower(AGE_TO, "year", least=30),
+        repeat_to_years=lower(AGE_TO_REPEAT, "year", least=55),
     ),
     "donor.weight": says(
-        "standard", male_kg=higher(50.0, "kg", most=80), female_kg=higher(45.0, "kg", most=80)
+        "standard",
+        male_kg=higher(MINIMUM_KG["male"], "kg", most=80),
+        female_kg=higher(MINIMUM_KG["female"], "kg", most=80),
     ),
     "donor.haemoglobin": says(
         "standard",

@@ -2,34 +2,56 @@
 
 Lifeblood's component compatibility; Victoria's cap of unconfirmed O RhD-; the Chinese RhD-
 emergency fallback; Blood 2023;141:2141 for Asian-type DEL; the antigens that matter in East Asia.
+What the checker's table has comes from there.
 """
 
 from __future__ import annotations
 
-from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, off, says
+from checker.compatibility import (
+    ESTIMATE_MAY_BE_OFF_BY,
+    LAST_CHILDBEARING_AGE,
+    LAST_PROTECTED_AGE_OF_BOYS,
+    O_NEGATIVE_CAP,
+    PLASMA,
+    RED_CELLS,
+    RHD_FALLBACK,
+)
+from tests.oracle.rules.saying import (
+    Names,
+    Says,
+    Table,
+    fewer,
+    fixed,
+    free,
+    higher,
+    lower,
+    off,
+    says,
+)
+
+
+def _abo(row: str) -> Names:
+    """List the ABO groups of a row of the checker's table, in its order."""
+    return tuple(dict.fromkeys(group.rstrip("+-") for group in row.split()))
+
+
+_PLASMA_OF_ABO = {
+    "O": fewer(_abo(PLASMA["O"]), "ABO group", keeps=("O",)),
+    "A": fewer(_abo(PLASMA["A"]), "ABO group", keeps=("A",)),
+    "B": fewer(_abo(PLASMA["B"]), "ABO group", keeps=("B",)),
+    "AB": fixed(_abo(PLASMA["AB"]), "ABO group"),
+}
 
 COMPATIBILITY: Table = {
     "red_cells.abo": says(
         "standard",
-        O=fixed(("O",), "ABO group"),
-        A=fewer(("A", "O"), "ABO group", keeps=("A",)),
-        B=fewer(("B", "O"), "ABO group", keeps=("B",)),
-        AB=fewer(("AB", "A", "B", "O"), "ABO group", keeps=("AB",)),
+        O=fixed(_abo(RED_CELLS["O+"]), "ABO group"),
+        A=fewer(_abo(RED_CELLS["A+"]), "ABO group", keeps=("A",)),
+        B=fewer(_abo(RED_CELLS["B+"]), "ABO group", keeps=("B",)),
+        AB=fewer(_abo(RED_CELLS["AB+"]), "ABO group", keeps=("AB",)),
     ),
-    "plasma.abo": says(
-        "standard",
-        O=fewer(("O", "A", "B", "AB"), "ABO group", keeps=("O",)),
-        A=fewer(("A", "AB"), "ABO group", keeps=("A",)),
-        B=fewer(("B", "AB"), "ABO group", keeps=("B",)),
-        AB=fixed(("AB",), "ABO group"),
-    ),
-    "platelets.abo": says(
-        "standard",
-        O=fewer(("O", "A", "B", "AB"), "ABO group", keeps=("O",)),
-        A=fewer(("A", "AB"), "ABO group", keeps=("A",)),
-        B=fewer(("B", "AB"), "ABO group", keeps=("B",)),
-        AB=fixed(("AB",), "ABO group"),
-    ),
+    "plasma.abo": Says("standard", "xuelian", None, (), _PLASMA_OF_ABO),
+    "platelets.abo": Says("standard", "xuelian", None, (), _PLASMA_OF_ABO),
     "whole_blood.abo": says(
         "standard",
         confirm=("O", "A", "B", "AB"),
@@ -42,21 +64,25 @@ COMPATIBILITY: Table = {
     "unknown.group": says(
         "standard",
         confirm=("female_rhd_negative_to_age_years", "male_rhd_negative_to_age_years"),
-        female_rhd_negative_to_age_years=higher(50, "year", most=60),
-        male_rhd_negative_to_age_years=higher(18, "year", most=60),
+        female_rhd_negative_to_age_years=higher(LAST_CHILDBEARING_AGE, "year", most=60),
+        male_rhd_negative_to_age_years=higher(LAST_PROTECTED_AGE_OF_BOYS, "year", most=60),
     ),
     "patient.estimated_age": says(
-        "local", confirm=("margin_years",), margin_years=higher(10, "year", most=30)
+        "local",
+        confirm=("margin_years",),
+        margin_years=higher(ESTIMATE_MAY_BE_OFF_BY, "year", most=30),
     ),
     "unknown.o_negative_cap": says(
-        "local", confirm=("o_negative_units",), o_negative_units=lower(4, "unit", least=1)
+        "local",
+        confirm=("o_negative_units",),
+        o_negative_units=lower(O_NEGATIVE_CAP, "unit", least=1),
     ),
     "rhd.anti_d": says("standard"),
     "rhd.childbearing": says(
         "standard",
         confirm=("female_from_age_years", "female_to_age_years"),
         female_from_age_years=fixed(0, "year"),
-        female_to_age_years=higher(50, "year", most=60),
+        female_to_age_years=higher(LAST_CHILDBEARING_AGE, "year", most=60),
     ),
     "rhd.preferred": says("standard"),
     "rhd.kept_for_negative": says(
@@ -65,10 +91,10 @@ COMPATIBILITY: Table = {
     "rhd.consented_fallback": says(
         "standard",
         confirm=("O", "A", "B", "AB"),
-        O=fewer(("O",), "ABO group"),
-        A=fewer(("A", "O"), "ABO group"),
-        B=fewer(("B", "O"), "ABO group"),
-        AB=fewer(("AB", "A", "B", "O"), "ABO group"),
+        O=fewer(_abo(RHD_FALLBACK["O-"]), "ABO group"),
+        A=fewer(_abo(RHD_FALLBACK["A-"]), "ABO group"),
+        B=fewer(_abo(RHD_FALLBACK["B-"]), "ABO group"),
+        AB=fewer(_abo(RHD_FALLBACK["AB-"]), "ABO group"),
     ),
     "rhd.asian_del": says(
         "standard", confirm=("served_as_positive",), served_as_positive=off("yes/no")

@@ -6,7 +6,11 @@ out of control, 4 h to transfuse, 24 h without agitation); electronic issue from
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from checker.life import RESTOCKED_WITHIN
 from tests.oracle.rules.saying import Table, fewer, fixed, higher, lower, says
+from tests.oracle.safety import TRANSFUSED_WITHIN, UNAGITATED_WITHIN
 
 SAFETY: Table = {
     "unit.release": says("law"),
@@ -20,13 +24,13 @@ SAFETY: Table = {
         "standard",
         confirm=("restock_within_min", "transfuse_within_min"),
         components=fewer(("red_cells", "washed_red_cells"), "component"),
-        restock_within_min=lower(30, "min", least=0),
-        transfuse_within_min=lower(240, "min", least=30),
+        restock_within_min=lower(RESTOCKED_WITHIN // timedelta(minutes=1), "min", least=0),
+        transfuse_within_min=lower(TRANSFUSED_WITHIN // timedelta(minutes=1), "min", least=30),
     ),
     "transport.agitation": says(
         "standard",
         components=fixed(("platelets",), "component"),
-        unagitated_at_most_h=lower(24, "h", least=0),
+        unagitated_at_most_h=lower(UNAGITATED_WITHIN // timedelta(hours=1), "h", least=0),
     ),
 }
 

@@ -12,8 +12,8 @@ RETURNS TABLE (
         SELECT r.*, d.eta_s
         FROM requests AS r
         LEFT JOIN LATERAL (
-            SELECT (x.body ->> 'eta_s')::double precision AS eta_s FROM decisions AS x
-            WHERE x.request_id = r.request_id AND x.body ? 'eta_s'
+            SELECT x.eta_s FROM decisions AS x
+            WHERE x.request_id = r.request_id AND x.eta_s IS NOT NULL
             ORDER BY x.version DESC LIMIT 1
         ) AS d ON true
         WHERE r.status IN ('open', 'reserved', 'partly_refused')
@@ -26,8 +26,8 @@ RETURNS TABLE (
                 WHERE a.subject = p.unit_id AND a.subject_kind = 'unit' AND a.to_state = 'issued'
             ) AS issued_at,
             (
-                SELECT (x.body ->> 'eta_s')::double precision FROM decisions AS x
-                WHERE x.request_id = p.request_id AND x.body ? 'eta_s'
+                SELECT x.eta_s FROM decisions AS x
+                WHERE x.request_id = p.request_id AND x.eta_s IS NOT NULL
                 ORDER BY x.version DESC LIMIT 1
             ) AS eta_s
         FROM promises AS p
@@ -73,7 +73,7 @@ RETURNS TABLE (
     SELECT
         'unacknowledged', NULL, t.transfer_id, NULL, t.to_station_id, t.from_station_id, NULL, NULL,
         t.updated_at,
-        t.updated_at + make_interval(secs => coalesce((t.body ->> 'eta_s')::double precision, 0)),
+        t.updated_at + make_interval(secs => t.eta_s),
         (
             SELECT count(*) FROM promises AS p
             WHERE p.transfer_id = t.transfer_id AND p.status = 'issued'
@@ -82,5 +82,5 @@ RETURNS TABLE (
     WHERE
         t.status = 'in_transit'
         AND t.updated_at
-        + make_interval(secs => coalesce((t.body ->> 'eta_s')::double precision, 0)) < the_instant
+        + make_interval(secs => t.eta_s) < the_instant
 $$;

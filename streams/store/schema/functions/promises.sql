@@ -13,17 +13,17 @@ BEGIN
         ) THEN 'promises_unit_status_ck'
         WHEN u.station_id <> r.station_id THEN 'promises_unit_station_ck'
         WHEN u.expires_at <= p.held_at
-            OR u.expires_at <= d.decided_at + make_interval(secs => coalesce((d.body ->> 'eta_s')::int, 0))
+            OR u.expires_at <= d.decided_at + make_interval(secs => coalesce(d.eta_s, 0))
         THEN 'promises_unit_expiry_ck'
         WHEN l.component <> p.component THEN 'promises_component_ck'
         WHEN g.component IS NULL
-            OR (g.low_titre AND (u.traits ->> 'low_titre')::boolean IS NOT TRUE)
+            OR (g.low_titre AND NOT u.low_titre)
             OR (g.emergency AND r.priority <> 'life_threatening')
-            OR (g.needs = 'consent' AND NOT patient ? 'rhd_consent')
-            OR (g.needs = 'asian_del' AND (patient ->> 'asian_del')::boolean IS NOT TRUE)
+            OR (g.needs = 'consent' AND NOT r.patient_has_consented)
+            OR (g.needs = 'asian_del' AND NOT r.patient_is_asian_del)
             OR (
                 -- RhD+ cells for a holder of anti-D; plasma has none.
-                patient -> 'antibodies' ? 'D'
+                r.patient_has_anti_d
                 AND p.blood_group LIKE '%+'
                 AND p.component NOT IN ('fresh_frozen_plasma', 'frozen_plasma', 'cryoprecipitate')
             )
@@ -35,12 +35,11 @@ BEGIN
     INNER JOIN requests AS r USING (request_id)
     INNER JOIN request_lines AS l USING (request_id, line_no)
     INNER JOIN decisions AS d ON d.request_id = p.request_id AND d.version = r.version
-    CROSS JOIN LATERAL (SELECT r.body -> 'patient' AS patient) AS of_request
     LEFT JOIN compatible_groups AS g
         ON g.component = p.component
-        AND g.recipient = coalesce(patient ->> 'group', 'unknown')
+        AND g.recipient = r.patient_group
         AND g.donor = p.blood_group
-        AND g.rule = split_part(p.reason ->> 'rule', '@', 1)
+        AND g.rule = p.rule
     WHERE p.promise_id = the_promise_id AND p.status IN ('held', 'issued');
     RETURN fault;
 END
@@ -61,10 +60,10 @@ BEGIN
         ) THEN 'promises_unit_status_ck'
         WHEN u.station_id <> t.from_station_id THEN 'promises_unit_station_ck'
         WHEN u.expires_at <= p.held_at
-            OR u.expires_at <= t.agreed_at + make_interval(secs => (t.body ->> 'eta_s')::int)
+            OR u.expires_at <= t.agreed_at + make_interval(secs => t.eta_s)
         THEN 'promises_unit_expiry_ck'
         WHEN s.component <> p.component THEN 'promises_component_ck'
-        WHEN p.status = 'held' AND NOT s.body -> 'donor_groups' ? p.blood_group THEN 'promises_group_ck'
+        WHEN p.status = 'held' AND p.blood_group <> ALL (s.donor_groups) THEN 'promises_group_ck'
     END
     INTO fault
     FROM promises AS p

@@ -7,14 +7,18 @@ BEGIN
     WITH request_rows AS (
         INSERT INTO requests AS r (
             request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version, body,
+            patient_group, patient_has_anti_d, patient_is_asian_del, patient_has_consented,
             opened_at, decided_at
         )
         SELECT
             x.request_id, x.hospital_id, x.station_id, x.priority, x.needed_by, x.status, x.waiting_for,
-            x.version, x.body, x.opened_at, the_instant
+            x.version, x.body, x.patient_group, x.patient_has_anti_d, x.patient_is_asian_del,
+            x.patient_has_consented, x.opened_at, the_instant
         FROM jsonb_to_recordset(the_batch -> 'requests') AS x (
             request_id text, hospital_id text, station_id text, priority text, needed_by timestamptz,
-            status text, waiting_for text, version int, body jsonb, opened_at timestamptz
+            status text, waiting_for text, version int, body jsonb, patient_group text,
+            patient_has_anti_d boolean, patient_is_asian_del boolean, patient_has_consented boolean,
+            opened_at timestamptz
         )
         ON CONFLICT (request_id) DO UPDATE SET
             priority = excluded.priority,
@@ -23,6 +27,10 @@ BEGIN
             waiting_for = excluded.waiting_for,
             version = excluded.version,
             body = excluded.body,
+            patient_group = excluded.patient_group,
+            patient_has_anti_d = excluded.patient_has_anti_d,
+            patient_is_asian_del = excluded.patient_is_asian_del,
+            patient_has_consented = excluded.patient_has_consented,
             decided_at = excluded.decided_at
         WHERE r.version = excluded.version - 1
         RETURNING r.request_id
@@ -48,7 +56,7 @@ BEGIN
     promised AS (
         SELECT x.* FROM jsonb_to_recordset(the_batch -> 'promises') AS x (
             promise_id text, unit_id text, component text, blood_group text, epoch int, request_id text,
-            line_no int, capped boolean, reason jsonb, hold_until timestamptz
+            line_no int, capped boolean, rule text, reason jsonb, hold_until timestamptz
         )
     ),
     unit_rows AS (
@@ -63,11 +71,11 @@ BEGIN
     promise_rows AS (
         INSERT INTO promises (
             promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, capped,
-            reason, held_at, hold_until
+            rule, reason, held_at, hold_until
         )
         SELECT
             promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped,
-            reason, coalesce(after_the_last.ended_at, the_instant), hold_until
+            rule, reason, coalesce(after_the_last.ended_at, the_instant), hold_until
         -- Only units that were still free: a lost race shows in the count, not as a broken key.
         FROM promised INNER JOIN unit_rows USING (unit_id)
         -- Another process may have given the unit back after we read the clock: promises of one unit
@@ -79,10 +87,10 @@ BEGIN
         ) AS after_the_last ON true
     ),
     decision_rows AS (
-        INSERT INTO decisions (decision_id, request_id, version, outcome, body, decided_at)
-        SELECT x.decision_id, x.request_id, x.version, x.outcome, x.body, the_instant
+        INSERT INTO decisions (decision_id, request_id, version, outcome, eta_s, body, decided_at)
+        SELECT x.decision_id, x.request_id, x.version, x.outcome, x.eta_s, x.body, the_instant
         FROM jsonb_to_recordset(the_batch -> 'decisions') AS x (
-            decision_id text, request_id text, version int, outcome text, body jsonb
+            decision_id text, request_id text, version int, outcome text, eta_s int, body jsonb
         )
         -- Only of requests that stood as they were read: the rest shows in the count.
         INNER JOIN request_rows USING (request_id)
@@ -91,4 +99,28 @@ BEGIN
         (SELECT count(*) FROM request_rows) AS requests,
         (SELECT count(*) FROM unit_rows) AS units;
 END
+$$;
+
+-- Whether another look may help a line that waits: something free at the station may serve it, or the
+-- last decision named what would open the way. Asked as values: of EXISTS the planner may make a hash
+-- of all units that are free.
+CREATE OR REPLACE FUNCTION may_be_served(
+    the_request text, the_version int, the_station text, the_component text, the_uses jsonb,
+    the_instant timestamptz
+) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT
+        (
+            SELECT TRUE FROM units AS u
+            WHERE
+                u.station_id = the_station
+                AND u.component = ANY((the_uses ->> the_component)::text[])
+                AND u.status = 'available'
+                AND u.expires_at > the_instant
+            LIMIT 1
+        )
+        OR (
+            SELECT d.body @? '$.lines[*].refusals[*].code ? (@ like_regex "_would_open$")'
+            FROM decisions AS d
+            WHERE d.request_id = the_request AND d.version = the_version
+        )
 $$;

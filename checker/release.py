@@ -1,0 +1,51 @@
+"""Whether results of the laboratory release a unit: the checker's own rule.
+
+Pure. Clean results count only from stations that had the unit: another station that had a unit of
+the same donation clears its own unit alone. What speaks against a unit counts whoever tells it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from checker.life import NEEDED_TESTS
+from checker.rows import Result
+
+AnyResult = TypeVar("AnyResult", bound=Result)
+
+
+def list_counting(
+    known: Sequence[AnyResult], *, group: str, say: Collection[str | None]
+) -> list[AnyResult]:
+    """List the results that count for a unit.
+
+    Args:
+        known: Every result of its donation, those that were corrected included.
+        group: On its label.
+        say: The stations that had it.
+    """
+    corrected = {result.supersedes for result in known}
+    return [
+        result
+        for result in known
+        if result.result_id not in corrected
+        and result.outcome != "invalid"
+        and (result.station_id in say or _is_against(result, group))
+    ]
+
+
+def list_missing(counting: Sequence[Result], *, collected_at: datetime) -> list[str]:
+    """List the needed tests without a result of a sample of this collection."""
+    own = {one.test for one in counting if (one.performed_at or collected_at) >= collected_at}
+    return sorted(NEEDED_TESTS - own)
+
+
+def list_against(counting: Sequence[AnyResult], *, group: str) -> list[AnyResult]:
+    """List the results that forbid a release: reactive, or of another group than the label's."""
+    return [result for result in counting if _is_against(result, group)]
+
+
+def _is_against(result: Result, group: str) -> bool:
+    return result.outcome == "reactive" or result.blood_group not in {None, group}
