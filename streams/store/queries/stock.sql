@@ -21,14 +21,21 @@ SELECT
     unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
     status, epoch, released_at, attested_by, out_of_control_s
 FROM units
-WHERE unit_id = ANY(:unit_ids::text[])
+WHERE
+    unit_id = ANY(:unit_ids::text[])
+    -- Of a station whose lock the transaction has not, none is even waited for.
+    AND (:locked::text[] IS NULL OR station_id = ANY(:locked::text[]))
 ORDER BY unit_id
 FOR UPDATE;
 
+-- name: list_unit_stations
+SELECT DISTINCT station_id FROM units WHERE unit_id = ANY(:unit_ids::text[]);
+
 -- name: list_live_promises
-SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
-FROM promises
-WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
+SELECT
+    p.promise_id, p.unit_id, p.epoch, p.status, p.request_id, p.transfer_id, t.to_station_id
+FROM promises AS p LEFT JOIN transfers AS t USING (transfer_id)
+WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 
 -- name: list_sent
 SELECT
