@@ -41,7 +41,7 @@ OUTBOX_KEPT = timedelta(days=7)
 
 TRIM_EVERY = timedelta(hours=1)
 
-PASSED_MOST = 8
+PASSED_MOST = 4
 """Due timers that are passed over while others work at their stations; then one is waited for."""
 
 Fired = tuple[int, frozenset[int], datetime | None]

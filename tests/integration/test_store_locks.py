@@ -15,7 +15,7 @@ from models.events.stock import StockChange
 from models.laboratory import LabOutcome
 from models.topics import AppName
 from streams.composition import build_services
-from streams.ports import Received, Timer, TimerKind, UnitOfWork
+from streams.ports import Context, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.locks import LocksMissingError
 from streams.services.record_intake import TRIES_TOGETHER, Intake, one_by_one
 from streams.services.record_locks import list_record_locks
@@ -268,3 +268,44 @@ async def take_and_undo(work: UnitOfWork, name: str) -> None:
         assert await work.try_lock([name])
         await work.supply.lock_stations(name)
         raise UndoneError
+
+
+async def test_a_scan_waits_for_the_request_before_it_has_the_unit(
+    two: tuple[LifeEngine, LifeEngine],
+) -> None:
+    """A hospital's change has the request first and its units then: no circle with a scan."""
+    first, second = two
+    await first.feed(counted([build_unit("A+", unit_id="S-1")]))
+    request_id = await first.ask(group="A+", quantity=1)
+    async with PgBegin(second.database)() as work:
+        await work.requests.lock_requests([request_id])
+        scan = asyncio.create_task(first.scan("S-1", StockChange.ISSUED))
+        await until_waiting(second.database, 1)
+        async with second.database.transaction() as connection:
+            await connection.execute("SELECT FROM units WHERE unit_id = 'S-1' FOR UPDATE NOWAIT")
+    assert await scan == []
+
+
+async def test_who_waits_for_a_timer_has_no_key_of_the_outbox(
+    two: tuple[LifeEngine, LifeEngine],
+) -> None:
+    """A cancellation sets the assessment that is being fired, which publishes by the same key."""
+    first, second = two
+    record = count_of("shigatse")
+    context = Context.of_record(record, now=NOW)
+    timer = Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject="shigatse", due_at=NOW)
+
+    async def set_and_publish() -> None:
+        async with PgBegin(second.database)() as work:
+            work.enter(context)
+            work.schedule(timer)
+            work.emit(record.event)
+
+    await set_and_publish()
+    async with first.database.transaction() as firing:
+        await firing.execute("DELETE FROM timers")
+        waits = asyncio.create_task(set_and_publish())
+        await until_waiting(first.database, 1)
+        key = "SELECT FROM outbox_keys WHERE key = 'shigatse' FOR UPDATE NOWAIT"
+        await firing.execute(key)
+    await waits
