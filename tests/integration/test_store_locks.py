@@ -13,6 +13,7 @@ from deploy.local.embedded_services import Endpoints
 from models.donors import CallOut
 from models.events.stock import StockChange
 from models.laboratory import LabOutcome
+from models.rules.rulebook import PACKAGED
 from models.topics import AppName
 from streams.composition import build_services
 from streams.ports import Context, Received, Timer, TimerKind, UnitOfWork
@@ -48,7 +49,7 @@ async def process_on(dsn: str) -> AsyncIterator[LifeEngine]:
     database = await Database.open(dsn, size=8, name="process")
     clock = FixedClock()
     try:
-        services = build_services(database=database, clock=clock, hold_s=3600)
+        services = build_services(database=database, clock=clock, hold_s=3600, rules=PACKAGED)
         for station in (SHIGATSE, LHASA):
             await services.directory.put_station(station.but(daily_demand={}))
         await services.directory.put_hospital(PEOPLES)
@@ -78,7 +79,7 @@ async def held_open(engine: Engine, *records: Received) -> AsyncIterator[None]:
         await ended.wait()
 
     handle = Intake(
-        begin=PgBegin(engine.database),
+        begin=PgBegin(engine.database, PACKAGED),
         clock=engine.clock,
         reader=AppName.SUPPLY,
         decide=decide,
@@ -118,7 +119,7 @@ async def test_a_timer_of_a_busy_station_is_passed_over(
     two: tuple[LifeEngine, LifeEngine],
 ) -> None:
     first, second = two
-    async with PgBegin(first.database)() as work:
+    async with PgBegin(first.database, PACKAGED)() as work:
         for seconds, station_id in enumerate(("lhasa", "shigatse")):
             due_at = NOW + timedelta(seconds=seconds)
             kind = TimerKind.SHORTAGE_ASSESSMENT
@@ -191,7 +192,7 @@ async def test_a_batch_that_comes_to_ever_more_stations_is_decided_record_by_rec
         seen.append(record.envelope.id)
 
     handle = Intake(
-        begin=PgBegin(engine.database),
+        begin=PgBegin(engine.database, PACKAGED),
         clock=engine.clock,
         reader=AppName.SUPPLY,
         decide=one_by_one(act, reader=AppName.SUPPLY),
@@ -244,7 +245,7 @@ async def test_one_person_with_two_numbers_is_called_under_the_locks_of_both_sta
         called_at=NOW,
     )
     with pytest.raises(LocksMissingError, match="lhasa"):
-        async with PgBegin(engine.database)(["shigatse"]) as work:
+        async with PgBegin(engine.database, PACKAGED)(["shigatse"]) as work:
             await work.supply.add_calls([call])
 
 
@@ -252,7 +253,7 @@ async def test_an_undone_savepoint_gives_back_what_it_took(
     two: tuple[LifeEngine, LifeEngine],
 ) -> None:
     engine, _ = two
-    async with PgBegin(engine.database)(["lhasa"]) as work:
+    async with PgBegin(engine.database, PACKAGED)(["lhasa"]) as work:
         with pytest.raises(UndoneError):
             await take_and_undo(work, "shigatse")
         with pytest.raises(LocksMissingError):
@@ -277,7 +278,7 @@ async def test_a_scan_waits_for_the_request_before_it_has_the_unit(
     first, second = two
     await first.feed(counted([build_unit("A+", unit_id="S-1")]))
     request_id = await first.ask(group="A+", quantity=1)
-    async with PgBegin(second.database)() as work:
+    async with PgBegin(second.database, PACKAGED)() as work:
         await work.requests.lock_requests([request_id])
         scan = asyncio.create_task(first.scan("S-1", StockChange.ISSUED))
         await until_waiting(second.database, 1)
@@ -296,7 +297,7 @@ async def test_who_waits_for_a_timer_has_no_key_of_the_outbox(
     timer = Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject="shigatse", due_at=NOW)
 
     async def set_and_publish() -> None:
-        async with PgBegin(second.database)() as work:
+        async with PgBegin(second.database, PACKAGED)() as work:
             work.enter(context)
             work.schedule(timer)
             work.emit(record.event)

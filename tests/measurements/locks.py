@@ -57,6 +57,7 @@ from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
 from models.patients import Patient, Sex
 from models.requests import Priority, RequestLine, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from models.shortages import Offer
 from models.topics import TopicName, find_topic_of
 from models.units import Unit
@@ -399,7 +400,7 @@ async def _fire(services: Services, seen: Seen) -> None:
 @asynccontextmanager
 async def _services_on(database: Database) -> AsyncIterator[Services]:
     try:
-        services = build_services(database=database, clock=CLOCK, hold_s=3600)
+        services = build_services(database=database, clock=CLOCK, hold_s=3600, rules=PACKAGED)
         await services.directory.refresh()
         yield services
     finally:
@@ -484,7 +485,7 @@ async def _prepare(server_dsn: str, names: Sequence[str]) -> None:
     server = _at(server_dsn, "postgres")
     await clone_database(server, source="template1", target=database_name)
     dsn = _at(server_dsn, database_name)
-    await asyncio.to_thread(migrate, dsn)
+    await asyncio.to_thread(migrate, dsn, PACKAGED)
     await lay_out_places(dsn, names)
     database = await Database.open(dsn, size=1, name="bench")
     try:
