@@ -190,7 +190,7 @@ class Town:
     database: Database
     seen: Seen
 
-    async def tell(self, event: EventData, *, source: str) -> None:
+    async def send(self, event: EventData, *, source: str) -> None:
         """Send an event to the worker that has its key; return once it is decided."""
         topic = find_topic_of(event.TYPE)
         if topic is None:
@@ -265,7 +265,7 @@ class Day:
             units=tuple(CountedUnit(unit=unit, released=released) for unit in units),
             attestation=Attestation(released_by="bench", released_at=now - timedelta(days=1)),
         )  # fmt: skip
-        await self._town.tell(event, source=f"station/{self._id}")
+        await self._town.send(event, source=f"station/{self._id}")
 
     async def _serve(self, request_id: str, group: BloodGroup, quantity: int) -> None:
         hospital_id = f"{self._id}-hospital"
@@ -275,7 +275,7 @@ class Day:
             needed_by=CLOCK.now() + timedelta(hours=6),
             lines=(RequestLine(line_no=1, component=Component.RED_CELLS, quantity=quantity),),
         )  # fmt: skip
-        await self._town.tell(RequestOpened(request=request), source=f"hospital/{hospital_id}")
+        await self._town.send(RequestOpened(request=request), source=f"hospital/{hospital_id}")
         await self._deliver(request_id, is_patient=True)
 
     async def _deliver(self, bound_to: str, *, is_patient: bool) -> None:
@@ -308,7 +308,7 @@ class Day:
             happened_at=CLOCK.now(), epoch=epoch if change in UNDER_PROMISE else None,
             done_by="bench", reason=reason,
         )  # fmt: skip
-        await self._town.tell(event, source=f"station/{event.station_id}")
+        await self._town.send(event, source=f"station/{event.station_id}")
 
     async def _test(self, name: str) -> None:
         """Take a bag into quarantine and tell all of its results: it is released."""
@@ -323,7 +323,7 @@ class Day:
                 method="bench", run_id=name, performed_at=CLOCK.now(), performed_by="bench",
             )  # fmt: skip
             event = DonationTested(station_id=self._id, donation_id=unit.donation_id, result=result)
-            await self._town.tell(event, source=f"station/{self._id}")
+            await self._town.send(event, source=f"station/{self._id}")
 
     async def _answer(self) -> None:
         """Answer the calls that are out at the station: half of the donors come another time."""
@@ -338,7 +338,7 @@ class Day:
                 answer=Answer.ACCEPTED if number % 2 else Answer.DECLINED,
                 answered_at=CLOCK.now(),
             )  # fmt: skip
-            await self._town.tell(event, source=f"station/{self._id}")
+            await self._town.send(event, source=f"station/{self._id}")
 
     async def _borrow(self, name: str) -> None:
         """Ask for what the station has not; the neighbour offers it once the shortage is told."""
@@ -356,7 +356,7 @@ class Day:
             component=Component.RED_CELLS, group=BloodGroup.B_POS, quantity=2,
             valid_until=CLOCK.now() + timedelta(hours=1),
         )  # fmt: skip
-        await self._town.tell(OfferMade(offer=offer), source=f"station/{self._neighbour}")
+        await self._town.send(OfferMade(offer=offer), source=f"station/{self._neighbour}")
         transfers = await self._town.database.fetch(
             "SELECT transfer_id FROM transfers WHERE offer_id = $1", offer.offer_id
         )
@@ -380,7 +380,7 @@ class Day:
             sent_at=now, occurred_at=now, location=Location(lat=29.0, lon=88.0),
             casualties=Casualties(injured=200),
         )  # fmt: skip
-        await self._town.tell(AlertReceived(alert=alert), source="feed/bench")
+        await self._town.send(AlertReceived(alert=alert), source="feed/bench")
 
 
 async def _fire(services: Services, seen: Seen) -> None:
