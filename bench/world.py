@@ -17,7 +17,12 @@ from models.patients import Patient
 from models.requests import Priority, RequestLine, UrgentRequest
 from models.units import Unit
 
-STATIONS = tuple(f"bench-{number}" for number in range(8))
+
+def name_stations(many: int) -> tuple[str, ...]:
+    return tuple(f"bench-{number}" for number in range(many))
+
+
+STATIONS = name_stations(8)
 GROUPS = (BloodGroup.O_POS, BloodGroup.A_POS, BloodGroup.B_POS, BloodGroup.AB_POS)
 UNITS_PER_REQUEST = 2
 
@@ -27,23 +32,23 @@ _LOOK_S = 0.2
 _PATIENCE_S = 180.0
 
 
-def list_stations() -> list[Station]:
+def list_stations(names: Sequence[str] = STATIONS) -> list[Station]:
     return [
         Station(
             station_id=station_id, name_zh="测试站", name_en="bench",
             location=Location(lat=29.0 + number / 10, lon=88.0), daily_demand={},
         )
-        for number, station_id in enumerate(STATIONS)
+        for number, station_id in enumerate(names)
     ]  # fmt: skip
 
 
-def list_hospitals() -> list[Hospital]:
+def list_hospitals(names: Sequence[str] = STATIONS) -> list[Hospital]:
     return [
         Hospital(
             hospital_id=f"{station.station_id}-hospital", name_zh="测试医院", name_en="bench",
             location=station.location, station_id=station.station_id,
         )
-        for station in list_stations()
+        for station in list_stations(names)
     ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from streams.services.donor_changes import RegisterService
 from streams.services.donor_needs import DonorNeeds
 from streams.services.promise_progress import Progress
 from streams.services.record_intake import Decide, Intake, one_by_one
+from streams.services.record_locks import list_record_locks
 from streams.services.request_decisions import Deciding
 from streams.services.requests import RequestService
 from streams.services.shortage_offers import OfferService
@@ -52,7 +53,7 @@ class Services:
 
 def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rulebook) -> Services:
     """Compose the services of one process."""
-    in_turn = PgBegin(database, rules, one_at_a_time=True)
+    begin = PgBegin(database, rules)
     directory = PgDirectory(database, rules)
     deciding = Deciding(directories=directory, hold_s=hold_s)
     transfers = Transfers()
@@ -77,14 +78,20 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     supply = AppName.SUPPLY
 
     def intake(decide: Decide) -> BatchHandler:
-        return Intake(begin=in_turn, clock=clock, reader=supply, decide=decide)
+        return Intake(
+            begin=begin,
+            clock=clock,
+            reader=supply,
+            decide=decide,
+            locks=lambda records: list_record_locks(records, directory.current()),
+        )
 
     return Services(
         directory=directory,
         handlers={
             TopicName.REQUESTS: Intake(
                 begin=PgBeginOptimistically(database, rules),
-                careful=PgBegin(database, rules),
+                careful=begin,
                 clock=clock,
                 reader=AppName.URGENT,
                 decide=requests.decide,
@@ -95,7 +102,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
             TopicName.OFFERS: intake(one_by_one(offers.act, reader=supply)),
         },
         timers=TimerService(
-            begin=in_turn,
+            begin=begin,
             clock=clock,
             fires={
                 TimerKind.REMATCH: progress.rematch,

@@ -41,7 +41,11 @@ class ToldAlert:
 
 class DisasterStore(Protocol):
     async def lock_event(self, event_key: str) -> None:
-        """Wait until no other transaction works on this disaster; held until the end of ours."""
+        """Return when no other transaction works on this disaster, or for the stations in it.
+
+        Raises:
+            LocksMissingError: The transaction began without these locks.
+        """
         ...
 
     async def find_newest_alert(self, event_key: str) -> ToldAlert | None:

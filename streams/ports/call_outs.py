@@ -32,8 +32,12 @@ class ReserveCall:
 class ReserveStore(Protocol):
     """Donors and calls; calls are written only under the lock of their station."""
 
-    async def lock_station(self, station_id: str) -> None:
-        """Wait until no other transaction decides on this station's donors and shortages."""
+    async def lock_stations(self, *station_ids: str) -> None:
+        """Return when no other transaction decides on what is these stations'.
+
+        Raises:
+            LocksMissingError: The transaction began without one of their locks.
+        """
         ...
 
     async def list_calls(
@@ -59,6 +63,7 @@ class ReserveStore(Protocol):
         """Write new calls and count one more call for each donor, with the audit of the donors.
 
         Raises:
+            LocksMissingError: A donor has a number at a station too whose lock is missing.
             TransientError: A donor is on a live call by now; decide again.
         """
         ...

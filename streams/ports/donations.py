@@ -75,6 +75,19 @@ class Spellings:
 
 
 class DonationStore(Protocol):
+    async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
+        """Return when no other transaction tells of these donations until the end of ours.
+
+        Args:
+            donation_ids: Known or not.
+            enters: New bags of them are to be entered.
+
+        Raises:
+            LocksMissingError: A station has a bag of them and its lock is missing, or somebody
+                tells of what nobody knew before, which one transaction does at a time.
+        """
+        ...
+
     async def list_results(
         self, donation_ids: Collection[str]
     ) -> Mapping[str, Sequence[StationResult]]:

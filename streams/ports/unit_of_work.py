@@ -6,7 +6,7 @@ that its row lock per key is held only for the moment before the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,8 +127,16 @@ class AuditStore(Protocol):
 
 
 class TimerStore(Protocol):
-    async def claim_due(self, now: datetime) -> Timer | None:
-        """Take and delete the longest due timer that no other transaction is firing."""
+    async def claim_due(
+        self, now: datetime, *, besides: Collection[str] = (), only: str | None = None
+    ) -> Timer | None:
+        """Take and delete the longest due timer that no other transaction is firing.
+
+        Args:
+            now: Aware UTC instant.
+            besides: Identifiers of timers that are left for later.
+            only: Identifier of the one timer that is asked for.
+        """
         ...
 
     async def find_next_due_at(self) -> datetime | None: ...
@@ -202,6 +210,13 @@ class UnitOfWork(Protocol):
     def schedule(self, timer: Timer) -> None: ...
     def record(self, transition: Transition) -> None: ...
 
+    async def try_lock(self, names: Collection[str]) -> bool:
+        """Take locks besides those it began with, if they are free; never wait for them.
+
+        Call it before the clock is read that the work goes by, and before anything is touched.
+        """
+        ...
+
     def on_commit(self, act: Callable[[], None]) -> None:
         """Call `act` once the transaction has committed; never, if it does not."""
         ...
@@ -214,7 +229,19 @@ class UnitOfWork(Protocol):
 class Begin(Protocol):
     """Begin a transaction. It commits when the block ends normally, else nothing happened."""
 
-    def __call__(self) -> AbstractAsyncContextManager[UnitOfWork]: ...
+    def __call__(
+        self, locks: Collection[str] | None = None
+    ) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Begin once the transaction has all of these locks.
+
+        It then touches nothing of a station whose lock it has not: there it raises
+        `LocksMissingError`, and whoever began it begins it again with more.
+
+        Args:
+            locks: Names of stations, disasters and `NEW_BAGS`, see `ports.locks`. None: it meets
+                the supply side at single rows alone, as an urgent request does.
+        """
+        ...
 
 
 class DirectorySource(Protocol):

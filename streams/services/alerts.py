@@ -1,7 +1,7 @@
 """Disaster alerts: the newest revision decides which stations are active and what they ask for.
 
 Each record is acted on by itself (`one_by_one`), under the lock of its disaster and of every
-station that takes part, in the order of their ids. An alert that leads to nothing, or that is held
+station that takes part. An alert that leads to nothing, or that is held
 for a dispatcher, is kept and published with its reasons.
 """
 
@@ -84,8 +84,6 @@ class AlertService:
         """End an exercise whose time is over; the timer's subject is its disaster."""
         await work.supply.lock_event(timer.subject)
         current = await work.supply.list_activations(timer.subject)
-        for state in current:
-            await work.supply.lock_station(state.activation.station_id)
         await self._activations.end_exercise(work, current)
 
     async def _decide(
@@ -116,8 +114,7 @@ class AlertService:
         """Decide every station's part, and write what changes."""
         current = await work.supply.list_activations(alert.event_key)
         stations = await self._list_stations(alert, current)
-        for station in stations:
-            await work.supply.lock_station(station.station_id)
+        await work.supply.lock_stations(*(station.station_id for station in stations))
         earlier = await work.supply.list_alerts(alert.event_key, before_revision=alert.revision)
         estimate = estimate_need(alert, earlier=earlier, rules=work.rules.disasters)
         changes = decide_activations(
@@ -134,7 +131,7 @@ class AlertService:
     async def _list_stations(
         self, alert: Alert, current: Sequence[ActivationState]
     ) -> list[Station]:
-        """List the stations that may take part, in the order in which they are locked."""
+        """List the stations that may take part, in the order of their ids."""
         directory = await self._directories.refresh()
         taking_part = {state.activation.station_id for state in current}
         near = list_in_reach(alert.location, directory.stations.values())

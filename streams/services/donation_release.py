@@ -48,6 +48,7 @@ class Releases:
         actor, _ = name_actor(record, station_id=event.station_id)
         if actor is not Actor.STATION:
             raise DomainRefusal("result_not_of_station", result_id=event.result.result_id)
+        await work.donations.lock_donations([event.donation_id], enters=False)
         await ensure_own_donation(work, event.donation_id, station_id=event.station_id)
         await _ensure_new(work, event)
         await work.donations.add_result(

@@ -40,6 +40,7 @@ class Splitting:
             DomainRefusal: The bag's state does not allow it, or its components exceed its volume.
         """
         actor, _ = name_actor(record, station_id=event.station_id)
+        await work.donations.lock_donations([event.donation_id], enters=True)
         states = await work.stock.lock_units(
             [event.unit_id, *(made.unit_id for made in event.components)]
         )

@@ -78,7 +78,7 @@ class AnswerService:
         own = f"station/{event.station_id}"
         if source != own and not source.startswith(_OTHERS):
             raise ContractError("source_differs", source=source, expected=own)
-        await work.supply.lock_station(event.station_id)
+        await work.supply.lock_stations(event.station_id)
         call = await self._get_call(work, event)
         match event.answer:
             case Answer.ACCEPTED:
@@ -159,6 +159,7 @@ class AnswerService:
                 collected_at=unit.collected_at.isoformat(),
                 called_at=call.call_out.called_at.isoformat(),
             )
+        await work.donations.lock_donations([unit.donation_id], enters=True)
         if await work.stock.lock_units([unit.unit_id]):
             raise ContractError("unit_id_reused", unit_id=unit.unit_id)
         if await work.donations.list_recalled([unit.donation_id]):

@@ -47,7 +47,7 @@ class CallOuts:
         self, work: UnitOfWork, station_id: str, cause_ids: Collection[str] | None = None
     ) -> None:
         """Pursue these causes of a station, or all that are open, the most urgent first."""
-        await work.supply.lock_station(station_id)
+        await work.supply.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         ordered = await open_causes.list_open()
         wanted = ordered if cause_ids is None else cause_ids
@@ -65,7 +65,7 @@ class CallOuts:
         station_id = await self._causes.find_station_id(work, cause_id)
         if station_id is None:
             return
-        await work.supply.lock_station(station_id)
+        await work.supply.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         await self._pursue(work, open_causes, cause_id)
         if await open_causes.find(cause_id) is None:
@@ -94,7 +94,7 @@ class CallOuts:
         Donors who may no longer give are stood down, and every cause is filled up with donors who
         may, the most urgent first.
         """
-        await work.supply.lock_station(station_id)
+        await work.supply.lock_stations(station_id)
         open_causes = await self._causes.look_at(work, station_id)
         records = {record.donor.donor_id: record for record in await open_causes.list_reserve()}
         unfit = [
@@ -150,7 +150,7 @@ class CallOuts:
         found = await work.supply.find_call(timer.subject)
         if found is None:
             return
-        await work.supply.lock_station(found.call_out.station_id)
+        await work.supply.lock_stations(found.call_out.station_id)
         call = await work.supply.find_call(timer.subject)
         if call is None or call.status is not CallOutStatus.ACCEPTED:
             return

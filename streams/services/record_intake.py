@@ -16,9 +16,16 @@ from models.possible_times import list_impossible
 from models.texts import render
 from models.topics import AppName
 from streams.ports import Begin, Claim, Clock, Context, Received, Record, UnitOfWork, Unreadable
+from streams.services.begun_again import TRIES, LocksUnsettledError, begin_again
 
 Decide = Callable[[UnitOfWork, Sequence[Received]], Awaitable[None]]
 """Acts on records that are new, in order; one call per batch."""
+
+ListLocks = Callable[[Sequence[Record]], frozenset[str]]
+"""Lists the locks that records name; see `record_locks`."""
+
+TRIES_TOGETHER = 4
+"""A batch that then still comes to further stations is decided record by record."""
 
 
 class Intake:
@@ -30,6 +37,7 @@ class Intake:
         clock: The one `now` of a batch is read once its transaction has begun.
         reader: The consumer group, under which repeats are known.
         decide: Acts on the records that are new.
+        locks: Lists the locks that a batch begins with; None where it needs none.
     """
 
     def __init__(
@@ -40,12 +48,14 @@ class Intake:
         reader: AppName,
         decide: Decide,
         careful: Begin | None = None,
+        locks: ListLocks | None = None,
     ) -> None:
         self._begin = begin
         self._careful = careful
         self._clock = clock
         self._reader = reader
         self._decide = decide
+        self._list_locks = locks
 
     async def __call__(self, batch: Sequence[Record], /) -> frozenset[int]:
         try:
@@ -58,6 +68,8 @@ class Intake:
             return await self._refuse(batch, fault)
 
     async def _attempt_carefully(self, batch: Sequence[Record]) -> frozenset[int]:
+        if self._list_locks is not None:
+            return await self._attempt_locked(batch, self._list_locks(batch))
         if self._careful is None:
             return await self._attempt(batch, self._begin)
         try:
@@ -67,8 +79,26 @@ class Intake:
                 raise
         return await self._attempt(batch, self._careful)
 
-    async def _attempt(self, batch: Sequence[Record], begin: Begin) -> frozenset[int]:
-        async with begin() as work:
+    async def _attempt_locked(
+        self, batch: Sequence[Record], locks: frozenset[str]
+    ) -> frozenset[int]:
+        is_alone = len(batch) == 1
+        try:
+            return await begin_again(
+                lambda names: self._attempt(batch, self._begin, names),
+                locks,
+                tries=TRIES if is_alone else TRIES_TOGETHER,
+            )
+        except LocksUnsettledError:
+            if is_alone:
+                raise
+        lanes = [await self([record]) for record in batch]
+        return frozenset().union(*lanes)
+
+    async def _attempt(
+        self, batch: Sequence[Record], begin: Begin, locks: frozenset[str] | None = None
+    ) -> frozenset[int]:
+        async with begin(locks) as work:
             # Read only now: beginning may have waited for the transaction before.
             work.enter(Context.of_record(batch[0], now=self._clock.now()))
             fresh = await self._take_in(work, batch)

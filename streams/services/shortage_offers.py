@@ -1,7 +1,7 @@
 """Act on neighbours' offers: take what is still missing, decline the rest with the reason.
 
-Each record is acted on by itself (`one_by_one`), under the locks of both stations in the order of
-their ids. The units are reserved by promises under their next fencing token, like any patient's.
+Each record is acted on by itself (`one_by_one`), under the locks of both stations. The units are
+reserved by promises under their next fencing token, like any patient's.
 """
 
 from __future__ import annotations
@@ -51,8 +51,7 @@ class OfferService:
             raise ContractError("event_not_for_topic", type=event.TYPE)
         offer = event.offer
         giver, receiver = await self._get_parties(record, offer)
-        for station_id in sorted((giver.station_id, receiver.station_id)):
-            await work.supply.lock_station(station_id)
+        await work.supply.lock_stations(giver.station_id, receiver.station_id)
         if await work.supply.is_offer_known(offer.offer_id):
             raise ContractError("offer_id_reused", offer_id=offer.offer_id)
         shortage = await self._get_shortage(work, offer)

@@ -28,6 +28,7 @@ class Transfers:
 
     async def lapse_hold(self, work: UnitOfWork, transfer_id: str) -> None:
         """Give back units that were never picked; picked units stay the receiver's."""
+        await work.supply.get_transfer(transfer_id)  # under the locks of both stations
         if await give_back(work, transfer_id=transfer_id, states=(UnitStatus.RESERVED,)):
             await self.advance(work, transfer_id)
 

@@ -37,7 +37,7 @@ class ShortageService:
     async def assess(self, work: UnitOfWork, station_id: str) -> None:
         """Assess every component and group of a station. Doing it again at once changes nothing."""
         station = await get_own_station(self._directories, station_id)
-        await work.supply.lock_station(station_id)
+        await work.supply.lock_stations(station_id)
         shortages = await work.supply.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []

@@ -73,6 +73,8 @@ class Counts:
         cause = MoveCause(actor=actor, why="counted")
         fresh = [counted for counted in event.units if counted.unit.unit_id in taken.new]
         if fresh:
+            told = {counted.unit.donation_id for counted in fresh}
+            await work.donations.lock_donations(told, enters=True)
             await ensure_may_enter(work, event, fresh)
             await _add(work, event, fresh, cause)
         waiting = {counted.unit.donation_id for counted in fresh if not counted.is_released}

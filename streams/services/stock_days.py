@@ -23,7 +23,9 @@ class StockDayService:
 
     async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         """Record the day of every station that has no record of it yet, and set the next timer."""
-        for station_id, station in sorted((await self._directories.refresh()).stations.items()):
+        stations = (await self._directories.refresh()).stations
+        await work.supply.lock_stations(*stations)
+        for station_id, station in sorted(stations.items()):
             measured = await measure_places(
                 work.supply, station, now=work.context.now, rules=work.rules
             )

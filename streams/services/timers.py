@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from models.errors import InvariantViolation, TransientError
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Begin, Clock, Context, Timer, TimerKind, UnitOfWork
+from streams.ports.locks import LocksMissingError
+from streams.services.begun_again import LocksUnsettledError, begin_again
 from streams.services.promise_progress import Progress, explain_lost
+from streams.services.record_locks import list_timer_locks
 from streams.services.request_rematching import look_again
 from streams.services.shortage_timing import assess_now
 from streams.services.shortage_transfers import Transfers
@@ -38,6 +41,26 @@ OUTBOX_KEPT = timedelta(days=7)
 
 TRIM_EVERY = timedelta(hours=1)
 
+PASSED_MOST = 4
+"""Due timers that are passed over while others work at their stations; then one is waited for."""
+
+Fired = tuple[int, frozenset[int], datetime | None]
+"""How many fired (0 or 1), the lanes that now have something to publish, and when the next timer is
+due if none fired."""
+
+
+class _OtherLocksError(Exception):
+    """A timer that was taken first needs these locks; `are_busy`, if it is not known whether more.
+
+    It is given back, and taken again with the locks.
+    """
+
+    def __init__(self, timer: Timer, locks: frozenset[str], *, are_busy: bool) -> None:
+        super().__init__(timer.timer_id)
+        self.timer = timer
+        self.locks = locks
+        self.are_busy = are_busy
+
 
 class TimerService:
     """Fires one due timer at a time.
@@ -53,39 +76,80 @@ class TimerService:
         self._clock = clock
         self._fires = fires
 
-    async def fire_one(self) -> tuple[int, frozenset[int], datetime | None]:
-        """Fire the longest due timer.
-
-        Returns:
-            How many fired (0 or 1), the lanes that now have something to publish, and when the next
-            one is due if none was.
+    async def fire_one(self) -> Fired:
+        """Fire the longest due timer at whose stations nobody works; else wait for those of one.
 
         Raises:
             TransientError: Try again.
             Exception: A fault; its timer stays but is put off, so that the next run fires others.
         """
+        passed: dict[Timer, frozenset[str]] = {}
+        while len(passed) < PASSED_MOST:
+            try:
+                fired = await self._fire(besides=[timer.timer_id for timer in passed])
+            except _OtherLocksError as other:
+                if not other.are_busy:
+                    return await self._fire_with(other.timer, other.locks)
+                passed[other.timer] = other.locks
+                continue
+            if fired[0] or not passed:
+                return fired
+            break
+        return await self._fire_with(*next(iter(passed.items())))
+
+    async def _fire_with(self, timer: Timer, locks: frozenset[str]) -> Fired:
+        try:
+            return await begin_again(lambda names: self._fire(names, only=timer.timer_id), locks)
+        except LocksUnsettledError as error:
+            await self._put_off(timer, error)
+            raise
+
+    async def _fire(
+        self,
+        locks: frozenset[str] = frozenset(),
+        *,
+        only: str | None = None,
+        besides: Collection[str] = (),
+    ) -> Fired:
+        """Fire the longest due timer, or the only one that is asked for, in one transaction.
+
+        Raises:
+            LocksMissingError: The one that is asked for needs more locks.
+            _OtherLocksError: The one that was found does.
+        """
         timer = None
         try:
-            async with self._begin() as work:
-                # Read only now: beginning may have waited for the transaction before.
-                now = self._clock.now()
-                timer = await work.timers.claim_due(now)
+            async with self._begin(locks) as work:
+                timer = await work.timers.claim_due(self._clock.now(), besides=besides, only=only)
                 if timer is None:
                     return 0, frozenset(), await work.timers.find_next_due_at()
+                named = list_timer_locks(timer)
+                if not await work.try_lock(named):
+                    raise _OtherLocksError(timer, named, are_busy=True)
+                # Read only now: beginning may have waited for the transaction before.
+                now = self._clock.now()
                 fire = self._fires.get(timer.kind)
                 if fire is None:
                     raise InvariantViolation("timer_without_service", kind=timer.kind)
                 work.enter(Context(now=now, cause=timer.timer_id, actor=TIMER))
                 await fire(work, timer)
-        except TransientError:
+        except LocksMissingError as missing:
+            if only is not None or timer is None:
+                raise
+            locks = list_timer_locks(timer) | missing.names
+            raise _OtherLocksError(timer, locks, are_busy=False) from missing
+        except (TransientError, _OtherLocksError):
             raise
         except Exception as error:
             if timer is not None:
-                error.add_note(f"timer {timer.timer_id}, put off by {PUT_OFF}")
-                async with self._begin() as work:
-                    await work.timers.put_off(timer, until=now + PUT_OFF)
+                await self._put_off(timer, error)
             raise
         return 1, work.lanes, None
+
+    async def _put_off(self, timer: Timer, error: Exception) -> None:
+        error.add_note(f"timer {timer.timer_id}, put off by {PUT_OFF}")
+        async with self._begin() as work:
+            await work.timers.put_off(timer, until=self._clock.now() + PUT_OFF)
 
 
 class ExpiryService:
@@ -119,7 +183,9 @@ async def fire_sweep(work: UnitOfWork, timer: Timer) -> None:
 
     Everything that frees units already sets a rematch; the sweep is for cases that were overlooked.
     """
-    for station_id in await work.requests.list_waiting_stations(now=work.context.now):
+    waiting = await work.requests.list_waiting_stations(now=work.context.now)
+    await work.supply.lock_stations(*waiting)
+    for station_id in waiting:
         look_again(work, station_id)
     work.schedule(
         Timer(kind=timer.kind, subject=timer.subject, due_at=work.context.now + SWEEP_EVERY)

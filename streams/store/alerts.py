@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from models.alerts import Activation, Alert
 from models.decisions import Reason
 from streams.ports.alerts import ActivationState, AlertOutcome, ToldAlert
+from streams.ports.locks import name_disaster
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -22,11 +24,14 @@ _QUERIES = load_queries("alerts")
 class PgDisasters:
     """Implements `ports.disasters.DisasterStore`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, locks: PgLocks) -> None:
         self._connection = connection
+        self._locks = locks
 
     async def lock_event(self, event_key: str) -> None:
-        await _QUERIES.lock_event(self._connection, event_key=event_key)
+        taking_part = _QUERIES.list_active_stations(self._connection, event_key=event_key)
+        stations = [row["station_id"] async for row in taking_part]
+        await self._locks.lock([name_disaster(event_key), *stations])
 
     async def find_newest_alert(self, event_key: str) -> ToldAlert | None:
         row = await _QUERIES.find_newest_alert(self._connection, event_key=event_key)

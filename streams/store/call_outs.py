@@ -12,6 +12,7 @@ from streams.matching.waves import CallState
 from streams.ports.call_outs import ReserveCall
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -35,12 +36,13 @@ async def list_reserve(
 class PgReserve:
     """Implements `ports.call_outs.ReserveStore`."""
 
-    def __init__(self, connection: Connection, record: RecordTransition) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
         self._record = record
+        self._locks = locks
 
-    async def lock_station(self, station_id: str) -> None:
-        await _QUERIES.lock_station(self._connection, station_id=station_id)
+    async def lock_stations(self, *station_ids: str) -> None:
+        await self._locks.lock(station_ids)
 
     async def list_calls(
         self,
@@ -64,6 +66,9 @@ class PgReserve:
     async def add_calls(self, calls: Sequence[CallOut]) -> None:
         payload = [call.model_dump(mode="json") for call in calls]
         called = {call.donor_id: call for call in calls}
+        # Another number of the same person may be called by another station at this moment.
+        twins = _QUERIES.list_twin_stations(self._connection, donor_ids=sorted(called))
+        self._locks.ensure([row["station_id"] async for row in twins])
         async for row in _QUERIES.add_calls(self._connection, payload=payload):
             call = called[row["donor_id"]]
             self._audit(

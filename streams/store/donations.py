@@ -12,6 +12,8 @@ from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
 from streams.ports.donations import PlacedUnit, Recall, RecalledPlace, Spellings
+from streams.ports.locks import NEW_BAGS, LocksMissingError
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -23,10 +25,21 @@ _QUERIES = load_queries("donations")
 
 
 class PgDonations:
-    """Implements `ports.donations.DonationStore`."""
+    """Implements `ports.donations.DonationStore`; without locks for who only reads."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, locks: PgLocks | None = None) -> None:
         self._connection = connection
+        self._locks = locks or PgLocks(connection, None)
+
+    async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
+        wanted = set(donation_ids)
+        found = _QUERIES.list_donation_stations(self._connection, donation_ids=sorted(wanted))
+        rows = [row async for row in found]
+        self._locks.ensure({row["station_id"] for row in rows})
+        is_known = wanted == {row["donation_id"] for row in rows}
+        # Nothing written under it depends on when it was taken, so it need not come first.
+        if (enters or not is_known) and not await self._locks.try_lock([NEW_BAGS]):
+            raise LocksMissingError([NEW_BAGS])
 
     async def list_results(
         self, donation_ids: Collection[str]

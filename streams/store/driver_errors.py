@@ -22,7 +22,8 @@ from models.errors import (
     XuelianError,
 )
 
-# Two writers wanted the same unit, call or shortage: the second decides again on what is left.
+# Two writers wanted the same unit, call or shortage, or brought the same identifier: the second
+# decides again on what is there.
 _CONTENDED_CONSTRAINTS = frozenset(
     {
         "promises_live_uq",
@@ -31,6 +32,12 @@ _CONTENDED_CONSTRAINTS = frozenset(
         "call_outs_live_uq",
         "shortages_open_uq",
         "decisions_version_uq",
+        "units_pkey",
+        "units_spelling_uq",
+        "test_results_pkey",
+        "test_results_supersedes_uq",
+        "recalls_pkey",
+        "offers_pkey",
     }
 )
 

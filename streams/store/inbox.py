@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -163,8 +163,13 @@ class PgTimers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def claim_due(self, now: datetime) -> Timer | None:
-        rows = [row async for row in _QUERIES.claim_due_timer(self._connection, now=now)]
+    async def claim_due(
+        self, now: datetime, *, besides: Collection[str] = (), only: str | None = None
+    ) -> Timer | None:
+        found = _QUERIES.claim_due_timer(
+            self._connection, now=now, besides=list(besides), only=only
+        )
+        rows = [row async for row in found]
         if not rows:
             return None
         (row,) = rows

@@ -10,7 +10,7 @@ A decision alone costs two round trips in this way, instead of six.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +25,7 @@ from streams.ports import Claim, Context, Outgoing, Received
 from streams.ports.requests import Ruling
 from streams.store.audit import RecordTransition
 from streams.store.inbox import SOURCE, PgInbox
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests, RulingRows
 from streams.store.stock import PgStock
@@ -129,11 +130,13 @@ class _Inbox(PgInbox):
 
 
 class _Requests(PgRequests):
-    def __init__(self, late: _LateTransaction, record: RecordTransition, granted: _Granted) -> None:
-        super().__init__(late, record)
+    def __init__(
+        self, late: _LateTransaction, record: RecordTransition, locks: PgLocks, granted: _Granted
+    ) -> None:
+        super().__init__(late, record, locks)
         self._late = late
         self._granted = granted
-        self._loose = PgRequests(late.untouched, record)
+        self._loose = PgRequests(late.untouched, record, locks)
 
     async def list_same_patient(
         self, requests: Sequence[UrgentRequest]
@@ -156,11 +159,13 @@ class _Requests(PgRequests):
 
 
 class _Stock(PgStock):
-    def __init__(self, late: _LateTransaction, record: RecordTransition, granted: _Granted) -> None:
-        super().__init__(late, record)
+    def __init__(
+        self, late: _LateTransaction, record: RecordTransition, locks: PgLocks, granted: _Granted
+    ) -> None:
+        super().__init__(late, record, locks)
         self._late = late
         self._granted = granted
-        self._loose = PgStock(late.untouched, record)
+        self._loose = PgStock(late.untouched, record, locks)
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
@@ -173,15 +178,22 @@ class _Stock(PgStock):
 class OptimisticUnitOfWork(PgUnitOfWork):
     """For one task; use it only inside its block."""
 
-    def __init__(self, connection: PooledConnection, rules: Rulebook) -> None:
+    def __init__(
+        self,
+        connection: PooledConnection,
+        rules: Rulebook,
+        locks: Collection[str] | None = None,
+    ) -> None:
         self._late = late = _LateTransaction(connection, self._catch_up)
-        super().__init__(late, rules)
+        super().__init__(late, rules, locks)
         self._granted = granted = _Granted()
         self._optimistic_inbox = self.inbox = _Inbox(
             late, self._lanes, granted, self._events.append, lambda: self.context
         )
-        self._optimistic_requests = self.requests = _Requests(late, self._record, granted)
-        self.stock = _Stock(late, self._record, granted)
+        self._optimistic_requests = self.requests = _Requests(
+            late, self._record, self._locks, granted
+        )
+        self.stock = _Stock(late, self._record, self._locks, granted)
 
     async def _catch_up(self) -> None:
         await self._optimistic_inbox.catch_up()
@@ -240,10 +252,13 @@ class PgBeginOptimistically:
         self._rules = rules
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[OptimisticUnitOfWork]:
+    async def __call__(
+        self, locks: Collection[str] | None = None
+    ) -> AsyncIterator[OptimisticUnitOfWork]:
         async with self._database.connection() as connection:
-            work = OptimisticUnitOfWork(connection, self._rules)
+            work = OptimisticUnitOfWork(connection, self._rules, locks)
             try:
+                await work.begin()
                 yield work
                 await work.end()
             except BaseException:

@@ -18,6 +18,7 @@ from streams.matching.allocation.remedies import list_same_use
 from streams.ports.requests import LineState, RequestState, Ruling
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _USES = {
 
 
 class PgRequests:
-    def __init__(self, connection: Connection, record: RecordTransition) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
         self._record = record
+        self._locks = locks
 
     async def list_known(self, request_ids: Sequence[str]) -> frozenset[str]:
         rows = _QUERIES.list_known(self._connection, request_ids=list(request_ids))
@@ -42,7 +44,13 @@ class PgRequests:
 
     async def lock_requests(self, request_ids: Sequence[str]) -> dict[str, RequestState]:
         wanted = list(request_ids)
-        rows = [row async for row in _QUERIES.lock_requests(self._connection, request_ids=wanted)]
+        found = _QUERIES.lock_requests(
+            self._connection, request_ids=wanted, locked=self._locks.names
+        )
+        rows = [row async for row in found]
+        if len(rows) < len(set(wanted)):
+            others = _QUERIES.list_request_stations(self._connection, request_ids=wanted)
+            self._locks.ensure([row["station_id"] async for row in others])
         lines: dict[str, list[LineState]] = defaultdict(list)
         async for row in _QUERIES.list_line_states(self._connection, request_ids=wanted):
             fields = dict(row)

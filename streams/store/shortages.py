@@ -18,6 +18,7 @@ from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import StockCount, UncoveredLine
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ _QUERIES = load_queries("shortages")
 class PgExchange:
     """Implements `ports.exchange.ExchangeStore`."""
 
-    def __init__(self, connection: Connection, record: RecordTransition) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
         self._record = record
+        self._locks = locks
 
     async def count_cells(
         self, station_id: str, *, since: datetime, now: datetime
@@ -156,9 +158,11 @@ class PgExchange:
             )
 
     async def get_transfer(self, transfer_id: str) -> Transfer:
-        row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)
-        if row is None:
+        ends = await _QUERIES.find_transfer_ends(self._connection, transfer_id=transfer_id)
+        if ends is None:
             raise InvariantViolation("transfer_missing", transfer_id=transfer_id)
+        self._locks.ensure(ends.values())
+        row = await _QUERIES.lock_transfer(self._connection, transfer_id=transfer_id)
         return Transfer.model_validate({**row["body"], "status": row["status"]})
 
     async def write_transfer(self, transfer: Transfer, *, now: datetime) -> None:

@@ -17,6 +17,7 @@ from streams.matching.available_units import Cell
 from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitScan, UnitState
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _STATUSES = {status.value: status for status in UnitStatus}
 
 
 class PgStock:
-    def __init__(self, connection: Connection, record: RecordTransition) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
         self._record = record
+        self._locks = locks
 
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
@@ -52,11 +54,16 @@ class PgStock:
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         wanted = list(unit_ids)
-        rows = [row async for row in _QUERIES.lock_units(self._connection, unit_ids=wanted)]
-        promises = {
-            row["unit_id"]: _to_promise(row)
-            async for row in _QUERIES.list_live_promises(self._connection, unit_ids=wanted)
-        }
+        found = _QUERIES.lock_units(self._connection, unit_ids=wanted, locked=self._locks.names)
+        rows = [row async for row in found]
+        if len(rows) < len(set(wanted)):
+            others = _QUERIES.list_unit_stations(self._connection, unit_ids=wanted)
+            self._locks.ensure([row["station_id"] async for row in others])
+        promises = {}
+        async for row in _QUERIES.list_live_promises(self._connection, unit_ids=wanted):
+            # Of a transfer both stations: its end is written at the one that receives.
+            self._locks.ensure([row["to_station_id"]] if row["to_station_id"] else [])
+            promises[row["unit_id"]] = _to_promise(row)
         return {row["unit_id"]: _to_state(row, promises.get(row["unit_id"])) for row in rows}
 
     async def lock_donation(self, donation_id: str) -> list[UnitState]:

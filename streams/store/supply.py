@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from streams.store.alerts import PgDisasters
 from streams.store.audit import RecordTransition
 from streams.store.call_outs import PgReserve
+from streams.store.locks import PgLocks
 from streams.store.shortages import PgExchange
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class PgSupply(PgReserve, PgExchange, PgDisasters):
     """Implements `ports.supply.SupplyStore`; each base names its own queries."""
 
-    def __init__(self, connection: Connection, record: RecordTransition) -> None:
+    def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
         self._record = record
+        self._locks = locks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -11,13 +11,13 @@ from models.errors import InvariantViolation
 from models.events import EventData
 from models.rules.rulebook import Rulebook
 from models.topics import find_topic_of
-from streams.ports import LANES, Context, Outgoing, Timer, Transition
+from streams.ports import Context, Outgoing, Timer, Transition
 from streams.store.audit import AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
 from streams.store.driver_errors import values_translated
 from streams.store.inbox import SOURCE, PgInbox, PgTimers, lane_of
-from streams.store.outbox import LOCK_SPACE
+from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests
 from streams.store.stock import PgStock
@@ -28,16 +28,22 @@ if TYPE_CHECKING:
 
 _QUERIES = load_queries("inbox")
 
-_WAIT_FOR_TURN = f"SELECT pg_advisory_xact_lock({LOCK_SPACE}, {LANES})"
-"""The lock behind the last lane: the relay holds those before it."""
-
 
 class PgUnitOfWork:
-    """Implements `ports.UnitOfWork`. For one task; use it only inside its block."""
+    """Implements `ports.UnitOfWork`. For one task; use it only inside its block.
 
-    def __init__(self, connection: Connection, rules: Rulebook) -> None:
+    Args:
+        connection: Inside a transaction.
+        rules: The rulebook that it decides by.
+        locks: What the transaction begins with; see `ports.Begin`.
+    """
+
+    def __init__(
+        self, connection: Connection, rules: Rulebook, locks: Collection[str] | None = None
+    ) -> None:
         self._connection = connection
         self.rules = rules
+        self._locks = PgLocks(connection, locks)
         self._lanes: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
@@ -45,11 +51,11 @@ class PgUnitOfWork:
         self._context: Context | None = None
         self._acts: list[Callable[[], None]] = []
         self.inbox = PgInbox(connection, self._lanes, self._events.append, lambda: self.context)
-        self.requests = PgRequests(connection, self._record)
-        self.stock = PgStock(connection, self._record)
+        self.requests = PgRequests(connection, self._record, self._locks)
+        self.stock = PgStock(connection, self._record, self._locks)
         self.counts = PgCounts(connection)
-        self.donations = PgDonations(connection)
-        self.supply = PgSupply(connection, self._record)
+        self.donations = PgDonations(connection, self._locks)
+        self.supply = PgSupply(connection, self._record, self._locks)
         self.timers = PgTimers(connection)
         self.audit = PgAuditSeals(connection)
 
@@ -78,6 +84,13 @@ class PgUnitOfWork:
             )
         )
 
+    async def begin(self) -> None:
+        """Wait for the locks that the transaction begins with; before anything else."""
+        await self._locks.take_first()
+
+    async def try_lock(self, names: Collection[str]) -> bool:
+        return await self._locks.try_lock(names)
+
     def schedule(self, timer: Timer) -> None:
         self._timers.append(timer)
 
@@ -85,6 +98,8 @@ class PgUnitOfWork:
         self._record(transition)
 
     def _record(self, transition: Transition, context: Context | None = None) -> None:
+        # Whatever changes of a station's is told by its audit: nothing slips past its lock.
+        self._locks.ensure([transition.station_id] if transition.station_id else [])
         self._audit.append(audit_line(transition, context or self.context))
 
     @asynccontextmanager
@@ -92,6 +107,7 @@ class PgUnitOfWork:
         buffers: list[list[Any]]
         buffers = [self._events, self._timers, self._audit, self._acts]
         marks = [len(buffer) for buffer in buffers]
+        had = self._locks.names
         try:
             with values_translated():
                 async with self._connection.transaction():
@@ -99,6 +115,7 @@ class PgUnitOfWork:
         except BaseException:
             for buffer, mark in zip(buffers, marks, strict=True):
                 del buffer[mark:]
+            self._locks.drop_since(had)
             raise
 
     def on_commit(self, act: Callable[[], None]) -> None:
@@ -181,22 +198,17 @@ class PgBegin:
     Args:
         database: Where the transactions are made.
         rules: The rulebook that they decide by.
-        one_at_a_time: Wait for every other transaction that was begun so, in any process. The
-            supply side touches several stations in one transaction, in an order that only the
-            work itself knows; one after the other, they cannot wait for each other in a circle.
     """
 
-    def __init__(self, database: Database, rules: Rulebook, *, one_at_a_time: bool = False) -> None:
+    def __init__(self, database: Database, rules: Rulebook) -> None:
         self._database = database
         self._rules = rules
-        self._one_at_a_time = one_at_a_time
 
     @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[PgUnitOfWork]:
+    async def __call__(self, locks: Collection[str] | None = None) -> AsyncIterator[PgUnitOfWork]:
         async with self._database.transaction() as connection:
-            if self._one_at_a_time:
-                await connection.execute(_WAIT_FOR_TURN)
-            work = PgUnitOfWork(connection, self._rules)
+            work = PgUnitOfWork(connection, self._rules, locks)
+            await work.begin()
             yield work
             await work.end()
         work.note_committed()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import asyncpg
 
-from bench.world import list_hospitals, list_stations, make_units
+from bench.world import STATIONS, list_hospitals, list_stations, make_units
 from models.rules.rulebook import PACKAGED
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
@@ -19,15 +20,7 @@ _COLUMNS = (
 
 async def fill(dsn: str, *, requests: int, now: datetime) -> None:
     """Write what `bench.world.lay_out` sends to a gateway straight to the tables."""
-    database = await Database.open(dsn, size=2, name="fill")
-    try:
-        directory = PgDirectory(database, PACKAGED)
-        for station in list_stations():
-            await directory.put_station(station)
-        for hospital in list_hospitals():
-            await directory.put_hospital(hospital)
-    finally:
-        await database.close()
+    await fill_places(dsn)
     rows = [
         (
             unit.station_id, unit.unit_id, unit.donation_id, unit.component.value,
@@ -42,3 +35,16 @@ async def fill(dsn: str, *, requests: int, now: datetime) -> None:
         await connection.execute("VACUUM ANALYZE units")
     finally:
         await connection.close()
+
+
+async def fill_places(dsn: str, names: Sequence[str] = STATIONS) -> None:
+    """Write stations and their hospitals, and no unit."""
+    database = await Database.open(dsn, size=2, name="fill")
+    try:
+        directory = PgDirectory(database, PACKAGED)
+        for station in list_stations(names):
+            await directory.put_station(station)
+        for hospital in list_hospitals(names):
+            await directory.put_hospital(hospital)
+    finally:
+        await database.close()

@@ -16,6 +16,7 @@ from models.topics import AppName, TopicName
 from streams.composition import Services, build_services
 from streams.ports import Received
 from streams.services.record_intake import Intake, one_by_one
+from streams.services.record_locks import list_record_locks
 from streams.services.shortage_offers import OfferService
 from streams.services.shortages import ShortageService
 from streams.store.database import Database
@@ -50,10 +51,11 @@ class PgSystem:
             hold_s=HOLD_S,
         )
         await Intake(
-            begin=PgBegin(self.engine.database, PACKAGED, one_at_a_time=True),
+            begin=PgBegin(self.engine.database, PACKAGED),
             clock=self.engine.clock,
             reader=AppName.SUPPLY,
             decide=one_by_one(offers.act, reader=AppName.SUPPLY),
+            locks=lambda batch: list_record_locks(batch, self.engine.services.directory.current()),
         )(records)
 
     async def fire_due(self, now: datetime) -> None:

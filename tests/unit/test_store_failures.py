@@ -133,6 +133,6 @@ def test_f25_a_state_that_the_driver_does_not_know_goes_by_its_class() -> None:
 
 def test_f25_a_race_for_a_unit_is_decided_again_and_any_other_constraint_is_a_bug() -> None:
     race = asyncpg.PostgresError.new({"C": "23505", "M": "twice", "n": "promises_live_uq"})
-    bug = asyncpg.PostgresError.new({"C": "23505", "M": "twice", "n": "units_pkey"})
+    bug = asyncpg.PostgresError.new({"C": "23505", "M": "twice", "n": "outbox_sequence_uq"})
     assert fate_of(race) == "postgres_contended"
     assert fate_of(bug) == "constraint_broken"

@@ -1,5 +1,5 @@
--- name: lock_event!
-SELECT pg_advisory_xact_lock(hashtextextended(:event_key, 0));
+-- name: list_active_stations
+SELECT station_id FROM activations WHERE event_key = :event_key;
 
 -- name: find_newest_alert^
 SELECT body, told_by FROM alerts

@@ -1,6 +1,17 @@
--- name: lock_station!
--- NO KEY: rows that name the station may still be written meanwhile.
-SELECT 1 FROM stations WHERE station_id = :station_id FOR NO KEY UPDATE;
+-- name: list_twin_stations
+-- Of donors who stand in another station's register too; who counts as the same, `known_otherwise`
+-- says.
+SELECT t.station_id
+FROM donors AS d INNER JOIN donors AS t ON t.person_key = d.person_key
+WHERE d.donor_id = ANY(:donor_ids::text[]) AND t.station_id <> d.station_id
+UNION
+SELECT t.station_id
+FROM donors AS d INNER JOIN donors AS t ON t.contact_key = d.contact_key
+WHERE
+    d.donor_id = ANY(:donor_ids::text[])
+    AND t.station_id <> d.station_id
+    AND d.contact_key <> ''
+    AND t.body ->> 'born_on' = d.body ->> 'born_on';
 
 -- name: list_calls
 -- Of the donors what their own record says; what is known of them otherwise, `list_reserve` tells.

@@ -6,6 +6,9 @@ FROM test_results
 WHERE donation_id = ANY(:donation_ids::text[])
 ORDER BY recorded_at, result_id;
 
+-- name: list_donation_stations
+SELECT DISTINCT donation_id, station_id FROM units WHERE donation_id = ANY(:donation_ids::text[]);
+
 -- name: list_says
 SELECT unit_id, unit_stations(unit_id) AS stations FROM units
 WHERE donation_id = :donation_id::text;

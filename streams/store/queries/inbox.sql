@@ -45,7 +45,11 @@ INSERT INTO dead_letters (
 -- name: claim_due_timer
 DELETE FROM timers
 WHERE timer_id = (
-    SELECT timer_id FROM timers WHERE due_at <= :now
+    SELECT timer_id FROM timers
+    WHERE
+        due_at <= :now
+        AND timer_id <> ALL(:besides::text[])
+        AND (:only::text IS NULL OR timer_id = :only::text)
     ORDER BY due_at, timer_id LIMIT 1
     FOR UPDATE SKIP LOCKED
 )

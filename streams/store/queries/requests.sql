@@ -4,9 +4,14 @@ SELECT request_id FROM requests WHERE request_id = ANY(:request_ids::text[]);
 -- name: lock_requests
 SELECT request_id, status, waiting_for, version, body, opened_at
 FROM requests
-WHERE request_id = ANY(:request_ids::text[])
+WHERE
+    request_id = ANY(:request_ids::text[])
+    AND (:locked::text[] IS NULL OR station_id = ANY(:locked::text[]))
 ORDER BY request_id
 FOR UPDATE;
+
+-- name: list_request_stations
+SELECT DISTINCT station_id FROM requests WHERE request_id = ANY(:request_ids::text[]);
 
 -- name: list_line_states
 SELECT

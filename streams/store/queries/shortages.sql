@@ -113,6 +113,9 @@ promise_rows AS (
 )
 SELECT count(*) FROM unit_rows;
 
+-- name: find_transfer_ends^
+SELECT from_station_id, to_station_id FROM transfers WHERE transfer_id = :transfer_id;
+
 -- name: lock_transfer^
 SELECT body, status FROM transfers WHERE transfer_id = :transfer_id FOR UPDATE;
 

@@ -17,18 +17,38 @@ CROSS JOIN LATERAL (
 ) AS u;
 
 -- name: lock_units
+-- The requests that they are promised to come first, as where a hospital changes its request.
+WITH bound AS MATERIALIZED (
+    SELECT r.request_id FROM requests AS r
+    WHERE
+        r.request_id = ANY(ARRAY(
+            SELECT p.request_id FROM promises AS p
+            WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued')
+        ))
+        AND (:locked::text[] IS NULL OR r.station_id = ANY(:locked::text[]))
+    ORDER BY r.request_id
+    FOR UPDATE
+)
 SELECT
     unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
     status, epoch, released_at, attested_by, out_of_control_s
 FROM units
-WHERE unit_id = ANY(:unit_ids::text[])
+WHERE
+    (SELECT count(*) FROM bound) >= 0
+    AND unit_id = ANY(:unit_ids::text[])
+    -- Of a station whose lock the transaction has not, none is even waited for.
+    AND (:locked::text[] IS NULL OR station_id = ANY(:locked::text[]))
 ORDER BY unit_id
 FOR UPDATE;
 
+-- name: list_unit_stations
+SELECT DISTINCT station_id FROM units WHERE unit_id = ANY(:unit_ids::text[]);
+
 -- name: list_live_promises
-SELECT promise_id, unit_id, epoch, status, request_id, transfer_id
-FROM promises
-WHERE unit_id = ANY(:unit_ids::text[]) AND status IN ('held', 'issued');
+SELECT
+    p.promise_id, p.unit_id, p.epoch, p.status, p.request_id, p.transfer_id, t.to_station_id
+FROM promises AS p LEFT JOIN transfers AS t USING (transfer_id)
+WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 
 -- name: list_sent
 SELECT

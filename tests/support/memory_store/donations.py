@@ -18,6 +18,9 @@ class MemoryDonations:
     def __init__(self, state: State) -> None:
         self._state = state
 
+    async def lock_donations(self, donation_ids: Collection[str], *, enters: bool) -> None:
+        """Do nothing: there is one writer."""
+
     async def list_results(
         self, donation_ids: Collection[str]
     ) -> Mapping[str, Sequence[StationResult]]:

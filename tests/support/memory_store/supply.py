@@ -28,7 +28,7 @@ class MemorySupply:
         self._state = state
         self._stock = stock
 
-    async def lock_station(self, station_id: str) -> None:
+    async def lock_stations(self, *station_ids: str) -> None:
         """Do nothing: there is one writer."""
 
     async def find_activation(self, activation_id: str) -> None:

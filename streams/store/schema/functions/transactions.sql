@@ -1,20 +1,19 @@
 -- Timers and outbox of a transaction, in one round trip just before it commits, and its audit rows as
 -- the last of it. The row lock on a key makes the order of its sequences the order of commits; keys
--- are locked in one order, and all of them before the heads of the audit.
+-- are locked in one order, and all of them before the heads of the audit. Timers come first, in a
+-- statement of their own: one that is being fired is waited for, and whoever fires it needs the keys.
 CREATE OR REPLACE FUNCTION write_buffers(the_batch jsonb, the_bodies bytea[], the_source text)
 RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-    WITH timer_rows AS (
-        INSERT INTO timers (timer_id, kind, subject, due_at)
-        SELECT x.timer_id, x.kind, x.subject, x.due_at
-        FROM jsonb_to_recordset(the_batch -> 'timers') AS x (
-            timer_id text, kind text, subject text, due_at timestamptz
-        )
-        ORDER BY x.timer_id
-        ON CONFLICT (timer_id) DO UPDATE SET due_at = excluded.due_at
-    ),
-    incoming AS (
+    INSERT INTO timers (timer_id, kind, subject, due_at)
+    SELECT x.timer_id, x.kind, x.subject, x.due_at
+    FROM jsonb_to_recordset(the_batch -> 'timers') AS x (
+        timer_id text, kind text, subject text, due_at timestamptz
+    )
+    ORDER BY x.timer_id
+    ON CONFLICT (timer_id) DO UPDATE SET due_at = excluded.due_at;
+    WITH incoming AS (
         SELECT *, row_number() OVER (PARTITION BY key ORDER BY ord) AS nth
         FROM ROWS FROM (
             jsonb_to_recordset(the_batch -> 'events') AS (
