@@ -10,6 +10,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from models.errors import TransientError
+from models.rules.rulebook import PACKAGED, Rulebook
 from models.topics import AppName
 from streams.ports import BatchHandler, Begin
 from streams.services.record_intake import Intake
@@ -28,13 +29,13 @@ RIVALS = 4
 
 @pytest.mark.parametrize("begin_with", [PgBegin, PgBeginOptimistically])
 async def test_rivals_for_one_unit_end_in_one_promise(
-    endpoints: Endpoints, begin_with: Callable[[Database], Begin]
+    endpoints: Endpoints, begin_with: Callable[[Database, Rulebook], Begin]
 ) -> None:
     outcomes: Counter[str] = Counter()
     async with build_engine(endpoints.postgres_dsn) as engine:
         directory = engine.services.directory
         handle = Intake(
-            begin=begin_with(engine.database),
+            begin=begin_with(engine.database, PACKAGED),
             clock=engine.clock,
             reader=AppName.URGENT,
             decide=RequestService(

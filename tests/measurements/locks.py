@@ -1,4 +1,4 @@
-"""`python -m tests.measurements.locks`: how long the supply side waits, to `build/locks/result.json`.
+"""`make bench-locks`: how long the supply side waits, to `build/locks/result.json`.
 
 Two supply workers and an urgent one, each with a pool of its own, live through the days of 8 and of
 64 stations on one PostgreSQL: stock comes in, is counted again, tested, promised, scanned until it
