@@ -12,7 +12,7 @@ from models.audit import AuditRow
 from streams.kafka.audit_seals import read_seals
 from streams.services.audit_verification import AuditVerdict, AuditWalk
 from streams.settings import Settings
-from streams.store.audit import PgAuditReading
+from streams.store.audit import PgAuditRows
 from streams.store.database import Database
 from streams.store.one_shot import run_on_database
 
@@ -42,7 +42,7 @@ async def verify(
     """
     # The seals are read first: the rows that they fix were committed before the rows are read.
     seals = [] if kafka_bootstrap is None else await read_seals(kafka_bootstrap)
-    async with PgAuditReading(database).snapshot() as audit:
+    async with PgAuditRows(database).snapshot() as audit:
         walk = AuditWalk(
             heads=await audit.list_heads(station_id),
             seals=[seal for seal in seals if station_id in {None, seal.chain}],
@@ -76,7 +76,7 @@ def verify_audit(
 
 def list_history(settings: Settings, subject: str, *, limit: int) -> list[AuditRow]:
     async def act(database: Database) -> list[AuditRow]:
-        return await PgAuditReading(database).list_history(subject, limit=limit)
+        return await PgAuditRows(database).list_history(subject, limit=limit)
 
     return run_on_database(settings, act)
 

@@ -87,7 +87,7 @@ class CountFile:
         return datetime.fromtimestamp(self.path.stat().st_mtime, UTC).isoformat()
 
 
-class Importing:
+class CountImport:
     """One import, step by step."""
 
     def __init__(self, count: CountFile, gateway: GatewayClient, settings: Settings) -> None:
@@ -153,7 +153,7 @@ def import_count(
 
     settings = load_settings()
     with GatewayClient(settings, wait_s=CALL_S) as gateway:
-        importing = Importing(count, gateway, settings)
+        importing = CountImport(count, gateway, settings)
         with out.progress("预览 · previewing"):
             preview = importing.preview()
         print_preview(out, preview)

@@ -31,11 +31,11 @@ from models.errors import TransientError
 from streams.clock import SystemClock
 from streams.store.api_keys import PgKeys
 from streams.store.donors import PgDonors
-from streams.store.read_models.counts import PgReconciling
-from streams.store.read_models.donations import PgDonationReading
+from streams.store.read_models.counts import PgCountComparison
+from streams.store.read_models.donations import PgDonationPages
 from streams.store.read_models.feed import PgFeed
 from streams.store.read_models.figures import PgFigures
-from streams.store.read_models.pages import PgReading
+from streams.store.read_models.pages import PgPages
 from streams.store.read_models.scans import PgScans
 from streams.store.read_models.vitals import PgVitals
 from streams.store.unit_of_work import PgBegin
@@ -56,14 +56,14 @@ class Gateway:
         self.directories = parts.directories
         self.metrics = GatewayMetrics()
         self.wakes = Wakes()
-        self.reading = PgReading(parts.database, parts.clock)
-        self.donations = PgDonationReading(parts.database)
+        self.reading = PgPages(parts.database, parts.clock)
+        self.donations = PgDonationPages(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
         self.labels = StationFiles(parts.settings.labels_dir, read_label_file)
         self.station_words = StationFiles(parts.settings.columns_dir, read_columns_file)
-        self.reconciling = PgReconciling(parts.database)
+        self.reconciling = PgCountComparison(parts.database)
         self.figures = PgFigures(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)
         self.unread = UnreadLook(

@@ -14,7 +14,7 @@ from streams.services.alerts import AlertService
 from streams.services.audit_seals import fire_seal
 from streams.services.donation_recalls import Recalls
 from streams.services.donation_release import Releases
-from streams.services.donation_splits import Splitting
+from streams.services.donation_splits import DonationSplits
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_changes import RegisterService
@@ -22,7 +22,7 @@ from streams.services.donor_needs import DonorNeeds
 from streams.services.promise_progress import Progress
 from streams.services.record_intake import Decide, Intake, one_by_one
 from streams.services.record_locks import list_record_locks
-from streams.services.request_decisions import Deciding
+from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
 from streams.services.shortage_offers import OfferService
 from streams.services.shortage_transfers import Transfers
@@ -30,7 +30,7 @@ from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.stock_days import StockDayService
 from streams.services.timers import ExpiryService, TimerService
-from streams.services.unit_clearance import Clearing
+from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_scans import Scans
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
@@ -55,7 +55,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     """Compose the services of one process."""
     begin = PgBegin(database, rules)
     directory = PgDirectory(database, rules)
-    deciding = Deciding(directories=directory, hold_s=hold_s)
+    deciding = RequestDecisions(directories=directory, hold_s=hold_s)
     transfers = Transfers()
     progress = Progress(deciding=deciding, transfers=transfers)
     requests = RequestService(directories=directory, deciding=deciding)
@@ -63,9 +63,11 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     releases = Releases(recalls=recalls)
     stock = StockService(
         directories=directory,
-        scans=Scans(progress=progress, releases=releases, clearing=Clearing(directories=directory)),
+        scans=Scans(
+            progress=progress, releases=releases, clearing=UnitClearances(directories=directory)
+        ),
         releases=releases,
-        splitting=Splitting(releases=releases),
+        splitting=DonationSplits(releases=releases),
         recalls=recalls,
     )
     call_outs = CallOuts(causes=DonorNeeds(directories=directory))

@@ -18,7 +18,7 @@ from models.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
+class RunningSystem:
     """The system that runs on a folder now.
 
     Attributes:
@@ -71,7 +71,7 @@ def hold_folder(state_dir: Path) -> Iterator[Note]:
         yield Note(state_dir)
 
 
-def find_running(state_dir: Path) -> Running | None:
+def find_running(state_dir: Path) -> RunningSystem | None:
     """Return the system that runs on a folder now; None if no `xuelian up` holds it."""
     try:
         handle = (state_dir / "up.lock").open("rb")
@@ -85,7 +85,7 @@ def find_running(state_dir: Path) -> Running | None:
     return None
 
 
-def runs_here_error(state_dir: Path, running: Running) -> ConfigurationError:
+def runs_here_error(state_dir: Path, running: RunningSystem) -> ConfigurationError:
     return ConfigurationError(
         "system_runs_here",
         url=running.gateway_url or "…",
@@ -94,12 +94,12 @@ def runs_here_error(state_dir: Path, running: Running) -> ConfigurationError:
     )
 
 
-def _read_note(state_dir: Path) -> Running:
+def _read_note(state_dir: Path) -> RunningSystem:
     try:
         told = json.loads((state_dir / "running.json").read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         told = {}  # the other process has only just taken the lock
-    return Running(
+    return RunningSystem(
         pid=int(told.get("pid", 0)),
         gateway_url=str(told.get("gateway_url", "")),
         probes=dict(told.get("probes", {})),

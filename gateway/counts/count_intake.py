@@ -16,7 +16,7 @@ from gateway.intake.acceptance import Acceptance, Caller
 from gateway.invalid_content import of_refused, of_rows
 from gateway.runtime import Gateway
 from models.errors import DomainRefusal
-from streams.services.count_plans import CountPlan, Entering, judge_count
+from streams.services.count_plans import CountPlan, EntryTerms, judge_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ async def compare(gateway: Gateway, count: Count, *, differences: int = 0) -> Co
         named=count.read.unit_ids if count.full else None,
         told=differences,
     )
-    entering = Entering(
+    entering = EntryTerms(
         get=count.get_counted,
         attestation=count.attestation,
         now=gateway.clock.now(),

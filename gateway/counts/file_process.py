@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import sys
 
-from gateway.counts.files import CountRead, Reading, read_here
+from gateway.counts.files import CountRead, ReadOptions, read_here
 from models.errors import ContractError, TransientError
 
 APART_BYTES = 250_000
@@ -19,7 +19,7 @@ APART_BYTES = 250_000
 READ_LIMIT_S = 90.0
 
 
-async def read_count(raw: bytes, reading: Reading) -> CountRead:
+async def read_count(raw: bytes, reading: ReadOptions) -> CountRead:
     """Read a file.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.own_words import NO_WORDS, OwnWords
 from gateway.files.products import NamedProduct
 from gateway.files.row_errors import group_errors
@@ -27,7 +27,7 @@ MOST_ERRORS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class ReadOptions:
     """How a file is read.
 
     Attributes:
@@ -47,7 +47,7 @@ class Reading:
     attestation: Attestation | None = None
     words: OwnWords = NO_WORDS
 
-    def to_releasing(self, own: Mapping[str, Any] | None = None) -> Releasing:
+    def to_releasing(self, own: Mapping[str, Any] | None = None) -> ReleaseTerms:
         """Return the rule by which rows are judged that are counted as released.
 
         Args:
@@ -61,7 +61,7 @@ class Reading:
                 attestation = Attestation.model_validate(told)
             except ValidationError:
                 attestation = None
-        return Releasing(attestation=attestation, now=self.now)
+        return ReleaseTerms(attestation=attestation, now=self.now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class CountRead:
         ]
 
 
-def read_here(raw: bytes, reading: Reading) -> CountRead:
+def read_here(raw: bytes, reading: ReadOptions) -> CountRead:
     """Read a file in this process.
 
     Raises:
@@ -157,7 +157,7 @@ def read_here(raw: bytes, reading: Reading) -> CountRead:
     )
 
 
-def _parse(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
+def _parse(raw: bytes, reading: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
     sheets = open_file(raw, reading.content_type)
     if sheets is None:
         return _parse_json(raw, reading)
@@ -172,7 +172,7 @@ def _parse(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[s
     return ensure_table(parsed), {}
 
 
-def _parse_json(raw: bytes, reading: Reading) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
+def _parse_json(raw: bytes, reading: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
     content = load_strictly(raw)
     rows = content.pop("units", None) if isinstance(content, dict) else None
     if not isinstance(rows, list):

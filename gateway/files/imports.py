@@ -44,7 +44,7 @@ BLAMED = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Releasing:
+class ReleaseTerms:
     """The rule by which a row is judged that is counted as released.
 
     Attributes:
@@ -118,7 +118,7 @@ def _speaks_against(heading: str, text: str, is_said: bool) -> str | None:
 
 def _units(
     station_id: str,
-    releasing: Releasing,
+    releasing: ReleaseTerms,
     zone: timezone | None = None,
     own: OwnWords = NO_WORDS,
 ) -> Layout[CountedUnit]:
@@ -170,7 +170,7 @@ def parse_units(
     sheets: Iterable[Sheet],
     *,
     station_id: str,
-    releasing: Releasing,
+    releasing: ReleaseTerms,
     zone: timezone | None = None,
     partial: bool = False,
     own: OwnWords = NO_WORDS,
@@ -194,7 +194,7 @@ def parse_units_json(
     rows: Sequence[object],
     *,
     station_id: str,
-    releasing: Releasing,
+    releasing: ReleaseTerms,
     partial: bool = False,
     own: OwnWords = NO_WORDS,
 ) -> Parsed[CountedUnit]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gateway.dependencies import GatewayParts
 from gateway.http import error_handlers
-from gateway.http.middleware import Authenticated, Bounded, Leaving, Measured, Strict
+from gateway.http.middleware import Authenticated, Bounded, DepartedClients, Measured, Strict
 from gateway.http.openapi import describe
 from gateway.http.routes import (
     alerts,
@@ -77,7 +77,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     app.add_middleware(Bounded)
     app.add_middleware(Authenticated, authenticator=gateway.authenticator)
     app.add_middleware(Measured, metrics=gateway.metrics)
-    app.add_middleware(Leaving)
+    app.add_middleware(DepartedClients)
     error_handlers.install(app)
     for part in (
         overview,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from gateway.counts.counting import Count
 from gateway.counts.file_process import read_count
-from gateway.counts.files import Reading
+from gateway.counts.files import ReadOptions
 from gateway.counts.previews import PreviewToken
 from gateway.files.own_words import NO_WORDS
 from gateway.http.app_state import get_gateway
@@ -123,7 +123,7 @@ async def read_call(
         kept = get_gateway(request).kept_reads.take(file_digest)
     read = kept or await read_count(
         raw,
-        Reading(
+        ReadOptions(
             station_id=station_id,
             content_type=request.headers.get("content-type", ""),
             zone=zone,

@@ -47,7 +47,7 @@ class BodyTooLargeError(HTTPException):
 _OF_LEAVING = (anyio.BrokenResourceError, anyio.ClosedResourceError, ClientDisconnect)
 
 
-class Leaving:
+class DepartedClients:
     """Logs a client that leaves in the middle of its answer, instead of raising a server error.
 
     A stream whose connection is cut fails inside the framework, with the errors of its queues.

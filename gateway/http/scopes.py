@@ -33,7 +33,7 @@ def ensure_scope(principal: Principal, allowed: frozenset[KeyScope]) -> None:
         raise DomainRefusal("scope_not_allowed", scope=principal.scope, allowed=names)
 
 
-class Allowing:
+class ScopeCheck:
     """A dependency that gives the principal, if its scope is among the allowed scopes."""
 
     def __init__(self, scopes: frozenset[KeyScope]) -> None:
@@ -45,9 +45,9 @@ class Allowing:
         return principal
 
 
-def allow(*scopes: KeyScope) -> Allowing:
+def allow(*scopes: KeyScope) -> ScopeCheck:
     """Make the dependency; a test compares the table of calls in `docs/api.md` with it."""
-    return Allowing(frozenset(scopes))
+    return ScopeCheck(frozenset(scopes))
 
 
 Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]

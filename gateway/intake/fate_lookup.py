@@ -16,7 +16,7 @@ import structlog
 
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.read_models.pages import EventFate, EventName, PgReading
+from streams.store.read_models.pages import EventFate, EventName, PgPages
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class FateLookup:
     """Answers what became of events, as far as PostgreSQL can tell in time."""
 
     def __init__(
-        self, *, reading: PgReading, metrics: GatewayMetrics, monotonic: Callable[[], float]
+        self, *, reading: PgPages, metrics: GatewayMetrics, monotonic: Callable[[], float]
     ) -> None:
         self._reading = reading
         self._metrics = metrics

@@ -69,7 +69,7 @@ class CountFound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entering:
+class EntryTerms:
     """By which a count's new units are judged.
 
     Attributes:
@@ -117,7 +117,7 @@ class CountPlan:
         return {"confirmed", "gone", "changed_since"}.issuperset(self.outcomes)
 
 
-def judge_count(found: CountFound, entering: Entering, *, told: int) -> CountPlan:
+def judge_count(found: CountFound, entering: EntryTerms, *, told: int) -> CountPlan:
     """Judge a count.
 
     Args:
@@ -156,7 +156,7 @@ def _list_donations(found: CountFound, outcome: str) -> dict[str, str]:
 
 
 def _list_refused(
-    found: CountFound, released: Mapping[str, str], held: Mapping[str, str], entering: Entering
+    found: CountFound, released: Mapping[str, str], held: Mapping[str, str], entering: EntryTerms
 ) -> list[RefusedUnit]:
     """Judge the new units that anything may speak against: nearly none of a usual count."""
     returned = frozenset[str]().union(*(one.returned for one in found.outcomes))

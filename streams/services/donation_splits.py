@@ -22,7 +22,7 @@ from streams.services.donation_release import Releases
 from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 
 
-class Splitting:
+class DonationSplits:
     """Acts on `blood.donation.split.v1`.
 
     Args:

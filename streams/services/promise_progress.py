@@ -12,7 +12,7 @@ from streams.matching.allocation.unit_stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
-from streams.services.request_decisions import REQUEST_GRACE_S, STATUS_OF, Deciding
+from streams.services.request_decisions import REQUEST_GRACE_S, STATUS_OF, RequestDecisions
 from streams.services.request_rematching import go_on_after, read_subject
 from streams.services.shortage_transfers import Transfers
 from streams.services.unit_moves import give_back
@@ -39,7 +39,7 @@ def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
 class Progress:
     """Advances a request from picking through delivery to its end, and transfers likewise."""
 
-    def __init__(self, *, deciding: Deciding, transfers: Transfers) -> None:
+    def __init__(self, *, deciding: RequestDecisions, transfers: Transfers) -> None:
         self._deciding = deciding
         self._transfers = transfers
 

@@ -52,7 +52,7 @@ STATUS_OF = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class OpenedRequest:
     """A new request.
 
     Attributes:
@@ -77,7 +77,7 @@ class _Task:
     asked_digest: str | None = None
 
 
-class Deciding:
+class RequestDecisions:
     """Decides requests inside a transaction that the caller began.
 
     Args:
@@ -103,7 +103,7 @@ class Deciding:
         """Follow the directory as it is now; a decision on an older directory would fail."""
         await self._directories.ensure_current()
 
-    async def open(self, work: UnitOfWork, fresh: Sequence[Opening]) -> None:
+    async def open(self, work: UnitOfWork, fresh: Sequence[OpenedRequest]) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
         same = await list_same_patient(work, [opening.request for opening in fresh])

@@ -21,7 +21,7 @@ from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
-from streams.services.request_decisions import Deciding, Opening
+from streams.services.request_decisions import OpenedRequest, RequestDecisions
 from streams.services.unit_moves import give_back
 
 READER = AppName.URGENT
@@ -35,7 +35,7 @@ class RequestService:
         deciding: Matching and writing, shared with everything that decides requests again.
     """
 
-    def __init__(self, *, directories: DirectorySource, deciding: Deciding) -> None:
+    def __init__(self, *, directories: DirectorySource, deciding: RequestDecisions) -> None:
         self._directories = directories
         self._deciding = deciding
         # Request ids of attempts that failed. Only these are looked up among the existing requests:
@@ -109,7 +109,7 @@ class RequestService:
         # transaction can tell which.
         self._doubted |= asked
         work.on_commit(lambda: self._doubted.difference_update(asked))
-        fresh: list[Opening] = []
+        fresh: list[OpenedRequest] = []
         for record in records:
             try:
                 event = _opened(record)
@@ -121,7 +121,7 @@ class RequestService:
                 continue
             seen.add(request.request_id)
             context = _build_context(work, record, by=event.opened_by)
-            fresh.append(Opening(request=request, context=context, digest=record.digest))
+            fresh.append(OpenedRequest(request=request, context=context, digest=record.digest))
         if not fresh:
             return
         await self._deciding.open(work, fresh)

@@ -12,9 +12,9 @@ from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.ports import DirectorySource, Received, UnitOfWork
 from streams.services.donation_recalls import Recalls
 from streams.services.donation_release import Releases
-from streams.services.donation_splits import Splitting
+from streams.services.donation_splits import DonationSplits
 from streams.services.stock_counts import Counts
-from streams.services.stock_differences import Closing
+from streams.services.stock_differences import DifferenceClosure
 from streams.services.unit_scans import Scans
 
 
@@ -35,7 +35,7 @@ class StockService:
         directories: DirectorySource,
         scans: Scans,
         releases: Releases,
-        splitting: Splitting,
+        splitting: DonationSplits,
         recalls: Recalls,
     ) -> None:
         self._directories = directories
@@ -71,7 +71,9 @@ class StockService:
                 await self._recalls.act(work, record, event)
             case DifferencesClosed():
                 await self._ensure_station(event.station_id)
-                await Closing(work=work, record=record, event=event, change=self._scans.act).close()
+                await DifferenceClosure(
+                    work=work, record=record, event=event, change=self._scans.act
+                ).close()
             case other:
                 raise ContractError("event_not_for_topic", type=other.TYPE)
 

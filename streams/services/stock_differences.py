@@ -26,7 +26,7 @@ Change = Callable[[UnitOfWork, Received, StockChanged], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class DifferenceClosure:
     """Differences being closed in one transaction, by one event of the station.
 
     Attributes:

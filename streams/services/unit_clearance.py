@@ -18,7 +18,7 @@ from streams.services.request_sent_units import ensure_fit
 from streams.services.station_lookup import get_own_station
 
 
-class Clearing:
+class UnitClearances:
     """Clears promised units for the step that they are about to take.
 
     Args:

@@ -18,7 +18,7 @@ from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, UnitScan, UnitState
 from streams.services.donation_release import Releases
 from streams.services.promise_progress import Progress, explain_lost
-from streams.services.unit_clearance import Clearing
+from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_moves import MoveCause, move, name_actor
 from streams.services.unit_scan_checks import (
     ensure_at,
@@ -57,7 +57,7 @@ class Scans:
             is given.
     """
 
-    def __init__(self, *, progress: Progress, releases: Releases, clearing: Clearing) -> None:
+    def __init__(self, *, progress: Progress, releases: Releases, clearing: UnitClearances) -> None:
         self._progress = progress
         self._releases = releases
         self._clearing = clearing

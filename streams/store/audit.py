@@ -64,7 +64,7 @@ class PgAuditSeals:
 
 
 class AuditSnapshot:
-    """The audit at one moment; `PgAuditReading.snapshot` makes it."""
+    """The audit at one moment; `PgAuditRows.snapshot` makes it."""
 
     def __init__(self, connection: PooledConnection) -> None:
         self._connection = connection
@@ -86,7 +86,7 @@ class AuditSnapshot:
             yield [AuditRow(*row.values()) for row in rows]
 
 
-class PgAuditReading:
+class PgAuditRows:
     """Reads the audit. Safe for concurrent tasks."""
 
     def __init__(self, database: Database) -> None:

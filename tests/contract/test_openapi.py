@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from gateway.dependencies import GatewayParts
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import Releasing, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units_json
 from gateway.http import examples
 from gateway.http.app import create_app
 from gateway.http.routes.call_outs import NewAnswer
@@ -124,8 +124,8 @@ def test_examples_of_imports_are_valid() -> None:
     own = Attestation(released_by=count["released_by"], released_at=count["released_at"])
     donors = examples.DONORS["example"]["value"]["donors"]
     for errors in (
-        parse_units_csv(examples.STOCK_CSV, station_id="s", releasing=Releasing()).errors,
-        parse_units_json(units, station_id="s", releasing=Releasing(attestation=own)).errors,
+        parse_units_csv(examples.STOCK_CSV, station_id="s", releasing=ReleaseTerms()).errors,
+        parse_units_json(units, station_id="s", releasing=ReleaseTerms(attestation=own)).errors,
         parse_donors_csv(examples.DONORS_CSV, station_id="s").errors,
         parse_donors_json(donors, station_id="s").errors,
     ):

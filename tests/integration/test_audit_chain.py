@@ -14,7 +14,7 @@ from deploy.local.embedded_services import Endpoints
 from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, ChainHead, hash_row
 from streams.ports import Context, Transition
 from streams.services.audit_verification import AuditVerdict, AuditWalk, BreachKind
-from streams.store.audit import AuditLine, PgAuditReading, append_audit, audit_line
+from streams.store.audit import AuditLine, PgAuditRows, append_audit, audit_line
 from tests.support.audit_breaches import BREACHES, DISARM, Planted
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import NOW, build_unit, counted
@@ -35,7 +35,7 @@ async def engine(endpoints: Endpoints) -> AsyncIterator[SupplyEngine]:
 
 
 async def read_rows(engine: SupplyEngine, chain: str | None = None) -> list[AuditRow]:
-    async with PgAuditReading(engine.database).snapshot() as audit:
+    async with PgAuditRows(engine.database).snapshot() as audit:
         return [row async for rows in audit.follow(chain=chain, since=1) for row in rows]
 
 
@@ -48,7 +48,7 @@ async def read_seal(engine: SupplyEngine) -> ChainHead:
 async def walk(
     engine: SupplyEngine, *seals: ChainHead, chain: str | None = None, since: int = 1
 ) -> AuditVerdict:
-    async with PgAuditReading(engine.database).snapshot() as audit:
+    async with PgAuditRows(engine.database).snapshot() as audit:
         walking = AuditWalk(heads=await audit.list_heads(chain), seals=seals, since=since)
         async for rows in audit.follow(chain=chain, since=max(1, since - 1)):
             walking.take(rows)

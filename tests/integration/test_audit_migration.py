@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from streams.services.audit_verification import AuditWalk
-from streams.store.audit import PgAuditReading
+from streams.store.audit import PgAuditRows
 from streams.store.database import Database
 from tests.support.database import with_database
 from tests.support.seeding import MIGRATIONS
@@ -73,7 +73,7 @@ async def test_old_rows_are_linked_and_new_ones_follow_them(dsn: str) -> None:
     )
     database = await Database.open(dsn, size=1, name="test")
     try:
-        async with PgAuditReading(database).snapshot() as audit:
+        async with PgAuditRows(database).snapshot() as audit:
             walk = AuditWalk(heads=await audit.list_heads(None))
             rows = [row async for some in audit.follow(chain=None, since=1) for row in some]
         walk.take(rows)

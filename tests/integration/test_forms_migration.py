@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from streams.services.audit_verification import AuditWalk
-from streams.store.audit import PgAuditReading
+from streams.store.audit import PgAuditRows
 from streams.store.database import Database
 from tests.support.database import with_database
 from tests.support.seeding import MIGRATIONS
@@ -102,7 +102,7 @@ async def test_f40_old_identifiers_get_the_one_form(dsn: str) -> None:
         await connection.close()
     database = await Database.open(dsn, size=2, name="test")
     try:
-        async with PgAuditReading(database).snapshot() as audit:
+        async with PgAuditRows(database).snapshot() as audit:
             walk = AuditWalk(heads=await audit.list_heads(None))
             walk.take([row async for some in audit.follow(chain=None, since=1) for row in some])
         assert walk.finish().breaches == ()

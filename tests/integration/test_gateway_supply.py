@@ -12,7 +12,7 @@ import pytest_asyncio
 from deploy.local.embedded_services import Endpoints
 from models.events import decode_event
 from models.events.stock import StockCounted
-from streams.store.read_models.pages import PgReading
+from streams.store.read_models.pages import PgPages
 from tests.support.gateway import (
     RunningGateway,
     add_stock,
@@ -273,7 +273,7 @@ async def test_a_shortage_that_somebody_waits_for_is_not_cut_off_by_the_limit(
 ) -> None:
     await _add_shortage(world, "a-nobody", "open", group="AB+")
     await _add_shortage(world, "b-somebody", "open", group="AB-", waiting=2)
-    found = await PgReading(world.database, world.clock).read_overview(
+    found = await PgPages(world.database, world.clock).read_overview(
         station_id=None, hospital_id=None, limit=1
     )
     await world.database.fetch("DELETE FROM shortages WHERE body ? 'uncovered_units'")

@@ -14,7 +14,7 @@ from models.rules.rulebook import PACKAGED, Rulebook
 from models.topics import AppName
 from streams.ports import BatchHandler, Begin
 from streams.services.record_intake import Intake
-from streams.services.request_decisions import Deciding
+from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
 from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
@@ -39,7 +39,7 @@ async def test_rivals_for_one_unit_end_in_one_promise(
             clock=engine.clock,
             reader=AppName.URGENT,
             decide=RequestService(
-                directories=directory, deciding=Deciding(directories=directory, hold_s=3600)
+                directories=directory, deciding=RequestDecisions(directories=directory, hold_s=3600)
             ).decide,
         )
         for _ in range(15):

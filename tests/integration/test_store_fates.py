@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.embedded_services import Endpoints
 from streams.store.query_files import load_queries
-from streams.store.read_models.pages import EventName, PgReading
+from streams.store.read_models.pages import EventName, PgPages
 from tests.support.database import fresh_database
 from tests.support.world import FixedClock
 
@@ -42,7 +42,7 @@ async def test_a_fate_is_found_without_reading_every_refusal(endpoints: Endpoint
             EventName(reader=READER, source=SOURCE, event_id=f"e-{n}", request_id=f"e-{n}")
             for n in numbers
         ]
-        fates = await PgReading(database, FixedClock()).list_fates(names)
+        fates = await PgPages(database, FixedClock()).list_fates(names)
         told = [(fates[name].code, fates[name].params) for name in names]
         refused = [("unit_not_cleared", {"n": n}) for n in numbers[:-1]]
         assert told == [*refused, (None, None)]

@@ -17,12 +17,12 @@ from streams.ports import Context, Received, Record, Timer, TimerKind, Transitio
 from streams.services import timers
 from streams.services.donation_recalls import Recalls
 from streams.services.donation_release import Releases
-from streams.services.donation_splits import Splitting
+from streams.services.donation_splits import DonationSplits
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import DonorNeeds
 from streams.services.promise_progress import Progress
-from streams.services.request_decisions import Deciding
+from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
 from streams.services.shortage_offers import OfferService
 from streams.services.shortage_timing import find_station
@@ -30,7 +30,7 @@ from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.timers import ExpiryService
-from streams.services.unit_clearance import Clearing
+from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_scans import Scans
 from tests.support.memory_store.counts import MemoryCounts
 from tests.support.memory_store.donations import MemoryDonations
@@ -161,7 +161,7 @@ class MemoryEngine:
         self.steps: list[Transition] = []
         self.refusals: Counter[str] = Counter()
         directories = self.directories = MemoryDirectories(directory)
-        deciding = Deciding(directories=directories, hold_s=HOLD_S)
+        deciding = RequestDecisions(directories=directories, hold_s=HOLD_S)
         transfers = Transfers()
         progress = Progress(deciding=deciding, transfers=transfers)
         recalls = Recalls(progress=progress)
@@ -179,10 +179,10 @@ class MemoryEngine:
             scans=Scans(
                 progress=progress,
                 releases=releases,
-                clearing=Clearing(directories=directories),
+                clearing=UnitClearances(directories=directories),
             ),
             releases=releases,
-            splitting=Splitting(releases=releases),
+            splitting=DonationSplits(releases=releases),
             recalls=recalls,
         )
         self._fires: dict[TimerKind, timers.Fire] = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.files.exports import RELEASED_BY_RESULTS, write_csv, write_xlsx
-from gateway.files.imports import Releasing, parse_units
+from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import decode_file, open_csv, open_workbook
 from models.base import BagId
 from models.components import Component
@@ -78,7 +78,9 @@ def test_an_export_imports_as_it_is(held: list[tuple[Unit, str, str | None]]) ->
         open_csv(decode_file(write_csv(rows))),
         open_workbook(write_xlsx(rows)),
     ):
-        parsed = parse_units(sheets, station_id="nagqu", zone=BEIJING, releasing=Releasing(now=NOW))
+        parsed = parse_units(
+            sheets, station_id="nagqu", zone=BEIJING, releasing=ReleaseTerms(now=NOW)
+        )
         assert parsed.errors == ()
         assert [counted.unit for counted in parsed.values] == [unit for unit, _, _ in held]
         assert [counted.is_released for counted in parsed.values] == [

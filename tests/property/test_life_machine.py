@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from streams.matching import release as release_rules
 from streams.matching.journeys import to_station
 from streams.services import donation_recalls, donation_release, unit_scan_checks
-from streams.services.unit_clearance import Clearing
+from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_scans import Scans
 from tests.life.drive import WEIGHTS, Drive
 from tests.life.model import BreachError
@@ -89,17 +89,17 @@ def _ask_the_kernel_no_more(patch: pytest.MonkeyPatch) -> None:
     async def clear_promised(*_: object, **__: object) -> None:
         return
 
-    patch.setattr(Clearing, "clear_promised", clear_promised)
+    patch.setattr(UnitClearances, "clear_promised", clear_promised)
 
 
 def _ask_the_kernel_no_more_of_neighbours(patch: pytest.MonkeyPatch) -> None:
-    original = Clearing.clear_promised
+    original = UnitClearances.clear_promised
 
-    async def clear_promised(self: Clearing, work: Any, unit_id: str, **asked: Any) -> None:  # noqa: ANN401 - as the original
+    async def clear_promised(self: UnitClearances, work: Any, unit_id: str, **asked: Any) -> None:  # noqa: ANN401 - as the original
         if (await work.stock.get_promised(unit_id)).transfer_id is None:
             await original(self, work, unit_id, **asked)
 
-    patch.setattr(Clearing, "clear_promised", clear_promised)
+    patch.setattr(UnitClearances, "clear_promised", clear_promised)
 
 
 def _keep_what_was_promised_when_amended(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import xlsxwriter
 
-from gateway.files.imports import Releasing, parse_units
+from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.own_words import (
     NO_WORDS,
     OwnWords,
@@ -22,7 +22,7 @@ from models.texts import list_texts
 from models.texts.instants import BEIJING
 
 HEAD = "血袋号,献血码,品种,血型,规格,采血日期,失效日期,状态"
-RELEASING = Releasing(
+RELEASING = ReleaseTerms(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),
     now=datetime(2025, 1, 7, tzinfo=UTC),
 )

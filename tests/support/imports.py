@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from gateway.files.donor_imports import parse_donors
-from gateway.files.imports import Releasing, parse_units
+from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import open_csv
 from gateway.files.tables import Parsed
 from models.donors import Donor
 from models.events.stock import CountedUnit
 
 
-def parse_units_csv(text: str, *, station_id: str, releasing: Releasing) -> Parsed[CountedUnit]:
+def parse_units_csv(text: str, *, station_id: str, releasing: ReleaseTerms) -> Parsed[CountedUnit]:
     """Read counted units from a CSV; every time must have its zone."""
     return parse_units(open_csv(text), station_id=station_id, releasing=releasing)
 

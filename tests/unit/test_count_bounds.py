@@ -12,7 +12,7 @@ import xlsxwriter
 from gateway.files.cells import CellError, InstantReader, read_day
 from gateway.files.columns import WORDS
 from gateway.files.exports import STATUS_WORDS
-from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.own_words import OwnWords
 from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv, open_workbook
@@ -82,7 +82,7 @@ def test_a_release_of_its_own_that_is_too_early_is_told_of_the_release() -> None
 
 
 def test_nothing_is_held_against_a_present_that_nobody_gives() -> None:
-    releasing = Releasing(attestation=RELEASING.attestation)
+    releasing = ReleaseTerms(attestation=RELEASING.attestation)
     text = "\n".join([HEAD, bag(days=("2026-01-02", "2026-02-05"), status="待检")])
     parsed = parse_units(open_csv(text), station_id="nagqu", releasing=releasing, zone=BEIJING)
     assert parsed.errors == ()

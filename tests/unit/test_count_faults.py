@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.files.donor_imports import parse_donors
-from gateway.files.imports import Releasing, parse_units
+from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.own_words import (
     NO_WORDS,
 )
@@ -26,7 +26,7 @@ def test_f77_the_same_fault_of_many_rows_is_one_line() -> None:
         open_csv("\n".join([HEAD, *rows])),
         station_id="nagqu",
         zone=BEIJING,
-        releasing=Releasing(now=RELEASING.now),
+        releasing=ReleaseTerms(now=RELEASING.now),
     )
     assert len(parsed.errors) == 78
     ((place, text),) = told(parsed)

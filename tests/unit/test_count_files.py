@@ -11,7 +11,7 @@ import pytest
 from gateway.counts.count_intake import _ensure_as_previewed
 from gateway.counts.counting import Count
 from gateway.counts.file_process import APART_BYTES, read_count
-from gateway.counts.files import CountRead, Reading, read_here
+from gateway.counts.files import CountRead, ReadOptions, read_here
 from gateway.counts.previews import KeptReads, PreviewToken
 from gateway.files.own_words import NO_WORDS
 from gateway.files.sheets import CSV
@@ -26,8 +26,8 @@ NOW = datetime(2025, 1, 7, 1, 30, tzinfo=UTC)
 ATTESTED = {"released_by": "质管科", "released_at": "2025-01-06T10:00:00Z"}
 
 
-def reading(content_type: str = CSV, *, partial: bool = False) -> Reading:
-    return Reading(
+def reading(content_type: str = CSV, *, partial: bool = False) -> ReadOptions:
+    return ReadOptions(
         station_id="nagqu",
         content_type=content_type,
         zone=BEIJING,

@@ -8,7 +8,7 @@ from models.errors import DomainRefusal
 from models.events.stock import Attestation, CountedUnit
 from models.rules.rulebook import PACKAGED
 from streams.ports.donations import Spellings
-from streams.services.count_plans import CountFound, CountPlan, Entering, Loud, OutcomeFound
+from streams.services.count_plans import CountFound, CountPlan, EntryTerms, Loud, OutcomeFound
 from streams.services.count_plans import judge_count as judge
 from streams.services.stock_entries import KnownDonations
 from tests.support.world import NOW, build_unit
@@ -32,7 +32,7 @@ def plan(found: CountFound, *, told: int = 9) -> CountPlan:
     def get(unit_id: str) -> CountedUnit:
         return CountedUnit(unit=UNITS[unit_id], released=True)
 
-    entering = Entering(get=get, attestation=WORD, now=NOW, rules=PACKAGED)
+    entering = EntryTerms(get=get, attestation=WORD, now=NOW, rules=PACKAGED)
     return judge(found, entering, told=told)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.files.columns import WORDS
-from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.products import find_product, find_refusal
 from gateway.files.sheets import open_csv
 from models.texts import list_texts
@@ -68,7 +68,7 @@ def test_f36_the_known_names_are_read_and_their_treatments(name: str) -> None:
     days = ("2025-01-02", "2025-02-01") if component in long else SHORT_LIVED
     if component == "washed_red_cells":
         days = ("2025-01-06 09:00", "2025-01-07 08:00")
-    early = Releasing(attestation=None, now=RELEASING.now)
+    early = ReleaseTerms(attestation=None, now=RELEASING.now)
     text = "\n".join([HEAD, bag(product=f"辐照{name}", days=days, status="待检")])
     parsed = parse_units(open_csv(text), station_id="nagqu", zone=BEIJING, releasing=early)
     assert parsed.errors == ()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.own_words import (
     NO_WORDS,
 )
@@ -119,7 +119,7 @@ def test_f37_what_says_no_needs_no_status_and_no_column_needs_one_word_for_all()
         open_csv("\n".join([HEAD.rpartition(",")[0], bare])),
         station_id="nagqu",
         zone=BEIJING,
-        releasing=Releasing(now=RELEASING.now),
+        releasing=ReleaseTerms(now=RELEASING.now),
     )
     assert codes(nobody) == [(2, "released_by", "attestation_missing")]
 
@@ -163,7 +163,7 @@ def test_f37_an_unknown_status_is_told_alone() -> None:
         open_csv("\n".join([HEAD, bag(status="在途"), bag(2, product="?", volume="1治疗量")])),
         station_id="nagqu",
         zone=BEIJING,
-        releasing=Releasing(now=RELEASING.now),
+        releasing=ReleaseTerms(now=RELEASING.now),
     )
     assert codes(parsed) == [
         (2, "status", "status_unknown"),

@@ -15,7 +15,7 @@ from gateway.intake import fate_lookup
 from gateway.intake.fate_lookup import FateLookup
 from gateway.metrics import GatewayMetrics
 from models.errors import TransientError
-from streams.store.read_models.pages import EventFate, EventName, PgReading
+from streams.store.read_models.pages import EventFate, EventName, PgPages
 
 KNOWN = EventFate(
     digest="d",
@@ -53,7 +53,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.looking = FateLookup(
-            reading=cast("PgReading", self.reading),
+            reading=cast("PgPages", self.reading),
             metrics=GatewayMetrics(),
             monotonic=lambda: self.now,
         )

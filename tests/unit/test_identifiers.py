@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.files.cells import CellError, InstantReader, clean, read_code, read_day
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import Releasing, parse_units, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.sheets import open_csv, open_workbook
 from gateway.files.tables import Parsed
 from gateway.labels.unit_names import name_unit
@@ -27,7 +27,7 @@ from tests.support.workbooks import workbook
 
 HEAD = "unit_id,donation_id,component,group,volume_ml,collected_at,expires_at"
 SPAN = "2025-01-02T09:00:00+08:00,2025-02-05T23:59:59+08:00"
-RELEASING = Releasing(
+RELEASING = ReleaseTerms(
     attestation=Attestation(released_by="x", released_at=datetime(2025, 1, 6, tzinfo=UTC))
 )
 _BAG: TypeAdapter[str] = TypeAdapter(BagId)

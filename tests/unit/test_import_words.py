@@ -23,7 +23,7 @@ from gateway.files.cells import (
 from gateway.files.columns import WORDS
 from gateway.files.doses import read_volume, settle_dose
 from gateway.files.headings import fold, to_word
-from gateway.files.imports import Releasing, parse_units
+from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.own_words import OwnWords
 from gateway.files.products import find_product
 from gateway.files.sheets import decode_file, open_csv, open_workbook
@@ -39,7 +39,7 @@ CHINESE = "血袋号,献血码,品种,ABO,RhD,规格,采血日期,失效日期,�
 BAG = "W1-1,W1,去白细胞悬浮红细胞,Ａ型,阳性,1.5U,2025年1月2日,2025/2/5,在库"
 
 
-RELEASING = Releasing(
+RELEASING = ReleaseTerms(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),
     now=datetime(2025, 1, 7, tzinfo=UTC),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import Releasing, parse_units_json
+from gateway.files.imports import ReleaseTerms, parse_units_json
 from gateway.files.sheets import decode_file
 from gateway.files.tables import Parsed
 from gateway.labels.unit_names import name_unit
@@ -20,7 +20,7 @@ from models.texts import list_texts
 from models.texts.fixes import fix_of
 from tests.support.imports import parse_donors_csv, parse_units_csv
 
-RELEASING = Releasing(
+RELEASING = ReleaseTerms(
     attestation=Attestation(released_by="质管科", released_at=datetime(2025, 1, 6, 10, tzinfo=UTC)),
     now=datetime(2025, 1, 7, tzinfo=UTC),
 )
@@ -92,7 +92,7 @@ def test_faults_of_a_csv(text: str, expected: list[tuple[int, str, str]]) -> Non
 ATTESTED = f"{HEAD},放行人,放行时间"
 
 
-def release_faults(text: str, *, releasing: Releasing) -> list[tuple[int, str, str]]:
+def release_faults(text: str, *, releasing: ReleaseTerms) -> list[tuple[int, str, str]]:
     parsed = parse_units_csv(text, station_id="nagqu", releasing=releasing)
     return [(error.row, error.column, error.code) for error in parsed.errors]
 
@@ -112,16 +112,16 @@ def release_faults(text: str, *, releasing: Releasing) -> list[tuple[int, str, s
 def test_who_released_a_row_is_judged_row_by_row(
     cells: str, expected: list[tuple[int, str, str]]
 ) -> None:
-    alone = Releasing(now=RELEASING.now)
+    alone = ReleaseTerms(now=RELEASING.now)
     assert release_faults(f"{ATTESTED}\n{ROW},{cells}", releasing=alone) == expected
 
 
 def test_a_row_that_names_nobody_is_released_by_whom_its_count_names() -> None:
-    alone = Releasing(now=RELEASING.now)
+    alone = ReleaseTerms(now=RELEASING.now)
     text = f"{HEAD},released\n{ROW},是\n{row(unit_id='u2')},否"
     assert release_faults(text, releasing=alone) == [(2, "released_by", "attestation_missing")]
     assert not release_faults(text, releasing=RELEASING)
-    early = Releasing(
+    early = ReleaseTerms(
         attestation=Attestation(released_by="x", released_at=datetime(2025, 1, 1, tzinfo=UTC)),
         now=RELEASING.now,
     )
@@ -144,7 +144,7 @@ def test_what_is_not_said_to_be_released_needs_nobodys_word(
     word: str, counted_as: CountedAs
 ) -> None:
     parsed = parse_units_csv(
-        f"{HEAD},状态\n{ROW},{word}", station_id="nagqu", releasing=Releasing(now=RELEASING.now)
+        f"{HEAD},状态\n{ROW},{word}", station_id="nagqu", releasing=ReleaseTerms(now=RELEASING.now)
     )
     assert not parsed.errors
     (counted,) = parsed.values

@@ -27,7 +27,7 @@ COMPARED_AT_ONCE = 10
 """Parts in one statement, 5000 units: so that no connection is held up for long."""
 
 
-class PgReconciling:
+class PgCountComparison:
     def __init__(self, database: Database) -> None:
         self._database = database
 

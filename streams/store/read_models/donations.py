@@ -49,7 +49,7 @@ class DonationDetail:
         return frozenset(places) | self.result_station_ids
 
 
-class PgDonationReading:
+class PgDonationPages:
     """Reads donations for the gateway.
 
     Args:

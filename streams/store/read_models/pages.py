@@ -125,7 +125,7 @@ class Overview:
     dead_letters: WaitingLetters | None = None
 
 
-class PgReading:
+class PgPages:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
