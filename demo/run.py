@@ -27,7 +27,7 @@ from demo.board import Board
 from demo.casualties import PlannedRequest, plan_requests
 from demo.clock import DrillClock
 from demo.evening import register
-from demo.kafka import HospitalProducer
+from demo.kafka_clients import HospitalProducer
 from demo.live import show
 from demo.lives import DonatedLife, read_lives
 from demo.people import make_donors

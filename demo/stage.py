@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from demo.board import Board
 from demo.clock import DrillClock
-from demo.kafka import HospitalProducer
+from demo.kafka_clients import HospitalProducer
 from demo.people import DemoDonor
 from demo.scenario import Scenario
 from demo.sending import DemoClient, RefusedAnswer, SentLog

@@ -20,7 +20,7 @@ from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
 from models.rules.rulebook import Rulebook
 from models.rules.types.donors import DonorRules
-from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 from streams.matching.offers import is_agreed
 from streams.matching.shortage import (
     find_wanted_group,

@@ -33,7 +33,7 @@ from streams.kafka.topic_admin import check_topics
 from streams.ports import Clock, Timer, TimerKind
 from streams.probe import build_server
 from streams.relay.outbox import OutboxRelay
-from streams.relay.timers import TimerRunner, TimersFired
+from streams.relay.timer_runner import TimerRunner, TimersFired
 from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.database import Database

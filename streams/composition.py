@@ -29,8 +29,9 @@ from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
 from streams.services.stock_days import StockDayService
-from streams.services.timers import ExpiryService, TimerService
+from streams.services.timers import TimerService
 from streams.services.unit_clearance import UnitClearances
+from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_scans import Scans
 from streams.store.database import Database
 from streams.store.directory import PgDirectory

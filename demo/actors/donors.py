@@ -17,7 +17,7 @@ from random import Random
 from demo.actors.stations import StationStaff
 from demo.board import Given
 from demo.chance import draw
-from demo.kafka import TopicFollower
+from demo.kafka_clients import TopicFollower
 from demo.sending import list_event_ids
 from demo.shapes import Answers
 from demo.stage import DrillStage

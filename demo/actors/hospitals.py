@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 
 from demo.board import Latency
 from demo.casualties import PlannedRequest
-from demo.kafka import TopicFollower
+from demo.kafka_clients import TopicFollower
 from demo.sending import DemoClient, HttpAnswer
 from demo.stage import DrillStage
 from models.base import derive_id

@@ -13,7 +13,7 @@ from datetime import timedelta
 from math import ceil
 
 from demo.chance import draw
-from demo.kafka import TopicFollower
+from demo.kafka_clients import TopicFollower
 from demo.scenario import Scenario
 from demo.sending import list_event_ids
 from demo.stage import DrillStage

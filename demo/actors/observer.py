@@ -11,7 +11,7 @@ from collections import Counter
 
 from demo.board import StockSample
 from demo.feed import follow_events
-from demo.kafka import TopicFollower
+from demo.kafka_clients import TopicFollower
 from demo.stage import DrillStage
 from models.topics import TOPICS, AppName, TopicName
 

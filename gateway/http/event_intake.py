@@ -15,7 +15,7 @@ from gateway.http.bodies import find_traceparent
 from gateway.http.headers import find_idempotency_key, get_wait_s
 from gateway.http.responses import to_response
 from gateway.intake.acceptance import Caller
-from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent
+from gateway.intake.submission import IDEMPOTENCY_KEY, Sent
 from models.errors import ContractError
 from streams.store.read_models.pages import EventFate
 

@@ -20,7 +20,7 @@ from hashlib import sha256
 import orjson
 
 from gateway.intake.fate_lookup import FateLookup
-from gateway.intake.submissions import IDEMPOTENCY_KEY, Sent, SentDigests, Submission
+from gateway.intake.submission import IDEMPOTENCY_KEY, Sent, SentDigests, Submission
 from gateway.intake.wakes import Wakes
 from gateway.invalid_content import ensure_possible
 from gateway.metrics import GatewayMetrics

@@ -17,7 +17,7 @@ from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.rules.types.donors import DonorRules
-from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 from streams.matching.rounding import is_enough
 
 

@@ -5,6 +5,7 @@ the ports. Every method that waits for a dependency raises `TransientError` whil
 """
 
 from streams.ports.context import Context
+from streams.ports.timers import Timer, TimerKind
 from streams.ports.transport import (
     LANES,
     BatchHandler,
@@ -23,8 +24,6 @@ from streams.ports.unit_of_work import (
     Claim,
     DirectorySource,
     Outgoing,
-    Timer,
-    TimerKind,
     Transition,
     UnitOfWork,
 )

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from models.donors import CallOut, CallOutStatus
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.waves import CallState
 
 

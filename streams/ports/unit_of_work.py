@@ -24,6 +24,7 @@ from streams.ports.donations import DonationStore
 from streams.ports.requests import RequestStore
 from streams.ports.stock import StockStore
 from streams.ports.supply import SupplyStore
+from streams.ports.timers import Timer, TimerStore
 from streams.ports.transport import Received, Record
 
 
@@ -33,35 +34,6 @@ class Claim(StrEnum):
     FRESH = "fresh"
     REPEATED = "repeated"
     REUSED = "reused"
-
-
-class TimerKind(StrEnum):
-    HOLD_LAPSE = "hold_lapse"
-    REQUEST_EXPIRY = "request_expiry"
-    UNIT_EXPIRY = "unit_expiry"
-    SHORTAGE_ASSESSMENT = "shortage_assessment"
-    REMATCH = "rematch"
-    WAITING_SWEEP = "waiting_sweep"
-    CALL_WAVE = "call_wave"
-    NO_SHOW = "no_show"
-    FEED_RETENTION = "feed_retention"
-    AUDIT_SEAL = "audit_seal"
-    STOCK_DAY = "stock_day"
-    EXERCISE_END = "exercise_end"
-    DONORS_CHANGED = "donors_changed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timer:
-    """Something to do at an instant. Scheduling the same kind and subject again moves it."""
-
-    kind: TimerKind
-    subject: str
-    due_at: datetime
-
-    @property
-    def timer_id(self) -> str:
-        return f"{self.kind}:{self.subject}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,32 +95,6 @@ class AuditStore(Protocol):
             again_before: A chain that has not moved since its last seal is sealed again if that
                 was before this instant, so that its seal never falls out of the log.
         """
-        ...
-
-
-class TimerStore(Protocol):
-    async def claim_due(
-        self, now: datetime, *, besides: Collection[str] = (), only: str | None = None
-    ) -> Timer | None:
-        """Take and delete the longest due timer that no other transaction is firing.
-
-        Args:
-            now: Aware UTC instant.
-            besides: Identifiers of timers that are left for later.
-            only: Identifier of the one timer that is asked for.
-        """
-        ...
-
-    async def find_next_due_at(self) -> datetime | None: ...
-
-    async def drop(self, kind: TimerKind, subject: str) -> None: ...
-
-    async def put_off(self, timer: Timer, *, until: datetime) -> None:
-        """Make a scheduled timer due no earlier than this."""
-        ...
-
-    async def drop_due(self, kind: TimerKind, station_id: str, *, now: datetime) -> None:
-        """Drop the due timers of a station, whoever set them and for whichever instant."""
         ...
 
 

@@ -15,7 +15,7 @@ from models.decisions import Reason
 from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
 from models.rules.types.donors import DonorRules
-from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 from streams.matching.rounding import is_enough, round_up
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork

@@ -20,7 +20,7 @@ from models.rules.types.disasters import DisasterRules
 from models.rules.types.donors import DonorRules
 from models.shortages import Shortage
 from models.units import UnitStatus
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork

@@ -6,25 +6,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from models.errors import InvariantViolation, TransientError
-from models.unit_states import Actor
-from models.units import UnitStatus
 from streams.ports import Begin, Clock, Context, Timer, TimerKind, UnitOfWork
 from streams.ports.locks import LocksMissingError
 from streams.services.begun_again import LocksUnsettledError, begin_again
-from streams.services.promise_progress import Progress, explain_lost
+from streams.services.promise_progress import Progress
 from streams.services.record_locks import list_timer_locks
 from streams.services.request_rematching import look_again
-from streams.services.shortage_timing import assess_now
 from streams.services.shortage_transfers import Transfers
-from streams.services.unit_moves import MoveCause, move
 
 TIMER = "timer"
 """Actor of what a timer does; the cause names the timer."""
 
 Fire = Callable[[UnitOfWork, Timer], Awaitable[None]]
-
-UNIT_EXPIRY_EVERY = timedelta(seconds=60)
-"""The longest delay of noticing an expiry; no unit is chosen past its expiry in any case."""
 
 
 PUT_OFF = timedelta(minutes=5)
@@ -150,32 +143,6 @@ class TimerService:
         error.add_note(f"timer {timer.timer_id}, put off by {PUT_OFF}")
         async with self._begin() as work:
             await work.timers.put_off(timer, until=self._clock.now() + PUT_OFF)
-
-
-class ExpiryService:
-    """Ends units past their expiry and advances the requests they were promised to."""
-
-    def __init__(self, *, progress: Progress) -> None:
-        self._progress = progress
-
-    async def fire(self, work: UnitOfWork, timer: Timer) -> None:
-        states = await work.stock.lock_expired(now=work.context.now)
-        cause = MoveCause(actor=Actor.TIMER, why="expired")
-        for state in states:
-            await move(work, state, UnitStatus.EXPIRED, cause)
-        for state in states:
-            if state.promise:
-                lost = explain_lost(state.unit_id, UnitStatus.EXPIRED)
-                await self._progress.after_unit_moved(work, state.promise, lost=lost)
-        for station_id in sorted({state.station_id for state in states}):
-            assess_now(work, station_id)
-        work.schedule(
-            Timer(
-                kind=timer.kind,
-                subject=timer.subject,
-                due_at=work.context.now + UNIT_EXPIRY_EVERY,
-            )
-        )
 
 
 async def fire_sweep(work: UnitOfWork, timer: Timer) -> None:

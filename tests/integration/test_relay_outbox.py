@@ -16,7 +16,7 @@ from models.envelope import Envelope
 from models.errors import TransientError
 from streams.kafka.producer import KafkaPublisher
 from streams.relay.outbox import CLAIM_ROWS, OutboxRelay
-from streams.relay.timers import LOOK_EVERY_S, TimerRunner, TimersFired
+from streams.relay.timer_runner import LOOK_EVERY_S, TimerRunner, TimersFired
 from tests.support.kafka import AT, create_topic, make_envelope, read_all, unique, wait_until
 from tests.support.outbox import FakeOutbox
 

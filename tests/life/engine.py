@@ -29,8 +29,8 @@ from streams.services.shortage_timing import find_station
 from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
-from streams.services.timers import ExpiryService
 from streams.services.unit_clearance import UnitClearances
+from streams.services.unit_expiry import ExpiryService
 from streams.services.unit_scans import Scans
 from tests.support.memory_store.counts import MemoryCounts
 from tests.support.memory_store.donations import MemoryDonations

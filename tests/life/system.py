@@ -10,7 +10,7 @@ from models.groups import BloodGroup
 from models.patients import Sex
 from models.requests import TERMINAL_REQUEST_STATUSES
 from models.shortages import Shortage
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.waves import CallState
 from streams.ports import Received
 from streams.ports.call_outs import ReserveCall

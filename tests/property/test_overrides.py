@@ -22,7 +22,7 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook, RuleValue
-from streams.matching.eligibility import list_obstacles
+from streams.matching.donor_eligibility import list_obstacles
 from tests.support.rules import accept, check
 from tests.support.supply import AT, make_record
 from tests.support.world import NOW

@@ -11,7 +11,7 @@ from models.donors import Donor
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.units import UnitStatus
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 """The Dingri earthquake; morning of 7 January in China."""

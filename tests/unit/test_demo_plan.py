@@ -16,7 +16,7 @@ from models.alerts import Alert
 from models.components import Component
 from models.rules.rulebook import PACKAGED
 from streams.matching.activation import StationSupply, decide_activations
-from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 from streams.matching.need import estimate_need
 from streams.matching.waves import choose_wave
 

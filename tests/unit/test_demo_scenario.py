@@ -17,7 +17,7 @@ from models.groups import BloodGroup
 from models.patients import Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED
-from streams.matching.eligibility import DonorRecord, list_obstacles
+from streams.matching.donor_eligibility import DonorRecord, list_obstacles
 
 QUAKE_DAY = date(2025, 1, 7)
 

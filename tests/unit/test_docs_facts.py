@@ -35,7 +35,7 @@ from streams.agents.worker import STUCK_S
 from streams.kafka.topic_admin import plan_topics
 from streams.matching import wanted_places
 from streams.ports import LANES
-from streams.relay.timers import LOOK_EVERY_S
+from streams.relay.timer_runner import LOOK_EVERY_S
 from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
 from streams.settings import Settings
 from streams.store.inbox import PUBLISHED_BODY_BYTES

@@ -24,7 +24,7 @@ from models.facilities import StationPolicy
 from models.patients import Patient, Sex
 from models.requests import Priority, RequestLine, UrgentRequest
 from models.rules.rulebook import PACKAGED
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from tests.support.supply import AT, make_record, make_station
 from tests.support.world import build_request
 

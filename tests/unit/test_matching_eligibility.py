@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from models.donors import Donation
 from models.rules.rulebook import PACKAGED
 from models.rules.types.donors import DONOR_RULES
-from streams.matching.eligibility import add_months, list_obstacles
+from streams.matching.donor_eligibility import add_months, list_obstacles
 from tests.support.supply import AT, make_record
 
 

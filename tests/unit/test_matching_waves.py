@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.donors import CallOutStatus
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.rounding import is_enough
 from streams.matching.waves import (
     CallState,

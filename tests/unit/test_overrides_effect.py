@@ -23,7 +23,7 @@ from streams.matching.alert_doubts import list_untimely
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.eligibility import list_obstacles
+from streams.matching.donor_eligibility import list_obstacles
 from streams.matching.need import estimate_need
 from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
 from streams.matching.waves import (

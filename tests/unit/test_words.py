@@ -18,7 +18,7 @@ import gateway.http.routes
 from cli.output import show, show_expiry, show_instant
 from gateway.http.problems import to_response
 from gateway.intake.acceptance import _judge
-from gateway.intake.submissions import Submission
+from gateway.intake.submission import Submission
 from gateway.invalid_content import of_validation
 from models.base import LARGEST, Day, Instant, Value
 from models.envelope import Envelope

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streams.matching.eligibility import DonorRecord
+from streams.matching.donor_eligibility import DonorRecord
 from streams.ports import Clock, Context
 from streams.store.audit import append_audit, audit_line
 from streams.store.call_outs import list_reserve
