@@ -12,7 +12,7 @@ from deploy.local.embedded_services import Endpoints
 from models.errors import ContractError, TransientError
 from models.events.requests import RequestAmended
 from models.requests import Amendment
-from models.rules.rulebook import PACKAGED
+from models.rules.rulebook import PACKAGED, Rulebook
 from streams.ports import Begin, Claim, Received, UnitOfWork
 from streams.store.database import Database
 from streams.store.optimistic_unit_of_work import PgBeginOptimistically
@@ -111,9 +111,9 @@ async def test_a_mixed_batch_is_decided_as_if_nothing_was_taken_for_granted(
 
 @pytest.mark.parametrize("begin_with", [PgBegin, PgBeginOptimistically])
 async def test_what_was_noted_for_the_commit_happens_only_then(
-    engine: Engine, begin_with: Callable[[Database], Begin]
+    engine: Engine, begin_with: Callable[[Database, Rulebook], Begin]
 ) -> None:
-    begin = begin_with(engine.database)
+    begin = begin_with(engine.database, PACKAGED)
     noted: list[str] = []
     async with begin() as work:
         work.on_commit(lambda: noted.append("done"))
