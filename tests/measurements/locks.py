@@ -30,7 +30,7 @@ import uvloop
 from bench.databases import clone_database, name_database
 from bench.percentiles import summarise
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from bench.world import name_stations
+from bench.world import list_stations, name_stations
 from deploy.local.embedded_services import EmbeddedServices
 from models.alerts import Alert, AlertKind, Casualties
 from models.components import Component
@@ -64,6 +64,7 @@ from streams.clock import SystemClock
 from streams.composition import Services, build_services
 from streams.ports import Received, Record
 from streams.store.database import Database
+from streams.store.directory import PgDirectory
 from streams.store.donors import PgDonors
 from streams.store.migrate import migrate
 from tests.measurements.places import fill_places
@@ -75,8 +76,14 @@ SUPPLY = (TopicName.STOCK, TopicName.ALERTS, TopicName.ANSWERS, TopicName.OFFERS
 ONE_LOCK = "SELECT pg_advisory_xact_lock(1, 1)"
 """What every supply transaction once began with."""
 
-ALERT_EVERY = 40
+ALERT_EVERY = 8
 """Rounds of the first station between two disasters."""
+
+OF_SEVERAL = ("transfers", "calls")
+"""What only an offer or an alert leads to."""
+
+ANSWERS = {"accepted": Answer.ARRIVED, "arrived": Answer.DEFERRED}
+FIRST_ANSWERS = (Answer.DECLINED, Answer.ACCEPTED)
 
 CLOCK = SystemClock()
 
@@ -326,16 +333,16 @@ class Day:
             await self._town.send(event, source=f"station/{self._id}")
 
     async def _answer(self) -> None:
-        """Answer the calls that are out at the station: half of the donors come another time."""
+        """Take each call that is out a step further: no donor gives, so all can be called again."""
         calls = await self._town.database.fetch(
-            "SELECT call_out_id, donor_id FROM call_outs "
-            "WHERE station_id = $1 AND status = 'called' ORDER BY call_out_id LIMIT 4",
+            "SELECT call_out_id, donor_id, status FROM call_outs WHERE station_id = $1 "
+            "AND status IN ('called', 'accepted', 'arrived') ORDER BY call_out_id LIMIT 4",
             self._id,
         )
         for number, call in enumerate(calls):
             event = CallOutAnswered(
                 call_out_id=call["call_out_id"], donor_id=call["donor_id"], station_id=self._id,
-                answer=Answer.ACCEPTED if number % 2 else Answer.DECLINED,
+                answer=ANSWERS.get(call["status"], FIRST_ANSWERS[number % 2]),
                 answered_at=CLOCK.now(),
             )  # fmt: skip
             await self._town.send(event, source=f"station/{self._id}")
@@ -378,7 +385,7 @@ class Day:
             alert_id=f"a-{number}-{is_end}", event_key=f"quake-{number}", revision=1 + is_end,
             kind=AlertKind.CANCEL if is_end else AlertKind.ALERT, source="bench",
             sent_at=now, occurred_at=now, location=Location(lat=29.0, lon=88.0),
-            casualties=Casualties(injured=200),
+            casualties=Casualties(injured=3000),
         )  # fmt: skip
         await self._town.send(AlertReceived(alert=alert), source="feed/bench")
 
@@ -450,6 +457,7 @@ async def measure(
     """Run each number of stations both ways; the locks of stations get nine tenths of it all."""
     checks: list[MeasuredCheck] = []
     deadlocks = committed = 0
+    of_several: Counter[str] = Counter()
     for many in stations:
         names = name_stations(many)
         await _prepare(server_dsn, names)
@@ -471,10 +479,13 @@ async def measure(
             counts = await _count(name_database(server_dsn, target))
             checks += _list_checks(f"{many}_stations.{kind}", seen, counts, lasted)
             deadlocks += counts["deadlocks"]
+            of_several.update({key: counts[key] for key in OF_SEVERAL})
             committed += seen.transactions
     return [
         *checks,
         inform("transactions", committed, unit=""),
+        # Without these no transaction would have come to a second station.
+        *(within(key, of_several[key], unit="", bound=1, side=">=") for key in OF_SEVERAL),
         within("deadlocks", deadlocks, unit="", bound=0, side="<="),
     ]
 
@@ -489,6 +500,10 @@ async def _prepare(server_dsn: str, names: Sequence[str]) -> None:
     await fill_places(dsn, names)
     database = await Database.open(dsn, size=1, name="bench")
     try:
+        directory = PgDirectory(database, PACKAGED)
+        for at, station in enumerate(list_stations(names)):
+            policy = station.policy.but(neighbours=(names[at ^ 1],))
+            await directory.put_station(station.but(policy=policy))
         register = PgDonors(database, CLOCK)
         for station_id in names:
             donors = [_build_donor(station_id, number) for number in range(DONORS)]
