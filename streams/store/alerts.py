@@ -22,7 +22,7 @@ _QUERIES = load_queries("alerts")
 
 
 class PgDisasters:
-    """Implements `ports.disasters.DisasterStore`."""
+    """Implements `ports.alerts.DisasterStore`."""
 
     def __init__(self, connection: Connection, locks: PgLocks) -> None:
         self._connection = connection

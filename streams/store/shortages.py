@@ -28,7 +28,7 @@ _QUERIES = load_queries("shortages")
 
 
 class PgExchange:
-    """Implements `ports.exchange.ExchangeStore`."""
+    """Implements `ports.shortages.ExchangeStore`."""
 
     def __init__(self, connection: Connection, record: RecordTransition, locks: PgLocks) -> None:
         self._connection = connection
