@@ -163,6 +163,12 @@ PICKABLE_STATES = (S.RESERVED, S.PICKED)
 END_STATES = frozenset(S) - {move.from_state for move in MOVES.values()}
 
 
+def describe_states_for(cause: str) -> str:
+    """List the states from which a step leads on, such as `issued, in_transit` for `received`."""
+    states = dict.fromkeys(move.from_state for move in MOVES.values() if move.cause == cause)
+    return ", ".join(state for state in states if state is not None)
+
+
 def get_move(
     from_state: UnitStatus | None, to_state: UnitStatus, *, unit_id: str, actor: Actor
 ) -> Move:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChanged
-from models.unit_states import Actor
+from models.unit_states import Actor, describe_states_for
 from streams.ports import UnitOfWork
 from streams.ports.stock import LivePromise, UnitState
 
@@ -45,7 +45,7 @@ def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromi
             unit_id=state.unit_id,
             status=state.status,
             change=event.change,
-            needed=status,
+            needed=describe_states_for(event.change),
         )
     ensure_epoch(promise, state, event)
     return promise
@@ -64,7 +64,7 @@ async def get_last_promise(work: UnitOfWork, state: UnitState, event: StockChang
             unit_id=state.unit_id,
             status=state.status,
             change=event.change,
-            needed="issued, received",
+            needed=describe_states_for(event.change),
         )
     ensure_epoch(promise, state, event)
     return promise

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from models.clearance import Step
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.stock import StockChange, StockChanged
-from models.unit_states import Actor
+from models.unit_states import Actor, describe_states_for
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, UnitScan, UnitState
@@ -188,7 +188,7 @@ class Scans:
                 unit_id=seen.state.unit_id,
                 status=seen.state.status,
                 change=seen.event.change,
-                needed=UnitStatus.RETURNED,
+                needed=describe_states_for(seen.event.change),
             )
         work.rules.returns.ensure_restockable(
             seen.state.component,

@@ -119,7 +119,7 @@ async def test_from_a_neighbours_shelf_to_a_patient(engine: Engine) -> None:
     await agree_transfer(world, services, group="B-")
     bag: Asked = {"number": 1, "group": "B-"}
     early = await scan(world, "receive", barcodes(1, group="B-"), **HERE)
-    assert "须为 issued（发出）" in codes_of(early)
+    assert "须为 issued（发出）、in_transit（在途）" in codes_of(early)
     world.clock.move(seconds=1)
     for action in ("pick", "issue", "depart"):
         await do(world, action, **bag, **LHASA)

@@ -17,6 +17,7 @@ from models.unit_states import (
     RELEASED_STATES,
     Actor,
     PromiseEffect,
+    describe_states_for,
     get_move,
 )
 from models.units import UnitStatus
@@ -100,3 +101,18 @@ def test_the_statements_expire_what_the_definition_expires(name: str) -> None:
     lists = [one for one in found if "'available'" in one]
     assert len(lists) == 1
     assert set(re.findall(r"'(\w+)'", lists[0])) == set(EXPIRING_STATES)
+
+
+@pytest.mark.parametrize(
+    ("change", "states"),
+    [
+        ("picked", "reserved"),
+        ("issued", "reserved, picked"),
+        ("received", "issued, in_transit"),
+        ("transfused", "received"),
+        ("returned", "issued, in_transit, received"),
+        ("counted_or_made", ""),
+    ],
+)
+def test_the_states_that_a_step_needs_are_named(change: str, states: str) -> None:
+    assert describe_states_for(change) == states
