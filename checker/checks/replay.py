@@ -1,8 +1,9 @@
 """Replays the log to tell which request or transfer held which unit at which time.
 
-A decision names the units it reserves. Its numbers tell how many earlier units stay: the units the
-line asks for, less those reserved now, uncovered and refused. So a promise lasts from the first
-decision that names it until a decision that leaves no room for it, or until the request's end. A
+A decision names the units it reserves, and in its reasons those that the request has lost. Its
+numbers tell how many earlier units stay: the units the line asks for, less those reserved now,
+uncovered and refused. So a promise lasts from the first decision that names it until a decision
+that tells it lost or leaves no room for it, or until the request's end. A
 transfer binds its units from its agreement until each is reported received, returned or discarded,
 or the transfer ends. There is no event for a transfer that is cancelled, nor for a unit that is
 given back because it was not fetched; these ends are read from the rows.
@@ -19,6 +20,9 @@ from typing import Any
 from checker.checks.requests import ENDED
 from checker.intervals import Binding
 from checker.world import STOCK, TRANSFERS, World, parse_instant
+
+_LOST = ("unit_given_back", "unit_lost_")
+"""Beginnings of the codes of the reasons that name a lost unit."""
 
 Reports = Mapping[str, list[tuple[str, datetime]]]
 """Unit id to the changes that stations reported of it, each with its time."""
@@ -79,16 +83,18 @@ def _list_given_up(
     """List the bound units that a decision leaves no room for."""
     if decision.get("outcome") in ENDED:
         return list(bound)
-    lines = decision.get("lines") or ()
-    if not lines:
-        return list(bound) if decision.get("outcome") == "waiting" else []
-    named = set(_list_told(decision))
-    room = {int(line["line_no"]): _count_kept(line) for line in lines}
+    named, lost = set(_list_told(decision)), _list_lost(decision)
+    given_up: list[_Told] = []
     earlier: dict[int, list[_Told]] = defaultdict(list)
     for promise in bound:
-        if promise not in named:
+        if promise.unit_id in lost and promise not in named:
+            given_up.append(promise)
+        elif promise not in named:
             earlier[promise.line_no].append(promise)
-    given_up: list[_Told] = []
+    lines = decision.get("lines") or ()
+    if not lines:
+        return given_up
+    room = {int(line["line_no"]): _count_kept(line) for line in lines}
     for line_no, promises in earlier.items():
         kept = room.get(line_no, 0)
         if kept <= 0:
@@ -99,6 +105,15 @@ def _list_given_up(
                 promise for promise in promises if not _has_left(promise, bound[promise], reports)
             ]
     return given_up
+
+
+def _list_lost(decision: Mapping[str, Any]) -> frozenset[str]:
+    """List the units that a decision tells the request has lost, each by a reason of its own."""
+    return frozenset(
+        str(reason["params"]["unit_id"])
+        for reason in decision.get("reasons") or ()
+        if str(reason["code"]).startswith(_LOST)
+    )
 
 
 def _count_kept(line: Mapping[str, Any]) -> int:

@@ -104,14 +104,18 @@ class Progress:
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
+        # Who reads the decisions alone must know which units are not the request's any longer.
+        gone = tuple(
+            Reason(code="unit_given_back", params={"unit_id": unit_id}) for unit_id in given_back
+        )
         if work.context.now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
             left = (await work.requests.lock_requests([request_id]))[request_id]
             await self._deciding.decide_again(
-                work, left, why=reason.code, always=True, news=(reason,)
+                work, left, why=reason.code, always=True, news=(reason, *gone)
             )
             return
         held = state.held - len(given_back)
-        await self._end_or_wait(work, state, held=held, reason=reason)
+        await self._end_or_wait(work, state, held=held, reasons=(reason, *gone))
 
     async def expire(self, work: UnitOfWork, request_id: str) -> None:
         """Stop looking for uncovered units of a request whose needed-by time is past."""
@@ -119,7 +123,7 @@ class Progress:
         if state is None or state.status is not RequestStatus.OPEN:
             return
         reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
-        await self._end_or_wait(work, state, held=state.held, reason=reason)
+        await self._end_or_wait(work, state, held=state.held, reasons=(reason,))
 
     async def _step(self, work: UnitOfWork, state: RequestState) -> None:
         """Tell the hospital when the last unit has left, and when the last has arrived."""
@@ -129,10 +133,10 @@ class Progress:
             reason = Reason(code="units_issued", params={"units": state.issued})
         else:
             reason = Reason(code="units_received", params={"units": state.received})
-        await self._end_or_wait(work, state, held=state.held, reason=reason)
+        await self._end_or_wait(work, state, held=state.held, reasons=(reason,))
 
     async def _end_or_wait(
-        self, work: UnitOfWork, state: RequestState, *, held: int, reason: Reason
+        self, work: UnitOfWork, state: RequestState, *, held: int, reasons: tuple[Reason, ...]
     ) -> None:
         asked = sum(line.quantity for line in state.request.lines)
         is_whole = held + state.issued + state.received >= asked
@@ -143,6 +147,6 @@ class Progress:
             state,
             outcome=outcome,
             status=STATUS_OF[outcome],
-            reasons=(reason,),
+            reasons=reasons,
             waiting_for=waiting_for,
         )

@@ -332,5 +332,10 @@ async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> N
     row = await engine.one("SELECT status, waiting_for FROM requests")
     # One of two: that is not "reserved", nor "fulfilled" when it has come.
     assert tuple(row) == ("partly_refused", "picking")
+    told = await engine.one("SELECT body -> 'reasons' AS reasons FROM decisions WHERE version = 2")
+    assert [(one["code"], one["params"]) for one in told["reasons"]] == [
+        ("hold_lapsed", {"units_given_back": 1}),
+        ("unit_given_back", {"unit_id": "B"}),
+    ]
     await engine.scan_all("A", C.ISSUED, C.RECEIVED)
     assert await engine.status_of(request_id) == "partly_fulfilled"

@@ -524,6 +524,10 @@ async def test_a_hold_that_lapses_while_blood_still_helps_is_decided_again(
             "params": {"units_given_back": 2},
             "rule": "",
         }
+        units = sorted(await live_units(engine))
+        assert [(one["code"], one["params"]["unit_id"]) for one in told["reasons"][1:3]] == [
+            ("unit_given_back", unit_id) for unit_id in units
+        ]
         assert len(await live_units(engine)) == 2
 
         # An hour after the need it ends, as an open request would.

@@ -28,7 +28,7 @@ def record(topic: str, offset: int, body: dict[str, Any]) -> Record:
     )
 
 
-def decision(version: int, at: float, *lines: dict[str, Any], **more: str) -> dict[str, Any]:
+def decision(version: int, at: float, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
     body = {
         "decision_id": f"r.v{version}",
         "request_id": "r",
@@ -48,6 +48,10 @@ def line(*units: str, requested: int, uncovered: int = 0) -> dict[str, Any]:
         "uncovered": uncovered,
         "reserved": reserved,
     }
+
+
+def given_back(*unit_ids: str) -> list[dict[str, Any]]:
+    return [{"code": "unit_given_back", "params": {"unit_id": unit_id}} for unit_id in unit_ids]
 
 
 def replay(*decisions: dict[str, Any], stock: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
@@ -98,8 +102,28 @@ def test_an_ended_request_holds_nothing() -> None:
 
 
 def test_a_lapsed_hold_holds_nothing() -> None:
-    bound = replay(decision(1, 1, line("U1", requested=1)), decision(2, 5, outcome="waiting"))
+    lapsed = decision(2, 5, outcome="expired", reasons=given_back("U1"))
+    bound = replay(decision(1, 1, line("U1", requested=1)), lapsed)
     assert bound["U1"] == [(minutes(1), minutes(5))]
+
+
+def test_a_hold_that_lapses_while_other_units_are_on_their_way_gives_up_the_units_it_names() -> None:
+    bound = replay(
+        decision(1, 1, line("U1", "U2", requested=2)),
+        decision(2, 5, outcome="partly_refused", reasons=given_back("U2")),
+    )
+    assert bound == {"U1": [(minutes(1), None)], "U2": [(minutes(1), minutes(5))]}
+
+
+def test_a_unit_given_back_and_reserved_again_is_bound_twice_one_after_the_other() -> None:
+    again = line("U1", "U2", requested=2)
+    again["reserved"][1]["promise_id"] = "p-again"
+    bound = replay(
+        decision(1, 1, line("U1", "U2", requested=2)),
+        decision(2, 5, again, reasons=given_back("U2")),
+    )
+    assert bound["U1"] == [(minutes(1), None)]
+    assert sorted(bound["U2"]) == [(minutes(1), minutes(5)), (minutes(5), None)]
 
 
 def test_versions_count_not_places_on_the_log() -> None:
