@@ -33,8 +33,41 @@ _UNANSWERED_AFTER_S = 3600
 
 
 _NOT_YET = {CallOutStatus.CALLED, CallOutStatus.ACCEPTED}
-_LOOKS = 50
 _LOOK_EVERY_REAL_S = 0.2
+
+
+class _ArrivalDesk:
+    """The list of called donors at one station, read once for all donors who wait beside it.
+
+    Concurrency: one task reads while anybody waits.
+    """
+
+    def __init__(self, stage: DrillStage, station_id: str, people: asyncio.TaskGroup) -> None:
+        self._door = stage.door("station", station_id)
+        self._path = f"/v1/stations/{station_id}/call-outs"
+        self._people = people
+        self._waiting: dict[str, asyncio.Future[bool]] = {}
+
+    async def is_expected(self, call_out_id: str) -> bool:
+        """Wait until the list shows the arrival, or that the call has ended before it.
+
+        The list may lag behind the answers that were sent. The end of the day ends the wait.
+        """
+        if not self._waiting:
+            self._people.create_task(self._read())
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[call_out_id] = future
+        return await future
+
+    async def _read(self) -> None:
+        while self._waiting:
+            answer = await self._door.call("GET", self._path, params={"limit": "1000"})
+            for row in answer.body["call_outs"]:
+                status = CallOutStatus(row["status"])
+                if status not in _NOT_YET and row["call_out_id"] in self._waiting:
+                    future = self._waiting.pop(row["call_out_id"])
+                    future.set_result(status is CallOutStatus.ARRIVED)
+            await asyncio.sleep(_LOOK_EVERY_REAL_S)
 
 
 class Notifier:
@@ -54,6 +87,7 @@ class Notifier:
         self._people = people
         self._tail = TopicFollower(bootstrap=stage.kafka_bootstrap, client_id="demo-notifier")
         self._closed: dict[str, asyncio.Event] = {}
+        self._desks = {station_id: _ArrivalDesk(stage, station_id, people) for station_id in staff}
 
     async def ready(self) -> None:
         await self._tail.connected.wait()
@@ -110,7 +144,8 @@ class Notifier:
         await self._answer_call(call, "arrived")
         # Each donor who has arrived is seen by the doctor, even if the call is ended meanwhile.
         await self._stage.sleep(self._stage.scenario.donors.collection.donation_s)
-        if not await self._is_expected(call):
+        if not await self._desks[call.station_id].is_expected(call.call_out_id):
+            # The station's list expects the donor no longer, who goes home.
             return
         if not is_fit:
             await self._answer_call(
@@ -152,22 +187,6 @@ class Notifier:
         except TimeoutError:
             return closed.is_set()
         return True
-
-    async def _is_expected(self, call: CallOut) -> bool:
-        """Whether the station's list still expects the donor, who otherwise goes home.
-
-        The list may lag behind the answers that were sent; the donor waits until it has caught up.
-        """
-        path = f"/v1/stations/{call.station_id}/call-outs"
-        for _ in range(_LOOKS):
-            answer = await self._stage.door("station", call.station_id).call(
-                "GET", path, params={"limit": "1000"}
-            )
-            for row in answer.body["call_outs"]:
-                if row["call_out_id"] == call.call_out_id and row["status"] not in _NOT_YET:
-                    return bool(row["status"] == CallOutStatus.ARRIVED)
-            await asyncio.sleep(_LOOK_EVERY_REAL_S)
-        return False
 
     async def _answer_call(self, call: CallOut, answer: str, **fields: object) -> bool:
         """Send an answer to the station; return whether it was accepted."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from demo.actors.laboratory import send_results
@@ -39,8 +40,13 @@ _LOOKS = 100
 _LOOK_EVERY_S = 0.1
 """Real seconds between two questions whether the engine has recorded the issue of the units."""
 
+_WAY_OUT = ("picked", "issued", "departed")
+
 _STAYS = frozenset({"unit_not_cleared"})
 """Refusals that keep a unit on the shelf: the safety kernel no longer clears it."""
+
+_GONE = "unit_state_forbids"
+"""Refusal of a unit that was given back between the look at the list and the shelf."""
 
 Promised = Mapping[str, Any]
 """A promise as the gateway returns it."""
@@ -112,7 +118,7 @@ class StationStaff:
             f"/v1/stations/{at_station}/stock/changes",
             body=body,
             idempotency_key=f"{unit_id}-{change}-{fields.get('epoch', 0)}",
-            refusals=_STAYS if change in {"picked", "issued"} else (),
+            refusals={*_STAYS, _GONE} if change in _WAY_OUT else (),
         )
         event = StockChanged.model_validate({**body, "station_id": at_station})
         for event_id in list_event_ids(answer):
@@ -132,16 +138,12 @@ class StationStaff:
         try:
             chance = draw(stage.scenario.seed, "pick", decision.decision_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
-            promises = await self._list_promises(decision.request_id)
-            units = await self._issue(
-                [_name(promise) for promise in promises if promise["status"] == "held"]
-            )
+            ask = partial(self._list_promises, decision.request_id)
+            units = await self._issue(ask)
             if not units:
                 return
             await stage.sleep(decision.eta_s or 0)
-            promises = await self._await_left(
-                lambda: self._list_promises(decision.request_id), units
-            )
+            promises = await self._await_left(ask, units)
             for promise in promises:
                 await self.change(promise["unit_id"], "received", epoch=promise["epoch"])
                 stage.board.received[promise["unit_id"]] = decision.hospital_id
@@ -157,16 +159,12 @@ class StationStaff:
         try:
             chance = draw(stage.scenario.seed, "pick", transfer.transfer_id)
             await stage.sleep(chance.randint(_PICK_MIN_S, _PICK_MAX_S))
-            promises = await self._list_lent(transfer.transfer_id)
-            units = await self._issue(
-                [_name(promise) for promise in promises if promise["status"] == "held"]
-            )
+            ask = partial(self._list_lent, transfer.transfer_id)
+            units = await self._issue(ask)
             if not units:
                 return
             await stage.sleep(transfer.eta_s)
-            for promise in await self._await_left(
-                lambda: self._list_lent(transfer.transfer_id), units
-            ):
+            for promise in await self._await_left(ask, units):
                 unit_id = promise["unit_id"]
                 await self.change(
                     unit_id, "received", station_id=transfer.to_station_id, epoch=promise["epoch"]
@@ -198,16 +196,22 @@ class StationStaff:
             await asyncio.sleep(_LOOK_EVERY_S)
         return [promise for promise in promises if promise["status"] == "issued"]
 
-    async def _issue(self, held: list[Picked]) -> list[Picked]:
+    async def _issue(self, ask: Ask) -> list[Picked]:
         """Issue held units that no other task has picked: two decisions may start two tasks."""
-        mine = [pick for pick in held if pick not in self._picked]
+        mine = [pick for pick in await _list_held(ask) if pick not in self._picked]
         self._picked.update(mine)
         for unit_id, epoch in mine:
-            for step in ("picked", "issued", "departed"):
+            for step in _WAY_OUT:
                 answer = await self.change(unit_id, step, epoch=epoch)
-                if find_code(answer) in _STAYS:
+                if find_code(answer) == _GONE and (unit_id, epoch) in await _list_held(ask):
+                    self._stage.refused.note(f"{step} {unit_id}", answer)
+                if find_code(answer) in {*_STAYS, _GONE}:
                     break
         return mine
+
+
+async def _list_held(ask: Ask) -> list[Picked]:
+    return [_name(promise) for promise in await ask() if promise["status"] == "held"]
 
 
 def _name(promise: Promised) -> Picked:
