@@ -138,8 +138,10 @@ class Notifier:
     async def _come(self, call: CallOut, donor: Donor, answers: Answers, chance: Random) -> None:
         road_s = chance.randint(answers.arrive_min_s, answers.arrive_max_s)
         comes, is_fit = chance.random() < answers.comes, chance.random() < answers.fit
+        arrives_at = self._stage.clock.now() + timedelta(seconds=road_s)
         await self._answer_call(call, "accepted", eta_s=road_s)
-        if await self._is_stood_down(call, road_s) or not comes:
+        left_s = (arrives_at - self._stage.clock.now()).total_seconds()
+        if await self._is_stood_down(call, left_s) or not comes:
             return
         await self._answer_call(call, "arrived")
         # Each donor who has arrived is seen by the doctor, even if the call is ended meanwhile.

@@ -28,7 +28,7 @@ def record(topic: str, offset: int, body: dict[str, Any]) -> Record:
     )
 
 
-def decision(version: int, at: float, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
+def decision(version: int, at: float, *lines: dict[str, Any], **more: object) -> dict[str, Any]:
     body = {
         "decision_id": f"r.v{version}",
         "request_id": "r",
@@ -107,7 +107,7 @@ def test_a_lapsed_hold_holds_nothing() -> None:
     assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
-def test_a_hold_that_lapses_while_other_units_are_on_their_way_gives_up_the_units_it_names() -> None:
+def test_a_lapse_beside_units_on_their_way_gives_up_the_units_it_names() -> None:
     bound = replay(
         decision(1, 1, line("U1", "U2", requested=2)),
         decision(2, 5, outcome="partly_refused", reasons=given_back("U2")),
