@@ -224,8 +224,8 @@ async def _fire_timers(process: _Process, stop: asyncio.Event) -> None:
     await _start_periodic(process, stop)
 
     async def fire() -> TimersFired:
-        count, lanes, next_due_at = await process.services.timers.fire_one()
-        return TimersFired(count=count, lanes=lanes, next_due_at=next_due_at)
+        count, shards, next_due_at = await process.services.timers.fire_one()
+        return TimersFired(count=count, shards=shards, next_due_at=next_due_at)
 
     runner = TimerRunner(
         fire=fire,

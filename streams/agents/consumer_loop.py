@@ -71,7 +71,7 @@ class Stream(Protocol):
 class LaneWaker(Protocol):
     """The relay, as agents know it."""
 
-    def wake(self, lanes: Collection[int], /) -> None: ...
+    def wake(self, shards: Collection[int], /) -> None: ...
 
 
 Reporter = Callable[[str, str | None], None]
@@ -83,7 +83,7 @@ class LoopDependencies:
     """What all loops of a worker share.
 
     Attributes:
-        relay: Woken with the lanes that a commit filled.
+        relay: Woken with the shards that a commit filled.
         batch_max: Events decided in one transaction at most.
         report: Called when an agent cannot go on, and when it can again.
     """
@@ -214,14 +214,14 @@ class ConsumerLoop:
                 break
             try:
                 with metrics.DECIDE_SECONDS.labels(self.name).time():
-                    lanes = await self._handler([held.record for held in batch])
+                    shards = await self._handler([held.record for held in batch])
             except TransientError as error:
                 first_s = _CONTENDED_RETRY_S if error.is_contended else _RETRY_FIRST_S
                 pause_s = min(max(pause_s * 2, first_s), _RETRY_MOST_S)
                 await self._wait_out(error, pause_s)
                 continue
             self._acknowledge(batch)
-            self._deps.relay.wake(lanes)
+            self._deps.relay.wake(shards)
             break
         # Also when the batch was let go during an outage: the agent waits for nothing any more.
         self._deps.report(self.name, None)

@@ -7,7 +7,7 @@ the ports. Every method that waits for a dependency raises `TransientError` whil
 from streams.ports.context import Context
 from streams.ports.timers import Timer, TimerKind
 from streams.ports.transport import (
-    LANES,
+    SHARDS,
     BatchHandler,
     Clock,
     EventPublisher,
@@ -29,7 +29,7 @@ from streams.ports.unit_of_work import (
 )
 
 __all__ = [
-    "LANES",
+    "SHARDS",
     "BatchHandler",
     "Begin",
     "Claim",

@@ -12,9 +12,9 @@ from models.envelope import Envelope
 from models.errors import ContractError
 from models.events import EventData
 
-LANES = 8
-"""Number of outbox shards (lanes). A key always falls into the same lane and one relay at a time
-publishes a lane, so records of a key leave in the order their transactions committed. Eight lanes
+SHARDS = 8
+"""Number of outbox shards. A key always falls into the same shard and one relay at a time
+publishes a shard, so records of a key leave in the order their transactions committed. Eight shards
 keep two relays busy."""
 
 
@@ -70,7 +70,7 @@ class Unread:
 class BatchHandler(Protocol):
     """Decides a batch of one topic in one transaction.
 
-    Returns, once the transaction is committed, the outbox shards (lanes) that now have something to
+    Returns, once the transaction is committed, the outbox shards that now have something to
     publish. Records that cannot be accepted are quarantined inside the same transaction.
 
     Raises:
@@ -104,17 +104,17 @@ class OutboxRow:
 
 class Outbox(Protocol):
     def claim(
-        self, lanes: Collection[int], *, limit: int
+        self, shards: Collection[int], *, limit: int
     ) -> AbstractAsyncContextManager[Sequence[OutboxRow]]:
-        """Lock the lanes against every other relay and return their unpublished rows in order.
+        """Lock the shards against every other relay and return their unpublished rows in order.
 
         Leaving the block normally marks the rows as published; leaving it with an exception marks
         none. A crash in between may publish rows twice, but never out of order, and loses none.
         """
         ...
 
-    async def list_pending_lanes(self) -> frozenset[int]:
-        """Return the lanes that have unpublished rows (the fallback poll)."""
+    async def list_pending_shards(self) -> frozenset[int]:
+        """Return the shards that have unpublished rows (the fallback poll)."""
         ...
 
 

@@ -119,7 +119,7 @@ class UnitOfWork(Protocol):
     def audit(self) -> AuditStore: ...
 
     @property
-    def lanes(self) -> frozenset[int]:
+    def shards(self) -> frozenset[int]:
         """Outbox shards that this transaction filled; complete once the block has ended."""
         ...
 

@@ -1,11 +1,11 @@
 """Publishes the outbox to Kafka: committed events leave at once and in order, and none is lost.
 
 Owns when to publish; the outbox owns what is published, and the lock that lets one relay at a time
-publish an outbox shard (a lane). A commit wakes its lanes here; polling is only the fallback for
+publish a shard of the outbox. A commit wakes its shards here; polling is only the fallback for
 rows whose process died before it could wake them.
 
 Concurrency: `wake` is synchronous and for the same event loop. Several publishers work side by
-side on different lanes; a lane belongs to one of them until it is empty, so its order holds.
+side on different shards; a shard belongs to one of them until it is empty, so its order holds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Reporter = Callable[[str, str | None], None]
 _PART = "relay"
 
 CLAIM_ROWS = 256
-"""Rows of one claim: enough for a whole micro-batch, few enough to hold the lanes for
+"""Rows of one claim: enough for a whole micro-batch, few enough to hold the shards for
 milliseconds."""
 
 _RETRY_FIRST_S = 0.05
@@ -38,7 +38,7 @@ _DRAIN_S = 2.0
 
 
 class OutboxRelay:
-    """Publishes the lanes it is woken for.
+    """Publishes the shards it is woken for.
 
     Args:
         outbox: Gives unpublished rows and remembers what was published.
@@ -46,7 +46,7 @@ class OutboxRelay:
         report: Called when nothing can be published, and when it can again.
         publishers: Claims at work at once. With one, rows committed meanwhile leave together with
             the next claim; under load on two cores that was quicker than two.
-        poll_s: Seconds between two looks for forgotten lanes.
+        poll_s: Seconds between two looks for forgotten shards.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class OutboxRelay:
         self._signal = asyncio.Event()
         self._failing: set[str] = set()
 
-    def wake(self, lanes: Collection[int], /) -> None:
-        """Say that lanes have something to publish. Cheap; call it right after the commit."""
-        self._woken.update(lanes)
+    def wake(self, shards: Collection[int], /) -> None:
+        """Say that shards have something to publish. Cheap; call it right after the commit."""
+        self._woken.update(shards)
         if self._woken - self._busy:
             self._signal.set()
 
@@ -92,57 +92,57 @@ class OutboxRelay:
 
         What cannot be published in `_DRAIN_S` stays in the outbox, for another relay or that start.
         """
-        lanes = self._take()
-        if not lanes:
+        shards = self._take()
+        if not shards:
             return
         try:
             async with asyncio.timeout(_DRAIN_S):
-                while await self._publish_some(lanes):
+                while await self._publish_some(shards):
                     pass
         except (TransientError, TimeoutError) as error:
-            log.warning("relay_left_rows", lanes=sorted(lanes), error=repr(error)[:200])
+            log.warning("relay_left_rows", shards=sorted(shards), error=repr(error)[:200])
 
     async def _publish_forever(self, stop: asyncio.Event) -> None:
         pause_s = 0.0
         while not stop.is_set():
-            lanes = self._take()
-            if not lanes:
+            shards = self._take()
+            if not shards:
                 self._signal.clear()
                 await self._signal.wait()
                 continue
             try:
-                await self._publish(lanes, stop)
+                await self._publish(shards, stop)
             except TransientError as error:
                 pause_s = min(max(pause_s * 2, _RETRY_FIRST_S), _RETRY_MOST_S)
                 self._fail("publish", error, pause_s)
-                # The lanes stay busy meanwhile, so that no other publisher meets the same failure.
+                # The shards stay busy meanwhile, so that no other publisher meets the same failure.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), pause_s)
-                self._woken |= lanes
+                self._woken |= shards
             else:
                 pause_s = 0.0
                 self._recover("publish", "poll")  # PostgreSQL and Kafka both answered
             finally:
-                self._give_back(lanes)
+                self._give_back(shards)
 
     def _take(self) -> frozenset[int]:
-        lanes = frozenset(self._woken - self._busy)
-        self._woken -= lanes
-        self._busy |= lanes
-        return lanes
+        shards = frozenset(self._woken - self._busy)
+        self._woken -= shards
+        self._busy |= shards
+        return shards
 
-    def _give_back(self, lanes: frozenset[int]) -> None:
-        self._busy -= lanes
+    def _give_back(self, shards: frozenset[int]) -> None:
+        self._busy -= shards
         if self._woken:
             self._signal.set()
 
-    async def _publish(self, lanes: frozenset[int], stop: asyncio.Event) -> None:
-        while not stop.is_set() and await self._publish_some(lanes):
+    async def _publish(self, shards: frozenset[int], stop: asyncio.Event) -> None:
+        while not stop.is_set() and await self._publish_some(shards):
             pass
 
-    async def _publish_some(self, lanes: frozenset[int]) -> bool:
+    async def _publish_some(self, shards: frozenset[int]) -> bool:
         """Publish the first rows of some shards; return whether there may be more."""
-        async with self._outbox.claim(lanes, limit=CLAIM_ROWS) as rows:
+        async with self._outbox.claim(shards, limit=CLAIM_ROWS) as rows:
             await self._send(rows)
         return len(rows) == CLAIM_ROWS
 
@@ -171,7 +171,7 @@ class OutboxRelay:
     async def _poll_forever(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                self.wake(await self._outbox.list_pending_lanes())
+                self.wake(await self._outbox.list_pending_shards())
             except TransientError as error:
                 self._fail("poll", error, self._poll_s)
             else:

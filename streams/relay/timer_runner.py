@@ -37,12 +37,12 @@ class TimersFired:
 
     Attributes:
         count: Timers fired; more may be due already when it is not 0.
-        lanes: Outbox shards that now have something to publish.
+        shards: Outbox shards that now have something to publish.
         next_due_at: When the next timer is due; None if none is set.
     """
 
     count: int
-    lanes: frozenset[int]
+    shards: frozenset[int]
     next_due_at: datetime | None
 
 
@@ -52,7 +52,7 @@ class TimerRunner:
     Args:
         fire: Fires what is due in one transaction. Raises TransientError while PostgreSQL is away.
         clock: Translates due instants into real seconds; a drill's clock runs faster.
-        relay: Woken with the lanes that firing filled.
+        relay: Woken with the shards that firing filled.
         report: Called when timers cannot fire, and when they can again.
     """
 
@@ -91,8 +91,8 @@ class TimerRunner:
         if self._failures:
             self._failures = 0
             self._report(_PART, None)
-        if fired.lanes:
-            self._relay.wake(fired.lanes)
+        if fired.shards:
+            self._relay.wake(fired.shards)
         if fired.count:
             return 0.0
         if fired.next_due_at is None:

@@ -92,8 +92,8 @@ class Intake:
         except LocksUnsettledError:
             if is_alone:
                 raise
-        lanes = [await self([record]) for record in batch]
-        return frozenset().union(*lanes)
+        shards = [await self([record]) for record in batch]
+        return frozenset().union(*shards)
 
     async def _attempt(
         self, batch: Sequence[Record], begin: Begin, locks: frozenset[str] | None = None
@@ -104,7 +104,7 @@ class Intake:
             fresh = await self._take_in(work, batch)
             if fresh:
                 await self._decide(work, fresh)
-        return work.lanes
+        return work.shards
 
     async def _refuse(self, batch: Sequence[Record], fault: ContractError) -> frozenset[int]:
         """Quarantine a record whose values proved impossible on writing; act on nothing."""
@@ -112,7 +112,7 @@ class Intake:
             work.enter(Context.of_record(batch[0], now=self._clock.now()))
             for record in await self._take_in(work, batch):
                 await work.inbox.quarantine(record, fault, reader=self._reader)
-        return work.lanes
+        return work.shards
 
     async def _take_in(self, work: UnitOfWork, batch: Sequence[Record]) -> list[Received]:
         readable = [record for record in batch if isinstance(record, Received)]

@@ -38,8 +38,8 @@ PASSED_MOST = 4
 """Due timers that are passed over while others work at their stations; then one is waited for."""
 
 Fired = tuple[int, frozenset[int], datetime | None]
-"""How many fired (0 or 1), the lanes that now have something to publish, and when the next timer is
-due if none fired."""
+"""How many fired (0 or 1), the shards with something to publish, and when the next timer is due if
+none fired."""
 
 
 class _OtherLocksError(Exception):
@@ -137,7 +137,7 @@ class TimerService:
             if timer is not None:
                 await self._put_off(timer, error)
             raise
-        return 1, work.lanes, None
+        return 1, work.shards, None
 
     async def _put_off(self, timer: Timer, error: Exception) -> None:
         error.add_note(f"timer {timer.timer_id}, put off by {PUT_OFF}")

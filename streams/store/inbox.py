@@ -14,7 +14,7 @@ import orjson
 from models.base import derive_id
 from models.errors import TransientError, XuelianError
 from models.topics import BY_NAME, AppName, TopicName
-from streams.ports import LANES, Claim, Context, Outgoing, Received, Record, Timer, TimerKind
+from streams.ports import SHARDS, Claim, Context, Outgoing, Received, Record, Timer, TimerKind
 from streams.services.record_refusals import describe_refusal, says_life_threatening
 from streams.store.query_files import load_queries
 
@@ -29,9 +29,9 @@ PUBLISHED_BODY_BYTES = 300_000
 _QUERIES = load_queries("inbox")
 
 
-def lane_of(key: str) -> int:
-    """Return the outbox lane of a key; the same in every process."""
-    return zlib.crc32(key.encode()) % LANES
+def shard_of(key: str) -> int:
+    """Return the outbox shard of a key; the same in every process."""
+    return zlib.crc32(key.encode()) % SHARDS
 
 
 class PgInbox:
@@ -39,7 +39,7 @@ class PgInbox:
 
     Args:
         connection: Inside a transaction.
-        lanes: Collects the lanes that a dead letter fills.
+        shards: Collects the shards that a dead letter fills.
         emit: Takes the event that tells of a dead letter.
         context: Returns the context of the work.
     """
@@ -47,12 +47,12 @@ class PgInbox:
     def __init__(
         self,
         connection: Connection,
-        lanes: set[int],
+        shards: set[int],
         emit: Callable[[Outgoing], None],
         context: Callable[[], Context],
     ) -> None:
         self._connection = connection
-        self._lanes = lanes
+        self._shards = shards
         self._emit = emit
         self._context = context
 
@@ -143,10 +143,10 @@ class PgInbox:
             if body is None or len(body) > PUBLISHED_BODY_BYTES
             else base64.b64encode(body).decode(),
         }
-        lane = lane_of(dead_letter_id)
+        shard = shard_of(dead_letter_id)
         await _QUERIES.append_dead_letter_event(
             self._connection,
-            lane=lane,
+            shard=shard,
             topic=BY_NAME[TopicName(record.topic)].dead_letter(AppName(reader)),
             key=dead_letter_id,
             event_id=derive_id(dead_letter_id, "quarantined"),
@@ -156,7 +156,7 @@ class PgInbox:
             body=orjson.dumps(told),
             now=now,
         )
-        self._lanes.add(lane)
+        self._shards.add(shard)
 
 
 class PgTimers:

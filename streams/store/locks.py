@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _QUERIES = load_queries("locks")
 
 _SPACE = LOCK_SPACE + 1
-"""First half of these advisory locks; the second is the name's hash. The lanes have their own."""
+"""First half of these advisory locks; the second is the name's hash. The shards have their own."""
 
 
 class PgLocks:

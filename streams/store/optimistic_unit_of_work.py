@@ -101,12 +101,12 @@ class _Inbox(PgInbox):
     def __init__(
         self,
         late: _LateTransaction,
-        lanes: set[int],
+        shards: set[int],
         granted: _Granted,
         emit: Callable[[Outgoing], None],
         context: Callable[[], Context],
     ) -> None:
-        super().__init__(late, lanes, emit, context)
+        super().__init__(late, shards, emit, context)
         self._late = late
         self._granted = granted
 
@@ -188,7 +188,7 @@ class OptimisticUnitOfWork(PgUnitOfWork):
         super().__init__(late, rules, locks)
         self._granted = granted = _Granted()
         self._optimistic_inbox = self.inbox = _Inbox(
-            late, self._lanes, granted, self._events.append, lambda: self.context
+            late, self._shards, granted, self._events.append, lambda: self.context
         )
         self._optimistic_requests = self.requests = _Requests(
             late, self._record, self._locks, granted
@@ -241,7 +241,7 @@ class OptimisticUnitOfWork(PgUnitOfWork):
             now=granted.now,
             directory=rulings.directory_version,
         )
-        self._lanes.update(buffered.lanes)
+        self._shards.update(buffered.shards)
 
 
 class PgBeginOptimistically:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _QUERIES = load_queries("outbox")
 
 LOCK_SPACE = 0x584C
-"""First half of our advisory locks (`XL`); the second is the lane."""
+"""First half of our advisory locks (`XL`); the second is the shard."""
 
 
 class PgOutbox:
@@ -30,30 +30,32 @@ class PgOutbox:
 
     @asynccontextmanager
     async def claim(
-        self, lanes: Collection[int], *, limit: int
+        self, shards: Collection[int], *, limit: int
     ) -> AsyncIterator[Sequence[OutboxRow]]:
-        held = sorted(lanes)
+        held = sorted(shards)
         async with self._database.connection() as connection:
             try:
-                found = _QUERIES.claim_outbox(connection, space=LOCK_SPACE, lanes=held, limit=limit)
+                found = _QUERIES.claim_outbox(
+                    connection, space=LOCK_SPACE, shards=held, limit=limit
+                )
                 rows = [_to_row(row) async for row in found]
                 yield rows
                 await _QUERIES.mark_published(
                     connection,
                     space=LOCK_SPACE,
-                    lanes=held,
+                    shards=held,
                     row_ids=[row.row_id for row in rows],
                     now=self._clock.now(),
                 )
             except BaseException:
-                # The lanes are held by the session, and no statement that failed gives them back.
+                # The shards are held by the session, and no statement that failed gives them back.
                 connection.terminate()
                 raise
 
-    async def list_pending_lanes(self) -> frozenset[int]:
+    async def list_pending_shards(self) -> frozenset[int]:
         async with self._database.connection() as connection:
-            rows = _QUERIES.list_pending_lanes(connection)
-            return frozenset([row["lane"] async for row in rows])
+            rows = _QUERIES.list_pending_shards(connection)
+            return frozenset([row["shard"] async for row in rows])
 
 
 def _to_row(row: asyncpg.Record) -> OutboxRow:

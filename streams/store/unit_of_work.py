@@ -16,7 +16,7 @@ from streams.store.audit import AuditLine, PgAuditSeals, audit_line
 from streams.store.counts import PgCounts
 from streams.store.donations import PgDonations
 from streams.store.driver_errors import values_translated
-from streams.store.inbox import SOURCE, PgInbox, PgTimers, lane_of
+from streams.store.inbox import SOURCE, PgInbox, PgTimers, shard_of
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
 from streams.store.requests import PgRequests
@@ -44,13 +44,13 @@ class PgUnitOfWork:
         self._connection = connection
         self.rules = rules
         self._locks = PgLocks(connection, locks)
-        self._lanes: set[int] = set()
+        self._shards: set[int] = set()
         self._events: list[Outgoing] = []
         self._timers: list[Timer] = []
         self._audit: list[AuditLine] = []
         self._context: Context | None = None
         self._acts: list[Callable[[], None]] = []
-        self.inbox = PgInbox(connection, self._lanes, self._events.append, lambda: self.context)
+        self.inbox = PgInbox(connection, self._shards, self._events.append, lambda: self.context)
         self.requests = PgRequests(connection, self._record, self._locks)
         self.stock = PgStock(connection, self._record, self._locks)
         self.counts = PgCounts(connection)
@@ -60,8 +60,8 @@ class PgUnitOfWork:
         self.audit = PgAuditSeals(connection)
 
     @property
-    def lanes(self) -> frozenset[int]:
-        return frozenset(self._lanes)
+    def shards(self) -> frozenset[int]:
+        return frozenset(self._shards)
 
     @property
     def context(self) -> Context:
@@ -128,7 +128,7 @@ class PgUnitOfWork:
             await _QUERIES.write_buffers(
                 self._connection, batch=rows.batch, bodies=rows.bodies, source=SOURCE
             )
-        self._lanes.update(rows.lanes)
+        self._shards.update(rows.shards)
 
     def buffered(self) -> BufferRows:
         return BufferRows.of(self._events, self._timers, self._audit)
@@ -140,25 +140,25 @@ class PgUnitOfWork:
 
 @dataclass(frozen=True, slots=True)
 class BufferRows:
-    """Buffers as rows: an array per table, the bodies of the events beside it, and their lanes."""
+    """Buffers as rows: an array per table, the bodies of the events beside it, and their shards."""
 
     batch: dict[str, list[dict[str, Any]]]
     bodies: list[bytes]
-    lanes: list[int]
+    shards: list[int]
 
     @classmethod
     def of(
         cls, events: Sequence[Outgoing], timers: Sequence[Timer], audit: Sequence[AuditLine]
     ) -> Self:
-        lanes = [lane_of(row.event.key) for row in events]
+        shards = [shard_of(row.event.key) for row in events]
         # Scheduling a timer again moves it; within one transaction the last word counts.
         last = {timer.timer_id: timer for timer in timers}
         batch = {
             "timers": [_timer_row(timer) for timer in last.values()],
             "audit": list(audit),
-            "events": [_event_row(row, lane) for row, lane in zip(events, lanes, strict=True)],
+            "events": [_event_row(row, shard) for row, shard in zip(events, shards, strict=True)],
         }
-        return cls(batch, [row.event.to_body() for row in events], lanes)
+        return cls(batch, [row.event.to_body() for row in events], shards)
 
 
 def _timer_row(timer: Timer) -> dict[str, Any]:
@@ -170,9 +170,9 @@ def _timer_row(timer: Timer) -> dict[str, Any]:
     }
 
 
-def _event_row(row: Outgoing, lane: int) -> dict[str, Any]:
+def _event_row(row: Outgoing, shard: int) -> dict[str, Any]:
     return {
-        "lane": lane,
+        "shard": shard,
         "topic": _topic_of(row),
         "key": row.event.key,
         "event_type": row.event.TYPE,

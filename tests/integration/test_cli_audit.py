@@ -13,7 +13,7 @@ from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import apply_topics
-from streams.ports import LANES, Context, Timer, TimerKind, Transition
+from streams.ports import SHARDS, Context, Timer, TimerKind, Transition
 from streams.services.audit_seals import fire_seal
 from streams.store.database import Database
 from streams.store.outbox import PgOutbox
@@ -64,7 +64,7 @@ class Vault:
         await publisher.start()
         try:
             outbox = PgOutbox(self.database, FixedClock())
-            async with outbox.claim(range(LANES), limit=1000) as rows:
+            async with outbox.claim(range(SHARDS), limit=1000) as rows:
                 assert {row.topic for row in rows} == {TopicName.AUDIT}
                 await publisher.publish(TopicName.AUDIT, [row.envelope for row in rows])
         finally:

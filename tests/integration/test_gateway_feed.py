@@ -23,7 +23,7 @@ PER_TX = 3
 
 _FILL = """
 INSERT INTO outbox (
-    tx, lane, topic, key, sequence, event_id, event_type, source, subject, body, made_at,
+    tx, shard, topic, key, sequence, event_id, event_type, source, subject, body, made_at,
     published_at
 )
 SELECT

@@ -191,7 +191,7 @@ class DrillClock:
         return max(0.0, (instant - self.now()).total_seconds() / self.SPEED)
 
 
-async def test_timers_fire_when_due_and_wake_their_lanes() -> None:
+async def test_timers_fire_when_due_and_wake_their_shards() -> None:
     clock = DrillClock()
     due = [AT + timedelta(seconds=6 * n) for n in range(1, 6)]  # 0.1 s apart on the wall
     late_s: list[float] = []
@@ -204,8 +204,8 @@ async def test_timers_fire_when_due_and_wake_their_lanes() -> None:
             raise failures.pop()
         if due and due[0] <= clock.now():
             late_s.append(-(due.pop(0) - clock.now()).total_seconds() / clock.SPEED)
-            return TimersFired(count=1, lanes=frozenset({3}), next_due_at=None)
-        return TimersFired(count=0, lanes=frozenset(), next_due_at=due[0] if due else None)
+            return TimersFired(count=1, shards=frozenset({3}), next_due_at=None)
+        return TimersFired(count=0, shards=frozenset(), next_due_at=due[0] if due else None)
 
     runner = TimerRunner(
         fire=fire,

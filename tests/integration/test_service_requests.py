@@ -69,7 +69,7 @@ async def test_reserves_identical_group_first_expiry_first(engine: Engine) -> No
     )
     await engine.feed(counted([late, soon, other]))
     first, second = build_request(group="A+", quantity=1), build_request(group="A+", quantity=1)
-    assert await engine.feed(opened(first)), "lanes of the outbox to be woken"
+    assert await engine.feed(opened(first)), "shards of the outbox to be woken"
     await engine.feed(opened(second))
     assert await engine.status_of(first.request_id) == "reserved"
     assert (await decision_of(engine, first.request_id))["outcome"] == "reserved"

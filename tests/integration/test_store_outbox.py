@@ -1,4 +1,4 @@
-"""The outbox on real PostgreSQL: one relay at a time on a lane, whatever becomes of it."""
+"""The outbox on real PostgreSQL: one relay at a time on a shard, whatever becomes of it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.embedded_services import Endpoints
-from streams.ports import LANES
+from streams.ports import SHARDS
 from streams.store.outbox import PgOutbox
 from tests.support.engine import Engine, build_engine
 from tests.support.world import build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
 
-ALL = range(LANES)
+ALL = range(SHARDS)
 
 
 @pytest.fixture
@@ -42,12 +42,12 @@ async def test_a_second_relay_waits_and_finds_nothing_twice(engine: Engine) -> N
     async with first.claim(ALL, limit=100) as rows:
         other = asyncio.create_task(waiting(second))
         await asyncio.sleep(0.2)
-        assert not other.done(), "two relays hold one lane"
+        assert not other.done(), "two relays hold one shard"
         assert len(rows) == 1
     assert await other == 0
 
 
-async def test_a_publication_that_fails_marks_nothing_and_frees_the_lanes(engine: Engine) -> None:
+async def test_a_publication_that_fails_marks_nothing_and_frees_the_shards(engine: Engine) -> None:
     outbox = PgOutbox(engine.database, engine.clock)
     await ask(engine)
     with pytest.raises(RuntimeError, match="no broker"):
@@ -57,7 +57,7 @@ async def test_a_publication_that_fails_marks_nothing_and_frees_the_lanes(engine
     assert await waiting(outbox) == 0
 
 
-async def test_a_relay_that_is_cancelled_frees_the_lanes(engine: Engine) -> None:
+async def test_a_relay_that_is_cancelled_frees_the_shards(engine: Engine) -> None:
     outbox = PgOutbox(engine.database, engine.clock)
     await ask(engine)
     holding = asyncio.Event()
@@ -74,14 +74,14 @@ async def test_a_relay_that_is_cancelled_frees_the_lanes(engine: Engine) -> None
     assert await waiting(outbox) == 1
 
 
-async def test_a_relay_cancelled_while_it_waits_for_a_lane_leaves_no_lock(engine: Engine) -> None:
+async def test_a_relay_cancelled_while_it_waits_for_a_shard_leaves_no_lock(engine: Engine) -> None:
     outbox = PgOutbox(engine.database, engine.clock)
     await ask(engine)
-    async with outbox.claim([LANES - 1], limit=100):
-        # Takes the lanes before the last, and waits for that one.
+    async with outbox.claim([SHARDS - 1], limit=100):
+        # Takes the shards before the last, and waits for that one.
         blocked = asyncio.create_task(waiting(outbox))
         await asyncio.sleep(0.2)
         blocked.cancel()
         await asyncio.wait([blocked])
-        async with asyncio.timeout(5), outbox.claim(range(LANES - 1), limit=100):
+        async with asyncio.timeout(5), outbox.claim(range(SHARDS - 1), limit=100):
             pass

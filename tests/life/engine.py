@@ -90,7 +90,7 @@ class MemoryWork:
         self.events: list[EventData] = []
 
     @property
-    def lanes(self) -> frozenset[int]:
+    def shards(self) -> frozenset[int]:
         return frozenset()
 
     def enter(self, context: Context) -> None:

@@ -100,6 +100,6 @@ class RecordingRelay:
         self._journal = journal
         self.woken: list[int] = []
 
-    def wake(self, lanes: Collection[int], /) -> None:
-        self.woken += sorted(lanes)
-        self._journal.append("wake " + ",".join(str(lane) for lane in sorted(lanes)))
+    def wake(self, shards: Collection[int], /) -> None:
+        self.woken += sorted(shards)
+        self._journal.append("wake " + ",".join(str(shard) for shard in sorted(shards)))

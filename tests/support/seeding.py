@@ -143,7 +143,7 @@ class Seed:
         name = topic or (registered.name if registered else "")
         self.rows["outbox"].append(
             {
-                "lane": 0,
+                "shard": 0,
                 "topic": name,
                 "key": envelope.key,
                 "sequence": envelope.sequence,

@@ -34,7 +34,7 @@ from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
 from streams.kafka.topic_admin import plan_topics
 from streams.matching import wanted_places
-from streams.ports import LANES
+from streams.ports import SHARDS
 from streams.relay.timer_runner import LOOK_EVERY_S
 from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
 from streams.settings import Settings
@@ -160,7 +160,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("api.md", "within 72 h after the event", PACKAGED.disasters.first_reports.early_h, 72),
         ("api.md", "ends by itself after 12 h", PACKAGED.disasters.exercise.ends_after_h, 12),
         ("labels.md", "(30 s at most)", headers.MAX_WAIT_S, 30),
-        ("demo.md", "compressed 1,400 times", read_scenario("dingri").timeline.speed, 1400),
+        ("demo.md", "compressed 1,000 times", read_scenario("dingri").timeline.speed, 1000),
         (
             "decisions/0002-postgresql-truth-at-least-once.md",
             "Rows older than 30 days",
@@ -198,7 +198,7 @@ def test_partitions_and_retention_are_as_told() -> None:
             request_decisions.WAYS_EVERY_S,
             15,
         ),
-        ("decisions/0003-outbox.md", "one of 8 lanes", LANES, 8),
+        ("decisions/0003-outbox.md", "one of 8 shards", SHARDS, 8),
         (
             "decisions/0004-optimistic-choice-of-units.md",
             "plus 4 spare units",

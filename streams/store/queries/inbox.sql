@@ -84,7 +84,7 @@ FROM ensure_directory(:directory::bigint);
 
 -- name: append_dead_letter_event!
 INSERT INTO outbox (
-    lane, topic, key, event_id, event_type, source, subject, body, made_at
+    shard, topic, key, event_id, event_type, source, subject, body, made_at
 ) VALUES (
-    :lane, :topic, :key, :event_id, :event_type, :source, :subject, :body, :now
+    :shard, :topic, :key, :event_id, :event_type, :source, :subject, :body, :now
 );

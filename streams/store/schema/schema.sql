@@ -30,7 +30,7 @@ CREATE TYPE public.judged_unit AS (
 CREATE TABLE public.outbox (
     row_id bigint NOT NULL,
     tx xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    lane smallint NOT NULL,
+    shard smallint NOT NULL,
     topic text NOT NULL,
     key text NOT NULL,
     sequence bigint,
@@ -103,7 +103,7 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE outbox SET published_at = the_instant WHERE row_id = ANY(row_ids);
     COMMIT;
-    PERFORM pg_advisory_unlock(space, lane) FROM unnest(held) AS lane;
+    PERFORM pg_advisory_unlock(space, shard) FROM unnest(held) AS shard;
 END
 $$;
 
@@ -731,7 +731,7 @@ CREATE INDEX offers_shortage_ix ON public.offers USING btree (shortage_id);
 
 CREATE INDEX outbox_feed_ix ON public.outbox USING btree (tx, row_id);
 
-CREATE INDEX outbox_pending_ix ON public.outbox USING btree (lane, row_id) WHERE (published_at IS NULL);
+CREATE INDEX outbox_pending_ix ON public.outbox USING btree (shard, row_id) WHERE (published_at IS NULL);
 
 CREATE INDEX outbox_subject_ix ON public.outbox USING btree (subject);
 

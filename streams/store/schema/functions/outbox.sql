@@ -4,7 +4,7 @@ BEGIN
     PERFORM pg_advisory_lock(space, w) FROM (SELECT unnest(wanted) AS w ORDER BY 1) AS ordered;
     RETURN QUERY
     SELECT * FROM outbox AS o
-    WHERE o.lane = ANY(wanted::smallint[]) AND o.published_at IS NULL
+    WHERE o.shard = ANY(wanted::smallint[]) AND o.published_at IS NULL
     ORDER BY o.row_id
     LIMIT most;
 END

@@ -17,12 +17,12 @@ BEGIN
         SELECT *, row_number() OVER (PARTITION BY key ORDER BY ord) AS nth
         FROM ROWS FROM (
             jsonb_to_recordset(the_batch -> 'events') AS (
-                lane smallint, topic text, key text, event_type text, subject text, caused_by text,
+                shard smallint, topic text, key text, event_type text, subject text, caused_by text,
                 traceparent text, station_id text, hospital_id text, made_at timestamptz
             ),
             unnest(the_bodies)
         ) WITH ORDINALITY AS x (
-            lane, topic, key, event_type, subject, caused_by, traceparent, station_id, hospital_id,
+            shard, topic, key, event_type, subject, caused_by, traceparent, station_id, hospital_id,
             made_at, body, ord
         )
     ),
@@ -36,11 +36,11 @@ BEGIN
         SELECT key, count(*) AS events FROM incoming GROUP BY key
     )
     INSERT INTO outbox (
-        lane, topic, key, sequence, event_id, event_type, source, subject, caused_by, traceparent,
+        shard, topic, key, sequence, event_id, event_type, source, subject, caused_by, traceparent,
         station_id, hospital_id, body, made_at
     )
     SELECT
-        i.lane, i.topic, i.key, numbered.sequence, i.key || '/' || numbered.sequence, i.event_type,
+        i.shard, i.topic, i.key, numbered.sequence, i.key || '/' || numbered.sequence, i.event_type,
         the_source, i.subject, i.caused_by, i.traceparent, i.station_id, i.hospital_id, i.body, i.made_at
     FROM incoming AS i
     INNER JOIN counted USING (key)
