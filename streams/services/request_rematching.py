@@ -1,8 +1,8 @@
 """Schedule when the open requests of a station are decided again, because units became free.
 
-The transaction that frees units sets a timer; the supply side runs the rematch. The timer is due at
-an instant of a grid, like that of an assessment: a row that is due later is never being fired, so
-neither an urgent cancellation nor a stock count waits for a running rematch.
+The transaction that frees units sets a timer; the supply side runs the rematch, which answers all
+timers of its station that are due. A timer is its transaction's own: no urgent cancellation waits
+for a running rematch, which may wait for a unit or a request of that cancellation.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from models.base import derive_id
 from streams.ports import Timer, TimerKind, UnitOfWork
 from streams.services.shortage_timing import AT, find_station
 
 REMATCH_EVERY_MS = 250
-"""Free units are matched this soon, and a burst of events leads to one rematch."""
+"""Free units are matched this soon, at instants of a grid: a burst of events leads to one rematch.
+"""
 
 _AFTER = "#"
-"""Separates the instant from the request after which a rematch goes on; not in identifiers."""
+"""Separates the cause from the request after which a rematch goes on; not in identifiers."""
 
 
 def look_again(work: UnitOfWork, station_id: str) -> None:
     """Schedule a rematch of the waiting requests, then an assessment of the shortages."""
-    for timer in _list_timers(station_id, work.context.now):
+    for timer in _list_timers(station_id, work.context.now, work.context.cause):
         work.schedule(timer)
 
 
@@ -45,10 +47,10 @@ def read_subject(timer: Timer) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=64)
-def _list_timers(station_id: str, now: datetime) -> tuple[Timer, Timer]:
+def _list_timers(station_id: str, now: datetime, cause: str) -> tuple[Timer, Timer]:
     """Return the timers, built once for the thousands of units that one count may free."""
     due_at = _next_step(now)
-    subject = f"{station_id}{AT}{due_at:%Y%m%dT%H%M%S.%f}"
+    subject = f"{station_id}{AT}{derive_id('rematch', cause)}"
     return (
         Timer(kind=TimerKind.REMATCH, subject=subject, due_at=due_at),
         Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now),

@@ -37,6 +37,9 @@ TRIM_EVERY = timedelta(hours=1)
 PASSED_MOST = 4
 """Due timers that are passed over while others work at their stations; then one is waited for."""
 
+_TRANSFER = "transfer:"
+"""Begins the subject of a hold that is a transfer's."""
+
 Fired = tuple[int, frozenset[int], datetime | None]
 """How many fired (0 or 1), the shards with something to publish, and when the next timer is due if
 none fired."""
@@ -92,7 +95,7 @@ class TimerService:
 
     async def _fire_with(self, timer: Timer, locks: frozenset[str]) -> Fired:
         try:
-            return await begin_again(lambda names: self._fire(names, only=timer.timer_id), locks)
+            return await begin_again(lambda names: self._fire(names, only=timer), locks)
         except LocksUnsettledError as error:
             await self._put_off(timer, error)
             raise
@@ -101,10 +104,13 @@ class TimerService:
         self,
         locks: frozenset[str] = frozenset(),
         *,
-        only: str | None = None,
+        only: Timer | None = None,
         besides: Collection[str] = (),
     ) -> Fired:
         """Fire the longest due timer, or the only one that is asked for, in one transaction.
+
+        A timer of a request is claimed after its request is locked, as by a change that sets it
+        again: in the other order the two would wait for each other.
 
         Raises:
             LocksMissingError: The one that is asked for needs more locks.
@@ -113,7 +119,11 @@ class TimerService:
         timer = None
         try:
             async with self._begin(locks) as work:
-                timer = await work.timers.claim_due(self._clock.now(), besides=besides, only=only)
+                if only is not None and (request_id := find_request(only)):
+                    await work.requests.lock_requests([request_id])
+                timer = await work.timers.claim_due(
+                    self._clock.now(), besides=besides, only=only.timer_id if only else None
+                )
                 if timer is None:
                     return 0, frozenset(), await work.timers.find_next_due_at()
                 named = list_timer_locks(timer)
@@ -159,6 +169,15 @@ async def fire_sweep(work: UnitOfWork, timer: Timer) -> None:
     )
 
 
+def find_request(timer: Timer) -> str | None:
+    """Return the request that a timer is about; None if it is about something else."""
+    if timer.kind is TimerKind.REQUEST_EXPIRY:
+        return timer.subject
+    if timer.kind is TimerKind.HOLD_LAPSE and not timer.subject.startswith(_TRANSFER):
+        return timer.subject
+    return None
+
+
 def fire_request_expiry(progress: Progress) -> Fire:
     async def fire(work: UnitOfWork, timer: Timer) -> None:
         await progress.expire(work, timer.subject)
@@ -170,11 +189,10 @@ def fire_hold_lapse(progress: Progress, transfers: Transfers) -> Fire:
     """Return what fires a lapsed hold; the subject is a request, or `transfer:<id>`."""
 
     async def fire(work: UnitOfWork, timer: Timer) -> None:
-        kind, _, transfer_id = timer.subject.partition("transfer:")
-        if transfer_id and not kind:
-            await transfers.lapse_hold(work, transfer_id)
+        if request_id := find_request(timer):
+            await progress.lapse_hold(work, request_id)
         else:
-            await progress.lapse_hold(work, timer.subject)
+            await transfers.lapse_hold(work, timer.subject.removeprefix(_TRANSFER))
 
     return fire
 

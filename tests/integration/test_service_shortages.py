@@ -13,11 +13,11 @@ from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.donors import Answer
 from models.errors import TransientError
-from models.events.requests import RequestAmended, RequestCancelled
+from models.events.requests import RequestAmended
 from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
-from models.requests import Amendment, Cancellation, Priority
+from models.requests import Amendment, Priority
 from models.rules.rulebook import PACKAGED
 from streams.ports import TimerKind
 from streams.store.unit_of_work import PgBegin
@@ -71,14 +71,7 @@ async def assessments(engine: SupplyEngine) -> list[datetime]:
 
 
 async def cancel(engine: SupplyEngine, request_id: str) -> None:
-    cancellation = Cancellation(
-        request_id=request_id,
-        hospital_id="shigatse-people",
-        station_id="shigatse",
-        reason="patient moved",
-    )
-    event = RequestCancelled(cancellation=cancellation)
-    await engine.feed(build_record(event, source="hospital/shigatse-people"))
+    await engine.cancel(request_id)
     engine.clock.move(seconds=60)
     await engine.fire_timers()
 

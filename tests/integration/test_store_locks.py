@@ -310,3 +310,36 @@ async def test_who_waits_for_a_timer_has_no_key_of_the_outbox(
         key = "SELECT FROM outbox_keys WHERE key = 'shigatse' FOR UPDATE NOWAIT"
         await firing.execute(key)
     await waits
+
+
+async def test_a_timer_of_a_request_waits_for_the_request_before_it_is_claimed(
+    two: tuple[LifeEngine, LifeEngine],
+) -> None:
+    """A hospital's change has the request first and sets the timer then: no circle with a lapse."""
+    first, second = two
+    await first.feed(counted([build_unit("A+", unit_id="S-1")]))
+    request_id = await first.ask(group="A+", quantity=1)
+    await first.fetch("DELETE FROM timers WHERE kind <> 'hold_lapse'")
+    first.clock.move(days=1)
+    later = NOW + timedelta(days=2)
+    async with asyncio.timeout(30), PgBegin(second.database, PACKAGED)() as work:
+        await work.requests.lock_requests([request_id])
+        fired = asyncio.create_task(first.services.timers.fire_one())
+        await until_waiting(second.database, 1)
+        work.schedule(Timer(kind=TimerKind.HOLD_LAPSE, subject=request_id, due_at=later))
+    assert (await fired)[0] == 0
+    (left,) = await first.fetch("SELECT due_at FROM timers")
+    assert left["due_at"] == later
+
+
+async def test_a_cancellation_waits_for_no_rematch(two: tuple[LifeEngine, LifeEngine]) -> None:
+    """A rematch may wait for a bag of the cancellation, which frees it and sets another."""
+    first, second = two
+    await first.feed(counted([build_unit("A+", unit_id="S-1")]))
+    request_id = await first.ask(group="A+", quantity=1)
+    second.clock.move(seconds=5)
+    async with asyncio.timeout(30), PgBegin(second.database, PACKAGED)(["shigatse"]) as work:
+        await first.fetch("DELETE FROM timers WHERE kind <> 'rematch'")
+        assert await work.timers.claim_due(second.clock.now()) is not None
+        await first.cancel(request_id)
+    assert await first.status_of(request_id) == "cancelled"

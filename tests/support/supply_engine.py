@@ -13,10 +13,11 @@ from models.components import Component
 from models.donors import Answer, Donor
 from models.events.alerts import AlertReceived
 from models.events.donors import CallOutAnswered
+from models.events.requests import RequestCancelled
 from models.events.shortages import OfferMade
 from models.facilities import Station
 from models.groups import BloodGroup
-from models.requests import Priority
+from models.requests import Cancellation, Priority
 from models.shortages import Offer
 from streams.ports import Received
 from streams.store.donors import PgDonors
@@ -88,6 +89,17 @@ class SupplyEngine(Engine):
         await self.feed(opened(request))
         await self.assess()
         return request.request_id
+
+    async def cancel(self, request_id: str) -> None:
+        """The hospital cancels its request."""
+        cancellation = Cancellation(
+            request_id=request_id,
+            hospital_id="shigatse-people",
+            station_id="shigatse",
+            reason="patient moved",
+        )
+        event = RequestCancelled(cancellation=cancellation)
+        await self.feed(build_record(event, source="hospital/shigatse-people"))
 
     async def assess(self) -> int:
         """Fire at once the assessments that decisions have set for the next second; their number.
