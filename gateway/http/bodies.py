@@ -1,42 +1,23 @@
-"""Reads request bodies: JSON objects and imported files, with every fault named."""
+"""Reads what a body holds: a value of a model, or the rows of an import, with every fault named."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
 
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import Sheet, open_file
 from gateway.files.tables import Parsed, ensure_table
+from gateway.http.calls import HttpCall
 from gateway.invalid_content import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
-from models.strict_json import load_strictly
 from models.texts import render
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V", bound=Value)
-
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-async def read_object(request: Request) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        ContractError: `body_not_json`, `field_twice`, or `fields_invalid` if it is not an object.
-    """
-    content = load_strictly(await request.body())
-    if not isinstance(content, dict):
-        raise InvalidContent(
-            "fields_invalid",
-            [FieldError("(body)", str(render("broken_object")), render("fix_structure"))],
-        )
-    return content
 
 
 def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
@@ -62,7 +43,7 @@ def validate(model: type[M], fields: Mapping[str, Any], **given: str) -> M:
 
 
 async def read_rows(
-    request: Request,
+    call: HttpCall,
     *,
     rows_in: str,
     from_sheets: Callable[[Sequence[Sheet]], Parsed[V]],
@@ -71,7 +52,7 @@ async def read_rows(
     """Read an import by its content type: CSV, a spreadsheet or JSON.
 
     Args:
-        request: Its body is taken whole, and read in a thread of its own.
+        call: Its body is taken whole, and read in a thread of its own.
         rows_in: The name of the array in the JSON object.
         from_sheets: Parses the sheets of a file.
         from_json: Parses the array.
@@ -83,7 +64,7 @@ async def read_rows(
         ContractError: `media_type_unknown`, `charset_unknown`, `workbook_unreadable`,
             `no_table_found`, `body_not_json`, `field_twice`.
     """
-    raw, content_type = await request.body(), request.headers.get("content-type", "")
+    raw, content_type = await call.read_content(), call.content_type
 
     def read() -> Parsed[V] | None:
         sheets = open_file(raw, content_type)
@@ -92,7 +73,7 @@ async def read_rows(
     parsed = await asyncio.to_thread(read)
     if parsed is not None:
         return parsed, {}
-    rest = await read_object(request)
+    rest = await call.read_object()
     rows = rest.pop(rows_in, None)
     if not isinstance(rows, list):
         wrong = FieldError(rows_in, str(render("broken_array")), render("fix_structure"))
@@ -109,9 +90,3 @@ def ensure_whole(parsed: Parsed[V]) -> tuple[V, ...]:
     if parsed.errors:
         raise of_rows(group_errors(parsed.errors), in_all=len(parsed.errors))
     return parsed.values
-
-
-def find_traceparent(request: Request) -> str | None:
-    """Return the W3C trace context of the caller; None if there is none of the right form."""
-    trace = request.headers.get("traceparent")
-    return trace if trace and _TRACEPARENT.fullmatch(trace) else None

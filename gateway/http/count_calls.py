@@ -7,17 +7,16 @@ from datetime import timedelta, timezone
 from hashlib import sha256
 
 from pydantic import Field
-from starlette.requests import Request
 
 from gateway.counts.counting import Count
 from gateway.counts.file_process import read_count
 from gateway.counts.files import ReadOptions
 from gateway.counts.previews import PreviewToken
 from gateway.files.own_words import NO_WORDS
-from gateway.http.app_state import get_gateway
 from gateway.http.bodies import validate
-from gateway.http.event_intake import settle_moment
+from gateway.http.calls import HttpCall
 from gateway.invalid_content import FieldError, InvalidContent
+from gateway.runtime import Gateway
 from gateway.station_files import get_own_words
 from models.base import Instant, Line, Value
 from models.errors import ContractError
@@ -85,7 +84,8 @@ class CountOptions(Attesting):
 
 
 async def read_call(
-    request: Request,
+    gateway: Gateway,
+    call: HttpCall,
     station_id: str,
     query: CountQuery,
     *,
@@ -96,7 +96,8 @@ async def read_call(
     A file that the preview read is not read again.
 
     Args:
-        request: Its body is the file.
+        gateway: Keeps what a preview read, and the words of the station's own files.
+        call: Its body is the file.
         station_id: The station whose count it is.
         query: How the file is read.
         for_preview: This is the preview itself, which keeps the good rows beside the errors.
@@ -107,10 +108,10 @@ async def read_call(
         TransientError: `file_reader_ended`.
     """
     zone = _parse_zone(query.zone)
-    raw = await request.body()
+    raw = await call.read_content()
     digest = sha256(raw)
     attestation = query.find_attestation()
-    own = await get_own_words(get_gateway(request).station_words, station_id)
+    own = await get_own_words(gateway.station_words, station_id)
     words = own.with_call("units", query.map, query.ignore)
     options_told = (zone, query.full, query.partial, query.ignore, attestation)
     # Without own words the digest, and so the count's identifier, stays what it always was.
@@ -120,15 +121,15 @@ async def read_call(
     token = kept = None
     if query.preview and not for_preview:
         token = PreviewToken.parse(query.preview, file_digest=file_digest)
-        kept = get_gateway(request).kept_reads.take(file_digest)
+        kept = gateway.kept_reads.take(file_digest)
     read = kept or await read_count(
         raw,
         ReadOptions(
             station_id=station_id,
-            content_type=request.headers.get("content-type", ""),
+            content_type=call.content_type,
             zone=zone,
             partial=query.partial or for_preview,
-            now=get_gateway(request).clock.now(),
+            now=call.now(),
             attestation=attestation,
             words=words,
         ),
@@ -138,8 +139,8 @@ async def read_call(
     if full and query.partial:
         raise ContractError("count_partial_and_full")
     given = options.counted_at or query.counted_at or (token.counted_at if token else None)
-    counted_at = settle_moment(request, given, field="counted_at")
-    if counted_at > get_gateway(request).clock.now() + CLOCKS_APART:
+    counted_at = call.settle_moment(given, field="counted_at")
+    if counted_at > call.now() + CLOCKS_APART:
         raise ContractError("count_in_future", counted_at=counted_at.isoformat())
     count = Count(
         station_id=station_id,

@@ -1,65 +1,24 @@
-"""Makes the events that the engine reads from calls: identifiers, moments, and the 202 answer."""
+"""Publishes the events that calls are made of, and makes the answer: 202, or the engine's word."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.app_state import get_gateway
-from gateway.http.bodies import find_traceparent
-from gateway.http.headers import find_idempotency_key, get_wait_s
+from gateway.http.calls import HttpCall
 from gateway.http.responses import to_response
 from gateway.intake.acceptance import Caller
 from gateway.intake.submission import IDEMPOTENCY_KEY, Sent
-from models.errors import ContractError
+from gateway.runtime import Gateway
 from streams.store.read_models.pages import EventFate
 
 
-def settle_moment(request: Request, given: datetime | None, *, field: str) -> datetime:
-    """Return the given moment; where none is given and no Idempotency-Key is used, return now.
-
-    Raises:
-        ContractError: `moment_needed`: a repeat under a key must state the same moment.
-    """
-    if given is not None:
-        return given
-    if find_idempotency_key(request) is not None:
-        raise ContractError("moment_needed", field=field)
-    return get_gateway(request).clock.now()
-
-
-def read_caller(
-    request: Request, *, source: str, key: str | None = None, named_by: str = IDEMPOTENCY_KEY
-) -> Caller:
-    """Read the headers of a call: its key, what it waits for, its trace.
-
-    Args:
-        request: A repeat under its Idempotency-Key is the same events; without a key, equal content
-            is.
-        source: The source of the events.
-        key: Replaces a missing Idempotency-Key.
-        named_by: The field that `key` was taken from.
-
-    Raises:
-        ContractError: `idempotency_key_invalid`, `prefer_invalid`.
-    """
-    own = find_idempotency_key(request)
-    return Caller(
-        source=source,
-        key=own or key,
-        named_by=IDEMPOTENCY_KEY if own else named_by,
-        traceparent=find_traceparent(request),
-        wait_s=get_wait_s(request),
-    )
-
-
 async def publish(
-    request: Request,
+    gateway: Gateway,
+    call: HttpCall,
     events: Sequence[Sent],
     *,
     source: str,
@@ -75,19 +34,20 @@ async def publish(
     seconds.
 
     Args:
-        request: The call.
+        gateway: Where they are accepted.
+        call: The call that they are made of.
         events: One or more events of one topic.
-        source: As in `read_caller`.
-        key: As in `read_caller`.
-        named_by: As in `read_caller`.
+        source: As in `HttpCall.to_caller`, as are `key` and `named_by`.
+        key: Replaces a missing Idempotency-Key.
+        named_by: The field that `key` was taken from.
         beside: Further fields of the answer.
         read_outcome: Reads further fields of the answer once the engine has acted.
 
     Raises:
         ContractError: `fields_invalid`: a moment that cannot be true.
     """
-    caller = read_caller(request, source=source, key=key, named_by=named_by)
-    acceptance = await get_gateway(request).submissions.accept(events, caller)
+    caller = call.to_caller(source, key=key, named_by=named_by)
+    acceptance = await gateway.submissions.accept(events, caller)
     if acceptance.refused is not None:
         return answer_refused(acceptance.refused)
     told = {**render_sent(acceptance.event_ids, source=source), **(beside or {})}

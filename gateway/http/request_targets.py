@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from gateway.http.app_state import LOOK_LIMIT_S
+from gateway.http.dependencies import LOOK_LIMIT_S
 from gateway.intake.accepted_requests import AcceptedRequest
 from gateway.runtime import Gateway
 from models.access import Principal

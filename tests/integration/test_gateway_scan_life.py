@@ -308,7 +308,10 @@ async def test_the_command_line_at_a_hospital(engine: Engine) -> None:
     assert done.exit_code == 0, done.stderr
     assert (await list_scans(world, 41))[-1] == ("returned", "hospital", WARD_ID, 1, 600)
     env = {**env, "XUELIAN_API_KEY": world.keys["station"]}
-    kept = await xuelian("scan", "restock", "-s", "shigatse", "--wait", "0", *lines, env=env)
+    async with world.database.transaction() as held:
+        # The engine cannot act before the answer is read.
+        await held.execute("SELECT FROM units WHERE unit_id = $1 FOR UPDATE", unit_id(41))
+        kept = await xuelian("scan", "restock", "-s", "shigatse", "--wait", "0", *lines, env=env)
     assert kept.exit_code == 0, kept.stderr
     assert "尚未判断" in kept.stdout
     await wait_for_status(world, 41, "available")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from gateway.feed_views import view_of
 from gateway.http import problems
-from gateway.http.headers import find_idempotency_key, get_wait_s
+from gateway.http.calls import HttpCall
 from gateway.http.routes.requests import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
 from gateway.intake.wakes import FOLLOWED, Wakes
@@ -29,12 +29,12 @@ from models.events.requests import RequestAmended
 from models.requests import Amendment
 from models.rules.rulebook import PACKAGED
 from models.texts import list_texts
-from tests.support.world import NOW
+from tests.support.world import NOW, FixedClock
 
 
-def request(**headers: str) -> Request:
+def call(**headers: str) -> HttpCall:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "headers": raw})
+    return HttpCall(Request({"type": "http", "headers": raw}), clock=FixedClock())
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def request(**headers: str) -> Request:
     [("wait=2", 2), ('Wait="5"', 5), ("respond-async, wait=30", 30), ("handling=strict", 0)],
 )
 def test_prefer(prefer: str, wait_s: int) -> None:
-    assert get_wait_s(request(prefer=prefer)) == wait_s
+    assert call(prefer=prefer).get_wait_s() == wait_s
 
 
 def test_idempotency_key() -> None:
-    assert find_idempotency_key(request()) is None
-    assert find_idempotency_key(request(idempotency_key="a.b:c-1")) == "a.b:c-1"
+    assert call().find_idempotency_key() is None
+    assert call(idempotency_key="a.b:c-1").find_idempotency_key() == "a.b:c-1"
     with pytest.raises(ContractError):
-        find_idempotency_key(request(idempotency_key="a\tb"))
+        call(idempotency_key="a\tb").find_idempotency_key()
 
 
 @pytest.mark.parametrize(

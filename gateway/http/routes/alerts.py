@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
+from gateway.http.calls import HttpCall
+from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
 from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
@@ -72,11 +72,14 @@ class Confirmation(Value):
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 403, 422)},
 )
 async def send_alert(
-    request: Request, principal: Feed, alert: Annotated[Alert, Body(openapi_examples=ALERT)]
+    gateway: Serving,
+    call: Call,
+    principal: Feed,
+    alert: Annotated[Alert, Body(openapi_examples=ALERT)],
 ) -> Response:
     if alert.confirmed_by and not principal.is_dispatcher:
         raise DomainRefusal("confirmation_not_yours", scope=principal.scope)
-    return await _send(request, principal, alert, key=alert.alert_id)
+    return await _send(gateway, call, principal, alert, key=alert.alert_id)
 
 
 @router.get(
@@ -91,10 +94,10 @@ async def send_alert(
     responses=documented(400),
 )
 async def list_alerts(
-    request: Request, principal: Feed, query: Annotated[AlertQuery, Query()]
+    gateway: Serving, principal: Feed, query: Annotated[AlertQuery, Query()]
 ) -> Response:
     del principal  # Every disaster feed and dispatcher may see every alert.
-    rows = await get_gateway(request).reading.list_alerts(
+    rows = await gateway.reading.list_alerts(
         event_key=query.event_key, outcomes=query.outcome or None, limit=query.limit
     )
     return to_response(
@@ -123,11 +126,12 @@ async def list_alerts(
 )
 async def confirm_alert(
     alert_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Dispatcher,
     confirmation: Annotated[Confirmation, Body(openapi_examples=CONFIRMATION)],
 ) -> Response:
-    row = await get_gateway(request).reading.find_alert(alert_id)
+    row = await gateway.reading.find_alert(alert_id)
     if row is None:
         raise DomainRefusal("alert_unknown", alert_id=alert_id)
     if row["outcome"] != AlertOutcome.HELD:
@@ -135,7 +139,7 @@ async def confirm_alert(
     alert = Alert.model_validate(row["body"]).but(
         alert_id=derive_id("confirmed", alert_id), confirmed_by=confirmation.by
     )
-    return await _send(request, principal, alert, key=alert.alert_id)
+    return await _send(gateway, call, principal, alert, key=alert.alert_id)
 
 
 @router.post(
@@ -144,8 +148,9 @@ async def confirm_alert(
     description="发出取消；实际灾害用警报的 cancel 结束 · sends its cancellation.",
     responses={202: {"description": "已受理 · accepted"}, **documented(404, 409)},
 )
-async def end_exercise(event_key: Identifier, request: Request, principal: Feed) -> Response:
-    gateway = get_gateway(request)
+async def end_exercise(
+    event_key: Identifier, gateway: Serving, call: Call, principal: Feed
+) -> Response:
     row = await gateway.reading.find_newest_alert(event_key)
     if row is None:
         raise DomainRefusal("disaster_unknown", event_key=event_key)
@@ -158,7 +163,7 @@ async def end_exercise(event_key: Identifier, request: Request, principal: Feed)
         kind=AlertKind.CANCEL,
         sent_at=gateway.clock.now(),
     )
-    return await _send(request, principal, end, key=end.alert_id)
+    return await _send(gateway, call, principal, end, key=end.alert_id)
 
 
 @router.get(
@@ -173,9 +178,8 @@ async def end_exercise(event_key: Identifier, request: Request, principal: Feed)
     responses=documented(400),
 )
 async def list_activations(
-    request: Request, principal: Viewer, query: Annotated[ActivationQuery, Query()]
+    gateway: Serving, principal: Viewer, query: Annotated[ActivationQuery, Query()]
 ) -> Response:
-    gateway = get_gateway(request)
     rows = await gateway.reading.list_activations(
         station_id=principal.own_station or query.station_id,
         status=query.status,
@@ -200,15 +204,18 @@ async def list_activations(
     )
 
 
-async def _send(request: Request, principal: Principal, alert: Alert, *, key: str) -> Response:
+async def _send(
+    gateway: Gateway, call: HttpCall, principal: Principal, alert: Alert, *, key: str
+) -> Response:
     """Publish an alert; the answer names the stations in reach and the doubts about the alert."""
     return await publish(
-        request,
+        gateway,
+        call,
         [AlertReceived(alert=alert)],
         source=principal.actor if principal.is_dispatcher else f"feed/{principal.key_id}",
         key=key,
         named_by="alert_id",
-        beside=await _render_prospects(get_gateway(request), alert),
+        beside=await _render_prospects(gateway, alert),
     )
 
 

@@ -10,12 +10,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.bodies import validate
-from gateway.http.event_intake import publish, settle_moment
+from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
+from gateway.http.event_intake import publish
 from gateway.http.examples import ANSWER
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -66,12 +65,12 @@ class CallQuery(Value):
 )
 async def list_call_outs(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
     principal: Holder,
     query: Annotated[CallQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    rows = await get_gateway(request).reading.list_call_outs(
+    rows = await gateway.reading.list_call_outs(
         station_id=station_id,
         statuses=query.status or None,
         cause_id=query.cause_id,
@@ -87,8 +86,8 @@ async def list_call_outs(
     summary="一次召集 · One call",
     responses=documented(404),
 )
-async def get_call_out(call_out_id: Identifier, request: Request, principal: Holder) -> Response:
-    reading = get_gateway(request).reading
+async def get_call_out(call_out_id: Identifier, gateway: Serving, principal: Holder) -> Response:
+    reading = gateway.reading
     found = await reading.find_call_out(call_out_id)
     own = principal.own_station
     if found is None or (own is not None and own != found["station_id"]):
@@ -116,18 +115,19 @@ async def get_call_out(call_out_id: Identifier, request: Request, principal: Hol
 )
 async def answer_call_out(
     call_out_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
 ) -> Response:
-    call = await _get_call(get_gateway(request), principal, call_out_id, answer.donor_id)
-    fields = {**dict(answer), **call}
-    fields["answered_at"] = settle_moment(request, answer.answered_at, field="answered_at")
+    known = await _get_call(gateway, principal, call_out_id, answer.donor_id)
+    fields = {**dict(answer), **known}
+    fields["answered_at"] = call.settle_moment(answer.answered_at, field="answered_at")
     registered = fields.pop("registered_group", None)
     event = validate(CallOutAnswered, fields, call_out_id=call_out_id)
     source = principal.actor if principal.is_dispatcher else f"station/{event.station_id}"
     beside = {"warnings": _list_doubts(event, registered)}
-    return await publish(request, [event], source=source, beside=beside)
+    return await publish(gateway, call, [event], source=source, beside=beside)
 
 
 def _list_doubts(event: CallOutAnswered, registered: str | None) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.counts.count_intake import CountOutcome, compare, send_count
@@ -14,12 +13,10 @@ from gateway.counts.counting import Count
 from gateway.counts.files import MOST_ERRORS
 from gateway.counts.previews import PreviewToken, describe_plan
 from gateway.files.tables import RowError
-from gateway.http.app_state import ensure_station, get_gateway
-from gateway.http.bodies import find_traceparent
 from gateway.http.count_calls import CountQuery, read_call
+from gateway.http.dependencies import Call, Serving, ensure_station
 from gateway.http.event_intake import answer_refused, render_sent
 from gateway.http.examples import STOCK, STOCK_CSV
-from gateway.http.headers import find_idempotency_key
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -62,13 +59,13 @@ _BODY = {
 )
 async def preview_count(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     query: Annotated[CountQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
-    count, _ = await read_call(request, station_id, query, for_preview=True)
+    count, _ = await read_call(gateway, call, station_id, query, for_preview=True)
     await ensure_station(gateway, station_id)
     plan = await compare(gateway, count, differences=DIFFERENCES_TOLD)
     read = count.read
@@ -116,20 +113,19 @@ async def preview_count(
 )
 async def import_count(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     query: Annotated[CountQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    count, token = await read_call(request, station_id, query)
+    count, token = await read_call(gateway, call, station_id, query)
     caller = Caller(
         source=f"station/{station_id}",
-        key=find_idempotency_key(request),
-        traceparent=find_traceparent(request),
+        key=call.find_idempotency_key(),
+        traceparent=call.find_traceparent(),
     )
-    outcome = await send_count(
-        get_gateway(request), count, caller, partial=query.partial, token=token
-    )
+    outcome = await send_count(gateway, count, caller, partial=query.partial, token=token)
     told = _render(outcome)
     acceptance = outcome.acceptance
     if acceptance is None:

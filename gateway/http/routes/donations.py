@@ -7,17 +7,17 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Body
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
 from gateway.http.bodies import validate
-from gateway.http.event_intake import publish, settle_moment
+from gateway.http.dependencies import Call, Serving
+from gateway.http.event_intake import publish
 from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, StationStaff
 from gateway.rendering import explain_reason
+from gateway.runtime import Gateway
 from models.access import Principal
 from models.base import BagId, Identifier, Instant, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
@@ -92,17 +92,19 @@ class NewRecall(Value):
 async def add_results(
     station_id: Identifier,
     donation_id: BagId,
-    request: Request,
+    *,
+    gateway: Serving,
+    call: Call,
     principal: StationStaff,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    await _ensure_own(request, principal, donation_id)
+    await _ensure_own(gateway, principal, donation_id)
     events = [
         DonationTested(station_id=station_id, donation_id=donation_id, result=result)
         for result in results.results
     ]
-    return await publish(request, events, source=f"station/{station_id}")
+    return await publish(gateway, call, events, source=f"station/{station_id}")
 
 
 @router.post(
@@ -113,15 +115,17 @@ async def add_results(
 async def split_donation(
     station_id: Identifier,
     donation_id: BagId,
-    request: Request,
+    *,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     fields = dict(split)
-    fields["split_at"] = settle_moment(request, split.split_at, field="split_at")
+    fields["split_at"] = call.settle_moment(split.split_at, field="split_at")
     event = validate(DonationSplit, fields, station_id=station_id, donation_id=donation_id)
-    return await publish(request, [event], source=f"station/{station_id}")
+    return await publish(gateway, call, [event], source=f"station/{station_id}")
 
 
 @router.post(
@@ -136,13 +140,15 @@ async def split_donation(
 async def recall_donation(
     station_id: Identifier,
     donation_id: BagId,
-    request: Request,
+    *,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    await _ensure_own(request, principal, donation_id)
-    moment = settle_moment(request, recall.recalled_at, field="recalled_at")
+    await _ensure_own(gateway, principal, donation_id)
+    moment = call.settle_moment(recall.recalled_at, field="recalled_at")
     made = derive_id("recall", station_id, donation_id, moment.isoformat())
     event = DonationRecalled(
         station_id=station_id,
@@ -153,10 +159,10 @@ async def recall_donation(
         recalled_by=recall.recalled_by,
     )
     source = principal.actor if principal.is_dispatcher else f"station/{station_id}"
-    return await publish(request, [event], source=source)
+    return await publish(gateway, call, [event], source=source)
 
 
-async def _ensure_own(request: Request, principal: Principal, donation_id: str) -> None:
+async def _ensure_own(gateway: Gateway, principal: Principal, donation_id: str) -> None:
     """Refuse at once what the engine would refuse later; while PostgreSQL is away, let it pass.
 
     Raises:
@@ -166,7 +172,7 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     if own is None:
         return
     try:
-        stations = await get_gateway(request).donations.list_stations(donation_id)
+        stations = await gateway.donations.list_stations(donation_id)
     except TransientError as error:
         log.info("donation_not_looked_up", donation_id=donation_id, error=str(error))
         return
@@ -184,8 +190,7 @@ async def _ensure_own(request: Request, principal: Principal, donation_id: str) 
     ),
     responses=documented(404),
 )
-async def get_donation(donation_id: BagId, request: Request, principal: Holder) -> Response:
-    gateway = get_gateway(request)
+async def get_donation(donation_id: BagId, gateway: Serving, principal: Holder) -> Response:
     found = await gateway.donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):

@@ -11,14 +11,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.donor_imports import parse_donors, parse_donors_json
-from gateway.http.app_state import ensure_station, get_gateway
-from gateway.http.bodies import ensure_whole, read_object, read_rows, validate
+from gateway.http.bodies import ensure_whole, read_rows, validate
+from gateway.http.dependencies import Call, Serving, ensure_station
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
-from gateway.http.headers import get_if_match
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -94,17 +92,17 @@ class Nothing(Value):
 )
 async def import_donors(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: StationStaff,
     query: Annotated[RegisterQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     own = await get_own_words(gateway.station_words, station_id)
     words = own.with_call("donors", query.map, query.ignore)
     now = gateway.clock.now()
     parsed, rest = await read_rows(
-        request,
+        call,
         rows_in="donors",
         from_sheets=lambda sheets: parse_donors(sheets, station_id=station_id, own=words, now=now),
         from_json=lambda rows: parse_donors_json(rows, station_id=station_id, now=now),
@@ -127,12 +125,12 @@ async def import_donors(
 )
 async def list_donors(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
     principal: StationStaff,
     query: Annotated[DonorQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    found = await get_gateway(request).donors.list_registered(
+    found = await gateway.donors.list_registered(
         station_id=station_id,
         after=query.after,
         limit=query.limit,
@@ -149,10 +147,10 @@ async def list_donors(
     responses=documented(404),
 )
 async def get_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
+    station_id: Identifier, donor_id: Identifier, gateway: Serving, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    found = await _find_donor(request, principal, station_id, donor_id)
+    found = await _find_donor(gateway, principal, station_id, donor_id)
     if found is None:
         raise DomainRefusal("donor_not_registered", donor_id=donor_id)
     return to_response(_render_donor(found), headers={"ETag": f'"{found.version}"'})
@@ -179,23 +177,26 @@ async def get_donor(
     },
 )
 async def put_donor(
-    station_id: Identifier, donor_id: Identifier, request: Request, principal: StationStaff
+    station_id: Identifier,
+    donor_id: Identifier,
+    gateway: Serving,
+    call: Call,
+    principal: StationStaff,
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
-    body = await read_object(request)
+    body = await call.read_object()
     if body.get("donor_id", donor_id) != donor_id:
         raise ContractError("id_differs", field="donor_id")
-    before = await _find_donor(request, principal, station_id, donor_id)
+    before = await _find_donor(gateway, principal, station_id, donor_id)
     known = before.donor.model_dump(mode="json", exclude_none=True) if before else {}
     rows = [{**known, **body, "donor_id": donor_id}]
     (donor,) = ensure_whole(parse_donors_json(rows, station_id=station_id, now=gateway.clock.now()))
-    stated = get_if_match(request)
+    stated = call.find_if_match()
     version = before.version if before is not None else ""
     warnings = await _put(
         gateway, principal, [donor], station_id, based_on=version if stated is None else stated
     )
-    found = await _find_donor(request, principal, station_id, donor_id)
+    found = await _find_donor(gateway, principal, station_id, donor_id)
     if found is None:
         raise InvariantViolation("donor_not_registered", donor_id=donor_id)
     return to_response(
@@ -204,9 +205,9 @@ async def put_donor(
 
 
 async def _find_donor(
-    request: Request, principal: Principal, station_id: str, donor_id: str
+    gateway: Gateway, principal: Principal, station_id: str, donor_id: str
 ) -> RegisteredDonor | None:
-    found = await get_gateway(request).donors.list_registered(
+    found = await gateway.donors.list_registered(
         station_id=station_id, donor_id=donor_id, by=principal.key_id, actor=principal.actor
     )
     return found[0] if found else None

@@ -19,7 +19,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
 from gateway.feed_views import View, view_of
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Serving
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import get_principal
 from gateway.intake.wakes import FOLLOWED
@@ -96,9 +96,8 @@ def subscribe(
     responses=documented(400),
 )
 async def stream_events(
-    request: Request, subscription: Annotated[Subscription, Depends(subscribe)]
+    gateway: Serving, subscription: Annotated[Subscription, Depends(subscribe)]
 ) -> AsyncIterator[ServerSentEvent]:
-    gateway = get_gateway(request)
     with gateway.metrics.streams.track_inprogress():
         yield ServerSentEvent(comment="连接成功 · connected", retry=RECONNECT_MS)
         async for event in _follow(gateway, subscription):

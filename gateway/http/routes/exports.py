@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.files.exports import write_csv, write_xlsx
-from gateway.http.app_state import ensure_station, get_gateway
+from gateway.http.dependencies import Serving, ensure_station
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import Holder
 from models.base import Identifier
@@ -28,12 +27,11 @@ router = APIRouter(tags=["stock"])
 )
 async def export_stock(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
     principal: Holder,
     format: Annotated[Literal["csv", "xlsx"], Query()] = "csv",  # noqa: A002 - the caller's word
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     await ensure_station(gateway, station_id)
     rows = await gateway.reconciling.list_held(station_id)
     write, kind = _FORMATS[format]

@@ -11,12 +11,11 @@ from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.calls import HttpCall
+from gateway.http.dependencies import Call, Serving
 from gateway.http.examples import HOSPITAL, STATION
-from gateway.http.headers import get_if_match
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Dispatcher, Reader
@@ -45,8 +44,8 @@ _CHANGE_TOLD = (
     summary="血站列表 · The registered stations",
     responses=documented(),
 )
-async def list_stations(request: Request, principal: Reader) -> Response:
-    found = await get_gateway(request).directories.list_stations()
+async def list_stations(gateway: Serving, principal: Reader) -> Response:
+    found = await gateway.directories.list_stations()
     return to_response({"stations": [_render(principal, "station", row) for row in found]})
 
 
@@ -55,8 +54,8 @@ async def list_stations(request: Request, principal: Reader) -> Response:
     summary="一个血站的登记 · One station as it is registered",
     responses=documented(404),
 )
-async def get_station(station_id: Identifier, request: Request, principal: Reader) -> Response:
-    found = await get_gateway(request).directories.list_stations(station_id)
+async def get_station(station_id: Identifier, gateway: Serving, principal: Reader) -> Response:
+    found = await gateway.directories.list_stations(station_id)
     return _answer_one(principal, "station", found, station_id)
 
 
@@ -68,13 +67,14 @@ async def get_station(station_id: Identifier, request: Request, principal: Reade
 )
 async def put_station(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Dispatcher,
     station: Annotated[Station, Body(openapi_examples=STATION)],
 ) -> Response:
     if station.station_id != station_id:
         raise ContractError("id_differs", field="station_id")
-    directories = get_gateway(request).directories
+    directories = gateway.directories
     _ensure_one_spelling(station_id, (await directories.refresh()).stations)
     before = await directories.list_stations(station_id)
     changed = change(before[0].record, station) if before else station
@@ -82,7 +82,7 @@ async def put_station(
         changed.name_zh, changed.name_en, changed.location, also=_list_policy_faults(changed)
     )
     version = await directories.put_station(
-        changed, based_on=_based_on(request, before), changed_by=build_author(request, principal)
+        changed, based_on=_based_on(call, before), changed_by=build_author(call, principal)
     )
     known = (await directories.refresh()).stations
     strangers = [
@@ -98,8 +98,8 @@ async def put_station(
     summary="医院列表 · The registered hospitals",
     responses=documented(),
 )
-async def list_hospitals(request: Request, principal: Reader) -> Response:
-    found = await get_gateway(request).directories.list_hospitals()
+async def list_hospitals(gateway: Serving, principal: Reader) -> Response:
+    found = await gateway.directories.list_hospitals()
     return to_response({"hospitals": [_render(principal, "hospital", row) for row in found]})
 
 
@@ -108,8 +108,8 @@ async def list_hospitals(request: Request, principal: Reader) -> Response:
     summary="一家医院的登记 · One hospital as it is registered",
     responses=documented(404),
 )
-async def get_hospital(hospital_id: Identifier, request: Request, principal: Reader) -> Response:
-    found = await get_gateway(request).directories.list_hospitals(hospital_id)
+async def get_hospital(hospital_id: Identifier, gateway: Serving, principal: Reader) -> Response:
+    found = await gateway.directories.list_hospitals(hospital_id)
     return _answer_one(principal, "hospital", found, hospital_id)
 
 
@@ -124,13 +124,14 @@ async def get_hospital(hospital_id: Identifier, request: Request, principal: Rea
 )
 async def put_hospital(
     hospital_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Dispatcher,
     hospital: Annotated[Hospital, Body(openapi_examples=HOSPITAL)],
 ) -> Response:
     if hospital.hospital_id != hospital_id:
         raise ContractError("id_differs", field="hospital_id")
-    directories = get_gateway(request).directories
+    directories = gateway.directories
     directory = await directories.refresh()
     if hospital.station_id not in directory.stations:
         raise DomainRefusal("station_unknown", station_id=hospital.station_id)
@@ -139,10 +140,10 @@ async def put_hospital(
     changed = change(before[0].record, hospital) if before else hospital
     _ensure_sound(changed.name_zh, changed.name_en, changed.location)
     version = await directories.put_hospital(
-        changed, based_on=_based_on(request, before), changed_by=build_author(request, principal)
+        changed, based_on=_based_on(call, before), changed_by=build_author(call, principal)
     )
     await directories.refresh()
-    staying = await get_gateway(request).reading.count_open_elsewhere(
+    staying = await gateway.reading.count_open_elsewhere(
         hospital_id=hospital_id, station_id=changed.station_id
     )
     notes = [explain("open_requests_stay", dict(row)) for row in staying]
@@ -156,9 +157,8 @@ def _ensure_one_spelling(facility_id: str, registered: Collection[str]) -> None:
             raise DomainRefusal("facility_other_spelling", facility_id=facility_id, known=known)
 
 
-def build_author(request: Request, principal: Principal) -> Context:
-    at = get_gateway(request).clock.now()
-    return Context(now=at, cause=principal.key_id, actor=principal.actor)
+def build_author(call: HttpCall, principal: Principal) -> Context:
+    return Context(now=call.now(), cause=principal.key_id, actor=principal.actor)
 
 
 def _list_policy_faults(station: Station) -> list[FieldError]:
@@ -203,10 +203,10 @@ def _ensure_sound(
 
 
 def _based_on(
-    request: Request, before: list[Registered[Station]] | list[Registered[Hospital]]
+    call: HttpCall, before: list[Registered[Station]] | list[Registered[Hospital]]
 ) -> int:
     """Return the version that the change is based on: the caller's, or else the one just read."""
-    stated = get_if_match(request)
+    stated = call.find_if_match()
     if stated is None:
         return before[0].version if before else 0
     if re.fullmatch(r"[0-9]{1,9}", stated) is None:

@@ -6,10 +6,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import ensure_station, get_gateway
+from gateway.http.dependencies import Serving, ensure_station
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder
@@ -48,12 +47,11 @@ class FigureQuery(Value):
     responses=documented(400, 422),
 )
 async def get_figures(
-    request: Request, principal: Holder, query: Annotated[FigureQuery, Query()]
+    gateway: Serving, principal: Holder, query: Annotated[FigureQuery, Query()]
 ) -> Response:
     station_id = query.station_id or principal.own_station
     if station_id is not None:
         principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     if station_id is not None:
         await ensure_station(gateway, station_id)
     day_from, day_until = _settle_period(query, gateway.clock.now())

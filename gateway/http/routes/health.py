@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Serving
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import get_principal
@@ -31,8 +31,8 @@ CHECK_LIMIT_S = 2.0
     summary="进程是否活着 · Whether the process lives",
     responses={500: {"description": "须重启 · must be restarted"}},
 )
-async def healthz(request: Request) -> Response:
-    if not get_gateway(request).alive:
+async def healthz(gateway: Serving) -> Response:
+    if not gateway.alive:
         return problems.build(status=500, code="internal_error", params={"reference": "task"})
     return to_response({"status": "alive"})
 
@@ -42,8 +42,7 @@ async def healthz(request: Request) -> Response:
     summary="是否就绪，若否，为何 · Whether it is ready, and why not",
     responses={503: {"description": "未就绪 · not ready"}},
 )
-async def readyz(request: Request) -> Response:
-    gateway = get_gateway(request)
+async def readyz(gateway: Serving) -> Response:
     checks = [
         *await asyncio.gather(
             _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
@@ -60,8 +59,8 @@ async def readyz(request: Request) -> Response:
 
 
 @router.get("/metrics", summary="Prometheus 指标 · Prometheus metrics")
-async def metrics(request: Request) -> Response:
-    page = generate_latest(get_gateway(request).metrics.registry)
+async def metrics(gateway: Serving) -> Response:
+    page = generate_latest(gateway.metrics.registry)
     return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -70,14 +69,14 @@ async def metrics(request: Request) -> Response:
     summary="这个密钥是谁的 · Whose key this is",
     responses=documented(),
 )
-async def me(request: Request) -> Response:
+async def me(request: Request, gateway: Serving) -> Response:
     principal = get_principal(request)
     return to_response(
         {
             "key_id": principal.key_id,
             "scope": principal.scope,
             "facility_id": principal.facility_id,
-            "now": get_gateway(request).clock.now(),
+            "now": gateway.clock.now(),
         }
     )
 

@@ -6,10 +6,9 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Body
 from pydantic import Field, model_validator
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Call, Serving
 from gateway.http.examples import ROUTES
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -61,9 +60,9 @@ class Routes(Value):
     summary="登记的行程时间 · The recorded journeys",
     responses=documented(),
 )
-async def list_routes(request: Request, principal: Reader) -> Response:
+async def list_routes(gateway: Serving, principal: Reader) -> Response:
     del principal
-    routes = (await get_gateway(request).directories.refresh()).routes
+    routes = (await gateway.directories.refresh()).routes
     return to_response(
         {
             "routes": [
@@ -81,16 +80,17 @@ async def list_routes(request: Request, principal: Reader) -> Response:
     responses=documented(400, 422),
 )
 async def put_routes(
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Dispatcher,
     routes: Annotated[Routes, Body(openapi_examples=ROUTES)],
 ) -> Response:
-    directories = get_gateway(request).directories
+    directories = gateway.directories
     directory = await directories.refresh()
     for end in sorted({end for route in routes.routes for end in (route.from_id, route.to_id)}):
         if directory.find_location(end) is None:
             raise DomainRefusal("facility_unknown", facility_id=end)
     known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
-    await directories.put_routes(known, changed_by=build_author(request, principal))
+    await directories.put_routes(known, changed_by=build_author(call, principal))
     await directories.refresh()
     return to_response({"recorded": len(known)})

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Serving
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, Party
@@ -55,9 +54,9 @@ class OverdueQuery(Value):
     responses=documented(400),
 )
 async def list_dead_letters(
-    request: Request, principal: Holder, query: Annotated[LetterQuery, Query()]
+    gateway: Serving, principal: Holder, query: Annotated[LetterQuery, Query()]
 ) -> Response:
-    rows = await get_gateway(request).vitals.list_dead_letters(
+    rows = await gateway.vitals.list_dead_letters(
         station_id=principal.own_station,
         with_replayed=query.replayed,
         after=query.after,
@@ -85,9 +84,8 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
     responses=documented(400),
 )
 async def list_overdue(
-    request: Request, principal: Party, query: Annotated[OverdueQuery, Query()]
+    gateway: Serving, principal: Party, query: Annotated[OverdueQuery, Query()]
 ) -> Response:
-    gateway = get_gateway(request)
     now = gateway.clock.now()
     rows = await gateway.vitals.list_overdue(
         mark=query.mark,

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Serving
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
@@ -55,8 +54,7 @@ async def begin() -> Response:
     ),
     responses=documented(400),
 )
-async def read_overview(request: Request, principal: Party) -> Response:
-    gateway = get_gateway(request)
+async def read_overview(gateway: Serving, principal: Party) -> Response:
     found, uncovered, unread = await asyncio.gather(
         gateway.reading.read_overview(
             station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS

@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
-from gateway.http.event_intake import publish, settle_moment
+from gateway.http.dependencies import Call, Serving
+from gateway.http.event_intake import publish
 from gateway.http.examples import CLOSING
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -58,17 +57,17 @@ class ClosingBody(Value):
 )
 async def list_reconciliations(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
     principal: Holder,
     limit: Annotated[int, Query(ge=1, le=500)] = 20,
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    reconciling = get_gateway(request).reconciling
+    reconciling = gateway.reconciling
     return to_response(
         {
             "station_id": station_id,
             "counts": await reconciling.list_counts(station_id, limit=limit),
-            **await render_open(get_gateway(request), station_id),
+            **await render_open(gateway, station_id),
         }
     )
 
@@ -81,12 +80,11 @@ async def list_reconciliations(
 async def get_reconciliation(
     station_id: Identifier,
     count_id: Identifier,
-    request: Request,
+    gateway: Serving,
     principal: Holder,
     query: Annotated[DifferenceQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     count = await _get_count(gateway, station_id, count_id)
     rows = await gateway.reconciling.list_differences(
         station_id,
@@ -111,15 +109,16 @@ async def get_reconciliation(
 async def close_differences(
     station_id: Identifier,
     count_id: Identifier,
-    request: Request,
+    *,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     closing: Annotated[ClosingBody, Body(openapi_examples=CLOSING)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     await _get_count(gateway, station_id, count_id)
     unit_ids = await _choose(gateway, station_id, count_id, closing)
-    closed_at = settle_moment(request, closing.closed_at, field="closed_at")
+    closed_at = call.settle_moment(closing.closed_at, field="closed_at")
     events = [
         DifferencesClosed(
             station_id=station_id,
@@ -131,7 +130,7 @@ async def close_differences(
         )
         for start in range(0, len(unit_ids), PART_UNITS)
     ]
-    return await publish(request, events, source=f"station/{station_id}")
+    return await publish(gateway, call, events, source=f"station/{station_id}")
 
 
 async def _choose(

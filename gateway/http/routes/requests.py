@@ -10,14 +10,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
-from gateway.http.bodies import find_traceparent, read_object, validate
+from gateway.http.bodies import validate
+from gateway.http.calls import HttpCall
+from gateway.http.dependencies import Call, Serving
 from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
-from gateway.http.headers import get_idempotency_key, get_wait_s
 from gateway.http.openapi import body
 from gateway.http.openapi import problems as documented
 from gateway.http.request_targets import find_station, get_target, name_hospital
@@ -27,6 +26,7 @@ from gateway.intake.acceptance import Acceptance, Caller
 from gateway.intake.accepted_requests import AcceptedRequest
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain, explain_decision, explain_waiting
+from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, derive_id
 from models.errors import DomainRefusal
@@ -84,17 +84,16 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     responses={**_CREATED, **documented(400, 413, 422)},
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
-async def open_request(request: Request, principal: Asker) -> Response:
-    key, wait_s = get_idempotency_key(request), get_wait_s(request)
-    gateway = get_gateway(request)
-    fields = await read_object(request)
+async def open_request(gateway: Serving, call: Call, principal: Asker) -> Response:
+    key = call.get_idempotency_key()
+    fields = await call.read_object()
     hospital_id = name_hospital(principal, fields)
     station_id = await find_station(gateway, hospital_id)
     request_id = derive_id("request", hospital_id, key)
     urgent = validate(UrgentRequest, fields, request_id=request_id, station_id=station_id)
     target = AcceptedRequest(request_id=request_id, hospital_id=hospital_id, station_id=station_id)
     event = RequestOpened(request=urgent, opened_by=_name_speaker(principal) or None)
-    caller = _make_caller(request, hospital_id, key=key, wait_s=wait_s)
+    caller = call.to_caller(f"hospital/{hospital_id}")
     acceptance = await gateway.submissions.accept(
         [event], caller, ids=[derive_id("opened", hospital_id, request_id, key)]
     )
@@ -117,9 +116,12 @@ async def open_request(request: Request, principal: Asker) -> Response:
     responses={**_DECIDED, **documented(400, 404, 409, 413, 422)},
     openapi_extra={"requestBody": body("RequestChange", AMENDMENT), "parameters": _HEADERS},
 )
-async def amend_request(request_id: Identifier, request: Request, principal: Asker) -> Response:
+async def amend_request(
+    request_id: Identifier, gateway: Serving, call: Call, principal: Asker
+) -> Response:
     return await _change(
-        request,
+        gateway,
+        call,
         request_id,
         principal,
         make=lambda fields, ids: RequestAmended(
@@ -144,9 +146,12 @@ async def amend_request(request_id: Identifier, request: Request, principal: Ask
         "parameters": _HEADERS,
     },
 )
-async def cancel_request(request_id: Identifier, request: Request, principal: Asker) -> Response:
+async def cancel_request(
+    request_id: Identifier, gateway: Serving, call: Call, principal: Asker
+) -> Response:
     return await _change(
-        request,
+        gateway,
+        call,
         request_id,
         principal,
         make=lambda fields, ids: RequestCancelled(
@@ -162,16 +167,16 @@ async def cancel_request(request_id: Identifier, request: Request, principal: As
 
 
 async def _change(
-    request: Request,
+    gateway: Gateway,
+    call: HttpCall,
     request_id: str,
     principal: Principal,
     *,
     make: Callable[[dict[str, Any], dict[str, str]], EventData],
     event_kind: str,
 ) -> Response:
-    key, wait_s = get_idempotency_key(request), get_wait_s(request)
-    gateway = get_gateway(request)
-    fields = await read_object(request)
+    key = call.get_idempotency_key()
+    fields = await call.read_object()
     target, status = await get_target(gateway, principal, request_id)
     event = make(
         fields,
@@ -182,7 +187,7 @@ async def _change(
         },
     )
     event_id = derive_id(event_kind, target.hospital_id, target.request_id, key)
-    caller = _make_caller(request, target.hospital_id, key=key, wait_s=wait_s)
+    caller = call.to_caller(f"hospital/{target.hospital_id}")
     if status in TERMINAL_REQUEST_STATUSES:
         # A repeat of the call that ended the request is answered as before; others come too late.
         acceptance = await gateway.submissions.find_known(event, caller, event_id=event_id)
@@ -205,15 +210,6 @@ def _ensure_no_null(fields: dict[str, Any]) -> dict[str, Any]:
 def _name_speaker(principal: Principal) -> str:
     """Return the dispatcher who acts for the hospital; empty where the hospital acts itself."""
     return principal.actor if principal.is_dispatcher else ""
-
-
-def _make_caller(request: Request, hospital_id: str, *, key: str, wait_s: int) -> Caller:
-    return Caller(
-        source=f"hospital/{hospital_id}",
-        key=key,
-        traceparent=find_traceparent(request),
-        wait_s=wait_s,
-    )
 
 
 def _warn(event: EventData, rules: AntigenRules) -> dict[str, Any]:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import ensure_station, get_gateway
-from gateway.http.event_intake import read_caller, render_wait, settle_moment
+from gateway.http.calls import HttpCall
+from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.event_intake import render_wait
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, Ward
+from gateway.runtime import Gateway
 from gateway.scans.actions import Scanner
 from gateway.scans.batch import NewScan, ScanBatch
 from gateway.scans.report import build_report, refuse_all
@@ -58,14 +59,15 @@ _WAIT = [
 )
 async def scan_bags(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     asked: Annotated[NewScan, Body(openapi_examples=SCAN)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    await ensure_station(get_gateway(request), station_id)
+    await ensure_station(gateway, station_id)
     scanner = Scanner(actor=Actor.STATION, facility_id=station_id, station_id=station_id)
-    return await _scan(request, asked, scanner)
+    return await _scan(gateway, call, asked, scanner)
 
 
 @router.post(
@@ -81,25 +83,25 @@ async def scan_bags(
 )
 async def scan_at_hospital(
     hospital_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Ward,
     asked: Annotated[NewScan, Body(openapi_examples=SCAN_AT_HOSPITAL)],
 ) -> Response:
     principal.ensure_speaks_for(hospital_id)
-    hospital = (await get_gateway(request).directories.refresh()).hospitals.get(hospital_id)
+    hospital = (await gateway.directories.refresh()).hospitals.get(hospital_id)
     if hospital is None:
         raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
     scanner = Scanner(actor=Actor.HOSPITAL, facility_id=hospital_id, station_id=hospital.station_id)
-    return await _scan(request, asked, scanner)
+    return await _scan(gateway, call, asked, scanner)
 
 
-async def _scan(request: Request, asked: NewScan, scanner: Scanner) -> Response:
-    gateway = get_gateway(request)
+async def _scan(gateway: Gateway, call: HttpCall, asked: NewScan, scanner: Scanner) -> Response:
     batch = ScanBatch(
         asked=asked,
         scanner=scanner,
-        scanned_at=settle_moment(request, asked.scanned_at, field="scanned_at"),
-        caller=read_caller(request, source=f"{scanner.actor}/{scanner.facility_id}"),
+        scanned_at=call.settle_moment(asked.scanned_at, field="scanned_at"),
+        caller=call.to_caller(f"{scanner.actor}/{scanner.facility_id}"),
     )
     book = await get_label_book(gateway.labels, scanner.station_id)
     outcome = await scan(gateway, batch, book=book)

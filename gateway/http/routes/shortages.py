@@ -8,14 +8,12 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import LOOK_LIMIT_S, get_gateway
 from gateway.http.bodies import validate
+from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
 from gateway.http.event_intake import publish
 from gateway.http.examples import OFFER
-from gateway.http.headers import find_idempotency_key
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import allow
@@ -88,11 +86,10 @@ class NewOffer(Value):
     responses=documented(400),
 )
 async def list_shortages(
-    request: Request, principal: Viewer, query: Annotated[ShortageQuery, Query()]
+    gateway: Serving, principal: Viewer, query: Annotated[ShortageQuery, Query()]
 ) -> Response:
     # Every station may see every shortage, since shortages are published for all stations; it may
     # not see whose requests wait at another station.
-    gateway = get_gateway(request)
     is_open = query.status is ShortageStatus.OPEN
     rows = await gateway.reading.list_shortages(
         station_id=query.station_id,
@@ -121,7 +118,8 @@ async def list_shortages(
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409, 422)},
 )
 async def make_offer(
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Giver,
     new: Annotated[NewOffer, Body(openapi_examples=OFFER)],
 ) -> Response:
@@ -130,13 +128,13 @@ async def make_offer(
         raise InvariantViolation("key_scope_invalid", scope=principal.scope)
     if giver == new.to_station_id:
         raise DomainRefusal("offer_to_self")
-    await _ensure_wanted(get_gateway(request), new)
-    identity = find_idempotency_key(request) or new.model_dump_json()
+    await _ensure_wanted(gateway, new)
+    identity = call.find_idempotency_key() or new.model_dump_json()
     offer_id = derive_id("offer", giver, identity)
     offer = validate(Offer, dict(new), offer_id=offer_id, from_station_id=giver)
-    gateway = get_gateway(request)
     answer = await publish(
-        request,
+        gateway,
+        call,
         [OfferMade(offer=offer)],
         source=f"station/{giver}",
         key=offer_id,
@@ -162,9 +160,9 @@ async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
     responses=documented(400),
 )
 async def list_transfers(
-    request: Request, principal: Viewer, query: Annotated[TransferQuery, Query()]
+    gateway: Serving, principal: Viewer, query: Annotated[TransferQuery, Query()]
 ) -> Response:
-    rows = await get_gateway(request).reading.list_transfers(
+    rows = await gateway.reading.list_transfers(
         station_id=principal.own_station or query.station_id,
         status=query.status,
         limit=query.limit,

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import get_gateway
+from gateway.http.dependencies import Serving
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
@@ -68,7 +67,7 @@ class RequestQuery(Value):
     responses=documented(400),
 )
 async def list_requests(
-    request: Request, principal: Party, query: Annotated[RequestQuery, Query()]
+    gateway: Serving, principal: Party, query: Annotated[RequestQuery, Query()]
 ) -> Response:
     for named, own in (
         (query.hospital_id, principal.own_hospital),
@@ -85,7 +84,7 @@ async def list_requests(
         before=_parse_cursor(query.after) if query.after else None,
     )
     # One row more than asked for shows whether there is a next page.
-    rows = await get_gateway(request).reading.list_requests(wanted, limit=query.limit + 1)
+    rows = await gateway.reading.list_requests(wanted, limit=query.limit + 1)
     page = rows[: query.limit]
     return to_response(
         {
@@ -103,8 +102,7 @@ async def list_requests(
     description="每个理由都有代码、参数和中英文 · every reason has its code, parameters and texts.",
     responses=documented(404),
 )
-async def get_request(request_id: Identifier, request: Request, principal: Party) -> Response:
-    gateway = get_gateway(request)
+async def get_request(request_id: Identifier, gateway: Serving, principal: Party) -> Response:
     own = principal.own_hospital
     detail = await gateway.reading.read_request(
         request_id, source=f"hospital/{own}" if own else None

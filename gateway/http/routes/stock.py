@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.app_state import ensure_station, get_gateway
 from gateway.http.bodies import validate
-from gateway.http.event_intake import publish, settle_moment
+from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.event_intake import publish
 from gateway.http.examples import CHANGE
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -64,9 +63,8 @@ class NewStockChange(Value):
     ),
     responses=documented(400, 422),
 )
-async def get_stock(station_id: Identifier, request: Request, principal: Viewer) -> Response:
+async def get_stock(station_id: Identifier, gateway: Serving, principal: Viewer) -> Response:
     principal.ensure_speaks_for(station_id)
-    gateway = get_gateway(request)
     rows = await gateway.reading.count_stock(station_id)
     station = await ensure_station(gateway, station_id)
     return to_response(
@@ -101,16 +99,17 @@ async def get_stock(station_id: Identifier, request: Request, principal: Viewer)
 )
 async def change_stock(
     station_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Holder,
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    await _ensure_epoch(request, change, station_id=station_id)
+    await _ensure_epoch(gateway, change, station_id=station_id)
     fields = dict(change)
-    fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
+    fields["happened_at"] = call.settle_moment(change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=station_id)
-    return await publish(request, [event], source=f"station/{station_id}")
+    return await publish(gateway, call, [event], source=f"station/{station_id}")
 
 
 @router.post(
@@ -124,25 +123,26 @@ async def change_stock(
 )
 async def change_at_hospital(
     hospital_id: Identifier,
-    request: Request,
+    gateway: Serving,
+    call: Call,
     principal: Ward,
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
     principal.ensure_speaks_for(hospital_id)
-    directories = get_gateway(request).directories
+    directories = gateway.directories
     hospital = directories.current().hospitals.get(hospital_id)
     hospital = hospital or (await directories.refresh()).hospitals.get(hospital_id)
     if hospital is None:
         raise DomainRefusal("hospital_unknown", hospital_id=hospital_id)
-    await _ensure_epoch(request, change, hospital_id=hospital_id)
+    await _ensure_epoch(gateway, change, hospital_id=hospital_id)
     fields = dict(change)
-    fields["happened_at"] = settle_moment(request, change.happened_at, field="happened_at")
+    fields["happened_at"] = call.settle_moment(change.happened_at, field="happened_at")
     event = validate(StockChanged, fields, station_id=hospital.station_id)
-    return await publish(request, [event], source=f"hospital/{hospital_id}")
+    return await publish(gateway, call, [event], source=f"hospital/{hospital_id}")
 
 
 async def _ensure_epoch(
-    request: Request,
+    gateway: Gateway,
     change: NewStockChange,
     *,
     station_id: str | None = None,
@@ -156,7 +156,7 @@ async def _ensure_epoch(
     """
     if change.epoch is not None or change.change not in UNDER_PROMISE:
         return
-    units = await get_gateway(request).scans.list_units([change.unit_id])
+    units = await gateway.scans.list_units([change.unit_id])
     unit = units.get(change.unit_id)
     step = str(change.change)
     if unit is None or not (

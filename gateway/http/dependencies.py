@@ -1,9 +1,13 @@
-"""The state of the app: the gateway that its routes use, and the stations that it knows."""
+"""What routes are given: the gateway that serves the call, and the call itself."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Depends
 from starlette.requests import Request
 
+from gateway.http.calls import HttpCall
 from gateway.runtime import Gateway
 from models.errors import DomainRefusal
 from models.facilities import Station
@@ -12,9 +16,19 @@ LOOK_LIMIT_S = 1.0
 """PostgreSQL counts as away for a call that can do without it after this time."""
 
 
-def get_gateway(request: Request) -> Gateway:
+async def get_gateway(request: Request) -> Gateway:
+    """Return the gateway of this app. A coroutine, because others are run in a thread."""
     gateway: Gateway = request.app.state.gateway
     return gateway
+
+
+async def get_call(request: Request) -> HttpCall:
+    gateway: Gateway = request.app.state.gateway
+    return HttpCall(request, clock=gateway.clock)
+
+
+Serving = Annotated[Gateway, Depends(get_gateway)]
+Call = Annotated[HttpCall, Depends(get_call)]
 
 
 async def ensure_station(gateway: Gateway, station_id: str) -> Station:
