@@ -15,7 +15,7 @@ from streams.store.migrate import migrate
 
 _CONNECT_S = 2.0
 
-# `Applied: 20261101000000_spine.sql in 100.09ms`
+# `Applied: 20261215000000_baseline.sql in 100.09ms`
 _APPLIED = re.compile(r"^Applied: (\S+)", re.MULTILINE)
 
 

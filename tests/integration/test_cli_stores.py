@@ -55,11 +55,25 @@ async def bare_env(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Env]:
 async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> None:
     first = await xuelian("migrate", "--json", env=bare_env)
     assert first.exit_code == 0
-    assert first.document["applied"][0].endswith("_spine.sql")
+    assert first.document["applied"][0].endswith("_baseline.sql")
     again = await xuelian("migrate", "--json", env=bare_env)
     assert again.document == {"applied": []}
     listed = await xuelian("keys", "list", "--json", env=bare_env)
     assert listed.document == {"keys": []}
+    await _run_sql(bare_env, "UPDATE schema_migrations SET version = '20261214000000'")
+    older = await xuelian("migrate", env=bare_env)
+    assert older.exit_code == 4
+    assert "with the program of that version" in " ".join(older.stderr.split())
+    await _run_sql(bare_env, "UPDATE schema_migrations SET version = '20261215000000'")
+    assert (await xuelian("migrate", "--json", env=bare_env)).document == {"applied": []}
+
+
+async def _run_sql(env: Env, statement: str) -> None:
+    connection = await asyncpg.connect(env["XUELIAN_POSTGRES_DSN"])
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 async def test_f32_a_key_for_a_name_that_nobody_has_is_made_with_a_loud_note(env: Env) -> None:

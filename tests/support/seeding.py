@@ -23,7 +23,9 @@ from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, hash_row
 from models.envelope import Envelope
 from models.events.audit import AuditSealed
 from models.events.base import EventData
+from models.rules.rulebook import PACKAGED
 from models.topics import find_topic_of
+from streams.store.schema.repeatable import apply_repeatable
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 SOURCE = "xuelian"
@@ -262,6 +264,7 @@ async def create_tables(dsn: str, schema: str) -> None:
         await connection.execute(f"CREATE SCHEMA {schema};" + read_schema())
     finally:
         await connection.close()
+    await apply_repeatable(dsn, PACKAGED)
 
 
 async def write_rows(dsn: str, seed: Seed) -> None:

@@ -51,6 +51,16 @@ def unit(seed: Seed, unit_id: str, **changes: object) -> None:
     seed.rows["units"].append(row | changes)
 
 
+def patient_columns(patient: Patient) -> dict[str, Any]:
+    """What PostgreSQL judges a promise by."""
+    return {
+        "patient_group": patient.group or "unknown",
+        "patient_has_anti_d": patient.has_anti_d,
+        "patient_is_asian_del": patient.asian_del,
+        "patient_has_consented": patient.rhd_consent is not None,
+    }
+
+
 def request(
     seed: Seed,
     request_id: str,
@@ -98,10 +108,7 @@ def request(
             "waiting_for": "donors_and_neighbours",
             "version": 1,
             "body": opened.model_dump(mode="json", exclude_none=True),
-            "patient_group": patient.group or "unknown",
-            "patient_has_anti_d": patient.has_anti_d,
-            "patient_is_asian_del": patient.asian_del,
-            "patient_has_consented": patient.rhd_consent is not None,
+            **patient_columns(patient),
             "opened_at": minutes(at),
             "decided_at": minutes(at),
         }

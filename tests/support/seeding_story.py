@@ -42,6 +42,7 @@ from tests.support.seeding_acts import (
     call,
     decide,
     end_promise,
+    patient_columns,
     promise,
     request,
     trail,
@@ -169,6 +170,7 @@ def _amended(seed: Seed) -> None:
     )
     end_promise(seed, "O5", status="released", at=9)
     row = seed.row("requests", request_id="r-amended")
+    row |= patient_columns(known)
     row["body"] |= {
         "patient": known.model_dump(mode="json", exclude_none=True),
         "lines": [line.model_dump(mode="json", exclude_none=True)],

@@ -27,10 +27,8 @@ _STATEMENT = re.compile(r"^(?:-- name: (\w+)|CREATE (?:OR REPLACE )?FUNCTION (\w
 WRITERS = {
     "streams/store/queries/shortages.sql": {"promise_to_transfer"},
     "streams/store/schema/functions/requests.sql": {"write_rulings"},
-    "streams/store/schema/migrations/20261123000000_fewer_round_trips.sql": {"write_rulings"},
-    "streams/store/schema/migrations/20261126000000_audit_chain.sql": {"write_rulings"},
 }
-"""The statements and functions in which SQL promises a unit; what a migration wrote is history."""
+"""The statements and functions in which SQL promises a unit."""
 
 
 def list_promising(sql: str) -> set[str]:

@@ -96,17 +96,6 @@ CREATE TABLE public.audit (
     CONSTRAINT audit_chain_ck CHECK ((chain = COALESCE(station_id, '_system'::text)))
 );
 
-CREATE PROCEDURE public.mark_published(IN space integer, IN held integer[], IN row_ids bigint[], IN the_instant timestamp with time zone)
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
-    UPDATE outbox SET published_at = the_instant WHERE row_id = ANY(row_ids);
-    COMMIT;
-    PERFORM pg_advisory_unlock(space, shard) FROM unnest(held) AS shard;
-END
-$$;
-
 CREATE FUNCTION public.person_key_of(the_body jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((regexp_replace(lower(COALESCE((the_body ->> 'name'::text), ''::text)), '[[:space:]·]'::text, ''::text, 'g'::text) || '|'::text) || COALESCE((the_body ->> 'born_on'::text), ''::text));

@@ -22,3 +22,14 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+CREATE OR REPLACE PROCEDURE mark_published(IN space integer, IN held integer[], IN row_ids bigint[], IN the_instant timestamp with time zone)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE outbox SET published_at = the_instant WHERE row_id = ANY(row_ids);
+    COMMIT;
+    PERFORM pg_advisory_unlock(space, shard) FROM unnest(held) AS shard;
+END
+$$;
