@@ -16,15 +16,9 @@ class AlertReceived(EventData):
     """A disaster feed or a person reports, updates or cancels a disaster."""
 
     TYPE: ClassVar[str] = "blood.alert.received.v1"
+    KEY: ClassVar[str] = "alert.event_key"
+    SUBJECT: ClassVar[str] = "alert.event_key"
     alert: Alert
-
-    @property
-    def key(self) -> str:
-        return self.alert.event_key
-
-    @property
-    def subject(self) -> str:
-        return self.alert.event_key
 
 
 class AlertUnanswered(EventData):
@@ -36,6 +30,8 @@ class AlertUnanswered(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.alert.unanswered.v1"
+    KEY: ClassVar[str] = "event_key"
+    SUBJECT: ClassVar[str] = "event_key"
     alert_id: Identifier
     event_key: Identifier
     revision: int = Field(ge=1, le=LARGEST)
@@ -44,25 +40,11 @@ class AlertUnanswered(EventData):
     reasons: tuple[Reason, ...] = Field(min_length=1)
     told_at: Instant
 
-    @property
-    def key(self) -> str:
-        return self.event_key
-
-    @property
-    def subject(self) -> str:
-        return self.event_key
-
 
 class _ActivationEvent(EventData):
+    KEY: ClassVar[str] = "activation.station_id"
+    SUBJECT: ClassVar[str] = "activation.activation_id"
     activation: Activation
-
-    @property
-    def key(self) -> str:
-        return self.activation.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.activation.activation_id
 
 
 class ActivationOpened(_ActivationEvent):
@@ -93,6 +75,8 @@ class DonorsMissing(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.activation.donors-missing.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "activation_id"
     activation_id: Identifier
     event_key: Identifier
     station_id: Identifier
@@ -101,11 +85,3 @@ class DonorsMissing(EventData):
     callable: int = Field(ge=0, le=LARGEST)
     missing: int = Field(ge=0, le=LARGEST)
     told_at: Instant
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.activation_id

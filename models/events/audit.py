@@ -28,15 +28,9 @@ class AuditSealed(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.audit.sealed.v1"
+    KEY: ClassVar[str] = "chain"
+    SUBJECT: ClassVar[str] = "chain"
     chain: Chain
     sequence: int = Field(ge=1, le=MOST_ROWS)
     hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     sealed_at: Instant
-
-    @property
-    def key(self) -> str:
-        return self.chain
-
-    @property
-    def subject(self) -> str:
-        return self.chain

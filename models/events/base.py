@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import ClassVar
 
 from models.base import Value
@@ -12,19 +13,23 @@ class EventData(Value):
 
     Attributes:
         TYPE: Explicit wire type with its version.
+        KEY: Field that has the key, or the way to it: `offer.to_station_id`.
+        SUBJECT: Field that has the subject, or the way to it.
     """
 
     TYPE: ClassVar[str]
+    KEY: ClassVar[str]
+    SUBJECT: ClassVar[str]
 
     @property
     def key(self) -> str:
         """The ordering unit: the Kafka partition key."""
-        raise NotImplementedError
+        return str(attrgetter(self.KEY)(self))
 
     @property
     def subject(self) -> str:
         """The entity that the event is about."""
-        raise NotImplementedError
+        return str(attrgetter(self.SUBJECT)(self))
 
     def to_body(self) -> bytes:
         """Return the JSON body without fields of None; equal values give equal bytes."""

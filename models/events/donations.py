@@ -21,16 +21,10 @@ from models.units import UnitStatus, UnitTraits
 
 
 class _DonationEvent(EventData):
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "donation_id"
     station_id: Identifier
     donation_id: BagId
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.donation_id
 
 
 class DonationTested(_DonationEvent):
@@ -124,6 +118,8 @@ class RecallNotified(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.recall.notified.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "donation_id"
     recall_id: Identifier
     donation_id: Identifier
     holder_kind: HolderKind
@@ -140,11 +136,3 @@ class RecallNotified(EventData):
         if not self.units and not self.transfused and not self.given_out:
             raise BrokenRuleError("notice_without_units", "units")
         return self
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.donation_id

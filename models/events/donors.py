@@ -20,38 +20,26 @@ class CallOutIssued(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.callout.issued.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "cause_id"
     station_id: Identifier
     cause_id: Identifier
     wave: int = Field(ge=1, le=LARGEST)
     donations_wanted: int = Field(ge=1, le=LARGEST)
     calls: tuple[CallOut, ...] = Field(min_length=1)
 
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.cause_id
-
 
 class CallOutClosed(EventData):
     """Calls that are not needed any more, or ended without a donation."""
 
     TYPE: ClassVar[str] = "blood.callout.closed.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "cause_id"
     station_id: Identifier
     cause_id: Identifier
     status: CallOutStatus
     call_out_ids: tuple[Identifier, ...] = Field(min_length=1)
     closed_at: Instant
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.cause_id
 
 
 class DonationGroupDiffers(EventData):
@@ -61,20 +49,14 @@ class DonationGroupDiffers(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.callout.group-differs.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "call_out_id"
     call_out_id: Identifier
     donor_id: Identifier
     station_id: Identifier
     unit_id: Identifier
     donation_id: Identifier
     told_at: Instant
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.call_out_id
 
 
 class CallOutAnswered(EventData):
@@ -86,6 +68,8 @@ class CallOutAnswered(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.callout.answered.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "call_out_id"
     call_out_id: Identifier
     donor_id: Identifier
     station_id: Identifier
@@ -100,11 +84,3 @@ class CallOutAnswered(EventData):
         if (self.answer is Answer.DONATED) != (self.donation is not None):
             raise BrokenRuleError("donation_with_answer", "donation")
         return self
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.call_out_id

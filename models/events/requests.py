@@ -20,31 +20,19 @@ class RequestOpened(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.request.opened.v1"
+    KEY: ClassVar[str] = "request.station_id"
+    SUBJECT: ClassVar[str] = "request.request_id"
     request: UrgentRequest
     opened_by: Line | None = Field(default=None, min_length=1)
-
-    @property
-    def key(self) -> str:
-        return self.request.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.request.request_id
 
 
 class RequestAmended(EventData):
     """A hospital changes what it asked for; its body holds what was stated and nothing else."""
 
     TYPE: ClassVar[str] = "blood.request.amended.v1"
+    KEY: ClassVar[str] = "amendment.station_id"
+    SUBJECT: ClassVar[str] = "amendment.request_id"
     amendment: Amendment
-
-    @property
-    def key(self) -> str:
-        return self.amendment.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.amendment.request_id
 
     def to_body(self) -> bytes:
         """Return the JSON body: what is left out stays as it was, null takes a value away."""
@@ -55,15 +43,9 @@ class RequestCancelled(EventData):
     """A hospital no longer needs what it asked for."""
 
     TYPE: ClassVar[str] = "blood.request.cancelled.v1"
+    KEY: ClassVar[str] = "cancellation.station_id"
+    SUBJECT: ClassVar[str] = "cancellation.request_id"
     cancellation: Cancellation
-
-    @property
-    def key(self) -> str:
-        return self.cancellation.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.cancellation.request_id
 
 
 class RequestDecided(EventData):
@@ -75,13 +57,7 @@ class RequestDecided(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.request.decided.v1"
+    KEY: ClassVar[str] = "decision.station_id"
+    SUBJECT: ClassVar[str] = "decision.request_id"
     decision: Decision
     asked_digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-
-    @property
-    def key(self) -> str:
-        return self.decision.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.decision.request_id

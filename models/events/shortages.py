@@ -13,15 +13,9 @@ from models.shortages import Offer, Shortage, Transfer
 
 
 class _ShortageEvent(EventData):
+    KEY: ClassVar[str] = "shortage.station_id"
+    SUBJECT: ClassVar[str] = "shortage.shortage_id"
     shortage: Shortage
-
-    @property
-    def key(self) -> str:
-        return self.shortage.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.shortage.shortage_id
 
 
 class ShortageDeclared(_ShortageEvent):
@@ -46,21 +40,17 @@ class OfferMade(EventData):
     """A neighbour offers units for a shortage."""
 
     TYPE: ClassVar[str] = "blood.offer.made.v1"
+    KEY: ClassVar[str] = "offer.to_station_id"
+    SUBJECT: ClassVar[str] = "offer.offer_id"
     offer: Offer
-
-    @property
-    def key(self) -> str:
-        return self.offer.to_station_id
-
-    @property
-    def subject(self) -> str:
-        return self.offer.offer_id
 
 
 class OfferDeclined(EventData):
     """An offer was not taken, with the reason."""
 
     TYPE: ClassVar[str] = "blood.offer.declined.v1"
+    KEY: ClassVar[str] = "to_station_id"
+    SUBJECT: ClassVar[str] = "offer_id"
     offer_id: Identifier
     shortage_id: Identifier
     from_station_id: Identifier
@@ -68,25 +58,11 @@ class OfferDeclined(EventData):
     reasons: tuple[Reason, ...] = Field(min_length=1)
     declined_at: Instant
 
-    @property
-    def key(self) -> str:
-        return self.to_station_id
-
-    @property
-    def subject(self) -> str:
-        return self.offer_id
-
 
 class _TransferEvent(EventData):
+    KEY: ClassVar[str] = "transfer.to_station_id"
+    SUBJECT: ClassVar[str] = "transfer.transfer_id"
     transfer: Transfer
-
-    @property
-    def key(self) -> str:
-        return self.transfer.to_station_id
-
-    @property
-    def subject(self) -> str:
-        return self.transfer.transfer_id
 
 
 class TransferAgreed(_TransferEvent):

@@ -141,6 +141,8 @@ class StockCounted(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.stock.counted.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "station_id"
     station_id: Identifier
     counted_at: Instant
     units: tuple[CountedUnit, ...] = Field(min_length=1, max_length=PART_UNITS)
@@ -173,14 +175,6 @@ class StockCounted(EventData):
     def attestation_of(self, counted: CountedUnit) -> Attestation | None:
         """Return the attestation that holds for a counted unit; None if there is none."""
         return counted.attestation or self.attestation
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.station_id
 
 
 class StockChange(StrEnum):
@@ -222,6 +216,8 @@ class StockChanged(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.stock.changed.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "unit_id"
     station_id: Identifier
     unit_id: BagId
     change: StockChange
@@ -238,14 +234,6 @@ class StockChanged(EventData):
         if (self.change is StockChange.RETURNED) != (self.out_of_control_s is not None):
             raise BrokenRuleError("out_of_control_with_return", "out_of_control_s")
         return self
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.unit_id
 
 
 REASON_MOST = 400
@@ -277,17 +265,11 @@ class DifferencesClosed(EventData):
     """
 
     TYPE: ClassVar[str] = "blood.stock.differences-closed.v1"
+    KEY: ClassVar[str] = "station_id"
+    SUBJECT: ClassVar[str] = "count_id"
     station_id: Identifier
     count_id: Identifier
     unit_ids: tuple[BagId, ...] = Field(min_length=1, max_length=PART_UNITS)
     resolution: Resolution
     closed_at: Instant
     reason: Line = Field(min_length=1, max_length=REASON_MOST)
-
-    @property
-    def key(self) -> str:
-        return self.station_id
-
-    @property
-    def subject(self) -> str:
-        return self.count_id
