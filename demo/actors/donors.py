@@ -47,16 +47,17 @@ class _ArrivalDesk:
         self._path = f"/v1/stations/{station_id}/call-outs"
         self._people = people
         self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._reader: asyncio.Task[None] | None = None
 
     async def is_expected(self, call_out_id: str) -> bool:
         """Wait until the list shows the arrival, or that the call has ended before it.
 
         The list may lag behind the answers that were sent. The end of the day ends the wait.
         """
-        if not self._waiting:
-            self._people.create_task(self._read())
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[call_out_id] = future
+        if self._reader is None or self._reader.done():
+            self._reader = self._people.create_task(self._read())
         return await future
 
     async def _read(self) -> None:
