@@ -38,7 +38,9 @@ def list_counting(
 
 def list_missing(counting: Sequence[Result], *, collected_at: datetime) -> list[str]:
     """List the needed tests without a result of a sample of this collection."""
-    own = {one.test for one in counting if (one.performed_at or collected_at) >= collected_at}
+    own = {
+        result.test for result in counting if (result.performed_at or collected_at) >= collected_at
+    }
     return sorted(NEEDED_TESTS - own)
 
 

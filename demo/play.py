@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from demo.actors.disaster import run_disaster_feed
 from demo.actors.donors import Notifier
-from demo.actors.faulty_senders import run_vandals
+from demo.actors.faulty_senders import run_faulty_senders
 from demo.actors.hospitals import DecisionWatch, run_hospitals
 from demo.actors.lookback import run_look_back
 from demo.actors.neighbours import Neighbour, run_neighbours
@@ -95,7 +95,7 @@ async def _work(
         errands.create_task(team.release_night_tests())
     errands.create_task(run_disaster_feed(stage))
     errands.create_task(run_hospitals(stage, planned, watch))
-    errands.create_task(run_vandals(stage, planned))
+    errands.create_task(run_faulty_senders(stage, planned))
     errands.create_task(run_look_back(stage))
     await stage.sleep_until(stage.scenario.at(stage.scenario.timeline.ends_after_h))
     stage.curtain.set()

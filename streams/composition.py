@@ -56,10 +56,10 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     """Compose the services of one process."""
     begin = PgBegin(database, rules)
     directory = PgDirectory(database, rules)
-    deciding = RequestDecisions(directories=directory, hold_s=hold_s)
+    decisions = RequestDecisions(directories=directory, hold_s=hold_s)
     transfers = Transfers()
-    progress = Progress(deciding=deciding, transfers=transfers)
-    requests = RequestService(directories=directory, deciding=deciding)
+    progress = Progress(decisions=decisions, transfers=transfers)
+    requests = RequestService(directories=directory, decisions=decisions)
     recalls = Recalls(progress=progress)
     releases = Releases(recalls=recalls)
     stock = StockService(

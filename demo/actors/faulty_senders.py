@@ -43,7 +43,7 @@ def _list_bad(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> Iterato
     yield good.but(id="demo-bad-4", data=RequestOpened(request=other).to_body())
 
 
-async def run_vandals(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> None:
+async def run_faulty_senders(stage: DrillStage, planned: tuple[PlannedRequest, ...]) -> None:
     """Send the faulty messages, each at its simulated hour."""
     for number, bad in enumerate(_list_bad(stage, planned)):
         await stage.sleep_until(stage.scenario.at(_FIRST_AFTER_H + number * _EVERY_H))

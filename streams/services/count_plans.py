@@ -127,9 +127,9 @@ def judge_count(found: CountFound, entering: EntryTerms, *, told: int) -> CountP
     """
     outcomes: Counter[str] = Counter()
     digest = sha256()
-    for one in found.outcomes:
-        outcomes[one.outcome] += one.units
-        digest.update(f"{one.outcome} {one.digest}\n".encode())
+    for part in found.outcomes:
+        outcomes[part.outcome] += part.units
+        digest.update(f"{part.outcome} {part.digest}\n".encode())
     released, held = _list_donations(found, "new"), _list_donations(found, "new_quarantined")
     refused = _list_refused(found, released, held, entering)
     for unit_id, _ in refused:
@@ -139,7 +139,7 @@ def judge_count(found: CountFound, entering: EntryTerms, *, told: int) -> CountP
     for missing in found.missing:
         outcomes["missing"] += 1
         digest.update(f"missing {missing.unit_id}\n".encode())
-    loud = [*found.missing, *(unit for one in found.outcomes for unit in one.loud)]
+    loud = [*found.missing, *(unit for part in found.outcomes for unit in part.loud)]
     loud.sort(key=lambda unit: (unit.request_id is None, unit.kind))
     return CountPlan(
         outcomes={name: units for name, units in outcomes.items() if units},
@@ -151,7 +151,7 @@ def judge_count(found: CountFound, entering: EntryTerms, *, told: int) -> CountP
 
 
 def _list_donations(found: CountFound, outcome: str) -> dict[str, str]:
-    of_outcome = (one.donations for one in found.outcomes if one.outcome == outcome)
+    of_outcome = (part.donations for part in found.outcomes if part.outcome == outcome)
     return {unit_id: donation_id for some in of_outcome for unit_id, donation_id in some.items()}
 
 
@@ -159,7 +159,7 @@ def _list_refused(
     found: CountFound, released: Mapping[str, str], held: Mapping[str, str], entering: EntryTerms
 ) -> list[RefusedUnit]:
     """Judge the new units that anything may speak against: nearly none of a usual count."""
-    returned = frozenset[str]().union(*(one.returned for one in found.outcomes))
+    returned = frozenset[str]().union(*(part.returned for part in found.outcomes))
     # Of one donation, one bag is called released and another is not.
     judged = {*released.values()} & {*held.values()}
     counted = [

@@ -39,8 +39,8 @@ def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
 class Progress:
     """Advances a request from picking through delivery to its end, and transfers likewise."""
 
-    def __init__(self, *, deciding: RequestDecisions, transfers: Transfers) -> None:
-        self._deciding = deciding
+    def __init__(self, *, decisions: RequestDecisions, transfers: Transfers) -> None:
+        self._decisions = decisions
         self._transfers = transfers
 
     async def after_unit_moved(
@@ -57,7 +57,7 @@ class Progress:
         if state.status in TERMINAL_REQUEST_STATUSES:
             return
         if lost is not None:
-            await self._deciding.decide_again(
+            await self._decisions.decide_again(
                 work, state, why="unit_lost", always=True, news=(lost,)
             )
             return
@@ -77,7 +77,7 @@ class Progress:
         Life-threatening requests come first; those past the limit follow in the next transaction.
         """
         station_id, after = read_subject(timer)
-        await self._deciding.ensure_directory()
+        await self._decisions.ensure_directory()
         if after is None:
             # However often units became free meanwhile, the requests are decided again once.
             await work.timers.drop_due(timer.kind, station_id, now=work.context.now)
@@ -88,7 +88,7 @@ class Progress:
         for request_id in request_ids:
             state = states[request_id]
             if state.status is RequestStatus.OPEN:
-                await self._deciding.decide_again(work, state, why="rematched")
+                await self._decisions.decide_again(work, state, why="rematched")
         if len(request_ids) == REMATCH_LIMIT:
             work.schedule(go_on_after(timer, request_ids[-1], now=work.context.now))
 
@@ -110,7 +110,7 @@ class Progress:
         )
         if work.context.now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
             left = (await work.requests.lock_requests([request_id]))[request_id]
-            await self._deciding.decide_again(
+            await self._decisions.decide_again(
                 work, left, why=reason.code, always=True, news=(reason, *gone)
             )
             return
@@ -142,7 +142,7 @@ class Progress:
         is_whole = held + state.issued + state.received >= asked
         stage = find_stage(held=held, issued=state.issued, received=state.received)
         outcome, waiting_for = ENDS[is_whole, stage]
-        await self._deciding.close(
+        await self._decisions.close(
             work,
             state,
             outcome=outcome,

@@ -32,12 +32,12 @@ class RequestService:
 
     Args:
         directories: Who the hospitals are and which station supplies them.
-        deciding: Matching and writing, shared with everything that decides requests again.
+        decisions: Matching and writing, shared with everything that decides requests again.
     """
 
-    def __init__(self, *, directories: DirectorySource, deciding: RequestDecisions) -> None:
+    def __init__(self, *, directories: DirectorySource, decisions: RequestDecisions) -> None:
         self._directories = directories
-        self._deciding = deciding
+        self._decisions = decisions
         # Request ids of attempts that failed. Only these are looked up among the existing requests:
         # a lookup before every decision would cost a round trip for a rare case.
         self._doubted: set[str] = set()
@@ -124,7 +124,7 @@ class RequestService:
             fresh.append(OpenedRequest(request=request, context=context, digest=record.digest))
         if not fresh:
             return
-        await self._deciding.open(work, fresh)
+        await self._decisions.open(work, fresh)
 
     async def _change(self, work: UnitOfWork, record: Received) -> None:
         work.enter(_build_context(work, record))
@@ -173,7 +173,7 @@ class RequestService:
         await give_back(work, request_id=request_id, states=PICKABLE_STATES)
         left = (await work.requests.lock_requests([request_id]))[request_id]
         amended = replace(left, request=request)
-        await self._deciding.decide_again(
+        await self._decisions.decide_again(
             work, amended, why="amended", asked_digest=record.digest, always=True
         )
 
@@ -190,7 +190,7 @@ class RequestService:
         reason = Reason(code="cancelled_by_hospital", params=params)
         if by:
             reason = Reason(code="cancelled_by_person", params={**params, "by": by})
-        await self._deciding.close(
+        await self._decisions.close(
             work,
             state,
             outcome=Outcome.CANCELLED,

@@ -199,7 +199,7 @@ class PgDirectory:
                 etas=[routes[pair] for pair in pairs],
             )
             told = [_audit_route(row, changed_by) async for row in rows]
-            await _record(connection, [one for one in told if one is not None], changed_by)
+            await _record(connection, [change for change in told if change is not None], changed_by)
 
 
 def _to_registered(kind: type[F], row: asyncpg.Record) -> Registered[F]:

@@ -124,7 +124,9 @@ class PgDonors:
                 async for row in rows
             ]
             now = self._clock.now()
-            reads = [audit_donor_read(one.donor.donor_id, station_id=station_id) for one in found]
+            reads = [
+                audit_donor_read(record.donor.donor_id, station_id=station_id) for record in found
+            ]
             context = Context(now=now, cause=by, actor=actor)
             await append_audit(connection, [audit_line(read, context) for read in reads])
         return found

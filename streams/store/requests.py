@@ -154,7 +154,7 @@ class RulingRows:
             "decisions": [_decision_row(ruling) for ruling in rulings],
         }
         versions = (ruling.directory_version for ruling in rulings)
-        oldest = min((one for one in versions if one is not None), default=None)
+        oldest = min((version for version in versions if version is not None), default=None)
         return cls(batch, rulings[0].decision.decided_at, oldest)
 
 

@@ -122,7 +122,7 @@ class PgExchange:
         hold_until: datetime,
     ) -> None:
         ensure_cleared_for_transfer(transfer, cleared)
-        units = [one.unit for one in cleared]
+        units = [clearance.unit for clearance in cleared]
         payload = [
             {
                 "promise_id": derive_id("promise", unit.unit_id, unit.epoch + 1),

@@ -87,8 +87,8 @@ class PgStock:
     async def add_units(self, units: Sequence[NewUnit]) -> None:
         # Few combinations of traits stand in many units.
         traits = {
-            one: one.model_dump(mode="json", exclude_defaults=True)
-            for one in {new.unit.traits for new in units}
+            kind: kind.model_dump(mode="json", exclude_defaults=True)
+            for kind in {new.unit.traits for new in units}
         }
         payload = [
             {

@@ -39,7 +39,8 @@ async def test_rivals_for_one_unit_end_in_one_promise(
             clock=engine.clock,
             reader=AppName.URGENT,
             decide=RequestService(
-                directories=directory, deciding=RequestDecisions(directories=directory, hold_s=3600)
+                directories=directory,
+                decisions=RequestDecisions(directories=directory, hold_s=3600),
             ).decide,
         )
         for _ in range(15):

@@ -81,7 +81,7 @@ async def test_the_look_at_who_waits_reads_a_few_units(engine: Engine) -> None:
 @pytest.mark.parametrize("in_order", [True, False], ids=["in order of expiry", "shuffled"])
 async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_order: bool) -> None:
     await fill(engine, count, in_order=in_order)
-    deciding = RequestDecisions(directories=engine.services.directory, hold_s=3600)
+    decisions = RequestDecisions(directories=engine.services.directory, hold_s=3600)
     async with PgBegin(engine.database, PACKAGED)() as work:
         for number in range(DECISIONS):
             group = list(BloodGroup)[number]
@@ -90,7 +90,7 @@ async def test_a_decision_reads_a_few_units(engine: Engine, count: int, *, in_or
             context = Context.of_record(record, now=NOW)
             work.enter(context)
             opening = OpenedRequest(request=request, context=context, digest=record.digest)
-            await deciding.open(work, [opening])
+            await decisions.open(work, [opening])
         (row,) = await work._connection.fetch(
             "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables "
             "WHERE relname = 'units'"

@@ -161,9 +161,9 @@ class MemoryEngine:
         self.steps: list[Transition] = []
         self.refusals: Counter[str] = Counter()
         directories = self.directories = MemoryDirectories(directory)
-        deciding = RequestDecisions(directories=directories, hold_s=HOLD_S)
+        decisions = RequestDecisions(directories=directories, hold_s=HOLD_S)
         transfers = Transfers()
-        progress = Progress(deciding=deciding, transfers=transfers)
+        progress = Progress(decisions=decisions, transfers=transfers)
         recalls = Recalls(progress=progress)
         releases = Releases(recalls=recalls)
         call_outs = CallOuts(causes=DonorNeeds(directories=directories))
@@ -173,7 +173,7 @@ class MemoryEngine:
         self._offers = OfferService(
             directories=directories, shortages=cast("ShortageService", AsDeclared()), hold_s=HOLD_S
         )
-        self._requests = RequestService(directories=directories, deciding=deciding)
+        self._requests = RequestService(directories=directories, decisions=decisions)
         self._stock = StockService(
             directories=directories,
             scans=Scans(

@@ -71,8 +71,8 @@ class PgCountComparison:
                 missing = [Loud(kind="missing", **dict(row)) async for row in rows]
             donations = {
                 unit_id: donation_id
-                for one in outcomes
-                for unit_id, donation_id in one.donations.items()
+                for outcome in outcomes
+                for unit_id, donation_id in outcome.donations.items()
             }
             known = await read_known(PgDonations(connection), donations)
         return CountFound(outcomes=outcomes, missing=missing, known=known)
@@ -122,7 +122,7 @@ def _to_outcome(row: Mapping[str, Any]) -> OutcomeFound:
         outcome=row["outcome"],
         units=row["units"],
         digest=row["digest"],
-        loud=[Loud(kind=row["outcome"], **one) for one in row["loud"]],
+        loud=[Loud(kind=row["outcome"], **unit) for unit in row["loud"]],
         donations=dict(zip(row["new_ids"], row["donation_ids"], strict=True)),
         returned=frozenset(row["returned_ids"]),
     )
