@@ -56,14 +56,14 @@ class Gateway:
         self.directories = parts.directories
         self.metrics = GatewayMetrics()
         self.wakes = Wakes()
-        self.reading = PgPages(parts.database, parts.clock)
+        self.pages = PgPages(parts.database, parts.clock)
         self.donations = PgDonationPages(parts.database)
         self.feed = PgFeed(parts.database)
         self.donors = PgDonors(parts.database, parts.clock)
         self.scans = PgScans(parts.database)
         self.labels = StationFiles(parts.settings.labels_dir, read_label_file)
         self.station_words = StationFiles(parts.settings.columns_dir, read_columns_file)
-        self.reconciling = PgCountComparison(parts.database)
+        self.count_comparison = PgCountComparison(parts.database)
         self.figures = PgFigures(parts.database)
         self.vitals = PgVitals(parts.database, parts.clock)
         self.unread = UnreadLook(
@@ -82,7 +82,7 @@ class Gateway:
             keys=PgKeys(parts.database, parts.clock), monotonic=parts.monotonic
         )
         self.fate_lookup = FateLookup(
-            reading=self.reading, metrics=self.metrics, monotonic=parts.monotonic
+            pages=self.pages, metrics=self.metrics, monotonic=parts.monotonic
         )
         self.submissions = Submissions(
             publisher=parts.publisher,

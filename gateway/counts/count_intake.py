@@ -48,7 +48,7 @@ async def compare(gateway: Gateway, count: Count, *, differences: int = 0) -> Co
         count: The count.
         differences: Most units that contradict the record and are named one by one.
     """
-    found = await gateway.reconciling.compare(
+    found = await gateway.count_comparison.compare(
         count.read.parts,
         station_id=count.station_id,
         counted_at=count.counted_at,
@@ -95,7 +95,7 @@ async def send_count(
         count = count.without(plan.refused)
     count_id = count.to_count_id(caller.key)
     outcome = CountOutcome(count=count, count_id=count_id, refused=refused)
-    known = await gateway.reconciling.find_count(count.station_id, count_id)
+    known = await gateway.count_comparison.find_count(count.station_id, count_id)
     if known is not None and known["taken_at"] is not None:
         return replace(outcome, unchanged={"count": known})
     # A count that broke off has already changed the stock by the parts that were taken in, so it is

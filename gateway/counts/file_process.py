@@ -19,7 +19,7 @@ APART_BYTES = 250_000
 READ_LIMIT_S = 90.0
 
 
-async def read_count(raw: bytes, reading: ReadOptions) -> CountRead:
+async def read_count(raw: bytes, options: ReadOptions) -> CountRead:
     """Read a file.
 
     Raises:
@@ -27,7 +27,7 @@ async def read_count(raw: bytes, reading: ReadOptions) -> CountRead:
         TransientError: `file_reader_ended`: the process ended without an answer.
     """
     if len(raw) <= APART_BYTES:
-        return await asyncio.to_thread(read_here, raw, reading)
+        return await asyncio.to_thread(read_here, raw, options)
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -37,7 +37,7 @@ async def read_count(raw: bytes, reading: ReadOptions) -> CountRead:
     )
     try:
         async with asyncio.timeout(READ_LIMIT_S):
-            answer, _ = await child.communicate(pickle.dumps((raw, reading)))
+            answer, _ = await child.communicate(pickle.dumps((raw, options)))
     except TimeoutError:
         raise TransientError("file_reader_ended", detail=f"{READ_LIMIT_S} s") from None
     finally:
@@ -58,10 +58,10 @@ def main() -> None:
     import gc  # noqa: PLC0415 - only here: nothing is kept long enough to be worth collecting
 
     gc.disable()
-    raw, reading = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by `read_count`
+    raw, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by `read_count`
     answer: object
     try:
-        answer = read_here(raw, reading)
+        answer = read_here(raw, options)
     except ContractError as error:
         answer = error.code, dict(error.params)
     pickle.dump(answer, sys.stdout.buffer)

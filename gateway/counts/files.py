@@ -129,14 +129,14 @@ class CountRead:
         ]
 
 
-def read_here(raw: bytes, reading: ReadOptions) -> CountRead:
+def read_here(raw: bytes, options: ReadOptions) -> CountRead:
     """Read a file in this process.
 
     Raises:
         ContractError: It cannot be read at all: `media_type_unknown`, `charset_unknown`,
             `workbook_unreadable`, `no_table_found`, `body_not_json`, `field_twice`.
     """
-    parsed, rest = _parse(raw, reading)
+    parsed, rest = _parse(raw, options)
     units = parsed.values
     numbers: dict[object, int] = {}
     product_of = [numbers.setdefault(name, len(numbers)) for name in parsed.named]
@@ -157,32 +157,32 @@ def read_here(raw: bytes, reading: ReadOptions) -> CountRead:
     )
 
 
-def _parse(raw: bytes, reading: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
-    sheets = open_file(raw, reading.content_type)
+def _parse(raw: bytes, options: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
+    sheets = open_file(raw, options.content_type)
     if sheets is None:
-        return _parse_json(raw, reading)
+        return _parse_json(raw, options)
     parsed = parse_units(
         sheets,
-        station_id=reading.station_id,
-        releasing=reading.to_releasing(),
-        zone=reading.zone,
-        partial=reading.partial,
-        own=reading.words,
+        station_id=options.station_id,
+        releasing=options.to_releasing(),
+        zone=options.zone,
+        partial=options.partial,
+        own=options.words,
     )
     return ensure_table(parsed), {}
 
 
-def _parse_json(raw: bytes, reading: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
+def _parse_json(raw: bytes, options: ReadOptions) -> tuple[Parsed[CountedUnit], Mapping[str, Any]]:
     content = load_strictly(raw)
     rows = content.pop("units", None) if isinstance(content, dict) else None
     if not isinstance(rows, list):
         raise ContractError("units_not_listed")
     parsed = parse_units_json(
         rows,
-        station_id=reading.station_id,
-        releasing=reading.to_releasing(content),
-        partial=reading.partial,
-        own=reading.words,
+        station_id=options.station_id,
+        releasing=options.to_releasing(content),
+        partial=options.partial,
+        own=options.words,
     )
     return parsed, content
 

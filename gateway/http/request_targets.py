@@ -51,7 +51,7 @@ async def get_target(
     status: str | None = None
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_request(request_id)
+            row = await gateway.pages.find_request(request_id)
     except (TransientError, TimeoutError) as error:
         if recent is None and own is None:
             raise TransientError("postgres_away") from error

@@ -39,9 +39,9 @@ class FateLookup:
     """Answers what became of events, as far as PostgreSQL can tell in time."""
 
     def __init__(
-        self, *, reading: PgPages, metrics: GatewayMetrics, monotonic: Callable[[], float]
+        self, *, pages: PgPages, metrics: GatewayMetrics, monotonic: Callable[[], float]
     ) -> None:
-        self._reading = reading
+        self._pages = pages
         self._metrics = metrics
         self._monotonic = monotonic
         self._waiting: list[tuple[EventName, asyncio.Future[EventFate | None]]] = []
@@ -96,7 +96,7 @@ class FateLookup:
     async def _ask(self, names: list[EventName]) -> Fates | None:
         try:
             async with asyncio.timeout(LOOK_LIMIT_S):
-                return await self._reading.list_fates(names)
+                return await self._pages.list_fates(names)
         except (TransientError, TimeoutError) as error:
             self._look_again_at = self._monotonic() + PAUSE_S
             log.warning("repeats_not_looked_up", events=len(names), error=repr(error))

@@ -41,7 +41,7 @@ async def scan(gateway: Gateway, batch: ScanBatch, *, book: LabelBook) -> ScanOu
     units = await gateway.scans.list_units(unit_ids) if unit_ids else {}
     verdicts = list(compare_bags(session, units, batch))
     if batch.caller.key is not None:
-        verdicts = await recognise_repeats(batch, verdicts, look=gateway.reading.list_fates)
+        verdicts = await recognise_repeats(batch, verdicts, look=gateway.pages.list_fates)
     fresh = {
         verdict.event_id: verdict.event
         for verdict in verdicts

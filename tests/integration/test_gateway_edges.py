@@ -361,7 +361,7 @@ async def test_an_unforeseen_fault_tells_nothing(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")
 
-    monkeypatch.setattr(world.gateway.reading, "list_shortages", broken)
+    monkeypatch.setattr(world.gateway.pages, "list_shortages", broken)
     answer = await world.client("station").get("/v1/shortages")
     assert_problem(answer, 500, "internal_error")
     assert "secret" not in answer.text

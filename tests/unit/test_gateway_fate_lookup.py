@@ -53,7 +53,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.looking = FateLookup(
-            reading=cast("PgPages", self.reading),
+            pages=cast("PgPages", self.reading),
             metrics=GatewayMetrics(),
             monotonic=lambda: self.now,
         )

@@ -97,7 +97,7 @@ async def list_alerts(
     gateway: Serving, principal: Feed, query: Annotated[AlertQuery, Query()]
 ) -> Response:
     del principal  # Every disaster feed and dispatcher may see every alert.
-    rows = await gateway.reading.list_alerts(
+    rows = await gateway.pages.list_alerts(
         event_key=query.event_key, outcomes=query.outcome or None, limit=query.limit
     )
     return to_response(
@@ -131,7 +131,7 @@ async def confirm_alert(
     principal: Dispatcher,
     confirmation: Annotated[Confirmation, Body(openapi_examples=CONFIRMATION)],
 ) -> Response:
-    row = await gateway.reading.find_alert(alert_id)
+    row = await gateway.pages.find_alert(alert_id)
     if row is None:
         raise DomainRefusal("alert_unknown", alert_id=alert_id)
     if row["outcome"] != AlertOutcome.HELD:
@@ -151,7 +151,7 @@ async def confirm_alert(
 async def end_exercise(
     event_key: Identifier, gateway: Serving, call: Call, principal: Feed
 ) -> Response:
-    row = await gateway.reading.find_newest_alert(event_key)
+    row = await gateway.pages.find_newest_alert(event_key)
     if row is None:
         raise DomainRefusal("disaster_unknown", event_key=event_key)
     newest = Alert.model_validate(row["body"])
@@ -180,7 +180,7 @@ async def end_exercise(
 async def list_activations(
     gateway: Serving, principal: Viewer, query: Annotated[ActivationQuery, Query()]
 ) -> Response:
-    rows = await gateway.reading.list_activations(
+    rows = await gateway.pages.list_activations(
         station_id=principal.own_station or query.station_id,
         status=query.status,
         event_key=query.event_key,
@@ -244,7 +244,7 @@ async def _is_open(gateway: Gateway, event_key: str) -> bool:
     """Whether a disaster is open; False also while PostgreSQL is away and it is not known."""
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
-            found = await gateway.reading.list_activations(
+            found = await gateway.pages.list_activations(
                 station_id=None, status=ActivationStatus.OPEN, event_key=event_key, limit=1
             )
     except (TransientError, TimeoutError) as error:

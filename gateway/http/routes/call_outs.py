@@ -70,7 +70,7 @@ async def list_call_outs(
     query: Annotated[CallQuery, Query()],
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    rows = await gateway.reading.list_call_outs(
+    rows = await gateway.pages.list_call_outs(
         station_id=station_id,
         statuses=query.status or None,
         cause_id=query.cause_id,
@@ -87,12 +87,12 @@ async def list_call_outs(
     responses=documented(404),
 )
 async def get_call_out(call_out_id: Identifier, gateway: Serving, principal: Holder) -> Response:
-    reading = gateway.reading
-    found = await reading.find_call_out(call_out_id)
+    pages = gateway.pages
+    found = await pages.find_call_out(call_out_id)
     own = principal.own_station
     if found is None or (own is not None and own != found["station_id"]):
         raise DomainRefusal("call_out_unknown", call_out_id=call_out_id)
-    (row,) = await reading.list_call_outs(
+    (row,) = await pages.list_call_outs(
         station_id=found["station_id"],
         call_out_id=call_out_id,
         limit=1,
@@ -148,7 +148,7 @@ async def _get_call(
     """
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_call_out(call_out_id)
+            row = await gateway.pages.find_call_out(call_out_id)
     except (TransientError, TimeoutError) as error:
         if principal.own_station is None or donor_id is None:
             raise TransientError("postgres_away") from error

@@ -33,7 +33,7 @@ async def export_stock(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     await ensure_station(gateway, station_id)
-    rows = await gateway.reconciling.list_held(station_id)
+    rows = await gateway.count_comparison.list_held(station_id)
     write, kind = _FORMATS[format]
     content = await asyncio.to_thread(write, rows)
     name = f"{station_id}-{_stamp(gateway.clock.now())}.{format}"

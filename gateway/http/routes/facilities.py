@@ -143,7 +143,7 @@ async def put_hospital(
         changed, based_on=_based_on(call, before), changed_by=build_author(call, principal)
     )
     await directories.refresh()
-    staying = await gateway.reading.count_open_elsewhere(
+    staying = await gateway.pages.count_open_elsewhere(
         hospital_id=hospital_id, station_id=changed.station_id
     )
     notes = [explain("open_requests_stay", dict(row)) for row in staying]

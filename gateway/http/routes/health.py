@@ -46,7 +46,7 @@ async def readyz(gateway: Serving) -> Response:
     checks = [
         *await asyncio.gather(
             _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
-            _check("postgres", "postgres_unreachable", gateway.reading.ping()),
+            _check("postgres", "postgres_unreachable", gateway.pages.ping()),
         ),
         _check_itself(gateway),
     ]

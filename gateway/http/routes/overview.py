@@ -56,10 +56,10 @@ async def begin() -> Response:
 )
 async def read_overview(gateway: Serving, principal: Party) -> Response:
     found, uncovered, unread = await asyncio.gather(
-        gateway.reading.read_overview(
+        gateway.pages.read_overview(
             station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS
         ),
-        gateway.reading.list_uncovered_lines(station_id=principal.own_station),
+        gateway.pages.list_uncovered_lines(station_id=principal.own_station),
         gateway.unread.look(),
     )
     return to_response(

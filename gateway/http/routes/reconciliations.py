@@ -62,11 +62,11 @@ async def list_reconciliations(
     limit: Annotated[int, Query(ge=1, le=500)] = 20,
 ) -> Response:
     principal.ensure_speaks_for(station_id)
-    reconciling = gateway.reconciling
+    comparison = gateway.count_comparison
     return to_response(
         {
             "station_id": station_id,
-            "counts": await reconciling.list_counts(station_id, limit=limit),
+            "counts": await comparison.list_counts(station_id, limit=limit),
             **await render_open(gateway, station_id),
         }
     )
@@ -86,7 +86,7 @@ async def get_reconciliation(
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     count = await _get_count(gateway, station_id, count_id)
-    rows = await gateway.reconciling.list_differences(
+    rows = await gateway.count_comparison.list_differences(
         station_id,
         count_id=count_id,
         kind=query.kind,
@@ -141,7 +141,7 @@ async def _choose(
     Raises:
         DomainRefusal: `difference_not_open`, or `no_differences` of that kind.
     """
-    rows = await gateway.reconciling.list_differences(
+    rows = await gateway.count_comparison.list_differences(
         station_id,
         count_id=count_id,
         kind=closing.kind,
@@ -159,7 +159,7 @@ async def _choose(
 
 
 async def _get_count(gateway: Gateway, station_id: str, count_id: str) -> Row:
-    count = await gateway.reconciling.find_count(station_id, count_id)
+    count = await gateway.count_comparison.find_count(station_id, count_id)
     if count is None:
         raise DomainRefusal("count_unknown", count_id=count_id)
     return count
@@ -185,4 +185,4 @@ def _find_alarms(row: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 async def render_open(gateway: Gateway, station_id: str) -> dict[str, Any]:
     """Return how many differences of a station are open, and how many are alarms."""
-    return {"open_differences": await gateway.reconciling.count_open(station_id)}
+    return {"open_differences": await gateway.count_comparison.count_open(station_id)}

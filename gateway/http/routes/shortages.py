@@ -91,13 +91,13 @@ async def list_shortages(
     # Every station may see every shortage, since shortages are published for all stations; it may
     # not see whose requests wait at another station.
     is_open = query.status is ShortageStatus.OPEN
-    rows = await gateway.reading.list_shortages(
+    rows = await gateway.pages.list_shortages(
         station_id=query.station_id,
         status=query.status,
         component=query.component,
         limit=MOST_OPEN if is_open else query.limit,
     )
-    uncovered = await gateway.reading.list_uncovered_lines(station_id=query.station_id)
+    uncovered = await gateway.pages.list_uncovered_lines(station_id=query.station_id)
     entries = list_worst_first(
         rows,
         uncovered if is_open else (),
@@ -146,7 +146,7 @@ async def make_offer(
 
 async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
     """Return the outcome of an offer that was decided."""
-    row = await gateway.reading.find_offer(offer_id)
+    row = await gateway.pages.find_offer(offer_id)
     if row is None:
         raise InvariantViolation("offer_missing", offer_id=offer_id)
     reasons = [explain_reason(reason) for reason in row["reasons"]]
@@ -162,7 +162,7 @@ async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
 async def list_transfers(
     gateway: Serving, principal: Viewer, query: Annotated[TransferQuery, Query()]
 ) -> Response:
-    rows = await gateway.reading.list_transfers(
+    rows = await gateway.pages.list_transfers(
         station_id=principal.own_station or query.station_id,
         status=query.status,
         limit=query.limit,
@@ -186,7 +186,7 @@ async def _ensure_wanted(gateway: Gateway, new: NewOffer) -> None:
     """Refuse at once what the engine would decline; while PostgreSQL is away, let it pass."""
     try:
         async with asyncio.timeout(LOOK_LIMIT_S):
-            row = await gateway.reading.find_shortage(new.shortage_id)
+            row = await gateway.pages.find_shortage(new.shortage_id)
     except (TransientError, TimeoutError) as error:
         log.warning("offer_not_checked", error=repr(error))
         return

@@ -84,7 +84,7 @@ async def list_requests(
         before=_parse_cursor(query.after) if query.after else None,
     )
     # One row more than asked for shows whether there is a next page.
-    rows = await gateway.reading.list_requests(wanted, limit=query.limit + 1)
+    rows = await gateway.pages.list_requests(wanted, limit=query.limit + 1)
     page = rows[: query.limit]
     return to_response(
         {
@@ -104,9 +104,7 @@ async def list_requests(
 )
 async def get_request(request_id: Identifier, gateway: Serving, principal: Party) -> Response:
     own = principal.own_hospital
-    detail = await gateway.reading.read_request(
-        request_id, source=f"hospital/{own}" if own else None
-    )
+    detail = await gateway.pages.read_request(request_id, source=f"hospital/{own}" if own else None)
     if detail.request is None:
         return _answer_untaken(gateway, principal, request_id, detail)
     row = detail.request
@@ -122,7 +120,7 @@ async def get_request(request_id: Identifier, gateway: Serving, principal: Party
     sought = []
     if row["status"] == RequestStatus.OPEN:
         reserve = (
-            await gateway.reading.list_reserve(asked.station_id)
+            await gateway.pages.list_reserve(asked.station_id)
             if depends_on_reserve(asked, wants, calls)
             else ()
         )

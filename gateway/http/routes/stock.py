@@ -65,7 +65,7 @@ class NewStockChange(Value):
 )
 async def get_stock(station_id: Identifier, gateway: Serving, principal: Viewer) -> Response:
     principal.ensure_speaks_for(station_id)
-    rows = await gateway.reading.count_stock(station_id)
+    rows = await gateway.pages.count_stock(station_id)
     station = await ensure_station(gateway, station_id)
     return to_response(
         {
