@@ -98,18 +98,18 @@ def read_head(
     sheet: str, row: int, cells: Sequence[Cell | None], layout: Layout[Any]
 ) -> tuple[Head, list[RowError]]:
     """Return the head, and what is wrong with it."""
-    reading = _Reading(sheet, row, layout)
+    reader = _HeadReader(sheet, row, layout)
     for at, cell in enumerate(cells):
         text = None if cell is UNCLEAR else clean(cell)
         if text is None:
-            reading.unnamed.append(at)
+            reader.unnamed.append(at)
         else:
-            reading.take(at, str(text))
-    reading.settle_ambiguous()
-    return reading.to_head(len(cells)), [*reading.errors, *reading.list_questions()]
+            reader.take(at, str(text))
+    reader.settle_ambiguous()
+    return reader.to_head(len(cells)), [*reader.errors, *reader.list_questions()]
 
 
-class _Reading:
+class _HeadReader:
     """A head that is being read: the columns that were found, and the open questions."""
 
     def __init__(self, sheet: str, row: int, layout: Layout[Any]) -> None:

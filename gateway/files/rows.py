@@ -75,7 +75,7 @@ def list_faulty(
     yield from (error for error in validate_row(line, judged)[1] if error.column not in known)
 
 
-class _Collecting(Generic[V]):
+class _RowCollection(Generic[V]):
     """Values and errors of one file, row by row."""
 
     def __init__(self, layout: Layout[V], station_id: str) -> None:
@@ -159,18 +159,18 @@ def finish(
         partial: Keep the good rows beside the errors of the others.
         left_out: Sheets that were not read.
     """
-    collecting = _Collecting(layout, station_id)
+    collection = _RowCollection(layout, station_id)
     for row in rows:
-        collecting.add(row)
-    errors = collecting.errors
-    if not collecting.values and not errors:
+        collection.add(row)
+    errors = collection.errors
+    if not collection.values and not errors:
         errors = [RowError(row=1, column="", code="file_empty")]
     # It is not known which rows a note is about, so with a note no rows are taken in part.
     keep = not errors or (partial and all(error.code != "note_speaks" for error in errors))
     return Parsed(
-        values=tuple(collecting.values) if keep else (),
-        places=tuple(collecting.places) if keep else (),
-        named=tuple(collecting.named) if keep else (),
+        values=tuple(collection.values) if keep else (),
+        places=tuple(collection.places) if keep else (),
+        named=tuple(collection.named) if keep else (),
         errors=tuple(errors),
         refused_rows=len({(error.sheet, error.row) for error in errors}),
         left_out=left_out,

@@ -28,7 +28,7 @@ from models.texts.instants import BEIJING
 _ZONE = re.compile(r"([+-])(\d{2}):?([0-5]\d)")
 
 
-class Attesting(Value):
+class AttestationFields(Value):
     """The fields of a call, or of a JSON count, that attest all of it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Attesting(Value):
         return Attestation(released_by=self.released_by, released_at=self.released_at)
 
 
-class CountQuery(Attesting):
+class CountQuery(AttestationFields):
     """How a file is read.
 
     Attributes:
@@ -76,7 +76,7 @@ class CountQuery(Attesting):
     ignore: tuple[str, ...] = ()
 
 
-class CountOptions(Attesting):
+class CountOptions(AttestationFields):
     """What may stand beside the rows of a JSON count."""
 
     counted_at: Instant | None = None

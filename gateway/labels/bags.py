@@ -86,13 +86,13 @@ def assemble(texts: Sequence[str], book: LabelBook) -> Session:
         book: Reads the barcodes, and says which parts every bag needs and what product codes mean.
     """
     stripped = [text.strip(_FRAME) for text in texts]
-    plain = _Assembling(book, drops_repeats=False)
+    plain = _BagAssembly(book, drops_repeats=False)
     plain.take_all(stripped)
     if not plain.has_repeats:
         return plain.to_session()
-    dropping = _Assembling(book, drops_repeats=True)
+    dropping = _BagAssembly(book, drops_repeats=True)
     dropping.take_all(stripped)
-    return min(dropping, plain, key=_Assembling.count_faults).to_session()
+    return min(dropping, plain, key=_BagAssembly.count_faults).to_session()
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class _Open:
         return missing
 
 
-class _Assembling:
+class _BagAssembly:
     """Takes lines one after the other; single use.
 
     Args:

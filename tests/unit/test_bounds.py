@@ -30,7 +30,7 @@ from models.texts import list_texts
 from tests.support.world import NOW, build_request, build_unit
 
 CARRIED = {
-    "Attesting.released_at": "Attestation.released_at",
+    "AttestationFields.released_at": "Attestation.released_at",
     "CountQuery.released_at": "Attestation.released_at",
     "CountOptions.released_at": "Attestation.released_at",
     "CountQuery.counted_at": "StockCounted.counted_at",
