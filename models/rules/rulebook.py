@@ -66,7 +66,7 @@ class RuleValue(Value):
     name: str
     value: Any
     terms: Terms
-    overridden: bool = False
+    overridden: bool
 
 
 class Rule(Value):

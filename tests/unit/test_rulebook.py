@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from copy import deepcopy
@@ -20,6 +21,7 @@ from models.rules.rulebook import (
     PACKAGED,
     RULE_FILES,
     Rule,
+    Rulebook,
     build_rulebook,
 )
 from tests.oracle.rules.components import PREPARED
@@ -112,10 +114,13 @@ def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -
 
 def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:
     assert PACKAGED.get_rule("rhd.asian_del") is PACKAGED.get_rule("rhd.asian_del@2026-2")
-    with pytest.raises(DomainRefusal, match=r"rule_unknown.*guess=rhd\.asian_del"):
+    with pytest.raises(DomainRefusal, match=r"guess=rhd\.asian_del") as unknown:
         PACKAGED.get_rule("rhd.asian_dell")
-    with pytest.raises(DomainRefusal, match=r"rule_version_unknown.*known=2026-2"):
+    assert unknown.value.code == "rule_unknown"
+    with pytest.raises(DomainRefusal, match=r"known=2026-2") as other:
         PACKAGED.get_rule("rhd.asian_del@2025-9")
+    assert other.value.code == "rule_version_unknown"
+    assert PACKAGED.guess("nothing like it") == "–"
 
 
 def test_whatever_is_cited_is_of_the_rulebook_that_cites() -> None:
@@ -155,13 +160,53 @@ def test_no_station_may_be_let_change_a_law() -> None:
         build_rulebook(found)
 
 
+@pytest.mark.parametrize("held", [{"applied_by": "hospital"}, {"set_in": "station"}])
+def test_no_station_may_set_what_others_apply_or_a_record_holds(held: dict[str, str]) -> None:
+    found = documents()
+    table = found["compatibility"]["unknown_cap"]
+    assert any(terms.get("may") for terms in table["terms"].values())
+    table.update(held)
+    with pytest.raises(ValidationError, match="cannot be for a station to set"):
+        build_rulebook(found)
+
+
+def test_only_a_value_of_the_rule_is_to_be_confirmed() -> None:
+    with pytest.raises(ValidationError, match="confirm names no value of it"):
+        build_rulebook(broken("issue", confirm=["nothing"]))
+
+
+def test_a_station_confirms_local_rules_and_values_that_nobody_checked() -> None:
+    checked = next(
+        rule
+        for rule in RULES
+        if rule.values and not rule.confirm and rule.kind is RuleKind.STANDARD
+    )
+    assert not checked.is_to_confirm
+    assert checked.values
+    assert checked.but(confirm=(checked.values[0].name,)).is_to_confirm
+    assert checked.but(kind=RuleKind.LOCAL).is_to_confirm
+
+
 def test_two_rules_of_one_name_or_two_versions_do_not_load() -> None:
-    with pytest.raises(InvariantViolation, match="rule_named_twice"):
+    with pytest.raises(InvariantViolation) as twice:
         build_rulebook(broken("issue", rule="issue.crossmatch"))
+    assert twice.value.code == "rule_named_twice"
     found = documents()
     found["issue"]["version"] = "another"
-    with pytest.raises(InvariantViolation, match="rule_versions_differ"):
+    with pytest.raises(InvariantViolation) as differ:
         build_rulebook(found)
+    assert differ.value.code == "rule_versions_differ"
+    assert differ.value.params["versions"] == "2026-2, another"
+
+
+def test_a_rulebook_is_a_value_that_nobody_changes() -> None:
+    fields: list[Any] = [getattr(PACKAGED, at.name) for at in dataclasses.fields(PACKAGED)]
+    positional: Any = Rulebook
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        PACKAGED.version = "another"  # type: ignore[misc]
+    assert not hasattr(PACKAGED, "__dict__")
+    with pytest.raises(TypeError, match="positional"):
+        positional(*fields)
 
 
 PACKAGED_NAMES = {"PACKAGED", "COMPONENTS", "DONOR_RULES", "PACKS", "POLICY_DEFAULTS"}
