@@ -72,6 +72,18 @@ async def write_request(
         await producer.stop()
 
 
+async def ask(world: RunningGateway, **changes: object) -> str:
+    """Ask over HTTP and wait for the decision; the request's id."""
+    answer = await world.client("hospital").post(
+        "/v1/requests",
+        json=request_body(**changes),
+        headers={"Idempotency-Key": unique("k"), "Prefer": "wait=10"},
+    )
+    assert answer.status_code in {200, 201}, answer.text
+    request_id: str = answer.json()["request_id"]
+    return request_id
+
+
 async def scrape(world: RunningGateway) -> dict[str, float]:
     await world.gateway.vital_signs.measure()
     page = (await world.client("dispatcher").get("/metrics")).text
@@ -237,20 +249,9 @@ async def test_f68_what_waits_is_late_and_was_never_received_is_one_list(
     world: RunningGateway,
 ) -> None:
     hospital = world.client("hospital")
-
-    async def ask(**changes: object) -> str:
-        answer = await hospital.post(
-            "/v1/requests",
-            json=request_body(**changes),
-            headers={"Idempotency-Key": unique("k"), "Prefer": "wait=10"},
-        )
-        assert answer.status_code in {200, 201}, answer.text
-        request_id: str = answer.json()["request_id"]
-        return request_id
-
-    starving = await ask(priority="life_threatening", patient={"group": "B-"})
+    starving = await ask(world, priority="life_threatening", patient={"group": "B-"})
     await add_stock(world.database, station_id="shigatse", units=2, group="A+")
-    served = await ask()
+    served = await ask(world)
     lines = {row["request_id"]: row for row in await overdue(world, "dispatcher")}
     assert lines[starving]["mark"] == "waiting"
     assert lines[starving]["units"] == 2
@@ -314,6 +315,8 @@ async def test_f90_the_figures_that_wake_somebody_are_there(world: RunningGatewa
         """,
         NOW,
     )
+    needed_by = (world.clock.now() + timedelta(hours=2)).isoformat()
+    await ask(world, priority="life_threatening", patient={"group": "B-"}, needed_by=needed_by)
     figures = await scrape(world)
     assert figures['xuelian_requests_open{priority="life_threatening"}'] >= 1
     assert figures['xuelian_requests_oldest_seconds{priority="life_threatening"}'] >= 0
