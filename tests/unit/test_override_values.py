@@ -21,7 +21,8 @@ def build(
     unit: str = "h",
     **terms: object,
 ) -> tuple[Rule, RuleValue]:
-    told = {"name": "limit", "value": value, "terms": {"unit": unit, **terms}}
+    held = {"unit": unit, **terms}
+    told = {"name": "limit", "value": value, "terms": held, "overridden": False}
     rule = Rule.model_validate(
         {
             "rule_id": "a.rule",
