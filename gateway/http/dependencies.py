@@ -27,8 +27,8 @@ async def get_call(request: Request) -> HttpCall:
     return HttpCall(request, clock=gateway.clock)
 
 
-Serving = Annotated[Gateway, Depends(get_gateway)]
-Call = Annotated[HttpCall, Depends(get_call)]
+GatewayDep = Annotated[Gateway, Depends(get_gateway)]
+CallDep = Annotated[HttpCall, Depends(get_call)]
 
 
 async def ensure_station(gateway: Gateway, station_id: str) -> Station:

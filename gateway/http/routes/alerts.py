@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.http.calls import HttpCall
-from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
+from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
 from gateway.http.openapi import problems as documented
@@ -72,8 +72,8 @@ class Confirmation(Value):
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 403, 422)},
 )
 async def send_alert(
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Feed,
     alert: Annotated[Alert, Body(openapi_examples=ALERT)],
 ) -> Response:
@@ -94,7 +94,7 @@ async def send_alert(
     responses=documented(400),
 )
 async def list_alerts(
-    gateway: Serving, principal: Feed, query: Annotated[AlertQuery, Query()]
+    gateway: GatewayDep, principal: Feed, query: Annotated[AlertQuery, Query()]
 ) -> Response:
     del principal  # Every disaster feed and dispatcher may see every alert.
     rows = await gateway.pages.list_alerts(
@@ -126,8 +126,8 @@ async def list_alerts(
 )
 async def confirm_alert(
     alert_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Dispatcher,
     confirmation: Annotated[Confirmation, Body(openapi_examples=CONFIRMATION)],
 ) -> Response:
@@ -149,7 +149,7 @@ async def confirm_alert(
     responses={202: {"description": "已受理 · accepted"}, **documented(404, 409)},
 )
 async def end_exercise(
-    event_key: Identifier, gateway: Serving, call: Call, principal: Feed
+    event_key: Identifier, gateway: GatewayDep, call: CallDep, principal: Feed
 ) -> Response:
     row = await gateway.pages.find_newest_alert(event_key)
     if row is None:
@@ -178,7 +178,7 @@ async def end_exercise(
     responses=documented(400),
 )
 async def list_activations(
-    gateway: Serving, principal: Viewer, query: Annotated[ActivationQuery, Query()]
+    gateway: GatewayDep, principal: Viewer, query: Annotated[ActivationQuery, Query()]
 ) -> Response:
     rows = await gateway.pages.list_activations(
         station_id=principal.own_station or query.station_id,

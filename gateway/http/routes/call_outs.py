@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.http.bodies import validate
-from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
+from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import ANSWER
 from gateway.http.openapi import problems as documented
@@ -65,7 +65,7 @@ class CallQuery(Value):
 )
 async def list_call_outs(
     station_id: Identifier,
-    gateway: Serving,
+    gateway: GatewayDep,
     principal: Holder,
     query: Annotated[CallQuery, Query()],
 ) -> Response:
@@ -86,7 +86,7 @@ async def list_call_outs(
     summary="一次召集 · One call",
     responses=documented(404),
 )
-async def get_call_out(call_out_id: Identifier, gateway: Serving, principal: Holder) -> Response:
+async def get_call_out(call_out_id: Identifier, gateway: GatewayDep, principal: Holder) -> Response:
     pages = gateway.pages
     found = await pages.find_call_out(call_out_id)
     own = principal.own_station
@@ -115,8 +115,8 @@ async def get_call_out(call_out_id: Identifier, gateway: Serving, principal: Hol
 )
 async def answer_call_out(
     call_out_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     answer: Annotated[NewAnswer, Body(openapi_examples=ANSWER)],
 ) -> Response:

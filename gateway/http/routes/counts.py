@@ -14,7 +14,7 @@ from gateway.counts.files import MOST_ERRORS
 from gateway.counts.previews import PreviewToken, describe_plan
 from gateway.files.tables import RowError
 from gateway.http.count_calls import CountQuery, read_call
-from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import answer_refused, render_sent
 from gateway.http.examples import STOCK, STOCK_CSV
 from gateway.http.openapi import file_body
@@ -59,8 +59,8 @@ _BODY = {
 )
 async def preview_count(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     query: Annotated[CountQuery, Query()],
 ) -> Response:
@@ -113,8 +113,8 @@ async def preview_count(
 )
 async def import_count(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     query: Annotated[CountQuery, Query()],
 ) -> Response:

@@ -10,7 +10,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.http.bodies import validate
-from gateway.http.dependencies import Call, Serving
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import RECALL, RESULTS, SPLIT
 from gateway.http.openapi import problems as documented
@@ -93,8 +93,8 @@ async def add_results(
     station_id: Identifier,
     donation_id: BagId,
     *,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: StationStaff,
     results: Annotated[NewResults, Body(openapi_examples=RESULTS)],
 ) -> Response:
@@ -116,8 +116,8 @@ async def split_donation(
     station_id: Identifier,
     donation_id: BagId,
     *,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     split: Annotated[NewSplit, Body(openapi_examples=SPLIT)],
 ) -> Response:
@@ -141,8 +141,8 @@ async def recall_donation(
     station_id: Identifier,
     donation_id: BagId,
     *,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     recall: Annotated[NewRecall, Body(openapi_examples=RECALL)],
 ) -> Response:
@@ -190,7 +190,7 @@ async def _ensure_own(gateway: Gateway, principal: Principal, donation_id: str) 
     ),
     responses=documented(404),
 )
-async def get_donation(donation_id: BagId, gateway: Serving, principal: Holder) -> Response:
+async def get_donation(donation_id: BagId, gateway: GatewayDep, principal: Holder) -> Response:
     found = await gateway.donations.read(donation_id)
     own = principal.own_station
     if not found.is_known or (own is not None and own not in found.station_ids):

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from gateway.files.donor_imports import parse_donors, parse_donors_json
 from gateway.http.bodies import ensure_whole, read_rows, validate
-from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.examples import DONOR, DONORS, DONORS_CSV
 from gateway.http.openapi import file_body
 from gateway.http.openapi import problems as documented
@@ -92,8 +92,8 @@ class Nothing(Value):
 )
 async def import_donors(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: StationStaff,
     query: Annotated[RegisterQuery, Query()],
 ) -> Response:
@@ -125,7 +125,7 @@ async def import_donors(
 )
 async def list_donors(
     station_id: Identifier,
-    gateway: Serving,
+    gateway: GatewayDep,
     principal: StationStaff,
     query: Annotated[DonorQuery, Query()],
 ) -> Response:
@@ -147,7 +147,7 @@ async def list_donors(
     responses=documented(404),
 )
 async def get_donor(
-    station_id: Identifier, donor_id: Identifier, gateway: Serving, principal: StationStaff
+    station_id: Identifier, donor_id: Identifier, gateway: GatewayDep, principal: StationStaff
 ) -> Response:
     principal.ensure_speaks_for(station_id)
     found = await _find_donor(gateway, principal, station_id, donor_id)
@@ -179,8 +179,8 @@ async def get_donor(
 async def put_donor(
     station_id: Identifier,
     donor_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: StationStaff,
 ) -> Response:
     principal.ensure_speaks_for(station_id)

@@ -19,7 +19,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
 
 from gateway.feed_views import View, view_of
-from gateway.http.dependencies import Serving
+from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import get_principal
 from gateway.intake.wakes import FOLLOWED
@@ -96,7 +96,7 @@ def subscribe(
     responses=documented(400),
 )
 async def stream_events(
-    gateway: Serving, subscription: Annotated[Subscription, Depends(subscribe)]
+    gateway: GatewayDep, subscription: Annotated[Subscription, Depends(subscribe)]
 ) -> AsyncIterator[ServerSentEvent]:
     with gateway.metrics.streams.track_inprogress():
         yield ServerSentEvent(comment="连接成功 · connected", retry=RECONNECT_MS)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from gateway.files.exports import write_csv, write_xlsx
-from gateway.http.dependencies import Serving, ensure_station
+from gateway.http.dependencies import GatewayDep, ensure_station
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import Holder
 from models.base import Identifier
@@ -27,7 +27,7 @@ router = APIRouter(tags=["stock"])
 )
 async def export_stock(
     station_id: Identifier,
-    gateway: Serving,
+    gateway: GatewayDep,
     principal: Holder,
     format: Annotated[Literal["csv", "xlsx"], Query()] = "csv",  # noqa: A002 - the caller's word
 ) -> Response:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from gateway.http.calls import HttpCall
-from gateway.http.dependencies import Call, Serving
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.examples import HOSPITAL, STATION
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -44,7 +44,7 @@ _CHANGE_TOLD = (
     summary="血站列表 · The registered stations",
     responses=documented(),
 )
-async def list_stations(gateway: Serving, principal: Reader) -> Response:
+async def list_stations(gateway: GatewayDep, principal: Reader) -> Response:
     found = await gateway.directories.list_stations()
     return to_response({"stations": [_render(principal, "station", row) for row in found]})
 
@@ -54,7 +54,7 @@ async def list_stations(gateway: Serving, principal: Reader) -> Response:
     summary="一个血站的登记 · One station as it is registered",
     responses=documented(404),
 )
-async def get_station(station_id: Identifier, gateway: Serving, principal: Reader) -> Response:
+async def get_station(station_id: Identifier, gateway: GatewayDep, principal: Reader) -> Response:
     found = await gateway.directories.list_stations(station_id)
     return _answer_one(principal, "station", found, station_id)
 
@@ -67,8 +67,8 @@ async def get_station(station_id: Identifier, gateway: Serving, principal: Reade
 )
 async def put_station(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Dispatcher,
     station: Annotated[Station, Body(openapi_examples=STATION)],
 ) -> Response:
@@ -98,7 +98,7 @@ async def put_station(
     summary="医院列表 · The registered hospitals",
     responses=documented(),
 )
-async def list_hospitals(gateway: Serving, principal: Reader) -> Response:
+async def list_hospitals(gateway: GatewayDep, principal: Reader) -> Response:
     found = await gateway.directories.list_hospitals()
     return to_response({"hospitals": [_render(principal, "hospital", row) for row in found]})
 
@@ -108,7 +108,7 @@ async def list_hospitals(gateway: Serving, principal: Reader) -> Response:
     summary="一家医院的登记 · One hospital as it is registered",
     responses=documented(404),
 )
-async def get_hospital(hospital_id: Identifier, gateway: Serving, principal: Reader) -> Response:
+async def get_hospital(hospital_id: Identifier, gateway: GatewayDep, principal: Reader) -> Response:
     found = await gateway.directories.list_hospitals(hospital_id)
     return _answer_one(principal, "hospital", found, hospital_id)
 
@@ -124,8 +124,8 @@ async def get_hospital(hospital_id: Identifier, gateway: Serving, principal: Rea
 )
 async def put_hospital(
     hospital_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Dispatcher,
     hospital: Annotated[Hospital, Body(openapi_examples=HOSPITAL)],
 ) -> Response:

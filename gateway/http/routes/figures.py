@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from gateway.http.dependencies import Serving, ensure_station
+from gateway.http.dependencies import GatewayDep, ensure_station
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder
@@ -47,7 +47,7 @@ class FigureQuery(Value):
     responses=documented(400, 422),
 )
 async def get_figures(
-    gateway: Serving, principal: Holder, query: Annotated[FigureQuery, Query()]
+    gateway: GatewayDep, principal: Holder, query: Annotated[FigureQuery, Query()]
 ) -> Response:
     station_id = query.station_id or principal.own_station
     if station_id is not None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.dependencies import Serving
+from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import get_principal
@@ -31,7 +31,7 @@ CHECK_LIMIT_S = 2.0
     summary="进程是否活着 · Whether the process lives",
     responses={500: {"description": "须重启 · must be restarted"}},
 )
-async def healthz(gateway: Serving) -> Response:
+async def healthz(gateway: GatewayDep) -> Response:
     if not gateway.alive:
         return problems.build(status=500, code="internal_error", params={"reference": "task"})
     return to_response({"status": "alive"})
@@ -42,7 +42,7 @@ async def healthz(gateway: Serving) -> Response:
     summary="是否就绪，若否，为何 · Whether it is ready, and why not",
     responses={503: {"description": "未就绪 · not ready"}},
 )
-async def readyz(gateway: Serving) -> Response:
+async def readyz(gateway: GatewayDep) -> Response:
     checks = [
         *await asyncio.gather(
             _check("kafka", "kafka_unreachable", gateway.parts.probe_kafka()),
@@ -59,7 +59,7 @@ async def readyz(gateway: Serving) -> Response:
 
 
 @router.get("/metrics", summary="Prometheus 指标 · Prometheus metrics")
-async def metrics(gateway: Serving) -> Response:
+async def metrics(gateway: GatewayDep) -> Response:
     page = generate_latest(gateway.metrics.registry)
     return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -69,7 +69,7 @@ async def metrics(gateway: Serving) -> Response:
     summary="这个密钥是谁的 · Whose key this is",
     responses=documented(),
 )
-async def me(request: Request, gateway: Serving) -> Response:
+async def me(request: Request, gateway: GatewayDep) -> Response:
     principal = get_principal(request)
     return to_response(
         {

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from pydantic import Field, model_validator
 from starlette.responses import Response
 
-from gateway.http.dependencies import Call, Serving
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.examples import ROUTES
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
@@ -60,7 +60,7 @@ class Routes(Value):
     summary="登记的行程时间 · The recorded journeys",
     responses=documented(),
 )
-async def list_routes(gateway: Serving, principal: Reader) -> Response:
+async def list_routes(gateway: GatewayDep, principal: Reader) -> Response:
     del principal
     routes = (await gateway.directories.refresh()).routes
     return to_response(
@@ -80,8 +80,8 @@ async def list_routes(gateway: Serving, principal: Reader) -> Response:
     responses=documented(400, 422),
 )
 async def put_routes(
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Dispatcher,
     routes: Annotated[Routes, Body(openapi_examples=ROUTES)],
 ) -> Response:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.dependencies import Serving
+from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Holder, Party
@@ -54,7 +54,7 @@ class OverdueQuery(Value):
     responses=documented(400),
 )
 async def list_dead_letters(
-    gateway: Serving, principal: Holder, query: Annotated[LetterQuery, Query()]
+    gateway: GatewayDep, principal: Holder, query: Annotated[LetterQuery, Query()]
 ) -> Response:
     rows = await gateway.vitals.list_dead_letters(
         station_id=principal.own_station,
@@ -84,7 +84,7 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
     responses=documented(400),
 )
 async def list_overdue(
-    gateway: Serving, principal: Party, query: Annotated[OverdueQuery, Query()]
+    gateway: GatewayDep, principal: Party, query: Annotated[OverdueQuery, Query()]
 ) -> Response:
     now = gateway.clock.now()
     rows = await gateway.vitals.list_overdue(

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from gateway.http.dependencies import Serving
+from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
@@ -54,7 +54,7 @@ async def begin() -> Response:
     ),
     responses=documented(400),
 )
-async def read_overview(gateway: Serving, principal: Party) -> Response:
+async def read_overview(gateway: GatewayDep, principal: Party) -> Response:
     found, uncovered, unread = await asyncio.gather(
         gateway.pages.read_overview(
             station_id=principal.own_station, hospital_id=principal.own_hospital, limit=MOST_ROWS

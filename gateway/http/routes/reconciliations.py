@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.dependencies import Call, Serving
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import CLOSING
 from gateway.http.openapi import problems as documented
@@ -57,7 +57,7 @@ class ClosingBody(Value):
 )
 async def list_reconciliations(
     station_id: Identifier,
-    gateway: Serving,
+    gateway: GatewayDep,
     principal: Holder,
     limit: Annotated[int, Query(ge=1, le=500)] = 20,
 ) -> Response:
@@ -80,7 +80,7 @@ async def list_reconciliations(
 async def get_reconciliation(
     station_id: Identifier,
     count_id: Identifier,
-    gateway: Serving,
+    gateway: GatewayDep,
     principal: Holder,
     query: Annotated[DifferenceQuery, Query()],
 ) -> Response:
@@ -110,8 +110,8 @@ async def close_differences(
     station_id: Identifier,
     count_id: Identifier,
     *,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     closing: Annotated[ClosingBody, Body(openapi_examples=CLOSING)],
 ) -> Response:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from gateway.http.bodies import validate
 from gateway.http.calls import HttpCall
-from gateway.http.dependencies import Call, Serving
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.event_intake import answer_refused, render_wait
 from gateway.http.examples import AMENDMENT, CANCELLATION, REQUEST
 from gateway.http.openapi import body
@@ -84,7 +84,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     responses={**_CREATED, **documented(400, 413, 422)},
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
-async def open_request(gateway: Serving, call: Call, principal: Asker) -> Response:
+async def open_request(gateway: GatewayDep, call: CallDep, principal: Asker) -> Response:
     key = call.get_idempotency_key()
     fields = await call.read_object()
     hospital_id = name_hospital(principal, fields)
@@ -117,7 +117,7 @@ async def open_request(gateway: Serving, call: Call, principal: Asker) -> Respon
     openapi_extra={"requestBody": body("RequestChange", AMENDMENT), "parameters": _HEADERS},
 )
 async def amend_request(
-    request_id: Identifier, gateway: Serving, call: Call, principal: Asker
+    request_id: Identifier, gateway: GatewayDep, call: CallDep, principal: Asker
 ) -> Response:
     return await _change(
         gateway,
@@ -147,7 +147,7 @@ async def amend_request(
     },
 )
 async def cancel_request(
-    request_id: Identifier, gateway: Serving, call: Call, principal: Asker
+    request_id: Identifier, gateway: GatewayDep, call: CallDep, principal: Asker
 ) -> Response:
     return await _change(
         gateway,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from gateway.http.calls import HttpCall
-from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import render_wait
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL
 from gateway.http.openapi import problems as documented
@@ -59,8 +59,8 @@ _WAIT = [
 )
 async def scan_bags(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     asked: Annotated[NewScan, Body(openapi_examples=SCAN)],
 ) -> Response:
@@ -83,8 +83,8 @@ async def scan_bags(
 )
 async def scan_at_hospital(
     hospital_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Ward,
     asked: Annotated[NewScan, Body(openapi_examples=SCAN_AT_HOSPITAL)],
 ) -> Response:

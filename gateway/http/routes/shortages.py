@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.http.bodies import validate
-from gateway.http.dependencies import LOOK_LIMIT_S, Call, Serving
+from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import OFFER
 from gateway.http.openapi import problems as documented
@@ -86,7 +86,7 @@ class NewOffer(Value):
     responses=documented(400),
 )
 async def list_shortages(
-    gateway: Serving, principal: Viewer, query: Annotated[ShortageQuery, Query()]
+    gateway: GatewayDep, principal: Viewer, query: Annotated[ShortageQuery, Query()]
 ) -> Response:
     # Every station may see every shortage, since shortages are published for all stations; it may
     # not see whose requests wait at another station.
@@ -118,8 +118,8 @@ async def list_shortages(
     responses={202: {"description": "已受理 · accepted"}, **documented(400, 404, 409, 422)},
 )
 async def make_offer(
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Giver,
     new: Annotated[NewOffer, Body(openapi_examples=OFFER)],
 ) -> Response:
@@ -160,7 +160,7 @@ async def _render_outcome(gateway: Gateway, offer_id: str) -> dict[str, Any]:
     responses=documented(400),
 )
 async def list_transfers(
-    gateway: Serving, principal: Viewer, query: Annotated[TransferQuery, Query()]
+    gateway: GatewayDep, principal: Viewer, query: Annotated[TransferQuery, Query()]
 ) -> Response:
     rows = await gateway.pages.list_transfers(
         station_id=principal.own_station or query.station_id,

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.dependencies import Serving
+from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
@@ -67,7 +67,7 @@ class RequestQuery(Value):
     responses=documented(400),
 )
 async def list_requests(
-    gateway: Serving, principal: Party, query: Annotated[RequestQuery, Query()]
+    gateway: GatewayDep, principal: Party, query: Annotated[RequestQuery, Query()]
 ) -> Response:
     for named, own in (
         (query.hospital_id, principal.own_hospital),
@@ -102,7 +102,7 @@ async def list_requests(
     description="每个理由都有代码、参数和中英文 · every reason has its code, parameters and texts.",
     responses=documented(404),
 )
-async def get_request(request_id: Identifier, gateway: Serving, principal: Party) -> Response:
+async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Party) -> Response:
     own = principal.own_hospital
     detail = await gateway.pages.read_request(request_id, source=f"hospital/{own}" if own else None)
     if detail.request is None:

@@ -11,7 +11,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from gateway.http.bodies import validate
-from gateway.http.dependencies import Call, Serving, ensure_station
+from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import publish
 from gateway.http.examples import CHANGE
 from gateway.http.openapi import problems as documented
@@ -63,7 +63,7 @@ class NewStockChange(Value):
     ),
     responses=documented(400, 422),
 )
-async def get_stock(station_id: Identifier, gateway: Serving, principal: Viewer) -> Response:
+async def get_stock(station_id: Identifier, gateway: GatewayDep, principal: Viewer) -> Response:
     principal.ensure_speaks_for(station_id)
     rows = await gateway.pages.count_stock(station_id)
     station = await ensure_station(gateway, station_id)
@@ -99,8 +99,8 @@ async def get_stock(station_id: Identifier, gateway: Serving, principal: Viewer)
 )
 async def change_stock(
     station_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Holder,
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
@@ -123,8 +123,8 @@ async def change_stock(
 )
 async def change_at_hospital(
     hospital_id: Identifier,
-    gateway: Serving,
-    call: Call,
+    gateway: GatewayDep,
+    call: CallDep,
     principal: Ward,
     change: Annotated[NewStockChange, Body(openapi_examples=CHANGE)],
 ) -> Response:
