@@ -67,6 +67,10 @@ class HttpCall:
         stated = self._request.headers.get("if-match")
         return None if stated is None else stated.strip().strip('"')
 
+    def find_last_event_id(self) -> str | None:
+        """Return the Last-Event-ID: where an event stream broke off; None if it begins."""
+        return self._request.headers.get("last-event-id")
+
     def get_wait_s(self) -> int:
         """Return how long the caller is willing to wait, whole seconds; 0 without `Prefer: wait=N`.
 

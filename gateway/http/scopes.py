@@ -26,6 +26,11 @@ def get_principal(request: Request) -> Principal:
     return principal
 
 
+async def identify(request: Request) -> Principal:
+    """Give the principal of a call that any key may make."""
+    return get_principal(request)
+
+
 def ensure_scope(principal: Principal, allowed: frozenset[KeyScope]) -> None:
     """Raise DomainRefusal unless the scope is one of those allowed."""
     if principal.scope not in allowed:
@@ -50,6 +55,7 @@ def allow(*scopes: KeyScope) -> ScopeCheck:
     return ScopeCheck(frozenset(scopes))
 
 
+KnownKey = Annotated[Principal, Depends(identify)]
 Dispatcher = Annotated[Principal, Depends(allow(KeyScope.DISPATCHER))]
 StationStaff = Annotated[Principal, Depends(allow(KeyScope.STATION))]
 Ward = Annotated[Principal, Depends(allow(KeyScope.HOSPITAL))]

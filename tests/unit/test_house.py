@@ -1,4 +1,4 @@
-"""The house: one name for one thing, and no name that a newcomer cannot read."""
+"""The house: one name for one thing, no name that a newcomer cannot read, no side door."""
 
 from __future__ import annotations
 
@@ -51,3 +51,17 @@ def test_no_module_is_a_riddle(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
         names |= {path.stem, path.parent.name}
     assert names & RIDDLES == set()
+
+
+def test_a_route_is_given_the_call_and_not_the_raw_request() -> None:
+    routes = ROOT / "gateway" / "http" / "routes"
+    sources = {path: tree for path, tree in SOURCES.items() if path.parent == routes}
+    assert len(sources) > 15
+    imported = {
+        (path.name, name.name)
+        for path, tree in sources.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    assert [path for path, name in imported if name == "Request"] == []

@@ -16,12 +16,11 @@ import orjson
 import structlog
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from starlette.requests import Request
 
 from gateway.feed_views import View, view_of
-from gateway.http.dependencies import GatewayDep
+from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.openapi import problems as documented
-from gateway.http.scopes import get_principal
+from gateway.http.scopes import KnownKey
 from gateway.intake.wakes import FOLLOWED
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
@@ -59,8 +58,9 @@ class Subscription:
     after: Position | None
 
 
-def subscribe(
-    request: Request,
+async def subscribe(
+    call: CallDep,
+    principal: KnownKey,
     topics: Annotated[
         str | None,
         Query(
@@ -76,9 +76,9 @@ def subscribe(
     if unknown:
         rule = str(render("broken_enum", {"known": ", ".join(FOLLOWED)}))
         raise InvalidContent("fields_invalid", [FieldError("topics", rule, render("fix_enum"))])
-    last = request.headers.get("last-event-id")
+    last = call.find_last_event_id()
     return Subscription(
-        view=view_of(get_principal(request), topics=wanted),
+        view=view_of(principal, topics=wanted),
         after=Position.parse(last) if last else None,
     )
 

@@ -8,14 +8,13 @@ from typing import Any
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http import problems
 from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
-from gateway.http.scopes import get_principal
+from gateway.http.scopes import KnownKey
 from gateway.rendering import explain
 from gateway.runtime import Gateway
 from models.errors import ConfigurationError, TransientError
@@ -69,8 +68,7 @@ async def metrics(gateway: GatewayDep) -> Response:
     summary="这个密钥是谁的 · Whose key this is",
     responses=documented(),
 )
-async def me(request: Request, gateway: GatewayDep) -> Response:
-    principal = get_principal(request)
+async def me(gateway: GatewayDep, principal: KnownKey) -> Response:
     return to_response(
         {
             "key_id": principal.key_id,
