@@ -252,7 +252,8 @@ def check_migrations(settings: Settings) -> Check:
     }
     applied = run_on_database(settings, ask)
     missing = sorted(shipped - applied)
-    ahead = sorted(applied - shipped)
+    # Older ones are those that the baseline replaced.
+    ahead = sorted(version for version in applied if version > max(shipped))
     name = "数据库表 · tables"
     if missing:
         detail = f"缺 · missing {', '.join(missing)}"

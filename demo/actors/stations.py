@@ -45,8 +45,8 @@ _WAY_OUT = ("picked", "issued", "departed")
 _STAYS = frozenset({"unit_not_cleared"})
 """Refusals that keep a unit on the shelf: the safety kernel no longer clears it."""
 
-_GONE = "unit_state_forbids"
-"""Refusal of a unit that was given back between the look at the list and the shelf."""
+_GONE = frozenset({"unit_state_forbids", "epoch_stale"})
+"""Refusals of a unit that was given back, and perhaps promised again, after a look at the list."""
 
 Promised = Mapping[str, Any]
 """A promise as the gateway returns it."""
@@ -118,7 +118,7 @@ class StationStaff:
             f"/v1/stations/{at_station}/stock/changes",
             body=body,
             idempotency_key=f"{unit_id}-{change}-{fields.get('epoch', 0)}",
-            refusals={*_STAYS, _GONE} if change in _WAY_OUT else (),
+            refusals=_STAYS | _GONE if change in _WAY_OUT else (),
         )
         event = StockChanged.model_validate({**body, "station_id": at_station})
         for event_id in list_event_ids(answer):
@@ -198,20 +198,23 @@ class StationStaff:
 
     async def _issue(self, ask: Ask) -> list[Picked]:
         """Issue held units that no other task has picked: two decisions may start two tasks."""
-        mine = [pick for pick in await _list_held(ask) if pick not in self._picked]
+        mine = [pick for pick in await _list_live(ask, "held") if pick not in self._picked]
         self._picked.update(mine)
         for unit_id, epoch in mine:
             for step in _WAY_OUT:
                 answer = await self.change(unit_id, step, epoch=epoch)
-                if find_code(answer) == _GONE and (unit_id, epoch) in await _list_held(ask):
+                code = find_code(answer)
+                if code in _GONE and (unit_id, epoch) in await _list_live(ask):
                     self._stage.refused.note(f"{step} {unit_id}", answer)
-                if find_code(answer) in {*_STAYS, _GONE}:
+                if code in _STAYS | _GONE:
                     break
         return mine
 
 
-async def _list_held(ask: Ask) -> list[Picked]:
-    return [_name(promise) for promise in await ask() if promise["status"] == "held"]
+async def _list_live(ask: Ask, *statuses: str) -> list[Picked]:
+    """List the units that are promised, held or issued, or only those of the named statuses."""
+    wanted = statuses or ("held", "issued")
+    return [_name(promise) for promise in await ask() if promise["status"] in wanted]
 
 
 def _name(promise: Promised) -> Picked:

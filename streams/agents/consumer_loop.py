@@ -68,7 +68,7 @@ class Stream(Protocol):
     def events(self) -> AsyncIterable[StreamEvent]: ...
 
 
-class LaneWaker(Protocol):
+class ShardWaker(Protocol):
     """The relay, as agents know it."""
 
     def wake(self, shards: Collection[int], /) -> None: ...
@@ -88,7 +88,7 @@ class LoopDependencies:
         report: Called when an agent cannot go on, and when it can again.
     """
 
-    relay: LaneWaker
+    relay: ShardWaker
     batch_max: int
     report: Reporter
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from models.base import derive_id
-from streams.ports import Timer, TimerKind, UnitOfWork
+from streams.ports import Context, Timer, TimerKind, UnitOfWork
 from streams.services.shortage_timing import AT, find_station
 
 REMATCH_EVERY_MS = 250
@@ -24,7 +24,7 @@ _AFTER = "#"
 
 def look_again(work: UnitOfWork, station_id: str) -> None:
     """Schedule a rematch of the waiting requests, then an assessment of the shortages."""
-    for timer in _list_timers(station_id, work.context.now, work.context.cause):
+    for timer in _list_timers(station_id, work.context):
         work.schedule(timer)
 
 
@@ -47,10 +47,11 @@ def read_subject(timer: Timer) -> tuple[str, str | None]:
 
 
 @lru_cache(maxsize=64)
-def _list_timers(station_id: str, now: datetime, cause: str) -> tuple[Timer, Timer]:
+def _list_timers(station_id: str, context: Context) -> tuple[Timer, Timer]:
     """Return the timers, built once for the thousands of units that one count may free."""
+    now = context.now
     due_at = _next_step(now)
-    subject = f"{station_id}{AT}{derive_id('rematch', cause)}"
+    subject = f"{station_id}{AT}{derive_id('rematch', context.actor, context.cause)}"
     return (
         Timer(kind=TimerKind.REMATCH, subject=subject, due_at=due_at),
         Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now),

@@ -20,7 +20,7 @@ COVERED_EVERY_S = 60
 """Nobody waits, but the shelf has become emptier: the station is assessed this soon."""
 
 AT = "@"
-"""Separates the station from the instant; no identifier contains it."""
+"""Separates the station from what follows; no identifier contains it."""
 
 
 def find_assessment(decision: Decision, *, now: datetime) -> Timer:
@@ -43,7 +43,7 @@ def is_lacking(decision: Decision) -> bool:
 
 
 def find_station(subject: str) -> str:
-    """Return the station that the subject of a timer on a grid is about, whoever set it."""
+    """Return the station that the subject of an assessment or a rematch is about."""
     return subject.partition(AT)[0]
 
 

@@ -116,7 +116,7 @@ class TimerService:
             LocksMissingError: The one that is asked for needs more locks.
             _OtherLocksError: The one that was found does.
         """
-        timer = None
+        timer = only
         try:
             async with self._begin(locks) as work:
                 if only is not None and (request_id := find_request(only)):

@@ -21,7 +21,7 @@ HOURS = 7.0
 def _shorten(scenario: Scenario) -> Scenario:
     """The first hours of the day, with the alerts that fall into them.
 
-    Half as fast as the demo itself: on a loaded machine a second's delay is ten simulated minutes,
+    Slower than the demo itself: on a loaded machine a second's delay is ten simulated minutes,
     so a donor still answers well within the grace after which she counts as a no-show.
     """
     timeline = scenario.timeline.but(

@@ -65,7 +65,12 @@ async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> 
     assert older.exit_code == 4
     assert "with the program of that version" in " ".join(older.stderr.split())
     await _run_sql(bare_env, "UPDATE schema_migrations SET version = '20261215000000'")
+    # As in a database that went through the migrations that the baseline replaced.
+    await _run_sql(bare_env, "INSERT INTO schema_migrations VALUES ('20261101000000')")
     assert (await xuelian("migrate", "--json", env=bare_env)).document == {"applied": []}
+    doctor = await xuelian("doctor", "--json", env=bare_env)
+    (tables,) = [row for row in doctor.document["checks"] if "tables" in row["name"]]
+    assert tables["ok"], tables
 
 
 async def _run_sql(env: Env, statement: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from deploy.local.embedded_services import Endpoints
 from models.components import Component
@@ -420,6 +421,28 @@ async def test_a_timer_whose_firing_is_a_fault_keeps_no_other_from_its_turn(
     assert await engine.fire_timers() == 1
     rows = await engine.fetch("SELECT due_at FROM timers WHERE subject = 'r-none'")
     assert [row["due_at"] for row in rows] == [NOW + timedelta(seconds=10) + PUT_OFF]
+
+
+async def test_a_timer_of_a_request_that_cannot_be_read_keeps_no_other_from_its_turn(
+    engine: Engine,
+) -> None:
+    request = build_request(group="A+", quantity=1, priority=DYING)
+    await engine.feed(counted([build_unit("A+")]))
+    await engine.feed(opened(request))
+    await engine.fetch("DELETE FROM timers WHERE kind <> 'hold_lapse'")
+    await engine.fetch(
+        "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)",
+        NOW + timedelta(days=1),
+    )
+    await engine.fetch("UPDATE requests SET body = body - 'lines'")
+    engine.clock.move(days=2)
+    with pytest.raises(ValidationError) as found:
+        await engine.fire_timers()
+    assert f"hold_lapse:{request.request_id}" in found.value.__notes__[0]
+
+    assert await engine.fire_timers() == 1
+    rows = await engine.fetch("SELECT due_at FROM timers WHERE kind = 'hold_lapse'")
+    assert [row["due_at"] for row in rows] == [engine.clock.now() + PUT_OFF]
 
 
 async def test_an_issued_bag_sets_no_hold(engine: Engine) -> None:

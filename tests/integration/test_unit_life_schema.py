@@ -162,8 +162,20 @@ async def test_no_way_out_of_quarantine_around_the_results(
     assert await is_let_through(engine, donation_id, S.AVAILABLE) == "units_cleared_ck"
 
 
-@pytest.mark.parametrize("table", ["test_results", "unit_scans", "recalls", "recalled_units"])
-async def test_what_only_grows_cannot_be_rewritten(engine: Engine, table: str) -> None:
-    for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):  # noqa: S608 - four names of ours
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("test_results", "note"),
+        ("unit_scans", "done_by"),
+        ("recalls", "reason"),
+        ("recalled_units", "recall_id"),
+    ],
+)
+async def test_what_only_grows_cannot_be_rewritten(engine: Engine, table: str, column: str) -> None:
+    for statement in (
+        f"UPDATE {table} SET {column} = {column}",  # noqa: S608 - four names of ours
+        f"DELETE FROM {table}",  # noqa: S608
+        f"TRUNCATE {table} CASCADE",
+    ):
         with pytest.raises(InvariantViolation, match="append_only"):
             await engine.fetch(statement)

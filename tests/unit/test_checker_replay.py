@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from checker.checks.promises import find_promised_twice
 from checker.checks.replay import replay_bindings
 from checker.checks.shelf import find_quarantined
@@ -101,10 +103,12 @@ def test_an_ended_request_holds_nothing() -> None:
     assert bound["U1"] == [(minutes(1), minutes(5))]
 
 
-def test_a_lapsed_hold_holds_nothing() -> None:
-    lapsed = decision(2, 5, outcome="expired", reasons=given_back("U1"))
-    bound = replay(decision(1, 1, line("U1", requested=1)), lapsed)
-    assert bound["U1"] == [(minutes(1), minutes(5))]
+@pytest.mark.parametrize("code", ["unit_given_back", "unit_lost_recalled", "unit_lost_expired"])
+def test_a_unit_that_a_decision_tells_lost_is_bound_no_longer(code: str) -> None:
+    lost = {"code": code, "params": {"unit_id": "U1"}}
+    told = decision(2, 5, outcome="partly_refused", reasons=[lost])
+    bound = replay(decision(1, 1, line("U1", "U2", requested=2)), told)
+    assert bound == {"U1": [(minutes(1), minutes(5))], "U2": [(minutes(1), None)]}
 
 
 def test_a_lapse_beside_units_on_their_way_gives_up_the_units_it_names() -> None:

@@ -94,7 +94,7 @@ def test_a_batch_begins_with_the_stations_of_all_its_records() -> None:
     [
         (TimerKind.SHORTAGE_ASSESSMENT, "lhasa", {"lhasa"}),
         (TimerKind.SHORTAGE_ASSESSMENT, "lhasa@20250107T013000", {"lhasa"}),
-        (TimerKind.REMATCH, "lhasa@20250107T013000.250000", {"lhasa"}),
+        (TimerKind.REMATCH, "lhasa@6003b0d0-2586-5eaf-b9eb-58e45335d089", {"lhasa"}),
         (TimerKind.DONORS_CHANGED, "lhasa", {"lhasa"}),
         (TimerKind.HOLD_LAPSE, "request-1", set()),
         (TimerKind.UNIT_EXPIRY, "all", set()),

@@ -100,15 +100,6 @@ CREATE FUNCTION public.person_key_of(the_body jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((regexp_replace(lower(COALESCE((the_body ->> 'name'::text), ''::text)), '[[:space:]·]'::text, ''::text, 'g'::text) || '|'::text) || COALESCE((the_body ->> 'born_on'::text), ''::text));
 
-CREATE FUNCTION public.to_one_form(the_id text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$
-    SELECT CASE
-        WHEN the_id ~ '^[0-9]+\.0*$' THEN split_part(the_id, '.', 1)
-        ELSE upper(the_id)
-    END
-$_$;
-
 CREATE TABLE public.activations (
     activation_id public.identifier NOT NULL,
     event_key public.identifier NOT NULL,
@@ -254,8 +245,7 @@ CREATE TABLE public.hospitals (
     station_id public.identifier NOT NULL,
     body jsonb NOT NULL,
     version integer DEFAULT 1 NOT NULL,
-    changed_by text DEFAULT ''::text NOT NULL,
-    spelled_twice boolean DEFAULT false NOT NULL
+    changed_by text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.inbox (
@@ -456,8 +446,7 @@ CREATE TABLE public.stations (
     station_id public.identifier NOT NULL,
     body jsonb NOT NULL,
     version integer DEFAULT 1 NOT NULL,
-    changed_by text DEFAULT ''::text NOT NULL,
-    spelled_twice boolean DEFAULT false NOT NULL
+    changed_by text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.stock_days (
@@ -714,7 +703,7 @@ CREATE INDEX donors_station_ix ON public.donors USING btree (station_id, blood_g
 
 CREATE INDEX donors_zeros_ix ON public.donors USING btree (ltrim((donor_id)::text, '0'::text));
 
-CREATE UNIQUE INDEX hospitals_spelling_uq ON public.hospitals USING btree (lower((hospital_id)::text)) WHERE (NOT spelled_twice);
+CREATE UNIQUE INDEX hospitals_spelling_uq ON public.hospitals USING btree (lower((hospital_id)::text));
 
 CREATE INDEX offers_shortage_ix ON public.offers USING btree (shortage_id);
 
@@ -750,7 +739,7 @@ CREATE INDEX requests_patient_ix ON public.requests USING btree (hospital_id, lo
 
 CREATE UNIQUE INDEX shortages_open_uq ON public.shortages USING btree (station_id, component, blood_group) WHERE (status = 'open'::text);
 
-CREATE UNIQUE INDEX stations_spelling_uq ON public.stations USING btree (lower((station_id)::text)) WHERE (NOT spelled_twice);
+CREATE UNIQUE INDEX stations_spelling_uq ON public.stations USING btree (lower((station_id)::text));
 
 CREATE INDEX test_results_donation_ix ON public.test_results USING btree (donation_id);
 

@@ -5,8 +5,9 @@
 DO $$
 BEGIN
     IF to_regclass('outbox') IS NOT NULL THEN
-        RAISE EXCEPTION 'the database is older than version 20261215000000 of the schema: %',
-            'bring it there with the program of that version, then migrate again';
+        RAISE EXCEPTION '数据库早于结构版本 20261215000000，先用当时的程序升级到该版本，再迁移 · %',
+            'the database is older than version 20261215000000 of the schema: bring it there '
+            'with the program of that version, then migrate again';
     END IF;
 END
 $$;
@@ -109,15 +110,6 @@ CREATE TABLE audit (
 CREATE FUNCTION person_key_of(the_body jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((regexp_replace(lower(COALESCE((the_body ->> 'name'::text), ''::text)), '[[:space:]·]'::text, ''::text, 'g'::text) || '|'::text) || COALESCE((the_body ->> 'born_on'::text), ''::text));
-
-CREATE FUNCTION to_one_form(the_id text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $_$
-    SELECT CASE
-        WHEN the_id ~ '^[0-9]+\.0*$' THEN split_part(the_id, '.', 1)
-        ELSE upper(the_id)
-    END
-$_$;
 
 CREATE TABLE activations (
     activation_id identifier NOT NULL,
@@ -264,8 +256,7 @@ CREATE TABLE hospitals (
     station_id identifier NOT NULL,
     body jsonb NOT NULL,
     version integer DEFAULT 1 NOT NULL,
-    changed_by text DEFAULT ''::text NOT NULL,
-    spelled_twice boolean DEFAULT false NOT NULL
+    changed_by text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE inbox (
@@ -462,8 +453,7 @@ CREATE TABLE stations (
     station_id identifier NOT NULL,
     body jsonb NOT NULL,
     version integer DEFAULT 1 NOT NULL,
-    changed_by text DEFAULT ''::text NOT NULL,
-    spelled_twice boolean DEFAULT false NOT NULL
+    changed_by text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE stock_days (
@@ -614,7 +604,7 @@ CREATE INDEX donors_contact_ix ON donors USING btree (contact_key);
 CREATE INDEX donors_person_ix ON donors USING btree (person_key);
 CREATE INDEX donors_station_ix ON donors USING btree (station_id, blood_group);
 CREATE INDEX donors_zeros_ix ON donors USING btree (ltrim((donor_id)::text, '0'::text));
-CREATE UNIQUE INDEX hospitals_spelling_uq ON hospitals USING btree (lower((hospital_id)::text)) WHERE (NOT spelled_twice);
+CREATE UNIQUE INDEX hospitals_spelling_uq ON hospitals USING btree (lower((hospital_id)::text));
 CREATE INDEX offers_shortage_ix ON offers USING btree (shortage_id);
 CREATE INDEX outbox_feed_ix ON outbox USING btree (tx, row_id);
 CREATE INDEX outbox_pending_ix ON outbox USING btree (shard, row_id) WHERE (published_at IS NULL);
@@ -632,7 +622,7 @@ CREATE INDEX requests_hospital_ix ON requests USING btree (hospital_id, opened_a
 CREATE INDEX requests_open_ix ON requests USING btree (station_id, needed_by) WHERE (status = 'open'::text);
 CREATE INDEX requests_patient_ix ON requests USING btree (hospital_id, lower(((body -> 'patient'::text) ->> 'reference'::text))) WHERE (status = ANY (ARRAY['open'::text, 'reserved'::text, 'partly_refused'::text]));
 CREATE UNIQUE INDEX shortages_open_uq ON shortages USING btree (station_id, component, blood_group) WHERE (status = 'open'::text);
-CREATE UNIQUE INDEX stations_spelling_uq ON stations USING btree (lower((station_id)::text)) WHERE (NOT spelled_twice);
+CREATE UNIQUE INDEX stations_spelling_uq ON stations USING btree (lower((station_id)::text));
 CREATE INDEX test_results_donation_ix ON test_results USING btree (donation_id);
 CREATE UNIQUE INDEX test_results_supersedes_uq ON test_results USING btree (supersedes) WHERE (supersedes IS NOT NULL);
 CREATE INDEX timers_due_ix ON timers USING btree (due_at);
