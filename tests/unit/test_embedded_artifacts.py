@@ -18,6 +18,12 @@ from deploy.local.errors import ChecksumError, ServicesUnavailableError
 JARS = {"kafka_2.13-4.3.1.jar": b"the broker", "kafka-clients-4.3.1.jar": b"the client"}
 
 
+@pytest.fixture(autouse=True)
+def _usual_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a home of its own, wherever this machine keeps its caches."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+
 @pytest.fixture
 def sums(tmp_path: Path) -> Path:
     listed = tmp_path / "kafka.sha256"
