@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from models.components import Component
-from models.events.donations import HolderKind
+from models.events.donations import HolderKind, RecalledUnit
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
-from models.units import UnitStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,23 +17,17 @@ class PlacedUnit:
     """A unit of a donation and where its last promise took it.
 
     Attributes:
-        hospital_id: Hospital of the request it was last promised to; None if there is none.
+        unit: As a recall tells its holder of it, with the request it was last promised to.
+        hospital_id: Hospital of that request; None if there is none.
         supplier_id: The station that supplies that hospital.
         to_station_id: Receiver of the transfer it was last promised to; None if there is none.
-        issued_outside: Why its station gave it out by hand; None for all other units.
     """
 
-    unit_id: str
-    component: Component
-    group: BloodGroup
-    status: UnitStatus
+    unit: RecalledUnit
     station_id: str
-    request_id: str | None
-    patient_reference: str | None
     hospital_id: str | None
     supplier_id: str | None
     to_station_id: str | None
-    issued_outside: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +47,7 @@ class Recall:
 class RecalledPlace:
     """Where a recall found a unit, and whether it could still be frozen."""
 
-    unit: PlacedUnit
+    placed: PlacedUnit
     holder_kind: HolderKind
     holder_id: str
     is_frozen: bool

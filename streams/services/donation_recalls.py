@@ -76,7 +76,7 @@ class Recalls:
         places = [place for unit in placed if (place := _find_place(unit)) is not None]
         await work.donations.add_recall(recall, now=work.context.now)
         await work.donations.add_places(recall.recall_id, places)
-        frozen = {place.unit.unit_id for place in places if place.is_frozen}
+        frozen = {place.placed.unit.unit_id for place in places if place.is_frozen}
         cause = MoveCause(actor=actor, why="recalled")
         moved = [unit for unit in units if unit.unit_id in frozen]
         for unit in moved:
@@ -108,7 +108,7 @@ class Recalls:
             holders[place.holder_kind, place.holder_id].append(place)
         for (kind, holder_id), held in sorted(holders.items()):
             is_hospital = kind is HolderKind.HOSPITAL
-            supplier_id = held[0].unit.supplier_id if is_hospital else None
+            supplier_id = held[0].placed.supplier_id if is_hospital else None
             notice = RecallNotified(
                 recall_id=recall.recall_id,
                 donation_id=recall.donation_id,
@@ -120,10 +120,10 @@ class Recalls:
                 transfused=tuple(
                     _build_recalled(place)
                     for place in held
-                    if place.unit.status is UnitStatus.TRANSFUSED
+                    if place.placed.unit.was is UnitStatus.TRANSFUSED
                 ),
                 given_out=tuple(
-                    _build_recalled(place) for place in held if place.unit.issued_outside
+                    _build_recalled(place) for place in held if place.placed.unit.issued_outside
                 ),
                 recalled_at=recall.recalled_at,
             )
@@ -132,30 +132,24 @@ class Recalls:
             )
 
 
-def _find_place(unit: PlacedUnit) -> RecalledPlace | None:
+def _find_place(placed: PlacedUnit) -> RecalledPlace | None:
     """Return who has a unit; None if nothing is left of it to freeze or to trace."""
-    is_frozen = (unit.status, UnitStatus.RECALLED) in MOVES
-    is_used = unit.status is UnitStatus.TRANSFUSED or unit.issued_outside is not None
+    unit = placed.unit
+    is_frozen = (unit.was, UnitStatus.RECALLED) in MOVES
+    is_used = unit.was is UnitStatus.TRANSFUSED or unit.issued_outside is not None
     if not is_frozen and not is_used:
         return None
-    kind, holder_id = HolderKind.STATION, unit.station_id
-    if unit.status in _ON_THE_WAY:
-        if unit.hospital_id is not None:
-            kind, holder_id = HolderKind.HOSPITAL, unit.hospital_id
-        elif unit.to_station_id is not None:
-            holder_id = unit.to_station_id
-    return RecalledPlace(unit=unit, holder_kind=kind, holder_id=holder_id, is_frozen=is_frozen)
+    kind, holder_id = HolderKind.STATION, placed.station_id
+    if unit.was in _ON_THE_WAY:
+        if placed.hospital_id is not None:
+            kind, holder_id = HolderKind.HOSPITAL, placed.hospital_id
+        elif placed.to_station_id is not None:
+            holder_id = placed.to_station_id
+    return RecalledPlace(placed=placed, holder_kind=kind, holder_id=holder_id, is_frozen=is_frozen)
 
 
 def _build_recalled(place: RecalledPlace) -> RecalledUnit:
-    unit = place.unit
-    is_hospital = place.holder_kind is HolderKind.HOSPITAL
-    return RecalledUnit(
-        unit_id=unit.unit_id,
-        component=unit.component,
-        group=unit.group,
-        was=unit.status,
-        request_id=unit.request_id if is_hospital else None,
-        patient_reference=(unit.patient_reference or None) if is_hospital else None,
-        issued_outside=unit.issued_outside,
-    )
+    """Return what a holder is told of a unit; only a hospital is told for whom it was."""
+    if place.holder_kind is HolderKind.HOSPITAL:
+        return place.placed.unit
+    return place.placed.unit.but(request_id=None, patient_reference=None)

@@ -145,7 +145,9 @@ async def _list_outside(
     if not any(unit.released_at is not None for unit in ended):
         return frozenset()
     placed = await work.donations.list_placed(donation_id)
-    return frozenset(unit.unit_id for unit in placed if unit.issued_outside is not None)
+    return frozenset(
+        place.unit.unit_id for place in placed if place.unit.issued_outside is not None
+    )
 
 
 def _must_come_back(unit: UnitState, verdict: ReleaseVerdict, outside: Collection[str]) -> bool:

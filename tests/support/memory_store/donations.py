@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from models.events.donations import RecalledUnit
 from models.groups import BloodGroup
 from models.laboratory import LabResult, StationResult
 from models.units import UnitStatus
@@ -124,15 +125,16 @@ class MemoryDonations:
         transfer_id = last.live.transfer_id if last else None
         transfer = self._state.transfers[transfer_id] if transfer_id else None
         return PlacedUnit(
-            unit_id=row.unit.unit_id,
-            component=row.unit.component,
-            group=row.unit.group,
-            status=row.status,
+            unit=RecalledUnit(
+                unit_id=row.unit.unit_id,
+                component=row.unit.component,
+                group=row.unit.group,
+                was=row.status,
+                request_id=request_id,
+                patient_reference=request.patient.reference if request else None,
+            ),
             station_id=row.unit.station_id,
-            request_id=request_id,
-            patient_reference=request.patient.reference if request else None,
             hospital_id=request.hospital_id if request else None,
             supplier_id=request.station_id if request else None,
             to_station_id=transfer.to_station_id if transfer else None,
-            issued_outside=None,
         )
