@@ -22,12 +22,13 @@ async def get_gateway(request: Request) -> Gateway:
     return gateway
 
 
-async def get_call(request: Request) -> HttpCall:
-    gateway: Gateway = request.app.state.gateway
+GatewayDep = Annotated[Gateway, Depends(get_gateway)]
+
+
+async def get_call(request: Request, gateway: GatewayDep) -> HttpCall:
     return HttpCall(request, clock=gateway.clock)
 
 
-GatewayDep = Annotated[Gateway, Depends(get_gateway)]
 CallDep = Annotated[HttpCall, Depends(get_call)]
 
 

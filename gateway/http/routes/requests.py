@@ -85,7 +85,8 @@ _CREATED: dict[int | str, dict[str, Any]] = {
     openapi_extra={"requestBody": body("NewRequest", REQUEST), "parameters": _HEADERS},
 )
 async def open_request(gateway: GatewayDep, call: CallDep, principal: Asker) -> Response:
-    key, _ = call.get_idempotency_key(), call.get_wait_s()
+    key = call.get_idempotency_key()
+    call.get_wait_s()  # a header that cannot be meant is refused before the body is read
     fields = await call.read_object()
     hospital_id = name_hospital(principal, fields)
     station_id = await find_station(gateway, hospital_id)
@@ -175,7 +176,8 @@ async def _change(
     make: Callable[[dict[str, Any], dict[str, str]], EventData],
     event_kind: str,
 ) -> Response:
-    key, _ = call.get_idempotency_key(), call.get_wait_s()
+    key = call.get_idempotency_key()
+    call.get_wait_s()  # a header that cannot be meant is refused before the body is read
     fields = await call.read_object()
     target, status = await get_target(gateway, principal, request_id)
     event = make(
