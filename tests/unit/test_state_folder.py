@@ -46,12 +46,16 @@ def test_f85_a_folder_that_was_named_is_absolute(
 def test_f85_a_system_of_another_folder_is_seen(tmp_path: Path) -> None:
     """A process with the argument of a Kafka node stands for one: what is read is its argument."""
     node = f"{NODE_MARK}{tmp_path}/their state/kafka/node-1"
+    waiting = "import sys; print('up', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", node], stdin=subprocess.PIPE
+        [sys.executable, "-c", waiting, node], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as stranger:
+        assert stranger.stdin is not None
+        assert stranger.stdout is not None
+        # A process that has only just been started has no arguments yet: it says when it runs.
+        assert stranger.stdout.readline() == b"up\n"
         others = list_other_systems(tmp_path / "ours")
         own = list_other_systems(tmp_path / "their state")
-        assert stranger.stdin is not None
         stranger.stdin.close()
     assert tmp_path / "their state" in others
     assert tmp_path / "their state" not in own
