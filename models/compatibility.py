@@ -3,7 +3,7 @@
 Pure. The table is data (`rules/data/compatibility.toml`); this module orders it. RhD- blood is
 kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- group.
 
-Source: rules/data/compatibility.toml cites each rule; rule set 2026-2.
+Source: rules/data/compatibility.toml cites each rule; rule set 2026-3.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def list_candidates(
 
     Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder
         of anti-D.
-    Source: rules/data/compatibility.toml; rule set 2026-2.
+    Source: rules/data/compatibility.toml; rule set 2026-3.
     """
     # The reference only identifies the patient; the blood that the patient may get does not
     # depend on it.

@@ -76,7 +76,7 @@ def show(
 
     例 · Examples:
       xuelian rules show unknown.o_negative_cap
-      xuelian rules show donor.interval.whole_blood@2026-2
+      xuelian rules show donor.interval.whole_blood@2026-3
     """
     from cli.rules_page import describe_may  # noqa: PLC0415 - heavy imports stand in the commands
 

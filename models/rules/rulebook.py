@@ -120,7 +120,7 @@ class Rulebook:
     """Every rule under one version. Immutable; compared and hashed by identity.
 
     Attributes:
-        version: Such as `2026-2`, or `2026-2+3fa9c2d1` where a station set values of its own.
+        version: Such as `2026-3`, or `2026-3+3fa9c2d1` where a station set values of its own.
         documents: The files that the rules were read from; not to be changed.
         rules: Every rule by its name, as people read it.
     """

@@ -51,7 +51,7 @@ def list_obstacles(record: DonorRecord, *, now: datetime, rules: DonorRules) -> 
         now: Aware UTC instant of the call.
         rules: The rules to apply; each reason cites its rule.
 
-    Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-2.
+    Source: 献血法 art. 9; GB 18467-2011; PIPL art. 28; rule set 2026-3.
     """
     zone = timezone(timedelta(hours=rules.calendar.utc_offset_h))
     today = now.astimezone(zone).date()

@@ -57,7 +57,7 @@ async def plant(
     engine: Engine,
     *,
     donor: str = "A+",
-    rule: str = "red_cells.abo@2026-2",
+    rule: str = "red_cells.abo@2026-3",
     component: Component = Component.RED_CELLS,
     asked: Component | None = None,
     priority: Priority = Priority.URGENT,
@@ -95,7 +95,7 @@ async def count_promises(engine: Engine) -> int:
     return len(await engine.fetch("SELECT 1 FROM promises"))
 
 
-FALLBACK, DEL = "rhd.consented_fallback@2026-2", "rhd.asian_del@2026-2"
+FALLBACK, DEL = "rhd.consented_fallback@2026-3", "rhd.asian_del@2026-3"
 DYING = Priority.LIFE_THREATENING
 LOW = UnitTraits(low_titre=True)
 SOUND: Mapping[str, dict[str, Any]] = {
@@ -108,9 +108,9 @@ SOUND: Mapping[str, dict[str, Any]] = {
     "low-titre platelets": {
         "donor": "O+", "component": Component.PLATELETS, "rule": "platelets.abo@1", "traits": LOW,
     },
-    "unknown": {"group": None, "donor": "O-", "rule": "unknown.group@2026-2"},
+    "unknown": {"group": None, "donor": "O-", "rule": "unknown.group@2026-3"},
     "RhD+ plasma for a holder of anti-D": {
-        "group": "A-", "donor": "AB+", "antibodies": ("D",), "rule": "plasma.abo@2026-2",
+        "group": "A-", "donor": "AB+", "antibodies": ("D",), "rule": "plasma.abo@2026-3",
         "component": Component.FROZEN_PLASMA,
     },
 }  # fmt: skip

@@ -115,7 +115,7 @@ async def test_only_eligible_donors_are_called(engine: SupplyEngine) -> None:
     rows = await engine.fetch("SELECT donor_id FROM call_outs")
     assert [row["donor_id"] for row in rows] == ["ok"]
     wave = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
-    assert "weight_too_low=1[donor.weight@2026-2]" in wave["why"]
+    assert "weight_too_low=1[donor.weight@2026-3]" in wave["why"]
     assert "whole_blood_too_recent=1" in wave["why"]
     assert "no_consent=1" in wave["why"]
     assert "called=1 expected=0.64 short=1" in wave["why"]
@@ -392,7 +392,7 @@ async def test_f56_one_person_under_two_numbers_is_called_once(engine: SupplyEng
     rows = await engine.fetch("SELECT donor_id FROM call_outs")
     assert [row["donor_id"] for row in rows] == ["a"]
     wave = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
-    assert "contact_called=1[donor.one_contact@2026-2]" in wave["why"]
+    assert "contact_called=1[donor.one_contact@2026-3]" in wave["why"]
     # Nor later, when the first call has come to nothing.
     await engine.answer(Answer.DECLINED, *(await engine.calls("called")))
     engine.clock.move(hours=1)
@@ -409,7 +409,7 @@ async def test_f56_one_person_with_two_contacts_is_called_once(engine: SupplyEng
     rows = await engine.fetch("SELECT donor_id FROM call_outs")
     assert [row["donor_id"] for row in rows] == ["a"]
     wave = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
-    assert "person_called=1[donor.same_person@2026-2]" in wave["why"]
+    assert "person_called=1[donor.same_person@2026-3]" in wave["why"]
     told = (await engine.events("blood.activation.donors-missing.v1"))[-1]
     assert told["callable"] == 1
     await engine.answer(Answer.DECLINED, *(await engine.calls("called")))

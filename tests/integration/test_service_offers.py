@@ -254,7 +254,7 @@ async def test_f62_an_offer_does_not_empty_its_giver_unless_it_says_so(
     await engine.offer(shortage, quantity=2)
     (declined,) = await engine.events("blood.offer.declined.v1")
     (reason,) = declined["reasons"]
-    assert (reason["code"], reason["rule"]) == ("giver_keeps_floor", "offer.keep_orange@2026-2")
+    assert (reason["code"], reason["rule"]) == ("giver_keeps_floor", "offer.keep_orange@2026-3")
     assert await held(engine) == []
     await engine.offer(shortage, quantity=3, below_floor=True)
     assert len(await held(engine)) == 3

@@ -160,7 +160,7 @@ def decide(
         eta_s=ETA_S if units else None,
         waiting_for="picking" if outcome is Outcome.RESERVED else "",
         decided_at=minutes(at),
-        rules_version="2026-2",
+        rules_version="2026-3",
     )
     seed.rows["decisions"].append(
         {

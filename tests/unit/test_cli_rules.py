@@ -81,7 +81,7 @@ def test_list_can_be_narrowed() -> None:
 
 
 def test_show_tells_values_units_source_and_what_may_be_set() -> None:
-    exit_code, text = run("show", "unknown.o_negative_cap@2026-2")
+    exit_code, text = run("show", "unknown.o_negative_cap@2026-3")
     assert exit_code == 0
     for part in ("o_negative_units = 4", "单位 unit", "Victoria", "1–4", "local"):
         assert part in text
@@ -100,7 +100,7 @@ def test_show_guesses_what_was_meant() -> None:
 
 def test_list_and_show_tell_the_stations_own_values(good: Path) -> None:
     _, found = told("list", rules_file=good)
-    assert found["version"].startswith("2026-2+")
+    assert found["version"].startswith("2026-3+")
     exit_code, text = run("show", "unknown.o_negative_cap", rules_file=good)
     assert exit_code == 0
     assert "o_negative_units = 3 单位 unit ✎" in text
@@ -166,7 +166,7 @@ def test_a_file_that_is_good_makes_a_rulebook(good: Path) -> None:
 
 
 def test_doctor_looks_at_the_file(good: Path, bad: Path, tmp_path: Path) -> None:
-    assert check_rules(Settings(rules_file=good)).detail.startswith("2026-2+")
+    assert check_rules(Settings(rules_file=good)).detail.startswith("2026-3+")
     assert check_rules(Settings()).detail == PACKAGED.version
     with pytest.raises(ConfigurationError, match="rules_file_refused"):
         check_rules(Settings(rules_file=bad))

@@ -93,7 +93,7 @@ def test_a_sent_request_without_a_decision_is_deciding() -> None:
         outcome=Outcome.WAITING,
         waiting_for="donors_and_neighbours",
         decided_at=AT,
-        rules_version="2026-2",
+        rules_version="2026-3",
     )
     board.see(RequestDecided(decision=decision), AT)
     assert board.count_requests() == {"waiting": 1, "deciding": 1}

@@ -143,7 +143,7 @@ def test_the_law_caps_what_is_drawn(volume_ml: int, *, is_allowed: bool) -> None
 def test_f56_a_deferral_under_another_number_counts() -> None:
     record = replace(make_record(), deferred_as_other_until=AT + timedelta(days=1))
     (reason,) = list_obstacles(record, now=AT, rules=PACKAGED.donors)
-    assert (reason.code, reason.rule) == ("deferred_as_other", "donor.same_person@2026-2")
+    assert (reason.code, reason.rule) == ("deferred_as_other", "donor.same_person@2026-3")
     assert list_obstacles(record, now=AT + timedelta(days=1), rules=PACKAGED.donors) == ()
 
 
@@ -151,4 +151,4 @@ def test_f57_a_donor_whose_group_is_disputed_is_not_called() -> None:
     (reason,) = list_obstacles(
         replace(make_record(), group_disputed=True), now=AT, rules=PACKAGED.donors
     )
-    assert (reason.code, reason.rule) == ("group_disputed", "donor.group_agrees@2026-2")
+    assert (reason.code, reason.rule) == ("group_disputed", "donor.group_agrees@2026-3")

@@ -51,8 +51,8 @@ def test_reported_injured_are_turned_into_components_by_the_published_ratio() ->
     estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert (estimate.basis, estimate.admissions, estimate.exercise) == ("reported", 102, False)
     assert [reason.rule for reason in estimate.reasons] == [
-        "disaster.reported@2026-2",
-        "disaster.components@2026-2",
+        "disaster.reported@2026-3",
+        "disaster.components@2026-3",
     ]
 
 
@@ -119,7 +119,7 @@ def test_f52_the_greatest_early_report_holds_and_says_why_until_the_event_is_old
     lower = make_alert(revision=2, casualties={"injured": 40}, **flood)
     estimate = estimate_need(lower, earlier=[first], rules=PACKAGED.disasters)
     assert estimate.admissions == 102
-    assert estimate.reasons[-2].rule == "disaster.first_reports@2026-2"
+    assert estimate.reasons[-2].rule == "disaster.first_reports@2026-3"
     assert admissions(first, lower.but(sent_at=LATE - timedelta(seconds=1))) == 102
     assert admissions(first, lower.but(sent_at=LATE)) == 12
 

@@ -44,7 +44,7 @@ def test_seven_clear_results_release_in_any_order() -> None:
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
     verdict = decide(list_clear("A+", without=[test]))
     assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
-    assert verdict.reasons[0].rule.endswith("@2026-2")
+    assert verdict.reasons[0].rule.endswith("@2026-3")
     assert not verdict.forbidding
 
 

@@ -84,7 +84,7 @@ def test_f56_one_person_with_two_contacts_is_called_once_for_one_cause() -> None
     wave = choose(*records, wanted=99)
     assert ids(wave) == ["a", "c"]
     assert [(r.code, r.rule, r.params["donors"]) for r in wave.refusals] == [
-        ("person_called", "donor.same_person@2026-2", 1)
+        ("person_called", "donor.same_person@2026-3", 1)
     ]
     assert count_callable(records, groups=[BloodGroup.O_POS], now=AT, rules=PACKAGED.donors) == 2
     again = choose_wave(

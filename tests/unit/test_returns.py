@@ -31,7 +31,7 @@ def test_half_an_hour_and_no_second_more(component: Component) -> None:
         "unit_id": "u-1",
         "out_of_control_s": 1801,
         "limit_s": 1800,
-        "rule": "returns.restock@2026-2",
+        "rule": "returns.restock@2026-3",
     }
 
 
@@ -40,5 +40,5 @@ def test_no_other_component_goes_back(component: Component) -> None:
     with pytest.raises(DomainRefusal, match="return_not_allowed") as refused:
         restock(component, 0)
 
-    assert refused.value.params["rule"] == "returns.others@2026-2"
+    assert refused.value.params["rule"] == "returns.others@2026-3"
     assert refused.value.params["component"] is component

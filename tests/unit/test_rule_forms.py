@@ -179,7 +179,7 @@ def test_terms_may_say_no_more_than_they_need(terms: dict[str, object]) -> None:
 
 def test_a_rule_is_cited_with_the_version_of_its_file() -> None:
     rules = PACKAGED.safety
-    assert rules.cite(rules.recall) == "unit.recall@2026-2"
+    assert rules.cite(rules.recall) == "unit.recall@2026-3"
 
 
 @pytest.mark.parametrize("age_years", [0, 130])

@@ -113,11 +113,11 @@ def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -
 
 
 def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:
-    assert PACKAGED.get_rule("rhd.asian_del") is PACKAGED.get_rule("rhd.asian_del@2026-2")
+    assert PACKAGED.get_rule("rhd.asian_del") is PACKAGED.get_rule("rhd.asian_del@2026-3")
     with pytest.raises(DomainRefusal, match=r"guess=rhd\.asian_del") as unknown:
         PACKAGED.get_rule("rhd.asian_dell")
     assert unknown.value.code == "rule_unknown"
-    with pytest.raises(DomainRefusal, match=r"known=2026-2") as other:
+    with pytest.raises(DomainRefusal, match=r"known=2026-3") as other:
         PACKAGED.get_rule("rhd.asian_del@2025-9")
     assert other.value.code == "rule_version_unknown"
     assert PACKAGED.guess("nothing like it") == "–"
@@ -196,7 +196,7 @@ def test_two_rules_of_one_name_or_two_versions_do_not_load() -> None:
     with pytest.raises(InvariantViolation) as differ:
         build_rulebook(found)
     assert differ.value.code == "rule_versions_differ"
-    assert differ.value.params["versions"] == "2026-2, another"
+    assert differ.value.params["versions"] == "2026-3, another"
 
 
 def test_a_rulebook_is_a_value_that_nobody_changes() -> None:

@@ -312,7 +312,7 @@ def test_a_reason_names_its_facts_and_its_rule(
     (reason,) = answer.reasons
 
     assert (reason.code, reason.params) == (code, params)
-    assert reason.rule == (f"{rule}@2026-2" if rule else "")
+    assert reason.rule == (f"{rule}@2026-3" if rule else "")
     named = set(re.findall(r"{(\w+)}", list_texts()[code].zh))
     assert named <= set(params)
 
@@ -322,8 +322,8 @@ def test_an_expired_unit_has_both_reasons() -> None:
     assert isinstance(answer, Refused)
 
     assert [(one.code, one.rule) for one in answer.reasons] == [
-        ("expired", "unit.expiry@2026-2"),
-        ("expires_before_arrival", "unit.expiry@2026-2"),
+        ("expired", "unit.expiry@2026-3"),
+        ("expires_before_arrival", "unit.expiry@2026-3"),
     ]
 
 
@@ -376,7 +376,7 @@ def test_a_hopeless_line_has_every_reason_that_holds_whatever_the_unit() -> None
     codes = [one.code for one in list_standing_obstacles(unknown, useless, PACKAGED)]
     assert codes == ["hospital_cannot_use", "no_group_allowed"]
     (none,) = list_standing_obstacles(unknown, build_route(), PACKAGED)
-    assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-2")
+    assert (none.code, none.rule) == ("no_group_allowed", "unknown.group@2026-3")
     codes = [one.code for one in list_standing_obstacles(PLASMA, useless, PACKAGED)]
     assert codes == ["hospital_cannot_thaw", "hospital_cannot_use"]
 
@@ -473,11 +473,11 @@ def test_a_candidate_cites_its_rule(
         rules=PACKAGED,
     )
     assert found is not None
-    assert found.rule == f"{rule}@2026-2"
+    assert found.rule == f"{rule}@2026-3"
 
 
 def test_a_candidate_is_the_best_until_others_stand_before_it() -> None:
-    assert Candidate(group=BloodGroup.O_NEG, rule="red_cells.abo@2026-2").rank == 0
+    assert Candidate(group=BloodGroup.O_NEG, rule="red_cells.abo@2026-3").rank == 0
 
 
 def test_two_patients_who_differ_by_their_reference_alone_are_one_to_the_rules() -> None:
@@ -532,5 +532,5 @@ def test_an_estimated_age_is_read_towards_protection(
 def test_what_is_kept_for_rhd_negative_patients_names_its_rule() -> None:
     assert (
         PACKAGED.compatibility.cite(PACKAGED.compatibility.kept_for_negative)
-        == "rhd.kept_for_negative@2026-2"
+        == "rhd.kept_for_negative@2026-3"
     )

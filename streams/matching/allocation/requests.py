@@ -45,7 +45,7 @@ def decide_batch(
         One decision per case, in the order of `cases`.
 
     Invariants: no unit in two decisions; every unit cleared by the safety kernel.
-    Source: models/rules/data/compatibility.toml; rule set 2026-2.
+    Source: models/rules/data/compatibility.toml; rule set 2026-3.
     """
     urgent_first = sorted(
         range(len(cases)),
