@@ -11,7 +11,7 @@ from pathlib import Path
 
 from models.possible_times import MOST_AHEAD_D
 from models.requests import MAX_QUANTITY, MAX_UNITS
-from models.rules.citations import RuleKind
+from models.rules.citations import Reading, RuleKind
 from models.rules.override_values import find_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
 from streams.services.request_decisions import REQUEST_GRACE_S
@@ -25,6 +25,11 @@ KINDS = {
     RuleKind.LOCAL: "本地 · local",
 }
 APPLIERS = {"xuelian": "血联 · Xuelian", "station": "血站 · station", "hospital": "医院 · hospital"}
+READINGS = {
+    Reading.READ: "读过原文 · read",
+    Reading.SECOND_HAND: "转引 · second-hand",
+    Reading.PROFESSIONAL: "专业知识 · professional knowledge",
+}
 UNITS = {
     "ABO group": "ABO 血型",
     "admission": "收治",
@@ -99,6 +104,13 @@ def describe_value(value: object) -> str:
             return str(value)
 
 
+def describe_reading(rule: Rule) -> str:
+    """Return how a rule's source was read and from when to when it holds, Chinese first."""
+    since = "日期不详 · undated" if rule.since == "unknown" else f"自 since {rule.since}"
+    until = f"；{rule.until} 起废止 · abolished from {rule.until}" if rule.until else ""
+    return f"{READINGS[rule.read]}；{since}{until}"
+
+
 def describe_may(rule: Rule, value: RuleValue) -> str:
     """Return what a station may do with a value, Chinese first."""
     terms = value.terms
@@ -167,6 +179,7 @@ def _build_rule(rule: Rule) -> Iterator[str]:
     yield ""
     yield f"- {KINDS[rule.kind]}；执行 · applied by: {APPLIERS[rule.applied_by]}"
     yield f"- 出处 · source: {rule.source}"
+    yield f"- 出处如何读到 · how it was read: {describe_reading(rule)}"
     if rule.note:
         yield f"- 说明 · note: {rule.note}"
     yield ""

@@ -45,6 +45,8 @@ def list_(
       xuelian rules list --kind law
       xuelian rules list --to-confirm --json
     """
+    from cli.rules_page import describe_reading  # noqa: PLC0415 - heavy imports stand in the commands
+
     rules = _load()
     chosen = [
         rule
@@ -53,10 +55,16 @@ def list_(
     ]
     out = Output(as_json=as_json)
     out.document({"version": rules.version, "rules": [_to_json(rule) for rule in chosen]})
-    heads = ("规则 · rule", "类别 · kind", "内容 · what", "数值 · values")
+    heads = ("规则 · rule", "类别 · kind", "内容 · what", "数值 · values", "读到 · read")
     table = build_table(f"规则 · rules {rules.version}", heads)
     rows = [
-        [r.rule_id, _KINDS[r.kind], f"{r.zh}\n{r.en}", "\n".join(map(_describe, r.values))]
+        [
+            r.rule_id,
+            _KINDS[r.kind],
+            f"{r.zh}\n{r.en}",
+            "\n".join(map(_describe, r.values)),
+            describe_reading(r).replace("；", "\n"),
+        ]
         for r in chosen
     ]
     out.table(add_rows(table, rows))
@@ -78,7 +86,7 @@ def show(
       xuelian rules show unknown.o_negative_cap
       xuelian rules show donor.interval.whole_blood@2026-3
     """
-    from cli.rules_page import describe_may  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.rules_page import describe_may, describe_reading  # noqa: PLC0415 - heavy imports stand in the commands
 
     found = _load().get_rule(rule)
     out = Output(as_json=as_json)
@@ -88,6 +96,7 @@ def show(
     for value in found.values:
         out.plain(f"  {_describe(value)}  ({describe_may(found, value)})")
     out.plain(f"出处 · source: {found.source}")
+    out.plain(f"如何读到 · how it was read: {describe_reading(found)}")
     if found.note:
         out.plain(f"说明 · note: {found.note}")
     if found.confirm:

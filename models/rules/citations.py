@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from enum import StrEnum
 from importlib.resources import files
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,24 @@ class Applier(StrEnum):
     XUELIAN = "xuelian"
     STATION = "station"
     HOSPITAL = "hospital"
+
+
+class Reading(StrEnum):
+    """How the source of a rule was read.
+
+    Attributes:
+        READ: Its text was read, and says what the rule says.
+        SECOND_HAND: An excerpt, a textbook, the press, or a text as another one quotes it.
+        PROFESSIONAL: Professional knowledge or a choice of this program; no source text.
+    """
+
+    READ = "read"
+    SECOND_HAND = "second_hand"
+    PROFESSIONAL = "professional"
+
+
+Dated = Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")]
+"""A day, a month or a year, as exactly as it is known."""
 
 
 class Terms(Value):
@@ -73,6 +91,9 @@ class CitedRule(Value):
         applied_by: Who sees to it that the rule is kept.
         set_in: The record that holds the values in use; those here are used where it is silent.
         source: Where the rule is from, in one line.
+        read: How the source was read. Unless it is `read`, every value is to be confirmed.
+        since: From when the source holds: in force, published, or chosen; `unknown` says just that.
+        until: From when it no longer holds. Every value of such a rule is to be confirmed.
         confirm: Fields that a station must confirm before relying on them.
         terms: The unit of each value, and whether a station may set its own.
         note: What a reader must know beside the values.
@@ -85,6 +106,9 @@ class CitedRule(Value):
     applied_by: Applier = Applier.XUELIAN
     set_in: Literal["station", "hospital"] | None = None
     source: str = Field(min_length=10)
+    read: Reading
+    since: Dated | Literal["unknown"]
+    until: Dated | None = None
     note: str = ""
     confirm: tuple[str, ...] = ()
     terms: dict[str, Terms] = Field(default_factory=dict)

@@ -19,7 +19,16 @@ from models.components import ComponentRules
 from models.errors import DomainRefusal, InvariantViolation
 from models.figures import FigureRules
 from models.laboratory import TestingRules
-from models.rules.citations import Applier, CitedRule, RuleKind, RuleSet, Terms, read_rules
+from models.rules.citations import (
+    Applier,
+    CitedRule,
+    Dated,
+    Reading,
+    RuleKind,
+    RuleSet,
+    Terms,
+    read_rules,
+)
 from models.rules.types.antigens import AntigenRules
 from models.rules.types.compatibility import CompatibilityRules
 from models.rules.types.disasters import DisasterRules
@@ -74,6 +83,9 @@ class Rule(Value):
 
     Attributes:
         file: Its file in `models/rules/data`, without the suffix.
+        read: How the source was read.
+        since: From when the source holds.
+        until: From when it no longer holds.
         confirm: Values that a station must confirm before relying on them.
     """
 
@@ -85,6 +97,9 @@ class Rule(Value):
     zh: str
     en: str
     source: str
+    read: Reading
+    since: Dated | Literal["unknown"]
+    until: Dated | None
     note: str
     confirm: tuple[str, ...]
     file: str
@@ -96,8 +111,9 @@ class Rule(Value):
 
     @property
     def is_to_confirm(self) -> bool:
-        """Whether a station must confirm any value: local rules, and values not yet checked."""
-        return bool(self.confirm) or self.kind is RuleKind.LOCAL
+        """Whether a station must confirm it: local rules, and what was not read in a source."""
+        unread = self.read is not Reading.READ or self.until is not None
+        return bool(self.confirm) or unread or self.kind is RuleKind.LOCAL
 
     def find_value(self, name: str) -> RuleValue | None:
         return next((value for value in self.values if value.name == name), None)
@@ -108,6 +124,8 @@ class Rule(Value):
         names = {value.name for value in self.values}
         if not set(self.confirm) <= names:
             raise ValueError(f"{self.rule_id}: confirm names no value of it")
+        if (self.read is not Reading.READ or self.until) and set(self.confirm) != names:
+            raise ValueError(f"{self.rule_id}: what was not read, or is abolished, is to confirm")
         free = self.kind is not RuleKind.LAW and self.applied_by is Applier.XUELIAN
         for value in self.values:
             if value.terms.may and (not free or self.set_in):

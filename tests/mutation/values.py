@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from tests.mutation.terms import vary_terms
 
-PROSE = frozenset({"source", "note", "zh", "en", "confirm"})
+PROSE = frozenset({"source", "read", "since", "until", "note", "zh", "en", "confirm"})
 HAIR = 0.01
 """Numbers with decimals move by this share of themselves; whole numbers by one."""
 

@@ -15,20 +15,17 @@ class Kept(NamedTuple):
     storage_c: tuple[float, float]
     transport_c: tuple[float, float]
     shelf_d: float
-    confirm: tuple[str, ...] = ()
 
 
 _DEEP, _FROZEN, _ROOM, _COLD = (-196, -65), (-80, -18), (20, 24), (2, 6)
 
 COMPONENTS = {
-    "red_cells": Kept("red_cells", _COLD, (2, 10), 35, ("transport_temp_c",)),
-    "washed_red_cells": Kept("red_cells", _COLD, (2, 10), 1, ("transport_temp_c",)),
-    "frozen_red_cells": Kept(
-        "red_cells", _DEEP, _DEEP, 10 * 365, ("storage_temp_c", "transport_temp_c")
-    ),
+    "red_cells": Kept("red_cells", _COLD, (2, 10), 35),
+    "washed_red_cells": Kept("red_cells", _COLD, (2, 10), 1),
+    "frozen_red_cells": Kept("red_cells", _DEEP, _DEEP, 10 * 365),
     "platelets": Kept("platelets", _ROOM, _ROOM, 5),
     "fresh_frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 365),
     "frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 4 * 365),
     "cryoprecipitate": Kept("plasma", _FROZEN, _FROZEN, 365),
-    "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35, ("storage_temp_c", "transport_temp_c")),
+    "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35),
 }

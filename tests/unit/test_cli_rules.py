@@ -76,7 +76,10 @@ def test_list_can_be_narrowed() -> None:
     assert laws["rules"]
     assert {rule["kind"] for rule in laws["rules"]} == {"law"}
     _, to_confirm = told("list", "--to-confirm")
-    assert all(rule["confirm"] or rule["kind"] == "local" for rule in to_confirm["rules"])
+    assert all(
+        rule["confirm"] or rule["kind"] == "local" or rule["read"] != "read"
+        for rule in to_confirm["rules"]
+    )
     assert len(laws["rules"]) < len(to_confirm["rules"]) < len(PACKAGED.rules)
 
 
@@ -89,6 +92,17 @@ def test_show_tells_values_units_source_and_what_may_be_set() -> None:
     assert (found["kind"], found["values"][0]["value"]) == ("law", 6)
     _, text = run("show", "rhd.anti_d")
     assert "Lifeblood" in text
+
+
+def test_c01_show_tells_how_a_rule_was_read_and_that_its_source_is_abolished() -> None:
+    _, found = told("show", "shelf_life.red_cells")
+    assert (found["read"], found["until"]) == ("second_hand", "2024-09-01")
+    assert {value["name"] for value in found["values"]} == set(found["confirm"])
+    _, text = run("show", "shelf_life.red_cells")
+    assert "转引 · second-hand" in text
+    assert "2024-09-01 起废止 · abolished from 2024-09-01" in text
+    _, text = run("show", "rhd.anti_d")
+    assert "读过原文 · read；日期不详 · undated" in text
 
 
 def test_show_guesses_what_was_meant() -> None:

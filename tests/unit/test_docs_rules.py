@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.rules_page import FILES, PAGE, UNITS, build_page
+from cli.rules_page import FILES, PAGE, READINGS, UNITS, build_page
 from models.facilities import StationPolicy
 from models.rules.citations import RuleKind
 from models.rules.overrides import check_overrides
@@ -27,6 +27,10 @@ def test_every_rule_stands_there_with_its_source_and_values(rule: Rule) -> None:
     assert rule.zh in section
     rows = {line.split("|")[1].strip(" `"): line for line in section.splitlines() if "| `" in line}
     assert {value.name for value in rule.values} <= rows.keys()
+    assert READINGS[rule.read] in section
+    assert (f"abolished from {rule.until}" in section) is (rule.until is not None)
+    assert ("undated" in section) is (rule.since == "unknown")
+    assert rule.since in section or rule.since == "unknown"
     for name in rule.confirm:
         assert "⚠" in rows[name]
 

@@ -112,6 +112,8 @@ RULE: dict[str, Any] = {
     "zh": "一",
     "en": "a",
     "source": "a law of 1",
+    "read": "read",
+    "since": "unknown",
 }
 
 

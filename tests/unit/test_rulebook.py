@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation
-from models.rules.citations import CitedRule, RuleKind
+from models.rules.citations import CitedRule, Reading, RuleKind
 from models.rules.rulebook import (
     PACKAGED,
     RULE_FILES,
@@ -50,9 +50,20 @@ def test_every_rule_says_what_it_is_and_where_it_is_from(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=ids)
-def test_what_is_from_memory_is_to_be_confirmed(rule: Rule) -> None:
-    if "from memory" in rule.source and rule.values and rule.kind is not RuleKind.LAW:
-        assert set(rule.confirm) == {value.name for value in rule.values} - {"components"}
+def test_c01_what_was_not_read_is_to_be_confirmed(rule: Rule) -> None:
+    abolished = rule.until is not None
+    assert ("abolished" in rule.source) <= abolished
+    if rule.read is not Reading.READ or abolished:
+        assert set(rule.confirm) == {value.name for value in rule.values}
+        assert rule.is_to_confirm
+    if "from memory" in rule.source:
+        assert rule.read is not Reading.READ
+
+
+def test_c01_a_rule_of_an_abolished_standard_says_so() -> None:
+    quoting = [rule for rule in RULES if re.search(r"WS(/T)? (399|400)-2012", rule.source)]
+    assert {rule.file for rule in quoting} == {"components", "safety"}
+    assert {rule.until for rule in quoting} == {"2024-09-01"}
 
 
 def test_no_name_of_a_rule_begins_another() -> None:
@@ -140,7 +151,7 @@ def broken(file: str, **changes: object) -> dict[str, dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("part", ["source", "kind", "zh", "en"])
+@pytest.mark.parametrize("part", ["source", "read", "since", "kind", "zh", "en"])
 def test_a_rule_without_a_part_does_not_load(part: str) -> None:
     found = documents()
     del found["issue"]["electronic"][part]
@@ -168,6 +179,28 @@ def test_no_station_may_set_what_others_apply_or_a_record_holds(held: dict[str, 
     table.update(held)
     with pytest.raises(ValidationError, match="cannot be for a station to set"):
         build_rulebook(found)
+
+
+@pytest.mark.parametrize(
+    "about", [{"read": "second_hand"}, {"read": "professional"}, {"until": "2024-09-01"}]
+)
+def test_c01_nothing_unread_or_abolished_goes_unconfirmed(about: dict[str, str]) -> None:
+    found = documents()
+    table = found["compatibility"]["abo"]["red_cells"]
+    assert table["read"] == "read"
+    table.update(about)
+    with pytest.raises(ValidationError, match="is to confirm"):
+        build_rulebook(found)
+    table["confirm"] = ["O", "A", "B", "AB"]
+    assert build_rulebook(found).rules["red_cells.abo"].is_to_confirm
+
+
+@pytest.mark.parametrize("since", ["", "soon", "2024-9-1", "24-09-01"])
+def test_c01_a_rule_says_since_when_or_that_nobody_knows(since: str) -> None:
+    with pytest.raises(ValidationError, match="since"):
+        build_rulebook(broken("issue", since=since))
+    rules = build_rulebook(broken("issue", since="unknown"))
+    assert rules.rules["issue.electronic"].since == "unknown"
 
 
 def test_only_a_value_of_the_rule_is_to_be_confirmed() -> None:

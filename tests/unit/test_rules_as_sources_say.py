@@ -34,7 +34,8 @@ def tell(rule: Rule) -> Says:
             terms.most,
             terms.keeps,
         )
-    return Says(rule.kind.value, rule.applied_by.value, rule.set_in, rule.confirm, values)
+    by, confirm = rule.applied_by.value, tuple(sorted(rule.confirm))
+    return Says(rule.kind.value, by, rule.set_in, confirm, values)
 
 
 def plain(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
@@ -52,7 +53,8 @@ def test_the_tables_know_every_rule_of_a_file(file: str) -> None:
 
 @pytest.mark.parametrize(("file", "rule_id"), RULES)
 def test_a_rule_is_as_its_source_says(file: str, rule_id: str) -> None:
-    assert tell(PACKAGED.rules[rule_id]) == TABLES[file][rule_id]
+    told = TABLES[file][rule_id]
+    assert tell(PACKAGED.rules[rule_id]) == told._replace(confirm=tuple(sorted(told.confirm)))
 
 
 def list_kinds(value: Any) -> Iterator[type]:  # noqa: ANN401 - whatever TOML holds

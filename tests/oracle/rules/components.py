@@ -37,16 +37,18 @@ def _component(name: str) -> Says:
         "transport_temp_c": narrower(kept.transport_c, "°C"),
         "frozen": fixed(name in FROZEN, "yes/no"),
     }
-    return Says("standard", "xuelian", None, kept.confirm, values)
+    return Says("standard", "xuelian", None, tuple(values), values)
 
 
 def _shelf_life(name: str) -> Says:
-    """Whole blood is not in the source's table: it is taken as red cells are."""
+    """Whole blood is not in the source's table: it is taken as red cells are.
+
+    The standard that the others are from was abolished on 2024-09-01: all is to be confirmed.
+    """
     values = {prepared: fixed(hours, "h") for prepared, hours in PREPARED[name].items()}
     longest = max(PREPARED[name].values())
     values["use_within_h"] = lower(longest, "h", least=1)
-    confirm = tuple(values) if name == "whole_blood" else ()
-    return Says("standard", "xuelian", None, confirm, values)
+    return Says("standard", "xuelian", None, tuple(values), values)
 
 
 COMPONENT_RULES: Table = {

@@ -20,22 +20,25 @@ from checker.eligibility import (
 from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
 
 DONORS: Table = {
-    "donor.calendar": says("local", utc_offset_h=fixed(8, "h")),
+    "donor.calendar": says("local", unread=True, utc_offset_h=fixed(8, "h")),
     "donor.interval.whole_blood": says("law", months=fixed(INTERVAL_MONTHS, "month")),
     "donor.volume": says("law", usual_ml=fixed(200, "ml"), most_ml=fixed(400, "ml")),
     "donation.tested": says("law"),
     "donor.interval.after_platelets": says(
-        "standard", weeks=higher(AFTER_PLATELETS // timedelta(weeks=1), "week", most=26)
+        "standard",
+        unread=True,
+        weeks=higher(AFTER_PLATELETS // timedelta(weeks=1), "week", most=26),
     ),
     "donor.interval.platelets": says(
         "standard",
         by="station",
+        unread=True,
         weeks=fixed(2, "week"),
         special_match_weeks=fixed(1, "week"),
         most_per_year=fixed(24, "donation"),
     ),
     "donor.interval.platelets_after_whole_blood": says(
-        "standard", by="station", months=fixed(3, "month")
+        "standard", by="station", unread=True, months=fixed(3, "month")
     ),
     "donor.age": says(
         "standard",
@@ -45,6 +48,7 @@ DONORS: Table = {
     ),
     "donor.weight": says(
         "standard",
+        unread=True,
         male_kg=higher(MINIMUM_KG["male"], "kg", most=80),
         female_kg=higher(MINIMUM_KG["female"], "kg", most=80),
     ),
@@ -56,7 +60,9 @@ DONORS: Table = {
         female_g_per_l=fixed(115, "g/L"),
     ),
     "donor.consent": says("law"),
-    "donor.temporary_collection": says("law", by="hospital", report_within_d=fixed(10, "day")),
+    "donor.temporary_collection": says(
+        "law", by="hospital", unread=True, report_within_d=fixed(10, "day")
+    ),
     "donor.roster": says("local", by="station"),
     "donor.deferral": says("standard"),
     "donor.availability": says("local"),

@@ -105,6 +105,7 @@ ANTIGENS: Table = {
     "antigen.east_asia": says(
         "standard",
         by="hospital",
+        unread=True,
         antigens=fixed(("C", "c", "E", "e", "Mur", "Dia", "Jka", "Jkb", "Fya", "Fyb"), "antigen"),
     ),
 }

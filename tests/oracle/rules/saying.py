@@ -50,9 +50,11 @@ def says(
     by: str = "xuelian",
     record: str | None = None,
     confirm: Names = (),
+    unread: bool = False,
     **values: Told,
 ) -> Says:
-    return Says(kind, by, record, confirm, values)
+    """Return a rule; of one whose source nobody read, or is abolished, every value is confirmed."""
+    return Says(kind, by, record, tuple(values) if unread else confirm, values)
 
 
 def fixed(value: Any, unit: str) -> Told:  # noqa: ANN401 - as the source has it

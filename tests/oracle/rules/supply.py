@@ -34,7 +34,7 @@ DISASTERS: Table = {
     ),
     "disaster.pager": says(
         "standard",
-        confirm=("fallback_country",),
+        unread=True,
         fallback_country=free("CN", "country"),
         countries=fixed(
             {
@@ -80,7 +80,7 @@ DISASTERS: Table = {
 SHORTAGES: Table = {
     "shortage.group_frequency": says(
         "standard",
-        confirm=("rhd_negative",),
+        unread=True,
         rhd_negative=free(0.005, "share", least=0.0001, most=0.2),
         abo=fixed({"O": 0.342, "A": 0.2872, "B": 0.2817, "AB": 0.0891}, "share"),
     ),

@@ -22,13 +22,14 @@ SAFETY: Table = {
     "transport.temperature": says("standard"),
     "transport.out_of_control": says(
         "standard",
-        confirm=("restock_within_min", "transfuse_within_min"),
+        unread=True,
         components=fewer(("red_cells", "washed_red_cells"), "component"),
         restock_within_min=lower(RESTOCKED_WITHIN // timedelta(minutes=1), "min", least=0),
         transfuse_within_min=lower(TRANSFUSED_WITHIN // timedelta(minutes=1), "min", least=30),
     ),
     "transport.agitation": says(
         "standard",
+        unread=True,
         components=fixed(("platelets",), "component"),
         unagitated_at_most_h=lower(UNAGITATED_WITHIN // timedelta(hours=1), "h", least=0),
     ),
@@ -36,16 +37,18 @@ SAFETY: Table = {
 
 TESTING: Table = {
     "testing.serology": says(
-        "law", tests=fixed(("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt"), "test")
+        "law",
+        unread=True,
+        tests=fixed(("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt"), "test"),
     ),
-    "testing.nat": says("standard", tests=fixed(("nat",), "test")),
-    "testing.grouping": says("standard", tests=fixed(("grouping",), "test")),
+    "testing.nat": says("standard", unread=True, tests=fixed(("nat",), "test")),
+    "testing.grouping": says("standard", unread=True, tests=fixed(("grouping",), "test")),
     "testing.reactive": says("law", fate=fixed("quarantine", "fate")),
     "testing.repeated_reactive": says(
         "local", confirm=("times", "fate"), times=fixed(2, "run"), fate=fixed("discard", "fate")
     ),
     "testing.contradicting": says("local", confirm=("fate",), fate=fixed("quarantine", "fate")),
-    "testing.group_differs": says("standard", fate=fixed("quarantine", "fate")),
+    "testing.group_differs": says("standard", unread=True, fate=fixed("quarantine", "fate")),
 }
 
 RETURNS: Table = {
