@@ -18,6 +18,7 @@ from models.groups import BloodGroup
 from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
+from streams.matching.burn import Burn
 from streams.matching.journeys import to_station
 from streams.matching.rounding import round_up
 
@@ -37,7 +38,7 @@ def decide_acceptance(
     giver: Station,
     receiver: Station,
     units: Sequence[UnitFacts],
-    burn_per_d: float,
+    burn: Burn,
     in_transit: int,
     eta_s: int,
     now: datetime,
@@ -51,7 +52,7 @@ def decide_acceptance(
         giver: The neighbour.
         receiver: The station in need.
         units: The giver's released, unpromised units in any order.
-        burn_per_d: The giver's burn rate of the component and group, in units a day.
+        burn: The giver's own use of the component and group.
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
@@ -75,7 +76,7 @@ def decide_acceptance(
     )
     if not fit:
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
-    keep = 0 if offer.below_floor else _count_kept(giver, burn_per_d)
+    keep = 0 if offer.below_floor else _count_kept(giver, burn)
     spare = len(fit) - keep
     if spare <= 0:
         told = {"left": len(fit), "keep": keep}
@@ -97,9 +98,9 @@ def decide_acceptance(
     return OfferVerdict(taken=taken, reasons=(reason,))
 
 
-def _count_kept(giver: Station, burn_per_d: float) -> int:
+def _count_kept(giver: Station, burn: Burn) -> int:
     """Count the units of a group that a giver keeps to stay at its orange threshold."""
-    return round_up(burn_per_d * giver.policy.thresholds.orange_below_d)
+    return round_up(burn.use_within(giver.policy.thresholds.orange_below_d))
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:

@@ -22,6 +22,7 @@ from models.rules.rulebook import Rulebook
 from models.rules.types.shortages import ShortageRules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
 from streams.matching.allocation.kept_groups import is_kept_group
+from streams.matching.burn import Burn, find_burn
 from streams.matching.rounding import round_up
 
 
@@ -32,6 +33,8 @@ class CellCount:
     Attributes:
         available: Released, unpromised, unexpired.
         promised: Promised to patients within the burn window.
+        promised_recently: Of those, within the longer of the two short windows.
+        promised_in_surge: Of those, within the shorter one.
         uncovered: Units that patients of this group wait for now.
         past_shortages: Shortages this place ever had; part of the next shortage's identifier.
         donor_groups: Groups that serve the patients who wait, best first; empty if nobody waits.
@@ -42,6 +45,8 @@ class CellCount:
     group: BloodGroup
     available: int = 0
     promised: int = 0
+    promised_recently: int = 0
+    promised_in_surge: int = 0
     uncovered: int = 0
     past_shortages: int = 0
     donor_groups: tuple[BloodGroup, ...] = ()
@@ -53,12 +58,14 @@ class Measure:
     """How well a place is supplied.
 
     Attributes:
-        burn_per_d: Units a day.
+        burn_per_d: Units a day, over the time that the available units will last.
+        is_surging: More went in the last hours than on other days.
         days_of_supply: None where nothing burns.
         missing: Units that patients wait for, and units that lift the stock back to green.
     """
 
     burn_per_d: float
+    is_surging: bool
     days_of_supply: float | None
     level: ShortageLevel
     missing: int
@@ -78,10 +85,26 @@ class ShortageChange:
     step: ShortageStep
 
 
-def estimate_burn(count: CellCount, *, station: Station, rules: ShortageRules) -> float:
-    """Return the units a day that this place uses: usual demand, or the units promised if more."""
+def estimate_burn(
+    count: CellCount, *, station: Station, is_short: bool = False, rules: ShortageRules
+) -> Burn:
+    """Estimate the use of a place: usual demand, or what was promised if more.
+
+    Args:
+        count: Units promised, by how long ago.
+        station: Station whose usual demand holds.
+        is_short: A shortage of the place is open.
+        rules: Frequencies and windows.
+    """
     usual = station.daily_demand.get(count.component, 0.0) * rules.groups.share_of(count.group)
-    return max(usual, count.promised / rules.burn.window_d)
+    return find_burn(
+        usual_per_d=usual,
+        in_window=count.promised,
+        recent=count.promised_recently,
+        surge=count.promised_in_surge,
+        is_short=is_short,
+        rule=rules.burn,
+    )
 
 
 def list_serving_groups(
@@ -179,21 +202,27 @@ def measure(
         level_before: The colour of the open shortage; it improves only above its threshold.
         rules: Frequencies, burn window and margins.
     """
-    burn = estimate_burn(count, station=station, rules=rules)
+    is_short = level_before is not ShortageLevel.GREEN
+    burn = estimate_burn(count, station=station, is_short=is_short, rules=rules)
     thresholds = station.policy.thresholds
-    days = count.available / burn if burn > 0 else None
+    days = burn.last(count.available)
     level, lift = ShortageLevel.GREEN, 0
-    if days is not None and burn * thresholds.yellow_below_d >= rules.expected.least_units:
+    expected = burn.use_within(thresholds.yellow_below_d)
+    if days is not None and expected >= rules.expected.least_units:
         level = _find_level(days, thresholds, level_before, rules)
     if level is not ShortageLevel.GREEN:
-        target = round_up(burn * thresholds.yellow_below_d * (1 + rules.recovery.margin))
+        target = round_up(burn.use_within(thresholds.yellow_below_d * (1 + rules.recovery.margin)))
         lift = max(0, target - count.available)
     if count.uncovered:
         # A patient waits now: at least orange, and red where nothing at all is left.
         waiting = ShortageLevel.ORANGE if count.available else ShortageLevel.RED
         level = max(level, waiting, key=lambda level: level.severity)
     return Measure(
-        burn_per_d=burn, days_of_supply=days, level=level, missing=count.uncovered + lift
+        burn_per_d=burn.rate_over(count.available),
+        is_surging=bool(burn.surges),
+        days_of_supply=days,
+        level=level,
+        missing=count.uncovered + lift,
     )
 
 

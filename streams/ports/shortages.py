@@ -16,18 +16,31 @@ from models.shortages import Offer, OfferStatus, Shortage, Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromisedSince:
+    """The instants from which promises to patients are counted, the earliest first."""
+
+    window: datetime
+    recent: datetime
+    surge: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StockCount:
     """Units of one component and group at one station.
 
     Attributes:
         available: Released, unpromised, unexpired.
-        promised: Promised to patients since the instant asked for, whatever became of them.
+        promised: Promised to patients since the first instant asked for, and not given back.
+        promised_recently: Of those, since the second instant.
+        promised_in_surge: Of those, since the third.
     """
 
     component: Component
     group: BloodGroup
-    available: int
-    promised: int
+    available: int = 0
+    promised: int = 0
+    promised_recently: int = 0
+    promised_in_surge: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +54,9 @@ class UncoveredLine:
 
 class ExchangeStore(Protocol):
     async def count_cells(
-        self, station_id: str, *, since: datetime, now: datetime
+        self, station_id: str, *, since: PromisedSince, now: datetime
     ) -> list[StockCount]:
-        """Count every place of a station that holds units or had units promised since then."""
+        """Count every place of a station that holds units or had units promised in the window."""
         ...
 
     async def list_uncovered(self, station_id: str) -> list[UncoveredLine]: ...

@@ -14,6 +14,7 @@ from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
 from streams.matching.available_units import Cell
+from streams.matching.burn import Burn
 from streams.matching.offers import OfferVerdict, decide_acceptance
 from streams.matching.shortage import CellCount, estimate_burn
 from streams.ports import DirectorySource, Received, Timer, TimerKind, UnitOfWork
@@ -21,6 +22,7 @@ from streams.ports.unit_of_work import Transition
 from streams.services.shortage_timing import assess_now
 from streams.services.shortages import ShortageService
 from streams.services.station_lookup import get_named_station
+from streams.services.stock_places import count_stock
 
 
 class OfferService:
@@ -107,7 +109,7 @@ class OfferService:
             giver=giver,
             receiver=receiver,
             units=await work.stock.list_shelf({cell: None}, now=work.context.now),
-            burn_per_d=await self._estimate_burn(work, giver, cell),
+            burn=await self._estimate_burn(work, giver, cell),
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=work.context.now,
@@ -115,16 +117,19 @@ class OfferService:
         )
 
     @staticmethod
-    async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> float:
-        """Return the giver's burn rate of what it offers, in units a day."""
-        since = work.context.now - timedelta(days=work.rules.shortages.burn.window_d)
-        found = await work.supply.count_cells(giver.station_id, since=since, now=work.context.now)
-        promised = sum(
-            count.promised
-            for count in found
-            if (count.component, count.group) == (cell.component, cell.group)
+    async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> Burn:
+        """Return the giver's own use of what it offers."""
+        stock = await count_stock(
+            work.supply, giver.station_id, now=work.context.now, rules=work.rules
         )
-        count = CellCount(component=cell.component, group=cell.group, promised=promised)
+        held = stock.get((cell.component, cell.group))
+        count = CellCount(
+            component=cell.component,
+            group=cell.group,
+            promised=held.promised if held else 0,
+            promised_recently=held.promised_recently if held else 0,
+            promised_in_surge=held.promised_in_surge if held else 0,
+        )
         return estimate_burn(count, station=giver, rules=work.rules.shortages)
 
     async def _agree(self, work: UnitOfWork, offer: Offer, verdict: OfferVerdict) -> None:

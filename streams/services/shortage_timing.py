@@ -19,6 +19,9 @@ LACKING_EVERY_S = 1
 COVERED_EVERY_S = 60
 """Nobody waits, but the shelf has become emptier: the station is assessed this soon."""
 
+SURGING_EVERY_S = 1800
+"""A place is short by what went in the last hours: it is looked at again when they are over."""
+
 AT = "@"
 """Separates the station from what follows; no identifier contains it."""
 
@@ -26,15 +29,18 @@ AT = "@"
 def find_assessment(decision: Decision, *, now: datetime) -> Timer:
     """Return the timer that a decision sets for its station."""
     every_s = LACKING_EVERY_S if is_lacking(decision) else COVERED_EVERY_S
-    due_at = _next_step(now, every_s=every_s)
-    subject = f"{decision.station_id}{AT}{due_at:%Y%m%dT%H%M%S}"
-    return Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=subject, due_at=due_at)
+    return _build_timer(decision.station_id, now, every_s=every_s)
 
 
 def assess_now(work: UnitOfWork, station_id: str) -> None:
     """Schedule an assessment of a station for as soon as this transaction has committed."""
     now = work.context.now
     work.schedule(Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=station_id, due_at=now))
+
+
+def assess_later(work: UnitOfWork, station_id: str) -> None:
+    """Schedule an assessment of a station whose shelf was used fast, for when that may be over."""
+    work.schedule(_build_timer(station_id, work.context.now, every_s=SURGING_EVERY_S))
 
 
 def is_lacking(decision: Decision) -> bool:
@@ -45,6 +51,12 @@ def is_lacking(decision: Decision) -> bool:
 def find_station(subject: str) -> str:
     """Return the station that the subject of an assessment or a rematch is about."""
     return subject.partition(AT)[0]
+
+
+def _build_timer(station_id: str, now: datetime, *, every_s: int) -> Timer:
+    due_at = _next_step(now, every_s=every_s)
+    subject = f"{station_id}{AT}{due_at:%Y%m%dT%H%M%S}"
+    return Timer(kind=TimerKind.SHORTAGE_ASSESSMENT, subject=subject, due_at=due_at)
 
 
 def _next_step(now: datetime, *, every_s: int) -> datetime:

@@ -7,11 +7,16 @@ overlap. The assessment reads what PostgreSQL holds, not what an event said.
 from __future__ import annotations
 
 from models.events.shortages import ShortageChanged, ShortageCleared, ShortageDeclared
-from models.shortages import Shortage
-from streams.matching.shortage import ShortageChange, ShortageStep, decide_shortage
+from models.shortages import Shortage, ShortageStatus
+from streams.matching.shortage import (
+    ShortageChange,
+    ShortageStep,
+    decide_shortage,
+    estimate_burn,
+)
 from streams.ports import DirectorySource, Timer, Transition, UnitOfWork
 from streams.services.donor_call_outs import CallOuts
-from streams.services.shortage_timing import find_station
+from streams.services.shortage_timing import assess_later, find_station
 from streams.services.station_lookup import get_own_station
 from streams.services.stock_places import count_places
 
@@ -41,6 +46,7 @@ class ShortageService:
         shortages = await work.supply.lock_open_shortages(station_id)
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
+        is_surging = False
         for count in await count_places(
             work.supply, station, also=current, now=work.context.now, rules=work.rules
         ):
@@ -51,9 +57,16 @@ class ShortageService:
             if change is not None:
                 await _write(work, change, before)
             after = change.shortage if change else before
+            is_surging |= _is_short(after) and bool(
+                estimate_burn(
+                    count, station=station, is_short=True, rules=work.rules.shortages
+                ).surges
+            )
             # Donors are called for patients who wait; when none waits any more they stand down.
             if after and (after.uncovered_units or (before and before.uncovered_units)):
                 waiting.append(after.shortage_id)
+        if is_surging:
+            assess_later(work, station_id)
         if waiting:
             await self._call_outs.pursue_all(work, station_id, waiting)
 
@@ -62,6 +75,10 @@ class ShortageService:
         # This assessment also answers every timer due until now: a backlog is one assessment.
         await work.timers.drop_due(timer.kind, station_id, now=work.context.now)
         await self.assess(work, station_id)
+
+
+def _is_short(shortage: Shortage | None) -> bool:
+    return shortage is not None and shortage.status is ShortageStatus.OPEN
 
 
 async def _write(work: UnitOfWork, change: ShortageChange, before: Shortage | None) -> None:

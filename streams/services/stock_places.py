@@ -24,7 +24,7 @@ from streams.matching.shortage import (
     list_given_groups,
     measure,
 )
-from streams.ports.shortages import ExchangeStore
+from streams.ports.shortages import ExchangeStore, PromisedSince, StockCount
 
 Place = tuple[Component, BloodGroup]
 
@@ -55,9 +55,7 @@ async def count_places(
         now: Units that have expired by then are not counted.
         rules: The rulebook to decide by.
     """
-    since = now - timedelta(days=rules.shortages.burn.window_d)
-    found = await supply.count_cells(station.station_id, since=since, now=now)
-    stock = {(count.component, count.group): count for count in found}
+    stock = await count_stock(supply, station.station_id, now=now, rules=rules)
     waiting = await _list_waiting(supply, station, rules)
     past = await supply.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
@@ -65,15 +63,32 @@ async def count_places(
         CellCount(
             component=component,
             group=group,
-            available=stock[component, group].available if (component, group) in stock else 0,
-            promised=stock[component, group].promised if (component, group) in stock else 0,
+            available=held.available,
+            promised=held.promised,
+            promised_recently=held.promised_recently,
+            promised_in_surge=held.promised_in_surge,
             uncovered=sum(wait.units for wait in waiting.get((component, group), ())),
             past_shortages=past.get((component, group), 0),
             donor_groups=join_groups(wait.given for wait in waiting.get((component, group), ())),
             called_groups=join_groups(wait.called for wait in waiting.get((component, group), ())),
         )
         for component, group in sorted({*usual, *stock, *waiting, *also})
+        for held in [stock.get((component, group)) or StockCount(component=component, group=group)]
     ]
+
+
+async def count_stock(
+    supply: ExchangeStore, station_id: str, *, now: datetime, rules: Rulebook
+) -> Mapping[Place, StockCount]:
+    """Count what every place holds, and what was promised of it in each window of the burn rate."""
+    burn = rules.shortages.burn
+    since = PromisedSince(
+        window=now - timedelta(days=burn.window_d),
+        recent=now - timedelta(hours=burn.recent_h),
+        surge=now - timedelta(hours=burn.surge_h),
+    )
+    found = await supply.count_cells(station_id, since=since, now=now)
+    return {(count.component, count.group): count for count in found}
 
 
 async def measure_places(

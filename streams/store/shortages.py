@@ -15,7 +15,7 @@ from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.clearances import ensure_cleared_for_transfer
-from streams.ports.shortages import StockCount, UncoveredLine
+from streams.ports.shortages import PromisedSince, StockCount, UncoveredLine
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
@@ -36,15 +36,24 @@ class PgExchange:
         self._locks = locks
 
     async def count_cells(
-        self, station_id: str, *, since: datetime, now: datetime
+        self, station_id: str, *, since: PromisedSince, now: datetime
     ) -> list[StockCount]:
-        rows = _QUERIES.count_cells(self._connection, station_id=station_id, since=since, now=now)
+        rows = _QUERIES.count_cells(
+            self._connection,
+            station_id=station_id,
+            since=since.window,
+            recent=since.recent,
+            surge=since.surge,
+            now=now,
+        )
         return [
             StockCount(
                 component=Component(row["component"]),
                 group=BloodGroup(row["blood_group"]),
                 available=row["available"],
                 promised=row["promised"],
+                promised_recently=row["promised_recently"],
+                promised_in_surge=row["promised_in_surge"],
             )
             async for row in rows
         ]

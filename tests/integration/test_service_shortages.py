@@ -529,3 +529,26 @@ async def test_the_groups_change_with_one_patient_for_another(engine: SupplyEngi
     assert await groups(engine, "O-") == ["O-", "O+"]
     *_, changed = await engine.events("blood.shortage.changed.v1")
     assert changed["shortage"]["called_groups"] == ["O+"]
+
+
+async def test_c85_what_went_in_the_last_hours_counts_and_is_over_when_they_are(
+    engine: SupplyEngine,
+) -> None:
+    await engine.feed(counted(build_unit("A+") for _ in range(120)))
+    for _ in range(3):
+        await engine.ask(group="A+", quantity=20)
+    engine.clock.move(seconds=61)
+    await engine.fire_timers()
+    (row,) = await open_shortages(engine)
+    told = row["body"]
+    assert (row["level"], told["days_of_supply"], told["uncovered_units"]) == ("red", 0.08, 0)
+    assert row["units_missing"] == 56
+    await engine.fetch("DELETE FROM timers WHERE kind = 'hold_lapse'")
+    # Nothing more goes: two hours later the day is looked at, and after it the week.
+    engine.clock.move(seconds=3 * 3600)
+    await engine.fire_timers()
+    (row,) = await open_shortages(engine)
+    assert row["body"]["days_of_supply"] == 1.0
+    engine.clock.move(seconds=24 * 3600)
+    await engine.fire_timers()
+    assert await open_shortages(engine) == []

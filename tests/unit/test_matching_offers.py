@@ -13,6 +13,7 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
 from models.shortages import Offer, Shortage
+from streams.matching.burn import Burn
 from streams.matching.offers import OfferVerdict, decide_acceptance
 from tests.support.supply import AT, make_station, make_units
 
@@ -67,7 +68,7 @@ def accept(
         giver=LHASA,
         receiver=SHIGATSE,
         units=units,
-        burn_per_d=burn,
+        burn=Burn(mean_per_d=burn),
         in_transit=in_transit,
         eta_s=4 * 3600,
         now=AT,
@@ -118,7 +119,7 @@ def test_a_stranger_is_declined() -> None:
         giver=STRANGER,
         receiver=SHIGATSE,
         units=make_units(9, station_id="chengdu"),
-        burn_per_d=0.0,
+        burn=Burn(mean_per_d=0.0),
         in_transit=0,
         eta_s=0,
         now=AT,

@@ -13,6 +13,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup, RhD
 from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage, ShortageLevel, ShortageStatus
+from streams.matching.burn import Burn
 from streams.matching.shortage import (
     CellCount,
     ShortageChange,
@@ -50,8 +51,10 @@ def test_the_frequencies_are_those_of_a_population() -> None:
 
 
 def test_burn_is_the_usual_demand_or_what_was_promised_if_more() -> None:
-    assert estimate_burn(cell(), station=STATION, rules=PACKAGED.shortages) == pytest.approx(34.029)
-    assert estimate_burn(cell(promised=700), station=STATION, rules=PACKAGED.shortages) == 100.0
+    usual = estimate_burn(cell(), station=STATION, rules=PACKAGED.shortages)
+    assert usual.fastest_per_d == pytest.approx(34.029)
+    promised = estimate_burn(cell(promised=700), station=STATION, rules=PACKAGED.shortages)
+    assert promised == Burn(mean_per_d=100.0)
 
 
 @pytest.mark.parametrize(

@@ -141,12 +141,16 @@ def obstacles(**changes: object) -> Callable[[Rulebook], object]:
     return lambda rules: list_obstacles(make_record(**changes), now=AT, rules=rules.donors)  # type: ignore[arg-type] # told by keyword
 
 
-def cell(available: int = 0, promised: int = 0) -> CellCount:
+def cell(
+    available: int = 0, promised: int = 0, *, promised_recently: int = 0, promised_in_surge: int = 0
+) -> CellCount:
     return CellCount(
         component=Component.RED_CELLS,
         group=BloodGroup.O_POS,
         available=available,
         promised=promised,
+        promised_recently=promised_recently,
+        promised_in_surge=promised_in_surge,
     )
 
 
@@ -413,6 +417,30 @@ EFFECTS = [
         "window_d",
         14,
         lambda rules: estimate_burn(cell(promised=700), station=SMALL, rules=rules.shortages),
+    ),
+    Effect(
+        "shortage.burn_rate",
+        "recent_h",
+        48.0,
+        lambda rules: estimate_burn(
+            cell(promised=700, promised_recently=700), station=SMALL, rules=rules.shortages
+        ),
+    ),
+    Effect(
+        "shortage.burn_rate",
+        "surge_h",
+        4.0,
+        lambda rules: estimate_burn(
+            cell(promised=700, promised_in_surge=700), station=SMALL, rules=rules.shortages
+        ),
+    ),
+    Effect(
+        "shortage.burn_rate",
+        "surge_least_units",
+        20,
+        lambda rules: estimate_burn(
+            cell(promised=15, promised_in_surge=15), station=SMALL, rules=rules.shortages
+        ),
     ),
     Effect(
         "shortage.expected_use",

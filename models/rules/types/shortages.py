@@ -24,7 +24,15 @@ class GroupsRule(CitedRule):
 
 
 class BurnRule(CitedRule):
+    """The window of the mean, and the two short windows in which an emergency is seen.
+
+    `surge_least_units`: units promised in a short window from which it counts at a green place.
+    """
+
     window_d: int = Field(ge=1)
+    recent_h: float = Field(gt=0)
+    surge_h: float = Field(gt=0)
+    surge_least_units: int = Field(ge=1)
 
 
 class ExpectedRule(CitedRule):

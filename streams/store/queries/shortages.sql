@@ -6,7 +6,12 @@ WITH stock AS (
     GROUP BY component, blood_group
 ),
 promised AS (
-    SELECT p.component, p.blood_group, count(*) AS units
+    SELECT
+        p.component,
+        p.blood_group,
+        count(*) AS units,
+        count(*) FILTER (WHERE p.held_at >= :recent) AS recently,
+        count(*) FILTER (WHERE p.held_at >= :surge) AS in_surge
     FROM promises AS p INNER JOIN requests AS r USING (request_id)
     WHERE
         r.station_id = :station_id
@@ -18,7 +23,9 @@ SELECT
     component,
     blood_group,
     coalesce(stock.units, 0) AS available,
-    coalesce(promised.units, 0) AS promised
+    coalesce(promised.units, 0) AS promised,
+    coalesce(promised.recently, 0) AS promised_recently,
+    coalesce(promised.in_surge, 0) AS promised_in_surge
 FROM stock FULL JOIN promised USING (component, blood_group)
 ORDER BY component, blood_group;
 

@@ -85,7 +85,12 @@ SHORTAGES: Table = {
         abo=fixed({"O": 0.342, "A": 0.2872, "B": 0.2817, "AB": 0.0891}, "share"),
     ),
     "shortage.burn_rate": says(
-        "local", confirm=("window_d",), window_d=free(7, "day", least=1, most=90)
+        "local",
+        confirm=("window_d", "recent_h", "surge_h", "surge_least_units"),
+        window_d=free(7, "day", least=3, most=90),
+        recent_h=free(24.0, "h", least=6, most=72),
+        surge_h=free(2.0, "h", least=1, most=6),
+        surge_least_units=free(10, "unit", least=1, most=100),
     ),
     "shortage.expected_use": says(
         "local", confirm=("least_units",), least_units=free(1.0, "unit", least=0, most=10)

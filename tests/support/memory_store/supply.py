@@ -15,7 +15,7 @@ from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
-from streams.ports.shortages import StockCount
+from streams.ports.shortages import PromisedSince, StockCount
 from streams.ports.stock import LivePromise
 from tests.support.memory_store.rows import PromiseRow, State
 from tests.support.memory_store.stock import LIVE, MemoryStock
@@ -45,7 +45,7 @@ class MemorySupply:
         return []
 
     async def count_cells(
-        self, station_id: str, *, since: datetime, now: datetime
+        self, station_id: str, *, since: PromisedSince, now: datetime
     ) -> list[StockCount]:
         """Return none: the burn rate is zero here, so a giving station keeps nothing back."""
         del station_id, since, now
