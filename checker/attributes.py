@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from checker.antigens import ABO_AND_D, TOGETHER, read_antigen
 from checker.compatibility import Patient
 from checker.rows import Unit
 
@@ -58,13 +59,20 @@ def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) 
 
     Plasma carries no red-cell antigens, so the patient's antibodies do not count for it.
     """
-    against = set(wanted.get("antigen_negative") or ())
+    against = {read_antigen(name) for name in wanted.get("antigen_negative") or ()}
     if unit.component in WITH_RED_CELLS:
         against |= patient.antibodies
     if not against:
         return against
-    # The label tells D; of the others only a test tells that one is absent.
-    absent = set(unit.traits.get("antigen_negative") or ()) - {"D"}
-    if unit.blood_group.endswith("-"):
-        absent.add("D")
-    return against - absent
+    absent = {read_antigen(name) for name in unit.traits.get("antigen_negative") or ()}
+    return {name for name in against if not _is_absent(name, absent, unit.blood_group)}
+
+
+def _is_absent(antigen: str, tested: set[str], group: str) -> bool:
+    """Whether a unit lacks an antigen: the label tells A, B and D, of others only a test tells."""
+    if antigen in {"A", "B", "D"}:
+        return ABO_AND_D[antigen](group)
+    if antigen in tested:
+        return True
+    parts = TOGETHER.get(antigen, "").split()
+    return bool(parts) and all(_is_absent(part, tested, group) for part in parts)

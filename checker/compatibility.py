@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from checker.antigens import read_antigen
+
 O_NEGATIVE_CAP = 4
 """Units of unconfirmed O RhD- that one unknown patient may get (Victoria)."""
 
@@ -75,7 +77,7 @@ class Patient:
             sex=body.get("sex"),
             age_years=body.get("age_years"),
             age_estimated=bool(body.get("age_estimated")),
-            antibodies=frozenset(body.get("antibodies") or ()),
+            antibodies=frozenset(map(read_antigen, body.get("antibodies") or ())),
             asian_del=bool(body.get("asian_del")),
             consented_to_rhd_positive=body.get("rhd_consent") is not None,
             prophylaxis_ordered=bool(body.get("anti_d_prophylaxis_ordered")),

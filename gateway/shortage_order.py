@@ -81,7 +81,7 @@ def _add(
     named: bool,
     rules: Rulebook,
 ) -> None:
-    request = UrgentRequest.model_validate(row["body"])
+    request = UrgentRequest.of_row(row["body"])
     line = next((line for line in request.lines if line.line_no == row["line_no"]), None)
     if line is None:
         return

@@ -154,6 +154,11 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
+    @classmethod
+    def of_row(cls, body: object) -> Self:
+        """Return a value as a row has it; names that no vocabulary has are kept (`KeptName`)."""
+        return cls.model_validate(body, context={"stored": True})
+
     def but(self, **changes: object) -> Self:
         """Return a validated copy with the named fields changed."""
         return type(self).model_validate({**dict(self), **changes})

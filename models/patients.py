@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from models.base import AsSet, Identifier, Line, Value
+from models.antigens import Antigen, Antigens
+from models.base import Identifier, Line, Value
 from models.groups import BloodGroup
-
-Antigen = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]{0,7}$")]
-"""A red-cell antigen such as `C`, `e`, `Mur`, `Dia`, `Jka`, `Fyb`, `K`."""
-
-Antigens = Annotated[tuple[Antigen, ...], AsSet]
-
-HlaType = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*:-]{1,20}$")]
-"""An HLA type as printed, such as `A*02:01` or `B7`."""
-
-HlaTypes = Annotated[tuple[HlaType, ...], AsSet]
 
 ANTI_D: Antigen = "D"
 

@@ -7,10 +7,12 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from models.antigens import Antigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
-from models.patients import Antigens, HlaTypes, Patient
+from models.hla import HlaTypes
+from models.patients import Patient
 
 MAX_QUANTITY = 100
 """The most units in one line: more than any single order reported from a mass casualty. A larger

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
+from models.antigens import ABSENT_WITH
 from models.clearance import (
     Cleared,
     ForPatient,
@@ -25,7 +26,7 @@ from models.clearance import (
 from models.compatibility import Candidate, cite_group_rule, find_candidate, list_candidates
 from models.components import Component
 from models.decisions import Reason
-from models.groups import RhD
+from models.groups import BloodGroup, RhD
 from models.patients import ANTI_D
 from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
@@ -49,6 +50,9 @@ STEP_FROM: Mapping[UnitStatus, Step | None] = {
 }
 """The step that each status allows. A status that is missing here allows nothing: the look-up
 fails, and a test checks the table against every member."""
+
+_ON_LABEL = ("A", "B", ANTI_D)
+"""The antigens that the group of a unit tells."""
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
@@ -275,10 +279,20 @@ def _has(unit: UnitFacts, flag: str) -> bool:
 
 
 def _lacks(unit: UnitFacts, antigen: str) -> bool:
-    """Whether an antigen is absent: D by the label alone, any other only if tested as absent."""
+    """Whether an antigen is absent: A, B and D by the label alone, others only if so tested.
+
+    Some are absent with others: a unit that lacks c and e lacks f.
+    """
+    tested = {name for name in unit.traits.antigen_negative if name not in _ON_LABEL}
+    absent = tested | {name for name in _ON_LABEL if not _shows(unit.group, name)}
+    return antigen in absent or any(with_it <= absent for with_it in ABSENT_WITH.get(antigen, ()))
+
+
+def _shows(group: BloodGroup, antigen: str) -> bool:
+    """Whether a label says that the unit carries A, B or D."""
     if antigen == ANTI_D:
-        return unit.group.rhd is RhD.NEGATIVE
-    return antigen in unit.traits.antigen_negative
+        return group.rhd is RhD.POSITIVE
+    return antigen in group.abo.value
 
 
 def _find_candidate(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Candidate | None:

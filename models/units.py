@@ -9,11 +9,12 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from models.antigens import Antigens
 from models.base import BagId, Identifier, Instant, Value
 from models.broken_rule import BrokenRuleError
 from models.components import COMPONENTS, Component
 from models.groups import BloodGroup
-from models.patients import Antigens, HlaTypes
+from models.hla import HlaTypes
 
 
 class UnitStatus(StrEnum):

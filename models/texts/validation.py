@@ -16,8 +16,6 @@ from models.texts.words import name_value
 PATTERNS: Mapping[str, str] = {
     r"^[A-Za-z0-9][A-Za-z0-9._:-]*$": "broken_pattern_identifier",
     r"^[^\x00-\x1f]*$": "broken_pattern_line",
-    r"^[A-Za-z][A-Za-z0-9]{0,7}$": "broken_pattern_antigen",
-    r"^[A-Za-z0-9*:-]{1,20}$": "broken_pattern_hla",
     r"^[0-9a-f]{64}$": "broken_pattern_hash",
     r"^(_system|[A-Za-z0-9][A-Za-z0-9._:-]*)$": "broken_pattern_identifier",
 }

@@ -57,7 +57,7 @@ class PgRequests:
             lines[fields.pop("request_id")].append(LineState(**fields))
         return {
             row["request_id"]: RequestState(
-                request=UrgentRequest.model_validate(row["body"]),
+                request=UrgentRequest.of_row(row["body"]),
                 status=RequestStatus(row["status"]),
                 waiting_for=row["waiting_for"],
                 version=row["version"],

@@ -62,7 +62,7 @@ class PgExchange:
         rows = _QUERIES.list_uncovered(self._connection, station_id=station_id)
         return [
             UncoveredLine(
-                request=UrgentRequest.model_validate(row["body"]),
+                request=UrgentRequest.of_row(row["body"]),
                 line_no=row["line_no"],
                 units=row["uncovered"],
             )

@@ -229,7 +229,7 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
         released=row["released_at"] is not None,
         recalled=status == "recalled",
         epoch=row["epoch"],
-        traits=UnitTraits.model_validate(traits) if traits else NO_TRAITS,
+        traits=UnitTraits.of_row(traits) if traits else NO_TRAITS,
         out_of_control_s=row["out_of_control_s"],
     )
 

@@ -110,7 +110,7 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
     row = detail.request
     if not _may_see(principal, hospital_id=row["hospital_id"], station_id=row["station_id"]):
         raise DomainRefusal("request_unknown", request_id=request_id)
-    asked = UrgentRequest.model_validate(row["body"])
+    asked = UrgentRequest.of_row(row["body"])
     stations = gateway.directories.current().stations
     station = stations.get(asked.station_id)
     policy = station.policy if station else StationPolicy()

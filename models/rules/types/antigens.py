@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.patients import ANTI_D, Antigens
+from models.antigens import Antigens
+from models.patients import ANTI_D
 from models.rules.citations import CitedRule, RuleSet
 
 
@@ -22,11 +23,11 @@ class AntigenRules(RuleSet):
 
 
 def list_unusual(antigens: Iterable[str], *, rules: AntigenRules) -> list[str]:
-    """List antigens that are not usually typed here, D aside; a misspelt antigen is among them.
+    """List antigens that are not usually typed here, D and those of the label aside.
 
     Args:
         antigens: Antigens against which a patient has antibodies, or which a unit must lack.
         rules: The antigens that are usually typed.
     """
-    known = {ANTI_D, *rules.east_asia.antigens}
+    known = {ANTI_D, "A", "B", *rules.east_asia.antigens}
     return sorted(set(antigens) - known)

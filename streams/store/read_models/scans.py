@@ -39,7 +39,7 @@ class PgScans:
                 group=BloodGroup(row["blood_group"]),
                 volume_ml=row["volume_ml"],
                 expires_at=row["expires_at"],
-                traits=UnitTraits.model_validate(row["traits"]),
+                traits=UnitTraits.of_row(row["traits"]),
                 status=UnitStatus(row["status"]),
                 out_of_control_s=row["out_of_control_s"],
                 epoch=row["epoch"],

@@ -105,7 +105,13 @@ ANTIGENS: Table = {
     "antigen.east_asia": says(
         "standard",
         by="hospital",
-        unread=True,
-        antigens=fixed(("C", "c", "E", "e", "Mur", "Dia", "Jka", "Jkb", "Fya", "Fyb"), "antigen"),
+        confirm=("antigens",),
+        antigens=fixed(
+            (
+                *("C", "c", "E", "e", "M", "S", "s", "Mur", "Dia", "Dib"),
+                *("Jka", "Jkb", "Fya", "Fyb"),
+            ),
+            "antigen",
+        ),
     ),
 }
