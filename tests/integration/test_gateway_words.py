@@ -205,15 +205,32 @@ async def test_f80_the_key_is_told_for_every_answer_that_is_no_confirmation() ->
     assert "--idempotency-key cli-" in ran.stderr
 
 
-async def test_an_antigen_that_nobody_is_typed_for_is_named_and_not_refused(
+async def test_c35_an_unknown_antigen_is_refused_and_a_rare_one_is_named(
     world: RunningGateway,
 ) -> None:
     words = ("request", "new", "--hospital", "shigatse-people", "--group", "A+", "--wait", "8")
-    ran = await command(world, *words, "-n", "red_cells=1", "--antibody", "foo", "--antibody", "E")
-    assert ran.exit_code == 0, ran.stderr
-    assert "抗原 foo 不在常见名单" in ran.stdout
+    wrong = await command(world, *words, "-n", "red_cells=1", "--antibody", "Jkz")
+    assert wrong.exit_code != 0
+    assert "不是词表里的红细胞抗原" in wrong.stderr
+    assert "Jka" in wrong.stderr
+    rare = await command(world, *words, "-n", "red_cells=1", "--antibody", "抗-Vel")
+    assert rare.exit_code == 0, rare.stderr
+    assert "抗原 Vel 不在通常定型的名单" in rare.stdout
     usual = await ask(world.client("hospital"), patient={"group": "A+", "antibodies": ["E", "D"]})
     assert "warnings" not in usual.json()
+
+
+async def test_c45_anti_d_in_any_words_is_anti_d(world: RunningGateway) -> None:
+    client = world.client("hospital")
+    for written in ("RhD", "antiD", "d", "抗-D", "RH1"):
+        told = await ask(client, patient={"group": "O-", "antibodies": [written]})
+        assert told.is_success, told.text
+        found = (await client.get(f"/v1/requests/{told.json()['request_id']}")).json()
+        assert found["request"]["patient"]["antibodies"] == ["D"], written
+    answer = await ask(client, patient={"group": "O-", "antibodies": ["CD"]})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (400, "patient.antibodies.0")
+    assert "一项写一个抗原" in error["rule"]
 
 
 async def test_the_words_of_people_are_answered_over_http(world: RunningGateway) -> None:

@@ -188,14 +188,14 @@ async def test_a_wait_that_is_cut_leaves_nothing() -> None:
 @pytest.mark.parametrize(
     ("stated", "is_told"),
     [
-        ({"patient": {"antibodies": ["Jqa"]}}, True),
+        ({"patient": {"antibodies": ["Vel"]}}, True),
         ({"patient": {"antibodies": ["E"]}}, False),
         ({"lines": [{"line_no": 1, "component": "red_cells", "quantity": 1,
-                     "attributes": {"antigen_negative": ["Jqa"]}}]}, True),
+                     "attributes": {"antigen_negative": ["Vel"]}}]}, True),
         ({"note": "theatre 2"}, False),
     ],
 )  # fmt: skip
-def test_an_amendment_names_an_antigen_that_is_probably_misspelt(
+def test_an_amendment_names_an_antigen_that_is_not_usually_typed(
     stated: dict[str, object], *, is_told: bool
 ) -> None:
     ids = {"request_id": "r-1", "hospital_id": "dingri-county", "station_id": "shigatse"}

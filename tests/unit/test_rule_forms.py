@@ -197,6 +197,7 @@ def test_an_age_that_may_be(age_years: int) -> None:
         {"antibodies": ["Dia Dib"]},
         {"antibodies": ["1a"]},
         {"antibodies": ["Abcdefghi"]},
+        {"antibodies": ["HPA-1a"]},
         {"group": "A"},
         {"sex": "unknown"},
         {"anti_d": True},
