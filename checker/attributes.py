@@ -46,8 +46,9 @@ def list_lacking(
 
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
-    """Whether the unit is frozen and the hospital cannot thaw."""
-    return unit.component in FROZEN and not hospital.get("can_thaw")
+    """Whether the unit is frozen, not thawed before it left, and the hospital cannot thaw."""
+    is_frozen = unit.component in FROZEN and not unit.traits.get("thawed_at")
+    return is_frozen and not hospital.get("can_thaw")
 
 
 def _is_washed(unit: Unit) -> bool:

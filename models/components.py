@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from models.rules.citations import CitedRule, RuleSet, read_rules
-from models.rules.types.shelf_life import LabelRule, ShelfLifeRule
+from models.rules.types.shelf_life import (
+    IrradiationRule,
+    LabelRule,
+    ShelfLifeRule,
+    ThawingRule,
+    WashingRule,
+)
 
 
 class ComponentClass(StrEnum):
@@ -43,8 +48,8 @@ class ComponentSpec(CitedRule):
     Attributes:
         storage_temp_c: Lowest and highest storage temperature, degrees Celsius.
         transport_temp_c: The same in transport.
-        shelf_life_h: The longest that a unit is used, in hours from collection; its own expiry may
-            be earlier, never later.
+        shelf_life_h: The longest that a unit is used that does not say how it was prepared, in
+            hours; its own expiry may be earlier, never later.
         frozen: A hospital that cannot thaw cannot use it.
     """
 
@@ -65,23 +70,21 @@ class ComponentRules(RuleSet):
 
     component: dict[Component, ComponentSpec] = Field(min_length=len(Component))
     shelf_life: dict[Component, ShelfLifeRule] = Field(min_length=len(Component))
+    irradiation: IrradiationRule
+    washing: WashingRule
+    thawed: ThawingRule
     label: LabelRule
 
     @model_validator(mode="before")
     @classmethod
     def _spread_shelf_lives(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
-        """Copy the longest shelf life of each component from its own rule to its specification."""
+        """Copy the shelf life of each component from its own rule to its specification."""
         rows = {
-            name: {**row, "shelf_life_h": rule["use_within_h"]}
+            name: {**row, "shelf_life_h": min(rule["unstated_h"], rule["use_within_h"])}
             for name, row in raw["component"].items()
             if (rule := raw["shelf_life"].get(name)) is not None
         }
         return {**raw, "component": rows}
-
-    def latest_expiry(self, component: Component, collected_at: datetime) -> datetime:
-        """Return the latest expiry that a unit may have, the end of its last day included."""
-        hours = self.label.add_grace(self.component[component].shelf_life_h)
-        return collected_at + timedelta(hours=hours)
 
 
 COMPONENTS = ComponentRules.model_validate(read_rules("components"))

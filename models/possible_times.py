@@ -26,7 +26,7 @@ An earlier instant is a zero that a program took for a date, or a typing error."
 
 MOST_AHEAD_D = 60
 """How far ahead blood may be asked for or offered, in days. No red cell that lies on a shelf today
-lives longer than 42 days (35 in CPDA-1), so for a later day nothing can be promised. The value must
+lives longer than 42 days, so for a later day nothing can be promised. The value must
 be confirmed: it has to admit a planned operation and to refuse a mistyped year."""
 
 _EARLIEST_ZONE = timedelta(hours=14)
@@ -58,6 +58,11 @@ class Bound(Enum):
 BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     # What is counted, drawn, made and scanned.
     "Unit": {"collected_at": Bound.PAST, "expires_at": Bound.LABEL},
+    "UnitTraits": {
+        "irradiated_at": Bound.PAST,
+        "washed_at": Bound.PAST,
+        "thawed_at": Bound.PAST,
+    },
     "Attestation": {"released_at": Bound.PAST},
     "StockCounted": {"counted_at": Bound.PAST},
     "StockChanged": {"happened_at": Bound.PAST},

@@ -30,6 +30,7 @@ from models.groups import BloodGroup, RhD
 from models.patients import ANTI_D
 from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
+from models.shelf_lives import find_end
 from models.units import UnitStatus
 
 STEP_FROM: Mapping[UnitStatus, Step | None] = {
@@ -158,19 +159,44 @@ def _list_of_unit(
         yield Reason(code="not_released", rule=safety.cite(safety.release))
     if unit.recalled:
         yield Reason(code="recalled", rule=safety.cite(safety.recall))
-    # The label decides, unless the station uses the component up sooner than its label says.
-    use_until = rules.components.latest_expiry(unit.component, unit.collected_at)
-    until = min(unit.expires_at, use_until)
-    if until <= now:
-        yield Reason(code="expired", rule=safety.cite(safety.expiry))
-    if until <= route.arrival_at:
-        yield Reason(code="expires_before_arrival", rule=safety.cite(safety.expiry))
-    elif isinstance(purpose, ForPatient) and until <= purpose.needed_by:
-        yield Reason(code="expires_before_needed", rule=safety.cite(safety.expiry))
+    end = find_end(
+        unit.component, unit.collected_at, unit.expires_at, unit.traits, rules.components
+    )
+    cited = safety.cite(safety.expiry) if end.rule is None else rules.components.cite(end.rule)
+    if end.at <= now:
+        yield Reason(code="expired", rule=cited)
+    if end.at <= route.arrival_at:
+        yield Reason(code="expires_before_arrival", rule=cited)
+    elif isinstance(purpose, ForPatient):
+        yield from _list_of_use(unit, purpose, end.at, route, rules, cited=cited)
+
+
+def _list_of_use(
+    unit: UnitFacts,
+    purpose: ForPatient,
+    until: datetime,
+    route: Route,
+    rules: Rulebook,
+    *,
+    cited: str,
+) -> Iterator[Reason]:
+    """Yield a reason if the unit, fit on arrival, dies before or while the patient gets it."""
+    use = rules.safety.use
+    takes = use.takes(unit.component, thawed=unit.traits.thawed_at is not None)
+    if until <= purpose.needed_by:
+        yield Reason(code="expires_before_needed", rule=cited)
+    elif until < max(route.arrival_at, purpose.needed_by) + takes:
+        params = {"takes_s": round(takes.total_seconds())}
+        yield Reason(code="expires_during_use", params=params, rule=rules.safety.cite(use))
 
 
 def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[Reason]:
-    yield from _list_of_receiver(unit.component, route, rules)
+    thawed = unit.traits.thawed_at is not None
+    yield from _list_of_receiver(unit.component, route, rules, thawed=thawed)
+    transit = rules.safety.transit
+    if unit.component in transit.components and route.transport_s > transit.at_most_h * 3600:
+        hours, rule = transit.at_most_h, rules.safety.cite(transit)
+        yield Reason(code="transit_too_long", params={"hours": hours}, rule=rule)
     agitation = rules.safety.agitation
     if (
         unit.component in agitation.components
@@ -181,8 +207,10 @@ def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[R
         yield Reason(code="unagitated_too_long", params={"hours": hours}, rule=rule)
 
 
-def _list_of_receiver(component: Component, route: Route, rules: Rulebook) -> Iterator[Reason]:
-    if component.spec.frozen and not route.can_thaw:
+def _list_of_receiver(
+    component: Component, route: Route, rules: Rulebook, *, thawed: bool = False
+) -> Iterator[Reason]:
+    if component.spec.frozen and not thawed and not route.can_thaw:
         yield Reason(code="hospital_cannot_thaw", rule=rules.safety.cite(rules.safety.thawing))
     if component in route.unusable:
         yield Reason(code="hospital_cannot_use", params={"component": component})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +16,9 @@ from models.broken_rule import BrokenRuleError
 from models.components import COMPONENTS, Component
 from models.groups import BloodGroup
 from models.hla import HlaTypes
+from models.shelf_lives import Anticoagulant, PlateletBag, find_latest_label, find_preparation
+
+_DAY = timedelta(days=1)
 
 
 class UnitStatus(StrEnum):
@@ -40,13 +44,24 @@ class UnitStatus(StrEnum):
     RECALLED = "recalled"
 
 
+_DONE_AT = {"irradiated_at": "irradiated", "washed_at": "washed"}
+
+
 class UnitTraits(Value):
-    """What a unit has that a request may demand.
+    """What a unit has that a request may demand, and how it was made.
+
+    What is None is not stated; `models.shelf_lives` says what follows.
 
     Attributes:
         antigen_negative: Antigens that testing showed to be absent.
         hla: HLA types as printed, for matched platelets.
         low_titre: Low anti-A and anti-B titre.
+        anticoagulant: What it was drawn into, or the additive solution of red cells.
+        bag: The bag of platelets.
+        agitated: Platelets were kept moving ever since they were made.
+        irradiated_at: When it was irradiated; a unit that states it is `irradiated`.
+        washed_at: When it was washed; such a unit is `washed`.
+        thawed_at: When a frozen unit was thawed for use.
     """
 
     leukoreduced: bool = False
@@ -56,6 +71,21 @@ class UnitTraits(Value):
     low_titre: bool = False
     antigen_negative: Antigens = ()
     hla: HlaTypes = ()
+    anticoagulant: Anticoagulant | None = None
+    bag: PlateletBag | None = None
+    agitated: bool | None = None
+    irradiated_at: Instant | None = None
+    washed_at: Instant | None = None
+    thawed_at: Instant | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_what_was_done(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+        """Whoever states when a unit was irradiated or washed states that it was."""
+        if not isinstance(raw, Mapping):
+            return raw
+        done = {flag: True for at, flag in _DONE_AT.items() if raw.get(at) is not None}
+        return {**raw, **done} if done else raw
 
 
 class Unit(Value):
@@ -82,22 +112,29 @@ class Unit(Value):
     def _within_shelf_life(self) -> Self:
         if self.expires_at <= self.collected_at:
             raise BrokenRuleError("expiry_before_collection", "expires_at")
+        self._ensure_made_after_collection()
         # What a record means must not depend on who reads it. A station's own, shorter time is
         # applied when a unit is chosen.
-        rules = COMPONENTS
-        if self.expires_at > rules.latest_expiry(self.component, self.collected_at):
-            latest = rules.latest_expiry(self.component, self.collected_at).isoformat()
-            shelf_life, spec = rules.shelf_life[self.component], rules.component[self.component]
+        latest = find_latest_label(self.component, self.collected_at, self.traits, COMPONENTS)
+        if self.expires_at > latest.at:
+            rule = COMPONENTS.shelf_life[self.component]
             raise BrokenRuleError(
                 "expiry_too_late",
                 "expires_at",
                 component=self.component,
-                hours=spec.shelf_life_h,
-                cited=rules.cite(shelf_life),
-                latest=latest,
+                hours=rule.keeps_h(find_preparation(self.component, self.traits)),
+                cited=COMPONENTS.cite(rule),
+                latest=latest.at.isoformat(),
                 collected=self.collected_at.isoformat(),
             )
         return self
+
+    def _ensure_made_after_collection(self) -> None:
+        for name in ("irradiated_at", "washed_at", "thawed_at"):
+            made_at = getattr(self.traits, name)
+            # A date without a time means its first instant.
+            if made_at is not None and made_at < self.collected_at - _DAY:
+                raise BrokenRuleError("made_before_collection", f"traits.{name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

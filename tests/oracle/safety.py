@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from checker.attributes import is_beyond_hospital, list_lacking
+from checker.attributes import FROZEN, is_beyond_hospital, list_lacking
 from checker.compatibility import O_NEGATIVE_CAP, Patient, Situation, Terms, get_allowed
 from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 from checker.rows import Unit
-from tests.oracle.components import COMPONENTS
+from tests.oracle.components import COMPONENTS, list_ends
 
 TRANSFUSED_WITHIN = timedelta(hours=4)
 """Red cells out of temperature control; other blood is never out of it."""
@@ -30,8 +30,19 @@ UNAGITATED_WITHIN = timedelta(days=1)
 STEP_TO = {"reserve": "reserved", "issue": "issued"}
 """Step to the state that it makes."""
 
-LAST_DAY = timedelta(days=1)
-"""Labels expire at the end of a day; so much later than the shelf life one may be dated."""
+RUNS_IN = {
+    "red_cells": timedelta(hours=4),
+    "whole_blood": timedelta(hours=4),
+    "plasma": timedelta(hours=1),
+    "platelets": timedelta(hours=1),
+}
+"""NZBS: red cells within four hours of the refrigerator, platelets within one of issue."""
+
+THAWS_IN = timedelta(minutes=30)
+
+SHORT_WAY = {"red_cells", "washed_red_cells", "whole_blood"}
+ON_THE_WAY = timedelta(hours=24)
+"""A Chinese textbook on suspended red cells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +112,7 @@ def list_reasons(
         found.add("other_component")
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
-    if way.arrival_at < _good_until(unit) <= to.needed_by:
-        found.add("expires_before_needed")
+    found |= _of_use(unit, to, way)
     return found | _of_the_group(unit, to) | _of_the_demand(unit, to, way)
 
 
@@ -120,12 +130,23 @@ def _of_the_bag(bag: Bag, step: str) -> set[str]:
 def _good_until(unit: Unit) -> datetime:
     """An expiry is the first instant at which the unit may not be used any more.
 
-    What a label says beyond the shelf life of the component does not count.
+    What a label says beyond the life of the component, as it was made, does not count.
     """
-    keeps = timedelta(days=COMPONENTS[unit.component].shelf_d)
-    # What keeps for a day has its hour on the label, not its day.
-    last_day = LAST_DAY if keeps > timedelta(days=1) else timedelta(0)
-    return min(unit.expires_at, unit.collected_at + keeps + last_day)
+    return min(unit.expires_at, *list_ends(unit.component, unit.collected_at, unit.traits))
+
+
+def _of_use(unit: Unit, to: Bed, way: Way) -> set[str]:
+    """Blood runs into the patient for hours; plasma has to be thawed before."""
+    until = _good_until(unit)
+    if until <= way.arrival_at:
+        return set()
+    if until <= to.needed_by:
+        return {"expires_before_needed"}
+    takes = RUNS_IN[COMPONENTS[unit.component].kind]
+    if unit.component in FROZEN and not unit.traits.get("thawed_at"):
+        takes += THAWS_IN
+    done_at = max(way.arrival_at, to.needed_by) + takes
+    return {"expires_during_use"} if done_at > until else set()
 
 
 def _of_time(unit: Unit, way: Way, now: datetime) -> set[str]:
@@ -143,6 +164,8 @@ def _of_the_way(unit: Unit, way: Way) -> set[str]:
         found.add("hospital_cannot_thaw")
     if unit.component in way.hospital["cannot_use"]:
         found.add("hospital_cannot_use")
+    if unit.component in SHORT_WAY and way.takes > ON_THE_WAY:
+        found.add("transit_too_long")
     if unit.component == "platelets" and not way.agitated and way.takes > UNAGITATED_WITHIN:
         found.add("unagitated_too_long")
     return found

@@ -5,6 +5,8 @@ Pure. The rules stand in `rules/data/safety.toml`; this module gives them types.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from models.components import Component
@@ -26,13 +28,38 @@ class AgitationRule(CitedRule):
     unagitated_at_most_h: int = Field(ge=0)
 
 
+class UseRule(CitedRule):
+    """Minutes that a unit is in use after it is there, by the class of its component."""
+
+    thawing_min: int = Field(ge=0)
+    red_cells_min: int = Field(ge=0)
+    whole_blood_min: int = Field(ge=0)
+    plasma_min: int = Field(ge=0)
+    platelets_min: int = Field(ge=0)
+
+    def takes(self, component: Component, *, thawed: bool) -> timedelta:
+        """Return how long a unit is in use; one that is frozen is thawed first."""
+        spec = component.spec
+        minutes: int = getattr(self, f"{spec.component_class}_min")
+        return timedelta(minutes=minutes + (self.thawing_min if spec.frozen and not thawed else 0))
+
+
+class TransitRule(CitedRule):
+    """Hours that the named components may be on the way."""
+
+    components: tuple[Component, ...]
+    at_most_h: int = Field(ge=0)
+
+
 class SafetyRules(RuleSet):
     release: CitedRule
     recall: CitedRule
     expiry: CitedRule
+    use: UseRule
     thawing: CitedRule
     antibodies: CitedRule
     demand: CitedRule
     temperature: CitedRule
     out_of_control: OutOfControlRule
     agitation: AgitationRule
+    transit: TransitRule

@@ -5,7 +5,6 @@ Pure. The rules stand in `rules/data/components.toml`, next to the component the
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
@@ -21,12 +20,14 @@ class ShelfLifeRule(CitedRule):
     """The shelf lives of one component.
 
     Attributes:
-        hours: Preparation (anticoagulant, additive or bag) to hours from collection.
-        use_within_h: Hours from collection, however the unit was prepared and whatever its label
-            says; a station sets it to use a component up sooner.
+        hours: Preparation (anticoagulant, additive or bag) to hours from the start of its life.
+        unstated_h: Hours where a unit does not say how it was prepared.
+        use_within_h: Hours, however the unit was prepared and whatever its label says; a station
+            sets it to use a component up sooner.
     """
 
     use_within_h: Hours
+    unstated_h: Hours
     hours: dict[str, Hours] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -41,13 +42,57 @@ class ShelfLifeRule(CitedRule):
         hours = {name.removesuffix(_UNIT): raw[name] for name in sorted(own)}
         return {**{name: raw[name] for name in raw if name not in own}, "hours": hours}
 
-    def keeps(self, preparation: str) -> timedelta:
-        """Return how long the component keeps after this preparation.
+    def keeps_h(self, preparation: str | None) -> int:
+        """Return how many hours the component keeps after a preparation, or None if not stated.
 
-        Raises:
-            KeyError: The rule knows no such preparation.
+        A preparation that the rule does not know keeps for the shortest that it knows.
         """
-        return timedelta(hours=min(self.hours[preparation], self.use_within_h))
+        if preparation is None:
+            stated = self.unstated_h
+        else:
+            stated = self.hours.get(preparation, min(self.hours.values()))
+        return min(stated, self.use_within_h)
+
+    @property
+    def shortest_h(self) -> int:
+        """Hours after which only a statement of the preparation, or the label, says it is good."""
+        return min(self.use_within_h, *self.hours.values())
+
+
+class IrradiationRule(CitedRule):
+    """How long the named components keep once they are irradiated, whatever their label says.
+
+    Attributes:
+        within_h: Hours from collection within which they are irradiated.
+        keeps_h: Hours from irradiation.
+        late_keeps_h: The same where they were irradiated later than that.
+        unborn_h: The same for a transfusion into the womb, and for an exchange.
+    """
+
+    components: tuple[str, ...]
+    within_h: Hours
+    keeps_h: Hours
+    late_keeps_h: Hours
+    unborn_h: Hours
+
+
+class WashingRule(CitedRule):
+    """How long any component keeps once it is washed, in hours."""
+
+    keeps_h: Hours
+
+
+class ThawingRule(CitedRule):
+    """How long frozen components keep once they are thawed, in hours."""
+
+    fresh_frozen_plasma_h: Hours
+    frozen_plasma_h: Hours
+    cryoprecipitate_h: Hours
+
+    def keeps_h(self, component: str) -> int | None:
+        """Return the hours of a component; None if it is not used merely thawed."""
+        found: int | None = getattr(self, f"{component}_h", None)
+        return found
 
 
 class LabelRule(CitedRule):

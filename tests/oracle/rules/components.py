@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from checker.attributes import FROZEN
-from tests.oracle.components import COMPONENTS
+from tests.oracle.components import COMPONENTS, DAYS, THAWED_H
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 
 DAY_H = 24
 YEAR_H = 365 * DAY_H
 
 PREPARED: Mapping[str, Mapping[str, int]] = {
-    "red_cells": {
-        "acd_b_h": 21 * DAY_H, "cpd_h": 21 * DAY_H, "cpda_1_h": 35 * DAY_H, "map_h": 35 * DAY_H,
-    },
+    "red_cells": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["red_cells"].items()},
     "washed_red_cells": {"saline_h": DAY_H},
     "frozen_red_cells": {"rhd_negative_h": 10 * YEAR_H},
     "platelets": {"agitated_permeable_bag_h": 5 * DAY_H, "otherwise_h": DAY_H},
     "fresh_frozen_plasma": {"frozen_h": YEAR_H},
     "frozen_plasma": {"frozen_h": 4 * YEAR_H},
     "cryoprecipitate": {"frozen_h": YEAR_H},
-    "whole_blood": {"acd_b_h": 21 * DAY_H, "cpd_h": 21 * DAY_H, "cpda_1_h": 35 * DAY_H},
-}  # fmt: skip
-
+    "whole_blood": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["whole_blood"].items()},
+}
 
 def _component(name: str) -> Says:
     kept = COMPONENTS[name]
@@ -46,14 +43,31 @@ def _shelf_life(name: str) -> Says:
     The standard that the others are from was abolished on 2024-09-01: all is to be confirmed.
     """
     values = {prepared: fixed(hours, "h") for prepared, hours in PREPARED[name].items()}
-    longest = max(PREPARED[name].values())
-    values["use_within_h"] = lower(longest, "h", least=1)
+    values["unstated_h"] = lower(round(COMPONENTS[name].shelf_d * DAY_H), "h", least=1)
+    values["use_within_h"] = lower(max(PREPARED[name].values()), "h", least=1)
     return Says("standard", "xuelian", None, tuple(values), values)
 
 
 COMPONENT_RULES: Table = {
     **{f"component.{name}": _component(name) for name in COMPONENTS},
     **{f"shelf_life.{name}": _shelf_life(name) for name in COMPONENTS},
+    "shelf_life.after_irradiation": says(
+        "standard",
+        confirm=("within_h", "keeps_h", "late_keeps_h", "unborn_h"),
+        components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
+        within_h=lower(14 * DAY_H, "h", least=1),
+        keeps_h=lower(14 * DAY_H, "h", least=1),
+        late_keeps_h=lower(DAY_H, "h", least=1),
+        unborn_h=lower(DAY_H, "h", least=1),
+    ),
+    "shelf_life.after_washing": says(
+        "standard", confirm=("keeps_h",), keeps_h=lower(DAY_H, "h", least=1)
+    ),
+    "shelf_life.after_thawing": says(
+        "standard",
+        confirm=tuple(f"{name}_h" for name in THAWED_H),
+        **{f"{name}_h": lower(hours, "h", least=1) for name, hours in THAWED_H.items()},
+    ),
     "component.label_day": says(
         "local",
         confirm=("grace_h", "from_shelf_life_h"),

@@ -10,12 +10,34 @@ from datetime import timedelta
 
 from checker.life import RESTOCKED_WITHIN
 from tests.oracle.rules.saying import Table, fewer, fixed, higher, lower, says
-from tests.oracle.safety import TRANSFUSED_WITHIN, UNAGITATED_WITHIN
+from tests.oracle.safety import (
+    ON_THE_WAY,
+    RUNS_IN,
+    THAWS_IN,
+    TRANSFUSED_WITHIN,
+    UNAGITATED_WITHIN,
+)
+
+
+def _minutes(takes: timedelta) -> int:
+    return takes // timedelta(minutes=1)
+
 
 SAFETY: Table = {
     "unit.release": says("law"),
     "unit.recall": says("standard"),
     "unit.expiry": says("standard"),
+    "unit.outlives_use": says(
+        "standard",
+        confirm=("thawing_min", *(f"{kind}_min" for kind in RUNS_IN)),
+        thawing_min=higher(_minutes(THAWS_IN), "min", most=240),
+        **{
+            f"{kind}_min": higher(
+                _minutes(takes), "min", most=480 if takes >= timedelta(hours=4) else 240
+            )
+            for kind, takes in RUNS_IN.items()
+        },
+    ),
     "hospital.thawing": says("standard"),
     "red_cells.antibodies": says("standard"),
     "request.attributes": says("standard"),
@@ -32,6 +54,12 @@ SAFETY: Table = {
         unread=True,
         components=fixed(("platelets",), "component"),
         unagitated_at_most_h=lower(UNAGITATED_WITHIN // timedelta(hours=1), "h", least=0),
+    ),
+    "transport.longest": says(
+        "standard",
+        confirm=("at_most_h"),
+        components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
+        at_most_h=lower(ON_THE_WAY // timedelta(hours=1), "h", least=0),
     ),
 }
 
