@@ -149,6 +149,22 @@ def read_status(cell: Cell) -> str:
     return found
 
 
+def read_anticoagulant(cell: Cell) -> str:
+    """Read what blood was drawn into, or is suspended in."""
+    found = WORDS.find_made("anticoagulant", str(cell))
+    if found is None:
+        raise CellError("anticoagulant_unknown")
+    return found
+
+
+def read_bag(cell: Cell) -> str:
+    """Read the bag of platelets."""
+    found = WORDS.find_made("bag", str(cell))
+    if found is None:
+        raise CellError("bag_unknown")
+    return found
+
+
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:kg|公斤|千克)?", flags=re.IGNORECASE)
 
 

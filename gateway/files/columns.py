@@ -123,6 +123,7 @@ class ColumnWords(Value):
         components: Whole names of products to the component.
         treatments: Words that may stand before or after such a name, to the trait that they state.
         refused_products: Why other names are refused.
+        made: Field that tells how a unit was made, to its values and the words for them.
         statuses: Status of a counted unit to the words of station systems for it.
     """
 
@@ -132,6 +133,7 @@ class ColumnWords(Value):
     treatments: dict[str, str]
     refused_products: tuple[RefusedProduct, ...]
     doses: DoseRules
+    made: dict[str, dict[str, tuple[str, ...]]]
     statuses: dict[str, tuple[str, ...]]
     sexes: dict[str, tuple[str, ...]]
     yes: tuple[str, ...]
@@ -150,6 +152,19 @@ class ColumnWords(Value):
         `set_aside` and `unclear` are not statuses of a unit; the reader refuses each by its name.
         """
         return self._statuses.get(to_word(word))
+
+    @cached_property
+    def _made(self) -> Mapping[tuple[str, str], str]:
+        return {
+            (field, to_word(word)): value
+            for field, values in self.made.items()
+            for value, words in values.items()
+            for word in (value, *words)
+        }
+
+    def find_made(self, field: str, word: str) -> str | None:
+        """Return what a word says of how a unit was made; None if it is not known."""
+        return self._made.get((field, to_word(word)))
 
     def says_use(self, heading: str) -> bool:
         """Whether a heading shows that its column says whether blood may be used."""
@@ -233,6 +248,7 @@ def _load() -> ColumnWords:
         treatments={to_word(word): name for word, name in raw["treatments"].items()},
         refused_products=raw["refused_products"],
         doses=raw["doses"],
+        made=raw["made"],
         statuses=raw["statuses"],
         sexes=raw["sexes"],
         yes=raw["flags"]["yes"],

@@ -19,7 +19,9 @@ from models.groups import Abo
 from models.possible_times import render_past
 
 TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
-TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla")
+DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
+MADE = ("anticoagulant", "bag", "agitated", *DONE_AT)
+TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla", *MADE)
 ATTESTED = ("released_by", "released_at")
 _ABO = frozenset(Abo)
 _TOLD = frozenset(status.value for status in CountedAs if status is not CountedAs.ON_SHELF)

@@ -18,6 +18,8 @@ from models.texts.instants import BEIJING
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 _LISTS = ("antigen_negative", "hla")
+_DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
+_YES_NO = {True: "是", False: "否", None: ""}
 
 HEADINGS = {
     "unit_id": "血袋号",
@@ -37,6 +39,12 @@ HEADINGS = {
     "low_titre": "低效价",
     "antigen_negative": "抗原阴性",
     "hla": "HLA分型",
+    "anticoagulant": "保养液",
+    "bag": "血小板袋",
+    "agitated": "振荡",
+    "irradiated_at": "辐照时间",
+    "washed_at": "洗涤时间",
+    "thawed_at": "融化时间",
 }
 STATUS_WORDS = {
     "collected": "已采集",
@@ -100,12 +108,22 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str | int]]:
             *_release(row),
             *("是" if traits.get(name) else "" for name in _FLAGS),
             *(" ".join(traits.get(name, ())) for name in _LISTS),
+            *(traits.get(name) or "" for name in ("anticoagulant", "bag")),
+            _YES_NO[traits.get("agitated")],
+            *(
+                _instant(datetime.fromisoformat(at)) if (at := traits.get(name)) else ""
+                for name in _DONE_AT
+            ),
         ]
 
 
 def _release(row: Mapping[str, Any]) -> tuple[str, str]:
     at = row["released_at"]
     return ("", "") if at is None else (row["attested_by"] or RELEASED_BY_RESULTS, _instant(at))
+
+
+def _told_instant(told: str | None) -> str:
+    return "" if told is None else _instant(datetime.fromisoformat(told))
 
 
 def _instant(at: datetime) -> str:

@@ -33,16 +33,22 @@ def is_bag_id(text: str) -> bool:
 
 
 NAMES = st.from_regex(r"[A-Za-z1-9][A-Za-z0-9._:-]{0,30}", fullmatch=True).filter(is_bag_id)
+TIMES = (NOW.replace(tzinfo=None) - timedelta(days=1), NOW.replace(tzinfo=None))
 FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
 @st.composite
 def units(draw: st.DrawFn) -> tuple[Unit, str, str | None]:
     component = draw(st.sampled_from(list(Component)))
-    collected_at = NOW - draw(st.timedeltas(timedelta(), timedelta(days=300)))
+    collected_at = NOW - draw(st.timedeltas(timedelta(days=1), timedelta(days=300)))
     longest = timedelta(hours=component.spec.shelf_life_h)
     traits: dict[str, Any] = {name: draw(st.booleans()) for name in FLAGS}
     traits["antigen_negative"] = draw(st.lists(st.sampled_from(["E", "c", "Mur", "Dia"])))
+    traits["anticoagulant"] = draw(st.sampled_from([None, "cpda_1"]))
+    traits["bag"] = draw(st.sampled_from([None, "permeable"]))
+    traits["agitated"] = draw(st.sampled_from([None, True]))
+    for name in ("irradiated_at", "washed_at", "thawed_at"):
+        traits[name] = draw(st.none() | st.datetimes(*TIMES, timezones=st.just(UTC)))
     unit = Unit(
         unit_id=draw(NAMES),
         donation_id=draw(NAMES),

@@ -22,6 +22,8 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook, RuleValue
+from models.shelf_lives import Anticoagulant, PlateletBag, find_end
+from models.units import UnitTraits
 from streams.matching.donor_eligibility import list_obstacles
 from tests.support.rules import accept, check
 from tests.support.supply import AT, make_record
@@ -157,16 +159,42 @@ def test_no_accepted_file_adds_a_pair_of_patient_and_unit(
     assert set(list_pairs(patients, policy, rules)) <= set(list_pairs(patients, policy, PACKAGED))
 
 
+FAR = NOW + timedelta(days=10_000)
+"""A label that says nothing."""
+
+
+@st.composite
+def made(draw: st.DrawFn) -> UnitTraits:
+    """How a unit may have been made."""
+    hours = st.none() | st.integers(0, 90_000).map(lambda ago: NOW - timedelta(hours=ago))
+    return UnitTraits(
+        anticoagulant=draw(st.none() | st.sampled_from(Anticoagulant)),
+        bag=draw(st.none() | st.sampled_from(PlateletBag)),
+        agitated=draw(st.none() | st.booleans()),
+        irradiated=draw(st.booleans()),
+        irradiated_at=draw(hours),
+        washed=draw(st.booleans()),
+        washed_at=draw(hours),
+        thawed_at=draw(hours),
+    )
+
+
 @settings(max_examples=120, deadline=None)
-@given(changes=files(), hours=st.integers(1, 90_000), component=st.sampled_from(Component))
+@given(
+    changes=files(),
+    hours=st.integers(1, 90_000),
+    component=st.sampled_from(Component),
+    traits=made(),
+)
 def test_no_accepted_file_lets_a_component_grow_older_or_warmer(
-    changes: Values, hours: int, component: Component
+    changes: Values, hours: int, component: Component, traits: UnitTraits
 ) -> None:
     collected_at = NOW - timedelta(hours=hours)
     packaged, own = PACKAGED.components, accept(accepted_part(changes)).components
     before, after = packaged.component[component], own.component[component]
-    latest = packaged.latest_expiry(component, collected_at)
-    assert own.latest_expiry(component, collected_at) <= latest
+    assert find_end(component, collected_at, FAR, traits, own).at <= (
+        find_end(component, collected_at, FAR, traits, packaged).at
+    )
     for was, now in (
         (before.storage_temp_c, after.storage_temp_c),
         (before.transport_temp_c, after.transport_temp_c),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 import checker.compatibility as other_hands
 from models.clearance import ForPatient, Purpose, Step, UnitFacts
@@ -19,6 +20,7 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import HardAttributes, Priority
+from models.shelf_lives import Anticoagulant, PlateletBag
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import list_terms
@@ -151,6 +153,68 @@ def shelf_lives() -> Iterator[Case]:
                 yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
 
 
+def lives() -> Iterator[Case]:
+    """Every component, however it was made, about every end that this sets; the label says more."""
+    far = NOW + timedelta(days=9_000)
+    for component, made, days, off, reached_at in itertools.product(
+        Component,
+        ways_of_making(),
+        (0.5, 1, 14, 21, 22, 28, 35, 36, 42, 43),
+        (-SECOND, timedelta(0), SECOND),
+        (NOW, ARRIVAL, ARRIVAL + timedelta(hours=4)),
+    ):
+        collected_at = reached_at - timedelta(days=days) + off
+        unit = build_facts(
+            component=component,
+            collected_at=collected_at,
+            expires_at=far,
+            traits=UnitTraits.model_validate(
+                {
+                    name: collected_at + value if isinstance(value, timedelta) else value
+                    for name, value in made.items()
+                }
+            ),
+        )
+        for purpose in (build_purpose(component=component), build_transfer(component=component)):
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+    yield from treatments(far)
+
+
+def treatments(far: datetime) -> Iterator[Case]:
+    """Washed, thawed and irradiated so long ago that the unit has just ended, or not yet."""
+    names = ("washed_at", "thawed_at", "irradiated_at")
+    hours = (3, 4, 20, 24, 14 * 24)
+    for component, name, ago_h, off, age_d, can_thaw, needed_h in itertools.product(
+        Component, names, hours, (-SECOND, timedelta(0), SECOND), (1, 14, 15, 30), BOTH, (0, 2)
+    ):
+        done_at = ARRIVAL - timedelta(hours=ago_h) + off
+        unit = build_facts(
+            component=component,
+            collected_at=done_at - timedelta(days=age_d) + off,
+            expires_at=far,
+            traits=UnitTraits.model_validate({name: done_at}),
+        )
+        route = build_route(can_thaw=can_thaw)
+        needed_by = NOW + timedelta(hours=needed_h)
+        for purpose in (
+            build_purpose(component=component, needed_by=needed_by),
+            build_transfer(component=component),
+        ):
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=route)
+
+
+def ways_of_making() -> Iterator[dict[str, Any]]:
+    """Traits that say how a unit was made; a time is counted from its collection."""
+    yield from ({"anticoagulant": one} for one in (None, *Anticoagulant))
+    for bag, agitated in itertools.product((None, *PlateletBag), (None, *BOTH)):
+        yield {"bag": bag, "agitated": agitated}
+    for flag in ("irradiated", "washed"):
+        yield {flag: True}
+        yield from ({f"{flag}_at": timedelta(days=days)} for days in (0, 7, 14, 14.5, 20))
+    yield {"thawed_at": timedelta(days=13)}
+    yield {"anticoagulant": "as_1", "irradiated_at": timedelta(days=14), "washed": True}
+
+
 def needs() -> Iterator[Case]:
     """Every component about its end, and about the oldest wanted, by the time of need.
 
@@ -165,7 +229,9 @@ def needs() -> Iterator[Case]:
     ):
         purpose = build_purpose(component=component, needed_by=needed_by)
         status = UnitStatus.AVAILABLE if step is Step.RESERVE else UnitStatus.PICKED
-        for expires_at in (needed_by + off, ARRIVAL + off, NOW + off):
+        in_use = max(needed_by, ARRIVAL)
+        ends = (needed_by, ARRIVAL, NOW, *(in_use + timedelta(hours=h) for h in (1, 1.5, 4, 4.5)))
+        for expires_at in (end + off for end in ends):
             unit = build_facts(component=component, status=status, expires_at=expires_at)
             yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
         for max_age_d, used_at in itertools.product((1, 7), (needed_by, ARRIVAL)):
@@ -295,6 +361,10 @@ def mixtures(count: int, *, seed: int = 399) -> Iterator[Case]:
         yield Case(unit=unit, purpose=purpose, step=draw.choice(list(Step)), route=route)
 
 
+DONE_AGO = {"irradiated_at": 1, "washed_at": 19, "thawed_at": 3}
+"""Hours."""
+
+
 def _draw_unit(draw: Random, component: Component) -> UnitFacts:
     traits = UnitTraits(
         leukoreduced=draw.choice(BOTH),
@@ -304,6 +374,13 @@ def _draw_unit(draw: Random, component: Component) -> UnitFacts:
         low_titre=draw.choice(BOTH),
         antigen_negative=draw.choice(_subsets("C", "D", "Mur")),
         hla=draw.choice(_subsets("B7", "B8")),
+        anticoagulant=draw.choice((None, *Anticoagulant)),
+        bag=draw.choice((None, *PlateletBag)),
+        agitated=draw.choice((None, *BOTH)),
+        **{
+            name: draw.choice((None, None, NOW - timedelta(hours=h)))
+            for name, h in DONE_AGO.items()
+        },
     )
     return build_facts(
         component=component,

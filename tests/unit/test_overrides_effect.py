@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -50,6 +50,9 @@ def decide(
     units: int = 1,
     collected_ago_h: float = 1,
     low_titre: bool = False,
+    left_h: float = 12,
+    eta_s: int = 1800,
+    traits: UnitTraits | None = None,
 ) -> Decision:
     """One request for as many units as lie on the shelf."""
     shelf = [
@@ -59,12 +62,12 @@ def decide(
             component=component,
             group=BloodGroup(unit_group),
             collected_at=NOW - timedelta(hours=collected_ago_h),
-            expires_at=NOW + timedelta(hours=12),
+            expires_at=NOW + timedelta(hours=left_h),
             status=UnitStatus.AVAILABLE,
             released=True,
             recalled=False,
             epoch=0,
-            traits=UnitTraits(low_titre=low_titre),
+            traits=traits or UnitTraits(low_titre=low_titre),
         )
         for number in range(units)
     ]
@@ -79,7 +82,7 @@ def decide(
         ),
         hospital=PEOPLES,
         policy=StationPolicy(),
-        journey=Journey(eta_s=1800, estimated=False),
+        journey=Journey(eta_s=eta_s, estimated=False),
         version=1,
         cause_id="e1",
         rules=rules,
@@ -123,17 +126,46 @@ def shelf_lives() -> list[Effect]:
             f"shelf_life.{component}",
             "use_within_h",
             8,
-            lying(component, component.spec.shelf_life_h - 1),
+            lying(component, component.spec.shelf_life_h - 6),
+        )
+        for component in Component
+    ] + [
+        Effect(
+            f"shelf_life.{component}",
+            "unstated_h",
+            8,
+            lying(component, component.spec.shelf_life_h - 6),
         )
         for component in Component
     ]
 
 
-def lying(component: Component, hours: float) -> Callable[[Rulebook], object]:
+def treated_h(hours: float) -> datetime:
+    return NOW - timedelta(hours=hours)
+
+
+def lying(
+    component: Component,
+    hours: float,
+    *,
+    left_h: float = 12,
+    eta_s: int = 1800,
+    **made: object,
+) -> Callable[[Rulebook], object]:
     """What becomes of a unit that lies there so long, its label still good."""
     patient = Patient(group=BloodGroup.A_POS, sex=Sex.MALE, age_years=40)
+    traits = UnitTraits.model_validate(made)
     return lambda rules: count(
-        decide(patient, "A+", rules, component=component, collected_ago_h=hours)
+        decide(
+            patient,
+            "A+",
+            rules,
+            component=component,
+            collected_ago_h=hours,
+            left_h=left_h,
+            eta_s=eta_s,
+            traits=traits,
+        )
     )
 
 
@@ -274,6 +306,54 @@ EFFECTS = [
         tell=lambda rules: count(decide(DEL, "A+", rules)),
     ),
     *shelf_lives(),
+    Effect(
+        "shelf_life.after_irradiation",
+        "keeps_h",
+        10 * 24,
+        lying(Component.RED_CELLS, 300, irradiated_at=treated_h(290)),
+    ),
+    Effect(
+        "shelf_life.after_irradiation",
+        "within_h",
+        48,
+        lying(Component.RED_CELLS, 300, irradiated_at=treated_h(200)),
+    ),
+    Effect(
+        "shelf_life.after_irradiation",
+        "late_keeps_h",
+        12,
+        lying(Component.RED_CELLS, 600, irradiated_at=treated_h(13)),
+    ),
+    Effect(
+        "shelf_life.after_washing",
+        "keeps_h",
+        12,
+        lying(Component.RED_CELLS, 600, washed_at=treated_h(13)),
+    ),
+    *(
+        Effect(
+            "shelf_life.after_thawing",
+            f"{component}_h",
+            2,
+            lying(component, 600, thawed_at=treated_h(2)),
+        )
+        for component in (
+            Component.FRESH_FROZEN_PLASMA,
+            Component.FROZEN_PLASMA,
+            Component.CRYOPRECIPITATE,
+        )
+    ),
+    Effect("unit.outlives_use", "red_cells_min", 480, lying(Component.RED_CELLS, 1, left_h=8)),
+    Effect("unit.outlives_use", "whole_blood_min", 480, lying(Component.WHOLE_BLOOD, 1, left_h=8)),
+    Effect("unit.outlives_use", "platelets_min", 240, lying(Component.PLATELETS, 1, left_h=3)),
+    Effect(
+        "unit.outlives_use",
+        "plasma_min",
+        240,
+        lying(Component.FROZEN_PLASMA, 1, left_h=3, thawed_at=treated_h(0)),
+    ),
+    Effect("unit.outlives_use", "thawing_min", 240, lying(Component.FROZEN_PLASMA, 1, left_h=3)),
+    Effect("transport.longest", "at_most_h", 4, lying(Component.RED_CELLS, 1, eta_s=5 * 3600)),
     Effect("component.label_day", "grace_h", 0, lying(Component.RED_CELLS, 850)),
     Effect("component.label_day", "from_shelf_life_h", 1000, lying(Component.RED_CELLS, 850)),
     Effect("donor.interval.after_platelets", "weeks", 8, obstacles(last_platelets_on="2024-12-01")),
@@ -485,7 +565,7 @@ def test_a_unit_with_a_longer_label_is_taken_in_and_not_given_past_the_stations_
     assert count(decision) == 0
     (line,) = decision.lines
     told = {one.code: one.rule for one in line.refusals}
-    assert told["expires_before_arrival"] == f"unit.expiry@{decision.rules_version}"
+    assert told["expires_before_arrival"] == f"shelf_life.red_cells@{decision.rules_version}"
 
 
 def test_a_decision_says_that_the_rules_were_a_stations_own() -> None:

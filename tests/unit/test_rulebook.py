@@ -7,7 +7,6 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +96,18 @@ def test_every_file_has_a_type() -> None:
 
 def test_a_unit_is_used_as_long_as_the_preparation_that_keeps_longest() -> None:
     for component, rule in PACKAGED.components.shelf_life.items():
-        assert rule.use_within_h == max(rule.hours.values()) == component.spec.shelf_life_h
+        assert rule.use_within_h == max(rule.hours.values())
+        assert rule.unstated_h == component.spec.shelf_life_h <= rule.use_within_h
+        assert rule.shortest_h == min(rule.hours.values())
     red_cells = PACKAGED.components.shelf_life[Component.RED_CELLS]
-    assert red_cells.keeps("cpd") == timedelta(days=21)
-    assert red_cells.keeps("cpda_1") == timedelta(days=35)
+    assert [red_cells.keeps_h(name) for name in ("cpd", "cpda_1", "as_1", None)] == [
+        21 * 24, 35 * 24, 42 * 24, 35 * 24,
+    ]  # fmt: skip
     platelets = PACKAGED.components.shelf_life[Component.PLATELETS]
-    assert platelets.keeps("agitated_permeable_bag") == timedelta(days=5)
-    assert platelets.keeps("otherwise") == timedelta(days=1)
-    with pytest.raises(KeyError):
-        platelets.keeps("frozen")
+    assert platelets.keeps_h("agitated_permeable_bag") == 5 * 24
+    assert platelets.keeps_h("otherwise") == 24
+    # Nobody knows how long that keeps.
+    assert platelets.keeps_h("frozen") == 24
 
 
 def test_every_preparation_keeps_as_long_as_its_source_says() -> None:
@@ -113,14 +115,15 @@ def test_every_preparation_keeps_as_long_as_its_source_says() -> None:
         rule = PACKAGED.components.shelf_life[Component(name)]
         assert {f"{one}_h" for one in rule.hours} == set(prepared)
         for one, hours in prepared.items():
-            assert rule.keeps(one.removesuffix("_h")) == timedelta(hours=hours)
+            assert rule.keeps_h(one.removesuffix("_h")) == hours
 
 
 def test_a_station_that_keeps_a_component_shorter_keeps_every_preparation_so() -> None:
     rules = accept({"shelf_life.red_cells": {"use_within_h": 600}})
     rule = rules.components.shelf_life[Component.RED_CELLS]
-    assert rule.keeps("cpda_1") == timedelta(hours=600)
-    assert rule.keeps("cpd") == timedelta(hours=504)
+    assert rule.keeps_h("cpda_1") == rule.keeps_h("as_1") == rule.keeps_h(None) == 600
+    assert rule.keeps_h("cpd") == 504
+    assert rules.components.component[Component.RED_CELLS].shelf_life_h == 600
 
 
 def test_a_rule_is_found_by_its_name_and_as_it_is_cited() -> None:

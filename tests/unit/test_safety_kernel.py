@@ -61,6 +61,10 @@ def test_shelf_lives_agree() -> None:
     agree(spaces.shelf_lives(), at_least=2_500)
 
 
+def test_a_life_follows_from_how_a_unit_was_made() -> None:
+    agree(spaces.lives(), at_least=30_000)
+
+
 def test_f06_times_of_need_agree() -> None:
     agree(spaces.needs(), at_least=1_100)
 

@@ -66,14 +66,12 @@ class IrradiationRule(CitedRule):
         within_h: Hours from collection within which they are irradiated.
         keeps_h: Hours from irradiation.
         late_keeps_h: The same where they were irradiated later than that.
-        unborn_h: The same for a transfusion into the womb, and for an exchange.
     """
 
     components: tuple[str, ...]
     within_h: Hours
     keeps_h: Hours
     late_keeps_h: Hours
-    unborn_h: Hours
 
 
 class WashingRule(CitedRule):

@@ -26,6 +26,7 @@ PREPARED: Mapping[str, Mapping[str, int]] = {
     "whole_blood": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["whole_blood"].items()},
 }
 
+
 def _component(name: str) -> Says:
     kept = COMPONENTS[name]
     values = {
@@ -53,20 +54,21 @@ COMPONENT_RULES: Table = {
     **{f"shelf_life.{name}": _shelf_life(name) for name in COMPONENTS},
     "shelf_life.after_irradiation": says(
         "standard",
-        confirm=("within_h", "keeps_h", "late_keeps_h", "unborn_h"),
+        confirm=("within_h", "keeps_h", "late_keeps_h"),
         components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
         within_h=lower(14 * DAY_H, "h", least=1),
         keeps_h=lower(14 * DAY_H, "h", least=1),
         late_keeps_h=lower(DAY_H, "h", least=1),
-        unborn_h=lower(DAY_H, "h", least=1),
     ),
     "shelf_life.after_washing": says(
         "standard", confirm=("keeps_h",), keeps_h=lower(DAY_H, "h", least=1)
     ),
-    "shelf_life.after_thawing": says(
+    "shelf_life.after_thawing": Says(
         "standard",
-        confirm=tuple(f"{name}_h" for name in THAWED_H),
-        **{f"{name}_h": lower(hours, "h", least=1) for name, hours in THAWED_H.items()},
+        "xuelian",
+        None,
+        tuple(f"{name}_h" for name in THAWED_H),
+        {f"{name}_h": lower(hours, "h", least=1) for name, hours in THAWED_H.items()},
     ),
     "component.label_day": says(
         "local",

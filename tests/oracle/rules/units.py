@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from checker.life import RESTOCKED_WITHIN
-from tests.oracle.rules.saying import Table, fewer, fixed, higher, lower, says
+from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, says
 from tests.oracle.safety import (
     ON_THE_WAY,
     RUNS_IN,
@@ -27,15 +27,19 @@ SAFETY: Table = {
     "unit.release": says("law"),
     "unit.recall": says("standard"),
     "unit.expiry": says("standard"),
-    "unit.outlives_use": says(
+    "unit.outlives_use": Says(
         "standard",
-        confirm=("thawing_min", *(f"{kind}_min" for kind in RUNS_IN)),
-        thawing_min=higher(_minutes(THAWS_IN), "min", most=240),
-        **{
-            f"{kind}_min": higher(
-                _minutes(takes), "min", most=480 if takes >= timedelta(hours=4) else 240
-            )
-            for kind, takes in RUNS_IN.items()
+        "xuelian",
+        None,
+        ("thawing_min", *(f"{kind}_min" for kind in RUNS_IN)),
+        {
+            "thawing_min": higher(_minutes(THAWS_IN), "min", most=240),
+            **{
+                f"{kind}_min": higher(
+                    _minutes(takes), "min", most=480 if takes >= timedelta(hours=4) else 240
+                )
+                for kind, takes in RUNS_IN.items()
+            },
         },
     ),
     "hospital.thawing": says("standard"),
@@ -57,7 +61,7 @@ SAFETY: Table = {
     ),
     "transport.longest": says(
         "standard",
-        confirm=("at_most_h"),
+        confirm=("at_most_h",),
         components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
         at_most_h=lower(ON_THE_WAY // timedelta(hours=1), "h", least=0),
     ),

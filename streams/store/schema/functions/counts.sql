@@ -20,7 +20,7 @@ CREATE OR REPLACE FUNCTION told_traits(the_traits jsonb) RETURNS jsonb LANGUAGE 
 RETURN (
     SELECT coalesce(jsonb_object_agg(t.key, t.value), '{}')
     FROM jsonb_each(the_traits) AS t
-    WHERE t.value NOT IN ('false', '[]')
+    WHERE t.value NOT IN ('false', '[]', 'null') OR t.key = 'agitated' AND t.value = 'false'
 );
 
 -- Whether our record of a unit changed after an instant.

@@ -1,0 +1,285 @@
+"""How a unit was made decides how long it lives, and what it may still be used for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from gateway.files.imports import ReleaseTerms, parse_units
+from gateway.files.sheets import open_csv
+from models.components import Component
+from models.directory import Journey
+from models.events.stock import Attestation, CountedUnit
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient
+from models.requests import HardAttributes, Priority
+from models.rules.rulebook import PACKAGED
+from models.shelf_lives import Anticoagulant, PlateletBag
+from models.texts.instants import BEIJING
+from models.units import Unit, UnitTraits
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
+from tests.support.safety import build_facts
+from tests.support.world import NOW, PEOPLES, build_request
+
+Bag = tuple[str, timedelta, timedelta, dict[str, Any]]
+"""Component, age, time left to its label, and how it was made."""
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+
+
+def label(component: str, *, age: timedelta, left: timedelta, **made: Any) -> Unit:  # noqa: ANN401 - any trait
+    return Unit(
+        unit_id="u",
+        donation_id="d",
+        station_id="shigatse",
+        component=Component(component),
+        group=BloodGroup.A_POS,
+        volume_ml=200,
+        collected_at=NOW - age,
+        expires_at=NOW + left,
+        traits=UnitTraits.model_validate(made),
+    )
+
+
+def choose(
+    *bags: Bag,
+    component: str = "red_cells",
+    wanted: HardAttributes | None = None,
+    patient: Patient | None = None,
+    need_h: float = 3,
+    eta_s: int = 1800,
+) -> tuple[list[str], list[str]]:
+    """What a request for one unit gets of these bags, and why not; a bag is named by its place."""
+    shelf = [
+        build_facts(
+            unit_id=f"u{at}",
+            component=Component(name),
+            collected_at=NOW - age,
+            expires_at=NOW + left,
+            traits=UnitTraits.model_validate(made),
+        )
+        for at, (name, age, left, made) in enumerate(bags)
+    ]
+    request = build_request(
+        request_id="r",
+        patient=patient or Patient(group=BloodGroup.A_POS),
+        component=Component(component),
+        quantity=1,
+        priority=Priority.URGENT,
+        needed_in_h=need_h,
+    )
+    (asked,) = request.lines
+    request = request.but(lines=(asked.but(attributes=wanted or HardAttributes()),))
+    case = Case(
+        request=request,
+        hospital=PEOPLES,
+        policy=StationPolicy(),
+        journey=Journey(eta_s=eta_s, estimated=False),
+        version=1,
+        cause_id="e",
+        rules=PACKAGED,
+    )
+    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    (line,) = matched.decision.lines
+    return [one.unit_id for one in line.reserved], [one.code for one in line.refusals]
+
+
+@pytest.mark.parametrize("solution", ["as_1", "as_3", "as_5"])
+def test_c02_red_cells_in_an_additive_solution_keep_for_42_days(solution: str) -> None:
+    label("red_cells", age=0 * DAY, left=41 * DAY, anticoagulant=solution)
+    bag = ("red_cells", 41 * DAY, 1 * DAY, {"anticoagulant": solution})
+    assert choose(bag)[0] == ["u0"]
+    # Which solution it is, is not made up.
+    with pytest.raises(ValidationError, match="expiry_too_late"):
+        label("red_cells", age=0 * DAY, left=41 * DAY)
+
+
+@pytest.mark.parametrize("solution", ["cpd", "acd_b"])
+@pytest.mark.parametrize("component", ["red_cells", "whole_blood"])
+def test_c03_a_bag_of_21_days_has_no_label_of_35(solution: str, component: str) -> None:
+    with pytest.raises(ValidationError, match="expiry_too_late") as told:
+        label(component, age=0 * DAY, left=35 * DAY, anticoagulant=solution)
+    assert f"shelf_life.{component}" in str(told.value.errors()[0]["ctx"]["error"].params["cited"])
+    label(component, age=0 * DAY, left=21 * DAY, anticoagulant=solution)
+    late = (component, 22 * DAY + HOUR, 10 * DAY, {"anticoagulant": solution})
+    reserved, why = choose(late, component=component)
+    assert not reserved
+    assert "expires_before_arrival" in why
+
+
+@pytest.mark.parametrize(
+    "made", [{"bag": "ordinary"}, {"agitated": False}, {"bag": "ordinary", "agitated": True}]
+)
+def test_c04_platelets_in_an_ordinary_bag_or_lying_still_keep_for_24_h(
+    made: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError, match="expiry_too_late"):
+        label("platelets", age=0 * DAY, left=6 * DAY, **made)
+    label("platelets", age=0 * DAY, left=1 * DAY, **made)
+    old = ("platelets", 25 * HOUR, 3 * DAY, made)
+    moved = ("platelets", 25 * HOUR, 4 * DAY, {"bag": "permeable", "agitated": True})
+    assert choose(old, moved, component="platelets")[0] == ["u1"]
+
+
+def test_c05_washed_red_cells_keep_for_24_h_from_washing() -> None:
+    made = {"washed_at": NOW - HOUR}
+    label("washed_red_cells", age=10 * DAY, left=23 * HOUR, **made)
+    bag = ("washed_red_cells", 10 * DAY, 23 * HOUR, made)
+    assert choose(bag, component="washed_red_cells")[0] == ["u0"]
+    with pytest.raises(ValidationError, match="expiry_too_late"):
+        label("washed_red_cells", age=10 * DAY, left=24 * HOUR, **made)
+    # Whatever is washed keeps no longer than that, whichever name it has.
+    washed = ("red_cells", 10 * DAY, 20 * DAY, {"washed_at": NOW - 25 * HOUR})
+    assert choose(washed)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("age_d", "irradiated_ago_h", "given"),
+    [
+        (20, 13 * 24, True),
+        (20, 14 * 24, False),
+        # Irradiated only after a fortnight: a day, of which four hours are for the transfusion.
+        (20, 19, True),
+        (20, 25, False),
+    ],
+)
+def test_c06_irradiation_has_an_hour_and_a_life_of_its_own(
+    age_d: int, irradiated_ago_h: int, given: bool
+) -> None:
+    made = {"irradiated_at": NOW - irradiated_ago_h * HOUR}
+    bag = ("red_cells", age_d * DAY, 10 * DAY, made)
+    wanted = HardAttributes(irradiated=True)
+    assert choose(bag, wanted=wanted, need_h=0.2)[0] == (["u0"] if given else [])
+
+
+@pytest.mark.parametrize(
+    ("component", "ago_h", "given"),
+    [
+        ("fresh_frozen_plasma", 19, True),
+        ("fresh_frozen_plasma", 24, False),
+        ("frozen_plasma", 24, False),
+        ("cryoprecipitate", 2, True),
+        ("cryoprecipitate", 4, False),
+    ],
+)
+def test_c07_what_is_thawed_has_a_life_of_hours(component: str, ago_h: int, given: bool) -> None:
+    patient = Patient(group=BloodGroup.A_POS)
+    bag = (component, 90 * DAY, 100 * DAY, {"thawed_at": NOW - ago_h * HOUR})
+    reserved, _ = choose(bag, component=component, patient=patient, need_h=0.2)
+    assert reserved == (["u0"] if given else [])
+
+
+def test_c63_a_bag_outlives_its_use() -> None:
+    ends_on_arrival: Bag = ("platelets", 4 * DAY, timedelta(seconds=1801), {})
+    lives: Bag = ("platelets", 1 * DAY, 4 * DAY, {})
+    reserved, _ = choose(ends_on_arrival, lives, component="platelets", need_h=0.2)
+    assert reserved == ["u1"]
+    reserved, why = choose(ends_on_arrival, component="platelets", need_h=0.2)
+    assert not reserved
+    assert "expires_during_use" in why
+
+
+def test_c64_platelets_for_tomorrow_live_tomorrow() -> None:
+    today: Bag = ("platelets", 4 * DAY, HOUR, {})
+    later: Bag = ("platelets", 1 * DAY, 4 * DAY, {})
+    assert choose(today, later, component="platelets", need_h=24)[0] == ["u1"]
+
+
+def test_c65_irradiated_when_it_was_fresh_is_too_old_for_a_child() -> None:
+    child, wanted = Patient(group=BloodGroup.A_POS, age_years=0), HardAttributes(irradiated=True)
+    long_ago = ("red_cells", 34 * DAY, 1 * DAY, {"irradiated_at": NOW - 33 * DAY})
+    # Nobody wrote down when: it may have been as long ago.
+    unknown = ("red_cells", 34 * DAY, 1 * DAY, {"irradiated": True})
+    for bag in (long_ago, unknown):
+        reserved, why = choose(bag, wanted=wanted, patient=child)
+        assert not reserved
+        assert "expired" in why
+    fresh = ("red_cells", 3 * DAY, 20 * DAY, {"irradiated": True})
+    assert choose(fresh, wanted=wanted, patient=child)[0] == ["u0"]
+
+
+@pytest.mark.parametrize("component", ["red_cells", "washed_red_cells", "whole_blood"])
+def test_c67_red_cells_are_at_most_24_h_on_the_road(component: str) -> None:
+    washed = {"washed_at": NOW} if component == "washed_red_cells" else {}
+    bag = (component, 5 * DAY, 10 * DAY, washed)
+    reserved, why = choose(bag, component=component, need_h=60, eta_s=40 * 3600)
+    assert not reserved
+    assert "transit_too_long" in why
+    plasma: Bag = ("fresh_frozen_plasma", 5 * DAY, 90 * DAY, {})
+    assert choose(plasma, component="fresh_frozen_plasma", need_h=60, eta_s=40 * 3600)[0] == ["u0"]
+
+
+def test_what_was_done_to_a_bag_was_done_after_its_donation() -> None:
+    with pytest.raises(ValidationError, match="made_before_collection"):
+        label("red_cells", age=1 * DAY, left=1 * DAY, irradiated_at=NOW - 3 * DAY)
+
+
+def test_whoever_says_when_says_that() -> None:
+    traits = UnitTraits.model_validate({"irradiated_at": NOW, "washed_at": NOW})
+    assert (traits.irradiated, traits.washed) == (True, True)
+
+
+HEAD = (
+    "血袋号,献血码,品种,血型,规格,采血时间,失效时间,放行,保养液,血小板袋,振荡,辐照日期,洗涤时间\n"
+)
+
+
+def read(
+    product: str, collected: str, expires: str, made: str
+) -> tuple[list[CountedUnit], list[str]]:
+    """Read one row of a count, and name what is wrong with it."""
+    releasing = ReleaseTerms(
+        attestation=Attestation(released_by="质控", released_at=NOW), now=NOW + HOUR
+    )
+    row = f"u1,d1,{product},A+,200,{collected},{expires},是,{made}\n"
+    parsed = parse_units(
+        open_csv(HEAD + row), station_id="shigatse", releasing=releasing, zone=BEIJING
+    )
+    return list(parsed.values), [f"{error.column} {error.code}" for error in parsed.errors]
+
+
+def day(at: datetime) -> str:
+    return at.astimezone(BEIJING).isoformat(sep=" ", timespec="minutes")
+
+
+def test_c66_washed_today_counted_today_is_taken() -> None:
+    washed, collected = day(NOW - HOUR), day(NOW - 10 * DAY)
+    (counted,), _ = read("洗涤红细胞", collected, day(NOW + 23 * HOUR), f",,,,{washed}")
+    assert counted.unit.traits.washed_at == (NOW - HOUR).replace(second=0, microsecond=0)
+    none, faults = read("洗涤红细胞", collected, day(NOW + 23 * HOUR), ",,,,")
+    assert (none, faults) == ([], ["expires_at fix_other"])
+
+
+def test_a_count_says_how_a_unit_was_made() -> None:
+    (cells,), _ = read("红细胞", day(NOW - 5 * DAY), day(NOW + 9 * DAY), "CPDA-1,,,2025-01-05,")
+    traits = cells.unit.traits
+    assert (traits.anticoagulant, traits.irradiated) == (Anticoagulant.CPDA_1, True)
+    assert traits.irradiated_at == datetime(2025, 1, 4, 16, tzinfo=UTC)
+    (platelets,), _ = read("血小板", day(NOW), day(NOW + 4 * DAY), ",专用袋,是,,")
+    assert (platelets.unit.traits.bag, platelets.unit.traits.agitated) == (
+        PlateletBag.PERMEABLE, True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("product", "days", "made", "fault"),
+    [
+        ("红细胞", 30, "CPD,,,,", "expires_at fix_other"),
+        ("红细胞", 30, "某液,,,,", "anticoagulant anticoagulant_unknown"),
+        ("血小板", 4, ",普通袋,是,,", "expires_at fix_other"),
+        ("血小板", 4, ",专用袋,否,,", "expires_at fix_other"),
+        ("血小板", 4, ",纸袋,,,", "bag bag_unknown"),
+        ("红细胞", 9, ",,,2199-01-01,", "irradiated_at moment_ahead"),
+    ],
+)
+def test_a_count_that_contradicts_how_a_unit_was_made_is_refused(
+    product: str, days: int, made: str, fault: str
+) -> None:
+    assert read(product, day(NOW), day(NOW + days * DAY), made) == ([], [fault])
