@@ -156,7 +156,8 @@ def test_a_decision_has_its_sections(path: Path) -> None:
 
 def test_decisions_are_numbered_and_listed() -> None:
     numbers = [int(path.name[:4]) for path in DECISIONS]
-    assert numbers == list(range(1, len(numbers) + 1))
+    # A number may be taken for a record that is still being written.
+    assert len(set(numbers)) == len(numbers)
     listed = set(_LINK.findall(TEXT[ROOT / "docs" / "architecture.md"]))
     assert {f"decisions/{path.name}" for path in DECISIONS} <= listed
 

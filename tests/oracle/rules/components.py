@@ -54,7 +54,7 @@ COMPONENT_RULES: Table = {
     **{f"shelf_life.{name}": _shelf_life(name) for name in COMPONENTS},
     "shelf_life.after_irradiation": says(
         "standard",
-        confirm=("within_h", "keeps_h", "late_keeps_h"),
+        confirm=("components", "within_h", "keeps_h", "late_keeps_h"),
         components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
         within_h=lower(14 * DAY_H, "h", least=1),
         keeps_h=lower(14 * DAY_H, "h", least=1),

@@ -61,7 +61,7 @@ SAFETY: Table = {
     ),
     "transport.longest": says(
         "standard",
-        confirm=("at_most_h",),
+        confirm=("components", "at_most_h"),
         components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
         at_most_h=lower(ON_THE_WAY // timedelta(hours=1), "h", least=0),
     ),
