@@ -8,7 +8,8 @@ For unknown facts every possibility is tried: a patient who may belong to a prot
 protected.
 
 Source: Lifeblood component compatibility; Victoria (cap of unconfirmed O RhD-); the Chinese RhD-
-emergency fallback; Blood 2023;141:2141 for Asian-type DEL.
+emergency fallback; Mackay Memorial Hospital (RhD where it is rare); Hadjesfandiari 2021 and the UK
+table for cryoprecipitate; Blood 2023;141:2141 for Asian-type DEL.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ O_NEGATIVE_CAP = 4
 
 LAST_CHILDBEARING_AGE = 50
 LAST_PROTECTED_AGE_OF_BOYS = 18
+LAST_PREFERRED_AGE = 18
 ESTIMATE_MAY_BE_OFF_BY = 10
 """Years by which an estimated age may be too high."""
 
@@ -43,7 +45,7 @@ RHD_FALLBACK = {
     "B-": "B- O- B+ O+",
     "AB-": "AB- A- B- O- AB+ A+ B+ O+",
 }
-"""For RhD- patients without anti-D in an emergency, with signed consent; in the source's order."""
+"""For RhD- patients without anti-D who cannot wait; in the source's order."""
 
 PLASMA = {
     "O": "O- O+ A- A+ B- B+ AB- AB+",
@@ -51,6 +53,28 @@ PLASMA = {
     "B": "B- B+ AB- AB+",
     "AB": "AB- AB+",
 }
+LOW_TITRE_PLASMA = {"O": "", "A": "B- B+", "B": "A- A+", "AB": "A- A+ B- B+", "unknown": "A- A+"}
+"""Beside those of `PLASMA`, of low titre only. A for AB and unknown is the station's own policy."""
+
+CRYOPRECIPITATE = {
+    "O": "O A B AB",
+    "A": "A B AB O",
+    "B": "B A AB O",
+    "AB": "AB A B O",
+    "unknown": "A B AB O",
+}
+"""For adults any ABO group will do; the order is of preference."""
+
+PLATELETS = {
+    "O": "O A B AB",
+    "A": "A B O AB",
+    "B": "B A O AB",
+    "AB": "AB A B O",
+    "unknown": "A O AB B",
+}
+"""In order of preference: AB is kept for AB patients."""
+
+ADULT_FROM_AGE = 18
 _EVERY_GROUP = "O- O+ A- A+ B- B+ AB- AB+"
 _RED_CELL_COMPONENTS = {"red_cells", "washed_red_cells", "frozen_red_cells"}
 PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
@@ -111,15 +135,19 @@ class Situation:
     """Everything about a line except its units.
 
     Attributes:
-        emergency: Life is in danger; the exceptions of the sources hold only then.
+        priority: Some exceptions of the sources hold only while life is in danger.
         low_titre_a_plasma: The station's policy allows low-titre A plasma for patients of group AB
             or of unknown group.
     """
 
     component: str
     patient: Patient
-    emergency: bool
-    low_titre_a_plasma: bool = field(default=False)
+    priority: str
+    low_titre_a_plasma: bool = field(default=True)
+
+    @property
+    def emergency(self) -> bool:
+        return self.priority == "life_threatening"
 
 
 def get_allowed(situation: Situation) -> dict[str, Terms]:
@@ -131,6 +159,8 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
     component = situation.component
     if component in _RED_CELL_COMPONENTS:
         return _red_cells(situation)
+    if component == "cryoprecipitate" and not _may_be_a_child(situation):
+        return _rows(_EVERY_GROUP)
     if component in PLASMA_COMPONENTS:
         return _plasma(situation)
     if component == "platelets":
@@ -147,12 +177,31 @@ def may_bear_children(patient: Patient) -> bool:
     )
 
 
-def is_protected_while_unknown(patient: Patient) -> bool:
-    """Whether the patient is, or may be, female and at most 50, or male and at most 18."""
-    return any(
+def is_protected_while_unknown(situation: Situation) -> bool:
+    """Whether a sample is waited for, if RhD- is not there: a female to 50, a male to 18.
+
+    Where 3 in 1000 are RhD-, RhD is not waited for by whoever needs blood soon.
+    """
+    return situation.priority == "routine" and any(
         age <= (LAST_CHILDBEARING_AGE if sex == "female" else LAST_PROTECTED_AGE_OF_BOYS)
+        for sex, age in _completions(situation.patient)
+    )
+
+
+def _has_nothing_to_protect(patient: Patient) -> bool:
+    """Whether the patient surely is a woman past 50 or a man past 18."""
+    return all(
+        age > (LAST_CHILDBEARING_AGE if sex == "female" else LAST_PREFERRED_AGE)
         for sex, age in _completions(patient)
     )
+
+
+def _may_be_a_child(situation: Situation) -> bool:
+    """Whether the patient is a child; in an emergency nobody is one who is not said to be."""
+    patient = situation.patient
+    if situation.emergency:
+        return patient.age_years is not None and patient.age_years < ADULT_FROM_AGE
+    return any(age < ADULT_FROM_AGE for _, age in _completions(patient))
 
 
 def _completions(patient: Patient) -> list[tuple[str, int]]:
@@ -180,9 +229,19 @@ def _red_cells(situation: Situation) -> dict[str, Terms]:
     if patient.group.endswith("-"):
         if patient.asian_del:
             row = RED_CELLS[patient.group.replace("-", "+")]
-        elif patient.consented_to_rhd_positive and situation.emergency:
+        elif _may_have_positive(situation):
             row = RHD_FALLBACK[patient.group]
     return _only_negative(_rows(row)) if patient.has_anti_d else _rows(row)
+
+
+def _may_have_positive(situation: Situation) -> bool:
+    """Whether an RhD- patient is given RhD+ red cells where RhD- ones are not there."""
+    if situation.priority == "routine":
+        return False
+    patient = situation.patient
+    return (
+        situation.emergency or patient.consented_to_rhd_positive or _has_nothing_to_protect(patient)
+    )
 
 
 def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
@@ -190,7 +249,7 @@ def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
         # RhD+ would harm the patient and only O- is left, so the cap does not apply.
         return {"O-": Terms()}
     allowed = {"O-": Terms(capped=True)}
-    if situation.emergency or not is_protected_while_unknown(situation.patient):
+    if not is_protected_while_unknown(situation):
         # O RhD+ is never withheld where it may save a life.
         allowed["O+"] = Terms()
     return allowed
@@ -215,10 +274,11 @@ def _whole_blood(situation: Situation) -> dict[str, Terms]:
 
 def _plasma(situation: Situation) -> dict[str, Terms]:
     group = situation.patient.group
-    abo = "AB" if group is None else group[:-1]
-    allowed = _rows(PLASMA[abo])
-    if abo == "AB" and situation.low_titre_a_plasma:
-        allowed |= {"A-": Terms(low_titre=True), "A+": Terms(low_titre=True)}
+    abo = "unknown" if group is None else group[:-1]
+    allowed = _rows(PLASMA["AB" if group is None else abo])
+    for donor in LOW_TITRE_PLASMA[abo].split():
+        if donor[0] == "B" or abo == "B" or situation.low_titre_a_plasma:
+            allowed[donor] = Terms(low_titre=True)
     return allowed
 
 
@@ -232,12 +292,12 @@ def _platelets(situation: Situation) -> dict[str, Terms]:
 
 
 def _needs_negative_platelets(situation: Situation) -> bool:
+    """Whether RhD+ platelets are refused: they carry no D, but some red cells that do."""
     patient = situation.patient
     if patient.has_anti_d:
         return True
-    may_be_negative = patient.group is None or patient.group.endswith("-")
-    if not may_be_negative or patient.asian_del or patient.prophylaxis_ordered:
+    if situation.emergency or patient.asian_del or patient.prophylaxis_ordered:
         return False
-    if patient.group is None and situation.emergency:
-        return False
-    return may_bear_children(patient)
+    if patient.group is None:
+        return is_protected_while_unknown(situation) and may_bear_children(patient)
+    return patient.group.endswith("-") and may_bear_children(patient)

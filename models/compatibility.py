@@ -1,7 +1,9 @@
 """Which groups of a component a patient may get, best first, and under which rule.
 
 Pure. The table is data (`rules/data/compatibility.toml`); this module orders it. RhD- blood is
-kept for those who need it: an RhD+ patient gets every compatible RhD+ group before any RhD- group.
+kept for those who need it: an RhD+ patient, and one whose RhD nobody knows, gets every compatible
+RhD+ group before any RhD- group. What a patient would be given untyped is not taken away by typing,
+except that a consent comes first where life is not in danger and the rules protect the patient.
 
 Source: rules/data/compatibility.toml cites each rule; rule set 2026-3.
 """
@@ -16,9 +18,11 @@ from models.components import Component, ComponentClass
 from models.facilities import StationPolicy
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient, Sex
+from models.recipients import Recipient, find_recipient
 from models.requests import Priority
 from models.rules.citations import CitedRule
 from models.rules.rulebook import Rulebook
+from models.rules.types.compatibility import AboRule
 
 
 class Candidate(Value):
@@ -95,21 +99,46 @@ def _list_candidates(
     rules: Rulebook,
 ) -> tuple[Candidate, ...]:
     """List the candidates, cached: a batch asks for the same few kinds of patient repeatedly."""
+    to = find_recipient(component.spec.component_class, patient)
     component_class = component.spec.component_class
-    if component_class is ComponentClass.PLASMA:
-        found = _plasma(patient, low_titre_a=low_titre_a_plasma, rules=rules)
+    if component is Component.CRYOPRECIPITATE and _is_taken_as_adult(patient, priority, rules):
+        found = _plasma_of(to, rules.compatibility.abo.cryoprecipitate, rules)
+    elif component_class is ComponentClass.PLASMA:
+        found = _plasma(to, low_titre_a=low_titre_a_plasma, rules=rules)
     elif component_class is ComponentClass.PLATELETS:
-        found = _platelets(patient, priority, rules)
-    elif patient.group is None:
+        found = _platelets(to, patient, priority, rules)
+    elif to.group is None:
         found = _unknown_red_cells(patient, priority, component_class, rules)
     else:
-        found = _red_cells(patient, patient.group, priority, component_class, rules)
+        found = _red_cells(to.group, patient, priority, component_class, rules)
     return _ranked(found)
 
 
 def cite_group_rule(component: Component, rules: Rulebook) -> str:
     """Return `name@version` of the rule that says which groups of a component go together."""
-    return _cite(rules.compatibility.abo.of_class(component.spec.component_class), rules)
+    return _cite(rules.compatibility.abo.of_component(component), rules)
+
+
+def may_bear_children(patient: Patient, rules: Rulebook) -> bool:
+    """Return whether the patient is, or may be, a female who may bear children."""
+    rule = rules.compatibility.childbearing
+    if patient.sex is Sex.MALE:
+        return False
+    if patient.age_years is None:
+        return True
+    margin = _age_margin(patient, rules)
+    first, last = rule.female_from_age_years, rule.female_to_age_years
+    return first - margin <= patient.age_years <= last + margin
+
+
+def is_preferred_for_negative(patient: Patient, rules: Rulebook) -> bool:
+    """Return whether scarce RhD- goes to this RhD- patient before it goes to others."""
+    return (
+        patient.chronically_transfused
+        or patient.has_anti_d
+        or may_bear_children(patient, rules)
+        or _is_young(patient, rules.compatibility.preferred.to_age_years, rules)
+    )
 
 
 def _cite(rule: CitedRule, rules: Rulebook) -> str:
@@ -123,44 +152,50 @@ def _ranked(found: Iterator[Candidate]) -> tuple[Candidate, ...]:
     return tuple(candidate.but(rank=rank) for rank, candidate in enumerate(first.values()))
 
 
-def _may_bear_children(patient: Patient, rules: Rulebook) -> bool:
-    rule = rules.compatibility.childbearing
-    if patient.sex is Sex.MALE:
-        return False
-    if patient.age_years is None:
-        return True
-    margin = _age_margin(patient, rules)
-    first, last = rule.female_from_age_years, rule.female_to_age_years
-    return first - margin <= patient.age_years <= last + margin
-
-
 def _age_margin(patient: Patient, rules: Rulebook) -> int:
     """Return by how many years a stated age may be wrong."""
     return rules.compatibility.estimated_age.margin_years if patient.age_estimated else 0
 
 
-def _is_unknown_but_protected(patient: Patient, rules: Rulebook) -> bool:
-    """Whether a patient of unknown group is protected: female to 50 or male to 18.
+def _is_young(patient: Patient, to_age_years: int, rules: Rulebook) -> bool:
+    """Return whether the patient is, or may be, at most so old."""
+    age = patient.age_years
+    return age is None or age <= to_age_years + _age_margin(patient, rules)
 
-    An unknown sex takes the higher limit; at an unknown age every patient is protected.
+
+def _is_taken_as_adult(patient: Patient, priority: Priority, rules: Rulebook) -> bool:
+    """Return whether no child's rule holds: while life is in danger, unless told to be a child."""
+    last_of_childhood = rules.compatibility.abo.cryoprecipitate.adult_from_age_years - 1
+    if _is_emergency(priority):
+        return patient.age_years is None or patient.age_years > last_of_childhood
+    return not _is_young(patient, last_of_childhood, rules)
+
+
+def _is_untyped_and_protected(patient: Patient, priority: Priority, rules: Rulebook) -> bool:
+    """Whether a patient of unknown group is to have RhD-: female to 50 or male to 18.
+
+    Only routine orders, unless the station chose the stricter rule. An unknown sex takes the higher
+    limit; at an unknown age every patient is protected.
     """
     rule = rules.compatibility.unknown
+    if rule.rhd_positive_for_all and priority is not Priority.ROUTINE:
+        return False
     limits = {
         Sex.FEMALE: rule.female_rhd_negative_to_age_years,
         Sex.MALE: rule.male_rhd_negative_to_age_years,
     }
     limit = limits[patient.sex] if patient.sex else max(limits.values())
-    return patient.age_years is None or patient.age_years <= limit + _age_margin(patient, rules)
+    return _is_young(patient, limit, rules)
 
 
 def _red_cells(
-    patient: Patient,
     group: BloodGroup,
+    patient: Patient,
     priority: Priority,
     component_class: ComponentClass,
     rules: Rulebook,
 ) -> Iterator[Candidate]:
-    of_class = rules.compatibility.abo.of_class(component_class)
+    of_class: AboRule = getattr(rules.compatibility.abo, component_class)
     rule, donors = _cite(of_class, rules), of_class.list_donors(group.abo)
     served_as_positive = group.rhd is RhD.POSITIVE or patient.asian_del
     if served_as_positive and not patient.has_anti_d:
@@ -169,11 +204,18 @@ def _red_cells(
     yield from _groups(donors, RhD.NEGATIVE, rule)
     if component_class is ComponentClass.WHOLE_BLOOD and _is_emergency(priority):
         yield from _low_titre_o(patient, group, rule, rules)
-    if not served_as_positive and _may_fall_back(patient, priority):
-        fallback = rules.compatibility.rhd_fallback
-        rule, groups = _cite(fallback, rules), fallback.list_donors(group.abo)
+    fallback = None if served_as_positive else _find_fallback(patient, priority, rules)
+    if fallback is not None:
+        rule, groups = (
+            _cite(fallback, rules),
+            rules.compatibility.rhd_fallback.list_donors(group.abo),
+        )
         yield from _groups(tuple(abo for abo in groups if abo in donors), RhD.POSITIVE, rule)
-        if component_class is ComponentClass.WHOLE_BLOOD and Abo.O in groups:
+        if (
+            component_class is ComponentClass.WHOLE_BLOOD
+            and _is_emergency(priority)
+            and Abo.O in groups
+        ):
             yield Candidate(group=BloodGroup.O_POS, rule=rule, low_titre_only=True)
 
 
@@ -193,9 +235,19 @@ def _low_titre_o(
     yield Candidate(group=BloodGroup.O_NEG, rule=rule, low_titre_only=True)
 
 
-def _may_fall_back(patient: Patient, priority: Priority) -> bool:
-    """Whether RhD+ may be given instead: signed consent, no anti-D, and life in danger."""
-    return patient.rhd_consent is not None and not patient.has_anti_d and _is_emergency(priority)
+def _find_fallback(patient: Patient, priority: Priority, rules: Rulebook) -> CitedRule | None:
+    """Find the rule that gives RhD+ where RhD- is not there; None to a holder of anti-D."""
+    of = rules.compatibility
+    if patient.has_anti_d or priority is Priority.ROUTINE:
+        return None
+    if patient.rhd_consent is not None:
+        return of.rhd_fallback
+    is_protected = may_bear_children(patient, rules) or _is_young(
+        patient, of.preferred.to_age_years, rules
+    )
+    if of.rhd_unprotected.allowed and not is_protected:
+        return of.rhd_unprotected
+    return of.rhd_lifesaving if of.rhd_lifesaving.allowed and _is_emergency(priority) else None
 
 
 def _unknown_red_cells(
@@ -210,7 +262,7 @@ def _unknown_red_cells(
     if patient.has_anti_d:
         # The cap is a rationing rule; for a holder of anti-D there is no other blood.
         yield negative.but(capped=False)
-    elif not _is_unknown_but_protected(patient, rules):
+    elif not _is_untyped_and_protected(patient, priority, rules):
         yield positive
         yield negative
     else:
@@ -219,44 +271,56 @@ def _unknown_red_cells(
             yield positive
 
 
-def _plasma(patient: Patient, *, low_titre_a: bool, rules: Rulebook) -> Iterator[Candidate]:
+def _plasma(to: Recipient, *, low_titre_a: bool, rules: Rulebook) -> Iterator[Candidate]:
+    of = rules.compatibility.abo
+    yield from _plasma_of(to, of.plasma, rules)
+    for donor in of.low_titre_plasma.list_donors(to.abo):
+        # Group A for AB and unknown patients is the station's own choice as well.
+        is_of_policy = donor is Abo.A and to.abo in {None, Abo.AB}
+        if is_of_policy and not low_titre_a:
+            continue
+        rule = (
+            rules.policies.cite(rules.policies.low_titre_a)
+            if is_of_policy
+            else _cite(of.low_titre_plasma, rules)
+        )
+        for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
+            yield Candidate(group=BloodGroup.of(donor, rhd), rule=rule, low_titre_only=True)
+
+
+def _plasma_of(to: Recipient, of: AboRule, rules: Rulebook) -> Iterator[Candidate]:
     """Yield plasma: RhD is not matched; RhD+ comes first, since it is the commoner stock."""
-    abo = patient.group.abo if patient.group else Abo.AB
-    of_class = rules.compatibility.abo.plasma
-    rule = _cite(of_class if patient.group else rules.compatibility.unknown, rules)
-    for donor in of_class.list_donors(abo):
+    rule = _cite(of if to.abo else rules.compatibility.unknown, rules)
+    for donor in of.list_donors(to.abo):
         yield from _groups((donor,), RhD.POSITIVE, rule)
         yield from _groups((donor,), RhD.NEGATIVE, rule)
-    if abo is Abo.AB and low_titre_a:
-        for rhd in (RhD.POSITIVE, RhD.NEGATIVE):
-            group = BloodGroup.of(Abo.A, rhd)
-            rule = rules.policies.cite(rules.policies.low_titre_a)
-            yield Candidate(group=group, rule=rule, low_titre_only=True)
 
 
-def _platelets(patient: Patient, priority: Priority, rules: Rulebook) -> Iterator[Candidate]:
+def _platelets(
+    to: Recipient, patient: Patient, priority: Priority, rules: Rulebook
+) -> Iterator[Candidate]:
     of_class = rules.compatibility.abo.platelets
-    rule = _cite(of_class if patient.group else rules.compatibility.unknown, rules)
-    abo = patient.group.abo if patient.group else Abo.AB
-    plasma_compatible = of_class.list_donors(abo)
-    out_of_group = tuple(donor for donor in Abo if donor not in plasma_compatible)
-    for donors, low_titre_only in ((plasma_compatible, False), (out_of_group, True)):
-        for rhd in _platelet_rhd_order(patient, priority, rules):
-            for candidate in _groups(donors, rhd, rule):
-                yield candidate.but(low_titre_only=low_titre_only)
+    rule = _cite(of_class if to.abo else rules.compatibility.unknown, rules)
+    # Platelets come in plasma: its antibodies must not meet the patient's antigens.
+    own = (to.abo or Abo.AB).antigens
+    for rhd in _platelet_rhd_order(to, patient, priority, rules):
+        for candidate in _groups(of_class.list_donors(to.abo), rhd, rule):
+            yield candidate.but(low_titre_only=not own <= candidate.group.abo.antigens)
 
 
-def _platelet_rhd_order(patient: Patient, priority: Priority, rules: Rulebook) -> tuple[RhD, ...]:
+def _platelet_rhd_order(
+    to: Recipient, patient: Patient, priority: Priority, rules: Rulebook
+) -> tuple[RhD, ...]:
     if patient.has_anti_d:
         return (RhD.NEGATIVE,)
-    positive_first = patient.asian_del or (
-        patient.group is not None and patient.group.rhd is RhD.POSITIVE
-    )
-    if positive_first or (patient.group is None and not _is_unknown_but_protected(patient, rules)):
+    if to.rhd is None:
+        positive_first = not _is_untyped_and_protected(patient, priority, rules)
+    else:
+        positive_first = to.rhd is RhD.POSITIVE
+    if positive_first or patient.asian_del:
         return (RhD.POSITIVE, RhD.NEGATIVE)
-    unknown_and_dying = patient.group is None and _is_emergency(priority)
-    if _may_bear_children(patient, rules) and not (
-        patient.anti_d_prophylaxis_ordered or unknown_and_dying
+    if may_bear_children(patient, rules) and not (
+        patient.anti_d_prophylaxis_ordered or _is_emergency(priority)
     ):
         return (RhD.NEGATIVE,)
     return (RhD.NEGATIVE, RhD.POSITIVE)

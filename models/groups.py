@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
 
@@ -10,6 +11,16 @@ class Abo(StrEnum):
     A = "A"
     B = "B"
     AB = "AB"
+
+    @property
+    def antigens(self) -> frozenset[str]:
+        """Return the antigens of its red cells; its plasma has antibodies against the others."""
+        return frozenset(self) - {"O"}
+
+    @classmethod
+    def of_antigens(cls, antigens: AbstractSet[str]) -> Abo:
+        """Return the group of red cells that have just these of the antigens A and B."""
+        return cls("".join(sorted(antigens)) or "O")
 
 
 class RhD(StrEnum):

@@ -66,8 +66,8 @@ def find_terms(world: World, unit: Unit, request: Request, version: Version) -> 
     situation = Situation(
         component=unit.component,
         patient=version.patient,
-        emergency=version.priority == "life_threatening",
-        low_titre_a_plasma=bool(policy.get("low_titre_a_plasma")),
+        priority=version.priority,
+        low_titre_a_plasma=bool(policy.get("low_titre_a_plasma", True)),
     )
     return get_allowed(situation).get(unit.blood_group)
 

@@ -126,8 +126,8 @@ def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
 
 def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
     patient, priority = need.version.patient, need.version.priority
-    is_positive = patient.group is not None and patient.group.endswith("+")
-    if priority == "routine" and is_positive and unit.blood_group.endswith("-"):
+    is_negative = patient.group is not None and patient.group.endswith("-")
+    if priority == "routine" and not is_negative and unit.blood_group.endswith("-"):
         return False
     terms = find_terms(world, unit, need.request, need.version)
     if terms is None or terms.lacks_titre(unit.traits):

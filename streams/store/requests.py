@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
-from models.components import Component
+from models.components import Component, ComponentClass
 from models.decisions import Decision, ReservedUnit
 from models.errors import TransientError
+from models.patients import Patient
+from models.recipients import find_recipient
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.allocation.remedies import list_same_use
 from streams.ports.requests import LineState, RequestState, Ruling
@@ -158,6 +160,20 @@ class RulingRows:
         return cls(batch, rulings[0].decision.decided_at, oldest)
 
 
+def list_recipients(patient: Patient) -> dict[str, str]:
+    """Return the columns that say for which group each class of components is chosen."""
+    columns = {
+        "patient_group": ComponentClass.RED_CELLS,
+        "patient_plasma_group": ComponentClass.PLASMA,
+        "patient_platelet_group": ComponentClass.PLATELETS,
+        "patient_whole_blood_group": ComponentClass.WHOLE_BLOOD,
+    }
+    return {
+        column: find_recipient(of_class, patient).group or "unknown"
+        for column, of_class in columns.items()
+    }
+
+
 def _request_row(ruling: Ruling) -> dict[str, Any]:
     request, decision = ruling.request, ruling.decision
     return {
@@ -170,7 +186,7 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
         "waiting_for": decision.waiting_for,
         "version": decision.version,
         "body": _as_json(request),
-        "patient_group": request.patient.group or "unknown",
+        **list_recipients(request.patient),
         "patient_has_anti_d": request.patient.has_anti_d,
         "patient_is_asian_del": request.patient.asian_del,
         "patient_has_consented": request.patient.rhd_consent is not None,

@@ -192,11 +192,12 @@ async def test_a_moved_hospital_is_told_which_requests_stay_with_the_old_station
     assert (await client.put(path, json=hospital)).json()["notes"] == []
     await world.database.fetch(
         "INSERT INTO requests (request_id, hospital_id, station_id, priority, needed_by, status,"
-        " waiting_for, version, body, patient_group, patient_has_anti_d, patient_is_asian_del,"
-        " patient_has_consented, opened_at, decided_at) "
+        " waiting_for, version, body, patient_group, patient_plasma_group,"
+        " patient_platelet_group, patient_whole_blood_group, patient_has_anti_d,"
+        " patient_is_asian_del, patient_has_consented, opened_at, decided_at) "
         "SELECT 'moving-' || status, 'moving-county', 'shigatse', 'urgent', $1, status,"
         " CASE WHEN status = 'cancelled' THEN '' ELSE 'picking' END, 1, '{}',"
-        " 'unknown', false, false, false, $1, $1 "
+        " 'unknown', 'unknown', 'unknown', 'unknown', false, false, false, $1, $1 "
         "FROM unnest(ARRAY['open', 'reserved', 'cancelled']) AS status",
         world.clock.now(),
     )

@@ -133,9 +133,16 @@ UNSOUND: Mapping[str, tuple[str, dict[str, Any]]] = {
         "promises_group_ck",
         {"group": "A-", "donor": "A+", "rule": FALLBACK, "priority": DYING},
     ),
-    "fallback without danger": (
+    "fallback for a routine order": (
         "promises_group_ck",
-        {"group": "A-", "donor": "A+", "rule": FALLBACK, "rhd_consent": CONSENT},
+        {
+            "group": "A-", "donor": "A+", "rule": FALLBACK, "rhd_consent": CONSENT,
+            "priority": Priority.ROUTINE,
+        },
+    ),
+    "life-saving without danger": (
+        "promises_group_ck",
+        {"group": "A-", "donor": "A+", "rule": "rhd.lifesaving@2026-3"},
     ),
     "fallback with anti-D": (
         "promises_group_ck",
@@ -264,7 +271,7 @@ async def test_the_table_in_sql_is_the_rule_data(engine: Engine) -> None:
     told = {
         (row["component"], row["recipient"], row["donor"], row["rule"]): (
             row["low_titre"],
-            row["emergency"],
+            tuple(row["priorities"]),
         )
         for row in rows
     }

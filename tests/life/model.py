@@ -142,7 +142,7 @@ class Model:
         if ask is None:
             return False
         patient = Patient(group=ask.group)
-        situation = Situation(component=bag.component, patient=patient, emergency=False)
+        situation = Situation(component=bag.component, patient=patient, priority="urgent")
         return bag.group in get_allowed(situation)
 
     def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:

@@ -75,7 +75,7 @@ class Bed:
 
     patient: Patient
     component: str
-    emergency: bool
+    priority: str
     low_titre_a_plasma: bool
     needed_by: datetime
     capped: int
@@ -191,7 +191,7 @@ def _of_temperature(bag: Bag, to: Bed | Depot, way: Way) -> set[str]:
 
 
 def _of_the_group(unit: Unit, to: Bed) -> set[str]:
-    terms = list_terms(unit.component, to.patient, to.emergency, to.low_titre_a_plasma)
+    terms = list_terms(unit.component, to.patient, to.priority, to.low_titre_a_plasma)
     if unit.blood_group not in terms:
         return {"other_group"}
     found = set()
@@ -204,13 +204,13 @@ def _of_the_group(unit: Unit, to: Bed) -> set[str]:
 
 @cache
 def list_terms(
-    component: str, patient: Patient, emergency: bool, low_titre_a_plasma: bool
+    component: str, patient: Patient, priority: str, low_titre_a_plasma: bool
 ) -> dict[str, Terms]:
     return get_allowed(
         Situation(
             component=component,
             patient=patient,
-            emergency=emergency,
+            priority=priority,
             low_titre_a_plasma=low_titre_a_plasma,
         )
     )

@@ -54,7 +54,7 @@ def told_by_table(
         Situation(
             component=component.value,
             patient=Patient.from_json(patient.model_dump(mode="json")),
-            emergency=priority is Priority.LIFE_THREATENING,
+            priority=priority.value,
             low_titre_a_plasma=policy.low_titre_a_plasma,
         )
     )

@@ -73,7 +73,7 @@ def list_cited(rules: Rulebook) -> set[str]:
             groups, sexes, (None, 19, 51), flags, flags, flags, flags
         )
         for component, priority in itertools.product(
-            ("red_cells", "frozen_plasma", "platelets", "whole_blood"), Priority
+            ("red_cells", "frozen_plasma", "cryoprecipitate", "platelets", "whole_blood"), Priority
         )
         for candidate in list_candidates(
             component=Component(component),
@@ -94,7 +94,8 @@ def list_cited(rules: Rulebook) -> set[str]:
 
 ALLOWING = {
     "red_cells.abo", "plasma.abo", "platelets.abo", "whole_blood.abo", "unknown.group",
-    "rhd.consented_fallback", "rhd.asian_del", "plasma.low_titre_a",
+    "rhd.consented_fallback", "rhd.unprotected", "rhd.lifesaving", "rhd.asian_del",
+    "plasma.low_titre", "plasma.low_titre_a", "cryoprecipitate.abo",
 }  # fmt: skip
 
 

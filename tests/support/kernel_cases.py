@@ -16,7 +16,6 @@ from checker.rows import Unit
 from models.clearance import Cleared, ForPatient, Purpose, Route, Step, UnitFacts
 from models.decisions import Reason
 from models.patients import Patient
-from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from tests.oracle.safety import Bag, Bed, Depot, Way, list_reasons
@@ -149,7 +148,7 @@ def _told_purpose(purpose: Purpose) -> Bed | Depot:
     return Bed(
         patient=_once(purpose.patient, _told_patient),
         component=purpose.line.component.value,
-        emergency=purpose.priority is Priority.LIFE_THREATENING,
+        priority=purpose.priority.value,
         low_titre_a_plasma=purpose.policy.low_titre_a_plasma,
         needed_by=purpose.needed_by,
         capped=purpose.capped_units,

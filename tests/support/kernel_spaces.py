@@ -91,7 +91,7 @@ def kinds_of_patient(component: Component) -> Iterator[ForPatient]:
         terms = list_terms(
             component.value,
             other_hands.Patient.from_json(patient.model_dump(mode="json")),
-            priority is Priority.LIFE_THREATENING,
+            priority.value,
             policy.low_titre_a_plasma,
         )
         kind = (patient.group, patient.has_anti_d, tuple(sorted(terms.items(), key=str)))

@@ -14,8 +14,8 @@ from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
-POLICIES = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
-AGES = (None, 0, 18, 19, 50, 51)
+POLICIES = (StationPolicy(low_titre_a_plasma=False), StationPolicy(low_titre_a_plasma=True))
+AGES = (None, 0, 17, 18, 19, 50, 51)
 """Both sides of every age limit of the rules, and birth."""
 
 
@@ -41,9 +41,10 @@ Row = tuple[str, str, str, str]
 """Component, recipient, donor, rule."""
 
 
-def compatible_groups() -> dict[Row, tuple[bool, bool]]:
-    """Return what `compatible_groups` must hold, from the rules: low titre, emergency only."""
-    terms: dict[Row, tuple[bool, bool]] = {}
+def compatible_groups() -> dict[Row, tuple[bool, tuple[str, ...]]]:
+    """Return what `compatible_groups` must hold, from the rules: low titre, and how urgent."""
+    titres: dict[Row, bool] = {}
+    priorities: dict[Row, set[str]] = {}
     for patient in every_patient():
         recipient = str(patient.group or "unknown")
         for component, priority, policy in itertools.product(Component, Priority, POLICIES):
@@ -56,8 +57,7 @@ def compatible_groups() -> dict[Row, tuple[bool, bool]]:
             ):
                 rule = one.rule.partition("@")[0]
                 row = (component.value, recipient, one.group.value, rule)
-                emergency = priority is Priority.LIFE_THREATENING
-                low_titre, only_then = terms.get(row, (one.low_titre_only, True))
+                low_titre = titres.setdefault(row, one.low_titre_only)
                 assert low_titre is one.low_titre_only, f"{row}: one rule, two terms"
-                terms[row] = (low_titre, only_then and emergency)
-    return terms
+                priorities.setdefault(row, set()).add(priority.value)
+    return {row: (low_titre, tuple(sorted(priorities[row]))) for row, low_titre in titres.items()}

@@ -24,6 +24,7 @@ from models.requests import (
     UrgentRequest,
 )
 from models.rules.rulebook import PACKAGED
+from streams.store.requests import list_recipients
 from tests.support.seeding import Seed, minutes
 
 STATION, NEIGHBOUR, HOSPITAL = "nagqu", "ngari", "nagqu-county"
@@ -54,7 +55,7 @@ def unit(seed: Seed, unit_id: str, **changes: object) -> None:
 def patient_columns(patient: Patient) -> dict[str, Any]:
     """What PostgreSQL judges a promise by."""
     return {
-        "patient_group": patient.group or "unknown",
+        **list_recipients(patient),
         "patient_has_anti_d": patient.has_anti_d,
         "patient_is_asian_del": patient.asian_del,
         "patient_has_consented": patient.rhd_consent is not None,

@@ -18,7 +18,7 @@ ONE_DEGREE_KM = 111.195
 def test_a_station_that_says_nothing_has_this_policy() -> None:
     station = Station(station_id="s", name_zh="站", name_en="s", location=EQUATOR, daily_demand={})
     assert station.policy.model_dump() == {
-        "low_titre_a_plasma": False,
+        "low_titre_a_plasma": True,
         "thresholds": {"yellow_below_d": 6, "orange_below_d": 4.5, "red_below_d": 3},
         "activation_radius_km": 800,
         "neighbours": (),

@@ -178,14 +178,14 @@ def test_a_routine_order_calls_nobody() -> None:
 
 def test_an_unknown_patient_is_told_of_what_she_may_get() -> None:
     woman = build_request(patient=UNKNOWN_WOMAN, priority=Priority.LIFE_THREATENING, quantity=3)
-    others = [transfer(units_live=3), transfer(blood_group="O-", units_group="A-")]
+    others = [transfer(units_live=3), transfer(blood_group="O+", units_group="A-")]
     assert "sought_transfer" not in codes(woman, transfers=others)
-    hers = transfer(blood_group="O-", units_group="O+")
+    hers = transfer(blood_group="O+", units_group="O-")
     assert codes(woman, transfers=[hers])[-2:] == ["sought_transfer", "sought_transfer_leaves"]
-    positive = call("o-pos", "called", place="O-", group="O+")
+    positive = call("o-pos", "called", place="O+", group="O+")
     assert codes(woman, calls=[positive])[0] == "sought_called"
-    urgent = woman.but(priority=Priority.URGENT)
-    assert codes(urgent, calls=[positive])[0] == "sought_no_donors"
+    routine = woman.but(priority=Priority.ROUTINE)
+    assert codes(routine, calls=[positive])[0] == "sought_routine_calls_nobody"
 
 
 def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:

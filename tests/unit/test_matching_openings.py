@@ -13,14 +13,17 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
-from models.rules.rulebook import PACKAGED
+from models.rules.rulebook import PACKAGED, Rulebook
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from tests.support.rules import accept
 from tests.support.supply import AT, make_units
 from tests.support.world import PEOPLES, build_request
 
 DYING = Priority.LIFE_THREATENING
+PROTECTING = accept({"unknown.group": {"rhd_positive_for_all": False}})
+"""The rules of a station that keeps RhD- for untyped females to 50 and males to 18."""
 
 
 def decide(
@@ -33,6 +36,7 @@ def decide(
     same_patient: tuple[str, ...] = (),
     lying: Component | None = None,
     within_d: int = 0,
+    rules: Rulebook = PACKAGED,
 ) -> tuple[Outcome, LineDecision, list[str]]:
     units = [
         unit
@@ -54,7 +58,7 @@ def decide(
         version=1,
         cause_id="cause",
         same_patient=same_patient,
-        rules=PACKAGED,
+        rules=rules,
     )
     (matched,) = decide_batch([case], shelf=Shelf(units), now=AT, hold_s=3600)
     decision = matched.decision
@@ -67,13 +71,13 @@ def told(line: LineDecision) -> dict[str, dict[str, object]]:
 
 def test_f13_a_signed_consent_is_named_with_what_it_would_open() -> None:
     woman = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
-    _, line, _ = decide(woman, {"A-": 1, "A+": 3})
+    _, line, _ = decide(woman, {"A-": 1, "A+": 3}, priority=Priority.URGENT)
     assert told(line)["consent_would_open"] == {"groups": "A+", "units": 3}
 
 
 def test_f13_nothing_is_named_that_would_open_nothing() -> None:
     woman = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
-    _, line, _ = decide(woman, {"A-": 1, "B+": 3})
+    _, line, _ = decide(woman, {"A-": 1, "B+": 3}, priority=Priority.URGENT)
     assert "consent_would_open" not in told(line)
     covered = decide(woman, {"A-": 2, "A+": 3})[1]
     assert covered.refusals == ()
@@ -87,14 +91,14 @@ def test_f13_no_consent_opens_anything_to_a_holder_of_anti_d() -> None:
 
 def test_f04_an_age_or_a_sample_is_named_for_an_unidentified_man() -> None:
     stranger = Patient(sex=Sex.MALE)
-    _, line, _ = decide(stranger, {"O-": 1, "O+": 3, "A+": 5}, priority=Priority.URGENT)
+    _, line, _ = decide(stranger, {"O+": 3, "A+": 5}, priority=Priority.ROUTINE)
     assert told(line)["age_would_open"] == {"groups": "O+", "units": 3}
     assert told(line)["typing_would_open"]["units"] == 8
 
 
 def test_f13_an_order_for_anti_d_is_named_for_platelets() -> None:
     woman = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
-    _, line, _ = decide(woman, {"A+": 2}, component=Component.PLATELETS)
+    _, line, _ = decide(woman, {"A+": 2}, component=Component.PLATELETS, priority=Priority.URGENT)
     assert told(line)["prophylaxis_would_open"] == {"groups": "A+", "units": 2}
 
 
@@ -130,14 +134,17 @@ def test_f55_the_same_order_again_names_the_first() -> None:
 
 def test_f04_the_last_o_negative_bags_come_with_what_would_spare_them() -> None:
     stranger = Patient(sex=Sex.MALE)
-    outcome, line, reasons = decide(stranger, {"O-": 2, "O+": 6})
+    outcome, line, reasons = decide(stranger, {"O-": 2}, rules=PROTECTING)
     assert outcome is Outcome.RESERVED
     assert {unit.group for unit in line.reserved} == {BloodGroup.O_NEG}
     assert reasons == ["age_would_spare", "typing_would_spare"]
     # What is said there holds: some 40 years, and O+ is given.
-    line, reasons = decide(stranger.but(age_years=40, age_estimated=True), {"O-": 2, "O+": 6})[1:]
+    adult = stranger.but(age_years=40, age_estimated=True)
+    line, reasons = decide(adult, {"O-": 2, "O+": 6}, rules=PROTECTING)[1:]
     assert {unit.group for unit in line.reserved} == {BloodGroup.O_POS}
     assert reasons == []
+    # Where RhD- is rare, it is the last that anybody untyped is given.
+    assert decide(stranger, {"O-": 2})[2] == ["typing_would_spare"]
 
 
 def test_f04_a_known_patient_is_told_of_nothing_to_spare() -> None:
@@ -162,20 +169,21 @@ def test_f04_an_estimated_age_protects_whoever_may_be_under_the_limit(
     sex: Sex | None, age_years: int, group: BloodGroup
 ) -> None:
     patient = Patient(sex=sex, age_years=age_years, age_estimated=True)
-    _, line, _ = decide(patient, {"O-": 2, "O+": 2}, priority=Priority.URGENT)
+    _, line, _ = decide(patient, {"O-": 2, "O+": 2}, priority=Priority.URGENT, rules=PROTECTING)
     assert {unit.group for unit in line.reserved} == {group}
 
 
 def test_f04_an_estimated_age_keeps_rhd_negative_platelets_for_a_woman() -> None:
     woman = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=55, age_estimated=True)
-    assert decide(woman, {"A+": 2}, component=Component.PLATELETS)[0] is Outcome.WAITING
+    urgent, platelets = Priority.URGENT, Component.PLATELETS
+    assert decide(woman, {"A+": 2}, component=platelets, priority=urgent)[0] is Outcome.WAITING
     known = woman.but(age_estimated=False)
-    assert decide(known, {"A+": 2}, component=Component.PLATELETS)[0] is Outcome.RESERVED
+    assert decide(known, {"A+": 2}, component=platelets, priority=urgent)[0] is Outcome.RESERVED
 
 
 def test_f13_an_age_is_named_for_platelets_of_a_typed_patient() -> None:
     patient = Patient(group=BloodGroup.A_NEG)
-    _, line, _ = decide(patient, {"A+": 2}, component=Component.PLATELETS)
+    _, line, _ = decide(patient, {"A+": 2}, component=Component.PLATELETS, priority=Priority.URGENT)
     assert told(line)["age_would_open"] == {"groups": "A+", "units": 2}
 
 

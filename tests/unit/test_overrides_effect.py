@@ -108,6 +108,23 @@ def abo(
     )
 
 
+def of_unknown(component: Component, rule_id: str, left: list[str], given: str) -> Effect:
+    return Effect(
+        rule_id,
+        "unknown",
+        left,
+        lambda rules: count(
+            decide(
+                Patient(sex=Sex.MALE, age_years=40),
+                given,
+                rules,
+                component=component,
+                low_titre=True,
+            )
+        ),
+    )
+
+
 def fallback(group: str) -> Effect:
     patient = Patient(
         group=BloodGroup(f"{group}-"), sex=Sex.MALE, age_years=40, rhd_consent=CONSENT
@@ -194,7 +211,9 @@ VERY_FAR = make_record(location={"lat": 29.27, "lon": 99.9})
 UNKNOWN_WOMAN = Patient(sex=Sex.FEMALE, age_years=55)
 UNKNOWN_BOY = Patient(sex=Sex.MALE, age_years=20)
 WOMAN = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=54)
-DEL = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=40, asian_del=True)
+NEGATIVE_BOY = Patient(group=BloodGroup.A_NEG, sex=Sex.MALE, age_years=20)
+NEGATIVE = Patient(group=BloodGroup.A_NEG)
+DEL = Patient(group=BloodGroup.A_NEG, asian_del=True)
 
 
 def open_call(waited_s: int) -> CallState:
@@ -258,24 +277,78 @@ EFFECTS = [
     abo(Component.PLATELETS, "platelets.abo", "O", ["O"], "A+"),
     abo(Component.PLATELETS, "platelets.abo", "A", ["A"], "AB+"),
     abo(Component.PLATELETS, "platelets.abo", "B", ["B"], "AB+"),
+    abo(Component.PLATELETS, "platelets.abo", "AB", ["AB"], "A+", low_titre=True),
+    of_unknown(Component.PLATELETS, "platelets.abo", ["A", "AB"], "O+"),
+    abo(Component.CRYOPRECIPITATE, "cryoprecipitate.abo", "O", ["O"], "A+"),
+    abo(Component.CRYOPRECIPITATE, "cryoprecipitate.abo", "A", ["A"], "O+"),
+    abo(Component.CRYOPRECIPITATE, "cryoprecipitate.abo", "B", ["B"], "O+"),
+    abo(Component.CRYOPRECIPITATE, "cryoprecipitate.abo", "AB", ["AB"], "O+"),
+    of_unknown(Component.CRYOPRECIPITATE, "cryoprecipitate.abo", ["AB"], "O+"),
+    Effect(
+        "cryoprecipitate.abo",
+        "adult_from_age_years",
+        25,
+        lambda rules: count(
+            decide(
+                Patient(group=BloodGroup.A_POS, age_years=20),
+                "O+",
+                rules,
+                component=Component.CRYOPRECIPITATE,
+            )
+        ),
+    ),
+    abo(Component.FROZEN_PLASMA, "plasma.low_titre", "A", [], "B+", low_titre=True),
+    abo(Component.FROZEN_PLASMA, "plasma.low_titre", "B", [], "A+", low_titre=True),
+    abo(Component.FROZEN_PLASMA, "plasma.low_titre", "AB", ["A"], "B+", low_titre=True),
+    of_unknown(Component.FROZEN_PLASMA, "plasma.low_titre", [], "A+"),
+    Effect(
+        "unknown.group",
+        "rhd_positive_for_all",
+        value=False,
+        tell=lambda rules: count(decide(Patient(), "O+", rules)),
+    ),
     Effect(
         "unknown.group",
         "female_rhd_negative_to_age_years",
         55,
-        lambda rules: count(decide(UNKNOWN_WOMAN, "O+", rules)),
+        lambda rules: count(decide(UNKNOWN_WOMAN, "O+", rules, priority=Priority.ROUTINE)),
     ),
     Effect(
         "unknown.group",
         "male_rhd_negative_to_age_years",
         20,
-        lambda rules: count(decide(UNKNOWN_BOY, "O+", rules)),
+        lambda rules: count(decide(UNKNOWN_BOY, "O+", rules, priority=Priority.ROUTINE)),
+    ),
+    Effect(
+        "rhd.preferred",
+        "to_age_years",
+        20,
+        lambda rules: count(decide(NEGATIVE_BOY, "A+", rules)),
+    ),
+    Effect(
+        "rhd.unprotected",
+        "allowed",
+        value=False,
+        tell=lambda rules: count(decide(NEGATIVE_BOY, "A+", rules)),
+    ),
+    Effect(
+        "rhd.lifesaving",
+        "allowed",
+        value=False,
+        tell=lambda rules: count(
+            decide(Patient(group=BloodGroup.A_NEG), "A+", rules, priority=DYING)
+        ),
     ),
     Effect(
         "patient.estimated_age",
         "margin_years",
         20,
         lambda rules: count(
-            decide(Patient(sex=Sex.MALE, age_years=35, age_estimated=True), "O+", rules)
+            decide(
+                Patient(group=BloodGroup.O_NEG, sex=Sex.MALE, age_years=35, age_estimated=True),
+                "O+",
+                rules,
+            )
         ),
     ),
     Effect(

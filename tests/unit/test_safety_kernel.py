@@ -395,13 +395,14 @@ def ranked(group: str | None, component: Component, priority: Priority, **change
     return " ".join(one.group + "*" * one.low_titre_only + "!" * one.capped for one in listed)
 
 
-RED, WHOLE, PLATELET, FFP = (
+RED, WHOLE, PLATELET, FFP, CRYO = (
     Component.RED_CELLS,
     Component.WHOLE_BLOOD,
     Component.PLATELETS,
     Component.FRESH_FROZEN_PLASMA,
+    Component.CRYOPRECIPITATE,
 )
-URGENT = Priority.URGENT
+URGENT, ROUTINE = Priority.URGENT, Priority.ROUTINE
 ORDERS: list[tuple[str | None, Component, Priority, dict[str, Any], str]] = [
     ("AB+", RED, URGENT, {}, "AB+ A+ B+ O+ AB- A- B- O-"),
     ("AB-", RED, URGENT, {}, "AB- A- B- O-"),
@@ -417,21 +418,40 @@ ORDERS: list[tuple[str | None, Component, Priority, dict[str, Any], str]] = [
     ("A+", WHOLE, DYING, {"antibodies": ("D",)}, "A- O-*"),
     ("A+", WHOLE, URGENT, {}, "A+ A-"),
     (None, WHOLE, DYING, {"sex": "male", "age_years": 40}, "O+* O-*!"),
-    (None, RED, DYING, {"sex": "male", "age_years": 18}, "O-! O+"),
+    (None, RED, DYING, {"sex": "male", "age_years": 18}, "O+ O-!"),
+    (None, RED, URGENT, {"sex": "female", "age_years": 30}, "O+ O-!"),
+    (None, RED, ROUTINE, {"sex": "female", "age_years": 50}, "O-!"),
+    (None, RED, ROUTINE, {"sex": "female", "age_years": 51}, "O+ O-!"),
+    ("A-", RED, URGENT, {"sex": "male", "age_years": 19}, "A- O- A+ O+"),
+    ("A-", RED, URGENT, {"sex": "male", "age_years": 18}, "A- O-"),
+    ("A-", RED, URGENT, {"sex": "male"}, "A- O-"),
+    ("A-", RED, URGENT, {"sex": "female", "age_years": 50}, "A- O-"),
+    ("A-", RED, DYING, {"sex": "female", "age_years": 50}, "A- O- A+ O+"),
+    ("A-", RED, DYING, {"antibodies": ("D",)}, "A- O-"),
+    ("A-", RED, ROUTINE, {"sex": "male", "age_years": 70, "rhd_consent": CONSENT}, "A- O-"),
     (None, RED, URGENT, {"sex": "male", "age_years": 19}, "O+ O-!"),
     (None, RED, DYING, {"antibodies": ("D",)}, "O-"),
     ("O-", FFP, URGENT, {}, "O+ O- A+ A- B+ B- AB+ AB-"),
-    ("A-", FFP, URGENT, {}, "A+ A- AB+ AB-"),
-    ("B-", FFP, URGENT, {}, "B+ B- AB+ AB-"),
+    ("A-", FFP, URGENT, {}, "A+ A- AB+ AB- B+* B-*"),
+    ("B-", FFP, URGENT, {}, "B+ B- AB+ AB- A+* A-*"),
+    ("AB+", FFP, URGENT, {}, "AB+ AB- A+* A-* B+* B-*"),
+    ("A+", CRYO, DYING, {}, "A+ A- B+ B- AB+ AB- O+ O-"),
+    ("B-", CRYO, URGENT, {"age_years": 18}, "B+ B- A+ A- AB+ AB- O+ O-"),
+    ("A+", CRYO, URGENT, {}, "A+ A- AB+ AB- B+* B-*"),
+    ("A+", CRYO, DYING, {"age_years": 17}, "A+ A- AB+ AB- B+* B-*"),
+    (None, CRYO, DYING, {}, "A+ A- B+ B- AB+ AB- O+ O-"),
+    (None, CRYO, URGENT, {"age_years": 17}, "AB+ AB- A+* A-*"),
     (None, FFP, URGENT, {}, "AB+ AB- A+* A-*"),
-    ("A+", PLATELET, URGENT, {}, "A+ AB+ A- AB- O+* B+* O-* B-*"),
-    ("B-", PLATELET, URGENT, {"sex": "male"}, "B- AB- B+ AB+ O-* A-* O+* A+*"),
+    ("A+", PLATELET, URGENT, {}, "A+ B+* O+* AB+ A- B-* O-* AB-"),
+    ("B-", PLATELET, URGENT, {"sex": "male"}, "B- A-* O-* AB- B+ A+* O+* AB+"),
     ("O-", PLATELET, URGENT, {"sex": "female", "age_years": 0}, "O- A- B- AB-"),
     ("O-", PLATELET, URGENT, {"sex": "male"}, "O- A- B- AB- O+ A+ B+ AB+"),
-    ("AB-", PLATELET, URGENT, {"asian_del": True}, "AB+ AB- O+* A+* B+* O-* A-* B-*"),
-    (None, PLATELET, URGENT, {"sex": "male", "age_years": 19}, "AB+ AB- O+* A+* B+* O-* A-* B-*"),
-    (None, PLATELET, DYING, {}, "AB- AB+ O-* A-* B-* O+* A+* B+*"),
-    (None, PLATELET, DYING, {"antibodies": ("D",)}, "AB- O-* A-* B-*"),
+    ("AB-", PLATELET, URGENT, {"asian_del": True}, "AB+ A+* B+* O+* AB- A-* B-* O-*"),
+    ("O-", PLATELET, DYING, {"sex": "female", "age_years": 5}, "O- A- B- AB- O+ A+ B+ AB+"),
+    (None, PLATELET, ROUTINE, {}, "A-* O-* AB- B-*"),
+    (None, PLATELET, URGENT, {"sex": "male", "age_years": 19}, "A+* O+* AB+ B+* A-* O-* AB- B-*"),
+    (None, PLATELET, DYING, {}, "A+* O+* AB+ B+* A-* O-* AB- B-*"),
+    (None, PLATELET, DYING, {"antibodies": ("D",)}, "A-* O-* AB- B-*"),
 ]
 
 
@@ -459,6 +479,13 @@ RULES: list[tuple[str, str | None, Component, dict[str, Any], str]] = [
     ("AB+", None, PLATELET, {}, "unknown.group"),
     ("AB+", "AB+", FFP, {}, "plasma.abo"),
     ("A+", "AB+", FFP, {}, "plasma.low_titre_a"),
+    ("B+", "AB+", FFP, {}, "plasma.low_titre"),
+    ("A+", "B+", FFP, {}, "plasma.low_titre"),
+    ("B+", "A+", CRYO, {}, "cryoprecipitate.abo"),
+    ("B+", "A+", CRYO, {"age_years": 5}, "plasma.low_titre"),
+    ("B+", None, CRYO, {}, "unknown.group"),
+    ("A+", "A-", RED, {}, "rhd.lifesaving"),
+    ("A+", "A-", RED, {"sex": "male", "age_years": 40}, "rhd.unprotected"),
     ("O+", "A+", PLATELET, {}, "platelets.abo"),
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.base import Value
-from models.components import ComponentClass
+from models.components import Component
 from models.groups import Abo
 from models.rules.citations import CitedRule, RuleSet
 
@@ -23,28 +23,54 @@ class AboRule(CitedRule):
     B: Groups
     AB: Groups
 
-    def list_donors(self, recipient: Abo) -> Groups:
-        """List the donor groups of a recipient, best first."""
-        donors: Groups = getattr(self, recipient)
+    def list_donors(self, recipient: Abo | None) -> Groups:
+        """List the donor groups of a recipient, best first; None is unknown, and may be AB."""
+        donors: Groups = getattr(self, recipient or Abo.AB)
         return donors
 
 
+class UnknownAboRule(AboRule):
+    """A rule that has a row of its own for a patient of unknown group."""
+
+    unknown: Groups
+
+    def list_donors(self, recipient: Abo | None) -> Groups:
+        """List the donor groups of a recipient, best first; None is unknown."""
+        return self.unknown if recipient is None else super().list_donors(recipient)
+
+
+class CryoprecipitateRule(UnknownAboRule):
+    """The age is in completed years, included."""
+
+    adult_from_age_years: int = Field(ge=0)
+
+
 class AboRules(Value):
-    """One rule per class of components."""
+    """One rule per class of components; cryoprecipitate has its own."""
 
     red_cells: AboRule
     plasma: AboRule
-    platelets: AboRule
+    low_titre_plasma: UnknownAboRule
+    cryoprecipitate: CryoprecipitateRule
+    platelets: UnknownAboRule
     whole_blood: AboRule
 
-    def of_class(self, component_class: ComponentClass) -> AboRule:
-        rule: AboRule = getattr(self, component_class)
+    def of_component(self, component: Component) -> AboRule:
+        if component is Component.CRYOPRECIPITATE:
+            return self.cryoprecipitate
+        rule: AboRule = getattr(self, component.spec.component_class)
         return rule
 
 
 class UnknownRule(CitedRule):
-    """Ages in completed years, each included."""
+    """Ages in completed years, each included.
 
+    Attributes:
+        rhd_positive_for_all: RhD+ comes first for everyone whose need is not routine; if not, the
+            ages protect.
+    """
+
+    rhd_positive_for_all: bool
     female_rhd_negative_to_age_years: int = Field(ge=0)
     male_rhd_negative_to_age_years: int = Field(ge=0)
 
@@ -62,6 +88,16 @@ class ChildbearingRule(CitedRule):
 
     female_from_age_years: int = Field(ge=0)
     female_to_age_years: int = Field(ge=0)
+
+
+class PreferredRule(CitedRule):
+    """The age is in completed years, included."""
+
+    to_age_years: int = Field(ge=0)
+
+
+class SwitchRule(CitedRule):
+    allowed: bool
 
 
 class DelRule(CitedRule):
@@ -84,7 +120,9 @@ class CompatibilityRules(RuleSet):
     unknown_cap: CapRule
     anti_d: CitedRule
     childbearing: ChildbearingRule
-    preferred: CitedRule
+    preferred: PreferredRule
     kept_for_negative: KeptRule
     rhd_fallback: AboRule
+    rhd_unprotected: SwitchRule
+    rhd_lifesaving: SwitchRule
     asian_del: DelRule = Field(alias="del")

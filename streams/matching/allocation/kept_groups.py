@@ -1,4 +1,7 @@
-"""Keep RhD- red cells for RhD- patients: routine orders for RhD+ patients wait for RhD+. Pure."""
+"""Keep RhD- red cells for RhD- patients: routine orders of others wait for RhD+ or a sample.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from models.clearance import ForPatient, UnitFacts
 from models.components import Component
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
+from models.recipients import find_recipient
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
 
@@ -18,8 +22,7 @@ def is_kept_group(
     """Return whether a group is kept from this patient, except for units that expire soon."""
     return (
         priority is Priority.ROUTINE
-        and patient.group is not None
-        and patient.group.rhd is RhD.POSITIVE
+        and find_recipient(component.spec.component_class, patient).rhd is not RhD.NEGATIVE
         and not patient.has_anti_d
         and group.rhd is RhD.NEGATIVE
         and component.spec.carries_red_cells

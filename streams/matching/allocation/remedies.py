@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from models.clearance import Cleared, ForPatient, Route, Step, UnitFacts
-from models.compatibility import list_candidates
+from models.compatibility import Candidate, list_candidates
 from models.components import Component
 from models.decisions import Decision, Reason, ReservedUnit
 from models.groups import BloodGroup
@@ -118,16 +118,21 @@ def explain_spared(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Rea
         return
     patient = case.request.patient
     units = len(capped)
-    for fact, changed in _list_patients(patient):
-        first = list_candidates(
+
+    def find_first(patient: Patient) -> Candidate:
+        return list_candidates(
             component=capped[0].component,
-            patient=changed,
+            patient=patient,
             priority=case.request.priority,
             policy=case.policy,
             rules=case.rules,
         )[0]
-        if fact is Fact.AGE and not first.capped:
-            yield Reason(code="age_would_spare", params={"groups": first.group, "units": units})
+
+    if find_first(patient).capped:
+        for fact, changed in _list_patients(patient):
+            first = find_first(changed)
+            if fact is Fact.AGE and not first.capped:
+                yield Reason(code="age_would_spare", params={"groups": first.group, "units": units})
     yield Reason(code="typing_would_spare", params={"units": units})
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
-from models.compatibility import list_candidates
-from models.components import Component, ComponentClass
+from models.compatibility import cite_group_rule, list_candidates
+from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
@@ -62,7 +62,8 @@ def list_rule_tables(rules: Rulebook) -> tuple[RuleTable, ...]:
         RuleTable(
             name="compatible_groups",
             columns=(
-                "component", "recipient", "donor", "rule", "low_titre", "emergency", "needs",
+                "component", "of_class", "recipient", "donor", "rule", "low_titre", "priorities",
+                "needs",
             ),
             rows=tuple(_list_compatible_groups(rules)),
         ),
@@ -89,7 +90,7 @@ class _Terms:
     """Under which circumstances a group was offered, over all patients that were asked about."""
 
     low_titre: bool
-    only_in_emergency: bool = True
+    priorities: set[str] = field(default_factory=set)
     only_with_consent: bool = True
     only_as_del: bool = True
 
@@ -101,25 +102,24 @@ class _Terms:
 
 
 def _list_compatible_groups(rules: Rulebook) -> Iterator[Row]:
-    """Ask the engine for each kind of patient; a component stands for all of its class."""
-    of_class: dict[ComponentClass, list[Component]] = {}
+    """Ask the engine for each kind of patient; a component stands for all under its rule."""
+    of_rule: dict[str, list[Component]] = {}
     for component in Component:
-        of_class.setdefault(component.spec.component_class, []).append(component)
-    for components in of_class.values():
+        of_rule.setdefault(cite_group_rule(component, rules), []).append(component)
+    for components in of_rule.values():
         terms = _ask(components[0], rules)
         for component in components:
             for (recipient, donor, rule), found in terms.items():
                 yield (
-                    component.value, recipient, donor, rule,
-                    found.low_titre, found.only_in_emergency, found.needs,
+                    component.value, component.spec.component_class.value, recipient, donor, rule,
+                    found.low_titre, sorted(found.priorities), found.needs,
                 )  # fmt: skip
 
 
 def _ask(component: Component, rules: Rulebook) -> Mapping[tuple[str, str, str], _Terms]:
     terms: dict[tuple[str, str, str], _Terms] = {}
-    policies = (StationPolicy(), StationPolicy(low_titre_a_plasma=True))
-    priorities = (Priority.LIFE_THREATENING, Priority.ROUTINE)
-    for patient, priority, policy in itertools.product(_list_patients(), priorities, policies):
+    policies = (StationPolicy(low_titre_a_plasma=False), StationPolicy(low_titre_a_plasma=True))
+    for patient, priority, policy in itertools.product(_list_patients(), Priority, policies):
         for candidate in list_candidates(
             component=component, patient=patient, priority=priority, policy=policy, rules=rules
         ):
@@ -127,7 +127,7 @@ def _ask(component: Component, rules: Rulebook) -> Mapping[tuple[str, str, str],
             key = (str(patient.group or "unknown"), candidate.group.value, rule)
             found = terms.setdefault(key, _Terms(candidate.low_titre_only))
             found.low_titre &= candidate.low_titre_only
-            found.only_in_emergency &= priority is Priority.LIFE_THREATENING
+            found.priorities.add(priority.value)
             found.only_with_consent &= patient.rhd_consent is not None
             found.only_as_del &= patient.asian_del
     return terms
@@ -140,7 +140,7 @@ def _list_patients() -> Iterable[Patient]:
     """
     exceptions = ((None, False), (_CONSENT, False), (_CONSENT, True))
     for group, sex, age, asian_del, (consent, prophylaxis) in itertools.product(
-        (None, *BloodGroup), (None, *Sex), (None, 30, 90), (False, True), exceptions
+        (None, *BloodGroup), (None, *Sex), (None, 5, 30, 90), (False, True), exceptions
     ):
         yield Patient(
             group=group,

@@ -183,8 +183,9 @@ CREATE TABLE public.compatible_groups (
     donor public.blood_group NOT NULL,
     rule text NOT NULL,
     low_titre boolean NOT NULL,
-    emergency boolean NOT NULL,
     needs text NOT NULL,
+    of_class text NOT NULL,
+    priorities text[] NOT NULL,
     CONSTRAINT compatible_groups_needs_ck CHECK ((needs = ANY (ARRAY[''::text, 'consent'::text, 'asian_del'::text])))
 );
 
@@ -399,7 +400,13 @@ CREATE TABLE public.requests (
     patient_has_anti_d boolean NOT NULL,
     patient_is_asian_del boolean NOT NULL,
     patient_has_consented boolean NOT NULL,
+    patient_plasma_group text NOT NULL,
+    patient_platelet_group text NOT NULL,
+    patient_whole_blood_group text NOT NULL,
     CONSTRAINT requests_patient_group_ck CHECK ((patient_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
+    CONSTRAINT requests_patient_plasma_group_ck CHECK ((patient_plasma_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
+    CONSTRAINT requests_patient_platelet_group_ck CHECK ((patient_platelet_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
+    CONSTRAINT requests_patient_whole_blood_group_ck CHECK ((patient_whole_blood_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
     CONSTRAINT requests_priority_ck CHECK ((priority = ANY (ARRAY['life_threatening'::text, 'urgent'::text, 'routine'::text]))),
     CONSTRAINT requests_status_ck CHECK ((status = ANY (ARRAY['open'::text, 'reserved'::text, 'partly_refused'::text, 'refused'::text, 'cancelled'::text, 'expired'::text, 'partly_fulfilled'::text, 'fulfilled'::text]))),
     CONSTRAINT requests_version_ck CHECK ((version >= 1)),

@@ -1,18 +1,26 @@
 """Which groups go together, and who is protected: the values as the sources give them.
 
 Lifeblood's component compatibility; Victoria's cap of unconfirmed O RhD-; the Chinese RhD-
-emergency fallback; Blood 2023;141:2141 for Asian-type DEL; the antigens that matter in East Asia.
+emergency fallback; Mackay Memorial Hospital for RhD where it is rare; Blood 2023;141:2141 for
+Asian-type DEL; the antigens that matter in East Asia.
 What the checker's table has comes from there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from checker.compatibility import (
+    ADULT_FROM_AGE,
+    CRYOPRECIPITATE,
     ESTIMATE_MAY_BE_OFF_BY,
     LAST_CHILDBEARING_AGE,
+    LAST_PREFERRED_AGE,
     LAST_PROTECTED_AGE_OF_BOYS,
+    LOW_TITRE_PLASMA,
     O_NEGATIVE_CAP,
     PLASMA,
+    PLATELETS,
     RED_CELLS,
     RHD_FALLBACK,
 )
@@ -20,6 +28,7 @@ from tests.oracle.rules.saying import (
     Names,
     Says,
     Table,
+    Told,
     fewer,
     fixed,
     free,
@@ -33,6 +42,14 @@ from tests.oracle.rules.saying import (
 def _abo(row: str) -> Names:
     """List the ABO groups of a row of the checker's table, in its order."""
     return tuple(dict.fromkeys(group.rstrip("+-") for group in row.split()))
+
+
+def _rows(orders: Mapping[str, str]) -> dict[str, Told]:
+    """Tell each row of an order: a station keeps at least the own group, AB for the unknown."""
+    return {
+        name: fewer(tuple(row.split()), "ABO group", keeps=("AB" if name == "unknown" else name,))
+        for name, row in orders.items()
+    }
 
 
 _PLASMA_OF_ABO = {
@@ -51,7 +68,25 @@ COMPATIBILITY: Table = {
         AB=fewer(_abo(RED_CELLS["AB+"]), "ABO group", keeps=("AB",)),
     ),
     "plasma.abo": Says("standard", "xuelian", None, (), _PLASMA_OF_ABO),
-    "platelets.abo": Says("standard", "xuelian", None, (), _PLASMA_OF_ABO),
+    "plasma.low_titre": says(
+        "standard",
+        O=fixed(_abo(LOW_TITRE_PLASMA["O"]), "ABO group"),
+        A=fewer(_abo(LOW_TITRE_PLASMA["A"]), "ABO group"),
+        B=fewer(_abo(LOW_TITRE_PLASMA["B"]), "ABO group"),
+        AB=fewer(_abo(LOW_TITRE_PLASMA["AB"]), "ABO group"),
+        unknown=fewer(_abo(LOW_TITRE_PLASMA["unknown"]), "ABO group"),
+    ),
+    "cryoprecipitate.abo": Says(
+        "standard",
+        "xuelian",
+        None,
+        ("unknown", "adult_from_age_years"),
+        {
+            **_rows(CRYOPRECIPITATE),
+            "adult_from_age_years": higher(ADULT_FROM_AGE, "year", most=30),
+        },
+    ),
+    "platelets.abo": Says("standard", "xuelian", None, ("unknown",), _rows(PLATELETS)),
     "whole_blood.abo": says(
         "standard",
         confirm=("O", "A", "B", "AB"),
@@ -63,7 +98,12 @@ COMPATIBILITY: Table = {
     "plasma.rhd": says("standard"),
     "unknown.group": says(
         "standard",
-        confirm=("female_rhd_negative_to_age_years", "male_rhd_negative_to_age_years"),
+        confirm=(
+            "rhd_positive_for_all",
+            "female_rhd_negative_to_age_years",
+            "male_rhd_negative_to_age_years",
+        ),
+        rhd_positive_for_all=off("yes/no"),
         female_rhd_negative_to_age_years=higher(LAST_CHILDBEARING_AGE, "year", most=60),
         male_rhd_negative_to_age_years=higher(LAST_PROTECTED_AGE_OF_BOYS, "year", most=60),
     ),
@@ -84,7 +124,11 @@ COMPATIBILITY: Table = {
         female_from_age_years=fixed(0, "year"),
         female_to_age_years=higher(LAST_CHILDBEARING_AGE, "year", most=60),
     ),
-    "rhd.preferred": says("standard"),
+    "rhd.preferred": says(
+        "standard",
+        confirm=("to_age_years",),
+        to_age_years=higher(LAST_PREFERRED_AGE, "year", most=60),
+    ),
     "rhd.kept_for_negative": says(
         "local", confirm=("expiring_within_d",), expiring_within_d=free(3, "day", least=0, most=35)
     ),
@@ -96,6 +140,8 @@ COMPATIBILITY: Table = {
         B=fewer(_abo(RHD_FALLBACK["B-"]), "ABO group"),
         AB=fewer(_abo(RHD_FALLBACK["AB-"]), "ABO group"),
     ),
+    "rhd.unprotected": says("standard", confirm=("allowed",), allowed=off("yes/no")),
+    "rhd.lifesaving": says("standard", confirm=("allowed",), allowed=off("yes/no")),
     "rhd.asian_del": says(
         "standard", confirm=("served_as_positive",), served_as_positive=off("yes/no")
     ),

@@ -104,7 +104,7 @@ SHORTAGES: Table = {
 
 POLICIES: Table = {
     "plasma.low_titre_a": says(
-        "local", record="station", confirm=("allowed",), allowed=fixed(value=False, unit="yes/no")
+        "local", record="station", confirm=("allowed",), allowed=fixed(value=True, unit="yes/no")
     ),
     "shortage.thresholds": says(
         "local",

@@ -1,5 +1,6 @@
 -- Which rule of safety a live promise breaks, as the name of a constraint; NULL if none. A patient is
--- judged as the request now says, an arrival by the newest decision.
+-- judged as the request now says, each class of components by its own group of the patient, an arrival
+-- by the newest decision.
 CREATE OR REPLACE FUNCTION find_fault_for_patient(the_promise_id text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
     fault text;
@@ -18,14 +19,14 @@ BEGIN
         WHEN l.component <> p.component THEN 'promises_component_ck'
         WHEN g.component IS NULL
             OR (g.low_titre AND NOT u.low_titre)
-            OR (g.emergency AND r.priority <> 'life_threatening')
+            OR r.priority <> ALL (g.priorities)
             OR (g.needs = 'consent' AND NOT r.patient_has_consented)
             OR (g.needs = 'asian_del' AND NOT r.patient_is_asian_del)
             OR (
                 -- RhD+ cells for a holder of anti-D; plasma has none.
                 r.patient_has_anti_d
                 AND p.blood_group LIKE '%+'
-                AND p.component NOT IN ('fresh_frozen_plasma', 'frozen_plasma', 'cryoprecipitate')
+                AND g.of_class <> 'plasma'
             )
         THEN 'promises_group_ck'
     END
@@ -37,7 +38,12 @@ BEGIN
     INNER JOIN decisions AS d ON d.request_id = p.request_id AND d.version = r.version
     LEFT JOIN compatible_groups AS g
         ON g.component = p.component
-        AND g.recipient = r.patient_group
+        AND g.recipient = CASE g.of_class
+            WHEN 'plasma' THEN r.patient_plasma_group
+            WHEN 'platelets' THEN r.patient_platelet_group
+            WHEN 'whole_blood' THEN r.patient_whole_blood_group
+            ELSE r.patient_group
+        END
         AND g.donor = p.blood_group
         AND g.rule = p.rule
     WHERE p.promise_id = the_promise_id AND p.status IN ('held', 'issued');

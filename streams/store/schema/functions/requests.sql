@@ -7,16 +7,19 @@ BEGIN
     WITH request_rows AS (
         INSERT INTO requests AS r (
             request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version, body,
-            patient_group, patient_has_anti_d, patient_is_asian_del, patient_has_consented,
+            patient_group, patient_plasma_group, patient_platelet_group, patient_whole_blood_group,
+            patient_has_anti_d, patient_is_asian_del, patient_has_consented,
             opened_at, decided_at
         )
         SELECT
             x.request_id, x.hospital_id, x.station_id, x.priority, x.needed_by, x.status, x.waiting_for,
-            x.version, x.body, x.patient_group, x.patient_has_anti_d, x.patient_is_asian_del,
+            x.version, x.body, x.patient_group, x.patient_plasma_group, x.patient_platelet_group,
+            x.patient_whole_blood_group, x.patient_has_anti_d, x.patient_is_asian_del,
             x.patient_has_consented, x.opened_at, the_instant
         FROM jsonb_to_recordset(the_batch -> 'requests') AS x (
             request_id text, hospital_id text, station_id text, priority text, needed_by timestamptz,
             status text, waiting_for text, version int, body jsonb, patient_group text,
+            patient_plasma_group text, patient_platelet_group text, patient_whole_blood_group text,
             patient_has_anti_d boolean, patient_is_asian_del boolean, patient_has_consented boolean,
             opened_at timestamptz
         )
@@ -28,6 +31,9 @@ BEGIN
             version = excluded.version,
             body = excluded.body,
             patient_group = excluded.patient_group,
+            patient_plasma_group = excluded.patient_plasma_group,
+            patient_platelet_group = excluded.patient_platelet_group,
+            patient_whole_blood_group = excluded.patient_whole_blood_group,
             patient_has_anti_d = excluded.patient_has_anti_d,
             patient_is_asian_del = excluded.patient_is_asian_del,
             patient_has_consented = excluded.patient_has_consented,

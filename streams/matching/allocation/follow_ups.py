@@ -1,0 +1,48 @@
+"""Tell what follows for a patient from the units reserved: consent, and anti-D.
+
+Pure. Which units these are is read from the rule that each reservation cites; no rule is stated
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from models.compatibility import may_bear_children
+from models.components import ComponentClass
+from models.decisions import Reason, ReservedUnit
+from models.groups import RhD
+from models.recipients import find_recipient
+from models.requests import Priority
+from streams.matching.decision_inputs import Case
+
+
+def explain_follow_ups(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator[Reason]:
+    """Yield what the hospital must do about RhD+ blood for an RhD- patient."""
+    of = case.rules.compatibility
+    unconsented = {of.cite(of.rhd_unprotected), of.cite(of.rhd_lifesaving)}
+    given = [unit for unit in reserved if unit.reason.rule in unconsented]
+    if given:
+        in_danger = case.request.priority is Priority.LIFE_THREATENING
+        yield Reason(
+            code="consent_afterwards" if in_danger else "consent_before_use",
+            params={"units": len(given)},
+            rule=given[0].reason.rule,
+        )
+    immunizing = [unit for unit in reserved if _may_immunize(case, unit)]
+    if immunizing and not case.request.patient.anti_d_prophylaxis_ordered:
+        params = {"units": len(immunizing), "component": immunizing[0].component}
+        yield Reason(code="anti_d_advised", params=params, rule=of.cite(of.childbearing))
+
+
+def _may_immunize(case: Case, unit: ReservedUnit) -> bool:
+    """Whether an RhD+ unit goes to an RhD- patient who may bear children."""
+    patient = case.request.patient
+    of_class = unit.component.spec.component_class
+    return (
+        of_class is not ComponentClass.PLASMA
+        and unit.group.rhd is RhD.POSITIVE
+        and find_recipient(of_class, patient).rhd is RhD.NEGATIVE
+        and not patient.asian_del
+        and may_bear_children(patient, case.rules)
+    )

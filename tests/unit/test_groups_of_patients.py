@@ -1,0 +1,211 @@
+"""Which donor groups go to which patient, as transfusion physicians do it: case by case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from models.clearance import UnitFacts
+from models.components import Component
+from models.decisions import Decision, LineDecision
+from models.directory import Journey
+from models.facilities import StationPolicy
+from models.groups import BloodGroup
+from models.patients import Patient, Sex
+from models.requests import Priority
+from models.rules.rulebook import PACKAGED, Rulebook
+from models.units import UnitStatus, UnitTraits
+from streams.matching.allocation.requests import decide_batch
+from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
+from tests.support.kernel_tables import CONSENT
+from tests.support.rules import accept
+from tests.support.world import NOW, PEOPLES, build_request
+
+DYING, URGENT, ROUTINE = Priority
+RED, PLATELETS, PLASMA, CRYO = (
+    Component.RED_CELLS,
+    Component.PLATELETS,
+    Component.FRESH_FROZEN_PLASMA,
+    Component.CRYOPRECIPITATE,
+)
+
+
+def lay(component: Component, *groups: str, **traits: object) -> list[UnitFacts]:
+    """Fresh bags on the shelf; the first named ends first."""
+    return [
+        UnitFacts(
+            unit_id=f"u{number}-{len(groups)}-{component}",
+            station_id="shigatse",
+            component=component,
+            group=BloodGroup(group),
+            collected_at=NOW - timedelta(hours=20),
+            expires_at=NOW + timedelta(days=3, hours=number),
+            status=UnitStatus.AVAILABLE,
+            released=True,
+            recalled=False,
+            epoch=0,
+            traits=UnitTraits.model_validate(traits),
+        )
+        for number, group in enumerate(groups)
+    ]
+
+
+def decide(
+    patient: Patient,
+    shelf: list[UnitFacts],
+    *,
+    quantity: int = 1,
+    priority: Priority = DYING,
+    component: Component | None = None,
+    policy: StationPolicy | None = None,
+    rules: Rulebook = PACKAGED,
+) -> Decision:
+    case = Case(
+        request=build_request(
+            request_id="r1",
+            patient=patient,
+            component=component or shelf[0].component,
+            quantity=quantity,
+            priority=priority,
+        ),
+        hospital=PEOPLES,
+        policy=policy or StationPolicy(),
+        journey=Journey(eta_s=1800, estimated=False),
+        version=1,
+        cause_id="e1",
+        rules=rules,
+    )
+    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    return matched.decision
+
+
+def given(decision: Decision) -> list[str]:
+    return [unit.group.value for unit in line_of(decision).reserved]
+
+
+def line_of(decision: Decision) -> LineDecision:
+    (line,) = decision.lines
+    return line
+
+
+def told(decision: Decision) -> list[str]:
+    return [reason.code for reason in decision.reasons]
+
+
+def typed(group: str, sex: str = "male", age_years: int = 40, **facts: object) -> Patient:
+    return Patient.model_validate({"group": group, "sex": sex, "age_years": age_years, **facts})
+
+
+def test_c11_c61_cryoprecipitate_of_any_group_for_the_dying() -> None:
+    shelf = lay(CRYO, *["B+"] * 10)
+    assert given(decide(Patient(group=BloodGroup.A_POS), shelf, quantity=10)) == ["B+"] * 10
+    # Identical first all the same, B before AB; a child is given it as plasma.
+    mixed = lay(CRYO, "O+", "AB+", "B+", "A+")
+    assert given(decide(typed("A+"), mixed, quantity=4)) == ["A+", "B+", "AB+", "O+"]
+    assert given(decide(typed("A+", age_years=6), mixed, quantity=4)) == ["A+", "AB+"]
+
+
+def test_c12_c62_low_titre_a_plasma_where_ab_is_out() -> None:
+    for patient in (Patient(), typed("AB+")):
+        assert given(decide(patient, lay(PLASMA, "A+", low_titre=True))) == ["A+"]
+        assert given(decide(patient, lay(PLASMA, "A+"))) == []
+        both = lay(PLASMA, "A+", low_titre=True) + lay(PLASMA, "AB-")
+        assert given(decide(patient, both)) == ["AB-"]
+        no = StationPolicy(low_titre_a_plasma=False)
+        assert given(decide(patient, lay(PLASMA, "A+", low_titre=True), policy=no)) == []
+
+
+@pytest.mark.parametrize(
+    ("group", "order"),
+    [
+        ("A+", ["A+", "B+", "O+", "AB+"]),
+        ("B+", ["B+", "A+", "O+", "AB+"]),
+        ("AB+", ["AB+", "A+", "B+", "O+"]),
+        ("O+", ["O+", "A+", "B+", "AB+"]),
+        (None, ["A+", "O+", "AB+", "B+"]),
+    ],
+)
+def test_c13_c14_c15_platelets_come_in_the_order_of_the_table(
+    group: str | None, order: list[str]
+) -> None:
+    shelf = lay(PLATELETS, "O+", "AB+", "B+", "A+", low_titre=True)
+    patient = Patient(group=group and BloodGroup(group), sex=Sex.MALE, age_years=40)
+    assert given(decide(patient, shelf, quantity=4)) == order
+
+
+@pytest.mark.parametrize("facts", [{"sex": "male", "age_years": 17}, {"sex": "female"}, {}])
+@pytest.mark.parametrize("priority", [DYING, URGENT])
+def test_c16_c42_o_positive_for_the_unknown(facts: dict[str, object], priority: Priority) -> None:
+    patient = Patient.model_validate(facts)
+    shelf = lay(RED, "O-", "O+", "O+")
+    assert given(decide(patient, shelf, quantity=2, priority=priority)) == ["O+", "O+"]
+    # A station may keep to the stricter rule: then only life in danger opens O+.
+    strict = accept({"unknown.group": {"rhd_positive_for_all": False}})
+    decision = decide(patient, lay(RED, "O+"), priority=priority, rules=strict)
+    assert given(decision) == (["O+"] if priority is DYING else [])
+    # Whoever holds anti-D gets none, whatever the rule.
+    holder = patient.but(antibodies=("D",))
+    assert given(decide(holder, lay(RED, "O+"), priority=priority)) == []
+
+
+def test_c42_an_untyped_routine_patient_is_asked_for_a_sample() -> None:
+    woman = Patient(sex=Sex.FEMALE, age_years=43)
+    decision = decide(woman, lay(RED, "O-", "O+", "A+"), priority=ROUTINE, quantity=1)
+    assert given(decision) == ["O-"]  # it ends within the days for which RhD- is kept
+    decision = decide(woman, lay(RED, "O+", "A+"), priority=ROUTINE, quantity=1)
+    assert given(decision) == []
+    assert "typing_would_open" in [reason.code for reason in line_of(decision).refusals]
+
+
+@pytest.mark.parametrize("priority", [DYING, URGENT])
+def test_c18_c40_typing_takes_no_blood_from_a_man(priority: Priority) -> None:
+    man = typed("O-", age_years=70)
+    decision = decide(man, lay(RED, *["O+"] * 4), quantity=4, priority=priority)
+    assert given(decision) == ["O+"] * 4
+    assert told(decision) == ["consent_afterwards" if priority is DYING else "consent_before_use"]
+    assert given(decide(man, lay(RED, "O+", "O-"), priority=priority)) == ["O-"]
+    assert given(decide(man.but(antibodies=("D",)), lay(RED, "O+"), priority=priority)) == []
+
+
+def test_c43_a_consent_opens_what_is_urgent() -> None:
+    for patient in (typed("A-"), typed("A-", sex="female", age_years=25)):
+        consented = patient.but(rhd_consent=CONSENT)
+        decision = decide(consented, lay(RED, "A+", "A+"), quantity=2, priority=URGENT)
+        assert given(decision) == ["A+", "A+"]
+        assert "consent_before_use" not in told(decision)
+        assert given(decide(consented, lay(RED, "A+"), priority=ROUTINE)) == []
+
+
+@pytest.mark.parametrize("age_years", [5, 25])
+def test_c41_positive_platelets_for_an_rhd_negative_girl_in_danger(age_years: int) -> None:
+    girl = typed("O-", sex="female", age_years=age_years)
+    decision = decide(girl, lay(PLATELETS, "O+"))
+    assert given(decision) == ["O+"]
+    assert told(decision) == ["anti_d_advised"]
+    assert given(decide(girl, lay(PLATELETS, "O+", "O-"))) == ["O-"]
+    assert given(decide(girl, lay(PLATELETS, "O+"), priority=URGENT)) == []
+
+
+def test_c41_no_rhd_negative_woman_dies_for_want_of_rhd_negative() -> None:
+    woman = typed("A-", sex="female", age_years=25)
+    decision = decide(woman, lay(RED, "A+"))
+    assert given(decision) == ["A+"]
+    assert told(decision) == ["consent_afterwards", "anti_d_advised"]
+    # While she can wait, a consent comes first, and the decision names it.
+    waiting = decide(woman, lay(RED, "A+"), priority=URGENT)
+    assert given(waiting) == []
+    assert "consent_would_open" in [reason.code for reason in line_of(waiting).refusals]
+
+
+def test_c60_positive_red_cells_meanwhile() -> None:
+    woman = typed("A-", sex="female", age_years=25, rhd_consent=CONSENT)
+    shelf = lay(RED, "A+") + lay(Component.FROZEN_RED_CELLS, "A-")
+    assert given(decide(woman, shelf)) == ["A+"]
+
+
+def test_c90_a_sample_is_named_for_the_dying_whom_nothing_serves() -> None:
+    decision = decide(Patient(), lay(RED, "A+", "B+"))
+    (opening,) = [one for one in line_of(decision).refusals if one.code == "typing_would_open"]
+    assert opening.params == {"groups": "A+ B+", "units": 2}
