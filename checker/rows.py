@@ -185,6 +185,7 @@ class Result:
     recorded_at: datetime
     performed_at: datetime | None = None
     station_id: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

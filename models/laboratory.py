@@ -6,6 +6,7 @@ changed: a correction is a result of its own that names the result it supersedes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -19,7 +20,11 @@ from models.rules.citations import CitedRule, RuleSet
 
 
 class LabTest(StrEnum):
-    """What a donation is tested for."""
+    """What a donation is tested for.
+
+    nat: The nucleic-acid test of HBV, HCV and HIV together. Where its method names a virus, it is
+        the test of what it names alone (`list_markers`).
+    """
 
     HBSAG = "hbsag"
     ANTI_HCV = "anti_hcv"
@@ -27,7 +32,33 @@ class LabTest(StrEnum):
     SYPHILIS = "syphilis"
     ALT = "alt"
     NAT = "nat"
+    NAT_HBV = "nat_hbv"
+    NAT_HCV = "nat_hcv"
+    NAT_HIV = "nat_hiv"
     GROUPING = "grouping"
+
+
+_MARKERS: Mapping[LabTest, tuple[str, ...]] = {
+    LabTest.NAT_HBV: ("HBV", "乙肝", "乙型肝炎"),
+    LabTest.NAT_HCV: ("HCV", "丙肝", "丙型肝炎"),
+    LabTest.NAT_HIV: ("HIV", "艾滋"),
+}
+"""How a method names the virus of each marker."""
+
+_OTHER_VIRUSES = (
+    "HAV", "HDV", "HEV", "HGV", "HTLV", "CMV", "EBV", "B19", "WNV", "ZIKV", "DENV",
+    "甲肝", "甲型肝炎", "丁肝", "丁型肝炎", "戊肝", "戊型肝炎", "巨细胞", "EB病毒", "细小病毒",
+)  # fmt: skip
+"""A nucleic-acid test whose method names one of these, and no marker, clears nothing."""
+
+
+def list_markers(method: str) -> tuple[LabTest, ...] | None:
+    """List the markers that the method of a `nat` result names; None if it names no virus."""
+    told = method.upper()
+    named = tuple(test for test, names in _MARKERS.items() if any(name in told for name in names))
+    if not named and not any(name in told for name in _OTHER_VIRUSES):
+        return None
+    return named
 
 
 class LabOutcome(StrEnum):
@@ -112,13 +143,28 @@ class RepeatedRule(FindingRule):
     times: int = Field(ge=2)
 
 
+class NatRule(NeededTests):
+    """`unnamed_counts`: whether a `nat` whose method names no virus counts for all markers."""
+
+    unnamed_counts: bool
+
+    def find_tests(self, result: LabResult) -> tuple[LabTest, ...]:
+        """Return the tests that a result is a result of."""
+        if result.test is not LabTest.NAT:
+            return (result.test,)
+        named = list_markers(result.method)
+        if named is None:
+            return self.tests if self.unnamed_counts else ()
+        return named
+
+
 class TestingRules(RuleSet):
     """The rules of release."""
 
     __test__ = False  # not a test class, whatever its name looks like to a test runner
 
     serology: NeededTests
-    nat: NeededTests
+    nat: NatRule
     grouping: NeededTests
     reactive: FindingRule
     repeated_reactive: RepeatedRule

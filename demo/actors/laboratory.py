@@ -14,15 +14,19 @@ from models.events.donations import DonationTested
 from models.laboratory import LabResult, LabTest
 from models.rules.rulebook import PACKAGED
 
-_METHODS = {LabTest.NAT: "PCR", LabTest.ALT: "rate method", LabTest.GROUPING: "microplate"}
+_METHODS = {
+    LabTest.NAT: "PCR (HBV, HCV, HIV)",
+    LabTest.ALT: "rate method",
+    LabTest.GROUPING: "microplate",
+}
 
 
 def make_results(
     donation_id: str, group: str, *, is_clear: bool, at: datetime
 ) -> tuple[LabResult, ...]:
     """Make the results of a donation; a donation that fails is reactive for HBsAg, twice."""
-    found: list[dict[str, Any]] = []
-    for test, _ in PACKAGED.testing.needed:
+    rules, found = PACKAGED.testing, list[dict[str, Any]]()
+    for test in (*rules.serology.tests, LabTest.NAT, *rules.grouping.tests):
         fails = test is LabTest.HBSAG and not is_clear
         told = (
             {"group": group}

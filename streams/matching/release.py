@@ -94,8 +94,9 @@ def decide_release(
         rules: Which tests a release needs, and what a finding means.
 
     Returns:
-        Released, or every reason why not: missing, before the collection, reactive, repeatedly
-        reactive, contradicting, group differs from the label.
+        Released, or every reason why not: missing (also where the nucleic-acid test is of other
+        viruses), before the collection, reactive, repeatedly reactive, contradicting, group
+        differs from the label.
     Source: rule set `rules/testing.toml`.
     """
     told = list_current(results)
@@ -109,15 +110,15 @@ def decide_release(
     missing: list[Reason] = []
     forbidding: list[Reason] = []
     fates: list[FindingFate] = []
+    valid = [result for result in current if result.outcome is not LabOutcome.INVALID]
     for test, rule in rules.needed:
-        of_test = [
-            result
-            for result in current
-            if result.test is test and result.outcome is not LabOutcome.INVALID
-        ]
+        of_test = [result for result in valid if test in rules.nat.find_tests(result)]
         if all(result.performed_at < collected_at for result in of_test):
-            others = {entry.station_id for entry in told if entry.result.test is test} - {*stations}
-            missing.append(_explain_missing(test, rule, of_test, sorted(others), rules))
+            missing.append(
+                _explain_missing(test, rule, of_test, told=told, stations=stations, rules=rules)
+            )
+    for test in LabTest:
+        of_test = [result for result in valid if result.test is test]
         if test is LabTest.GROUPING:
             found = _judge_grouping(of_test, label, rules)
         else:
@@ -136,21 +137,41 @@ def _explain_missing(
     test: LabTest,
     rule: NeededTests,
     early: Sequence[LabResult],
-    others: Sequence[str],
+    *,
+    told: Sequence[StationResult],
+    stations: Collection[str],
     rules: TestingRules,
 ) -> Reason:
-    """Explain what is missing; results of `others`, which never had the unit, do not count."""
+    """Explain what is missing; results of stations that never had the unit do not count."""
     cited = rules.cite(rule)
+    of_test = [entry for entry in told if test in rules.nat.find_tests(entry.result)]
+    others = sorted({entry.station_id for entry in of_test} - {*stations})
     if not early and others:
-        stations = " ".join(others)
         return Reason(
-            code="test_of_other_station", params={"test": test, "stations": stations}, rule=cited
+            code="test_of_other_station",
+            params={"test": test, "stations": " ".join(others)},
+            rule=cited,
         )
     if not early:
-        return Reason(code="test_missing", params={"test": test}, rule=cited)
+        return _explain_untested(test, rule, [entry.result for entry in told], rules=rules)
     performed_at = max(result.performed_at for result in early).isoformat(timespec="seconds")
     params: dict[str, str | int | float] = {"test": test, "performed_at": performed_at}
     return Reason(code="test_before_collection", params=params, rule=cited)
+
+
+def _explain_untested(
+    test: LabTest, rule: NeededTests, told: Sequence[LabResult], *, rules: TestingRules
+) -> Reason:
+    """Explain that nobody tested for it; a nucleic-acid test of other markers may be the cause."""
+    cited = rules.cite(rule)
+    others = [result for result in told if test not in rules.nat.find_tests(result)]
+    methods = sorted({result.method for result in others if result.test is LabTest.NAT})
+    if rule is rules.nat and methods:
+        told_methods = ", ".join(methods)
+        return Reason(
+            code="nat_marker_missing", params={"test": test, "method": told_methods}, rule=cited
+        )
+    return Reason(code="test_missing", params={"test": test}, rule=cited)
 
 
 def _judge(

@@ -65,7 +65,7 @@ async def test_from_count_to_look_back(world: RunningGateway) -> None:
     counted = await station.post(STOCK, json={"units": [row]})
     assert counted.status_code == 202, counted.text
     seen = await see(station, donation_id, unit_id, "quarantined")
-    assert [one["code"] for one in seen["units"][0]["results_against"]] == ["test_missing"] * 7
+    assert [one["code"] for one in seen["units"][0]["results_against"]] == ["test_missing"] * 9
     told = await station.post(
         f"/v1/stations/shigatse/donations/{donation_id}/results",
         json=as_json(list_clear("B-")),
@@ -133,6 +133,33 @@ async def test_released_stock_needs_a_name_and_a_time(world: RunningGateway) -> 
     assert (await station.post(STOCK, json=whole)).status_code == 202
     seen = await see(station, row["donation_id"], row["unit_id"], "available")
     assert seen["units"][0]["attested_by"] == "quality"
+
+
+async def test_c34_a_nucleic_acid_test_of_one_virus_releases_nothing(
+    world: RunningGateway,
+) -> None:
+    station = world.client("station")
+    row = {**unit_row(79), "released": False}
+    row = {name: value for name, value in row.items() if not name.startswith("released_")}
+    assert (await station.post(STOCK, json={"units": [row]})).status_code == 202
+    await see(station, row["donation_id"], row["unit_id"], "quarantined")
+    path = f"/v1/stations/shigatse/donations/{row['donation_id']}/results"
+    results = list_clear(row["group"], without=[LabTest.NAT])
+    results.append(build_result(LabTest.NAT, method="PCR HBV"))
+    assert (await station.post(path, json=as_json(results))).status_code == 202
+    for _ in range(100):
+        seen = await see(station, row["donation_id"], row["unit_id"], "quarantined")
+        against = seen["units"][0]["results_against"]
+        if len(against) == 2:
+            break
+        await asyncio.sleep(0.05)
+    assert [(one["code"], one["params"]["test"]) for one in against] == [
+        ("nat_marker_missing", "nat_hcv"),
+        ("nat_marker_missing", "nat_hiv"),
+    ]
+    rest = [build_result(test) for test in (LabTest.NAT_HCV, LabTest.NAT_HIV)]
+    assert (await station.post(path, json=as_json(rest))).status_code == 202
+    await see(station, row["donation_id"], row["unit_id"], "available")
 
 
 async def test_who_may_say_and_see_what(world: RunningGateway) -> None:

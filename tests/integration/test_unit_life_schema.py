@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
+from checker.release import name_tests
 from deploy.local.embedded_services import Endpoints
 from models.errors import InvariantViolation
 from models.laboratory import LabOutcome, LabTest
+from models.rules.rulebook import PACKAGED
 from models.unit_states import MOVES, RELEASED_STATES
 from models.units import UnitStatus
 from tests.support.engine import Engine, build_engine
-from tests.support.laboratory import NEEDED, build_result, from_laboratory, list_clear
+from tests.support.laboratory import MARKERS, NEEDED, build_result, from_laboratory, list_clear
 
 pytestmark = pytest.mark.integration
 
@@ -144,7 +146,7 @@ async def test_no_way_out_of_quarantine_around_the_results(
     engine: Engine, test: LabTest, what: str
 ) -> None:
     """Not even for our own code: the row is changed by hand, with a release written beside."""
-    results = list_clear("O+", without=[test])
+    results = list_clear("O+", tests=NEEDED, without=[test])
     against: dict[str, object] = (
         {"group": "B+"} if test is LabTest.GROUPING else {"outcome": LabOutcome.REACTIVE}
     )
@@ -155,11 +157,56 @@ async def test_no_way_out_of_quarantine_around_the_results(
         results.append(build_result(test, **against))
     elif what == "contradicting":
         results += [build_result(test), build_result(test, **against)]
-    donation_id = f"d-{test}-{what}"
+    donation_id = f"D-{test}-{what}".upper()
     await engine.feed(*from_laboratory(donation_id, results))
     await insert(engine, donation_id, S.QUARANTINED, released=False, donation_id=donation_id)
     await engine.fetch("UPDATE units SET released_at = now() WHERE unit_id = $1", donation_id)
     assert await is_let_through(engine, donation_id, S.AVAILABLE) == "units_cleared_ck"
+
+
+METHODS = [
+    "PCR", "cobas MPX", "PCR HBV", "hbv-dna", "乙肝核酸", "乙型肝炎", "丙肝", "HCV RNA", "HIV-1",
+    "艾滋病", "HCV/HIV", "HBV/HCV/HIV", "三联：乙肝、丙型肝炎、艾滋", "HEV RNA", "戊型肝炎",
+    "HEV, HBV", "EB病毒", "HTLV", "cmv", "b19", "wnv", "ZIKV", "DENV", "HAV", "HDV", "HGV", "EBV",
+    "甲肝", "丁肝", "巨细胞病毒", "细小病毒",
+]  # fmt: skip
+
+
+async def test_c34_postgresql_reads_a_method_as_the_engine_and_the_checker_do(
+    engine: Engine,
+) -> None:
+    for method in METHODS:
+        result = build_result(LabTest.NAT, method=method)
+        for unnamed in (True, False):
+            rule = PACKAGED.testing.nat.but(unnamed_counts=unnamed)
+            told = {test.value for test in rule.find_tests(result)}
+            rows = await engine.fetch(
+                "SELECT test FROM needed_tests WHERE is_result_of('nat', $1, test, $2)",
+                method,
+                unnamed,
+            )
+            assert {row["test"] for row in rows} == told, method
+            if unnamed:
+                assert name_tests("nat", method) == told, method
+    rows = await engine.fetch(
+        "SELECT a.test AS one, b.test AS other, a.unnamed_counts FROM needed_tests AS a "
+        "CROSS JOIN needed_tests AS b WHERE is_result_of(a.test, 'PCR HIV', b.test, true)"
+    )
+    assert {(row["one"], row["other"]) for row in rows} == {(test, test) for test in NEEDED}
+    assert {row["one"] for row in rows if row["unnamed_counts"]} == set(MARKERS)
+
+
+async def test_c34_no_way_out_of_quarantine_by_a_test_of_one_virus(engine: Engine) -> None:
+    results = list_clear("O+", without=[LabTest.NAT])
+    results.append(build_result(LabTest.NAT, method="PCR HBV"))
+    await engine.feed(*from_laboratory("D-ONE", results))
+    await insert(engine, "D-ONE", S.QUARANTINED, released=False, donation_id="D-ONE")
+    await engine.fetch("UPDATE units SET released_at = now() WHERE unit_id = 'D-ONE'")
+    assert await is_let_through(engine, "D-ONE", S.AVAILABLE) == "units_cleared_ck"
+    await engine.feed(*from_laboratory("D-ONE", [build_result(LabTest.NAT_HCV)]))
+    assert await is_let_through(engine, "D-ONE", S.AVAILABLE) == "units_cleared_ck"
+    await engine.feed(*from_laboratory("D-ONE", [build_result(LabTest.NAT_HIV)]))
+    assert not await is_let_through(engine, "D-ONE", S.AVAILABLE)
 
 
 @pytest.mark.parametrize(

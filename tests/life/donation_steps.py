@@ -21,9 +21,10 @@ _SHARE_RELEASED = 0.5
 _SHARE_AT_NEIGHBOUR = 0.2
 _SHARE_SEPARATED = 0.2
 _SHARE_CORRECTIONS = 0.5
-_FOUND = {"result_id", "test", "outcome", "supersedes", "performed_at", "run_id"}
+_FOUND = {"result_id", "test", "outcome", "supersedes", "performed_at", "run_id", "method"}
 _MADE = (Component.RED_CELLS, Component.FRESH_FROZEN_PLASMA)
-_TESTS = sorted(NEEDED_TESTS)
+_TESTS = sorted(NEEDED_TESTS | {"nat"})
+_METHODS = ("driven", "triplex HBV HCV HIV", "PCR HBV", "HCV/HIV duplex", "HEV RNA")
 
 
 async def count(hand: Hand) -> None:
@@ -143,7 +144,7 @@ async def send_results(hand: Hand) -> None:
     findings = hand.model.findings.get(bag.donation_id, [])
     done = {finding.test for finding in findings if finding.station_id in bag.had_by}
     for test in _TESTS:
-        if test not in done:
+        if test in NEEDED_TESTS - done:
             found = bag.group if test == "grouping" else "nonreactive"
             await _send_result(hand, bag, test, found)
 
@@ -159,7 +160,7 @@ async def _send_result(
         test=LabTest(test),
         outcome=None if is_group else LabOutcome(found),
         group=BloodGroup(found) if is_group else None,
-        method="driven",
+        method=hand.chance.choice(_METHODS) if test == "nat" else "driven",
         run_id=hand.next("run"),
         performed_at=hand.now,
         performed_by="laboratory",

@@ -15,6 +15,9 @@ from tests.support.world import NOW, build_record
 
 _NUMBERS = itertools.count(1)
 NEEDED = tuple(test for test, _ in PACKAGED.testing.needed)
+MARKERS = (LabTest.NAT_HBV, LabTest.NAT_HCV, LabTest.NAT_HIV)
+REPORTED = tuple(test for test in LabTest if test not in MARKERS)
+"""What a laboratory with one nucleic-acid test for all three viruses reports of a donation."""
 
 
 def build_result(test: LabTest = LabTest.NAT, **changes: object) -> LabResult:
@@ -39,14 +42,19 @@ def build_result(test: LabTest = LabTest.NAT, **changes: object) -> LabResult:
     )
 
 
-def list_clear(group: BloodGroup | str, *, without: Iterable[LabTest] = ()) -> list[LabResult]:
-    """Every needed result, clear, for a label of this group."""
+def list_clear(
+    group: BloodGroup | str,
+    *,
+    without: Iterable[LabTest] = (),
+    tests: Iterable[LabTest] = REPORTED,
+) -> list[LabResult]:
+    """Every result that a laboratory reports, clear, for a label of this group."""
     left_out = set(without)
     return [
         build_result(test, group=BloodGroup(group))
         if test is LabTest.GROUPING
         else build_result(test)
-        for test in NEEDED
+        for test in tests
         if test not in left_out
     ]
 

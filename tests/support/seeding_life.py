@@ -8,7 +8,10 @@ from tests.support.seeding import Seed, minutes
 from tests.support.seeding_acts import HOSPITAL, NEIGHBOUR, STATION, unit
 
 DONATION = "D-LIFE"
-NEEDED = ("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt", "nat", "grouping")
+NEEDED = (
+    "hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt",
+    "nat_hbv", "nat_hcv", "nat_hiv", "grouping",
+)  # fmt: skip
 
 
 def step(seed: Seed, unit_id: str, was: str, became: str, *, at: float) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
 
+from checker.release import list_missing
+from checker.rows import Result
 from models.groups import BloodGroup
 from models.laboratory import FindingFate, LabOutcome, LabResult, LabTest, StationResult
 from models.rules.rulebook import PACKAGED
 from streams.matching.release import ReleaseVerdict, decide_release
-from tests.support.laboratory import NEEDED, build_result, list_clear
+from tests.support.laboratory import MARKERS, NEEDED, REPORTED, build_result, list_clear
+from tests.support.rules import accept
 from tests.support.world import NOW
 
 A_POS = BloodGroup("A+")
@@ -34,15 +38,21 @@ def codes(results: list[LabResult]) -> list[str]:
     return [reason.code for reason in verdict.reasons]
 
 
+def list_each(*, without: Iterable[LabTest] = ()) -> list[LabResult]:
+    """A clear result of every needed test, each virus by a nucleic-acid test of its own."""
+    return list_clear("A+", tests=NEEDED, without=without)
+
+
 def test_seven_clear_results_release_in_any_order() -> None:
-    assert len(NEEDED) == 7
+    assert (len(REPORTED), len(NEEDED)) == (7, 9)
     assert codes(list_clear("A+")) == []
     assert codes(list_clear("A+")[::-1]) == []
+    assert codes(list_each()) == []
 
 
 @pytest.mark.parametrize("test", NEEDED)
 def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
-    verdict = decide(list_clear("A+", without=[test]))
+    verdict = decide(list_each(without=[test]))
     assert [(one.code, one.params["test"]) for one in verdict.reasons] == [("test_missing", test)]
     assert verdict.reasons[0].rule.endswith("@2026-3")
     assert not verdict.forbidding
@@ -50,15 +60,15 @@ def test_without_any_one_of_them_it_stays(test: LabTest) -> None:
 
 @pytest.mark.parametrize("test", NEEDED)
 def test_an_invalid_run_is_no_result(test: LabTest) -> None:
-    results = list_clear("A+", without=[test])
+    results = list_each(without=[test])
     invalid = build_result(test, outcome=LabOutcome.INVALID, group=None)
     assert codes([*results, invalid]) == ["test_missing"]
-    assert codes([*list_clear("A+"), invalid]) == []
+    assert codes([*list_each(), invalid]) == []
 
 
 @pytest.mark.parametrize("test", SCREENS)
 def test_findings_of_a_screen(test: LabTest) -> None:
-    clear = list_clear("A+", without=[test])
+    clear = list_each(without=[test])
     first, second = build_result(test, **REACTIVE), build_result(test, **REACTIVE)
     same_run = build_result(test, **REACTIVE, run_id=first.run_id)
     negative = build_result(test)
@@ -74,6 +84,68 @@ def test_findings_of_a_screen(test: LabTest) -> None:
         decide([*clear, *found]).fate for found in ([first], [first, second], [first, negative])
     ]
     assert verdicts == [FindingFate.QUARANTINE, FindingFate.DISCARD, FindingFate.QUARANTINE]
+
+
+@pytest.mark.parametrize(
+    ("method", "missing"),
+    [
+        ("PCR HBV", ["nat_hcv", "nat_hiv"]),
+        ("hbv-dna", ["nat_hcv", "nat_hiv"]),
+        ("乙肝核酸", ["nat_hcv", "nat_hiv"]),
+        ("HCV RNA/HIV-1 RNA duplex", ["nat_hbv"]),
+        ("HEV RNA", ["nat_hbv", "nat_hcv", "nat_hiv"]),
+        ("戊型肝炎病毒核酸", ["nat_hbv", "nat_hcv", "nat_hiv"]),
+        ("HBV/HCV/HIV triplex", []),
+        ("三联核酸 (乙肝、丙肝、艾滋病毒)", []),
+        ("PCR", []),
+    ],
+)
+def test_c34_a_nucleic_acid_test_counts_for_the_viruses_that_it_names(
+    method: str, missing: list[str]
+) -> None:
+    nat = build_result(LabTest.NAT, method=method)
+    verdict = decide([*list_clear("A+", without=[LabTest.NAT]), nat])
+    assert verdict.is_released is not bool(missing)
+    assert [one.params["test"] for one in verdict.reasons] == missing
+    assert {one.code for one in verdict.reasons} <= {"nat_marker_missing"}
+    named = list_missing([to_checked(nat)], collected_at=DRAWN)
+    assert [test for test in named if test in MARKERS] == missing
+    added = [build_result(LabTest(test)) for test in missing]
+    assert decide([*list_clear("A+", without=[LabTest.NAT]), nat, *added]).is_released
+
+
+def to_checked(result: LabResult) -> Result:
+    """The result as the checker reads it."""
+    return Result(
+        result_id=result.result_id,
+        donation_id="D",
+        test=result.test,
+        outcome=result.outcome,
+        blood_group=result.group,
+        supersedes=result.supersedes,
+        recorded_at=NOW,
+        method=result.method,
+    )
+
+
+def test_c34_a_station_may_ask_that_every_method_names_its_viruses() -> None:
+    rules = accept({"testing.nat": {"unnamed_counts": False}}).testing
+    told = [StationResult(station_id="A", result=one) for one in list_clear("A+")]
+    verdict = decide_release(told, stations={"A"}, label=A_POS, collected_at=DRAWN, rules=rules)
+    assert [one.params["test"] for one in verdict.reasons] == [*MARKERS]
+
+
+def test_c34_a_reactive_marker_forbids_whatever_the_triplex_says() -> None:
+    for test in MARKERS:
+        found = decide([*list_clear("A+"), build_result(test, **REACTIVE)])
+        assert [(one.code, one.params["test"]) for one in found.forbidding] == [
+            ("test_reactive", test)
+        ]
+    for method in ("PCR HBV", "PCR", "HEV RNA"):
+        reactive = build_result(LabTest.NAT, **REACTIVE, method=method)
+        assert [one.code for one in decide([*list_each(), reactive]).forbidding] == [
+            "test_reactive"
+        ]
 
 
 def test_grouping_must_be_the_labels_and_one() -> None:
@@ -100,7 +172,7 @@ def test_every_reason_is_told_at_once() -> None:
         build_result(LabTest.GROUPING, group="B+"),
     ]
     found = codes(results)
-    assert found.count("test_missing") == 5
+    assert found.count("test_missing") == 7
     assert {"test_reactive", "group_differs"} <= set(found)
 
 
@@ -137,11 +209,11 @@ def test_f34_of_a_station_without_a_say_only_what_speaks_against_a_release_count
     reactive = build_result(LabTest.NAT, **REACTIVE)
     withdrawn = build_result(LabTest.NAT, supersedes=reactive.result_id, note="wrong donation")
     missing = decide([], others=list_clear("A+"))
-    assert [one.code for one in missing.reasons] == ["test_of_other_station"] * 7
+    assert [one.code for one in missing.reasons] == ["test_of_other_station"] * 9
     assert missing.reasons[0].params["stations"] == "B"
     found = decide(list_clear("A+"), others=[reactive])
     assert [one.code for one in found.forbidding] == ["test_contradicting"]
     assert decide(list_clear("A+"), others=[reactive, withdrawn]).is_released
-    (grouping,) = list_clear("B+", without=SCREENS)
+    (grouping,) = list_clear("B+", tests=[LabTest.GROUPING])
     regrouped = decide(list_clear("A+"), others=[grouping])
     assert [one.code for one in regrouped.forbidding] == ["groups_contradicting", "group_differs"]

@@ -39,6 +39,7 @@ def find_specification(component: Component) -> Callable[[Rulebook], object]:
 
 
 ACCESSORS: list[Effect] = [
+    Effect("testing.nat", "unnamed_counts", False, lambda rules: rules.testing.nat.unnamed_counts),  # noqa: FBT003
     Effect(
         "issue.electronic",
         "sample_max_age_h",

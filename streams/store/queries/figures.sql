@@ -36,7 +36,8 @@ tested AS (
             WHERE NOT EXISTS (
                 SELECT 1 FROM test_results AS t
                 WHERE
-                    t.donation_id = r.donation_id AND t.test = n.test
+                    t.donation_id = r.donation_id
+                    AND is_result_of(t.test, t.method, n.test, n.unnamed_counts)
                     AND t.recorded_at <= r.released_at
                     AND (t.outcome = 'nonreactive' OR t.blood_group = r.blood_group)
                     AND NOT EXISTS (

@@ -56,8 +56,11 @@ def list_rule_tables(rules: Rulebook) -> tuple[RuleTable, ...]:
         ),
         RuleTable(
             name="needed_tests",
-            columns=("test",),
-            rows=tuple((test.value,) for test, _ in rules.testing.needed),
+            columns=("test", "unnamed_counts"),
+            rows=tuple(
+                (test.value, rule is rules.testing.nat and rules.testing.nat.unnamed_counts)
+                for test, rule in rules.testing.needed
+            ),
         ),
         RuleTable(
             name="compatible_groups",

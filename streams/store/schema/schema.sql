@@ -261,7 +261,8 @@ CREATE TABLE public.inbox (
 );
 
 CREATE TABLE public.needed_tests (
-    test text NOT NULL
+    test text NOT NULL,
+    unnamed_counts boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.offers (
@@ -490,7 +491,8 @@ CREATE TABLE public.test_results (
     recorded_at timestamp with time zone NOT NULL,
     CONSTRAINT test_results_found_ck CHECK (((outcome IS NULL) <> (blood_group IS NULL))),
     CONSTRAINT test_results_grouping_ck CHECK ((((test = 'grouping'::text) AND ((outcome IS NULL) OR (outcome = 'invalid'::text))) OR ((test <> 'grouping'::text) AND (outcome IS NOT NULL)))),
-    CONSTRAINT test_results_outcome_ck CHECK ((outcome = ANY (ARRAY['nonreactive'::text, 'reactive'::text, 'invalid'::text])))
+    CONSTRAINT test_results_outcome_ck CHECK ((outcome = ANY (ARRAY['nonreactive'::text, 'reactive'::text, 'invalid'::text]))),
+    CONSTRAINT test_results_test_ck CHECK ((test = ANY (ARRAY['hbsag'::text, 'anti_hcv'::text, 'anti_hiv'::text, 'syphilis'::text, 'alt'::text, 'grouping'::text, 'nat'::text, 'nat_hbv'::text, 'nat_hcv'::text, 'nat_hiv'::text])))
 );
 
 CREATE TABLE public.timers (
@@ -876,9 +878,6 @@ ALTER TABLE ONLY public.test_results
 
 ALTER TABLE ONLY public.test_results
     ADD CONSTRAINT test_results_supersedes_fk FOREIGN KEY (supersedes) REFERENCES public.test_results(result_id);
-
-ALTER TABLE ONLY public.test_results
-    ADD CONSTRAINT test_results_test_fk FOREIGN KEY (test) REFERENCES public.needed_tests(test);
 
 ALTER TABLE ONLY public.transfers
     ADD CONSTRAINT transfers_from_fk FOREIGN KEY (from_station_id) REFERENCES public.stations(station_id);

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from checker.life import RESTOCKED_WITHIN
-from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, says
+from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, off, says
 from tests.oracle.safety import (
     ON_THE_WAY,
     RUNS_IN,
@@ -73,7 +73,12 @@ TESTING: Table = {
         unread=True,
         tests=fixed(("hbsag", "anti_hcv", "anti_hiv", "syphilis", "alt"), "test"),
     ),
-    "testing.nat": says("standard", unread=True, tests=fixed(("nat",), "test")),
+    "testing.nat": says(
+        "standard",
+        unread=True,
+        tests=fixed(("nat_hbv", "nat_hcv", "nat_hiv"), "test"),
+        unnamed_counts=off("yes/no"),
+    ),
     "testing.grouping": says("standard", unread=True, tests=fixed(("grouping",), "test")),
     "testing.reactive": says("law", fate=fixed("quarantine", "fate")),
     "testing.repeated_reactive": says(

@@ -32,6 +32,25 @@ CREATE OR REPLACE FUNCTION unit_stations(the_unit text) RETURNS text[] LANGUAGE 
     WHERE u.unit_id = the_unit
 $$;
 
+-- Whether a result is a result of a needed test: a `nat` is one of each virus that its method names, and
+-- of all three where it names no virus at all and the rules let such a result count.
+CREATE OR REPLACE FUNCTION is_result_of(
+    the_test text, the_method text, the_needed text, unnamed_counts boolean
+) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN the_test <> 'nat' THEN the_test = the_needed
+        WHEN the_needed = 'nat_hbv' AND the_method ~* 'HBV|乙(型)?肝' THEN true
+        WHEN the_needed = 'nat_hcv' AND the_method ~* 'HCV|丙(型)?肝' THEN true
+        WHEN the_needed = 'nat_hiv' AND the_method ~* 'HIV|艾滋' THEN true
+        WHEN the_needed NOT IN ('nat_hbv', 'nat_hcv', 'nat_hiv') THEN false
+        ELSE unnamed_counts AND the_method !~* (
+            'H[ABCDEG]V|HIV|HTLV|CMV|EBV|B19|WNV|ZIKV|DENV'
+            '|[甲乙丙丁戊](型)?肝|艾滋|巨细胞|EB病毒|细小病毒'
+        )
+    END
+$$;
+
 -- Of a station that has no say over the bag, only what speaks against it counts.
 CREATE OR REPLACE FUNCTION is_unit_cleared(
     the_unit text, the_donation text, the_label text, the_collection timestamptz
@@ -48,7 +67,8 @@ LANGUAGE sql STABLE AS $$
             count(*) FILTER (WHERE r.outcome = 'reactive' OR r.blood_group <> the_label) AS against
         FROM test_results AS r
         WHERE
-            r.donation_id = the_donation AND r.test = n.test
+            r.donation_id = the_donation
+            AND is_result_of(r.test, r.method, n.test, n.unnamed_counts)
             AND (
                 r.outcome IS NOT DISTINCT FROM 'reactive'
                 OR r.blood_group <> the_label
