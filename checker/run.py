@@ -242,6 +242,12 @@ def _check_life(world: World) -> tuple[Check, ...]:
             findings=standing.find_restocked_warm(world),
         ),
         Check.of(
+            name="restocked_from_hospital",
+            title="医院签收后再入库 · restocked though a hospital had received it",
+            unit="units",
+            findings=standing.find_restocked_from_hospital(world),
+        ),
+        Check.of(
             name="made_of_nothing",
             title="来历不明的成分 · components of no split bag",
             unit="units",

@@ -62,13 +62,15 @@ def _list_tests() -> list[str]:
             rules.group_differs,
         )
     ]
-    back, limit = PACKAGED.returns.restock, PACKAGED.safety.out_of_control
+    returns, limit = PACKAGED.returns, PACKAGED.safety.out_of_control
+    back, never = returns.restock, returns.handed_over
     within = f"{', '.join(limit.components)}: {limit.restock_within_min} min"
     return [
         "| 规则 · rule | 类别 · kind | 内容 · what | 出处 · source |",
         "|---|---|---|---|",
         *needed,
         *findings,
+        f"| `{never.rule}` | {never.kind} | {never.zh} · {never.en} | {never.source} |",
         f"| `{back.rule}` | {back.kind} | {within} | {back.source} |",
     ]
 

@@ -68,6 +68,23 @@ def _find_warm(unit: Unit, scans: Sequence[Scan]) -> str:
     return ""
 
 
+def find_restocked_from_hospital(world: World) -> Iterator[Finding]:
+    """Find units that came back to stock although a hospital had received them."""
+    for unit in world.rows.units:
+        steps = world.recorded.get(unit.unit_id, [])
+        received = [step.audit_id for step in steps if step.to_state == "received"]
+        back = [
+            step
+            for step in steps
+            if (step.from_state, step.to_state) == ("returned", "available")
+            and received
+            and step.audit_id > received[0]
+        ]
+        if back:
+            told = "医院签收后又入库 · stocked again after a hospital had received it"
+            yield Finding(subject=unit.unit_id, told=told)
+
+
 def find_made_of_nothing(world: World) -> Iterator[Finding]:
     """Find components whose parent unit is unknown, not split, or of another donation or group."""
     for unit in world.rows.units:

@@ -37,6 +37,7 @@ class UnitState:
         released_at: When the unit was released from quarantine; None if it never was.
         attested_by: Who released it before we knew of it; None if our results did, or nobody yet.
         out_of_control_s: Total seconds out of temperature control since it first left.
+        handed_over: It came back, and a hospital had received it.
     """
 
     unit_id: str
@@ -52,6 +53,7 @@ class UnitState:
     released_at: datetime | None
     attested_by: str | None
     out_of_control_s: int
+    handed_over: bool
     promise: LivePromise | None
 
 

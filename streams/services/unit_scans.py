@@ -192,6 +192,7 @@ class Scans:
             )
         work.rules.returns.ensure_restockable(
             seen.state.component,
+            handed_over=seen.state.handed_over,
             out_of_control_s=seen.state.out_of_control_s,
             unit_id=seen.state.unit_id,
             limit=work.rules.safety.out_of_control,

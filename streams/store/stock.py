@@ -212,6 +212,7 @@ def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
         released_at=row["released_at"],
         attested_by=row["attested_by"],
         out_of_control_s=row["out_of_control_s"],
+        handed_over=row["handed_over"],
         promise=promise,
     )
 

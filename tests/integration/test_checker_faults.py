@@ -96,6 +96,7 @@ def test_every_check_has_a_fault() -> None:
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",
         "moved_against_life", "issued_unreleased", "released_against_results", "used_after_recall",
         "missed_by_recall", "bound_otherwise", "used_expired", "restocked_warm", "made_of_nothing",
+        "restocked_from_hospital",
         "audit_broken", "audit_rewritten", "waiting_beside_blood",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local.embedded_services import Endpoints
+from models.errors import InvariantViolation
 from models.topics import TopicName
 from streams.composition import Services
 from tests.support.commands import xuelian
@@ -161,7 +162,7 @@ async def test_back_to_the_shelf_within_the_limit_and_not_beyond(engine: Engine)
     await reserve(world, units=2, group="AB+")
     for number in (11, 12):
         await do(world, "issue", number, group="AB+", **HERE)
-        await do(world, "receive", number, group="AB+", **WARD)
+    # Refused at the door: the hospital never received them.
     bare = await scan(world, "return", barcodes(11, group="AB+"), **WARD)
     assert (bare.status_code, bare.json()["code"]) == (400, "fields_invalid")
     errors = {error["field"]: error["what_to_do"] for error in bare.json()["errors"]}
@@ -185,6 +186,27 @@ async def test_back_to_the_shelf_within_the_limit_and_not_beyond(engine: Engine)
     await reserve(world, units=1, group="AB+")
     await do(world, "issue", 11, group="AB+", **HERE)
     assert (await list_scans(world, 11))[-1][3] == 2
+
+
+async def test_c31_what_a_hospital_received_is_not_stocked_again(engine: Engine) -> None:
+    world, _ = engine
+    await add_bag(world, 68, group="B+")
+    await reserve(world, units=1, group="B+")
+    await do(world, "issue", 68, group="B+", **HERE)
+    await do(world, "receive", 68, group="B+", **WARD)
+    fields: Asked = {"reason": "unused", "out_of_control_s": 600}
+    await do(world, "return", 68, group="B+", **WARD, **fields)
+    answer = await scan(world, "restock", barcodes(68, group="B+"), **HERE)
+    told = codes_of(answer)
+    assert "发出的血不收回入库（returns.handed_over@" in told
+    assert "issued blood is not taken back into stock" in told
+    assert await find_status(world, 68) == "returned"
+    # Nor by hand, around the services.
+    with pytest.raises(InvariantViolation, match="units_handed_over_ck"):
+        await world.database.fetch(
+            "UPDATE units SET status = 'available' WHERE unit_id = $1", unit_id(68)
+        )
+    await do(world, "discard", 68, group="B+", **HERE, reason="issued blood")
 
 
 async def test_what_the_engine_refuses_is_told(engine: Engine) -> None:
@@ -296,9 +318,6 @@ async def test_the_command_line_at_a_hospital(engine: Engine) -> None:
         "scan", "receive", "-s", "shigatse", "--hospital", WARD_ID, *lines, env=env
     )
     assert both.exit_code == 2
-    got = await xuelian("scan", "receive", "--hospital", WARD_ID, *lines, env=env)
-    assert got.exit_code == 0, got.stderr
-    assert "已记录 · recorded" in got.stdout
     back = ("--reason", "unused", "--by", "ward 3")
     bare = await xuelian("scan", "return", "--hospital", WARD_ID, *back, *lines, env=env)
     assert bare.exit_code == 1
@@ -315,3 +334,9 @@ async def test_the_command_line_at_a_hospital(engine: Engine) -> None:
     assert kept.exit_code == 0, kept.stderr
     assert "尚未判断" in kept.stdout
     await wait_for_status(world, 41, "available")
+    await reserve(world, units=1, group="AB-")
+    await do(world, "issue", 41, group="AB-", **HERE)
+    env = {**env, "XUELIAN_API_KEY": world.keys["hospital"]}
+    got = await xuelian("scan", "receive", "--hospital", WARD_ID, *lines, env=env)
+    assert got.exit_code == 0, got.stderr
+    assert "已记录 · recorded" in got.stdout

@@ -21,6 +21,7 @@ class ModelBag:
         promise_id: Of its live promise; None until that was seen.
         asked_by: The request that it is for, or that it reached.
         lent_to: The station that it is promised to.
+        handed_over: A hospital received it.
     """
 
     unit_id: str
@@ -34,6 +35,7 @@ class ModelBag:
     released: bool = False
     attested: bool = False
     out_s: int = 0
+    handed_over: bool = False
     promise_id: str | None = None
     asked_by: str | None = None
     lent_to: str | None = None
@@ -50,6 +52,7 @@ class ModelBag:
     def go(self, state: str) -> None:
         """Put the bag into another state; drop its promise and request if the state ends them."""
         self.state = state
+        self.handed_over |= state == "received"
         if state not in BOUND:
             self.promise_id = self.lent_to = None
         if state not in {*BOUND, *REACHED}:

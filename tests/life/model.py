@@ -173,6 +173,8 @@ class Model:
             case "transfused":
                 return self._suits(bag, bag.asked_by)
             case "restocked":
+                if bag.handed_over:
+                    return False
                 out = timedelta(seconds=bag.out_s)
                 return bag.state == "returned" and not find_unrestockable(bag.component, out)
             case _:

@@ -104,6 +104,13 @@ def restock(*out_s: int, component: str = "red_cells") -> Plant:
     return plant
 
 
+def restock_from_hospital(seed: Seed) -> None:
+    """A unit that a hospital had received, in stock again."""
+    unit(seed, "X1", group="B+")
+    back = ("reserved", "issued", "received", "returned", "available")
+    live(seed, "X1", "available", *back, at=5)
+
+
 def make_of_what_is_whole(seed: Seed) -> None:
     """A component of a bag that still stands in the refrigerator."""
     unit(seed, "X1", component="whole_blood")
@@ -179,7 +186,7 @@ def release(seed: Seed, unit_id: str, *, at: float) -> None:
 def lose_a_result(seed: Seed) -> None:
     release(seed, "X1", at=5)
     rows = seed.rows["test_results"]
-    rows.remove(seed.row("test_results", donation_id="D-X1", test="nat", outcome="nonreactive"))
+    rows.remove(seed.row("test_results", donation_id="D-X1", test="nat_hbv", outcome="nonreactive"))
 
 
 def find_it_reactive(seed: Seed) -> None:
@@ -280,6 +287,7 @@ LIFE_FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ),
     ("restocked_warm", "too long at once", restock(1801)),
     ("restocked_warm", "too long all together", restock(1000, 1000)),
+    ("restocked_from_hospital", "received before", restock_from_hospital),
     ("restocked_warm", "platelets", restock(0, component="platelets")),
     ("made_of_nothing", "of a whole bag", make_of_what_is_whole),
     ("made_of_nothing", "of another donation", make_of_another_donation),

@@ -13,6 +13,7 @@ from models.rules.types.safety import OutOfControlRule
 
 
 class ReturnRules(RuleSet):
+    handed_over: CitedRule
     restock: CitedRule
     others: CitedRule
 
@@ -20,6 +21,7 @@ class ReturnRules(RuleSet):
         self,
         component: Component,
         *,
+        handed_over: bool,
         out_of_control_s: int,
         unit_id: str,
         limit: OutOfControlRule,
@@ -28,13 +30,19 @@ class ReturnRules(RuleSet):
 
         Args:
             component: The component of the unit.
+            handed_over: Whether a hospital had received it.
             out_of_control_s: Seconds out of temperature control since it first left, all together.
             unit_id: The unit that a refusal names.
             limit: How long which components may be out of temperature control.
 
         Raises:
-            DomainRefusal: `return_not_allowed` for the component, or `out_of_control_too_long`.
+            DomainRefusal: `return_handed_over`, `return_not_allowed` for the component, or
+                `out_of_control_too_long`.
         """
+        if handed_over:
+            raise DomainRefusal(
+                "return_handed_over", unit_id=unit_id, rule=self.cite(self.handed_over)
+            )
         limit_s = limit.restock_within_min * 60
         if component not in limit.components:
             raise DomainRefusal(

@@ -31,7 +31,8 @@ WITH bound AS MATERIALIZED (
 )
 SELECT
     unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
-    status, epoch, released_at, attested_by, out_of_control_s
+    status, epoch, released_at, attested_by, out_of_control_s,
+    status = 'returned' AND was_handed_over(unit_id) AS handed_over
 FROM units
 WHERE
     (SELECT count(*) FROM bound) >= 0

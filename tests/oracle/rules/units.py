@@ -89,7 +89,8 @@ TESTING: Table = {
 }
 
 RETURNS: Table = {
-    "returns.restock": says("standard"),
+    "returns.handed_over": says("standard"),
+    "returns.restock": says("local"),
     "returns.others": says("local"),
 }
 

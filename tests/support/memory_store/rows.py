@@ -16,7 +16,12 @@ from streams.ports.stock import LivePromise
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitRow:
-    """A unit; `had_by` are the stations that had it, from the first to report it to the last."""
+    """A unit.
+
+    Attributes:
+        had_by: The stations that had it, from the first to report it to the last.
+        handed_over: A hospital received it.
+    """
 
     unit: Unit
     had_by: tuple[str, ...]
@@ -26,6 +31,7 @@ class UnitRow:
     parent_id: str | None
     epoch: int = 0
     out_of_control_s: int = 0
+    handed_over: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

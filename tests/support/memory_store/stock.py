@@ -114,6 +114,7 @@ class MemoryStock:
             status=to,
             released_at=released_at or row.released_at,
             out_of_control_s=row.out_of_control_s + add_out_of_control_s,
+            handed_over=row.handed_over or to is UnitStatus.RECEIVED,
         )
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
@@ -204,6 +205,7 @@ class MemoryStock:
             released_at=row.released_at,
             attested_by=row.attested_by,
             out_of_control_s=row.out_of_control_s,
+            handed_over=row.status is UnitStatus.RETURNED and row.handed_over,
             promise=live[0] if live else None,
         )
 

@@ -78,6 +78,14 @@ LANGUAGE sql STABLE AS $$
     ) AS found
 $$;
 
+-- What a hospital received is issued blood: it comes back to be discarded, never to stock.
+CREATE OR REPLACE FUNCTION was_handed_over(the_unit text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT 1 FROM audit AS a
+        WHERE a.subject = the_unit AND a.subject_kind = 'unit' AND a.to_state = 'received'
+    )
+$$;
+
 CREATE OR REPLACE FUNCTION check_unit_life() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     was text := CASE WHEN TG_OP = 'INSERT' THEN '' ELSE OLD.status END;
@@ -96,6 +104,10 @@ BEGIN
     IF was = '' AND needs AND NEW.attested_by IS NULL THEN
         RAISE EXCEPTION 'nobody attests that unit % was released', NEW.unit_id
         USING ERRCODE = 'check_violation', CONSTRAINT = 'units_attested_ck', TABLE = 'units';
+    END IF;
+    IF was = 'returned' AND NEW.status = 'available' AND was_handed_over(NEW.unit_id) THEN
+        RAISE EXCEPTION 'a hospital had received unit %', NEW.unit_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'units_handed_over_ck', TABLE = 'units';
     END IF;
     IF was = 'quarantined' AND NEW.status = 'available'
         AND NOT is_unit_cleared(NEW.unit_id, NEW.donation_id, NEW.blood_group, NEW.collected_at)
