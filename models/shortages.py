@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from models.base import LARGEST, Identifier, Instant, Value
+from models.base import LARGEST, Identifier, Instant, Line, Value
 from models.components import Component
 from models.facilities import ShortageThresholds
 from models.groups import BloodGroup
@@ -51,6 +51,8 @@ class Shortage(Value):
             open requests are uncovered.
         units_missing: Units that open requests still lack, plus those that the target needs.
         uncovered_units: The part of them that patients wait for now.
+        urgent_units: Of those, what is waited for urgently or in danger of life.
+        endangered_units: Of those, what is waited for in danger of life.
         donor_groups: Groups that can serve the waiting patients, best first; a neighbour may offer
             these.
         called_groups: Groups whose donors are called for patients who wait urgently; empty if none
@@ -67,6 +69,8 @@ class Shortage(Value):
     days_of_supply: float | None = Field(default=None, ge=0, le=1e30)
     units_missing: int = Field(ge=0, le=LARGEST)
     uncovered_units: int = Field(ge=0, le=LARGEST)
+    urgent_units: int = Field(default=0, ge=0, le=LARGEST)
+    endangered_units: int = Field(default=0, ge=0, le=LARGEST)
     donor_groups: tuple[BloodGroup, ...]
     called_groups: tuple[BloodGroup, ...] = ()
     version: int = Field(ge=1, le=LARGEST)
@@ -88,7 +92,10 @@ class Offer(Value):
         from_station_id: The giving station; its released, unpromised units are reserved on
             acceptance.
         quantity: Units offered; fewer may be accepted.
-        below_floor: The giving station states that it goes below its own orange threshold.
+        below_floor: The giving station states that it goes below its own orange threshold, for
+            patients who wait; `confirmed_by` must name who says so.
+        confirmed_by: The person at the giving station who confirms what its rules do not give
+            away by themselves: blood below its floor, or blood of a disaster that it leads.
     """
 
     offer_id: Identifier
@@ -100,6 +107,7 @@ class Offer(Value):
     quantity: int = Field(ge=1, le=500)
     valid_until: Instant
     below_floor: bool = False
+    confirmed_by: Line = ""
 
 
 class TransferStatus(StrEnum):

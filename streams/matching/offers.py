@@ -2,7 +2,8 @@
 
 Pure and deterministic: no IO, no clock; ties are broken by unit id. Emptying the next station
 saves nobody: a neighbour keeps its own stock above its orange threshold, and a station takes no
-more than is still missing once the units on their way have arrived.
+more than is still missing once the units on their way have arrived. For patients who wait the
+floor bends by steps, and a person at the giving station says yes to what goes below it.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from models.alerts import Activation
 from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
 from models.facilities import Station
-from models.groups import BloodGroup
+from models.groups import BloodGroup, RhD
 from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn import Burn
+from streams.matching.floors import find_floor
 from streams.matching.journeys import to_station
-from streams.matching.rounding import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ def decide_acceptance(
     receiver: Station,
     units: Sequence[UnitFacts],
     burn: Burn,
+    led: Sequence[Activation] = (),
     in_transit: int,
     eta_s: int,
     now: datetime,
@@ -53,6 +56,7 @@ def decide_acceptance(
         receiver: The station in need.
         units: The giver's released, unpromised units in any order.
         burn: The giver's own use of the component and group.
+        led: The open activations of actual disasters that the giver leads.
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
@@ -62,13 +66,21 @@ def decide_acceptance(
         At most what was offered and is still missing, first expiry first, each cleared by the
         safety kernel; or no units and every reason why not.
 
-    Invariants: the giver keeps its days of supply at orange or above, unless the offer says
-        expressly that it goes below.
+    Invariants: the giver keeps its days of supply at orange or above, unless a person at the giver
+        confirms that it goes below for patients who wait, and then by steps. Nothing that a
+        disaster needs leaves its lead without such a person. RhD- red cells go only to who waits.
     """
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
-    missing = shortage.units_missing - in_transit
-    if shortage.status is ShortageStatus.OPEN and missing <= 0:
+    obstacles += _list_led(offer, led, rules)
+    wanted = shortage.units_missing - in_transit
+    waited_for = max(0, shortage.urgent_units - in_transit)
+    if shortage.status is ShortageStatus.OPEN and wanted <= 0:
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
+    elif is_kept_from_shelf(offer.group, shortage) and offer.group in shortage.donor_groups:
+        wanted = min(wanted, waited_for)
+        if not wanted:
+            rule = rules.shortages.cite(rules.shortages.rhd_negative)
+            obstacles.append(Reason(code="rhd_negative_for_who_waits", rule=rule))
     if obstacles:
         return OfferVerdict(taken=(), reasons=tuple(obstacles))
     fit = _list_fit(
@@ -76,31 +88,31 @@ def decide_acceptance(
     )
     if not fit:
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
-    keep = 0 if offer.below_floor else _count_kept(giver, burn)
-    spare = len(fit) - keep
-    if spare <= 0:
-        told = {"left": len(fit), "keep": keep}
-        kept = Reason(
-            code="giver_keeps_floor", params=told, rule=rules.shortages.cite(rules.shortages.offers)
-        )
-        return OfferVerdict(taken=(), reasons=(kept,))
-    taken = tuple(fit[: min(missing, offer.quantity, spare)])
+    floor = find_floor(
+        offer,
+        have=len(fit),
+        wanted=wanted,
+        waited_for=waited_for,
+        in_danger=max(0, shortage.endangered_units - in_transit),
+        thresholds=giver.policy.thresholds,
+        burn=burn,
+        rules=rules.shortages,
+    )
+    taken = tuple(fit[: min(wanted, offer.quantity, floor.spare)])
+    if not taken:
+        return OfferVerdict(taken=(), reasons=(floor.explain(rules.shortages),))
     reason = Reason(
         code="offer_taken",
         params={
             "offered": offer.quantity,
-            "missing": missing,
+            "missing": wanted,
             "taken": len(taken),
-            "keep": keep,
-            "below_floor": int(offer.below_floor),
+            "keep": floor.keep,
+            "below_floor": int(floor.is_bent),
         },
+        rule=rules.shortages.cite(rules.shortages.bending) if floor.is_bent else "",
     )
     return OfferVerdict(taken=taken, reasons=(reason,))
-
-
-def _count_kept(giver: Station, burn: Burn) -> int:
-    """Count the units of a group that a giver keeps to stay at its orange threshold."""
-    return round_up(burn.use_within(giver.policy.thresholds.orange_below_d))
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:
@@ -108,6 +120,15 @@ def is_agreed(giver: Station, receiver: Station) -> bool:
     return (
         receiver.station_id in giver.policy.neighbours
         or giver.station_id in receiver.policy.neighbours
+    )
+
+
+def is_kept_from_shelf(group: BloodGroup, shortage: Shortage) -> bool:
+    """Return whether a group may serve those who wait and not fill the shelf behind them."""
+    return (
+        shortage.component.spec.carries_red_cells
+        and group.rhd is RhD.NEGATIVE
+        and shortage.group.rhd is RhD.POSITIVE
     )
 
 
@@ -126,6 +147,24 @@ def _list_obstacles(
     if offer.group not in shortage.donor_groups:
         obstacles.append(Reason(code="group_does_not_serve", params={"offered": offer.group}))
     return obstacles
+
+
+def _list_led(offer: Offer, led: Sequence[Activation], rules: Rulebook) -> list[Reason]:
+    """List the disasters that the giver leads and that need what it offers; a person may say yes.
+
+    `disaster.cover`: the lead gives all its blood to the disaster.
+    """
+    if offer.confirmed_by:
+        return []
+    return [
+        Reason(
+            code="giver_leads_disaster",
+            params={"event_key": activation.event_key},
+            rule=rules.disasters.cite(rules.disasters.cover),
+        )
+        for activation in led
+        if any(need.component is offer.component and need.units for need in activation.needs)
+    ]
 
 
 def _explain_cleared(shortage: Shortage) -> Reason:

@@ -36,6 +36,8 @@ class CellCount:
         promised_recently: Of those, within the longer of the two short windows.
         promised_in_surge: Of those, within the shorter one.
         uncovered: Units that patients of this group wait for now.
+        urgent: Of those, what is waited for urgently or in danger of life.
+        endangered: Of those, what is waited for in danger of life.
         past_shortages: Shortages this place ever had; part of the next shortage's identifier.
         donor_groups: Groups that serve the patients who wait, best first; empty if nobody waits.
         called_groups: Groups whose donors are called for them; a routine order calls no donors.
@@ -48,6 +50,8 @@ class CellCount:
     promised_recently: int = 0
     promised_in_surge: int = 0
     uncovered: int = 0
+    urgent: int = 0
+    endangered: int = 0
     past_shortages: int = 0
     donor_groups: tuple[BloodGroup, ...] = ()
     called_groups: tuple[BloodGroup, ...] = ()
@@ -279,19 +283,29 @@ def _find_level(
 def _list_donor_groups(
     count: CellCount, station: Station, rules: Rulebook
 ) -> tuple[BloodGroup, ...]:
-    """List the groups that serve those who wait; if nobody waits, any patient of the group."""
-    return count.donor_groups or list_serving_groups(
-        count.component, count.group, station.policy, rules
-    )
+    """List the groups that serve those who wait; if nobody waits, those that fill the shelf.
+
+    Nobody sends RhD- red cells to a shelf of RhD+: at most 0.5 % of donors can replace them.
+    """
+    if count.donor_groups:
+        return count.donor_groups
+    serving = list_serving_groups(count.component, count.group, station.policy, rules)
+    return list_called_groups(serving) if count.component.spec.carries_red_cells else serving
 
 
 def _is_news(
     current: Shortage, count: CellCount, found: Measure, *, station: Station, rules: Rulebook
 ) -> bool:
-    if (current.level, current.uncovered_units) != (found.level, count.uncovered):
+    before = (
+        current.level,
+        current.uncovered_units,
+        current.urgent_units,
+        current.endangered_units,
+    )
+    if before != (found.level, count.uncovered, count.urgent, count.endangered):
         return True
-    before = (current.donor_groups, current.called_groups)
-    if before != (_list_donor_groups(count, station, rules), count.called_groups):
+    groups = (current.donor_groups, current.called_groups)
+    if groups != (_list_donor_groups(count, station, rules), count.called_groups):
         return True
     moved = abs(found.missing - current.units_missing)
     return moved >= max(1.0, rules.shortages.change.share * current.units_missing)
@@ -320,6 +334,8 @@ def _describe(
         days_of_supply=None if found.days_of_supply is None else round(found.days_of_supply, 2),
         units_missing=found.missing if is_short else 0,
         uncovered_units=count.uncovered,
+        urgent_units=count.urgent,
+        endangered_units=count.endangered,
         donor_groups=_list_donor_groups(count, station, rules),
         called_groups=count.called_groups,
         version=current.version + 1 if current else 1,

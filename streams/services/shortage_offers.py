@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from models.alerts import Activation
 from models.base import derive_id
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
@@ -110,11 +111,18 @@ class OfferService:
             receiver=receiver,
             units=await work.stock.list_shelf({cell: None}, now=work.context.now),
             burn=await self._estimate_burn(work, giver, cell),
+            led=await self._list_led(work, giver.station_id),
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=work.context.now,
             rules=work.rules,
         )
+
+    @staticmethod
+    async def _list_led(work: UnitOfWork, station_id: str) -> list[Activation]:
+        """List the open activations that a station leads; exercises are none of them."""
+        states = await work.supply.list_open_activations(station_id)
+        return [state.activation for state in states if state.activation.lead]
 
     @staticmethod
     async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> Burn:
@@ -188,13 +196,14 @@ def _audit_offer(offer: Offer, status: OfferStatus, verdict: OfferVerdict) -> Tr
         station_id=offer.to_station_id,
         from_state=OfferStatus.OFFERED,
         to_state=status,
-        why=" ".join([*(reason.code for reason in verdict.reasons), *_list_below_floor(offer)]),
+        why=" ".join([*(reason.code for reason in verdict.reasons), *_list_confirmed(offer)]),
     )
 
 
-def _list_below_floor(offer: Offer) -> tuple[str, ...]:
-    """List for the audit that the giver expressly goes below its own threshold."""
-    return ("below_floor",) if offer.below_floor else ()
+def _list_confirmed(offer: Offer) -> list[str]:
+    """List for the audit what the giver said expressly, and who confirmed it."""
+    told = ["below_floor"] if offer.below_floor else []
+    return [*told, f"confirmed by {offer.confirmed_by}"] if offer.confirmed_by else told
 
 
 def _audit_agreed(transfer: Transfer) -> Transition:

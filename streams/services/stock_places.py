@@ -6,7 +6,7 @@ This module only reads; a caller that needs a stable reading holds the lock of t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,6 +34,7 @@ class _Wait:
     """Units that a line waits for, the groups it may be given, and whose donors are called."""
 
     units: int
+    priority: Priority
     given: tuple[BloodGroup, ...]
     called: tuple[BloodGroup, ...]
 
@@ -60,21 +61,30 @@ async def count_places(
     past = await supply.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
     return [
-        CellCount(
-            component=component,
-            group=group,
-            available=held.available,
-            promised=held.promised,
-            promised_recently=held.promised_recently,
-            promised_in_surge=held.promised_in_surge,
-            uncovered=sum(wait.units for wait in waiting.get((component, group), ())),
-            past_shortages=past.get((component, group), 0),
-            donor_groups=join_groups(wait.given for wait in waiting.get((component, group), ())),
-            called_groups=join_groups(wait.called for wait in waiting.get((component, group), ())),
+        _describe(
+            stock.get(place) or StockCount(component=place[0], group=place[1]),
+            waits=waiting.get(place, ()),
+            past_shortages=past.get(place, 0),
         )
-        for component, group in sorted({*usual, *stock, *waiting, *also})
-        for held in [stock.get((component, group)) or StockCount(component=component, group=group)]
+        for place in sorted({*usual, *stock, *waiting, *also})
     ]
+
+
+def _describe(held: StockCount, *, waits: Sequence[_Wait], past_shortages: int) -> CellCount:
+    return CellCount(
+        component=held.component,
+        group=held.group,
+        available=held.available,
+        promised=held.promised,
+        promised_recently=held.promised_recently,
+        promised_in_surge=held.promised_in_surge,
+        uncovered=sum(wait.units for wait in waits),
+        urgent=sum(wait.units for wait in waits if wait.priority is not Priority.ROUTINE),
+        endangered=sum(wait.units for wait in waits if wait.priority is Priority.LIFE_THREATENING),
+        past_shortages=past_shortages,
+        donor_groups=join_groups(wait.given for wait in waits),
+        called_groups=join_groups(wait.called for wait in waits),
+    )
 
 
 async def count_stock(
@@ -116,6 +126,6 @@ async def _list_waiting(
         # serves does not keep RhD- donors from a patient whom it does not serve.
         called = () if request.priority is Priority.ROUTINE else list_called_groups(given)
         waiting[line.component, group].append(
-            _Wait(units=uncovered.units, given=given, called=called)
+            _Wait(units=uncovered.units, priority=request.priority, given=given, called=called)
         )
     return waiting

@@ -203,6 +203,11 @@ async def test_f21_shortages_are_listed_worst_first_with_who_waits(
     refused = await world.client("neighbour").post("/v1/offers", json=offer)
     assert (refused.status_code, refused.json()["code"]) == (422, "offer_exceeds_missing")
     below = {**offer, "quantity": 1, "below_floor": True}
+    refused = await world.client("neighbour").post("/v1/offers", json=below)
+    assert refused.status_code == 400
+    (violation,) = refused.json()["errors"]
+    assert "confirmed_by" in str(violation)
+    below["confirmed_by"] = "Dawa"
     assert (await world.client("neighbour").post("/v1/offers", json=below)).status_code == 202
 
 
@@ -259,6 +264,7 @@ async def test_an_offer_is_answered_with_its_outcome_and_why(
                 "quantity": 1,
                 "valid_until": "2025-01-07T23:00:00Z",
                 "below_floor": True,
+                "confirmed_by": "Dawa",
             }
         )
         source, event = "station/lhasa", OfferMade(offer=offer)

@@ -93,7 +93,9 @@ async def agree_transfer(world: RunningGateway, services: Services, *, group: st
     (row,) = await world.database.fetch(
         "SELECT shortage_id FROM shortages WHERE blood_group = $1", group
     )
-    offer = build_offer(row["shortage_id"], quantity=1, group=group, below_floor=True)
+    offer = build_offer(
+        row["shortage_id"], quantity=1, group=group, below_floor=True, confirmed_by="Dawa"
+    )
     await services.handlers[TopicName.OFFERS]([offered(offer)])
 
 

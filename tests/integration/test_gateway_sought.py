@@ -53,11 +53,16 @@ async def offer_of_lhasa(engine: SupplyEngine, request_id: str, group: str, plac
         request_id,
         place,
     )
-    units = [build_unit(group, station_id="lhasa", unit_id=unique("U").upper()) for _ in range(3)]
+    units = [build_unit(group, station_id="lhasa", unit_id=unique("U").upper()) for _ in range(30)]
     await engine.feed(counted(units, station_id="lhasa"))
     offer_id = unique("offer")
     await engine.offer(
-        shortage["shortage_id"], group=group, quantity=3, offer_id=offer_id, below_floor=True
+        shortage["shortage_id"],
+        group=group,
+        quantity=3,
+        offer_id=offer_id,
+        below_floor=True,
+        confirmed_by="Dawa",
     )
     row = await engine.one("SELECT transfer_id FROM transfers WHERE offer_id = $1", offer_id)
     return str(row["transfer_id"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.alerts import Activation
 from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
@@ -61,6 +63,7 @@ def accept(
     shortage: Shortage | None = None,
     in_transit: int = 0,
     burn: float = 0.0,
+    led: Sequence[Activation] = (),
 ) -> OfferVerdict:
     return decide_acceptance(
         offer or make_offer(),
@@ -69,6 +72,7 @@ def accept(
         receiver=SHIGATSE,
         units=units,
         burn=Burn(mean_per_d=burn),
+        led=led,
         in_transit=in_transit,
         eta_s=4 * 3600,
         now=AT,
@@ -135,10 +139,135 @@ def test_f62_acceptance_keeps_the_givers_floor() -> None:
     kept = accept(units[:9], offer=make_offer(group="A+", quantity=2), burn=2.0)
     assert (kept.taken, [r.code for r in kept.reasons]) == ((), ["giver_keeps_floor"])
     assert kept.reasons[0].params == {"left": 9, "keep": 9}
-    below = make_offer(group="A+", quantity=2, below_floor=True)
-    given = accept(units[:9], offer=below, burn=2.0)
+    below = make_offer(group="A+", quantity=2, below_floor=True, confirmed_by="Dawa")
+    given = accept(units[:9], offer=below, shortage=make_shortage(urgent_units=2), burn=2.0)
     assert len(given.taken) == 2
     assert given.reasons[0].params["below_floor"] == 1
+
+
+HALF = 2.857
+"""Red cells of A+ a day at a station of ten a day."""
+
+
+def bend(
+    *,
+    confirmed: bool = True,
+    quantity: int = 12,
+    in_transit: int = 0,
+    have: int = 12,
+    urgent_units: int = 0,
+    endangered_units: int = 0,
+) -> OfferVerdict:
+    """Lhasa has twelve A+ and uses 2.857 a day: thirteen are its normal floor."""
+    told = {"below_floor": True, "confirmed_by": "Dawa"} if confirmed else {}
+    return accept(
+        make_units(have, group=A_POS),
+        offer=make_offer(group="A+", quantity=quantity, **told),
+        shortage=make_shortage(
+            missing=20,
+            uncovered_units=urgent_units,
+            urgent_units=urgent_units,
+            endangered_units=endangered_units,
+        ),
+        burn=HALF,
+        in_transit=in_transit,
+    )
+
+
+def test_c86_the_floor_bends_for_patients_in_danger_when_a_person_says_yes() -> None:
+    verdict = bend(urgent_units=4, endangered_units=4)
+    assert len(verdict.taken) == 4
+    (reason,) = verdict.reasons
+    # Three days are nine bags, which leaves three of the four; one day is three bags.
+    assert reason.params == {
+        "offered": 12, "missing": 20, "taken": 4, "keep": 3, "below_floor": 1,
+    }  # fmt: skip
+    assert reason.rule == "offer.floor_bends@2026-3"
+
+
+def test_c86_without_a_person_the_giver_is_told_what_it_could_give() -> None:
+    for verdict in (
+        bend(confirmed=False, urgent_units=4, endangered_units=4),
+        accept(
+            make_units(12, group=A_POS),
+            offer=make_offer(group="A+", quantity=12, below_floor=True),
+            shortage=make_shortage(missing=20, urgent_units=4, endangered_units=4),
+            burn=HALF,
+        ),
+    ):
+        (reason,) = verdict.reasons
+        assert (verdict.taken, reason.code) == ((), "giver_may_confirm")
+        assert reason.params == {"left": 12, "keep": 13, "spare": 4}
+
+
+@pytest.mark.parametrize(
+    ("urgent", "endangered", "have", "taken"),
+    [
+        (3, 0, 12, 3),  # the first step is enough
+        (20, 0, 12, 9),  # one day is kept from who is not in danger
+        (20, 10, 12, 10),
+        (20, 20, 12, 11),  # six hours are kept from everybody
+        (4, 0, 3, 0),
+        (4, 2, 3, 2),
+        (0, 0, 12, 0),  # nobody waits: a shelf does not bend another's floor
+    ],
+)
+def test_c86_the_floor_sinks_by_steps_and_no_further_than_needed(
+    urgent: int, endangered: int, have: int, taken: int
+) -> None:
+    verdict = bend(have=have, urgent_units=urgent, endangered_units=endangered)
+    assert len(verdict.taken) == taken
+
+
+def test_c86_what_is_on_its_way_bends_no_floor() -> None:
+    assert bend(urgent_units=4, endangered_units=4, in_transit=4).taken == ()
+    assert len(bend(urgent_units=4, endangered_units=4, in_transit=3).taken) == 1
+
+
+def test_c86_above_its_normal_floor_a_giver_needs_nobody() -> None:
+    verdict = bend(confirmed=False, have=17, urgent_units=4, endangered_units=4)
+    assert (len(verdict.taken), verdict.reasons[0].params["below_floor"]) == (4, 0)
+
+
+def test_c75_rhd_negative_fills_no_shelf_of_rhd_positive() -> None:
+    # As an older event may still say, RhD- is among the groups that serve.
+    shelf = make_shortage(level="yellow", uncovered_units=0)
+    units = make_units(8, group=BloodGroup.A_NEG)
+    offer = make_offer(group="A-", quantity=8)
+    verdict = accept(units, offer=offer, shortage=shelf)
+    assert [reason.code for reason in verdict.reasons] == ["rhd_negative_for_who_waits"]
+    assert verdict.taken == ()
+    # Two wait, ten are missing: two, and none for the shelf behind them.
+    waiting = make_shortage(urgent_units=2, endangered_units=2)
+    assert len(accept(units, offer=offer, shortage=waiting).taken) == 2
+    assert accept(units, offer=offer, shortage=waiting, in_transit=2).taken == ()
+    # A shelf of RhD- is filled with RhD-.
+    negative = make_shortage(group="A-", donor_groups=["A-", "O-"], uncovered_units=0)
+    assert len(accept(units, offer=offer, shortage=negative).taken) == 8
+
+
+def test_c87_blood_does_not_leave_the_lead_of_a_disaster_unless_a_person_says_so() -> None:
+    needs = [{"component": "red_cells", "units": 115, "basis": "reported"}]
+    led = Activation.model_validate(
+        {
+            "activation_id": "a-1",
+            "event_key": "us6000pi9w",
+            "station_id": "lhasa",
+            "revision": 1,
+            "status": "open",
+            "lead": True,
+            "distance_km": 1,
+            "needs": needs,
+            "decided_at": AT,
+        }
+    )
+    verdict = accept(make_units(9), led=[led])
+    (reason,) = verdict.reasons
+    assert (verdict.taken, reason.code) == ((), "giver_leads_disaster")
+    assert reason.rule == "disaster.cover@2026-3"
+    assert reason.params == {"event_key": "us6000pi9w"}
+    assert len(accept(make_units(9), led=[led], offer=make_offer(confirmed_by="Dawa")).taken) == 6
+    assert len(accept(make_units(9), led=[led.but(needs=())]).taken) == 6
 
 
 def test_units_that_went_elsewhere_meanwhile() -> None:
@@ -170,3 +299,28 @@ def test_what_is_taken_never_breaks_the_giver_and_never_exceeds_the_need(
     taken = len(verdict.taken)
     assert taken <= min(missing, quantity)
     assert not taken or stock - taken >= burn * 4.5 - 1e-9
+
+
+@given(
+    have=st.integers(0, 40),
+    quantity=st.integers(1, 40),
+    urgent=st.integers(0, 30),
+    endangered=st.integers(0, 30),
+    in_transit=st.integers(0, 30),
+)
+def test_below_the_normal_floor_goes_only_what_patients_wait_for(
+    have: int, quantity: int, urgent: int, endangered: int, in_transit: int
+) -> None:
+    urgent = max(urgent, endangered)
+    verdict = bend(
+        have=have,
+        quantity=quantity,
+        in_transit=in_transit,
+        urgent_units=urgent,
+        endangered_units=endangered,
+    )
+    taken = len(verdict.taken)
+    below = taken - max(0, have - 13)
+    if below > 0:
+        assert taken <= max(0, urgent - in_transit)
+        assert have - taken >= (1 if endangered - in_transit >= taken else 3)

@@ -187,6 +187,29 @@ def test_every_history_is_one_of_declared_changed_cleared(steps: list[tuple[int,
         assert steps[-1][1] == 0
 
 
+def test_c75_a_shelf_of_rhd_positive_asks_for_no_rhd_negative_red_cells() -> None:
+    shelf = declared(cell(100))
+    assert shelf.donor_groups == (BloodGroup.O_POS,)
+    waited_for = declared(cell(100, uncovered=1, donor_groups=(BloodGroup.O_POS, BloodGroup.O_NEG)))
+    assert waited_for.donor_groups == (BloodGroup.O_POS, BloodGroup.O_NEG)
+    assert declared(cell(0, group=BloodGroup.O_NEG, uncovered=1)).donor_groups == (
+        BloodGroup.O_NEG,
+    )
+    # RhD does not matter in plasma.
+    plasma = declared(cell(0, component=Component.FRESH_FROZEN_PLASMA, uncovered=1))
+    assert BloodGroup.O_NEG in plasma.donor_groups
+
+
+def test_who_waits_how_urgently_is_part_of_a_shortage_and_news() -> None:
+    count = cell(300, uncovered=4, urgent=3, endangered=2)
+    shortage = declared(count)
+    assert (shortage.urgent_units, shortage.endangered_units) == (3, 2)
+    assert decide(count, shortage) is None
+    change = decide(cell(300, uncovered=4, urgent=3, endangered=3), shortage)
+    assert change is not None
+    assert change.step is ShortageStep.CHANGED
+
+
 def test_f60_no_rhd_negative_group_is_called_where_a_positive_one_serves() -> None:
     policy = StationPolicy()
     for component, group, called in (

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import structlog
 from fastapi import APIRouter, Body, Depends, Query
-from pydantic import Field
+from pydantic import Field, model_validator
 from starlette.responses import Response
 
 from gateway.http.bodies import validate
@@ -21,7 +21,8 @@ from gateway.rendering import explain_reason
 from gateway.runtime import Gateway
 from gateway.shortage_order import list_worst_first
 from models.access import KeyScope, Principal
-from models.base import Identifier, Instant, Value, derive_id
+from models.base import Identifier, Instant, Line, Value, derive_id
+from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.errors import DomainRefusal, InvariantViolation, TransientError
 from models.events.shortages import OfferMade
@@ -61,7 +62,9 @@ class NewOffer(Value):
     Attributes:
         to_station_id: Whose shortage it is, as its event says.
         quantity: At most what is missing; fewer may be accepted.
-        below_floor: Say so expressly to give what takes the station below its own orange line.
+        below_floor: Say so expressly to give, for patients who wait, what takes the station below
+            its own orange line; `confirmed_by` names the person of the station who says yes.
+        confirmed_by: Also needed to give blood that a disaster needs which the station leads.
     """
 
     shortage_id: Identifier
@@ -71,6 +74,13 @@ class NewOffer(Value):
     quantity: int = Field(ge=1, le=500)
     valid_until: Instant
     below_floor: bool = False
+    confirmed_by: Line = ""
+
+    @model_validator(mode="after")
+    def _is_confirmed(self) -> Self:
+        if self.below_floor and not self.confirmed_by:
+            raise BrokenRuleError("below_floor_unconfirmed", "confirmed_by")
+        return self
 
 
 @router.get(

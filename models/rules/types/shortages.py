@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from models.base import Value
 from models.groups import Abo, BloodGroup, RhD
+from models.requests import Priority
 from models.rules.citations import CitedRule, RuleSet
 
 
@@ -47,6 +49,17 @@ class ChangeRule(CitedRule):
     share: float = Field(ge=0, le=1)
 
 
+class FloorStep(Value):
+    """One step of a floor: the days of its own use that a giver keeps, and for whom."""
+
+    waiting: Priority
+    keep_d: float = Field(ge=0)
+
+
+class BendingRule(CitedRule):
+    steps: tuple[FloorStep, ...]
+
+
 class ShortageRules(RuleSet):
     """All rules of `shortages.toml`."""
 
@@ -56,3 +69,5 @@ class ShortageRules(RuleSet):
     recovery: RecoveryRule
     change: ChangeRule
     offers: CitedRule
+    bending: BendingRule
+    rhd_negative: CitedRule

@@ -100,6 +100,19 @@ SHORTAGES: Table = {
     ),
     "shortage.change": says("local", confirm=("share",), share=free(0.1, "share", least=0, most=1)),
     "offer.keep_orange": says("local"),
+    "offer.floor_bends": says(
+        "local",
+        confirm=("steps",),
+        steps=fixed(
+            [
+                {"waiting": "urgent", "keep_d": 3.0},
+                {"waiting": "urgent", "keep_d": 1.0},
+                {"waiting": "life_threatening", "keep_d": 0.25},
+            ],
+            "day kept, by who waits",
+        ),
+    ),
+    "offer.rhd_negative_kept": says("local"),
 }
 
 POLICIES: Table = {
