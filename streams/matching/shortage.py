@@ -276,7 +276,8 @@ def _find_level(
     plain = level_of(days, thresholds)
     if plain.severity >= before.severity:
         return plain
-    cautious = level_of(days / (1 + rules.recovery.margin), thresholds)
+    # 6.6 / 1.1 is less than 6 in floating point: what was delivered as missing would not suffice.
+    cautious = level_of(round(days / (1 + rules.recovery.margin), 9), thresholds)
     return min(cautious, before, key=lambda level: level.severity)
 
 
