@@ -34,7 +34,7 @@ def list_lacking(
     lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
     if wanted.get("washed") and not _is_washed(unit):
         lacking.append("washed")
-    if wanted.get("identical_group_only") and unit.blood_group != patient.group:
+    if wanted.get("identical_group_only") and unit.blood_group != patient.group_for(unit.component):
         lacking.append("identical_group_only")
     hla = unit.traits.get("hla") or ()
     lacking += [f"hla {name}" for name in wanted.get("hla_matched") or () if name not in hla]

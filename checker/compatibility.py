@@ -15,10 +15,11 @@ table for cryoprecipitate; Blood 2023;141:2141 for Asian-type DEL.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from checker.antigens import read_antigen
+from checker.recipients import ORDINARY, Special, find_groups
 
 O_NEGATIVE_CAP = 4
 """Units of unconfirmed O RhD- that one unknown patient may get (Victoria)."""
@@ -82,7 +83,12 @@ PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
-    """The facts of a patient on which the choice depends; None is unknown."""
+    """The facts of a patient on which the choice depends; None is unknown.
+
+    Attributes:
+        antibodies: The patient's, a newborn's mother's, and anti-H of whoever has no H.
+        untyped_rhd: RhD of one whose ABO group alone is in doubt; empty if nothing is known.
+    """
 
     group: str | None = None
     sex: str | None = None
@@ -93,20 +99,40 @@ class Patient:
     consented_to_rhd_positive: bool = False
     prophylaxis_ordered: bool = False
     reference: str | None = None
+    special: Special = ORDINARY
+    untyped_rhd: str = ""
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Patient:
+        special = Special.from_json(body)
+        mothers = (body.get("mother") or {}).get("antibodies") or ()
+        antibodies = {*map(read_antigen, (*(body.get("antibodies") or ()), *mothers))}
         return cls(
             group=body.get("group"),
             sex=body.get("sex"),
             age_years=body.get("age_years"),
             age_estimated=bool(body.get("age_estimated")),
-            antibodies=frozenset(map(read_antigen, body.get("antibodies") or ())),
+            antibodies=frozenset(antibodies | ({"H"} if special.lacks_h else set())),
             asian_del=bool(body.get("asian_del")),
             consented_to_rhd_positive=body.get("rhd_consent") is not None,
             prophylaxis_ordered=bool(body.get("anti_d_prophylaxis_ordered")),
             reference=body.get("reference"),
+            special=special,
         )
+
+    def group_for(self, component: str) -> str | None:
+        """Return the group for which a component is chosen; None where it is not known."""
+        return self.seen_by(component).group
+
+    def seen_by(self, component: str) -> Patient:
+        """Return the patient with the one group for which a component is chosen."""
+        if component in _RED_CELL_COMPONENTS:
+            of_class = "red_cells"
+        else:
+            of_class = "plasma" if component in PLASMA_COMPONENTS else component
+        abo, rhd = find_groups(self.group, self.special, self.antibodies)[of_class]
+        group = abo + rhd if abo and rhd else None
+        return replace(self, group=group, untyped_rhd="" if group else rhd, special=ORDINARY)
 
     @property
     def has_anti_d(self) -> bool:
@@ -157,6 +183,7 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
         ValueError: The table does not have the component.
     """
     component = situation.component
+    situation = replace(situation, patient=situation.patient.seen_by(component))
     if component in _RED_CELL_COMPONENTS:
         return _red_cells(situation)
     if component == "cryoprecipitate" and not _may_be_a_child(situation):
@@ -248,8 +275,8 @@ def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
     if situation.patient.has_anti_d:
         # RhD+ would harm the patient and only O- is left, so the cap does not apply.
         return {"O-": Terms()}
-    allowed = {"O-": Terms(capped=True)}
-    if not is_protected_while_unknown(situation):
+    allowed = {"O-": Terms(capped=not situation.patient.untyped_rhd)}
+    if not is_protected_while_unknown(situation) or situation.emergency:
         # O RhD+ is never withheld where it may save a life.
         allowed["O+"] = Terms()
     return allowed
@@ -298,6 +325,7 @@ def _needs_negative_platelets(situation: Situation) -> bool:
         return True
     if situation.emergency or patient.asian_del or patient.prophylaxis_ordered:
         return False
-    if patient.group is None:
+    rhd = patient.group[-1] if patient.group else patient.untyped_rhd
+    if not rhd:
         return is_protected_while_unknown(situation) and may_bear_children(patient)
-    return patient.group.endswith("-") and may_bear_children(patient)
+    return rhd == "-" and may_bear_children(patient)

@@ -108,7 +108,7 @@ def _list_candidates(
     elif component_class is ComponentClass.PLATELETS:
         found = _platelets(to, patient, priority, rules)
     elif to.group is None:
-        found = _unknown_red_cells(patient, priority, component_class, rules)
+        found = _unknown_red_cells(to, patient, priority, component_class, rules)
     else:
         found = _red_cells(to.group, patient, priority, component_class, rules)
     return _ranked(found)
@@ -251,18 +251,24 @@ def _find_fallback(patient: Patient, priority: Priority, rules: Rulebook) -> Cit
 
 
 def _unknown_red_cells(
-    patient: Patient, priority: Priority, component_class: ComponentClass, rules: Rulebook
+    to: Recipient,
+    patient: Patient,
+    priority: Priority,
+    component_class: ComponentClass,
+    rules: Rulebook,
 ) -> Iterator[Candidate]:
     rule = _cite(rules.compatibility.unknown, rules)
     low_titre = component_class is ComponentClass.WHOLE_BLOOD
     if low_titre and not _is_emergency(priority):
         return
-    negative = Candidate(group=BloodGroup.O_NEG, rule=rule, low_titre_only=low_titre, capped=True)
+    negative = Candidate(
+        group=BloodGroup.O_NEG, rule=rule, low_titre_only=low_titre, capped=to.rhd is None
+    )
     positive = Candidate(group=BloodGroup.O_POS, rule=rule, low_titre_only=low_titre)
     if patient.has_anti_d:
         # The cap is a rationing rule; for a holder of anti-D there is no other blood.
         yield negative.but(capped=False)
-    elif not _is_untyped_and_protected(patient, priority, rules):
+    elif to.rhd is not RhD.NEGATIVE and not _is_untyped_and_protected(patient, priority, rules):
         yield positive
         yield negative
     else:

@@ -28,6 +28,7 @@ from models.components import Component
 from models.decisions import Reason
 from models.groups import BloodGroup, RhD
 from models.patients import ANTI_D
+from models.recipients import find_recipient
 from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
 from models.shelf_lives import find_end
@@ -287,14 +288,15 @@ def _list_of_demand(
     max_age_d = wanted.max_age_d
     if max_age_d is not None and used_at - unit.collected_at > timedelta(days=max_age_d):
         yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
-    if wanted.identical_group_only and unit.group is not purpose.patient.group:
+    own = find_recipient(unit.component.spec.component_class, purpose.patient).group
+    if wanted.identical_group_only and unit.group is not own:
         yield Reason(code="group_not_identical", rule=rule)
 
 
 def _list_of_antigens(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Iterator[Reason]:
     against = set(purpose.line.attributes.antigen_negative)
     if unit.component.spec.carries_red_cells:
-        against.update(purpose.patient.antibodies)
+        against.update(purpose.patient.all_antibodies)
     for antigen in sorted(against):
         if not _lacks(unit, antigen):
             rule = rules.safety.cite(rules.safety.antibodies)

@@ -45,7 +45,7 @@ def _fault_under(
 ) -> str:
     patient = version.patient
     terms = find_terms(world, unit, request, version)
-    recipient = patient.group or "未知 · unknown"
+    recipient = patient.group_for(unit.component) or "未知 · unknown"
     if terms is None:
         return f"血型不容 · {unit.component} {unit.blood_group} → {recipient}"
     if terms.lacks_titre(unit.traits):
@@ -80,7 +80,7 @@ def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Itera
         if request is None or promise.status in {"released", "lost"}:
             continue
         patient = histories[request.request_id][-1].patient
-        is_rationed = patient.group is None and not patient.has_anti_d
+        is_rationed = patient.group_for("red_cells") is None and not patient.has_anti_d
         if is_rationed and promise.blood_group == "O-" and promise.component in WITH_RED_CELLS:
             # Without a pseudonym the request is all that is known of the patient.
             counts[request.hospital_id, (patient.reference or request.request_id).lower()] += 1

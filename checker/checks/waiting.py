@@ -126,7 +126,8 @@ def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
 
 def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
     patient, priority = need.version.patient, need.version.priority
-    is_negative = patient.group is not None and patient.group.endswith("-")
+    seen = patient.seen_by(unit.component)
+    is_negative = (seen.group or seen.untyped_rhd).endswith("-")
     if priority == "routine" and not is_negative and unit.blood_group.endswith("-"):
         return False
     terms = find_terms(world, unit, need.request, need.version)

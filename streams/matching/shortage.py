@@ -17,6 +17,7 @@ from models.components import Component
 from models.facilities import ShortageThresholds, Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.patients import Patient
+from models.recipients import find_recipient
 from models.requests import Priority, RequestLine
 from models.rules.rulebook import Rulebook
 from models.rules.types.shortages import ShortageRules
@@ -137,6 +138,7 @@ def list_given_groups(
     Groups on special terms are left out: neither a donor nor a neighbour can say what titre a unit
     will have.
     """
+    own = find_recipient(line.component.spec.component_class, patient).group
     candidates = list_candidates(
         component=line.component,
         patient=patient,
@@ -149,7 +151,7 @@ def list_given_groups(
         for candidate in candidates
         if not candidate.low_titre_only
         and not is_kept_group(candidate.group, line.component, patient, priority)
-        and (not line.attributes.identical_group_only or candidate.group is patient.group)
+        and (not line.attributes.identical_group_only or candidate.group is own)
     )
 
 
@@ -169,9 +171,13 @@ def join_groups(lists: Iterable[Sequence[BloodGroup]]) -> tuple[BloodGroup, ...]
 
 
 def list_called_groups(donor_groups: Sequence[BloodGroup]) -> tuple[BloodGroup, ...]:
-    """List the groups whose donors are called: no RhD- where RhD+ serves, best first."""
-    positive = tuple(group for group in donor_groups if group.rhd is RhD.POSITIVE)
-    return positive or tuple(donor_groups)
+    """List the groups whose donors are called, best first: no RhD- where RhD+ is best.
+
+    For RhD- patients RhD+ is second best, however pressing: donors of both are called.
+    """
+    if not donor_groups or donor_groups[0].rhd is RhD.NEGATIVE:
+        return tuple(donor_groups)
+    return tuple(group for group in donor_groups if group.rhd is RhD.POSITIVE)
 
 
 def find_wanted_group(

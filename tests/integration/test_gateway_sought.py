@@ -81,7 +81,7 @@ async def test_what_is_sought_is_told_of_what_serves_the_request_alone(
     assert (await read_sought(world, other.request_id))["sought_transfer"]["count"] == 3
     assert "sought_transfer" not in await read_sought(world, woman.request_id)
 
-    transfer_id = await offer_of_lhasa(engine, woman.request_id, "O+", "O-")
+    transfer_id = await offer_of_lhasa(engine, woman.request_id, "O+", "O+")
     assert (await read_sought(world, woman.request_id))["sought_transfer"]["count"] == 3
     await engine.fetch(
         "UPDATE promises SET status = 'released', ended_at = held_at WHERE promise_id = "

@@ -217,7 +217,7 @@ async def test_donors_are_not_called_where_they_cannot_serve(
 async def test_an_unknown_patient_lacks_group_o(engine: SupplyEngine) -> None:
     await engine.ask(group=None, quantity=1, priority=Priority.LIFE_THREATENING)
     (row,) = await open_shortages(engine)
-    assert row["blood_group"] == "O-"
+    assert row["blood_group"] == "O+"
 
 
 async def test_blood_that_comes_sends_donors_home(engine: SupplyEngine) -> None:
@@ -450,6 +450,7 @@ async def test_a_batch_assesses_each_station_once(engine: SupplyEngine) -> None:
 
 
 UNKNOWN_WOMAN = Patient(group=None, sex=Sex.FEMALE, age_years=30)
+NEGATIVE_WOMAN = Patient(group=BloodGroup.O_NEG, sex=Sex.FEMALE, age_years=30)
 CONSENTING = Patient(
     group=BloodGroup.O_NEG,
     sex=Sex.FEMALE,
@@ -478,23 +479,27 @@ async def wait_for(engine: SupplyEngine, **changes: Any) -> str:  # noqa: ANN401
     return request.request_id
 
 
-@pytest.mark.parametrize("patient", [UNKNOWN_WOMAN, CONSENTING])
+@pytest.mark.parametrize(
+    ("patient", "place", "donors"),
+    [(UNKNOWN_WOMAN, "O+", ["o-pos"]), (CONSENTING, "O-", ["o-neg", "o-pos"])],
+)
 async def test_who_may_get_rhd_positive_in_danger_has_its_donors_called(
-    engine: SupplyEngine, patient: Patient
+    engine: SupplyEngine, patient: Patient, place: str, donors: list[str]
 ) -> None:
+    """RhD- donors are called for RhD- patients alone, and then beside the others."""
     await engine.put_donors(
         [make_donor("o-pos", group="O+", staff=True), make_donor("o-neg", group="O-", staff=True)]
     )
-    await wait_for(engine, priority=Priority.LIFE_THREATENING, patient=patient)
-    assert await groups(engine, "O-") == ["O-", "O+"]
-    assert await called(engine) == ["o-pos"]
+    await wait_for(engine, priority=Priority.LIFE_THREATENING, patient=patient, quantity=2)
+    assert set(await groups(engine, place)) == {"O-", "O+"}
+    assert await called(engine) == donors
 
 
 async def test_whom_only_rhd_negative_serves_has_its_donors_called_beside_others(
     engine: SupplyEngine,
 ) -> None:
     """One place, two patients: what serves the one does not keep donors from the other."""
-    await wait_for(engine, patient=UNKNOWN_WOMAN, priority=Priority.LIFE_THREATENING)
+    await wait_for(engine, patient=CONSENTING, priority=Priority.LIFE_THREATENING)
     await wait_for(engine, group="O-", priority=Priority.URGENT)
     await engine.put_donors([make_donor("o-neg", group="O-", staff=True)])
     assert await groups(engine, "O-") == ["O-", "O+"]
@@ -513,7 +518,7 @@ async def test_the_groups_of_a_shortage_follow_who_waits(engine: SupplyEngine) -
 
 async def test_the_groups_change_with_one_patient_for_another(engine: SupplyEngine) -> None:
     """As many wait as before, and of as many: who they are is news all the same."""
-    first = build_request(patient=UNKNOWN_WOMAN, quantity=1, priority=Priority.URGENT)
+    first = build_request(patient=NEGATIVE_WOMAN, quantity=1, priority=Priority.URGENT)
     await engine.feed(opened(first))
     await engine.assess()
     assert await groups(engine, "O-") == ["O-"]
@@ -528,7 +533,7 @@ async def test_the_groups_change_with_one_patient_for_another(engine: SupplyEngi
     await engine.assess()
     assert await groups(engine, "O-") == ["O-", "O+"]
     *_, changed = await engine.events("blood.shortage.changed.v1")
-    assert changed["shortage"]["called_groups"] == ["O+"]
+    assert changed["shortage"]["called_groups"] == ["O-", "O+"]
 
 
 async def test_c85_what_went_in_the_last_hours_counts_and_is_over_when_they_are(

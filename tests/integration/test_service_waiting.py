@@ -120,7 +120,7 @@ async def test_f01_a_typing_frees_universal_blood_for_who_waits(engine: Engine) 
 
 async def test_f13_a_way_out_that_comes_later_is_told_once(engine: Engine) -> None:
     patient = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
-    request = build_request(patient=patient, quantity=2, priority=DYING)
+    request = build_request(patient=patient, quantity=2, priority=Priority.URGENT)
     await engine.feed(counted([build_unit("A-")]))
     await engine.feed(opened(request))
     query = "SELECT body -> 'lines' -> 0 -> 'refusals' AS told FROM decisions ORDER BY version"
@@ -168,7 +168,7 @@ async def test_f13_a_way_out_that_is_gone_is_taken_back_once(
 ) -> None:
     monkeypatch.setattr(request_decisions, "WAYS_EVERY_S", 0)
     patient = Patient(group=BloodGroup.A_NEG, sex=Sex.FEMALE, age_years=25)
-    request = build_request(patient=patient, quantity=2, priority=DYING, needed_in_h=9)
+    request = build_request(patient=patient, quantity=2, priority=Priority.URGENT, needed_in_h=9)
     await engine.feed(counted([build_unit("A+")]))
     await engine.feed(opened(request))
     # Whoever is A+ takes the last red cells of the station.

@@ -9,7 +9,15 @@ from models.compatibility import list_candidates
 from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
-from models.patients import Patient, RhdConsent, Sex
+from models.patients import (
+    Mother,
+    Patient,
+    RareGroup,
+    RhdConsent,
+    Sex,
+    Transplant,
+    TransplantPhase,
+)
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED
 
@@ -35,6 +43,34 @@ def every_patient(*, ages: Iterable[int | None] = AGES) -> Iterator[Patient]:
             rhd_consent=CONSENT if consent else None,
             anti_d_prophylaxis_ordered=prophylaxis,
         )
+
+
+_TYPED_AFTER = (None, BloodGroup.O_POS, BloodGroup.B_NEG)
+"""What may be typed of a transplanted patient: nothing, or one of the groups, or a third."""
+
+
+def special_patients() -> Iterator[Patient]:
+    """Those whose group differs by class of components: each reason for it, and some together.
+
+    A woman who may bear children, so that RhD matters, with each group that may be typed.
+    """
+    groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
+    for group in groups:
+        plain = Patient(group=group, sex=Sex.FEMALE, age_years=30)
+        pairs = itertools.product(BloodGroup, BloodGroup) if group in _TYPED_AFTER else ()
+        for (donor, own), phase in itertools.product(pairs, TransplantPhase):
+            transplant = Transplant(donor_group=donor, recipient_group=own, phase=phase)
+            yield plain.but(transplant=transplant)
+        for rare in RareGroup:
+            yield plain.but(rare_group=rare)
+        for mother, antibodies in itertools.product(groups, ((), ("D",), ("A",))):
+            yield plain.but(mother=Mother(group=mother, antibodies=antibodies))
+        for one, other in itertools.combinations(BloodGroup, 2):
+            yield plain.but(disputed_groups=(one, other))
+        for antibodies in (("A",), ("A1",), ("B",), ("AB",), ("H",), ("A", "D"), ("A", "B")):
+            yield plain.but(antibodies=antibodies)
+            yield plain.but(antibodies=antibodies, rare_group=RareGroup.CIS_AB)
+            yield plain.but(antibodies=antibodies, mother=Mother(group=BloodGroup.AB_NEG))
 
 
 Row = tuple[str, str, str, str]

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
 
+import checker.compatibility as other_hands
 from models.clearance import UnitFacts
+from models.compatibility import list_candidates
 from models.components import Component
 from models.decisions import Decision, LineDecision
 from models.directory import Journey
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
-from models.patients import Patient, Sex
+from models.patients import Mother, Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.units import UnitStatus, UnitTraits
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from tests.support.kernel_tables import CONSENT
+from streams.store.requests import list_recipients
+from streams.store.schema.rule_tables import list_rule_tables
+from tests.support.kernel_tables import CONSENT, special_patients
 from tests.support.rules import accept
 from tests.support.world import NOW, PEOPLES, build_request
 
@@ -209,3 +214,169 @@ def test_c90_a_sample_is_named_for_the_dying_whom_nothing_serves() -> None:
     decision = decide(Patient(), lay(RED, "A+", "B+"))
     (opening,) = [one for one in line_of(decision).refusals if one.code == "typing_would_open"]
     assert opening.params == {"groups": "A+ B+", "units": 2}
+
+
+def test_c47_the_mothers_anti_a_is_judged_by_the_group_on_the_label() -> None:
+    child = Patient(group=BloodGroup.A_POS, age_years=0, antibodies=("A",))
+    assert given(decide(child, lay(RED, "A+", "O+"), quantity=2)) == ["O+"]
+    told_of_her = Patient(
+        group=BloodGroup.A_POS,
+        age_years=0,
+        mother=Mother(group=BloodGroup.O_POS, antibodies=("A",)),
+    )
+    assert given(decide(told_of_her, lay(RED, "A+", "O+"), quantity=2)) == ["O+"]
+    # Plasma and platelets follow the child's own group.
+    assert given(decide(told_of_her, lay(PLASMA, "O+", "A+"), quantity=2)) == ["A+"]
+
+
+@pytest.mark.parametrize(
+    ("child", "mother", "served"),
+    [
+        ("A+", "B+", ["O+"]),
+        ("AB+", "A-", ["A+", "O+"]),
+        ("B+", "B+", ["B+", "O+"]),
+        ("B+", None, ["O+"]),
+    ],
+)
+def test_c47_a_newborns_red_cells_suit_mother_and_child(
+    child: str, mother: str | None, served: list[str]
+) -> None:
+    patient = Patient(
+        group=BloodGroup(child), age_years=0, mother=Mother(group=mother and BloodGroup(mother))
+    )
+    shelf = lay(RED, "AB+", "B+", "A+", "O+")
+    assert given(decide(patient, shelf, quantity=4)) == served
+
+
+def test_c47_the_mothers_anti_d_counts_for_the_child() -> None:
+    child = Patient(group=BloodGroup.O_POS, age_years=0, mother=Mother(antibodies=("D",)))
+    assert given(decide(child, lay(RED, "O+", "O-"), quantity=2)) == ["O-"]
+
+
+@pytest.mark.parametrize("facts", [{"antibodies": ("B",)}, {"rare_group": "cis_ab"}])
+def test_c49_cis_ab_with_anti_b(facts: dict[str, object]) -> None:
+    patient = Patient.model_validate({"group": "AB+", **facts})
+    shelf = lay(RED, "B+", "AB+", "O+", "A+")
+    assert given(decide(patient, shelf, quantity=4)) == ["A+", "O+"]
+    assert given(decide(patient, lay(PLASMA, "A+", "B+", "AB+"), quantity=3)) == ["AB+"]
+
+
+@pytest.mark.parametrize("rare", ["bombay", "para_bombay"])
+def test_c50_bombay_is_given_bags_without_h_alone(rare: str) -> None:
+    patient = Patient.model_validate({"group": "O+", "rare_group": rare})
+    refused = decide(patient, lay(RED, "O+", "O-"), quantity=2)
+    assert given(refused) == []
+    codes = [(one.code, one.params.get("antigen")) for one in line_of(refused).refusals]
+    assert ("not_antigen_negative", "H") in codes
+    assert "rare_blood_needed" in told(refused)
+    oh = lay(RED, "O+", antigen_negative=("H",))
+    assert given(decide(patient, oh)) == ["O+"]
+    # Plasma as for group O.
+    assert given(decide(patient, lay(PLASMA, "O+"))) == ["O+"]
+
+
+def transplanted(phase: str, donor: str, own: str, group: str | None = None) -> Patient:
+    transplant = {"donor_group": donor, "recipient_group": own, "phase": phase}
+    return Patient.model_validate({"group": group, "transplant": transplant})
+
+
+@pytest.mark.parametrize("group", [None, "O+", "A+"])
+def test_c51_until_engrafted_each_class_has_its_own_group(group: str | None) -> None:
+    """Major mismatch, donor A and patient O, whatever was typed last."""
+    patient = transplanted("before_engraftment", "A+", "O+", group)
+    assert given(decide(patient, lay(RED, "A+", "O+"), quantity=2)) == ["O+"]
+    assert given(decide(patient, lay(PLASMA, "O+", "AB+"), quantity=2)) == ["AB+"]
+    assert given(decide(patient, lay(PLATELETS, "O+", "AB+", "A+"), quantity=3)) == ["A+", "AB+"]
+
+
+@pytest.mark.parametrize(
+    ("donor", "own", "red_cells", "plasma"),
+    [
+        ("O+", "A+", ["O+"], ["A+", "AB+"]),  # minor
+        ("B+", "A+", ["O+"], ["AB+"]),  # bidirectional
+        ("AB+", "A+", ["A+", "O+"], ["AB+"]),  # major
+        ("A+", "A+", ["A+", "O+"], ["A+", "AB+"]),
+    ],
+)
+def test_c51_every_mismatch_suits_donor_and_recipient(
+    donor: str, own: str, red_cells: list[str], plasma: list[str]
+) -> None:
+    patient = transplanted("before_engraftment", donor, own)
+    every = ("AB+", "B+", "A+", "O+")
+    assert given(decide(patient, lay(RED, *every), quantity=4)) == red_cells
+    assert given(decide(patient, lay(PLASMA, *every), quantity=4)) == plasma
+
+
+def test_c51_an_engrafted_patient_gets_the_donors_red_cells() -> None:
+    patient = transplanted("after_engraftment", "A+", "O+", "A+")
+    assert given(decide(patient, lay(RED, "B+", "A+"), quantity=2)) == ["A+"]
+    # RhD- counts while either is RhD-, and the donor's alone afterwards.
+    before = transplanted("before_engraftment", "A-", "A+")
+    assert given(decide(before, lay(RED, "A+", "A-"))) == ["A-"]
+    after = transplanted("after_engraftment", "A+", "A-")
+    assert given(decide(after, lay(RED, "A+", "A-"))) == ["A+"]
+
+
+def test_c37_a_disputed_group_is_not_believed() -> None:
+    patient = Patient(
+        group=BloodGroup.B_POS,
+        sex=Sex.FEMALE,
+        age_years=30,
+        disputed_groups=(BloodGroup.A_NEG, BloodGroup.B_POS),
+    )
+    shelf = lay(RED, "B+", "A-", "O+", "O-")
+    assert given(decide(patient, shelf, quantity=4)) == ["O-", "O+"]
+    assert given(decide(patient, lay(RED, "O+"), priority=URGENT)) == []
+    assert given(decide(patient, lay(PLASMA, "B+", "AB+"), quantity=2)) == ["AB+"]
+    low = lay(PLATELETS, "AB-", "A-", low_titre=True)
+    assert given(decide(patient, low, quantity=2)) == ["A-", "AB-"]
+    # A new sample is what opens the rest.
+    waiting = decide(patient, lay(RED, "B+"))
+    assert "typing_would_open" in [one.code for one in line_of(waiting).refusals]
+
+
+def test_what_postgresql_judges_by_has_every_group_of_every_patient() -> None:
+    """Each class of components under the group that it is chosen for, with its rule."""
+    (table,) = (one for one in list_rule_tables(PACKAGED) if one.name == "compatible_groups")
+    rows = {(row[0], row[2], row[3], row[4]) for row in table.rows}
+    columns = {
+        "red_cells": "patient_group",
+        "plasma": "patient_plasma_group",
+        "platelets": "patient_platelet_group",
+        "whole_blood": "patient_whole_blood_group",
+    }
+    for patient in special_patients():
+        recipients = list_recipients(patient)
+        for component in (RED, CRYO, PLASMA, PLATELETS, Component.WHOLE_BLOOD):
+            recipient = recipients[columns[component.spec.component_class]]
+            for one in list_candidates(
+                component=component,
+                patient=patient,
+                priority=DYING,
+                policy=StationPolicy(),
+                rules=PACKAGED,
+            ):
+                rule = one.rule.partition("@")[0]
+                assert (component.value, recipient, one.group.value, rule) in rows
+
+
+def test_the_rules_of_special_patients_are_as_the_checker_writes_them_out() -> None:
+    for patient in special_patients():
+        seen = other_hands.Patient.from_json(patient.model_dump(mode="json"))
+        for component, priority in itertools.product(
+            (RED, CRYO, PLASMA, PLATELETS, Component.WHOLE_BLOOD), Priority
+        ):
+            listed = list_candidates(
+                component=component,
+                patient=patient,
+                priority=priority,
+                policy=StationPolicy(),
+                rules=PACKAGED,
+            )
+            situation = other_hands.Situation(
+                component=component.value, patient=seen, priority=priority.value
+            )
+            assert {one.group.value: (one.low_titre_only, one.capped) for one in listed} == {
+                group: (terms.low_titre, terms.capped)
+                for group, terms in other_hands.get_allowed(situation).items()
+            }

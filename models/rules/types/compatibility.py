@@ -5,12 +5,14 @@ Pure. Types only; how the rules are followed stands in `models.compatibility`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from models.base import Value
 from models.components import Component
 from models.groups import Abo
-from models.rules.citations import CitedRule, RuleSet
+from models.rules.citations import CitedRule, RuleSet, read_rules
 
 Groups = tuple[Abo, ...]
 
@@ -100,6 +102,14 @@ class SwitchRule(CitedRule):
     allowed: bool
 
 
+class TransplantRule(CitedRule):
+    """Whose group counts once a transplant has engrafted; before it, both count for everything."""
+
+    red_cells_after: Literal["donor", "both"]
+    platelets_after: Literal["donor", "both"]
+    plasma_after: Literal["donor", "both"]
+
+
 class DelRule(CitedRule):
     served_as_positive: bool
 
@@ -126,3 +136,11 @@ class CompatibilityRules(RuleSet):
     rhd_unprotected: SwitchRule
     rhd_lifesaving: SwitchRule
     asian_del: DelRule = Field(alias="del")
+    transplant: TransplantRule
+    rare: CitedRule
+    mother: CitedRule
+    disputed: CitedRule
+
+
+TRANSPLANT_RULE = CompatibilityRules.model_validate(read_rules("compatibility")).transplant
+"""No station sets it: for whom blood is chosen must not depend on who reads the record."""

@@ -1,4 +1,4 @@
-"""Tell what follows for a patient from the units reserved: consent, and anti-D.
+"""Tell what follows for a patient from the units reserved: consent, anti-D, a rare group's need.
 
 Pure. Which units these are is read from the rule that each reservation cites; no rule is stated
 here.
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from models.compatibility import may_bear_children
 from models.components import ComponentClass
-from models.decisions import Reason, ReservedUnit
+from models.decisions import LineDecision, Reason, ReservedUnit
 from models.groups import RhD
 from models.recipients import find_recipient
 from models.requests import Priority
@@ -33,6 +33,14 @@ def explain_follow_ups(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator
     if immunizing and not case.request.patient.anti_d_prophylaxis_ordered:
         params = {"units": len(immunizing), "component": immunizing[0].component}
         yield Reason(code="anti_d_advised", params=params, rule=of.cite(of.childbearing))
+
+
+def explain_rare_need(case: Case, lines: Sequence[LineDecision]) -> Iterator[Reason]:
+    """Yield who must be asked for blood that hardly any station has."""
+    uncovered = sum(line.uncovered for line in lines if line.component.spec.carries_red_cells)
+    if uncovered and case.request.patient.lacks_h:
+        rule = case.rules.compatibility.cite(case.rules.compatibility.rare)
+        yield Reason(code="rare_blood_needed", params={"units": uncovered}, rule=rule)
 
 
 def _may_immunize(case: Case, unit: ReservedUnit) -> bool:

@@ -15,6 +15,7 @@ from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFact
 from models.compatibility import Candidate
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
+from models.recipients import find_recipient
 from models.requests import RequestLine
 from models.safety import clear, list_standing_obstacles
 from streams.matching.allocation.kept_groups import is_kept, is_kept_group
@@ -145,7 +146,8 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
     unit, candidate = cleared.unit, cleared.candidate
     if candidate is None or not isinstance(cleared.purpose, ForPatient):
         raise InvariantViolation("promise_not_cleared", unit_id=unit.unit_id)
-    identical = unit.group is cleared.purpose.patient.group
+    of_class = unit.component.spec.component_class
+    identical = unit.group is find_recipient(of_class, cleared.purpose.patient).group
     return ReservedUnit(
         promise_id=derive_id("promise", unit.unit_id, unit.epoch + 1),
         unit_id=unit.unit_id,

@@ -151,9 +151,9 @@ def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
         yield Fact.AGE, patient.but(age_years=_OLDEST_AGE_YEARS)
     if not patient.anti_d_prophylaxis_ordered:
         yield Fact.PROPHYLAXIS, patient.but(anti_d_prophylaxis_ordered=True)
-    if patient.group is None:
+    if patient.group is None or patient.disputed_groups:
         for group in BloodGroup:
-            yield Fact.TYPING, patient.but(group=group)
+            yield Fact.TYPING, patient.but(group=group, disputed_groups=())
 
 
 def _others(case: Case, line: RequestLine) -> list[Component]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from models.base import derive_id
 from models.clearance import Cleared
 from models.decisions import Decision, Outcome, Reason
-from streams.matching.allocation.follow_ups import explain_follow_ups
+from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
 from streams.matching.allocation.lines import MatchedLine, decide_line
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
@@ -102,6 +102,7 @@ def _conclude(
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
     reserved = [unit for line in lines for unit in line.reserved]
     reasons.extend(explain_follow_ups(case, reserved))
+    reasons.extend(explain_rare_need(case, lines))
     reasons.extend(explain_spared(case, reserved))
     # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)

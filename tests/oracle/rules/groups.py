@@ -142,6 +142,16 @@ COMPATIBILITY: Table = {
     ),
     "rhd.unprotected": says("standard", confirm=("allowed",), allowed=off("yes/no")),
     "rhd.lifesaving": says("standard", confirm=("allowed",), allowed=off("yes/no")),
+    "transplant.groups": says(
+        "standard",
+        confirm=("red_cells_after", "platelets_after", "plasma_after"),
+        red_cells_after=fixed("donor", "group"),
+        platelets_after=fixed("both", "group"),
+        plasma_after=fixed("both", "group"),
+    ),
+    "group.rare": says("standard"),
+    "group.mother": says("standard"),
+    "group.disputed": says("local"),
     "rhd.asian_del": says(
         "standard", confirm=("served_as_positive",), served_as_positive=off("yes/no")
     ),
