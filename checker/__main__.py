@@ -16,6 +16,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
+from checker.laws import NATIONAL, REGIONS, Law, read_law_file
 from checker.report import Report
 from checker.run import check
 from checker.sent import SentLogError
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
                     postgres_dsn=options.postgres,
                     sent=options.sent,
                     as_of=options.as_of,
+                    laws=_find_laws(options.region, options.law_file),
                 )
             )
     except (KafkaError, asyncpg.PostgresError, OSError, SentLogError) as error:
@@ -57,8 +59,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--postgres", required=True, metavar="DSN", help="postgresql://…")
     parser.add_argument("--sent", type=Path, help="已发日志 · sent log, JSON lines")
     parser.add_argument("--as-of", type=_instant, help="核查时刻 · instant, ISO 8601 with zone")
+    parser.add_argument(
+        "--region", default=None, metavar="CN-HI", choices=sorted(REGIONS), help="地区 · region"
+    )
+    parser.add_argument("--law-file", type=Path, help="本站的地区法文件 · a station's law file")
     parser.add_argument("--json", type=Path, metavar="OUT", help="写出结果 · write the result")
     return parser
+
+
+def _find_laws(region: str | None, law_file: Path | None) -> tuple[Law, ...]:
+    """Return the laws of the region; a station's own file is stronger, and names its region."""
+    if law_file is None:
+        return REGIONS[region or "CN"]
+    of, law = read_law_file(law_file)
+    return (*REGIONS.get(region or of, NATIONAL), law)
 
 
 def _instant(text: str) -> datetime:

@@ -3,8 +3,8 @@
 Pure. The calendar day of a call depends on the time zone (UTC or China's). A rule counts as broken
 only if it is broken on both days, so that a call near midnight is not judged a fault.
 
-Source: 献血法 art. 9 (six months between donations of whole blood); GB 18467-2011 (age 18-55, to 60
-for repeat donors without reactions; 50 kg for men, 45 kg for women; four weeks after platelets).
+Source: the law of the region (`checker.laws`) for the interval between donations of whole blood and
+for the ages; GB 18467-2011 (50 kg for men, 45 kg for women; four weeks after platelets).
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+from checker.laws import NATIONAL, Law, find_ages, find_interval
 from checker.world import parse_instant
 
-INTERVAL_MONTHS = 6
 AFTER_PLATELETS = timedelta(weeks=4)
-AGE_FROM, AGE_TO, AGE_TO_REPEAT = 18, 55, 60
 MINIMUM_KG = {"male": 50.0, "female": 45.0}
 _CHINA = timezone(timedelta(hours=8))
 
 
 def list_reasons(
-    *, donor: Mapping[str, Any], whole_blood_on: Iterable[date], called_at: datetime
+    *,
+    donor: Mapping[str, Any],
+    whole_blood_on: Iterable[date],
+    called_at: datetime,
+    laws: tuple[Law, ...] = NATIONAL,
 ) -> list[str]:
     """List why the donor must not have been called; empty if the call was right.
 
@@ -32,6 +35,7 @@ def list_reasons(
         donor: The donor's record.
         whole_blood_on: Days of whole-blood donations that lay before the call.
         called_at: Aware instant of the call.
+        laws: Of the station's region.
     """
     reasons = _standing_reasons(donor, called_at)
     days = {called_at.astimezone(zone).date() for zone in (UTC, _CHINA)}
@@ -41,15 +45,28 @@ def list_reasons(
     def always(is_broken: Callable[[date], bool]) -> bool:
         return all(is_broken(day) for day in days)
 
-    if last is not None and always(lambda day: day < add_months(last, INTERVAL_MONTHS)):
-        reasons.append(f"全血间隔不足 6 个月 · under 6 months since {last}")
+    if last is not None and always(lambda day: day < _give_again(last, day, donor, laws)):
+        number, unit = find_interval(laws, max(days), sex=donor["sex"])
+        reasons.append(f"全血间隔不足 {number} {unit} · under {number} {unit} since {last}")
     if platelets and always(lambda day: day < date.fromisoformat(platelets) + AFTER_PLATELETS):
         reasons.append(f"献血小板后不足 4 周 · under 4 weeks since platelets on {platelets}")
     born = date.fromisoformat(donor["born_on"])
-    oldest = AGE_TO_REPEAT if donor.get("repeat_without_reaction") else AGE_TO
-    if always(lambda day: not AGE_FROM <= age_on(born, day) <= oldest):
-        reasons.append(f"年龄不符 · age outside {AGE_FROM}-{oldest}, born {born}")
+    if always(lambda day: not _is_of_age(born, day, donor, laws)):
+        reasons.append(f"年龄不符 · age outside {find_ages(laws, max(days))}, born {born}")
     return reasons
+
+
+def _give_again(last: date, day: date, donor: Mapping[str, Any], laws: tuple[Law, ...]) -> date:
+    """Return from when on the donor may give again, by the law of the day of the call."""
+    number, unit = find_interval(laws, day, sex=donor["sex"])
+    return add_months(last, number) if unit == "months" else last + timedelta(days=number)
+
+
+def _is_of_age(born: date, day: date, donor: Mapping[str, Any], laws: tuple[Law, ...]) -> bool:
+    youngest, oldest, oldest_repeat = find_ages(laws, day)
+    if donor.get("repeat_without_reaction"):
+        oldest = oldest_repeat
+    return youngest <= age_on(born, day) <= oldest
 
 
 def _standing_reasons(donor: Mapping[str, Any], called_at: datetime) -> list[str]:

@@ -27,6 +27,7 @@ from checker.checks import (
     waiting,
 )
 from checker.history import read_histories
+from checker.laws import NATIONAL, Law
 from checker.log import read_log
 from checker.report import Check, Report
 from checker.rows import read_rows
@@ -41,6 +42,7 @@ async def check(
     sent: Path | None,
     as_of: datetime | None,
     reaction: timedelta = REACTION,
+    laws: tuple[Law, ...] = NATIONAL,
 ) -> Report:
     """Check a system that has come to rest.
 
@@ -52,6 +54,7 @@ async def check(
             system recorded, which is right for a drill with a clock of its own.
         reaction: How long, by the system's own clock, a unit may stay free before it is promised;
             a drill with a fast clock needs more than a station.
+        laws: On donors, of the region whose stations are judged.
 
     Raises:
         SentLogError: The sent log is malformed.
@@ -63,7 +66,7 @@ async def check(
         told = read_sent(sent) if sent is not None else ()
         rows = await read_rows(postgres_dsn)
         log = await read_log(kafka_bootstrap)
-        world = World(sent=told, log=log, rows=rows, as_of=as_of, reaction=reaction)
+        world = World(sent=told, log=log, rows=rows, as_of=as_of, reaction=reaction, laws=laws)
         # This computes for seconds, in a thread so that the caller's event loop goes on.
         return await asyncio.to_thread(judge, world)
 

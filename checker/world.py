@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from checker.laws import NATIONAL, Law
 from checker.log import Coordinate, Log, Record
 from checker.rows import (
     Facility,
@@ -73,6 +74,7 @@ class World:
         as_of: The instant at which it is judged; by default the newest that the system recorded.
         reaction: How long, by the system's own clock, a unit may stay free before it is promised,
             and a transaction may wait after it has read its clock.
+        laws: On donors, of the region whose stations are judged.
     """
 
     sent: tuple[Sent, ...] = ()
@@ -80,6 +82,7 @@ class World:
     rows: Rows = field(default_factory=Rows)
     as_of: datetime | None = None
     reaction: timedelta = REACTION
+    laws: tuple[Law, ...] = NATIONAL
 
     @cached_property
     def now(self) -> datetime | None:

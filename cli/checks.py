@@ -119,6 +119,8 @@ _FIXES = {
     "api_key_invalid": "xuelian keys create dispatcher，再 · then export XUELIAN_API_KEY=xl_…",
     "rules_file_unreadable": "改 · change XUELIAN_RULES_FILE",
     "rules_file_refused": "xuelian rules check FILE",
+    "law_file_unreadable": "改 · change XUELIAN_LAW_FILE",
+    "law_file_refused": "xuelian rules laws FILE",
     "postgres_refuses": "改 · change XUELIAN_POSTGRES_DSN",
     **dict.fromkeys(
         ("topic_not_created", "topic_partitions_wrong", "topic_config_wrong"),
@@ -145,7 +147,7 @@ def _failed(name: str, error: BaseException) -> Check:
 def check_rules(settings: Settings) -> Check:
     from streams.rules_file import load_rulebook  # noqa: PLC0415 - only this check reads rules
 
-    rules = load_rulebook(settings.rules_file)
+    rules = load_rulebook(settings.rules_file, law_file=settings.law_file)
     return Check(name="规则 · rules", ok=True, detail=rules.version)
 
 
@@ -262,7 +264,7 @@ def check_migrations(settings: Settings) -> Check:
         detail = f"数据库比程序新 · the database is newer than this program: {', '.join(ahead)}"
         fix = "升级 xuelian · upgrade xuelian"
         return Check(name=name, ok=False, detail=detail, fix=fix)
-    rules = load_rulebook(settings.rules_file)
+    rules = load_rulebook(settings.rules_file, law_file=settings.law_file)
     run_on_database(settings, lambda database: ensure_repeatable(database, rules))
     return Check(name=name, ok=True, detail=f"{len(applied)} 个迁移 · migrations")
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from models.patients import Sex
 from models.possible_times import MOST_AHEAD_D
 from models.requests import MAX_QUANTITY, MAX_UNITS
 from models.rules.citations import Reading, RuleKind
+from models.rules.corrections import list_corrections
+from models.rules.donor_laws import Law, list_packaged_laws
 from models.rules.override_values import find_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
 from streams.services.request_decisions import REQUEST_GRACE_S
@@ -112,6 +115,31 @@ def describe_reading(rule: Rule) -> str:
     return f"{READINGS[rule.read]}；{since}{until}"
 
 
+def describe_law_days(law: Law) -> str:
+    """Return from when to when a law holds, Chinese first."""
+    if law.since is None:
+        return "草案，未施行 · a draft, not in force"
+    return f"{law.since} 起 from" + (f"，{law.until} 止 until" if law.until else "")
+
+
+def describe_law_values(law: Law) -> str:
+    """Return what a law says of donors; what it does not say is the country's."""
+    told = []
+    if law.interval is not None:
+        spans = {
+            who: law.interval.find_span(sex)
+            for sex, who in ((Sex.MALE, "男 men"), (Sex.FEMALE, "女 women"))
+        }
+        words = {"months": "月 months", "days": "天 days"}
+        told = [f"{who} {number} {words[unit]}" for who, (unit, number) in spans.items()]
+    if law.age is not None:
+        ages = law.age
+        told.append(
+            f"{ages.from_years}–{ages.to_years} 岁 years（再次 repeat {ages.repeat_to_years}）"
+        )
+    return "；".join(told) or "未读到，按全国规定 · not found: the country's hold"
+
+
 def describe_may(rule: Rule, value: RuleValue) -> str:
     """Return what a station may do with a value, Chinese first."""
     terms = value.terms
@@ -144,6 +172,8 @@ def build_page() -> str:
         confirm=sum(len(rule.confirm) for rule in rules),
         to_confirm=_build_to_confirm(),
         sections="\n".join(sections),
+        laws="\n".join(_list_laws()),
+        changes="\n".join(_list_changes()),
         hold_s=Settings.model_fields["hold_s"].default,
         grace_s=REQUEST_GRACE_S,
         ahead_d=MOST_AHEAD_D,
@@ -163,6 +193,24 @@ def _build_to_confirm() -> str:
             )
             lines.append(f"| `{rule.rule_id}` {rule.zh} · {rule.en} | {told} |")
     return "\n".join(lines)
+
+
+def _list_laws() -> Iterator[str]:
+    yield "| 地区 · region | 法规 · law | 施行 · in force | 数值 · values ⚠ | 出处 · source |"
+    yield "|---|---|---|---|---|"
+    for law in list_packaged_laws():
+        days, values = describe_law_days(law), describe_law_values(law)
+        told = f"{READINGS[law.read]}：{law.source}"
+        yield f"| {law.region} | `{law.law}` {law.zh} · {law.en} | {days} | {values} | {told} |"
+
+
+def _list_changes() -> Iterator[str]:
+    yield "| 规则 · rule | 原为 · before | 改为 · now | 为什么 · why | 出处 · source |"
+    yield "|---|---|---|---|---|"
+    for change in list_corrections():
+        why = f"{change.zh} · {change.en}"
+        told = f"{READINGS[change.read]}：{change.source}"
+        yield f"| `{change.rule}` | {change.before} | {change.after} | {why} | {told} |"
 
 
 def _build_section(file: str, title: str) -> str:

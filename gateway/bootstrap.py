@@ -49,7 +49,7 @@ def run_gateway(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    rules = load_rulebook(settings.rules_file)
+    rules = load_rulebook(settings.rules_file, law_file=settings.law_file)
     log.info("following_rules", version=rules.version)
     host, port = settings.gateway_host, settings.gateway_port
     database = await Database.open(

@@ -85,7 +85,7 @@ class _Process:
 @asynccontextmanager
 async def _compose(settings: Settings, role: Role) -> AsyncIterator[_Process]:
     clock = parse_clock(settings.clock)
-    rules = load_rulebook(settings.rules_file)
+    rules = load_rulebook(settings.rules_file, law_file=settings.law_file)
     log.info("following_rules", version=rules.version)
     readiness = Readiness()
     database = await Database.open(

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
             "Without one the rules are those of the package."
         ),
     )
+    law_file: Path | None = Field(
+        default=None,
+        description=(
+            "A law on donors that the package does not have; the same file for every process. The "
+            "rules file names the region (`[law] region`), else it is that of this law."
+        ),
+    )
     batch_max: int = Field(
         default=64, ge=1, le=512, description="Events decided in one transaction at most."
     )

@@ -34,6 +34,7 @@ def find_ineligible_calls(world: World) -> Iterator[Finding]:
                 donor=_as_of_call(world, donor, calls, call),
                 whole_blood_on=_list_earlier(donor, donated, call.called_at),
                 called_at=call.called_at,
+                laws=world.laws,
             )
             if reasons:
                 told = f"{call.call_out_id} {call.called_at.isoformat()}: {'; '.join(reasons)}"

@@ -146,6 +146,45 @@ def check(
     _print_changes(out, checked, file)
 
 
+@app.command()
+def laws(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="检查这个地区法文件 · check this law file", show_default=False),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """列出各地的献血法规，或检查一个文件 · List the regions' donor laws, or check a law file.
+
+    例 · Examples:
+      xuelian rules laws
+      xuelian rules laws our-law.toml
+    """
+    from cli.rules_page import READINGS, describe_law_days, describe_law_values  # noqa: PLC0415 - heavy imports stand in the commands
+    from models.rules.donor_laws import list_packaged_laws  # noqa: PLC0415 - the same
+    from streams.rules_file import read_law_file  # noqa: PLC0415 - the same
+
+    found = list_packaged_laws() if file is None else (read_law_file(file),)
+    out = Output(as_json=as_json)
+    out.document({"laws": [law.model_dump(mode="json") for law in found]})
+    heads = ("地区 · region", "法规 · law", "施行 · in force", "数值 · values", "读到 · read")
+    rows = [
+        [
+            law.region,
+            f"{law.zh}\n{law.en}",
+            describe_law_days(law),
+            describe_law_values(law),
+            READINGS[law.read],
+        ]
+        for law in found
+    ]
+    out.table(add_rows(build_table("献血法规 · laws on donors", heads), rows))
+    if file is not None:
+        out.say("[green]✓[/] ", end="")
+        out.plain(f"可用 · good. 启用 · to use it: XUELIAN_LAW_FILE={file}")
+
+
 def _print_changes(out: Output, checked: Checked, file: Path) -> None:
     from cli.rules_page import describe_value  # noqa: PLC0415 - heavy imports stand in the commands
 
@@ -164,7 +203,8 @@ def _load() -> Rulebook:
     from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - heavy imports stand in the commands
     from streams.rules_file import load_rulebook  # noqa: PLC0415 - the same
 
-    return load_rulebook(load_settings().rules_file)
+    settings = load_settings()
+    return load_rulebook(settings.rules_file, law_file=settings.law_file)
 
 
 def _describe(value: RuleValue) -> str:

@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from models.base import Identifier, Line, Value
 from models.errors import ContractError, DomainRefusal, XuelianError
+from models.rules.donor_laws import COUNTRY, Law, apply_laws, choose_laws
 from models.rules.override_values import check_value
 from models.rules.rulebook import (
     PACKAGED,
@@ -68,15 +69,25 @@ class Checked:
     mistakes: tuple[XuelianError, ...] = ()
 
 
-def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked:
+class _ChosenLaw(Value):
+    """The table `[law]`."""
+
+    region: str
+
+
+def check_overrides(
+    content: bytes, *, packaged: Rulebook = PACKAGED, own_law: Law | None = None
+) -> Checked:
     """Check a station's file against the rulebook.
 
     Args:
         content: The file, TOML in UTF-8.
-        packaged: The rulebook that the file is checked against.
+        packaged: The rulebook that the file is checked against, with the laws of the region on it.
+        own_law: A law file of the station's own.
     """
     try:
         document = _read(content)
+        packaged = follow_laws(packaged, region=_find_region(document), own_law=own_law)
     except (DomainRefusal, ContractError) as mistake:
         return Checked(rules=packaged, mistakes=(mistake,))
     mistakes: list[XuelianError] = list(_list_heading_mistakes(document))
@@ -91,6 +102,28 @@ def check_overrides(content: bytes, *, packaged: Rulebook = PACKAGED) -> Checked
     return Checked(rules=_apply(changes, packaged), changes=tuple(changes))
 
 
+def follow_laws(
+    packaged: Rulebook, *, region: str | None = None, own_law: Law | None = None
+) -> Rulebook:
+    """Return the rulebook under the laws of a region, by default that of a station's own law file.
+
+    Raises:
+        DomainRefusal: `law_region_unknown`.
+    """
+    chosen = region or (own_law.region if own_law else COUNTRY)
+    return apply_laws(choose_laws(chosen, own=own_law), packaged=packaged)
+
+
+def _find_region(document: Mapping[str, Any]) -> str | None:
+    if "law" not in document:
+        return None
+    try:
+        return _ChosenLaw.model_validate(document["law"]).region
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        raise DomainRefusal("rules_heading", key="law", cause=str(describe_broken(fault))) from None
+
+
 def _read(content: bytes) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise DomainRefusal("rules_file_too_long", size=len(content), most=MAX_BYTES)
@@ -98,13 +131,13 @@ def _read(content: bytes) -> dict[str, Any]:
 
 
 def _list_heading_mistakes(document: Mapping[str, Any]) -> Iterator[DomainRefusal]:
-    known = {*_Heading.model_fields, "rules"}
+    known = {*_Heading.model_fields, "rules", "law"}
     for key in document:
         if key not in known:
             yield DomainRefusal("rules_key_unknown", key=key, known=", ".join(sorted(known)))
     try:
         _Heading.model_validate(
-            {key: document[key] for key in document if key in known - {"rules"}}
+            {key: document[key] for key in document if key in _Heading.model_fields}
         )
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):

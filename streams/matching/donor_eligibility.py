@@ -6,7 +6,6 @@ Pure and deterministic: no IO, no clock. The rules and their citations are data
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -63,12 +62,6 @@ def list_obstacles(record: DonorRecord, *, now: datetime, rules: DonorRules) -> 
     )
 
 
-def add_months(day: date, months: int) -> date:
-    """Return the same day so many months later, or the last day of a shorter month."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
-
-
 def count_years(born: date, today: date) -> int:
     """Return the completed years of age."""
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
@@ -80,15 +73,13 @@ def _list_consent_obstacles(donor: Donor, now: datetime, rules: DonorRules) -> I
 
 
 def _list_body_obstacles(donor: Donor, today: date, rules: DonorRules) -> Iterator[Reason]:
-    age = rules.age
+    age, cited = rules.find_ages(today), rules.cite(rules.age)
     years = count_years(donor.born_on, today)
     to_years = age.repeat_to_years if donor.repeat_without_reaction else age.to_years
     if years < age.from_years:
-        yield Reason(
-            code="donor_too_young", params={"from_years": age.from_years}, rule=rules.cite(age)
-        )
+        yield Reason(code="donor_too_young", params={"from_years": age.from_years}, rule=cited)
     if years > to_years:
-        yield Reason(code="donor_too_old", params={"to_years": to_years}, rule=rules.cite(age))
+        yield Reason(code="donor_too_old", params={"to_years": to_years}, rule=cited)
     least_kg = rules.weight.least_kg(donor.sex)
     if donor.weight_kg < least_kg:
         yield Reason(
@@ -101,13 +92,13 @@ def _list_interval_obstacles(
 ) -> Iterator[Reason]:
     donor = record.donor
     given_on = [day for day in (donor.last_whole_blood_on, record.last_whole_blood_on) if day]
-    interval = rules.whole_blood_interval
-    if given_on and today < add_months(max(given_on), interval.months):
-        yield Reason(
-            code="whole_blood_too_recent",
-            params={"months": interval.months},
-            rule=rules.cite(interval),
-        )
+    interval, cited = rules.find_interval(today), rules.cite(rules.whole_blood_interval)
+    if given_on and today < interval.add_to(max(given_on), donor.sex):
+        unit, number = interval.find_span(donor.sex)
+        if unit == "months":
+            yield Reason(code="whole_blood_too_recent", params={"months": number}, rule=cited)
+        else:
+            yield Reason(code="whole_blood_too_recent_d", params={"days": number}, rule=cited)
     after = rules.after_platelets_interval
     platelets_on = donor.last_platelets_on
     if platelets_on is not None and today < platelets_on + timedelta(weeks=after.weeks):

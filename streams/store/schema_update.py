@@ -32,7 +32,7 @@ def apply_migrations(settings: Settings, *, wait_s: int) -> list[str]:
         ConfigurationError: It does, and a migration failed.
     """
     try:
-        rules = load_rulebook(settings.rules_file)
+        rules = load_rulebook(settings.rules_file, law_file=settings.law_file)
         said = migrate(str(settings.postgres_dsn), rules, timeout_s=wait_s)
     except ConfigurationError as error:
         _ensure_answers(settings, error)

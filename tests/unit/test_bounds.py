@@ -48,7 +48,10 @@ CARRIED = {
 ASKED = {"RequestQuery.opened_from", "FigureQuery.day_from", "FigureQuery.day_until"}
 """Of questions: nothing is kept of them."""
 
-OF_FILES = {"LabelBook.confirmed_on"}
+OF_FILES = {
+    "LabelBook.confirmed_on",
+    *(f"{kind}.{day}" for kind in ("Law", "DonorLaw") for day in ("since", "until")),
+}
 """Of files that the operator of the system writes."""
 
 

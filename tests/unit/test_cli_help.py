@@ -28,7 +28,7 @@ COMMANDS = {
     "station list", "station show", "station set", "hospital list", "hospital show",
     "hospital set", "route list", "route set",
     "donor import", "donor list", "donor show", "donor set",
-    "audit verify", "audit show", "rules list", "rules show", "rules check",
+    "audit verify", "audit show", "rules list", "rules show", "rules check", "rules laws",
     "status", "init", "request list", "call-outs list", "call-outs show", "transfers list",
     "transfers show",
     "activations list", "activations show",

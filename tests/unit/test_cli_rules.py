@@ -18,6 +18,7 @@ from streams.bootstrap import Role, run_process
 from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from tests.support.rules import HEADING, write_file
+from tests.unit.test_donor_laws import NEW_LAW
 
 GOOD = write_file(
     {
@@ -150,7 +151,7 @@ def test_a_file_that_is_not_there_is_a_matter_of_configuration(tmp_path: Path) -
     assert exit_code == 4
     assert found["error"]["code"] == "rules_file_unreadable"
     with pytest.raises(ConfigurationError, match="rules_file_unreadable"):
-        load_rulebook(tmp_path)
+        load_rulebook(tmp_path, law_file=None)
 
 
 @pytest.mark.parametrize("words", [["list"], ["show", "rhd.anti_d"]])
@@ -175,8 +176,8 @@ def test_no_gateway_starts_with_a_file_that_is_refused(bad: Path) -> None:
 
 
 def test_a_file_that_is_good_makes_a_rulebook(good: Path) -> None:
-    assert load_rulebook(good).version != PACKAGED.version
-    assert load_rulebook(None) is PACKAGED
+    assert load_rulebook(good, law_file=None).version != PACKAGED.version
+    assert load_rulebook(None, law_file=None) is PACKAGED
 
 
 def test_doctor_looks_at_the_file(good: Path, bad: Path, tmp_path: Path) -> None:
@@ -187,3 +188,30 @@ def test_doctor_looks_at_the_file(good: Path, bad: Path, tmp_path: Path) -> None
     empty = tmp_path / "empty.toml"
     empty.write_text(HEADING, encoding="utf-8")
     assert check_rules(Settings(rules_file=empty)).detail == PACKAGED.version
+
+
+def test_c29_laws_lists_every_region_and_checks_a_file(tmp_path: Path) -> None:
+    exit_code, found = told("laws")
+    assert exit_code == 0
+    assert {law["region"] for law in found["laws"]} == {"CN", "CN-HI", "CN-JX", "CN-SZ"}
+    _, text = run("laws")
+    for part in ("草案", "CN-HI", "2012-03-01", "转引"):
+        assert part in text
+    path = tmp_path / "law.toml"
+    path.write_text(NEW_LAW, encoding="utf-8")
+    exit_code, text = run("laws", str(path))
+    assert exit_code == 0
+    assert f"XUELIAN_LAW_FILE={path}" in text.replace("\n", "")
+    path.write_text(NEW_LAW.replace("days = 90", "days = 1"), encoding="utf-8")
+    exit_code, found = told("laws", str(path))
+    assert exit_code == 4
+    assert found["error"]["code"] == "law_file_refused"
+
+
+def test_c29_show_tells_the_interval_of_the_region(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(f'{HEADING}[law]\nregion = "CN-HI"\n', encoding="utf-8")
+    exit_code, text = run("show", "donor.interval.whole_blood", rules_file=path)
+    assert exit_code == 0
+    for part in ("months = 3", "female_months = 4", "海南经济特区", "since 2012-03-01", "转引"):
+        assert part in text

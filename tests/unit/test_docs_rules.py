@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cli.rules_page import FILES, PAGE, READINGS, UNITS, build_page
 from models.facilities import StationPolicy
 from models.rules.citations import RuleKind
+from models.rules.corrections import list_corrections
+from models.rules.donor_laws import list_packaged_laws
 from models.rules.overrides import check_overrides
 from models.rules.rulebook import PACKAGED, RULE_FILES, Rule
 
@@ -70,3 +74,39 @@ def test_what_a_silent_record_means_is_told_by_the_policies() -> None:
 
 def test_every_kind_of_rule_is_there() -> None:
     assert {rule.kind for rule in RULES} == set(RuleKind)
+
+
+def test_c01_every_corrected_value_stands_in_the_table_of_a_rule_that_exists() -> None:
+    page = build_page()
+    corrections = list_corrections()
+    assert len({correction.rule for correction in corrections}) == len(corrections)
+    for correction in corrections:
+        assert correction.rule in PACKAGED.rules
+        assert re.search(r"[\u4e00-\u9fff]", correction.zh)
+        assert correction.before != correction.after
+        row = f"| `{correction.rule}` | {correction.before} | {correction.after} |"
+        assert row in page
+
+
+def test_c29_every_law_of_a_region_stands_on_the_page() -> None:
+    page = build_page()
+    for law in list_packaged_laws():
+        (row,) = (line for line in page.splitlines() if f"`{law.law}`" in line)
+        assert law.source in row
+        assert ("a draft" in row) is (law.since is None)
+        assert ("90 天 days" in row) is (law.law == "cn-2025-draft")
+        assert ("女 women 4 月 months" in row) is (law.region == "CN-HI")
+
+
+def test_c17_the_emergency_rule_cites_what_china_says() -> None:
+    rule = PACKAGED.rules["unknown.group"]
+    assert "PREPARE-2024CN1174" in rule.source
+    assert "art. 10" in rule.note
+    assert "PREPARE-2024CN1174" in build_page()
+
+
+def test_c32_electronic_issue_is_also_compared_with_the_patients_history() -> None:
+    electronic = PACKAGED.issue.electronic
+    assert electronic.agrees_with_history
+    assert "agrees_with_history" in electronic.confirm
+    assert "AABB 5.14.8" in electronic.source

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from models.donors import Donation
 from models.rules.rulebook import PACKAGED
-from models.rules.types.donors import DONOR_RULES
-from streams.matching.donor_eligibility import add_months, list_obstacles
+from models.rules.types.donors import DONOR_RULES, add_months
+from streams.matching.donor_eligibility import list_obstacles
 from tests.support.supply import AT, make_record
 
 

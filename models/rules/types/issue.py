@@ -17,12 +17,14 @@ class ElectronicIssueRule(CitedRule):
         concordant_abo_results: The least number of results that agree.
         results_on_current_sample: The least number of them that are on the current sample.
         no_significant_antibody: The patient has none, neither now nor on record.
+        agrees_with_history: The group is that of every earlier result and statement.
         sample_max_age_h: The most hours since the current sample was taken.
     """
 
     concordant_abo_results: int = Field(ge=1)
     results_on_current_sample: int = Field(ge=1)
     no_significant_antibody: bool
+    agrees_with_history: bool
     sample_max_age_h: int = Field(ge=1)
 
 

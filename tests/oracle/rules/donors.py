@@ -11,17 +11,18 @@ from datetime import timedelta
 
 from checker.eligibility import (
     AFTER_PLATELETS,
-    AGE_FROM,
-    AGE_TO,
-    AGE_TO_REPEAT,
-    INTERVAL_MONTHS,
     MINIMUM_KG,
 )
+from checker.laws import NATIONAL
 from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
+
+(_LAW,) = NATIONAL
+_MONTHS, _ = _LAW.men or (0, "")
+AGE_FROM, AGE_TO, AGE_TO_REPEAT = _LAW.ages or (0, 0, 0)
 
 DONORS: Table = {
     "donor.calendar": says("local", unread=True, utc_offset_h=fixed(8, "h")),
-    "donor.interval.whole_blood": says("law", months=fixed(INTERVAL_MONTHS, "month")),
+    "donor.interval.whole_blood": says("law", months=fixed(_MONTHS, "month")),
     "donor.volume": says("law", usual_ml=fixed(200, "ml"), most_ml=fixed(400, "ml")),
     "donation.tested": says("law"),
     "donor.interval.after_platelets": says(

@@ -1,7 +1,8 @@
 """What is asked of a unit from its tests to its issue: the values as the sources give them.
 
 献血法 art. 10 and what stations report of their tests; WS 399-2012 as a station quotes it (30 min
-out of control, 4 h to transfuse, 24 h without agitation); electronic issue from memory.
+out of control, 4 h to transfuse, 24 h without agitation); electronic issue as Judd 1998 has
+it, with the history that AABB and CAP ask to be compared.
 """
 
 from __future__ import annotations
@@ -101,11 +102,13 @@ ISSUE: Table = {
             "concordant_abo_results",
             "results_on_current_sample",
             "no_significant_antibody",
+            "agrees_with_history",
             "sample_max_age_h",
         ),
         concordant_abo_results=higher(2, "result", most=5),
         results_on_current_sample=higher(1, "result", most=2),
         no_significant_antibody=fixed(value=True, unit="yes/no"),
+        agrees_with_history=fixed(value=True, unit="yes/no"),
         sample_max_age_h=lower(72, "h", least=1),
     ),
     "issue.crossmatch": says("standard", by="hospital"),

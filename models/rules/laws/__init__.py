@@ -1,0 +1,1 @@
+"""Laws on donors, one file each: of the country, of its regions, and drafts not in force."""
