@@ -197,6 +197,23 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
     raise ValueError(f"unknown component: {component}")
 
 
+def is_kept_as_del(*, blood_group: str, traits: Mapping[str, Any], situation: Situation) -> bool:
+    """Whether an RhD- unit may be of a DEL donor and is kept from this patient.
+
+    RhD- women may make anti-D by it; to whom RhD+ is given, it may be given too.
+    """
+    component = situation.component
+    if component not in {*_RED_CELL_COMPONENTS, "whole_blood"} or not blood_group.endswith("-"):
+        return False
+    if not traits.get("c_positive") or traits.get("del_typed"):
+        return False
+    seen = situation.patient.seen_by(component)
+    is_negative = (seen.group or seen.untyped_rhd).endswith("-")
+    if not is_negative or seen.asian_del or not may_bear_children(seen):
+        return False
+    return not any(group.endswith("+") for group in get_allowed(situation))
+
+
 def may_bear_children(patient: Patient) -> bool:
     """Whether the patient is, or with unknown facts may be, a woman of childbearing age."""
     return any(

@@ -132,13 +132,40 @@ def may_bear_children(patient: Patient, rules: Rulebook) -> bool:
 
 
 def is_preferred_for_negative(patient: Patient, rules: Rulebook) -> bool:
-    """Return whether scarce RhD- goes to this RhD- patient before it goes to others."""
-    return (
+    """Return whether this is an RhD- patient to whom scarce RhD- goes before it goes to others."""
+    is_negative = find_recipient(ComponentClass.RED_CELLS, patient).rhd is RhD.NEGATIVE
+    return (is_negative or patient.has_anti_d) and (
         patient.chronically_transfused
         or patient.has_anti_d
         or may_bear_children(patient, rules)
         or _is_young(patient, rules.compatibility.preferred.to_age_years, rules)
     )
+
+
+def is_kept_from_del(
+    component: Component,
+    *,
+    patient: Patient,
+    priority: Priority,
+    policy: StationPolicy,
+    rules: Rulebook,
+) -> bool:
+    """Return whether red cells with a little D are kept from this patient.
+
+    They are from RhD- females who may bear children and are not to have RhD+ either.
+    """
+    to = find_recipient(component.spec.component_class, patient)
+    if (
+        not component.spec.carries_red_cells
+        or to.rhd is not RhD.NEGATIVE
+        or patient.asian_del
+        or not may_bear_children(patient, rules)
+    ):
+        return False
+    given = list_candidates(
+        component=component, patient=patient, priority=priority, policy=policy, rules=rules
+    )
+    return not any(candidate.group.rhd is RhD.POSITIVE for candidate in given)
 
 
 def _cite(rule: CitedRule, rules: Rulebook) -> str:

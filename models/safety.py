@@ -23,7 +23,13 @@ from models.clearance import (
     Step,
     UnitFacts,
 )
-from models.compatibility import Candidate, cite_group_rule, find_candidate, list_candidates
+from models.compatibility import (
+    Candidate,
+    cite_group_rule,
+    find_candidate,
+    is_kept_from_del,
+    list_candidates,
+)
 from models.components import Component
 from models.decisions import Reason
 from models.groups import BloodGroup, RhD
@@ -269,6 +275,15 @@ def _list_of_group(
         return
     if candidate.low_titre_only and not unit.traits.low_titre:
         yield Reason(code="not_low_titre", rule=candidate.rule)
+    if _may_be_del(unit) and is_kept_from_del(
+        unit.component,
+        patient=purpose.patient,
+        priority=purpose.priority,
+        policy=purpose.policy,
+        rules=rules,
+    ):
+        rule = rules.compatibility.cite(rules.compatibility.del_donors)
+        yield Reason(code="del_not_excluded", rule=rule)
     cap = rules.compatibility.unknown_cap
     if candidate.capped and purpose.capped_units >= cap.o_negative_units:
         params = {"cap": cap.o_negative_units}
@@ -301,6 +316,13 @@ def _list_of_antigens(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> 
         if not _lacks(unit, antigen):
             rule = rules.safety.cite(rules.safety.antibodies)
             yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
+
+
+def _may_be_del(unit: UnitFacts) -> bool:
+    """Whether the donor of an RhD- unit may have a little D: C+, and not typed for DEL."""
+    traits = unit.traits
+    is_negative = unit.group.rhd is RhD.NEGATIVE
+    return is_negative and traits.c_positive and not traits.del_typed
 
 
 def _has(unit: UnitFacts, flag: str) -> bool:

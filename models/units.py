@@ -56,6 +56,8 @@ class UnitTraits(Value):
         antigen_negative: Antigens that testing showed to be absent.
         hla: HLA types as printed, for matched platelets.
         low_titre: Low anti-A and anti-B titre.
+        c_positive: The donor's red cells have C; nobody may have looked at others.
+        del_typed: The RhD- donor was typed for DEL, and has none.
         anticoagulant: What it was drawn into, or the additive solution of red cells.
         bag: The bag of platelets.
         agitated: Platelets were kept moving ever since they were made.
@@ -69,6 +71,8 @@ class UnitTraits(Value):
     cmv_negative: bool = False
     washed: bool = False
     low_titre: bool = False
+    c_positive: bool = False
+    del_typed: bool = False
     antigen_negative: Antigens = ()
     hla: HlaTypes = ()
     anticoagulant: Anticoagulant | None = None

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from checker.attributes import WITH_RED_CELLS, is_beyond_hospital, list_lacking
-from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed
+from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
 from checker.history import Version
 from checker.report import Finding
 from checker.rows import Promise, Request, Unit
@@ -50,6 +50,9 @@ def _fault_under(
         return f"血型不容 · {unit.component} {unit.blood_group} → {recipient}"
     if terms.lacks_titre(unit.traits):
         return f"须低效价 · low titre needed: {unit.blood_group} → {recipient}"
+    situation = describe(world, unit, request, version)
+    if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
+        return f"C 阳性、未排除 DEL · may be of a DEL donor: {unit.blood_group} → {recipient}"
     lacking = list_lacking(
         unit=unit,
         wanted=version.wanted(promise.line_no),
@@ -61,15 +64,19 @@ def _fault_under(
 
 def find_terms(world: World, unit: Unit, request: Request, version: Version) -> Terms | None:
     """Find the terms on which the unit's group may go to the patient; None if it may not."""
+    return get_allowed(describe(world, unit, request, version)).get(unit.blood_group)
+
+
+def describe(world: World, unit: Unit, request: Request, version: Version) -> Situation:
+    """Return all that decides which groups go to the patient."""
     station = world.stations.get(request.station_id)
     policy = station.body.get("policy") or {} if station is not None else {}
-    situation = Situation(
+    return Situation(
         component=unit.component,
         patient=version.patient,
         priority=version.priority,
         low_titre_a_plasma=bool(policy.get("low_titre_a_plasma", True)),
     )
-    return get_allowed(situation).get(unit.blood_group)
 
 
 def _find_beyond_cap(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from checker.attributes import is_beyond_hospital, list_lacking
-from checker.checks.patients import find_terms
-from checker.compatibility import O_NEGATIVE_CAP
+from checker.checks.patients import describe, find_terms
+from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
 from checker.history import Version
 from checker.report import Finding
 from checker.rows import Line, Promise, Request, Unit
@@ -132,6 +132,9 @@ def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
         return False
     terms = find_terms(world, unit, need.request, need.version)
     if terms is None or terms.lacks_titre(unit.traits):
+        return False
+    situation = describe(world, unit, need.request, need.version)
+    if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
         return False
     return not terms.capped or _count_capped(world, need.request) < O_NEGATIVE_CAP
 

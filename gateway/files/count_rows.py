@@ -18,7 +18,15 @@ from models.events.stock import CountedAs
 from models.groups import Abo
 from models.possible_times import render_past
 
-TRAIT_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
+TRAIT_FLAGS = (
+    "leukoreduced",
+    "irradiated",
+    "cmv_negative",
+    "washed",
+    "low_titre",
+    "c_positive",
+    "del_typed",
+)
 DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
 MADE = ("anticoagulant", "bag", "agitated", *DONE_AT)
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla", *MADE)

@@ -16,7 +16,15 @@ import xlsxwriter
 
 from models.texts.instants import BEIJING
 
-_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
+_FLAGS = (
+    "leukoreduced",
+    "irradiated",
+    "cmv_negative",
+    "washed",
+    "low_titre",
+    "c_positive",
+    "del_typed",
+)
 _LISTS = ("antigen_negative", "hla")
 _DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
 _YES_NO = {True: "是", False: "否", None: ""}
@@ -37,6 +45,8 @@ HEADINGS = {
     "cmv_negative": "CMV阴性",
     "washed": "洗涤",
     "low_titre": "低效价",
+    "c_positive": "C抗原阳性",
+    "del_typed": "已排除DEL",
     "antigen_negative": "抗原阴性",
     "hla": "HLA分型",
     "anticoagulant": "保养液",

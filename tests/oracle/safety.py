@@ -17,7 +17,14 @@ from functools import cache
 from typing import Any
 
 from checker.attributes import FROZEN, is_beyond_hospital, list_lacking
-from checker.compatibility import O_NEGATIVE_CAP, Patient, Situation, Terms, get_allowed
+from checker.compatibility import (
+    O_NEGATIVE_CAP,
+    Patient,
+    Situation,
+    Terms,
+    get_allowed,
+    is_kept_as_del,
+)
 from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 from checker.rows import Unit
 from tests.oracle.components import COMPONENTS, list_ends
@@ -197,6 +204,14 @@ def _of_the_group(unit: Unit, to: Bed) -> set[str]:
     found = set()
     if terms[unit.blood_group].lacks_titre(unit.traits):
         found.add("not_low_titre")
+    situation = Situation(
+        component=unit.component,
+        patient=to.patient,
+        priority=to.priority,
+        low_titre_a_plasma=to.low_titre_a_plasma,
+    )
+    if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
+        found.add("del_not_excluded")
     if terms[unit.blood_group].capped and to.capped >= O_NEGATIVE_CAP:
         found.add("o_negative_cap")
     return found

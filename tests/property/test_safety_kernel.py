@@ -14,7 +14,14 @@ import pytest
 
 from models.components import Component
 from tests.support.kernel_cases import Case, compare, list_kinds
-from tests.support.kernel_spaces import antigens, demands, groups, mixtures, states
+from tests.support.kernel_groups import donors_of_del, special_groups
+from tests.support.kernel_spaces import (
+    antigens,
+    demands,
+    groups,
+    mixtures,
+    states,
+)
 
 LEAST_CASES = 2_500_000
 Space = Callable[[], Iterator[Case]]
@@ -26,6 +33,8 @@ WHOLE: dict[str, Space] = {
 BY_COMPONENT: dict[str, Callable[[list[Component]], Iterator[Case]]] = {
     "groups": groups,
     "states": states,
+    "special_groups": special_groups,
+    "donors_of_del": donors_of_del,
 }
 
 

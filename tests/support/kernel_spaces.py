@@ -25,6 +25,7 @@ from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import list_terms
 from tests.support.kernel_cases import Case
+from tests.support.kernel_groups import draw_special
 from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
 from tests.support.safety import (
     ARRIVAL,
@@ -69,19 +70,6 @@ def groups(
             )
             for unit in units[component]:
                 yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
-
-
-def plain_patients() -> Iterator[Patient]:
-    """Those with no exception or one, at every age limit and at birth."""
-    for patient in every_patient():
-        special = (
-            patient.has_anti_d,
-            patient.asian_del,
-            patient.rhd_consent is not None,
-            patient.anti_d_prophylaxis_ordered,
-        )
-        if sum(special) <= 1:
-            yield patient
 
 
 def kinds_of_patient(component: Component) -> Iterator[ForPatient]:
@@ -372,6 +360,8 @@ def _draw_unit(draw: Random, component: Component) -> UnitFacts:
         cmv_negative=draw.choice(BOTH),
         washed=draw.choice(BOTH),
         low_titre=draw.choice(BOTH),
+        c_positive=draw.choice(BOTH),
+        del_typed=draw.choice(BOTH),
         antigen_negative=draw.choice(_subsets("C", "D", "Mur")),
         hla=draw.choice(_subsets("B7", "B8")),
         anticoagulant=draw.choice((None, *Anticoagulant)),
@@ -412,6 +402,7 @@ def _draw_purpose(draw: Random) -> Purpose:
         rhd_consent=draw.choice((None, CONSENT)),
         anti_d_prophylaxis_ordered=draw.choice(BOTH),
         reference=draw.choice((None, "bed-1")),
+        **(draw_special(draw) if draw.random() < 0.3 else {}),
     )
     attributes = HardAttributes(
         irradiated=draw.random() < 0.2,

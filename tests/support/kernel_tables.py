@@ -45,6 +45,19 @@ def every_patient(*, ages: Iterable[int | None] = AGES) -> Iterator[Patient]:
         )
 
 
+def plain_patients() -> Iterator[Patient]:
+    """Those with no exception or one, at every age limit and at birth."""
+    for patient in every_patient():
+        special = (
+            patient.has_anti_d,
+            patient.asian_del,
+            patient.rhd_consent is not None,
+            patient.anti_d_prophylaxis_ordered,
+        )
+        if sum(special) <= 1:
+            yield patient
+
+
 _TYPED_AFTER = (None, BloodGroup.O_POS, BloodGroup.B_NEG)
 """What may be typed of a transplanted patient: nothing, or one of the groups, or a third."""
 

@@ -67,23 +67,50 @@ def decide(
     policy: StationPolicy | None = None,
     rules: Rulebook = PACKAGED,
 ) -> Decision:
-    case = Case(
-        request=build_request(
-            request_id="r1",
-            patient=patient,
-            component=component or shelf[0].component,
-            quantity=quantity,
-            priority=priority,
-        ),
-        hospital=PEOPLES,
-        policy=policy or StationPolicy(),
-        journey=Journey(eta_s=1800, estimated=False),
-        version=1,
-        cause_id="e1",
+    (decision,) = decide_all(
+        [patient],
+        shelf,
+        quantity=quantity,
+        priority=priority,
+        component=component,
+        policy=policy,
         rules=rules,
     )
-    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
-    return matched.decision
+    return decision
+
+
+def decide_all(
+    patients: list[Patient],
+    shelf: list[UnitFacts],
+    *,
+    quantity: int = 1,
+    priority: Priority = DYING,
+    component: Component | None = None,
+    policy: StationPolicy | None = None,
+    rules: Rulebook = PACKAGED,
+) -> list[Decision]:
+    """Decide one request for each patient as one batch; who is named first needs it first."""
+    cases = [
+        Case(
+            request=build_request(
+                request_id=f"r{number}",
+                patient=patient,
+                component=component or shelf[0].component,
+                quantity=quantity,
+                priority=priority,
+                needed_in_h=2 + number,
+            ),
+            hospital=PEOPLES,
+            policy=policy or StationPolicy(),
+            journey=Journey(eta_s=1800, estimated=False),
+            version=1,
+            cause_id="e1",
+            rules=rules,
+        )
+        for number, patient in enumerate(patients)
+    ]
+    decided = decide_batch(cases, shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    return [matched.decision for matched in decided]
 
 
 def given(decision: Decision) -> list[str]:
@@ -380,3 +407,55 @@ def test_the_rules_of_special_patients_are_as_the_checker_writes_them_out() -> N
                 group: (terms.low_titre, terms.capped)
                 for group, terms in other_hands.get_allowed(situation).items()
             }
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"sex": "male", "age_years": 18},
+        {"sex": "male", "age_years": 40, "chronically_transfused": True},
+        {"sex": "female", "age_years": 30},
+        {"sex": "male", "age_years": 40, "antibodies": ("D",)},
+    ],
+)
+@pytest.mark.parametrize("priority", [DYING, URGENT, ROUTINE])
+def test_c20_scarce_rhd_negative_goes_first_to_whom_it_is_preferred_for(
+    first: dict[str, object], priority: Priority
+) -> None:
+    man = typed("O-", age_years=70)
+    preferred = Patient.model_validate({"group": "O-", **first})
+    late = decide_all([man, preferred], lay(RED, "O-"), priority=priority)
+    assert [given(decision) for decision in late] == [[], ["O-"]]
+    # Of two men, and among RhD+ patients, whoever needs it first comes first.
+    assert given(decide_all([man, man], lay(RED, "O-"), priority=priority)[0]) == ["O-"]
+    positive = Patient.model_validate({**first, "group": "A+", "antibodies": ()})
+    two = decide_all([typed("A+"), positive], lay(RED, "A+"), priority=priority)
+    assert given(two[0]) == ["A+"]
+
+
+def test_c33_a_c_positive_bag_is_kept_from_an_rhd_negative_woman() -> None:
+    woman = typed("O-", sex="female", age_years=25)
+    kept = decide(woman, lay(RED, "O-", c_positive=True), priority=URGENT)
+    assert given(kept) == []
+    assert "del_not_excluded" in [one.code for one in line_of(kept).refusals]
+    for sound in ({"c_positive": True, "del_typed": True}, {"c_positive": False}):
+        assert given(decide(woman, lay(RED, "O-", **sound), priority=URGENT)) == ["O-"]
+    # Nobody else is kept from it: a man, a woman past 50, who is RhD+ or of Asian-type DEL.
+    for other in (
+        typed("O-"),
+        typed("O-", sex="female", age_years=51),
+        typed("O+", sex="female", age_years=25),
+        woman.but(asian_del=True),
+    ):
+        bag = lay(RED, "O-", c_positive=True)
+        assert given(decide(other, bag, priority=URGENT)) == ["O-"]
+    # Where RhD+ may be given to her, so may this.
+    assert given(decide(woman, lay(RED, "O+", "O-", c_positive=True))) == ["O-"]
+    consented = woman.but(rhd_consent=CONSENT)
+    bag = lay(RED, "O-", c_positive=True)
+    assert given(decide(consented, bag, priority=URGENT)) == ["O-"]
+    assert given(decide(woman.but(antibodies=("D",)), bag)) == []
+    # Plasma and platelets bring no such cells.
+    for component in (PLASMA, PLATELETS):
+        bag = lay(component, "O-", c_positive=True)
+        assert given(decide(woman, bag, priority=URGENT)) == ["O-"]

@@ -33,7 +33,8 @@ from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import STEP_TO
 from tests.support import kernel_spaces as spaces
 from tests.support.kernel_cases import Case, compare, list_kinds
-from tests.support.kernel_tables import CONSENT
+from tests.support.kernel_groups import donors_of_del, special_groups
+from tests.support.kernel_tables import CONSENT, plain_patients
 from tests.support.safety import build_facts, build_purpose, build_route, build_transfer
 from tests.support.world import NOW
 
@@ -98,7 +99,17 @@ def test_mixtures_agree() -> None:
 @pytest.mark.parametrize("component", ONE_PER_CLASS)
 def test_groups_agree(component: Component) -> None:
     """With the exceptions one at a time; all together is the exhaustive test's."""
-    agree(spaces.groups([component], patients=spaces.plain_patients()), at_least=20_000)
+    agree(spaces.groups([component], patients=plain_patients()), at_least=20_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("component", [*ONE_PER_CLASS, Component.CRYOPRECIPITATE])
+def test_groups_of_special_patients_agree(component: Component) -> None:
+    agree(special_groups([component]), at_least=60_000)
+
+
+def test_donors_of_del_agree() -> None:
+    agree(donors_of_del((Component.RED_CELLS, Component.PLATELETS)), at_least=3_000)
 
 
 def test_every_status_has_its_place() -> None:

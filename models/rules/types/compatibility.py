@@ -136,6 +136,7 @@ class CompatibilityRules(RuleSet):
     rhd_unprotected: SwitchRule
     rhd_lifesaving: SwitchRule
     asian_del: DelRule = Field(alias="del")
+    del_donors: CitedRule
     transplant: TransplantRule
     rare: CitedRule
     mother: CitedRule

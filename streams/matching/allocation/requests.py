@@ -1,7 +1,8 @@
 """Decide urgent requests against the shelf.
 
 Pure and deterministic: no IO, no clock; ties are broken by unit id. A batch is decided in order of
-priority, then of the needed-by time, then of the request id. This module only ranks:
+priority, then RhD- patients for whom RhD- is preferred, then of the needed-by time, then of the
+request id. This module only ranks:
 `models.safety` says unit by unit what may go to whom.
 """
 
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared
+from models.compatibility import is_preferred_for_negative
 from models.decisions import Decision, Outcome, Reason
 from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
 from streams.matching.allocation.lines import MatchedLine, decide_line
@@ -52,6 +54,7 @@ def decide_batch(
         range(len(cases)),
         key=lambda at: (
             cases[at].request.priority.rank,
+            not is_preferred_for_negative(cases[at].request.patient, cases[at].rules),
             cases[at].request.needed_by,
             cases[at].request.request_id,
         ),

@@ -142,6 +142,7 @@ COMPATIBILITY: Table = {
     ),
     "rhd.unprotected": says("standard", confirm=("allowed",), allowed=off("yes/no")),
     "rhd.lifesaving": says("standard", confirm=("allowed",), allowed=off("yes/no")),
+    "rhd.del_donors": says("standard"),
     "transplant.groups": says(
         "standard",
         confirm=("red_cells_after", "platelets_after", "plasma_after"),
