@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from checker.compatibility import Patient
+from checker.memory import Memory, name_patient
 from checker.rows import Request
 from checker.world import REQUESTS, World, parse_instant
 
@@ -47,38 +48,71 @@ def read_histories(world: World) -> dict[str, list[Version]]:
     Raises:
         RowError: A request's body has no patient.
     """
-    told, antibodies = _read_log(world)
+    told = _Told()
+    for record in world.log.of(REQUESTS):
+        if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
+            continue
+        told.hear(record.body, is_taken_in=record.identity in world.inbox)
     return {
-        request.request_id: [
-            *told.get(request.request_id, ()),
-            _current(request, antibodies.get(request.request_id, frozenset())),
-        ]
+        request.request_id: [*told.versions.get(request.request_id, ()), _current(request, told)]
         for request in world.rows.requests
     }
 
 
-def _read_log(world: World) -> tuple[Mapping[str, list[Version]], Mapping[str, frozenset[str]]]:
-    """Return the versions of each request, and every antibody that was taken in for its patient."""
-    bodies: dict[str, dict[str, Any]] = {}
-    found: dict[str, list[Version]] = defaultdict(list)
-    antibodies: dict[str, frozenset[str]] = {}
-    for record in world.log.of(REQUESTS):
-        if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
-            continue
-        opened, amended = record.body.get("request"), record.body.get("amendment")
+@dataclass(slots=True)
+class _Told:
+    """The versions of each request as the log tells them, and what is known of each patient.
+
+    Attributes:
+        memories: What every record tells, and by which the versions read.
+        taken_in: The same of the records that were taken in, by which requests read now.
+    """
+
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, list[Version]] = field(default_factory=lambda: defaultdict(list))
+    memories: dict[tuple[str, str], Memory] = field(default_factory=lambda: defaultdict(Memory))
+    taken_in: dict[tuple[str, str], Memory] = field(default_factory=lambda: defaultdict(Memory))
+
+    def hear(self, body: Mapping[str, Any], *, is_taken_in: bool) -> None:
+        opened, amended, changed = body.get("request"), body.get("amendment"), body.get("change")
+        kept = [self.memories, *([self.taken_in] if is_taken_in else ())]
         if isinstance(opened, dict):
             request_id = str(opened.get("request_id"))
-            bodies.setdefault(request_id, opened)
-        elif isinstance(amended, dict) and str(amended.get("request_id")) in bodies:
+            self._tell(request_id, self.bodies.setdefault(request_id, opened), kept, {})
+        elif isinstance(amended, dict) and str(amended.get("request_id")) in self.bodies:
             request_id = str(amended["request_id"])
-            bodies[request_id] = _amend(bodies[request_id], amended)
-        else:
-            continue
-        version = _version(bodies[request_id])
-        found[request_id].append(version)
-        if record.identity in world.inbox:
-            antibodies[request_id] = version.patient.antibodies
-    return found, antibodies
+            self.bodies[request_id] = _amend(self.bodies[request_id], amended)
+            correction = amended.get("correction") or {}
+            self._tell(request_id, self.bodies[request_id], kept, correction)
+        elif isinstance(changed, dict):
+            self._change(changed, kept)
+
+    def _tell(
+        self,
+        request_id: str,
+        body: dict[str, Any],
+        kept: list[dict[tuple[str, str], Memory]],
+        correction: Mapping[str, Any],
+    ) -> None:
+        name = name_patient(body)
+        for memories in kept:
+            memories[name].hear(body.get("patient") or {}, list(body.get("lines") or ()))
+            memories[name].correct(correction)
+        # What was withdrawn is not told again by a later amendment.
+        self.bodies[request_id] = self.memories[name].complete(body)
+        self.versions[request_id].append(_version(self.bodies[request_id]))
+
+    def _change(self, change: Mapping[str, Any], kept: list[dict[tuple[str, str], Memory]]) -> None:
+        name = (str(change.get("hospital_id")), str(change.get("reference")).lower())
+        for memories in kept:
+            memory = memories[name]
+            memory.hear(change.get("patient") or {}, [])
+            memory.needs |= {*(change.get("special_needs") or ())}
+            memory.correct(change.get("correction") or {})
+        for request_id, body in self.bodies.items():
+            if name_patient(body) == name:
+                self.bodies[request_id] = self.memories[name].complete(body)
+                self.versions[request_id].append(_version(self.bodies[request_id]))
 
 
 def _amend(body: Mapping[str, Any], amended: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,15 +135,16 @@ def _amend_line(before: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str,
     return {**line, "attributes": attributes}
 
 
-def _current(request: Request, antibodies: frozenset[str]) -> Version:
-    """Return the request as PostgreSQL has it, with every antibody that was ever reported."""
+def _current(request: Request, told: _Told) -> Version:
+    """Return the request as PostgreSQL has it, with everything that was told of its patient."""
     body = request.body.get("request", request.body)
     if "patient" not in body:
         raise RowError(f"requests.body of {request.request_id} has no patient")
+    named = {**body, "request_id": request.request_id, "hospital_id": request.hospital_id}
+    memory = told.taken_in.get(name_patient(named))
+    if memory is not None:
+        body = memory.complete(named)
     needed_by = request.needed_by.isoformat()
-    patient = body["patient"]
-    known = sorted(antibodies.union(patient.get("antibodies") or ()))
-    body = {**body, "patient": {**patient, "antibodies": known}}
     return _version({**body, "priority": request.priority, "needed_by": needed_by})
 
 

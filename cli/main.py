@@ -27,6 +27,7 @@ from cli.commands import (
     keys,
     news,
     overview,
+    patients,
     processes,
     requests,
     rules,
@@ -113,6 +114,7 @@ def root(
 _WORK = "调度 · Dispatch"
 app.command(rich_help_panel=_WORK)(overview.status)
 app.add_typer(requests.app, name="request", rich_help_panel=_WORK)
+app.add_typer(patients.app, name="patient", rich_help_panel=_WORK)
 app.add_typer(stock.app, name="stock", rich_help_panel=_WORK)
 app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(scans.scan)

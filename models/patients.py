@@ -14,10 +14,34 @@ from models.groups import BloodGroup
 ANTI_D: Antigen = "D"
 ANTI_H: Antigen = "H"
 
+REMEMBERED_SETS = ("antibodies",)
+"""Fields of a patient that only grow from one statement to the next."""
+
+REMEMBERED_FLAGS = ("chronically_transfused",)
+"""Fields of a patient that hold for good once they were told."""
+
+REMEMBERED_FACTS = ("transplant", "rare_group")
+"""Fields of a patient that hold until they are told otherwise."""
+
+
+class GroupBasis(StrEnum):
+    """How a group was determined.
+
+    one_sample, two_samples: typed from so many samples of this patient, drawn independently.
+    historical: from earlier records alone.
+    """
+
+    ONE_SAMPLE = "one_sample"
+    TWO_SAMPLES = "two_samples"
+    HISTORICAL = "historical"
+
 
 class Sex(StrEnum):
     FEMALE = "female"
     MALE = "male"
+
+
+BloodGroups = Annotated[tuple[BloodGroup, ...], AsSet]
 
 
 class RhdConsent(Value):
@@ -71,12 +95,21 @@ class Mother(Value):
     antibodies: Antigens = ()
 
 
+def _explain_groups(*patients: Patient) -> set[BloodGroup]:
+    """Return the groups that may all be found in one patient, because of a transplant."""
+    found = [patient.transplant for patient in patients if patient.transplant]
+    return {group for one in found for group in (one.donor_group, one.recipient_group)}
+
+
 class Patient(Value):
     """What the choice depends on.
 
     Attributes:
         reference: The hospital's own pseudonym, so that two requests for one patient are seen.
         group: Confirmed ABO and RhD; None while unknown.
+        group_basis: How the group was determined; None if nobody said.
+        disputed_groups: Groups that were told of this patient and contradict each other; none of
+            them is believed until a named person settles it. The engine writes them.
         sex: None while unknown.
         age_years: None while unknown.
         age_estimated: The age is somebody's guess: read with the margin of rule
@@ -89,12 +122,12 @@ class Patient(Value):
         transplant: Donor's and own group; `group` is what is typed now.
         rare_group: What ABO and RhD alone do not tell.
         mother: Stated for a newborn: red cells suit mother and child.
-        disputed_groups: Groups that history and request state and that contradict each other; while
-            there are any, `group` is not believed.
     """
 
     reference: Identifier | None = None
     group: BloodGroup | None = None
+    group_basis: GroupBasis | None = None
+    disputed_groups: BloodGroups = ()
     sex: Sex | None = None
     age_years: int | None = Field(default=None, ge=0, le=130)
     age_estimated: bool = False
@@ -106,7 +139,6 @@ class Patient(Value):
     transplant: Transplant | None = None
     rare_group: RareGroup | None = None
     mother: Mother | None = None
-    disputed_groups: Annotated[tuple[BloodGroup, ...], AsSet] = ()
 
     @property
     def lacks_h(self) -> bool:
@@ -122,3 +154,40 @@ class Patient(Value):
     @property
     def has_anti_d(self) -> bool:
         return ANTI_D in self.all_antibodies
+
+    def learn(self, stated: Patient) -> Patient:
+        """Return what is known of this patient after one more statement.
+
+        Args:
+            stated: What is told now, whole.
+
+        Returns:
+            The statement, with everything that is remembered; `disputed_groups` if its group is
+            another than those that were known.
+        """
+        changes: dict[str, object] = {
+            name: (*getattr(self, name), *getattr(stated, name)) for name in REMEMBERED_SETS
+        }
+        changes |= {name: getattr(self, name) or getattr(stated, name) for name in REMEMBERED_FLAGS}
+        changes |= {name: getattr(stated, name) or getattr(self, name) for name in REMEMBERED_FACTS}
+        told = {*self.disputed_groups, *stated.disputed_groups}
+        if stated.group is not None:
+            told |= {stated.group} if self.group is None else {stated.group, self.group}
+        disputed = (
+            tuple(told) if len(told) > 1 and not told <= _explain_groups(self, stated) else ()
+        )
+        return stated.but(**changes, disputed_groups=disputed)
+
+    def recall(self, known: Patient) -> Patient:
+        """Return this patient with what is remembered in place of what was stated.
+
+        A group is not recalled where none is stated: the sample of today decides.
+
+        Args:
+            known: What is remembered, this statement included.
+        """
+        names = (*REMEMBERED_SETS, *REMEMBERED_FLAGS, *REMEMBERED_FACTS)
+        changes = {name: getattr(known, name) for name in names}
+        if self.group is not None and known.group is not None and not known.disputed_groups:
+            changes |= {"group": known.group}
+        return self.but(**changes, disputed_groups=known.disputed_groups)

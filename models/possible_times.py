@@ -91,6 +91,9 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     "Envelope": {"time": Bound.FREE},
     # What the engine writes.
     "ReservedUnit": {"expires_at": Bound.OURS},
+    "StatedGroup": {"told_at": Bound.OURS},
+    "MadeCorrection": {"made_at": Bound.OURS},
+    "PatientRecord": {"typed_at": Bound.OURS},
     "Decision": {"hold_until": Bound.OURS, "decided_at": Bound.OURS},
     "RecallNotified": {"recalled_at": Bound.OURS},
     "Shortage": {"assessed_at": Bound.OURS},

@@ -12,6 +12,7 @@ from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.hla import HlaTypes
+from models.patient_records import PatientCorrection, SpecialNeed
 from models.patients import Patient
 
 MAX_QUANTITY = 100
@@ -138,11 +139,15 @@ class Amendment(Value):
     The same holds inside the patient, and inside the attributes of a line with the number and
     component of an earlier line: to state a group does not remove antibodies, and to ask for more
     units does not remove irradiation. In these two places, and for the note, null removes a value;
-    antibodies can only be added. A null for a field that a request must have changes nothing, since
-    events on Kafka may state every field; the gateway refuses such a null (`NEEDED`).
+    antibodies and special needs can only be added, and a second group makes both doubtful: these
+    are taken away by a correction alone. A null for a field that a request must have changes
+    nothing, since events on Kafka may state every field; the gateway refuses such a null
+    (`NEEDED`).
 
     Attributes:
         lines: All lines from now on; a line that is left out is no longer asked for.
+        correction: What a named person takes away of what is known of the patient, and why; it
+            comes after what the amendment states, and `apply_to` leaves it to the caller.
         amended_by: Who amended it, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
@@ -156,6 +161,7 @@ class Amendment(Value):
     needed_by: Instant | None = None
     lines: tuple[RequestLine, ...] | None = Field(default=None, min_length=1)
     note: Line | None = None
+    correction: PatientCorrection | None = None
     amended_by: Line = ""
 
     @model_validator(mode="after")
@@ -168,8 +174,8 @@ class Amendment(Value):
     def apply_to(self, request: UrgentRequest) -> UrgentRequest:
         """Return the request as amended.
 
-        Antibodies are added to those that are known: an antibody that a patient once made counts
-        for life, also where a later sample shows none.
+        What is known of the patient grows (`Patient.learn`): an antibody that a patient once made
+        counts for life, also where a later sample shows none.
 
         Raises:
             pydantic.ValidationError: The amended request breaks a rule.
@@ -182,18 +188,24 @@ class Amendment(Value):
         if "note" in self.model_fields_set:
             changes["note"] = self.note or ""
         if self.patient is not None:
-            patient = change(request.patient, self.patient)
-            antibodies = (*request.patient.antibodies, *patient.antibodies)
-            changes["patient"] = patient.but(antibodies=antibodies)
+            changes["patient"] = request.patient.learn(change(request.patient, self.patient))
         if self.lines is not None:
             before = {(line.line_no, line.component): line for line in request.lines}
             changes["lines"] = tuple(
-                change(known, line)
+                _keep_needs(known, change(known, line))
                 if (known := before.get((line.line_no, line.component)))
                 else line
                 for line in self.lines
             )
         return request.but(**changes)
+
+
+def _keep_needs(known: RequestLine, changed: RequestLine) -> RequestLine:
+    """Return a changed line with the special needs that it had before."""
+    before, after = known.attributes, changed.attributes
+    kept = {need: True for need in SpecialNeed if getattr(before, need)}
+    antigens = (*before.antigen_negative, *after.antigen_negative)
+    return changed.but(attributes=after.but(**kept, antigen_negative=antigens))
 
 
 class Cancellation(Value):

@@ -80,6 +80,7 @@ TOPICS: tuple[Topic, ...] = (
             "blood.request.opened.v1",
             "blood.request.amended.v1",
             "blood.request.cancelled.v1",
+            "blood.patient.changed.v1",
         ),
     ),
     Topic(

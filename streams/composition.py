@@ -19,6 +19,7 @@ from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_changes import RegisterService
 from streams.services.donor_needs import DonorNeeds
+from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
 from streams.services.record_intake import Decide, Intake, one_by_one
 from streams.services.record_locks import list_record_locks
@@ -120,6 +121,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,
                 TimerKind.DONORS_CHANGED: register.fire,
+                TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
                 TimerKind.STOCK_DAY: StockDayService(directories=directory).fire,
             },
         ),

@@ -26,6 +26,7 @@ from gateway.http.routes import (
     journeys,
     operations,
     overview,
+    patients,
     reconciliations,
     requests,
     scans,
@@ -82,6 +83,7 @@ def create_app(parts: GatewayParts) -> FastAPI:
     for part in (
         overview,
         requests,
+        patients,
         status,
         stock,
         donations,

@@ -43,6 +43,22 @@ AMENDMENT = _one(
     "改为 6 单位 · six units instead",
     {"lines": [{"line_no": 1, "component": "red_cells", "quantity": 6}]},
 )
+PATIENT_CHANGE: Examples = {
+    "laboratory": {
+        "summary": "检验科补报血型和抗体 · the laboratory tells group and antibodies",
+        "value": {"patient": {"group": "A+", "group_basis": "two_samples", "antibodies": ["E"]}},
+    },
+    "correction": {
+        "summary": "具名更正血型 · a named person settles the group",
+        "value": {
+            "correction": {
+                "group": "A+",
+                "person": "Dr Tashi",
+                "reason": "two new samples agree; the first label was another patient's",
+            }
+        },
+    },
+}
 CANCELLATION = _one("不再需要 · no longer needed", {"reason": "transferred to Lhasa"})
 ALERT = _one(
     "定日地震 · the Dingri earthquake",

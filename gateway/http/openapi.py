@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from gateway.http.problems import MEDIA_TYPE, TITLES
+from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 
 _REF = "#/components/schemas/{model}"
@@ -100,6 +101,9 @@ def _hand_read() -> dict[str, Schema]:
         "NewRequest": _without(UrgentRequest, "request_id", "station_id", optional="hospital_id"),
         "RequestChange": _without(
             Amendment, "request_id", "station_id", "hospital_id", "amended_by"
+        ),
+        "PatientRecordChange": _without(
+            PatientChange, "hospital_id", "station_id", "reference", "changed_by"
         ),
         "RequestCancellation": _without(
             Cancellation, "request_id", "station_id", "hospital_id", "cancelled_by"

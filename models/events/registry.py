@@ -20,6 +20,7 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
         requests.RequestOpened,
         requests.RequestAmended,
         requests.RequestCancelled,
+        requests.PatientChanged,
         requests.RequestDecided,
         stock.StockCounted,
         stock.StockChanged,

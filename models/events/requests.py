@@ -9,6 +9,7 @@ from pydantic import Field
 from models.base import Line
 from models.decisions import Decision
 from models.events.base import EventData
+from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 
 
@@ -46,6 +47,15 @@ class RequestCancelled(EventData):
     KEY: ClassVar[str] = "cancellation.station_id"
     SUBJECT: ClassVar[str] = "cancellation.request_id"
     cancellation: Cancellation
+
+
+class PatientChanged(EventData):
+    """A hospital or its laboratory tells something of a patient, or corrects what was told."""
+
+    TYPE: ClassVar[str] = "blood.patient.changed.v1"
+    KEY: ClassVar[str] = "change.station_id"
+    SUBJECT: ClassVar[str] = "change.reference"
+    change: PatientChange
 
 
 class RequestDecided(EventData):

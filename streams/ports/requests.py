@@ -9,6 +9,7 @@ from typing import Protocol
 
 from models.clearance import Cleared
 from models.decisions import Decision
+from models.patient_records import PatientRecord
 from models.requests import RequestStatus, UrgentRequest
 from streams.ports.clearances import ensure_cleared
 from streams.ports.context import Context
@@ -58,6 +59,32 @@ class RequestState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeenPatient:
+    """What is on record of the patient of a request.
+
+    Attributes:
+        record: What is remembered; None if nothing is.
+        others: At most five of the hospital's other open requests for the patient and component.
+    """
+
+    record: PatientRecord | None = None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientWrite:
+    """A patient's record that a decision followed.
+
+    Attributes:
+        record: As it is from now on, with the version that was read.
+        changes: The fields that changed, in order; none if it was only read.
+    """
+
+    record: PatientRecord
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """A decision to write, with the request as it stands after it.
 
@@ -68,6 +95,7 @@ class Ruling:
         context: Who asked, when and by which event; of a batch, each request has its own.
         why: Short machine word for the audit.
         directory_version: Version of the directory that it follows; None if it follows none.
+        patient: The patient's record that it follows; None if nothing is remembered.
     """
 
     request: UrgentRequest
@@ -79,6 +107,7 @@ class Ruling:
     context: Context
     why: str
     directory_version: int | None = None
+    patient: PatientWrite | None = None
 
     def __post_init__(self) -> None:
         ensure_cleared(self.decision, self.cleared)
@@ -119,16 +148,38 @@ class RequestStore(Protocol):
         """List the stations at which a request as in `list_servable` waits."""
         ...
 
-    async def list_same_patient(
-        self, requests: Sequence[UrgentRequest]
-    ) -> Mapping[str, tuple[str, ...]]:
-        """Map each request to the hospital's other open requests for its patient and component.
+    async def list_patients(self, requests: Sequence[UrgentRequest]) -> Mapping[str, SeenPatient]:
+        """Map each request to what is on record of its patient.
 
         Args:
             requests: 1..n, each with the patient's reference.
 
         Returns:
-            At most five per request, the oldest first; a request without any is missing.
+            A request of whose patient nothing is on record is missing.
+        """
+        ...
+
+    async def find_patient(self, hospital_id: str, reference: str) -> PatientRecord | None:
+        """Return what is remembered of a patient, or None if nothing is."""
+        ...
+
+    async def list_of_patient(self, hospital_id: str, reference: str) -> list[str]:
+        """List the open requests of a patient, by id."""
+        ...
+
+    async def write_patient(
+        self, written: PatientWrite, *, station_id: str, why: str, now: datetime
+    ) -> None:
+        """Write a record that changed, and the audit of it.
+
+        Args:
+            written: The record.
+            station_id: The station in whose audit it stands.
+            why: Short machine word for the audit.
+            now: Aware UTC instant.
+
+        Raises:
+            TransientError: The record changed since it was read.
         """
         ...
 

@@ -27,6 +27,7 @@ class TimerKind(StrEnum):
     STOCK_DAY = "stock_day"
     EXERCISE_END = "exercise_end"
     DONORS_CHANGED = "donors_changed"
+    PATIENT_CHANGED = "patient_changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

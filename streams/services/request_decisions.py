@@ -23,8 +23,8 @@ from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
-from streams.ports.requests import RequestState, Ruling
-from streams.services.request_patients import list_same_patient
+from streams.ports.requests import PatientWrite, RequestState, Ruling
+from streams.services.request_patients import plan_looks, recall_patients
 from streams.services.request_sent_units import explain_unfit
 from streams.services.shortage_timing import find_assessment, is_lacking
 
@@ -75,6 +75,7 @@ class _Task:
     why: str
     context: Context
     asked_digest: str | None = None
+    patient: PatientWrite | None = None
 
 
 class RequestDecisions:
@@ -106,19 +107,19 @@ class RequestDecisions:
     async def open(self, work: UnitOfWork, fresh: Sequence[OpenedRequest]) -> None:
         """Decide new requests for the first time, together."""
         tasks = []
-        same = await list_same_patient(work, [opening.request for opening in fresh])
-        for opening in fresh:
+        recalled = await recall_patients(work, [opening.request for opening in fresh])
+        for opening, known in zip(fresh, recalled, strict=True):
             case = await self._build_case(
-                work, opening.request, version=1, cause_id=opening.context.cause, before=None
+                work, known.request, version=1, cause_id=opening.context.cause, before=None
             )
-            others = same.get(opening.request.request_id, ())
             tasks.append(
                 _Task(
-                    case=replace(case, same_patient=others),
+                    case=replace(case, same_patient=known.others, news=known.news),
                     before=None,
                     why="opened",
                     context=opening.context,
                     asked_digest=opening.digest,
+                    patient=known.patient,
                 )
             )
         matched = await self._match(work, [task.case for task in tasks])
@@ -133,6 +134,7 @@ class RequestDecisions:
         asked_digest: str | None = None,
         always: bool = False,
         news: tuple[Reason, ...] = (),
+        patient: PatientWrite | None = None,
     ) -> None:
         """Decide an existing request once more; what it has promised stays promised.
 
@@ -143,6 +145,7 @@ class RequestDecisions:
             asked_digest: Of the record that asks for it, if one does.
             always: Write a decision even if nothing new was reserved.
             news: Reasons for deciding again, put before the other reasons.
+            patient: The patient's record that the request follows.
         """
         request = state.request
         case = await self._build_case(
@@ -166,6 +169,7 @@ class RequestDecisions:
             why=why,
             context=work.context,
             asked_digest=asked_digest,
+            patient=patient,
         )
         await self._write(work, [task], [matched])
 
@@ -299,11 +303,13 @@ class RequestDecisions:
                 context=task.context,
                 why=task.why,
                 directory_version=task.case.directory_version,
+                patient=task.patient,
             )
             for task, result in zip(tasks, matched, strict=True)
         ]
         await work.requests.write(rulings)
         for task, ruling in zip(tasks, rulings, strict=True):
+            plan_looks(work, task.patient)
             self._announce(work, ruling, asked_digest=task.asked_digest)
 
     def _announce(self, work: UnitOfWork, ruling: Ruling, *, asked_digest: str | None) -> None:

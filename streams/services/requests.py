@@ -14,14 +14,29 @@ from pydantic import ValidationError
 
 from models.decisions import Outcome, Reason
 from models.errors import ContractError, DomainRefusal, InvariantViolation
-from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
-from models.requests import TERMINAL_REQUEST_STATUSES, RequestLine, RequestStatus, UrgentRequest
+from models.events.requests import (
+    PatientChanged,
+    RequestAmended,
+    RequestCancelled,
+    RequestOpened,
+)
+from models.patient_memory import correct, correct_request, explain_recalled, recall, remember
+from models.patient_records import PatientCorrection
+from models.requests import (
+    TERMINAL_REQUEST_STATUSES,
+    Amendment,
+    RequestLine,
+    RequestStatus,
+    UrgentRequest,
+)
 from models.texts.validation import describe_broken
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
 from streams.ports.requests import RequestState
+from streams.services.patient_changes import PatientChanges
 from streams.services.request_decisions import OpenedRequest, RequestDecisions
+from streams.services.request_patients import Recalled, begin_record, compare, recall_alone
 from streams.services.unit_moves import give_back
 
 READER = AppName.URGENT
@@ -38,6 +53,7 @@ class RequestService:
     def __init__(self, *, directories: DirectorySource, decisions: RequestDecisions) -> None:
         self._directories = directories
         self._decisions = decisions
+        self._patients = PatientChanges(decisions=decisions)
         # Request ids of attempts that failed. Only these are looked up among the existing requests:
         # a lookup before every decision would cost a round trip for a rare case.
         self._doubted: set[str] = set()
@@ -86,7 +102,7 @@ class RequestService:
             raise ContractError("hospital_unknown", hospital_id=hospital_id)
         # An open request stays with its station, whichever station supplies the hospital now;
         # `_lock` compares a change with the request.
-        is_opening = isinstance(record.event, RequestOpened)
+        is_opening = isinstance(record.event, RequestOpened | PatientChanged)
         if is_opening and hospital.station_id != station_id:
             raise ContractError(
                 "station_does_not_supply",
@@ -128,6 +144,11 @@ class RequestService:
 
     async def _change(self, work: UnitOfWork, record: Received) -> None:
         work.enter(_build_context(work, record))
+        if isinstance(record.event, PatientChanged):
+            change = record.event.change
+            work.enter(_build_context(work, record, by=change.changed_by))
+            await self._patients.change(work, change)
+            return
         try:
             state = await self._lock(work, record)
             if isinstance(record.event, RequestAmended):
@@ -166,7 +187,8 @@ class RequestService:
         amendment = event.amendment
         work.enter(_build_context(work, record, by=amendment.amended_by))
         _ensure_issued_lines_kept(state, amendment.lines)
-        request = amendment.apply_to(state.request)
+        known = await _apply(work, amendment, state.request)
+        request = known.request
         request_id = request.request_id
         # Units still at the station are given back and chosen again under the amended request, so
         # that nothing stays promised that it would refuse.
@@ -174,7 +196,13 @@ class RequestService:
         left = (await work.requests.lock_requests([request_id]))[request_id]
         amended = replace(left, request=request)
         await self._decisions.decide_again(
-            work, amended, why="amended", asked_digest=record.digest, always=True
+            work,
+            amended,
+            why="amended",
+            asked_digest=record.digest,
+            always=True,
+            news=known.news,
+            patient=known.patient,
         )
 
     async def _cancel(
@@ -198,6 +226,38 @@ class RequestService:
             reasons=(reason, *_explain_gone(state)),
             asked_digest=record.digest,
         )
+
+
+async def _apply(work: UnitOfWork, amendment: Amendment, request: UrgentRequest) -> Recalled:
+    """Return the amended request, with its patient's record if they have a reference."""
+    correction = amendment.correction
+    if request.patient.reference:
+        seen = (await work.requests.list_patients([request])).get(request.request_id)
+        if seen is not None and seen.record is not None:
+            # It may have been corrected a moment ago.
+            request = recall(seen.record, request)
+    amended = amendment.apply_to(request)
+    news = tuple(_explain_correction(correction))
+    if not amended.patient.reference:
+        alone = recall_alone(amended, now=work.context.now)
+        if correction is None:
+            return alone
+        return Recalled(request=correct_request(alone.request, correction), news=news)
+    found = (await work.requests.list_patients([amended])).get(amended.request_id)
+    before = found.record if found is not None else None
+    record = remember(before or begin_record(amended), amended, now=work.context.now)
+    if correction is not None:
+        record = correct(record, correction, now=work.context.now, by=work.context.actor)
+    recalled = recall(record, amended)
+    told = explain_recalled(amended, recalled, record)
+    return Recalled(request=recalled, news=(*news, *told), patient=compare(before, record))
+
+
+def _explain_correction(correction: PatientCorrection | None) -> Iterator[Reason]:
+    if correction is not None:
+        params: dict[str, str | int | float]
+        params = {"person": correction.person, "reason": correction.reason}
+        yield Reason(code="patient_corrected", params=params)
 
 
 def _explain_gone(state: RequestState) -> Iterator[Reason]:
@@ -229,6 +289,8 @@ def _name_parties(record: Received) -> tuple[str, str]:
             return amendment.hospital_id, amendment.station_id
         case RequestCancelled(cancellation=cancellation):
             return cancellation.hospital_id, cancellation.station_id
+        case PatientChanged(change=change):
+            return change.hospital_id, change.station_id
         case other:
             raise ContractError("event_not_for_topic", type=other.TYPE)
 

@@ -22,7 +22,7 @@ from models.requests import UrgentRequest
 from models.rules.rulebook import Rulebook
 from streams.matching.available_units import Cell
 from streams.ports import Claim, Context, Outgoing, Received
-from streams.ports.requests import Ruling
+from streams.ports.requests import Ruling, SeenPatient
 from streams.store.audit import RecordTransition
 from streams.store.inbox import SOURCE, PgInbox
 from streams.store.locks import PgLocks
@@ -138,13 +138,11 @@ class _Requests(PgRequests):
         self._granted = granted
         self._loose = PgRequests(late.untouched, record, locks)
 
-    async def list_same_patient(
-        self, requests: Sequence[UrgentRequest]
-    ) -> Mapping[str, tuple[str, ...]]:
-        # A word to whoever asks, and no ground of the choice: it may be read without a transaction.
+    async def list_patients(self, requests: Sequence[UrgentRequest]) -> Mapping[str, SeenPatient]:
+        # `settle` writes nothing if a record is not as it was read here.
         if self._late.begun:
-            return await super().list_same_patient(requests)
-        return await self._loose.list_same_patient(requests)
+            return await super().list_patients(requests)
+        return await self._loose.list_patients(requests)
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
         if self._late.begun or self._granted.rulings:

@@ -13,11 +13,12 @@ import orjson
 from models.components import Component, ComponentClass
 from models.decisions import Decision, ReservedUnit
 from models.errors import TransientError
+from models.patient_records import PatientRecord, name_patient
 from models.patients import Patient
 from models.recipients import find_recipient
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.allocation.remedies import list_same_use
-from streams.ports.requests import LineState, RequestState, Ruling
+from streams.ports.requests import LineState, PatientWrite, RequestState, Ruling, SeenPatient
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
@@ -85,9 +86,7 @@ class PgRequests:
         rows = _QUERIES.list_waiting_stations(self._connection, uses=_USES, now=now)
         return [row["station_id"] async for row in rows]
 
-    async def list_same_patient(
-        self, requests: Sequence[UrgentRequest]
-    ) -> Mapping[str, tuple[str, ...]]:
+    async def list_patients(self, requests: Sequence[UrgentRequest]) -> Mapping[str, SeenPatient]:
         asked = [
             {
                 "request_id": request.request_id,
@@ -97,8 +96,31 @@ class PgRequests:
             }
             for request in requests
         ]
-        rows = _QUERIES.list_same_patient(self._connection, asked=asked)
-        return {row["request_id"]: tuple(row["others"]) async for row in rows}
+        rows = _QUERIES.list_patients(self._connection, asked=asked)
+        return {
+            row["request_id"]: SeenPatient(record=_read_patient(row), others=tuple(row["others"]))
+            async for row in rows
+        }
+
+    async def find_patient(self, hospital_id: str, reference: str) -> PatientRecord | None:
+        _, key = name_patient(hospital_id, reference)
+        row = await _QUERIES.find_patient(
+            self._connection, hospital_id=hospital_id, reference_key=key
+        )
+        return None if row is None else _read_patient(row)
+
+    async def list_of_patient(self, hospital_id: str, reference: str) -> list[str]:
+        _, key = name_patient(hospital_id, reference)
+        rows = _QUERIES.list_of_patient(
+            self._connection, hospital_id=hospital_id, reference_key=key
+        )
+        return [row["request_id"] async for row in rows]
+
+    async def write_patient(
+        self, written: PatientWrite, *, station_id: str, why: str, now: datetime
+    ) -> None:
+        self._record(_audit_patient(written, station_id=station_id, why=why))
+        await _QUERIES.write_patients(self._connection, patients=[_patient_row(written)], now=now)
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None
@@ -118,6 +140,10 @@ class PgRequests:
     def _record_all(self, rulings: Sequence[Ruling]) -> None:
         for ruling in rulings:
             self._record(_audit_request(ruling), ruling.context)
+            if ruling.patient is not None and ruling.patient.changes:
+                station_id = ruling.request.station_id
+                told = _audit_patient(ruling.patient, station_id=station_id, why=ruling.why)
+                self._record(told, ruling.context)
         for ruling in rulings:
             for transition in _audit_units(ruling):
                 self._record(transition, ruling.context)
@@ -154,6 +180,7 @@ class RulingRows:
             "lines": [row for ruling in rulings for row in _line_rows(ruling)],
             "promises": [row for ruling in rulings for row in _promise_rows(ruling)],
             "decisions": [_decision_row(ruling) for ruling in rulings],
+            "patients": list(_patient_rows(rulings)),
         }
         versions = (ruling.directory_version for ruling in rulings)
         oldest = min((version for version in versions if version is not None), default=None)
@@ -193,6 +220,46 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
         "opened_at": ruling.opened_at,
         "keep_lines": [line.line_no for line in decision.lines],
     }
+
+
+def _read_patient(row: Mapping[str, Any]) -> PatientRecord | None:
+    if row["body"] is None:
+        return None
+    return PatientRecord.of_row({**row["body"], "version": row["version"]})
+
+
+def _patient_rows(rulings: Sequence[Ruling]) -> Iterable[dict[str, Any]]:
+    """Yield a row per patient. Of several rulings on one, the last has learnt from all of them."""
+    written = {
+        ruling.patient.record.key: ruling.patient
+        for ruling in rulings
+        if ruling.patient is not None
+    }
+    return [_patient_row(written[key]) for key in sorted(written)]
+
+
+def _patient_row(written: PatientWrite) -> dict[str, Any]:
+    record = written.record
+    hospital_id, reference_key = record.key
+    kept = orjson.Fragment(record.model_dump_json(exclude={"version"}, exclude_none=True))
+    return {
+        "hospital_id": hospital_id,
+        "reference_key": reference_key,
+        "version": record.version,
+        "body": kept if written.changes else None,
+    }
+
+
+def _audit_patient(written: PatientWrite, *, station_id: str, why: str) -> Transition:
+    hospital_id, reference_key = written.record.key
+    return Transition(
+        subject_kind="patient",
+        subject=f"{hospital_id}/{reference_key}",
+        station_id=station_id,
+        from_state="known" if written.record.version else "",
+        to_state=f"changed {' '.join(written.changes)}",
+        why=why,
+    )
 
 
 def _audit_request(ruling: Ruling) -> Transition:

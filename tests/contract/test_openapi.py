@@ -22,13 +22,14 @@ from gateway.scans.batch import NewScan
 from models.alerts import Alert
 from models.events.stock import Attestation
 from models.facilities import Hospital, Station
+from models.patient_records import PatientChange
 from models.requests import Amendment, Cancellation, UrgentRequest
 from models.rules.rulebook import PACKAGED
 from streams.clock import SystemClock
 from streams.settings import Settings
 from tests.support.imports import parse_donors_csv, parse_units_csv
 
-IDS = {"request_id": "r", "station_id": "s", "hospital_id": "h"}
+IDS = {"request_id": "r", "station_id": "s", "hospital_id": "h", "reference": "P1"}
 
 
 def _build_document() -> dict[str, Any]:
@@ -111,11 +112,13 @@ def test_a_caller_cannot_choose_identifiers() -> None:
         (UrgentRequest, examples.REQUEST),
         (Amendment, examples.AMENDMENT),
         (Cancellation, examples.CANCELLATION),
+        (PatientChange, examples.PATIENT_CHANGE),
     ],
 )
 def test_examples_of_hand_read_bodies_are_valid(model: Any, some: dict[str, Any]) -> None:  # noqa: ANN401 - any model
+    ids = {name: told for name, told in IDS.items() if name in model.model_fields}
     for example in some.values():
-        TypeAdapter(model).validate_python({**example["value"], **IDS})
+        TypeAdapter(model).validate_python({**example["value"], **ids})
 
 
 def test_examples_of_imports_are_valid() -> None:

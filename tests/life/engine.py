@@ -21,6 +21,7 @@ from streams.services.donation_splits import DonationSplits
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import DonorNeeds
+from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
 from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
@@ -151,6 +152,7 @@ class MemoryEngine:
         state: The committed state.
         refused: Errors with which the last record was refused; empty if it was accepted.
         steps: The audit of everything so far.
+        events: What was published so far.
         refusals: Number of refused records so far, by code.
         directories: Stations, hospitals, routes.
     """
@@ -159,6 +161,7 @@ class MemoryEngine:
         self.state = State()
         self.refused: list[XuelianError] = []
         self.steps: list[Transition] = []
+        self.events: list[EventData] = []
         self.refusals: Counter[str] = Counter()
         directories = self.directories = MemoryDirectories(directory)
         decisions = RequestDecisions(directories=directories, hold_s=HOLD_S)
@@ -188,6 +191,7 @@ class MemoryEngine:
         self._fires: dict[TimerKind, timers.Fire] = {
             TimerKind.REMATCH: progress.rematch,
             TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
+            TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
             TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
         }
@@ -205,6 +209,7 @@ class MemoryEngine:
             self.refusals[error.code] += 1
         else:
             self.steps += work.steps
+            self.events += work.events
 
     async def _act(self, work: UnitOfWork, record: Received) -> None:
         match record.topic:
@@ -233,6 +238,7 @@ class MemoryEngine:
         work = MemoryWork(self.state, [], context)
         await fire(cast("UnitOfWork", work), timer)
         self.steps += work.steps
+        self.events += work.events
 
     def _undo(self, before: State) -> None:
         # The stores hold a reference to this object, so the old rows are put back into it.

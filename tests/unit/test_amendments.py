@@ -32,7 +32,7 @@ def amend(request: UrgentRequest, **stated: Any) -> UrgentRequest:  # noqa: ANN4
 
 def test_telling_a_group_leaves_the_rest_of_the_patient() -> None:
     patient = amend(build_request(patient=KNOWN), patient={"group": "A+"}).patient
-    assert patient == KNOWN.but(group="A+")
+    assert patient == KNOWN.but(group="A+", disputed_groups=("A+", "A-"))
 
 
 def test_antibodies_are_added_and_never_taken_away() -> None:
@@ -62,9 +62,8 @@ def test_asking_for_more_leaves_what_a_bag_must_have() -> None:
     named = {"line_no": line.line_no, "component": line.component}
     more = amend(request, lines=[{**named, "quantity": 3}]).lines[0]
     assert (more.quantity, more.attributes) == (3, must)
-    other = amend(
-        request, lines=[{**named, "quantity": 2, "attributes": {"irradiated": False}}]
-    ).lines[0]
-    assert other.attributes == must.but(irradiated=False)
+    less = {"irradiated": False, "max_age_d": 5}
+    other = amend(request, lines=[{**named, "quantity": 2, "attributes": less}]).lines[0]
+    assert other.attributes == must.but(max_age_d=5), "a special need is not taken away like that"
     platelets = {"line_no": line.line_no, "component": "platelets", "quantity": 1}
     assert amend(request, lines=[platelets]).lines[0].attributes == HardAttributes()

@@ -31,7 +31,7 @@ COMMANDS = {
     "audit verify", "audit show", "rules list", "rules show", "rules check", "rules laws",
     "status", "init", "request list", "call-outs list", "call-outs show", "transfers list",
     "transfers show",
-    "activations list", "activations show",
+    "activations list", "activations show", "patient show", "patient tell", "patient correct",
 }  # fmt: skip
 
 

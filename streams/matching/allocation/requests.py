@@ -97,6 +97,8 @@ def _conclude(
     stage = find_stage(held=held, issued=case.issued, received=case.received)
     outcome, waiting_for = _find_outcome(stage=stage, uncovered=uncovered, refused=refused)
     reasons = list(case.news)
+    if disputed := request.patient.disputed_groups:
+        reasons.append(Reason(code="patient_groups_differ", params={"groups": " ".join(disputed)}))
     if case.same_patient:
         told = " ".join(case.same_patient)
         reasons.append(Reason(code="same_patient_open", params={"requests": told}))

@@ -32,6 +32,10 @@ SELECT
     opened_at, decided_at
 FROM requests WHERE request_id = :request_id::text;
 
+-- name: find_patient
+SELECT body, version, changed_at FROM patients
+WHERE hospital_id = :hospital_id::text AND reference_key = lower(:reference::text);
+
 -- name: list_requests
 SELECT
     request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version,

@@ -77,10 +77,12 @@ WHERE
     )
 ORDER BY r.station_id;
 
--- name: list_same_patient
-SELECT a.request_id, o.others
+-- name: list_patients
+SELECT a.request_id, p.version, p.body, coalesce(o.others, '{}') AS others
 FROM jsonb_to_recordset(:asked::jsonb)
     AS a(request_id text, hospital_id text, reference text, components text[])
+LEFT JOIN patients AS p
+    ON p.hospital_id = a.hospital_id AND p.reference_key = lower(a.reference)
 CROSS JOIN LATERAL (
     SELECT array_agg(found.request_id ORDER BY found.opened_at, found.request_id) AS others
     FROM (
@@ -98,7 +100,22 @@ CROSS JOIN LATERAL (
         LIMIT 5
     ) AS found
 ) AS o
-WHERE o.others IS NOT NULL;
+WHERE p.body IS NOT NULL OR o.others IS NOT NULL;
+
+-- name: find_patient^
+SELECT version, body FROM patients
+WHERE hospital_id = :hospital_id::text AND reference_key = :reference_key::text;
+
+-- name: list_of_patient
+SELECT request_id FROM requests
+WHERE
+    hospital_id = :hospital_id::text
+    AND lower(body -> 'patient' ->> 'reference') = :reference_key::text
+    AND status IN ('open', 'reserved', 'partly_refused')
+ORDER BY request_id;
+
+-- name: write_patients!
+SELECT write_patients(:patients::jsonb, :now::timestamptz);
 
 -- name: count_capped$
 SELECT count(*)

@@ -156,6 +156,13 @@ class PgPages:
     async def find_request(self, request_id: str) -> Row | None:
         return await self._find("find_request", request_id=request_id)
 
+    async def find_patient(self, hospital_id: str, reference: str) -> Row | None:
+        """Return a patient's record as kept, or None if nothing is remembered."""
+        row = await self._find("find_patient", hospital_id=hospital_id, reference=reference)
+        if row is None:
+            return None
+        return {**row["body"], "version": row["version"], "changed_at": row["changed_at"]}
+
     async def list_requests(self, wanted: RequestFilter, *, limit: int) -> list[Row]:
         """List newest first."""
         before_at, before_id = wanted.before or (None, None)

@@ -292,6 +292,15 @@ ALTER TABLE public.outbox ALTER COLUMN row_id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.patients (
+    hospital_id public.identifier NOT NULL,
+    reference_key text NOT NULL,
+    version integer NOT NULL,
+    body jsonb NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT patients_version_ck CHECK ((version >= 1))
+);
+
 CREATE TABLE public.promises (
     promise_id public.identifier NOT NULL,
     unit_id public.identifier NOT NULL,
@@ -617,6 +626,9 @@ ALTER TABLE ONLY public.outbox
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_sequence_uq UNIQUE (key, sequence);
+
+ALTER TABLE ONLY public.patients
+    ADD CONSTRAINT patients_pkey PRIMARY KEY (hospital_id, reference_key);
 
 ALTER TABLE ONLY public.promises
     ADD CONSTRAINT promises_epoch_uq UNIQUE (unit_id, epoch);

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from models.decisions import Decision
-from models.requests import UrgentRequest
-from streams.ports.requests import LineState, RequestState, Ruling
+from models.errors import TransientError
+from models.patient_records import PatientRecord, name_patient
+from models.requests import TERMINAL_REQUEST_STATUSES, UrgentRequest
+from streams.ports.requests import LineState, PatientWrite, RequestState, Ruling, SeenPatient
 from streams.ports.stock import LivePromise
 from tests.support.memory_store.rows import PromiseRow, RequestRow, State
 from tests.support.memory_store.stock import MemoryStock
@@ -49,18 +51,62 @@ class MemoryRequests:
         """Refuse: no sweep runs here."""
         raise NotImplementedError(now)
 
-    async def list_same_patient(
-        self, requests: Sequence[UrgentRequest]
-    ) -> Mapping[str, tuple[str, ...]]:
-        """Return nothing: no patient has two requests here."""
-        del requests
-        return {}
+    async def list_patients(self, requests: Sequence[UrgentRequest]) -> Mapping[str, SeenPatient]:
+        """Return the records alone: nothing here is told of duplicate orders."""
+        found = {
+            request.request_id: self._state.patients.get(
+                name_patient(request.hospital_id, request.patient.reference or "")
+            )
+            for request in requests
+        }
+        return {
+            request_id: SeenPatient(record=record)
+            for request_id, record in found.items()
+            if record is not None
+        }
+
+    async def find_patient(self, hospital_id: str, reference: str) -> PatientRecord | None:
+        return self._state.patients.get(name_patient(hospital_id, reference))
+
+    async def list_of_patient(self, hospital_id: str, reference: str) -> list[str]:
+        key = name_patient(hospital_id, reference)
+        return sorted(
+            row.request.request_id
+            for row in self._state.requests.values()
+            if row.status not in TERMINAL_REQUEST_STATUSES
+            and name_patient(row.request.hospital_id, row.request.patient.reference or "") == key
+        )
+
+    async def write_patient(
+        self, written: PatientWrite, *, station_id: str, why: str, now: datetime
+    ) -> None:
+        del station_id, why, now
+        record = written.record
+        before = self._state.patients.get(record.key)
+        if (before.version if before else 0) != record.version:
+            raise TransientError("postgres_contended", detail="patient")
+        if written.changes:
+            self._state.patients[record.key] = record.but(version=record.version + 1)
 
     async def count_capped(
         self, request_id: str, *, hospital_id: str, patient_reference: str | None
     ) -> int:
-        """Refuse: every patient here has a known group, so no cap applies."""
-        raise NotImplementedError(request_id, hospital_id, patient_reference)
+        """Count as the port says."""
+        requests = self._state.requests
+        reference = (patient_reference or "").lower()
+
+        def is_theirs(row: RequestRow) -> bool:
+            request = row.request
+            theirs = request.hospital_id == hospital_id and bool(reference)
+            return theirs and (request.patient.reference or "").lower() == reference
+
+        return sum(
+            row.capped
+            and row.live.request_id is not None
+            and row.live.status in {"held", "issued", "received"}
+            and (row.live.request_id == request_id or is_theirs(requests[row.live.request_id]))
+            for row in self._state.promises.values()
+        )
 
     async def write(self, rulings: Sequence[Ruling]) -> None:
         for ruling in rulings:
@@ -77,6 +123,14 @@ class MemoryRequests:
                 uncovered={**kept, **uncovered},
             )
             self._promise(ruling)
+        last = {
+            ruling.patient.record.key: ruling.patient
+            for ruling in rulings
+            if ruling.patient is not None
+        }
+        for written in last.values():
+            now = rulings[0].decision.decided_at
+            await self.write_patient(written, station_id="", why="", now=now)
 
     def _promise(self, ruling: Ruling) -> None:
         for line in ruling.decision.lines:
@@ -91,6 +145,7 @@ class MemoryRequests:
                     ),
                     unit_id=chosen.unit_id,
                     line_no=line.line_no,
+                    capped=chosen.capped,
                 )
                 self._stock.reserve(promise, why=ruling.request.request_id)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from models.laboratory import StationResult
+from models.patient_records import PatientRecord
 from models.requests import RequestStatus, UrgentRequest
 from models.shortages import Shortage, Transfer
 from models.units import Unit, UnitStatus
@@ -39,6 +40,7 @@ class PromiseRow:
     live: LivePromise
     unit_id: str
     line_no: int | None
+    capped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class State:
     calls: dict[str, ReserveCall] = field(default_factory=dict)
     shortages: dict[str, Shortage] = field(default_factory=dict)
     transfers: dict[str, Transfer] = field(default_factory=dict)
+    patients: dict[tuple[str, str], PatientRecord] = field(default_factory=dict)
 
     def copy(self) -> State:
         """Return a snapshot: rows are never changed in place."""

@@ -1,8 +1,44 @@
+-- What was learnt of patients. Fails, and with it the transaction, if a record is not as it was read:
+-- then something was told of the patient meanwhile, and whoever decided by it looks again. A record
+-- without a body was only read.
+CREATE OR REPLACE FUNCTION write_patients(the_patients jsonb, the_instant timestamptz)
+RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    settled bigint;
+BEGIN
+    WITH told AS (
+        SELECT x.* FROM jsonb_to_recordset(the_patients) AS x (
+            hospital_id text, reference_key text, version int, body jsonb
+        )
+    ),
+    written AS (
+        INSERT INTO patients AS p (hospital_id, reference_key, version, body, changed_at)
+        SELECT hospital_id, reference_key, version + 1, body, the_instant
+        FROM told WHERE body IS NOT NULL
+        ORDER BY hospital_id, reference_key
+        ON CONFLICT (hospital_id, reference_key) DO UPDATE SET
+            version = excluded.version, body = excluded.body, changed_at = excluded.changed_at
+        WHERE p.version = excluded.version - 1
+        RETURNING 1
+    ),
+    as_read AS (
+        SELECT 1 FROM told INNER JOIN patients AS p USING (hospital_id, reference_key)
+        WHERE told.body IS NULL AND p.version = told.version
+    )
+    SELECT (SELECT count(*) FROM written) + (SELECT count(*) FROM as_read) INTO settled;
+    IF settled <> jsonb_array_length(the_patients) THEN
+        RAISE EXCEPTION 'something was told of a patient meanwhile' USING ERRCODE = 'XL001';
+    END IF;
+END
+$$;
+
 -- What a batch of decisions changes; its audit rows come with the buffers.
 CREATE OR REPLACE FUNCTION write_rulings(the_batch jsonb, the_instant timestamptz)
 RETURNS TABLE (requests bigint, units bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM write_patients(the_batch -> 'patients', the_instant);
     RETURN QUERY
     WITH request_rows AS (
         INSERT INTO requests AS r (

@@ -1,0 +1,112 @@
+"""What was told of each patient, by the checker's own reading of the log.
+
+A patient of a hospital is known by a pseudonym, or else by the one request. Antibodies and special
+needs hold until a named person withdraws them; two groups that differ are both doubtful until a
+named person says which is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from checker.antigens import read_antigen
+
+_NEEDS_OF_CELLS = ("irradiated", "cmv_negative", "leukoreduced")
+_CELLS = {
+    "red_cells",
+    "washed_red_cells",
+    "frozen_red_cells",
+    "deglycerolised_red_cells",
+    "whole_blood",
+    "platelets",
+    "platelet_concentrate",
+    "pooled_platelets",
+    "apheresis_granulocytes",
+}
+_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells"}
+_WITH_RED_CELLS = _RED_CELLS | {"whole_blood"}
+
+Body = dict[str, Any]
+
+
+def name_patient(body: Mapping[str, Any]) -> tuple[str, str]:
+    """Name the patient of a request: their hospital, and their pseudonym or the request."""
+    reference = (body.get("patient") or {}).get("reference")
+    own = f"request {body.get('request_id')}"
+    return str(body.get("hospital_id")), str(reference).lower() if reference else own
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was told of one patient so far."""
+
+    antibodies: set[str] = field(default_factory=set)
+    needs: set[str] = field(default_factory=set)
+    antigens: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    transplant: Mapping[str, Any] | None = None
+    rare_group: str | None = None
+
+    def hear(self, patient: Mapping[str, Any], lines: list[Body]) -> None:
+        """Add what a request states."""
+        self.antibodies |= _read(patient.get("antibodies"))
+        if patient.get("group"):
+            self.groups.add(str(patient["group"]))
+        self.transplant = patient.get("transplant") or self.transplant
+        self.rare_group = patient.get("rare_group") or self.rare_group
+        for line in lines:
+            attributes = line.get("attributes") or {}
+            component = line.get("component")
+            self.needs |= {name for name in _needs_of(component) if attributes.get(name)}
+            if component in _WITH_RED_CELLS:
+                self.antigens |= _read(attributes.get("antigen_negative"))
+
+    def correct(self, correction: Mapping[str, Any]) -> None:
+        """Take away what a named person takes away."""
+        self.antibodies -= _read(correction.get("withdrawn_antibodies"))
+        self.needs -= {*(correction.get("withdrawn_needs") or ())}
+        self.antigens -= _read(correction.get("withdrawn_antigens"))
+        if correction.get("group"):
+            self.groups = {str(correction["group"])}
+
+    def complete(self, body: Mapping[str, Any]) -> Body:
+        """Return a request as it is to be served by what is remembered."""
+        patient = dict(body.get("patient") or {})
+        patient["antibodies"] = sorted(self.antibodies)
+        patient["disputed_groups"] = sorted(self.groups) if self._are_groups_disputed() else []
+        patient |= {"transplant": self.transplant, "rare_group": self.rare_group}
+        if patient.get("group") and len(self.groups) == 1:
+            (patient["group"],) = self.groups
+        return {
+            **body,
+            "patient": patient,
+            "lines": [self._complete_line(line) for line in body.get("lines") or ()],
+        }
+
+    def _are_groups_disputed(self) -> bool:
+        """Whether groups differ; a transplant explains the donor's and the own."""
+        told = self.transplant or {}
+        explained = {told.get("donor_group"), told.get("recipient_group")}
+        return len(self.groups) > 1 and not self.groups <= explained
+
+    def _complete_line(self, line: Body) -> Body:
+        attributes = dict(line.get("attributes") or {})
+        component = line.get("component")
+        attributes |= {name: name in self.needs for name in _needs_of(component)}
+        if component in _WITH_RED_CELLS:
+            attributes["antigen_negative"] = sorted(self.antigens)
+        return {**line, "attributes": attributes}
+
+
+def _read(names: object) -> set[str]:
+    """Return antigens by the one name of each; the spellings of one are one."""
+    return {read_antigen(str(name)) for name in names} if isinstance(names, list) else set()
+
+
+def _needs_of(component: object) -> tuple[str, ...]:
+    """List the needs of a patient that count for a component."""
+    if component in _RED_CELLS:
+        return (*_NEEDS_OF_CELLS, "washed")
+    return _NEEDS_OF_CELLS if component in _CELLS else ()

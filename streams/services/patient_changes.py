@@ -1,0 +1,70 @@
+"""Act on what is told of a patient beside a request, and look again at the requests it concerns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.decisions import Reason
+from models.patient_memory import apply_change, explain_recalled, recall
+from models.patient_records import PatientChange, PatientRecord
+from models.unit_states import PICKABLE_STATES
+from streams.ports import Timer, UnitOfWork
+from streams.ports.requests import PatientWrite, RequestState
+from streams.services.request_decisions import RequestDecisions
+from streams.services.request_patients import compare, plan_looks, read_subject
+from streams.services.unit_moves import give_back
+
+
+class PatientChanges:
+    """Changes records of patients, and decides their open requests again.
+
+    Args:
+        decisions: Matching and writing, shared with everything that decides requests again.
+    """
+
+    def __init__(self, *, decisions: RequestDecisions) -> None:
+        self._decisions = decisions
+
+    async def change(self, work: UnitOfWork, change: PatientChange) -> None:
+        """Write what was told of a patient; their open requests are looked at soon after."""
+        before = await work.requests.find_patient(change.hospital_id, change.reference)
+        blank = PatientRecord(hospital_id=change.hospital_id, reference=change.reference)
+        after = apply_change(before or blank, change, now=work.context.now)
+        written = compare(before, after)
+        if not written.changes:
+            return
+        why = "corrected" if change.correction else "told"
+        await work.requests.write_patient(
+            written, station_id=change.station_id, why=why, now=work.context.now
+        )
+        plan_looks(work, written)
+
+    async def look_again(self, work: UnitOfWork, timer: Timer) -> None:
+        """Decide each open request of a patient again that reads otherwise by their record."""
+        hospital_id, reference = read_subject(timer)
+        request_ids = await work.requests.list_of_patient(hospital_id, reference)
+        states = await work.requests.lock_requests(request_ids)
+        record = await work.requests.find_patient(hospital_id, reference)
+        if record is None:
+            return
+        await self._decisions.ensure_directory()
+        for request_id in sorted(states):
+            await self._follow(work, states[request_id], record)
+
+    async def _follow(self, work: UnitOfWork, state: RequestState, record: PatientRecord) -> None:
+        request = recall(record, state.request, opened_at=state.opened_at)
+        if request == state.request:
+            return
+        # Units still at the station are given back and chosen again, so that nothing stays
+        # promised that the patient must not have.
+        await give_back(work, request_id=request.request_id, states=PICKABLE_STATES)
+        left = (await work.requests.lock_requests([request.request_id]))[request.request_id]
+        told = explain_recalled(state.request, request, record)
+        await self._decisions.decide_again(
+            work,
+            replace(left, request=request),
+            why="patient_changed",
+            always=True,
+            news=(Reason(code="patient_changed"), *told),
+            patient=PatientWrite(record=record),
+        )
