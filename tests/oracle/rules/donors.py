@@ -43,6 +43,7 @@ DONORS: Table = {
     ),
     "donor.age": says(
         "standard",
+        unread=True,
         from_years=higher(AGE_FROM, "year", most=30),
         to_years=lower(AGE_TO, "year", least=30),
         repeat_to_years=lower(AGE_TO_REPEAT, "year", least=55),
