@@ -215,3 +215,28 @@ def test_c29_show_tells_the_interval_of_the_region(tmp_path: Path) -> None:
     assert exit_code == 0
     for part in ("months = 3", "female_months = 4", "海南经济特区", "since 2012-03-01", "转引"):
         assert part in text
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_c29_no_process_starts_with_a_law_file_that_is_refused(
+    role: Role, tmp_path: Path
+) -> None:
+    path = tmp_path / "law.toml"
+    path.write_text(NEW_LAW.replace("days = 90", "days = 1"), encoding="utf-8")
+    settings = Settings(law_file=path, kafka_bootstrap="127.0.0.1:1")
+    with pytest.raises(ConfigurationError, match="law_file_refused"):
+        await run_process(settings, role)
+
+
+def test_c29_no_gateway_starts_with_a_law_file_that_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="law_file_unreadable"):
+        run_gateway(Settings(law_file=tmp_path / "none.toml"))
+
+
+def test_c29_doctor_tells_the_version_under_the_law(tmp_path: Path, good: Path) -> None:
+    path = tmp_path / "law.toml"
+    path.write_text(NEW_LAW, encoding="utf-8")
+    under_law = check_rules(Settings(law_file=path)).detail
+    assert under_law == load_rulebook(None, law_file=path).version != PACKAGED.version
+    both = check_rules(Settings(law_file=path, rules_file=good)).detail
+    assert both.startswith(f"{under_law}+")
