@@ -58,6 +58,7 @@ UNITS = {
     "fate": "处置",
     "run": "次检测",
     "test": "检测",
+    "component per dose": "单位每治疗量",
     "day kept, by who waits": "保留天数，按谁在等",
     "theta, beta": "θ、β",
     "unit": "单位",

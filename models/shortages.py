@@ -53,6 +53,8 @@ class Shortage(Value):
         uncovered_units: The part of them that patients wait for now.
         urgent_units: Of those, what is waited for urgently or in danger of life.
         endangered_units: Of those, what is waited for in danger of life.
+        expected_units: Units beyond the shelf that a disaster which the station leads is expected
+            to need, before anybody waits for them; part of `units_missing`.
         donor_groups: Groups that can serve the waiting patients, best first; a neighbour may offer
             these.
         called_groups: Groups whose donors are called for patients who wait urgently; empty if none
@@ -71,6 +73,7 @@ class Shortage(Value):
     uncovered_units: int = Field(ge=0, le=LARGEST)
     urgent_units: int = Field(default=0, ge=0, le=LARGEST)
     endangered_units: int = Field(default=0, ge=0, le=LARGEST)
+    expected_units: int = Field(default=0, ge=0, le=LARGEST)
     donor_groups: tuple[BloodGroup, ...]
     called_groups: tuple[BloodGroup, ...] = ()
     version: int = Field(ge=1, le=LARGEST)

@@ -9,7 +9,7 @@ Every revision is decided from scratch, so a smaller need stands donors down.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,7 +19,7 @@ from models.alerts import Activation, ActivationStatus, Alert
 from models.base import derive_id
 from models.components import Component
 from models.decisions import Reason
-from models.facilities import Station
+from models.facilities import Location, Station
 from models.rules.types.disasters import DisasterRules
 from streams.matching.need import NeedEstimate
 from streams.matching.rounding import round_up
@@ -33,11 +33,13 @@ class StationSupply:
         red_cells: Usable units, and units promised since the disaster began; units that its own
             donors gave for this disaster are left out, since `donors_wanted` counts them.
         callable_donors: Donors who may be called now, or were called for this disaster.
+        eta_s: Seconds from it to the station that leads.
     """
 
     station: Station
     red_cells: int
     callable_donors: int
+    eta_s: int = 0
 
 
 class ActivationStep(StrEnum):
@@ -60,6 +62,7 @@ def decide_activations(
     alert: Alert,
     estimate: NeedEstimate,
     supplies: Sequence[StationSupply],
+    donors_ready_s: int,
     current: Sequence[Activation],
     now: datetime,
     rules: DisasterRules,
@@ -70,6 +73,8 @@ def decide_activations(
         alert: The newest revision.
         estimate: What the disaster needs, from that alert.
         supplies: Every station once; those too far away are left out here.
+        donors_ready_s: Seconds from a call until the blood of whoever comes may be used. What a
+            station can send no sooner does not spare a donor.
         current: The activations of this disaster so far, in any status.
         now: Aware UTC instant of the decision.
         rules: Rules by which a need becomes donations.
@@ -83,7 +88,7 @@ def decide_activations(
     """
     before = {activation.station_id: activation for activation in current}
     near = [] if estimate.is_nothing else _list_near(alert, supplies)
-    shares = _share_donations(near, _count_donations_open(estimate, near, rules))
+    shares = _share_donations(near, _count_donations_open(estimate, near, donors_ready_s, rules))
     taking_part = {supply.station.station_id for _, supply in near}
     changes = [
         _take_part(
@@ -94,6 +99,7 @@ def decide_activations(
             distance_km=distance_km,
             donors_wanted=shares[supply.station.station_id],
             donors_callable=supply.callable_donors,
+            usable=_explain_usable(near, donors_ready_s),
             before=before.get(supply.station.station_id),
             now=now,
             rules=rules,
@@ -106,6 +112,16 @@ def decide_activations(
         if station_id not in taking_part and activation.status is ActivationStatus.OPEN
     )
     return tuple(changes)
+
+
+def find_lead(location: Location, stations: Iterable[Station]) -> Station | None:
+    """Return the station that leads a disaster there: the nearest of those in whose reach it is."""
+    near = [
+        (station.location.distance_km(location), station.station_id, station)
+        for station in stations
+        if station.location.distance_km(location) <= station.policy.activation_radius_km
+    ]
+    return min(near, key=lambda found: found[:2])[2] if near else None
 
 
 def end_exercise(
@@ -139,11 +155,18 @@ def _list_near(
 
 
 def _count_donations_open(
-    estimate: NeedEstimate, near: Sequence[tuple[float, StationSupply]], rules: DisasterRules
+    estimate: NeedEstimate,
+    near: Sequence[tuple[float, StationSupply]],
+    donors_ready_s: int,
+    rules: DisasterRules,
 ) -> int:
-    """Count the donations that would make up the red cells no station in reach has to spare."""
+    """Count the donations for the red cells that no station in reach has to spare and sooner."""
     wanted = sum(need.units for need in estimate.needs if need.component is Component.RED_CELLS)
-    spare = sum(_count_spare(supply, lead=at == 0) for at, (_, supply) in enumerate(near))
+    spare = sum(
+        _count_spare(supply, lead=at == 0)
+        for at, (_, supply) in enumerate(near)
+        if at == 0 or supply.eta_s <= donors_ready_s
+    )
     return round_up(max(0, wanted - spare) / rules.donations.red_cells_per_donation)
 
 
@@ -154,6 +177,18 @@ def _count_spare(supply: StationSupply, *, lead: bool) -> int:
     station = supply.station
     daily = station.daily_demand.get(Component.RED_CELLS, 0.0)
     return max(0, supply.red_cells - round_up(daily * station.policy.thresholds.orange_below_d))
+
+
+def _explain_usable(near: Sequence[tuple[float, StationSupply]], donors_ready_s: int) -> Reason:
+    """Explain who is asked by when their blood would be usable at the lead."""
+    stations = " ".join(
+        f"{supply.station.station_id}={supply.eta_s / 3600:.1f}h"
+        for _, supply in sorted(near[1:], key=lambda pair: pair[1].eta_s)
+    )
+    return Reason(
+        code="usable_when",
+        params={"stations": stations or "–", "donors_s": donors_ready_s},
+    )
 
 
 def _share_donations(
@@ -193,6 +228,7 @@ def _take_part(
     distance_km: float,
     donors_wanted: int,
     donors_callable: int,
+    usable: Reason,
     before: Activation | None,
     now: datetime,
     rules: DisasterRules,
@@ -233,7 +269,7 @@ def _take_part(
     return ActivationChange(
         activation=activation,
         step=ActivationStep.REVISED if was_open else ActivationStep.OPENED,
-        reasons=(*estimate.reasons, cover, share),
+        reasons=(*estimate.reasons, cover, usable, share),
     )
 
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from math import erf, log, sqrt
 
 from models.alerts import Alert, AlertKind, AlertStatus, Exposure, Need
+from models.components import Component
 from models.decisions import Reason
 from models.rules.types.disasters import DisasterRules, FatalityModel
 from streams.matching.rounding import round_up
@@ -61,7 +62,7 @@ def estimate_need(
         rules: The ratios and models to follow.
 
     Returns:
-        Whole units per component, rounded up, in the order of the rules' ratio.
+        Whole units per component, rounded up, in the order of the rules' ratio; platelets as doses.
 
     Invariants: what a revision leaves out stays as it was known; an early report never makes the
         need smaller; a cancellation needs nothing.
@@ -78,7 +79,7 @@ def estimate_need(
     needs = tuple(
         Need(
             component=component,
-            units=round_up(admissions * rules.components.units_per(component)),
+            units=round_up(admissions * rules.bags_per_admission(component)),
             basis=found.basis,
         )
         for component in rules.components.ratio
@@ -96,7 +97,21 @@ def estimate_need(
         admissions=admissions,
         basis=found.basis,
         exercise=exercise,
-        reasons=(*found.reasons, per_admission),
+        reasons=(*found.reasons, per_admission, *_explain_doses(rules)),
+    )
+
+
+def _explain_doses(rules: DisasterRules) -> tuple[Reason, ...]:
+    """Say in which product the platelets are counted."""
+    if Component.PLATELETS not in rules.components.ratio:
+        return ()
+    per_dose = rules.platelet_doses.components_per_dose
+    return (
+        Reason(
+            code="platelets_in_doses",
+            params={"components_per_dose": per_dose},
+            rule=rules.cite(rules.platelet_doses),
+        ),
     )
 
 

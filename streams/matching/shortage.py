@@ -6,11 +6,13 @@ one unit more or less does not make it flap.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from models.alerts import Activation
 from models.base import derive_id
 from models.compatibility import list_candidates
 from models.components import Component
@@ -39,6 +41,8 @@ class CellCount:
         uncovered: Units that patients of this group wait for now.
         urgent: Of those, what is waited for urgently or in danger of life.
         endangered: Of those, what is waited for in danger of life.
+        expected: Units that disasters which the station leads are expected to need beyond those
+            that patients were promised and wait for.
         past_shortages: Shortages this place ever had; part of the next shortage's identifier.
         donor_groups: Groups that serve the patients who wait, best first; empty if nobody waits.
         called_groups: Groups whose donors are called for them; a routine order calls no donors.
@@ -53,6 +57,7 @@ class CellCount:
     uncovered: int = 0
     urgent: int = 0
     endangered: int = 0
+    expected: int = 0
     past_shortages: int = 0
     donor_groups: tuple[BloodGroup, ...] = ()
     called_groups: tuple[BloodGroup, ...] = ()
@@ -66,7 +71,8 @@ class Measure:
         burn_per_d: Units a day, over the time that the available units will last.
         is_surging: More went in the last hours than on other days.
         days_of_supply: None where nothing burns.
-        missing: Units that patients wait for, and units that lift the stock back to green.
+        missing: Units that patients wait for, and units that lift the stock back to green or to
+            what a disaster is expected to need.
     """
 
     burn_per_d: float
@@ -110,6 +116,24 @@ def estimate_burn(
         is_short=is_short,
         rule=rules.burn,
     )
+
+
+def expect_of_disasters(
+    led: Iterable[Activation], rules: ShortageRules
+) -> dict[tuple[Component, BloodGroup], int]:
+    """Return what the disasters that a station leads are expected to need, place by place.
+
+    By the groups of the population, each rounded up. RhD- is left out: who needs it is expected
+    nowhere, and is served when they come.
+    """
+    expected: Counter[tuple[Component, BloodGroup]] = Counter()
+    for activation in led:
+        for need in activation.needs:
+            for group in BloodGroup:
+                if group.rhd is RhD.POSITIVE:
+                    share = rules.groups.abo[group.abo]
+                    expected[need.component, group] += round_up(need.units * share)
+    return dict(expected)
 
 
 def list_serving_groups(
@@ -223,6 +247,10 @@ def measure(
     if level is not ShortageLevel.GREEN:
         target = round_up(burn.use_within(thresholds.yellow_below_d * (1 + rules.recovery.margin)))
         lift = max(0, target - count.available)
+    beyond = max(0, count.expected - count.available)
+    if beyond:
+        # Blood moves towards a disaster before its first patient waits.
+        level = max(level, ShortageLevel.ORANGE, key=lambda level: level.severity)
     if count.uncovered:
         # A patient waits now: at least orange, and red where nothing at all is left.
         waiting = ShortageLevel.ORANGE if count.available else ShortageLevel.RED
@@ -232,7 +260,7 @@ def measure(
         is_surging=bool(burn.surges),
         days_of_supply=days,
         level=level,
-        missing=count.uncovered + lift,
+        missing=count.uncovered + max(lift, beyond),
     )
 
 
@@ -343,6 +371,7 @@ def _describe(
         uncovered_units=count.uncovered,
         urgent_units=count.urgent,
         endangered_units=count.endangered,
+        expected_units=max(0, count.expected - count.available),
         donor_groups=_list_donor_groups(count, station, rules),
         called_groups=count.called_groups,
         version=current.version + 1 if current else 1,

@@ -17,11 +17,19 @@ from models.shortages import Offer, OfferStatus, Shortage, Transfer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromisedSince:
-    """The instants from which promises to patients are counted, the earliest first."""
+    """The instants from which promises to patients are counted.
+
+    Attributes:
+        window: The burn rate's long window; nothing earlier is counted.
+        recent: Its longer short window.
+        surge: Its shorter one.
+        disaster: When the oldest disaster began that the station leads; now if it leads none.
+    """
 
     window: datetime
     recent: datetime
     surge: datetime
+    disaster: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +41,7 @@ class StockCount:
         promised: Promised to patients since the first instant asked for, and not given back.
         promised_recently: Of those, since the second instant.
         promised_in_surge: Of those, since the third.
+        promised_in_disaster: Of those, since the fourth, other than for routine orders.
     """
 
     component: Component
@@ -41,6 +50,7 @@ class StockCount:
     promised: int = 0
     promised_recently: int = 0
     promised_in_surge: int = 0
+    promised_in_disaster: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from models.alerts import Activation, Alert
+from models.directory import Directory
 from models.donors import CallOutStatus
 from models.events.alerts import (
     ActivationOpened,
@@ -22,12 +23,14 @@ from streams.matching.activation import (
     ActivationStep,
     StationSupply,
     end_exercise,
+    find_lead,
 )
 from streams.matching.waves import count_callable
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.alerts import ActivationState
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import list_activation_groups
+from streams.services.shortage_timing import assess_now
 
 _EVENTS = {
     ActivationStep.OPENED: ActivationOpened,
@@ -69,6 +72,10 @@ class Activations:
                 continue
             await _write(work, change, earlier)
             await self._call_outs.pursue(work, activation_id)
+            is_led = change.activation.lead or (earlier is not None and earlier.lead)
+            if is_led and not change.activation.exercise:
+                # What the disaster needs beyond the lead's shelf is asked of its neighbours now.
+                assess_now(work, change.activation.station_id)
 
     async def end_exercise(self, work: UnitOfWork, current: Sequence[ActivationState]) -> None:
         """Stand down the activations of an exercise that are still open."""
@@ -81,7 +88,11 @@ class Activations:
 
 
 async def count_supplies(
-    work: UnitOfWork, alert: Alert, stations: Sequence[Station], current: Sequence[ActivationState]
+    work: UnitOfWork,
+    alert: Alert,
+    stations: Sequence[Station],
+    current: Sequence[ActivationState],
+    directory: Directory,
 ) -> list[StationSupply]:
     """Count what each station can bring to a disaster: red cells, and donors."""
     red_cells = await work.supply.count_red_cells(
@@ -92,6 +103,7 @@ async def count_supplies(
     )
     activations = {state.activation.station_id: state.activation for state in current}
     groups = list_activation_groups(work.rules.disasters)
+    lead = find_lead(alert.location, stations)
     supplies = []
     for station in stations:
         reserve = await work.supply.list_reserve(station.station_id)
@@ -110,9 +122,16 @@ async def count_supplies(
                 station=station,
                 red_cells=red_cells.get(station.station_id, 0),
                 callable_donors=donors,
+                eta_s=_find_eta_s(station, lead, directory),
             )
         )
     return supplies
+
+
+def _find_eta_s(station: Station, lead: Station | None, directory: Directory) -> int:
+    if lead is None or station.station_id == lead.station_id:
+        return 0
+    return directory.get_journey(station.station_id, lead.station_id).eta_s
 
 
 def _is_same(before: Activation, after: Activation) -> bool:

@@ -120,7 +120,10 @@ class AlertService:
         changes = decide_activations(
             alert=alert,
             estimate=estimate,
-            supplies=await count_supplies(work, alert, stations, current),
+            supplies=await count_supplies(
+                work, alert, stations, current, self._directories.current()
+            ),
+            donors_ready_s=work.rules.donors.ready_after_s,
             current=[state.activation for state in current],
             now=work.context.now,
             rules=work.rules.disasters,

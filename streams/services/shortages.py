@@ -47,8 +47,13 @@ class ShortageService:
         current = {(shortage.component, shortage.group): shortage for shortage in shortages}
         waiting: list[str] = []
         is_surging = False
+        led = [
+            state
+            for state in await work.supply.list_open_activations(station_id)
+            if state.activation.lead
+        ]
         for count in await count_places(
-            work.supply, station, also=current, now=work.context.now, rules=work.rules
+            work.supply, station, also=current, led=led, now=work.context.now, rules=work.rules
         ):
             before = current.get((count.component, count.group))
             change = decide_shortage(

@@ -18,12 +18,14 @@ from models.rules.rulebook import Rulebook
 from streams.matching.shortage import (
     CellCount,
     Measure,
+    expect_of_disasters,
     find_wanted_group,
     join_groups,
     list_called_groups,
     list_given_groups,
     measure,
 )
+from streams.ports.alerts import ActivationState
 from streams.ports.shortages import ExchangeStore, PromisedSince, StockCount
 
 Place = tuple[Component, BloodGroup]
@@ -44,6 +46,7 @@ async def count_places(
     station: Station,
     *,
     also: Iterable[Place] = (),
+    led: Sequence[ActivationState] = (),
     now: datetime,
     rules: Rulebook,
 ) -> list[CellCount]:
@@ -53,10 +56,13 @@ async def count_places(
         supply: Store of one transaction.
         station: Station whose shelf is counted.
         also: Places to count whatever they hold, such as those of open shortages.
+        led: The open activations that the station leads: what they are expected to need.
         now: Units that have expired by then are not counted.
         rules: The rulebook to decide by.
     """
-    stock = await count_stock(supply, station.station_id, now=now, rules=rules)
+    began = min((state.opened_at for state in led), default=now)
+    stock = await count_stock(supply, station.station_id, began=began, now=now, rules=rules)
+    needs = expect_of_disasters([state.activation for state in led], rules.shortages)
     waiting = await _list_waiting(supply, station, rules)
     past = await supply.count_shortages(station.station_id)
     usual = {(component, group) for component in station.daily_demand for group in BloodGroup}
@@ -64,13 +70,17 @@ async def count_places(
         _describe(
             stock.get(place) or StockCount(component=place[0], group=place[1]),
             waits=waiting.get(place, ()),
+            need=needs.get(place, 0),
             past_shortages=past.get(place, 0),
         )
-        for place in sorted({*usual, *stock, *waiting, *also})
+        for place in sorted({*usual, *stock, *waiting, *needs, *also})
     ]
 
 
-def _describe(held: StockCount, *, waits: Sequence[_Wait], past_shortages: int) -> CellCount:
+def _describe(
+    held: StockCount, *, waits: Sequence[_Wait], need: int, past_shortages: int
+) -> CellCount:
+    uncovered = sum(wait.units for wait in waits)
     return CellCount(
         component=held.component,
         group=held.group,
@@ -78,9 +88,10 @@ def _describe(held: StockCount, *, waits: Sequence[_Wait], past_shortages: int) 
         promised=held.promised,
         promised_recently=held.promised_recently,
         promised_in_surge=held.promised_in_surge,
-        uncovered=sum(wait.units for wait in waits),
+        uncovered=uncovered,
         urgent=sum(wait.units for wait in waits if wait.priority is not Priority.ROUTINE),
         endangered=sum(wait.units for wait in waits if wait.priority is Priority.LIFE_THREATENING),
+        expected=max(0, need - held.promised_in_disaster - uncovered),
         past_shortages=past_shortages,
         donor_groups=join_groups(wait.given for wait in waits),
         called_groups=join_groups(wait.called for wait in waits),
@@ -88,7 +99,12 @@ def _describe(held: StockCount, *, waits: Sequence[_Wait], past_shortages: int) 
 
 
 async def count_stock(
-    supply: ExchangeStore, station_id: str, *, now: datetime, rules: Rulebook
+    supply: ExchangeStore,
+    station_id: str,
+    *,
+    began: datetime | None = None,
+    now: datetime,
+    rules: Rulebook,
 ) -> Mapping[Place, StockCount]:
     """Count what every place holds, and what was promised of it in each window of the burn rate."""
     burn = rules.shortages.burn
@@ -96,6 +112,7 @@ async def count_stock(
         window=now - timedelta(days=burn.window_d),
         recent=now - timedelta(hours=burn.recent_h),
         surge=now - timedelta(hours=burn.surge_h),
+        disaster=began or now,
     )
     found = await supply.count_cells(station_id, since=since, now=now)
     return {(count.component, count.group): count for count in found}

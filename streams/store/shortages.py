@@ -44,6 +44,7 @@ class PgExchange:
             since=since.window,
             recent=since.recent,
             surge=since.surge,
+            disaster=since.disaster,
             now=now,
         )
         return [
@@ -54,6 +55,7 @@ class PgExchange:
                 promised=row["promised"],
                 promised_recently=row["promised_recently"],
                 promised_in_surge=row["promised_in_surge"],
+                promised_in_disaster=row["promised_in_disaster"],
             )
             async for row in rows
         ]

@@ -15,7 +15,7 @@ from models.events.alerts import AlertReceived
 from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply import make_alert, make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
-from tests.support.world import NOW, SHIGATSE, build_record, build_unit, counted
+from tests.support.world import LHASA, NOW, SHIGATSE, build_record, build_unit, counted
 
 pytestmark = pytest.mark.integration
 
@@ -488,3 +488,44 @@ async def test_a_need_that_grows_beyond_every_bound_is_a_dead_letter(
     alert = make_alert(injured=340).model_copy(update={"casualties": None, "exposures": exposed})
     await engine.feed(build_record(AlertReceived(alert=alert), source="feed/test"))
     assert await engine.dead_letter_codes() == ["value_unstorable"]
+
+
+async def test_c84_blood_moves_towards_the_need_before_the_first_patient_waits(
+    engine: SupplyEngine,
+) -> None:
+    """The lead asks its neighbours for what its shelf lacks; what is sent spares donors."""
+    await engine.put_station(SHIGATSE.but(daily_demand={}))
+    await engine.put_station(LHASA.but(daily_demand={}))
+    await engine.put_reserve(40, staff=True)
+    units = [build_unit("O+", station_id="lhasa", unit_id=f"L-{at:02}") for at in range(20)]
+    await engine.feed(counted(units, station_id="lhasa"))
+    await engine.alert(injured=SMALL)
+    assert (await activation(engine))["donors_wanted"] == 0
+    await engine.fire_timers()
+    row = await engine.one(
+        "SELECT shortage_id, body FROM shortages "
+        "WHERE component = 'red_cells' AND blood_group = 'O+' AND station_id = 'shigatse'"
+    )
+    told = row["body"]
+    # 13 red cells, of which 34.2 % O: five, and nobody waits for them yet.
+    assert (told["level"], told["units_missing"], told["uncovered_units"]) == ("orange", 5, 0)
+    assert told["expected_units"] == 5
+    await engine.offer(row["shortage_id"], group="O+", quantity=5)
+    assert len(await engine.fetch("SELECT 1 FROM promises WHERE status = 'held'")) == 5
+    # On its way it is no less there: no donor is called in its place.
+    await engine.alert(revision=2, injured=SMALL)
+    assert (await activation(engine))["donors_wanted"] == 0
+    assert await engine.calls("called") == []
+    # The disaster is over: nothing is expected, and nothing is asked for.
+    await engine.alert(revision=3, injured=SMALL, kind="cancel")
+    engine.clock.move(seconds=1)
+    await engine.fire_timers()
+    open_now = await engine.fetch("SELECT 1 FROM shortages WHERE status = 'open'")
+    assert open_now == []
+
+
+async def test_c84_an_exercise_asks_no_neighbour_for_blood(engine: SupplyEngine) -> None:
+    await engine.put_station(SHIGATSE.but(daily_demand={}))
+    await engine.alert(injured=SMALL, status="exercise")
+    await engine.fire_timers()
+    assert await engine.fetch("SELECT 1 FROM shortages WHERE station_id = 'shigatse'") == []

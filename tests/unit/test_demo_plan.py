@@ -55,6 +55,7 @@ def _wanted(dingri: Scenario, alert: Alert) -> dict[str, int]:
         alert=alert,
         estimate=estimate_need(alert, rules=PACKAGED.disasters),
         supplies=supplies,
+        donors_ready_s=PACKAGED.donors.ready_after_s,
         current=[],
         now=alert.sent_at,
         rules=PACKAGED.disasters,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
@@ -34,6 +35,7 @@ def decide(
         alert=alert,
         estimate=estimate_need(alert, rules=PACKAGED.disasters),
         supplies=supplies,
+        donors_ready_s=PACKAGED.donors.ready_after_s,
         current=current,
         now=AT,
         rules=PACKAGED.disasters,
@@ -46,6 +48,20 @@ def supply(station: object, *, red_cells: int = 0, donors: int = 0) -> StationSu
         red_cells=red_cells,
         callable_donors=donors,
     )
+
+
+def test_c84_stock_that_comes_no_sooner_than_donors_blood_spares_no_donor() -> None:
+    lhasa = supply(LHASA, red_cells=145)  # 100 above its floor
+    ready_s = PACKAGED.donors.ready_after_s
+    for eta_s, wanted_donors in ((5 * 3600, 0), (ready_s, 0), (ready_s + 1, 82)):
+        changes = decide(
+            make_alert(), supply(SHIGATSE, red_cells=36, donors=200), replace(lhasa, eta_s=eta_s)
+        )
+        assert sum(wanted(changes).values()) == wanted_donors
+        (told,) = [reason for reason in changes[0].reasons if reason.code == "usable_when"]
+        assert told.params == {
+            "stations": f"lhasa={eta_s / 3600:.1f}h", "donors_s": ready_s,
+        }  # fmt: skip
 
 
 def wanted(changes: tuple[ActivationChange, ...]) -> dict[str, int]:
@@ -100,6 +116,7 @@ def test_f70_an_exercise_has_an_end_that_a_revision_does_not_move() -> None:
         alert=drill.but(revision=2),
         estimate=estimate_need(drill, rules=PACKAGED.disasters),
         supplies=[supply(SHIGATSE, donors=9)],
+        donors_ready_s=PACKAGED.donors.ready_after_s,
         current=[first.activation],
         now=AT + timedelta(hours=3),
         rules=PACKAGED.disasters,

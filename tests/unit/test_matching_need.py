@@ -45,15 +45,44 @@ def exposures(*populations: int, first_mmi: int = 7) -> list[dict[str, int]]:
 
 
 def test_reported_injured_are_turned_into_components_by_the_published_ratio() -> None:
-    # 340 x 0.3 = 102 admitted; 102 x 2.7 / 2.35 = 117.2; x 0.54 = 63.3; x 0.81 = 94.9.
+    # 340 x 0.3 = 102 admitted; 102 x 2.7 / 2.35 = 117.2; x 0.54 = 63.3; x 0.81 / 5 = 19.0.
     alert = make_alert(casualties={"dead": 126, "injured": 340})
-    assert units(alert) == {"red_cells": 118, "fresh_frozen_plasma": 64, "platelets": 95}
+    assert units(alert) == {"red_cells": 118, "fresh_frozen_plasma": 64, "platelets": 19}
     estimate = estimate_need(alert, rules=PACKAGED.disasters)
     assert (estimate.basis, estimate.admissions, estimate.exercise) == ("reported", 102, False)
     assert [reason.rule for reason in estimate.reasons] == [
         "disaster.reported@2026-3",
         "disaster.components@2026-3",
+        "disaster.platelet_doses@2026-3",
     ]
+
+
+def test_c27_platelets_are_needed_in_doses_and_the_need_says_of_what() -> None:
+    alert = make_alert(casualties={"injured": 333})
+    estimate = estimate_need(alert, rules=PACKAGED.disasters)
+    assert estimate.admissions == 100
+    assert units(alert) == {"red_cells": 115, "fresh_frozen_plasma": 63, "platelets": 19}
+    (told,) = [reason for reason in estimate.reasons if reason.code == "platelets_in_doses"]
+    assert told.params == {"components_per_dose": 5.0}
+
+
+def test_c28_a_report_replaces_no_model_at_once_and_the_newest_report_alone_when_it_is_old() -> (
+    None
+):
+    model = make_alert()
+    low = make_alert(revision=2, casualties={"injured": 38})
+    for hours in (1, 24, 72):
+        told = low.but(sent_at=AT + timedelta(hours=hours))
+        assert admissions(model, told) == 100
+    assert admissions(model, low.but(sent_at=LATE)) == 12
+
+
+def test_c83_the_dead_alone_are_no_report_of_nobody_injured() -> None:
+    # Three injured for each of the dead, of whom 0.3 are admitted; the model is more.
+    dead_only = make_alert(casualties={"dead": 32}, magnitude=None)
+    estimate = estimate_need(dead_only, rules=PACKAGED.disasters)
+    assert (estimate.admissions, estimate.is_nothing) == (29, False)
+    assert admissions(make_alert(casualties={"dead": 32})) == 100
 
 
 LATE = AT + timedelta(hours=72, seconds=1)
@@ -119,7 +148,7 @@ def test_f52_the_greatest_early_report_holds_and_says_why_until_the_event_is_old
     lower = make_alert(revision=2, casualties={"injured": 40}, **flood)
     estimate = estimate_need(lower, earlier=[first], rules=PACKAGED.disasters)
     assert estimate.admissions == 102
-    assert estimate.reasons[-2].rule == "disaster.first_reports@2026-3"
+    assert estimate.reasons[-3].rule == "disaster.first_reports@2026-3"
     assert admissions(first, lower.but(sent_at=LATE - timedelta(seconds=1))) == 102
     assert admissions(first, lower.but(sent_at=LATE)) == 12
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.alerts import Activation
 from models.components import Component
 from models.facilities import StationPolicy
 from models.groups import BloodGroup, RhD
@@ -20,6 +21,7 @@ from streams.matching.shortage import (
     ShortageStep,
     decide_shortage,
     estimate_burn,
+    expect_of_disasters,
     list_called_groups,
     list_serving_groups,
     measure,
@@ -208,6 +210,32 @@ def test_who_waits_how_urgently_is_part_of_a_shortage_and_news() -> None:
     change = decide(cell(300, uncovered=4, urgent=3, endangered=3), shortage)
     assert change is not None
     assert change.step is ShortageStep.CHANGED
+
+
+def test_c84_what_a_disaster_is_expected_to_need_is_missing_before_anybody_waits() -> None:
+    needs = [{"component": "red_cells", "units": 115, "basis": "reported"}]
+    led = Activation.model_validate(
+        {
+            "activation_id": "a-1", "event_key": "e", "station_id": "shigatse", "revision": 1,
+            "status": "open", "lead": True, "distance_km": 1, "needs": needs, "decided_at": AT,
+        }
+    )  # fmt: skip
+    expected = expect_of_disasters([led], PACKAGED.shortages)
+    assert {group.value: units for (_, group), units in expected.items()} == {
+        "O+": 40, "A+": 34, "B+": 33, "AB+": 11,
+    }  # fmt: skip
+    twice = expect_of_disasters([led, led], PACKAGED.shortages)
+    assert twice[Component.RED_CELLS, BloodGroup.O_POS] == 80
+
+    idle = make_station(daily_demand={})
+    found = measure(cell(12, expected=40), station=idle, rules=PACKAGED.shortages)
+    assert (found.level, found.missing) == (ShortageLevel.ORANGE, 28)
+    assert measure(cell(40, expected=40), station=idle, rules=PACKAGED.shortages).missing == 0
+    shortage = declared(cell(12, expected=40))
+    assert shortage.expected_units == 28
+    # Who waits already is counted once, beside those who are still to come.
+    waiting = measure(cell(0, uncovered=5, expected=35), station=idle, rules=PACKAGED.shortages)
+    assert (waiting.level, waiting.missing) == (ShortageLevel.RED, 40)
 
 
 def test_f60_no_rhd_negative_group_is_called_where_a_positive_one_serves() -> None:

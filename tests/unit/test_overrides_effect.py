@@ -246,6 +246,7 @@ def find_end_of_exercise(rules: Rulebook) -> object:
         alert=alert,
         estimate=estimate_need(alert, rules=rules.disasters),
         supplies=[supply],
+        donors_ready_s=rules.donors.ready_after_s,
         current=[],
         now=AT,
         rules=rules.disasters,
@@ -260,6 +261,7 @@ def count_donors_wanted(rules: Rulebook) -> int:
         alert=alert,
         estimate=estimate_need(alert, rules=rules.disasters),
         supplies=[supply],
+        donors_ready_s=rules.donors.ready_after_s,
         current=[],
         now=AT,
         rules=rules.disasters,
@@ -472,6 +474,12 @@ EFFECTS = [
         "disaster.components",
         "units_per_admission",
         4.0,
+        lambda rules: estimate_need(make_alert(), rules=rules.disasters),
+    ),
+    Effect(
+        "disaster.platelet_doses",
+        "components_per_dose",
+        1.0,
         lambda rules: estimate_need(make_alert(), rules=rules.disasters),
     ),
     Effect(

@@ -22,8 +22,14 @@ class ComponentsRule(CitedRule):
     ratio: dict[Component, Annotated[float, Field(gt=0)]] = Field(min_length=1)
 
     def units_per(self, component: Component) -> float:
-        """Return the units of one component that one admission needs."""
+        """Return the components of one kind, as they are counted, that one admission needs."""
         return self.units_per_admission * self.ratio[component] / sum(self.ratio.values())
+
+
+class PlateletDosesRule(CitedRule):
+    """`components_per_dose`: platelet components, as the ratio counts them, in one dose."""
+
+    components_per_dose: float = Field(ge=1)
 
 
 class ReportedRule(CitedRule):
@@ -98,6 +104,7 @@ class DisasterRules(RuleSet):
     """All rules of `disasters.toml`."""
 
     components: ComponentsRule
+    platelet_doses: PlateletDosesRule
     reported: ReportedRule
     first_reports: FirstReportsRule
     timely: TimelyRule
@@ -107,3 +114,10 @@ class DisasterRules(RuleSet):
     magnitude: MagnitudeRule
     cover: CitedRule
     donations: DonationsRule
+
+    def bags_per_admission(self, component: Component) -> float:
+        """Return the bags on a shelf that one admission needs; platelets are kept as doses."""
+        units = self.components.units_per(component)
+        if component is Component.PLATELETS:
+            return units / self.platelet_doses.components_per_dose
+        return units

@@ -148,6 +148,12 @@ class ArrivalRule(CitedRule):
     default_eta_s: int = Field(ge=60)
 
 
+class ReadyRule(CitedRule):
+    """`release_s`: seconds from a collection until its blood may be used."""
+
+    release_s: int = Field(ge=60)
+
+
 class ServesRule(CitedRule):
     components: tuple[Component, ...] = Field(min_length=1)
 
@@ -193,8 +199,10 @@ class DonorRules(RuleSet):
     show_up: ShowUpRule
     wave: WaveRule
     arrival: ArrivalRule
+    ready: ReadyRule
     serves: ServesRule
 
+<<<<<<< HEAD
     def find_interval(self, day: date) -> Interval:
         """Return the interval between donations that is law on a day."""
         told = (law.interval for law in reversed(self.laws) if law.holds_on(day))
@@ -221,6 +229,12 @@ class DonorRules(RuleSet):
     def _find_lawful_ages(self, day: date) -> AgeSpan | None:
         told = (law.age for law in reversed(self.laws) if law.holds_on(day))
         return next((age for age in told if age), None)
+=======
+    @property
+    def ready_after_s(self) -> int:
+        """Return the seconds from a call until the blood of whoever comes may be used."""
+        return self.wave.answer_window_s + self.arrival.default_eta_s + self.ready.release_s
+>>>>>>> e967128 (disasters: ask neighbours for the need before a patient waits)
 
 
 DONOR_RULES = DonorRules.model_validate(read_rules("donors"))

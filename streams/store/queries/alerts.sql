@@ -62,6 +62,14 @@ WHERE
     AND u.component = 'red_cells'
     AND (
         (u.status = 'available' AND u.expires_at > :now::timestamptz)
+        -- On its way from one of these stations to another, it is no less there.
+        OR EXISTS (
+            SELECT 1 FROM promises AS p INNER JOIN transfers AS t USING (transfer_id)
+            WHERE
+                p.unit_id = u.unit_id
+                AND p.status IN ('held', 'issued')
+                AND t.to_station_id = ANY(:station_ids::text[])
+        )
         OR EXISTS (
             SELECT 1 FROM promises AS p INNER JOIN requests AS r USING (request_id)
             WHERE

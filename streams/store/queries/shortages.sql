@@ -11,7 +11,8 @@ promised AS (
         p.blood_group,
         count(*) AS units,
         count(*) FILTER (WHERE p.held_at >= :recent) AS recently,
-        count(*) FILTER (WHERE p.held_at >= :surge) AS in_surge
+        count(*) FILTER (WHERE p.held_at >= :surge) AS in_surge,
+        count(*) FILTER (WHERE p.held_at >= :disaster AND r.priority <> 'routine') AS in_disaster
     FROM promises AS p INNER JOIN requests AS r USING (request_id)
     WHERE
         r.station_id = :station_id
@@ -25,7 +26,8 @@ SELECT
     coalesce(stock.units, 0) AS available,
     coalesce(promised.units, 0) AS promised,
     coalesce(promised.recently, 0) AS promised_recently,
-    coalesce(promised.in_surge, 0) AS promised_in_surge
+    coalesce(promised.in_surge, 0) AS promised_in_surge,
+    coalesce(promised.in_disaster, 0) AS promised_in_disaster
 FROM stock FULL JOIN promised USING (component, blood_group)
 ORDER BY component, blood_group;
 

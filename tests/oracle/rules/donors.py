@@ -91,6 +91,9 @@ DONORS: Table = {
     "donor.arrival": says(
         "local", confirm=("default_eta_s",), default_eta_s=free(3600, "s", least=300, most=86400)
     ),
+    "donor.ready": says(
+        "local", confirm=("release_s",), release_s=free(18000, "s", least=3600, most=172800)
+    ),
     "donor.whole_blood_serves": says(
         "local",
         confirm=("components",),

@@ -15,6 +15,11 @@ DISASTERS: Table = {
         units_per_admission=free(2.7, "unit", least=0.5, most=10),
         ratio=fixed({"red_cells": 1.0, "fresh_frozen_plasma": 0.54, "platelets": 0.81}, "part"),
     ),
+    "disaster.platelet_doses": says(
+        "local",
+        confirm=("components_per_dose",),
+        components_per_dose=free(5.0, "component per dose", least=1, most=12),
+    ),
     "disaster.reported": says(
         "local",
         confirm=("admissions_per_injured",),
