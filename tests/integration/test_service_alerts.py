@@ -12,6 +12,7 @@ from deploy.local.embedded_services import Endpoints
 from models.alerts import MOST_EXPOSED, Exposure
 from models.donors import Answer
 from models.events.alerts import AlertReceived
+from models.facilities import Location
 from tests.support.laboratory import from_laboratory, list_clear
 from tests.support.supply import make_alert, make_donor
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
@@ -495,7 +496,9 @@ async def test_c84_blood_moves_towards_the_need_before_the_first_patient_waits(
 ) -> None:
     """The lead asks its neighbours for what its shelf lacks; what is sent spares donors."""
     await engine.put_station(SHIGATSE.but(daily_demand={}))
-    await engine.put_station(LHASA.but(daily_demand={}))
+    # Three hours away: sooner than the blood of donors who are called now.
+    near = Location(lat=29.4, lon=89.9)
+    await engine.put_station(LHASA.but(daily_demand={}, location=near))
     await engine.put_reserve(40, staff=True)
     units = [build_unit("O+", station_id="lhasa", unit_id=f"L-{at:02}") for at in range(20)]
     await engine.feed(counted(units, station_id="lhasa"))

@@ -202,7 +202,6 @@ class DonorRules(RuleSet):
     ready: ReadyRule
     serves: ServesRule
 
-<<<<<<< HEAD
     def find_interval(self, day: date) -> Interval:
         """Return the interval between donations that is law on a day."""
         told = (law.interval for law in reversed(self.laws) if law.holds_on(day))
@@ -229,12 +228,11 @@ class DonorRules(RuleSet):
     def _find_lawful_ages(self, day: date) -> AgeSpan | None:
         told = (law.age for law in reversed(self.laws) if law.holds_on(day))
         return next((age for age in told if age), None)
-=======
+
     @property
     def ready_after_s(self) -> int:
         """Return the seconds from a call until the blood of whoever comes may be used."""
         return self.wave.answer_window_s + self.arrival.default_eta_s + self.ready.release_s
->>>>>>> e967128 (disasters: ask neighbours for the need before a patient waits)
 
 
 DONOR_RULES = DonorRules.model_validate(read_rules("donors"))
