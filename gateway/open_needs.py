@@ -179,6 +179,7 @@ def list_sought(
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
         *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
+        *_list_too_late(request, lacking, now=now, rules=rules),
         explain("sought_neighbours", {"stations": " ".join(neighbours)})
         if neighbours
         else explain("sought_no_neighbour"),
@@ -247,6 +248,16 @@ def _list_donors(
     yield _render_reserve(from_donors, reserve, asked, now=now, rules=rules)
 
 
+def _list_too_late(
+    request: UrgentRequest, lacking: Sequence[Want], *, now: datetime, rules: DonorRules
+) -> Iterator[dict[str, Any]]:
+    """Say when no donor who is called now can give what the request needs in time."""
+    ready_at = now + timedelta(seconds=rules.ready_after_s)
+    is_called_for = request.priority is not Priority.ROUTINE and _list_from_donors(lacking)
+    if is_called_for and ready_at > request.needed_by:
+        yield explain("sought_donors_too_late", {"at": _render_instant(ready_at)})
+
+
 def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:
     donated = sum(row["status"] == "donated" for row in under_way)
     accepted = sum(row["status"] != "called" for row in under_way)
@@ -291,7 +302,10 @@ def _render_reserve(
 def _list_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
     for row in live:
         agreed_at: datetime = row["agreed_at"]
-        arrives_at = (agreed_at + timedelta(seconds=row["eta_s"])).astimezone(_ZONE)
-        at = f"{arrives_at:%m-%d %H:%M}"
+        at = _render_instant(agreed_at + timedelta(seconds=row["eta_s"]))
         params = {"from_id": row["from_station_id"], "count": row["units_live"], "at": at}
         yield explain("sought_transfer", params)
+
+
+def _render_instant(at: datetime) -> str:
+    return f"{at.astimezone(_ZONE):%m-%d %H:%M}"

@@ -67,6 +67,18 @@ class CallOutStatus(StrEnum):
     STOOD_DOWN = "stood_down"
 
 
+class CallPurpose(StrEnum):
+    """Why donors are called: their blood may be used only hours later, once it was tested.
+
+    in_time: It is ready when those who wait need it. refill: It refills what is sent now.
+    late: It comes later than needed, and no neighbour has blood that comes sooner.
+    """
+
+    IN_TIME = "in_time"
+    REFILL = "refill"
+    LATE = "late"
+
+
 class CallOut(Value):
     """One donor called for one cause.
 

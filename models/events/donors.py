@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from models.base import LARGEST, Identifier, Instant, Line
 from models.broken_rule import BrokenRuleError
-from models.donors import Answer, CallOut, CallOutStatus, Donation
+from models.donors import Answer, CallOut, CallOutStatus, CallPurpose, Donation
 from models.events.base import EventData
 
 
@@ -17,6 +17,7 @@ class CallOutIssued(EventData):
 
     Attributes:
         donations_wanted: Donations that the wave is meant to bring.
+        purpose: Why they are called; None in events that were written before the field existed.
     """
 
     TYPE: ClassVar[str] = "blood.callout.issued.v1"
@@ -26,6 +27,7 @@ class CallOutIssued(EventData):
     cause_id: Identifier
     wave: int = Field(ge=1, le=LARGEST)
     donations_wanted: int = Field(ge=1, le=LARGEST)
+    purpose: CallPurpose | None = None
     calls: tuple[CallOut, ...] = Field(min_length=1)
 
 

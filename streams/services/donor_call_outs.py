@@ -259,7 +259,8 @@ class CallOuts:
             station_id=station_id,
             cause_id=cause.cause_id,
             wave=number,
-            donations_wanted=round_up(cause.wanted - expected),
+            donations_wanted=round_up(cause.callable_for - expected),
+            purpose=cause.purpose,
             calls=calls,
         )
         work.emit(issued, station_id=station_id)
@@ -284,7 +285,7 @@ def _choose(
     return choose_wave(
         reserve,
         station=cause.station,
-        wanted=cause.wanted,
+        wanted=cause.callable_for,
         expected_already=cause.expect(now),
         groups=cause.groups,
         asked_before={
@@ -304,7 +305,8 @@ def list_call_obstacles(
 
 
 def _is_short(cause: DonorNeed, now: datetime) -> bool:
-    return not is_enough(cause.expect(now), wanted=cause.wanted)
+    """Return whether more donors are called for than are expected to give."""
+    return not is_enough(cause.expect(now), wanted=cause.callable_for)
 
 
 def _audit_move(call: ReserveCall, *, to: CallOutStatus, why: str) -> Transition:
@@ -334,7 +336,10 @@ def _audit_wave(cause: DonorNeed, wave: Wave, *, number: int) -> Transition:
     counted = " ".join(
         f"{reason.code}={reason.params['donors']}[{reason.rule}]" for reason in wave.refusals
     )
-    sized = f"called={len(wave.calls)} expected={wave.expected:.2f} short={int(wave.short)}"
+    sized = (
+        f"purpose={cause.purpose} called={len(wave.calls)} expected={wave.expected:.2f} "
+        f"short={int(wave.short)}"
+    )
     return Transition(
         subject_kind="call_wave",
         subject=cause.cause_id,

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 
 from models.components import Component
-from models.donors import CallOutStatus
+from models.donors import CallOutStatus, CallPurpose
 from models.facilities import Station
 from models.groups import BloodGroup
 from models.requests import Priority
@@ -21,11 +21,13 @@ from models.rules.types.donors import DonorRules
 from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.donor_eligibility import DonorRecord
+from streams.matching.offers import is_agreed
 from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
+from streams.services.neighbour_stock import NeighbourStock
 from streams.services.station_lookup import get_own_station
 
 _LIVE = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})
@@ -40,6 +42,9 @@ class DonorNeed:
 
     Attributes:
         wanted: Donations in all.
+        callable_for: Of those, the donations for which donors are still called: not what a
+            neighbour's blood can serve in time and donors' blood cannot.
+        purpose: Why they are called.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
         rules: By which the answers of those calls are expected.
@@ -51,6 +56,8 @@ class DonorNeed:
     cause_id: str
     station: Station
     wanted: int
+    callable_for: int
+    purpose: CallPurpose
     groups: tuple[BloodGroup, ...]
     calls: tuple[ReserveCall, ...]
     rules: DonorRules
@@ -125,6 +132,7 @@ class _WaitingLine:
     group: BloodGroup | None
     priority: Priority
     units: int
+    needed_by: datetime
 
     def is_at(self, shortage: Shortage) -> bool:
         return (self.component, self.group) == (shortage.component, shortage.group)
@@ -151,7 +159,13 @@ class DonorNeeds:
     async def look_at(self, work: UnitOfWork, station_id: str) -> StationCauses:
         """Return the open causes of a station, read under its lock."""
         station = await get_own_station(self._directories, station_id)
-        return StationCauses(work, station)
+        directory = self._directories.current()
+        etas_s = {
+            other.station_id: directory.get_journey(other.station_id, station_id).eta_s
+            for other in directory.stations.values()
+            if other.station_id != station_id and is_agreed(other, station)
+        }
+        return StationCauses(work, station, etas_s)
 
 
 class StationCauses:
@@ -160,8 +174,9 @@ class StationCauses:
     Code that changes calls must call `forget_calls`; nothing else changes under the lock.
     """
 
-    def __init__(self, work: UnitOfWork, station: Station) -> None:
+    def __init__(self, work: UnitOfWork, station: Station, etas_s: Mapping[str, int]) -> None:
         self.station = station
+        self._neighbours = NeighbourStock(work, etas_s)
         self._work = work
         self._now = work.context.now
         self._activations: Mapping[str, ActivationState] | None = None
@@ -295,6 +310,8 @@ class StationCauses:
             cause_id=activation.activation_id,
             station=self.station,
             wanted=activation.donors_wanted,
+            callable_for=activation.donors_wanted,
+            purpose=CallPurpose.REFILL,
             groups=list_activation_groups(self._work.rules.disasters),
             calls=tuple(calls),
             rules=self._work.rules.donors,
@@ -310,11 +327,19 @@ class StationCauses:
         taken_over = await self._list_taken_over(shortage)
         calls = [*await self.list_calls(shortage.shortage_id), *taken_over]
         in_danger = any(line.priority is Priority.LIFE_THREATENING for line in own)
-        share = sum(line.units for line in own) / max(1, sum(line.units for line in waiting))
+        units = sum(line.units for line in own)
+        share = units / max(1, sum(line.units for line in waiting))
+        wanted = await self._count_wanted(shortage)
+        late = [line for line in own if line.needed_by < self._ready_at]
+        sooner = await self._neighbours.count_in_time(
+            [(line.needed_by, line.units) for line in late], shortage
+        )
         return DonorNeed(
             cause_id=shortage.shortage_id,
             station=self.station,
-            wanted=await self._count_wanted(shortage),
+            wanted=wanted,
+            callable_for=min(wanted, units - sooner),
+            purpose=CallPurpose.LATE if len(late) == len(own) else CallPurpose.IN_TIME,
             groups=_list_groups(shortage),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
             calls=tuple(call for call in calls if _is_under_way(call)),
@@ -331,6 +356,11 @@ class StationCauses:
                 shortage.shortage_id
             )
         return max(0, units - self._in_transit[shortage.shortage_id])
+
+    @property
+    def _ready_at(self) -> datetime:
+        """Return when the blood of a donor who is called now may be used."""
+        return self._now + timedelta(seconds=self._work.rules.donors.ready_after_s)
 
     async def _expect_of_activation(self, shortage: Shortage) -> float:
         """Return the donations to expect of a disaster's donors who can serve a shortage."""
@@ -389,6 +419,7 @@ class StationCauses:
                         group=group,
                         priority=request.priority,
                         units=uncovered.units,
+                        needed_by=request.needed_by,
                     )
                 )
             self._waiting = found

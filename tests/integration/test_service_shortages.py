@@ -558,3 +558,65 @@ async def test_c85_what_went_in_the_last_hours_counts_and_is_over_when_they_are(
     engine.clock.move(seconds=24 * 3600)
     await engine.fire_timers()
     assert await open_shortages(engine) == []
+
+
+async def list_purposes(engine: SupplyEngine) -> list[str]:
+    return [issued["purpose"] for issued in await engine.events("blood.callout.issued.v1")]
+
+
+@pytest.mark.parametrize(("needed_in_h", "purpose"), [(12, "in_time"), (2, "late")])
+async def test_c88_a_call_says_whether_its_blood_is_in_time(
+    engine: SupplyEngine, needed_in_h: float, purpose: str
+) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    await engine.feed(opened(build_request(group="A+", quantity=2, needed_in_h=needed_in_h)))
+    await engine.assess()
+    assert await list_purposes(engine) == [purpose]
+    row = await engine.one("SELECT why FROM audit WHERE subject_kind = 'call_wave'")
+    assert f"purpose={purpose}" in row["why"]
+
+
+async def test_c88_who_can_be_served_in_time_only_by_a_neighbour_calls_no_donor(
+    engine: SupplyEngine,
+) -> None:
+    """Lhasa is an hour away and has one of the three; donors' blood is ready after hours."""
+    await engine.put_reserve(9, staff=True, group="A+")
+    await engine.put_station(LHASA.but(daily_demand={}, location=SHIGATSE.location))
+    await engine.feed(
+        counted([build_unit("A+", station_id="lhasa", unit_id="L-1")], station_id="lhasa")
+    )
+    first = build_request(group="A+", quantity=1, needed_in_h=2)
+    await engine.feed(opened(first))
+    await engine.assess()
+    assert len(await open_shortages(engine)) == 1
+    assert await engine.calls("called") == []
+    # Two more than the neighbour has: for these donors are all there is, late as they are.
+    await engine.feed(opened(build_request(group="A+", quantity=2, needed_in_h=2)))
+    await engine.assess()
+    assert await list_purposes(engine) == ["late"]
+    assert len(await engine.calls("called")) == 4
+
+
+async def test_c88_a_disaster_calls_donors_to_refill_what_is_sent(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    await engine.alert(injured=34)
+    assert await list_purposes(engine) == ["refill"]
+
+
+async def test_c88_donors_who_were_called_in_time_are_not_sent_home_when_time_passes(
+    engine: SupplyEngine,
+) -> None:
+    await engine.put_reserve(9, staff=True, group="A+")
+    await engine.put_station(LHASA.but(daily_demand={}, location=SHIGATSE.location))
+    units = [build_unit("A+", station_id="lhasa", unit_id=f"L-{at}") for at in range(5)]
+    await engine.feed(counted(units, station_id="lhasa"))
+    await engine.feed(opened(build_request(group="A+", quantity=2, needed_in_h=7)))
+    await engine.assess()
+    calls = await engine.calls("called")
+    assert len(calls) == 4
+    await engine.answer(Answer.ACCEPTED, calls[0])
+    engine.clock.move(seconds=3600)
+    await engine.fire_timers()
+    # The one on the way stays; nobody new is called, since only Lhasa can be in time now.
+    assert await engine.calls("accepted") == [calls[0]]
+    assert len(await engine.fetch("SELECT 1 FROM call_outs")) == 4

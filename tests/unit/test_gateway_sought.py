@@ -28,7 +28,7 @@ from streams.matching.donor_eligibility import DonorRecord
 from tests.support.supply import AT, make_record, make_station
 from tests.support.world import build_request
 
-RED = build_request(group="A+", quantity=8)
+RED = build_request(group="A+", quantity=8, needed_in_h=12)
 UNKNOWN_WOMAN = Patient(group=None, sex=Sex.FEMALE, age_years=30)
 
 
@@ -96,6 +96,23 @@ def test_f11_platelets_say_that_nobody_is_called() -> None:
     platelets = build_request(group="A+", component=Component.PLATELETS)
     told = codes(platelets, reserve=[make_record(group="A+")], neighbours=("lhasa",))
     assert told == ["sought_by_appointment", "sought_neighbours", "sought_still_missing"]
+
+
+def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
+    donor = [make_record(group="A+")]
+    soon = build_request(group="A+", quantity=8, needed_in_h=2)
+    assert codes(soon, reserve=donor)[:2] == ["sought_not_called", "sought_donors_too_late"]
+    assert codes(soon)[:2] == ["sought_no_donors", "sought_donors_too_late"]
+    told = tell(soon, calls=[call("c-1", "called")])
+    assert [one["code"] for one in told[:2]] == ["sought_called", "sought_donors_too_late"]
+    # Half an hour to answer, an hour to come, five hours to the release.
+    assert told[1]["params"] == {"at": "01-07 15:35"}
+    assert "不能等献血者" in told[1]["zh"]
+    assert "sought_donors_too_late" not in codes(reserve=donor)
+    routine = soon.but(priority=Priority.ROUTINE)
+    assert "sought_donors_too_late" not in codes(routine, reserve=donor)
+    platelets = build_request(group="A+", component=Component.PLATELETS, needed_in_h=2)
+    assert "sought_donors_too_late" not in codes(platelets)
 
 
 def test_f11_donors_are_called_only_when_they_were() -> None:
