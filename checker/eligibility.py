@@ -1,10 +1,11 @@
-"""Whether a donor may be called to give whole blood: the checker's own rule.
+"""Whether a donor may be called to give whole blood or platelets: the checker's own rule.
 
 Pure. The calendar day of a call depends on the time zone (UTC or China's). A rule counts as broken
 only if it is broken on both days, so that a call near midnight is not judged a fault.
 
 Source: the law of the region (`checker.laws`) for the interval between donations of whole blood and
-for the ages; GB 18467-2011 (50 kg for men, 45 kg for women; four weeks after platelets).
+for the ages; GB 18467-2011 (50 kg for men, 45 kg for women; four weeks after platelets; who gives
+platelets by apheresis: two weeks after platelets, three months after whole blood).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from checker.laws import NATIONAL, Law, find_ages, find_interval
 from checker.world import parse_instant
 
 AFTER_PLATELETS = timedelta(weeks=4)
+PLATELETS_APART = timedelta(weeks=2)
+PLATELETS_AFTER_MONTHS = 3
 MINIMUM_KG = {"male": 50.0, "female": 45.0}
 _CHINA = timezone(timedelta(hours=8))
 
@@ -45,11 +48,19 @@ def list_reasons(
     def always(is_broken: Callable[[date], bool]) -> bool:
         return all(is_broken(day) for day in days)
 
-    if last is not None and always(lambda day: day < _give_again(last, day, donor, laws)):
-        number, unit = find_interval(laws, max(days), sex=donor["sex"])
-        reasons.append(f"全血间隔不足 {number} {unit} · under {number} {unit} since {last}")
-    if platelets and always(lambda day: day < date.fromisoformat(platelets) + AFTER_PLATELETS):
-        reasons.append(f"献血小板后不足 4 周 · under 4 weeks since platelets on {platelets}")
+    if donor.get("gives") == "apheresis_platelets":
+        apart = PLATELETS_APART
+        if last is not None and always(lambda day: day < add_months(last, PLATELETS_AFTER_MONTHS)):
+            told = f"{PLATELETS_AFTER_MONTHS} 个月 · under {PLATELETS_AFTER_MONTHS} months since"
+            reasons.append(f"献全血后不足 {told} {last}")
+    else:
+        apart = AFTER_PLATELETS
+        if last is not None and always(lambda day: day < _give_again(last, day, donor, laws)):
+            number, unit = find_interval(laws, max(days), sex=donor["sex"])
+            reasons.append(f"全血间隔不足 {number} {unit} · under {number} {unit} since {last}")
+    if platelets and always(lambda day: day < date.fromisoformat(platelets) + apart):
+        told = f"{apart.days // 7} 周 · under {apart.days // 7} weeks since platelets on"
+        reasons.append(f"献血小板后不足 {told} {platelets}")
     born = date.fromisoformat(donor["born_on"])
     if always(lambda day: not _is_of_age(born, day, donor, laws)):
         reasons.append(f"年龄不符 · age outside {find_ages(laws, max(days))}, born {born}")

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.rendering import explain
 from models.components import Component
+from models.donation_kinds import DonationKind
 from models.facilities import Station, StationPolicy
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
@@ -46,14 +47,14 @@ class Want:
         missing: Number of units that the line still waits for.
         place: The group under which its need is counted; None if no group is allowed.
         groups: The groups that may be given for the line.
-        from_donors: Whether donors give what its component is made from.
+        gives: What donors give for it; None if none is called for its component.
     """
 
     component: Component
     missing: int
     place: BloodGroup | None
     groups: tuple[BloodGroup, ...]
-    from_donors: bool
+    gives: DonationKind | None
 
     def is_served_by(self, row: Row, group: str) -> bool:
         """Return whether blood of a group, obtained for a row's shortage, serves this line."""
@@ -86,7 +87,7 @@ def list_wants(
                 missing=missing.get(line.line_no, 0),
                 place=place,
                 groups=groups,
-                from_donors=line.component in rules.donors.serves.components,
+                gives=rules.donors.find_kind(line.component),
             )
         )
     return tuple(wants)
@@ -179,7 +180,7 @@ def list_sought(
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
         *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
-        *_list_too_late(request, lacking, now=now, rules=rules),
+        *_list_too_late(request, _list_callable(lacking, calls, reserve), now=now, rules=rules),
         explain("sought_neighbours", {"stations": " ".join(neighbours)})
         if neighbours
         else explain("sought_no_neighbour"),
@@ -213,8 +214,20 @@ def _render_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, A
 
 
 def _list_from_donors(wants: Sequence[Want]) -> list[Want]:
-    """List the wants with missing units whose component can be made from whole blood."""
-    return [want for want in wants if want.missing and want.from_donors]
+    """List the wants with missing units for whose component donors are called."""
+    return [want for want in wants if want.missing and want.gives is not None]
+
+
+def _list_callable(
+    wants: Sequence[Want], calls: Sequence[Row], reserve: Sequence[DonorRecord]
+) -> list[Want]:
+    """List the wants for which somebody is called.
+
+    Where no donor of platelets is registered, the station arranges the appointments itself.
+    """
+    kinds = {record.donor.gives for record in reserve} | {DonationKind.WHOLE_BLOOD}
+    called = bool(_list_under_way(calls))
+    return [want for want in _list_from_donors(wants) if called or want.gives in kinds]
 
 
 def _list_under_way(calls: Sequence[Row]) -> list[Row]:
@@ -230,7 +243,8 @@ def _list_donors(
     now: datetime,
     rules: DonorRules,
 ) -> Iterator[dict[str, Any]]:
-    from_donors = _list_from_donors(lacking)
+    under_way = _list_under_way(calls)
+    from_donors = _list_callable(lacking, calls, reserve)
     by_appointment = {want.component for want in lacking} - {want.component for want in from_donors}
     for component in sorted(by_appointment):
         yield explain("sought_by_appointment", {"component": component})
@@ -239,7 +253,7 @@ def _list_donors(
     if request.priority is Priority.ROUTINE:
         yield explain("sought_routine_calls_nobody")
         return
-    if under_way := _list_under_way(calls):
+    if under_way:
         yield _render_called(under_way)
         return
     asked = {row["donor_id"] for row in calls if row["status"] in _CAME_TO_NOTHING}
@@ -249,11 +263,11 @@ def _list_donors(
 
 
 def _list_too_late(
-    request: UrgentRequest, lacking: Sequence[Want], *, now: datetime, rules: DonorRules
+    request: UrgentRequest, from_donors: Sequence[Want], *, now: datetime, rules: DonorRules
 ) -> Iterator[dict[str, Any]]:
     """Say when no donor who is called now can give what the request needs in time."""
     ready_at = now + timedelta(seconds=rules.ready_after_s)
-    is_called_for = request.priority is not Priority.ROUTINE and _list_from_donors(lacking)
+    is_called_for = request.priority is not Priority.ROUTINE and from_donors
     if is_called_for and ready_at > request.needed_by:
         yield explain("sought_donors_too_late", {"at": _render_instant(ready_at)})
 
@@ -277,7 +291,10 @@ def _render_reserve(
 ) -> dict[str, Any]:
     """Say how many donors of the register may still be called, or why none may."""
     groups = {group for want in wants for group in list_called_groups(want.groups)}
-    serving = [record for record in reserve if record.donor.group in groups]
+    kinds = {want.gives for want in wants}
+    serving = [
+        record for record in reserve if record.donor.group in groups and record.donor.gives in kinds
+    ]
     left = list_each_once(
         (
             record

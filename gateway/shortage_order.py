@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.rendering import explain
+from models.components import Component
 from models.facilities import Station
 from models.requests import Priority, UrgentRequest
 from models.rules.rulebook import Rulebook
@@ -58,7 +59,9 @@ def list_worst_first(
                 **row["body"],
                 "opened_at": row["opened_at"],
                 "waiting": found,
-                "donors_not_called": find_uncalled([row["component"]], rules),
+                "donors_not_called": None
+                if rules.donors.find_kind(Component(row["component"]))
+                else find_uncalled([row["component"]], rules),
             }
         )
     return sorted(entries, key=_rank)

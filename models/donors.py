@@ -11,6 +11,7 @@ from pydantic import Field
 
 from models.base import LARGEST, BagId, Day, Identifier, Instant, Line, Value
 from models.components import Component
+from models.donation_kinds import DonationKind
 from models.facilities import Location
 from models.groups import BloodGroup
 from models.patients import Sex
@@ -24,6 +25,8 @@ class Donor(Value):
         contact: Where the notifier reaches the donor; never in an event, never in a log.
         staff: Works at the station; answers far better than the public.
         repeat_without_reaction: Gave before without a reaction, may give to the higher age.
+        gives: What the donor is called for. Who gives platelets is not called for whole blood,
+            after which no platelets are given for three months.
         consented_at: Separate consent to hold health data; without it the donor is never called.
         unavailable_until: As the donor states; an eligible donor is not always available.
         deferred_until: A medical or legal deferral.
@@ -39,6 +42,7 @@ class Donor(Value):
     weight_kg: float = Field(gt=20, lt=300)
     location: Location | None = None
     staff: bool = False
+    gives: DonationKind = DonationKind.WHOLE_BLOOD
     repeat_without_reaction: bool = False
     last_whole_blood_on: Day | None = None
     last_platelets_on: Day | None = None

@@ -28,7 +28,9 @@ def find_ineligible_calls(world: World) -> Iterator[Finding]:
         if donor is None:
             yield Finding(subject=donor_id, told="未登记 · not a registered donor")
             continue
-        donated = [_donated_at(world, call) for call in calls if call.status == "donated"]
+        gave = [call for call in calls if call.status == "donated"]
+        # What a donor of platelets gave was no whole blood.
+        donated = [] if _gives_platelets(donor) else [_donated_at(world, call) for call in gave]
         for call in calls:
             reasons = list_reasons(
                 donor=_as_of_call(world, donor, calls, call),
@@ -137,6 +139,10 @@ def _ended_at(call: CallOut) -> datetime | None:
     return call.ended_at or call.answered_at or call.called_at
 
 
+def _gives_platelets(donor: Donor) -> bool:
+    return donor.body.get("gives") == "apheresis_platelets"
+
+
 def _donated_at(world: World, call: CallOut) -> datetime:
     unit = world.units.get(call.unit_id or "")
     return unit.collected_at if unit else call.ended_at or call.called_at
@@ -167,4 +173,10 @@ def _as_of_call(
         "unavailable_until": None,
         "consented_at": call.called_at.isoformat(),
     }
+    if _gives_platelets(donor) and any(
+        other.status == "donated" and other.called_at >= call.called_at for other in calls
+    ):
+        # The day that a later donation wrote tells nothing of this call.
+        changed = changed | {"last_platelets_on"}
+        unknown["last_platelets_on"] = None
     return {**donor.body, **{name: unknown[name] for name in unknown if name in changed}}

@@ -137,6 +137,15 @@ def read_sex(cell: Cell) -> str:
     raise CellError("sex_unknown")
 
 
+def read_donation_kind(cell: Cell) -> str:
+    """Read what a donor gives, as a word of `DonationKind`."""
+    word = str(cell).casefold()
+    for kind, words in WORDS.donation_kinds.items():
+        if word in words:
+            return kind
+    raise CellError("donation_kind_unknown")
+
+
 def read_status(cell: Cell) -> str:
     """Read the status that a count gives a unit, as a word of `CountedAs` or quarantine."""
     found = WORDS.find_status(str(cell))

@@ -136,6 +136,7 @@ class ColumnWords(Value):
     made: dict[str, dict[str, tuple[str, ...]]]
     statuses: dict[str, tuple[str, ...]]
     sexes: dict[str, tuple[str, ...]]
+    donation_kinds: dict[str, tuple[str, ...]]
     yes: tuple[str, ...]
     no: tuple[str, ...]
     totals: tuple[str, ...] = Field(min_length=1)
@@ -251,6 +252,7 @@ def _load() -> ColumnWords:
         made=raw["made"],
         statuses=raw["statuses"],
         sexes=raw["sexes"],
+        donation_kinds=raw["donation_kinds"],
         yes=raw["flags"]["yes"],
         no=raw["flags"]["no"],
         totals=raw["totals"]["words"],

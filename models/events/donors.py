@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from models.base import LARGEST, Identifier, Instant, Line
 from models.broken_rule import BrokenRuleError
+from models.donation_kinds import DonationKind
 from models.donors import Answer, CallOut, CallOutStatus, CallPurpose, Donation
 from models.events.base import EventData
 
@@ -17,6 +18,7 @@ class CallOutIssued(EventData):
 
     Attributes:
         donations_wanted: Donations that the wave is meant to bring.
+        gives: What they are called to give; platelets are given by appointment.
         purpose: Why they are called; None in events that were written before the field existed.
     """
 
@@ -27,6 +29,7 @@ class CallOutIssued(EventData):
     cause_id: Identifier
     wave: int = Field(ge=1, le=LARGEST)
     donations_wanted: int = Field(ge=1, le=LARGEST)
+    gives: DonationKind = DonationKind.WHOLE_BLOOD
     purpose: CallPurpose | None = None
     calls: tuple[CallOut, ...] = Field(min_length=1)
 

@@ -1,4 +1,4 @@
-"""List every reason why a donor may not be called to give whole blood.
+"""List every reason why a donor may not be called to give whole blood, or platelets.
 
 Pure and deterministic: no IO, no clock. The rules and their citations are data
 (`models/rules/data/donors.toml`); no disaster loosens any of them.
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 from models.decisions import Reason
+from models.donation_kinds import DonationKind
 from models.donors import Donor
-from models.rules.types.donors import DonorRules
+from models.rules.types.donors import DonorRules, add_months
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,9 @@ def _list_interval_obstacles(
     record: DonorRecord, today: date, rules: DonorRules
 ) -> Iterator[Reason]:
     donor = record.donor
+    if donor.gives is DonationKind.APHERESIS_PLATELETS:
+        yield from _list_apheresis_obstacles(record, today, rules)
+        return
     given_on = [day for day in (donor.last_whole_blood_on, record.last_whole_blood_on) if day]
     interval, cited = rules.find_interval(today), rules.cite(rules.whole_blood_interval)
     if given_on and today < interval.add_to(max(given_on), donor.sex):
@@ -104,6 +108,29 @@ def _list_interval_obstacles(
     if platelets_on is not None and today < platelets_on + timedelta(weeks=after.weeks):
         yield Reason(
             code="platelets_too_recent", params={"weeks": after.weeks}, rule=rules.cite(after)
+        )
+
+
+def _list_apheresis_obstacles(
+    record: DonorRecord, today: date, rules: DonorRules
+) -> Iterator[Reason]:
+    """List the intervals before a donation of platelets; the station counts those of a year."""
+    donor = record.donor
+    whole_blood_on = [day for day in (donor.last_whole_blood_on, record.last_whole_blood_on) if day]
+    after = rules.platelets_after_whole_blood_interval
+    if whole_blood_on and today < add_months(max(whole_blood_on), after.months):
+        yield Reason(
+            code="whole_blood_too_recent",
+            params={"months": after.months},
+            rule=rules.cite(after),
+        )
+    interval = rules.platelets_interval
+    platelets_on = donor.last_platelets_on
+    if platelets_on is not None and today < platelets_on + timedelta(weeks=interval.weeks):
+        yield Reason(
+            code="platelets_too_recent",
+            params={"weeks": interval.weeks},
+            rule=rules.cite(interval),
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.decisions import Reason
+from models.donation_kinds import DonationKind
 from models.donors import CallOutStatus
 from models.facilities import Station
 from models.groups import BloodGroup
@@ -110,11 +111,13 @@ def count_callable(
     now: datetime,
     rules: DonorRules,
 ) -> int:
-    """Count the donors of these groups who may be called now, each contact and person once."""
+    """Count the donors of whole blood of these groups who may be called now, each person once."""
     may = [
         record
         for record in records
-        if record.donor.group in groups and not list_obstacles(record, now=now, rules=rules)
+        if record.donor.gives is DonationKind.WHOLE_BLOOD
+        and record.donor.group in groups
+        and not list_obstacles(record, now=now, rules=rules)
     ]
     return len(list_each_once(may))
 
@@ -134,6 +137,7 @@ def choose_wave(
     wanted: int,
     expected_already: float,
     groups: Sequence[BloodGroup],
+    gives: DonationKind = DonationKind.WHOLE_BLOOD,
     asked_before: Collection[str] = (),
     called_before: Iterable[DonorRecord] = (),
     now: datetime,
@@ -147,6 +151,7 @@ def choose_wave(
         wanted: Donations wanted in all.
         expected_already: Donations made, under way or expected of calls already out.
         groups: Groups that can serve, the most wanted first; others are not called.
+        gives: What is wanted; who gives something else is not called.
         asked_before: Donors whose call for the same cause failed; they are not asked again.
         called_before: Donors called for the same cause, under the number that was called.
         now: Aware UTC instant of the calls.
@@ -165,7 +170,7 @@ def choose_wave(
     for record in records:
         obstacles = [
             *list_obstacles(record, now=now, rules=rules),
-            *_list_cause_obstacles(record, groups, asked_before, rules),
+            *_list_cause_obstacles(record, groups, gives, asked_before, rules),
         ]
         refused.count(obstacles)
         if not obstacles:
@@ -249,11 +254,14 @@ class _Refused:
 def _list_cause_obstacles(
     record: DonorRecord,
     groups: Sequence[BloodGroup],
+    gives: DonationKind,
     asked_before: Collection[str],
     rules: DonorRules,
 ) -> Iterator[Reason]:
     if record.donor.group not in groups:
         yield Reason(code="group_not_wanted")
+    if record.donor.gives is not gives:
+        yield Reason(code="gives_something_else")
     if record.donor.donor_id in asked_before:
         yield Reason(code="asked_before", rule=rules.cite(rules.once_per_cause))
 

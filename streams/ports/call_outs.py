@@ -85,3 +85,7 @@ class ReserveStore(Protocol):
     async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
         """Record the day of a donation, with its audit; an earlier day changes nothing."""
         ...
+
+    async def set_platelets_day(self, donor_id: str, day: date) -> None:
+        """Record the day of a donation of platelets, in the same way."""
+        ...

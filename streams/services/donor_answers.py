@@ -11,6 +11,7 @@ from datetime import timedelta, timezone
 from pydantic import ValidationError
 
 from models.components import Component
+from models.donation_kinds import DonationKind
 from models.donors import Answer, CallOutStatus, Donation
 from models.errors import ContractError, DomainRefusal, InvariantViolation
 from models.events.donors import CallOutAnswered, DonationGroupDiffers
@@ -149,7 +150,12 @@ class AnswerService:
         if event.donation is None:
             raise InvariantViolation("donated_without_donation", call_out_id=event.call_out_id)
         unit = _build_unit(event.donation, station_id=event.station_id)
-        if unit.component not in work.rules.donors.serves.components:
+        gives = call.state.record.donor.gives
+        if work.rules.donors.find_kind(unit.component) is not gives:
+            if gives is DonationKind.APHERESIS_PLATELETS:
+                raise ContractError(
+                    "component_not_of_apheresis_platelets", component=unit.component
+                )
             raise ContractError("component_not_of_whole_blood", component=unit.component)
         if unit.collected_at < call.call_out.called_at:
             # A wrong date would shorten the donor's interval and the life of the unit.
@@ -178,7 +184,10 @@ class AnswerService:
         )
         zone = timezone(timedelta(hours=work.rules.donors.calendar.utc_offset_h))
         given_on = unit.collected_at.astimezone(zone).date()
-        await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
+        if gives is DonationKind.APHERESIS_PLATELETS:
+            await work.supply.set_platelets_day(call.call_out.donor_id, given_on)
+        else:
+            await work.supply.set_whole_blood_day(call.call_out.donor_id, given_on)
         if call.state.record.donor.group is not unit.group:
             _publish_group_differs(work, event, call, unit)
         cause = MoveCause(actor=Actor.STATION, why="donated")

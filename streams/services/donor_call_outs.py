@@ -261,6 +261,7 @@ class CallOuts:
             wave=number,
             donations_wanted=round_up(cause.callable_for - expected),
             purpose=cause.purpose,
+            gives=cause.gives,
             calls=calls,
         )
         work.emit(issued, station_id=station_id)
@@ -288,6 +289,7 @@ def _choose(
         wanted=cause.callable_for,
         expected_already=cause.expect(now),
         groups=cause.groups,
+        gives=cause.gives,
         asked_before={
             call.call_out.donor_id for call in earlier if call.status in _CAME_TO_NOTHING
         },

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from models.components import Component
+from models.donation_kinds import DonationKind
 from models.donors import CallOutStatus, CallPurpose
 from models.facilities import Station
 from models.groups import BloodGroup
@@ -45,6 +46,7 @@ class DonorNeed:
         callable_for: Of those, the donations for which donors are still called: not what a
             neighbour's blood can serve in time and donors' blood cannot.
         purpose: Why they are called.
+        gives: What they are called to give.
         groups: Groups that can serve, the most wanted first.
         calls: Calls that count towards it.
         rules: By which the answers of those calls are expected.
@@ -58,6 +60,7 @@ class DonorNeed:
     wanted: int
     callable_for: int
     purpose: CallPurpose
+    gives: DonationKind
     groups: tuple[BloodGroup, ...]
     calls: tuple[ReserveCall, ...]
     rules: DonorRules
@@ -129,6 +132,7 @@ class _WaitingLine:
     """Units that an urgent patient's line waits for, and of which group they are wanted."""
 
     component: Component
+    gives: DonationKind
     group: BloodGroup | None
     priority: Priority
     units: int
@@ -263,12 +267,14 @@ class StationCauses:
         for cause_id in await self.list_open() if left else ():
             other = (await self._read_shortages())[cause_id]
             groups = _list_groups(other)
+            gives = self._work.rules.donors.find_kind(other.component)
             wanted = await self._count_wanted(other)
             own = [call for call in await self.list_calls(cause_id) if _is_under_way(call)]
             expected = self._expect(own)
             taken: list[ReserveCall] = []
             for call in left:
-                if expected < wanted and call.state.record.donor.group in groups:
+                donor = call.state.record.donor
+                if expected < wanted and donor.group in groups and donor.gives is gives:
                     expected += self._expect([call])
                     taken.append(call)
             if cause_id == shortage.shortage_id:
@@ -304,7 +310,9 @@ class StationCauses:
         calls = [
             call
             for call in await self.list_calls()
-            if call.call_out.called_at >= state.opened_at and call.unit_status not in _LOST
+            if call.call_out.called_at >= state.opened_at
+            and call.unit_status not in _LOST
+            and call.state.record.donor.gives is DonationKind.WHOLE_BLOOD
         ]
         return DonorNeed(
             cause_id=activation.activation_id,
@@ -312,6 +320,7 @@ class StationCauses:
             wanted=activation.donors_wanted,
             callable_for=activation.donors_wanted,
             purpose=CallPurpose.REFILL,
+            gives=DonationKind.WHOLE_BLOOD,
             groups=list_activation_groups(self._work.rules.disasters),
             calls=tuple(calls),
             rules=self._work.rules.donors,
@@ -320,9 +329,10 @@ class StationCauses:
         )
 
     async def _from_shortage(self, shortage: Shortage) -> DonorNeed | None:
-        if shortage.component not in self._work.rules.donors.serves.components:
+        gives = self._work.rules.donors.find_kind(shortage.component)
+        if gives is None:
             return None
-        waiting = await self._read_waiting()
+        waiting = [line for line in await self._read_waiting() if line.gives is gives]
         own = [line for line in waiting if line.is_at(shortage)]
         taken_over = await self._list_taken_over(shortage)
         calls = [*await self.list_calls(shortage.shortage_id), *taken_over]
@@ -339,6 +349,7 @@ class StationCauses:
             station=self.station,
             wanted=wanted,
             callable_for=min(wanted, units - sooner),
+            gives=gives,
             purpose=CallPurpose.LATE if len(late) == len(own) else CallPurpose.IN_TIME,
             groups=_list_groups(shortage),
             urgency=Urgency.LIFE_THREATENING if in_danger else Urgency.URGENT,
@@ -370,7 +381,10 @@ class StationCauses:
         serving = [
             call.state
             for call in await self.list_calls(newest)
-            if _is_under_way(call) and call.state.record.donor.group in shortage.donor_groups
+            if _is_under_way(call)
+            and call.state.record.donor.group in shortage.donor_groups
+            and self._work.rules.donors.find_kind(shortage.component)
+            is call.state.record.donor.gives
         ]
         return expect_donations(
             serving, station=self.station, now=self._now, rules=self._work.rules.donors
@@ -397,14 +411,14 @@ class StationCauses:
         return self._shortages
 
     async def _read_waiting(self) -> Sequence[_WaitingLine]:
-        """Read the lines that urgent patients wait for and donors of whole blood can serve."""
+        """Read the lines that urgent patients wait for and donors can serve."""
         if self._waiting is None:
-            serves = self._work.rules.donors.serves.components
             found = []
             for uncovered in await self._work.supply.list_uncovered(self.station.station_id):
                 request = uncovered.request
                 (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
-                if request.priority is Priority.ROUTINE or line.component not in serves:
+                gives = self._work.rules.donors.find_kind(line.component)
+                if request.priority is Priority.ROUTINE or gives is None:
                     continue
                 group = find_wanted_group(
                     line.component,
@@ -416,6 +430,7 @@ class StationCauses:
                 found.append(
                     _WaitingLine(
                         component=line.component,
+                        gives=gives,
                         group=group,
                         priority=request.priority,
                         units=uncovered.units,

@@ -107,6 +107,12 @@ class PgReserve:
             change = ("last_whole_blood_on", row["day_before"], day)
             self._audit(row, change=change, why="donated")
 
+    async def set_platelets_day(self, donor_id: str, day: date) -> None:
+        row = await _QUERIES.set_platelets_day(self._connection, donor_id=donor_id, day=day)
+        if row is not None:
+            change = ("last_platelets_on", row["day_before"], day)
+            self._audit(row, change=change, why="donated")
+
     def _audit(
         self,
         row: asyncpg.Record,

@@ -620,3 +620,46 @@ async def test_c88_donors_who_were_called_in_time_are_not_sent_home_when_time_pa
     # The one on the way stays; nobody new is called, since only Lhasa can be in time now.
     assert await engine.calls("accepted") == [calls[0]]
     assert len(await engine.fetch("SELECT 1 FROM call_outs")) == 4
+
+
+async def test_c89_donors_of_platelets_are_called_for_a_shortage_of_platelets(
+    engine: SupplyEngine,
+) -> None:
+    givers = [
+        make_donor(f"p-{at}", group="A+", staff=True, gives="apheresis_platelets")
+        for at in range(6)
+    ]
+    await engine.put_donors([*givers, make_donor("w-1", group="A+", staff=True)])
+    await engine.ask(
+        group="A+", quantity=1, component=Component.PLATELETS, priority=Priority.LIFE_THREATENING
+    )
+    (issued,) = await engine.events("blood.callout.issued.v1")
+    assert issued["gives"] == "apheresis_platelets"
+    called = {call["donor_id"] for call in issued["calls"]}
+    assert called
+    assert "w-1" not in called
+    first = await engine.one(
+        "SELECT call_out_id, donor_id FROM call_outs ORDER BY donor_id LIMIT 1"
+    )
+    await engine.answer(Answer.ACCEPTED, first["call_out_id"])
+    await engine.answer(Answer.ARRIVED, first["call_out_id"])
+    unit = build_unit(
+        "A+", unit_id="PLT", component=Component.PLATELETS, collected_ago_h=0, expires_in_h=20
+    )
+    donation = unit.model_dump(exclude={"station_id", "traits"})
+    await engine.answer(Answer.DONATED, first["call_out_id"], donation=donation)
+    assert await engine.dead_letter_codes() == []
+    row = await engine.one("SELECT status FROM units WHERE unit_id = 'PLT'")
+    assert row["status"] == "quarantined"
+    donor = await engine.one(
+        "SELECT body, last_whole_blood_on FROM donors WHERE donor_id = $1", first["donor_id"]
+    )
+    # The day of platelets is learnt, and no day of whole blood.
+    assert donor["body"]["last_platelets_on"] == "2025-01-07"
+    assert donor["last_whole_blood_on"] is None
+
+
+async def test_c89_who_gives_platelets_is_not_called_for_red_cells(engine: SupplyEngine) -> None:
+    await engine.put_reserve(9, staff=True, group="A+", gives="apheresis_platelets")
+    await engine.ask(group="A+", quantity=1)
+    assert await engine.calls("called") == []

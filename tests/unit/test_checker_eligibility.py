@@ -89,3 +89,18 @@ def test_months_end_on_the_last_day_of_a_shorter_month() -> None:
     assert add_months(date(2024, 8, 31), 6) == date(2025, 2, 28)
     assert add_months(date(2024, 6, 30), 6) == date(2024, 12, 30)
     assert age_on(date(2004, 2, 29), date(2025, 2, 28)) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_eligible"),
+    [
+        ({"last_platelets_on": "2024-12-24"}, True),
+        ({"last_platelets_on": "2024-12-25"}, False),
+        ({"whole_blood_on": (date(2024, 10, 7),)}, True),
+        ({"whole_blood_on": (date(2024, 10, 8),)}, False),
+    ],
+)
+def test_c89_intervals_of_who_gives_platelets(
+    changes: dict[str, Any], *, is_eligible: bool
+) -> None:
+    assert (not reasons(gives="apheresis_platelets", **changes)) is is_eligible

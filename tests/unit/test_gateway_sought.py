@@ -115,6 +115,17 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     assert "sought_donors_too_late" not in codes(platelets)
 
 
+def test_c89_platelets_are_asked_of_who_gives_platelets() -> None:
+    platelets = build_request(group="A+", component=Component.PLATELETS, needed_in_h=24)
+    giver = make_record("p-1", group="A+", gives="apheresis_platelets")
+    assert codes(platelets, reserve=[giver, make_record("w-1", group="A+")])[0] == (
+        "sought_not_called"
+    )
+    called = [call("p-1", "called", place="A+") | {"component": "platelets"}]
+    assert codes(platelets, calls=called)[0] == "sought_called"
+    assert codes(RED, reserve=[giver])[0] == "sought_no_donor_serves"
+
+
 def test_f11_donors_are_called_only_when_they_were() -> None:
     assert codes(reserve=[make_record(group="A+")])[0] == "sought_not_called"
     calls = [call(f"c-{at}", "called") for at in range(4)]

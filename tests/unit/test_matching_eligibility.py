@@ -25,6 +25,36 @@ def codes(now: datetime = AT, /, **changes: Any) -> list[str]:  # noqa: ANN401 -
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, []),
+        # Two weeks after platelets, three months after whole blood; no six months, no four weeks.
+        ({"last_platelets_on": date(2024, 12, 24)}, []),
+        (
+            {"last_platelets_on": date(2024, 12, 25)},
+            [("platelets_too_recent", "donor.interval.platelets@2026-3")],
+        ),
+        ({"last_whole_blood_on": date(2024, 10, 7)}, []),
+        (
+            {"last_whole_blood_on": date(2024, 10, 8)},
+            [("whole_blood_too_recent", "donor.interval.platelets_after_whole_blood@2026-3")],
+        ),
+        (
+            {"learnt_on": date(2024, 10, 8)},
+            [("whole_blood_too_recent", "donor.interval.platelets_after_whole_blood@2026-3")],
+        ),
+        ({"weight_kg": 44.9}, [("weight_too_low", "donor.weight@2026-3")]),
+    ],
+)
+def test_c89_who_gives_platelets_has_intervals_of_their_own(
+    changes: dict[str, Any], told: list[tuple[str, str]]
+) -> None:
+    record = make_record(gives="apheresis_platelets", **changes)
+    found = list_obstacles(record, now=AT, rules=PACKAGED.donors)
+    assert [(reason.code, reason.rule) for reason in found] == told
+
+
 def test_a_healthy_consenting_donor_may_be_called() -> None:
     assert codes() == []
 

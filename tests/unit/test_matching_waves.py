@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.donation_kinds import DonationKind
 from models.donors import CallOutStatus
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
@@ -249,3 +250,22 @@ def test_never_one_call_more_than_needed_and_never_an_ineligible_donor(
     assert not wave.calls or without_last < wanted - already
     assert wave.short == (not is_enough(wave.expected, wanted=wanted - already))
     assert choose(*reversed(records), wanted=wanted, already=already) == wave
+
+
+def test_c89_who_gives_platelets_is_called_for_platelets_and_for_nothing_else() -> None:
+    whole, platelets = make_record("w-1"), make_record("p-1", gives="apheresis_platelets")
+    assert ids(choose(whole, platelets, wanted=9)) == ["w-1"]
+    wave = choose_wave(
+        [whole, platelets],
+        station=STATION,
+        wanted=9,
+        expected_already=0,
+        groups=(BloodGroup.O_POS,),
+        gives=DonationKind.APHERESIS_PLATELETS,
+        now=AT,
+        rules=PACKAGED.donors,
+    )
+    assert ids(wave) == ["p-1"]
+    assert "gives_something_else" in {reason.code for reason in wave.refusals}
+    groups = (BloodGroup.O_POS,)
+    assert count_callable([whole, platelets], groups=groups, now=AT, rules=PACKAGED.donors) == 1

@@ -61,6 +61,7 @@ ACCESSORS: list[Effect] = [
     Effect(
         "donor.arrival", "default_eta_s", 1800, lambda rules: rules.donors.arrival.default_eta_s
     ),
+    Effect("donor.ready", "release_s", 36000, lambda rules: rules.donors.ready_after_s),
     Effect(
         "donor.whole_blood_serves",
         "components",

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from models.base import Value
 from models.components import Component
+from models.donation_kinds import DonationKind
 from models.patients import Sex
 from models.rules.citations import CitedRule, RuleSet, read_rules
 
@@ -201,6 +202,15 @@ class DonorRules(RuleSet):
     arrival: ArrivalRule
     ready: ReadyRule
     serves: ServesRule
+    apheresis_serves: ServesRule
+
+    def find_kind(self, component: Component) -> DonationKind | None:
+        """Return what donors are called to give for a component; None if nobody is called."""
+        if component in self.serves.components:
+            return DonationKind.WHOLE_BLOOD
+        if component in self.apheresis_serves.components:
+            return DonationKind.APHERESIS_PLATELETS
+        return None
 
     def find_interval(self, day: date) -> Interval:
         """Return the interval between donations that is law on a day."""

@@ -117,3 +117,8 @@ UPDATE donors SET
     body = body || jsonb_build_object('last_whole_blood_on', :day::date)
 WHERE donor_id = :donor_id AND coalesce(last_whole_blood_on < :day::date, TRUE)
 RETURNING donor_id, station_id, old.last_whole_blood_on AS day_before;
+
+-- name: set_platelets_day^
+UPDATE donors SET body = body || jsonb_build_object('last_platelets_on', :day::date)
+WHERE donor_id = :donor_id AND coalesce((body ->> 'last_platelets_on')::date < :day::date, TRUE)
+RETURNING donor_id, station_id, old.body ->> 'last_platelets_on' AS day_before;

@@ -12,6 +12,8 @@ from datetime import timedelta
 from checker.eligibility import (
     AFTER_PLATELETS,
     MINIMUM_KG,
+    PLATELETS_AFTER_MONTHS,
+    PLATELETS_APART,
 )
 from checker.laws import NATIONAL
 from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
@@ -32,14 +34,13 @@ DONORS: Table = {
     ),
     "donor.interval.platelets": says(
         "standard",
-        by="station",
         unread=True,
-        weeks=fixed(2, "week"),
+        weeks=fixed(PLATELETS_APART // timedelta(weeks=1), "week"),
         special_match_weeks=fixed(1, "week"),
         most_per_year=fixed(24, "donation"),
     ),
     "donor.interval.platelets_after_whole_blood": says(
-        "standard", by="station", unread=True, months=fixed(3, "month")
+        "standard", unread=True, months=fixed(PLATELETS_AFTER_MONTHS, "month")
     ),
     "donor.age": says(
         "standard",
@@ -93,6 +94,9 @@ DONORS: Table = {
     ),
     "donor.ready": says(
         "local", confirm=("release_s",), release_s=free(18000, "s", least=3600, most=172800)
+    ),
+    "donor.apheresis_serves": says(
+        "local", confirm=("components",), components=fixed(("platelets",), "component")
     ),
     "donor.whole_blood_serves": says(
         "local",

@@ -71,6 +71,9 @@ class MemorySupply:
     async def set_whole_blood_day(self, donor_id: str, day: date) -> None:
         """Do nothing: each donor gives once."""
 
+    async def set_platelets_day(self, donor_id: str, day: date) -> None:
+        """Do nothing: each donor gives once."""
+
     async def find_shortage(self, shortage_id: str) -> Shortage | None:
         return self._state.shortages.get(shortage_id)
 
