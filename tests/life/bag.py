@@ -101,3 +101,4 @@ class Ask:
     group: str
     quantity: int
     most: int
+    needed_by: datetime

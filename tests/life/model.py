@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from checker.compatibility import Patient, Situation, get_allowed
 from checker.life import (
@@ -20,6 +20,7 @@ from checker.life import (
 )
 from checker.release import list_against, list_counting, list_missing
 from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise
+from tests.oracle.safety import RUNS_IN
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
 """Change to the state that it makes; every other is called as its state is."""
@@ -109,11 +110,14 @@ class Model:
             if bag.state in STILL_THERE:
                 bag.go("recalled")
 
-    def ask(self, request_id: str, *, group: str, quantity: int) -> None:
-        """Note a hospital's request or its amendment."""
+    def ask(
+        self, request_id: str, *, group: str, quantity: int, needed_by: datetime | None = None
+    ) -> None:
+        """Note a hospital's request, or its amendment, which leaves the time as it was."""
         before = self.patients.get(request_id)
         most = max(quantity, before.most) if before else quantity
-        self.patients[request_id] = Ask(group=group, quantity=quantity, most=most)
+        at = needed_by or (before.needed_by if before else datetime.max.replace(tzinfo=UTC))
+        self.patients[request_id] = Ask(group=group, quantity=quantity, most=most, needed_by=at)
 
     def lend(self, bag: ModelBag, *, to: str, most: int, now: datetime) -> None:
         """Predict which bags of this kind are promised to a station: those that expire first."""
@@ -134,14 +138,20 @@ class Model:
         """Whether a promised bag may still leave: it must arrive in time and be usable there."""
         if bag.lent_to is not None:
             return bag.expires_at > now + self.between_stations
-        return self.usable and bag.expires_at > now + self.eta
+        return self.usable and self._lasts(bag, bag.asked_by, now)
+
+    def _lasts(self, bag: ModelBag, request_id: str | None, now: datetime) -> bool:
+        """Whether the bag arrives in time and is good until it has been given."""
+        ask = self.patients.get(request_id or "")
+        begins_at = now + self.eta if ask is None else max(now + self.eta, ask.needed_by)
+        return bag.expires_at >= begins_at + RUNS_IN["red_cells"]
 
     def _suits(self, bag: ModelBag, request_id: str | None) -> bool:
         """Whether the bag's group may go to the patient as the request now reads."""
         ask = self.patients.get(request_id or "")
         if ask is None:
             return False
-        patient = Patient(group=ask.group)
+        patient = Patient(group=ask.group, sex="male", age_years=40)
         situation = Situation(component=bag.component, patient=patient, priority="urgent")
         return bag.group in get_allowed(situation)
 
@@ -286,7 +296,7 @@ class Model:
             raise BreachError(f"{bag.unit_id} was promised after its recall")
         if bag.component != "red_cells" or not self._suits(bag, promise.request_id):
             raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} as {promise}")
-        if bag.expires_at <= now + self.eta:
-            raise BreachError(f"{bag.unit_id} expires before it would arrive")
+        if not self._lasts(bag, promise.request_id, now):
+            raise BreachError(f"{bag.unit_id} expires before it would be given")
         if bag.place != self.home or not self.usable:
             raise BreachError(f"{bag.unit_id} at {bag.place}, usable: {self.usable}")

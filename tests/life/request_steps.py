@@ -28,7 +28,7 @@ async def ask(hand: Hand) -> None:
         needed_by=hand.now + timedelta(hours=hand.chance.choice((1, 12))),
         lines=(_line(quantity),),
     )
-    hand.model.ask(request_id, group=group, quantity=quantity)
+    hand.model.ask(request_id, group=group, quantity=quantity, needed_by=request.needed_by)
     await hand.send(RequestOpened(request=request), _SOURCE)
 
 
