@@ -24,6 +24,7 @@ from checker.checks import (
     requests,
     shelf,
     standing,
+    waited,
     waiting,
 )
 from checker.history import read_histories
@@ -178,6 +179,18 @@ def _check_blood(world: World) -> tuple[Check, ...]:
             title="有合适的血却在等 · waiting beside blood that fits",
             unit="requests",
             findings=waiting.find_waiting_beside_blood(world, histories),
+        ),
+        Check.of(
+            name="waited_beside_blood",
+            title="曾有合适的血却在等 · waited beside blood that fits",
+            unit="requests",
+            findings=waited.find_waited_beside_blood(world, histories),
+        ),
+        Check.of(
+            name="danger_beside_promised",
+            title="危及生命却等着未拣的血 · in danger beside what is promised and not picked",
+            unit="requests",
+            findings=waiting.find_danger_beside_promised(world, histories),
         ),
         Check.of(
             name="expired_before_arrival",

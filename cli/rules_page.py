@@ -17,7 +17,7 @@ from models.rules.corrections import list_corrections
 from models.rules.donor_laws import Law, list_packaged_laws
 from models.rules.override_values import find_range
 from models.rules.rulebook import PACKAGED, Rule, RuleValue
-from streams.services.request_decisions import REQUEST_GRACE_S
+from streams.services.request_decisions import NEED_STANDS_S, REQUEST_GRACE_S
 from streams.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "rules.md"
@@ -177,6 +177,7 @@ def build_page() -> str:
         changes="\n".join(_list_changes()),
         hold_s=Settings.model_fields["hold_s"].default,
         grace_s=REQUEST_GRACE_S,
+        need_s=NEED_STANDS_S,
         ahead_d=MOST_AHEAD_D,
         line=MAX_QUANTITY,
         request=MAX_UNITS,

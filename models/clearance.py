@@ -42,6 +42,8 @@ class UnitFacts:
         recalled: Frozen by a recall or look-back, whatever its status.
         epoch: The fencing token of its last promise; 0 if it was never promised.
         out_of_control_s: Seconds out of temperature control so far; None if nobody recorded it.
+        may_have_left: Its last hold lapsed when it should have left, and nobody saw it since. It
+            clears nothing and refuses nothing; it is chosen last.
     """
 
     unit_id: str
@@ -56,6 +58,7 @@ class UnitFacts:
     epoch: int
     traits: UnitTraits = NO_TRAITS
     out_of_control_s: int | None = None
+    may_have_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

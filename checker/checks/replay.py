@@ -21,7 +21,7 @@ from checker.checks.requests import ENDED
 from checker.intervals import Binding
 from checker.world import STOCK, TRANSFERS, World, parse_instant
 
-_LOST = ("unit_given_back", "unit_lost_")
+_LOST = ("unit_given_back", "unit_lost_", "taken_for_life_threatening")
 """Beginnings of the codes of the reasons that name a lost unit."""
 
 Reports = Mapping[str, list[tuple[str, datetime]]]

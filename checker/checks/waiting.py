@@ -1,8 +1,10 @@
 """Checks whether a request waits, or expired, while a unit that fits was free at its station.
 
-Judged leniently where the rows do not tell everything: a unit counts as free only if it has been
-free for some time (`World.reaction`), expires well after the need, was never out of temperature
-control, and is not RhD- for a routine request of an RhD+ patient.
+Judged as of now, or as of the end of a request. Judged leniently where the rows do not tell
+everything: a unit counts as free only if it has been free for some time (`World.reaction`),
+expires well after the need, was never out of temperature control, and is not kept for others by
+what a station may set: RhD- for whoever is given RhD+, the last O for who can wait. Whoever is in
+danger of life may also have what is promised to another and not picked.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from checker.attributes import is_beyond_hospital, list_lacking
 from checker.checks.patients import describe, find_terms
@@ -23,12 +26,23 @@ from checker.world import World
 ON_THE_WAY = timedelta(hours=24)
 """Longer than any journey to a hospital; the real duration is not looked up."""
 
+GIVEN_AHEAD = timedelta(hours=6)
+"""So long before the need at the least, even the last O is given to whoever can have it."""
+
+LEAST_OF_USE = {"cryoprecipitate": 6}
+"""Units of a component below which a part of what was asked helps nobody (1 U per 10 kg)."""
+
+SHARE_OF_USE = 0.6
+"""Of what was asked, where that is less."""
+
+EMERGENCY = "life_threatening"
+
 _COVERING = {"held", "issued", "received"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Need:
-    """A line with uncovered units, as of now or of the time when its request ended."""
+class Need:
+    """A line with uncovered units, as of some instant."""
 
     request: Request
     line: Line
@@ -50,17 +64,68 @@ def find_waiting_beside_blood(
             continue
         if missing[line.request_id, line.line_no] <= 0:
             continue
-        need = _Need(
+        need = Need(
             request=request,
             line=line,
             version=histories[request.request_id][-1],
             now=now if request.status == "open" else request.decided_at,
         )
-        for since, unit in shelf[request.station_id, line.component]:
-            if since + world.reaction <= need.now and _fits(world, unit, need):
-                told = f"{request.priority}，{unit.unit_id} {unit.blood_group} 空闲 · lies free"
-                yield Finding(subject=request.request_id, told=told)
-                break
+        fit = [
+            unit
+            for since, unit in shelf[request.station_id, line.component]
+            if since + world.reaction <= need.now and fits(world, unit, need)
+        ]
+        if len(fit) >= count_useful(need, missing[line.request_id, line.line_no]):
+            told = f"{request.priority}，{fit[0].unit_id} {fit[0].blood_group} 空闲 · lies free"
+            yield Finding(subject=request.request_id, told=told)
+
+
+def find_danger_beside_promised(
+    world: World, histories: Mapping[str, list[Version]]
+) -> Iterator[Finding]:
+    """Yield who waits in danger of life beside what another could give up: promised, not picked."""
+    now = world.now
+    if now is None:
+        return
+    missing = _count_missing(world)
+    promised = _read_promised(world)
+    for line in world.rows.lines:
+        request = world.requests.get(line.request_id)
+        if request is None or request.status != "open" or request.priority != EMERGENCY:
+            continue
+        version = histories[request.request_id][-1]
+        need = Need(request=request, line=line, version=version, now=now)
+        least = count_useful(need, missing[line.request_id, line.line_no])
+        fit = [
+            unit
+            for since, unit in promised[request.station_id, line.component]
+            if since + world.reaction <= now and fits(world, unit, need)
+        ]
+        since = request.decided_at + world.reaction
+        if missing[line.request_id, line.line_no] > 0 and since <= now and len(fit) >= least:
+            told = f"{fit[0].unit_id} {fit[0].blood_group} 未拣 · is promised and not picked"
+            yield Finding(subject=request.request_id, told=told)
+
+
+def count_useful(need: Need, missing: int) -> int:
+    """Return from how many units on a part is of use to who lacks so many."""
+    least = LEAST_OF_USE.get(need.line.component, 1)
+    had = need.line.quantity - missing
+    return max(1, min(least, ceil(SHARE_OF_USE * need.line.quantity)) - had)
+
+
+def _read_promised(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
+    """Return what is promised to who is not in danger and was not picked, with the time since."""
+    found: dict[tuple[str, str], list[tuple[datetime, Unit]]] = defaultdict(list)
+    for promise in world.rows.promises:
+        unit = world.units.get(promise.unit_id)
+        loser = world.requests.get(promise.request_id or "")
+        if unit is None or loser is None or promise.status != "held":
+            continue
+        if unit.status != "reserved" or loser.priority == EMERGENCY or was_warm(world, unit):
+            continue
+        found[unit.station_id, unit.component].append((promise.held_at, unit))
+    return found
 
 
 def _read_shelf(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
@@ -70,14 +135,14 @@ def _read_shelf(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, U
     for unit in world.rows.units:
         if unit.status != "available" or unit.released_at is None:
             continue
-        if unit.donation_id in world.recalled_at or _was_warm(world, unit):
+        if unit.donation_id in world.recalled_at or was_warm(world, unit):
             continue
         since = max(unit.released_at, moved_at.get(unit.unit_id, unit.released_at))
         shelf[unit.station_id, unit.component].append((since, unit))
     return shelf
 
 
-def _was_warm(world: World, unit: Unit) -> bool:
+def was_warm(world: World, unit: Unit) -> bool:
     return any(scan.out_of_control_s for scan in world.scans.get(unit.unit_id, ()))
 
 
@@ -99,7 +164,7 @@ def _is_covering(promise: Promise, request: Request) -> bool:
     return promise.ended_at is None or promise.ended_at >= request.decided_at
 
 
-def _fits(world: World, unit: Unit, need: _Need) -> bool:
+def fits(world: World, unit: Unit, need: Need) -> bool:
     """Whether every rule of the checker allows this unit, with time to spare."""
     return (
         _is_of_use(world, unit, need)
@@ -113,7 +178,7 @@ def _fits(world: World, unit: Unit, need: _Need) -> bool:
     )
 
 
-def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
+def _is_of_use(world: World, unit: Unit, need: Need) -> bool:
     """Whether the hospital can use the unit, and the unit does not expire too soon."""
     hospital = world.hospitals.get(need.request.hospital_id)
     return (
@@ -124,11 +189,8 @@ def _is_of_use(world: World, unit: Unit, need: _Need) -> bool:
     )
 
 
-def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
-    patient, priority = need.version.patient, need.version.priority
-    seen = patient.seen_by(unit.component)
-    is_negative = (seen.group or seen.untyped_rhd).endswith("-")
-    if priority == "routine" and not is_negative and unit.blood_group.endswith("-"):
+def _is_of_group(world: World, unit: Unit, need: Need) -> bool:
+    if _may_be_kept(unit, need):
         return False
     terms = find_terms(world, unit, need.request, need.version)
     if terms is None or terms.lacks_titre(unit.traits):
@@ -137,6 +199,19 @@ def _is_of_group(world: World, unit: Unit, need: _Need) -> bool:
     if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
         return False
     return not terms.capped or _count_capped(world, need.request) < O_NEGATIVE_CAP
+
+
+def _may_be_kept(unit: Unit, need: Need) -> bool:
+    """Whether the unit may be kept for others: it is scarce, and who asks is not in danger."""
+    seen = need.version.patient.seen_by(unit.component)
+    if need.version.priority == EMERGENCY:
+        return False
+    if unit.blood_group.endswith("-"):
+        needs_negative = seen.has_anti_d or (seen.group or seen.untyped_rhd).endswith("-")
+        return not needs_negative or seen.asian_del
+    may_wait = need.version.needed_by > need.now + GIVEN_AHEAD
+    is_other = seen.group is not None and not seen.group.startswith("O")
+    return unit.blood_group == "O+" and is_other and may_wait
 
 
 def _count_capped(world: World, request: Request) -> int:

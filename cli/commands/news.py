@@ -130,6 +130,7 @@ _MARKS = {
     "waiting": ("缺血", "waiting", "yellow"),
     "late": ("来不及", "late", "bold red"),
     "unacknowledged": ("无人签收", "not received", "dark_orange"),
+    "may_have_left": ("还在吗", "still there?", "magenta"),
 }
 _MINUTE_S = 60
 
@@ -137,7 +138,7 @@ _MINUTE_S = 60
 def overdue(
     *,
     mark: Annotated[
-        Literal["waiting", "late", "unacknowledged"] | None,
+        Literal["waiting", "late", "unacknowledged", "may_have_left"] | None,
         typer.Option(help="只看一种 · only this mark"),
     ] = None,
     as_json: JsonOption = False,

@@ -1,4 +1,4 @@
-"""The usable stock of a batch: units by station, component and group, first expiry first out.
+"""The usable stock of a batch: units by station, component and group, in the order of choice.
 
 A shelf belongs to one decision batch. Units that are chosen leave it, so no two requests of a batch
 can choose the same unit.
@@ -6,14 +6,18 @@ can choose the same unit.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from models.clearance import UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
+from models.requests import Priority
+from streams.matching.choice_order import place_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,29 +28,75 @@ class Cell:
     component: Component
     group: BloodGroup
 
+    @classmethod
+    def of(cls, unit: UnitFacts) -> Cell:
+        """Return the place where a unit lies."""
+        return cls(station_id=unit.station_id, component=unit.component, group=unit.group)
+
+
+class Tier(IntEnum):
+    """How readily a unit is chosen, before its group and all else; the first is best."""
+
+    FREE = 0
+    PROMISED_TO_ROUTINE = 1
+    PROMISED_TO_URGENT = 2
+    MAY_HAVE_LEFT = 3
+
+
+FREE_TIERS = (Tier.FREE, Tier.MAY_HAVE_LEFT)
+
 
 class Shelf:
     """Units that may still be chosen.
 
     Args:
         units: In any order.
+        promised: Those of them that are promised to others and not picked, by unit id, with the
+            priority of the request that would lose the unit. Who is in danger of life may take
+            them before a unit that may have left.
 
     Raises:
         InvariantViolation: Two units share an id.
     """
 
-    def __init__(self, units: Iterable[UnitFacts]) -> None:
-        self._cells: dict[Cell, dict[str, UnitFacts]] = defaultdict(dict)
-        for unit in sorted(units, key=lambda unit: (unit.expires_at, unit.unit_id)):
-            cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
-            if unit.unit_id in self._cells[cell]:
+    def __init__(
+        self, units: Iterable[UnitFacts], *, promised: Mapping[str, Priority] | None = None
+    ) -> None:
+        self._promised = promised or {}
+        self._places: dict[tuple[Cell, Tier], list[UnitFacts]] = defaultdict(list)
+        ids: set[str] = set()
+        for unit in sorted(units, key=place_of):
+            if unit.unit_id in ids:
                 raise InvariantViolation("unit_twice_on_shelf", unit_id=unit.unit_id)
-            self._cells[cell][unit.unit_id] = unit
+            ids.add(unit.unit_id)
+            self._find_place(unit).append(unit)
 
-    def first_out(self, cell: Cell) -> Iterator[UnitFacts]:
-        """Yield the units of a place, first expiry first; taking one while iterating is allowed."""
-        yield from tuple(self._cells.get(cell, {}).values())
+    def list_units(self, cell: Cell, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
+        """Yield the units of a place in the order of choice; taking them meanwhile is allowed."""
+        for tier in tiers:
+            yield from tuple(self._places.get((cell, tier), ()))
+
+    def count(self, cell: Cell) -> int:
+        """Return how many units of a place are free."""
+        return sum(len(self._places.get((cell, tier), ())) for tier in FREE_TIERS)
+
+    def is_promised(self, unit: UnitFacts) -> bool:
+        """Return whether another request would lose the unit."""
+        return unit.unit_id in self._promised
 
     def take(self, unit: UnitFacts) -> None:
-        cell = Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
-        del self._cells[cell][unit.unit_id]
+        self._find_place(unit).remove(unit)
+
+    def put_back(self, unit: UnitFacts) -> None:
+        """Put a unit that was taken back into its place."""
+        insort(self._find_place(unit), unit, key=place_of)
+
+    def _find_place(self, unit: UnitFacts) -> list[UnitFacts]:
+        return self._places[Cell.of(unit), self._find_tier(unit)]
+
+    def _find_tier(self, unit: UnitFacts) -> Tier:
+        loser = self._promised.get(unit.unit_id)
+        if loser is not None:
+            is_routine = loser is Priority.ROUTINE
+            return Tier.PROMISED_TO_ROUTINE if is_routine else Tier.PROMISED_TO_URGENT
+        return Tier.MAY_HAVE_LEFT if unit.may_have_left else Tier.FREE

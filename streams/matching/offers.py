@@ -21,6 +21,7 @@ from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn import Burn
+from streams.matching.choice_order import place_of
 from streams.matching.floors import find_floor
 from streams.matching.journeys import to_station
 
@@ -181,7 +182,7 @@ def _list_fit(
     now: datetime,
     rules: Rulebook,
 ) -> list[Cleared]:
-    """List the units of a group that may go to the station in need, first expiry first."""
+    """List the units of a group that may go to the station in need, in the order of choice."""
     purpose = ForStation(
         to_station_id=shortage.station_id,
         station_id=station_id,
@@ -195,4 +196,4 @@ def _list_fit(
         if unit.group is group
     )
     fit = [answer for answer in answers if isinstance(answer, Cleared)]
-    return sorted(fit, key=lambda cleared: (cleared.unit.expires_at, cleared.unit.unit_id))
+    return sorted(fit, key=lambda cleared: place_of(cleared.unit))

@@ -174,7 +174,7 @@ def list_given_groups(
         candidate.group
         for candidate in candidates
         if not candidate.low_titre_only
-        and not is_kept_group(candidate.group, line.component, patient, priority)
+        and not is_kept_group(candidate.group, line.component, patient, priority, candidates)
         and (not line.attributes.identical_group_only or candidate.group is own)
     )
 

@@ -9,17 +9,26 @@ from collections import Counter
 from collections.abc import Sequence
 
 from models.decisions import Decision
+from models.groups import BloodGroup
+from models.requests import HardAttributes, RequestLine
 from streams.matching.allocation.remedies import list_cells
 from streams.matching.available_units import Cell
 from streams.matching.decision_inputs import Case
+
+_NO_DEMAND = HardAttributes()
 
 SPARE_UNITS = 4
 """Units read per place beyond what is asked: some may expire too early or lack an attribute."""
 
 
 def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
-    """Return the places that the requests may draw on, each with the units to read at most."""
+    """Return the places that the requests may draw on, each with the units to read at most.
+
+    A place is read as it would be chosen from, the plain units first. Where something is demanded
+    that only some units have, it is read to its end; of O, the units that stay are read as well.
+    """
     wants: Counter[Cell] = Counter()
+    whole: set[Cell] = set()
     for case in cases:
         for line in case.request.lines:
             quantity = case.open_quantity(line)
@@ -32,7 +41,19 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
                     group=candidate.group,
                 )
                 wants[cell] += quantity
-    return {cell: units + SPARE_UNITS for cell, units in wants.items()}
+                if candidate.low_titre_only or _demands(case, line):
+                    whole.add(cell)
+    stays = max((case.rules.policies.emergency_reserve.o_units for case in cases), default=0)
+    return {
+        cell: None
+        if cell in whole
+        else units + SPARE_UNITS + (stays if cell.group is BloodGroup.O_POS else 0)
+        for cell, units in wants.items()
+    }
+
+
+def _demands(case: Case, line: RequestLine) -> bool:
+    return bool(case.request.patient.antibodies) or line.attributes != _NO_DEMAND
 
 
 def list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:

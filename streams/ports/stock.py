@@ -10,6 +10,7 @@ from typing import Protocol
 from models.clearance import UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.units import Unit, UnitStatus
 from streams.matching.available_units import Cell
 
@@ -74,6 +75,19 @@ class PromisedUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeableUnit:
+    """A unit that is promised and not picked, with the request that would lose it.
+
+    Attributes:
+        priority: Of that request; never life-threatening.
+    """
+
+    unit: UnitFacts
+    request_id: str
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewUnit:
     """A unit that becomes known.
 
@@ -114,7 +128,7 @@ class StockStore(Protocol):
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
-        """List released, unpromised, unexpired units, first expiry first.
+        """List released, unpromised, unexpired units in the order of `matching.choice_order`.
 
         Args:
             wants: Most units to list, by place; None for all.
@@ -175,6 +189,7 @@ class StockStore(Protocol):
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
+        may_have_left: bool,
         now: datetime,
     ) -> dict[str, str]:
         """Give back the units held for a request or a transfer, with the audit of each.
@@ -185,10 +200,33 @@ class StockStore(Protocol):
             request_id: The request that the units are held for.
             transfer_id: Or the transfer that they are held for.
             states: States of the units; each state has a move back to `available`.
+            may_have_left: They should have left by now, and nobody saw them since.
             now: Aware UTC instant.
 
         Returns:
             Unit id to the station where the unit lies.
+        """
+        ...
+
+    async def list_promised(
+        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+    ) -> list[TakeableUnit]:
+        """List units that are held, not picked, for patients who are not in danger of life.
+
+        Nothing is locked, and what is held for a transfer is left out.
+        """
+        ...
+
+    async def take_back(
+        self, unit_ids: Sequence[str], *, why: str, now: datetime
+    ) -> dict[str, str]:
+        """Take units back from the requests of `list_promised`, with the audit of each.
+
+        Never waits: what another transaction has at this moment, or what was picked or given back
+        meanwhile, stays as it is. The requests are locked and must be decided again.
+
+        Returns:
+            Unit id to the request that lost it, for every unit that is free now.
         """
         ...
 

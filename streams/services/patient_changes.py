@@ -64,7 +64,6 @@ class PatientChanges:
             work,
             replace(left, request=request),
             why="patient_changed",
-            always=True,
             news=(Reason(code="patient_changed"), *told),
             patient=PatientWrite(record=record),
         )

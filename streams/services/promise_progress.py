@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from models.decisions import Reason
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
@@ -12,7 +10,7 @@ from streams.matching.allocation.unit_stages import ENDS, find_stage
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import RequestState
 from streams.ports.stock import LivePromise
-from streams.services.request_decisions import REQUEST_GRACE_S, STATUS_OF, RequestDecisions
+from streams.services.request_decisions import STATUS_OF, RequestDecisions
 from streams.services.request_rematching import go_on_after, read_subject
 from streams.services.shortage_transfers import Transfers
 from streams.services.unit_moves import give_back
@@ -57,9 +55,7 @@ class Progress:
         if state.status in TERMINAL_REQUEST_STATUSES:
             return
         if lost is not None:
-            await self._decisions.decide_again(
-                work, state, why="unit_lost", always=True, news=(lost,)
-            )
+            await self._decisions.decide_again(work, state, why="unit_lost", news=(lost,))
             return
         await self._step(work, state)
 
@@ -85,22 +81,25 @@ class Progress:
             station_id, after=after, limit=REMATCH_LIMIT, now=work.context.now
         )
         states = await work.requests.lock_requests(request_ids)
-        for request_id in request_ids:
-            state = states[request_id]
-            if state.status is RequestStatus.OPEN:
-                await self._decisions.decide_again(work, state, why="rematched")
+        waiting = [states[request_id] for request_id in request_ids]
+        await self._decisions.rematch(
+            work, [state for state in waiting if state.status is RequestStatus.OPEN]
+        )
         if len(request_ids) == REMATCH_LIMIT:
             work.schedule(go_on_after(timer, request_ids[-1], now=work.context.now))
 
     async def lapse_hold(self, work: UnitOfWork, request_id: str) -> None:
-        """Give back units that were never picked.
+        """Give back units that were never picked; while its need stands, the request waits again.
 
-        The request goes on with the picked units; while blood still helps, it is decided again.
+        Their courier was due by then: they may have left without a scan, and are marked so. The
+        request keeps the picked units.
         """
         state = (await work.requests.lock_requests([request_id])).get(request_id)
         if state is None or state.status in TERMINAL_REQUEST_STATUSES or not state.held:
             return
-        given_back = await give_back(work, request_id=request_id, states=(UnitStatus.RESERVED,))
+        given_back = await give_back(
+            work, request_id=request_id, states=(UnitStatus.RESERVED,), may_have_left=True
+        )
         if not given_back:
             return
         reason = Reason(code="hold_lapsed", params={"units_given_back": len(given_back)})
@@ -108,11 +107,9 @@ class Progress:
         gone = tuple(
             Reason(code="unit_given_back", params={"unit_id": unit_id}) for unit_id in given_back
         )
-        if work.context.now < state.request.needed_by + timedelta(seconds=REQUEST_GRACE_S):
+        if self._decisions.is_needed(work, state.request):
             left = (await work.requests.lock_requests([request_id]))[request_id]
-            await self._decisions.decide_again(
-                work, left, why=reason.code, always=True, news=(reason, *gone)
-            )
+            await self._decisions.queue(work, left, why=reason.code, news=(reason, *gone))
             return
         held = state.held - len(given_back)
         await self._end_or_wait(work, state, held=held, reasons=(reason, *gone))

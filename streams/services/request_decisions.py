@@ -1,14 +1,12 @@
 """Match requests with the shelf and write the decisions; the one way a request is decided.
 
-Requests are matched without locks, first with as much of the shelf as usually suffices; where that
-leaves something uncovered, once more with all of it. A unit that another transaction took meanwhile
-makes the write fail as `TransientError`, and the batch is decided again on what is left.
+Requests are matched without locks (`request_matching`). A unit that another transaction took
+meanwhile makes the write fail as `TransientError`, and the batch is decided again on what is left.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -17,20 +15,18 @@ from models.base import derive_id
 from models.decisions import Decision, Outcome, Reason
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
+from streams.matching.allocation.kept_groups import list_releases
 from streams.matching.allocation.remedies import list_ways
 from streams.matching.allocation.requests import Matched, decide_batch
-from streams.matching.available_units import Cell, Shelf
+from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork
 from streams.ports.requests import PatientWrite, RequestState, Ruling
+from streams.services.request_matching import TAKEN, Matching
 from streams.services.request_patients import plan_looks, recall_patients
+from streams.services.request_rematching import look_at
 from streams.services.request_sent_units import explain_unfit
 from streams.services.shortage_timing import find_assessment, is_lacking
-
-TOLD_UNITS = 20
-"""Units read per place that the request may not draw on, to explain what would open it. A round
-figure above what one patient is given; more units there change nothing for the reader."""
 
 WAYS_EVERY_S = 15
 """Real seconds between two looks at what would help one request that waits: people read the result
@@ -38,6 +34,11 @@ on a screen, and each look reads more of the shelf."""
 
 REQUEST_GRACE_S = 3600
 """An open request ends this long after its needed-by time; until then late blood still helps."""
+
+NEED_STANDS_S = 4 * 3600
+"""For so long after its blood should have arrived, the need of a request whose hold lapsed still
+stands: nobody came for the units, or a scan was forgotten, and the patient may still wait. After
+that nobody has asked for them for several holds, and they are free for others."""
 
 STATUS_OF = {
     Outcome.RESERVED: RequestStatus.RESERVED,
@@ -122,8 +123,12 @@ class RequestDecisions:
                     patient=known.patient,
                 )
             )
-        matched = await self._match(work, [task.case for task in tasks])
-        await self._write(work, tasks, matched)
+        matching = Matching(work, [task.case for task in tasks], hold_s=self._hold_s)
+        await matching.read()
+        await matching.read_beyond([True] * len(tasks))
+        lost = await matching.take()
+        await self._write(work, tasks, matching.matched)
+        await self._decide_losers(work, lost)
 
     async def decide_again(
         self,
@@ -132,7 +137,6 @@ class RequestDecisions:
         *,
         why: str,
         asked_digest: str | None = None,
-        always: bool = False,
         news: tuple[Reason, ...] = (),
         patient: PatientWrite | None = None,
     ) -> None:
@@ -143,26 +147,14 @@ class RequestDecisions:
             state: The request as it is locked, with what is promised to it at this moment.
             why: Short machine word for the audit.
             asked_digest: Of the record that asks for it, if one does.
-            always: Write a decision even if nothing new was reserved.
             news: Reasons for deciding again, put before the other reasons.
             patient: The patient's record that the request follows.
         """
-        request = state.request
-        case = await self._build_case(
-            work, request, version=state.version + 1, cause_id=work.context.cause, before=state
-        )
-        if not always:
-            # A waiting request is matched often; what would help it is found only now and then.
-            (found,) = await self._match(work, [case], tells=False)
-            if not found.cleared and not self._is_time_to_look(request.request_id):
-                return
-        case = replace(case, news=(*await self._explain_unfit(work, state), *news))
-        (matched,) = await self._match(work, [case])
-        if not always and not matched.cleared:
-            last = await work.requests.find_last_decision(request.request_id)
-            if last is None or list_ways(last) == list_ways(matched.decision):
-                return
-            why = "ways_changed"
+        case = await self._build_case_again(work, state, news=news)
+        matching = Matching(work, [case], hold_s=self._hold_s)
+        await matching.read()
+        await matching.read_beyond([True])
+        lost = await matching.take()
         task = _Task(
             case=case,
             before=state,
@@ -171,7 +163,88 @@ class RequestDecisions:
             asked_digest=asked_digest,
             patient=patient,
         )
-        await self._write(work, [task], [matched])
+        await self._write(work, [task], matching.matched)
+        await self._decide_losers(work, lost)
+
+    async def queue(
+        self, work: UnitOfWork, state: RequestState, *, why: str, news: tuple[Reason, ...]
+    ) -> None:
+        """Put a request back among those who wait, in its turn; the next rematch serves them."""
+        case = await self._build_case_again(work, state, news=news)
+        (matched,) = decide_batch(
+            [case], shelf=Shelf(()), now=work.context.now, hold_s=self._hold_s
+        )
+        turn = (Reason(code="waits_in_turn"),)
+        lines = tuple(
+            line.but(refusals=turn) if line.uncovered else line for line in matched.decision.lines
+        )
+        queued = replace(matched, decision=matched.decision.but(lines=lines))
+        task = _Task(case=case, before=state, why=why, context=work.context)
+        await self._write(work, [task], [queued])
+
+    def is_needed(self, work: UnitOfWork, request: UrgentRequest) -> bool:
+        """Return whether the need of a request still stands that nobody cancelled."""
+        journey = self._directories.current().get_journey(request.station_id, request.hospital_id)
+        stands = timedelta(seconds=journey.eta_s + NEED_STANDS_S)
+        return work.context.now < request.needed_by + stands
+
+    async def rematch(self, work: UnitOfWork, states: Sequence[RequestState]) -> None:
+        """Decide waiting requests once more, together; write only what is new.
+
+        A waiting request is matched often; what would help it is found only now and then.
+        """
+        cases = [await self._build_case_again(work, state) for state in states]
+        matching = Matching(work, cases, hold_s=self._hold_s)
+        await matching.read()
+        tells = [
+            bool(found.cleared) or self._is_time_to_look(case.request.request_id)
+            for case, found in zip(cases, matching.matched, strict=True)
+        ]
+        if not any(tells):
+            return
+        await matching.read_beyond(tells)
+        lost = await matching.take()
+        tasks, results = [], []
+        for case, state, found, is_told in zip(cases, states, matching.matched, tells, strict=True):
+            why = await self._find_why(work, found) if is_told or found.cleared else None
+            if why is not None:
+                tasks.append(_Task(case=case, before=state, why=why, context=work.context))
+                results.append(found)
+        if tasks:
+            await self._write(work, tasks, results)
+        await self._decide_losers(work, lost)
+
+    @staticmethod
+    async def _find_why(work: UnitOfWork, found: Matched) -> str | None:
+        """Return why a rematch is written: it reserves, or another way is open than was told."""
+        if found.cleared:
+            return "rematched"
+        last = await work.requests.find_last_decision(found.decision.request_id)
+        if last is None or list_ways(last) == list_ways(found.decision):
+            return None
+        return "ways_changed"
+
+    async def _decide_losers(self, work: UnitOfWork, lost: Mapping[str, Sequence[str]]) -> None:
+        """Decide the requests whose units were taken for patients in danger of life."""
+        states = await work.requests.lock_requests(sorted(lost)) if lost else {}
+        for request_id in sorted(lost):
+            news = tuple(
+                Reason(code="taken_for_life_threatening", params={"unit_id": taken})
+                for taken in lost[request_id]
+            )
+            await self.decide_again(work, states[request_id], why=TAKEN, news=news)
+
+    async def _build_case_again(
+        self, work: UnitOfWork, state: RequestState, *, news: tuple[Reason, ...] = ()
+    ) -> Case:
+        case = await self._build_case(
+            work,
+            state.request,
+            version=state.version + 1,
+            cause_id=work.context.cause,
+            before=state,
+        )
+        return replace(case, news=(*await self._explain_unfit(work, state), *news))
 
     async def _explain_unfit(self, work: UnitOfWork, state: RequestState) -> tuple[Reason, ...]:
         if not state.issued and not state.received:
@@ -267,28 +340,6 @@ class RequestDecisions:
             capped_before=capped,
         )
 
-    async def _match(
-        self, work: UnitOfWork, cases: Sequence[Case], *, tells: bool = True
-    ) -> tuple[Matched, ...]:
-        """Choose units; if some are missing and `tells` is set, find what would help as well."""
-        wants = list_wants(cases)
-        units = await work.stock.list_shelf(wants, now=work.context.now) if wants else []
-        matched = decide_batch(cases, shelf=Shelf(units), now=work.context.now, hold_s=self._hold_s)
-        seen = Counter(
-            Cell(station_id=unit.station_id, component=unit.component, group=unit.group)
-            for unit in units
-        )
-        cut = {cell for cell, limit in wants.items() if limit is not None and seen[cell] >= limit}
-        decisions = [result.decision for result in matched]
-        beyond = list_beyond(cases, decisions) - wants.keys() if tells else set[Cell]()
-        is_cut = bool(cut) and lacks_from(decisions, cut)
-        if not beyond and not is_cut:
-            return matched
-        places: dict[Cell, int | None] = dict.fromkeys(beyond, TOLD_UNITS)
-        places |= dict.fromkeys(wants) if is_cut else wants
-        units = await work.stock.list_shelf(places, now=work.context.now)
-        return decide_batch(cases, shelf=Shelf(units), now=work.context.now, hold_s=self._hold_s)
-
     async def _write(
         self, work: UnitOfWork, tasks: Sequence[_Task], matched: Sequence[Matched]
     ) -> None:
@@ -330,6 +381,8 @@ class RequestDecisions:
                 )
             )
         self._plan_assessment(work, decision)
+        for given_from in sorted(set(list_releases(decision))):
+            look_at(work, request.station_id, given_from)
         if ruling.status is RequestStatus.OPEN:
             due_at = max(work.context.now, request.needed_by) + timedelta(seconds=REQUEST_GRACE_S)
             work.schedule(

@@ -28,6 +28,15 @@ def look_again(work: UnitOfWork, station_id: str) -> None:
         work.schedule(timer)
 
 
+def look_at(work: UnitOfWork, station_id: str, due_at: datetime) -> None:
+    """Schedule a rematch for a later time, from which somebody is given what was kept until then.
+
+    One timer a station and instant, whoever sets it.
+    """
+    subject = f"{station_id}{AT}{derive_id('rematch', 'kept', due_at.isoformat())}"
+    work.schedule(Timer(kind=TimerKind.REMATCH, subject=subject, due_at=due_at))
+
+
 def go_on_after(timer: Timer, request_id: str, *, now: datetime) -> Timer:
     """Return the timer for the requests that a rematch did not reach.
 

@@ -200,7 +200,6 @@ class RequestService:
             amended,
             why="amended",
             asked_digest=record.digest,
-            always=True,
             news=known.news,
             patient=known.patient,
         )

@@ -166,6 +166,7 @@ async def give_back(
     request_id: str | None = None,
     transfer_id: str | None = None,
     states: Sequence[UnitStatus],
+    may_have_left: bool = False,
 ) -> list[str]:
     """Give back the units held for a request or a transfer; return their ids.
 
@@ -174,13 +175,36 @@ async def give_back(
         request_id: The request that the units are held for.
         transfer_id: Or the transfer that they are held for.
         states: States of the units; each state has a move back to `available`.
+        may_have_left: Their courier was due, and no scan says where they are.
     """
     stations = await work.stock.release_held(
-        request_id=request_id, transfer_id=transfer_id, states=states, now=work.context.now
+        request_id=request_id,
+        transfer_id=transfer_id,
+        states=states,
+        may_have_left=may_have_left,
+        now=work.context.now,
     )
     for station_id in sorted(set(stations.values())):
         look_again(work, station_id)
     return sorted(stations)
+
+
+async def take_back(
+    work: UnitOfWork, unit_ids: Sequence[str], *, station_id: str, why: str
+) -> dict[str, str]:
+    """Take units that are not picked back from other requests; return who lost which.
+
+    Args:
+        work: The transaction.
+        unit_ids: Of `list_promised`, 1..n.
+        station_id: Where they lie. A unit that another transaction has is left to it, and the
+            station's requests are matched once more.
+        why: For the audit.
+    """
+    taken = await work.stock.take_back(unit_ids, why=why, now=work.context.now)
+    if len(taken) < len(unit_ids):
+        look_again(work, station_id)
+    return taken
 
 
 def name_actor(record: Received, *, station_id: str) -> tuple[Actor, str]:

@@ -11,10 +11,18 @@ from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
-from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitScan, UnitState
+from streams.ports.stock import (
+    LivePromise,
+    NewUnit,
+    PromisedUnit,
+    TakeableUnit,
+    UnitScan,
+    UnitState,
+)
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
@@ -144,6 +152,7 @@ class PgStock:
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
+        may_have_left: bool,
         now: datetime,
     ) -> dict[str, str]:
         rows = _QUERIES.release_held(
@@ -151,6 +160,7 @@ class PgStock:
             request_id=request_id,
             transfer_id=transfer_id,
             states=list(states),
+            may_have_left=may_have_left,
             now=now,
         )
         freed: dict[str, str] = {}
@@ -167,6 +177,39 @@ class PgStock:
                 )
             )
         return freed
+
+    async def list_promised(
+        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+    ) -> list[TakeableUnit]:
+        rows = _QUERIES.list_promised(
+            self._connection, stations=list(stations), components=list(components), now=now
+        )
+        return [
+            TakeableUnit(
+                unit=_to_facts(row),
+                request_id=row["request_id"],
+                priority=Priority(row["priority"]),
+            )
+            async for row in rows
+        ]
+
+    async def take_back(
+        self, unit_ids: Sequence[str], *, why: str, now: datetime
+    ) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        async for row in _QUERIES.take_back(self._connection, unit_ids=list(unit_ids), now=now):
+            taken[row["unit_id"]] = row["request_id"]
+            self._record(
+                Transition(
+                    subject_kind="unit",
+                    subject=row["unit_id"],
+                    station_id=row["station_id"],
+                    from_state="reserved",
+                    to_state="available",
+                    why=why,
+                )
+            )
+        return taken
 
     async def lock_expired(self, *, now: datetime) -> list[UnitState]:
         rows = _QUERIES.list_expired(self._connection, now=now)
@@ -232,6 +275,7 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
         epoch=row["epoch"],
         traits=UnitTraits.of_row(traits) if traits else NO_TRAITS,
         out_of_control_s=row["out_of_control_s"],
+        may_have_left=row["may_have_left"],
     )
 
 

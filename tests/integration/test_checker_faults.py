@@ -97,7 +97,8 @@ def test_every_check_has_a_fault() -> None:
         "moved_against_life", "issued_unreleased", "released_against_results", "used_after_recall",
         "missed_by_recall", "bound_otherwise", "used_expired", "restocked_warm", "made_of_nothing",
         "restocked_from_hospital",
-        "audit_broken", "audit_rewritten", "waiting_beside_blood",
+        "audit_broken", "audit_rewritten", "waiting_beside_blood", "waited_beside_blood",
+        "danger_beside_promised",
     }  # fmt: skip
     assert {name for name, _, _ in FAULTS} == named - told_only
 

@@ -361,14 +361,27 @@ async def test_lost_unit_is_replaced(engine: Engine) -> None:
     assert await engine.status_of(request.request_id) == "reserved"
 
 
-async def test_hold_lapses_and_ends_the_request(engine: Engine) -> None:
+async def test_c80_a_lapsed_hold_puts_the_request_back_until_its_need_is_over(
+    engine: Engine,
+) -> None:
     await engine.feed(counted([build_unit("B+")]))
     request = build_request(group="B+", quantity=1, needed_in_h=1)
     await engine.feed(opened(request))
     engine.clock.move(hours=3)
     row = await engine.one("SELECT kind FROM timers WHERE kind = 'hold_lapse'")
     assert row["kind"] == "hold_lapse"
-    await engine.fire_timers_of("hold_lapse")
+    await engine.fire_timers()
+    assert await engine.status_of(request.request_id) == "open"
+    decision = await decision_of(engine, request.request_id)
+    assert [reason["code"] for reason in decision["reasons"]][:2] == [
+        "hold_lapsed",
+        "unit_given_back",
+    ]
+    engine.clock.move(seconds=1)
+    await engine.fire_timers()
+    assert await engine.status_of(request.request_id) == "reserved"
+    engine.clock.move(hours=5)
+    await engine.fire_timers()
     assert await engine.status_of(request.request_id) == "expired"
     assert (await engine.one("SELECT status FROM units"))["status"] == "available"
 

@@ -78,7 +78,7 @@ async def two_who_compete(
 
 async def test_f01_cancelled_blood_goes_to_who_waits(engine: Engine) -> None:
     first = build_request(group="A+", quantity=4, priority=ROUTINE)
-    second = build_request(group="A+", quantity=2, priority=DYING)
+    second = build_request(group="A+", quantity=2)
     units = [build_unit("A+") for _ in range(4)]
     await two_who_compete(engine, units, first=first, second=second)
 
@@ -90,7 +90,7 @@ async def test_f01_cancelled_blood_goes_to_who_waits(engine: Engine) -> None:
 
 async def test_f02_amended_blood_goes_to_who_waits(engine: Engine) -> None:
     first = build_request(group="A+", quantity=6, priority=ROUTINE)
-    second = build_request(group="A+", quantity=2, priority=DYING)
+    second = build_request(group="A+", quantity=2)
     units = [build_unit("A+") for _ in range(6)]
     await two_who_compete(engine, units, first=first, second=second)
 
@@ -204,14 +204,16 @@ async def test_f13_a_way_out_by_another_component_alone_is_told_and_taken_back(
 
 
 async def test_f01_a_lapsed_hold_goes_to_who_waits(engine: Engine) -> None:
+    """Of two who may have it, the more urgent; the other waits again (C80)."""
     first = build_request(group="A+", quantity=1, priority=ROUTINE, needed_in_h=1)
-    second = build_request(group="A+", quantity=1, priority=DYING, needed_in_h=9)
+    second = build_request(group="A+", quantity=1, needed_in_h=9)
     await two_who_compete(engine, [build_unit("A+")], first=first, second=second)
 
     await pass_time(engine, 7300)
     await pass_time(engine)
 
     assert await engine.status_of(second.request_id) == "reserved"
+    assert await engine.status_of(first.request_id) == "open"
 
 
 async def test_f01_all_who_wait_are_looked_at_however_many(
@@ -311,7 +313,10 @@ async def test_f05_a_routine_order_uses_up_no_rhd_negative_blood(engine: Engine)
 
     urgent = build_request(group="O+", quantity=2)
     await engine.feed(opened(urgent))
-    assert await engine.status_of(urgent.request_id) == "reserved"
+    assert await engine.status_of(urgent.request_id) == "open"
+    dying = build_request(group="O+", quantity=2, priority=DYING)
+    await engine.feed(opened(dying))
+    assert await engine.status_of(dying.request_id) == "reserved"
 
 
 async def test_f15_a_needed_by_time_just_past_is_served_and_marked_late(engine: Engine) -> None:
@@ -539,22 +544,24 @@ async def test_a_hold_that_lapses_while_blood_still_helps_is_decided_again(
         request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=1)
         await engine.feed(opened(request))
 
+        units = sorted(await live_units(engine))
         await pass_time(engine, 3660)
-        assert await engine.status_of(request.request_id) == "reserved"
+        assert await engine.status_of(request.request_id) == "open"
         told = await last_decision(engine, request)
         assert told["reasons"][0] == {
             "code": "hold_lapsed",
             "params": {"units_given_back": 2},
             "rule": "",
         }
-        units = sorted(await live_units(engine))
         assert [(one["code"], one["params"]["unit_id"]) for one in told["reasons"][1:3]] == [
             ("unit_given_back", unit_id) for unit_id in units
         ]
+        await pass_time(engine)
+        assert await engine.status_of(request.request_id) == "reserved"
         assert len(await live_units(engine)) == 2
 
-        # An hour after the need it ends, as an open request would.
-        for _ in range(150):
+        # When nobody has come for it for hours, it ends.
+        for _ in range(330):
             await pass_time(engine, 60)
         assert await engine.status_of(request.request_id) == "expired"
         assert await live_units(engine) == set()

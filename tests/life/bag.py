@@ -102,3 +102,8 @@ class Ask:
     quantity: int
     most: int
     needed_by: datetime
+    priority: str
+
+    @property
+    def is_in_danger(self) -> bool:
+        return self.priority == "life_threatening"

@@ -21,11 +21,13 @@ class SeenUnit:
 
     Attributes:
         epoch: Of its last promise; 0 if it was never promised.
+        may_have_left: Its last hold lapsed, and nobody has seen it since.
     """
 
     state: str
     station_id: str
     epoch: int
+    may_have_left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

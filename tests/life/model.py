@@ -6,7 +6,7 @@ no rule of the engine: what may be is the checker's statement, written from the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -111,16 +111,42 @@ class Model:
                 bag.go("recalled")
 
     def ask(
-        self, request_id: str, *, group: str, quantity: int, needed_by: datetime | None = None
+        self,
+        request_id: str,
+        *,
+        group: str,
+        quantity: int,
+        needed_by: datetime | None = None,
+        priority: str | None = None,
     ) -> None:
-        """Note a hospital's request, or its amendment, which leaves the time as it was."""
+        """Note a hospital's request, or its amendment, which leaves time and priority as they were."""
         before = self.patients.get(request_id)
         most = max(quantity, before.most) if before else quantity
         at = needed_by or (before.needed_by if before else datetime.max.replace(tzinfo=UTC))
-        self.patients[request_id] = Ask(group=group, quantity=quantity, most=most, needed_by=at)
+        priority = priority or (before.priority if before else "urgent")
+        self.patients[request_id] = Ask(
+            group=group, quantity=quantity, most=most, needed_by=at, priority=priority
+        )
 
-    def lend(self, bag: ModelBag, *, to: str, most: int, now: datetime) -> None:
-        """Predict which bags of this kind are promised to a station: those that expire first."""
+    def _is_taken(self, bag: ModelBag, promise: Promise) -> bool:
+        """Whether a patient in danger of life has taken an unpicked bag from one who is not."""
+        loser = self.patients.get(bag.asked_by or "")
+        taker = self.patients.get(promise.request_id or "")
+        return (
+            bag.state == "reserved"
+            and loser is not None
+            and not loser.is_in_danger
+            and taker is not None
+            and taker.is_in_danger
+        )
+
+    def lend(
+        self, bag: ModelBag, *, to: str, most: int, doubted: Collection[str], now: datetime
+    ) -> None:
+        """Predict which bags of this kind are promised to a station: those that expire first.
+
+        Bags of which nobody knows whether they are still there come last.
+        """
         fit = [
             candidate
             for candidate in self.bags.values()
@@ -129,7 +155,12 @@ class Model:
             and candidate.expires_at > now + self.between_stations
         ]
         for candidate in sorted(
-            fit, key=lambda candidate: (candidate.expires_at, candidate.unit_id)
+            fit,
+            key=lambda candidate: (
+                candidate.unit_id in doubted,
+                candidate.expires_at,
+                candidate.unit_id,
+            ),
         )[:most]:
             candidate.go("reserved")
             candidate.lent_to = to
@@ -152,7 +183,7 @@ class Model:
         if ask is None:
             return False
         patient = Patient(group=ask.group, sex="male", age_years=40)
-        situation = Situation(component=bag.component, patient=patient, priority="urgent")
+        situation = Situation(component=bag.component, patient=patient, priority=ask.priority)
         return bag.group in get_allowed(situation)
 
     def scan(self, scan: ModelScan, *, own_hospital_id: str, now: datetime) -> None:
@@ -279,7 +310,8 @@ class Model:
                 raise BreachError(f"{bag.unit_id}: {bag.state} was lent as {promise}")
             bag.promise_id = promise.promise_id
             return
-        is_free = bag.state == "available" or (lapse and bag.state == "reserved")
+        is_lapsed = lapse and bag.state == "reserved"
+        is_free = bag.state == "available" or is_lapsed or self._is_taken(bag, promise)
         if not is_free or state != "reserved":
             raise BreachError(f"{bag.unit_id}: {bag.state} was promised as {state}")
         bag.go("available")

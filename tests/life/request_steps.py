@@ -19,16 +19,23 @@ _SHARE_USABLE = 0.8
 async def ask(hand: Hand) -> None:
     """A hospital requests one or two units of red cells."""
     request_id, (group, quantity) = hand.next("q"), _draw(hand)
+    priority = hand.chance.choice(list(Priority))
     request = UrgentRequest(
         request_id=request_id,
         hospital_id=HOSPITAL_ID,
         station_id=STATION_ID,
         patient=_patient(group),
-        priority=hand.chance.choice(list(Priority)),
+        priority=priority,
         needed_by=hand.now + timedelta(hours=hand.chance.choice((1, 12))),
         lines=(_line(quantity),),
     )
-    hand.model.ask(request_id, group=group, quantity=quantity, needed_by=request.needed_by)
+    hand.model.ask(
+        request_id,
+        group=group,
+        quantity=quantity,
+        needed_by=request.needed_by,
+        priority=priority,
+    )
     await hand.send(RequestOpened(request=request), _SOURCE)
 
 

@@ -77,7 +77,10 @@ class MemorySystem:
                 held[request_id].append(row.unit_id)
         units = {
             unit_id: SeenUnit(
-                state=str(row.status), station_id=row.unit.station_id, epoch=row.epoch
+                state=str(row.status),
+                station_id=row.unit.station_id,
+                epoch=row.epoch,
+                may_have_left=row.doubted_at is not None,
             )
             for unit_id, row in state.units.items()
         }

@@ -117,8 +117,10 @@ async def lend(hand: Hand) -> None:
         below_floor=True,
     )
     await hand.system.declare(shortage)
+    seen = (await hand.system.look()).units
+    doubted = {unit_id for unit_id, unit in seen.items() if unit.may_have_left}
     await hand.send(OfferMade(offer=offer), f"station/{bag.place}")
-    hand.model.lend(bag, to=shortage.station_id, most=offer.quantity, now=hand.now)
+    hand.model.lend(bag, to=shortage.station_id, most=offer.quantity, doubted=doubted, now=hand.now)
 
 
 def _other(station_id: str) -> str:

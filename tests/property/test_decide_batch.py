@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.clearance import UnitFacts
+from models.clearance import Cleared, Step, UnitFacts
 from models.components import Component
 from models.decisions import Outcome
 from models.directory import Journey
@@ -17,10 +19,12 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority, RequestLine
 from models.rules.rulebook import PACKAGED
+from models.safety import clear
 from models.units import UnitStatus, UnitTraits
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from streams.matching.journeys import to_hospital
 from tests.support.world import NOW, PEOPLES, build_request
 
 COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)
@@ -158,7 +162,7 @@ def test_the_order_of_the_shelf_does_not_matter(
 def test_nothing_that_fits_is_left_while_something_is_uncovered(
     units: list[UnitFacts], batch: list[Case]
 ) -> None:
-    """Greedy may choose badly, but it must not leave a usable unit beside a waiting patient."""
+    """No usable unit is left beside a waiting patient."""
     case = batch[0]
     shelf = Shelf(units)
     (first,) = decide_batch([case], shelf=shelf, now=NOW, hold_s=3600)
@@ -170,3 +174,81 @@ def test_nothing_that_fits_is_left_while_something_is_uncovered(
         capped = any(reason.code == "o_negative_cap" for reason in line.refusals)
         if line.uncovered and not capped:
             assert not rest.reserved
+
+
+def _fits(unit: UnitFacts, case: Case, line: RequestLine) -> bool:
+    route = to_hospital(case.hospital, case.journey, now=NOW)
+    purpose = case.purpose(line, capped_units=0)
+    answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=NOW, rules=case.rules)
+    return isinstance(answer, Cleared)
+
+
+def _most(slots: Sequence[frozenset[str]], taken: frozenset[str] = frozenset()) -> int:
+    """The most slots that can have a unit each, by trying everything."""
+    if not slots:
+        return 0
+    first, *rest = slots
+    most = _most(rest, taken)
+    for unit_id in first - taken:
+        most = max(most, 1 + _most(rest, taken | {unit_id}))
+    return most
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> tuple[list[UnitFacts], list[Case]]:
+    """Few patients of known groups before few units, none of which is kept for anybody."""
+    units = [
+        replace(
+            unit,
+            component=Component.RED_CELLS,
+            expires_at=NOW + timedelta(hours=48),
+            traits=UnitTraits(antigen_negative=("Mur",) if draw(st.booleans()) else ()),
+        )
+        for unit in draw(shelves())[:5]
+    ]
+    found = []
+    for number in range(draw(st.integers(2, 4))):
+        patient = Patient(
+            group=draw(st.sampled_from(list(BloodGroup))),
+            antibodies=("Mur",) if draw(st.booleans()) else (),
+        )
+        request = build_request(
+            request_id=f"r{number}",
+            patient=patient,
+            quantity=draw(st.integers(1, 2)),
+            priority=draw(st.sampled_from(list(Priority))),
+            needed_in_h=draw(st.floats(1, 6)),
+        )
+        found.append(
+            Case(
+                request=request,
+                hospital=PEOPLES,
+                policy=StationPolicy(),
+                journey=Journey(eta_s=ETA_S, estimated=False),
+                version=1,
+                cause_id=f"e{number}",
+                rules=PACKAGED,
+            )
+        )
+    return units, found
+
+
+@settings(max_examples=200, deadline=None)
+@given(crowd=crowds())
+def test_c77_no_order_of_a_batch_would_cover_more(
+    crowd: tuple[list[UnitFacts], list[Case]],
+) -> None:
+    """Of the highest priority as much is covered as can be, then of the next with it, and so on."""
+    units, batch = crowd
+    matched = decide_batch(batch, shelf=Shelf(units), now=NOW, hold_s=3600)
+    covered = 0
+    slots: list[frozenset[str]] = []
+    for priority in Priority:
+        for case, one in zip(batch, matched, strict=True):
+            if case.request.priority is not priority:
+                continue
+            (line,) = case.request.lines
+            fitting = frozenset(unit.unit_id for unit in units if _fits(unit, case, line))
+            slots += [fitting] * line.quantity
+            covered += len(one.cleared)
+        assert covered == _most(slots)

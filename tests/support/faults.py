@@ -242,6 +242,26 @@ def expire_beside_platelets(seed: Seed) -> None:
     decide(seed, "r-late", at=61, outcome=Outcome.EXPIRED)
 
 
+def serve_two_hours_late(seed: Seed) -> None:
+    """A bag that fits lay free all the time, and was promised at last."""
+    unit(seed, "P2", component="platelets", group="A+")
+    request(
+        seed, "r-late", Patient(group=BloodGroup("A+")), at=-60, quantity=1, component="platelets"
+    )
+    decide(seed, "r-late", at=-59, outcome=Outcome.WAITING)
+    decide(seed, "r-late", at=61, units=["P2"])
+
+
+def leave_to_who_can_wait(seed: Seed) -> None:
+    """Somebody is in danger of life, and a bag that fits is promised for a routine order."""
+    unit(seed, "P3", group="B+")
+    patient = Patient(group=BloodGroup("B+"))
+    request(seed, "r-can-wait", patient, at=-60, quantity=1, priority=Priority.ROUTINE)
+    decide(seed, "r-can-wait", at=-59, units=["P3"])
+    request(seed, "r-dying", patient, at=-50, quantity=1, priority=Priority.LIFE_THREATENING)
+    decide(seed, "r-dying", at=-49, outcome=Outcome.WAITING)
+
+
 def release_after_promise(seed: Seed) -> None:
     seed.row("units", unit_id="U1")["released_at"] = minutes(2)
 
@@ -414,6 +434,8 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("waiting_beside_blood", "the very group", free_platelets("A+")),
     ("waiting_beside_blood", "another group of low titre", free_platelets("O+", low_titre=True)),
     ("waiting_beside_blood", "waited to the end", expire_beside_platelets),
+    ("waited_beside_blood", "served two hours late", serve_two_hours_late),
+    ("danger_beside_promised", "a routine order keeps it", leave_to_who_can_wait),
     ("quarantined_promised", "released later", release_after_promise),
     ("quarantined_promised", "never released", never_release),
     ("ineligible_calls", "interval", donor_with(last_whole_blood_on="2024-09-01")),

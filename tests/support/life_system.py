@@ -95,7 +95,10 @@ class PgSystem:
         await put_directory(self.engine.services, directory)
 
     async def look(self) -> SystemState:
-        units = await self.engine.fetch("SELECT unit_id, status, station_id, epoch FROM units")
+        units = await self.engine.fetch(
+            "SELECT unit_id, status, station_id, epoch, doubted_at IS NOT NULL AS may_have_left "
+            "FROM units"
+        )
         rows = await self.engine.fetch(
             "SELECT p.promise_id, p.unit_id, p.request_id, t.to_station_id, p.status "
             "FROM promises AS p LEFT JOIN transfers AS t USING (transfer_id) "
@@ -107,7 +110,10 @@ class PgSystem:
         return SystemState(
             units={
                 row["unit_id"]: SeenUnit(
-                    state=row["status"], station_id=row["station_id"], epoch=row["epoch"]
+                    state=row["status"],
+                    station_id=row["station_id"],
+                    epoch=row["epoch"],
+                    may_have_left=row["may_have_left"],
                 )
                 for row in units
             },

@@ -156,7 +156,7 @@ def decide(
                 uncovered=max(0, line["quantity"] - len(reserved)),
             ),
         )
-        if units
+        if units or outcome is Outcome.WAITING
         else (),
         eta_s=ETA_S if units else None,
         waiting_for="picking" if outcome is Outcome.RESERVED else "",
@@ -174,7 +174,8 @@ def decide(
             "decided_at": minutes(at),
         }
     )
-    status = "open" if outcome is Outcome.PARTLY_RESERVED else outcome
+    is_open = outcome in {Outcome.PARTLY_RESERVED, Outcome.WAITING}
+    status = "open" if is_open else outcome
     waiting = {"open": "donors_and_neighbours", "reserved": "picking"}.get(status, "")
     row |= {"status": status, "waiting_for": waiting, "version": decision.version}
     row["decided_at"] = minutes(at)

@@ -174,12 +174,13 @@ def counted(
     station_id: str = "shigatse",
     released: bool = True,
     event_id: str | None = None,
+    at: datetime = NOW,
 ) -> Received:
     found = tuple(CountedUnit(unit=unit, released=released) for unit in units)
     collected_at = max(one.unit.collected_at for one in found)
     event = StockCounted(
         station_id=station_id,
-        counted_at=NOW,
+        counted_at=at,
         units=found,
         attestation=Attestation(released_by="quality", released_at=collected_at),
     )

@@ -121,7 +121,7 @@ def test_f14_a_group_that_is_kept_for_others_is_not_among_those_that_may_be_give
     assert "component_would_open" not in told(line)
     _, line, _ = decide(patient, {"A-": 2}, priority=Priority.ROUTINE, within_d=20)
     assert "time_would_open" not in told(line)
-    _, line, _ = decide(patient, {"B-": 2}, priority=Priority.URGENT)
+    _, line, _ = decide(patient, {"B-": 2}, priority=Priority.LIFE_THREATENING)
     assert told(line)["stock_short"]["groups"] == "A+ O+ A- O-"
 
 

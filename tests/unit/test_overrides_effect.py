@@ -53,8 +53,10 @@ def decide(
     left_h: float = 12,
     eta_s: int = 1800,
     traits: UnitTraits | None = None,
+    asked: int | None = None,
+    needed_in_h: float = 0.25,
 ) -> Decision:
-    """One request for as many units as lie on the shelf."""
+    """One request, for as many units as lie on the shelf if nothing else is asked."""
     shelf = [
         UnitFacts(
             unit_id=f"u{number}",
@@ -76,9 +78,9 @@ def decide(
             request_id="r1",
             patient=patient,
             component=component,
-            quantity=units,
+            quantity=asked or units,
             priority=priority,
-            needed_in_h=0.25,
+            needed_in_h=needed_in_h,
         ),
         hospital=PEOPLES,
         policy=StationPolicy(),
@@ -94,6 +96,20 @@ def decide(
 def count(decision: Decision) -> int:
     (line,) = decision.lines
     return len(line.reserved)
+
+
+def who_can_wait(rules: Rulebook) -> int:
+    """Units of the last O for a routine order of tomorrow."""
+    patient = Patient(group=BloodGroup.B_POS)
+    return count(
+        decide(patient, "O+", rules, priority=Priority.ROUTINE, left_h=240, needed_in_h=17)
+    )
+
+
+def part_of_ten(rules: Rulebook) -> int:
+    """Units of cryoprecipitate where four of ten are there."""
+    asked = Component.CRYOPRECIPITATE
+    return count(decide(WOMAN, "A+", rules, component=asked, units=4, asked=10, left_h=240))
 
 
 def abo(
@@ -373,6 +389,10 @@ EFFECTS = [
             decide(Patient(group=BloodGroup.A_POS), "A-", rules, priority=Priority.ROUTINE)
         ),
     ),
+    Effect("reserve.emergency_o", "o_units", 0, who_can_wait),
+    Effect("reserve.emergency_o", "given_ahead_h", 20.0, who_can_wait),
+    Effect("supply.useful_part", "cryoprecipitate", 4, part_of_ten),
+    Effect("supply.useful_part", "share", 0.4, part_of_ten),
     *map(fallback, ("O", "A", "B", "AB")),
     Effect(
         "rhd.asian_del",

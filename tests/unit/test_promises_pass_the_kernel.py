@@ -167,7 +167,7 @@ def test_states_are_told_by_name_where_units_move() -> None:
 
 
 KERNEL_CALLERS = {
-    ("streams/matching/allocation/lines.py", "RESERVE"),
+    ("streams/matching/allocation/line_choice.py", "RESERVE"),
     ("streams/matching/offers.py", "RESERVE"),
     # It counts only: nothing is promised by it.
     ("streams/matching/allocation/remedies.py", "RESERVE"),
@@ -189,3 +189,14 @@ def test_the_kernel_is_asked_where_units_are_chosen_and_where_they_leave() -> No
                 step = next(ast.unparse(k.value) for k in call.keywords if k.arg == "step")
                 found.add((name, step.removeprefix("Step.") if "." in step else "the caller's"))
     assert found == KERNEL_CALLERS
+
+
+@pytest.mark.parametrize("called", ["release_held", "take_back"])
+def test_what_frees_many_units_is_called_where_a_rematch_is_set(called: str) -> None:
+    found = {
+        name
+        for name, tree in modules()
+        for told, call in calls(tree)
+        if told == called and "stock" in ast.unparse(call.func)
+    }
+    assert found == {"streams/services/unit_moves.py"}

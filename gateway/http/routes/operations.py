@@ -37,7 +37,7 @@ class LetterQuery(Value):
 class OverdueQuery(Value):
     """Which marks; all of them when none is named."""
 
-    mark: Literal["waiting", "late", "unacknowledged"] | None = None
+    mark: Literal["waiting", "late", "unacknowledged", "may_have_left"] | None = None
     limit: int = Field(default=200, ge=1, le=1000)
 
 
@@ -76,10 +76,13 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
     "/v1/overdue",
     summary="等得最久、来不及、无人签收 · What waits longest, is late, was never acknowledged",
     description=(
-        "三种标记 · three marks: `waiting` 仍缺血 · blood is still missing, "
+        "四种标记 · four marks: `waiting` 仍缺血 · blood is still missing, "
         "`late` 来不及或已过时 · cannot be in time or its time has passed, "
         "`unacknowledged` 已发出、应已到而无人签收 · left, should have arrived, and nobody has "
-        "received it. 危及生命者在前 · lives first."
+        "received it, `may_have_left` 预留到期未拣、可能未扫描已离站 · not picked in time, may "
+        "have left without a scan: 去看还在不在，在的盘点或扫描 · look, and count or scan what is "
+        "there. "
+        "危及生命者在前 · lives first."
     ),
     responses=documented(400),
 )

@@ -5,8 +5,11 @@ Pure. The rules stand in `rules/data/policies.toml`; this module gives them type
 
 from __future__ import annotations
 
+from math import ceil
+
 from pydantic import Field
 
+from models.components import Component
 from models.rules.citations import CitedRule, RuleSet, read_rules
 
 
@@ -51,6 +54,35 @@ class JourneyRule(CitedRule):
     handover_s: int = Field(ge=0)
 
 
+class EmergencyReserveRule(CitedRule):
+    """The last O RhD+ red cells of a station, kept from who can wait and has another group.
+
+    Attributes:
+        o_units: Units that stay, of each component that carries red cells.
+        given_ahead_h: Hours before the last moment to send them at which they are given after all.
+    """
+
+    o_units: int = Field(ge=0)
+    given_ahead_h: float = Field(ge=0)
+
+
+class UsefulPartRule(CitedRule):
+    """Units of a component below which a part of what was asked helps nobody.
+
+    A component that has no field here helps from the first unit on.
+
+    Attributes:
+        share: Of what was asked: who asks for less, such as for a child, needs less of it.
+    """
+
+    cryoprecipitate: int = Field(ge=1)
+    share: float = Field(gt=0, le=1)
+
+    def least_of(self, component: Component, *, asked: int) -> int:
+        """Return the units from which on a part is of use."""
+        return min(getattr(self, component.value, 1), ceil(self.share * asked))
+
+
 class PolicyRules(RuleSet):
     """All rules of `policies.toml`."""
 
@@ -61,6 +93,8 @@ class PolicyRules(RuleSet):
     no_show: NoShowRule
     mutual_aid: CitedRule
     journey: JourneyRule
+    emergency_reserve: EmergencyReserveRule
+    useful_part: UsefulPartRule
 
 
 POLICY_DEFAULTS = PolicyRules.model_validate(read_rules("policies"))

@@ -1,37 +1,144 @@
-"""Keep RhD- red cells for RhD- patients: routine orders of others wait for RhD+ or a sample.
+"""Keep RhD- red cells for those who need RhD-, and the last O for those who cannot wait. Pure.
 
-Pure.
+Nothing here is about safety: a unit that is kept would be cleared. Who is in danger of life is kept
+from nothing; a unit that expires soon is kept from nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.clearance import ForPatient, UnitFacts
+from models.compatibility import Candidate
 from models.components import Component
-from models.groups import BloodGroup, RhD
+from models.decisions import Decision, Reason
+from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient
 from models.recipients import find_recipient
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
 
+KEPT_O = "kept_for_emergencies"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Who is served by a unit that is given or exchanged, and how long that can wait.
+
+    Attributes:
+        group: None if it is not known.
+        arrival_at: When a unit that leaves now would arrive.
+    """
+
+    group: BloodGroup | None
+    priority: Priority
+    needed_by: datetime
+    arrival_at: datetime
+
+    @classmethod
+    def of(cls, purpose: ForPatient, *, arrival_at: datetime) -> Waiting:
+        return cls(
+            group=find_recipient(
+                purpose.line.component.spec.component_class, purpose.patient
+            ).group,
+            priority=purpose.priority,
+            needed_by=purpose.needed_by,
+            arrival_at=arrival_at,
+        )
+
+    @property
+    def is_in_danger(self) -> bool:
+        return self.priority is Priority.LIFE_THREATENING
+
+    def describe_patience(self, *, now: datetime, rules: Rulebook) -> tuple[Priority, bool]:
+        """Return what decides which units are kept from a patient for the sake of this one."""
+        return self.priority, self.find_last_o(now=now, rules=rules) is None
+
+    def find_last_o(self, *, now: datetime, rules: Rulebook) -> datetime | None:
+        """Return from when even the last O RhD+ units are given; None if they are given now.
+
+        They are given to whoever may have no other blood, and to all shortly before the last moment
+        at which they would still arrive in time.
+        """
+        if self.is_in_danger or self.group is None or self.group.abo is Abo.O:
+            return None
+        ahead = timedelta(hours=rules.policies.emergency_reserve.given_ahead_h)
+        given_from = now + (self.needed_by - self.arrival_at) - ahead
+        return given_from if given_from > now else None
+
 
 def is_kept_group(
-    group: BloodGroup, component: Component, patient: Patient, priority: Priority
+    group: BloodGroup,
+    component: Component,
+    patient: Patient,
+    priority: Priority,
+    candidates: Sequence[Candidate],
 ) -> bool:
-    """Return whether a group is kept from this patient, except for units that expire soon."""
-    return (
-        priority is Priority.ROUTINE
-        and find_recipient(component.spec.component_class, patient).rhd is not RhD.NEGATIVE
-        and not patient.has_anti_d
-        and group.rhd is RhD.NEGATIVE
-        and component.spec.carries_red_cells
-    )
+    """Return whether RhD- red cells are kept from a patient who can have RhD+.
+
+    Whoever is known to be given RhD+ first gets them in danger of life alone, after every RhD+
+    group. A routine order for a patient of unknown RhD waits for RhD+ or a sample.
+
+    Args:
+        group: Of a unit.
+        component: Of the unit.
+        patient: Who would get it.
+        priority: Of whoever is served by it.
+        candidates: The groups that may go to the patient, best first.
+    """
+    if priority is Priority.LIFE_THREATENING or patient.has_anti_d:
+        return False
+    if group.rhd is RhD.POSITIVE or not component.spec.carries_red_cells:
+        return False
+    if find_recipient(component.spec.component_class, patient).rhd is None:
+        return priority is Priority.ROUTINE
+    return bool(candidates) and candidates[0].group.rhd is RhD.POSITIVE
 
 
-def is_kept(unit: UnitFacts, purpose: ForPatient, *, now: datetime, rules: Rulebook) -> bool:
-    """Return whether a unit is kept for RhD- patients; a unit that expires soon is not."""
-    kept = timedelta(days=rules.compatibility.kept_for_negative.expiring_within_d)
-    return unit.expires_at > now + kept and is_kept_group(
-        unit.group, unit.component, purpose.patient, purpose.priority
-    )
+def find_kept(
+    unit: UnitFacts,
+    *,
+    is_kept_group: bool,
+    waiting: Waiting,
+    now: datetime,
+    free: int | None,
+    rules: Rulebook,
+) -> Reason | None:
+    """Return why a unit is kept from a patient; None if it is not.
+
+    Args:
+        unit: A unit that lies free, or that another request of the batch has.
+        is_kept_group: As of the function of this name, for who would get the unit.
+        waiting: Whoever is served by that: the same patient, or one with whom that patient
+            exchanges units.
+        now: Aware UTC instant.
+        free: Free units of the unit's component and group at the station, this one among them;
+            None if it is not free.
+        rules: The rulebook to decide by.
+    """
+    if waiting.is_in_danger or not unit.component.spec.carries_red_cells:
+        return None
+    soon = timedelta(days=rules.compatibility.kept_for_negative.expiring_within_d)
+    if unit.expires_at <= now + soon:
+        return None
+    if is_kept_group:
+        kept = rules.compatibility.cite(rules.compatibility.kept_for_negative)
+        return Reason(code="kept_for_rhd_negative", rule=kept)
+    rule = rules.policies.emergency_reserve
+    is_last = unit.group is BloodGroup.O_POS and free is not None and free <= rule.o_units
+    given_from = waiting.find_last_o(now=now, rules=rules) if is_last else None
+    if given_from is None:
+        return None
+    params: dict[str, str | int | float]
+    params = {"floor": rule.o_units, "given_from": given_from.isoformat()}
+    return Reason(code=KEPT_O, params=params, rule=rules.policies.cite(rule))
+
+
+def list_releases(decision: Decision) -> Iterator[datetime]:
+    """Yield the instants from which units that were kept from a request are given to it."""
+    for line in decision.lines:
+        for reason in line.refusals:
+            if reason.code == KEPT_O:
+                yield datetime.fromisoformat(str(reason.params["given_from"]))

@@ -1,34 +1,23 @@
-"""Choose units for one line of a request: those that the kernel clears, by rank and expiry.
+"""Tell what was decided for one line: the units that it gets, or every reason why it gets no more.
 
-Pure and deterministic. Units that are chosen leave the shelf; those passed over are counted under
-every reason that the safety kernel gave.
+Pure and deterministic. Units that were passed over are counted under every reason that the safety
+kernel gave, or that they are kept for others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import datetime
 
 from models.base import derive_id
-from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
-from models.compatibility import Candidate
+from models.clearance import Cleared, ForPatient, Refused
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
-from models.requests import RequestLine
-from models.safety import clear, list_standing_obstacles
-from streams.matching.allocation.kept_groups import is_kept, is_kept_group
+from streams.matching.allocation.kept_groups import is_kept_group
+from streams.matching.allocation.line_choice import LineChoice
 from streams.matching.allocation.remedies import explain_openings
-from streams.matching.available_units import Cell, Shelf
-from streams.matching.decision_inputs import Case
-from streams.matching.journeys import to_hospital
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchedLine:
-    line: LineDecision
-    cleared: tuple[Cleared, ...] = ()
+from streams.matching.available_units import Shelf
 
 
 class _PassedOver:
@@ -37,12 +26,7 @@ class _PassedOver:
     def __init__(self) -> None:
         self._counts: dict[str, tuple[Reason, int]] = {}
 
-    def count(self, refused: Refused) -> None:
-        """Count a unit under each of its reasons."""
-        for reason in refused.reasons:
-            self.count_reason(reason)
-
-    def count_reason(self, reason: Reason) -> None:
+    def count(self, reason: Reason) -> None:
         key = reason.model_dump_json()
         _, units = self._counts.get(key, (reason, 0))
         self._counts[key] = (reason, units + 1)
@@ -54,92 +38,64 @@ class _PassedOver:
         ]
 
 
-def refuse_line(case: Case, line: RequestLine, reasons: tuple[Reason, ...]) -> MatchedLine:
-    return MatchedLine(
-        line=LineDecision(
-            line_no=line.line_no,
-            component=line.component,
-            requested=line.quantity,
-            refused=case.open_quantity(line),
-            refusals=reasons,
+def describe_line(
+    choice: LineChoice, *, shelf: Shelf, now: datetime, capped_units: int, is_told: bool
+) -> LineDecision:
+    """Describe a line after the whole batch has chosen.
+
+    Args:
+        choice: The line with its units.
+        shelf: What is left; it explains why there were no more.
+        now: Aware UTC instant that the decision is made for.
+        capped_units: What this batch gave to the patient under the cap.
+        is_told: Explain why there is no more.
+    """
+    line, case = choice.line, choice.case
+    told = LineDecision(
+        line_no=line.line_no,
+        component=line.component,
+        requested=line.quantity,
+        reserved=tuple(_reserve(cleared) for cleared in choice.chosen),
+        uncovered=choice.lacks,
+        refused=choice.wanted if choice.standing else 0,
+    )
+    if not is_told or not (told.uncovered or told.refused):
+        return told
+    purpose = choice.purpose(capped=capped_units)
+    return told.but(
+        refusals=(
+            *choice.standing,
+            *(() if choice.standing else _explain_lack(choice, purpose, shelf=shelf)),
+            *explain_openings(case, purpose, route=choice.route, shelf=shelf, now=now),
         )
     )
 
 
-def decide_line(
-    case: Case, line: RequestLine, *, shelf: Shelf, now: datetime, capped_units: int
-) -> MatchedLine:
-    route = to_hospital(case.hospital, case.journey, now=now)
-    purpose = case.purpose(line, capped_units=capped_units)
-    standing = list_standing_obstacles(purpose, route, case.rules)
-    if standing:
-        told = explain_openings(case, purpose, route=route, shelf=shelf, now=now)
-        return refuse_line(case, line, (*standing, *told))
-    candidates = case.candidates(line)
-    wanted = case.open_quantity(line)
-    cleared, passed = _choose(
-        case, purpose, candidates, route=route, shelf=shelf, now=now, wanted=wanted
-    )
-    uncovered = wanted - len(cleared)
-    return MatchedLine(
-        line=LineDecision(
-            line_no=line.line_no,
-            component=line.component,
-            requested=line.quantity,
-            reserved=tuple(_reserve(clearance) for clearance in cleared),
-            uncovered=uncovered,
-            refusals=()
-            if not uncovered
-            else (
-                *_summarise(passed, purpose, candidates, uncovered=uncovered),
-                *explain_openings(case, purpose, route=route, shelf=shelf, now=now),
-            ),
-        ),
-        cleared=cleared,
-    )
-
-
-def _choose(
-    case: Case,
-    purpose: ForPatient,
-    candidates: Sequence[Candidate],
-    *,
-    route: Route,
-    shelf: Shelf,
-    now: datetime,
-    wanted: int,
-) -> tuple[tuple[Cleared, ...], _PassedOver]:
-    """Take cleared units, best group and first expiry first; count the others by reason."""
-    chosen: list[Cleared] = []
+def _explain_lack(choice: LineChoice, purpose: ForPatient, *, shelf: Shelf) -> Iterator[Reason]:
+    """Yield why units were passed over, and which groups may be given on which terms."""
     passed = _PassedOver()
-    rules = case.rules
-    kept = rules.compatibility.cite(rules.compatibility.kept_for_negative)
-    for unit in _in_order(case, purpose.line, candidates, shelf):
-        if len(chosen) == wanted:
-            break
-        if is_kept(unit, purpose, now=now, rules=rules):
-            passed.count_reason(Reason(code="kept_for_rhd_negative", rule=kept))
+    for unit in choice.list_choices(shelf):
+        kept = choice.find_kept(unit, waiting=choice.waiting, free_on=shelf)
+        if kept is not None:
+            passed.count(kept)
             continue
-        answer = clear(unit, purpose=purpose, step=Step.RESERVE, route=route, now=now, rules=rules)
-        if isinstance(answer, Refused):
-            passed.count(answer)
-            continue
-        if answer.capped:
-            purpose = replace(purpose, capped_units=purpose.capped_units + 1)
-        shelf.take(unit)
-        chosen.append(answer)
-    return tuple(chosen), passed
+        answer = choice.judge(unit, purpose=purpose)
+        for reason in answer.reasons if isinstance(answer, Refused) else ():
+            passed.count(reason)
+    yield from passed.list_reasons()
+    if choice.part_dropped:
+        yield _explain_part(choice)
+    yield _summarise(choice)
 
 
-def _in_order(
-    case: Case, line: RequestLine, candidates: Sequence[Candidate], shelf: Shelf
-) -> Iterator[UnitFacts]:
-    for candidate in candidates:
-        yield from shelf.first_out(
-            Cell(
-                station_id=case.request.station_id, component=line.component, group=candidate.group
-            )
-        )
+def _explain_part(choice: LineChoice) -> Reason:
+    policies, least = choice.case.rules.policies, choice.least_useful
+    missing = least - choice.had - choice.part_dropped
+    return Reason(
+        code="part_of_no_use",
+        params={"there": choice.part_dropped, "least": least, "missing": missing},
+        rule=policies.cite(policies.useful_part),
+    )
 
 
 def _reserve(cleared: Cleared) -> ReservedUnit:
@@ -164,25 +120,23 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
     )
 
 
-def _summarise(
-    passed: _PassedOver, purpose: ForPatient, candidates: Sequence[Candidate], *, uncovered: int
-) -> tuple[Reason, ...]:
-    """Explain why units were passed over, and which groups may be given on which terms.
-
-    A group that is kept for RhD- patients is left out: its units are given only as they expire.
-    """
+def _summarise(choice: LineChoice) -> Reason:
+    """Say which groups may be given; one that is kept for others is given only as it expires."""
     given = [
         candidate
-        for candidate in candidates
+        for candidate in choice.candidates
         if not is_kept_group(
-            candidate.group, purpose.line.component, purpose.patient, purpose.priority
+            candidate.group,
+            choice.line.component,
+            choice.case.request.patient,
+            choice.waiting.priority,
+            choice.candidates,
         )
     ]
     groups = " ".join(candidate.group for candidate in given if not candidate.low_titre_only)
-    params: dict[str, str | int | float] = {"units": uncovered, "groups": groups}
+    params: dict[str, str | int | float] = {"units": choice.lacks, "groups": groups}
     low_titre = " ".join(candidate.group for candidate in given if candidate.low_titre_only)
-    short = Reason(code="stock_short", params=params)
     if low_titre:
         params["low_titre_groups"] = low_titre
-        short = Reason(code="stock_short_low_titre", params=params)
-    return (*passed.list_reasons(), short)
+        return Reason(code="stock_short_low_titre", params=params)
+    return Reason(code="stock_short", params=params)

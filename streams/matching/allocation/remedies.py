@@ -19,7 +19,7 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
-from streams.matching.allocation.kept_groups import is_kept
+from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 
@@ -82,7 +82,25 @@ def explain_openings(
     ]
 
     def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
-        return is_cleared(unit, asked) and not is_kept(unit, asked, now=now, rules=case.rules)
+        waiting = Waiting.of(asked, arrival_at=route.arrival_at)
+        free = shelf.count(Cell.of(unit))
+        candidates = list_candidates(
+            component=unit.component,
+            patient=asked.patient,
+            priority=asked.priority,
+            policy=asked.policy,
+            rules=case.rules,
+        )
+        return is_cleared(unit, asked) and not find_kept(
+            unit,
+            is_kept_group=is_kept_group(
+                unit.group, unit.component, asked.patient, asked.priority, candidates
+            ),
+            waiting=waiting,
+            now=now,
+            free=free,
+            rules=case.rules,
+        )
 
     opened: dict[Fact, list[UnitFacts]] = {}
     for fact, asked in _list_purposes(purpose, route):
@@ -175,7 +193,7 @@ def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodG
 
 def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[UnitFacts]:
     for group in BloodGroup:
-        yield from shelf.first_out(
+        yield from shelf.list_units(
             Cell(station_id=case.request.station_id, component=component, group=group)
         )
 

@@ -8,7 +8,6 @@ request id. This module only ranks:
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +15,10 @@ from datetime import datetime, timedelta
 from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import is_preferred_for_negative
-from models.decisions import Decision, Outcome, Reason
+from models.decisions import Decision, LineDecision, Outcome, Reason
+from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
-from streams.matching.allocation.lines import MatchedLine, decide_line
+from streams.matching.allocation.lines import describe_line
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
 from streams.matching.available_units import Shelf
@@ -34,7 +34,12 @@ class Matched:
 
 
 def decide_batch(
-    cases: Sequence[Case], *, shelf: Shelf, now: datetime, hold_s: int
+    cases: Sequence[Case],
+    *,
+    shelf: Shelf,
+    now: datetime,
+    hold_s: int,
+    tells: Sequence[bool] | None = None,
 ) -> tuple[Matched, ...]:
     """Decide every case of a batch on one shelf.
 
@@ -43,11 +48,13 @@ def decide_batch(
         shelf: Usable stock; chosen units leave it.
         now: Aware UTC instant the decisions are made for.
         hold_s: Seconds that a reservation stands past the time it is needed.
+        tells: Of which cases it is explained why they get no more; None for all.
 
     Returns:
         One decision per case, in the order of `cases`.
 
-    Invariants: no unit in two decisions; every unit cleared by the safety kernel.
+    Invariants: no unit in two decisions; every unit cleared by the safety kernel; of the highest
+        priority, no other order of the batch covers more units.
     Source: models/rules/data/compatibility.toml; rule set 2026-3.
     """
     urgent_first = sorted(
@@ -59,37 +66,36 @@ def decide_batch(
             cases[at].request.request_id,
         ),
     )
+    batch = BatchChoice([cases[at] for at in urgent_first], shelf=shelf, now=now)
+    batch.choose()
     decided: dict[int, Matched] = {}
-    capped: Counter[tuple[str, str]] = Counter()
-    for at in urgent_first:
-        decided[at] = _decide(cases[at], shelf=shelf, now=now, hold_s=hold_s, capped=capped)
+    for at, choices in zip(urgent_first, batch.lines, strict=True):
+        lines = tuple(
+            describe_line(
+                choice,
+                shelf=shelf,
+                now=now,
+                capped_units=batch.count_capped(choice),
+                is_told=tells is None or tells[at],
+            )
+            for choice in choices
+        )
+        cleared = tuple(cleared for choice in choices for cleared in choice.chosen)
+        doubted = [one.unit.unit_id for one in cleared if one.unit.may_have_left]
+        decision = _conclude(cases[at], lines, doubted=doubted, now=now, hold_s=hold_s)
+        decided[at] = Matched(decision=decision, cleared=cleared)
     return tuple(decided[at] for at in range(len(cases)))
 
 
-def _decide(
+def _conclude(
     case: Case,
+    lines: tuple[LineDecision, ...],
     *,
-    shelf: Shelf,
+    doubted: Sequence[str],
     now: datetime,
     hold_s: int,
-    capped: Counter[tuple[str, str]],
-) -> Matched:
-    """Decide one case; `capped` counts what this batch already gave under the cap, by patient."""
+) -> Decision:
     request = case.request
-    matched = []
-    for line in request.lines:
-        before = case.capped_before + capped[case.capped_as]
-        found = decide_line(case, line, shelf=shelf, now=now, capped_units=before)
-        capped[case.capped_as] += sum(clearance.capped for clearance in found.cleared)
-        matched.append(found)
-    return _conclude(case, tuple(matched), now=now, hold_s=hold_s)
-
-
-def _conclude(
-    case: Case, matched: tuple[MatchedLine, ...], *, now: datetime, hold_s: int
-) -> Matched:
-    request = case.request
-    lines = tuple(matched_line.line for matched_line in matched)
     held = case.held_units + sum(len(line.reserved) for line in lines)
     uncovered = sum(line.uncovered for line in lines)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
@@ -109,9 +115,10 @@ def _conclude(
     reasons.extend(explain_follow_ups(case, reserved))
     reasons.extend(explain_rare_need(case, lines))
     reasons.extend(explain_spared(case, reserved))
+    reasons.extend(Reason(code="may_have_left", params={"unit_id": unit}) for unit in doubted)
     # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
-    decision = Decision(
+    return Decision(
         decision_id=derive_id("decision", request.request_id, case.version),
         request_id=request.request_id,
         hospital_id=request.hospital_id,
@@ -126,10 +133,6 @@ def _conclude(
         hold_until=hold_ends if held else None,
         decided_at=now,
         rules_version=case.rules.version,
-    )
-    return Matched(
-        decision=decision,
-        cleared=tuple(clearance for matched_line in matched for clearance in matched_line.cleared),
     )
 
 

@@ -1,7 +1,7 @@
 -- name: list_shelf
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left
 FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
 AS w (station_id, component, blood_group, most)
 CROSS JOIN LATERAL (
@@ -12,7 +12,8 @@ CROSS JOIN LATERAL (
         AND blood_group = w.blood_group
         AND status = 'available'
         AND expires_at > :now::timestamptz
-    ORDER BY expires_at, unit_id
+    -- streams/matching/choice_order.py
+    ORDER BY (doubted_at IS NOT NULL), rarity, expires_at, unit_id
     LIMIT w.most
 ) AS u;
 
@@ -54,8 +55,8 @@ WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 -- name: list_sent
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, p.request_id, p.line_no, p.transfer_id,
-    p.capped
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    p.request_id, p.line_no, p.transfer_id, p.capped
 FROM promises AS p INNER JOIN units AS u USING (unit_id)
 WHERE
     p.request_id = :request_id AND p.status IN ('issued', 'received')
@@ -65,8 +66,8 @@ ORDER BY u.unit_id;
 -- name: find_promised^
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, p.request_id, p.line_no, p.transfer_id,
-    p.capped
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    p.request_id, p.line_no, p.transfer_id, p.capped
 FROM units AS u INNER JOIN promises AS p USING (unit_id)
 WHERE u.unit_id = :unit_id AND p.status IN ('held', 'issued');
 
@@ -100,7 +101,9 @@ UPDATE units SET
     released_at = coalesce(:released_at::timestamptz, released_at),
     station_id = coalesce(:station_id::text, station_id),
     source = coalesce(:source::text, source),
-    out_of_control_s = out_of_control_s + :add_out_of_control_s::int
+    out_of_control_s = out_of_control_s + :add_out_of_control_s::int,
+    -- Whoever moves it has it.
+    doubted_at = NULL
 WHERE unit_id = :unit_id;
 
 -- name: add_scan!
@@ -140,11 +143,72 @@ given_back AS (
     RETURNING unit_id
 ),
 freed AS (
-    UPDATE units SET status = 'available'
+    UPDATE units SET
+        status = 'available',
+        doubted_at = CASE WHEN :may_have_left THEN :now::timestamptz ELSE doubted_at END
     WHERE unit_id IN (SELECT unit_id FROM given_back)
     RETURNING unit_id, station_id, old.status AS was
 )
 SELECT unit_id, station_id, was FROM freed ORDER BY unit_id;
+
+-- name: list_promised
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
+    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    r.request_id, r.priority
+FROM requests AS r
+INNER JOIN promises AS p ON p.request_id = r.request_id AND p.status = 'held'
+INNER JOIN units AS u ON u.unit_id = p.unit_id AND u.status = 'reserved'
+WHERE
+    r.station_id = ANY(:stations::text[])
+    AND r.status IN ('open', 'reserved', 'partly_refused')
+    AND r.priority <> 'life_threatening'
+    AND u.component = ANY(:components::text[])
+    AND u.expires_at > :now::timestamptz
+ORDER BY u.unit_id;
+
+-- name: take_back
+-- Requests before units, as everywhere; whatever another transaction has at this moment is left to
+-- it, so that nobody who is in danger waits, and no circle forms.
+WITH bound AS MATERIALIZED (
+    SELECT r.request_id FROM requests AS r
+    WHERE
+        r.request_id = ANY(ARRAY(
+            SELECT p.request_id FROM promises AS p
+            WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status = 'held'
+        ))
+        AND r.priority <> 'life_threatening'
+    ORDER BY r.request_id
+    FOR UPDATE SKIP LOCKED
+),
+theirs AS MATERIALIZED (
+    SELECT p.promise_id, p.unit_id, p.request_id
+    FROM promises AS p
+    WHERE
+        p.unit_id = ANY(:unit_ids::text[]) AND p.status = 'held'
+        AND p.request_id IN (SELECT request_id FROM bound)
+),
+free AS MATERIALIZED (
+    SELECT u.unit_id FROM units AS u
+    WHERE u.unit_id IN (SELECT unit_id FROM theirs) AND u.status = 'reserved'
+    ORDER BY u.unit_id
+    FOR UPDATE SKIP LOCKED
+),
+given_back AS (
+    UPDATE promises AS p SET status = 'released', ended_at = :now::timestamptz
+    FROM theirs AS t
+    WHERE
+        p.promise_id = t.promise_id AND p.status = 'held'
+        AND t.unit_id IN (SELECT unit_id FROM free)
+    RETURNING p.unit_id, p.request_id
+),
+freed AS (
+    UPDATE units AS u SET status = 'available'
+    FROM given_back AS g
+    WHERE u.unit_id = g.unit_id
+    RETURNING u.unit_id, u.station_id, g.request_id
+)
+SELECT unit_id, station_id, request_id FROM freed ORDER BY unit_id;
 
 -- name: list_expired
 SELECT unit_id FROM units

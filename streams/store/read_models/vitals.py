@@ -22,7 +22,7 @@ _QUERIES = load_queries("vitals")
 
 Row = dict[str, Any]
 
-MARKS = ("waiting", "late", "unacknowledged")
+MARKS = ("waiting", "late", "unacknowledged", "may_have_left")
 
 _HEADERS_TOLD = {"ce_id": "event_id", "ce_type": "event_type", "ce_source": "source",
                  "ce_subject": "about"}  # fmt: skip

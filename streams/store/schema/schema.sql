@@ -69,6 +69,8 @@ CREATE TABLE public.units (
     attested_by text,
     out_of_control_s integer DEFAULT 0 NOT NULL,
     low_titre boolean DEFAULT false NOT NULL,
+    doubted_at timestamp with time zone,
+    rarity integer GENERATED ALWAYS AS (((((((((traits @> '{"leukoreduced": true}'::jsonb))::integer + ((traits @> '{"irradiated": true}'::jsonb))::integer) + ((traits @> '{"cmv_negative": true}'::jsonb))::integer) + ((traits @> '{"washed": true}'::jsonb))::integer) + ((traits @> '{"low_titre": true}'::jsonb))::integer) + jsonb_array_length(COALESCE((traits -> 'antigen_negative'::text), '[]'::jsonb))) + ((COALESCE((traits -> 'hla'::text), '[]'::jsonb) <> '[]'::jsonb))::integer)) STORED NOT NULL,
     CONSTRAINT units_expiry_ck CHECK ((expires_at > collected_at)),
     CONSTRAINT units_out_of_control_ck CHECK ((out_of_control_s >= 0)),
     CONSTRAINT units_released_ck CHECK (((released_at IS NOT NULL) OR (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'split'::text, 'discarded'::text, 'expired'::text, 'recalled'::text])))),
@@ -77,6 +79,8 @@ CREATE TABLE public.units (
     CONSTRAINT units_volume_ck CHECK (((volume_ml >= 1) AND (volume_ml <= 1000)))
 )
 WITH (fillfactor='80');
+
+COMMENT ON COLUMN public.units.doubted_at IS 'Since when it may have left its station unscanned: its hold lapsed, and nobody saw it since.';
 
 CREATE TABLE public.audit (
     audit_id bigint NOT NULL,
@@ -770,15 +774,19 @@ CREATE INDEX timers_due_ix ON public.timers USING btree (due_at);
 
 CREATE INDEX unit_scans_unit_ix ON public.unit_scans USING btree (unit_id);
 
+CREATE INDEX units_choice_ix ON public.units USING btree (station_id, component, blood_group, ((doubted_at IS NOT NULL)), rarity, expires_at, unit_id) WHERE (status = 'available'::text);
+
 CREATE INDEX units_donation_ix ON public.units USING btree (donation_id);
 
 CREATE INDEX units_donation_zeros_ix ON public.units USING btree (ltrim((donation_id)::text, '0'::text));
 
+CREATE INDEX units_doubted_ix ON public.units USING btree (doubted_at) WHERE (doubted_at IS NOT NULL);
+
 CREATE INDEX units_expiry_ix ON public.units USING btree (expires_at) WHERE (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'available'::text, 'reserved'::text, 'picked'::text, 'returned'::text]));
 
-CREATE INDEX units_fefo_ix ON public.units USING btree (station_id, component, blood_group, expires_at, unit_id) WHERE (status = 'available'::text);
-
 CREATE INDEX units_parent_ix ON public.units USING btree (parent_id) WHERE (parent_id IS NOT NULL);
+
+CREATE INDEX units_reserved_ix ON public.units USING btree (station_id, component) WHERE (status = 'reserved'::text);
 
 CREATE UNIQUE INDEX units_spelling_uq ON public.units USING btree (upper((unit_id)::text));
 

@@ -154,6 +154,20 @@ POLICIES: Table = {
         road_speed_kmh=free(50.0, "km/h", least=5, most=120),
         handover_s=free(900, "s", least=0, most=14400),
     ),
+    # Four red cells are the first pack of a massive transfusion; the hours are an assumption.
+    "reserve.emergency_o": says(
+        "local",
+        confirm=("o_units", "given_ahead_h"),
+        o_units=free(4, "unit", least=0, most=200),
+        given_ahead_h=free(6.0, "h", least=0, most=72),
+    ),
+    # 1 U per 10 kg (McMaster textbook of internal medicine), an adult of 60 kg.
+    "supply.useful_part": says(
+        "local",
+        confirm=("cryoprecipitate", "share"),
+        cryoprecipitate=free(6, "unit", least=1, most=30),
+        share=free(0.6, "share", least=0.1, most=1),
+    ),
 }
 
 FIGURES: Table = {

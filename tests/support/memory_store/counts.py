@@ -7,6 +7,7 @@ counts are computed in the database schema and tested there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from models.errors import InvariantViolation
@@ -50,6 +51,10 @@ class MemoryCounts:
             if counted.unit.unit_id in known
             and known[counted.unit.unit_id].status is UnitStatus.COLLECTED
         )
+        for counted in units:
+            row = known.get(counted.unit.unit_id)
+            if row is not None and row.doubted_at is not None and row.doubted_at <= counted_at:
+                known[counted.unit.unit_id] = replace(row, doubted_at=None)
         outcomes = {"new": len(new), "confirmed": len(units) - len(new)}
         return Taken(outcomes=outcomes, new=new, collected=collected)
 

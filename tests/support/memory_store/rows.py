@@ -33,6 +33,7 @@ class UnitRow:
     epoch: int = 0
     out_of_control_s: int = 0
     handed_over: bool = False
+    doubted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

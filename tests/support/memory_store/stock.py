@@ -14,11 +14,19 @@ from models.clearance import UnitFacts
 from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.ports import Transition
-from streams.ports.stock import LivePromise, NewUnit, PromisedUnit, UnitScan, UnitState
+from streams.ports.stock import (
+    LivePromise,
+    NewUnit,
+    PromisedUnit,
+    TakeableUnit,
+    UnitScan,
+    UnitState,
+)
 from tests.support.memory_store.rows import PromiseRow, State, UnitRow
 
 LIVE = frozenset({"held", "issued"})
@@ -115,6 +123,7 @@ class MemoryStock:
             released_at=released_at or row.released_at,
             out_of_control_s=row.out_of_control_s + add_out_of_control_s,
             handed_over=row.handed_over or to is UnitStatus.RECEIVED,
+            doubted_at=None,
         )
 
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
@@ -131,6 +140,7 @@ class MemoryStock:
         request_id: str | None = None,
         transfer_id: str | None = None,
         states: Sequence[UnitStatus],
+        may_have_left: bool,
         now: datetime,
     ) -> dict[str, str]:
         freed: dict[str, str] = {}
@@ -139,10 +149,45 @@ class MemoryStock:
             is_theirs = (live.request_id, live.transfer_id) == (request_id, transfer_id)
             if is_theirs and live.status == "held" and unit.status in states:
                 await self.end_promise(live.promise_id, to="released", now=now)
-                await self.move_unit(row.unit_id, to=UnitStatus.AVAILABLE)
-                self._record_back(unit)
+                self._free(row.unit_id, doubted_at=now if may_have_left else unit.doubted_at)
+                self._record_back(unit, why="given_back")
                 freed[row.unit_id] = unit.unit.station_id
         return freed
+
+    async def list_promised(
+        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+    ) -> list[TakeableUnit]:
+        return [
+            TakeableUnit(
+                unit=_to_facts(unit), request_id=request_id, priority=request.request.priority
+            )
+            for row in self._state.promises.values()
+            if (request_id := row.live.request_id) is not None
+            and row.live.status == "held"
+            and (unit := self._state.units[row.unit_id]).status is UnitStatus.RESERVED
+            and (request := self._state.requests[request_id]).request.station_id in stations
+            and request.request.priority is not Priority.LIFE_THREATENING
+            and unit.unit.component in components
+            and unit.unit.expires_at > now
+        ]
+
+    async def take_back(
+        self, unit_ids: Sequence[str], *, why: str, now: datetime
+    ) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        for row in list(self._state.promises.values()):
+            unit = self._state.units[row.unit_id]
+            if (
+                row.unit_id in unit_ids
+                and row.live.status == "held"
+                and row.live.request_id is not None
+                and unit.status is UnitStatus.RESERVED
+            ):
+                await self.end_promise(row.live.promise_id, to="released", now=now)
+                self._free(row.unit_id, doubted_at=unit.doubted_at)
+                self._record_back(unit, why=why)
+                taken[row.unit_id] = row.live.request_id
+        return taken
 
     async def lock_expired(self, *, now: datetime) -> list[UnitState]:
         return [
@@ -173,7 +218,13 @@ class MemoryStock:
             )
         )
 
-    def _record_back(self, unit: UnitRow) -> None:
+    def _free(self, unit_id: str, *, doubted_at: datetime | None) -> None:
+        row = self._state.units[unit_id]
+        self._state.units[unit_id] = replace(
+            row, status=UnitStatus.AVAILABLE, doubted_at=doubted_at
+        )
+
+    def _record_back(self, unit: UnitRow, *, why: str) -> None:
         self._record(
             Transition(
                 subject_kind="unit",
@@ -181,7 +232,7 @@ class MemoryStock:
                 station_id=unit.unit.station_id,
                 from_state=unit.status,
                 to_state=UnitStatus.AVAILABLE,
-                why="given_back",
+                why=why,
             )
         )
 
@@ -224,6 +275,7 @@ def _to_facts(row: UnitRow) -> UnitFacts:
         epoch=row.epoch,
         traits=row.unit.traits,
         out_of_control_s=row.out_of_control_s,
+        may_have_left=row.doubted_at is not None,
     )
 
 

@@ -180,6 +180,14 @@ BEGIN
             j.recorded, the_instant
         FROM judged AS j
         WHERE j.outcome IN ('differs', 'moved', 'status')
+    ),
+    seen AS (
+        -- Whoever counts it has it: it did not leave unscanned.
+        UPDATE units AS u SET doubted_at = NULL
+        FROM judged AS j
+        WHERE
+            u.unit_id = j.unit_id AND j.outcome = 'confirmed'
+            AND u.doubted_at <= (the_count ->> 'counted_at')::timestamptz
     )
     SELECT
         j.outcome || CASE WHEN j.outcome = 'new' AND NOT j.released THEN '_quarantined' ELSE '' END,

@@ -1,7 +1,8 @@
 -- Overdue -------------------------------------------------------------------------------------------
 -- What somebody should look after now, a row per request (or transfer) and mark:
 -- waiting: blood is still missing; late: it cannot arrive in time any more, or the time has passed;
--- unacknowledged: it left, should have arrived, and nobody has said that it did.
+-- unacknowledged: it left, should have arrived, and nobody has said that it did;
+-- may_have_left: its hold lapsed when it should have left, and nobody has scanned or counted it since.
 CREATE OR REPLACE FUNCTION list_overdue(the_instant timestamptz)
 RETURNS TABLE (
     mark text, request_id text, transfer_id text, hospital_id text, station_id text,
@@ -83,4 +84,15 @@ RETURNS TABLE (
         t.status = 'in_transit'
         AND t.updated_at
         + make_interval(secs => t.eta_s) < the_instant
+    UNION ALL
+    SELECT
+        'may_have_left', r.request_id, NULL, r.hospital_id, u.station_id, NULL, r.priority,
+        r.needed_by, u.doubted_at, u.doubted_at, count(*)
+    FROM units AS u
+    -- The request whose hold lapsed, whoever has the unit now.
+    INNER JOIN promises AS p ON p.unit_id = u.unit_id AND p.ended_at = u.doubted_at
+    INNER JOIN requests AS r ON r.request_id = p.request_id
+    WHERE u.doubted_at IS NOT NULL AND u.status IN ('available', 'reserved')
+    GROUP BY
+        r.request_id, r.hospital_id, u.station_id, r.priority, r.needed_by, u.doubted_at
 $$;

@@ -165,4 +165,18 @@ CREATE OR REPLACE FUNCTION may_be_served(
             FROM decisions AS d
             WHERE d.request_id = the_request AND d.version = the_version
         )
+        OR (
+            -- Who is in danger of life may take what is promised to others and not picked.
+            SELECT TRUE
+            FROM requests AS own
+            INNER JOIN units AS u
+                ON u.station_id = the_station AND u.component = the_component
+                AND u.status = 'reserved' AND u.expires_at > the_instant
+            INNER JOIN promises AS p ON p.unit_id = u.unit_id AND p.status = 'held'
+            INNER JOIN requests AS other ON other.request_id = p.request_id
+            WHERE
+                own.request_id = the_request AND own.priority = 'life_threatening'
+                AND other.priority <> 'life_threatening'
+            LIMIT 1
+        )
 $$;

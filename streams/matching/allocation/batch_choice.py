@@ -1,0 +1,184 @@
+"""Choose the units of a whole batch, so that nobody takes what only another can use.
+
+Pure and deterministic. Lines choose in the order of priority, each what is best for it. A line that
+lacks units then asks whether somebody who chose before may have other units instead: an exchange
+along a path of lines, found by breadth (an augmenting path of a matching). Whoever had units keeps
+as many, so no order within a priority, and no lower priority, could have covered more of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Sequence
+from datetime import datetime
+
+from models.clearance import Cleared, Refused, UnitFacts
+from models.requests import Priority
+from streams.matching.allocation.kept_groups import Waiting
+from streams.matching.allocation.line_choice import LineChoice
+from streams.matching.available_units import FREE_TIERS, Shelf
+from streams.matching.decision_inputs import Case
+
+Patience = tuple[Priority, bool]
+"""As of `Waiting.describe_patience`."""
+
+
+class BatchChoice:
+    """Chooses for every line of a batch on one shelf; chosen units leave the shelf.
+
+    Args:
+        cases: Open requests in the order of their priority.
+        shelf: Usable stock.
+        now: Aware UTC instant that the decisions are made for.
+    """
+
+    def __init__(self, cases: Sequence[Case], *, shelf: Shelf, now: datetime) -> None:
+        self.lines = [
+            [LineChoice(case, line, now=now) for line in case.request.lines] for case in cases
+        ]
+        self._shelf = shelf
+        self._capped: Counter[tuple[str, str]] = Counter()
+        # By whose sake: lines that no exchange can serve, and that have no other unit to take. As
+        # the shelf only empties, they stay so.
+        self._stuck: dict[Patience, set[LineChoice]] = defaultdict(set)
+        self._without: dict[Patience, set[LineChoice]] = defaultdict(set)
+
+    def choose(self) -> None:
+        for lines in self.lines:
+            for line in lines:
+                self._serve(line)
+
+    def count_capped(self, line: LineChoice) -> int:
+        """Count what this batch gave to the line's patient under the cap."""
+        return self._capped[line.case.capped_as]
+
+    def _judge(self, line: LineChoice, unit: UnitFacts) -> Cleared | Refused:
+        return line.judge(unit, purpose=line.purpose(capped=self.count_capped(line)))
+
+    def _serve(self, line: LineChoice) -> None:
+        if not line.lacks:
+            return
+        for unit in line.list_choices(self._shelf, line.tiers):
+            if not line.lacks:
+                break
+            cleared = self._find_clearance(line, unit, waiting=line.waiting)
+            if cleared is not None:
+                self._give(line, cleared)
+        while line.lacks and self._exchange(line):
+            pass
+        if not line.is_useful:
+            self._drop(line)
+
+    def _find_clearance(
+        self, line: LineChoice, unit: UnitFacts, *, waiting: Waiting
+    ) -> Cleared | None:
+        """Return the clearance of a free unit, unless it is refused or kept."""
+        if line.find_kept(unit, waiting=waiting, free_on=self._shelf) is not None:
+            return None
+        answer = self._judge(line, unit)
+        return answer if isinstance(answer, Cleared) else None
+
+    def _exchange(self, short: LineChoice) -> bool:
+        """Get a line one more unit by an exchange; return whether there is one."""
+        came_from: dict[LineChoice, tuple[LineChoice, UnitFacts]] = {}
+        queue = deque([short])
+        reached = {short}
+        stuck = self._stuck[short.patience]
+        holders = self._list_holders(short)
+        while queue:
+            taker = queue.popleft()
+            for holder in holders:
+                if holder in reached or holder in stuck:
+                    continue
+                wanted = self._find_held(taker, holder, short)
+                if wanted is None:
+                    continue
+                reached.add(holder)
+                came_from[holder] = (taker, wanted)
+                instead = self._find_instead(holder, short)
+                if instead is not None:
+                    self._hand_on(holder, instead, came_from)
+                    return True
+                queue.append(holder)
+        stuck |= reached
+        return False
+
+    def _list_holders(self, short: LineChoice) -> list[LineChoice]:
+        """List the lines of the same component and station that have units of this batch."""
+        return [
+            line
+            for lines in self.lines
+            for line in lines
+            if line.chosen
+            and line.line.component is short.line.component
+            and line.case.request.station_id == short.case.request.station_id
+        ]
+
+    def _find_held(
+        self, taker: LineChoice, holder: LineChoice, short: LineChoice
+    ) -> UnitFacts | None:
+        """Find a unit that one line has and another might have, the first choice first."""
+        for cleared in holder.chosen:
+            if cleared.unit.group not in taker.groups:
+                continue
+            if self._shelf.is_promised(cleared.unit) and not short.waiting.is_in_danger:
+                continue
+            if taker.find_kept(cleared.unit, waiting=short.waiting) is not None:
+                continue
+            answer = self._judge(taker, cleared.unit)
+            # Whoever is on the way of an exchange gets nothing under the cap: it could be passed.
+            if isinstance(answer, Cleared) and (taker is short or not answer.capped):
+                return cleared.unit
+        return None
+
+    def _find_instead(self, holder: LineChoice, short: LineChoice) -> Cleared | None:
+        """Find a free unit that a line might have instead, without any sacrifice of rare blood."""
+        without = self._without[short.patience]
+        if holder in without:
+            return None
+        tiers = holder.tiers if short.waiting.is_in_danger else FREE_TIERS
+        for unit in holder.list_choices(self._shelf, tiers):
+            if unit.may_have_left and holder.waiting.is_in_danger:
+                continue
+            cleared = self._find_clearance(holder, unit, waiting=short.waiting)
+            if cleared is not None and not cleared.capped:
+                return cleared
+        without.add(holder)
+        return None
+
+    def _hand_on(
+        self,
+        holder: LineChoice,
+        instead: Cleared,
+        came_from: dict[LineChoice, tuple[LineChoice, UnitFacts]],
+    ) -> None:
+        """Give the free unit to the last holder, and each holder's unit to who asked for it."""
+        steps = [(holder, instead.unit)]
+        while holder in came_from:
+            taker, unit = came_from[holder]
+            self._take_back(holder, unit)
+            steps.append((taker, unit))
+            holder = taker
+        for line, unit in steps:
+            answer = self._judge(line, unit)
+            if isinstance(answer, Cleared):
+                self._give(line, answer)
+
+    def _give(self, line: LineChoice, cleared: Cleared) -> None:
+        self._shelf.take(cleared.unit)
+        self._capped[line.case.capped_as] += cleared.capped
+        line.add(cleared)
+
+    def _take_back(self, line: LineChoice, unit: UnitFacts) -> None:
+        (cleared,) = (one for one in line.chosen if one.unit is unit)
+        line.give_up(unit)
+        self._capped[line.case.capped_as] -= cleared.capped
+        self._shelf.put_back(unit)
+
+    def _drop(self, line: LineChoice) -> None:
+        """Put a part that helps nobody back, for who may use it."""
+        line.part_dropped = len(line.chosen)
+        self._stuck.clear()
+        self._without.clear()
+        for cleared in line.chosen:
+            self._take_back(line, cleared.unit)

@@ -1,0 +1,159 @@
+"""One line of a batch while its units are chosen: what it may get, and what it has so far. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
+from models.compatibility import Candidate
+from models.decisions import Reason
+from models.groups import BloodGroup
+from models.requests import Priority, RequestLine
+from models.safety import clear, list_standing_obstacles
+from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
+from streams.matching.available_units import FREE_TIERS, Cell, Shelf, Tier
+from streams.matching.decision_inputs import Case
+from streams.matching.journeys import to_hospital
+
+
+class LineChoice:
+    """A line, the units chosen for it, and the safety kernel's answers about others.
+
+    Args:
+        case: The request, with all that its decision depends on besides the stock.
+        line: One of its lines.
+        now: Aware UTC instant that the decision is made for.
+    """
+
+    def __init__(self, case: Case, line: RequestLine, *, now: datetime) -> None:
+        self.case = case
+        self.line = line
+        self.wanted = case.open_quantity(line)
+        self.part_dropped = 0
+        self._now = now
+        self._chosen: dict[str, Cleared] = {}
+        self._answers: dict[tuple[str, int], Cleared | Refused] = {}
+        self._kept_groups: dict[tuple[BloodGroup, Priority], bool] = {}
+
+    @cached_property
+    def route(self) -> Route:
+        return to_hospital(self.case.hospital, self.case.journey, now=self._now)
+
+    @cached_property
+    def candidates(self) -> tuple[Candidate, ...]:
+        return self.case.candidates(self.line)
+
+    @cached_property
+    def standing(self) -> tuple[Reason, ...]:
+        """The reasons that hold whatever the unit."""
+        return list_standing_obstacles(self.purpose(capped=0), self.route, self.case.rules)
+
+    @cached_property
+    def waiting(self) -> Waiting:
+        return Waiting.of(self.purpose(capped=0), arrival_at=self.route.arrival_at)
+
+    @property
+    def chosen(self) -> tuple[Cleared, ...]:
+        """The clearances of the chosen units, best group and first choice first."""
+        return tuple(self._chosen.values())
+
+    @property
+    def capped(self) -> int:
+        return sum(cleared.capped for cleared in self._chosen.values())
+
+    @property
+    def lacks(self) -> int:
+        return 0 if self.standing else self.wanted - len(self._chosen)
+
+    @property
+    def least_useful(self) -> int:
+        """Units from which on the line is of use to the patient, with what it has already."""
+        part = self.case.rules.policies.useful_part
+        return part.least_of(self.line.component, asked=self.line.quantity)
+
+    @property
+    def had(self) -> int:
+        """Units that the line was promised before this batch."""
+        return self.line.quantity - self.wanted
+
+    @property
+    def is_useful(self) -> bool:
+        return not self._chosen or self.had + len(self._chosen) >= self.least_useful
+
+    def purpose(self, *, capped: int) -> ForPatient:
+        """Return the purpose of a unit; `capped` counts what this batch gave under the cap."""
+        return self.case.purpose(self.line, capped_units=self.case.capped_before + capped)
+
+    def judge(self, unit: UnitFacts, *, purpose: ForPatient) -> Cleared | Refused:
+        """Ask the safety kernel about a unit; the same question is asked once."""
+        key = (unit.unit_id, purpose.capped_units)
+        if key not in self._answers:
+            self._answers[key] = clear(
+                unit,
+                purpose=purpose,
+                step=Step.RESERVE,
+                route=self.route,
+                now=self._now,
+                rules=self.case.rules,
+            )
+        return self._answers[key]
+
+    def find_kept(
+        self, unit: UnitFacts, *, waiting: Waiting, free_on: Shelf | None = None
+    ) -> Reason | None:
+        """Return why a unit is kept from this patient; a free unit may be one of the last."""
+        if waiting.is_in_danger:
+            return None
+        return find_kept(
+            unit,
+            is_kept_group=self._is_kept_group(unit, waiting),
+            waiting=waiting,
+            now=self._now,
+            free=None if free_on is None else free_on.count(Cell.of(unit)),
+            rules=self.case.rules,
+        )
+
+    def _is_kept_group(self, unit: UnitFacts, waiting: Waiting) -> bool:
+        key = (unit.group, waiting.priority)
+        if key not in self._kept_groups:
+            patient = self.case.request.patient
+            self._kept_groups[key] = is_kept_group(
+                unit.group, self.line.component, patient, waiting.priority, self.candidates
+            )
+        return self._kept_groups[key]
+
+    @cached_property
+    def groups(self) -> frozenset[BloodGroup]:
+        """The groups that may be given."""
+        return frozenset(candidate.group for candidate in self.candidates)
+
+    @cached_property
+    def patience(self) -> tuple[Priority, bool]:
+        return self.waiting.describe_patience(now=self._now, rules=self.case.rules)
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """What the line may have: in danger of life also what is promised to others."""
+        return tuple(Tier) if self.waiting.is_in_danger else FREE_TIERS
+
+    def list_choices(self, shelf: Shelf, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
+        """Yield the units of the groups that may be given, in the order of choice."""
+        for tier in tiers:
+            for cell in self._cells:
+                yield from shelf.list_units(cell, (tier,))
+
+    @cached_property
+    def _cells(self) -> tuple[Cell, ...]:
+        station_id, component = self.case.request.station_id, self.line.component
+        return tuple(
+            Cell(station_id=station_id, component=component, group=candidate.group)
+            for candidate in self.candidates
+        )
+
+    def add(self, cleared: Cleared) -> None:
+        self._chosen[cleared.unit.unit_id] = cleared
+
+    def give_up(self, unit: UnitFacts) -> None:
+        del self._chosen[unit.unit_id]

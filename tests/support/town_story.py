@@ -1,0 +1,171 @@
+"""A town in memory whose story a test tells: counts, requests, scans, and time that passes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from models.components import Component
+from models.decisions import Decision
+from models.events.donations import DonationRecalled
+from models.events.requests import (
+    RequestAmended,
+    RequestCancelled,
+    RequestDecided,
+    RequestOpened,
+)
+from models.events.stock import (
+    UNDER_PROMISE,
+    Attestation,
+    CountedUnit,
+    StockChange,
+    StockChanged,
+    StockCounted,
+)
+from models.groups import BloodGroup
+from models.patients import Patient
+from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+from models.units import Unit, UnitTraits
+from tests.life.hand import Hand
+from tests.life.system import MemorySystem
+from tests.life.town import HOSPITAL_ID, STATION_ID
+
+
+class Story:
+    """Drives the real services over the store in memory."""
+
+    def __init__(self) -> None:
+        self.system = MemorySystem()
+        self.hand = Hand(self.system, chance=Random(1), name="x")
+        self._made = 0
+
+    async def count(
+        self,
+        *groups: str,
+        component: Component = Component.RED_CELLS,
+        left_h: float = 400,
+        station_id: str = STATION_ID,
+        traits: UnitTraits | None = None,
+    ) -> list[str]:
+        """Count released bags that were not known, one a group."""
+        units = []
+        for group in groups:
+            self._made += 1
+            unit = Unit(
+                unit_id=f"U{self._made}",
+                donation_id=f"D{self._made}",
+                station_id=station_id,
+                component=component,
+                group=BloodGroup(group),
+                volume_ml=200,
+                collected_at=self.hand.now - timedelta(hours=1),
+                expires_at=self.hand.now + timedelta(hours=left_h),
+                traits=traits or UnitTraits(),
+            )
+            units.append(CountedUnit(unit=unit))
+        await self.count_again(units, station_id=station_id)
+        return [counted.unit.unit_id for counted in units]
+
+    async def count_again(self, units: list[CountedUnit], *, station_id: str = STATION_ID) -> None:
+        who = Attestation(released_by="q", released_at=self.hand.now - timedelta(minutes=30))
+        counted = StockCounted(
+            station_id=station_id,
+            counted_at=self.hand.now,
+            units=tuple(units),
+            attestation=who,
+        )
+        await self.hand.send(counted, f"station/{station_id}")
+        await self.go(0.01)
+
+    async def ask(
+        self,
+        name: str,
+        quantity: int = 1,
+        priority: Priority = Priority.URGENT,
+        need_h: float = 6.0,
+        *,
+        component: Component = Component.RED_CELLS,
+        **patient: object,
+    ) -> None:
+        line = RequestLine(line_no=1, component=component, quantity=quantity)
+        request = UrgentRequest(
+            request_id=name,
+            hospital_id=HOSPITAL_ID,
+            station_id=STATION_ID,
+            patient=Patient.model_validate(patient),
+            priority=priority,
+            needed_by=self.hand.now + timedelta(hours=need_h),
+            lines=(line,),
+        )
+        await self.hand.send(RequestOpened(request=request), f"hospital/{HOSPITAL_ID}")
+
+    async def cancel(self, name: str) -> None:
+        cancellation = Cancellation(
+            request_id=name, hospital_id=HOSPITAL_ID, station_id=STATION_ID, reason="x"
+        )
+        await self.hand.send(RequestCancelled(cancellation=cancellation), f"hospital/{HOSPITAL_ID}")
+
+    async def amend(self, name: str, **changes: object) -> None:
+        amendment = Amendment.model_validate(
+            {
+                "request_id": name,
+                "hospital_id": HOSPITAL_ID,
+                "station_id": STATION_ID,
+                **changes,
+            }
+        )
+        await self.hand.send(RequestAmended(amendment=amendment), f"hospital/{HOSPITAL_ID}")
+
+    async def scan(self, unit_id: str, change: StockChange, *, out_s: int | None = None) -> None:
+        row = self.system.engine.state.units[unit_id]
+        scanned = StockChanged(
+            station_id=row.unit.station_id,
+            unit_id=unit_id,
+            change=change,
+            happened_at=self.hand.now,
+            epoch=row.epoch if change in UNDER_PROMISE else None,
+            out_of_control_s=out_s,
+        )
+        await self.hand.send(scanned, f"station/{row.unit.station_id}")
+        assert not self.system.engine.refused, self.system.engine.refused
+
+    async def recall(self, unit_id: str) -> None:
+        unit = self.system.engine.state.units[unit_id].unit
+        recalled = DonationRecalled(
+            station_id=unit.station_id,
+            donation_id=unit.donation_id,
+            recall_id=f"recall-{unit_id}",
+            reason="x",
+            recalled_at=self.hand.now,
+            recalled_by="q",
+        )
+        await self.hand.send(recalled, f"station/{unit.station_id}")
+
+    async def go(self, hours: float) -> None:
+        self.hand.now += timedelta(hours=hours)
+        await self.system.fire_due(self.hand.now)
+
+    def status(self, name: str) -> str:
+        return str(self.system.engine.state.requests[name].status)
+
+    def state(self, unit_id: str) -> str:
+        return str(self.system.engine.state.units[unit_id].status)
+
+    def held(self, name: str) -> list[str]:
+        """The units that are promised to a request and have not left."""
+        return sorted(
+            row.unit_id
+            for row in self.system.engine.state.promises.values()
+            if row.live.request_id == name and row.live.status == "held"
+        )
+
+    def decisions(self, name: str) -> list[Decision]:
+        return [
+            event.decision
+            for event in self.system.engine.events
+            if isinstance(event, RequestDecided) and event.decision.request_id == name
+        ]
+
+    def reasons(self, name: str) -> list[str]:
+        """The codes of the reasons of the newest decision on a request."""
+        return [reason.code for reason in self.decisions(name)[-1].reasons]
