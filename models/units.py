@@ -16,7 +16,13 @@ from models.broken_rule import BrokenRuleError
 from models.components import COMPONENTS, Component
 from models.groups import BloodGroup
 from models.hla import HlaTypes
-from models.shelf_lives import Anticoagulant, PlateletBag, find_latest_label, find_preparation
+from models.shelf_lives import (
+    Anticoagulant,
+    PlateletBag,
+    find_end,
+    find_latest_label,
+    find_preparation,
+)
 
 _DAY = timedelta(days=1)
 
@@ -132,6 +138,12 @@ class Unit(Value):
                 collected=self.collected_at.isoformat(),
             )
         return self
+
+    @property
+    def usable_until(self) -> datetime:
+        """Its label's expiry, or less if how it was made says so."""
+        end = find_end(self.component, self.collected_at, self.expires_at, self.traits, COMPONENTS)
+        return end.at
 
     def _ensure_made_after_collection(self) -> None:
         for name in ("irradiated_at", "washed_at", "thawed_at"):

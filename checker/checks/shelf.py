@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from checker.checks.requests import OVERDUE_AFTER
+from checker.lives import find_end
 from checker.report import Finding
 from checker.rows import Unit
 from checker.world import TRANSFERS, World, parse_instant
@@ -42,9 +43,9 @@ def find_expired(world: World) -> Iterator[Finding]:
     told: dict[str, str] = {}
     for unit_id, holder, arrives_at in [*_list_planned(world), *_list_agreed(world)]:
         unit = world.units.get(unit_id)
-        if unit is not None and unit.expires_at <= arrives_at:
+        if unit is not None and find_end(unit) <= arrives_at:
             told[unit_id] = (
-                f"{holder}: {unit.expires_at.isoformat()} 失效 · arrives {arrives_at.isoformat()}"
+                f"{holder}: {find_end(unit).isoformat()} 失效 · arrives {arrives_at.isoformat()}"
             )
     for promise in world.rows.promises:
         unit = world.units.get(promise.unit_id)
@@ -53,12 +54,12 @@ def find_expired(world: World) -> Iterator[Finding]:
         is_forgotten = (
             promise.status == "held"
             and world.now is not None
-            and unit.expires_at + OVERDUE_AFTER < world.now
+            and find_end(unit) + OVERDUE_AFTER < world.now
         )
-        if unit.expires_at <= promise.held_at or is_forgotten:
+        if find_end(unit) <= promise.held_at or is_forgotten:
             told.setdefault(unit.unit_id, f"{promise.promise_id}: 持有失效血 · held while expired")
         request = world.requests.get(promise.request_id or "")
-        if request and promise.status == "held" and unit.expires_at <= request.needed_by:
+        if request and promise.status == "held" and find_end(unit) <= request.needed_by:
             needed = request.needed_by.isoformat()
             told.setdefault(unit.unit_id, f"{promise.promise_id}: 需用前失效 · needed {needed}")
     for unit_id, why in told.items():

@@ -14,6 +14,7 @@ from checker.life import (
     REACHED,
     find_unrestockable,
 )
+from checker.lives import find_end
 from checker.report import Finding
 from checker.rows import Promise, Scan, Unit
 from checker.world import World
@@ -45,8 +46,8 @@ def find_used_expired(world: World) -> Iterator[Finding]:
     """Find units that were picked, issued, transfused or restocked after they expired."""
     for unit in world.rows.units:
         for scan in world.scans.get(unit.unit_id, ()):
-            if scan.change in FRESH_CHANGES and scan.recorded_at >= unit.expires_at:
-                told = f"{unit.expires_at.isoformat()} 失效后 {scan.change} · after it expired"
+            if scan.change in FRESH_CHANGES and scan.recorded_at >= find_end(unit):
+                told = f"{find_end(unit).isoformat()} 失效后 {scan.change} · after it expired"
                 yield Finding(subject=unit.unit_id, told=told)
 
 

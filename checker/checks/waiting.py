@@ -19,6 +19,7 @@ from checker.attributes import is_beyond_hospital, list_lacking
 from checker.checks.patients import describe, find_terms
 from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
 from checker.history import Version
+from checker.lives import find_end
 from checker.report import Finding
 from checker.rows import Line, Promise, Request, Unit
 from checker.world import World
@@ -185,7 +186,7 @@ def _is_of_use(world: World, unit: Unit, need: Need) -> bool:
         hospital is not None
         and unit.component not in (hospital.body.get("cannot_use") or ())
         and not is_beyond_hospital(unit=unit, hospital=hospital.body)
-        and unit.expires_at > max(need.request.needed_by, need.now) + ON_THE_WAY
+        and find_end(unit) > max(need.request.needed_by, need.now) + ON_THE_WAY
     )
 
 

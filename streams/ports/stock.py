@@ -35,6 +35,7 @@ class UnitState:
     """A unit as it stands, locked for this transaction.
 
     Attributes:
+        usable_until: Its label's expiry, or less if how it was made says so.
         released_at: When the unit was released from quarantine; None if it never was.
         attested_by: Who released it before we knew of it; None if our results did, or nobody yet.
         out_of_control_s: Total seconds out of temperature control since it first left.
@@ -49,6 +50,7 @@ class UnitState:
     volume_ml: int
     collected_at: datetime
     expires_at: datetime
+    usable_until: datetime
     status: UnitStatus
     epoch: int
     released_at: datetime | None

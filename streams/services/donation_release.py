@@ -175,7 +175,7 @@ async def _settle(work: UnitOfWork, unit: UnitState, verdict: ReleaseVerdict) ->
     elif (
         verdict.is_released
         and unit.status is UnitStatus.QUARANTINED
-        and unit.expires_at > work.context.now
+        and unit.usable_until > work.context.now
     ):
         cause = MoveCause(actor=Actor.ENGINE, why="released")
         await move(work, unit, UnitStatus.AVAILABLE, cause, released_at=work.context.now)

@@ -27,8 +27,8 @@ def ensure_at(state: UnitState, event: StockChanged) -> None:
 
 
 def ensure_fresh(state: UnitState, now: datetime) -> None:
-    """Raise DomainRefusal `unit_expired` if its label has run out."""
-    if state.expires_at <= now:
+    """Raise DomainRefusal `unit_expired` if its label or what was done to it has ended it."""
+    if state.usable_until <= now:
         raise DomainRefusal("unit_expired", unit_id=state.unit_id)
 
 

@@ -13,7 +13,7 @@ from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
 from models.unit_states import EXPIRING_STATES
-from models.units import UnitStatus, UnitTraits
+from models.units import Unit, UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
 from streams.ports.stock import (
     LivePromise,
@@ -108,6 +108,7 @@ class PgStock:
                 "volume_ml": new.unit.volume_ml,
                 "collected_at": new.unit.collected_at,
                 "expires_at": new.unit.expires_at,
+                "made_until": _made_until(new.unit),
                 "traits": traits[new.unit.traits],
                 "low_titre": new.unit.traits.low_titre,
                 "status": new.status,
@@ -230,6 +231,11 @@ class PgStock:
         ]
 
 
+def _made_until(unit: Unit) -> datetime | None:
+    """Return the end that how a unit was made sets to its life; None if its label decides."""
+    return unit.usable_until if unit.usable_until < unit.expires_at else None
+
+
 def _to_promise(row: asyncpg.Record) -> LivePromise:
     return LivePromise(
         promise_id=row["promise_id"],
@@ -250,6 +256,7 @@ def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
         volume_ml=row["volume_ml"],
         collected_at=row["collected_at"],
         expires_at=row["expires_at"],
+        usable_until=row["usable_until"],
         status=UnitStatus(row["status"]),
         epoch=row["epoch"],
         released_at=row["released_at"],

@@ -26,8 +26,9 @@ from checker.compatibility import (
     is_kept_as_del,
 )
 from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
+from checker.lives import find_end
 from checker.rows import Unit
-from tests.oracle.components import COMPONENTS, list_ends
+from tests.oracle.components import COMPONENTS
 
 TRANSFUSED_WITHIN = timedelta(hours=4)
 """Red cells out of temperature control; other blood is never out of it."""
@@ -134,17 +135,9 @@ def _of_the_bag(bag: Bag, step: str) -> set[str]:
     return found
 
 
-def _good_until(unit: Unit) -> datetime:
-    """An expiry is the first instant at which the unit may not be used any more.
-
-    What a label says beyond the life of the component, as it was made, does not count.
-    """
-    return min(unit.expires_at, *list_ends(unit.component, unit.collected_at, unit.traits))
-
-
 def _of_use(unit: Unit, to: Bed, way: Way) -> set[str]:
     """Blood runs into the patient for hours; plasma has to be thawed before."""
-    until = _good_until(unit)
+    until = find_end(unit)
     if until <= way.arrival_at:
         return set()
     if until <= to.needed_by:
@@ -158,9 +151,9 @@ def _of_use(unit: Unit, to: Bed, way: Way) -> set[str]:
 
 def _of_time(unit: Unit, way: Way, now: datetime) -> set[str]:
     found = set()
-    if not now < _good_until(unit):
+    if not now < find_end(unit):
         found.add("expired")
-    if not way.arrival_at < _good_until(unit):
+    if not way.arrival_at < find_end(unit):
         found.add("expires_before_arrival")
     return found
 

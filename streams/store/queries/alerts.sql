@@ -61,7 +61,7 @@ WHERE
     u.station_id = ANY(:station_ids::text[])
     AND u.component = 'red_cells'
     AND (
-        (u.status = 'available' AND u.expires_at > :now::timestamptz)
+        (u.status = 'available' AND u.usable_until > :now::timestamptz)
         -- On its way from one of these stations to another, it is no less there.
         OR EXISTS (
             SELECT 1 FROM promises AS p INNER JOIN transfers AS t USING (transfer_id)

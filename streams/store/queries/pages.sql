@@ -194,12 +194,12 @@ SELECT
     CASE
         WHEN
             status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
-            AND expires_at <= :now::timestamptz
+            AND usable_until <= :now::timestamptz
         THEN 'expired'
         ELSE status
     END AS shown_status,
     count(*) AS units,
-    min(expires_at) AS first_expires_at
+    min(usable_until) AS first_expires_at
 FROM units
 WHERE station_id = :station_id::text AND status = ANY(:statuses::text[])
 GROUP BY 1, 2, 3

@@ -2,7 +2,7 @@
 WITH stock AS (
     SELECT component, blood_group, count(*) AS units
     FROM units
-    WHERE station_id = :station_id AND status = 'available' AND expires_at > :now
+    WHERE station_id = :station_id AND status = 'available' AND usable_until > :now
     GROUP BY component, blood_group
 ),
 promised AS (

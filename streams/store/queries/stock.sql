@@ -11,7 +11,7 @@ CROSS JOIN LATERAL (
         AND component = w.component
         AND blood_group = w.blood_group
         AND status = 'available'
-        AND expires_at > :now::timestamptz
+        AND usable_until > :now::timestamptz
     -- streams/matching/choice_order.py
     ORDER BY (doubted_at IS NOT NULL), rarity, expires_at, unit_id
     LIMIT w.most
@@ -32,7 +32,7 @@ WITH bound AS MATERIALIZED (
 )
 SELECT
     unit_id, station_id, donation_id, component, blood_group, volume_ml, collected_at, expires_at,
-    status, epoch, released_at, attested_by, out_of_control_s,
+    usable_until, status, epoch, released_at, attested_by, out_of_control_s,
     status = 'returned' AND was_handed_over(unit_id) AS handed_over
 FROM units
 WHERE
@@ -84,14 +84,15 @@ LIMIT 1;
 -- name: add_units!
 INSERT INTO units (
     unit_id, donation_id, station_id, component, blood_group, volume_ml, collected_at, expires_at,
-    traits, low_titre, status, source, released_at, attested_by, parent_id
+    made_until, traits, low_titre, status, source, released_at, attested_by, parent_id
 )
 SELECT
     x.unit_id, x.donation_id, x.station_id, x.component, x.blood_group, x.volume_ml, x.collected_at,
-    x.expires_at, x.traits, x.low_titre, x.status, x.source, x.released_at, x.attested_by, x.parent_id
+    x.expires_at, x.made_until, x.traits, x.low_titre, x.status, x.source, x.released_at, x.attested_by, x.parent_id
 FROM jsonb_to_recordset(:payload::jsonb) AS x (
     unit_id text, donation_id text, station_id text, component text, blood_group text, volume_ml int,
-    collected_at timestamptz, expires_at timestamptz, traits jsonb, low_titre boolean, status text,
+    collected_at timestamptz, expires_at timestamptz, made_until timestamptz, traits jsonb,
+    low_titre boolean, status text,
     source text, released_at timestamptz, attested_by text, parent_id text
 );
 
@@ -213,7 +214,7 @@ SELECT unit_id, station_id, request_id FROM freed ORDER BY unit_id;
 -- name: list_expired
 SELECT unit_id FROM units
 WHERE
-    expires_at <= :now
+    usable_until <= :now
     AND status IN ('collected', 'quarantined', 'available', 'reserved', 'picked', 'returned')
 ORDER BY unit_id
 LIMIT 1000;

@@ -92,7 +92,7 @@ WITH burn AS (
 free AS (
     SELECT u.station_id, u.component, u.blood_group, count(*) AS units
     FROM units AS u
-    WHERE u.status = 'available' AND u.expires_at > :now::timestamptz
+    WHERE u.status = 'available' AND u.usable_until > :now::timestamptz
     GROUP BY u.station_id, u.component, u.blood_group
 )
 SELECT

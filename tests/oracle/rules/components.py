@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from checker.attributes import FROZEN
-from tests.oracle.components import COMPONENTS, DAYS, THAWED_H
+from checker.lives import DAYS, THAWED_H
+from tests.oracle.components import COMPONENTS
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 
 DAY_H = 24

@@ -49,7 +49,7 @@ class MemoryStock:
             _to_facts(row)
             for row in self._state.units.values()
             if row.status is UnitStatus.AVAILABLE
-            and row.unit.expires_at > now
+            and row.unit.usable_until > now
             and _cell_of(row) in wants
         ]
 
@@ -193,7 +193,7 @@ class MemoryStock:
         return [
             self._to_state(row)
             for row in self._state.units.values()
-            if row.unit.expires_at <= now and row.status in EXPIRING_STATES
+            if row.unit.usable_until <= now and row.status in EXPIRING_STATES
         ]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
@@ -251,6 +251,7 @@ class MemoryStock:
             volume_ml=row.unit.volume_ml,
             collected_at=row.unit.collected_at,
             expires_at=row.unit.expires_at,
+            usable_until=row.unit.usable_until,
             status=row.status,
             epoch=row.epoch,
             released_at=row.released_at,

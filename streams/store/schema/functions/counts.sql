@@ -52,7 +52,7 @@ CREATE OR REPLACE FUNCTION compare_count(
     compared AS (
         SELECT
             c.*, t.told, u.unit_id IS NOT NULL AS is_known, u.station_id, u.status,
-            u.expires_at AS known_until,
+            u.usable_until AS known_until,
             is_on_shelf(u.status) AS is_here,
             CASE WHEN u.unit_id IS NOT NULL THEN array_remove(ARRAY[
                 CASE WHEN u.donation_id <> c.donation_id THEN 'donation_id' END,
@@ -114,7 +114,7 @@ RETURNS SETOF units LANGUAGE sql STABLE AS $$
     WHERE
         u.station_id = the_station
         AND is_on_shelf(u.status)
-        AND u.expires_at > the_counted_at
+        AND u.usable_until > the_counted_at
         AND n.unit_id IS NULL
         AND NOT EXISTS (
             SELECT 1 FROM audit AS a

@@ -13,8 +13,8 @@ BEGIN
             END
         ) THEN 'promises_unit_status_ck'
         WHEN u.station_id <> r.station_id THEN 'promises_unit_station_ck'
-        WHEN u.expires_at <= p.held_at
-            OR u.expires_at <= d.decided_at + make_interval(secs => coalesce(d.eta_s, 0))
+        WHEN u.usable_until <= p.held_at
+            OR u.usable_until <= d.decided_at + make_interval(secs => coalesce(d.eta_s, 0))
         THEN 'promises_unit_expiry_ck'
         WHEN l.component <> p.component THEN 'promises_component_ck'
         WHEN g.component IS NULL
@@ -65,8 +65,8 @@ BEGIN
             END
         ) THEN 'promises_unit_status_ck'
         WHEN u.station_id <> t.from_station_id THEN 'promises_unit_station_ck'
-        WHEN u.expires_at <= p.held_at
-            OR u.expires_at <= t.agreed_at + make_interval(secs => t.eta_s)
+        WHEN u.usable_until <= p.held_at
+            OR u.usable_until <= t.agreed_at + make_interval(secs => t.eta_s)
         THEN 'promises_unit_expiry_ck'
         WHEN s.component <> p.component THEN 'promises_component_ck'
         WHEN p.status = 'held' AND p.blood_group <> ALL (s.donor_groups) THEN 'promises_group_ck'

@@ -157,7 +157,7 @@ CREATE OR REPLACE FUNCTION may_be_served(
                 u.station_id = the_station
                 AND u.component = ANY((the_uses ->> the_component)::text[])
                 AND u.status = 'available'
-                AND u.expires_at > the_instant
+                AND u.usable_until > the_instant
             LIMIT 1
         )
         OR (
