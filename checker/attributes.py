@@ -14,8 +14,16 @@ from checker.compatibility import Patient
 from checker.rows import Unit
 
 _FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "low_titre")
-WITH_RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "whole_blood"}
+WITH_RED_CELLS = {
+    "red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells",
+    "whole_blood", "apheresis_granulocytes",
+}  # fmt: skip
 """They carry the antigens that a patient's antibodies are against."""
+
+IN_GLYCEROL = {"frozen_red_cells"}
+"""No patient gets them as they are: the station takes the glycerol out first."""
+
+ALWAYS_IRRADIATED = {"apheresis_granulocytes"}
 
 FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
@@ -31,7 +39,11 @@ def list_lacking(
         patient: As known when the unit was chosen.
         used_at: Earliest time of its use, at which the age of the blood (`max_age_d`) counts.
     """
+    if unit.component in ALWAYS_IRRADIATED:
+        wanted = {**wanted, "irradiated": True}
     lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
+    if unit.component in IN_GLYCEROL:
+        lacking.append("glycerol")
     if wanted.get("washed") and not _is_washed(unit):
         lacking.append("washed")
     if wanted.get("identical_group_only") and unit.blood_group != patient.group_for(unit.component):
@@ -47,7 +59,7 @@ def list_lacking(
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
     """Whether the unit is frozen, not thawed before it left, and the hospital cannot thaw."""
-    is_frozen = unit.component in FROZEN and not unit.traits.get("thawed_at")
+    is_frozen = unit.component in FROZEN - IN_GLYCEROL and not unit.traits.get("thawed_at")
     return is_frozen and not hospital.get("can_thaw")
 
 

@@ -77,7 +77,10 @@ PLATELETS = {
 
 ADULT_FROM_AGE = 18
 _EVERY_GROUP = "O- O+ A- A+ B- B+ AB- AB+"
-_RED_CELL_COMPONENTS = {"red_cells", "washed_red_cells", "frozen_red_cells"}
+_RED_CELL_COMPONENTS = {
+    "red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells",
+}  # fmt: skip
+_PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
 PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 
@@ -190,9 +193,9 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
         return _rows(_EVERY_GROUP)
     if component in PLASMA_COMPONENTS:
         return _plasma(situation)
-    if component == "platelets":
+    if component in _PLATELETS:
         return _platelets(situation)
-    if component == "whole_blood":
+    if component in {"whole_blood", "apheresis_granulocytes"}:
         return _whole_blood(situation)
     raise ValueError(f"unknown component: {component}")
 

@@ -16,11 +16,15 @@ UNSTATED_DAYS: dict[str, float] = {
     "red_cells": 35,
     "washed_red_cells": 1,
     "frozen_red_cells": 10 * 365,
+    "deglycerolised_red_cells": 1,
     "platelets": 5,
+    "platelet_concentrate": 5,
+    "pooled_platelets": 1,
     "fresh_frozen_plasma": 365,
     "frozen_plasma": 4 * 365,
     "cryoprecipitate": 365,
     "whole_blood": 35,
+    "apheresis_granulocytes": 1,
 }
 """Of a unit that does not say how it was made."""
 
@@ -34,14 +38,16 @@ DAYS: dict[str, dict[str, float]] = {
 """Red cells and whole blood by what they were drawn into or suspended in; of whole blood in
 anything else nobody says how long it keeps, so it is taken to keep for the shortest."""
 
-IRRADIATED = {"red_cells", "washed_red_cells", "whole_blood"}
+IRRADIATED = {"red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"}
+BEGINS = {"washed_red_cells": "washed_at", "deglycerolised_red_cells": "deglycerolised_at"}
+PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
 THAWED_H = {"fresh_frozen_plasma": 24, "frozen_plasma": 24, "cryoprecipitate": 4}
 
 
 def list_ends(component: str, collected_at: datetime, traits: Mapping[str, Any]) -> list[datetime]:
     """List every end that how a unit was made sets to its life, whatever its label says."""
     washed_at = _at(traits, "washed_at")
-    begun_at = washed_at or collected_at if component == "washed_red_cells" else collected_at
+    begun_at = _at(traits, BEGINS.get(component, "")) or collected_at
     days = _keeps_days(component, traits)
     # What keeps for a day has its hour on the label, not its day.
     ends = [begun_at + timedelta(days=days if days <= 1 else days + 1)]
@@ -59,9 +65,11 @@ def list_ends(component: str, collected_at: datetime, traits: Mapping[str, Any])
 
 
 def _keeps_days(component: str, traits: Mapping[str, Any]) -> float:
-    if component == "platelets":
-        lying = traits.get("agitated") is False or traits.get("bag") == "ordinary"
-        return 1 if lying else 5
+    if component in PLATELETS:
+        bag, agitated = traits.get("bag"), traits.get("agitated")
+        if agitated is False or bag == "ordinary":
+            return 1
+        return 5 if agitated and bag else UNSTATED_DAYS[component]
     by_bag = DAYS.get(component)
     drawn_into = traits.get("anticoagulant")
     if by_bag is None or drawn_into is None:

@@ -27,14 +27,25 @@ class ComponentClass(StrEnum):
 
 
 class Component(StrEnum):
+    """What a unit is.
+
+    frozen_red_cells: in glycerol; deglycerolised_red_cells is what is made of them and given.
+    platelets: one dose by apheresis. platelet_concentrate: from one donation of whole blood, some
+    tenth of a dose. pooled_platelets: several concentrates in one bag.
+    """
+
     RED_CELLS = "red_cells"
     WASHED_RED_CELLS = "washed_red_cells"
     FROZEN_RED_CELLS = "frozen_red_cells"
+    DEGLYCEROLISED_RED_CELLS = "deglycerolised_red_cells"
     PLATELETS = "platelets"
+    PLATELET_CONCENTRATE = "platelet_concentrate"
+    POOLED_PLATELETS = "pooled_platelets"
     FRESH_FROZEN_PLASMA = "fresh_frozen_plasma"
     FROZEN_PLASMA = "frozen_plasma"
     CRYOPRECIPITATE = "cryoprecipitate"
     WHOLE_BLOOD = "whole_blood"
+    APHERESIS_GRANULOCYTES = "apheresis_granulocytes"
 
     @property
     def spec(self) -> ComponentSpec:

@@ -62,6 +62,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
         "irradiated_at": Bound.PAST,
         "washed_at": Bound.PAST,
         "thawed_at": Bound.PAST,
+        "deglycerolised_at": Bound.PAST,
     },
     "Attestation": {"released_at": Bound.PAST},
     "StockCounted": {"counted_at": Bound.PAST},

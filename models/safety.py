@@ -118,7 +118,7 @@ def list_standing_obstacles(
 ) -> tuple[Reason, ...]:
     """List the reasons that hold for a line whatever the unit: no stock will ever cover it."""
     component = purpose.line.component
-    found = list(_list_of_receiver(component, route, rules))
+    found = [*_list_of_glycerol(component, rules), *_list_of_receiver(component, route, rules)]
     if not list_candidates(
         component=component,
         patient=purpose.patient,
@@ -217,7 +217,8 @@ def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[R
 def _list_of_receiver(
     component: Component, route: Route, rules: Rulebook, *, thawed: bool = False
 ) -> Iterator[Reason]:
-    if component.spec.frozen and not thawed and not route.can_thaw:
+    is_frozen = component.spec.frozen and component not in rules.safety.glycerol.components
+    if is_frozen and not thawed and not route.can_thaw:
         yield Reason(code="hospital_cannot_thaw", rule=rules.safety.cite(rules.safety.thawing))
     if component in route.unusable:
         yield Reason(code="hospital_cannot_use", params={"component": component})
@@ -262,9 +263,17 @@ def _list_of_patient(
 ) -> Iterator[Reason]:
     if unit.component is not purpose.line.component:
         yield Reason(code="other_component")
+    yield from _list_of_glycerol(unit.component, rules)
     yield from _list_of_group(unit, purpose, candidate, rules)
     yield from _list_of_demand(unit, purpose, used_at, rules)
     yield from _list_of_antigens(unit, purpose, rules)
+
+
+def _list_of_glycerol(component: Component, rules: Rulebook) -> Iterator[Reason]:
+    glycerol = rules.safety.glycerol
+    if component in glycerol.components:
+        params = {"component": glycerol.instead}
+        yield Reason(code="not_deglycerolised", params=params, rule=rules.safety.cite(glycerol))
 
 
 def _list_of_group(
@@ -294,6 +303,11 @@ def _list_of_demand(
     unit: UnitFacts, purpose: ForPatient, used_at: datetime, rules: Rulebook
 ) -> Iterator[Reason]:
     wanted, rule = purpose.line.attributes, rules.safety.cite(rules.safety.demand)
+    granulocytes = rules.safety.granulocytes
+    if unit.component in granulocytes.components and not unit.traits.irradiated:
+        cited = rules.safety.cite(granulocytes)
+        yield Reason(code="lacks_attribute", params={"attribute": "irradiated"}, rule=cited)
+        wanted = wanted.but(irradiated=False)
     for flag in _FLAGS:
         if getattr(wanted, flag) and not _has(unit, flag):
             yield Reason(code="lacks_attribute", params={"attribute": flag}, rule=rule)

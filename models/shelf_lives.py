@@ -93,9 +93,13 @@ def find_end(
 
 def find_start(component: Component, traits: UnitTraits) -> datetime | None:
     """Return when the life of a component begins, where that is not its collection."""
-    if component is Component.WASHED_RED_CELLS:
-        return traits.washed_at
-    return None
+    match component:
+        case Component.WASHED_RED_CELLS:
+            return traits.washed_at
+        case Component.DEGLYCEROLISED_RED_CELLS:
+            return traits.deglycerolised_at
+        case _:
+            return None
 
 
 def find_preparation(component: Component, traits: UnitTraits) -> str | None:

@@ -70,6 +70,8 @@ class UnitTraits(Value):
         irradiated_at: When it was irradiated; a unit that states it is `irradiated`.
         washed_at: When it was washed; such a unit is `washed`.
         thawed_at: When a frozen unit was thawed for use.
+        deglycerolised_at: When the glycerol was taken out of frozen red cells.
+        virus_inactivated: Plasma was treated against viruses.
     """
 
     leukoreduced: bool = False
@@ -87,6 +89,8 @@ class UnitTraits(Value):
     irradiated_at: Instant | None = None
     washed_at: Instant | None = None
     thawed_at: Instant | None = None
+    deglycerolised_at: Instant | None = None
+    virus_inactivated: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -123,6 +127,9 @@ class Unit(Value):
         if self.expires_at <= self.collected_at:
             raise BrokenRuleError("expiry_before_collection", "expires_at")
         self._ensure_made_after_collection()
+        made_of_frozen = self.component is Component.DEGLYCEROLISED_RED_CELLS
+        if made_of_frozen and self.traits.deglycerolised_at is None:
+            raise BrokenRuleError("deglycerolised_when", "traits.deglycerolised_at")
         # What a record means must not depend on who reads it. A station's own, shorter time is
         # applied when a unit is chosen.
         latest = find_latest_label(self.component, self.collected_at, self.traits, COMPONENTS)
@@ -146,7 +153,7 @@ class Unit(Value):
         return end.at
 
     def _ensure_made_after_collection(self) -> None:
-        for name in ("irradiated_at", "washed_at", "thawed_at"):
+        for name in ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at"):
             made_at = getattr(self.traits, name)
             # A date without a time means its first instant.
             if made_at is not None and made_at < self.collected_at - _DAY:

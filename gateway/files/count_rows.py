@@ -26,8 +26,9 @@ TRAIT_FLAGS = (
     "low_titre",
     "c_positive",
     "del_typed",
+    "virus_inactivated",
 )
-DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
+DONE_AT = ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at")
 MADE = ("anticoagulant", "bag", "agitated", *DONE_AT)
 TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla", *MADE)
 ATTESTED = ("released_by", "released_at")

@@ -24,9 +24,10 @@ _FLAGS = (
     "low_titre",
     "c_positive",
     "del_typed",
+    "virus_inactivated",
 )
 _LISTS = ("antigen_negative", "hla")
-_DONE_AT = ("irradiated_at", "washed_at", "thawed_at")
+_DONE_AT = ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at")
 _YES_NO = {True: "是", False: "否", None: ""}
 
 HEADINGS = {
@@ -47,6 +48,7 @@ HEADINGS = {
     "low_titre": "低效价",
     "c_positive": "C抗原阳性",
     "del_typed": "已排除DEL",
+    "virus_inactivated": "病毒灭活",
     "antigen_negative": "抗原阴性",
     "hla": "HLA分型",
     "anticoagulant": "保养液",
@@ -55,6 +57,7 @@ HEADINGS = {
     "irradiated_at": "辐照时间",
     "washed_at": "洗涤时间",
     "thawed_at": "融化时间",
+    "deglycerolised_at": "去甘油时间",
 }
 STATUS_WORDS = {
     "collected": "已采集",

@@ -24,9 +24,13 @@ COMPONENTS = {
     "red_cells": Kept("red_cells", _COLD, (2, 10), 35),
     "washed_red_cells": Kept("red_cells", _COLD, (2, 10), 1),
     "frozen_red_cells": Kept("red_cells", _DEEP, _DEEP, 10 * 365),
+    "deglycerolised_red_cells": Kept("red_cells", _COLD, (2, 10), 1),
     "platelets": Kept("platelets", _ROOM, _ROOM, 5),
+    "platelet_concentrate": Kept("platelets", _ROOM, _ROOM, 5),
+    "pooled_platelets": Kept("platelets", _ROOM, _ROOM, 1),
     "fresh_frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 365),
     "frozen_plasma": Kept("plasma", _FROZEN, _FROZEN, 4 * 365),
     "cryoprecipitate": Kept("plasma", _FROZEN, _FROZEN, 365),
     "whole_blood": Kept("whole_blood", _COLD, (2, 10), 35),
+    "apheresis_granulocytes": Kept("whole_blood", _ROOM, _ROOM, 1),
 }

@@ -26,7 +26,7 @@ from checker.compatibility import (
     is_kept_as_del,
 )
 from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
-from checker.lives import find_end
+from checker.lives import PLATELETS, find_end
 from checker.rows import Unit
 from tests.oracle.components import COMPONENTS
 
@@ -48,7 +48,7 @@ RUNS_IN = {
 
 THAWS_IN = timedelta(minutes=30)
 
-SHORT_WAY = {"red_cells", "washed_red_cells", "whole_blood"}
+SHORT_WAY = {"red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"}
 ON_THE_WAY = timedelta(hours=24)
 """A Chinese textbook on suspended red cells."""
 
@@ -166,7 +166,7 @@ def _of_the_way(unit: Unit, way: Way) -> set[str]:
         found.add("hospital_cannot_use")
     if unit.component in SHORT_WAY and way.takes > ON_THE_WAY:
         found.add("transit_too_long")
-    if unit.component == "platelets" and not way.agitated and way.takes > UNAGITATED_WITHIN:
+    if unit.component in PLATELETS and not way.agitated and way.takes > UNAGITATED_WITHIN:
         found.add("unagitated_too_long")
     return found
 
@@ -232,6 +232,8 @@ def _of_the_demand(unit: Unit, to: Bed, way: Way) -> set[str]:
 
 
 def _name_lack(lack: str) -> str:
+    if lack == "glycerol":
+        return "not_deglycerolised"
     if lack == "identical_group_only":
         return "group_not_identical"
     if lack.startswith("max_age_d"):

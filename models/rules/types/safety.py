@@ -51,12 +51,27 @@ class TransitRule(CitedRule):
     at_most_h: int = Field(ge=0)
 
 
+class GlycerolRule(CitedRule):
+    """Components that no patient gets as they are, and what is made of them for patients."""
+
+    components: tuple[Component, ...]
+    instead: Component
+
+
+class IrradiatedRule(CitedRule):
+    """Components that are irradiated, asked for or not."""
+
+    components: tuple[Component, ...]
+
+
 class SafetyRules(RuleSet):
     release: CitedRule
     recall: CitedRule
     expiry: CitedRule
     use: UseRule
     thawing: CitedRule
+    glycerol: GlycerolRule
+    granulocytes: IrradiatedRule
     antibodies: CitedRule
     demand: CitedRule
     temperature: CitedRule

@@ -20,7 +20,12 @@ PREPARED: Mapping[str, Mapping[str, int]] = {
     "red_cells": {f"{name}_h": round(days * DAY_H) for name, days in DAYS["red_cells"].items()},
     "washed_red_cells": {"saline_h": DAY_H},
     "frozen_red_cells": {"rhd_negative_h": 10 * YEAR_H},
-    "platelets": {"agitated_permeable_bag_h": 5 * DAY_H, "otherwise_h": DAY_H},
+    "deglycerolised_red_cells": {"open_system_h": DAY_H},
+    **{
+        name: {"agitated_permeable_bag_h": 5 * DAY_H, "otherwise_h": DAY_H}
+        for name in ("platelets", "platelet_concentrate", "pooled_platelets")
+    },
+    "apheresis_granulocytes": {"collected_h": DAY_H},
     "fresh_frozen_plasma": {"frozen_h": YEAR_H},
     "frozen_plasma": {"frozen_h": 4 * YEAR_H},
     "cryoprecipitate": {"frozen_h": YEAR_H},
@@ -56,7 +61,10 @@ COMPONENT_RULES: Table = {
     "shelf_life.after_irradiation": says(
         "standard",
         confirm=("components", "within_h", "keeps_h", "late_keeps_h"),
-        components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
+        components=fixed(
+            ("red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"),
+            "component",
+        ),
         within_h=lower(14 * DAY_H, "h", least=1),
         keeps_h=lower(14 * DAY_H, "h", least=1),
         late_keeps_h=lower(DAY_H, "h", least=1),

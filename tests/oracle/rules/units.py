@@ -44,6 +44,17 @@ SAFETY: Table = {
         },
     ),
     "hospital.thawing": says("standard"),
+    "red_cells.deglycerolised": says(
+        "standard",
+        confirm=("components", "instead"),
+        components=fixed(("frozen_red_cells",), "component"),
+        instead=fixed("deglycerolised_red_cells", "component"),
+    ),
+    "granulocytes.irradiated": says(
+        "standard",
+        confirm=("components",),
+        components=fixed(("apheresis_granulocytes",), "component"),
+    ),
     "red_cells.antibodies": says("standard"),
     "request.attributes": says("standard"),
     "transport.temperature": says("standard"),
@@ -57,13 +68,16 @@ SAFETY: Table = {
     "transport.agitation": says(
         "standard",
         unread=True,
-        components=fixed(("platelets",), "component"),
+        components=fixed(("platelets", "platelet_concentrate", "pooled_platelets"), "component"),
         unagitated_at_most_h=lower(UNAGITATED_WITHIN // timedelta(hours=1), "h", least=0),
     ),
     "transport.longest": says(
         "standard",
         confirm=("components", "at_most_h"),
-        components=fixed(("red_cells", "washed_red_cells", "whole_blood"), "component"),
+        components=fixed(
+            ("red_cells", "washed_red_cells", "deglycerolised_red_cells", "whole_blood"),
+            "component",
+        ),
         at_most_h=lower(ON_THE_WAY // timedelta(hours=1), "h", least=0),
     ),
 }
