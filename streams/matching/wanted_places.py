@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from models.decisions import Decision
 from models.groups import BloodGroup
 from models.requests import HardAttributes, RequestLine
+from streams.matching.allocation.frozen_bags import list_frozen_cells, wants_match
 from streams.matching.allocation.remedies import list_cells
 from streams.matching.available_units import Cell
 from streams.matching.decision_inputs import Case
@@ -43,6 +44,9 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
                 wants[cell] += quantity
                 if candidate.low_titre_only or _demands(case, line):
                     whole.add(cell)
+            if wants_match(case, line):
+                # Deglycerolised, they may spare the patient RhD+ red cells.
+                wants.update(dict.fromkeys(list_frozen_cells(case, line), quantity))
     stays = max((case.rules.policies.emergency_reserve.o_units for case in cases), default=0)
     return {
         cell: None

@@ -11,11 +11,12 @@ from pydantic import ValidationError
 from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import open_csv
 from models.components import Component
+from models.decisions import Decision, Outcome
 from models.directory import Journey
 from models.events.stock import Attestation, CountedUnit
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
-from models.patients import Patient
+from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority
 from models.rules.rulebook import PACKAGED
 from models.shelf_lives import Anticoagulant, PlateletBag
@@ -283,3 +284,96 @@ def test_a_count_that_contradicts_how_a_unit_was_made_is_refused(
     product: str, days: int, made: str, fault: str
 ) -> None:
     assert read(product, day(NOW), day(NOW + days * DAY), made) == ([], [fault])
+
+
+A_NEG = Patient(
+    group=BloodGroup.A_NEG,
+    sex=Sex.FEMALE,
+    age_years=25,
+    rhd_consent=RhdConsent(physician="d", signed_by="x"),
+)
+
+
+def decide_frozen(
+    asked: str, *units: tuple[str, str], patient: Patient = A_NEG, can_thaw: bool = True
+) -> Decision:
+    """Ask for one life-saving unit where these lie, each a component and a group."""
+    shelf = [
+        build_facts(
+            unit_id=f"u{at}",
+            component=Component(component),
+            group=BloodGroup(group),
+            collected_at=NOW - 400 * DAY if "frozen" in component else NOW - 5 * DAY,
+            expires_at=NOW + (900 * DAY if "frozen" in component else 10 * DAY),
+        )
+        for at, (component, group) in enumerate(units)
+    ]
+    request = build_request(
+        request_id="r",
+        patient=patient,
+        component=Component(asked),
+        quantity=1,
+        priority=Priority.LIFE_THREATENING,
+        needed_in_h=3,
+    )
+    case = Case(
+        request=request,
+        hospital=PEOPLES.but(can_thaw=can_thaw),
+        policy=StationPolicy(),
+        journey=Journey(eta_s=1800, estimated=False),
+        version=1,
+        cause_id="e",
+        rules=PACKAGED,
+    )
+    (matched,) = decide_batch([case], shelf=Shelf(shelf), now=NOW, hold_s=3600)
+    return matched.decision
+
+
+@pytest.mark.parametrize("can_thaw", [True, False])
+def test_c59_frozen_red_cells_go_to_no_hospital(can_thaw: bool) -> None:
+    told = decide_frozen("frozen_red_cells", ("frozen_red_cells", "A-"), can_thaw=can_thaw)
+    assert told.outcome is Outcome.REFUSED
+    (line,) = told.lines
+    assert not line.reserved
+    (why,) = [one for one in line.refusals if one.code == "not_deglycerolised"]
+    assert why.params["component"] == "deglycerolised_red_cells"
+    assert "hospital_cannot_thaw" not in {one.code for one in line.refusals}
+
+
+def test_c08_deglycerolised_red_cells_are_what_is_issued() -> None:
+    bag = ("deglycerolised_red_cells", 400 * DAY, 20 * HOUR, {"deglycerolised_at": NOW - 4 * HOUR})
+    assert choose(bag, component="deglycerolised_red_cells")[0] == ["u0"]
+    late = ("deglycerolised_red_cells", 400 * DAY, 9 * DAY, {"deglycerolised_at": NOW - DAY})
+    assert choose(late, component="deglycerolised_red_cells")[0] == []
+    with pytest.raises(ValidationError, match="deglycerolised_when"):
+        label("deglycerolised_red_cells", age=400 * DAY, left=20 * HOUR)
+
+
+def test_c60_frozen_bags_of_the_own_group_are_told_while_rhd_positive_goes() -> None:
+    told = decide_frozen("red_cells", ("frozen_red_cells", "A-"), ("red_cells", "A+"))
+    (line,) = told.lines
+    assert [one.unit_id for one in line.reserved] == ["u1"]
+    (why,) = [one for one in told.reasons if one.code == "deglycerolising_would_match"]
+    assert (why.params["groups"], why.params["units"]) == ("A-", 1)
+
+
+def test_c60_frozen_bags_are_told_to_whom_nothing_else_serves() -> None:
+    anti_d = A_NEG.but(antibodies=("D",))
+    told = decide_frozen("red_cells", ("frozen_red_cells", "A-"), patient=anti_d)
+    (line,) = told.lines
+    assert line.uncovered == 1
+    (why,) = [one for one in line.refusals if one.code == "deglycerolising_would_open"]
+    assert (why.params["groups"], why.params["units"]) == ("A-", 1)
+
+
+def test_frozen_bags_of_another_group_help_nobody() -> None:
+    told = decide_frozen("red_cells", ("frozen_red_cells", "B-"), ("red_cells", "A+"))
+    assert not [one for one in told.reasons if one.code == "deglycerolising_would_match"]
+
+
+@pytest.mark.parametrize("irradiated", [True, False])
+def test_c09_granulocytes_are_irradiated(irradiated: bool) -> None:
+    bag = ("apheresis_granulocytes", HOUR, 20 * HOUR, {"irradiated": irradiated})
+    reserved, why = choose(bag, component="apheresis_granulocytes")
+    assert bool(reserved) is irradiated
+    assert ("lacks_attribute" in why) is not irradiated

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from models.clearance import ForPatient, UnitFacts
-from models.compatibility import Candidate
+from models.compatibility import Candidate, list_candidates
 from models.components import Component
 from models.decisions import Decision, Reason
 from models.groups import Abo, BloodGroup, RhD
@@ -134,6 +134,45 @@ def find_kept(
     params: dict[str, str | int | float]
     params = {"floor": rule.o_units, "given_from": given_from.isoformat()}
     return Reason(code=KEPT_O, params=params, rule=rules.policies.cite(rule))
+
+
+def is_kept_from(
+    unit: UnitFacts,
+    purpose: ForPatient,
+    *,
+    arrival_at: datetime,
+    now: datetime,
+    free: int,
+    rules: Rulebook,
+) -> bool:
+    """Return whether a free unit is kept from the patient of a purpose.
+
+    Args:
+        unit: A unit that lies free, or what would be made of one.
+        purpose: The line and the patient, who alone is served by it.
+        arrival_at: When the unit would arrive if it left now.
+        now: Aware UTC instant.
+        free: Free units of its component and group at the station.
+        rules: The rulebook to decide by.
+    """
+    candidates = list_candidates(
+        component=unit.component,
+        patient=purpose.patient,
+        priority=purpose.priority,
+        policy=purpose.policy,
+        rules=rules,
+    )
+    kept = find_kept(
+        unit,
+        is_kept_group=is_kept_group(
+            unit.group, unit.component, purpose.patient, purpose.priority, candidates
+        ),
+        waiting=Waiting.of(purpose, arrival_at=arrival_at),
+        now=now,
+        free=free,
+        rules=rules,
+    )
+    return kept is not None
 
 
 def list_releases(decision: Decision) -> Iterator[datetime]:

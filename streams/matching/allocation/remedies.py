@@ -19,7 +19,8 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import RequestLine
 from models.safety import clear
-from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
+from streams.matching.allocation.frozen_bags import explain_frozen, list_frozen_cells
+from streams.matching.allocation.kept_groups import is_kept_from
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 
@@ -31,7 +32,10 @@ _OLDEST_AGE_YEARS = 130
 """No rule protects a patient of this age: it shows the most that a known age could open."""
 
 _SAME_USE: tuple[frozenset[Component], ...] = (
-    frozenset({Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.FROZEN_RED_CELLS}),
+    frozenset(
+        {Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.DEGLYCEROLISED_RED_CELLS}
+    ),
+    frozenset({Component.PLATELETS, Component.POOLED_PLATELETS}),
     frozenset({Component.FRESH_FROZEN_PLASMA, Component.FROZEN_PLASMA}),
 )
 """Components that a physician may order in place of each other; only the physician does so."""
@@ -62,6 +66,7 @@ def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
                 groups |= _groups_of(case, component, patient)
         for group in sorted(groups):
             yield Cell(station_id=case.request.station_id, component=component, group=group)
+    yield from list_frozen_cells(case, line)
 
 
 def explain_openings(
@@ -82,24 +87,9 @@ def explain_openings(
     ]
 
     def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
-        waiting = Waiting.of(asked, arrival_at=route.arrival_at)
         free = shelf.count(Cell.of(unit))
-        candidates = list_candidates(
-            component=unit.component,
-            patient=asked.patient,
-            priority=asked.priority,
-            policy=asked.policy,
-            rules=case.rules,
-        )
-        return is_cleared(unit, asked) and not find_kept(
-            unit,
-            is_kept_group=is_kept_group(
-                unit.group, unit.component, asked.patient, asked.priority, candidates
-            ),
-            waiting=waiting,
-            now=now,
-            free=free,
-            rules=case.rules,
+        return is_cleared(unit, asked) and not is_kept_from(
+            unit, asked, arrival_at=route.arrival_at, now=now, free=free, rules=case.rules
         )
 
     opened: dict[Fact, list[UnitFacts]] = {}
@@ -114,6 +104,9 @@ def explain_openings(
         units = [unit for unit in _list_lying(case, component, shelf) if is_given(unit, other)]
         if units:
             yield _explain(Fact.COMPONENT, units)
+    yield from explain_frozen(
+        case, purpose, shelf=shelf, now=now, code="deglycerolising_would_open"
+    )
 
 
 def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:

@@ -18,6 +18,7 @@ from models.compatibility import is_preferred_for_negative
 from models.decisions import Decision, LineDecision, Outcome, Reason
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
+from streams.matching.allocation.frozen_bags import explain_matches
 from streams.matching.allocation.lines import describe_line
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
@@ -82,7 +83,8 @@ def decide_batch(
         )
         cleared = tuple(cleared for choice in choices for cleared in choice.chosen)
         doubted = [one.unit.unit_id for one in cleared if one.unit.may_have_left]
-        decision = _conclude(cases[at], lines, doubted=doubted, now=now, hold_s=hold_s)
+        told = tuple(explain_matches(cases[at], lines, shelf=shelf, now=now))
+        decision = _conclude(cases[at], lines, told, doubted=doubted, now=now, hold_s=hold_s)
         decided[at] = Matched(decision=decision, cleared=cleared)
     return tuple(decided[at] for at in range(len(cases)))
 
@@ -90,6 +92,7 @@ def decide_batch(
 def _conclude(
     case: Case,
     lines: tuple[LineDecision, ...],
+    told: tuple[Reason, ...],
     *,
     doubted: Sequence[str],
     now: datetime,
@@ -106,8 +109,8 @@ def _conclude(
     if disputed := request.patient.disputed_groups:
         reasons.append(Reason(code="patient_groups_differ", params={"groups": " ".join(disputed)}))
     if case.same_patient:
-        told = " ".join(case.same_patient)
-        reasons.append(Reason(code="same_patient_open", params={"requests": told}))
+        same = " ".join(case.same_patient)
+        reasons.append(Reason(code="same_patient_open", params={"requests": same}))
     if held and arrival_at > request.needed_by:
         late_s = round((arrival_at - request.needed_by).total_seconds())
         reasons.append(Reason(code="arrives_late", params={"late_s": late_s}))
@@ -115,6 +118,7 @@ def _conclude(
     reasons.extend(explain_follow_ups(case, reserved))
     reasons.extend(explain_rare_need(case, lines))
     reasons.extend(explain_spared(case, reserved))
+    reasons.extend(told)
     reasons.extend(Reason(code="may_have_left", params={"unit_id": unit}) for unit in doubted)
     # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
