@@ -35,8 +35,8 @@ from tests.support.count_sheets import (
         ("血小板保存液", "product_reagent"),
         ("抗A抗B血型定型试剂", "product_reagent"),
         ("脐带血红细胞", "product_cord_blood"),
-        ("单采粒细胞", "product_not_kept"),
-        ("冰冻解冻去甘油红细胞", "product_not_kept"),
+        ("粒细胞悬液", "product_not_kept"),
+        ("解冻红细胞", "product_not_kept"),
         ("RhD阴性悬浮红细胞", "product_names_group"),
         ("血浆", "product_unknown"),
         ("未去白细胞悬浮红细胞", "product_unknown"),
@@ -66,10 +66,16 @@ def test_f36_the_known_names_are_read_and_their_treatments(name: str) -> None:
     long = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
     component = WORDS.components[name]
     days = ("2025-01-02", "2025-02-01") if component in long else SHORT_LIVED
-    if component == "washed_red_cells":
+    if component in {
+        "washed_red_cells", "deglycerolised_red_cells",
+        "pooled_platelets", "apheresis_granulocytes",
+    }:  # fmt: skip
         days = ("2025-01-06 09:00", "2025-01-07 08:00")
     early = ReleaseTerms(attestation=None, now=RELEASING.now)
-    text = "\n".join([HEAD, bag(product=f"辐照{name}", days=days, status="待检")])
+    head, row = HEAD, bag(product=f"辐照{name}", days=days, status="待检")
+    if component == "deglycerolised_red_cells":
+        head, row = f"{head},去甘油时间", f"{row},2025-01-06 09:00"
+    text = f"{head}\n{row}"
     parsed = parse_units(open_csv(text), station_id="nagqu", zone=BEIJING, releasing=early)
     assert parsed.errors == ()
     (counted,) = parsed.values
@@ -143,3 +149,22 @@ def test_f09_a_volume_that_is_not_certain_is_refused(name: str, written: str, co
 def test_f09_usual_volumes_are_read(written: str, ml: int) -> None:
     (counted,) = parse(bag(volume=written)).values
     assert counted.unit.volume_ml == ml
+
+
+@pytest.mark.parametrize(
+    ("name", "component"),
+    [
+        ("单采血小板", "platelets"),
+        ("浓缩血小板", "platelet_concentrate"),
+        ("混合浓缩血小板", "pooled_platelets"),
+        ("单采粒细胞", "apheresis_granulocytes"),
+        ("冰冻解冻去甘油红细胞", "deglycerolised_red_cells"),
+        ("病毒灭活冰冻血浆", "frozen_plasma"),
+        ("病毒灭活新鲜冰冻血浆", "fresh_frozen_plasma"),
+    ],
+)
+def test_c09_the_products_of_the_standard_are_told_apart(name: str, component: str) -> None:
+    found = find_product(name)
+    assert found is not None
+    assert found.component == component
+    assert ("virus_inactivated" in found.treatments) == name.startswith("病毒灭活")

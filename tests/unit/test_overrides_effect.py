@@ -17,6 +17,7 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
+from models.shelf_lives import find_end
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.alert_doubts import list_untimely
@@ -159,7 +160,7 @@ def shelf_lives() -> list[Effect]:
             f"shelf_life.{component}",
             "use_within_h",
             8,
-            lying(component, component.spec.shelf_life_h - 6),
+            keeping(component),
         )
         for component in Component
     ] + [
@@ -167,10 +168,23 @@ def shelf_lives() -> list[Effect]:
             f"shelf_life.{component}",
             "unstated_h",
             8,
-            lying(component, component.spec.shelf_life_h - 6),
+            keeping(component),
         )
         for component in Component
     ]
+
+
+def keeping(component: Component) -> Callable[[Rulebook], object]:
+    """What becomes of a unit that has still a few hours."""
+    hours = component.spec.shelf_life_h - 6
+    if component is Component.FROZEN_RED_CELLS:
+        # No patient gets them as they are.
+        far = NOW + timedelta(days=1)
+        return lambda rules: (
+            find_end(component, treated_h(hours), far, UnitTraits(), rules.components).at > NOW
+        )
+    made = {"irradiated": True} if component is Component.APHERESIS_GRANULOCYTES else {}
+    return lying(component, hours, **made)
 
 
 def treated_h(hours: float) -> datetime:

@@ -171,6 +171,7 @@ KERNEL_CALLERS = {
     ("streams/matching/offers.py", "RESERVE"),
     # It counts only: nothing is promised by it.
     ("streams/matching/allocation/remedies.py", "RESERVE"),
+    ("streams/matching/allocation/frozen_bags.py", "RESERVE"),
     ("streams/services/unit_clearance.py", "the caller's"),
 }
 

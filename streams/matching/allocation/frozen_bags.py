@@ -54,45 +54,17 @@ def wants_match(case: Case, line: RequestLine) -> bool:
     return group is not None and group.rhd is RhD.NEGATIVE and line.component in _SERVED
 
 
-def explain_frozen(
-    case: Case, purpose: ForPatient, *, shelf: Shelf, now: datetime, code: str
+def explain_openings(
+    case: Case, purpose: ForPatient, *, shelf: Shelf, now: datetime
 ) -> Iterator[Reason]:
-    """Yield which frozen bags would serve a line, if any would.
-
-    Args:
-        case: The request.
-        purpose: The line.
-        shelf: What lies there, as far as it was read.
-        now: Aware UTC instant.
-        code: What is told of them.
-    """
-    instead = case.rules.safety.glycerol.instead
-    asked = replace(purpose, line=purpose.line.but(component=instead))
-    route = to_hospital(case.hospital, case.journey, now=now)
-    found = []
-    for cell in list_frozen_cells(case, purpose.line):
-        if code.endswith("_match") and cell.group.rhd is RhD.POSITIVE:
-            continue
-        for unit in shelf.list_units(cell):
-            made = _deglycerolise(unit, instead, case, now=now)
-            answer = clear(
-                made, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
-            )
-            kept = is_kept_from(
-                made,
-                asked,
-                arrival_at=route.arrival_at,
-                now=now,
-                free=shelf.count(Cell.of(made)),
-                rules=case.rules,
-            )
-            if isinstance(answer, Cleared) and unit.expires_at > now and not kept:
-                found.append(unit)
+    """Yield which frozen bags would serve a line that lacks something, if any would."""
+    found = _find_serving(case, purpose, shelf=shelf, now=now)
     if found:
-        groups = " ".join(sorted({unit.group for unit in found}))
-        params = {"groups": groups, "units": len(found), "component": instead}
-        rule = case.rules.safety.cite(case.rules.safety.glycerol)
-        yield Reason(code=code, params=params, rule=rule)
+        yield Reason(
+            code="deglycerolising_would_open",
+            params=_tell(case, found),
+            rule=case.rules.safety.cite(case.rules.safety.glycerol),
+        )
 
 
 def explain_matches(
@@ -101,17 +73,50 @@ def explain_matches(
     """Yield which frozen bags would spare an RhD- patient the RhD+ red cells that go meanwhile."""
     for asked, decided in zip(case.request.lines, lines, strict=True):
         is_mixed = any(unit.group.rhd is RhD.POSITIVE for unit in decided.reserved)
-        if is_mixed and wants_match(case, asked):
-            purpose = case.purpose(asked, capped_units=0)
-            yield from explain_frozen(
-                case, purpose, shelf=shelf, now=now, code="deglycerolising_would_match"
+        if not is_mixed or not wants_match(case, asked):
+            continue
+        purpose = case.purpose(asked, capped_units=0)
+        serving = _find_serving(case, purpose, shelf=shelf, now=now)
+        found = [unit for unit in serving if unit.group.rhd is RhD.NEGATIVE]
+        if found:
+            yield Reason(
+                code="deglycerolising_would_match",
+                params=_tell(case, found),
+                rule=case.rules.safety.cite(case.rules.safety.glycerol),
             )
 
 
-def _deglycerolise(
-    unit: UnitFacts, component: Component, case: Case, *, now: datetime
-) -> UnitFacts:
+def _tell(case: Case, units: Sequence[UnitFacts]) -> dict[str, str | int | float]:
+    groups = " ".join(sorted({unit.group for unit in units}))
+    instead = case.rules.safety.glycerol.instead
+    return {"groups": groups, "units": len(units), "component": instead}
+
+
+def _find_serving(
+    case: Case, purpose: ForPatient, *, shelf: Shelf, now: datetime
+) -> list[UnitFacts]:
+    """Find the frozen bags of which the kernel would clear what is made of them."""
+    asked = replace(purpose, line=purpose.line.but(component=case.rules.safety.glycerol.instead))
+    route = to_hospital(case.hospital, case.journey, now=now)
+    found = []
+    for cell in list_frozen_cells(case, purpose.line):
+        for unit in shelf.list_units(cell):
+            made = _deglycerolise(unit, case, now=now)
+            answer = clear(
+                made, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
+            )
+            free = shelf.count(Cell.of(made))
+            kept = is_kept_from(
+                made, asked, arrival_at=route.arrival_at, now=now, free=free, rules=case.rules
+            )
+            if isinstance(answer, Cleared) and unit.expires_at > now and not kept:
+                found.append(unit)
+    return found
+
+
+def _deglycerolise(unit: UnitFacts, case: Case, *, now: datetime) -> UnitFacts:
     """Return what a frozen bag becomes if the station deglycerolises it now."""
+    component = case.rules.safety.glycerol.instead
     traits = unit.traits.but(deglycerolised_at=now)
     until = find_latest_label(component, unit.collected_at, traits, case.rules.components)
     return replace(unit, component=component, traits=traits, expires_at=until.at)
