@@ -14,7 +14,7 @@ BIRTHS = frozenset({"collected", "quarantined", "available"})
 NEXT: dict[str, frozenset[str]] = {
     "collected": frozenset({"quarantined", "split", "discarded", "expired", "recalled"}),
     "quarantined": frozenset({"available", "split", "discarded", "expired", "recalled"}),
-    "available": frozenset({"reserved", "discarded", "expired", "recalled"}),
+    "available": frozenset({"reserved", "split", "discarded", "expired", "recalled"}),
     "reserved": frozenset({"available", "picked", "issued", "discarded", "expired", "recalled"}),
     "picked": frozenset({"available", "issued", "discarded", "expired", "recalled"}),
     "issued": frozenset(
@@ -30,6 +30,9 @@ NEXT: dict[str, frozenset[str]] = {
     "discarded": frozenset(),
 }
 """State to the states that may follow it."""
+
+DEGLYCEROLISED = {"frozen_red_cells": "deglycerolised_red_cells"}
+"""What is made of a bag that was on the shelf already; of no other one is anything made then."""
 
 MAY_MOVE = frozenset({"available", "quarantined"})
 """States in which a count may find a unit at another station without a change of its state."""

@@ -62,6 +62,14 @@ def find_latest_label(
     return End(at=began_at + timedelta(hours=rules.label.add_grace(keeps_h)), rule=rule)
 
 
+def find_full_life(
+    component: Component, collected_at: datetime, traits: UnitTraits, rules: ComponentRules
+) -> datetime:
+    """Return the expiry of a unit that is kept for as long as its preparation lets it."""
+    keeps_h = rules.shelf_life[component].keeps_h(find_preparation(component, traits))
+    return (find_start(component, traits) or collected_at) + timedelta(hours=keeps_h)
+
+
 def find_end(
     component: Component,
     collected_at: datetime,

@@ -125,6 +125,8 @@ def _list_moves() -> Iterator[Move]:
     yield _move(S.COLLECTED, S.QUARANTINED, "quarantined", "入隔离库", _STATION, P.NONE)
     yield _move(S.COLLECTED, S.SPLIT, "split", "分离", _STATION, P.NONE)
     yield _move(S.QUARANTINED, S.SPLIT, "split", "分离", _STATION, P.NONE)
+    # Released frozen red cells alone: what is made of them is released as they were.
+    yield _move(S.AVAILABLE, S.SPLIT, "deglycerolised", "去甘油", _STATION, P.NONE)
     yield _move(S.QUARANTINED, S.AVAILABLE, "released", "检验合格放行", _ENGINE, P.NONE)
     yield _move(S.AVAILABLE, S.RESERVED, "promised", "预留", _ENGINE, P.MADE)
     yield _move(S.RESERVED, S.AVAILABLE, "given_back", "退回预留", _ENGINE | _TIMER, P.GIVEN_BACK)

@@ -30,7 +30,8 @@ _DAY = timedelta(days=1)
 class UnitStatus(StrEnum):
     """The state of a unit. The moves between states are defined in `models.unit_states`.
 
-    split: whole blood that was made into components; the end of that bag, not a loss.
+    split: whole blood that was made into components, or frozen red cells that were deglycerolised;
+        the end of that bag, not a loss.
     available: released to stock and free to be promised.
     """
 

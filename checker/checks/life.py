@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise, zip_longest
 
-from checker.life import BIRTHS, LEFT_STATION, MAY_MOVE, NEXT, STILL_THERE
+from checker.life import BIRTHS, DEGLYCEROLISED, LEFT_STATION, MAY_MOVE, NEXT, STILL_THERE
 from checker.release import list_against, list_counting, list_missing
 from checker.report import Finding
 from checker.rows import Found, Result, Unit
@@ -22,6 +22,9 @@ def find_moved_against_life(world: World) -> Iterator[Finding]:
     for unit_id, steps in world.steps.items():
         unit = world.units.get(unit_id)
         told = _find_wrong(steps) or _find_misplaced(world, unit_id)
+        was_free = ("available", "split") in steps
+        if told is None and unit is not None and was_free and unit.component not in DEGLYCEROLISED:
+            told = f"{unit.component} 放行后分离 · split after its release"
         if told is None and unit is not None and steps[-1][1] != unit.status:
             told = f"记录止于 {steps[-1][1]}，现为 {unit.status} · audit ends otherwise"
         if told is not None:

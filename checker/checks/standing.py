@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from checker.life import (
     BOUND,
+    DEGLYCEROLISED,
     FRESH_CHANGES,
     REACHED,
     find_unrestockable,
@@ -95,6 +96,9 @@ def find_made_of_nothing(world: World) -> Iterator[Finding]:
         if bag is None or bag.status != "split":
             told = bag.status if bag else "无 · nowhere"
             yield Finding(subject=unit.unit_id, told=f"母袋 · its bag {unit.parent_id}: {told}")
+        elif DEGLYCEROLISED.get(bag.component, unit.component) != unit.component:
+            told = f"{bag.component} → {unit.component}"
+            yield Finding(subject=unit.unit_id, told=f"不能制成 · is not made of it: {told}")
         elif (bag.donation_id, bag.blood_group) != (unit.donation_id, unit.blood_group):
             told = f"{bag.unit_id}: {bag.donation_id} {bag.blood_group}"
             yield Finding(subject=unit.unit_id, told=f"与母袋不符 · is not its bag's: {told}")

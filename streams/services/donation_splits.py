@@ -1,20 +1,21 @@
-"""Make components of whole blood: the bag ends, its components begin in quarantine.
+"""Make components of whole blood, or deglycerolise frozen red cells: the bag ends, others begin.
 
-The components share the donation id and the instant of collection, name the bag as their parent,
-and are released by the same results.
+What is made shares the donation id and the instant of collection and names the bag as its parent.
+It begins in quarantine and is released by the same results; what is made of a frozen bag that its
+station had released by its own word stands under that word.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import ValidationError
 
-from models.components import Component, ComponentRules
+from models.components import Component
 from models.errors import ContractError, DomainRefusal
 from models.events.donations import DonationSplit, MadeComponent
+from models.rules.rulebook import Rulebook
+from models.shelf_lives import find_full_life
 from models.texts.validation import describe_broken
-from models.unit_states import Actor
+from models.unit_states import Actor, describe_states_for
 from models.units import Unit, UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import NewUnit, UnitState
@@ -49,8 +50,10 @@ class DonationSplits:
             raise ContractError("unit_unknown", unit_id=event.unit_id)
         for unit_id in sorted(states):
             raise ContractError("unit_id_reused", unit_id=unit_id)
-        _ensure_splittable(parent, event)
-        children = [_build(parent, made, work.rules.components) for made in event.components]
+        _ensure_splittable(parent, event, work.rules)
+        children = [_build(parent, made, event, work.rules) for made in event.components]
+        is_attested = parent.status is UnitStatus.AVAILABLE and parent.attested_by is not None
+        begins = UnitStatus.AVAILABLE if is_attested else UnitStatus.QUARANTINED
         why = f"split from {parent.unit_id}"
         cause = MoveCause(actor=actor, why="split")
         await move(work, parent, UnitStatus.SPLIT, cause)
@@ -58,9 +61,10 @@ class DonationSplits:
             [
                 NewUnit(
                     unit=child,
-                    status=UnitStatus.QUARANTINED,
+                    status=begins,
                     source="donor",
-                    released_at=None,
+                    released_at=parent.released_at if is_attested else None,
+                    attested_by=parent.attested_by if is_attested else None,
                     parent_id=parent.unit_id,
                 )
                 for child in children
@@ -71,14 +75,14 @@ class DonationSplits:
             record_birth(
                 work,
                 child.unit_id,
-                UnitStatus.QUARANTINED,
+                begins,
                 born,
                 station_id=child.station_id,
             )
         await self._releases.assess(work, parent.donation_id)
 
 
-def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
+def _ensure_splittable(parent: UnitState, event: DonationSplit, rules: Rulebook) -> None:
     if parent.station_id != event.station_id:
         raise ContractError(
             "unit_elsewhere",
@@ -90,8 +94,24 @@ def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
         raise ContractError(
             "unit_of_other_donation", unit_id=parent.unit_id, donation_id=event.donation_id
         )
+    glycerol = rules.safety.glycerol
+    if parent.component in glycerol.components:
+        for made in event.components:
+            if made.component is not glycerol.instead:
+                raise ContractError(
+                    "component_not_of_frozen", component=made.component, instead=glycerol.instead
+                )
+        return
     if parent.component is not Component.WHOLE_BLOOD:
         raise DomainRefusal("not_whole_blood", unit_id=parent.unit_id, component=parent.component)
+    if parent.status is UnitStatus.AVAILABLE:
+        raise DomainRefusal(
+            "unit_state_forbids",
+            unit_id=parent.unit_id,
+            status=parent.status,
+            change=UnitStatus.SPLIT,
+            needed=describe_states_for("split"),
+        )
     made_ml = sum(made.volume_ml for made in event.components)
     if made_ml > parent.volume_ml:
         raise DomainRefusal(
@@ -102,11 +122,18 @@ def _ensure_splittable(parent: UnitState, event: DonationSplit) -> None:
         )
 
 
-def _build(parent: UnitState, made: MadeComponent, rules: ComponentRules) -> Unit:
+def _build(parent: UnitState, made: MadeComponent, event: DonationSplit, rules: Rulebook) -> Unit:
     """Build a component; the shelf life of its own kind bounds its expiry."""
-    if made.component is Component.WHOLE_BLOOD:
+    if made.component is Component.WHOLE_BLOOD or (
+        made.component is rules.safety.glycerol.instead
+        and parent.component is Component.WHOLE_BLOOD
+    ):
         raise ContractError("component_not_of_whole_blood", component=made.component)
-    shelf_life = timedelta(hours=rules.component[made.component].shelf_life_h)
+    traits = made.traits
+    is_thawed = made.component is rules.safety.glycerol.instead
+    if is_thawed and traits.deglycerolised_at is None:
+        traits = traits.but(deglycerolised_at=event.split_at)
+    until = find_full_life(made.component, parent.collected_at, traits, rules.components)
     try:
         return Unit(
             unit_id=made.unit_id,
@@ -116,8 +143,8 @@ def _build(parent: UnitState, made: MadeComponent, rules: ComponentRules) -> Uni
             group=parent.group,
             volume_ml=made.volume_ml,
             collected_at=parent.collected_at,
-            expires_at=made.expires_at or parent.collected_at + shelf_life,
-            traits=made.traits,
+            expires_at=made.expires_at or until,
+            traits=traits,
         )
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -13,9 +13,10 @@ from models.events.requests import RequestCancelled
 from models.events.stock import StockChange
 from models.laboratory import LabOutcome, LabTest
 from models.requests import Cancellation
+from models.units import UnitTraits
 from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.life import LifeEngine, build_life_engine
-from tests.support.world import NOW, build_record, build_unit, counted
+from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened
 
 pytestmark = pytest.mark.integration
 
@@ -180,6 +181,57 @@ async def test_only_whole_blood_is_split_and_only_once(called: LifeEngine) -> No
     assert not await called.split("WB-1", {"a": (Component.RED_CELLS, 200)})
     assert await called.split("WB-1", {"b": (Component.RED_CELLS, 200)}) == ["unit_state_forbids"]
     assert await called.split("a", {"c": (Component.RED_CELLS, 100)}) == ["not_whole_blood"]
+
+
+DEGLYCEROLISED = Component.DEGLYCEROLISED_RED_CELLS
+
+
+async def test_c59_a_frozen_bag_is_deglycerolised_by_its_station(engine: LifeEngine) -> None:
+    frozen = build_unit(
+        "A-", unit_id="FR-1", component=Component.FROZEN_RED_CELLS, collected_ago_h=9_000
+    )
+    await engine.feed(counted([frozen]))
+    request = build_request(group="A-", quantity=1, component=Component.FROZEN_RED_CELLS)
+    await engine.feed(opened(request))
+    assert await engine.status_of(request.request_id) == "refused"
+    assert await engine.split("FR-1", {"RC-1": (Component.RED_CELLS, 200)}) == [
+        "component_not_of_frozen"
+    ]
+    assert not await engine.split("FR-1", {"DG-1": (DEGLYCEROLISED, 220)})
+    assert await engine.states() == {"FR-1": "split", "DG-1": "available"}
+    made = await engine.one("SELECT * FROM units WHERE unit_id = 'DG-1'")
+    assert (made["parent_id"], made["attested_by"]) == ("FR-1", "quality")
+    assert made["expires_at"] == made["usable_until"] == NOW + timedelta(hours=24)
+    asked = build_request(group="A-", quantity=1, component=DEGLYCEROLISED)
+    await engine.feed(opened(asked))
+    assert await engine.status_of(asked.request_id) == "reserved"
+
+
+async def test_what_is_made_of_a_frozen_bag_is_released_by_the_results_of_its_donation(
+    engine: LifeEngine,
+) -> None:
+    frozen = build_unit("A-", unit_id="FR-1", component=Component.FROZEN_RED_CELLS)
+    await engine.clear(frozen.donation_id, "A-")
+    await engine.feed(counted([frozen], released=False))
+    assert await engine.state("FR-1") == "available"
+    assert not await engine.split("FR-1", {"DG-1": (DEGLYCEROLISED, 220)})
+    assert await engine.trail("DG-1") == [("", "quarantined"), ("quarantined", "available")]
+
+
+async def test_whole_blood_on_the_shelf_is_not_split(engine: LifeEngine) -> None:
+    await engine.feed(counted([build_unit("O+", unit_id="WB", component=Component.WHOLE_BLOOD)]))
+    assert await engine.split("WB", {"RC": (Component.RED_CELLS, 100)}) == ["unit_state_forbids"]
+
+
+async def test_an_end_that_its_making_sets_ends_a_bag_on_the_shelf(engine: LifeEngine) -> None:
+    bag = build_unit("A+", unit_id="IR", collected_ago_h=13 * 24, expires_in_h=20 * 24)
+    bag = bag.but(traits=UnitTraits(irradiated=True))
+    await engine.feed(counted([bag]))
+    row = await engine.one("SELECT * FROM units WHERE unit_id = 'IR'")
+    assert row["usable_until"] == bag.collected_at + timedelta(days=14) < row["expires_at"]
+    engine.clock.move(days=2)
+    await engine.fire_timers_of("unit_expiry")
+    assert await engine.state("IR") == "expired"
 
 
 async def test_the_reserve_counts_a_split_donation_once_more_until_it_is_released(

@@ -62,7 +62,7 @@ def explain_openings(
     if found:
         yield Reason(
             code="deglycerolising_would_open",
-            params=_tell(case, found),
+            params=_describe(case, found),
             rule=case.rules.safety.cite(case.rules.safety.glycerol),
         )
 
@@ -81,12 +81,12 @@ def explain_matches(
         if found:
             yield Reason(
                 code="deglycerolising_would_match",
-                params=_tell(case, found),
+                params=_describe(case, found),
                 rule=case.rules.safety.cite(case.rules.safety.glycerol),
             )
 
 
-def _tell(case: Case, units: Sequence[UnitFacts]) -> dict[str, str | int | float]:
+def _describe(case: Case, units: Sequence[UnitFacts]) -> dict[str, str | int | float]:
     groups = " ".join(sorted({unit.group for unit in units}))
     instead = case.rules.safety.glycerol.instead
     return {"groups": groups, "units": len(units), "component": instead}
