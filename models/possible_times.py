@@ -66,7 +66,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     },
     "Attestation": {"released_at": Bound.PAST},
     "StockCounted": {"counted_at": Bound.PAST},
-    "StockChanged": {"happened_at": Bound.PAST},
+    "StockChanged": {"happened_at": Bound.PAST, "thawed_at": Bound.PAST},
     "DifferencesClosed": {"closed_at": Bound.PAST},
     "MadeComponent": {"expires_at": Bound.LABEL},
     "DonationSplit": {"split_at": Bound.PAST},

@@ -37,6 +37,7 @@ class NewScan(Value):
         reason: Needed to return and to discard.
         out_of_control_s: Seconds that each of these bags was out of temperature control; needed to
             return, and with no other action.
+        thawed_at: When these bags, frozen until then, were thawed.
         done_by: The person or device.
     """
 
@@ -46,6 +47,7 @@ class NewScan(Value):
     request_id: Identifier | None = None
     reason: Line = ""
     out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
+    thawed_at: Instant | None = None
     done_by: Line = ""
 
 

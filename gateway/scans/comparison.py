@@ -69,6 +69,7 @@ def _add_event(verdict: BagVerdict, unit: RecordedUnit, batch: ScanBatch) -> Bag
         happened_at=batch.scanned_at,
         epoch=unit.epoch if change in UNDER_PROMISE else None,
         out_of_control_s=asked.out_of_control_s,
+        thawed_at=asked.thawed_at,
         done_by=asked.done_by,
         reason=asked.reason,
     )

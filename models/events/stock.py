@@ -212,6 +212,7 @@ class StockChanged(EventData):
         epoch: The fencing token of the promise under which it moves; required for `UNDER_PROMISE`.
         out_of_control_s: Seconds out of temperature control since it was issued; required for a
             return.
+        thawed_at: When the unit, frozen until then, was thawed; its life ends some hours later.
         done_by: Who did it: a person or a device of the station or hospital.
     """
 
@@ -224,6 +225,7 @@ class StockChanged(EventData):
     happened_at: Instant
     epoch: int | None = Field(default=None, ge=1, le=LARGEST)
     out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
+    thawed_at: Instant | None = None
     done_by: Line = ""
     reason: Line = ""
 

@@ -177,6 +177,12 @@ class StockStore(Protocol):
         """Write a move that `services.unit_moves` has checked; nothing else calls this."""
         ...
 
+    async def note_thawing(
+        self, unit_id: str, *, thawed_at: datetime, made_until: datetime
+    ) -> None:
+        """Keep when a unit was thawed, the first time that it is told, and what this ends."""
+        ...
+
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         """Keep an accepted scan."""
         ...

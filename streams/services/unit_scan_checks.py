@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from models.errors import ContractError, DomainRefusal
 from models.events.stock import StockChanged
@@ -30,6 +31,23 @@ def ensure_fresh(state: UnitState, now: datetime) -> None:
     """Raise DomainRefusal `unit_expired` if its label or what was done to it has ended it."""
     if state.usable_until <= now:
         raise DomainRefusal("unit_expired", unit_id=state.unit_id)
+
+
+async def note_thawing(work: UnitOfWork, state: UnitState, event: StockChanged) -> UnitState:
+    """Keep when a scan says that the unit was thawed; return the unit with what is left to it.
+
+    Raises:
+        DomainRefusal: `not_thawed`: it is not used merely thawed, or was not collected by then.
+    """
+    at = event.thawed_at
+    if at is None:
+        return state
+    keeps_h = work.rules.components.thawed.keeps_h(state.component)
+    if keeps_h is None or at < state.collected_at or at > event.happened_at:
+        raise DomainRefusal("not_thawed", unit_id=state.unit_id, component=state.component)
+    until = at + timedelta(hours=keeps_h)
+    await work.stock.note_thawing(state.unit_id, thawed_at=at, made_until=until)
+    return replace(state, usable_until=min(state.usable_until, until))
 
 
 def ensure_live(state: UnitState, event: StockChanged, status: str) -> LivePromise:

@@ -26,6 +26,7 @@ from streams.services.unit_scan_checks import (
     ensure_live,
     ensure_own_patient,
     get_last_promise,
+    note_thawing,
 )
 
 
@@ -84,6 +85,7 @@ class Scans:
         if state is None:
             raise ContractError("unit_unknown", unit_id=event.unit_id)
         actor, facility_id = name_actor(record, station_id=event.station_id)
+        state = await note_thawing(work, state, event)
         seen = _Seen(
             event=event,
             state=state,

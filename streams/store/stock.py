@@ -141,6 +141,16 @@ class PgStock:
             add_out_of_control_s=add_out_of_control_s,
         )
 
+    async def note_thawing(
+        self, unit_id: str, *, thawed_at: datetime, made_until: datetime
+    ) -> None:
+        await _QUERIES.note_thawing(
+            self._connection,
+            unit_id=unit_id,
+            thawed=UnitTraits(thawed_at=thawed_at).model_dump(mode="json", include={"thawed_at"}),
+            made_until=made_until,
+        )
+
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         await _QUERIES.add_scan(self._connection, **asdict(scan), now=now)
 

@@ -167,6 +167,10 @@ UNSOUND: Mapping[str, tuple[str, dict[str, Any]]] = {
     "a rule that does not exist": ("promises_group_ck", {"rule": "because"}),
     "no rule": ("promises_group_ck", {"rule": ""}),
     "unknown given A": ("promises_group_ck", {"group": None, "rule": "unknown.group@1"}),
+    "frozen in glycerol": (
+        "promises_component_ck",
+        {"component": Component.FROZEN_RED_CELLS, "asked": Component.FROZEN_RED_CELLS},
+    ),
     "another component": ("promises_component_ck", {"asked": Component.WASHED_RED_CELLS}),
     "expired when held": (
         "promises_unit_expiry_ck",

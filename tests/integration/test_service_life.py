@@ -218,6 +218,28 @@ async def test_what_is_made_of_a_frozen_bag_is_released_by_the_results_of_its_do
     assert await engine.trail("DG-1") == [("", "quarantined"), ("quarantined", "available")]
 
 
+async def test_c07_plasma_that_was_thawed_30_h_ago_is_not_given(engine: LifeEngine) -> None:
+    bag = build_unit(
+        "A+", unit_id="FFP", component=Component.FRESH_FROZEN_PLASMA, expires_in_h=9_000
+    ).but(collected_at=NOW - timedelta(days=9), expires_at=NOW + timedelta(days=300))
+    await engine.feed(counted([bag]))
+    request = build_request(group="A+", quantity=1, component=Component.FRESH_FROZEN_PLASMA)
+    await engine.feed(opened(request))
+    await engine.scan_all("FFP", C.PICKED, C.ISSUED)
+    early = NOW - timedelta(days=20)
+    assert await engine.scan("FFP", C.RECEIVED, source=PEOPLES, thawed_at=early) == ["not_thawed"]
+    await engine.scan_all("FFP", C.RECEIVED, source=PEOPLES, thawed_at=NOW)
+    row = await engine.one("SELECT * FROM units WHERE unit_id = 'FFP'")
+    assert row["usable_until"] == NOW + timedelta(hours=24)
+    engine.clock.move(hours=30)
+    assert await engine.scan("FFP", C.TRANSFUSED, source=PEOPLES) == ["unit_expired"]
+    # Told only now, or told otherwise: the first hour stands.
+    late = engine.clock.now() - timedelta(hours=1)
+    assert await engine.scan("FFP", C.TRANSFUSED, source=PEOPLES, thawed_at=late) == [
+        "unit_expired"
+    ]
+
+
 async def test_whole_blood_on_the_shelf_is_not_split(engine: LifeEngine) -> None:
     await engine.feed(counted([build_unit("O+", unit_id="WB", component=Component.WHOLE_BLOOD)]))
     assert await engine.split("WB", {"RC": (Component.RED_CELLS, 100)}) == ["unit_state_forbids"]

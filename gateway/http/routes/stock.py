@@ -41,6 +41,7 @@ class NewStockChange(Value):
         happened_at: Needed with an Idempotency-Key; else now.
         epoch: Of the promise under which it goes to a patient or a neighbour; required there.
         out_of_control_s: Seconds out of temperature control; with `returned` and no other change.
+        thawed_at: When the unit, frozen until then, was thawed.
         done_by: The person or device.
     """
 
@@ -49,6 +50,7 @@ class NewStockChange(Value):
     happened_at: Instant | None = None
     epoch: int | None = Field(default=None, ge=1, le=LARGEST)
     out_of_control_s: int | None = Field(default=None, ge=0, le=31_536_000)
+    thawed_at: Instant | None = None
     done_by: Line = ""
     reason: Line = ""
 

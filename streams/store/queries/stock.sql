@@ -107,6 +107,12 @@ UPDATE units SET
     doubted_at = NULL
 WHERE unit_id = :unit_id;
 
+-- name: note_thawing!
+UPDATE units SET
+    traits = :thawed::jsonb || traits,
+    made_until = least(made_until, :made_until::timestamptz)
+WHERE unit_id = :unit_id;
+
 -- name: add_scan!
 INSERT INTO unit_scans (
     unit_id, change, actor, facility_id, done_by, epoch, out_of_control_s, happened_at, caused_by,

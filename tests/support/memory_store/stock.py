@@ -126,6 +126,15 @@ class MemoryStock:
             doubted_at=None,
         )
 
+    async def note_thawing(
+        self, unit_id: str, *, thawed_at: datetime, made_until: datetime
+    ) -> None:
+        del made_until  # it follows from the hour
+        row = self._state.units[unit_id]
+        if row.unit.traits.thawed_at is None:
+            traits = row.unit.traits.but(thawed_at=thawed_at)
+            self._state.units[unit_id] = replace(row, unit=row.unit.but(traits=traits))
+
     async def add_scan(self, scan: UnitScan, *, now: datetime) -> None:
         """Do nothing: the model keeps its own scans."""
 

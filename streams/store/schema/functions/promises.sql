@@ -16,7 +16,8 @@ BEGIN
         WHEN u.usable_until <= p.held_at
             OR u.usable_until <= d.decided_at + make_interval(secs => coalesce(d.eta_s, 0))
         THEN 'promises_unit_expiry_ck'
-        WHEN l.component <> p.component THEN 'promises_component_ck'
+        -- Red cells in glycerol go to no patient as they are.
+        WHEN l.component <> p.component OR p.component = 'frozen_red_cells' THEN 'promises_component_ck'
         WHEN g.component IS NULL
             OR (g.low_titre AND NOT u.low_titre)
             OR r.priority <> ALL (g.priorities)
