@@ -44,6 +44,7 @@ _RULEBOOK = ("tests/unit/test_rulebook.py",)
 _FORMS = ("tests/unit/test_rule_forms.py",)
 _OVERRIDDEN = ("tests/unit/test_overrides_effect.py",)
 _VALUES = ("tests/unit/test_override_values.py",)
+_MADE = ("tests/unit/test_units_made.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
 # Quick tests come first: most mutants die there.
@@ -65,6 +66,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/compatibility.py": _source(*_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
     "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
+    "models/shelf_lives.py": _source(_MADE),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
