@@ -84,6 +84,15 @@ _PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
 PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 
+_WHOLE = {"whole_blood", "apheresis_granulocytes"}
+_CLASSES = {
+    "red_cells": _RED_CELL_COMPONENTS,
+    "plasma": PLASMA_COMPONENTS,
+    "platelets": _PLATELETS,
+    "whole_blood": _WHOLE,
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patient:
     """The facts of a patient on which the choice depends; None is unknown.
@@ -129,10 +138,9 @@ class Patient:
 
     def seen_by(self, component: str) -> Patient:
         """Return the patient with the one group for which a component is chosen."""
-        if component in _RED_CELL_COMPONENTS:
-            of_class = "red_cells"
-        else:
-            of_class = "plasma" if component in PLASMA_COMPONENTS else component
+        of_class = next(
+            (name for name, components in _CLASSES.items() if component in components), component
+        )
         abo, rhd = find_groups(self.group, self.special, self.antibodies)[of_class]
         group = abo + rhd if abo and rhd else None
         return replace(self, group=group, untyped_rhd="" if group else rhd, special=ORDINARY)
@@ -195,7 +203,7 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
         return _plasma(situation)
     if component in _PLATELETS:
         return _platelets(situation)
-    if component in {"whole_blood", "apheresis_granulocytes"}:
+    if component in _WHOLE:
         return _whole_blood(situation)
     raise ValueError(f"unknown component: {component}")
 

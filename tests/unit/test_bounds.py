@@ -39,6 +39,8 @@ CARRIED = {
     "NewRecall.recalled_at": "DonationRecalled.recalled_at",
     "NewAnswer.answered_at": "CallOutAnswered.answered_at",
     "NewScan.scanned_at": "StockChanged.happened_at",
+    "NewScan.thawed_at": "StockChanged.thawed_at",
+    "NewStockChange.thawed_at": "StockChanged.thawed_at",
     "NewStockChange.happened_at": "StockChanged.happened_at",
     "NewOffer.valid_until": "Offer.valid_until",
     "ClosingBody.closed_at": "DifferencesClosed.closed_at",
