@@ -219,9 +219,8 @@ async def test_what_is_made_of_a_frozen_bag_is_released_by_the_results_of_its_do
 
 
 async def test_c07_plasma_that_was_thawed_30_h_ago_is_not_given(engine: LifeEngine) -> None:
-    bag = build_unit(
-        "A+", unit_id="FFP", component=Component.FRESH_FROZEN_PLASMA, expires_in_h=9_000
-    ).but(collected_at=NOW - timedelta(days=9), expires_at=NOW + timedelta(days=300))
+    bag = build_unit("A+", unit_id="FFP", component=Component.FRESH_FROZEN_PLASMA)
+    bag = bag.but(collected_at=NOW - timedelta(days=9), expires_at=NOW + timedelta(days=300))
     await engine.feed(counted([bag]))
     request = build_request(group="A+", quantity=1, component=Component.FRESH_FROZEN_PLASMA)
     await engine.feed(opened(request))
@@ -252,6 +251,9 @@ async def test_an_end_that_its_making_sets_ends_a_bag_on_the_shelf(engine: LifeE
     row = await engine.one("SELECT * FROM units WHERE unit_id = 'IR'")
     assert row["usable_until"] == bag.collected_at + timedelta(days=14) < row["expires_at"]
     engine.clock.move(days=2)
+    await engine.fetch(
+        "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
+    )
     await engine.fire_timers_of("unit_expiry")
     assert await engine.state("IR") == "expired"
 
