@@ -11,10 +11,17 @@ from models.rules.types.policies import POLICY_DEFAULTS, JourneyRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journey:
-    """A journey between two facilities, in seconds; estimated where no route is recorded."""
+    """A journey between two facilities.
+
+    Attributes:
+        eta_s: Seconds, handing over included.
+        estimated: No route is recorded.
+        unproven: Nobody said that its box was proven to keep the temperature, in frost or heat.
+    """
 
     eta_s: int
     estimated: bool
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +31,14 @@ class Directory:
     Attributes:
         version: Rises with every change of a station, hospital or route.
         routes: (from, to) to whole seconds; each entry holds for one direction.
+        proven: The routes whose box is proven to keep the temperature.
         estimate: How a journey without a route is estimated.
     """
 
     stations: Mapping[str, Station] = field(default_factory=dict)
     hospitals: Mapping[str, Hospital] = field(default_factory=dict)
     routes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    proven: frozenset[tuple[str, str]] = frozenset()
     version: int = 0
     estimate: JourneyRule = POLICY_DEFAULTS.journey
 
@@ -45,8 +54,10 @@ class Directory:
         """
         known = self.routes.get((from_id, to_id))
         if known is not None:
-            return Journey(eta_s=known, estimated=False)
+            unproven = (from_id, to_id) not in self.proven
+            return Journey(eta_s=known, estimated=False, unproven=unproven)
         origin, destination = self.find_location(from_id), self.find_location(to_id)
         if origin is None or destination is None:
             raise KeyError(from_id if origin is None else to_id)
-        return Journey(eta_s=estimate_eta_s(origin, destination, self.estimate), estimated=True)
+        eta_s = estimate_eta_s(origin, destination, self.estimate)
+        return Journey(eta_s=eta_s, estimated=True, unproven=True)

@@ -149,6 +149,10 @@ def set_route(
         typer.Argument(min=0, max=10_080, help="分钟，含交接 · minutes, handing over included"),
     ],
     *,
+    proven_box: Annotated[
+        bool | None,
+        typer.Option(help="箱子经验证能保持温度 · its box is proven to keep the temperature"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """登记一个方向的行程时间 · Record a journey, one direction.
@@ -158,6 +162,8 @@ def set_route(
     """
     out = Output(as_json=as_json)
     route = {"from_id": from_id, "to_id": to_id, "eta_s": round(minutes * 60)}
+    if proven_box is not None:
+        route["proven_box"] = proven_box
     out.document(_call("PUT", "/v1/routes", json={"routes": [route]}))
     out.say(f"[green]✓[/] 已登记 · recorded: {from_id} → {to_id} {minutes:g} min")
 

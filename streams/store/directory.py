@@ -90,14 +90,12 @@ class PgDirectory:
                 Hospital.model_validate(row["body"])
                 async for row in _QUERIES.list_hospitals(connection)
             ]
-            routes = {
-                (row["from_id"], row["to_id"]): row["eta_s"]
-                async for row in _QUERIES.list_routes(connection)
-            }
+            rows = [row async for row in _QUERIES.list_routes(connection)]
         return Directory(
             stations={station.station_id: station for station in stations},
             hospitals={hospital.hospital_id: hospital for hospital in hospitals},
-            routes=routes,
+            routes={(row["from_id"], row["to_id"]): row["eta_s"] for row in rows},
+            proven=frozenset((row["from_id"], row["to_id"]) for row in rows if row["proven_box"]),
             version=version,
             estimate=self._rules.policies.journey,
         )
@@ -187,9 +185,13 @@ class PgDirectory:
             ) from error
 
     async def put_routes(
-        self, routes: Mapping[tuple[str, str], int], *, changed_by: Context | None = None
+        self,
+        routes: Mapping[tuple[str, str], int],
+        *,
+        proven: Mapping[tuple[str, str], bool] | None = None,
+        changed_by: Context | None = None,
     ) -> None:
-        """Record journeys; seconds by their two ends."""
+        """Record journeys; seconds by their two ends, and of some whether their box is proven."""
         pairs = sorted(routes)
         async with self._database.transaction() as connection:
             rows = _QUERIES.put_routes(
@@ -197,6 +199,7 @@ class PgDirectory:
                 from_ids=[pair[0] for pair in pairs],
                 to_ids=[pair[1] for pair in pairs],
                 etas=[routes[pair] for pair in pairs],
+                proven=[(proven or {}).get(pair) for pair in pairs],
             )
             told = [_audit_route(row, changed_by) async for row in rows]
             await _record(connection, [change for change in told if change is not None], changed_by)
@@ -242,6 +245,10 @@ def _audit(
     ]
 
 
+def _describe_route(eta_s: int, proven_box: bool) -> str:
+    return f"{eta_s} s, proven box" if proven_box else f"{eta_s} s"
+
+
 def _audit_route(row: asyncpg.Record, author: Context | None) -> Transition | None:
     if author is None:
         return None
@@ -250,8 +257,8 @@ def _audit_route(row: asyncpg.Record, author: Context | None) -> Transition | No
         subject_kind="route",
         subject=f"{row['from_id']}>{row['to_id']}",
         station_id=None,
-        from_state="" if before is None else f"{before} s",
-        to_state=f"{row['eta_s']} s",
+        from_state="" if before is None else _describe_route(before, row["proven_before"]),
+        to_state=_describe_route(row["eta_s"], row["proven_box"]),
         why="registered" if before is None else "changed",
     )
 

@@ -12,7 +12,7 @@ from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import open_csv
 from models.components import Component
 from models.decisions import Decision, Outcome
-from models.directory import Journey
+from models.directory import Directory, Journey
 from models.events.stock import Attestation, CountedUnit
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
@@ -377,3 +377,43 @@ def test_c09_granulocytes_are_irradiated(irradiated: bool) -> None:
     reserved, why = choose(bag, component="apheresis_granulocytes")
     assert bool(reserved) is irradiated
     assert ("lacks_attribute" in why) is not irradiated
+
+
+def reasons_of(journey: Journey, **made: Any) -> list[str]:  # noqa: ANN401 - any trait
+    """What a decision tells that gives a bag of 25 days."""
+    bag = build_facts(
+        collected_at=NOW - 25 * DAY,
+        expires_at=NOW + 5 * DAY,
+        traits=UnitTraits.model_validate(made),
+    )
+    case = Case(
+        request=build_request(request_id="r", patient=Patient(group=BloodGroup.A_POS), quantity=1),
+        hospital=PEOPLES,
+        policy=StationPolicy(),
+        journey=journey,
+        version=1,
+        cause_id="e",
+        rules=PACKAGED,
+    )
+    (matched,) = decide_batch([case], shelf=Shelf([bag]), now=NOW, hold_s=3600)
+    assert matched.cleared
+    return [one.code for one in matched.decision.reasons]
+
+
+def test_c68_the_temperature_is_claimed_only_of_a_box_that_is_proven() -> None:
+    ends = ("shigatse", "shigatse-people")
+    directory = Directory(routes={ends: 1800})
+    told = reasons_of(directory.get_journey(*ends))
+    assert "temperature_not_proven" in told
+    proven = Directory(routes={ends: 1800}, proven=frozenset({ends}))
+    assert "temperature_not_proven" not in reasons_of(proven.get_journey(*ends))
+    # The other way is another way.
+    assert (
+        Directory(routes={ends: 1800}, proven=frozenset({ends[::-1]})).get_journey(*ends).unproven
+    )
+
+
+def test_c03_what_a_bag_does_not_say_is_told() -> None:
+    journey = Journey(eta_s=1800, estimated=False)
+    assert "life_rests_on_label" in reasons_of(journey)
+    assert "life_rests_on_label" not in reasons_of(journey, anticoagulant="cpda_1")

@@ -22,11 +22,17 @@ router = APIRouter(tags=["facilities"])
 
 
 class RouteBody(Value):
-    """A known journey, one direction; whole seconds, handing over included."""
+    """A known journey, one direction; whole seconds, handing over included.
+
+    Attributes:
+        proven_box: The box that goes this way is proven to keep the temperature, in frost too;
+            left out, it stays as it was, and nobody said so of a new one.
+    """
 
     from_id: Identifier
     to_id: Identifier
     eta_s: int = Field(ge=1, le=604_800)
+    proven_box: bool | None = None
 
     @model_validator(mode="after")
     def _lead_elsewhere(self) -> Self:
@@ -62,12 +68,17 @@ class Routes(Value):
 )
 async def list_routes(gateway: GatewayDep, principal: Reader) -> Response:
     del principal
-    routes = (await gateway.directories.refresh()).routes
+    directory = await gateway.directories.refresh()
     return to_response(
         {
             "routes": [
-                {"from_id": from_id, "to_id": to_id, "eta_s": eta_s}
-                for (from_id, to_id), eta_s in sorted(routes.items())
+                {
+                    "from_id": from_id,
+                    "to_id": to_id,
+                    "eta_s": eta_s,
+                    "proven_box": (from_id, to_id) in directory.proven,
+                }
+                for (from_id, to_id), eta_s in sorted(directory.routes.items())
             ]
         }
     )
@@ -91,6 +102,11 @@ async def put_routes(
         if directory.find_location(end) is None:
             raise DomainRefusal("facility_unknown", facility_id=end)
     known = {(route.from_id, route.to_id): route.eta_s for route in routes.routes}
-    await directories.put_routes(known, changed_by=build_author(call, principal))
+    proven = {
+        (route.from_id, route.to_id): route.proven_box
+        for route in routes.routes
+        if route.proven_box is not None
+    }
+    await directories.put_routes(known, proven=proven, changed_by=build_author(call, principal))
     await directories.refresh()
     return to_response({"recorded": len(known)})

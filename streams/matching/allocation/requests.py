@@ -22,6 +22,7 @@ from streams.matching.allocation.frozen_bags import explain_matches
 from streams.matching.allocation.lines import describe_line
 from streams.matching.allocation.remedies import explain_spared
 from streams.matching.allocation.unit_stages import ENDS, Stage, find_stage
+from streams.matching.allocation.unproven import explain_unproven
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 
@@ -83,7 +84,10 @@ def decide_batch(
         )
         cleared = tuple(cleared for choice in choices for cleared in choice.chosen)
         doubted = [one.unit.unit_id for one in cleared if one.unit.may_have_left]
-        told = tuple(explain_matches(cases[at], lines, shelf=shelf, now=now))
+        told = (
+            *explain_matches(cases[at], lines, shelf=shelf, now=now),
+            *explain_unproven(cases[at], cleared, now=now),
+        )
         decision = _conclude(cases[at], lines, told, doubted=doubted, now=now, hold_s=hold_s)
         decided[at] = Matched(decision=decision, cleared=cleared)
     return tuple(decided[at] for at in range(len(cases)))

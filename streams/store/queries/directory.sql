@@ -5,7 +5,7 @@ SELECT body FROM stations ORDER BY station_id;
 SELECT body FROM hospitals ORDER BY hospital_id;
 
 -- name: list_routes
-SELECT from_id, to_id, eta_s FROM routes;
+SELECT from_id, to_id, eta_s, proven_box FROM routes;
 
 -- name: find_version$
 SELECT version FROM directory_version;
@@ -50,9 +50,18 @@ SELECT station_id FROM stations WHERE lower(station_id) = lower(:facility_id::te
 SELECT hospital_id FROM hospitals WHERE lower(hospital_id) = lower(:facility_id::text) ORDER BY 1 LIMIT 1;
 
 -- name: put_routes
--- Comes back: those that are new or take another time now.
-INSERT INTO routes (from_id, to_id, eta_s)
-SELECT * FROM unnest(:from_ids::text[], :to_ids::text[], :etas::int[])
-ON CONFLICT (from_id, to_id) DO UPDATE SET eta_s = excluded.eta_s
-WHERE routes.eta_s <> excluded.eta_s
-RETURNING new.from_id, new.to_id, new.eta_s, old.eta_s AS eta_s_before;
+-- Comes back: those that are new or take another time now. What is not said of the box stays.
+WITH told AS (
+    SELECT * FROM unnest(:from_ids::text[], :to_ids::text[], :etas::int[], :proven::boolean[])
+    AS t (from_id, to_id, eta_s, proven_box)
+)
+INSERT INTO routes (from_id, to_id, eta_s, proven_box)
+SELECT t.from_id, t.to_id, t.eta_s, coalesce(t.proven_box, r.proven_box, FALSE)
+FROM told AS t
+LEFT JOIN routes AS r ON r.from_id = t.from_id AND r.to_id = t.to_id
+ON CONFLICT (from_id, to_id) DO UPDATE
+SET eta_s = excluded.eta_s, proven_box = excluded.proven_box
+WHERE (routes.eta_s, routes.proven_box) <> (excluded.eta_s, excluded.proven_box)
+RETURNING
+    new.from_id, new.to_id, new.eta_s, old.eta_s AS eta_s_before, new.proven_box,
+    old.proven_box AS proven_before;

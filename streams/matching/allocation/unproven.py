@@ -1,0 +1,35 @@
+"""What a decision rests on and nobody has proven: the box on the way, the life of a bag. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from models.clearance import Cleared
+from models.decisions import Reason
+from models.shelf_lives import rests_on_label
+from streams.matching.decision_inputs import Case
+
+
+def explain_unproven(case: Case, cleared: Sequence[Cleared], *, now: datetime) -> Iterator[Reason]:
+    """Yield what the units that are reserved now rest on, without refusing any."""
+    if not cleared:
+        return
+    if case.journey.unproven:
+        temperature = case.rules.safety.temperature
+        yield Reason(code="temperature_not_proven", rule=case.rules.safety.cite(temperature))
+    arrival_at = now + timedelta(seconds=case.journey.eta_s)
+    used_at = max(arrival_at, case.request.needed_by)
+    units = [
+        clearance.unit.unit_id
+        for clearance in cleared
+        if rests_on_label(
+            clearance.unit.component,
+            clearance.unit.collected_at,
+            clearance.unit.traits,
+            case.rules.components,
+            at=used_at,
+        )
+    ]
+    if units:
+        yield Reason(code="life_rests_on_label", params={"unit_ids": " ".join(units)})
