@@ -214,7 +214,7 @@ def is_kept_as_del(*, blood_group: str, traits: Mapping[str, Any], situation: Si
     RhD- women may make anti-D by it; to whom RhD+ is given, it may be given too.
     """
     component = situation.component
-    if component not in {*_RED_CELL_COMPONENTS, "whole_blood"} or not blood_group.endswith("-"):
+    if component not in _RED_CELL_COMPONENTS | _WHOLE or not blood_group.endswith("-"):
         return False
     if not traits.get("c_positive") or traits.get("del_typed"):
         return False
