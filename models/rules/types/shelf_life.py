@@ -56,7 +56,9 @@ class ShelfLifeRule(CitedRule):
     @property
     def shortest_h(self) -> int:
         """Hours after which only a statement of the preparation, or the label, says it is good."""
-        return min(self.use_within_h, *self.hours.values())
+        # What is suspended in saline was washed, and says so by its name.
+        usual = [hours for name, hours in self.hours.items() if name != "saline"]
+        return min([self.use_within_h, *usual])
 
 
 class IrradiationRule(CitedRule):
