@@ -119,7 +119,7 @@ class Model:
         needed_by: datetime | None = None,
         priority: str | None = None,
     ) -> None:
-        """Note a hospital's request, or its amendment, which leaves time and priority as they were."""
+        """Note a request, or its amendment, which leaves time and priority as they were."""
         before = self.patients.get(request_id)
         most = max(quantity, before.most) if before else quantity
         at = needed_by or (before.needed_by if before else datetime.max.replace(tzinfo=UTC))
