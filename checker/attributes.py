@@ -89,3 +89,19 @@ def _is_absent(antigen: str, tested: set[str], group: str) -> bool:
         return True
     parts = TOGETHER.get(antigen, "").split()
     return bool(parts) and all(_is_absent(part, tested, group) for part in parts)
+
+
+_NEEDS = {"irradiated", "cmv_negative", "leukoreduced", "washed"}
+_OF_ABO = {"A-", "B-", "AB-", "A1-", "H-"}
+
+
+def is_passed(lack: str, passes: frozenset[str]) -> bool:
+    """Whether a named clinician may answer for what a unit lacks; never for the ABO group.
+
+    Args:
+        lack: As `list_lacking` names it.
+        passes: `antibodies`, `special_needs`.
+    """
+    if lack.endswith("-"):
+        return "antibodies" in passes and lack not in _OF_ABO
+    return "special_needs" in passes and (lack in _NEEDS or lack.startswith("max_age_d"))

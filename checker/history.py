@@ -30,12 +30,14 @@ class Version:
     Attributes:
         needed_by: When it is needed at the hospital.
         lines: Line number to the line as asked; packs of the hospital's protocol are not in it.
+        passes: What a named clinician passes; it counts while life is in danger.
     """
 
     patient: Patient
     priority: str
     needed_by: datetime
     lines: Mapping[int, Mapping[str, Any]]
+    passes: frozenset[str] = frozenset()
 
     def wanted(self, line_no: int | None) -> Mapping[str, Any]:
         line = self.lines.get(line_no, {}) if line_no is not None else {}
@@ -149,7 +151,12 @@ def _current(request: Request, told: _Told) -> Version:
 
 
 def _version(body: Mapping[str, Any]) -> Version:
+    release = body.get("emergency_release") or {}
+    is_in_danger = body.get("priority") == "life_threatening"
+    # Where a release says nothing, it passes antibodies.
+    passes = frozenset(release.get("passes") or ("antibodies",)) if release else frozenset()
     return Version(
+        passes=passes if is_in_danger else frozenset(),
         patient=Patient.from_json(body.get("patient") or {}),
         priority=str(body.get("priority")),
         needed_by=parse_instant(body["needed_by"]),

@@ -216,6 +216,7 @@ def print_figures(out: Output, answer: Json) -> None:
     where = answer["station_id"] or "所有血站 · all stations"
     out.say(f"[bold]{where}[/] {answer['day_from']} – {answer['day_until']}（不含 · excluded）")
     safe, tests = answer["safe_stock"], answer["testing_coverage"]
+    releases = answer["emergency_releases"]
     table = build_table("上报指标 · figures", ["指标 · figure", "值 · value", "依据 · made of"])
     rows = [
         [
@@ -227,6 +228,11 @@ def print_figures(out: Output, answer: Json) -> None:
             "检测覆盖率 · testing coverage",
             _percent(tests["rate"]),
             f"{tests['covered']}/{tests['released']} 份献血 · donations",
+        ],
+        [
+            "紧急放行 · emergency releases",
+            f"{releases['units']} 袋 · bags",
+            f"{releases['requests']} 份申请 · requests",
         ],
     ]
     out.table(add_rows(table, rows))

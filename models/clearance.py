@@ -14,6 +14,7 @@ from typing import Self, final
 from models.compatibility import Candidate
 from models.components import Component
 from models.decisions import Reason
+from models.emergency_release import EmergencyRelease
 from models.errors import InvariantViolation
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
@@ -70,6 +71,7 @@ class ForPatient:
         policy: That station's own choices.
         needed_by: When the patient is to have it; it must be usable then too.
         capped_units: Unconfirmed O RhD- units that the patient was promised so far.
+        release: What a named clinician passes; see `models.safety.find_release`.
     """
 
     request_id: str
@@ -80,6 +82,7 @@ class ForPatient:
     policy: StationPolicy
     needed_by: datetime
     capped_units: int
+    release: EmergencyRelease | None = None
 
     @classmethod
     def of_line(
@@ -95,6 +98,7 @@ class ForPatient:
             policy=policy,
             needed_by=request.needed_by,
             capped_units=capped_units,
+            release=request.emergency_release,
         )
 
 
@@ -151,6 +155,8 @@ class Cleared:
 
     Attributes:
         candidate: The terms on which the group is allowed; None for a transfer.
+        passed: The reasons against the unit that an emergency release passes; such a clearance is
+            another thing than one without, and is told wherever the unit is.
         at: The instant for which the unit was cleared.
 
     Raises:
@@ -163,10 +169,15 @@ class Cleared:
     candidate: Candidate | None
     at: datetime
     seal: InitVar[Seal]
+    passed: tuple[Reason, ...] = ()
 
     def __post_init__(self, seal: Seal) -> None:
         if seal is not KERNEL:
             raise InvariantViolation("clearance_forged", unit_id=self.unit.unit_id)
+
+    @property
+    def is_emergency_release(self) -> bool:
+        return bool(self.passed)
 
     @property
     def capped(self) -> bool:

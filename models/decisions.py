@@ -48,6 +48,8 @@ class ReservedUnit(Value):
     Attributes:
         epoch: The fencing token that every later step must present; a stale one is refused.
         capped: Counts towards the cap of unconfirmed O RhD- red cells.
+        emergency_release: A named clinician takes it past a test of the patient; the reason says
+            who, and past what.
         reason: Why this unit: identical or substituted group, and by which rule.
     """
 
@@ -58,6 +60,7 @@ class ReservedUnit(Value):
     expires_at: Instant
     epoch: int = Field(ge=1, le=LARGEST)
     capped: bool = False
+    emergency_release: bool = False
     reason: Reason
 
 

@@ -27,6 +27,7 @@ class FigureRules(RuleSet):
 
     safe_stock: SafeStockRule
     safe_stock_expected: SafePlacesRule
+    emergency_releases: CitedRule
     testing_coverage: CitedRule
 
 
@@ -69,6 +70,13 @@ class SafeStock(Value):
     days: int
     rate: float | None
     worst: tuple[tuple[Component, BloodGroup, int, int], ...]
+
+
+class EmergencyReleases(Value):
+    """Bags promised in a period by an emergency release, and the requests that they were for."""
+
+    units: int
+    requests: int
 
 
 class Coverage(Value):

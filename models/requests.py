@@ -11,6 +11,7 @@ from models.antigens import Antigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
+from models.emergency_release import EmergencyRelease
 from models.hla import HlaTypes
 from models.patient_records import PatientCorrection, SpecialNeed
 from models.patients import Patient
@@ -113,6 +114,8 @@ class UrgentRequest(Value):
         needed_by: The instant by which the units must be at the hospital.
         lines: What is asked; with `massive_transfusion_packs` the hospital's pack is added.
         massive_transfusion_packs: Packs of the hospital's own protocol, 0 for none.
+        emergency_release: A named clinician takes blood past a test of the patient; it counts only
+            while the request is life-threatening.
     """
 
     request_id: Identifier
@@ -123,6 +126,7 @@ class UrgentRequest(Value):
     needed_by: Instant
     lines: tuple[RequestLine, ...] = ()
     massive_transfusion_packs: int = Field(default=0, ge=0, le=20)
+    emergency_release: EmergencyRelease | None = None
     note: Line = ""
 
     @model_validator(mode="after")
@@ -145,6 +149,7 @@ class Amendment(Value):
     (`NEEDED`).
 
     Attributes:
+        emergency_release: As of a request; null takes it back.
         lines: All lines from now on; a line that is left out is no longer asked for.
         correction: What a named person takes away of what is known of the patient, and why; it
             comes after what the amendment states, and `apply_to` leaves it to the caller.
@@ -161,6 +166,7 @@ class Amendment(Value):
     needed_by: Instant | None = None
     lines: tuple[RequestLine, ...] | None = Field(default=None, min_length=1)
     note: Line | None = None
+    emergency_release: EmergencyRelease | None = None
     correction: PatientCorrection | None = None
     amended_by: Line = ""
 
@@ -185,6 +191,8 @@ class Amendment(Value):
             for name in ("priority", "needed_by")
             if (value := getattr(self, name)) is not None
         }
+        if "emergency_release" in self.model_fields_set:
+            changes["emergency_release"] = self.emergency_release
         if "note" in self.model_fields_set:
             changes["note"] = self.note or ""
         if self.patient is not None:

@@ -32,9 +32,11 @@ from models.compatibility import (
 )
 from models.components import Component
 from models.decisions import Reason
+from models.emergency_release import EmergencyRelease
 from models.groups import BloodGroup, RhD
 from models.patients import ANTI_D
 from models.recipients import find_recipient
+from models.requests import Priority
 from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
 from models.shelf_lives import find_end
@@ -91,8 +93,9 @@ def clear(
     Raises:
         KeyError: `STEP_FROM` lacks the status of the unit.
 
-    Invariants: for red cells and whole blood, never ABO-incompatible and never RhD+ to a holder of
-        anti-D; never unreleased, recalled, expired, expiring on the way or before it is needed.
+    Invariants: for red cells and whole blood, never ABO-incompatible, and never RhD+ to a holder of
+        anti-D but by an emergency release; never unreleased, recalled, expired, expiring on the way
+        or before it is needed, whoever answers for it.
     """
     if isinstance(purpose, ForPatient):
         candidate = _find_candidate(unit, purpose, rules)
@@ -108,9 +111,35 @@ def clear(
         *_list_of_control(unit, purpose, route, rules),
         *of_purpose,
     )
-    if reasons:
+    against, passed = _part(reasons, purpose, rules)
+    if against:
         return Refused(unit=unit, reasons=reasons)
-    return Cleared(unit=unit, purpose=purpose, step=step, candidate=candidate, at=now, seal=KERNEL)
+    return Cleared(
+        unit=unit,
+        purpose=purpose,
+        step=step,
+        candidate=candidate,
+        at=now,
+        seal=KERNEL,
+        passed=passed,
+    )
+
+
+def find_release(purpose: ForPatient, rules: Rulebook) -> EmergencyRelease | None:
+    """Return the release that counts for a patient; None while life is not in danger."""
+    is_in_danger = purpose.priority is Priority.LIFE_THREATENING
+    return purpose.release if is_in_danger and rules.safety.emergency_release.allowed else None
+
+
+def _part(
+    reasons: tuple[Reason, ...], purpose: Purpose, rules: Rulebook
+) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
+    """Part the reasons that count from those that a named clinician passes."""
+    release = find_release(purpose, rules) if isinstance(purpose, ForPatient) else None
+    if release is None:
+        return reasons, ()
+    passed = tuple(reason for reason in reasons if release.may_pass(reason))
+    return tuple(reason for reason in reasons if reason not in passed), passed
 
 
 def list_standing_obstacles(
@@ -150,8 +179,13 @@ def list_patient_obstacles(
         rules: The rulebook to decide by.
     """
     candidate = _find_candidate(unit, purpose, rules)
-    found = _list_of_patient(unit, purpose, candidate, used_at, rules)
-    return tuple(reason for reason in found if reason.code != "o_negative_cap")
+    found = tuple(
+        reason
+        for reason in _list_of_patient(unit, purpose, candidate, used_at, rules)
+        if reason.code != "o_negative_cap"
+    )
+    against, _ = _part(found, purpose, rules)
+    return against
 
 
 def _list_of_unit(
@@ -362,12 +396,21 @@ def _shows(group: BloodGroup, antigen: str) -> bool:
 
 
 def _find_candidate(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Candidate | None:
-    """Find the terms for the unit's group and its own component: the line may name another."""
-    return find_candidate(
-        unit.group,
-        component=unit.component,
-        patient=purpose.patient,
-        priority=purpose.priority,
-        policy=purpose.policy,
-        rules=rules,
-    )
+    """Find the terms for the unit's group and its own component: the line may name another.
+
+    A release past antibodies opens RhD+ to a holder of anti-D, on the terms of a patient without.
+    """
+    release = find_release(purpose, rules)
+    patients = release.list_patients(purpose.patient) if release else (purpose.patient,)
+    for patient in patients:
+        candidate = find_candidate(
+            unit.group,
+            component=unit.component,
+            patient=patient,
+            priority=purpose.priority,
+            policy=purpose.policy,
+            rules=rules,
+        )
+        if candidate is not None:
+            return candidate
+    return None

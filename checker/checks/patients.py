@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
-from checker.attributes import WITH_RED_CELLS, is_beyond_hospital, list_lacking
+from checker.attributes import WITH_RED_CELLS, is_beyond_hospital, is_passed, list_lacking
 from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
 from checker.history import Version
 from checker.report import Finding
@@ -53,18 +54,28 @@ def _fault_under(
     situation = describe(world, unit, request, version)
     if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
         return f"C 阳性、未排除 DEL · may be of a DEL donor: {unit.blood_group} → {recipient}"
-    lacking = list_lacking(
-        unit=unit,
-        wanted=version.wanted(promise.line_no),
-        patient=patient,
-        used_at=max(promise.held_at, version.needed_by),
-    )
+    lacking = [
+        lack
+        for lack in list_lacking(
+            unit=unit,
+            wanted=version.wanted(promise.line_no),
+            patient=patient,
+            used_at=max(promise.held_at, version.needed_by),
+        )
+        if not is_passed(lack, version.passes)
+    ]
     return f"缺少 · lacks {', '.join(lacking)}" if lacking else ""
 
 
 def find_terms(world: World, unit: Unit, request: Request, version: Version) -> Terms | None:
     """Find the terms on which the unit's group may go to the patient; None if it may not."""
-    return get_allowed(describe(world, unit, request, version)).get(unit.blood_group)
+    situation = describe(world, unit, request, version)
+    terms = get_allowed(situation).get(unit.blood_group)
+    if terms is None and "antibodies" in version.passes:
+        # A clinician answers for RhD+ in spite of anti-D, as for any other antibody.
+        other = replace(version.patient, antibodies=version.patient.antibodies - {"D"})
+        terms = get_allowed(replace(situation, patient=other)).get(unit.blood_group)
+    return terms
 
 
 def describe(world: World, unit: Unit, request: Request, version: Version) -> Situation:

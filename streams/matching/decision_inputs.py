@@ -10,8 +10,10 @@ from models.compatibility import Candidate, list_candidates
 from models.decisions import Reason
 from models.directory import Journey
 from models.facilities import Hospital, StationPolicy
+from models.groups import BloodGroup
 from models.requests import RequestLine, UrgentRequest
 from models.rules.rulebook import Rulebook
+from models.safety import find_release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +51,20 @@ class Case:
     capped_before: int = 0
 
     def candidates(self, line: RequestLine) -> tuple[Candidate, ...]:
-        return list_candidates(
-            component=line.component,
-            patient=self.request.patient,
-            priority=self.request.priority,
-            policy=self.policy,
-            rules=self.rules,
-        )
+        """Return the groups that may be given, best first; last those that a release opens."""
+        release = find_release(self.purpose(line, capped_units=0), self.rules)
+        patient = self.request.patient
+        found: dict[BloodGroup, Candidate] = {}
+        for one in release.list_patients(patient) if release else (patient,):
+            for candidate in list_candidates(
+                component=line.component,
+                patient=one,
+                priority=self.request.priority,
+                policy=self.policy,
+                rules=self.rules,
+            ):
+                found.setdefault(candidate.group, candidate)
+        return tuple(found.values())
 
     def purpose(self, line: RequestLine, *, capped_units: int) -> ForPatient:
         return ForPatient.of_line(self.request, line, policy=self.policy, capped_units=capped_units)

@@ -55,6 +55,7 @@ def _is_unit(reserved: ReservedUnit, cleared: Cleared) -> bool:
         reserved.expires_at,
         reserved.epoch,
         reserved.capped,
+        reserved.emergency_release,
     ) == (
         unit.unit_id,
         unit.component,
@@ -62,6 +63,7 @@ def _is_unit(reserved: ReservedUnit, cleared: Cleared) -> bool:
         unit.expires_at,
         unit.epoch + 1,
         cleared.capped,
+        cleared.is_emergency_release,
     )
 
 

@@ -16,7 +16,7 @@ from models.errors import TransientError
 from models.patient_records import PatientRecord, name_patient
 from models.patients import Patient
 from models.recipients import find_recipient
-from models.requests import RequestStatus, UrgentRequest
+from models.requests import Priority, RequestStatus, UrgentRequest
 from streams.matching.allocation.remedies import list_same_use
 from streams.ports.requests import LineState, PatientWrite, RequestState, Ruling, SeenPatient
 from streams.ports.unit_of_work import Transition
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from streams.store.database import Connection
 
 _QUERIES = load_queries("requests")
+
+_EMERGENCY = "emergency release: "
+"""Begins the word of the audit for a unit that a named clinician takes past a test."""
 
 _USES = {
     component.value: f"{{{','.join(sorted(list_same_use(component)))}}}" for component in Component
@@ -217,6 +220,7 @@ def _request_row(ruling: Ruling) -> dict[str, Any]:
         "patient_has_anti_d": request.patient.has_anti_d,
         "patient_is_asian_del": request.patient.asian_del,
         "patient_has_consented": request.patient.rhd_consent is not None,
+        "patient_antibodies_passed": _are_antibodies_passed(request),
         "opened_at": ruling.opened_at,
         "keep_lines": [line.line_no for line in decision.lines],
     }
@@ -274,6 +278,7 @@ def _audit_request(ruling: Ruling) -> Transition:
 
 
 def _audit_units(ruling: Ruling) -> Iterable[Transition]:
+    of = ruling.decision.request_id
     for line in ruling.decision.lines:
         for unit in line.reserved:
             yield Transition(
@@ -282,8 +287,14 @@ def _audit_units(ruling: Ruling) -> Iterable[Transition]:
                 station_id=ruling.decision.station_id,
                 from_state="available",
                 to_state="reserved",
-                why=ruling.decision.request_id,
+                why=f"{_EMERGENCY}{of}" if unit.emergency_release else of,
             )
+
+
+def _are_antibodies_passed(request: UrgentRequest) -> bool:
+    release = request.emergency_release
+    is_in_danger = request.priority is Priority.LIFE_THREATENING
+    return is_in_danger and release is not None and release.passes_antibodies
 
 
 def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
@@ -310,6 +321,7 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
                 "request_id": decision.request_id,
                 "line_no": line.line_no,
                 "capped": unit.capped,
+                "emergency": unit.emergency_release,
                 "rule": unit.reason.rule.partition("@")[0],
                 "reason": _as_json(unit.reason),
                 "hold_until": _hold_until(decision, unit),

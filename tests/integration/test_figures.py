@@ -158,8 +158,10 @@ async def test_figures_over_http(world: RunningGateway) -> None:
     assert (safe["safe"], safe["counted"], safe["days_recorded"], safe["days"]) == (6, 7, 7, 30)
     assert safe["worst"] == [{"component": "red_cells", "group": "A+", "unsafe": 1, "counted": 7}]
     assert told["testing_coverage"] == {"released": 0, "covered": 0, "rate": None}
+    assert told["emergency_releases"] == {"units": 0, "requests": 0}
     assert [rule["rule"] for rule in told["rules"]] == [
         "figures.safe_stock_rate", "figures.safe_stock_places", "figures.testing_coverage",
+        "figures.emergency_releases",
     ]  # fmt: skip
     period = {"day_from": "2025-01-02", "day_until": "2025-01-05"}
     inside = (await client.get("/v1/figures", params=period)).json()["safe_stock"]

@@ -23,7 +23,7 @@ _BOTH = """
 SELECT 'request', ARRAY[
     patient_group, patient_plasma_group, patient_platelet_group, patient_whole_blood_group,
     patient_has_anti_d::text, patient_is_asian_del::text,
-    patient_has_consented::text
+    patient_has_consented::text, patient_antibodies_passed::text
 ] AS by_columns, ARRAY[
     coalesce(body #>> '{patient,group}', 'unknown'),
     coalesce(body #>> '{patient,group}', 'unknown'),
@@ -31,7 +31,11 @@ SELECT 'request', ARRAY[
     coalesce(body #>> '{patient,group}', 'unknown'),
     coalesce(body #> '{patient,antibodies}' ? 'D', false)::text,
     coalesce(body #>> '{patient,asian_del}', 'false'),
-    (body #> '{patient,rhd_consent}' IS NOT NULL)::text
+    (body #> '{patient,rhd_consent}' IS NOT NULL)::text,
+    (
+        priority = 'life_threatening'
+        AND coalesce(body #> '{emergency_release,passes}' ? 'antibodies', false)
+    )::text
 ] AS by_documents
 FROM requests
 UNION ALL

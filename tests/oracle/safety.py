@@ -11,7 +11,7 @@ art. 10, Lifeblood's component compatibility, Victoria's cap of unconfirmed O Rh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -34,6 +34,9 @@ TRANSFUSED_WITHIN = timedelta(hours=4)
 """Red cells out of temperature control; other blood is never out of it."""
 
 UNAGITATED_WITHIN = timedelta(days=1)
+
+ABO_ANTIGENS = {"A", "B", "AB", "A1", "H"}
+NEEDS = ("irradiated", "cmv_negative", "leukoreduced", "washed")
 
 STEP_TO = {"reserve": "reserved", "issue": "issued"}
 """Step to the state that it makes."""
@@ -79,6 +82,7 @@ class Bed:
 
     Attributes:
         wanted: The attributes of the line.
+        passes: What a named clinician passes, where life is in danger.
     """
 
     patient: Patient
@@ -88,6 +92,11 @@ class Bed:
     needed_by: datetime
     capped: int
     wanted: Mapping[str, Any]
+    passes: frozenset[str] = frozenset()
+
+    @property
+    def is_in_danger(self) -> bool:
+        return self.priority == "life_threatening"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +111,8 @@ def list_reasons(
     bag: Bag, to: Bed | Depot, *, at_station: bool, step: str, way: Way, now: datetime
 ) -> set[str]:
     """Return the name of every reason why not; empty if the unit may go.
+
+    A unit that may go by a clinician's word alone gives the reasons that are passed, as `passed …`.
 
     Args:
         bag: The unit.
@@ -121,7 +132,18 @@ def list_reasons(
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
     found |= _of_use(unit, to, way)
-    return found | _of_the_group(unit, to) | _of_the_demand(unit, to, way)
+    found |= _of_the_group(unit, to) | _of_the_demand(unit, to, way)
+    if to.is_in_danger and found and all(_is_passed(name, to.passes) for name in found):
+        return {f"passed {name}" for name in found}
+    return found
+
+
+def _is_passed(name: str, passes: frozenset[str]) -> bool:
+    """Whether a clinician's word is enough; never against the ABO group."""
+    if name.startswith("not_antigen_negative"):
+        return "antibodies" in passes and name.split()[1] not in ABO_ANTIGENS
+    is_need = name in {f"lacks_attribute {need}" for need in NEEDS} or name == "too_old"
+    return is_need and "special_needs" in passes
 
 
 def _of_the_bag(bag: Bag, step: str) -> set[str]:
@@ -192,6 +214,10 @@ def _of_temperature(bag: Bag, to: Bed | Depot, way: Way) -> set[str]:
 
 def _of_the_group(unit: Unit, to: Bed) -> set[str]:
     terms = list_terms(unit.component, to.patient, to.priority, to.low_titre_a_plasma)
+    if unit.blood_group not in terms and to.is_in_danger and "antibodies" in to.passes:
+        # Anti-D stands against the unit as any antibody does; its group is then no reason.
+        other = replace(to.patient, antibodies=to.patient.antibodies - {"D"})
+        terms = list_terms(unit.component, other, to.priority, to.low_titre_a_plasma)
     if unit.blood_group not in terms:
         return {"other_group"}
     found = set()

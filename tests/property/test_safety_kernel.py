@@ -15,6 +15,7 @@ import pytest
 from models.components import Component
 from tests.support.kernel_cases import Case, compare, list_kinds
 from tests.support.kernel_groups import donors_of_del, special_groups
+from tests.support.kernel_releases import releases
 from tests.support.kernel_spaces import (
     antigens,
     demands,
@@ -35,6 +36,7 @@ BY_COMPONENT: dict[str, Callable[[list[Component]], Iterator[Case]]] = {
     "states": states,
     "special_groups": special_groups,
     "donors_of_del": donors_of_del,
+    "releases": releases,
 }
 
 

@@ -74,7 +74,7 @@ def ask_kernel(case: Case) -> set[str]:
         case.unit, purpose=case.purpose, step=case.step, route=case.route, now=NOW, rules=PACKAGED
     )
     if isinstance(answer, Cleared):
-        return set()
+        return {f"passed {_name(reason)}" for reason in answer.passed}
     names = [_name(reason) for reason in answer.reasons]
     assert names, "refused without a reason"
     assert len(set(names)) == len(names), f"a reason twice: {names}"
@@ -153,6 +153,7 @@ def _told_purpose(purpose: Purpose) -> Bed | Depot:
         needed_by=purpose.needed_by,
         capped=purpose.capped_units,
         wanted=purpose.line.attributes.model_dump(mode="json"),
+        passes=frozenset(purpose.release.passes if purpose.release else ()),
     )
 
 

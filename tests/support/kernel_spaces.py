@@ -26,6 +26,7 @@ from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import list_terms
 from tests.support.kernel_cases import Case
 from tests.support.kernel_groups import draw_special
+from tests.support.kernel_releases import RELEASES
 from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
 from tests.support.safety import (
     ARRIVAL,
@@ -417,6 +418,7 @@ def _draw_purpose(draw: Random) -> Purpose:
         component=component,
         patient=patient,
         priority=draw.choice(list(Priority)),
+        release=draw.choice((None, None, *RELEASES)),
         policy=draw.choice(POLICIES),
         needed_by=NOW + timedelta(days=draw.choice((-1, 0, 0, 0, 2))),
         capped_units=draw.randint(0, 6),

@@ -8,6 +8,7 @@ from random import Random
 
 from models.components import Component
 from models.decisions import Decision
+from models.emergency_release import EmergencyRelease
 from models.events import EventData
 from models.events.requests import (
     PatientChanged,
@@ -90,6 +91,7 @@ class MemoryTown:
         priority: str = "urgent",
         need_h: float = 6.0,
         attributes: Mapping[str, object] | None = None,
+        emergency_release: Mapping[str, object] | None = None,
         **patient: object,
     ) -> None:
         """Ask for bags of one component, needed in so many hours."""
@@ -101,6 +103,9 @@ class MemoryTown:
             priority=Priority(priority),
             needed_by=self._hand.now + timedelta(hours=need_h),
             lines=(line,),
+            emergency_release=EmergencyRelease.model_validate(emergency_release)
+            if emergency_release
+            else None,
             **_IDS,
         )
         await self.tell(RequestOpened(request=request))

@@ -59,6 +59,7 @@ def patient_columns(patient: Patient) -> dict[str, Any]:
         "patient_has_anti_d": patient.has_anti_d,
         "patient_is_asian_del": patient.asian_del,
         "patient_has_consented": patient.rhd_consent is not None,
+        "patient_antibodies_passed": False,
     }
 
 

@@ -39,7 +39,7 @@ class FigureQuery(Value):
 
 @router.get(
     "/v1/figures",
-    summary="上报指标：安全库存率与检测覆盖率 · The figures that stations report",
+    summary="上报指标：安全库存率、检测覆盖率、紧急放行 · The figures that stations report",
     description=(
         "各站定义不同，上报前须确认 · stations define them differently; confirm before reporting. "
         "The definitions stand in `docs/figures.md`."
@@ -61,6 +61,9 @@ async def get_figures(
     testing = await gateway.figures.rate_testing(
         station_id, at_from=_start_of(day_from), at_until=_start_of(day_until)
     )
+    releases = await gateway.figures.count_emergency_releases(
+        station_id, at_from=_start_of(day_from), at_until=_start_of(day_until)
+    )
     safe = rate_safe_stock(
         records, day_from=day_from, day_until=day_until, rules=gateway.rules.figures
     )
@@ -77,6 +80,7 @@ async def get_figures(
                 ],
             },
             "testing_coverage": testing.model_dump(),
+            "emergency_releases": releases.model_dump(),
             "rules": _list_rules(gateway.rules.figures),
         }
     )
@@ -96,7 +100,13 @@ def _start_of(day: date) -> datetime:
 
 
 def _list_rules(rules: FigureRules) -> list[dict[str, Any]]:
+    told = (
+        rules.safe_stock,
+        rules.safe_stock_expected,
+        rules.testing_coverage,
+        rules.emergency_releases,
+    )
     return [
         {**rule.model_dump(mode="json", exclude={"terms"}), "version": rules.version}
-        for rule in (rules.safe_stock, rules.safe_stock_expected, rules.testing_coverage)
+        for rule in told
     ]

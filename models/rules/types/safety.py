@@ -64,6 +64,10 @@ class IrradiatedRule(CitedRule):
     components: tuple[Component, ...]
 
 
+class EmergencyReleaseRule(CitedRule):
+    allowed: bool
+
+
 class SafetyRules(RuleSet):
     release: CitedRule
     recall: CitedRule
@@ -74,6 +78,7 @@ class SafetyRules(RuleSet):
     granulocytes: IrradiatedRule
     antibodies: CitedRule
     demand: CitedRule
+    emergency_release: EmergencyReleaseRule
     temperature: CitedRule
     out_of_control: OutOfControlRule
     agitation: AgitationRule

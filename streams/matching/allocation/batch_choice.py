@@ -66,8 +66,31 @@ class BatchChoice:
                 self._give(line, cleared)
         while line.lacks and self._exchange(line):
             pass
+        if line.lacks and line.has_release:
+            self._release(line)
         if not line.is_useful:
             self._drop(line)
+
+    def _release(self, line: LineChoice) -> None:
+        """Give what a clinician takes past a test; that past which the least is passed is first."""
+
+        def judge(unit: UnitFacts) -> Cleared | None:
+            asked = line.purpose(capped=self.count_capped(line), is_released=True)
+            answer = line.judge(unit, purpose=asked)
+            return answer if isinstance(answer, Cleared) else None
+
+        may_go = [
+            cleared
+            for unit in line.list_choices(self._shelf, line.tiers)
+            if (cleared := judge(unit)) is not None
+        ]
+        for first in sorted(may_go, key=lambda cleared: len(cleared.passed)):
+            if not line.lacks:
+                return
+            # What was given meanwhile counts towards the cap.
+            cleared = judge(first.unit)
+            if cleared is not None:
+                self._give(line, cleared)
 
     def _find_clearance(
         self, line: LineChoice, unit: UnitFacts, *, waiting: Waiting

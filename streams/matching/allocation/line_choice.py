@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from models.compatibility import Candidate
 from models.decisions import Reason
 from models.groups import BloodGroup
 from models.requests import Priority, RequestLine
-from models.safety import clear, list_standing_obstacles
+from models.safety import clear, find_release, list_standing_obstacles
 from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
 from streams.matching.available_units import FREE_TIERS, Cell, Shelf, Tier
 from streams.matching.decision_inputs import Case
@@ -34,7 +35,7 @@ class LineChoice:
         self.part_dropped = 0
         self._now = now
         self._chosen: dict[str, Cleared] = {}
-        self._answers: dict[tuple[str, int], Cleared | Refused] = {}
+        self._answers: dict[tuple[str, int, bool], Cleared | Refused] = {}
         self._kept_groups: dict[tuple[BloodGroup, Priority], bool] = {}
 
     @cached_property
@@ -82,13 +83,24 @@ class LineChoice:
     def is_useful(self) -> bool:
         return not self._chosen or self.had + len(self._chosen) >= self.least_useful
 
-    def purpose(self, *, capped: int) -> ForPatient:
-        """Return the purpose of a unit; `capped` counts what this batch gave under the cap."""
-        return self.case.purpose(self.line, capped_units=self.case.capped_before + capped)
+    def purpose(self, *, capped: int, is_released: bool = False) -> ForPatient:
+        """Return the purpose of a unit.
+
+        Args:
+            capped: What this batch gave under the cap.
+            is_released: By the word of a named clinician; what fits without it is chosen first.
+        """
+        asked = self.case.purpose(self.line, capped_units=self.case.capped_before + capped)
+        return asked if is_released or asked.release is None else replace(asked, release=None)
+
+    @cached_property
+    def has_release(self) -> bool:
+        asked = self.purpose(capped=0, is_released=True)
+        return find_release(asked, self.case.rules) is not None
 
     def judge(self, unit: UnitFacts, *, purpose: ForPatient) -> Cleared | Refused:
         """Ask the safety kernel about a unit; the same question is asked once."""
-        key = (unit.unit_id, purpose.capped_units)
+        key = (unit.unit_id, purpose.capped_units, purpose.release is not None)
         if key not in self._answers:
             self._answers[key] = clear(
                 unit,

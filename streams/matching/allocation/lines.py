@@ -12,6 +12,7 @@ from datetime import datetime
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused
 from models.decisions import LineDecision, Reason, ReservedUnit
+from models.emergency_release import name_passed
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
 from streams.matching.allocation.kept_groups import is_kept_group
@@ -112,12 +113,22 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
         expires_at=unit.expires_at,
         epoch=unit.epoch + 1,
         capped=cleared.capped,
+        emergency_release=cleared.is_emergency_release,
         reason=Reason(
-            code="identical_group" if identical else "compatible_group",
-            params={"rank": candidate.rank},
+            code="emergency_release"
+            if cleared.is_emergency_release
+            else ("identical_group" if identical else "compatible_group"),
+            params={"rank": candidate.rank, **_name_release(cleared, cleared.purpose)},
             rule=candidate.rule,
         ),
     )
+
+
+def _name_release(cleared: Cleared, purpose: ForPatient) -> dict[str, str]:
+    """Return who takes a unit past a test, and past what; empty if nobody does."""
+    if not cleared.is_emergency_release or purpose.release is None:
+        return {}
+    return {"clinician": purpose.release.clinician, "passed": name_passed(cleared.passed)}
 
 
 def _summarise(choice: LineChoice) -> Reason:

@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
-from models.clearance import Cleared, ForPatient, Route, Step, UnitFacts
+from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate, list_candidates
 from models.components import Component
 from models.decisions import Decision, Reason, ReservedUnit
+from models.emergency_release import EmergencyRelease, Passable, name_passed
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
-from models.requests import RequestLine
+from models.requests import Priority, RequestLine
 from models.safety import clear
 from streams.matching.allocation import frozen_bags
 from streams.matching.allocation.kept_groups import is_kept_from
@@ -28,6 +29,7 @@ _OPENS = "_would_open"
 """Ending of the code of every reason that says what would open units."""
 
 _STATED = RhdConsent(physician="-", signed_by="-")
+_RELEASED = EmergencyRelease(clinician="-", reason="-", passes=tuple(Passable))
 _OLDEST_AGE_YEARS = 130
 """No rule protects a patient of this age: it shows the most that a known age could open."""
 
@@ -55,6 +57,7 @@ class Fact(StrEnum):
     TYPING = "typing"
     TIME = "time"
     COMPONENT = "component"
+    RELEASE = "release"
 
 
 def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
@@ -62,7 +65,8 @@ def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
     for component in (line.component, *_others(case, line)):
         groups = _groups_of(case, component, case.request.patient)
         if component is line.component:
-            for _, patient in _list_patients(case.request.patient):
+            opened = [patient for _, patient in _list_patients(case.request.patient)]
+            for patient in (*opened, *_RELEASED.list_patients(case.request.patient)):
                 groups |= _groups_of(case, component, patient)
         for group in sorted(groups):
             yield Cell(station_id=case.request.station_id, component=component, group=group)
@@ -74,11 +78,17 @@ def explain_openings(
 ) -> Iterator[Reason]:
     """Yield which fact would open how many units of which groups, as far as the shelf was read."""
 
+    def judge(unit: UnitFacts, asked: ForPatient) -> Cleared | Refused:
+        return clear(unit, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules)
+
     def is_cleared(unit: UnitFacts, asked: ForPatient) -> bool:
-        answer = clear(
-            unit, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
-        )
-        return isinstance(answer, Cleared)
+        return isinstance(judge(unit, asked), Cleared)
+
+    def name_all(units: Sequence[UnitFacts]) -> str:
+        """Name what a release would pass to open these units."""
+        answers = [judge(unit, replace(purpose, release=_RELEASED)) for unit in units]
+        passed = [one for answer in answers if isinstance(answer, Cleared) for one in answer.passed]
+        return name_passed(passed)
 
     shut = [
         unit
@@ -98,7 +108,8 @@ def explain_openings(
         found.extend(unit for unit in shut if unit not in found and is_given(unit, asked))
     for fact, units in opened.items():
         if units:
-            yield _explain(fact, units)
+            passed = name_all(units) if fact is Fact.RELEASE else ""
+            yield _explain(fact, units, passed=passed)
     for component in _others(case, purpose.line):
         other = replace(purpose, line=purpose.line.but(component=component))
         units = [unit for unit in _list_lying(case, component, shelf) if is_given(unit, other)]
@@ -150,6 +161,8 @@ def _list_purposes(purpose: ForPatient, route: Route) -> Iterator[tuple[Fact, Fo
         yield fact, replace(purpose, patient=patient)
     if purpose.needed_by > route.arrival_at:
         yield Fact.TIME, replace(purpose, needed_by=route.arrival_at)
+    if purpose.priority is Priority.LIFE_THREATENING:
+        yield Fact.RELEASE, replace(purpose, release=_RELEASED)
 
 
 def _list_patients(patient: Patient) -> Iterator[tuple[Fact, Patient]]:
@@ -189,21 +202,13 @@ def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[Unit
         )
 
 
-def _explain(fact: Fact, units: Sequence[UnitFacts]) -> Reason:
+def _explain(fact: Fact, units: Sequence[UnitFacts], *, passed: str = "") -> Reason:
     groups = " ".join(sorted({unit.group for unit in units}))
     params: dict[str, str | int | float] = {"groups": groups, "units": len(units)}
-    match fact:
-        case Fact.CONSENT:
-            return Reason(code="consent_would_open", params=params)
-        case Fact.AGE:
-            return Reason(code="age_would_open", params=params)
-        case Fact.PROPHYLAXIS:
-            return Reason(code="prophylaxis_would_open", params=params)
-        case Fact.TYPING:
-            return Reason(code="typing_would_open", params=params)
-        case Fact.TIME:
-            until = min(unit.expires_at for unit in units).isoformat()
-            return Reason(code="time_would_open", params={**params, "expires_at": until})
-        case Fact.COMPONENT:
-            params["component"] = units[0].component
-            return Reason(code="component_would_open", params=params)
+    if fact is Fact.TIME:
+        params["expires_at"] = min(unit.expires_at for unit in units).isoformat()
+    elif fact is Fact.COMPONENT:
+        params["component"] = units[0].component
+    elif fact is Fact.RELEASE:
+        params["passed"] = passed
+    return Reason(code=f"{fact}{_OPENS}", params=params)

@@ -8,7 +8,7 @@ request id. This module only ranks:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import is_preferred_for_negative
 from models.decisions import Decision, LineDecision, Outcome, Reason
+from models.requests import Priority
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
 from streams.matching.allocation.frozen_bags import explain_matches
@@ -112,6 +113,7 @@ def _conclude(
     reasons = list(case.news)
     if disputed := request.patient.disputed_groups:
         reasons.append(Reason(code="patient_groups_differ", params={"groups": " ".join(disputed)}))
+    reasons.extend(_explain_release(case, lines))
     if case.same_patient:
         same = " ".join(case.same_patient)
         reasons.append(Reason(code="same_patient_open", params={"requests": same}))
@@ -141,6 +143,30 @@ def _conclude(
         hold_until=hold_ends if held else None,
         decided_at=now,
         rules_version=case.rules.version,
+    )
+
+
+def _explain_release(case: Case, lines: tuple[LineDecision, ...]) -> Iterator[Reason]:
+    """Yield what was taken past a test, or that a release does not count here."""
+    release = case.request.emergency_release
+    if release is None:
+        return
+    if case.request.priority is not Priority.LIFE_THREATENING:
+        yield Reason(code="emergency_release_idle", params={"clinician": release.clinician})
+        return
+    units = [unit for line in lines for unit in line.reserved if unit.emergency_release]
+    if not units:
+        return
+    told = {name for unit in units for name in str(unit.reason.params["passed"]).split(", ")}
+    yield Reason(
+        code="emergency_release_used",
+        params={
+            "units": len(units),
+            "clinician": release.clinician,
+            "reason": release.reason,
+            "passed": ", ".join(sorted(told)),
+        },
+        rule=case.rules.safety.cite(case.rules.safety.emergency_release),
     )
 
 

@@ -6,6 +6,15 @@ WHERE
     (:station_id::text IS NULL OR station_id = :station_id::text)
     AND day >= :day_from::date AND day < :day_until::date;
 
+-- name: count_emergency_releases^
+SELECT count(*) AS units, count(DISTINCT p.request_id) AS requests
+FROM promises AS p INNER JOIN requests AS r USING (request_id)
+WHERE
+    p.emergency
+    AND p.held_at >= :at_from::timestamptz
+    AND p.held_at < :at_until::timestamptz
+    AND (:station_id::text IS NULL OR r.station_id = :station_id::text);
+
 -- name: rate_testing^
 -- Donations of which a unit was released in the period, and those of them of which every such unit
 -- was released by its results: each needed test had one that counted, and none that spoke against

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from models.figures import Coverage, StockDay
+from models.figures import Coverage, EmergencyReleases, StockDay
 from streams.store.query_files import load_queries
 
 if TYPE_CHECKING:
@@ -33,6 +33,16 @@ class PgFigures:
                 )
                 async for row in rows
             ]
+
+    async def count_emergency_releases(
+        self, station_id: str | None, *, at_from: datetime, at_until: datetime
+    ) -> EmergencyReleases:
+        """Count the bags that a named clinician took past a test in a period."""
+        async with self._database.connection() as connection:
+            row = await _QUERIES.count_emergency_releases(
+                connection, station_id=station_id, at_from=at_from, at_until=at_until
+            )
+        return EmergencyReleases(units=row["units"], requests=row["requests"])
 
     async def rate_testing(
         self, station_id: str | None, *, at_from: datetime, at_until: datetime

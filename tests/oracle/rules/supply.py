@@ -182,5 +182,6 @@ FIGURES: Table = {
         least_units=free(1.0, "unit", least=0, most=10),
     ),
     "figures.testing_coverage": says("standard"),
+    "figures.emergency_releases": says("local"),
 }
 """Below Shandong's red at 3 d a station serves only acute and critical patients."""

@@ -57,6 +57,7 @@ SAFETY: Table = {
     ),
     "red_cells.antibodies": says("standard"),
     "request.attributes": says("standard"),
+    "emergency.release": says("standard", confirm=("allowed",), allowed=off("yes/no")),
     "transport.temperature": says("standard"),
     "transport.out_of_control": says(
         "standard",

@@ -28,7 +28,9 @@ BEGIN
                 r.patient_has_anti_d
                 AND p.blood_group LIKE '%+'
                 AND g.of_class <> 'plasma'
+                AND NOT (p.emergency AND r.patient_antibodies_passed)
             )
+            OR (p.emergency AND r.priority <> 'life_threatening')
         THEN 'promises_group_ck'
     END
     INTO fault

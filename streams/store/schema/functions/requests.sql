@@ -44,19 +44,20 @@ BEGIN
         INSERT INTO requests AS r (
             request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version, body,
             patient_group, patient_plasma_group, patient_platelet_group, patient_whole_blood_group,
-            patient_has_anti_d, patient_is_asian_del, patient_has_consented,
+            patient_has_anti_d, patient_is_asian_del, patient_has_consented, patient_antibodies_passed,
             opened_at, decided_at
         )
         SELECT
             x.request_id, x.hospital_id, x.station_id, x.priority, x.needed_by, x.status, x.waiting_for,
             x.version, x.body, x.patient_group, x.patient_plasma_group, x.patient_platelet_group,
             x.patient_whole_blood_group, x.patient_has_anti_d, x.patient_is_asian_del,
-            x.patient_has_consented, x.opened_at, the_instant
+            x.patient_has_consented, x.patient_antibodies_passed, x.opened_at, the_instant
         FROM jsonb_to_recordset(the_batch -> 'requests') AS x (
             request_id text, hospital_id text, station_id text, priority text, needed_by timestamptz,
             status text, waiting_for text, version int, body jsonb, patient_group text,
             patient_plasma_group text, patient_platelet_group text, patient_whole_blood_group text,
             patient_has_anti_d boolean, patient_is_asian_del boolean, patient_has_consented boolean,
+            patient_antibodies_passed boolean,
             opened_at timestamptz
         )
         ON CONFLICT (request_id) DO UPDATE SET
@@ -73,6 +74,7 @@ BEGIN
             patient_has_anti_d = excluded.patient_has_anti_d,
             patient_is_asian_del = excluded.patient_is_asian_del,
             patient_has_consented = excluded.patient_has_consented,
+            patient_antibodies_passed = excluded.patient_antibodies_passed,
             decided_at = excluded.decided_at
         WHERE r.version = excluded.version - 1
         RETURNING r.request_id
@@ -98,7 +100,7 @@ BEGIN
     promised AS (
         SELECT x.* FROM jsonb_to_recordset(the_batch -> 'promises') AS x (
             promise_id text, unit_id text, component text, blood_group text, epoch int, request_id text,
-            line_no int, capped boolean, rule text, reason jsonb, hold_until timestamptz
+            line_no int, capped boolean, emergency boolean, rule text, reason jsonb, hold_until timestamptz
         )
     ),
     unit_rows AS (
@@ -112,11 +114,11 @@ BEGIN
     ),
     promise_rows AS (
         INSERT INTO promises (
-            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, capped,
+            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, status, capped, emergency,
             rule, reason, held_at, hold_until
         )
         SELECT
-            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped,
+            promise_id, unit_id, component, blood_group, epoch, request_id, line_no, 'held', capped, emergency,
             rule, reason, coalesce(after_the_last.ended_at, the_instant), hold_until
         -- Only units that were still free: a lost race shows in the count, not as a broken key.
         FROM promised INNER JOIN unit_rows USING (unit_id)

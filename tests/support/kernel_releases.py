@@ -1,0 +1,73 @@
+"""The cases of emergency releases: what a named clinician may pass, and what nobody may."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+
+from models.clearance import Step
+from models.components import Component
+from models.emergency_release import EmergencyRelease
+from models.groups import BloodGroup
+from models.patients import Patient
+from models.requests import HardAttributes, Priority
+from models.units import UnitTraits
+from tests.support.kernel_cases import Case
+from tests.support.safety import build_facts, build_purpose, build_route
+from tests.support.world import NOW
+
+BOTH = (False, True)
+ROUTE = build_route()
+
+RELEASES = tuple(
+    EmergencyRelease(clinician="Dr Tashi", reason="exsanguinating", passes=passes)
+    for passes in (("antibodies",), ("special_needs",), ("antibodies", "special_needs"))
+)
+
+
+def releases(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
+    """Every release, in danger and not, against what may be passed and what never is."""
+    attributes = (
+        HardAttributes(),
+        HardAttributes(irradiated=True, antigen_negative=("K",)),
+        HardAttributes(low_titre=True),
+        HardAttributes(max_age_d=1, cmv_negative=True),
+    )
+    units = {
+        component: [
+            build_facts(
+                component=component,
+                group=group,
+                traits=UnitTraits(antigen_negative=tested, irradiated=irradiated),
+                released=released,
+                recalled=recalled,
+                collected_at=NOW - age,
+            )
+            for group, tested, irradiated, (released, recalled), age in itertools.product(
+                (BloodGroup.O_NEG, BloodGroup.O_POS, BloodGroup.A_POS, BloodGroup.AB_NEG),
+                ((), ("E",)),
+                BOTH,
+                ((True, False), (False, False), (True, True)),
+                (timedelta(hours=6), timedelta(days=2)),
+            )
+        ]
+        for component in components
+    }
+    for component, release, priority, group, against, wanted in itertools.product(
+        components,
+        (None, *RELEASES),
+        (Priority.LIFE_THREATENING, Priority.URGENT),
+        (None, BloodGroup.O_NEG, BloodGroup.A_POS, BloodGroup.AB_POS),
+        ((), ("E",), ("D",), ("D", "E"), ("A",), ("H", "E")),
+        attributes,
+    ):
+        purpose = build_purpose(
+            component=component,
+            patient=Patient(group=group, antibodies=against),
+            attributes=wanted,
+            priority=priority,
+            release=release,
+        )
+        for unit in units[component]:
+            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
