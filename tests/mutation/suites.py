@@ -37,6 +37,7 @@ class Suite:
 
 
 _KERNEL = "tests/unit/test_safety_kernel.py"
+_CASES = ("tests/unit/test_groups_of_patients.py",)
 _MAY_SET = "tests/unit/test_rules_bind_stations.py"
 _TABLES = "tests/unit/test_rules_as_sources_say.py"
 _SEAL = ("tests/unit/test_safety_seal.py", "-k", "not sees and not only_the_kernel")
@@ -63,7 +64,8 @@ def _source(*first: Command, tests: Sequence[Command] = _DECIDES) -> Suite:
 KERNEL: Mapping[str, Suite] = {
     "models/safety.py": _source(),
     "models/clearance.py": _source(_SEAL),
-    "models/compatibility.py": _source(*_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
+    "models/compatibility.py": _source(_CASES, *_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
+    "models/recipients.py": _source(_CASES),
     "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
     "models/shelf_lives.py": _source(_MADE),
