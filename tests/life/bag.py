@@ -96,9 +96,15 @@ class ModelScan:
 
 @dataclass(slots=True, kw_only=True)
 class Ask:
-    """A hospital's request: the quantity it asks for now, and the most that it ever asked for."""
+    """A hospital's request: the quantity it asks for now, and the most that it ever asked for.
 
-    group: str
+    Attributes:
+        groups: Every group that was told of the patient; of two neither is believed.
+    """
+
+    groups: tuple[str, ...]
+    priority: str
+    needed_by: datetime
     quantity: int
     most: int
     needed_by: datetime

@@ -7,8 +7,8 @@ no rule of the engine: what may be is the checker's statement, written from the 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from checker.compatibility import Patient, Situation, get_allowed
 from checker.life import (
@@ -18,6 +18,7 @@ from checker.life import (
     STILL_THERE,
     find_unrestockable,
 )
+from checker.recipients import Special
 from checker.release import list_against, list_counting, list_missing
 from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise
 from tests.oracle.safety import RUNS_IN
@@ -27,6 +28,10 @@ _BECOMES = {"departed": "in_transit", "restocked": "available"}
 
 _WITHOUT_EPOCH = {"quarantined", "restocked", "discarded"}
 """Changes of a unit under no promise, or whatever its promise."""
+
+
+_TRANSFUSED_WITHIN = timedelta(hours=4)
+"""Red cells are still good at the end of their transfusion."""
 
 
 class BreachError(AssertionError):
@@ -111,21 +116,25 @@ class Model:
                 bag.go("recalled")
 
     def ask(
-        self,
-        request_id: str,
-        *,
-        group: str,
-        quantity: int,
-        needed_by: datetime | None = None,
-        priority: str | None = None,
+        self, request_id: str, *, group: str, quantity: int, priority: str, needed_by: datetime
     ) -> None:
-        """Note a request, or its amendment, which leaves time and priority as they were."""
-        before = self.patients.get(request_id)
-        most = max(quantity, before.most) if before else quantity
-        at = needed_by or (before.needed_by if before else datetime.max.replace(tzinfo=UTC))
-        priority = priority or (before.priority if before else "urgent")
+        """Note a hospital's request."""
         self.patients[request_id] = Ask(
-            group=group, quantity=quantity, most=most, needed_by=at, priority=priority
+            groups=(group,),
+            priority=priority,
+            needed_by=needed_by,
+            quantity=quantity,
+            most=quantity,
+        )
+
+    def amend(self, request_id: str, *, group: str, quantity: int) -> None:
+        """Note another group and another number of units."""
+        before = self.patients[request_id]
+        self.patients[request_id] = replace(
+            before,
+            groups=tuple(sorted({*before.groups, group})),
+            quantity=quantity,
+            most=max(quantity, before.most),
         )
 
     def _is_taken(self, bag: ModelBag, promise: Promise) -> bool:
@@ -182,7 +191,11 @@ class Model:
         ask = self.patients.get(request_id or "")
         if ask is None:
             return False
-        patient = Patient(group=ask.group, sex="male", age_years=40)
+        # Every patient of these lives is a man of 40.
+        disputed = ask.groups if len(ask.groups) > 1 else ()
+        patient = Patient(
+            group=ask.groups[0], sex="male", age_years=40, special=Special(disputed=disputed)
+        )
         situation = Situation(component=bag.component, patient=patient, priority=ask.priority)
         return bag.group in get_allowed(situation)
 

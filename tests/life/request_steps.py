@@ -56,7 +56,7 @@ async def amend(hand: Hand) -> None:
     await hand.send(RequestAmended(amendment=amendment), _SOURCE)
     if held is not None:
         hand.model.give_back(held)
-        hand.model.ask(request_id, group=group, quantity=quantity)
+        hand.model.amend(request_id, group=group, quantity=quantity)
 
 
 async def cancel(hand: Hand) -> None:
