@@ -107,8 +107,6 @@ class Ask:
     needed_by: datetime
     quantity: int
     most: int
-    needed_by: datetime
-    priority: str
 
     @property
     def is_in_danger(self) -> bool:
