@@ -12,6 +12,7 @@ from models.components import Component
 from models.decisions import Decision
 from models.directory import Journey
 from models.donors import CallOutStatus
+from models.emergency_release import EmergencyRelease
 from models.facilities import Location, StationPolicy, estimate_eta_s
 from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
@@ -39,6 +40,8 @@ from tests.support.world import NOW, PEOPLES, build_request, build_unit
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
 DYING = Priority.LIFE_THREATENING
+RELEASE = EmergencyRelease(clinician="Dr Tashi", reason="exsanguinating")
+HOLDER_OF_ANTI_E = Patient(group=BloodGroup.A_POS, antibodies=("E",))
 
 
 def decide(
@@ -56,6 +59,7 @@ def decide(
     traits: UnitTraits | None = None,
     asked: int | None = None,
     needed_in_h: float = 0.25,
+    release: EmergencyRelease | None = None,
 ) -> Decision:
     """One request, for as many units as lie on the shelf if nothing else is asked."""
     shelf = [
@@ -82,7 +86,7 @@ def decide(
             quantity=asked or units,
             priority=priority,
             needed_in_h=needed_in_h,
-        ),
+        ).but(emergency_release=release),
         hospital=PEOPLES,
         policy=StationPolicy(),
         journey=Journey(eta_s=eta_s, estimated=False),
@@ -413,6 +417,14 @@ EFFECTS = [
         "served_as_positive",
         value=False,
         tell=lambda rules: count(decide(DEL, "A+", rules)),
+    ),
+    Effect(
+        "emergency.release",
+        "allowed",
+        value=False,
+        tell=lambda rules: count(
+            decide(HOLDER_OF_ANTI_E, "A+", rules, priority=DYING, release=RELEASE)
+        ),
     ),
     *shelf_lives(),
     Effect(

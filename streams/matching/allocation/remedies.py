@@ -6,7 +6,7 @@ the units that the kernel refused before and clears now. No rule is stated here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +58,18 @@ class Fact(StrEnum):
     TIME = "time"
     COMPONENT = "component"
     RELEASE = "release"
+
+
+_CODES: Mapping[Fact, str] = {
+    Fact.CONSENT: "consent_would_open",
+    Fact.AGE: "age_would_open",
+    Fact.PROPHYLAXIS: "prophylaxis_would_open",
+    Fact.TYPING: "typing_would_open",
+    Fact.TIME: "time_would_open",
+    Fact.COMPONENT: "component_would_open",
+    Fact.RELEASE: "release_would_open",
+}
+"""The code of the reason that says what a fact would open."""
 
 
 def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
@@ -211,4 +223,4 @@ def _explain(fact: Fact, units: Sequence[UnitFacts], *, passed: str = "") -> Rea
         params["component"] = units[0].component
     elif fact is Fact.RELEASE:
         params["passed"] = passed
-    return Reason(code=f"{fact}{_OPENS}", params=params)
+    return Reason(code=_CODES[fact], params=params)
