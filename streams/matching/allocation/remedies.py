@@ -6,7 +6,7 @@ the units that the kernel refused before and clears now. No rule is stated here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -58,18 +58,6 @@ class Fact(StrEnum):
     TIME = "time"
     COMPONENT = "component"
     RELEASE = "release"
-
-
-_CODES: Mapping[Fact, str] = {
-    Fact.CONSENT: "consent_would_open",
-    Fact.AGE: "age_would_open",
-    Fact.PROPHYLAXIS: "prophylaxis_would_open",
-    Fact.TYPING: "typing_would_open",
-    Fact.TIME: "time_would_open",
-    Fact.COMPONENT: "component_would_open",
-    Fact.RELEASE: "release_would_open",
-}
-"""The code of the reason that says what a fact would open."""
 
 
 def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
@@ -217,10 +205,21 @@ def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[Unit
 def _explain(fact: Fact, units: Sequence[UnitFacts], *, passed: str = "") -> Reason:
     groups = " ".join(sorted({unit.group for unit in units}))
     params: dict[str, str | int | float] = {"groups": groups, "units": len(units)}
-    if fact is Fact.TIME:
-        params["expires_at"] = min(unit.expires_at for unit in units).isoformat()
-    elif fact is Fact.COMPONENT:
-        params["component"] = units[0].component
-    elif fact is Fact.RELEASE:
-        params["passed"] = passed
-    return Reason(code=_CODES[fact], params=params)
+    match fact:
+        case Fact.CONSENT:
+            told = Reason(code="consent_would_open", params=params)
+        case Fact.AGE:
+            told = Reason(code="age_would_open", params=params)
+        case Fact.PROPHYLAXIS:
+            told = Reason(code="prophylaxis_would_open", params=params)
+        case Fact.TYPING:
+            told = Reason(code="typing_would_open", params=params)
+        case Fact.TIME:
+            until = min(unit.expires_at for unit in units).isoformat()
+            told = Reason(code="time_would_open", params={**params, "expires_at": until})
+        case Fact.COMPONENT:
+            component = units[0].component
+            told = Reason(code="component_would_open", params={**params, "component": component})
+        case Fact.RELEASE:
+            told = Reason(code="release_would_open", params={**params, "passed": passed})
+    return told
