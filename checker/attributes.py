@@ -10,10 +10,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from checker.antigens import ABO_AND_D, TOGETHER, read_antigen
-from checker.compatibility import Patient
+from checker.compatibility import PLATELET_COMPONENTS, Patient
+from checker.hla import list_hla_faults
+from checker.needs import CELLS, find_demanded
 from checker.rows import Unit
+from checker.world import parse_instant
 
-_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "low_titre")
+_FLAGS = (
+    "leukoreduced",
+    "irradiated",
+    "cmv_negative",
+    "washed",
+    "low_titre",
+    "hbs_negative",
+    "iga_deficient",
+)
 WITH_RED_CELLS = {
     "red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells",
     "whole_blood", "apheresis_granulocytes",
@@ -29,32 +40,62 @@ FROZEN = {"frozen_red_cells", "fresh_frozen_plasma", "frozen_plasma", "cryopreci
 
 
 def list_lacking(
-    *, unit: Unit, wanted: Mapping[str, Any], patient: Patient, used_at: datetime
+    *,
+    unit: Unit,
+    wanted: Mapping[str, Any],
+    patient: Patient,
+    used_at: datetime,
+    emergency: bool = False,
 ) -> list[str]:
-    """List what the unit lacks of what the line demands and the patient's antibodies require.
+    """List what the unit lacks of what the line, the patient's needs and antibodies demand.
 
     Args:
         unit: The promised unit.
         wanted: `attributes` of the request line; a missing attribute is not demanded.
         patient: As known when the unit was chosen.
         used_at: Earliest time of its use, at which the age of the blood (`max_age_d`) counts.
+        emergency: Life is in danger; some of what needs demand is waived then.
     """
-    if unit.component in ALWAYS_IRRADIATED:
-        wanted = {**wanted, "irradiated": True}
-    lacking = [name for name in _FLAGS if wanted.get(name) and not unit.traits.get(name)]
+    demanded = find_demanded(unit.component, patient, wanted, emergency=emergency)
+    traits = {name for name in _FLAGS if wanted.get(name)} | demanded.traits
+    is_platelets = unit.component in PLATELET_COMPONENTS
+    own = wanted.get("hla_matched") or ()
+    hit = patient.hla_antibodies if is_platelets else frozenset()
+    if own or hit or unit.component in ALWAYS_IRRADIATED:
+        traits.add("irradiated")
+    lacking = [name for name in _FLAGS if name in traits and not _has(unit, name)]
     if unit.component in IN_GLYCEROL:
         lacking.append("glycerol")
-    if wanted.get("washed") and not _is_washed(unit):
-        lacking.append("washed")
-    if wanted.get("identical_group_only") and unit.blood_group != patient.group_for(unit.component):
+    own_group = patient.group_for(unit.component)
+    if wanted.get("identical_group_only") and unit.blood_group != own_group:
         lacking.append("identical_group_only")
-    hla = unit.traits.get("hla") or ()
-    lacking += [f"hla {name}" for name in wanted.get("hla_matched") or () if name not in hla]
-    lacking += [f"{name}-" for name in sorted(_unwanted_antigens(unit, wanted, patient))]
-    limit_d = wanted.get("max_age_d")
-    if limit_d is not None and used_at - unit.collected_at > timedelta(days=limit_d):
-        lacking.append(f"max_age_d {limit_d}")
+    if own or hit:
+        lacking += list_hla_faults(unit.traits.get("hla") or (), own, hit)
+    if demanded.hours is not None and unit.traits.get("irradiated"):
+        at = unit.traits.get("irradiated_at")
+        done_at = parse_instant(at) if at else unit.collected_at
+        if used_at - done_at > timedelta(hours=demanded.hours):
+            lacking.append("irradiated_too_long_ago")
+    if unit.traits.get("of_relative") and not _is_safe_of_relative(unit):
+        lacking.append("relative_not_irradiated")
+    against = set(wanted.get("platelet_antigen_negative") or ())
+    against |= patient.platelet_antibodies if is_platelets else set()
+    tested = set(unit.traits.get("platelet_antigen_negative") or ())
+    unwanted = _unwanted_antigens(unit, wanted, patient, demanded.antigens) | (against - tested)
+    lacking += [f"{name}-" for name in sorted(unwanted)]
+    limits = [days for days in (wanted.get("max_age_d"), demanded.days) if days is not None]
+    if limits and used_at - unit.collected_at > timedelta(days=min(limits)):
+        lacking.append(f"max_age_d {min(limits)}")
     return lacking
+
+
+def serves(component: str, asked: str, *, wanted: Mapping[str, Any], patient: Patient) -> bool:
+    """Whether a component is what was asked for; washed red cells are, where they are to be so."""
+    if component == asked:
+        return True
+    demanded = find_demanded(asked, patient, wanted, emergency=False).traits
+    is_washed = any(wanted.get(name) or name in demanded for name in ("washed", "iga_deficient"))
+    return is_washed and (component, asked) == ("washed_red_cells", "red_cells")
 
 
 def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
@@ -63,20 +104,28 @@ def is_beyond_hospital(*, unit: Unit, hospital: Mapping[str, Any]) -> bool:
     return is_frozen and not hospital.get("can_thaw")
 
 
-def _is_washed(unit: Unit) -> bool:
-    return unit.component == "washed_red_cells" or bool(unit.traits.get("washed"))
+def _has(unit: Unit, trait: str) -> bool:
+    """Whether a unit has a trait; washed cells pass for those of an IgA-deficient donor."""
+    if trait == "washed" or (trait == "iga_deficient" and unit.component in CELLS):
+        is_washed = unit.component == "washed_red_cells" or bool(unit.traits.get("washed"))
+        return is_washed or bool(trait == "iga_deficient" and unit.traits.get(trait))
+    return bool(unit.traits.get(trait))
 
 
-def _unwanted_antigens(unit: Unit, wanted: Mapping[str, Any], patient: Patient) -> set[str]:
+def _is_safe_of_relative(unit: Unit) -> bool:
+    return unit.component not in CELLS or bool(unit.traits.get("irradiated"))
+
+
+def _unwanted_antigens(
+    unit: Unit, wanted: Mapping[str, Any], patient: Patient, demanded: frozenset[str]
+) -> set[str]:
     """Return antigens that the unit may carry and must not; RhD is read from its blood group.
 
     Plasma carries no red-cell antigens, so the patient's antibodies do not count for it.
     """
-    against = {read_antigen(name) for name in wanted.get("antigen_negative") or ()}
+    against = {read_antigen(name) for name in wanted.get("antigen_negative") or ()} | demanded
     if unit.component in WITH_RED_CELLS:
         against |= patient.antibodies
-    if not against:
-        return against
     absent = {read_antigen(name) for name in unit.traits.get("antigen_negative") or ()}
     return {name for name in against if not _is_absent(name, absent, unit.blood_group)}
 

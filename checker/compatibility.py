@@ -80,7 +80,7 @@ _EVERY_GROUP = "O- O+ A- A+ B- B+ AB- AB+"
 _RED_CELL_COMPONENTS = {
     "red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells",
 }  # fmt: skip
-_PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
+PLATELET_COMPONENTS = {"platelets", "platelet_concentrate", "pooled_platelets"}
 PLASMA_COMPONENTS = {"fresh_frozen_plasma", "frozen_plasma", "cryoprecipitate"}
 
 
@@ -88,7 +88,7 @@ _WHOLE = {"whole_blood", "apheresis_granulocytes"}
 _CLASSES = {
     "red_cells": _RED_CELL_COMPONENTS,
     "plasma": PLASMA_COMPONENTS,
-    "platelets": _PLATELETS,
+    "platelets": PLATELET_COMPONENTS,
     "whole_blood": _WHOLE,
 }
 
@@ -99,14 +99,22 @@ class Patient:
 
     Attributes:
         antibodies: The patient's, a newborn's mother's, and anti-H of whoever has no H.
+        platelet_antibodies: The mother's of a newborn among them.
+        lacking: Red-cell antigens that the patient was shown to lack.
         untyped_rhd: RhD of one whose ABO group alone is in doubt; empty if nothing is known.
     """
 
     group: str | None = None
     sex: str | None = None
     age_years: int | None = None
+    age_days: int | None = None
     age_estimated: bool = False
     antibodies: frozenset[str] = frozenset()
+    platelet_antibodies: frozenset[str] = frozenset()
+    hla_antibodies: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    chronically_transfused: bool = False
     asian_del: bool = False
     consented_to_rhd_positive: bool = False
     prophylaxis_ordered: bool = False
@@ -117,14 +125,24 @@ class Patient:
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Patient:
         special = Special.from_json(body)
-        mothers = (body.get("mother") or {}).get("antibodies") or ()
-        antibodies = {*map(read_antigen, (*(body.get("antibodies") or ()), *mothers))}
+        mother = body.get("mother") or {}
+
+        def list_all(field: str) -> list[str]:
+            return [*(body.get(field) or ()), *(mother.get(field) or ())]
+
+        antibodies = {*map(read_antigen, list_all("antibodies"))}
         return cls(
             group=body.get("group"),
             sex=body.get("sex"),
             age_years=body.get("age_years"),
             age_estimated=bool(body.get("age_estimated")),
             antibodies=frozenset(antibodies | ({"H"} if special.lacks_h else set())),
+            age_days=body.get("age_days"),
+            platelet_antibodies=frozenset(list_all("platelet_antibodies")),
+            hla_antibodies=frozenset(body.get("hla_antibodies") or ()),
+            lacking=frozenset(map(read_antigen, body.get("antigen_negative") or ())),
+            needs=frozenset(body.get("indications") or ()),
+            chronically_transfused=bool(body.get("chronically_transfused")),
             asian_del=bool(body.get("asian_del")),
             consented_to_rhd_positive=body.get("rhd_consent") is not None,
             prophylaxis_ordered=bool(body.get("anti_d_prophylaxis_ordered")),
@@ -201,7 +219,7 @@ def get_allowed(situation: Situation) -> dict[str, Terms]:
         return _rows(_EVERY_GROUP)
     if component in PLASMA_COMPONENTS:
         return _plasma(situation)
-    if component in _PLATELETS:
+    if component in PLATELET_COMPONENTS:
         return _platelets(situation)
     if component in _WHOLE:
         return _whole_blood(situation)

@@ -28,6 +28,9 @@ _CELLS = {
 _RED_CELLS = {"red_cells", "washed_red_cells", "frozen_red_cells", "deglycerolised_red_cells"}
 _WITH_RED_CELLS = _RED_CELLS | {"whole_blood"}
 
+_OTHERS = ("platelet_antibodies", "hla_antibodies")
+"""Antibodies beside those against red cells."""
+
 Body = dict[str, Any]
 
 
@@ -43,6 +46,8 @@ class Memory:
     """What was told of one patient so far."""
 
     antibodies: set[str] = field(default_factory=set)
+    others: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in _OTHERS})
+    lacking: list[str] = field(default_factory=list)
     needs: set[str] = field(default_factory=set)
     antigens: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
@@ -52,6 +57,9 @@ class Memory:
     def hear(self, patient: Mapping[str, Any], lines: list[Body]) -> None:
         """Add what a request states."""
         self.antibodies |= _read(patient.get("antibodies"))
+        for name, known in self.others.items():
+            known |= {*(patient.get(name) or ())}
+        self.lacking = list(patient.get("antigen_negative") or self.lacking)
         if patient.get("group"):
             self.groups.add(str(patient["group"]))
         self.transplant = patient.get("transplant") or self.transplant
@@ -66,6 +74,8 @@ class Memory:
     def correct(self, correction: Mapping[str, Any]) -> None:
         """Take away what a named person takes away."""
         self.antibodies -= _read(correction.get("withdrawn_antibodies"))
+        for name, known in self.others.items():
+            known -= {*(correction.get(f"withdrawn_{name}") or ())}
         self.needs -= {*(correction.get("withdrawn_needs") or ())}
         self.antigens -= _read(correction.get("withdrawn_antigens"))
         if correction.get("group"):
@@ -75,6 +85,8 @@ class Memory:
         """Return a request as it is to be served by what is remembered."""
         patient = dict(body.get("patient") or {})
         patient["antibodies"] = sorted(self.antibodies)
+        patient |= {name: sorted(known) for name, known in self.others.items()}
+        patient["antigen_negative"] = self.lacking
         patient["disputed_groups"] = sorted(self.groups) if self._are_groups_disputed() else []
         patient |= {"transplant": self.transplant, "rare_group": self.rare_group}
         if patient.get("group") and len(self.groups) == 1:

@@ -26,6 +26,10 @@ class ComponentClass(StrEnum):
     WHOLE_BLOOD = "whole_blood"
 
 
+CARRYING_RED_CELLS = frozenset({ComponentClass.RED_CELLS, ComponentClass.WHOLE_BLOOD})
+"""The classes for which red-cell antigens and antibodies count."""
+
+
 class Component(StrEnum):
     """What a unit is.
 
@@ -73,7 +77,12 @@ class ComponentSpec(CitedRule):
     @property
     def carries_red_cells(self) -> bool:
         """Whether red-cell antibodies of the patient matter for it."""
-        return self.component_class in {ComponentClass.RED_CELLS, ComponentClass.WHOLE_BLOOD}
+        return self.component_class in CARRYING_RED_CELLS
+
+    @property
+    def is_acellular(self) -> bool:
+        """Whether it has no living cells: frozen plasma and what is made of it."""
+        return self.component_class is ComponentClass.PLASMA
 
 
 class ComponentRules(RuleSet):

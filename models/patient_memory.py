@@ -102,7 +102,7 @@ def explain_recalled(
 ) -> tuple[Reason, ...]:
     """Explain what a request did not state and is served by all the same."""
     found = []
-    forgotten = sorted({*recalled.patient.antibodies} - {*stated.patient.antibodies})
+    forgotten = sorted(_list_antibodies(recalled.patient) - _list_antibodies(stated.patient))
     if forgotten:
         params: dict[str, str | int | float] = {"antibodies": ", ".join(forgotten)}
         found.append(Reason(code="antibodies_remembered", params=params))
@@ -162,6 +162,10 @@ def correct_request(request: UrgentRequest, correction: PatientCorrection) -> Ur
     )
 
 
+def _list_antibodies(patient: Patient) -> set[str]:
+    return {*patient.antibodies, *patient.platelet_antibodies, *patient.hla_antibodies}
+
+
 def list_needs(request: UrgentRequest) -> list[SpecialNeed]:
     """List the special needs that a request states for a component that they concern."""
     return [
@@ -213,6 +217,10 @@ def _recall_line(record: PatientRecord, line: RequestLine) -> RequestLine:
 def _correct_patient(patient: Patient, correction: PatientCorrection) -> Patient:
     return patient.but(
         antibodies=_without(patient.antibodies, correction.withdrawn_antibodies),
+        platelet_antibodies=_without(
+            patient.platelet_antibodies, correction.withdrawn_platelet_antibodies
+        ),
+        hla_antibodies=_without(patient.hla_antibodies, correction.withdrawn_hla_antibodies),
         disputed_groups=() if correction.group else patient.disputed_groups,
     )
 

@@ -15,11 +15,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from models.antigens import Antigens
+from models.antigens import Antigens, PlateletAntigens
 from models.base import AsSet, Identifier, Instant, Line, Value
 from models.broken_rule import BrokenRuleError
 from models.components import Component, ComponentClass
 from models.groups import BloodGroup
+from models.hla import HlaTypes
 from models.patients import GroupBasis, Patient
 
 
@@ -67,6 +68,7 @@ class PatientCorrection(Value):
     Attributes:
         group: The group that is right, of those that contradict each other, or another.
         withdrawn_antibodies: Antibodies that the patient never had.
+        withdrawn_platelet_antibodies, withdrawn_hla_antibodies: The same of these.
         withdrawn_needs: Special needs that hold no longer.
         withdrawn_antigens: Antigens that bags need not lack any longer.
         person: Who answers for it, by name.
@@ -74,6 +76,8 @@ class PatientCorrection(Value):
 
     group: BloodGroup | None = None
     withdrawn_antibodies: Antigens = ()
+    withdrawn_platelet_antibodies: PlateletAntigens = ()
+    withdrawn_hla_antibodies: HlaTypes = ()
     withdrawn_needs: SpecialNeeds = ()
     withdrawn_antigens: Antigens = ()
     person: Line = Field(min_length=1)
@@ -81,7 +85,13 @@ class PatientCorrection(Value):
 
     @model_validator(mode="after")
     def _corrects_something(self) -> Self:
-        withdrawn = (*self.withdrawn_antibodies, *self.withdrawn_needs, *self.withdrawn_antigens)
+        withdrawn = (
+            *self.withdrawn_antibodies,
+            *self.withdrawn_platelet_antibodies,
+            *self.withdrawn_hla_antibodies,
+            *self.withdrawn_needs,
+            *self.withdrawn_antigens,
+        )
         if self.group is None and not withdrawn:
             raise BrokenRuleError("correction_empty", "correction")
         return self

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from models.antigens import Antigen, Antigens
+from models.antigens import Antigen, Antigens, PlateletAntigens
 from models.base import AsSet, Identifier, Line, Value
+from models.broken_rule import BrokenRuleError
 from models.groups import BloodGroup
+from models.hla import HlaTypes
 
 ANTI_D: Antigen = "D"
 ANTI_H: Antigen = "H"
 
-REMEMBERED_SETS = ("antibodies",)
+REMEMBERED_SETS = ("antibodies", "platelet_antibodies", "hla_antibodies")
 """Fields of a patient that only grow from one statement to the next."""
 
 REMEMBERED_FLAGS = ("chronically_transfused",)
 """Fields of a patient that hold for good once they were told."""
 
-REMEMBERED_FACTS = ("transplant", "rare_group")
+REMEMBERED_FACTS = ("transplant", "rare_group", "antigen_negative")
 """Fields of a patient that hold until they are told otherwise."""
 
 
@@ -49,6 +52,30 @@ class RhdConsent(Value):
 
     physician: Line = Field(min_length=1)
     signed_by: Line = Field(min_length=1)
+
+
+class Indication(StrEnum):
+    """A condition or a procedure that brings demands of its own; `needs.toml` says which.
+
+    newborn, infant: follow from the age; they may be stated too.
+    after_intrauterine: a child that was transfused in the womb.
+    gvhd_risk: whoever must have irradiated cells.
+    """
+
+    NEWBORN = "newborn"
+    INFANT = "infant"
+    AFTER_INTRAUTERINE = "after_intrauterine"
+    INTRAUTERINE = "intrauterine"
+    EXCHANGE = "exchange"
+    CHRONICALLY_TRANSFUSED = "chronically_transfused"
+    THALASSAEMIA = "thalassaemia"
+    SICKLE_CELL = "sickle_cell"
+    IGA_DEFICIENT = "iga_deficient"
+    ANTI_CD38 = "anti_cd38"
+    GVHD_RISK = "gvhd_risk"
+
+
+Indications = Annotated[tuple[Indication, ...], AsSet]
 
 
 class TransplantPhase(StrEnum):
@@ -93,6 +120,7 @@ class Mother(Value):
 
     group: BloodGroup | None = None
     antibodies: Antigens = ()
+    platelet_antibodies: PlateletAntigens = ()
 
 
 def _explain_groups(*patients: Patient) -> set[BloodGroup]:
@@ -114,9 +142,15 @@ class Patient(Value):
         age_years: None while unknown.
         age_estimated: The age is somebody's guess: read with the margin of rule
             `patient.estimated_age`, always towards protection.
-        antibodies: Antigens against which the patient has antibodies; units must lack them.
+        age_days: For a child in its first months; None while unknown.
+        antibodies: Red-cell antigens against which the patient has antibodies; units must lack
+            them.
+        platelet_antibodies: The same of platelet antigens; they count for platelets.
+        hla_antibodies: HLA types against which the patient has antibodies.
+        antigen_negative: Red-cell antigens that the patient was shown to lack, for matched blood.
+        indications: Conditions and procedures that bring demands of their own.
         asian_del: Genotyped Asian-type DEL, served as RhD+.
-        chronically_transfused: An RhD- patient comes first for scarce RhD- units.
+        chronically_transfused: As the need of that name; RhD- units go to such a patient first.
         rhd_consent: The signed exception, if there is one.
         anti_d_prophylaxis_ordered: Recorded order for anti-D after RhD+ platelets.
         transplant: Donor's and own group; `group` is what is typed now.
@@ -131,7 +165,12 @@ class Patient(Value):
     sex: Sex | None = None
     age_years: int | None = Field(default=None, ge=0, le=130)
     age_estimated: bool = False
+    age_days: int | None = Field(default=None, ge=0, le=3650)
     antibodies: Antigens = ()
+    platelet_antibodies: PlateletAntigens = ()
+    hla_antibodies: HlaTypes = ()
+    antigen_negative: Antigens = ()
+    indications: Indications = ()
     asian_del: bool = False
     chronically_transfused: bool = False
     rhd_consent: RhdConsent | None = None
@@ -150,6 +189,29 @@ class Patient(Value):
         """Return what units must lack: by the own antibodies, the mother's, and a rare group."""
         of_mother = self.mother.antibodies if self.mother else ()
         return frozenset((*self.antibodies, *of_mother, *([ANTI_H] if self.lacks_h else [])))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_years(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+        """Whoever states the age in days states the years."""
+        if isinstance(raw, Mapping) and raw.get("age_years") is None:
+            days = raw.get("age_days")
+            if isinstance(days, int) and not isinstance(days, bool):
+                return {**raw, "age_years": days // 365}
+        return raw
+
+    @model_validator(mode="after")
+    def _is_of_one_age(self) -> Self:
+        days, years = self.age_days, self.age_years
+        if days is not None and years is not None and days // 365 not in {years, years + 1}:
+            raise BrokenRuleError("age_contradicts", "age_days", days=days, years=years)
+        return self
+
+    @property
+    def platelet_antigens_against(self) -> frozenset[str]:
+        """The platelet antigens against which the patient or the mother has antibodies."""
+        mothers = self.mother.platelet_antibodies if self.mother else ()
+        return frozenset(self.platelet_antibodies).union(mothers)
 
     @property
     def has_anti_d(self) -> bool:

@@ -7,14 +7,14 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from models.antigens import Antigens
+from models.antigens import Antigens, PlateletAntigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.emergency_release import EmergencyRelease
 from models.hla import HlaTypes
 from models.patient_records import PatientCorrection, SpecialNeed
-from models.patients import Patient
+from models.patients import Indications, Patient
 
 MAX_QUANTITY = 100
 """The most units in one line: more than any single order reported from a mass casualty. A larger
@@ -74,7 +74,9 @@ class HardAttributes(Value):
 
     Attributes:
         max_age_d: Days since collection at most.
-        hla_matched: HLA types of which a unit must show every one.
+        hla_matched: The patient's own HLA types: a unit has no antigen beside them, and is typed.
+        iga_deficient: Of an IgA-deficient donor, or cells that were washed.
+        indications: Conditions and procedures of this line, such as an exchange transfusion.
     """
 
     leukoreduced: bool = False
@@ -85,6 +87,10 @@ class HardAttributes(Value):
     identical_group_only: bool = False
     antigen_negative: Antigens = ()
     hla_matched: HlaTypes = ()
+    platelet_antigen_negative: PlateletAntigens = ()
+    hbs_negative: bool = False
+    iga_deficient: bool = False
+    indications: Indications = ()
     max_age_d: int | None = Field(default=None, ge=1, le=3650)
 
 

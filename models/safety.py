@@ -34,7 +34,9 @@ from models.components import Component
 from models.decisions import Reason
 from models.emergency_release import EmergencyRelease
 from models.groups import BloodGroup, RhD
+from models.needs import FLAGS, Demands, find_demands, has_trait, list_components
 from models.patients import ANTI_D
+from models.platelet_matching import list_platelet_reasons
 from models.recipients import find_recipient
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
@@ -63,8 +65,6 @@ fails, and a test checks the table against every member."""
 
 _ON_LABEL = ("A", "B", ANTI_D)
 """The antigens that the group of a unit tells."""
-
-_FLAGS = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
 
 
 def clear(
@@ -295,12 +295,14 @@ def _list_of_patient(
     used_at: datetime,
     rules: Rulebook,
 ) -> Iterator[Reason]:
-    if unit.component is not purpose.line.component:
+    asked = purpose.line.component
+    if unit.component is not asked and unit.component not in list_components(purpose, rules):
         yield Reason(code="other_component")
     yield from _list_of_glycerol(unit.component, rules)
     yield from _list_of_group(unit, purpose, candidate, rules)
-    yield from _list_of_demand(unit, purpose, used_at, rules)
-    yield from _list_of_antigens(unit, purpose, rules)
+    demands = find_demands(purpose, unit.component, rules)
+    yield from _list_of_demand(unit, purpose, demands, used_at, rules)
+    yield from _list_of_antigens(unit, purpose, demands, rules)
 
 
 def _list_of_glycerol(component: Component, rules: Rulebook) -> Iterator[Reason]:
@@ -334,36 +336,48 @@ def _list_of_group(
 
 
 def _list_of_demand(
-    unit: UnitFacts, purpose: ForPatient, used_at: datetime, rules: Rulebook
+    unit: UnitFacts, purpose: ForPatient, demands: Demands, used_at: datetime, rules: Rulebook
 ) -> Iterator[Reason]:
-    wanted, rule = purpose.line.attributes, rules.safety.cite(rules.safety.demand)
     granulocytes = rules.safety.granulocytes
-    if unit.component in granulocytes.components and not unit.traits.irradiated:
+    is_always = unit.component in granulocytes.components
+    if is_always and not has_trait(unit, "irradiated"):
         cited = rules.safety.cite(granulocytes)
         yield Reason(code="lacks_attribute", params={"attribute": "irradiated"}, rule=cited)
-        wanted = wanted.but(irradiated=False)
-    for flag in _FLAGS:
-        if getattr(wanted, flag) and not _has(unit, flag):
-            yield Reason(code="lacks_attribute", params={"attribute": flag}, rule=rule)
-    for hla in wanted.hla_matched:
-        if hla not in unit.traits.hla:
-            yield Reason(code="lacks_attribute", params={"attribute": f"hla:{hla}"}, rule=rule)
-    max_age_d = wanted.max_age_d
-    if max_age_d is not None and used_at - unit.collected_at > timedelta(days=max_age_d):
-        yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
+    for flag in FLAGS:
+        if is_always and flag == "irradiated":
+            continue
+        if flag in demands.flags and not has_trait(unit, flag):
+            params = {"attribute": flag}
+            yield Reason(code="lacks_attribute", params=params, rule=demands.flags[flag])
+    yield from list_platelet_reasons(unit, purpose, rules)
+    if demands.max_age is not None:
+        max_age_d, rule = demands.max_age
+        if used_at - unit.collected_at > timedelta(days=max_age_d):
+            yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
+    if demands.irradiated_within is not None and unit.traits.irradiated:
+        hours, rule = demands.irradiated_within
+        # A bag that does not say when it was irradiated was, for all that is known, at collection.
+        if used_at - (unit.traits.irradiated_at or unit.collected_at) > timedelta(hours=hours):
+            yield Reason(code="irradiated_too_long_ago", params={"hours": hours}, rule=rule)
+    if unit.traits.of_relative and not (unit.traits.irradiated or unit.component.spec.is_acellular):
+        rule = rules.needs.cite(rules.needs.of_relative)
+        yield Reason(code="relative_not_irradiated", rule=rule)
     own = find_recipient(unit.component.spec.component_class, purpose.patient).group
-    if wanted.identical_group_only and unit.group is not own:
-        yield Reason(code="group_not_identical", rule=rule)
+    if purpose.line.attributes.identical_group_only and unit.group is not own:
+        yield Reason(code="group_not_identical", rule=rules.safety.cite(rules.safety.demand))
 
 
-def _list_of_antigens(unit: UnitFacts, purpose: ForPatient, rules: Rulebook) -> Iterator[Reason]:
-    against = set(purpose.line.attributes.antigen_negative)
+def _list_of_antigens(
+    unit: UnitFacts, purpose: ForPatient, demands: Demands, rules: Rulebook
+) -> Iterator[Reason]:
+    against = dict(demands.antigens)
     if unit.component.spec.carries_red_cells:
-        against.update(purpose.patient.all_antibodies)
+        rule = rules.safety.cite(rules.safety.antibodies)
+        against |= dict.fromkeys(purpose.patient.all_antibodies, rule)
     for antigen in sorted(against):
         if not _lacks(unit, antigen):
-            rule = rules.safety.cite(rules.safety.antibodies)
-            yield Reason(code="not_antigen_negative", params={"antigen": antigen}, rule=rule)
+            params = {"antigen": antigen}
+            yield Reason(code="not_antigen_negative", params=params, rule=against[antigen])
 
 
 def _may_be_del(unit: UnitFacts) -> bool:
@@ -371,11 +385,6 @@ def _may_be_del(unit: UnitFacts) -> bool:
     traits = unit.traits
     is_negative = unit.group.rhd is RhD.NEGATIVE
     return is_negative and traits.c_positive and not traits.del_typed
-
-
-def _has(unit: UnitFacts, flag: str) -> bool:
-    is_washed = flag == "washed" and unit.component is Component.WASHED_RED_CELLS
-    return is_washed or bool(getattr(unit.traits, flag))
 
 
 def _lacks(unit: UnitFacts, antigen: str) -> bool:

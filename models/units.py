@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from models.antigens import Antigens
+from models.antigens import Antigens, PlateletAntigens
 from models.base import BagId, Identifier, Instant, Value
 from models.broken_rule import BrokenRuleError
 from models.components import COMPONENTS, Component
@@ -73,6 +73,10 @@ class UnitTraits(Value):
         thawed_at: When a frozen unit was thawed for use.
         deglycerolised_at: When the glycerol was taken out of frozen red cells.
         virus_inactivated: Plasma was treated against viruses.
+        platelet_antigen_negative: Platelet antigens that testing showed to be absent.
+        hbs_negative: The donor was tested for sickle haemoglobin.
+        iga_deficient: Of an IgA-deficient donor.
+        of_relative: Given by a relative of the patient whom it was given for.
     """
 
     leukoreduced: bool = False
@@ -92,6 +96,10 @@ class UnitTraits(Value):
     thawed_at: Instant | None = None
     deglycerolised_at: Instant | None = None
     virus_inactivated: bool = False
+    platelet_antigen_negative: PlateletAntigens = ()
+    hbs_negative: bool = False
+    iga_deficient: bool = False
+    of_relative: bool = False
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from checker.attributes import WITH_RED_CELLS, is_beyond_hospital, is_passed, list_lacking
+from checker.attributes import (
+    WITH_RED_CELLS,
+    is_beyond_hospital,
+    is_passed,
+    list_lacking,
+    serves,
+)
 from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
 from checker.history import Version
 from checker.report import Finding
@@ -30,7 +36,13 @@ def _fault(
     world: World, promise: Promise, unit: Unit, request: Request, versions: list[Version]
 ) -> str:
     line = world.lines.get((request.request_id, promise.line_no or 0))
-    if line is not None and line.component != unit.component:
+    newest = versions[-1]
+    if line is not None and not serves(
+        unit.component,
+        line.component,
+        wanted=newest.wanted(promise.line_no),
+        patient=newest.patient,
+    ):
         return f"成分不符 · {unit.component}, the line asks for {line.component}"
     hospital = world.hospitals.get(request.hospital_id)
     if hospital is not None and is_beyond_hospital(unit=unit, hospital=hospital.body):
@@ -61,6 +73,7 @@ def _fault_under(
             wanted=version.wanted(promise.line_no),
             patient=patient,
             used_at=max(promise.held_at, version.needed_by),
+            emergency=version.priority == "life_threatening",
         )
         if not is_passed(lack, version.passes)
     ]

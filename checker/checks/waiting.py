@@ -175,6 +175,7 @@ def fits(world: World, unit: Unit, need: Need) -> bool:
             wanted=need.version.wanted(need.line.line_no),
             patient=need.version.patient,
             used_at=max(need.now, need.request.needed_by) + ON_THE_WAY,
+            emergency=need.version.priority == "life_threatening",
         )
     )
 

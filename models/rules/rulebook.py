@@ -34,6 +34,7 @@ from models.rules.types.compatibility import CompatibilityRules
 from models.rules.types.disasters import DisasterRules
 from models.rules.types.donors import DonorRules
 from models.rules.types.issue import IssueRules
+from models.rules.types.needs import NeedRules
 from models.rules.types.packs import PackRules
 from models.rules.types.policies import PolicyRules
 from models.rules.types.returns import ReturnRules
@@ -44,6 +45,7 @@ RULE_FILES: Mapping[str, type[RuleSet]] = {
     "compatibility": CompatibilityRules,
     "antigens": AntigenRules,
     "safety": SafetyRules,
+    "needs": NeedRules,
     "components": ComponentRules,
     "testing": TestingRules,
     "returns": ReturnRules,
@@ -149,6 +151,7 @@ class Rulebook:
     compatibility: CompatibilityRules
     antigens: AntigenRules
     safety: SafetyRules
+    needs: NeedRules
     components: ComponentRules
     testing: TestingRules
     returns: ReturnRules

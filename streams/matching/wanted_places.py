@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 
 from models.decisions import Decision
 from models.groups import BloodGroup
+from models.needs import SERVING, list_components, list_needs
 from models.requests import HardAttributes, RequestLine
 from streams.matching.allocation.frozen_bags import list_frozen_cells, wants_match
 from streams.matching.allocation.remedies import list_cells
@@ -35,10 +37,11 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
             quantity = case.open_quantity(line)
             if not quantity:
                 continue
-            for candidate in case.candidates(line):
+            serving = list_components(case.purpose(line, capped_units=0), case.rules)
+            for candidate, component in product(case.candidates(line), serving):
                 cell = Cell(
                     station_id=case.request.station_id,
-                    component=line.component,
+                    component=component,
                     group=candidate.group,
                 )
                 wants[cell] += quantity
@@ -57,7 +60,11 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
 
 
 def _demands(case: Case, line: RequestLine) -> bool:
-    return bool(case.request.patient.antibodies) or line.attributes != _NO_DEMAND
+    """Whether anything is demanded beside the group: by the line, or by the patient's needs."""
+    patient = case.request.patient
+    against = (patient.all_antibodies, patient.platelet_antigens_against, patient.hla_antibodies)
+    needs = list_needs(patient, line.attributes, case.rules)
+    return any((*against, needs)) or line.attributes != _NO_DEMAND
 
 
 def list_beyond(cases: Sequence[Case], decisions: Sequence[Decision]) -> set[Cell]:
@@ -75,7 +82,7 @@ def lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
     """Return whether something uncovered could lie in a place that was not read to its end."""
     return any(
         line.uncovered
-        and cell.component is line.component
+        and cell.component in {line.component, *SERVING.get(line.component, ())}
         and cell.station_id == decision.station_id
         for decision in decisions
         for line in decision.lines

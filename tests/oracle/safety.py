@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from checker.attributes import FROZEN, is_beyond_hospital, list_lacking
+from checker.attributes import FROZEN, is_beyond_hospital, list_lacking, serves
 from checker.compatibility import (
     O_NEGATIVE_CAP,
     Patient,
@@ -127,7 +127,7 @@ def list_reasons(
     found |= _of_temperature(bag, to, way)
     if not at_station:
         found.add("at_other_station")
-    if unit.component != to.component:
+    if not _is_asked_for(unit, to):
         found.add("other_component")
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
@@ -144,6 +144,12 @@ def _is_passed(name: str, passes: frozenset[str]) -> bool:
         return "antibodies" in passes and name.split()[1] not in ABO_ANTIGENS
     is_need = name in {f"lacks_attribute {need}" for need in NEEDS} or name == "too_old"
     return is_need and "special_needs" in passes
+
+
+def _is_asked_for(unit: Unit, to: Bed | Depot) -> bool:
+    if isinstance(to, Depot):
+        return unit.component == to.component
+    return serves(unit.component, to.component, wanted=to.wanted, patient=to.patient)
 
 
 def _of_the_bag(bag: Bag, step: str) -> set[str]:
@@ -253,7 +259,13 @@ def list_terms(
 def _of_the_demand(unit: Unit, to: Bed, way: Way) -> set[str]:
     # The age of the blood counts when it is used: once it is there, and not before the need.
     used_at = max(way.arrival_at, to.needed_by)
-    lacking = list_lacking(unit=unit, wanted=to.wanted, patient=to.patient, used_at=used_at)
+    lacking = list_lacking(
+        unit=unit,
+        wanted=to.wanted,
+        patient=to.patient,
+        used_at=used_at,
+        emergency=to.priority == "life_threatening",
+    )
     return {_name_lack(lack) for lack in lacking}
 
 
@@ -264,6 +276,8 @@ def _name_lack(lack: str) -> str:
         return "group_not_identical"
     if lack.startswith("max_age_d"):
         return "too_old"
+    if lack.startswith(("hla_", "relative_", "irradiated_too")):
+        return lack
     if lack.endswith("-"):
         return f"not_antigen_negative {lack[:-1]}"
-    return f"lacks_attribute {lack.replace('hla ', 'hla:')}"
+    return f"lacks_attribute {lack}"

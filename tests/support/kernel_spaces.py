@@ -18,7 +18,7 @@ import checker.compatibility as other_hands
 from models.clearance import ForPatient, Purpose, Step, UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
-from models.patients import Patient
+from models.patients import Indication, Patient
 from models.requests import HardAttributes, Priority
 from models.shelf_lives import Anticoagulant, PlateletBag
 from models.units import UnitStatus, UnitTraits
@@ -285,18 +285,14 @@ def demands(components: Iterable[Component] = tuple(Component)) -> Iterator[Case
             yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
 
 
-def ages_and_types() -> Iterator[Case]:
-    """The oldest unit wanted, to the second, and every set of HLA types wanted and printed."""
+def ages_of_blood() -> Iterator[Case]:
+    """The oldest unit wanted, to the second."""
     ages = (timedelta(days=days) for days in (0, 1, 2, 3))
     collected = [ARRIVAL - age + off for age in ages for off in (-SECOND, timedelta(0), SECOND)]
     collected += [NOW - timedelta(days=1), NOW - timedelta(days=2)]
     for max_age_d, at in itertools.product((None, 1, 2, 3), collected):
         purpose = build_purpose(attributes=HardAttributes(max_age_d=max_age_d))
         unit = build_facts(collected_at=at)
-        yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
-    for wanted, has in itertools.product(_subsets("A*02:01", "B7", "B8"), repeat=2):
-        purpose = build_purpose(attributes=HardAttributes(hla_matched=wanted))
-        unit = build_facts(traits=UnitTraits(hla=has))
         yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
 
 
@@ -372,6 +368,9 @@ def _draw_unit(draw: Random, component: Component) -> UnitFacts:
             name: draw.choice((None, None, NOW - timedelta(hours=h)))
             for name, h in DONE_AGO.items()
         },
+        platelet_antigen_negative=draw.choice(_subsets("CD36", "HPA-1a")),
+        iga_deficient=draw.choice(BOTH),
+        of_relative=draw.random() < 0.1,
     )
     return build_facts(
         component=component,
@@ -398,6 +397,10 @@ def _draw_purpose(draw: Random) -> Purpose:
         age_years=draw.choice((None, *range(70))),
         age_estimated=draw.random() < 0.2,
         antibodies=draw.choice(_subsets("C", "D", "Mur")) if draw.random() < 0.3 else (),
+        platelet_antibodies=draw.choice(_subsets("CD36")) if draw.random() < 0.2 else (),
+        hla_antibodies=draw.choice(_subsets("B7", "A2")) if draw.random() < 0.1 else (),
+        antigen_negative=draw.choice(_subsets("C", "K")) if draw.random() < 0.3 else (),
+        indications=draw.sample(tuple(Indication), k=draw.choice((0, 0, 0, 1, 2))),
         asian_del=draw.random() < 0.2,
         chronically_transfused=draw.choice(BOTH),
         rhd_consent=draw.choice((None, CONSENT)),

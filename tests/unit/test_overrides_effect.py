@@ -15,6 +15,7 @@ from models.donors import CallOutStatus
 from models.emergency_release import EmergencyRelease
 from models.facilities import Location, StationPolicy, estimate_eta_s
 from models.groups import BloodGroup
+from models.needs import find_demands
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
@@ -35,6 +36,7 @@ from streams.matching.waves import (
     expect_show_up,
 )
 from tests.support.rules import Effect, accept
+from tests.support.safety import build_purpose
 from tests.support.supply import AT, make_alert, make_record, make_station
 from tests.support.world import NOW, PEOPLES, build_request, build_unit
 
@@ -144,6 +146,23 @@ def of_unknown(component: Component, rule_id: str, left: list[str], given: str) 
             )
         ),
     )
+
+
+def need(name: str, value: str, set_to: object, patient: Patient, *, within_d: int = 6) -> Effect:
+    """Red cells that old for a child; what a need wants beside the age is waived in danger."""
+    return Effect(
+        f"need.{name}",
+        value,
+        set_to,
+        lambda rules: count(
+            decide(patient, "A+", rules, priority=DYING, collected_ago_h=within_d * 24 - 1)
+        ),
+    )
+
+
+def find_oldest(patient: Patient) -> Callable[[Rulebook], object]:
+    purpose = build_purpose(patient=patient)
+    return lambda rules: find_demands(purpose, Component.RED_CELLS, rules).max_age
 
 
 def fallback(group: str) -> Effect:
@@ -304,6 +323,13 @@ def count_donors_wanted(rules: Rulebook) -> int:
 
 
 EFFECTS = [
+    need("newborn", "to_age_d", 60, Patient(group=BloodGroup.A_POS, age_days=40)),
+    need("newborn", "max_age_d", 2, Patient(group=BloodGroup.A_POS, age_days=3), within_d=3),
+    need("infant", "max_age_d", 2, Patient(group=BloodGroup.A_POS, age_years=0), within_d=3),
+    *(
+        Effect(f"need.{name}", "max_age_d", 2, find_oldest(Patient(indications=(name,))))
+        for name in ("intrauterine", "exchange")
+    ),
     abo(Component.RED_CELLS, "red_cells.abo", "A", ["A"], "O+"),
     abo(Component.RED_CELLS, "red_cells.abo", "B", ["B"], "O+"),
     abo(Component.RED_CELLS, "red_cells.abo", "AB", ["AB", "O"], "A+"),

@@ -31,6 +31,7 @@ from models.texts import list_texts
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
 from tests.oracle.safety import STEP_TO
+from tests.support import kernel_need_spaces as need_spaces
 from tests.support import kernel_spaces as spaces
 from tests.support.kernel_cases import Case, compare, list_kinds
 from tests.support.kernel_groups import donors_of_del, special_groups
@@ -74,8 +75,8 @@ def test_journeys_agree() -> None:
     agree(spaces.journeys(), at_least=22_000)
 
 
-def test_ages_and_types_agree() -> None:
-    agree(spaces.ages_and_types(), at_least=100)
+def test_ages_of_blood_agree() -> None:
+    agree(spaces.ages_of_blood(), at_least=50)
 
 
 def test_identical_groups_agree() -> None:
@@ -89,6 +90,28 @@ def test_demands_agree() -> None:
 def test_antigens_agree() -> None:
     components = (Component.WHOLE_BLOOD, Component.FROZEN_RED_CELLS, Component.PLATELETS)
     agree(spaces.antigens(components), at_least=6_000)
+
+
+def test_needs_of_a_patient_agree() -> None:
+    agree(need_spaces.stated(), at_least=4_000)
+
+
+def test_ages_in_days_agree() -> None:
+    agree(need_spaces.ages(), at_least=200)
+    agree(need_spaces.irradiations(), at_least=400)
+
+
+def test_hla_types_agree() -> None:
+    agree(need_spaces.hla(), at_least=5_000)
+
+
+def test_platelet_antigens_and_mothers_agree() -> None:
+    agree(need_spaces.platelet_antigens(), at_least=500)
+    agree(need_spaces.mothers(), at_least=200)
+
+
+def test_washed_cells_agree() -> None:
+    agree(need_spaces.washed(), at_least=300)
 
 
 def test_mixtures_agree() -> None:
@@ -220,10 +243,96 @@ TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
         "request.attributes",
     ),
     (
+        "hla_untyped",
+        {
+            "traits": UnitTraits(irradiated=True),
+            "purpose": build_purpose(attributes=HardAttributes(hla_matched=("B7",))),
+        },
+        {"loci": "B"},
+        "platelets.hla_selected",
+    ),
+    (
+        "hla_mismatched",
+        {
+            "traits": UnitTraits(irradiated=True, hla=("B7", "B*58:01")),
+            "purpose": build_purpose(attributes=HardAttributes(hla_matched=("B7",))),
+        },
+        {"antigen": "B*58:01"},
+        "platelets.hla_selected",
+    ),
+    (
+        "hla_antibody_hits",
+        {
+            "component": Component.PLATELETS,
+            "traits": UnitTraits(irradiated=True, hla=("A2", "A33")),
+            "purpose": build_purpose(
+                component=Component.PLATELETS,
+                patient=Patient(group=BloodGroup.A_POS, hla_antibodies=("A*33:03",)),
+            ),
+        },
+        {"antigen": "A33"},
+        "platelets.hla_selected",
+    ),
+    (
+        "not_antigen_negative",
+        {
+            "component": Component.PLATELETS,
+            "purpose": build_purpose(
+                component=Component.PLATELETS,
+                patient=Patient(group=BloodGroup.A_POS, platelet_antibodies=("CD36",)),
+            ),
+        },
+        {"antigen": "CD36"},
+        "platelets.antibodies",
+    ),
+    (
+        "irradiated_too_long_ago",
+        {
+            "traits": UnitTraits(irradiated_at=NOW - timedelta(hours=30)),
+            "collected_at": NOW - timedelta(days=2),
+            "expires_at": NOW + timedelta(days=2),
+            "purpose": build_purpose(
+                patient=Patient(group=BloodGroup.A_POS, indications=("exchange",)),
+                priority=DYING,
+            ),
+        },
+        {"hours": 24},
+        "need.exchange",
+    ),
+    (
+        "relative_not_irradiated",
+        {"traits": UnitTraits(of_relative=True)},
+        {},
+        "unit.of_relative",
+    ),
+    (
         "lacks_attribute",
-        {"purpose": build_purpose(attributes=HardAttributes(hla_matched=("B7",)))},
-        {"attribute": "hla:B7"},
-        "request.attributes",
+        {
+            "purpose": build_purpose(
+                patient=Patient(group=BloodGroup.A_POS, indications=("gvhd_risk",)),
+            )
+        },
+        {"attribute": "irradiated"},
+        "need.gvhd_risk",
+    ),
+    (
+        "too_old",
+        {
+            "collected_at": NOW - timedelta(days=6),
+            "purpose": build_purpose(patient=Patient(group=BloodGroup.A_POS, age_years=0)),
+        },
+        {"max_age_d": 5},
+        "need.infant",
+    ),
+    (
+        "not_antigen_negative",
+        {
+            "purpose": build_purpose(
+                patient=Patient(group=BloodGroup.A_POS, indications=("anti_cd38",)),
+            )
+        },
+        {"antigen": "K"},
+        "need.anti_cd38",
     ),
     (
         "too_old",

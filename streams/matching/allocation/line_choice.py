@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate
 from models.decisions import Reason
 from models.groups import BloodGroup
+from models.needs import count_unmet, find_demands, list_components
 from models.requests import Priority, RequestLine
 from models.safety import clear, find_release, list_standing_obstacles
 from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
@@ -153,14 +155,30 @@ class LineChoice:
     def list_choices(self, shelf: Shelf, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
         """Yield the units of the groups that may be given, in the order of choice."""
         for tier in tiers:
-            for cell in self._cells:
-                yield from shelf.list_units(cell, (tier,))
+            for cells in self._cells:
+                lying = chain.from_iterable(shelf.list_units(cell, (tier,)) for cell in cells)
+                yield from self._put_first_what_is_preferred(lying)
+
+    def _put_first_what_is_preferred(self, units: Iterable[UnitFacts]) -> Iterable[UnitFacts]:
+        """Within one group those go first that have more of what the patient's needs prefer."""
+        preferred = self._preferred
+        return sorted(units, key=lambda unit: count_unmet(unit, preferred)) if preferred else units
 
     @cached_property
-    def _cells(self) -> tuple[Cell, ...]:
-        station_id, component = self.case.request.station_id, self.line.component
+    def _preferred(self) -> frozenset[str]:
+        purpose = self.purpose(capped=0)
+        return find_demands(purpose, self.line.component, self.case.rules).preferred
+
+    @cached_property
+    def _cells(self) -> tuple[tuple[Cell, ...], ...]:
+        """The places of each group that may be given, of every component that serves the line."""
+        station_id = self.case.request.station_id
+        components = list_components(self.purpose(capped=0), self.case.rules)
         return tuple(
-            Cell(station_id=station_id, component=component, group=candidate.group)
+            tuple(
+                Cell(station_id=station_id, component=component, group=candidate.group)
+                for component in components
+            )
             for candidate in self.candidates
         )
 

@@ -16,6 +16,7 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.compatibility import is_preferred_for_negative
 from models.decisions import Decision, LineDecision, Outcome, Reason
+from models.needs import list_told
 from models.requests import Priority
 from streams.matching.allocation.batch_choice import BatchChoice
 from streams.matching.allocation.follow_ups import explain_follow_ups, explain_rare_need
@@ -126,6 +127,9 @@ def _conclude(
     reasons.extend(explain_spared(case, reserved))
     reasons.extend(told)
     reasons.extend(Reason(code="may_have_left", params={"unit_id": unit}) for unit in doubted)
+    for line in request.lines:
+        told_of = list_told(request.patient, line.attributes, case.rules)
+        reasons.extend(reason for reason in told_of if reason not in reasons)
     # A unit that expires sooner ends alone: the others stay held.
     hold_ends = max(request.needed_by, arrival_at) + timedelta(seconds=hold_s)
     return Decision(

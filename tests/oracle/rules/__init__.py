@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from tests.oracle.rules.components import COMPONENT_RULES
 from tests.oracle.rules.donors import DONORS
 from tests.oracle.rules.groups import ANTIGENS, COMPATIBILITY
+from tests.oracle.rules.needs import NEEDS_TABLE
 from tests.oracle.rules.saying import Table
 from tests.oracle.rules.supply import DISASTERS, FIGURES, POLICIES, SHORTAGES
 from tests.oracle.rules.units import ISSUE, PACKS, RETURNS, SAFETY, TESTING
@@ -18,6 +19,7 @@ TABLES: Mapping[str, Table] = {
     "compatibility": COMPATIBILITY,
     "antigens": ANTIGENS,
     "safety": SAFETY,
+    "needs": NEEDS_TABLE,
     "components": COMPONENT_RULES,
     "testing": TESTING,
     "returns": RETURNS,

@@ -16,8 +16,14 @@ BEGIN
         WHEN u.usable_until <= p.held_at
             OR u.usable_until <= d.decided_at + make_interval(secs => coalesce(d.eta_s, 0))
         THEN 'promises_unit_expiry_ck'
-        -- Red cells in glycerol go to no patient as they are.
-        WHEN l.component <> p.component OR p.component = 'frozen_red_cells' THEN 'promises_component_ck'
+        -- Red cells in glycerol go to no patient as they are; washed red cells serve a line that wants
+        -- red cells washed.
+        WHEN p.component = 'frozen_red_cells'
+            OR (
+                l.component <> p.component
+                AND NOT (l.component = 'red_cells' AND p.component = 'washed_red_cells')
+            )
+        THEN 'promises_component_ck'
         WHEN g.component IS NULL
             OR (g.low_titre AND NOT u.low_titre)
             OR r.priority <> ALL (g.priorities)
