@@ -338,17 +338,13 @@ def _list_of_group(
 def _list_of_demand(
     unit: UnitFacts, purpose: ForPatient, demands: Demands, used_at: datetime, rules: Rulebook
 ) -> Iterator[Reason]:
-    granulocytes = rules.safety.granulocytes
-    is_always = unit.component in granulocytes.components
-    if is_always and not has_trait(unit, "irradiated"):
-        cited = rules.safety.cite(granulocytes)
-        yield Reason(code="lacks_attribute", params={"attribute": "irradiated"}, rule=cited)
+    flags, granulocytes = demands.flags, rules.safety.granulocytes
+    if unit.component in granulocytes.components:
+        flags = {**flags, "irradiated": rules.safety.cite(granulocytes)}
     for flag in FLAGS:
-        if is_always and flag == "irradiated":
-            continue
-        if flag in demands.flags and not has_trait(unit, flag):
+        if flag in flags and not has_trait(unit, flag):
             params = {"attribute": flag}
-            yield Reason(code="lacks_attribute", params=params, rule=demands.flags[flag])
+            yield Reason(code="lacks_attribute", params=params, rule=flags[flag])
     yield from list_platelet_reasons(unit, purpose, rules)
     if demands.max_age is not None:
         max_age_d, rule = demands.max_age

@@ -27,10 +27,14 @@ TRAIT_FLAGS = (
     "c_positive",
     "del_typed",
     "virus_inactivated",
+    "hbs_negative",
+    "iga_deficient",
+    "of_relative",
 )
+NAMES = ("antigen_negative", "hla", "platelet_antigen_negative")
 DONE_AT = ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at")
 MADE = ("anticoagulant", "bag", "agitated", *DONE_AT)
-TRAITS = (*TRAIT_FLAGS, "antigen_negative", "hla", *MADE)
+TRAITS = (*TRAIT_FLAGS, *NAMES, *MADE)
 ATTESTED = ("released_by", "released_at")
 _ABO = frozenset(Abo)
 _TOLD = frozenset(status.value for status in CountedAs if status is not CountedAs.ON_SHELF)

@@ -25,8 +25,11 @@ _FLAGS = (
     "c_positive",
     "del_typed",
     "virus_inactivated",
+    "hbs_negative",
+    "iga_deficient",
+    "of_relative",
 )
-_LISTS = ("antigen_negative", "hla")
+_LISTS = ("antigen_negative", "hla", "platelet_antigen_negative")
 _DONE_AT = ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at")
 _YES_NO = {True: "是", False: "否", None: ""}
 
@@ -49,8 +52,12 @@ HEADINGS = {
     "c_positive": "C抗原阳性",
     "del_typed": "已排除DEL",
     "virus_inactivated": "病毒灭活",
+    "hbs_negative": "HbS阴性",
+    "iga_deficient": "IgA缺乏",
+    "of_relative": "亲属献血",
     "antigen_negative": "抗原阴性",
     "hla": "HLA分型",
+    "platelet_antigen_negative": "血小板抗原阴性",
     "anticoagulant": "保养液",
     "bag": "血小板袋",
     "agitated": "振荡",

@@ -20,7 +20,7 @@ from gateway.files.cells import (
     read_rhd,
 )
 from gateway.files.columns import WORDS
-from gateway.files.count_rows import ATTESTED, DONE_AT, TRAIT_FLAGS, TRAITS, build_unit
+from gateway.files.count_rows import ATTESTED, DONE_AT, NAMES, TRAIT_FLAGS, TRAITS, build_unit
 from gateway.files.doses import read_volume
 from gateway.files.grids import read_sheets
 from gateway.files.own_words import GUARDED, NO_WORDS, OwnWords
@@ -141,7 +141,7 @@ def _units(
         readers={
             **dict.fromkeys(("unit_id", "donation_id", "product_code"), read_code),
             **dict.fromkeys((*TRAIT_FLAGS, "released"), read_flag),
-            **dict.fromkeys(("antigen_negative", "hla"), read_names),
+            **dict.fromkeys(NAMES, read_names),
             **dict.fromkeys(DONE_AT, InstantReader(zone, day_ends=False)),
             "anticoagulant": read_anticoagulant,
             "bag": read_bag,

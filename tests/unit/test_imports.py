@@ -247,3 +247,24 @@ def test_files_are_decoded_as_they_say() -> None:
 )
 def test_every_rule_has_a_text(rule: str) -> None:
     assert fix_of(rule) in list_texts()
+
+
+def test_c56_and_c58_a_file_tells_platelet_antigens_hla_and_relatives() -> None:
+    text = (
+        f"{HEAD},HPA阴性,HLA,亲属献血,IgA缺乏,released\r\n"
+        f"{ROW},HPA1a Nak(a),HLA-A*0201 b7,是,是,否\r\n"
+    )
+    parsed = parse_units_csv(text, station_id="nagqu", releasing=RELEASING)
+    assert parsed.errors == ()
+    traits = parsed.values[0].unit.traits
+    assert traits.platelet_antigen_negative == ("CD36", "HPA-1a")
+    assert traits.hla == ("A*02:01", "B7")
+    assert traits.of_relative
+    assert traits.iga_deficient
+
+
+def test_c35_a_row_with_an_antigen_that_nobody_knows_is_refused_with_what_is_near() -> None:
+    text = f"{HEAD},抗原阴性,released\r\n{ROW},Jkz E-,否\r\n"
+    (error,) = parse_units_csv(text, station_id="nagqu", releasing=RELEASING).errors
+    assert error.column == "antigen_negative"
+    assert "Jka" in error.rule
