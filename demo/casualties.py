@@ -14,11 +14,12 @@ from random import Random
 from typing import Any
 
 from demo.chance import divide, draw
-from demo.patients import make_patient
+from demo.patients import draw_patient
 from demo.scenario import Scenario
 from demo.shapes import DemoHospital
 from demo.special import add_special_cases
 from models.components import Component
+from models.groups import BloodGroup
 from models.requests import Priority, RequestLine, UrgentRequest
 
 _SECOND_REQUEST_SHARE = 0.15
@@ -34,6 +35,8 @@ class PlannedRequest:
         straight: Sent by the hospital's own Kafka producer instead of HTTP.
         resent_after_s: Simulated seconds after which the same message is sent again; None if not.
         then: `cancel` or `amend` once it is decided; empty for most.
+        typed: The group that the hospital finds, of a patient whose group is not known at first.
+        typed_after_s: Simulated seconds after the request until the hospital tells it.
     """
 
     at: datetime
@@ -41,6 +44,8 @@ class PlannedRequest:
     straight: bool = False
     resent_after_s: float | None = None
     then: str = ""
+    typed: BloodGroup | None = None
+    typed_after_s: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,13 +145,18 @@ def _write(scenario: Scenario, patient: Bleeding) -> PlannedRequest:
         RequestLine(line_no=number, component=component, quantity=quantity)
         for number, (component, quantity) in enumerate(sorted(patient.units.items()), start=1)
     )
+    known, group = draw_patient(scenario, patient.number)
+    low, high = scenario.requests.patients.typed_after_min
+    chance = draw(scenario.seed, "typed", patient.number)
     return PlannedRequest(
         at=patient.at,
+        typed=group if known.group is None else None,
+        typed_after_s=60 * chance.uniform(low, high),
         request=UrgentRequest(
             request_id=f"dr-{patient.number:03d}",
             hospital_id=patient.hospital.hospital.hospital_id,
             station_id=patient.hospital.hospital.station_id,
-            patient=make_patient(scenario, patient.number),
+            patient=known,
             priority=patient.priority,
             needed_by=_needed_by(scenario, patient, number=1, at=patient.at),
             lines=lines,
@@ -179,12 +189,19 @@ def _ask_again(
         rest = tuple(line for line in request.lines if line.component is not Component.RED_CELLS)
         if not red:
             continue
-        planned[at] = replace(planned[at], request=request.but(lines=red))
+        first = planned[at]
+        planned[at] = replace(first, request=request.but(lines=red))
+        typed_at = first.at + timedelta(seconds=first.typed_after_s)
+        is_typed = first.typed is not None and typed_at <= sent_at
+        patient_then = request.patient.but(group=first.typed) if is_typed else request.patient
         later.append(
             PlannedRequest(
                 at=sent_at,
+                typed=None if is_typed else first.typed,
+                typed_after_s=max(0.0, (typed_at - sent_at).total_seconds()),
                 request=request.but(
                     request_id=f"{request.request_id}-b",
+                    patient=patient_then,
                     lines=rest,
                     needed_by=_needed_by(scenario, patient, number=2, at=sent_at),
                 ),

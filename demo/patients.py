@@ -21,8 +21,11 @@ def draw_group(scenario: Scenario, chance: Random) -> BloodGroup:
     return BloodGroup.of(abo, RhD.NEGATIVE if negative else RhD.POSITIVE)
 
 
-def make_patient(scenario: Scenario, number: int) -> Patient:
-    """Make the patient of that number; the reference is a pseudonym, never a name."""
+def draw_patient(scenario: Scenario, number: int) -> tuple[Patient, BloodGroup]:
+    """Draw a patient as the hospital knows them at first, and the group that typing finds.
+
+    The reference is a pseudonym, never a name.
+    """
     shares = scenario.requests.patients
     chance = draw(scenario.seed, "patient", number)
     is_unknown = chance.random() < shares.unknown_group
@@ -31,9 +34,10 @@ def make_patient(scenario: Scenario, number: int) -> Patient:
     sex = Sex.FEMALE if chance.random() < shares.female else Sex.MALE
     age = chance.randint(2, 15) if is_child else chance.randint(17, 78)
     group = draw_group(scenario, chance)
-    return Patient(
+    patient = Patient(
         reference=f"P{number:04d}",
         group=None if is_unknown else group,
         sex=sex if is_seen else None,
         age_years=age if is_seen else None,
     )
+    return patient, group

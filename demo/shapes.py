@@ -196,7 +196,15 @@ class Arrival(Value):
 
 
 class PatientShares(Value):
+    """Who the patients are.
+
+    Attributes:
+        typed_after_min: Between these minutes after the request a hospital tells a group that was
+            not known at first.
+    """
+
     unknown_group: Share
+    typed_after_min: tuple[float, float]
     female: Share
     child: Share
     rhd_negative: Share

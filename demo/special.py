@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -37,8 +38,14 @@ def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list
         (special.max_age_d, _demand(max_age_d=_DAYS_OLD_AT_MOST)),
         (special.washed, _ask_washed),
     ]
+    # What is changed of a patient would contradict their other request.
+    asked = Counter(plan.request.patient.reference for plan in planned)
     known = [
-        at for at, plan in enumerate(planned) if _is_plain(plan) and plan.request.patient.group
+        at
+        for at, plan in enumerate(planned)
+        if _is_plain(plan)
+        and plan.request.patient.group
+        and asked[plan.request.patient.reference] == 1
     ]
     turns = iter(known)
     changed = list(planned)

@@ -9,6 +9,7 @@ Concurrency: one task per request.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 
@@ -20,6 +21,8 @@ from demo.stage import DrillStage
 from models.base import derive_id
 from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened
+from models.groups import BloodGroup
+from models.patients import GroupBasis
 from models.requests import Amendment, Cancellation, UrgentRequest
 from models.topics import TopicName
 
@@ -67,6 +70,9 @@ async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> 
     stage.board.sent += 1
     send = _send_on_kafka if one.straight else _send_by_http
     again = await send(stage, one, watch)
+    if one.typed is not None:
+        await stage.sleep(one.typed_after_s)
+        await _tell_group(stage, one, one.typed)
     if one.resent_after_s is not None:
         await stage.sleep(one.resent_after_s)
         stage.board.repeats += 1
@@ -196,6 +202,39 @@ async def _change(
         subject=request_id,
         accepted=answer.is_accepted,
         body=event.model_dump(mode="json", exclude_none=True),
+    )
+
+
+async def _tell_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup) -> None:
+    """Tell the group that was typed from a sample; a request that has ended needs it no more."""
+    hospital_id = one.request.hospital_id
+    request_id = one.request.request_id
+    if not one.straight:
+        request_id = derive_id("request", hospital_id, request_id)
+    body = {"patient": {"group": group, "group_basis": GroupBasis.ONE_SAMPLE}}
+    key = f"{one.request.request_id}-typed"
+    answer = await stage.door("hospital", hospital_id).call(
+        "PATCH",
+        f"/v1/requests/{request_id}",
+        body=body,
+        idempotency_key=key,
+        wait_s=_WAIT_S,
+        refusals=("request_ended",),
+    )
+    if not answer.is_accepted:
+        return
+    zh, en = stage.scenario.get_names(hospital_id)
+    stage.board.note(
+        stage.clock.now(), "request", f"{zh}病人定型 {group}", f"{en}: a patient is typed {group}"
+    )
+    event = _to_change(one.request.but(request_id=request_id), dict(body), is_cancelled=False)
+    stage.sent.note(
+        event_id=derive_id("amended", hospital_id, request_id, key),
+        source=f"hospital/{hospital_id}",
+        event_type=event.TYPE,
+        subject=request_id,
+        accepted=True,
+        body=json.loads(event.to_body()),
     )
 
 
