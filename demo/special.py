@@ -38,22 +38,22 @@ def add_special_cases(scenario: Scenario, planned: list[PlannedRequest]) -> list
         (special.max_age_d, _demand(max_age_d=_DAYS_OLD_AT_MOST)),
         (special.washed, _ask_washed),
     ]
-    # What is changed of a patient would contradict their other request.
+    # Another group would contradict what the patient's second request states.
     asked = Counter(plan.request.patient.reference for plan in planned)
     known = [
-        at
-        for at, plan in enumerate(planned)
-        if _is_plain(plan)
-        and plan.request.patient.group
-        and asked[plan.request.patient.reference] == 1
+        at for at, plan in enumerate(planned) if _is_plain(plan) and plan.request.patient.group
     ]
+    women = [at for at in known if asked[planned[at].request.patient.reference] == 1][
+        -special.women_rhd_negative :
+    ]
+    known = [at for at in known if at not in women]
     turns = iter(known)
     changed = list(planned)
     for count, change in wanted:
         for _ in range(count):
             _change(changed, next(turns), change)
     for number in range(special.women_rhd_negative):
-        _change(changed, next(turns), _woman(number))
+        _change(changed, women[number], _woman(number))
     beyond = [
         at
         for at, plan in enumerate(planned)
