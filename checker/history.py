@@ -145,7 +145,7 @@ def _current(request: Request, told: _Told) -> Version:
     named = {**body, "request_id": request.request_id, "hospital_id": request.hospital_id}
     memory = told.taken_in.get(name_patient(named))
     if memory is not None:
-        body = memory.complete(named)
+        body = memory.complete_row(named)
     needed_by = request.needed_by.isoformat()
     return _version({**body, "priority": request.priority, "needed_by": needed_by})
 

@@ -97,6 +97,22 @@ class Memory:
             "lines": [self._complete_line(line) for line in body.get("lines") or ()],
         }
 
+    def complete_row(self, body: Mapping[str, Any]) -> Body:
+        """Return a request of PostgreSQL with what is remembered added to what it says itself."""
+        own = Memory()
+        own.hear(body.get("patient") or {}, list(body.get("lines") or ()))
+        both = Memory(
+            antibodies=self.antibodies | own.antibodies,
+            needs=self.needs | own.needs,
+            antigens=self.antigens | own.antigens,
+            groups=self.groups,
+            transplant=self.transplant,
+            rare_group=self.rare_group,
+        )
+        completed = both.complete(body)
+        group = (body.get("patient") or {}).get("group")
+        return {**completed, "patient": {**completed["patient"], "group": group}}
+
     def _are_groups_disputed(self) -> bool:
         """Whether groups differ; a transplant explains the donor's and the own."""
         told = self.transplant or {}

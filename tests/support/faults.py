@@ -212,7 +212,7 @@ def serve_fifth_o_negative(seed: Seed) -> None:
 
 def serve_o_positive_to_unknown_woman(seed: Seed) -> None:
     unit(seed, "X1", group="O+")
-    request(seed, "r-woman", unknown_woman("bed-9"), at=60, quantity=1)
+    request(seed, "r-woman", unknown_woman("bed-9"), at=60, quantity=1, priority=Priority.ROUTINE)
     decide(seed, "r-woman", at=60, units=["X1"])
 
 
@@ -230,12 +230,18 @@ def expire(unit_id: str, at: float) -> Plant:
 
 def free_platelets(group: str, **traits: bool) -> Plant:
     """Somebody lacks platelets, and a bag of this group lies free."""
-    return lambda seed: unit(seed, "P2", component="platelets", group=group, traits=traits)
+    return lambda seed: add_platelets(seed, group, **traits)
+
+
+def add_platelets(seed: Seed, group: str, **traits: bool) -> None:
+    """Add a bag of platelets of the day before yesterday: they live for five days."""
+    collected_at = minutes(-2 * 1440)
+    unit(seed, "P2", component="platelets", group=group, traits=traits, collected_at=collected_at)
 
 
 def expire_beside_platelets(seed: Seed) -> None:
     """Somebody's time passed, and a bag that fits had lain free for two hours and more."""
-    unit(seed, "P2", component="platelets", group="A+")
+    add_platelets(seed, "A+")
     request(
         seed, "r-late", Patient(group=BloodGroup("A+")), at=-60, quantity=1, component="platelets"
     )
@@ -244,7 +250,7 @@ def expire_beside_platelets(seed: Seed) -> None:
 
 def serve_two_hours_late(seed: Seed) -> None:
     """A bag that fits lay free all the time, and was promised at last."""
-    unit(seed, "P2", component="platelets", group="A+")
+    add_platelets(seed, "A+")
     request(
         seed, "r-late", Patient(group=BloodGroup("A+")), at=-60, quantity=1, component="platelets"
     )
@@ -254,8 +260,8 @@ def serve_two_hours_late(seed: Seed) -> None:
 
 def leave_to_who_can_wait(seed: Seed) -> None:
     """Somebody is in danger of life, and a bag that fits is promised for a routine order."""
-    unit(seed, "P3", group="B+")
-    patient = Patient(group=BloodGroup("B+"))
+    unit(seed, "P3", group="B+", traits={"antigen_negative": ["E"]})
+    patient = Patient(group=BloodGroup("B+"), antibodies=("E",))
     request(seed, "r-can-wait", patient, at=-60, quantity=1, priority=Priority.ROUTINE)
     decide(seed, "r-can-wait", at=-59, units=["P3"])
     request(seed, "r-dying", patient, at=-50, quantity=1, priority=Priority.LIFE_THREATENING)
