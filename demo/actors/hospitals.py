@@ -72,7 +72,7 @@ async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> 
     again = await send(stage, one, watch)
     if one.typed is not None:
         await stage.sleep(one.typed_after_s)
-        await _tell_group(stage, one, one.typed)
+        await _send_group(stage, one, one.typed)
     if one.resent_after_s is not None:
         await stage.sleep(one.resent_after_s)
         stage.board.repeats += 1
@@ -205,7 +205,7 @@ async def _change(
     )
 
 
-async def _tell_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup) -> None:
+async def _send_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup) -> None:
     """Tell the group that was typed from a sample; a request that has ended needs it no more."""
     hospital_id = one.request.hospital_id
     request_id = one.request.request_id
