@@ -20,6 +20,9 @@ from models.units import Unit
 _MOST_AGE_D = 400.0
 """Units with a shelf life of years are at most this old, because stock turns over."""
 
+_IRRADIATED_WITHIN, _AFTER_IRRADIATION = timedelta(days=14), timedelta(days=14)
+"""Red cells are irradiated within so long of their collection, and kept for so long after it."""
+
 _TYPED = {Component.RED_CELLS, Component.WASHED_RED_CELLS, Component.FROZEN_RED_CELLS}
 _TITRED = {Component.FRESH_FROZEN_PLASMA, Component.PLATELETS, Component.CRYOPRECIPITATE}
 
@@ -48,6 +51,11 @@ def _make(
     chance = draw(scenario.seed, "unit", number)
     collected_at, expires_at = _ages(scenario, component, chance)
     donation_id = f"CN54-25-{number:06d}"
+    traits = _traits(scenario, component, chance)
+    if traits["irradiated"]:
+        traits |= _irradiate(scenario, component, collected_at)
+    if component.spec.carries_red_cells and "irradiated_at" in traits:
+        expires_at = min(expires_at, traits["irradiated_at"] + _AFTER_IRRADIATION)
     unit = Unit(
         unit_id=f"{donation_id}-{component.value.replace('_', '')[:6]}",
         donation_id=donation_id,
@@ -57,7 +65,7 @@ def _make(
         volume_ml=scenario.stock.volume_ml[component],
         collected_at=collected_at,
         expires_at=expires_at,
-        traits=_traits(scenario, component, chance),
+        traits=traits,
     )
     return CountedUnit(unit=unit, released=chance.random() >= scenario.stock.quarantined_share)
 
@@ -74,6 +82,18 @@ def _ages(scenario: Scenario, component: Component, chance: Random) -> tuple[dat
     age = min(shelf * 0.9, timedelta(days=_MOST_AGE_D)) * chance.uniform(0.05, 0.95)
     collected_at = (counted_at - age).replace(second=0, microsecond=0)
     return collected_at, collected_at + shelf
+
+
+def _irradiate(scenario: Scenario, component: Component, collected_at: datetime) -> dict[str, Any]:
+    """Say when a bag was irradiated: lately, and within 14 days of its collection; else it was not.
+
+    Plasma is never irradiated.
+    """
+    counted_at = scenario.at(-scenario.stock.counted_before_h)
+    latest = min(counted_at, collected_at + _IRRADIATED_WITHIN)
+    if component.spec.is_acellular or latest < counted_at - timedelta(days=10):
+        return {"irradiated": False}
+    return {"irradiated_at": max(collected_at, latest - timedelta(hours=6)).replace(microsecond=0)}
 
 
 def _traits(scenario: Scenario, component: Component, chance: Random) -> dict[str, Any]:
