@@ -49,8 +49,8 @@ WAYS: dict[UnitStatus, tuple[StockChange, ...]] = {
     S.IN_TRANSIT: _TO_WARD[:3],
     S.RECEIVED: _TO_WARD,
     S.TRANSFUSED: (*_TO_WARD, C.TRANSFUSED),
-    S.RETURNED: (*_TO_WARD, C.RETURNED),
-    S.AVAILABLE: (*_TO_WARD, C.RETURNED, C.RESTOCKED),
+    S.RETURNED: (*_TO_WARD[:3], C.RETURNED),
+    S.AVAILABLE: (*_TO_WARD[:3], C.RETURNED, C.RESTOCKED),
     S.DISCARDED: (*_TO_WARD[:1], C.DISCARDED),
 }
 """Scans that lead there from the reservation; the other states are reached without one."""
