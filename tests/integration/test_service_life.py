@@ -306,10 +306,11 @@ async def test_red_cells_come_back_within_thirty_minutes_and_not_after(
 ) -> None:
     for unit_id, out_s in (("SOON", 1800), ("LATE", 1801)):
         await engine.promised(unit_id)
-        await engine.scan_all(unit_id, C.ISSUED, C.RECEIVED)
+        await engine.scan_all(unit_id, C.ISSUED)
+        # Refused at the door: the hospital never received it.
         await engine.scan_all(unit_id, C.RETURNED, source=PEOPLES, out_of_control_s=out_s)
         promise = await engine.one("SELECT status FROM promises WHERE unit_id = $1", unit_id)
-        assert promise["status"] == "released"
+        assert promise["status"] == "lost"
     assert await engine.scan("SOON", C.RESTOCKED) == []
     assert await engine.scan("LATE", C.RESTOCKED) == ["out_of_control_too_long"]
     assert await engine.states() == {"SOON": "available", "LATE": "returned"}
@@ -318,13 +319,23 @@ async def test_red_cells_come_back_within_thirty_minutes_and_not_after(
 
 async def test_time_out_of_control_adds_up(engine: LifeEngine) -> None:
     await engine.promised("U")
-    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("U", C.ISSUED)
     await engine.scan_all("U", C.RETURNED, out_of_control_s=1000)
     await engine.scan_all("U", C.RESTOCKED)
-    await engine.ask(group="O+", quantity=1)
-    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
+    await engine.fire_timers_of("rematch")
+    await engine.scan_all("U", C.ISSUED)
     await engine.scan_all("U", C.RETURNED, out_of_control_s=1000)
     assert await engine.scan("U", C.RESTOCKED) == ["out_of_control_too_long"]
+
+
+async def test_what_a_hospital_received_never_goes_back(engine: LifeEngine) -> None:
+    await engine.promised("U")
+    await engine.scan_all("U", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("U", C.RETURNED, source=PEOPLES, out_of_control_s=0)
+    promise = await engine.one("SELECT status FROM promises WHERE unit_id = 'U'")
+    assert promise["status"] == "released"
+    assert await engine.scan("U", C.RESTOCKED) == ["return_handed_over"]
+    await engine.scan_all("U", C.DISCARDED)
 
 
 async def test_what_never_arrived_is_replaced_for_its_patient(engine: LifeEngine) -> None:
@@ -340,7 +351,7 @@ async def test_plasma_never_goes_back(engine: LifeEngine) -> None:
     plasma = build_unit("AB+", unit_id="FP", component=Component.FRESH_FROZEN_PLASMA)
     await engine.feed(counted([plasma]))
     await engine.ask(group="AB+", quantity=1, component=Component.FRESH_FROZEN_PLASMA)
-    await engine.scan_all("FP", C.ISSUED, C.RECEIVED)
+    await engine.scan_all("FP", C.ISSUED)
     await engine.scan_all("FP", C.RETURNED, out_of_control_s=0)
     assert await engine.scan("FP", C.RESTOCKED) == ["return_not_allowed"]
 
@@ -402,7 +413,8 @@ async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> N
     await engine.feed(counted([build_unit("O+", unit_id=name) for name in ("A", "B")]))
     request_id = await engine.ask(group="O+", quantity=2)
     await engine.scan_all("A", C.PICKED)
-    engine.clock.move(hours=6)
+    # Long after the need: the request does not go back to those who wait.
+    engine.clock.move(hours=9)
     await engine.fire_timers_of("hold_lapse")
     assert await engine.states() == {"A": "picked", "B": "available"}
     row = await engine.one("SELECT status, waiting_for FROM requests")
@@ -415,3 +427,24 @@ async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> N
     ]
     await engine.scan_all("A", C.ISSUED, C.RECEIVED)
     assert await engine.status_of(request_id) == "partly_fulfilled"
+
+
+async def test_a_hold_that_lapses_while_it_is_needed_leaves_what_is_packed(
+    engine: LifeEngine,
+) -> None:
+    await engine.feed(counted([build_unit("O+", unit_id=name) for name in ("A", "B")]))
+    request_id = await engine.ask(group="O+", quantity=2)
+    await engine.scan_all("A", C.PICKED)
+    engine.clock.move(hours=6)
+    await engine.fire_timers()
+    assert await engine.states() == {"A": "picked", "B": "available"}
+    assert await engine.status_of(request_id) == "open"
+    told = await engine.one("SELECT body -> 'reasons' AS reasons FROM decisions WHERE version = 2")
+    assert [(one["code"], one["params"]) for one in told["reasons"]][:2] == [
+        ("hold_lapsed", {"units_given_back": 1}),
+        ("unit_given_back", {"unit_id": "B"}),
+    ]
+    engine.clock.move(seconds=1)
+    await engine.fire_timers()
+    assert await engine.states() == {"A": "picked", "B": "reserved"}
+    assert await engine.status_of(request_id) == "reserved"
