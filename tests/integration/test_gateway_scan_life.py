@@ -238,7 +238,7 @@ async def test_what_the_engine_refuses_is_told(engine: Engine) -> None:
         f"%{unit_id(21)}%",
     )
     assert [row["code"] for row in rows] == ["unit_not_cleared"]
-    assert rows[0]["params"]["codes"] == "expires_before_arrival"
+    assert rows[0]["params"]["codes"] == "expires_before_arrival transit_too_long"
     event_id = dict(rows[0]["headers"])["ce_id"]
     assert await list_letters(world, event_id) == ["unit_not_cleared"]
 
