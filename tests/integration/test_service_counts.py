@@ -227,7 +227,7 @@ async def test_a_missing_unit_that_is_reserved_is_discarded_and_the_request_deci
     request = build_request(group="A+", quantity=1)
     await engine.feed(opened(request))
     assert await engine.status_of(request.request_id) == "reserved"
-    await engine.feed(part_of([build_unit("O-", unit_id="OTHER")], count_id="c2"))
+    await engine.feed(part_of([build_unit("O+", unit_id="OTHER")], count_id="c2"))
     assert await differences(engine) == {"HELD": ("missing", [])}
 
     await engine.feed(closed("c2", ["HELD"], Resolution.DISCARDED))
