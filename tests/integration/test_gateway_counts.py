@@ -144,7 +144,8 @@ async def test_a_count_that_broke_off_goes_on_when_it_is_sent_again(
 ) -> None:
     client = world.client("station")
     content = file_of(*(bag(n) for n in range(6 * 500)))
-    monkeypatch.setattr("gateway.intake.acceptance.SENT_AT_ONCE_BYTES", 450_000)
+    # Two of its six parts at once; each is some 270 kB long.
+    monkeypatch.setattr("gateway.intake.acceptance.SENT_AT_ONCE_BYTES", 670_000)
     publish, calls = world.gateway.submissions._publish, 0
 
     async def broken(submissions: Any) -> None:  # noqa: ANN401 - passed on as it is
