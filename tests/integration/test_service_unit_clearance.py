@@ -110,8 +110,8 @@ async def test_what_is_still_fit_leaves(engine: Engine) -> None:
 
 
 async def test_an_expired_unit_does_not_leave(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=5)
-    engine.clock.move(hours=6)
+    unit_id = await reserve(engine, expires_in_h=9)
+    engine.clock.move(hours=10)
     await engine.feed(issued(unit_id))
 
     assert await refusal_of(engine) == ("unit_not_cleared", "expired expires_before_arrival")
@@ -119,11 +119,19 @@ async def test_an_expired_unit_does_not_leave(engine: Engine) -> None:
 
 
 async def test_a_unit_that_would_expire_on_the_way_does_not_leave(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=5)
-    engine.clock.move(hours=4.9)
+    unit_id = await reserve(engine, expires_in_h=9)
+    engine.clock.move(hours=8.9)
     await engine.feed(issued(unit_id))
 
     assert await refusal_of(engine) == ("unit_not_cleared", "expires_before_arrival")
+
+
+async def test_a_unit_that_would_expire_in_use_does_not_leave(engine: Engine) -> None:
+    unit_id = await reserve(engine, expires_in_h=9)
+    engine.clock.move(hours=6)
+    await engine.feed(issued(unit_id))
+
+    assert await refusal_of(engine) == ("unit_not_cleared", "expires_during_use")
 
 
 async def test_a_unit_that_grew_too_old_meanwhile_does_not_leave(engine: Engine) -> None:
@@ -171,8 +179,8 @@ async def test_a_line_that_is_gone_gets_nothing(engine: Engine) -> None:
 
 
 async def test_the_refusal_says_every_reason_in_both_languages(engine: Engine) -> None:
-    unit_id = await reserve(engine, expires_in_h=5)
-    engine.clock.move(hours=6)
+    unit_id = await reserve(engine, expires_in_h=9)
+    engine.clock.move(hours=10)
     await engine.feed(issued(unit_id))
     row = await engine.one("SELECT params FROM dead_letters")
 

@@ -17,6 +17,7 @@ from models.events.stock import StockChange, StockChanged
 from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+from models.rules.rulebook import PACKAGED
 from models.units import Unit
 from streams.ports import Timer, TimerKind
 from streams.services import promise_progress, request_decisions
@@ -29,11 +30,21 @@ pytestmark = pytest.mark.integration
 DYING = Priority.LIFE_THREATENING
 ROUTINE = Priority.ROUTINE
 SOURCE = "hospital/shigatse-people"
+USE_S = PACKAGED.safety.use.red_cells_min * 60
+LONG_HOLD_S = USE_S + 3600
+
+# A bag that outlives its transfusion expires while it is held only if it is held for longer.
+held_long = pytest.mark.parametrize("hold_s", [LONG_HOLD_S])
 
 
 @pytest.fixture
-async def engine(endpoints: Endpoints) -> AsyncIterator[Engine]:
-    async with build_engine(endpoints.postgres_dsn) as built:
+def hold_s() -> int:
+    return 3600
+
+
+@pytest.fixture
+async def engine(endpoints: Endpoints, hold_s: int) -> AsyncIterator[Engine]:
+    async with build_engine(endpoints.postgres_dsn, hold_s=hold_s) as built:
         yield built
 
 
@@ -193,7 +204,7 @@ async def test_f13_a_way_out_by_another_component_alone_is_told_and_taken_back(
 
     washed = Component.WASHED_RED_CELLS
     await engine.feed(
-        counted([build_unit("A+", component=washed, expires_in_h=12, collected_ago_h=6)])
+        counted([build_unit("A+", component=washed, expires_in_h=15, collected_ago_h=6)])
     )
     await pass_time(engine)
     assert await list_told(engine, request) == [set(), {"component_would_open"}]
@@ -286,8 +297,9 @@ async def test_f06_no_bag_is_promised_for_a_day_on_which_it_will_have_expired(
     assert [row["code"] for row in rows] == ["expires_before_needed"] * 2
 
 
+@held_long
 async def test_f06_nothing_is_held_for_longer_than_it_lives(engine: Engine) -> None:
-    unit = build_unit("A+", expires_in_h=2.5)
+    unit = build_unit("A+", expires_in_h=6.5)
     await engine.feed(counted([unit]))
     await engine.feed(opened(build_request(group="A+", quantity=1, needed_in_h=2)))
 
@@ -358,10 +370,11 @@ async def live_units(engine: Engine) -> set[str]:
     return {row["unit_id"] for row in rows}
 
 
+@held_long
 async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> None:
     await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
     await engine.services.directory.refresh()
-    short = build_unit("A+", expires_in_h=75 / 3600)
+    short = build_unit("A+", expires_in_h=(USE_S + 75) / 3600)
     longer, spare = build_unit("A+", expires_in_h=48), build_unit("A+", expires_in_h=72)
     await engine.feed(counted([short, longer, spare]))
     request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=20 / 3600)
@@ -370,12 +383,12 @@ async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> 
     told = await last_decision(engine, request)
     assert rows[0]["hold_until"] == short.expires_at
     assert rows[1]["hold_until"] == datetime.fromisoformat(told["hold_until"])
-    assert rows[1]["hold_until"] == NOW + timedelta(seconds=20, hours=1)
+    assert rows[1]["hold_until"] == NOW + timedelta(seconds=20 + LONG_HOLD_S)
     await engine.fetch(
         "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
     )
 
-    await pass_time(engine, 75)
+    await pass_time(engine, USE_S + 75)
     assert await engine.status_of(request.request_id) == "reserved"
     await pass_time(engine, 60)
 
@@ -385,17 +398,18 @@ async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> 
     assert (reason["code"], reason["params"]) == ("unit_lost_expired", {"unit_id": short.unit_id})
 
 
+@held_long
 async def test_the_expiry_of_an_issued_bag_gives_no_other_back(engine: Engine) -> None:
     await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
     await engine.services.directory.refresh()
-    short = build_unit("A+", expires_in_h=75 / 3600)
+    short = build_unit("A+", expires_in_h=(USE_S + 75) / 3600)
     longer, spare = build_unit("A+", expires_in_h=48), build_unit("A+", expires_in_h=72)
     await engine.feed(counted([short, longer, spare]))
     request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=20 / 3600)
     await engine.feed(opened(request))
     await scan(engine, short.unit_id, StockChange.PICKED, StockChange.ISSUED)
 
-    await pass_time(engine, 75)
+    await pass_time(engine, USE_S + 75)
     await pass_time(engine, 60)
 
     assert await engine.status_of(request.request_id) == "reserved"
