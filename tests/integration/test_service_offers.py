@@ -381,12 +381,15 @@ async def test_rhd_positive_is_taken_for_who_may_get_it_and_leaves_when_nobody_w
 async def test_rhd_negative_is_not_fetched_for_a_routine_order_of_rhd_positive(
     engine: SupplyEngine,
 ) -> None:
-    shortage = await wait_for(engine, group="A+", priority=Priority.ROUTINE)
+    """Nor for an urgent one: RhD- is kept for RhD- patients unless a life is in danger."""
     units = [build_unit("A-", unit_id=f"N-{at}", station_id="lhasa") for at in range(4)]
     await engine.feed(counted(units, station_id="lhasa"))
-    await engine.offer(shortage, group="A-", quantity=2)
-    assert await decline_codes(engine) == [["group_does_not_serve"]]
-    shortage = await wait_for(engine, group="A+", priority=Priority.URGENT)
+    for priority in (Priority.ROUTINE, Priority.URGENT):
+        shortage = await wait_for(engine, group="A+", priority=priority)
+        await engine.offer(shortage, group="A-", quantity=2, offer_id=f"o-{priority}")
+    assert await decline_codes(engine) == [["group_does_not_serve"]] * 2
+    assert await held(engine) == []
+    shortage = await wait_for(engine, group="A+", priority=Priority.LIFE_THREATENING)
     await engine.offer(shortage, group="A-", quantity=1)
     assert await held(engine) == ["N-0"]
 

@@ -83,7 +83,8 @@ async def test_an_uncovered_request_declares_a_shortage(engine: SupplyEngine) ->
     assert (row["component"], row["blood_group"], row["level"]) == ("red_cells", "A+", "red")
     assert (row["units_missing"], row["body"]["uncovered_units"]) == (2, 2)
     (declared,) = await engine.events("blood.shortage.declared.v1")
-    assert declared["shortage"]["donor_groups"] == ["A+", "O+", "A-", "O-"]
+    # RhD- is kept: no life is in danger.
+    assert declared["shortage"]["donor_groups"] == ["A+", "O+"]
 
 
 async def test_a_covered_request_declares_nothing_at_once(engine: SupplyEngine) -> None:
@@ -510,7 +511,7 @@ async def test_whom_only_rhd_negative_serves_has_its_donors_called_beside_others
 async def test_the_groups_of_a_shortage_follow_who_waits(engine: SupplyEngine) -> None:
     await wait_for(engine, group="A+", priority=Priority.ROUTINE)
     assert await groups(engine, "A+") == ["A+", "O+"]
-    request_id = await wait_for(engine, group="A+", priority=Priority.URGENT)
+    request_id = await wait_for(engine, group="A+", priority=Priority.LIFE_THREATENING)
     assert await groups(engine, "A+") == ["A+", "O+", "A-", "O-"]
     await cancel(engine, request_id)
     assert await groups(engine, "A+") == ["A+", "O+"]
