@@ -5,7 +5,7 @@ CREATE DOMAIN public.blood_group AS text
 	CONSTRAINT blood_group_check CHECK ((VALUE = ANY (ARRAY['O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text])));
 
 CREATE DOMAIN public.component AS text
-	CONSTRAINT component_check CHECK ((VALUE = ANY (ARRAY['red_cells'::text, 'washed_red_cells'::text, 'frozen_red_cells'::text, 'platelets'::text, 'fresh_frozen_plasma'::text, 'frozen_plasma'::text, 'cryoprecipitate'::text, 'whole_blood'::text])));
+	CONSTRAINT component_check CHECK ((VALUE = ANY (ARRAY['red_cells'::text, 'washed_red_cells'::text, 'frozen_red_cells'::text, 'deglycerolised_red_cells'::text, 'platelets'::text, 'platelet_concentrate'::text, 'pooled_platelets'::text, 'fresh_frozen_plasma'::text, 'frozen_plasma'::text, 'cryoprecipitate'::text, 'whole_blood'::text, 'apheresis_granulocytes'::text])));
 
 CREATE DOMAIN public.identifier AS text
 	CONSTRAINT identifier_check CHECK ((VALUE ~ '^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$'::text));
@@ -69,6 +69,8 @@ CREATE TABLE public.units (
     attested_by text,
     out_of_control_s integer DEFAULT 0 NOT NULL,
     low_titre boolean DEFAULT false NOT NULL,
+    made_until timestamp with time zone,
+    usable_until timestamp with time zone GENERATED ALWAYS AS (LEAST(expires_at, made_until)) STORED NOT NULL,
     doubted_at timestamp with time zone,
     rarity integer GENERATED ALWAYS AS (((((((((traits @> '{"leukoreduced": true}'::jsonb))::integer + ((traits @> '{"irradiated": true}'::jsonb))::integer) + ((traits @> '{"cmv_negative": true}'::jsonb))::integer) + ((traits @> '{"washed": true}'::jsonb))::integer) + ((traits @> '{"low_titre": true}'::jsonb))::integer) + jsonb_array_length(COALESCE((traits -> 'antigen_negative'::text), '[]'::jsonb))) + ((COALESCE((traits -> 'hla'::text), '[]'::jsonb) <> '[]'::jsonb))::integer)) STORED NOT NULL,
     CONSTRAINT units_expiry_ck CHECK ((expires_at > collected_at)),
@@ -321,6 +323,7 @@ CREATE TABLE public.promises (
     hold_until timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     rule text NOT NULL,
+    emergency boolean DEFAULT false NOT NULL,
     CONSTRAINT promises_cause_ck CHECK (((request_id IS NULL) <> (transfer_id IS NULL))),
     CONSTRAINT promises_epoch_ck CHECK ((epoch >= 1)),
     CONSTRAINT promises_status_ck CHECK ((status = ANY (ARRAY['held'::text, 'issued'::text, 'received'::text, 'released'::text, 'lost'::text])))
@@ -417,6 +420,7 @@ CREATE TABLE public.requests (
     patient_plasma_group text NOT NULL,
     patient_platelet_group text NOT NULL,
     patient_whole_blood_group text NOT NULL,
+    patient_antibodies_passed boolean DEFAULT false NOT NULL,
     CONSTRAINT requests_patient_group_ck CHECK ((patient_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
     CONSTRAINT requests_patient_plasma_group_ck CHECK ((patient_plasma_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
     CONSTRAINT requests_patient_platelet_group_ck CHECK ((patient_platelet_group = ANY (ARRAY['unknown'::text, 'O-'::text, 'O+'::text, 'A-'::text, 'A+'::text, 'B-'::text, 'B+'::text, 'AB-'::text, 'AB+'::text]))),
@@ -431,6 +435,7 @@ CREATE TABLE public.routes (
     from_id public.identifier NOT NULL,
     to_id public.identifier NOT NULL,
     eta_s integer NOT NULL,
+    proven_box boolean DEFAULT false NOT NULL,
     CONSTRAINT routes_eta_ck CHECK ((eta_s >= 0))
 );
 
@@ -738,6 +743,8 @@ CREATE INDEX outbox_pending_ix ON public.outbox USING btree (shard, row_id) WHER
 
 CREATE INDEX outbox_subject_ix ON public.outbox USING btree (subject);
 
+CREATE INDEX promises_emergency_ix ON public.promises USING btree (held_at) WHERE emergency;
+
 CREATE INDEX promises_held_at_ix ON public.promises USING btree (held_at);
 
 CREATE UNIQUE INDEX promises_live_uq ON public.promises USING btree (unit_id) WHERE (status = ANY (ARRAY['held'::text, 'issued'::text]));
@@ -782,7 +789,7 @@ CREATE INDEX units_donation_zeros_ix ON public.units USING btree (ltrim((donatio
 
 CREATE INDEX units_doubted_ix ON public.units USING btree (doubted_at) WHERE (doubted_at IS NOT NULL);
 
-CREATE INDEX units_expiry_ix ON public.units USING btree (expires_at) WHERE (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'available'::text, 'reserved'::text, 'picked'::text, 'returned'::text]));
+CREATE INDEX units_expiry_ix ON public.units USING btree (usable_until) WHERE (status = ANY (ARRAY['collected'::text, 'quarantined'::text, 'available'::text, 'reserved'::text, 'picked'::text, 'returned'::text]));
 
 CREATE INDEX units_parent_ix ON public.units USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 
