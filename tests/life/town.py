@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 
 from models.components import Component
 from models.directory import Directory
-from models.facilities import Hospital, Location, Station, StationPolicy
+from models.facilities import (
+    Hospital,
+    Location,
+    ShortageThresholds,
+    Station,
+    StationPolicy,
+)
 
 STATION_ID, NEIGHBOUR_ID = "station", "neighbour"
 HOSPITAL_ID, OTHER_HOSPITAL_ID = "hospital", "other-hospital"
@@ -16,6 +22,10 @@ BEGIN = datetime(2025, 1, 7, 1, tzinfo=UTC)
 GROUPS = ("O-", "O+", "A+", "B+")
 
 PLACE = Location(lat=29.3, lon=88.9)
+
+_NOTHING_KEPT = ShortageThresholds(yellow_below_d=3e-12, orange_below_d=2e-12, red_below_d=1e-12)
+"""A giver keeps back what it will use in the days of its orange colour; what a station burns is not
+foretold here, so it keeps nothing."""
 
 
 def build_hospital(hospital_id: str, *, cannot_use: Sequence[Component] = ()) -> Hospital:
@@ -63,5 +73,5 @@ def _build_station(station_id: str, neighbour_id: str) -> Station:
         name_en=station_id,
         location=PLACE,
         daily_demand={},
-        policy=StationPolicy(neighbours=(neighbour_id,)),
+        policy=StationPolicy(neighbours=(neighbour_id,), thresholds=_NOTHING_KEPT),
     )
