@@ -69,6 +69,8 @@ async def plant(
     unit_id = f"PLANTED-{next(NUMBERS)}"
     request_id = f"r-{unit_id}"
     await engine.fetch("UPDATE units SET status = 'discarded' WHERE status = 'available'")
+    # Who is in danger of life would take what others are promised and nobody has picked.
+    await engine.fetch("UPDATE units SET status = 'picked' WHERE status = 'reserved'")
     told = Patient.model_validate({"group": "A+", **patient})
     await engine.feed(
         opened(
