@@ -52,6 +52,9 @@ async def bare_env(endpoints: Endpoints, tmp_path: Path) -> AsyncIterator[Env]:
         await server.close()
 
 
+_RENAMED = "UPDATE schema_migrations SET version = '{new}' WHERE version = '{old}'"
+
+
 async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> None:
     first = await xuelian("migrate", "--json", env=bare_env)
     assert first.exit_code == 0
@@ -60,11 +63,11 @@ async def test_migrate_makes_the_database_and_may_be_repeated(bare_env: Env) -> 
     assert again.document == {"applied": []}
     listed = await xuelian("keys", "list", "--json", env=bare_env)
     assert listed.document == {"keys": []}
-    await _run_sql(bare_env, "UPDATE schema_migrations SET version = '20261214000000'")
+    await _run_sql(bare_env, _RENAMED.format(old="20261215000000", new="20261214000000"))
     older = await xuelian("migrate", env=bare_env)
     assert older.exit_code == 4
     assert "with the program of that version" in " ".join(older.stderr.split())
-    await _run_sql(bare_env, "UPDATE schema_migrations SET version = '20261215000000'")
+    await _run_sql(bare_env, _RENAMED.format(old="20261214000000", new="20261215000000"))
     # As in a database that went through the migrations that the baseline replaced.
     await _run_sql(bare_env, "INSERT INTO schema_migrations VALUES ('20261101000000')")
     assert (await xuelian("migrate", "--json", env=bare_env)).document == {"applied": []}

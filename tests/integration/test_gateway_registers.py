@@ -86,8 +86,12 @@ async def test_f31_what_is_registered_can_be_read_back(world: RunningGateway) ->
     hospitals = (await client.get("/v1/hospitals")).json()["hospitals"]
     assert "gar-county" in {one["hospital"]["hospital_id"] for one in hospitals}
     route = {"from_id": "shigatse", "to_id": "gar-county", "eta_s": 600}
-    await client.put("/v1/routes", json={"routes": [route]})
-    assert route in (await client.get("/v1/routes")).json()["routes"]
+    proven = {"from_id": "lhasa", "to_id": "gar-county", "eta_s": 900, "proven_box": True}
+    await client.put("/v1/routes", json={"routes": [route, proven]})
+    routes = (await client.get("/v1/routes")).json()["routes"]
+    # No box is taken to be proven that nobody said was.
+    assert {**route, "proven_box": False} in routes
+    assert proven in routes
     unknown = await client.get("/v1/hospitals/zz-nowhere")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "facility_not_registered")
 

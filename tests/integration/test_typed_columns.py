@@ -7,10 +7,11 @@ from collections import defaultdict
 import pytest
 
 from deploy.local.embedded_services import Endpoints
+from models.emergency_release import EmergencyRelease
 from models.events.requests import RequestAmended
 from models.groups import BloodGroup
 from models.patients import Patient
-from models.requests import Amendment
+from models.requests import Amendment, Priority
 from models.units import UnitTraits
 from tests.support.audit_story import hospital_says, live_a_day
 from tests.support.kernel_tables import CONSENT
@@ -65,11 +66,17 @@ async def test_what_is_written_says_the_same_in_columns_and_documents(
         station_id=request.station_id,
         patient=known,
     )
+    released = build_request(
+        request_id="r-released",
+        patient=Patient(group=BloodGroup.B_NEG, antibodies=("D",)),
+        priority=Priority.LIFE_THREATENING,
+    ).but(emergency_release=EmergencyRelease(clinician="Dr Tashi", reason="exsanguinating"))
     async with build_supply_engine(endpoints.postgres_dsn) as engine:
         await live_a_day(engine)
         await engine.feed(counted([build_unit("O-", traits=UnitTraits(low_titre=True))]))
         await engine.feed(opened(request))
         await engine.feed(hospital_says(RequestAmended(amendment=amendment)))
+        await engine.feed(opened(released))
         rows = await engine.fetch(_BOTH)
 
     told: dict[str, set[tuple[str | None, ...]]] = defaultdict(set)
@@ -77,9 +84,10 @@ async def test_what_is_written_says_the_same_in_columns_and_documents(
         assert by_columns == by_documents, table
         told[table].add(tuple(by_columns))
     assert told["request"] == {
-        (*["A+"] * 4, "false", "false", "false"),
-        (*["B+"] * 4, "false", "false", "false"),
-        (*["A-"] * 4, "true", "true", "true"),
+        (*["A+"] * 4, "false", "false", "false", "false"),
+        (*["B+"] * 4, "false", "false", "false", "false"),
+        (*["A-"] * 4, "true", "true", "true", "false"),
+        (*["B-"] * 4, "true", "false", "false", "true"),
     }
     assert told["unit"] == {("false",), ("true",)}
     assert all(told[table] for table in ("decision", "promise", "transfer", "shortage"))
