@@ -217,11 +217,16 @@ class StockStore(Protocol):
         ...
 
     async def list_promised(
-        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+        self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[TakeableUnit]:
         """List units that are held, not picked, for patients who are not in danger of life.
 
         Nothing is locked, and what is held for a transfer is left out.
+
+        Args:
+            wants: Places, each with the units to list at most, as of `list_shelf`; first what
+                routine orders would lose.
+            now: Units that have expired by then are left out.
         """
         ...
 

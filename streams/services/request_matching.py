@@ -111,20 +111,19 @@ class Matching:
         self._decide()
 
     async def _read_promised(self) -> None:
-        lacking = {
-            (case.request.station_id, line.component)
+        lacking = [
+            case
             for case, found in zip(self._cases, self.matched, strict=True)
             if case.request.priority is Priority.LIFE_THREATENING
-            for line in found.decision.lines
-            if line.uncovered or any(unit.unit_id in self._doubted for unit in line.reserved)
-        }
+            and any(
+                line.uncovered or any(unit.unit_id in self._doubted for unit in line.reserved)
+                for line in found.decision.lines
+            )
+        ]
         if not lacking:
             return
-        found = await self._work.stock.list_promised(
-            sorted({station_id for station_id, _ in lacking}),
-            sorted({component for _, component in lacking}),
-            now=self._work.context.now,
-        )
+        wants = list_wants(lacking)
+        found = await self._work.stock.list_promised(wants, now=self._work.context.now)
         self._takeable = {takeable.unit.unit_id: takeable for takeable in found}
         if self._takeable:
             self._decide()

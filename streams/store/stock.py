@@ -190,10 +190,16 @@ class PgStock:
         return freed
 
     async def list_promised(
-        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+        self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[TakeableUnit]:
+        cells = list(wants)
         rows = _QUERIES.list_promised(
-            self._connection, stations=list(stations), components=list(components), now=now
+            self._connection,
+            stations=[cell.station_id for cell in cells],
+            components=[cell.component for cell in cells],
+            groups=[cell.group for cell in cells],
+            limits=[wants[cell] for cell in cells],
+            now=now,
         )
         return [
             TakeableUnit(

@@ -159,20 +159,29 @@ freed AS (
 SELECT unit_id, station_id, was FROM freed ORDER BY unit_id;
 
 -- name: list_promised
+-- First what a routine order would lose, then in the order of choice.
 SELECT
     u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
     u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
-    r.request_id, r.priority
-FROM requests AS r
-INNER JOIN promises AS p ON p.request_id = r.request_id AND p.status = 'held'
-INNER JOIN units AS u ON u.unit_id = p.unit_id AND u.status = 'reserved'
-WHERE
-    r.station_id = ANY(:stations::text[])
-    AND r.status IN ('open', 'reserved', 'partly_refused')
-    AND r.priority <> 'life_threatening'
-    AND u.component = ANY(:components::text[])
-    AND u.expires_at > :now::timestamptz
-ORDER BY u.unit_id;
+    u.request_id, u.priority
+FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
+AS w (station_id, component, blood_group, most)
+CROSS JOIN LATERAL (
+    SELECT held.*, r.request_id, r.priority
+    FROM units AS held
+    INNER JOIN promises AS p ON p.unit_id = held.unit_id AND p.status = 'held'
+    INNER JOIN requests AS r ON r.request_id = p.request_id
+    WHERE
+        held.station_id = w.station_id
+        AND held.component = w.component
+        AND held.blood_group = w.blood_group
+        AND held.status = 'reserved'
+        AND held.usable_until > :now::timestamptz
+        AND r.status IN ('open', 'reserved', 'partly_refused')
+        AND r.priority <> 'life_threatening'
+    ORDER BY r.priority = 'urgent', held.rarity, held.expires_at, held.unit_id
+    LIMIT w.most
+) AS u;
 
 -- name: take_back
 -- Requests before units, as everywhere; whatever another transaction has at this moment is left to

@@ -18,6 +18,7 @@ from models.requests import Priority
 from models.unit_states import EXPIRING_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
+from streams.matching.choice_order import place_of
 from streams.ports import Transition
 from streams.ports.stock import (
     LivePromise,
@@ -164,9 +165,17 @@ class MemoryStock:
         return freed
 
     async def list_promised(
-        self, stations: Sequence[str], components: Sequence[Component], *, now: datetime
+        self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[TakeableUnit]:
+        found = self._list_takeable(now)
         return [
+            takeable
+            for cell, most in wants.items()
+            for takeable in [one for one in found if Cell.of(one.unit) == cell][:most]
+        ]
+
+    def _list_takeable(self, now: datetime) -> list[TakeableUnit]:
+        found = [
             TakeableUnit(
                 unit=_to_facts(unit), request_id=request_id, priority=request.request.priority
             )
@@ -174,11 +183,13 @@ class MemoryStock:
             if (request_id := row.live.request_id) is not None
             and row.live.status == "held"
             and (unit := self._state.units[row.unit_id]).status is UnitStatus.RESERVED
-            and (request := self._state.requests[request_id]).request.station_id in stations
-            and request.request.priority is not Priority.LIFE_THREATENING
-            and unit.unit.component in components
+            and (request := self._state.requests[request_id]).request.priority
+            is not Priority.LIFE_THREATENING
             and unit.unit.expires_at > now
         ]
+        return sorted(
+            found, key=lambda one: (one.priority is not Priority.ROUTINE, place_of(one.unit))
+        )
 
     async def take_back(
         self, unit_ids: Sequence[str], *, why: str, now: datetime
