@@ -16,6 +16,7 @@ from models.clearance import UnitFacts
 from models.decisions import Decision
 from models.requests import Priority
 from models.units import UnitStatus
+from streams.matching.allocation.remedies import LOOKED_AT
 from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
@@ -23,10 +24,6 @@ from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
 from streams.ports import UnitOfWork
 from streams.ports.stock import TakeableUnit
 from streams.services.unit_moves import take_back
-
-TOLD_UNITS = 20
-"""Units read per place that the request may not draw on, to explain what would open it. A round
-figure above what one patient is given; more units there change nothing for the reader."""
 
 TAKEN = "taken_for_life_threatening"
 
@@ -75,7 +72,7 @@ class Matching:
         decisions = [one for one, is_told in zip(self._decisions, tells, strict=True) if is_told]
         beyond = list_beyond(cases, decisions) - self._wants.keys()
         if beyond:
-            places: dict[Cell, int | None] = dict.fromkeys(beyond, TOLD_UNITS)
+            places: dict[Cell, int | None] = dict.fromkeys(beyond, LOOKED_AT)
             await self._read_shelf({**places, **self._wants})
         else:
             self._decide()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate, list_candidates
@@ -24,6 +25,10 @@ from streams.matching.allocation import frozen_bags
 from streams.matching.allocation.kept_groups import is_kept_from
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
+
+LOOKED_AT = 20
+"""Units of a place that are looked at to say what would open it. A round figure above what one
+patient is given; more units there change nothing for the reader, and a full shelf has thousands."""
 
 _OPENS = "_would_open"
 """Ending of the code of every reason that says what would open units."""
@@ -197,9 +202,8 @@ def _groups_of(case: Case, component: Component, patient: Patient) -> set[BloodG
 
 def _list_lying(case: Case, component: Component, shelf: Shelf) -> Iterator[UnitFacts]:
     for group in BloodGroup:
-        yield from shelf.list_units(
-            Cell(station_id=case.request.station_id, component=component, group=group)
-        )
+        cell = Cell(station_id=case.request.station_id, component=component, group=group)
+        yield from islice(shelf.list_units(cell), LOOKED_AT)
 
 
 def _explain(fact: Fact, units: Sequence[UnitFacts], *, passed: str = "") -> Reason:
