@@ -48,7 +48,7 @@ def go_through(space: str, component: Component | None) -> tuple[str, int, list[
 
 
 @pytest.mark.exhaustive
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_kernel_and_oracle_agree_in_every_case_of_the_large_spaces(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
