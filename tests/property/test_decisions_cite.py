@@ -37,6 +37,8 @@ WITHOUT_A_RULE = {
     "typing_would_spare",
     "needed_by_passed",
     "arrives_late",
+    "release_would_open",
+    "life_rests_on_label",  # what nobody said of the bag
     "other_component",  # the shelf was read at a wrong place; no clinical rule
     "other_group",
 }

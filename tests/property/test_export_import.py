@@ -49,6 +49,8 @@ def units(draw: st.DrawFn) -> tuple[Unit, str, str | None]:
     traits["agitated"] = draw(st.sampled_from([None, True]))
     for name in ("irradiated_at", "washed_at", "thawed_at"):
         traits[name] = draw(st.none() | st.datetimes(*TIMES, timezones=st.just(UTC)))
+    if component is Component.DEGLYCEROLISED_RED_CELLS:
+        traits["deglycerolised_at"] = draw(st.datetimes(*TIMES, timezones=st.just(UTC)))
     unit = Unit(
         unit_id=draw(NAMES),
         donation_id=draw(NAMES),
