@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
 
 from models.components import Component
 from models.decisions import Decision
+from models.emergency_release import EmergencyRelease
 from models.events.donations import DonationRecalled
 from models.events.requests import (
+    PatientChanged,
     RequestAmended,
     RequestCancelled,
     RequestDecided,
@@ -23,8 +26,16 @@ from models.events.stock import (
     StockCounted,
 )
 from models.groups import BloodGroup
+from models.patient_records import PatientChange
 from models.patients import Patient
-from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
+from models.requests import (
+    Amendment,
+    Cancellation,
+    HardAttributes,
+    Priority,
+    RequestLine,
+    UrgentRequest,
+)
 from models.units import Unit, UnitTraits
 from tests.life.hand import Hand
 from tests.life.system import MemorySystem
@@ -45,9 +56,9 @@ class Story:
         component: Component = Component.RED_CELLS,
         left_h: float = 400,
         station_id: str = STATION_ID,
-        traits: UnitTraits | None = None,
+        **traits: object,
     ) -> list[str]:
-        """Count released bags that were not known, one a group."""
+        """Count released bags that were not known, one a group, all of the same traits."""
         units = []
         for group in groups:
             self._made += 1
@@ -60,7 +71,7 @@ class Story:
                 volume_ml=200,
                 collected_at=self.hand.now - timedelta(hours=1),
                 expires_at=self.hand.now + timedelta(hours=left_h),
-                traits=traits or UnitTraits(),
+                traits=UnitTraits.model_validate(traits),
             )
             units.append(CountedUnit(unit=unit))
         await self.count_again(units, station_id=station_id)
@@ -81,21 +92,26 @@ class Story:
         self,
         name: str,
         quantity: int = 1,
-        priority: Priority = Priority.URGENT,
+        priority: str = Priority.URGENT,
         need_h: float = 6.0,
         *,
         component: Component = Component.RED_CELLS,
+        attributes: Mapping[str, object] | None = None,
+        release: Mapping[str, object] | None = None,
         **patient: object,
     ) -> None:
-        line = RequestLine(line_no=1, component=component, quantity=quantity)
+        """Ask for bags of one component, needed in so many hours."""
+        wanted = HardAttributes.model_validate(attributes or {})
+        line = RequestLine(line_no=1, component=component, quantity=quantity, attributes=wanted)
         request = UrgentRequest(
             request_id=name,
             hospital_id=HOSPITAL_ID,
             station_id=STATION_ID,
             patient=Patient.model_validate(patient),
-            priority=priority,
+            priority=Priority(priority),
             needed_by=self.hand.now + timedelta(hours=need_h),
             lines=(line,),
+            emergency_release=EmergencyRelease.model_validate(release) if release else None,
         )
         await self.hand.send(RequestOpened(request=request), f"hospital/{HOSPITAL_ID}")
 
@@ -115,6 +131,12 @@ class Story:
             }
         )
         await self.hand.send(RequestAmended(amendment=amendment), f"hospital/{HOSPITAL_ID}")
+
+    async def change_patient(self, reference: str, **changes: object) -> None:
+        """Tell something of a patient beside any request."""
+        whose = {"reference": reference, "hospital_id": HOSPITAL_ID, "station_id": STATION_ID}
+        change = PatientChange.model_validate({**whose, **changes})
+        await self.hand.send(PatientChanged(change=change), f"hospital/{HOSPITAL_ID}")
 
     async def scan(self, unit_id: str, change: StockChange, *, out_s: int | None = None) -> None:
         row = self.system.engine.state.units[unit_id]
@@ -158,6 +180,15 @@ class Story:
             for row in self.system.engine.state.promises.values()
             if row.live.request_id == name and row.live.status == "held"
         )
+
+    def groups_held(self, name: str) -> list[str]:
+        """The groups of those units."""
+        units = self.system.engine.state.units
+        return sorted(units[unit_id].unit.group.value for unit_id in self.held(name))
+
+    def request(self, name: str) -> UrgentRequest:
+        """Return a request as it reads now."""
+        return self.system.engine.state.requests[name].request
 
     def decisions(self, name: str) -> list[Decision]:
         return [

@@ -12,7 +12,7 @@ from models.emergency_release import EmergencyRelease
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Amendment, RequestStatus
-from tests.support.memory_town import MemoryTown
+from tests.support.town_story import Story
 from tests.support.world import build_request
 
 RELEASE = {"clinician": "Dr Tashi", "reason": "exsanguinating"}
@@ -20,27 +20,27 @@ DYING: dict[str, Any] = {"priority": "life_threatening", "sex": "male", "age_yea
 
 
 @pytest.fixture
-def town() -> MemoryTown:
-    return MemoryTown()
+def story() -> Story:
+    return Story()
 
 
-async def release(town: MemoryTown, request_id: str, *passes: str, **changes: Any) -> None:  # noqa: ANN401 - as JSON gives it
+async def release(story: Story, request_id: str, *passes: str, **changes: Any) -> None:  # noqa: ANN401 - as JSON gives it
     told = {**RELEASE, "passes": passes or ("antibodies",)}
-    await town.amend(request_id, emergency_release=told, **changes)
+    await story.amend(request_id, emergency_release=told, **changes)
 
 
-def list_reserved(town: MemoryTown, request_id: str) -> list[ReservedUnit]:
-    return [unit for line in town.decision(request_id).lines for unit in line.reserved]
+def list_reserved(story: Story, request_id: str) -> list[ReservedUnit]:
+    return [unit for line in story.decisions(request_id)[-1].lines for unit in line.reserved]
 
 
-async def test_c44_exsanguinating_with_an_antibody(town: MemoryTown) -> None:
-    await town.count(*["O+"] * 5)
-    await town.ask("p", 4, antibodies=("E",), **DYING)
-    assert town.held("p") == []
-    await release(town, "p")
-    assert town.held("p") == ["O+"] * 4
-    assert all(unit.emergency_release for unit in list_reserved(town, "p"))
-    told = {reason.code: reason.params for reason in town.decision("p").reasons}
+async def test_c44_exsanguinating_with_an_antibody(story: Story) -> None:
+    await story.count(*["O+"] * 5)
+    await story.ask("p", 4, antibodies=("E",), **DYING)
+    assert story.groups_held("p") == []
+    await release(story, "p")
+    assert story.groups_held("p") == ["O+"] * 4
+    assert all(unit.emergency_release for unit in list_reserved(story, "p"))
+    told = {reason.code: reason.params for reason in story.decisions("p")[-1].reasons}
     assert told["emergency_release_used"] == {
         "units": 4,
         "clinician": "Dr Tashi",
@@ -49,29 +49,29 @@ async def test_c44_exsanguinating_with_an_antibody(town: MemoryTown) -> None:
     }
 
 
-async def test_c44_who_is_refused_is_told_of_the_release(town: MemoryTown) -> None:
-    await town.count("O+")
-    await town.ask("p", antibodies=("E",), **DYING)
-    (line,) = town.decision("p").lines
+async def test_c44_who_is_refused_is_told_of_the_release(story: Story) -> None:
+    await story.count("O+")
+    await story.ask("p", antibodies=("E",), **DYING)
+    (line,) = story.decisions("p")[-1].lines
     told = {reason.code: reason.params for reason in line.refusals}
     assert told["release_would_open"] == {"passed": "E", "groups": "O+", "units": 1}
 
 
-async def test_c21_what_fits_is_taken_before_what_is_passed(town: MemoryTown) -> None:
-    await town.count("O+", "O+")
-    await town.count("O+", antigen_negative=["E"])
-    await town.count("A+", antigen_negative=["E"])
-    await town.ask("p", 2, group="A+", antibodies=("E",), emergency_release=RELEASE, **DYING)
-    assert [unit.emergency_release for unit in list_reserved(town, "p")] == [False, False]
-    assert "emergency_release_used" not in town.told("p")
+async def test_c21_what_fits_is_taken_before_what_is_passed(story: Story) -> None:
+    await story.count("O+", "O+")
+    await story.count("O+", antigen_negative=["E"])
+    await story.count("A+", antigen_negative=["E"])
+    await story.ask("p", 2, group="A+", antibodies=("E",), release=RELEASE, **DYING)
+    assert [unit.emergency_release for unit in list_reserved(story, "p")] == [False, False]
+    assert "emergency_release_used" not in story.reasons("p")
 
 
-async def test_c21_the_antibody_stands_before_rhd(town: MemoryTown) -> None:
+async def test_c21_the_antibody_stands_before_rhd(story: Story) -> None:
     """A bag that lacks the antigen is better than one of the right RhD that may have it."""
-    await town.count("A-")
-    await town.count("A+", antigen_negative=["E"])
-    await town.ask("p", group="A-", antibodies=("E",), emergency_release=RELEASE, **DYING)
-    assert town.held("p") == ["A+"]
+    await story.count("A-")
+    await story.count("A+", antigen_negative=["E"])
+    await story.ask("p", group="A-", antibodies=("E",), release=RELEASE, **DYING)
+    assert story.groups_held("p") == ["A+"]
 
 
 @pytest.mark.parametrize(
@@ -84,42 +84,42 @@ async def test_c21_the_antibody_stands_before_rhd(town: MemoryTown) -> None:
     ],
 )
 async def test_c21_never_past_abo(
-    town: MemoryTown, patient: dict[str, Any], groups: tuple[str, ...]
+    story: Story, patient: dict[str, Any], groups: tuple[str, ...]
 ) -> None:
-    await town.count(*groups)
+    await story.count(*groups)
     everything = {**RELEASE, "passes": ("antibodies", "special_needs")}
-    await town.ask("p", emergency_release=everything, **DYING, **patient)
-    assert town.held("p") == []
+    await story.ask("p", release=everything, **DYING, **patient)
+    assert story.groups_held("p") == []
 
 
-async def test_c21_anti_d_is_passed_as_any_antibody(town: MemoryTown) -> None:
-    await town.count("A+")
-    await town.ask("p", group="A-", antibodies=("D",), **DYING)
-    assert town.held("p") == []
-    await release(town, "p")
-    assert town.held("p") == ["A+"]
+async def test_c21_anti_d_is_passed_as_any_antibody(story: Story) -> None:
+    await story.count("A+")
+    await story.ask("p", group="A-", antibodies=("D",), **DYING)
+    assert story.groups_held("p") == []
+    await release(story, "p")
+    assert story.groups_held("p") == ["A+"]
 
 
-async def test_c21_special_needs_are_passed_only_where_it_is_said(town: MemoryTown) -> None:
-    await town.count("A+")
+async def test_c21_special_needs_are_passed_only_where_it_is_said(story: Story) -> None:
+    await story.count("A+")
     irradiated = {"irradiated": True}
-    await town.ask("p", group="A+", attributes=irradiated, **DYING)
-    await release(town, "p", "antibodies")
-    assert town.held("p") == []
-    await release(town, "p", "special_needs")
-    assert town.held("p") == ["A+"]
+    await story.ask("p", group="A+", attributes=irradiated, **DYING)
+    await release(story, "p", "antibodies")
+    assert story.groups_held("p") == []
+    await release(story, "p", "special_needs")
+    assert story.groups_held("p") == ["A+"]
 
 
-async def test_c21_it_counts_only_while_life_is_in_danger(town: MemoryTown) -> None:
-    await town.count("A+")
-    await town.ask("p", group="A+", antibodies=("E",), emergency_release=RELEASE)
-    assert town.held("p") == []
-    assert "emergency_release_idle" in town.told("p")
-    await town.amend("p", priority="life_threatening")
-    assert town.held("p") == ["A+"]
-    await town.amend("p", emergency_release=None)
-    assert town.held("p") == []
-    assert town.status("p") is RequestStatus.OPEN
+async def test_c21_it_counts_only_while_life_is_in_danger(story: Story) -> None:
+    await story.count("A+")
+    await story.ask("p", group="A+", antibodies=("E",), release=RELEASE)
+    assert story.groups_held("p") == []
+    assert "emergency_release_idle" in story.reasons("p")
+    await story.amend("p", priority="life_threatening")
+    assert story.groups_held("p") == ["A+"]
+    await story.amend("p", emergency_release=None)
+    assert story.groups_held("p") == []
+    assert story.status("p") == RequestStatus.OPEN
 
 
 async def test_c21_it_names_who_and_why() -> None:
