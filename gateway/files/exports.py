@@ -14,23 +14,9 @@ from typing import Any
 
 import xlsxwriter
 
+from gateway.files.count_rows import DONE_AT, NAMES, TRAIT_FLAGS
 from models.texts.instants import BEIJING
 
-_FLAGS = (
-    "leukoreduced",
-    "irradiated",
-    "cmv_negative",
-    "washed",
-    "low_titre",
-    "c_positive",
-    "del_typed",
-    "virus_inactivated",
-    "hbs_negative",
-    "iga_deficient",
-    "of_relative",
-)
-_LISTS = ("antigen_negative", "hla", "platelet_antigen_negative")
-_DONE_AT = ("irradiated_at", "washed_at", "thawed_at", "deglycerolised_at")
 _YES_NO = {True: "是", False: "否", None: ""}
 
 HEADINGS = {
@@ -126,13 +112,13 @@ def _cells(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[str | int]]:
             _instant(row["expires_at"]),
             STATUS_WORDS[row["status"]],
             *_release(row),
-            *("是" if traits.get(name) else "" for name in _FLAGS),
-            *(" ".join(traits.get(name, ())) for name in _LISTS),
+            *("是" if traits.get(name) else "" for name in TRAIT_FLAGS),
+            *(" ".join(traits.get(name, ())) for name in NAMES),
             *(traits.get(name) or "" for name in ("anticoagulant", "bag")),
             _YES_NO[traits.get("agitated")],
             *(
                 _instant(datetime.fromisoformat(at)) if (at := traits.get(name)) else ""
-                for name in _DONE_AT
+                for name in DONE_AT
             ),
         ]
 

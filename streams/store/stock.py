@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.clearance import NO_TRAITS, UnitFacts
 from models.components import Component
@@ -49,15 +49,7 @@ class PgStock:
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
-        cells = list(wants)
-        rows = _QUERIES.list_shelf(
-            self._connection,
-            stations=[cell.station_id for cell in cells],
-            components=[cell.component for cell in cells],
-            groups=[cell.group for cell in cells],
-            limits=[wants[cell] for cell in cells],
-            now=now,
-        )
+        rows = _QUERIES.list_shelf(self._connection, **_list_places(wants), now=now)
         return [_to_facts(row) async for row in rows]
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
@@ -192,15 +184,7 @@ class PgStock:
     async def list_promised(
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[TakeableUnit]:
-        cells = list(wants)
-        rows = _QUERIES.list_promised(
-            self._connection,
-            stations=[cell.station_id for cell in cells],
-            components=[cell.component for cell in cells],
-            groups=[cell.group for cell in cells],
-            limits=[wants[cell] for cell in cells],
-            now=now,
-        )
+        rows = _QUERIES.list_promised(self._connection, **_list_places(wants), now=now)
         return [
             TakeableUnit(
                 unit=_to_facts(row),
@@ -281,6 +265,16 @@ def _to_state(row: asyncpg.Record, promise: LivePromise | None) -> UnitState:
         handed_over=row["handed_over"],
         promise=promise,
     )
+
+
+def _list_places(wants: Mapping[Cell, int | None]) -> dict[str, list[Any]]:
+    """Return places and the units to read of each, an array per column."""
+    return {
+        "stations": [cell.station_id for cell in wants],
+        "components": [cell.component for cell in wants],
+        "groups": [cell.group for cell in wants],
+        "limits": list(wants.values()),
+    }
 
 
 def _to_facts(row: asyncpg.Record) -> UnitFacts:
