@@ -127,7 +127,7 @@ class BenchClient:
         told = await self._call("GET", f"/v1/stations/{station_id}/stock")
         units: Counter[str] = Counter()
         for row in told["stock"]:
-            units[row["status"]] += row["units"]
+            units[row["status"]] += row["bags"]
         return units
 
     async def read_counts(self, station_id: str) -> list[dict[str, Any]]:

@@ -54,7 +54,8 @@ def read_histories(world: World) -> dict[str, list[Version]]:
     for record in world.log.of(REQUESTS):
         if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
             continue
-        told.hear(record.body, is_taken_in=record.identity in world.inbox)
+        counts = "bag" if (record.type or "").endswith(".v1") else "unit"
+        told.hear(record.body, counts=counts, is_taken_in=record.identity in world.inbox)
     return {
         request.request_id: [*told.versions.get(request.request_id, ()), _current(request, told)]
         for request in world.rows.requests
@@ -75,15 +76,17 @@ class _Told:
     memories: dict[tuple[str, str], Memory] = field(default_factory=lambda: defaultdict(Memory))
     taken_in: dict[tuple[str, str], Memory] = field(default_factory=lambda: defaultdict(Memory))
 
-    def hear(self, body: Mapping[str, Any], *, is_taken_in: bool) -> None:
+    def hear(self, body: Mapping[str, Any], *, counts: str, is_taken_in: bool) -> None:
+        """Hear a record; `counts` is what its lines count where they do not say so."""
         opened, amended, changed = body.get("request"), body.get("amendment"), body.get("change")
         kept = [self.memories, *([self.taken_in] if is_taken_in else ())]
         if isinstance(opened, dict):
             request_id = str(opened.get("request_id"))
-            self._tell(request_id, self.bodies.setdefault(request_id, opened), kept, {})
+            told = self.bodies.setdefault(request_id, _amend({}, opened, counts=counts))
+            self._tell(request_id, told, kept, {})
         elif isinstance(amended, dict) and str(amended.get("request_id")) in self.bodies:
             request_id = str(amended["request_id"])
-            self.bodies[request_id] = _amend(self.bodies[request_id], amended)
+            self.bodies[request_id] = _amend(self.bodies[request_id], amended, counts=counts)
             correction = amended.get("correction") or {}
             self._tell(request_id, self.bodies[request_id], kept, correction)
         elif isinstance(changed, dict):
@@ -117,8 +120,14 @@ class _Told:
                 self.versions[request_id].append(_version(self.bodies[request_id]))
 
 
-def _amend(body: Mapping[str, Any], amended: Mapping[str, Any]) -> dict[str, Any]:
-    """Change what the amendment states: each fact of the patient, each attribute of a line."""
+def _amend(body: Mapping[str, Any], amended: Mapping[str, Any], *, counts: str) -> dict[str, Any]:
+    """Change what the amendment states: each fact of the patient, each attribute of a line.
+
+    Args:
+        body: The request so far; empty for a new one.
+        amended: What is stated.
+        counts: What the lines of its version count where they do not say so.
+    """
     changed = {**body, **{name: value for name, value in amended.items() if value is not None}}
     before, stated = body.get("patient") or {}, amended.get("patient") or {}
     antibodies = sorted({*(before.get("antibodies") or ()), *(stated.get("antibodies") or ())})
@@ -126,15 +135,18 @@ def _amend(body: Mapping[str, Any], amended: Mapping[str, Any]) -> dict[str, Any
     if amended.get("lines"):
         known = {(line["line_no"], line["component"]): line for line in body.get("lines") or ()}
         changed["lines"] = [
-            _amend_line(known.get((line["line_no"], line["component"]), {}), line)
+            _amend_line(known.get((line["line_no"], line["component"]), {}), line, counts=counts)
             for line in amended["lines"]
         ]
     return changed
 
 
-def _amend_line(before: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+def _amend_line(
+    before: Mapping[str, Any], line: Mapping[str, Any], *, counts: str
+) -> dict[str, Any]:
     attributes = {**(before.get("attributes") or {}), **(line.get("attributes") or {})}
-    return {**line, "attributes": attributes}
+    measure = before.get("measure", counts) if counts != "bag" else counts
+    return {"measure": measure, **line, "attributes": attributes}
 
 
 def _current(request: Request, told: _Told) -> Version:

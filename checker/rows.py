@@ -23,6 +23,7 @@ class Unit:
     donation_id: str
     component: str
     blood_group: str
+    volume_ml: int
     collected_at: datetime
     expires_at: datetime
     released_at: datetime | None
@@ -52,6 +53,7 @@ class Line:
     request_id: str
     line_no: int
     component: str
+    measure: str
     quantity: int
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-REQUEST_OPENED = "blood.request.opened.v1"
+REQUEST_OPENED = frozenset({"blood.request.opened.v1", "blood.request.opened.v2"})
 
 
 class SentLogError(ValueError):

@@ -6,6 +6,7 @@ which sending it again is safe.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from cli.repeat import make_key, repeat_told
 from deploy.local.resolved_settings import load_settings
 from gateway.files.cells import CellError, read_group
 from gateway.files.products import find_product
+from models.doses import OrderMeasure
 from models.errors import ContractError
 from models.groups import BloodGroup
 from models.texts import render
@@ -28,10 +30,23 @@ from models.texts.words import list_field_names
 from streams.clock import parse_clock
 from streams.settings import Settings
 
+_AMOUNT = re.compile(r"(\d+)\s*(\D*)")
+_MEASURES = {
+    "": OrderMeasure.UNIT,
+    "u": OrderMeasure.UNIT,
+    "治疗量": OrderMeasure.UNIT,
+    "袋": OrderMeasure.BAG,
+    "bag": OrderMeasure.BAG,
+    "bags": OrderMeasure.BAG,
+    "ml": OrderMeasure.ML,
+    "毫升": OrderMeasure.ML,
+}
+"""What is written behind a number of `--need`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The options of `request new`; an item of `needs` is written `component=units`."""
+    """The options of `request new`; an item of `needs` is written `component=quantity`."""
 
     hospital: str | None
     needs: tuple[str, ...]
@@ -70,19 +85,24 @@ class Asked:
         return _given(body)
 
     def _to_line(self, number: int, need: str) -> dict[str, Any]:
-        component, _, quantity = need.partition("=")
-        if not component or not quantity.isdecimal():
+        component, _, told = need.partition("=")
+        amount = _AMOUNT.fullmatch(told.strip().casefold())
+        measure = _MEASURES.get(amount[2]) if amount else None
+        if not component or amount is None or measure is None:
             limits = render("broken_field_quantity")
             raise typer.BadParameter(
-                f"{need}：写成 成分=袋数，如 red_cells=4；{limits.zh} · "
-                f"{need}: write component=bags, such as red_cells=4; {limits.en}",
+                f"{need}：写成 成分=数量，如 red_cells=4（U）、red_cells=2bag、"
+                f"fresh_frozen_plasma=400ml；"
+                f"{limits.zh} · {need}: write component=quantity, such as red_cells=4 (in U), "
+                f"red_cells=2bag or fresh_frozen_plasma=400ml; {limits.en}",
                 param_hint="--need",
             )
         product = find_product(component)
         return {
             "line_no": number,
             "component": component if product is None else product.component,
-            "quantity": int(quantity),
+            "measure": measure,
+            "quantity": int(amount[1]),
             "attributes": {
                 **dict.fromkeys(() if product is None else product.treatments, True),
                 **dict(_to_attribute(text) for text in self.attributes),

@@ -85,7 +85,14 @@ def _print_decision(out: Output, decision: Json) -> None:
         return
     table = build_table(
         "决定 · decision",
-        ["成分 · component", "要 · asked", "预留 · held", "待补 · short", "拒绝 · refused"],
+        [
+            "成分 · component",
+            "要 · asked",
+            "预留 · held",
+            "合计 · covered",
+            "待补 · short",
+            "拒绝 · refused",
+        ],
     )
     out.table(
         add_rows(
@@ -93,8 +100,9 @@ def _print_decision(out: Output, decision: Json) -> None:
             [
                 [
                     show_code(line["component"]),
-                    line["requested"],
-                    len(line["reserved"]),
+                    f"{line['requested']} {_counted(line)}".strip(),
+                    f"{len(line['reserved'])} 袋 · bags",
+                    _show_covered(line),
                     line.get("uncovered", 0),
                     line.get("refused", 0),
                 ]
@@ -108,6 +116,17 @@ def _print_decision(out: Output, decision: Json) -> None:
     _print_units(out, [unit for line in lines for unit in line["reserved"]])
 
 
+def _counted(line: Json) -> str:
+    """Return what the quantities of a line count; an older decision does not tell it."""
+    return show_code(line["amounts"]["params"]["counted"]) if "amounts" in line else ""
+
+
+def _show_covered(line: Json) -> str:
+    if "amounts" not in line:
+        return ""
+    return f"{line['amounts']['params']['covered']} {_counted(line)}"
+
+
 def _print_units(out: Output, units: list[Json]) -> None:
     if not units:
         return
@@ -117,6 +136,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
             "血袋 · unit",
             "成分 · component",
             "血型 · group",
+            "毫升 · ml",
             "失效 · expires",
             "理由 · why",
         ],
@@ -126,6 +146,7 @@ def _print_units(out: Output, units: list[Json]) -> None:
             unit["unit_id"],
             show_code(unit["component"]),
             unit["group"],
+            unit.get("volume_ml", ""),
             show_expiry(unit["expires_at"]),
             f"{unit['reason']['zh']}\n{unit['reason']['en']}",
         ]

@@ -182,7 +182,7 @@ def _list_used(
             strange = _count_strange(gateway, station)
         else:
             stock = gateway.call("GET", f"/v1/stations/{station}/stock")["stock"]
-            strange = sum(row["units"] for row in stock)
+            strange = sum(row["bags"] for row in stock)
         if strange:
             yield f"{station}: {strange} 袋 · bags"
     for hospital in known.hospitals.keys() - own:
@@ -235,7 +235,7 @@ def _fill(gateway: GatewayClient, region: Mapping[str, Any], station: str, *, no
     ends_at = time.monotonic() + _WAIT_S
     while time.monotonic() < ends_at:
         rows = gateway.call("GET", path)["stock"]
-        if sum(row["units"] for row in rows) >= len(units):
+        if sum(row["bags"] for row in rows) >= len(units):
             break
         time.sleep(_LOOK_S)
     return len(units)

@@ -19,11 +19,15 @@ from demo.scenario import Scenario
 from demo.shapes import DemoHospital
 from demo.special import add_special_cases
 from models.components import Component
+from models.doses import WHOLE, content_of
 from models.groups import BloodGroup
 from models.requests import Priority, RequestLine, UrgentRequest
 
 _SECOND_REQUEST_SHARE = 0.15
 """Share of patients whose plasma or platelets are requested some time after the red cells."""
+
+BAGS_AT_ONCE = {Component.FRESH_FROZEN_PLASMA: 2}
+"""Bags that one patient is given at a time, of the others one: a bag of plasma helps no adult."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ class Bleeding:
 
 
 def count_units(scenario: Scenario) -> dict[Component, int]:
-    """Count the units that the published casualties need, per component."""
+    """Count the bags that the published casualties need, per component."""
     size = scenario.requests.size
     admitted = scenario.event.injured * size.admitted_of_injured
     whole = admitted * size.components_per_admission / sum(size.ratio.values())
@@ -130,20 +134,31 @@ def _hand_out(scenario: Scenario, patients: list[Bleeding]) -> None:
     massive = dying[: scenario.requests.special.massive_transfusion]
     for patient in massive:
         patient.packs, patient.units = 1, Counter()
-        left.subtract(patient.hospital.hospital.pack.units)
+        for component, units in patient.hospital.hospital.pack.units.items():
+            left[component] -= round(units / _measure_bag(scenario, component))
     others = [patient for patient in patients if not patient.packs]
     left[Component.RED_CELLS] -= len(others)
     for component, units in left.items():
         able = [patient for patient in others if patient.hospital.hospital.can_thaw]
         takers = able if component.spec.frozen else others
-        for _ in range(max(0, units)):
-            chance.choice(takers).units[component] += 1
+        at_once = BAGS_AT_ONCE.get(component, 1)
+        for given in range(0, max(0, units), at_once):
+            chance.choice(takers).units[component] += min(at_once, units - given)
+
+
+def _measure_bag(scenario: Scenario, component: Component) -> float:
+    """Return the ordering units that a bag of this stock holds."""
+    return content_of(component, scenario.stock.volume_ml[component]) / WHOLE
 
 
 def _write(scenario: Scenario, patient: Bleeding) -> PlannedRequest:
     lines = tuple(
-        RequestLine(line_no=number, component=component, quantity=quantity)
-        for number, (component, quantity) in enumerate(sorted(patient.units.items()), start=1)
+        RequestLine(
+            line_no=number,
+            component=component,
+            quantity=ceil(bags * _measure_bag(scenario, component)),
+        )
+        for number, (component, bags) in enumerate(sorted(patient.units.items()), start=1)
     )
     known, group = draw_patient(scenario, patient.number)
     low, high = scenario.requests.patients.typed_after_min

@@ -125,5 +125,5 @@ async def _count_shown(stage: DrillStage, station_id: str) -> int:
     answer = await stage.door("station", station_id).call("GET", f"/v1/stations/{station_id}/stock")
     shown: Counter[str] = Counter()
     for row in answer.body.get("stock", ()):
-        shown[row["status"]] += row["units"]
+        shown[row["status"]] += row["bags"]
     return shown.total()

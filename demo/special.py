@@ -106,7 +106,6 @@ def _woman(number: int) -> Change:
 
 
 def _ask_plasma_too(request: UrgentRequest) -> UrgentRequest:
-    line = RequestLine(
-        line_no=len(request.lines) + 1, component=Component.FRESH_FROZEN_PLASMA, quantity=2
-    )
+    following = max(line.line_no for line in request.lines) + 1
+    line = RequestLine(line_no=following, component=Component.FRESH_FROZEN_PLASMA, quantity=2)
     return request.but(lines=(*request.lines, line))

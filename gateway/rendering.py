@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from models.components import Component
+from models.doses import WHOLE, OrderMeasure, find_ordering_unit
 from models.texts import list_texts, render
 
 
@@ -44,9 +46,31 @@ def explain_decision(decision: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def name_counted(component: str, measure: str) -> str:
+    """Return what a quantity counts: `U`, `dose`, `bag` or `ml`."""
+    if measure != OrderMeasure.UNIT:
+        return measure
+    return find_ordering_unit(Component(component)).unit
+
+
+def _explain_amounts(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked, covered and is missing; an older decision does not tell it."""
+    covered = line.get("covered_hundredths")
+    if covered is None:
+        return {}
+    params = {
+        "asked": line["requested"],
+        "covered": covered / WHOLE if covered % WHOLE else covered // WHOLE,
+        "uncovered": line.get("uncovered", 0),
+        "counted": name_counted(line["component"], line["measure"]),
+    }
+    return {"amounts": explain("line_amounts", params)}
+
+
 def _explain_line(line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **line,
+        **_explain_amounts(line),
         "reserved": [
             {**unit, "reason": explain_reason(unit["reason"])} for unit in line.get("reserved", ())
         ],

@@ -98,7 +98,7 @@ def _add(
         {
             **(who if named else {}),
             "priority": request.priority,
-            "units": row["uncovered"],
+            "units": line.to_units(row["uncovered"]),
             "needed_by": request.needed_by,
         }
     )

@@ -38,6 +38,8 @@ class UnitFacts:
     """A unit as the kernel and the choice of units see it.
 
     Attributes:
+        volume_ml: What the label says. It clears nothing and refuses nothing; it decides how much
+            of what is asked the unit covers.
         expires_at: Half-open: the unit may not be used at this instant.
         released: Its quarantine has ended: every test and the grouping allowed the release.
         recalled: Frozen by a recall or look-back, whatever its status.
@@ -51,6 +53,7 @@ class UnitFacts:
     station_id: str
     component: Component
     group: BloodGroup
+    volume_ml: int
     status: UnitStatus
     collected_at: datetime
     expires_at: datetime

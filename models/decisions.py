@@ -8,6 +8,7 @@ from pydantic import Field
 
 from models.base import LARGEST, Identifier, Instant, Value
 from models.components import Component
+from models.doses import OrderMeasure
 from models.groups import BloodGroup
 
 
@@ -47,6 +48,7 @@ class ReservedUnit(Value):
 
     Attributes:
         epoch: The fencing token that every later step must present; a stale one is refused.
+        volume_ml: What the label says; None in decisions made before it was told.
         capped: Counts towards the cap of unconfirmed O RhD- red cells.
         emergency_release: A named clinician takes it past a test of the patient; the reason says
             who, and past what.
@@ -59,23 +61,31 @@ class ReservedUnit(Value):
     group: BloodGroup
     expires_at: Instant
     epoch: int = Field(ge=1, le=LARGEST)
+    volume_ml: int | None = Field(default=None, ge=-LARGEST, le=LARGEST)
     capped: bool = False
     emergency_release: bool = False
     reason: Reason
 
 
 class LineDecision(Value):
-    """The decision on one line; requested = reserved + uncovered + refused.
+    """The decision on one line.
 
     Attributes:
-        uncovered: Units that wait for donors and neighbours.
-        refused: Units that can never be supplied as asked; the reason says why.
+        measure: What the quantities count; bags in decisions made before it was told.
+        requested: What was asked.
+        covered_hundredths: What all bags promised to the line hold, in hundredths of the measure,
+            whenever they were promised; None in decisions made before it was told. It may exceed
+            what was asked by less than the last bag.
+        uncovered: What waits for donors and neighbours, rounded up.
+        refused: What can never be supplied as asked; the reason says why.
         refusals: Why units that were considered were not chosen, with their number.
     """
 
     line_no: int = Field(ge=-LARGEST, le=LARGEST)
     component: Component
+    measure: OrderMeasure = OrderMeasure.BAG
     requested: int = Field(ge=-LARGEST, le=LARGEST)
+    covered_hundredths: int | None = Field(default=None, ge=0, le=LARGEST)
     reserved: tuple[ReservedUnit, ...] = ()
     uncovered: int = Field(default=0, ge=0, le=LARGEST)
     refused: int = Field(default=0, ge=0, le=LARGEST)

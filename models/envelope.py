@@ -31,7 +31,7 @@ class Envelope(Value):
 
     Attributes:
         id: Unique per source; the identity that the inbox deduplicates by.
-        type: Explicit wire type with its version, such as `blood.request.opened.v1`.
+        type: Explicit wire type with its version, such as `blood.request.opened.v2`.
         source: The sender, such as `hospital/shigatse-people`.
         subject: The entity it is about, such as a request id.
         key: Kafka partition key; the ordering unit.

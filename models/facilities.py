@@ -89,7 +89,8 @@ UnitsADay = Annotated[float, Field(ge=0, le=100_000), AfterValidator(_keep_milli
 """Units a day: at most what all of China issues; less than a unit in a thousand years is none."""
 
 DailyDemand = Annotated[dict[Component, UnitsADay], Field(default_factory=dict)]
-"""Units a day that a station usually issues, per component, all groups together."""
+"""Ordering units a day that a station usually issues, per component, all groups together: U of red
+cells and plasma, doses of platelets by apheresis (`models.doses`)."""
 
 
 class Station(Value):
@@ -105,7 +106,10 @@ class Station(Value):
 
 
 class MassiveTransfusionPack(Value):
-    """One cooler of a hospital's massive-transfusion protocol, in units per component."""
+    """One cooler of a hospital's massive-transfusion protocol, in ordering units.
+
+    4:4:1 is 4 U of red cells, 4 U of plasma and one dose of platelets (`models.doses`).
+    """
 
     name: Line
     units: dict[Component, Annotated[int, Field(ge=1, le=50)]] = Field(min_length=1)

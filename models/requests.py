@@ -5,24 +5,34 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from models.antigens import Antigens, PlateletAntigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
+from models.doses import WHOLE, OrderMeasure, round_up, to_units
 from models.emergency_release import EmergencyRelease
 from models.hla import HlaTypes
 from models.patient_records import PatientCorrection, SpecialNeed
 from models.patients import Indications, Patient
 
 MAX_QUANTITY = 100
-"""The most units in one line: more than any single order reported from a mass casualty. A larger
-figure is a typing error and is refused with this limit."""
+"""The most units, or bags, in one line: more than any single order reported from a mass casualty. A
+larger figure is a typing error and is refused with this limit."""
 
+MAX_QUANTITY_ML = 20_000
+"""The most millilitres in one line: as much as `MAX_QUANTITY` units of red cells."""
+
+_ML_OF_A_UNIT = 100
+"""The least millilitres that a unit of a component has; sizes a decision, decides nothing."""
 
 MAX_UNITS = 400
 """The most units in one request: its decision, which lists each unit, must fit one record."""
+
+
+MAX_PACKS = 20
+"""The most massive-transfusion packs of one request."""
 
 
 class Priority(StrEnum):
@@ -95,19 +105,48 @@ class HardAttributes(Value):
 
 
 class RequestLine(Value):
-    """So many units of one component."""
+    """So much of one component.
+
+    Attributes:
+        measure: What the quantity counts; the component's ordering unit unless it says otherwise.
+        quantity: A whole number; bags of any size are chosen until it is covered.
+    """
 
     line_no: int = Field(ge=1, le=50)
     component: Component
-    quantity: int = Field(ge=1, le=MAX_QUANTITY)
+    measure: OrderMeasure = OrderMeasure.UNIT
+    quantity: int = Field(ge=1, le=MAX_QUANTITY_ML)
     attributes: HardAttributes = HardAttributes()
+
+    @field_validator("quantity")
+    @classmethod
+    def _within_measure(cls, quantity: int, info: ValidationInfo) -> int:
+        if quantity > MAX_QUANTITY and info.data.get("measure") is not OrderMeasure.ML:
+            raise BrokenRuleError("broken_field_quantity", "quantity")
+        return quantity
+
+    @property
+    def wanted(self) -> int:
+        """What is asked, in hundredths of the measure."""
+        return self.quantity * WHOLE
+
+    def to_units(self, quantity: int) -> int:
+        """Return so much of the measure in ordering units, rounded up; a bag counts as one."""
+        return round_up(to_units(self.component, quantity * WHOLE, self.measure))
+
+    @property
+    def bags_expected(self) -> int:
+        """Bags that the line may need, where none holds less than a unit."""
+        if self.measure is OrderMeasure.ML:
+            return -(-self.quantity // _ML_OF_A_UNIT)
+        return self.quantity
 
 
 def _ensure_lines_fit(lines: tuple[RequestLine, ...]) -> None:
     numbers = [line.line_no for line in lines]
     if len(set(numbers)) != len(numbers):
         raise BrokenRuleError("line_no_twice", "lines")
-    units = sum(line.quantity for line in lines)
+    units = sum(line.bags_expected for line in lines)
     if units > MAX_UNITS:
         raise BrokenRuleError("request_too_large", "lines", units=units, most=MAX_UNITS)
 
@@ -131,7 +170,7 @@ class UrgentRequest(Value):
     priority: Priority
     needed_by: Instant
     lines: tuple[RequestLine, ...] = ()
-    massive_transfusion_packs: int = Field(default=0, ge=0, le=20)
+    massive_transfusion_packs: int = Field(default=0, ge=0, le=MAX_PACKS)
     emergency_release: EmergencyRelease | None = None
     note: Line = ""
 
@@ -159,10 +198,14 @@ class Amendment(Value):
         lines: All lines from now on; a line that is left out is no longer asked for.
         correction: What a named person takes away of what is known of the patient, and why; it
             comes after what the amendment states, and `apply_to` leaves it to the caller.
+        massive_transfusion_packs: So many packs of the hospital's own protocol more; they are
+            added after the lines.
         amended_by: Who amended it, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
-    NEEDED: ClassVar[frozenset[str]] = frozenset({"patient", "priority", "needed_by", "lines"})
+    NEEDED: ClassVar[frozenset[str]] = frozenset(
+        {"patient", "priority", "needed_by", "lines", "massive_transfusion_packs"}
+    )
 
     request_id: Identifier
     hospital_id: Identifier
@@ -171,6 +214,7 @@ class Amendment(Value):
     priority: Priority | None = None
     needed_by: Instant | None = None
     lines: tuple[RequestLine, ...] | None = Field(default=None, min_length=1)
+    massive_transfusion_packs: int | None = Field(default=None, ge=1, le=MAX_PACKS)
     note: Line | None = None
     emergency_release: EmergencyRelease | None = None
     correction: PatientCorrection | None = None

@@ -49,7 +49,8 @@ class Shortage(Value):
     Attributes:
         days_of_supply: Available units over the burn rate; None when the burn rate is zero and only
             open requests are uncovered.
-        units_missing: Units that open requests still lack, plus those that the target needs.
+        units_missing: Ordering units (`models.doses`) that open requests still lack, plus those
+            that the target needs.
         uncovered_units: The part of them that patients wait for now.
         urgent_units: Of those, what is waited for urgently or in danger of life.
         endangered_units: Of those, what is waited for in danger of life.
@@ -94,7 +95,7 @@ class Offer(Value):
     Attributes:
         from_station_id: The giving station; its released, unpromised units are reserved on
             acceptance.
-        quantity: Units offered; fewer may be accepted.
+        quantity: Ordering units offered; fewer may be accepted.
         below_floor: The giving station states that it goes below its own orange threshold, for
             patients who wait; `confirmed_by` must name who says so.
         confirmed_by: The person at the giving station who confirms what its rules do not give

@@ -53,7 +53,7 @@ class Topic(Value):
         key: What the record key is; records of one key keep their order.
         retention_ms: How long the log keeps a record.
         readers: Our own consumer groups; each has a dead-letter topic of its own.
-        event_types: Wire types that may appear in it.
+        event_types: Newest wire types that may appear in it; older versions are upcast.
     """
 
     name: TopicName
@@ -77,8 +77,8 @@ TOPICS: tuple[Topic, ...] = (
         readers=(AppName.URGENT,),
         inbound=True,
         event_types=(
-            "blood.request.opened.v1",
-            "blood.request.amended.v1",
+            "blood.request.opened.v2",
+            "blood.request.amended.v2",
             "blood.request.cancelled.v1",
             "blood.patient.changed.v1",
         ),

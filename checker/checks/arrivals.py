@@ -15,10 +15,10 @@ def find_lost_requests(world: World) -> Iterator[Finding]:
     """Find requests, accepted or on the log, that were neither kept nor quarantined."""
     lost: dict[str, str] = {}
     for sent in world.sent:
-        if sent.type == REQUEST_OPENED and sent.accepted and not _is_kept(world, sent):
+        if sent.type in REQUEST_OPENED and sent.accepted and not _is_kept(world, sent):
             lost[sent.subject] = f"已受理 · accepted as {sent.event_id}"
     for record in _inbound(world):
-        if record.type == REQUEST_OPENED and not _is_settled_request(world, record):
+        if record.type in REQUEST_OPENED and not _is_settled_request(world, record):
             lost.setdefault(
                 record.subject or record.event_id or str(record.coordinate),
                 f"在日志中 · on the log at {record.coordinate}",
@@ -33,7 +33,7 @@ def find_lost_events(world: World) -> Iterator[Finding]:
     """Find other messages, accepted or on the log, that were neither taken in nor quarantined."""
     taken_ids = {event_id for _, event_id in world.inbox}
     for sent in world.sent:
-        if sent.type == REQUEST_OPENED or not sent.accepted:
+        if sent.type in REQUEST_OPENED or not sent.accepted:
             continue
         # The gateway may set the source itself, so the source that the sender noted is not used.
         if sent.event_id not in taken_ids and not _is_quarantined(world, sent):
@@ -41,7 +41,7 @@ def find_lost_events(world: World) -> Iterator[Finding]:
                 subject=sent.event_id, told=f"{sent.type} 已受理而丢失 · accepted and lost"
             )
     for record in _inbound(world):
-        if record.type == REQUEST_OPENED or record.identity in world.inbox:
+        if record.type in REQUEST_OPENED or record.identity in world.inbox:
             continue
         if record.coordinate not in world.quarantined.coordinates:
             yield Finding(

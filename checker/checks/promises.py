@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from checker.checks.replay import replay_bindings
+from checker.content import WHOLE, measure_content
 from checker.history import Version
 from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
@@ -102,23 +103,36 @@ def find_mismatches(world: World) -> Iterator[Finding]:
 
 
 def find_over_promised(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
-    """Find lines with more units promised than were asked for.
+    """Find lines with more promised than was asked for, by as much as their last bag or more.
 
     An amendment cannot call back units that have left the station, so a line without held units is
     compared with the most that was ever asked; a line with held units, with what is asked now.
     """
-    counts: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    promises: dict[tuple[str, int], list[Promise]] = defaultdict(list)
     for promise in world.rows.promises:
-        if promise.request_id is not None and promise.line_no is not None:
-            counts[promise.request_id, promise.line_no][promise.status] += 1
-    for (request_id, line_no), count in counts.items():
-        total = count["held"] + count["issued"] + count["received"]
+        is_covering = promise.status in {"held", "issued", "received"}
+        if promise.request_id is not None and promise.line_no is not None and is_covering:
+            promises[promise.request_id, promise.line_no].append(promise)
+    for (request_id, line_no), covering in promises.items():
         line = world.lines.get((request_id, line_no))
-        now = line.quantity if line else 0
-        versions = histories.get(request_id, ())
-        asked = (int(v.lines[line_no]["quantity"]) for v in versions if line_no in v.lines)
-        limit = now if count["held"] else max(asked, default=now)
-        if total > max(limit, now):
-            yield Finding(
-                subject=request_id, told=f"第 {line_no} 行 · line {line_no}: {total} > {limit}"
-            )
+        asked = [(line.measure, line.quantity)] if line else [("unit", 0)]
+        if not any(promise.status == "held" for promise in covering):
+            lines = (v.lines[line_no] for v in histories.get(request_id, ()) if line_no in v.lines)
+            asked += [(str(told["measure"]), int(told["quantity"])) for told in lines]
+        if all(_is_over(world, covering, *one) for one in asked):
+            total = sum(_measure(world, promise, asked[0][0]) for promise in covering) / WHOLE
+            told = f"第 {line_no} 行 · line {line_no}: {total:g} > {asked[0][1]} {asked[0][0]}"
+            yield Finding(subject=request_id, told=told)
+
+
+def _is_over(world: World, covering: list[Promise], measure: str, quantity: int) -> bool:
+    """Whether even without one of the bags promised last there would be enough."""
+    last_at = max(promise.held_at for promise in covering)
+    last = [_measure(world, one, measure) for one in covering if one.held_at == last_at]
+    total = sum(_measure(world, promise, measure) for promise in covering)
+    return total - min(last) >= quantity * WHOLE
+
+
+def _measure(world: World, promise: Promise, measure: str) -> int:
+    unit = world.units.get(promise.unit_id)
+    return measure_content(unit.component, unit.volume_ml, measure) if unit else WHOLE

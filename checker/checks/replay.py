@@ -1,8 +1,8 @@
 """Replays the log to tell which request or transfer held which unit at which time.
 
 A decision names the units it reserves, and in its reasons those that the request has lost. Its
-numbers tell how many earlier units stay: the units the line asks for, less those reserved now,
-uncovered and refused. So a promise lasts from the first decision that names it until a decision
+numbers tell how much of the earlier units stays: what all units of the line hold, less those
+reserved now. So a promise lasts from the first decision that names it until a decision
 that tells it lost or leaves no room for it, or until the request's end. A
 transfer binds its units from its agreement until each is reported received, returned or discarded,
 or the transfer ends. There is no event for a transfer that is cancelled, nor for a unit that is
@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from checker.checks.requests import ENDED
+from checker.content import WHOLE, measure_content
 from checker.intervals import Binding
 from checker.world import STOCK, TRANSFERS, World, parse_instant
 
@@ -33,6 +34,8 @@ class _Told:
     promise_id: str
     unit_id: str
     line_no: int
+    component: str
+    volume_ml: int
 
 
 def replay_bindings(world: World) -> dict[str, list[Binding]]:
@@ -94,12 +97,13 @@ def _list_given_up(
     lines = decision.get("lines") or ()
     if not lines:
         return given_up
-    room = {int(line["line_no"]): _count_kept(line) for line in lines}
+    by_number = {int(line["line_no"]): line for line in lines}
     for line_no, promises in earlier.items():
-        kept = room.get(line_no, 0)
-        if kept <= 0:
+        line = by_number.get(line_no)
+        kept = _measure_kept(line) if line else 0
+        if line is None or kept <= 0:
             given_up += promises
-        elif kept < len(promises):
+        elif kept < sum(_measure(line, promise) for promise in promises):
             # The numbers do not say which units stay; a unit on its way stays with its request.
             given_up += [
                 promise for promise in promises if not _has_left(promise, bound[promise], reports)
@@ -116,19 +120,34 @@ def _list_lost(decision: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def _count_kept(line: Mapping[str, Any]) -> int:
-    named = len(line.get("reserved") or ())
-    return int(line["requested"]) - named - int(line.get("uncovered", 0) + line.get("refused", 0))
+def _measure_kept(line: Mapping[str, Any]) -> int:
+    """Return what the earlier units that stay hold; of an older decision, whole bags."""
+    covered = line.get("covered_hundredths")
+    if covered is None:
+        lacks = int(line.get("uncovered", 0) + line.get("refused", 0))
+        covered = (int(line["requested"]) - lacks) * WHOLE
+    return int(covered) - sum(_measure(line, promise) for promise in _list_of_line(line))
+
+
+def _measure(line: Mapping[str, Any], promise: _Told) -> int:
+    measure = str(line.get("measure", "bag"))
+    return measure_content(promise.component, promise.volume_ml, measure)
 
 
 def _list_told(decision: Mapping[str, Any]) -> Iterator[_Told]:
     for line in decision.get("lines") or ():
-        for unit in line.get("reserved") or ():
-            yield _Told(
-                promise_id=str(unit["promise_id"]),
-                unit_id=str(unit["unit_id"]),
-                line_no=int(line["line_no"]),
-            )
+        yield from _list_of_line(line)
+
+
+def _list_of_line(line: Mapping[str, Any]) -> Iterator[_Told]:
+    for unit in line.get("reserved") or ():
+        yield _Told(
+            promise_id=str(unit["promise_id"]),
+            unit_id=str(unit["unit_id"]),
+            line_no=int(line["line_no"]),
+            component=str(unit["component"]),
+            volume_ml=int(unit.get("volume_ml") or 0),
+        )
 
 
 def _has_left(told: _Told, since: datetime, reports: Reports) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from checker.checks.waiting import Need, count_useful, fits, was_warm
+from checker.checks.waiting import Need, fits, is_useful, was_warm
+from checker.content import WHOLE
 from checker.history import Version
 from checker.report import Finding
 from checker.rows import Line, Request, Unit
@@ -67,7 +68,7 @@ def find_waited_beside_blood(
             if seen % every == 0 and _lay_beside(world, histories, decided, lack, lying):
                 fit.append(lying.unit)
         need = _need(lack, histories[lack.request.request_id][-1], lack.ends_at)
-        if len(fit) >= count_useful(need, lack.uncovered):
+        if is_useful(need, fit, lack.uncovered * WHOLE):
             told = (
                 f"{lack.request.priority}，{lack.begins_at.isoformat()}–{lack.ends_at.isoformat()}："
                 f"{fit[0].unit_id} {fit[0].blood_group} 空闲 · lay free"

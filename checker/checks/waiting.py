@@ -10,7 +10,7 @@ danger of life may also have what is promised to another and not picked.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -18,6 +18,7 @@ from math import ceil
 from checker.attributes import is_beyond_hospital, list_lacking
 from checker.checks.patients import describe, find_terms
 from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
+from checker.content import WHOLE, count_units, measure_content
 from checker.history import Version
 from checker.lives import find_end
 from checker.report import Finding
@@ -31,7 +32,7 @@ GIVEN_AHEAD = timedelta(hours=6)
 """So long before the need at the least, even the last O is given to whoever can have it."""
 
 LEAST_OF_USE = {"cryoprecipitate": 6}
-"""Units of a component below which a part of what was asked helps nobody (1 U per 10 kg)."""
+"""Ordering units below which a part of what was asked helps nobody (1 U per 10 kg)."""
 
 SHARE_OF_USE = 0.6
 """Of what was asked, where that is less."""
@@ -76,7 +77,7 @@ def find_waiting_beside_blood(
             for since, unit in shelf[request.station_id, line.component]
             if since + world.reaction <= need.now and fits(world, unit, need)
         ]
-        if len(fit) >= count_useful(need, missing[line.request_id, line.line_no]):
+        if is_useful(need, fit, missing[line.request_id, line.line_no]):
             told = f"{request.priority}，{fit[0].unit_id} {fit[0].blood_group} 空闲 · lies free"
             yield Finding(subject=request.request_id, told=told)
 
@@ -96,23 +97,31 @@ def find_danger_beside_promised(
             continue
         version = histories[request.request_id][-1]
         need = Need(request=request, line=line, version=version, now=now)
-        least = count_useful(need, missing[line.request_id, line.line_no])
+        lacking = missing[line.request_id, line.line_no]
         fit = [
             unit
             for since, unit in promised[request.station_id, line.component]
             if since + world.reaction <= now and fits(world, unit, need)
         ]
         since = request.decided_at + world.reaction
-        if missing[line.request_id, line.line_no] > 0 and since <= now and len(fit) >= least:
+        if lacking > 0 and since <= now and is_useful(need, fit, lacking):
             told = f"{fit[0].unit_id} {fit[0].blood_group} 未拣 · is promised and not picked"
             yield Finding(subject=request.request_id, told=told)
 
 
-def count_useful(need: Need, missing: int) -> int:
-    """Return from how many units on a part is of use to who lacks so many."""
-    least = LEAST_OF_USE.get(need.line.component, 1)
-    had = need.line.quantity - missing
-    return max(1, min(least, ceil(SHARE_OF_USE * need.line.quantity)) - had)
+def is_useful(need: Need, fit: Sequence[Unit], lacking: int) -> bool:
+    """Whether some units that fit are of use to who lacks so much (hundredths of the measure)."""
+    line = need.line
+    there = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
+    if line.component not in LEAST_OF_USE:
+        return bool(there)
+    asked = count_units(line.component, line.quantity, line.measure)
+    lacks = lacking
+    if line.measure == "ml":
+        lacks = measure_content(line.component, max(1, lacking // WHOLE), "unit")
+    share = ceil(SHARE_OF_USE * asked / WHOLE)
+    least = min(LEAST_OF_USE[line.component], share) * WHOLE
+    return there > 0 and there >= least - (asked - lacks)
 
 
 def _read_promised(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:
@@ -150,11 +159,15 @@ def was_warm(world: World, unit: Unit) -> bool:
 def _count_missing(world: World) -> Counter[tuple[str, int]]:
     missing: Counter[tuple[str, int]] = Counter()
     for line in world.rows.lines:
-        missing[line.request_id, line.line_no] += line.quantity
+        missing[line.request_id, line.line_no] += line.quantity * WHOLE
     for promise in world.rows.promises:
         request = world.requests.get(promise.request_id or "")
-        if request is not None and _is_covering(promise, request):
-            missing[request.request_id, promise.line_no or 0] -= 1
+        unit = world.units.get(promise.unit_id)
+        of = world.lines.get((promise.request_id or "", promise.line_no or 0))
+        if request is None or unit is None or of is None or not _is_covering(promise, request):
+            continue
+        holds = measure_content(unit.component, unit.volume_ml, of.measure)
+        missing[of.request_id, of.line_no] -= holds
     return missing
 
 

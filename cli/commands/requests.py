@@ -26,7 +26,7 @@ def new(
     ] = None,
     need: Annotated[
         list[str] | None,
-        typer.Option("--need", "-n", help="成分=单位，可多次 · component=units"),
+        typer.Option("--need", "-n", help="成分=数量（U），可多次 · component=quantity in U"),
     ] = None,
     packs: Annotated[int, typer.Option(help="大量输血包 · MTP packs")] = 0,
     group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,

@@ -255,11 +255,12 @@ def _print_stock(out: Output, answer: Mapping[str, Any]) -> None:
 def _print_counts(out: Output, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     heads: list[str | tuple[str, dict[str, Any]]] = ["成分 · component", "状态 · status"]
     heads += [(group, {"justify": "right"}) for group in _GROUPS]
-    units = {(row["component"], row["status"], row["group"]): row["units"] for row in rows}
+    units = {(row["component"], row["status"], row["group"]): f"{row['units']:g}" for row in rows}
+    counted = {row["component"]: row["counted"] for row in rows}
     kinds = sorted({(component, status) for component, status, _ in units})
     lines = [
         [
-            show_code(component),
+            f"{show_code(component)} ({show_code(counted[component])})",
             show_code(status),
             *(units.get((component, status, group), "") for group in _GROUPS),
         ]

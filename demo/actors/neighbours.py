@@ -101,7 +101,7 @@ class Neighbour:
     async def _read_shelf(self) -> Shelf:
         answer = await self._door.call("GET", f"/v1/stations/{self._station.station_id}/stock")
         return {
-            (row["component"], row["group"]): row["units"]
+            (row["component"], row["group"]): int(row["units"])
             for row in answer.body["stock"]
             if row["status"] == "available"
         }

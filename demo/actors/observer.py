@@ -74,9 +74,9 @@ class Observer:
         groups: Counter[str] = Counter()
         components: Counter[str] = Counter()
         for row in available:
-            components[row["component"]] += row["units"]
+            components[row["component"]] += row["bags"]
             if row["component"] == "red_cells":
-                groups[row["group"]] += row["units"]
+                groups[row["group"]] += row["bags"]
         self._stage.board.stock.append(
             StockSample(
                 at=self._stage.clock.now(),

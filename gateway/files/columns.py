@@ -37,24 +37,28 @@ class RefusedProduct(Value):
     against: tuple[str, ...] = ()
 
 
-class DoseRule(Value):
-    """How a volume in a measure other than millilitres is converted.
-
-    Attributes:
-        words: Words for the measure, which follow the number.
-        ml: Millilitres that are kept for an amount of 1.
-        products: Names of products that may have the measure; if empty, all may.
-    """
+class UnitMeasure(Value):
+    """The measure U, by the words that follow the number; `models.doses` says what it is."""
 
     words: tuple[str, ...]
+
+
+class TherapeuticMeasure(UnitMeasure):
+    """The adult dose of platelets.
+
+    Attributes:
+        ml: Millilitres that are kept for one.
+        products: Names of products that come in doses.
+    """
+
     ml: int = Field(gt=0, le=1000)
     source: str = Field(min_length=1)
-    products: tuple[str, ...] = ()
+    products: tuple[str, ...]
 
 
-class DoseRules(Value):
-    unit: DoseRule
-    therapeutic: DoseRule
+class DoseMeasures(Value):
+    unit: UnitMeasure
+    therapeutic: TherapeuticMeasure
 
 
 class UseWords(Value):
@@ -132,7 +136,7 @@ class ColumnWords(Value):
     components: dict[str, Component]
     treatments: dict[str, str]
     refused_products: tuple[RefusedProduct, ...]
-    doses: DoseRules
+    doses: DoseMeasures
     made: dict[str, dict[str, tuple[str, ...]]]
     statuses: dict[str, tuple[str, ...]]
     sexes: dict[str, tuple[str, ...]]

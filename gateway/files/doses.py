@@ -1,4 +1,4 @@
-"""Reads volumes as they are printed: millilitres, units of 200 ml, adult platelet doses. Pure.
+"""Reads volumes as they are printed: millilitres, units (U), adult platelet doses. Pure.
 
 A small number must state its measure. A measure other than millilitres is read as a `Dose`, and the
 product of the row decides what it means.
@@ -15,6 +15,8 @@ from gateway.files.cells import Cell, CellError
 from gateway.files.columns import WORDS
 from gateway.files.headings import to_word
 from gateway.files.products import NamedProduct
+from models.components import Component
+from models.doses import find_ordering_unit
 
 _UNIT, _THERAPEUTIC = WORDS.doses.unit, WORDS.doses.therapeutic
 _UNIT_WORDS = frozenset(_UNIT.words)
@@ -70,12 +72,13 @@ def settle_dose(volume: object, product: object) -> object:
             reported already.
 
     Raises:
-        CellError: `dose_not_of_product`, `dose_not_whole` or `dose_of_apheresis`.
+        CellError: `dose_not_of_product`, `dose_not_whole`, `dose_of_apheresis` or
+            `unit_of_platelets`.
     """
     if not isinstance(volume, Dose):
         return volume
     if product is None:
-        return _whole(volume.amount * (_THERAPEUTIC if volume.is_therapeutic else _UNIT).ml)
+        return _THERAPEUTIC.ml
     is_apheresis = isinstance(product, NamedProduct) and product.base in _APHERESIS
     if volume.is_therapeutic:
         if not is_apheresis:
@@ -83,9 +86,11 @@ def settle_dose(volume: object, product: object) -> object:
         if volume.amount != 1:
             raise CellError("dose_not_whole")
         return _THERAPEUTIC.ml
-    if is_apheresis:
-        raise CellError("dose_of_apheresis")
-    return _whole(volume.amount * _UNIT.ml)
+    component = Component(product.component if isinstance(product, NamedProduct) else str(product))
+    ml = find_ordering_unit(component).ml
+    if ml is None:
+        raise CellError("dose_of_apheresis" if is_apheresis else "unit_of_platelets")
+    return _whole(volume.amount * ml)
 
 
 def _whole(amount: float) -> int | float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from models.doses import OrderMeasure
 from models.errors import ContractError
 from models.events import alerts, audit, donations, donors, refusals, requests, shortages, stock
 from models.events.base import EventData
@@ -52,8 +53,29 @@ EVENT_CLASSES: Mapping[str, type[EventData]] = {
 }
 
 Upcaster = Callable[[dict[str, Any]], tuple[str, dict[str, Any]]]
-UPCASTERS: Mapping[str, Upcaster] = {}
-"""Old wire type to a function that returns the next wire type and its body. None is retired yet."""
+
+
+def _count_bags(event_type: str, name: str) -> Upcaster:
+    """Return an upcaster: until version 2, the lines of a request counted bags."""
+
+    def upcast(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        asked = body.get(name)
+        if not isinstance(asked, dict) or not isinstance(lines := asked.get("lines"), list):
+            return event_type, body
+        counted = [
+            {"measure": OrderMeasure.BAG, **line} if isinstance(line, dict) else line
+            for line in lines
+        ]
+        return event_type, {**body, name: {**asked, "lines": counted}}
+
+    return upcast
+
+
+UPCASTERS: Mapping[str, Upcaster] = {
+    "blood.request.opened.v1": _count_bags("blood.request.opened.v2", "request"),
+    "blood.request.amended.v1": _count_bags("blood.request.amended.v2", "amendment"),
+}
+"""Old wire type to a function that returns the next wire type and its body."""
 
 
 def decode_event(event_type: str, body: bytes) -> EventData:
@@ -80,7 +102,7 @@ def decode_event(event_type: str, body: bytes) -> EventData:
 
 def _unknown(event_type: str) -> ContractError:
     name, _, version = event_type.rpartition(".v")
-    known = [known for known in EVENT_CLASSES if known.rpartition(".v")[0] == name]
+    known = [known for known in (*UPCASTERS, *EVENT_CLASSES) if known.rpartition(".v")[0] == name]
     if known and version.isdigit():
         return ContractError("event_version_unknown", found=event_type, known=", ".join(known))
     return ContractError("event_type_unknown", found=event_type[:120])

@@ -20,7 +20,7 @@ class RequestOpened(EventData):
         opened_by: Who said so, where it was not the hospital, such as `dispatcher/<key>`.
     """
 
-    TYPE: ClassVar[str] = "blood.request.opened.v1"
+    TYPE: ClassVar[str] = "blood.request.opened.v2"
     KEY: ClassVar[str] = "request.station_id"
     SUBJECT: ClassVar[str] = "request.request_id"
     request: UrgentRequest
@@ -30,7 +30,7 @@ class RequestOpened(EventData):
 class RequestAmended(EventData):
     """A hospital changes what it asked for; its body holds what was stated and nothing else."""
 
-    TYPE: ClassVar[str] = "blood.request.amended.v1"
+    TYPE: ClassVar[str] = "blood.request.amended.v2"
     KEY: ClassVar[str] = "amendment.station_id"
     SUBJECT: ClassVar[str] = "amendment.request_id"
     amendment: Amendment

@@ -33,6 +33,7 @@ from models.rules.types.antigens import AntigenRules
 from models.rules.types.compatibility import CompatibilityRules
 from models.rules.types.disasters import DisasterRules
 from models.rules.types.donors import DonorRules
+from models.rules.types.doses import OrderingUnitRules
 from models.rules.types.issue import IssueRules
 from models.rules.types.needs import NeedRules
 from models.rules.types.packs import PackRules
@@ -50,6 +51,7 @@ RULE_FILES: Mapping[str, type[RuleSet]] = {
     "testing": TestingRules,
     "returns": ReturnRules,
     "issue": IssueRules,
+    "doses": OrderingUnitRules,
     "packs": PackRules,
     "donors": DonorRules,
     "disasters": DisasterRules,
@@ -156,6 +158,7 @@ class Rulebook:
     testing: TestingRules
     returns: ReturnRules
     issue: IssueRules
+    doses: OrderingUnitRules
     packs: PackRules
     donors: DonorRules
     disasters: DisasterRules

@@ -91,7 +91,8 @@ _FIELD_PARAMS = frozenset({"what", "field", "missing"})
 
 _VALUE_PARAMS = frozenset(
     {
-        "actor", "allowed", "answer", "change", "component", "components", "label", "needed",
+        "actor", "allowed", "answer", "change", "component", "components", "counted", "label",
+        "needed",
         "outcome", "recorded", "resolution", "scope", "status", "test",
     }
 )  # fmt: skip

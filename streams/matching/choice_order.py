@@ -8,7 +8,8 @@ read with a limit shows the units that would be chosen.
    HLA-typed, low titre, washed, leukoreduced) comes after one with fewer of them. All units that
    are cleared for a line have what it demands, so what they have in all orders them as what they
    have beyond that would: one key serves every patient.
-3. First expiry first, among equals only.
+3. First expiry first, among equals only; of these, a bag that holds no more than what is missing
+   before one that holds more (`allocation.batch_choice`).
 4. The unit id, so that there is one order.
 
 RhD- is ordered by the rank of its group and by `allocation.kept_groups`; fresh blood by the expiry.
@@ -38,6 +39,11 @@ def count_rare(traits: UnitTraits) -> int:
     return flags + len(traits.antigen_negative) + bool(traits.hla)
 
 
+def kind_of(unit: UnitFacts) -> tuple[bool, int]:
+    """Return what tells units apart before their expiry: of equals, those that fit are chosen."""
+    return unit.may_have_left, count_rare(unit.traits)
+
+
 def place_of(unit: UnitFacts) -> tuple[bool, int, datetime, str]:
     """Return where a unit stands among those of its place; the smallest is chosen first."""
-    return unit.may_have_left, count_rare(unit.traits), unit.expires_at, unit.unit_id
+    return *kind_of(unit), unit.expires_at, unit.unit_id

@@ -22,7 +22,8 @@ class Case:
 
     Attributes:
         version: Version of the decision to be made, 1 or more.
-        held: Units already promised and still live, wherever they are, by line number.
+        held: Bags already promised and still live, wherever they are, by line number.
+        covered: What these bags hold, in hundredths of the line's measure, by line number.
         issued: Those of them that have left the station.
         received: Those of them that have arrived.
         directory_version: Version of the directory that hospital, policy and journey are from.
@@ -46,6 +47,7 @@ class Case:
     news: tuple[Reason, ...] = ()
     same_patient: tuple[str, ...] = ()
     held: Mapping[int, int] = field(default_factory=dict)
+    covered: Mapping[int, int] = field(default_factory=dict)
     issued: int = 0
     received: int = 0
     capped_before: int = 0
@@ -80,5 +82,6 @@ class Case:
         request = self.request
         return request.hospital_id, request.patient.reference or f"request {request.request_id}"
 
-    def open_quantity(self, line: RequestLine) -> int:
-        return max(0, line.quantity - self.held.get(line.line_no, 0))
+    def find_lack(self, line: RequestLine) -> int:
+        """Return what a line lacks, in hundredths of its measure."""
+        return max(0, line.wanted - self.covered.get(line.line_no, 0))

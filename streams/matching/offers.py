@@ -15,6 +15,7 @@ from datetime import datetime
 from models.alerts import Activation
 from models.clearance import Cleared, ForStation, Step, UnitFacts
 from models.decisions import Reason
+from models.doses import WHOLE, round_down, sum_content
 from models.facilities import Station
 from models.groups import BloodGroup, RhD
 from models.rules.rulebook import Rulebook
@@ -91,7 +92,7 @@ def decide_acceptance(
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     floor = find_floor(
         offer,
-        have=len(fit),
+        have=round_down(_sum(fit)),
         wanted=wanted,
         waited_for=waited_for,
         in_danger=max(0, shortage.endangered_units - in_transit),
@@ -99,7 +100,8 @@ def decide_acceptance(
         burn=burn,
         rules=rules.shortages,
     )
-    taken = tuple(fit[: min(wanted, offer.quantity, floor.spare)])
+    most = min(wanted, offer.quantity, floor.spare if floor.is_bent else wanted)
+    taken = _take(fit, wanted=most * WHOLE, spare=_sum(fit) - floor.keep * WHOLE)
     if not taken:
         return OfferVerdict(taken=(), reasons=(floor.explain(rules.shortages),))
     reason = Reason(
@@ -107,13 +109,36 @@ def decide_acceptance(
         params={
             "offered": offer.quantity,
             "missing": wanted,
-            "taken": len(taken),
+            "taken": round_down(_sum(taken)),
             "keep": floor.keep,
             "below_floor": int(floor.is_bent),
         },
         rule=rules.shortages.cite(rules.shortages.bending) if floor.is_bent else "",
     )
     return OfferVerdict(taken=taken, reasons=(reason,))
+
+
+def _take(fit: Sequence[Cleared], *, wanted: int, spare: int) -> tuple[Cleared, ...]:
+    """Take bags in the order of choice; the last may hold more than is wanted, within the spare.
+
+    Args:
+        fit: Bags that may go.
+        wanted: Hundredths of the ordering unit that are asked for.
+        spare: Hundredths that the giver can do without.
+    """
+    taken: list[Cleared] = []
+    larger: list[Cleared] = []
+    for cleared in fit:
+        fits = _sum([*taken, cleared]) <= min(wanted, spare)
+        (taken if fits else larger).append(cleared)
+    for cleared in sorted(larger, key=lambda cleared: _sum([cleared])):
+        if _sum(taken) < wanted and _sum([*taken, cleared]) <= spare:
+            taken.append(cleared)
+    return tuple(taken)
+
+
+def _sum(cleared: Sequence[Cleared]) -> int:
+    return sum_content(one.unit for one in cleared)
 
 
 def is_agreed(giver: Station, receiver: Station) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from models.decisions import Decision
+from models.doses import round_up
 from models.groups import BloodGroup
 from models.needs import SERVING, list_components, list_needs
 from models.requests import HardAttributes, RequestLine
@@ -34,9 +35,10 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
     whole: set[Cell] = set()
     for case in cases:
         for line in case.request.lines:
-            quantity = case.open_quantity(line)
-            if not quantity:
+            lack = case.find_lack(line)
+            if not lack:
                 continue
+            bags = line.but(quantity=round_up(lack)).bags_expected
             serving = list_components(case.purpose(line, capped_units=0), case.rules)
             for candidate, component in product(case.candidates(line), serving):
                 cell = Cell(
@@ -44,12 +46,12 @@ def list_wants(cases: Sequence[Case]) -> dict[Cell, int | None]:
                     component=component,
                     group=candidate.group,
                 )
-                wants[cell] += quantity
+                wants[cell] += bags
                 if candidate.low_titre_only or _demands(case, line):
                     whole.add(cell)
             if wants_match(case, line):
                 # Deglycerolised, they may spare the patient RhD+ red cells.
-                wants.update(dict.fromkeys(list_frozen_cells(case, line), quantity))
+                wants.update(dict.fromkeys(list_frozen_cells(case, line), bags))
     stays = max((case.rules.policies.emergency_reserve.o_units for case in cases), default=0)
     return {
         cell: None

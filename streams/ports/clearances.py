@@ -54,6 +54,7 @@ def _is_unit(reserved: ReservedUnit, cleared: Cleared) -> bool:
         reserved.group,
         reserved.expires_at,
         reserved.epoch,
+        reserved.volume_ml,
         reserved.capped,
         reserved.emergency_release,
     ) == (
@@ -62,6 +63,7 @@ def _is_unit(reserved: ReservedUnit, cleared: Cleared) -> bool:
         unit.group,
         unit.expires_at,
         unit.epoch + 1,
+        unit.volume_ml,
         cleared.capped,
         cleared.is_emergency_release,
     )

@@ -8,26 +8,54 @@ from datetime import datetime
 from typing import Protocol
 
 from models.clearance import Cleared
+from models.components import Component
 from models.decisions import Decision
+from models.doses import sum_content
 from models.patient_records import PatientRecord
-from models.requests import RequestStatus, UrgentRequest
+from models.requests import RequestLine, RequestStatus, UrgentRequest
 from streams.ports.clearances import ensure_cleared
 from streams.ports.context import Context
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PromisedBag:
+    """A bag under a promise that is `held`, `issued` or `received`."""
+
+    component: Component
+    volume_ml: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LineState:
-    """A line as it stands, in units: uncovered, held on the shelf, issued, received."""
+    """A line as it stands.
+
+    Attributes:
+        uncovered: What is still missing, in the line's measure.
+        bags: The bags that are promised to it, on the shelf, on the way and there.
+    """
 
     line_no: int
     uncovered: int
-    held: int
-    issued: int
-    received: int
+    bags: tuple[PromisedBag, ...] = ()
 
     @property
-    def covered(self) -> int:
-        return self.held + self.issued + self.received
+    def held(self) -> int:
+        """Bags that are held on the shelf."""
+        return self._count("held")
+
+    @property
+    def issued(self) -> int:
+        """Bags that have left."""
+        return self._count("issued")
+
+    @property
+    def received(self) -> int:
+        """Bags that have arrived."""
+        return self._count("received")
+
+    def _count(self, status: str) -> int:
+        return sum(bag.status == status for bag in self.bags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +84,16 @@ class RequestState:
     @property
     def uncovered(self) -> int:
         return sum(line.uncovered for line in self.lines)
+
+    def find_covered(self, line: RequestLine) -> int:
+        """Return what the bags of a line hold, in hundredths of its measure."""
+        bags = (state.bags for state in self.lines if state.line_no == line.line_no)
+        return sum(sum_content(found, line.measure) for found in bags)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the bags of every line hold what was asked."""
+        return all(self.find_covered(line) >= line.wanted for line in self.request.lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,9 @@ class PromisedSince:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockCount:
-    """Units of one component and group at one station.
+    """One component and group at one station, in ordering units.
+
+    What is there is rounded down, what went is rounded up.
 
     Attributes:
         available: Released, unpromised, unexpired.
@@ -55,11 +57,17 @@ class StockCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncoveredLine:
-    """A line of an open request that waits for blood."""
+    """A line of an open request that waits for blood; `units` are ordering units."""
 
     request: UrgentRequest
     line_no: int
     units: int
+
+    @classmethod
+    def of(cls, request: UrgentRequest, *, line_no: int, lacks: int) -> UncoveredLine:
+        """Return a line that lacks so much of its own measure."""
+        (line,) = (line for line in request.lines if line.line_no == line_no)
+        return cls(request=request, line_no=line_no, units=line.to_units(lacks))
 
 
 class ExchangeStore(Protocol):
@@ -84,7 +92,7 @@ class ExchangeStore(Protocol):
         ...
 
     async def count_in_transit(self, shortage_id: str) -> int:
-        """Count units promised to a shortage's transfers that have not arrived yet."""
+        """Count ordering units promised to a shortage's transfers that have not arrived yet."""
         ...
 
     async def is_offer_known(self, offer_id: str) -> bool: ...

@@ -107,12 +107,11 @@ class Progress:
         gone = tuple(
             Reason(code="unit_given_back", params={"unit_id": unit_id}) for unit_id in given_back
         )
+        left = (await work.requests.lock_requests([request_id]))[request_id]
         if self._decisions.is_needed(work, state.request):
-            left = (await work.requests.lock_requests([request_id]))[request_id]
             await self._decisions.queue(work, left, why=reason.code, news=(reason, *gone))
             return
-        held = state.held - len(given_back)
-        await self._end_or_wait(work, state, held=held, reasons=(reason, *gone))
+        await self._end_or_wait(work, left, reasons=(reason, *gone))
 
     async def expire(self, work: UnitOfWork, request_id: str) -> None:
         """Stop looking for uncovered units of a request whose needed-by time is past."""
@@ -120,7 +119,7 @@ class Progress:
         if state is None or state.status is not RequestStatus.OPEN:
             return
         reason = Reason(code="needed_by_passed", params={"units_uncovered": state.uncovered})
-        await self._end_or_wait(work, state, held=state.held, reasons=(reason,))
+        await self._end_or_wait(work, state, reasons=(reason,))
 
     async def _step(self, work: UnitOfWork, state: RequestState) -> None:
         """Tell the hospital when the last unit has left, and when the last has arrived."""
@@ -130,15 +129,13 @@ class Progress:
             reason = Reason(code="units_issued", params={"units": state.issued})
         else:
             reason = Reason(code="units_received", params={"units": state.received})
-        await self._end_or_wait(work, state, held=state.held, reasons=(reason,))
+        await self._end_or_wait(work, state, reasons=(reason,))
 
     async def _end_or_wait(
-        self, work: UnitOfWork, state: RequestState, *, held: int, reasons: tuple[Reason, ...]
+        self, work: UnitOfWork, state: RequestState, *, reasons: tuple[Reason, ...]
     ) -> None:
-        asked = sum(line.quantity for line in state.request.lines)
-        is_whole = held + state.issued + state.received >= asked
-        stage = find_stage(held=held, issued=state.issued, received=state.received)
-        outcome, waiting_for = ENDS[is_whole, stage]
+        stage = find_stage(held=state.held, issued=state.issued, received=state.received)
+        outcome, waiting_for = ENDS[state.is_whole, stage]
         await self._decisions.close(
             work,
             state,

@@ -322,8 +322,9 @@ class RequestDecisions:
                 hospital_id=request.hospital_id,
                 patient_reference=request.patient.reference,
             )
-        held: Mapping[int, int] = (
-            {line.line_no: line.covered for line in before.lines} if before else {}
+        held = {line.line_no: len(line.bags) for line in before.lines} if before else {}
+        covered = (
+            {line.line_no: before.find_covered(line) for line in request.lines} if before else {}
         )
         return Case(
             request=request,
@@ -335,6 +336,7 @@ class RequestDecisions:
             rules=work.rules,
             directory_version=directory.version,
             held=held,
+            covered=covered,
             issued=before.issued if before else 0,
             received=before.received if before else 0,
             capped_before=capped,

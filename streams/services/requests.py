@@ -129,7 +129,9 @@ class RequestService:
         for record in records:
             try:
                 event = _opened(record)
-                request = _expand(event.request, self._directories)
+                request = _add_packs(
+                    event.request, event.request.massive_transfusion_packs, self._directories
+                )
                 if request.request_id in seen:
                     raise ContractError("request_id_reused", request_id=request.request_id)
             except ContractError as error:
@@ -187,7 +189,7 @@ class RequestService:
         amendment = event.amendment
         work.enter(_build_context(work, record, by=amendment.amended_by))
         _ensure_issued_lines_kept(state, amendment.lines)
-        known = await _apply(work, amendment, state.request)
+        known = await _apply(work, amendment, state.request, self._directories)
         request = known.request
         request_id = request.request_id
         # Units still at the station are given back and chosen again under the amended request, so
@@ -227,7 +229,12 @@ class RequestService:
         )
 
 
-async def _apply(work: UnitOfWork, amendment: Amendment, request: UrgentRequest) -> Recalled:
+async def _apply(
+    work: UnitOfWork,
+    amendment: Amendment,
+    request: UrgentRequest,
+    directories: DirectorySource,
+) -> Recalled:
     """Return the amended request, with its patient's record if they have a reference."""
     correction = amendment.correction
     if request.patient.reference:
@@ -235,7 +242,12 @@ async def _apply(work: UnitOfWork, amendment: Amendment, request: UrgentRequest)
         if seen is not None and seen.record is not None:
             # It may have been corrected a moment ago.
             request = recall(seen.record, request)
-    amended = amendment.apply_to(request)
+    amended = _add_packs(
+        amendment.apply_to(request),
+        amendment.massive_transfusion_packs or 0,
+        directories,
+        before=request.massive_transfusion_packs,
+    )
     news = tuple(_explain_correction(correction))
     if not amended.patient.reference:
         alone = recall_alone(amended, now=work.context.now)
@@ -294,23 +306,25 @@ def _name_parties(record: Received) -> tuple[str, str]:
             raise ContractError("event_not_for_topic", type=other.TYPE)
 
 
-def _expand(request: UrgentRequest, directories: DirectorySource) -> UrgentRequest:
-    """Turn massive-transfusion packs into lines of the hospital's own pack.
+def _add_packs(
+    request: UrgentRequest, packs: int, directories: DirectorySource, *, before: int = 0
+) -> UrgentRequest:
+    """Add massive-transfusion packs, beside those before, as lines of the hospital's own pack.
 
     Raises:
         ContractError: So many packs do not fit into one request.
     """
-    if not request.massive_transfusion_packs:
+    if not packs:
         return request
     pack = directories.current().hospitals[request.hospital_id].pack
     first = max((line.line_no for line in request.lines), default=0) + 1
-    packs = request.massive_transfusion_packs
     try:
         added = tuple(
             RequestLine(line_no=first + at, component=component, quantity=units * packs)
             for at, (component, units) in enumerate(sorted(pack.units.items()))
         )
-        return request.but(lines=(*request.lines, *added))
+        lines = (*request.lines, *added)
+        return request.but(lines=lines, massive_transfusion_packs=before + packs)
     except ValidationError as error:
         rule = str(describe_broken(error.errors(include_url=False)[0]))
         raise ContractError("packs_too_many", packs=packs, pack=pack.name, rule=rule) from error

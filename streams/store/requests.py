@@ -18,7 +18,14 @@ from models.patients import Patient
 from models.recipients import find_recipient
 from models.requests import Priority, RequestStatus, UrgentRequest
 from streams.matching.allocation.remedies import list_same_use
-from streams.ports.requests import LineState, PatientWrite, RequestState, Ruling, SeenPatient
+from streams.ports.requests import (
+    LineState,
+    PatientWrite,
+    PromisedBag,
+    RequestState,
+    Ruling,
+    SeenPatient,
+)
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
@@ -59,8 +66,13 @@ class PgRequests:
             self._locks.ensure([row["station_id"] async for row in others])
         lines: dict[str, list[LineState]] = defaultdict(list)
         async for row in _QUERIES.list_line_states(self._connection, request_ids=wanted):
-            fields = dict(row)
-            lines[fields.pop("request_id")].append(LineState(**fields))
+            bags = (
+                PromisedBag(**{**bag, "component": Component(bag["component"])})
+                for bag in row["bags"]
+            )
+            lines[row["request_id"]].append(
+                LineState(line_no=row["line_no"], uncovered=row["uncovered"], bags=tuple(bags))
+            )
         return {
             row["request_id"]: RequestState(
                 request=UrgentRequest.of_row(row["body"]),
@@ -303,6 +315,7 @@ def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
             "request_id": ruling.request.request_id,
             "line_no": line.line_no,
             "component": line.component,
+            "measure": line.measure,
             "quantity": line.requested,
             "uncovered": line.uncovered,
         }

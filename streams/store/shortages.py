@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Reason
+from models.doses import content_of, round_down, round_up
 from models.errors import InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     from streams.store.database import Connection
 
 _QUERIES = load_queries("shortages")
+
+_COUNTED = (
+    "available",
+    "promised",
+    "promised_recently",
+    "promised_in_surge",
+    "promised_in_disaster",
+)
 
 
 class PgExchange:
@@ -47,26 +57,30 @@ class PgExchange:
             disaster=since.disaster,
             now=now,
         )
+        held: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        async for row in rows:
+            holds = content_of(Component(row["component"]), row["volume_ml"])
+            found = held[row["component"], row["blood_group"]]
+            for name in _COUNTED:
+                found[name] += row[name] * holds
         return [
             StockCount(
-                component=Component(row["component"]),
-                group=BloodGroup(row["blood_group"]),
-                available=row["available"],
-                promised=row["promised"],
-                promised_recently=row["promised_recently"],
-                promised_in_surge=row["promised_in_surge"],
-                promised_in_disaster=row["promised_in_disaster"],
+                component=Component(component),
+                group=BloodGroup(group),
+                available=round_down(found["available"]),
+                promised=round_up(found["promised"]),
+                promised_recently=round_up(found["promised_recently"]),
+                promised_in_surge=round_up(found["promised_in_surge"]),
+                promised_in_disaster=round_up(found["promised_in_disaster"]),
             )
-            async for row in rows
+            for (component, group), found in held.items()
         ]
 
     async def list_uncovered(self, station_id: str) -> list[UncoveredLine]:
         rows = _QUERIES.list_uncovered(self._connection, station_id=station_id)
         return [
-            UncoveredLine(
-                request=UrgentRequest.of_row(row["body"]),
-                line_no=row["line_no"],
-                units=row["uncovered"],
+            UncoveredLine.of(
+                UrgentRequest.of_row(row["body"]), line_no=row["line_no"], lacks=row["uncovered"]
             )
             async for row in rows
         ]
@@ -103,8 +117,9 @@ class PgExchange:
         )
 
     async def count_in_transit(self, shortage_id: str) -> int:
-        count: int = await _QUERIES.count_in_transit(self._connection, shortage_id=shortage_id)
-        return count
+        rows = _QUERIES.list_in_transit(self._connection, shortage_id=shortage_id)
+        holds = [content_of(Component(row["component"]), row["volume_ml"]) async for row in rows]
+        return round_down(sum(holds))
 
     async def is_offer_known(self, offer_id: str) -> bool:
         return await _QUERIES.find_offer(self._connection, offer_id=offer_id) is not None

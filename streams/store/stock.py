@@ -284,6 +284,7 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
         station_id=row["station_id"],
         component=_COMPONENTS[row["component"]],
         group=_GROUPS[row["blood_group"]],
+        volume_ml=row["volume_ml"],
         status=_STATUSES[status],
         collected_at=row["collected_at"],
         expires_at=row["expires_at"],

@@ -9,6 +9,7 @@ import pytest
 
 from models.errors import ContractError
 from models.events import EVENT_CLASSES, decode_event
+from models.events.registry import UPCASTERS
 from models.topics import BY_NAME, TOPICS, AppName, TopicName, find_topic_of
 from tests.support.record_schemas import SCHEMAS, render_schema
 
@@ -21,7 +22,28 @@ def read_example(event_type: str) -> dict[str, object]:
 
 
 def test_every_type_has_an_example_and_no_example_is_stale() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.json")} == set(EVENT_CLASSES)
+    assert {path.stem for path in EXAMPLES.glob("*.json")} == {*EVENT_CLASSES, *UPCASTERS}
+
+
+@pytest.mark.parametrize("event_type", sorted(UPCASTERS))
+def test_an_old_version_is_read_as_the_newest(event_type: str) -> None:
+    """The lines of a request counted bags until its second version."""
+    example = read_example(event_type)
+    (part,) = (value for value in example.values() if isinstance(value, dict))
+    recorded = json.loads((SCHEMAS / f"{event_type}.json").read_text())
+    assert "measure" not in json.dumps(recorded)
+    event = decode_event(event_type, json.dumps(example).encode())
+    assert event_type.replace(".v1", ".v2") == event.TYPE
+    (now,) = (value for value in json.loads(event.to_body()).values() if isinstance(value, dict))
+    assert [line.pop("measure") for line in now["lines"]] == ["bag"] * len(part["lines"])
+    assert now == part
+
+
+@pytest.mark.parametrize("lines", [None, 3, [3], [{"line_no": 1}]])
+def test_a_broken_body_of_an_old_version_is_told(lines: object) -> None:
+    body = json.dumps({"request": {"lines": lines}}).encode()
+    with pytest.raises(ContractError, match="body_invalid"):
+        decode_event("blood.request.opened.v1", body)
 
 
 @pytest.mark.parametrize("event_type", sorted(EVENT_CLASSES))

@@ -85,9 +85,9 @@ def test_everything_sent_is_in_the_log_that_was_checked(played: tuple[int, Path]
     lines = (played[1] / "sent.jsonl").read_text(encoding="utf-8").splitlines()
     types = {json.loads(line)["type"] for line in lines}
     assert {
-        "blood.request.opened.v1",
+        "blood.request.opened.v2",
         "blood.request.cancelled.v1",
-        "blood.request.amended.v1",
+        "blood.request.amended.v2",
         "blood.stock.counted.v1",
         "blood.stock.changed.v1",
         "blood.alert.received.v1",

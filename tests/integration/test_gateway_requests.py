@@ -72,7 +72,7 @@ async def test_without_waiting_it_is_accepted_once_kafka_has_it(world: RunningGa
     assert record.key == b"shigatse"
     assert headers["ce_source"] == told["source"] == "hospital/shigatse-people"
     assert headers["ce_subject"] == told["request_id"]
-    assert headers["ce_type"] == "blood.request.opened.v1"
+    assert headers["ce_type"] == "blood.request.opened.v2"
 
 
 async def test_a_repeat_gives_the_same_decision_and_changes_nothing(world: RunningGateway) -> None:
@@ -237,7 +237,13 @@ async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
     page = (await client.get(path)).json()
     assert page["status"] == "open"
     assert page["lines"] == [
-        {"line_no": 1, "component": "platelets", "quantity": 2, "uncovered": 2}
+        {
+            "line_no": 1,
+            "component": "platelets",
+            "measure": "unit",
+            "quantity": 2,
+            "uncovered": 2,
+        }
     ]
     assert page["decision"]["lines"][0]["refusals"][-1]["code"] == "stock_short_low_titre"
     kinds = [entry["kind"] for entry in page["timeline"]]

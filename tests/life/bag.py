@@ -28,6 +28,7 @@ class ModelBag:
     donation_id: str
     group: str
     component: str
+    volume_ml: int
     state: str
     place: str
     collected_at: datetime
@@ -48,6 +49,11 @@ class ModelBag:
         """Move the bag to another station."""
         self.place = place
         self.had_by.add(place)
+
+    def lie_for(self, station_id: str) -> None:
+        """Promise the bag to a station."""
+        self.go("reserved")
+        self.lent_to = station_id
 
     def go(self, state: str) -> None:
         """Put the bag into another state; drop its promise and request if the state ends them."""

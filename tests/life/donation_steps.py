@@ -104,6 +104,7 @@ async def split(hand: Hand) -> None:
             donation_id=bag.donation_id,
             group=bag.group,
             component=made_component.component,
+            volume_ml=made_component.volume_ml,
             state="quarantined",
             place=STATION_ID,
             had_by=set(bag.had_by),

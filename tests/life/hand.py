@@ -23,6 +23,9 @@ from tests.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
 T = TypeVar("T")
 
 _SHARE_SIBLINGS = 0.3
+_VOLUMES_ML = (400, 200, 300)
+_WHOLE_ML = (400, 300)
+"""What is made of it, two bags of 150 ml, must fit."""
 
 
 class Hand:
@@ -91,13 +94,15 @@ class Hand:
         known = [bag for bag in self.model.bags.values() if bag.component == component]
         sibling = self.pick(known) if self.happens(_SHARE_SIBLINGS) else None
         hours = self.chance.choice((1, 6, 6, 48, 400, 400))
+        volumes_ml = _WHOLE_ML if component is Component.WHOLE_BLOOD else _VOLUMES_ML
+        volume_ml = volumes_ml[len(self.model.bags) % len(volumes_ml)]
         return Unit(
             unit_id=self.next("u"),
             donation_id=sibling.donation_id if sibling else self.next("d"),
             station_id=station_id,
             component=component,
             group=BloodGroup(sibling.group if sibling else self.chance.choice(GROUPS)),
-            volume_ml=400,
+            volume_ml=volume_ml,
             collected_at=(sibling.collected_at if sibling else self.now - timedelta(hours=1)),
             expires_at=self.now + timedelta(hours=hours),
         )
@@ -114,6 +119,7 @@ def to_bag(unit: Unit, state: str, *, attested: bool = False) -> ModelBag:
         donation_id=unit.donation_id,
         group=unit.group,
         component=unit.component,
+        volume_ml=unit.volume_ml,
         state=state,
         place=unit.station_id,
         collected_at=unit.collected_at,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from checker.compatibility import Patient, Situation, get_allowed
+from checker.content import WHOLE, measure_content
 from checker.life import (
     BOUND,
     FRESH_CHANGES,
@@ -163,16 +164,27 @@ class Model:
             == ("available", bag.place, bag.component, bag.group)
             and candidate.expires_at > now + self.between_stations
         ]
-        for candidate in sorted(
+        in_order = sorted(
             fit,
             key=lambda candidate: (
                 candidate.unit_id in doubted,
                 candidate.expires_at,
                 candidate.unit_id,
             ),
-        )[:most]:
-            candidate.go("reserved")
-            candidate.lent_to = to
+        )
+        left, larger = most * WHOLE, []
+        for candidate in in_order:
+            holds = measure_content(candidate.component, candidate.volume_ml, "unit")
+            if holds > left:
+                larger.append((holds, candidate))
+                continue
+            left -= holds
+            candidate.lie_for(to)
+        # Nothing is kept here for others: the smallest of the larger ones covers what is left.
+        for holds, candidate in sorted(larger, key=lambda one: one[0]):
+            if left > 0:
+                left -= holds
+                candidate.lie_for(to)
 
     def _may_go(self, bag: ModelBag, now: datetime) -> bool:
         """Whether a promised bag may still leave: it must arrive in time and be usable there."""
@@ -292,15 +304,17 @@ class Model:
         self._count_served()
 
     def _count_served(self) -> None:
-        """Check that no request has more units than it asked for.
+        """Check that no request has a bag more than it asked for.
 
         Units that already left are not called back when a request asks for less.
         """
         for request_id, ask in self.patients.items():
-            of_request = [bag.state for bag in self.bags.values() if bag.asked_by == request_id]
-            is_waiting = any(BOUND.get(state) == "held" for state in of_request)
-            if len(of_request) > (ask.quantity if is_waiting else ask.most):
-                raise BreachError(f"{request_id} has {of_request} of {ask}")
+            bags = [bag for bag in self.bags.values() if bag.asked_by == request_id]
+            is_waiting = any(BOUND.get(bag.state) == "held" for bag in bags)
+            holds = [measure_content(bag.component, bag.volume_ml, "unit") for bag in bags]
+            asked = ask.quantity if is_waiting else ask.most
+            if bags and sum(holds) - max(holds) >= asked * WHOLE:
+                raise BreachError(f"{request_id} has {holds} of {ask}")
 
     def _compare_one(
         self, bag: ModelBag, state: str, promise: Promise | None, now: datetime, *, lapse: bool

@@ -105,6 +105,7 @@ _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "figures": (("tests/unit/test_figures.py",),),
     "policies": (_FACILITIES,),
     "packs": (_FACILITIES,),
+    "doses": (("tests/unit/test_doses.py",),),
 }
 """Rule file to the tests of decisions by its values; the values of other files decide nothing."""
 

@@ -25,7 +25,7 @@ from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.journeys import to_hospital
-from tests.support.world import NOW, PEOPLES, build_request
+from tests.support.world import NOW, PEOPLES, build_request, one_unit_ml
 
 COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)
 ETA_S = 1800
@@ -62,8 +62,9 @@ def shelves(draw: st.DrawFn) -> list[UnitFacts]:
         UnitFacts(
             unit_id=f"U{number}",
             station_id="shigatse",
-            component=draw(st.sampled_from(COMPONENTS)),
+            component=(component := draw(st.sampled_from(COMPONENTS))),
             group=draw(st.sampled_from(list(BloodGroup))),
+            volume_ml=one_unit_ml(component),
             collected_at=NOW - timedelta(days=draw(st.integers(0, 34))),
             expires_at=NOW + timedelta(minutes=draw(st.integers(1, 5000))),
             status=UnitStatus.AVAILABLE,
@@ -201,6 +202,7 @@ def crowds(draw: st.DrawFn) -> tuple[list[UnitFacts], list[Case]]:
         replace(
             unit,
             component=Component.RED_CELLS,
+            volume_ml=200,
             expires_at=NOW + timedelta(hours=48),
             traits=UnitTraits(antigen_negative=("Mur",) if draw(st.booleans()) else ()),
         )

@@ -257,24 +257,39 @@ def unit_row(number: int, *, group: str = "A+", station: str | None = None) -> d
     return row if station is None else {**row, "station_id": station}
 
 
-async def add_stock(database: Database, *, station_id: str, units: int, group: str = "A+") -> None:
+async def add_stock(
+    database: Database,
+    *,
+    station_id: str,
+    units: int,
+    group: str = "A+",
+    component: str = "red_cells",
+    volume_ml: int = 200,
+) -> None:
     """Put released units on a shelf, straight into PostgreSQL."""
     await database.fetch(
         """
         INSERT INTO units (unit_id, donation_id, station_id, component, blood_group, volume_ml,
             collected_at, expires_at, status, source, released_at,
             attested_by)
-        SELECT upper($1 || '-' || $2 || n), upper($1 || '-' || $2 || n), $1, 'red_cells', $3, 200,
+        SELECT upper($1 || '-' || $2 || n), upper($1 || '-' || $2 || n), $1, $6, $3, $7,
             $5::timestamptz - interval '2 days', $5::timestamptz + interval '20 days',
             'available', 'stock', $5, 'test'
         FROM generate_series(1, $4::int) AS n
         """,
         station_id,
-        {"+": "p", "-": "n"}[group[-1]] + group[:-1],
+        {"+": "p", "-": "n"}[group[-1]] + group[:-1] + _mark(component, volume_ml),
         group,
         units,
         NOW,
+        component,
+        volume_ml,
     )
+
+
+def _mark(component: str, volume_ml: int) -> str:
+    """Bags that are not as most have identifiers of their own."""
+    return "" if (component, volume_ml) == ("red_cells", 200) else f"{component}{volume_ml}-"
 
 
 async def read_events(

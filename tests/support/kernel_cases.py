@@ -114,6 +114,7 @@ def _told_unit(unit: UnitFacts) -> Bag:
         donation_id="",
         component=unit.component.value,
         blood_group=unit.group.value,
+        volume_ml=unit.volume_ml,
         collected_at=unit.collected_at,
         expires_at=unit.expires_at,
         released_at=unit.collected_at if unit.released else None,

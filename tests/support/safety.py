@@ -24,6 +24,7 @@ def build_facts(**changes: Any) -> UnitFacts:  # noqa: ANN401 - any field
         "station_id": "shigatse",
         "component": Component.RED_CELLS,
         "group": BloodGroup.A_POS,
+        "volume_ml": 200,
         "status": UnitStatus.AVAILABLE,
         # Within the shelf life of every component: the shortest is 24 h.
         "collected_at": NOW - timedelta(hours=6),

@@ -12,6 +12,7 @@ from typing import Any
 from models.compatibility import find_candidate
 from models.components import Component
 from models.decisions import Decision, LineDecision, Outcome, Reason, ReservedUnit
+from models.doses import content_of
 from models.events.requests import (
     RequestDecided,
     RequestOpened,
@@ -26,6 +27,7 @@ from models.requests import (
 from models.rules.rulebook import PACKAGED
 from streams.store.requests import list_recipients
 from tests.support.seeding import Seed, minutes
+from tests.support.world import one_unit_ml
 
 STATION, NEIGHBOUR, HOSPITAL = "nagqu", "ngari", "nagqu-county"
 HOSPITAL_SOURCE = f"hospital/{HOSPITAL}"
@@ -40,7 +42,7 @@ def unit(seed: Seed, unit_id: str, **changes: object) -> None:
         "station_id": STATION,
         "component": "red_cells",
         "blood_group": changes.pop("group", "A+"),
-        "volume_ml": 200,
+        "volume_ml": one_unit_ml(Component(str(changes.get("component", "red_cells")))),
         "collected_at": minutes(-5 * 1440),
         "expires_at": minutes(20 * 1440),
         "traits": {},
@@ -120,6 +122,7 @@ def request(
             "request_id": request_id,
             "line_no": 1,
             "component": component,
+            "measure": "unit",
             "quantity": quantity,
             "uncovered": 0,
         }
@@ -152,7 +155,9 @@ def decide(
             LineDecision(
                 line_no=1,
                 component=line["component"],
+                measure=line["measure"],
                 requested=line["quantity"],
+                covered_hundredths=_measure_covered(seed, request_id),
                 reserved=reserved,
                 uncovered=max(0, line["quantity"] - len(reserved)),
             ),
@@ -181,6 +186,16 @@ def decide(
     row |= {"status": status, "waiting_for": waiting, "version": decision.version}
     row["decided_at"] = minutes(at)
     seed.emit(RequestDecided(decision=decision), at=minutes(at))
+
+
+def _measure_covered(seed: Seed, request_id: str) -> int:
+    """Return what the live promises of a request hold, in hundredths of a unit."""
+    live = [
+        seed.row("units", unit_id=one["unit_id"])
+        for one in seed.rows["promises"]
+        if one["request_id"] == request_id and one["status"] in {"held", "issued", "received"}
+    ]
+    return sum(content_of(Component(row["component"]), row["volume_ml"]) for row in live)
 
 
 def promise(
@@ -224,6 +239,7 @@ def promise(
         group=row["blood_group"],
         expires_at=row["expires_at"],
         epoch=epoch,
+        volume_ml=row["volume_ml"],
         reason=Reason(code="identical_group"),
     )
 

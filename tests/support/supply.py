@@ -12,6 +12,7 @@ from models.facilities import Station
 from models.groups import BloodGroup
 from models.units import UnitStatus
 from streams.matching.donor_eligibility import DonorRecord
+from tests.support.world import one_unit_ml
 
 AT = datetime(2025, 1, 7, 1, 5, 16, tzinfo=UTC)
 """The Dingri earthquake; morning of 7 January in China."""
@@ -94,6 +95,7 @@ def make_units(
             station_id=station_id,
             component=component,
             group=group,
+            volume_ml=one_unit_ml(component),
             collected_at=AT - timedelta(days=5),
             expires_at=AT + timedelta(hours=expires_in_h + at),
             status=UnitStatus.AVAILABLE,

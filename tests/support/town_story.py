@@ -40,6 +40,7 @@ from models.units import Unit, UnitTraits
 from tests.life.hand import Hand
 from tests.life.system import MemorySystem
 from tests.life.town import HOSPITAL_ID, STATION_ID
+from tests.support.world import one_unit_ml
 
 
 class Story:
@@ -56,6 +57,7 @@ class Story:
         component: Component = Component.RED_CELLS,
         left_h: float = 400,
         station_id: str = STATION_ID,
+        volume_ml: int | None = None,
         **traits: object,
     ) -> list[str]:
         """Count released bags that were not known, one a group, all of the same traits."""
@@ -68,7 +70,7 @@ class Story:
                 station_id=station_id,
                 component=component,
                 group=BloodGroup(group),
-                volume_ml=200,
+                volume_ml=volume_ml or one_unit_ml(component),
                 collected_at=self.hand.now - timedelta(hours=1),
                 expires_at=self.hand.now + timedelta(hours=left_h),
                 traits=UnitTraits.model_validate(traits),

@@ -75,6 +75,14 @@ class FixedClock:
         return max(0.0, (instant - self.at).total_seconds())
 
 
+def one_unit_ml(component: Component) -> int:
+    """Return the volume of a bag that holds one ordering unit."""
+    if component in {Component.FRESH_FROZEN_PLASMA, Component.FROZEN_PLASMA}:
+        return 100
+    is_pool = component in {Component.CRYOPRECIPITATE, Component.POOLED_PLATELETS}
+    return 25 if is_pool else 200
+
+
 def build_unit(
     group: str = "O-",
     *,
@@ -84,6 +92,7 @@ def build_unit(
     expires_in_h: float = 240,
     collected_ago_h: float = 48,
     traits: UnitTraits | None = None,
+    volume_ml: int | None = None,
     now: datetime = NOW,
 ) -> Unit:
     unit_id = unit_id or f"U{next(_IDS):06d}"
@@ -93,7 +102,7 @@ def build_unit(
         station_id=station_id,
         component=component,
         group=BloodGroup(group),
-        volume_ml=200,
+        volume_ml=volume_ml or one_unit_ml(component),
         collected_at=now - timedelta(hours=collected_ago_h),
         expires_at=now + timedelta(hours=expires_in_h),
         traits=traits or UnitTraits(),

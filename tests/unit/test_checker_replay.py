@@ -42,9 +42,21 @@ def decision(version: int, at: float, *lines: dict[str, Any], **more: object) ->
     return {"decision": body | more}
 
 
-def line(*units: str, requested: int, uncovered: int = 0) -> dict[str, Any]:
-    reserved = [{"promise_id": f"p-{unit_id}", "unit_id": unit_id} for unit_id in units]
+def line(
+    *units: str, requested: int, uncovered: int = 0, volume_ml: int = 200, **more: object
+) -> dict[str, Any]:
+    """A line as it was told before its measure was; `more` tells that as well."""
+    reserved = [
+        {
+            "promise_id": f"p-{unit_id}",
+            "unit_id": unit_id,
+            "component": "red_cells",
+            "volume_ml": volume_ml,
+        }
+        for unit_id in units
+    ]
     return {
+        **more,
         "line_no": 1,
         "requested": requested,
         "uncovered": uncovered,
@@ -96,6 +108,17 @@ def test_a_unit_on_its_way_stays_when_the_others_are_given_up() -> None:
     )
     assert bound["U1"] == [(minutes(1), None)]
     assert bound["U2"] == [(minutes(1), minutes(5))]
+
+
+def test_f07_what_earlier_units_hold_tells_which_of_them_stay() -> None:
+    """Three units: a bag of two, then another one, which holds more than is missing."""
+    first = line("U1", requested=3, volume_ml=400, measure="unit", covered_hundredths=200)
+    second = line("U2", requested=3, volume_ml=400, measure="unit", covered_hundredths=400)
+    both = replay(decision(1, 1, first), decision(2, 2, second))
+    assert both == {"U1": [(minutes(1), None)], "U2": [(minutes(2), None)]}
+    alone = line("U2", requested=2, volume_ml=400, measure="unit", covered_hundredths=200)
+    other = replay(decision(1, 1, first), decision(2, 2, alone))
+    assert other == {"U1": [(minutes(1), minutes(2))], "U2": [(minutes(2), None)]}
 
 
 def test_an_ended_request_holds_nothing() -> None:
@@ -210,6 +233,7 @@ def quarantined(released_at: float, *states: str) -> int:
         donation_id="d1",
         component="red_cells",
         blood_group="A+",
+        volume_ml=200,
         attested_by="quality",
         collected_at=minutes(-60),
         expires_at=minutes(6000),

@@ -29,6 +29,7 @@ def bag(unit_id: str, group: str = "A+", status: str = "available") -> Unit:
         status=status,
         parent_id=None,
         traits={},
+        volume_ml=200,
         station_id="s",
     )
 
@@ -36,7 +37,7 @@ def bag(unit_id: str, group: str = "A+", status: str = "available") -> Unit:
 def ask(request_id: str, priority: str, status: str, *, group: str = "A+") -> Request:
     body: dict[str, Any] = {
         "patient": {"group": group, "sex": "male", "age_years": 40},
-        "lines": [{"line_no": 1, "component": "red_cells", "quantity": 1}],
+        "lines": [{"line_no": 1, "component": "red_cells", "measure": "unit", "quantity": 1}],
     }
     return Request(
         request_id=request_id,
@@ -73,7 +74,9 @@ def build(
     promises: tuple[Promise, ...] = (),
 ) -> World:
     lines = [
-        Line(request_id=one.request_id, line_no=1, component="red_cells", quantity=1)
+        Line(
+            request_id=one.request_id, line_no=1, component="red_cells", measure="unit", quantity=1
+        )
         for one in requests
     ]
     rows = Rows(

@@ -25,7 +25,7 @@ from streams.matching.choice_order import count_rare
 from streams.matching.decision_inputs import Case
 from streams.matching.wanted_places import list_wants
 from tests.support.rules import change_rule
-from tests.support.world import NOW, PEOPLES, build_request
+from tests.support.world import NOW, PEOPLES, build_request, one_unit_ml
 
 DYING, URGENT, ROUTINE = Priority.LIFE_THREATENING, Priority.URGENT, Priority.ROUTINE
 CELLS, PLATELETS, CRYO = Component.RED_CELLS, Component.PLATELETS, Component.CRYOPRECIPITATE
@@ -47,6 +47,7 @@ def bag(
         station_id=PEOPLES.station_id,
         component=component,
         group=BloodGroup(group),
+        volume_ml=one_unit_ml(component),
         status=UnitStatus.AVAILABLE,
         collected_at=NOW - timedelta(days=age_d),
         expires_at=NOW + timedelta(days=left_d),

@@ -163,11 +163,11 @@ def test_wrong_usage_is_code_2(words: list[str]) -> None:
         (["request", "new"], "--need：要写 --need、--packs 或 --file · --need: give --need"),
         (
             ["request", "new", "-n", "red_cells=1.5"],
-            "--need：red_cells=1.5：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+            "--need：red_cells=1.5：写成 成分=数量，如 red_cells=4（U）、red_cells=2bag、",
         ),
         (
             ["request", "new", "-n", "red_cells=-1"],
-            "--need：red_cells=-1：写成 成分=袋数，如 red_cells=4；1 到 100，整袋；不能写半袋 · ",
+            "--need：red_cells=-1：写成 成分=数量，如 red_cells=4（U）、red_cells=2bag、",
         ),
         (["request", "new", "--packs", "1", "--within", "nan"], "--within：最大 8760"),
         (["route", "set", "a", "b", "inf"], "minutes：最大 10080"),

@@ -8,6 +8,7 @@ from gateway.files.columns import WORDS
 from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.products import find_product, find_refusal
 from gateway.files.sheets import open_csv
+from models.doses import content_of
 from models.texts import list_texts
 from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
@@ -126,6 +127,7 @@ def test_f09_one_dose_of_apheresis_platelets_is_read(written: str, name: str) ->
         ("单采血小板", "治疗量", "volume_unreadable"),
         ("血小板", "1治疗量", "dose_not_of_product"),
         ("浓缩血小板", "1治疗量", "dose_not_of_product"),
+        ("血小板", "1U", "unit_of_platelets"),
         ("悬浮红细胞", "1治疗量", "dose_not_of_product"),
         ("悬浮红细胞", "1U(150ml)", "volume_unreadable"),
         ("悬浮红细胞", "2", "volume_without_ml"),
@@ -168,3 +170,31 @@ def test_c09_the_products_of_the_standard_are_told_apart(name: str, component: s
     assert found is not None
     assert found.component == component
     assert ("virus_inactivated" in found.treatments) == name.startswith("病毒灭活")
+
+
+def _lives(name: str) -> tuple[str, str]:
+    if name.startswith("混合"):
+        return "2025-01-06 09:00", "2025-01-07 08:00"
+    return SHORT_LIVED if "血小板" in name else ("2025-01-02", "2025-02-05")
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "ml", "hundredths"),
+    [
+        ("悬浮红细胞", "1.5U", 300, 150),
+        ("冰冻血浆", "1.5U", 150, 150),
+        ("新鲜冰冻血浆", "2U", 200, 200),
+        ("浓缩血小板", "1U", 200, 100),
+        ("混合浓缩血小板", "10U", 250, 1000),
+        ("冷沉淀", "1U", 25, 100),
+        ("冷沉淀凝血因子", "5U", 125, 500),
+    ],
+)
+def test_f07_a_unit_that_is_imported_is_a_unit_on_the_shelf(
+    name: str, written: str, ml: int, hundredths: int
+) -> None:
+    """1 U of cryoprecipitate was kept as 200 ml, as if it were red cells."""
+    days = _lives(name)
+    (counted,) = parse(bag(product=name, volume=written, days=days)).values
+    assert counted.unit.volume_ml == ml
+    assert content_of(counted.unit.component, ml) == hundredths

@@ -24,6 +24,8 @@ from gateway.http import calls, middleware
 from gateway.intake import acceptance
 from models import possible_times, requests
 from models.access import KeyScope
+from models.components import Component
+from models.doses import find_ordering_unit
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.requests import RequestOpened
@@ -44,6 +46,8 @@ from tests.support.routes import list_scopes
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 DAY_MS = 86_400_000
+ML = {component: find_ordering_unit(component).ml for component in Component}
+"""Millilitres of an ordering unit."""
 
 
 def read(name: str) -> str:
@@ -214,7 +218,11 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("imports.md", "48 MB at most", middleware.MAX_FILE_BYTES, 48_000_000),
         ("imports.md", "first part (500 units)", PART_UNITS, 500),
         ("imports.md", "within the first ten rows", HEAD_WITHIN, 10),
-        ("imports.md", "the 200 ml of whole blood", WORDS.doses.unit.ml, 200),
+        ("imports.md", "the 200 ml of whole blood", ML[Component.RED_CELLS], 200),
+        ("imports.md", "of plasma as 100 ml", ML[Component.FROZEN_PLASMA], 100),
+        ("imports.md", "cryoprecipitate as 25 ml", ML[Component.CRYOPRECIPITATE], 25),
+        ("api.md", "1 U of plasma is 100 ml", ML[Component.FROZEN_PLASMA], 100),
+        ("api.md", "1 U of cryoprecipitate is some 25 ml", ML[Component.CRYOPRECIPITATE], 25),
         ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
         ("imports.md", "over 250,000 bytes", file_process.APART_BYTES, 250_000),
         ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),

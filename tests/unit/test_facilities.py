@@ -49,7 +49,7 @@ def test_the_other_packs_that_are_known() -> None:
         "red_cells": 6,
         "fresh_frozen_plasma": 6,
         "platelets": 1,
-        "cryoprecipitate": 1,
+        "cryoprecipitate": 10,
     }
     assert Component.CRYOPRECIPITATE not in rules.pack_4_4_1.units
     assert rules.protocol.first_cooler_within_min == 30

@@ -26,7 +26,7 @@ from streams.store.requests import list_recipients
 from streams.store.schema.rule_tables import list_rule_tables
 from tests.support.kernel_tables import CONSENT, special_patients
 from tests.support.rules import accept
-from tests.support.world import NOW, PEOPLES, build_request
+from tests.support.world import NOW, PEOPLES, build_request, one_unit_ml
 
 DYING, URGENT, ROUTINE = Priority
 RED, PLATELETS, PLASMA, CRYO = (
@@ -45,6 +45,7 @@ def lay(component: Component, *groups: str, **traits: object) -> list[UnitFacts]
             station_id="shigatse",
             component=component,
             group=BloodGroup(group),
+            volume_ml=one_unit_ml(component),
             collected_at=NOW - timedelta(hours=20),
             expires_at=NOW + timedelta(days=3, hours=number),
             status=UnitStatus.AVAILABLE,

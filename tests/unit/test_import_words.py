@@ -280,7 +280,7 @@ def test_cells_of_the_wrong_kind() -> None:
     assert read_abo("0型") == "O"
     assert read_flag(1.0)
     assert read_volume("200 ml") == 200
-    assert settle_dose(read_volume("2单位"), None) == 400
+    assert settle_dose(read_volume("2单位"), "red_cells") == 400
 
 
 def test_zones() -> None:

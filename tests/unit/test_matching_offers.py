@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,6 +94,39 @@ def test_takes_no_more_than_is_missing_when_what_is_on_its_way_has_come() -> Non
     assert len(accept(units, in_transit=7).taken) == 3
     verdict = accept(units, in_transit=10)
     assert (verdict.taken, [r.code for r in verdict.reasons]) == ((), ["nothing_missing"])
+
+
+def of_volumes(*ml: int) -> list[UnitFacts]:
+    units = make_units(len(ml), group=O_POS)
+    return [replace(unit, volume_ml=volume) for unit, volume in zip(units, ml, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "missing", "taken"),
+    [
+        ((400, 400, 400), 4, [400, 400]),  # 4 U, not 8
+        ((300, 300, 300), 4, [300, 300, 300]),  # the last bag holds half a unit more
+        ((400, 200), 1, [200]),  # the bag that fits
+        ((400, 400), 1, [400]),  # else the whole bag
+        ((100, 100, 100), 2, [100, 100, 100]),
+    ],
+)
+def test_f08_an_offer_is_taken_in_units(
+    shelf: tuple[int, ...], missing: int, taken: list[int]
+) -> None:
+    verdict = accept(of_volumes(*shelf), shortage=make_shortage(missing=missing))
+    assert [one.unit.volume_ml for one in verdict.taken] == taken
+
+
+def test_f08_a_large_bag_does_not_go_below_the_floor() -> None:
+    """4 U lie there and 3 are kept: a bag of 2 U would leave 2."""
+    verdict = accept(of_volumes(400, 400), shortage=make_shortage(missing=1), burn=3 / 4.5)
+    assert verdict.taken == ()
+    assert [reason.code for reason in verdict.reasons] == ["giver_keeps_floor"]
+
+
+def test_f08_units_on_their_way_count_as_units() -> None:
+    assert len(accept(of_volumes(400, 400, 400), in_transit=6).taken) == 2
 
 
 @pytest.mark.parametrize(

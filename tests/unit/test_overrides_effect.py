@@ -38,7 +38,7 @@ from streams.matching.waves import (
 from tests.support.rules import Effect, accept
 from tests.support.safety import build_purpose
 from tests.support.supply import AT, make_alert, make_record, make_station
-from tests.support.world import NOW, PEOPLES, build_request, build_unit
+from tests.support.world import NOW, PEOPLES, build_request, build_unit, one_unit_ml
 
 CONSENT = RhdConsent(physician="Dr Tashi", signed_by="the patient")
 DYING = Priority.LIFE_THREATENING
@@ -70,6 +70,7 @@ def decide(
             station_id="shigatse",
             component=component,
             group=BloodGroup(unit_group),
+            volume_ml=one_unit_ml(component),
             collected_at=NOW - timedelta(hours=collected_ago_h),
             expires_at=NOW + timedelta(hours=left_h),
             status=UnitStatus.AVAILABLE,

@@ -251,8 +251,9 @@ def _fault(**changes: object) -> dict[str, str]:
 @pytest.mark.parametrize("quantity", [0, 101, 1.5, "many"])
 def test_f73_a_quantity_is_told_with_its_limits(quantity: object) -> None:
     told = _fault(quantity=quantity)
-    assert told["rule"].startswith("1 到 100，整袋")
-    assert "1 to 100, whole bags" in told["rule"]
+    assert told["rule"].startswith("1 到 100，计 U")
+    assert "1 to 100 in U" in told["rule"]
+    assert "halves are not possible" in told["rule"]
     assert str(MAX_QUANTITY) in told["rule"]
     assert told["name"] == "数量"
     assert "Input should" not in told["rule"]

@@ -21,6 +21,8 @@ from gateway.http.scopes import Holder, Ward, allow
 from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import LARGEST, BagId, Identifier, Instant, Line, Value
+from models.components import Component
+from models.doses import WHOLE, content_of, find_ordering_unit
 from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
@@ -59,9 +61,11 @@ class NewStockChange(Value):
     "/v1/stations/{station_id}/stock",
     summary="血站库存 · A station's stock",
     description=(
-        "按成分、血型、状态计数；每种成分和血型给出可供天数和等级；有未处理的盘点差异时一并给出 · "
-        "counted by component, group and status; days of supply and level per component and "
-        "group; differences that counts left open."
+        "按成分、血型、状态计袋数（bags）和用血单位（units，U 或治疗量，见 counted）；"
+        "每种成分和血型给出可供天数和等级；"
+        "有未处理的盘点差异时一并给出 · by component, group and status: bags, and the ordering "
+        "units that they hold (U or doses, as `counted` says); days of supply and level per "
+        "component and group; differences that counts left open."
     ),
     responses=documented(400, 422),
 )
@@ -73,16 +77,7 @@ async def get_stock(station_id: Identifier, gateway: GatewayDep, principal: View
         {
             "station_id": station_id,
             "as_of": gateway.clock.now(),
-            "stock": [
-                {
-                    "component": row["component"],
-                    "group": row["blood_group"],
-                    "status": row["shown_status"],
-                    "units": row["units"],
-                    "first_expires_at": row["first_expires_at"],
-                }
-                for row in rows
-            ],
+            "stock": _render_places(rows),
             "days_of_supply": _render_days(station, rows),
             "supply": await _list_supply(gateway, station),
             **await render_open(gateway, station_id),
@@ -200,14 +195,42 @@ async def _list_supply(gateway: Gateway, station: Station) -> list[dict[str, Any
     ]
 
 
+def _render_places(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the bags of each place and status, and what they hold in ordering units."""
+    places: dict[tuple[str, str, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        places[row["component"], row["blood_group"], row["shown_status"]].append(row)
+    return [
+        {
+            "component": component,
+            "group": group,
+            "status": status,
+            "bags": sum(row["bags"] for row in found),
+            "units": _count_units(found),
+            "counted": find_ordering_unit(Component(component)).unit,
+            "first_expires_at": min(row["first_expires_at"] for row in found),
+        }
+        for (component, group, status), found in places.items()
+    ]
+
+
+def _count_units(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return what bags hold, in ordering units."""
+    holds = [
+        int(row["bags"]) * content_of(Component(row["component"]), int(row["volume_ml"]))
+        for row in rows
+    ]
+    return sum(holds) / WHOLE
+
+
 def _render_days(station: Station, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return days of supply per component: available units of all groups over the daily demand."""
-    available: dict[str, int] = defaultdict(int)
+    """Return days of supply per component: ordering units of all groups over the daily demand."""
+    available: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["shown_status"] == "available":
-            available[row["component"]] += row["units"]
+            available[row["component"]].append(row)
     return {
-        component.value: round(available[component] / demand, 2)
+        component.value: round(_count_units(available[component]) / demand, 2)
         for component, demand in station.daily_demand.items()
         if demand > 0
     }

@@ -16,7 +16,7 @@ Units = Annotated[int, Field(ge=1, le=50)]
 
 
 class PackRule(CitedRule):
-    """One cooler, in units per component."""
+    """One cooler, in ordering units per component (`models.doses`)."""
 
     units: dict[Component, Units] = Field(min_length=1)
 

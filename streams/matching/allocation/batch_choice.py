@@ -1,9 +1,13 @@
 """Choose the units of a whole batch, so that nobody takes what only another can use.
 
+What is covered is counted as the line counts it. Of equal units those are taken that hold no more
+than is missing, and no unit stays without which the line has enough.
+
 Pure and deterministic. Lines choose in the order of priority, each what is best for it. A line that
 lacks units then asks whether somebody who chose before may have other units instead: an exchange
 along a path of lines, found by breadth (an augmenting path of a matching). Whoever had units keeps
-as many, so no order within a priority, and no lower priority, could have covered more of it.
+as much. So, where bags are alike, no order within a priority, and no lower priority, could have
+covered more of it.
 """
 
 from __future__ import annotations
@@ -42,6 +46,8 @@ class BatchChoice:
         # the shelf only empties, they stay so.
         self._stuck: dict[Patience, set[LineChoice]] = defaultdict(set)
         self._without: dict[Patience, set[LineChoice]] = defaultdict(set)
+        # Of the exchange that is looked for: some unit was passed over as too small.
+        self._is_uneven = False
 
     def choose(self) -> None:
         for lines in self.lines:
@@ -58,16 +64,15 @@ class BatchChoice:
     def _serve(self, line: LineChoice) -> None:
         if not line.lacks:
             return
-        for unit in line.list_choices(self._shelf, line.tiers):
+        for units in line.list_equals(self._shelf, line.tiers):
+            self._take_fitting(line, units)
             if not line.lacks:
                 break
-            cleared = self._find_clearance(line, unit, waiting=line.waiting)
-            if cleared is not None:
-                self._give(line, cleared)
         while line.lacks and self._exchange(line):
             pass
         if line.lacks and line.has_release:
             self._release(line)
+        self._trim(line)
         if not line.is_useful:
             self._drop(line)
 
@@ -92,6 +97,34 @@ class BatchChoice:
             if cleared is not None:
                 self._give(line, cleared)
 
+    def _take_fitting(self, line: LineChoice, units: Sequence[UnitFacts]) -> None:
+        """Take the units that hold no more than is missing, then the smallest that covers it."""
+        larger = []
+        for unit in units:
+            if not line.lacks:
+                return
+            if line.content_of(unit) > line.lacks:
+                larger.append(unit)
+            else:
+                self._take(line, unit)
+        for unit in sorted(larger, key=line.content_of):
+            if not line.lacks:
+                return
+            self._take(line, unit)
+
+    def _take(self, line: LineChoice, unit: UnitFacts) -> None:
+        cleared = self._find_clearance(line, unit, waiting=line.waiting)
+        if cleared is not None:
+            self._give(line, cleared)
+
+    def _trim(self, line: LineChoice) -> None:
+        """Put back every unit without which the line has all that it lacked."""
+        for cleared in reversed(line.chosen):
+            if line.content_of(cleared.unit) <= line.spare:
+                self._take_back(line, cleared.unit)
+                self._stuck.clear()
+                self._without.clear()
+
     def _find_clearance(
         self, line: LineChoice, unit: UnitFacts, *, waiting: Waiting
     ) -> Cleared | None:
@@ -103,6 +136,7 @@ class BatchChoice:
 
     def _exchange(self, short: LineChoice) -> bool:
         """Get a line one more unit by an exchange; return whether there is one."""
+        self._is_uneven = False
         came_from: dict[LineChoice, tuple[LineChoice, UnitFacts]] = {}
         queue = deque([short])
         reached = {short}
@@ -113,17 +147,19 @@ class BatchChoice:
             for holder in holders:
                 if holder in reached or holder in stuck:
                     continue
-                wanted = self._find_held(taker, holder, short)
+                given = came_from[taker][1] if taker in came_from else None
+                wanted = self._find_held(taker, holder, short, given=given)
                 if wanted is None:
                     continue
                 reached.add(holder)
                 came_from[holder] = (taker, wanted)
-                instead = self._find_instead(holder, short)
+                instead = self._find_instead(holder, short, given=wanted)
                 if instead is not None:
                     self._hand_on(holder, instead, came_from)
                     return True
                 queue.append(holder)
-        stuck |= reached
+        if not self._is_uneven:
+            stuck |= reached
         return False
 
     def _list_holders(self, short: LineChoice) -> list[LineChoice]:
@@ -138,9 +174,17 @@ class BatchChoice:
         ]
 
     def _find_held(
-        self, taker: LineChoice, holder: LineChoice, short: LineChoice
+        self,
+        taker: LineChoice,
+        holder: LineChoice,
+        short: LineChoice,
+        *,
+        given: UnitFacts | None,
     ) -> UnitFacts | None:
-        """Find a unit that one line has and another might have, the first choice first."""
+        """Find a unit that one line has and another might have, the first choice first.
+
+        Whoever gives a unit away gets one that covers no less.
+        """
         for cleared in holder.chosen:
             if cleared.unit.group not in taker.groups:
                 continue
@@ -150,23 +194,39 @@ class BatchChoice:
                 continue
             answer = self._judge(taker, cleared.unit)
             # Whoever is on the way of an exchange gets nothing under the cap: it could be passed.
-            if isinstance(answer, Cleared) and (taker is short or not answer.capped):
+            may_have = isinstance(answer, Cleared) and (taker is short or not answer.capped)
+            if may_have and (given is None or self._covers(taker, cleared.unit, given)):
                 return cleared.unit
         return None
 
-    def _find_instead(self, holder: LineChoice, short: LineChoice) -> Cleared | None:
-        """Find a free unit that a line might have instead, without any sacrifice of rare blood."""
+    def _covers(self, line: LineChoice, unit: UnitFacts, given: UnitFacts) -> bool:
+        """Whether a unit covers no less than another; if not, what was tried may yet succeed."""
+        covers = line.content_of(unit) >= line.content_of(given)
+        self._is_uneven |= not covers
+        return covers
+
+    def _find_instead(
+        self, holder: LineChoice, short: LineChoice, *, given: UnitFacts
+    ) -> Cleared | None:
+        """Find a free unit that a line might have instead, without any sacrifice of rare blood.
+
+        It covers no less than the unit that the line gives away.
+        """
         without = self._without[short.patience]
         if holder in without:
             return None
+        has_smaller = False
         tiers = holder.tiers if short.waiting.is_in_danger else FREE_TIERS
         for unit in holder.list_choices(self._shelf, tiers):
             if unit.may_have_left and holder.waiting.is_in_danger:
                 continue
             cleared = self._find_clearance(holder, unit, waiting=short.waiting)
             if cleared is not None and not cleared.capped:
-                return cleared
-        without.add(holder)
+                if self._covers(holder, unit, given):
+                    return cleared
+                has_smaller = True
+        if not has_smaller:
+            without.add(holder)
         return None
 
     def _hand_on(
@@ -186,6 +246,8 @@ class BatchChoice:
             answer = self._judge(line, unit)
             if isinstance(answer, Cleared):
                 self._give(line, answer)
+        for line, _ in steps:
+            self._trim(line)
 
     def _give(self, line: LineChoice, cleared: Cleared) -> None:
         self._shelf.take(cleared.unit)
@@ -200,7 +262,7 @@ class BatchChoice:
 
     def _drop(self, line: LineChoice) -> None:
         """Put a part that helps nobody back, for who may use it."""
-        line.part_dropped = len(line.chosen)
+        line.part_dropped = line.useful_units
         self._stuck.clear()
         self._without.clear()
         for cleared in line.chosen:

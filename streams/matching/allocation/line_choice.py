@@ -6,17 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate
 from models.decisions import Reason
+from models.doses import WHOLE, content_of, round_up, to_units
 from models.groups import BloodGroup
 from models.needs import count_unmet, find_demands, list_components
 from models.requests import Priority, RequestLine
 from models.safety import clear, find_release, list_standing_obstacles
 from streams.matching.allocation.kept_groups import Waiting, find_kept, is_kept_group
 from streams.matching.available_units import FREE_TIERS, Cell, Shelf, Tier
+from streams.matching.choice_order import kind_of
 from streams.matching.decision_inputs import Case
 from streams.matching.journeys import to_hospital
 
@@ -33,8 +35,9 @@ class LineChoice:
     def __init__(self, case: Case, line: RequestLine, *, now: datetime) -> None:
         self.case = case
         self.line = line
-        self.wanted = case.open_quantity(line)
+        self.wanted = case.find_lack(line)
         self.part_dropped = 0
+        self._content = 0
         self._now = now
         self._chosen: dict[str, Cleared] = {}
         self._answers: dict[tuple[str, int, bool], Cleared | Refused] = {}
@@ -66,24 +69,45 @@ class LineChoice:
     def capped(self) -> int:
         return sum(cleared.capped for cleared in self._chosen.values())
 
+    def content_of(self, unit: UnitFacts) -> int:
+        """Return how much of the line a unit covers, in hundredths of its measure."""
+        return content_of(unit.component, unit.volume_ml, self.line.measure)
+
     @property
     def lacks(self) -> int:
-        return 0 if self.standing else self.wanted - len(self._chosen)
+        """What is still missing, in hundredths of the measure."""
+        return 0 if self.standing else max(0, self.wanted - self._content)
+
+    @property
+    def spare(self) -> int:
+        """What the chosen units hold beyond what was missing, in hundredths of the measure."""
+        return max(0, self._content - self.wanted)
+
+    @property
+    def covered(self) -> int:
+        """What the line has with all its units, in hundredths of the measure."""
+        return self.case.covered.get(self.line.line_no, 0) + self._content
 
     @property
     def least_useful(self) -> int:
-        """Units from which on the line is of use to the patient, with what it has already."""
+        """Ordering units from which on the line is of use, with what it has already."""
         part = self.case.rules.policies.useful_part
-        return part.least_of(self.line.component, asked=self.line.quantity)
+        asked = round_up(self._in_units(self.line.wanted))
+        return part.least_of(self.line.component, asked=asked)
 
     @property
-    def had(self) -> int:
-        """Units that the line was promised before this batch."""
-        return self.line.quantity - self.wanted
+    def useful_units(self) -> int:
+        """What the line has with all its units, in hundredths of the ordering unit."""
+        return self._in_units(self.covered)
+
+    def _in_units(self, amount: int) -> int:
+        return to_units(self.line.component, amount, self.line.measure)
 
     @property
     def is_useful(self) -> bool:
-        return not self._chosen or self.had + len(self._chosen) >= self.least_useful
+        """Whether the units help the patient; where one unit helps, so does half of one."""
+        least = self.least_useful
+        return not self._chosen or least <= 1 or self.useful_units >= least * WHOLE
 
     def purpose(self, *, capped: int, is_released: bool = False) -> ForPatient:
         """Return the purpose of a unit.
@@ -152,6 +176,18 @@ class LineChoice:
         """What the line may have: in danger of life also what is promised to others."""
         return tuple(Tier) if self.waiting.is_in_danger else FREE_TIERS
 
+    def list_equals(
+        self, shelf: Shelf, tiers: Sequence[Tier] = FREE_TIERS
+    ) -> Iterator[list[UnitFacts]]:
+        """Yield the units in the order of choice, those together that only expiry tells apart."""
+
+        def told_apart(unit: UnitFacts) -> tuple[object, ...]:
+            return unit.component, unit.group, count_unmet(unit, self._preferred), kind_of(unit)
+
+        for tier in tiers:
+            for _, equals in groupby(self.list_choices(shelf, (tier,)), key=told_apart):
+                yield list(equals)
+
     def list_choices(self, shelf: Shelf, tiers: Sequence[Tier] = FREE_TIERS) -> Iterator[UnitFacts]:
         """Yield the units of the groups that may be given, in the order of choice."""
         for tier in tiers:
@@ -184,6 +220,8 @@ class LineChoice:
 
     def add(self, cleared: Cleared) -> None:
         self._chosen[cleared.unit.unit_id] = cleared
+        self._content += self.content_of(cleared.unit)
 
     def give_up(self, unit: UnitFacts) -> None:
         del self._chosen[unit.unit_id]
+        self._content -= self.content_of(unit)

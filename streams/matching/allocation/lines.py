@@ -12,6 +12,7 @@ from datetime import datetime
 from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused
 from models.decisions import LineDecision, Reason, ReservedUnit
+from models.doses import WHOLE, round_down, round_up
 from models.emergency_release import name_passed
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
@@ -55,10 +56,12 @@ def describe_line(
     told = LineDecision(
         line_no=line.line_no,
         component=line.component,
+        measure=line.measure,
         requested=line.quantity,
+        covered_hundredths=choice.covered,
         reserved=tuple(_reserve(cleared) for cleared in choice.chosen),
-        uncovered=choice.lacks,
-        refused=choice.wanted if choice.standing else 0,
+        uncovered=round_up(choice.lacks),
+        refused=round_up(choice.wanted) if choice.standing else 0,
     )
     if not is_told or not (told.uncovered or told.refused):
         return told
@@ -91,10 +94,10 @@ def _explain_lack(choice: LineChoice, purpose: ForPatient, *, shelf: Shelf) -> I
 
 def _explain_part(choice: LineChoice) -> Reason:
     policies, least = choice.case.rules.policies, choice.least_useful
-    missing = least - choice.had - choice.part_dropped
+    missing = round_up(least * WHOLE - choice.part_dropped)
     return Reason(
         code="part_of_no_use",
-        params={"there": choice.part_dropped, "least": least, "missing": missing},
+        params={"there": round_down(choice.part_dropped), "least": least, "missing": missing},
         rule=policies.cite(policies.useful_part),
     )
 
@@ -112,6 +115,7 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
         group=unit.group,
         expires_at=unit.expires_at,
         epoch=unit.epoch + 1,
+        volume_ml=unit.volume_ml,
         capped=cleared.capped,
         emergency_release=cleared.is_emergency_release,
         reason=Reason(
@@ -145,7 +149,7 @@ def _summarise(choice: LineChoice) -> Reason:
         )
     ]
     groups = " ".join(candidate.group for candidate in given if not candidate.low_titre_only)
-    params: dict[str, str | int | float] = {"units": choice.lacks, "groups": groups}
+    params: dict[str, str | int | float] = {"units": round_up(choice.lacks), "groups": groups}
     low_titre = " ".join(candidate.group for candidate in given if candidate.low_titre_only)
     if low_titre:
         params["low_titre_groups"] = low_titre

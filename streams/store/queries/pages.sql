@@ -42,8 +42,8 @@ SELECT
     opened_at, decided_at, body -> 'patient' ->> 'group' AS patient_group,
     (
         SELECT jsonb_agg(jsonb_build_object(
-            'line_no', l.line_no, 'component', l.component, 'quantity', l.quantity,
-            'missing', l.uncovered
+            'line_no', l.line_no, 'component', l.component, 'measure', l.measure,
+            'quantity', l.quantity, 'missing', l.uncovered
         ) ORDER BY l.line_no)
         FROM request_lines AS l WHERE l.request_id = requests.request_id
     ) AS lines
@@ -69,8 +69,8 @@ SELECT
     r.needed_by < :now::timestamptz AS is_late,
     (
         SELECT jsonb_agg(jsonb_build_object(
-            'line_no', l.line_no, 'component', l.component, 'quantity', l.quantity,
-            'missing', l.uncovered
+            'line_no', l.line_no, 'component', l.component, 'measure', l.measure,
+            'quantity', l.quantity, 'missing', l.uncovered
         ) ORDER BY l.line_no)
         FROM request_lines AS l WHERE l.request_id = r.request_id
     ) AS lines
@@ -111,7 +111,7 @@ WHERE
 SELECT body FROM decisions WHERE request_id = :request_id::text ORDER BY version;
 
 -- name: list_lines
-SELECT line_no, component, quantity, uncovered
+SELECT line_no, component, measure, quantity, uncovered
 FROM request_lines WHERE request_id = :request_id::text ORDER BY line_no;
 
 -- name: list_promises
@@ -198,12 +198,13 @@ SELECT
         THEN 'expired'
         ELSE status
     END AS shown_status,
-    count(*) AS units,
+    volume_ml,
+    count(*) AS bags,
     min(usable_until) AS first_expires_at
 FROM units
 WHERE station_id = :station_id::text AND status = ANY(:statuses::text[])
-GROUP BY 1, 2, 3
-ORDER BY 1, 2, 3;
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 4;
 
 -- name: list_activations
 SELECT a.body, a.opened_at

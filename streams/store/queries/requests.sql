@@ -18,11 +18,18 @@ SELECT
     l.request_id,
     l.line_no,
     l.uncovered,
-    count(*) FILTER (WHERE p.status = 'held') AS held,
-    count(*) FILTER (WHERE p.status = 'issued') AS issued,
-    count(*) FILTER (WHERE p.status = 'received') AS received
+    coalesce(
+        jsonb_agg(jsonb_build_object(
+            'component', u.component, 'volume_ml', u.volume_ml, 'status', p.status
+        ) ORDER BY u.unit_id) FILTER (WHERE u.unit_id IS NOT NULL),
+        '[]'
+    ) AS bags
 FROM request_lines AS l
-LEFT JOIN promises AS p ON p.request_id = l.request_id AND p.line_no = l.line_no
+LEFT JOIN promises AS p
+    ON
+        p.request_id = l.request_id AND p.line_no = l.line_no
+        AND p.status IN ('held', 'issued', 'received')
+LEFT JOIN units AS u ON u.unit_id = p.unit_id
 WHERE l.request_id = ANY(:request_ids::text[])
 GROUP BY l.request_id, l.line_no
 ORDER BY l.request_id, l.line_no;

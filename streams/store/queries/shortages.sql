@@ -1,35 +1,40 @@
 -- name: count_cells
+-- Bags, by what their labels say that they hold.
 WITH stock AS (
-    SELECT component, blood_group, count(*) AS units
+    SELECT component, blood_group, volume_ml, count(*) AS bags
     FROM units
     WHERE station_id = :station_id AND status = 'available' AND usable_until > :now
-    GROUP BY component, blood_group
+    GROUP BY component, blood_group, volume_ml
 ),
 promised AS (
     SELECT
-        p.component,
-        p.blood_group,
-        count(*) AS units,
+        u.component,
+        u.blood_group,
+        u.volume_ml,
+        count(*) AS bags,
         count(*) FILTER (WHERE p.held_at >= :recent) AS recently,
         count(*) FILTER (WHERE p.held_at >= :surge) AS in_surge,
         count(*) FILTER (WHERE p.held_at >= :disaster AND r.priority <> 'routine') AS in_disaster
-    FROM promises AS p INNER JOIN requests AS r USING (request_id)
+    FROM promises AS p
+    INNER JOIN requests AS r USING (request_id)
+    INNER JOIN units AS u USING (unit_id)
     WHERE
         r.station_id = :station_id
         AND p.held_at >= :since
         AND p.status IN ('held', 'issued', 'received')
-    GROUP BY p.component, p.blood_group
+    GROUP BY u.component, u.blood_group, u.volume_ml
 )
 SELECT
     component,
     blood_group,
-    coalesce(stock.units, 0) AS available,
-    coalesce(promised.units, 0) AS promised,
+    volume_ml,
+    coalesce(stock.bags, 0) AS available,
+    coalesce(promised.bags, 0) AS promised,
     coalesce(promised.recently, 0) AS promised_recently,
     coalesce(promised.in_surge, 0) AS promised_in_surge,
     coalesce(promised.in_disaster, 0) AS promised_in_disaster
-FROM stock FULL JOIN promised USING (component, blood_group)
-ORDER BY component, blood_group;
+FROM stock FULL JOIN promised USING (component, blood_group, volume_ml)
+ORDER BY component, blood_group, volume_ml;
 
 -- name: list_uncovered
 SELECT r.body, l.line_no, l.uncovered
@@ -68,9 +73,10 @@ INSERT INTO shortages (
     body = excluded.body,
     assessed_at = excluded.assessed_at;
 
--- name: count_in_transit$
-SELECT count(*)
+-- name: list_in_transit
+SELECT u.component, u.volume_ml
 FROM promises AS p
+INNER JOIN units AS u USING (unit_id)
 INNER JOIN transfers AS t USING (transfer_id)
 INNER JOIN offers AS o USING (offer_id)
 WHERE o.shortage_id = :shortage_id AND p.status IN ('held', 'issued');

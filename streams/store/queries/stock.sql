@@ -1,7 +1,8 @@
 -- name: list_shelf
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left
 FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
 AS w (station_id, component, blood_group, most)
 CROSS JOIN LATERAL (
@@ -54,8 +55,9 @@ WHERE p.unit_id = ANY(:unit_ids::text[]) AND p.status IN ('held', 'issued');
 
 -- name: list_sent
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
     p.request_id, p.line_no, p.transfer_id, p.capped
 FROM promises AS p INNER JOIN units AS u USING (unit_id)
 WHERE
@@ -65,8 +67,9 @@ ORDER BY u.unit_id;
 
 -- name: find_promised^
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
     p.request_id, p.line_no, p.transfer_id, p.capped
 FROM units AS u INNER JOIN promises AS p USING (unit_id)
 WHERE u.unit_id = :unit_id AND p.status IN ('held', 'issued');
@@ -161,8 +164,9 @@ SELECT unit_id, station_id, was FROM freed ORDER BY unit_id;
 -- name: list_promised
 -- First what a routine order would lose, then in the order of choice.
 SELECT
-    u.unit_id, u.station_id, u.component, u.blood_group, u.status, u.collected_at, u.expires_at,
-    u.released_at, u.epoch, u.traits, u.out_of_control_s, u.doubted_at IS NOT NULL AS may_have_left,
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left,
     u.request_id, u.priority
 FROM unnest(:stations::text[], :components::text[], :groups::text[], :limits::int[])
 AS w (station_id, component, blood_group, most)

@@ -256,7 +256,7 @@ class PgPages:
             return await list_reserve(connection, station_id)
 
     async def count_stock(self, station_id: str) -> list[Row]:
-        """Count units per component, group and status; past its expiry a unit is expired."""
+        """Count bags per component, group, status and volume; past its expiry a bag is expired."""
         return await self._list(
             "count_stock",
             station_id=station_id,

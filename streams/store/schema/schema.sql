@@ -397,6 +397,8 @@ CREATE TABLE public.request_lines (
     component public.component NOT NULL,
     quantity integer NOT NULL,
     uncovered integer NOT NULL,
+    measure text NOT NULL,
+    CONSTRAINT request_lines_measure_ck CHECK ((measure = ANY (ARRAY['unit'::text, 'bag'::text, 'ml'::text]))),
     CONSTRAINT request_lines_quantity_ck CHECK ((quantity > 0)),
     CONSTRAINT request_lines_uncovered_ck CHECK ((uncovered >= 0))
 );

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from tests.oracle.rules.components import COMPONENT_RULES
 from tests.oracle.rules.donors import DONORS
+from tests.oracle.rules.doses import DOSES
 from tests.oracle.rules.groups import ANTIGENS, COMPATIBILITY
 from tests.oracle.rules.needs import NEEDS_TABLE
 from tests.oracle.rules.saying import Table
@@ -24,6 +25,7 @@ TABLES: Mapping[str, Table] = {
     "testing": TESTING,
     "returns": RETURNS,
     "issue": ISSUE,
+    "doses": DOSES,
     "packs": PACKS,
     "donors": DONORS,
     "disasters": DISASTERS,

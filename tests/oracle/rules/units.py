@@ -153,7 +153,7 @@ PACKS: Table = {
         red_cells=fixed(6, "unit"),
         fresh_frozen_plasma=fixed(6, "unit"),
         platelets=fixed(1, "unit"),
-        cryoprecipitate=fixed(1, "unit"),
+        cryoprecipitate=fixed(10, "unit"),
     ),
     "pack.protocol": says(
         "local",

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from models.decisions import Decision
 from models.errors import TransientError
 from models.patient_records import PatientRecord, name_patient
 from models.requests import TERMINAL_REQUEST_STATUSES, UrgentRequest
-from streams.ports.requests import LineState, PatientWrite, RequestState, Ruling, SeenPatient
+from streams.ports.requests import (
+    LineState,
+    PatientWrite,
+    PromisedBag,
+    RequestState,
+    Ruling,
+    SeenPatient,
+)
 from streams.ports.stock import LivePromise
 from tests.support.memory_store.rows import PromiseRow, RequestRow, State
 from tests.support.memory_store.stock import MemoryStock
+
+_LIVE = frozenset({"held", "issued", "received"})
 
 
 class MemoryRequests:
@@ -150,13 +159,16 @@ class MemoryRequests:
                 self._stock.reserve(promise, why=ruling.request.request_id)
 
     def _to_state(self, row: RequestRow) -> RequestState:
-        def count(line_no: int, status: str) -> int:
-            return sum(
-                promise.live.request_id == row.request.request_id
-                and promise.line_no == line_no
-                and promise.live.status == status
-                for promise in self._state.promises.values()
-            )
+        def list_bags(line_no: int) -> Iterator[PromisedBag]:
+            for promise in self._state.promises.values():
+                is_ours = promise.live.request_id == row.request.request_id
+                if is_ours and promise.line_no == line_no and promise.live.status in _LIVE:
+                    unit = self._state.units[promise.unit_id].unit
+                    yield PromisedBag(
+                        component=unit.component,
+                        volume_ml=unit.volume_ml,
+                        status=promise.live.status,
+                    )
 
         return RequestState(
             request=row.request,
@@ -165,13 +177,7 @@ class MemoryRequests:
             version=row.version,
             opened_at=row.opened_at,
             lines=tuple(
-                LineState(
-                    line_no=line_no,
-                    uncovered=uncovered,
-                    held=count(line_no, "held"),
-                    issued=count(line_no, "issued"),
-                    received=count(line_no, "received"),
-                )
+                LineState(line_no=line_no, uncovered=uncovered, bags=tuple(list_bags(line_no)))
                 for line_no, uncovered in sorted(row.uncovered.items())
             ),
         )

@@ -288,6 +288,7 @@ def _to_facts(row: UnitRow) -> UnitFacts:
         station_id=row.unit.station_id,
         component=row.unit.component,
         group=row.unit.group,
+        volume_ml=row.unit.volume_ml,
         status=row.status,
         collected_at=row.unit.collected_at,
         expires_at=row.unit.expires_at,

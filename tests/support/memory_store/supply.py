@@ -11,6 +11,7 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.decisions import Reason
 from models.donors import CallOutStatus
+from models.doses import round_down, sum_content
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
@@ -79,10 +80,14 @@ class MemorySupply:
 
     async def count_in_transit(self, shortage_id: str) -> int:
         transfers = self._state.transfers
-        return sum(
-            transfers[row.live.transfer_id].shortage_id == shortage_id
-            for row in self._state.promises.values()
-            if row.live.transfer_id is not None and row.live.status in LIVE
+        return round_down(
+            sum_content(
+                self._state.units[row.unit_id].unit
+                for row in self._state.promises.values()
+                if row.live.transfer_id is not None
+                and row.live.status in LIVE
+                and transfers[row.live.transfer_id].shortage_id == shortage_id
+            )
         )
 
     async def is_offer_known(self, offer_id: str) -> bool:

@@ -80,13 +80,14 @@ BEGIN
         RETURNING r.request_id
     ),
     line_rows AS (
-        INSERT INTO request_lines (request_id, line_no, component, quantity, uncovered)
-        SELECT x.request_id, x.line_no, x.component, x.quantity, x.uncovered
+        INSERT INTO request_lines (request_id, line_no, component, measure, quantity, uncovered)
+        SELECT x.request_id, x.line_no, x.component, x.measure, x.quantity, x.uncovered
         FROM jsonb_to_recordset(the_batch -> 'lines') AS x (
-            request_id text, line_no int, component text, quantity int, uncovered int
+            request_id text, line_no int, component text, measure text, quantity int, uncovered int
         )
         ON CONFLICT (request_id, line_no) DO UPDATE SET
             component = excluded.component,
+            measure = excluded.measure,
             quantity = excluded.quantity,
             uncovered = excluded.uncovered
         RETURNING 1

@@ -1,0 +1,46 @@
+"""How much of what is asked a bag covers, as tables of Chinese hospitals have it.
+
+1 U of red cells, of whatever kind, and of whole blood is from 200 ml; 1 U of plasma is 100 ml; a
+bag of platelets by apheresis is one dose; 1 U of cryoprecipitate is 25 ± 5 ml. In hundredths.
+"""
+
+from __future__ import annotations
+
+WHOLE = 100
+
+_ML_OF_A_UNIT = {
+    "red_cells": 200,
+    "washed_red_cells": 200,
+    "frozen_red_cells": 200,
+    "deglycerolised_red_cells": 200,
+    "whole_blood": 200,
+    "fresh_frozen_plasma": 100,
+    "frozen_plasma": 100,
+}
+_WHOLE_ONLY = {
+    "cryoprecipitate": (25, 5),
+    "platelet_concentrate": (200, 0),
+    "pooled_platelets": (25, 5),
+}
+"""Millilitres of a unit, and how many of them a bag may lack; at least one unit a bag."""
+
+
+def measure_content(component: str, volume_ml: int, measure: str) -> int:
+    """Return what a bag holds, in hundredths of a `unit`, of a `bag`, or of an `ml`."""
+    if measure == "ml":
+        return volume_ml * WHOLE
+    if measure == "bag":
+        return WHOLE
+    if component in _WHOLE_ONLY:
+        ml, less = _WHOLE_ONLY[component]
+        return max(WHOLE, (volume_ml + less) // ml * WHOLE)
+    if component in _ML_OF_A_UNIT:
+        return max(1, volume_ml * WHOLE // _ML_OF_A_UNIT[component])
+    return WHOLE
+
+
+def count_units(component: str, quantity: int, measure: str) -> int:
+    """Return what was asked in hundredths of a unit; a bag counts as one."""
+    if measure == "ml":
+        return measure_content(component, quantity, "unit")
+    return quantity * WHOLE

@@ -1,0 +1,88 @@
+"""How much of what is asked a bag covers: units, doses, millilitres or bags. Pure.
+
+Amounts are whole hundredths of the measure, so that a bag of one and a half units stays exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from models.components import Component
+from models.rules.types.doses import DOSES, OrderingUnitRule
+
+WHOLE = 100
+"""Hundredths of one."""
+
+
+class OrderMeasure(StrEnum):
+    """What a quantity counts.
+
+    unit: the component's ordering unit, U or dose. bag: bags, whatever they hold. ml: millilitres
+    on the labels.
+    """
+
+    UNIT = "unit"
+    BAG = "bag"
+    ML = "ml"
+
+
+class LabelledBag(Protocol):
+    """Anything that says what a bag is and what its label says that it holds."""
+
+    @property
+    def component(self) -> Component: ...
+    @property
+    def volume_ml(self) -> int: ...
+
+
+_RULES: Mapping[Component, OrderingUnitRule] = {
+    component: DOSES.find(component) for component in Component
+}
+
+
+def find_ordering_unit(component: Component) -> OrderingUnitRule:
+    """Return the rule that says what one ordering unit of a component is."""
+    return _RULES[component]
+
+
+def content_of(
+    component: Component, volume_ml: int, measure: OrderMeasure = OrderMeasure.UNIT
+) -> int:
+    """Return how much a bag holds, in hundredths of the measure; at least one hundredth.
+
+    Source: models/rules/data/doses.toml; rule set 2026-3.
+    """
+    if measure is OrderMeasure.BAG:
+        return WHOLE
+    if measure is OrderMeasure.ML:
+        return volume_ml * WHOLE
+    rule = _RULES[component]
+    if rule.ml is None:
+        return WHOLE
+    if rule.whole:
+        return max(1, (volume_ml + rule.tolerance_ml) // rule.ml) * WHOLE
+    return max(1, volume_ml * WHOLE // rule.ml)
+
+
+def sum_content(bags: Iterable[LabelledBag], measure: OrderMeasure = OrderMeasure.UNIT) -> int:
+    """Return how much some bags hold together, in hundredths of the measure."""
+    return sum(content_of(bag.component, bag.volume_ml, measure) for bag in bags)
+
+
+def to_units(component: Component, amount: int, measure: OrderMeasure) -> int:
+    """Return an amount in hundredths of the ordering unit; a bag of unknown volume is one unit."""
+    if measure is OrderMeasure.ML:
+        return content_of(component, amount // WHOLE) if amount >= WHOLE else 0
+    return amount
+
+
+def round_up(hundredths: int) -> int:
+    """Return the whole number of what is missing; nothing is missing below zero."""
+    return max(0, -(-hundredths // WHOLE))
+
+
+def round_down(hundredths: int) -> int:
+    """Return the whole number of what is there."""
+    return hundredths // WHOLE

@@ -1,0 +1,59 @@
+"""The unit in which each component is ordered, and how much of it a bag holds, as cited data.
+
+Pure. The rules stand in `rules/data/doses.toml`; this module gives them types.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from models.components import Component
+from models.rules.citations import CitedRule, RuleSet, read_rules
+
+
+class OrderingUnitRule(CitedRule):
+    """The ordering unit of some components.
+
+    Attributes:
+        unit: `U`, or `dose`: the amount that one adult is given at a time.
+        ml: Millilitres on the label for one; absent where every bag is one.
+        tolerance_ml: Millilitres that a bag may lack and still count as whole.
+        whole: A bag holds a whole number of them, at least one.
+    """
+
+    components: tuple[Component, ...] = Field(min_length=1)
+    unit: Literal["U", "dose"]
+    ml: int | None = Field(default=None, ge=1, le=1000)
+    tolerance_ml: int = Field(default=0, ge=0, le=100)
+    whole: bool = False
+
+
+class OrderingUnitRules(RuleSet):
+    """All rules of `doses.toml`; each component has one."""
+
+    of: dict[str, OrderingUnitRule]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+        """Gather the rules: in the file each is a table of its own."""
+        if not isinstance(raw, dict) or "of" in raw:
+            return raw
+        return {"version": raw["version"], "of": {k: v for k, v in raw.items() if k != "version"}}
+
+    @model_validator(mode="after")
+    def _names_each_component_once(self) -> Self:
+        named = [component for rule in self.of.values() for component in rule.components]
+        if sorted(named) != sorted(Component):
+            raise ValueError("components: each in one rule")
+        return self
+
+    def find(self, component: Component) -> OrderingUnitRule:
+        """Return the rule of a component."""
+        return next(rule for rule in self.of.values() if component in rule.components)
+
+
+DOSES = OrderingUnitRules.model_validate(read_rules("doses"))
+"""The ordering units. No station sets them: a figure means the same wherever it is read."""
