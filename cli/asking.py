@@ -42,6 +42,8 @@ _MEASURES = {
     "毫升": OrderMeasure.ML,
 }
 """What is written behind a number of `--need`."""
+_WEIGHTS = frozenset({"kg", "公斤"})
+"""Written behind the weight of the patient that the dose is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,28 +88,38 @@ class Asked:
 
     def _to_line(self, number: int, need: str) -> dict[str, Any]:
         component, _, told = need.partition("=")
-        amount = _AMOUNT.fullmatch(told.strip().casefold())
-        measure = _MEASURES.get(amount[2]) if amount else None
-        if not component or amount is None or measure is None:
+        asked = _read_amount(told)
+        if not component or asked is None:
             limits = render("broken_field_quantity")
             raise typer.BadParameter(
                 f"{need}：写成 成分=数量，如 red_cells=4（U）、red_cells=2bag、"
-                f"fresh_frozen_plasma=400ml；"
+                f"fresh_frozen_plasma=400ml、cryoprecipitate=60kg（按患者体重）；"
                 f"{limits.zh} · {need}: write component=quantity, such as red_cells=4 (in U), "
-                f"red_cells=2bag or fresh_frozen_plasma=400ml; {limits.en}",
+                f"red_cells=2bag, fresh_frozen_plasma=400ml or cryoprecipitate=60kg (by weight); "
+                f"{limits.en}",
                 param_hint="--need",
             )
         product = find_product(component)
         return {
             "line_no": number,
             "component": component if product is None else product.component,
-            "measure": measure,
-            "quantity": int(amount[1]),
+            **asked,
             "attributes": {
                 **dict.fromkeys(() if product is None else product.treatments, True),
                 **dict(_to_attribute(text) for text in self.attributes),
             },
         }
+
+
+def _read_amount(told: str) -> dict[str, Any] | None:
+    """Return what a line states of its amount, or None if it cannot be read."""
+    amount = _AMOUNT.fullmatch(told.strip().casefold())
+    if amount is None:
+        return None
+    if amount[2] in _WEIGHTS:
+        return {"for_weight_kg": int(amount[1])}
+    measure = _MEASURES.get(amount[2])
+    return None if measure is None else {"measure": measure, "quantity": int(amount[1])}
 
 
 def _read_group(told: str | None) -> str | None:

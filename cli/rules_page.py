@@ -63,6 +63,7 @@ UNITS = {
     "component per dose": "单位每治疗量",
     "day kept, by who waits": "保留天数，按谁在等",
     "theta, beta": "θ、β",
+    "hundredth": "百分之一",
     "unit": "单位",
     "week": "周",
     "year": "岁",

@@ -66,6 +66,20 @@ def content_of(
     return max(1, volume_ml * WHOLE // rule.ml)
 
 
+def dose_for(component: Component, weight_kg: int) -> int | None:
+    """Return the ordering units for a patient of this weight, or None where weight does not tell.
+
+    Of what is ordered in doses every patient is given one. Source: models/rules/data/doses.toml;
+    rule set 2026-3.
+    """
+    rule = _RULES[component]
+    if rule.unit == "dose":
+        return 1
+    if rule.per_10_kg_hundredths is None:
+        return None
+    return round_up(-(-rule.per_10_kg_hundredths * weight_kg // 10))
+
+
 def sum_content(bags: Iterable[LabelledBag], measure: OrderMeasure = OrderMeasure.UNIT) -> int:
     """Return how much some bags hold together, in hundredths of the measure."""
     return sum(content_of(bag.component, bag.volume_ml, measure) for bag in bags)

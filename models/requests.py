@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from models.antigens import Antigens, PlateletAntigens
 from models.base import Identifier, Instant, Line, Value, change
 from models.broken_rule import BrokenRuleError
 from models.components import Component
-from models.doses import WHOLE, OrderMeasure, round_up, to_units
+from models.doses import WHOLE, OrderMeasure, dose_for, round_up, to_units
 from models.emergency_release import EmergencyRelease
 from models.hla import HlaTypes
 from models.patient_records import PatientCorrection, SpecialNeed
@@ -26,6 +26,9 @@ MAX_QUANTITY_ML = 20_000
 
 _ML_OF_A_UNIT = 100
 """The least millilitres that a unit of a component has; sizes a decision, decides nothing."""
+
+MAX_WEIGHT_KG = 300
+"""The heaviest patient; more is a typing error."""
 
 MAX_UNITS = 400
 """The most units in one request: its decision, which lists each unit, must fit one record."""
@@ -104,19 +107,48 @@ class HardAttributes(Value):
     max_age_d: int | None = Field(default=None, ge=1, le=3650)
 
 
+def _ask_for_either(schema: dict[str, Any]) -> None:
+    """Say in the schema of a line that a weight may stand for the quantity."""
+    schema["required"].remove("quantity")
+    schema["anyOf"] = [{"required": ["quantity"]}, {"required": ["for_weight_kg"]}]
+
+
 class RequestLine(Value):
     """So much of one component.
 
     Attributes:
         measure: What the quantity counts; the component's ordering unit unless it says otherwise.
-        quantity: A whole number; bags of any size are chosen until it is covered.
+        quantity: A whole number; bags of any size are chosen until it is covered. A line that
+            states `for_weight_kg` alone has it from the rules, in ordering units.
+        for_weight_kg: The patient's weight, for what is given by weight; kept as it was told.
     """
+
+    model_config = ConfigDict(json_schema_extra=_ask_for_either)
 
     line_no: int = Field(ge=1, le=50)
     component: Component
     measure: OrderMeasure = OrderMeasure.UNIT
     quantity: int = Field(ge=1, le=MAX_QUANTITY_ML)
+    for_weight_kg: int | None = Field(default=None, ge=1, le=MAX_WEIGHT_KG)
     attributes: HardAttributes = HardAttributes()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_weight(cls, told: Any) -> Any:  # noqa: ANN401 - a validator sees whatever was given
+        """Fill in the quantity of a line that states the patient's weight instead."""
+        if not isinstance(told, dict) or told.get("quantity") is not None:
+            return told
+        weight, component = told.get("for_weight_kg"), told.get("component")
+        if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT_KG:
+            return told
+        if component not in set(Component):
+            return told
+        if told.get("measure", OrderMeasure.UNIT) != OrderMeasure.UNIT:
+            raise BrokenRuleError("weight_with_measure", "measure")
+        quantity = dose_for(Component(component), weight)
+        if quantity is None:
+            raise BrokenRuleError("weight_says_nothing", "for_weight_kg")
+        return {**told, "quantity": quantity}
 
     @field_validator("quantity")
     @classmethod

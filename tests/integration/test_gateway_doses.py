@@ -72,6 +72,20 @@ async def test_f07_millilitres_and_bags_are_asked_by_name(world: RunningGateway)
     assert in_bags["amounts"]["params"]["counted"] == "bag"
 
 
+async def test_f07_a_line_is_asked_for_a_weight(world: RunningGateway) -> None:
+    cryo = "cryoprecipitate"
+    await add_stock(
+        world.database, station_id="shigatse", units=10, group="O-", component=cryo, volume_ml=25
+    )
+    told = await ask(world, {"component": cryo, "for_weight_kg": 60}, group="O-")
+    (line,) = told["decision"]["lines"]
+    assert (line["requested"], volumes(line)) == (9, [25] * 9)
+    answer = await _post(world, {"line_no": 1, "component": "red_cells", "for_weight_kg": 60})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (400, "lines.0.for_weight_kg")
+    assert "quantity" in error["rule"]
+
+
 async def test_f73_the_limit_is_that_of_the_measure(world: RunningGateway) -> None:
     line = {"line_no": 1, "component": "red_cells", "quantity": 101}
     answer = await _post(world, line)

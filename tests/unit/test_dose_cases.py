@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 
 from models.clearance import UnitFacts
 from models.components import Component
@@ -230,3 +231,43 @@ def test_c25_a_concentrate_is_a_tenth_of_a_dose() -> None:
     (fresh,) = bags(250, component=Component.POOLED_PLATELETS)
     pool = replace(fresh, collected_at=NOW - timedelta(hours=2))
     assert serve([pool], 10, component=Component.POOLED_PLATELETS).uncovered == 0
+
+
+@pytest.mark.parametrize(
+    ("component", "kg", "units"),
+    [
+        (CRYO, 60, 9),  # 1.5 U per 10 kg
+        (CRYO, 3, 1),
+        (CRYO, 61, 10),
+        (FFP, 60, 9),  # 900 ml
+        (Component.PLATELET_CONCENTRATE, 60, 12),
+        (Component.POOLED_PLATELETS, 20, 4),
+        (PLATELETS, 60, 1),
+        (PLATELETS, 100, 1),
+    ],
+)
+def test_f07_a_line_for_a_patient_of_so_many_kilograms(
+    component: Component, kg: int, units: int
+) -> None:
+    told = {"line_no": 1, "component": component.value, "for_weight_kg": kg}
+    line = RequestLine.model_validate(told)
+    assert (line.measure, line.quantity) == (OrderMeasure.UNIT, units)
+    # What is kept is read again as it was decided, whatever the rules say by then.
+    kept = {**line.model_dump(mode="json"), "quantity": units + 1}
+    assert RequestLine.model_validate(kept).quantity == units + 1
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"component": "red_cells", "for_weight_kg": 60}, "weight_says_nothing"),
+        ({"component": "cryoprecipitate", "for_weight_kg": 60, "measure": "ml"}, "weight_with"),
+        ({"component": "cryoprecipitate", "for_weight_kg": 0}, "greater than or equal to 1"),
+        ({"component": "cryoprecipitate", "for_weight_kg": "60"}, "quantity"),
+        ({"component": "no_such", "for_weight_kg": 60}, "component"),
+        ({"component": "cryoprecipitate"}, "quantity"),
+    ],
+)
+def test_f07_a_weight_that_says_no_dose_is_refused(told: dict[str, object], code: str) -> None:
+    with pytest.raises(ValidationError, match=code):
+        RequestLine.model_validate({"line_no": 1, **told})

@@ -21,6 +21,8 @@ class OrderingUnitRule(CitedRule):
         ml: Millilitres on the label for one; absent where every bag is one.
         tolerance_ml: Millilitres that a bag may lack and still count as whole.
         whole: A bag holds a whole number of them, at least one.
+        per_10_kg_hundredths: Hundredths of one for each 10 kg of the patient's weight; absent where
+            weight does not say how much is needed, or where every patient is given one.
     """
 
     components: tuple[Component, ...] = Field(min_length=1)
@@ -28,6 +30,7 @@ class OrderingUnitRule(CitedRule):
     ml: int | None = Field(default=None, ge=1, le=1000)
     tolerance_ml: int = Field(default=0, ge=0, le=100)
     whole: bool = False
+    per_10_kg_hundredths: int | None = Field(default=None, ge=1, le=1000)
 
 
 class OrderingUnitRules(RuleSet):

@@ -30,6 +30,7 @@ DOSES: Table = {
         components=fixed(("fresh_frozen_plasma", "frozen_plasma"), "component"),
         unit=fixed("U", "measure"),
         ml=fixed(100, "ml"),
+        per_10_kg_hundredths=fixed(150, "hundredth"),
     ),
     "dose.apheresis": says(
         "standard",
@@ -44,6 +45,7 @@ DOSES: Table = {
         unit=fixed("U", "measure"),
         ml=fixed(200, "ml"),
         whole=fixed(value=True, unit="yes/no"),
+        per_10_kg_hundredths=fixed(200, "hundredth"),
     ),
     "dose.pool": says(
         "standard",
@@ -53,6 +55,7 @@ DOSES: Table = {
         ml=fixed(25, "ml"),
         tolerance_ml=fixed(5, "ml"),
         whole=fixed(value=True, unit="yes/no"),
+        per_10_kg_hundredths=fixed(200, "hundredth"),
     ),
     "dose.cryoprecipitate": says(
         "standard",
@@ -62,5 +65,6 @@ DOSES: Table = {
         ml=fixed(25, "ml"),
         tolerance_ml=fixed(5, "ml"),
         whole=fixed(value=True, unit="yes/no"),
+        per_10_kg_hundredths=fixed(150, "hundredth"),
     ),
 }
