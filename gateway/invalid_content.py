@@ -14,7 +14,7 @@ from models.errors import ContractError
 from models.possible_times import list_impossible
 from models.texts import Text, render
 from models.texts.fixes import fix_of
-from models.texts.validation import describe_broken, list_true
+from models.texts.validation import describe_broken, find_place, list_true
 from models.texts.words import name_field
 
 
@@ -59,7 +59,7 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidContent:
     """
     return _of_fields(
         FieldError(
-            field=".".join(str(part) for part in error["loc"] if part != "body") or "(body)",
+            field=find_place(error) or "(body)",
             rule=str(describe_broken(error))[:600],
             what_to_do=find_word(error) or render(fix_of(str(error["type"]))),
         )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from models.base import LARGEST, Identifier, Instant, Value
 from models.components import Component
-from models.doses import OrderMeasure
+from models.doses import WHOLE, OrderMeasure, round_up, to_units
 from models.groups import BloodGroup
 
 
@@ -90,6 +90,11 @@ class LineDecision(Value):
     uncovered: int = Field(default=0, ge=0, le=LARGEST)
     refused: int = Field(default=0, ge=0, le=LARGEST)
     refusals: tuple[Reason, ...] = ()
+
+    @property
+    def uncovered_units(self) -> int:
+        """What waits, in ordering units, rounded up; a bag counts as one."""
+        return round_up(to_units(self.component, self.uncovered * WHOLE, self.measure))
 
 
 class Decision(Value):

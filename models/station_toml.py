@@ -86,7 +86,7 @@ def parse_station_file(
             check(found)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise refuse(find_place(first), describe_broken(first)) from error
+        raise refuse(find_place(first) or "(file)", describe_broken(first)) from error
     except ContractError as error:
         raise refuse(error.code, render(error.code, error.params)) from error
     if found.station_id is None or station_id not in {None, found.station_id}:

@@ -97,12 +97,16 @@ def describe_broken(error: Mapping[str, Any]) -> Text:
 
 
 def find_place(error: Mapping[str, Any]) -> str:
-    """Return the field of a file that pydantic's error is about; a rule over several names one."""
-    place = [str(part) for part in error["loc"]]
+    """Return the field that pydantic's error is about, empty if it is the whole.
+
+    A rule over several fields of an object names one of them.
+    """
+    place = [str(part) for part in error["loc"] if part != "body"]
     cause = dict(error.get("ctx") or {}).get("error")
-    if isinstance(cause, BrokenRuleError) and cause.column not in place[-1:]:
-        place.append(cause.column)
-    return ".".join(place) or "(file)"
+    is_of_part = isinstance(error.get("input"), str | int | float | list | tuple)
+    if isinstance(cause, BrokenRuleError) and not is_of_part:
+        place += {cause.column} - {"(body)", *place[-1:]}
+    return ".".join(place)
 
 
 def list_true(errors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -83,7 +83,12 @@ class RequestState:
 
     @property
     def uncovered(self) -> int:
-        return sum(line.uncovered for line in self.lines)
+        """What is still missing, in ordering units."""
+        asked = {line.line_no: line for line in self.request.lines}
+        return sum(
+            asked[line.line_no].to_units(line.uncovered) if line.line_no in asked else 0
+            for line in self.lines
+        )
 
     def find_covered(self, line: RequestLine) -> int:
         """Return what the bags of a line hold, in hundredths of its measure."""

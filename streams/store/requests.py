@@ -318,6 +318,7 @@ def _line_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
             "measure": line.measure,
             "quantity": line.requested,
             "uncovered": line.uncovered,
+            "uncovered_units": line.uncovered_units,
         }
 
 

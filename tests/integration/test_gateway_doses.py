@@ -86,6 +86,24 @@ async def test_f07_a_line_is_asked_for_a_weight(world: RunningGateway) -> None:
     assert "quantity" in error["rule"]
 
 
+async def test_what_waits_is_summed_in_ordering_units(world: RunningGateway) -> None:
+    """600 ml of plasma are 6 U, beside 2 U of red cells; nobody adds millilitres to units."""
+    lines = [
+        {"component": "fresh_frozen_plasma", "measure": "ml", "quantity": 600},
+        {"component": "red_cells", "quantity": 2},
+    ]
+    body = request_body(
+        patient={"group": "AB-"},
+        lines=[{"line_no": number, **line} for number, line in enumerate(lines, 1)],
+    )
+    headers = {"Idempotency-Key": unique("dose"), "Prefer": "wait=10"}
+    answer = await world.client("hospital").post("/v1/requests", json=body, headers=headers)
+    request_id = answer.json()["request_id"]
+    listed = await world.client("dispatcher").get("/v1/overdue")
+    (row,) = (row for row in listed.json()["overdue"] if row["request_id"] == request_id)
+    assert (row["mark"], row["units"]) == ("waiting", 8)
+
+
 async def test_f73_the_limit_is_that_of_the_measure(world: RunningGateway) -> None:
     line = {"line_no": 1, "component": "red_cells", "quantity": 101}
     answer = await _post(world, line)
@@ -164,6 +182,7 @@ async def test_f08_days_of_supply_count_units(
 ) -> None:
     """30 bags of 400 ml are 60 U, 30 of 100 ml are 15 U; 10 U are issued a day."""
     record = {
+        "station_id": station,
         "name_zh": "血站",
         "name_en": station,
         "location": {"lat": 30.0, "lon": 90.0},

@@ -37,7 +37,7 @@ def explain_follow_ups(case: Case, reserved: Sequence[ReservedUnit]) -> Iterator
 
 def explain_rare_need(case: Case, lines: Sequence[LineDecision]) -> Iterator[Reason]:
     """Yield who must be asked for blood that hardly any station has."""
-    uncovered = sum(line.uncovered for line in lines if line.component.spec.carries_red_cells)
+    uncovered = sum(line.uncovered_units for line in lines if line.component.spec.carries_red_cells)
     if uncovered and case.request.patient.lacks_h:
         rule = case.rules.compatibility.cite(case.rules.compatibility.rare)
         yield Reason(code="rare_blood_needed", params={"units": uncovered}, rule=rule)

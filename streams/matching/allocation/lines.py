@@ -149,7 +149,10 @@ def _summarise(choice: LineChoice) -> Reason:
         )
     ]
     groups = " ".join(candidate.group for candidate in given if not candidate.low_titre_only)
-    params: dict[str, str | int | float] = {"units": round_up(choice.lacks), "groups": groups}
+    params: dict[str, str | int | float] = {
+        "units": choice.line.to_units(round_up(choice.lacks)),
+        "groups": groups,
+    }
     low_titre = " ".join(candidate.group for candidate in given if candidate.low_titre_only)
     if low_titre:
         params["low_titre_groups"] = low_titre

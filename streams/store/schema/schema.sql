@@ -398,9 +398,11 @@ CREATE TABLE public.request_lines (
     quantity integer NOT NULL,
     uncovered integer NOT NULL,
     measure text NOT NULL,
+    uncovered_units integer NOT NULL,
     CONSTRAINT request_lines_measure_ck CHECK ((measure = ANY (ARRAY['unit'::text, 'bag'::text, 'ml'::text]))),
     CONSTRAINT request_lines_quantity_ck CHECK ((quantity > 0)),
-    CONSTRAINT request_lines_uncovered_ck CHECK ((uncovered >= 0))
+    CONSTRAINT request_lines_uncovered_ck CHECK ((uncovered >= 0)),
+    CONSTRAINT request_lines_uncovered_units_ck CHECK ((uncovered_units >= 0))
 );
 
 CREATE TABLE public.requests (

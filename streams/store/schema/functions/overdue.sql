@@ -36,7 +36,7 @@ RETURNS TABLE (
     )
     SELECT
         'waiting', l.request_id, NULL, l.hospital_id, l.station_id, NULL, l.priority, l.needed_by,
-        l.opened_at, l.needed_by, sum(x.uncovered)
+        l.opened_at, l.needed_by, sum(x.uncovered_units)
     FROM live AS l
     INNER JOIN request_lines AS x ON x.request_id = l.request_id AND x.uncovered > 0
     GROUP BY l.request_id, l.hospital_id, l.station_id, l.priority, l.needed_by, l.opened_at
@@ -45,7 +45,7 @@ RETURNS TABLE (
         'late', l.request_id, NULL, l.hospital_id, l.station_id, NULL, l.priority, l.needed_by,
         l.opened_at, l.needed_by,
         (
-            SELECT coalesce(sum(x.uncovered), 0) FROM request_lines AS x
+            SELECT coalesce(sum(x.uncovered_units), 0) FROM request_lines AS x
             WHERE x.request_id = l.request_id
         ) + (
             SELECT count(*) FROM promises AS p
