@@ -16,7 +16,7 @@ from models.patient_memory import explain_recalled, recall, remember
 from models.patient_records import PatientRecord, name_patient
 from models.requests import UrgentRequest
 from streams.ports import Timer, TimerKind, UnitOfWork
-from streams.ports.requests import PatientWrite, SeenPatient
+from streams.ports.requests import PatientWrite, RequestState, SeenPatient
 
 _BETWEEN = "/"
 """Separates the hospital from the pseudonym in a timer's subject; not in identifiers."""
@@ -64,6 +64,19 @@ def recall_alone(request: UrgentRequest, *, now: datetime) -> Recalled:
     record = remember(begin_record(request), request, now=now)
     recalled = recall(record, request)
     return Recalled(request=recalled, news=explain_recalled(request, recalled, record))
+
+
+async def read_with_record(work: UnitOfWork, state: RequestState) -> UrgentRequest:
+    """Return a request as the record of its patient says by now.
+
+    Between a word about a patient and the look at their other requests, and after a request has
+    ended, its row does not say it yet.
+    """
+    request = state.request
+    if request.patient.reference is None:
+        return request
+    record = await work.requests.find_patient(request.hospital_id, request.patient.reference)
+    return request if record is None else recall(record, request, opened_at=state.opened_at)
 
 
 def plan_looks(work: UnitOfWork, patient: PatientWrite | None) -> None:

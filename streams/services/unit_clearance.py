@@ -14,6 +14,7 @@ from models.texts import join_texts, render
 from streams.matching.journeys import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.stock import LivePromise, PromisedUnit
+from streams.services.request_patients import read_with_record
 from streams.services.request_sent_units import ensure_fit
 from streams.services.station_lookup import get_own_station
 
@@ -52,7 +53,7 @@ class UnitClearances:
         return answer
 
     async def ensure_fit(self, work: UnitOfWork, unit_id: str, promise: LivePromise) -> None:
-        """Let a unit that was sent be transfused to its patient, as the request reads now.
+        """Let a unit that was sent be transfused to its patient, by all that is known of them now.
 
         A unit on its way to a station has no patient: its state does not allow the scan.
 
@@ -62,7 +63,7 @@ class UnitClearances:
         if promise.request_id is None:
             return
         states = await work.requests.lock_requests([promise.request_id])
-        request = states[promise.request_id].request
+        request = await read_with_record(work, states[promise.request_id])
         station = await get_own_station(self._directories, request.station_id)
         await ensure_fit(work, unit_id, request, policy=station.policy)
 
@@ -84,7 +85,7 @@ class UnitClearances:
         if promised.request_id is None:
             raise InvariantViolation("promise_without_cause", promise_id=unit_id)
         state = (await work.requests.lock_requests([promised.request_id]))[promised.request_id]
-        request = state.request
+        request = await read_with_record(work, state)
         line = next((line for line in request.lines if line.line_no == promised.line_no), None)
         if line is None:
             raise _refuse(unit_id, (Reason(code="line_gone"),))

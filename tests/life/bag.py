@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +23,7 @@ class ModelBag:
         asked_by: The request that it is for, or that it reached.
         lent_to: The station that it is promised to.
         handed_over: A hospital received it.
+        lacks: The antigens that its label says it was tested for and lacks.
     """
 
     unit_id: str
@@ -41,6 +43,7 @@ class ModelBag:
     asked_by: str | None = None
     lent_to: str | None = None
     had_by: set[str] = field(default_factory=set)
+    lacks: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.had_by.add(self.place)
@@ -100,15 +103,32 @@ class ModelScan:
     out_s: int
 
 
+@dataclass(slots=True)
+class Told:
+    """What was told of a patient: every group, of two of which neither is believed; antibodies."""
+
+    groups: set[str] = field(default_factory=set)
+    antibodies: set[str] = field(default_factory=set)
+
+    def learn(self, *, group: str, antibodies: Iterable[str]) -> bool:
+        """Add what is told; return whether anything was new."""
+        before = (len(self.groups), len(self.antibodies))
+        self.groups.add(group)
+        self.antibodies.update(antibodies)
+        return before != (len(self.groups), len(self.antibodies))
+
+
 @dataclass(slots=True, kw_only=True)
 class Ask:
     """A hospital's request: the quantity it asks for now, and the most that it ever asked for.
 
     Attributes:
-        groups: Every group that was told of the patient; of two neither is believed.
+        told: What is known of its patient; requests with the same reference share it.
+        is_released: A named clinician takes red cells past antibodies.
     """
 
-    groups: tuple[str, ...]
+    told: Told
+    is_released: bool
     priority: str
     needed_by: datetime
     quantity: int

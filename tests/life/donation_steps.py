@@ -30,7 +30,7 @@ _METHODS = ("driven", "triplex HBV HCV HIV", "PCR HBV", "HCV/HIV duplex", "HEV R
 async def count(hand: Hand) -> None:
     """A stock count names a unit that was not known, with or without an attested release."""
     station_id = NEIGHBOUR_ID if hand.happens(_SHARE_AT_NEIGHBOUR) else STATION_ID
-    unit = hand.make_unit(Component.RED_CELLS, station_id=station_id)
+    unit = hand.make_unit(Component.RED_CELLS, station_id=station_id, may_be_typed=True)
     released = hand.happens(_SHARE_RELEASED)
     who = Attestation(released_by="quality", released_at=unit.collected_at)
     counted = CountedUnit(unit=unit, released=released)

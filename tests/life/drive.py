@@ -25,6 +25,8 @@ STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "ask": (request_steps.ask, 3),
     "amend": (request_steps.amend, 1),
     "cancel": (request_steps.cancel, 1),
+    "inform": (request_steps.inform, 1),
+    "correct": (request_steps.correct, 1),
     "refit": (request_steps.refit, 1),
     "scan": (unit_steps.scan, 14),
     "lend": (unit_steps.lend, 2),
@@ -88,5 +90,5 @@ class Drive:
             hand.model.expire(hand.now)
         seen = await self._system.look()
         units = {unit_id: (unit.state, unit.station_id) for unit_id, unit in seen.units.items()}
-        hand.model.compare(units, seen.promises, now=hand.now, lapse=self._lapse)
+        hand.model.compare(units, seen.promises, now=hand.now, lapse=self._lapse, is_rest=is_rest)
         self._lapse = self._lapse and not is_rest

@@ -13,7 +13,7 @@ from models.envelope import Envelope
 from models.events import EventData
 from models.groups import BloodGroup
 from models.topics import find_topic_of
-from models.units import Unit
+from models.units import Unit, UnitTraits
 from streams.ports import Received
 from tests.life.bag import ModelBag
 from tests.life.driven import System
@@ -22,7 +22,11 @@ from tests.life.town import BEGIN, BETWEEN_STATIONS_S, ETA_S, GROUPS, STATION_ID
 
 T = TypeVar("T")
 
+ANTIGENS = ("K",)
+"""What some units are tested for and lack, and some patients have antibodies against."""
+
 _SHARE_SIBLINGS = 0.3
+_SHARE_TYPED = 0.4
 _VOLUMES_ML = (400, 200, 300)
 _WHOLE_ML = (400, 300)
 """What is made of it, two bags of 150 ml, must fit."""
@@ -58,6 +62,10 @@ class Hand:
         self._numbers += 1
         return f"{self._name}-{kind}{self._numbers}".upper()
 
+    def own(self, name: str) -> str:
+        """Return a name that no other sequence on the same system has."""
+        return f"{self._name}-{name}"
+
     def pick(self, things: Sequence[T]) -> T | None:
         """Return a random element; None if there is none."""
         return self.chance.choice(things) if things else None
@@ -89,13 +97,16 @@ class Hand:
         )
         await self.system.feed(record, self.now)
 
-    def make_unit(self, component: Component, *, station_id: str = STATION_ID) -> Unit:
+    def make_unit(
+        self, component: Component, *, station_id: str = STATION_ID, may_be_typed: bool = False
+    ) -> Unit:
         """Return a new unit, sometimes of a donation that is known already."""
         known = [bag for bag in self.model.bags.values() if bag.component == component]
         sibling = self.pick(known) if self.happens(_SHARE_SIBLINGS) else None
         hours = self.chance.choice((1, 6, 6, 48, 400, 400))
         volumes_ml = _WHOLE_ML if component is Component.WHOLE_BLOOD else _VOLUMES_ML
         volume_ml = volumes_ml[len(self.model.bags) % len(volumes_ml)]
+        lacks = ANTIGENS if may_be_typed and self.happens(_SHARE_TYPED) else ()
         return Unit(
             unit_id=self.next("u"),
             donation_id=sibling.donation_id if sibling else self.next("d"),
@@ -105,6 +116,7 @@ class Hand:
             volume_ml=volume_ml,
             collected_at=(sibling.collected_at if sibling else self.now - timedelta(hours=1)),
             expires_at=self.now + timedelta(hours=hours),
+            traits=UnitTraits(antigen_negative=lacks),
         )
 
     def believe(self, unit: Unit, state: str) -> None:
@@ -120,6 +132,7 @@ def to_bag(unit: Unit, state: str, *, attested: bool = False) -> ModelBag:
         group=unit.group,
         component=unit.component,
         volume_ml=unit.volume_ml,
+        lacks=frozenset(unit.traits.antigen_negative),
         state=state,
         place=unit.station_id,
         collected_at=unit.collected_at,

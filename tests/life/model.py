@@ -21,7 +21,7 @@ from checker.life import (
 )
 from checker.recipients import Special
 from checker.release import list_against, list_counting, list_missing
-from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise
+from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise, Told
 from tests.oracle.safety import RUNS_IN
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
@@ -48,6 +48,8 @@ class Model:
         eta: How long a unit is on the road to the hospital; it must not expire on the way.
         between_stations: The same between the two stations.
         usable: Whether the hospital can use red cells.
+        records: What was told of each patient with a reference, whichever request told it.
+        unsettled: Requests whose patient has changed and that have not been decided again.
     """
 
     home: str
@@ -58,6 +60,8 @@ class Model:
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     patients: dict[str, Ask] = field(default_factory=dict)
+    records: dict[str, Told] = field(default_factory=dict)
+    unsettled: set[str] = field(default_factory=set)
 
     def count_alive(self) -> int:
         """Count the bags that could still reach a patient."""
@@ -116,27 +120,20 @@ class Model:
             if bag.state in STILL_THERE:
                 bag.go("recalled")
 
-    def ask(
-        self, request_id: str, *, group: str, quantity: int, priority: str, needed_by: datetime
-    ) -> None:
+    def ask(self, request_id: str, asked: Ask) -> None:
         """Note a hospital's request."""
-        self.patients[request_id] = Ask(
-            groups=(group,),
-            priority=priority,
-            needed_by=needed_by,
-            quantity=quantity,
-            most=quantity,
-        )
+        self.patients[request_id] = asked
 
-    def amend(self, request_id: str, *, group: str, quantity: int) -> None:
-        """Note another group and another number of units."""
+    def amend(self, request_id: str, *, quantity: int) -> None:
+        """Note another number of units."""
         before = self.patients[request_id]
         self.patients[request_id] = replace(
-            before,
-            groups=tuple(sorted({*before.groups, group})),
-            quantity=quantity,
-            most=max(quantity, before.most),
+            before, quantity=quantity, most=max(quantity, before.most)
         )
+
+    def unsettle(self, told: Told, live: Iterable[str]) -> None:
+        """Note that the open requests of a patient will be decided again."""
+        self.unsettled |= {of for of in live if self.patients[of].told is told}
 
     def _is_taken(self, bag: ModelBag, promise: Promise) -> bool:
         """Whether a patient in danger of life has taken an unpicked bag from one who is not."""
@@ -168,6 +165,7 @@ class Model:
             fit,
             key=lambda candidate: (
                 candidate.unit_id in doubted,
+                len(candidate.lacks),
                 candidate.expires_at,
                 candidate.unit_id,
             ),
@@ -187,10 +185,11 @@ class Model:
                 candidate.lie_for(to)
 
     def _may_go(self, bag: ModelBag, now: datetime) -> bool:
-        """Whether a promised bag may still leave: it must arrive in time and be usable there."""
+        """Whether a promised bag may still leave: it fits, arrives in time and is usable there."""
         if bag.lent_to is not None:
             return bag.expires_at > now + self.between_stations
-        return self.usable and self._lasts(bag, bag.asked_by, now)
+        fits = self._suits(bag, bag.asked_by)
+        return self.usable and fits and self._lasts(bag, bag.asked_by, now)
 
     def _lasts(self, bag: ModelBag, request_id: str | None, now: datetime) -> bool:
         """Whether the bag arrives in time and is good until it has been given."""
@@ -203,10 +202,16 @@ class Model:
         ask = self.patients.get(request_id or "")
         if ask is None:
             return False
+        is_passed = ask.is_released and ask.is_in_danger
+        if not (is_passed or ask.told.antibodies <= bag.lacks):
+            return False
         # Every patient of these lives is a man of 40.
-        disputed = ask.groups if len(ask.groups) > 1 else ()
+        groups = tuple(sorted(ask.told.groups))
         patient = Patient(
-            group=ask.groups[0], sex="male", age_years=40, special=Special(disputed=disputed)
+            group=groups[0],
+            sex="male",
+            age_years=40,
+            special=Special(disputed=groups if len(groups) > 1 else ()),
         )
         situation = Situation(component=bag.component, patient=patient, priority=ask.priority)
         return bag.group in get_allowed(situation)
@@ -277,6 +282,7 @@ class Model:
         *,
         now: datetime,
         lapse: bool,
+        is_rest: bool,
     ) -> None:
         """Compare with the state of the system, and learn the promises that were made.
 
@@ -285,6 +291,7 @@ class Model:
             promises: The live promises.
             now: Aware UTC instant.
             lapse: Whether holds may have lapsed since the last comparison.
+            is_rest: Whether every timer that was due has fired.
 
         Raises:
             BreachError: The state is not as predicted, and no allowed promise explains it.
@@ -302,6 +309,16 @@ class Model:
                 raise BreachError(f"{unit_id}: foretold at {bag.place}, is at {place}")
             self._compare_one(bag, state, live.get(unit_id), now, lapse=lapse)
         self._count_served()
+        if is_rest:
+            self._settle_patients()
+
+    def _settle_patients(self) -> None:
+        """Check that nothing lies promised to a patient who must not have it by now."""
+        self.unsettled.clear()
+        for bag in self.bags.values():
+            is_held = BOUND.get(bag.state) == "held" and bag.asked_by is not None
+            if is_held and not self._suits(bag, bag.asked_by):
+                raise BreachError(f"{bag.unit_id} is still held for {bag.asked_by}")
 
     def _count_served(self) -> None:
         """Check that no request has a bag more than it asked for.
@@ -323,10 +340,15 @@ class Model:
             raise BreachError(f"{bag.unit_id}: {state} under {promise}")
         if promise is not None and promise.promise_id != bag.promise_id:
             self._learn(bag, state, promise, now, lapse=lapse)
-        elif promise is None and lapse and bag.state == "reserved" and state == "available":
+        elif promise is None and self._may_be_free(bag, lapse=lapse) and state == "available":
             bag.go(state)
         elif bag.state != state:
             raise BreachError(f"{bag.unit_id}: foretold {bag.state}, is {state}")
+
+    def _may_be_free(self, bag: ModelBag, *, lapse: bool) -> bool:
+        """Whether a hold may have lapsed, or its request have been decided again."""
+        is_held = BOUND.get(bag.state) == "held"
+        return (lapse and bag.state == "reserved") or (is_held and bag.asked_by in self.unsettled)
 
     def _learn(
         self, bag: ModelBag, state: str, promise: Promise, now: datetime, *, lapse: bool
@@ -337,8 +359,8 @@ class Model:
                 raise BreachError(f"{bag.unit_id}: {bag.state} was lent as {promise}")
             bag.promise_id = promise.promise_id
             return
-        is_lapsed = lapse and bag.state == "reserved"
-        is_free = bag.state == "available" or is_lapsed or self._is_taken(bag, promise)
+        may_be_free = self._may_be_free(bag, lapse=lapse)
+        is_free = bag.state == "available" or may_be_free or self._is_taken(bag, promise)
         if not is_free or state != "reserved":
             raise BreachError(f"{bag.unit_id}: {bag.state} was promised as {state}")
         bag.go("available")
@@ -353,7 +375,10 @@ class Model:
             raise BreachError(f"{bag.unit_id} was promised unreleased")
         if bag.donation_id in self.recalled:
             raise BreachError(f"{bag.unit_id} was promised after its recall")
-        if bag.component != "red_cells" or not self._suits(bag, promise.request_id):
+        # Before an unsettled request is decided again it may yet be promised what suited it before;
+        # no scan lets that leave, and at rest nothing is held that does not suit.
+        suits = promise.request_id in self.unsettled or self._suits(bag, promise.request_id)
+        if bag.component != "red_cells" or not suits:
             raise BreachError(f"{bag.unit_id}: {bag.component} {bag.group} as {promise}")
         if not self._lasts(bag, promise.request_id, now):
             raise BreachError(f"{bag.unit_id} expires before it would be given")

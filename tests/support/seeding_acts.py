@@ -125,6 +125,7 @@ def request(
             "measure": "unit",
             "quantity": quantity,
             "uncovered": 0,
+            "uncovered_units": 0,
         }
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.components import Component
+from models.events.stock import StockChange
 from models.patient_records import PatientCorrection
 from models.requests import RequestStatus
 from tests.support.town_story import Story
@@ -123,6 +124,28 @@ async def test_c38_an_antibody_told_later_reaches_the_first_request(story: Story
     await story.go(0.01)
     assert story.groups_held("one") == []
     assert "patient_changed" in story.reasons("one")
+
+
+async def test_c38_an_antibody_told_later_reaches_a_bag_that_was_sent(story: Story) -> None:
+    """The first request has ended: its row knows nothing of what was told since."""
+    (unit_id,) = await story.count("A+")
+    await story.ask("one", reference="P1", group="A+")
+    for change in (StockChange.PICKED, StockChange.ISSUED, StockChange.RECEIVED):
+        await story.scan(unit_id, change)
+    assert story.status("one") == "fulfilled"
+    await story.change_patient("P1", patient={"antibodies": ["E"]})
+    with pytest.raises(AssertionError, match="unit_unfit"):
+        await story.scan(unit_id, StockChange.TRANSFUSED)
+    assert story.state(unit_id) == "received"
+
+
+async def test_c38_an_antibody_told_a_moment_ago_keeps_the_bag_here(story: Story) -> None:
+    """Nobody has looked at the open request again yet."""
+    (unit_id,) = await story.count("A+")
+    await story.ask("one", reference="P1", group="A+")
+    await story.change_patient("P1", patient={"antibodies": ["E"]})
+    with pytest.raises(AssertionError, match="unit_not_cleared"):
+        await story.scan(unit_id, StockChange.PICKED)
 
 
 async def test_c38_special_needs_are_remembered_where_there_are_cells(story: Story) -> None:

@@ -207,7 +207,7 @@ def test_c65_irradiated_when_it_was_fresh_is_too_old_for_a_child() -> None:
 
 
 @pytest.mark.parametrize("component", ["red_cells", "washed_red_cells", "whole_blood"])
-def test_c67_red_cells_are_at_most_24_h_on_the_road(component: str) -> None:
+def test_c10_c67_red_cells_are_at_most_24_h_on_the_road(component: str) -> None:
     washed = {"washed_at": NOW} if component == "washed_red_cells" else {}
     bag = (component, 5 * DAY, 10 * DAY, washed)
     reserved, why = choose(bag, component=component, need_h=60, eta_s=40 * 3600)
