@@ -94,7 +94,11 @@ def read_subject(timer: Timer) -> tuple[str, str]:
 
 
 def compare(before: PatientRecord | None, after: PatientRecord) -> PatientWrite:
-    """Return a record as it is to be written, with the fields that changed."""
+    """Return a record as it is to be written, with the fields that changed.
+
+    A record is begun by the first request, even by one that tells nothing: whatever is told later
+    finds that there are requests to look at.
+    """
     blank = PatientRecord(hospital_id=after.hospital_id, reference=after.reference)
     old = before or blank
     changes = tuple(
@@ -102,6 +106,8 @@ def compare(before: PatientRecord | None, after: PatientRecord) -> PatientWrite:
         for name in type(after).model_fields
         if name != "version" and getattr(after, name) != getattr(old, name)
     )
+    if before is None and not changes:
+        changes = ("known",)
     return PatientWrite(record=after, changes=changes)
 
 
@@ -131,8 +137,7 @@ class _Records:
             request=recalled,
             news=explain_recalled(request, recalled, record),
             others=(*self.seen.get(request.request_id, SeenPatient()).others, *same),
-            # A record of which nothing is kept and nothing is to be kept cannot change meanwhile.
-            patient=written if written.changes or record.version else None,
+            patient=written,
         )
 
 

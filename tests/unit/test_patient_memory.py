@@ -148,6 +148,24 @@ async def test_c38_an_antibody_told_a_moment_ago_keeps_the_bag_here(story: Story
         await story.scan(unit_id, StockChange.PICKED)
 
 
+async def test_c38_a_first_request_that_tells_nothing_is_looked_at_again(story: Story) -> None:
+    await story.count("O+")
+    await story.ask("one", reference="P1", sex="male", age_years=40)
+    assert story.groups_held("one") == ["O+"]
+    await story.ask("two", reference="P1", sex="male", age_years=40, antibodies=("E",))
+    await story.go(0.01)
+    assert story.groups_held("one") == [], "its bag is not typed for E"
+    assert "patient_changed" in story.reasons("one")
+
+
+async def test_c38_what_the_laboratory_tells_first_types_who_waits(story: Story) -> None:
+    await story.count("A+")
+    await story.ask("one", reference="P1")
+    await story.change_patient("P1", patient={"group": "A+", "group_basis": "one_sample"})
+    await story.go(0.01)
+    assert story.groups_held("one") == ["A+"]
+
+
 async def test_c38_special_needs_are_remembered_where_there_are_cells(story: Story) -> None:
     await story.count("A+")
     await story.count("A+", component=Component.FRESH_FROZEN_PLASMA)
