@@ -74,5 +74,6 @@ def _explain_line(line: Mapping[str, Any]) -> dict[str, Any]:
         "reserved": [
             {**unit, "reason": explain_reason(unit["reason"])} for unit in line.get("reserved", ())
         ],
+        "issue": [explain_reason(reason) for reason in line.get("issue", ())],
         "refusals": [explain_reason(reason) for reason in line.get("refusals", ())],
     }

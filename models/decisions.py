@@ -79,6 +79,8 @@ class LineDecision(Value):
         uncovered: What waits for donors and neighbours, rounded up.
         refused: What can never be supplied as asked; the reason says why.
         refusals: Why units that were considered were not chosen, with their number.
+        issue: For red cells that are reserved: that the patient's history allows electronic issue,
+            or why they are crossmatched; empty otherwise.
     """
 
     line_no: int = Field(ge=-LARGEST, le=LARGEST)
@@ -90,6 +92,7 @@ class LineDecision(Value):
     uncovered: int = Field(default=0, ge=0, le=LARGEST)
     refused: int = Field(default=0, ge=0, le=LARGEST)
     refusals: tuple[Reason, ...] = ()
+    issue: tuple[Reason, ...] = ()
 
     @property
     def uncovered_units(self) -> int:

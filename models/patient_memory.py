@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from models.decisions import Reason
+from models.group_results import count_results, learn_result
 from models.patient_records import (
     MadeCorrection,
     PatientChange,
@@ -26,9 +27,22 @@ from models.requests import RequestLine, UrgentRequest
 T = TypeVar("T", bound=str)
 
 
-def remember(record: PatientRecord, request: UrgentRequest, *, now: datetime) -> PatientRecord:
-    """Return a patient's record with what a request tells of them added to it."""
-    return learn_facts(record, request.patient, now=now, request_id=request.request_id).but(
+def remember(
+    record: PatientRecord, request: UrgentRequest, *, now: datetime, is_typed: bool = True
+) -> PatientRecord:
+    """Return a patient's record with what a request tells of them added to it.
+
+    Args:
+        record: What is remembered.
+        request: What is asked.
+        now: Aware UTC instant.
+        is_typed: The request states its group now; an amendment of other things repeats it alone.
+    """
+    patient = request.patient
+    learnt = learn_facts(record, patient, now=now, request_id=request.request_id)
+    if is_typed:
+        learnt = learn_result(learnt, patient, now=now, request_id=request.request_id)
+    return learnt.but(
         special_needs=(*record.special_needs, *list_needs(request)),
         antigen_negative=(*record.antigen_negative, *list_antigens(request)),
     )
@@ -68,6 +82,7 @@ def apply_change(record: PatientRecord, change: PatientChange, *, now: datetime)
     """Return a patient's record after what was told beside any request."""
     if change.patient is not None:
         record = learn_facts(record, change.patient, now=now)
+        record = learn_result(record, change.patient, now=now)
     record = record.but(special_needs=(*record.special_needs, *change.special_needs))
     if change.correction is None:
         return record
@@ -93,7 +108,8 @@ def recall(
         known = record.known
         patient = patient.but(group=known.group, group_basis=known.group_basis)
     return request.but(
-        patient=patient, lines=tuple(_recall_line(record, line) for line in request.lines)
+        patient=patient.but(concordant_results=count_results(record, patient.group)),
+        lines=tuple(_recall_line(record, line) for line in request.lines),
     )
 
 
@@ -135,6 +151,7 @@ def correct(
     return record.but(
         known=known,
         groups=groups,
+        results=() if correction.group else record.results,
         special_needs=_without(record.special_needs, correction.withdrawn_needs),
         antigen_negative=_without(record.antigen_negative, correction.withdrawn_antigens),
         corrections=(*record.corrections, made),

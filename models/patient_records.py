@@ -62,6 +62,19 @@ class StatedGroup(Value):
     settled_by: Line = ""
 
 
+class GroupResult(Value):
+    """A laboratory's result of the group, as it was told.
+
+    Attributes:
+        request_id: The request that told it; None if it was told to the record itself.
+    """
+
+    group: BloodGroup
+    basis: GroupBasis
+    told_at: Instant
+    request_id: Identifier | None = None
+
+
 class PatientCorrection(Value):
     """What a named person takes away from what is remembered, and why.
 
@@ -143,6 +156,7 @@ class PatientRecord(Value):
         known: The facts that hold for every request, and the group as it was told last.
         typed_at: When a group was told last that was determined then, and not from old records.
         groups: Every group that was told, in order; what was told before a settlement stays.
+        results: Results of the group since it was last settled, as many as issue can ask for.
         special_needs: Needs that any line of any request stated.
         antigen_negative: Antigens that any line with red cells demanded to be absent.
         corrections: What was taken away, by whom and why, in order.
@@ -154,6 +168,7 @@ class PatientRecord(Value):
     known: Patient = Patient()
     typed_at: Instant | None = None
     groups: tuple[StatedGroup, ...] = ()
+    results: tuple[GroupResult, ...] = ()
     special_needs: SpecialNeeds = ()
     antigen_negative: Antigens = ()
     corrections: tuple[MadeCorrection, ...] = ()

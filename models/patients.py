@@ -17,6 +17,10 @@ from models.hla import HlaTypes
 ANTI_D: Antigen = "D"
 ANTI_H: Antigen = "H"
 
+MOST_RESULTS = 5
+"""The most results of a group that a station may ask for before electronic issue; more are not
+kept."""
+
 REMEMBERED_SETS = ("antibodies", "platelet_antibodies", "hla_antibodies")
 """Fields of a patient that only grow from one statement to the next."""
 
@@ -136,6 +140,8 @@ class Patient(Value):
         reference: The hospital's own pseudonym, so that two requests for one patient are seen.
         group: Confirmed ABO and RhD; None while unknown.
         group_basis: How the group was determined; None if nobody said.
+        concordant_results: Results of this group that agree, on earlier samples or from earlier
+            records included. The engine writes it.
         disputed_groups: Groups that were told of this patient and contradict each other; none of
             them is believed until a named person settles it. The engine writes them.
         sex: None while unknown.
@@ -161,6 +167,7 @@ class Patient(Value):
     reference: Identifier | None = None
     group: BloodGroup | None = None
     group_basis: GroupBasis | None = None
+    concordant_results: int = Field(default=0, ge=0, le=MOST_RESULTS)
     disputed_groups: BloodGroups = ()
     sex: Sex | None = None
     age_years: int | None = Field(default=None, ge=0, le=130)

@@ -93,6 +93,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     # What the engine writes.
     "ReservedUnit": {"expires_at": Bound.OURS},
     "StatedGroup": {"told_at": Bound.OURS},
+    "GroupResult": {"told_at": Bound.OURS},
     "MadeCorrection": {"made_at": Bound.OURS},
     "PatientRecord": {"typed_at": Bound.OURS},
     "Decision": {"hold_until": Bound.OURS, "decided_at": Bound.OURS},

@@ -7,6 +7,7 @@ from dataclasses import replace
 from models.decisions import Reason
 from models.patient_memory import apply_change, explain_recalled, recall
 from models.patient_records import PatientChange, PatientRecord
+from models.requests import UrgentRequest
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Timer, UnitOfWork
 from streams.ports.requests import PatientWrite, RequestState
@@ -53,7 +54,7 @@ class PatientChanges:
 
     async def _follow(self, work: UnitOfWork, state: RequestState, record: PatientRecord) -> None:
         request = recall(record, state.request, opened_at=state.opened_at)
-        if request == state.request:
+        if _reads_alike(request, state.request):
             return
         # Units still at the station are given back and chosen again, so that nothing stays
         # promised that the patient must not have.
@@ -67,3 +68,9 @@ class PatientChanges:
             news=(Reason(code="patient_changed"), *told),
             patient=PatientWrite(record=record),
         )
+
+
+def _reads_alike(request: UrgentRequest, before: UrgentRequest) -> bool:
+    """Return whether the same blood is chosen; one more result of the group changes none."""
+    results = before.patient.concordant_results
+    return request.but(patient=request.patient.but(concordant_results=results)) == before

@@ -256,7 +256,10 @@ async def _apply(
         return Recalled(request=correct_request(alone.request, correction), news=news)
     found = (await work.requests.list_patients([amended])).get(amended.request_id)
     before = found.record if found is not None else None
-    record = remember(before or begin_record(amended), amended, now=work.context.now)
+    is_typed = amendment.patient is not None and amendment.patient.group is not None
+    record = remember(
+        before or begin_record(amended), amended, now=work.context.now, is_typed=is_typed
+    )
     if correction is not None:
         record = correct(record, correction, now=work.context.now, by=work.context.actor)
     recalled = recall(record, amended)

@@ -58,6 +58,10 @@ def list_reasons(told: dict[str, Any]) -> list[str]:
     return [reason["code"] for reason in told["decision"]["reasons"]]
 
 
+def list_issue(told: dict[str, Any]) -> list[str]:
+    return [reason["code"] for line in told["decision"]["lines"] for reason in line["issue"]]
+
+
 async def test_c37_a_second_group_is_a_question_and_group_o_meanwhile(
     world: RunningGateway,
 ) -> None:
@@ -75,6 +79,19 @@ async def test_c37_a_second_group_is_a_question_and_group_o_meanwhile(
     assert list_groups(third) == ["A+"] * 2
     record = (await client.get(f"/v1/hospitals/{HOSPITAL}/patients/{reference}")).json()
     assert record["corrections"][0]["correction"]["person"] == "Dr Tashi"
+
+
+async def test_c32_electronic_issue_looks_at_the_history(world: RunningGateway) -> None:
+    plain, known = unique("P"), unique("P")
+    typed = {"group": "A+", "group_basis": "two_samples"}
+    first = await ask(world, plain, **typed)
+    await ask(world, known, group="O+", antibodies=["E"])
+    assert await change(world, known, correction={"withdrawn_antibodies": ["E"], **PERSON}) == 200
+    second = await ask(world, known, **typed)
+    assert list_issue(first) == ["issue_electronic"]
+    assert list_issue(second) == ["crossmatch_history_differs"]
+    (told,) = second["decision"]["lines"][0]["issue"]
+    assert "不可电子配发" in told["zh"], "each is told in both languages"
 
 
 async def test_c38_a_forgotten_antibody_still_counts(world: RunningGateway) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from models.rules.citations import CitedRule, RuleSet
+from models.rules.citations import CitedRule, RuleSet, read_rules
 
 
 class ElectronicIssueRule(CitedRule):
@@ -33,3 +33,7 @@ class IssueRules(RuleSet):
 
     electronic: ElectronicIssueRule
     crossmatch: CitedRule
+
+
+ELECTRONIC_RULE = IssueRules.model_validate(read_rules("issue")).electronic
+"""As it is packaged: records of patients are kept by it, whatever a station's own values are."""

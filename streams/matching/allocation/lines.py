@@ -13,6 +13,7 @@ from models.base import derive_id
 from models.clearance import Cleared, ForPatient, Refused
 from models.decisions import LineDecision, Reason, ReservedUnit
 from models.doses import WHOLE, round_down, round_up
+from models.electronic_issue import explain_issue
 from models.emergency_release import name_passed
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
@@ -62,6 +63,7 @@ def describe_line(
         reserved=tuple(_reserve(cleared) for cleared in choice.chosen),
         uncovered=round_up(choice.lacks),
         refused=round_up(choice.wanted) if choice.standing else 0,
+        issue=_explain_issue(choice),
     )
     if not is_told or not (told.uncovered or told.refused):
         return told
@@ -73,6 +75,12 @@ def describe_line(
             *explain_openings(case, purpose, route=choice.route, shelf=shelf, now=now),
         )
     )
+
+
+def _explain_issue(choice: LineChoice) -> tuple[Reason, ...]:
+    if not choice.chosen or not choice.line.component.spec.carries_red_cells:
+        return ()
+    return explain_issue(choice.case.request.patient, choice.case.rules)
 
 
 def _explain_lack(choice: LineChoice, purpose: ForPatient, *, shelf: Shelf) -> Iterator[Reason]:
