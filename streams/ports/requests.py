@@ -10,7 +10,7 @@ from typing import Protocol
 from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Decision
-from models.doses import sum_content
+from models.doses import round_up, sum_content
 from models.patient_records import PatientRecord
 from models.requests import RequestLine, RequestStatus, UrgentRequest
 from streams.ports.clearances import ensure_cleared
@@ -94,6 +94,14 @@ class RequestState:
         """Return what the bags of a line hold, in hundredths of its measure."""
         bags = (state.bags for state in self.lines if state.line_no == line.line_no)
         return sum(sum_content(found, line.measure) for found in bags)
+
+    @property
+    def owed(self) -> int:
+        """What the bags of the lines do not cover, in ordering units."""
+        return sum(
+            line.to_units(round_up(line.wanted - self.find_covered(line)))
+            for line in self.request.lines
+        )
 
     @property
     def is_whole(self) -> bool:

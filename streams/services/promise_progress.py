@@ -136,6 +136,10 @@ class Progress:
     ) -> None:
         stage = find_stage(held=state.held, issued=state.issued, received=state.received)
         outcome, waiting_for = ENDS[state.is_whole, stage]
+        if not state.is_whole and (state.held or state.issued or state.received):
+            # No more are looked for: whoever still needs them must hear it now and ask again.
+            owed = Reason(code="units_still_owed", params={"units": state.owed})
+            reasons = (*reasons, owed)
         await self._decisions.close(
             work,
             state,

@@ -199,6 +199,11 @@ class Story:
             if isinstance(event, RequestDecided) and event.decision.request_id == name
         ]
 
+    def owed(self, name: str) -> float:
+        """Return how many units a request is told to be owed; 0 if it is told nothing."""
+        told = self.decisions(name)[-1].reasons
+        return sum(float(one.params["units"]) for one in told if one.code == "units_still_owed")
+
     def reasons(self, name: str) -> list[str]:
         """The codes of the reasons of the newest decision on a request."""
         return [reason.code for reason in self.decisions(name)[-1].reasons]

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from models.components import Component
+from models.decisions import Outcome
 from models.events.stock import CountedUnit, StockChange
-from models.requests import Priority
+from models.requests import Priority, RequestStatus
 from streams.services import promise_progress
 from streams.services.request_decisions import NEED_STANDS_S
 from tests.life.engine import HOLD_S
@@ -77,6 +78,33 @@ WAYS: tuple[Callable[[Story], Awaitable[None]], ...] = (
     is_picked_and_cancelled,
     is_counted,
 )
+
+
+async def test_c69_one_of_ten_is_partly_fulfilled_and_nine_are_owed() -> None:
+    story = Story()
+    (unit_id,) = await story.count("A+")
+    await story.ask("ten", 10, group="A+")
+    for change in (StockChange.PICKED, StockChange.ISSUED):
+        await story.scan(unit_id, change)
+    await story.go(7.5)
+    last = story.decisions("ten")[-1]
+    assert (last.outcome, last.waiting_for) == (Outcome.PARTLY_REFUSED, "delivery")
+    assert story.owed("ten") == 9, "told while the one is on its way"
+    await story.scan(unit_id, StockChange.RECEIVED)
+    assert story.decisions("ten")[-1].outcome is Outcome.PARTLY_FULFILLED
+    assert story.status("ten") == RequestStatus.PARTLY_FULFILLED
+    assert story.owed("ten") == 9
+
+
+async def test_c69_ten_of_ten_are_fulfilled_and_nothing_is_owed() -> None:
+    story = Story()
+    units = await story.count(*["A+"] * 2)
+    await story.ask("two", 2, group="A+")
+    for unit_id in units:
+        for change in (StockChange.PICKED, StockChange.ISSUED, StockChange.RECEIVED):
+            await story.scan(unit_id, change)
+    assert story.status("two") == RequestStatus.FULFILLED
+    assert story.owed("two") == 0
 
 
 @pytest.mark.parametrize("frees", WAYS, ids=lambda way: way.__name__)
