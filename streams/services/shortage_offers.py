@@ -14,6 +14,7 @@ from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
+from streams.matching.allocation.unproven import explain_way
 from streams.matching.available_units import Cell
 from streams.matching.burn import Burn
 from streams.matching.offers import OfferVerdict, decide_acceptance
@@ -155,8 +156,9 @@ class OfferService:
             eta_s=journey.eta_s,
             agreed_at=work.context.now,
         )
+        reasons = (*verdict.reasons, *explain_way(journey, work.rules))
         await work.supply.write_offer(
-            offer, status=OfferStatus.ACCEPTED, reasons=verdict.reasons, now=work.context.now
+            offer, status=OfferStatus.ACCEPTED, reasons=reasons, now=work.context.now
         )
         await work.supply.write_transfer(transfer, now=work.context.now)
         hold_until = work.context.now + timedelta(seconds=self._hold_s)

@@ -101,6 +101,15 @@ async def test_an_offer_becomes_a_transfer_of_the_first_to_expire(engine: Supply
     assert timer["subject"] == f"transfer:{promise['transfer_id']}"
 
 
+async def test_c68_a_transfer_claims_the_temperature_of_a_proven_box_alone(
+    engine: SupplyEngine,
+) -> None:
+    await engine.offer(await shortage_id(engine), quantity=1)
+    row = await engine.one("SELECT body -> 'reasons' AS reasons FROM offers")
+    told = [reason["code"] for reason in row["reasons"]]
+    assert told == ["offer_taken", "temperature_not_proven"]
+
+
 async def test_no_more_is_taken_than_is_missing(engine: SupplyEngine) -> None:
     shortage = await shortage_id(engine)
     await engine.offer(shortage, quantity=3)

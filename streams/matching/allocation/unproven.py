@@ -7,17 +7,25 @@ from datetime import datetime, timedelta
 
 from models.clearance import Cleared
 from models.decisions import Reason
+from models.directory import Journey
+from models.rules.rulebook import Rulebook
 from models.shelf_lives import rests_on_label
 from streams.matching.decision_inputs import Case
+
+
+def explain_way(journey: Journey, rules: Rulebook) -> Iterator[Reason]:
+    """Yield that nobody has shown that the temperature is kept on a journey, if so."""
+    if journey.unproven:
+        yield Reason(
+            code="temperature_not_proven", rule=rules.safety.cite(rules.safety.temperature)
+        )
 
 
 def explain_unproven(case: Case, cleared: Sequence[Cleared], *, now: datetime) -> Iterator[Reason]:
     """Yield what the units that are reserved now rest on, without refusing any."""
     if not cleared:
         return
-    if case.journey.unproven:
-        temperature = case.rules.safety.temperature
-        yield Reason(code="temperature_not_proven", rule=case.rules.safety.cite(temperature))
+    yield from explain_way(case.journey, case.rules)
     arrival_at = now + timedelta(seconds=case.journey.eta_s)
     used_at = max(arrival_at, case.request.needed_by)
     units = [
