@@ -45,6 +45,7 @@ def list_lacking(
     wanted: Mapping[str, Any],
     patient: Patient,
     used_at: datetime,
+    done_at: datetime,
     emergency: bool = False,
 ) -> list[str]:
     """List what the unit lacks of what the line, the patient's needs and antibodies demand.
@@ -54,6 +55,8 @@ def list_lacking(
         wanted: `attributes` of the request line; a missing attribute is not demanded.
         patient: As known when the unit was chosen.
         used_at: Earliest time of its use, at which the age of the blood (`max_age_d`) counts.
+        done_at: When the last of it is given at the earliest; the hours since it was irradiated
+            count until then.
         emergency: Life is in danger; some of what needs demand is waived then.
     """
     demanded = find_demanded(unit.component, patient, wanted, emergency=emergency)
@@ -73,8 +76,8 @@ def list_lacking(
         lacking += list_hla_faults(unit.traits.get("hla") or (), own, hit)
     if demanded.hours is not None and unit.traits.get("irradiated"):
         at = unit.traits.get("irradiated_at")
-        done_at = parse_instant(at) if at else unit.collected_at
-        if used_at - done_at > timedelta(hours=demanded.hours):
+        irradiated_at = parse_instant(at) if at else unit.collected_at
+        if done_at - irradiated_at > timedelta(hours=demanded.hours):
             lacking.append("irradiated_too_long_ago")
     if unit.traits.get("of_relative") and not _is_safe_of_relative(unit):
         lacking.append("relative_not_irradiated")

@@ -43,6 +43,21 @@ BEGINS = {"washed_red_cells": "washed_at", "deglycerolised_red_cells": "deglycer
 PLATELETS = {"platelets", "platelet_concentrate", "pooled_platelets"}
 THAWED_H = {"fresh_frozen_plasma": 24, "frozen_plasma": 24, "cryoprecipitate": 4}
 
+RUNS_IN = {
+    "red_cells": timedelta(hours=4),
+    "whole_blood": timedelta(hours=4),
+    "plasma": timedelta(hours=1),
+    "platelets": timedelta(hours=1),
+}
+"""NZBS: red cells within four hours of the refrigerator, platelets within one of issue."""
+
+
+def find_duration(component: str) -> timedelta:
+    """Return how long a component runs into the patient; thawing is not counted."""
+    if component in PLATELETS:
+        return RUNS_IN["platelets"]
+    return RUNS_IN["plasma" if component in THAWED_H else "red_cells"]
+
 
 def list_ends(component: str, collected_at: datetime, traits: Mapping[str, Any]) -> list[datetime]:
     """List every end that how a unit was made sets to its life, whatever its label says."""

@@ -101,7 +101,8 @@ def clear(
         candidate = _find_candidate(unit, purpose, rules)
         # The age of the blood counts at the moment of its use.
         used_at = max(route.arrival_at, purpose.needed_by)
-        of_purpose = _list_of_patient(unit, purpose, candidate, used_at, rules)
+        used = (used_at, used_at + _find_duration(unit, rules))
+        of_purpose = _list_of_patient(unit, purpose, candidate, used, rules)
     else:
         candidate = None
         of_purpose = _list_of_station(unit, purpose)
@@ -175,13 +176,13 @@ def list_patient_obstacles(
     Args:
         unit: The unit as it stands.
         purpose: The line and the patient as they read now; its station and time do not matter.
-        used_at: When it would be given; its age is taken at that time.
+        used_at: When it would be given, or was; its age is taken at that time.
         rules: The rulebook to decide by.
     """
     candidate = _find_candidate(unit, purpose, rules)
     found = tuple(
         reason
-        for reason in _list_of_patient(unit, purpose, candidate, used_at, rules)
+        for reason in _list_of_patient(unit, purpose, candidate, (used_at, used_at), rules)
         if reason.code != "o_negative_cap"
     )
     against, _ = _part(found, purpose, rules)
@@ -222,13 +223,18 @@ def _list_of_use(
     cited: str,
 ) -> Iterator[Reason]:
     """Yield a reason if the unit, fit on arrival, dies before or while the patient gets it."""
-    use = rules.safety.use
-    takes = use.takes(unit.component, thawed=unit.traits.thawed_at is not None)
+    takes = _find_duration(unit, rules)
     if until <= purpose.needed_by:
         yield Reason(code="expires_before_needed", rule=cited)
     elif until < max(route.arrival_at, purpose.needed_by) + takes:
         params = {"takes_s": round(takes.total_seconds())}
-        yield Reason(code="expires_during_use", params=params, rule=rules.safety.cite(use))
+        cited = rules.safety.cite(rules.safety.use)
+        yield Reason(code="expires_during_use", params=params, rule=cited)
+
+
+def _find_duration(unit: UnitFacts, rules: Rulebook) -> timedelta:
+    """Return how long a unit is in use; one that is frozen is thawed first."""
+    return rules.safety.use.takes(unit.component, thawed=unit.traits.thawed_at is not None)
 
 
 def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[Reason]:
@@ -292,16 +298,17 @@ def _list_of_patient(
     unit: UnitFacts,
     purpose: ForPatient,
     candidate: Candidate | None,
-    used_at: datetime,
+    used: tuple[datetime, datetime],
     rules: Rulebook,
 ) -> Iterator[Reason]:
+    """Yield reasons of the patient, who gets the unit from the first moment to the second."""
     asked = purpose.line.component
     if unit.component is not asked and unit.component not in list_components(purpose, rules):
         yield Reason(code="other_component")
     yield from _list_of_glycerol(unit.component, rules)
     yield from _list_of_group(unit, purpose, candidate, rules)
     demands = find_demands(purpose, unit.component, rules)
-    yield from _list_of_demand(unit, purpose, demands, used_at, rules)
+    yield from _list_of_demand(unit, purpose, demands, used, rules)
     yield from _list_of_antigens(unit, purpose, demands, rules)
 
 
@@ -336,8 +343,13 @@ def _list_of_group(
 
 
 def _list_of_demand(
-    unit: UnitFacts, purpose: ForPatient, demands: Demands, used_at: datetime, rules: Rulebook
+    unit: UnitFacts,
+    purpose: ForPatient,
+    demands: Demands,
+    used: tuple[datetime, datetime],
+    rules: Rulebook,
 ) -> Iterator[Reason]:
+    used_at, done_at = used
     flags, granulocytes = demands.flags, rules.safety.granulocytes
     if unit.component in granulocytes.components:
         flags = {**flags, "irradiated": rules.safety.cite(granulocytes)}
@@ -353,7 +365,8 @@ def _list_of_demand(
     if demands.irradiated_within is not None and unit.traits.irradiated:
         hours, rule = demands.irradiated_within
         # A bag that does not say when it was irradiated was, for all that is known, at collection.
-        if used_at - (unit.traits.irradiated_at or unit.collected_at) > timedelta(hours=hours):
+        # Its potassium rises until the last drop is given.
+        if done_at - (unit.traits.irradiated_at or unit.collected_at) > timedelta(hours=hours):
             yield Reason(code="irradiated_too_long_ago", params={"hours": hours}, rule=rule)
     if unit.traits.of_relative and not (unit.traits.irradiated or unit.component.spec.is_acellular):
         rule = rules.needs.cite(rules.needs.of_relative)

@@ -15,6 +15,7 @@ from checker.attributes import (
 )
 from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
 from checker.history import Version
+from checker.lives import find_duration
 from checker.report import Finding
 from checker.rows import Promise, Request, Unit
 from checker.world import World
@@ -66,13 +67,15 @@ def _fault_under(
     situation = describe(world, unit, request, version)
     if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
         return f"C 阳性、未排除 DEL · may be of a DEL donor: {unit.blood_group} → {recipient}"
+    used_at = max(promise.held_at, version.needed_by)
     lacking = [
         lack
         for lack in list_lacking(
             unit=unit,
             wanted=version.wanted(promise.line_no),
             patient=patient,
-            used_at=max(promise.held_at, version.needed_by),
+            used_at=used_at,
+            done_at=used_at + find_duration(unit.component),
             emergency=version.priority == "life_threatening",
         )
         if not is_passed(lack, version.passes)

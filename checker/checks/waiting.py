@@ -20,7 +20,7 @@ from checker.checks.patients import describe, find_terms
 from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
 from checker.content import WHOLE, count_units, measure_content
 from checker.history import Version
-from checker.lives import find_end
+from checker.lives import find_duration, find_end
 from checker.report import Finding
 from checker.rows import Line, Promise, Request, Unit
 from checker.world import World
@@ -180,6 +180,7 @@ def _is_covering(promise: Promise, request: Request) -> bool:
 
 def fits(world: World, unit: Unit, need: Need) -> bool:
     """Whether every rule of the checker allows this unit, with time to spare."""
+    used_at = max(need.now, need.request.needed_by) + ON_THE_WAY
     return (
         _is_of_use(world, unit, need)
         and _is_of_group(world, unit, need)
@@ -187,7 +188,8 @@ def fits(world: World, unit: Unit, need: Need) -> bool:
             unit=unit,
             wanted=need.version.wanted(need.line.line_no),
             patient=need.version.patient,
-            used_at=max(need.now, need.request.needed_by) + ON_THE_WAY,
+            used_at=used_at,
+            done_at=used_at + find_duration(unit.component),
             emergency=need.version.priority == "life_threatening",
         )
     )

@@ -19,10 +19,10 @@ from checker.life import (
     STILL_THERE,
     find_unrestockable,
 )
+from checker.lives import RUNS_IN
 from checker.recipients import Special
 from checker.release import list_against, list_counting, list_missing
 from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise, Told
-from tests.oracle.safety import RUNS_IN
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
 """Change to the state that it makes; every other is called as its state is."""

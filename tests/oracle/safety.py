@@ -26,7 +26,7 @@ from checker.compatibility import (
     is_kept_as_del,
 )
 from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
-from checker.lives import PLATELETS, find_end
+from checker.lives import PLATELETS, RUNS_IN, find_end
 from checker.rows import Unit
 from tests.oracle.components import COMPONENTS
 
@@ -40,14 +40,6 @@ NEEDS = ("irradiated", "cmv_negative", "leukoreduced", "washed")
 
 STEP_TO = {"reserve": "reserved", "issue": "issued"}
 """Step to the state that it makes."""
-
-RUNS_IN = {
-    "red_cells": timedelta(hours=4),
-    "whole_blood": timedelta(hours=4),
-    "plasma": timedelta(hours=1),
-    "platelets": timedelta(hours=1),
-}
-"""NZBS: red cells within four hours of the refrigerator, platelets within one of issue."""
 
 THAWS_IN = timedelta(minutes=30)
 
@@ -170,11 +162,15 @@ def _of_use(unit: Unit, to: Bed, way: Way) -> set[str]:
         return set()
     if until <= to.needed_by:
         return {"expires_before_needed"}
+    return {"expires_during_use"} if _find_done(unit, to, way) > until else set()
+
+
+def _find_done(unit: Unit, to: Bed, way: Way) -> datetime:
+    """Find when the last of a unit is given: thawed, if it must be, and run in."""
     takes = RUNS_IN[COMPONENTS[unit.component].kind]
     if unit.component in FROZEN and not unit.traits.get("thawed_at"):
         takes += THAWS_IN
-    done_at = max(way.arrival_at, to.needed_by) + takes
-    return {"expires_during_use"} if done_at > until else set()
+    return max(way.arrival_at, to.needed_by) + takes
 
 
 def _of_time(unit: Unit, way: Way, now: datetime) -> set[str]:
@@ -264,6 +260,7 @@ def _of_the_demand(unit: Unit, to: Bed, way: Way) -> set[str]:
         wanted=to.wanted,
         patient=to.patient,
         used_at=used_at,
+        done_at=_find_done(unit, to, way),
         emergency=to.priority == "life_threatening",
     )
     return {_name_lack(lack) for lack in lacking}

@@ -105,7 +105,9 @@ def ages() -> Iterator[Case]:
 
 def irradiations() -> Iterator[Case]:
     """Both sides of the hours after irradiation, and a bag that does not say when it was."""
-    limits = (timedelta(days=1) - SECOND, timedelta(days=1), timedelta(days=1) + SECOND)
+    day = timedelta(days=1)
+    ends = [day - runs_in for runs_in in (timedelta(0), timedelta(hours=1), timedelta(hours=4))]
+    limits = [end + off for end in ends for off in (-SECOND, timedelta(0), SECOND)]
     done = [
         UnitTraits(irradiated_at=ARRIVAL - age, cmv_negative=True, antigen_negative=("K",))
         for age in limits

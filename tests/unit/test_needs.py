@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -27,6 +27,7 @@ from tests.support.safety import build_facts
 from tests.support.world import NOW, PEOPLES, build_request
 
 Bag = Mapping[str, Any]
+ETA_S = 1200
 
 
 def bag(component: str, group: str, *, age_d: float = 1, left_d: float = 2, **traits: Any) -> Bag:  # noqa: ANN401 - any trait
@@ -61,7 +62,7 @@ def decide(shelf: list[Bag], **told: Any) -> tuple[list[str], Decision]:  # noqa
         request=request,
         hospital=PEOPLES,
         policy=StationPolicy(),
-        journey=Journey(eta_s=1200, estimated=False),
+        journey=Journey(eta_s=ETA_S, estimated=False),
         version=1,
         cause_id="cause",
         rules=PACKAGED,
@@ -163,6 +164,25 @@ def test_c48_the_indication_brings_its_whole_specification(indication: str) -> N
     ):
         assert decide([bag("red_cells", "O+", age_d=2, **{**ready, **changed})], **asked)[0] == []
     assert decide([bag("red_cells", "O+", age_d=8, **ready)], **asked)[0] == []
+
+
+@pytest.mark.parametrize("indication", ["intrauterine", "exchange"])
+def test_c06_c48_the_24_h_since_irradiation_count_until_the_last_drop(indication: str) -> None:
+    """Irradiated, carried to the hospital, given over four hours: all of it within 24 h."""
+    asked = {"attributes": {"indications": (indication,)}, "group": "O+", "age_years": 1}
+    used_at = max(NOW + timedelta(seconds=ETA_S), build_request().needed_by)
+    just = used_at + timedelta(hours=4) - timedelta(hours=24)
+
+    def decide_at(irradiated_at: datetime) -> tuple[list[str], Decision]:
+        ready: dict[str, Any] = {"cmv_negative": True, "hbs_negative": True, "low_titre": True}
+        told = {**ready, "antigen_negative": ("K",), "irradiated_at": irradiated_at}
+        return decide([bag("red_cells", "O+", age_d=2, **told)], **asked)
+
+    assert NOW - just < timedelta(hours=19), "it is well within 24 h when it is decided"
+    assert decide_at(just)[0] == ["0"]
+    reserved, decision = decide_at(just - timedelta(seconds=1))
+    assert reserved == []
+    assert list_codes(decision) >= {"irradiated_too_long_ago"}
 
 
 def test_c52_an_anti_cd38_drug_is_told_to_the_laboratory_and_red_cells_lack_k() -> None:

@@ -32,7 +32,8 @@ class NeedRule(CitedRule):
         classes: The classes of components for which it demands it.
         traits: What a unit must have.
         max_age_d: Days since collection at most.
-        irradiated_within_h: Hours since irradiation at most, where the hour is known.
+        irradiated_within_h: Hours from irradiation to the end of the transfusion at most; a unit
+            that does not say when counts from its collection.
         antigen_negative: Red-cell antigens that a unit must lack.
         matched: Red-cell antigens that a unit must lack where the patient lacks them.
         waived_in_danger: Traits and antigens that are not demanded while life is in danger.

@@ -10,10 +10,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from checker.life import RESTOCKED_WITHIN
+from checker.lives import RUNS_IN
 from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, off, says
 from tests.oracle.safety import (
     ON_THE_WAY,
-    RUNS_IN,
     THAWS_IN,
     TRANSFUSED_WITHIN,
     UNAGITATED_WITHIN,
