@@ -10,7 +10,7 @@ Source: compatibility.toml, components.toml and safety.toml in rules/data cite e
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from models.antigens import ABSENT_WITH
 from models.clearance import (
@@ -43,6 +43,7 @@ from models.rules.rulebook import Rulebook
 from models.seal import KERNEL
 from models.shelf_lives import find_end
 from models.units import UnitStatus
+from models.use_times import Use, find_use, list_of_age, list_of_use
 
 STEP_FROM: Mapping[UnitStatus, Step | None] = {
     UnitStatus.COLLECTED: None,
@@ -100,8 +101,7 @@ def clear(
     if isinstance(purpose, ForPatient):
         candidate = _find_candidate(unit, purpose, rules)
         # The age of the blood counts at the moment of its use.
-        used_at = max(route.arrival_at, purpose.needed_by)
-        used = (used_at, used_at + _find_duration(unit, rules))
+        used = find_use(unit, route.arrival_at, purpose, rules)
         of_purpose = _list_of_patient(unit, purpose, candidate, used, rules)
     else:
         candidate = None
@@ -182,7 +182,7 @@ def list_patient_obstacles(
     candidate = _find_candidate(unit, purpose, rules)
     found = tuple(
         reason
-        for reason in _list_of_patient(unit, purpose, candidate, (used_at, used_at), rules)
+        for reason in _list_of_patient(unit, purpose, candidate, Use(used_at, used_at), rules)
         if reason.code != "o_negative_cap"
     )
     against, _ = _part(found, purpose, rules)
@@ -210,31 +210,7 @@ def _list_of_unit(
     if end.at <= route.arrival_at:
         yield Reason(code="expires_before_arrival", rule=cited)
     elif isinstance(purpose, ForPatient):
-        yield from _list_of_use(unit, purpose, end.at, route, rules, cited=cited)
-
-
-def _list_of_use(
-    unit: UnitFacts,
-    purpose: ForPatient,
-    until: datetime,
-    route: Route,
-    rules: Rulebook,
-    *,
-    cited: str,
-) -> Iterator[Reason]:
-    """Yield a reason if the unit, fit on arrival, dies before or while the patient gets it."""
-    takes = _find_duration(unit, rules)
-    if until <= purpose.needed_by:
-        yield Reason(code="expires_before_needed", rule=cited)
-    elif until < max(route.arrival_at, purpose.needed_by) + takes:
-        params = {"takes_s": round(takes.total_seconds())}
-        cited = rules.safety.cite(rules.safety.use)
-        yield Reason(code="expires_during_use", params=params, rule=cited)
-
-
-def _find_duration(unit: UnitFacts, rules: Rulebook) -> timedelta:
-    """Return how long a unit is in use; one that is frozen is thawed first."""
-    return rules.safety.use.takes(unit.component, thawed=unit.traits.thawed_at is not None)
+        yield from list_of_use(unit, purpose, end.at, route.arrival_at, rules, cited=cited)
 
 
 def _list_of_route(unit: UnitFacts, route: Route, rules: Rulebook) -> Iterator[Reason]:
@@ -298,10 +274,9 @@ def _list_of_patient(
     unit: UnitFacts,
     purpose: ForPatient,
     candidate: Candidate | None,
-    used: tuple[datetime, datetime],
+    used: Use,
     rules: Rulebook,
 ) -> Iterator[Reason]:
-    """Yield reasons of the patient, who gets the unit from the first moment to the second."""
     asked = purpose.line.component
     if unit.component is not asked and unit.component not in list_components(purpose, rules):
         yield Reason(code="other_component")
@@ -346,10 +321,9 @@ def _list_of_demand(
     unit: UnitFacts,
     purpose: ForPatient,
     demands: Demands,
-    used: tuple[datetime, datetime],
+    used: Use,
     rules: Rulebook,
 ) -> Iterator[Reason]:
-    used_at, done_at = used
     flags, granulocytes = demands.flags, rules.safety.granulocytes
     if unit.component in granulocytes.components:
         flags = {**flags, "irradiated": rules.safety.cite(granulocytes)}
@@ -358,16 +332,7 @@ def _list_of_demand(
             params = {"attribute": flag}
             yield Reason(code="lacks_attribute", params=params, rule=flags[flag])
     yield from list_platelet_reasons(unit, purpose, rules)
-    if demands.max_age is not None:
-        max_age_d, rule = demands.max_age
-        if used_at - unit.collected_at > timedelta(days=max_age_d):
-            yield Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
-    if demands.irradiated_within is not None and unit.traits.irradiated:
-        hours, rule = demands.irradiated_within
-        # A bag that does not say when it was irradiated was, for all that is known, at collection.
-        # Its potassium rises until the last drop is given.
-        if done_at - (unit.traits.irradiated_at or unit.collected_at) > timedelta(hours=hours):
-            yield Reason(code="irradiated_too_long_ago", params={"hours": hours}, rule=rule)
+    yield from list_of_age(unit, demands, used)
     if unit.traits.of_relative and not (unit.traits.irradiated or unit.component.spec.is_acellular):
         rule = rules.needs.cite(rules.needs.of_relative)
         yield Reason(code="relative_not_irradiated", rule=rule)

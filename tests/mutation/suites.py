@@ -46,6 +46,7 @@ _FORMS = ("tests/unit/test_rule_forms.py",)
 _OVERRIDDEN = ("tests/unit/test_overrides_effect.py",)
 _VALUES = ("tests/unit/test_override_values.py",)
 _MADE = ("tests/unit/test_units_made.py",)
+_NEEDS = ("tests/unit/test_needs.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
 # Quick tests come first: most mutants die there.
@@ -66,6 +67,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/clearance.py": _source(_SEAL),
     "models/compatibility.py": _source(_CASES, *_DECIDES, tests=(_FORMS, _OVERRIDDEN)),
     "models/recipients.py": _source(_CASES),
+    "models/use_times.py": _source(_NEEDS),
     "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
     "models/shelf_lives.py": _source(_MADE),
