@@ -69,9 +69,9 @@ def list_lacking(
     lacking = [name for name in _FLAGS if name in traits and not _has(unit, name)]
     if unit.component in IN_GLYCEROL:
         lacking.append("glycerol")
-    own_group = patient.group_for(unit.component)
-    if wanted.get("identical_group_only") and unit.blood_group != own_group:
-        lacking.append("identical_group_only")
+    if wanted.get("identical_group_only"):
+        own_group = patient.group_for(unit.component)
+        lacking += ["identical_group_only"] if unit.blood_group != own_group else []
     if own or hit:
         lacking += list_hla_faults(unit.traits.get("hla") or (), own, hit)
     if demanded.hours is not None and unit.traits.get("irradiated"):

@@ -114,8 +114,8 @@ def list_reasons(
         way: How it gets there.
         now: Aware instant.
     """
-    unit = bag.unit
-    found = _of_the_bag(bag, step) | _of_time(unit, way, now) | _of_the_way(unit, way)
+    unit, until = bag.unit, find_end(bag.unit)
+    found = _of_the_bag(bag, step) | _of_time(until, way, now) | _of_the_way(unit, way)
     found |= _of_temperature(bag, to, way)
     if not at_station:
         found.add("at_other_station")
@@ -123,7 +123,7 @@ def list_reasons(
         found.add("other_component")
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
-    found |= _of_use(unit, to, way)
+    found |= _of_use(unit, to, way, until)
     found |= _of_the_group(unit, to) | _of_the_demand(unit, to, way)
     if to.is_in_danger and found and all(_is_passed(name, to.passes) for name in found):
         return {f"passed {name}" for name in found}
@@ -155,9 +155,8 @@ def _of_the_bag(bag: Bag, step: str) -> set[str]:
     return found
 
 
-def _of_use(unit: Unit, to: Bed, way: Way) -> set[str]:
+def _of_use(unit: Unit, to: Bed, way: Way, until: datetime) -> set[str]:
     """Blood runs into the patient for hours; plasma has to be thawed before."""
-    until = find_end(unit)
     if until <= way.arrival_at:
         return set()
     if until <= to.needed_by:
@@ -173,11 +172,11 @@ def _find_done(unit: Unit, to: Bed, way: Way) -> datetime:
     return max(way.arrival_at, to.needed_by) + takes
 
 
-def _of_time(unit: Unit, way: Way, now: datetime) -> set[str]:
+def _of_time(until: datetime, way: Way, now: datetime) -> set[str]:
     found = set()
-    if not now < find_end(unit):
+    if not now < until:
         found.add("expired")
-    if not way.arrival_at < find_end(unit):
+    if not way.arrival_at < until:
         found.add("expires_before_arrival")
     return found
 

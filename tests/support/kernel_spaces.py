@@ -1,8 +1,7 @@
 """The cases that the safety kernel is asked about: each space varies some facts in every way.
 
-`groups` goes through every patient that the group rules tell apart; `states` crosses one patient of
-each kind that the oracle tells apart with every state of the unit; the others vary what does not
-depend on the patient; `mixtures` draws from everything at once, with a fixed seed.
+Here stand the spaces that do not depend on the patient, and `mixtures`, which draws from everything
+at once, with a fixed seed. Those of groups and of states have modules of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-import checker.compatibility as other_hands
 from models.clearance import ForPatient, Purpose, Step, UnitFacts
 from models.components import Component
 from models.groups import BloodGroup
@@ -23,11 +21,11 @@ from models.requests import HardAttributes, Priority
 from models.shelf_lives import Anticoagulant, PlateletBag
 from models.units import UnitStatus, UnitTraits
 from tests.oracle.components import COMPONENTS
-from tests.oracle.safety import list_terms
 from tests.support.kernel_cases import Case
 from tests.support.kernel_groups import draw_special
 from tests.support.kernel_releases import RELEASES
-from tests.support.kernel_tables import CONSENT, POLICIES, every_patient
+from tests.support.kernel_states import EXPIRIES
+from tests.support.kernel_tables import CONSENT, POLICIES
 from tests.support.safety import (
     ARRIVAL,
     build_facts,
@@ -41,78 +39,6 @@ BOTH = (False, True)
 ROUTE = build_route()
 LOW = UnitTraits(low_titre=True)
 SECOND = timedelta(seconds=1)
-
-
-def groups(
-    components: Iterable[Component] = tuple(Component),
-    patients: Iterable[Patient] | None = None,
-) -> Iterator[Case]:
-    """Every patient, component, priority, policy and donor group; low titre or not; every cap."""
-    units = {
-        component: [
-            build_facts(component=component, group=group, traits=traits)
-            for group in BloodGroup
-            for traits in (UnitTraits(), LOW)
-        ]
-        for component in components
-    }
-    for patient in every_patient() if patients is None else patients:
-        # The cap is of unknown patients; one known is asked with what would exceed it.
-        counts = (0, 3, 4, 5) if patient.group is None else (5,)
-        for component, priority, policy, capped in itertools.product(
-            units, Priority, POLICIES, counts
-        ):
-            purpose = build_purpose(
-                component=component,
-                patient=patient,
-                priority=priority,
-                policy=policy,
-                capped_units=capped,
-            )
-            for unit in units[component]:
-                yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
-
-
-def kinds_of_patient(component: Component) -> Iterator[ForPatient]:
-    """One purpose for each answer that the oracle can give to the question of groups."""
-    seen = set()
-    for patient, priority, policy in itertools.product(every_patient(), Priority, POLICIES):
-        terms = list_terms(
-            component.value,
-            other_hands.Patient.from_json(patient.model_dump(mode="json")),
-            priority.value,
-            policy.low_titre_a_plasma,
-        )
-        kind = (patient.group, patient.has_anti_d, tuple(sorted(terms.items(), key=str)))
-        if kind not in seen:
-            seen.add(kind)
-            yield build_purpose(
-                component=component, patient=patient, priority=priority, policy=policy
-            )
-
-
-EXPIRIES = (NOW - SECOND, NOW, NOW + SECOND, ARRIVAL - SECOND, ARRIVAL, ARRIVAL + SECOND)
-
-
-def states(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
-    """Every status, step, release, recall and expiry, for each kind of patient and donor group."""
-    for component in components:
-        units = [
-            build_facts(
-                component=component,
-                group=group,
-                status=status,
-                released=released,
-                recalled=recalled,
-                expires_at=expires_at,
-            )
-            for group, status, released, recalled, expires_at in itertools.product(
-                BloodGroup, UnitStatus, BOTH, BOTH, EXPIRIES
-            )
-        ]
-        for purpose, step in itertools.product(kinds_of_patient(component), Step):
-            for unit in units:
-                yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
 
 
 def shelf_lives() -> Iterator[Case]:
@@ -235,17 +161,27 @@ def needs() -> Iterator[Case]:
 
 
 def places() -> Iterator[Case]:
-    """The component and the station that was asked, and another; for patients and stations."""
-    for asked, component, station_id, group, status, step in itertools.product(
-        Component, Component, ("shigatse", "lhasa"), BloodGroup, UnitStatus, Step
+    """The component and the station that was asked, and another; for patients and stations.
+
+    A status and a step have nothing to do with where a unit lies: some of each are drawn.
+    """
+    draw = Random("places")
+    steps = list(itertools.product(UnitStatus, Step))
+    serving = (BloodGroup.A_POS, BloodGroup.A_NEG)
+    for asked, component, station_id, group in itertools.product(
+        Component, Component, ("shigatse", "lhasa"), BloodGroup
     ):
-        unit = build_facts(component=component, station_id=station_id, group=group, status=status)
-        serving = (BloodGroup.A_POS, BloodGroup.A_NEG)
-        for purpose in (
+        purposes = (
             build_purpose(component=asked),
             build_transfer(component=asked, groups=serving),
-        ):
-            yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
+        )
+        sound = [(UnitStatus.AVAILABLE, Step.RESERVE), (UnitStatus.PICKED, Step.ISSUE)]
+        for status, step in (*sound, *draw.sample(steps, k=2)):
+            unit = build_facts(
+                component=component, station_id=station_id, group=group, status=status
+            )
+            for purpose in purposes:
+                yield Case(unit=unit, purpose=purpose, step=step, route=ROUTE)
 
 
 ON_THE_WAY_S = (0, 1, 1799, 1800, 1801, 12_600, 14_399, 14_400, 14_401, 86_400, 86_401)
@@ -275,14 +211,21 @@ def demands(components: Iterable[Component] = tuple(Component)) -> Iterator[Case
     """Every set of flags demanded against every set that the unit has."""
     names = ("leukoreduced", "irradiated", "cmv_negative", "washed", "low_titre")
     sets = [dict(zip(names, bits, strict=True)) for bits in itertools.product(BOTH, repeat=5)]
-    for component, identical, wanted in itertools.product(components, BOTH, sets):
-        purpose = build_purpose(
-            component=component,
-            attributes=HardAttributes(identical_group_only=identical, **wanted),
-        )
-        for has, group in itertools.product(sets, (BloodGroup.A_POS, BloodGroup.A_NEG)):
-            unit = build_facts(component=component, group=group, traits=UnitTraits(**has))
-            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+    for component in components:
+        draw = Random(f"demands {component}")
+        units = [
+            build_facts(component=component, group=group, traits=UnitTraits(**has))
+            for has, group in itertools.product(sets, (BloodGroup.A_POS, BloodGroup.A_NEG))
+        ]
+        for wanted in sets:
+            # Whether the group is to be identical has nothing to do with the flags.
+            identical = draw.choice(BOTH)
+            purpose = build_purpose(
+                component=component,
+                attributes=HardAttributes(identical_group_only=identical, **wanted),
+            )
+            for unit in units:
+                yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
 
 
 def ages_of_blood() -> Iterator[Case]:
@@ -298,21 +241,25 @@ def ages_of_blood() -> Iterator[Case]:
 
 def antigens(components: Iterable[Component] = tuple(Component)) -> Iterator[Case]:
     """Every set of antigens demanded, antibodies of the patient and antigens tested as absent."""
-    for component, wanted, against in itertools.product(
-        components, _subsets("C", "D", "Dia"), _subsets("C", "D", "Mur")
-    ):
-        purpose = build_purpose(
-            component=component,
-            patient=Patient(group=BloodGroup.A_POS, antibodies=against),
-            attributes=HardAttributes(antigen_negative=wanted),
-        )
-        for tested, group in itertools.product(
-            _subsets("C", "D", "Dia", "Mur"), (BloodGroup.A_POS, BloodGroup.O_NEG)
-        ):
-            unit = build_facts(
+    for component in components:
+        units = [
+            build_facts(
                 component=component, group=group, traits=UnitTraits(antigen_negative=tested)
             )
-            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+            for tested, group in itertools.product(
+                _subsets("C", "D", "Dia", "Mur"), (BloodGroup.A_POS, BloodGroup.O_NEG)
+            )
+        ]
+        for wanted, against in itertools.product(
+            _subsets("C", "D", "Dia"), _subsets("C", "D", "Mur")
+        ):
+            purpose = build_purpose(
+                component=component,
+                patient=Patient(group=BloodGroup.A_POS, antibodies=against),
+                attributes=HardAttributes(antigen_negative=wanted),
+            )
+            for unit in units:
+                yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
 
 
 def identical_only() -> Iterator[Case]:

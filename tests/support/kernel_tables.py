@@ -1,9 +1,14 @@
-"""Every kind of patient that the group rules tell apart, and the table that SQL keeps of them."""
+"""Every kind of patient that the group rules tell apart, and the table that SQL keeps of them.
+
+Here stands too which components share a rule of groups, and what that rule does not read. The
+spaces cross what is read and draw the rest; `tests/property/test_safety_kernel.py` shows for every
+component and patient that the kernel and the oracle answer as this says.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 
 from models.compatibility import list_candidates
 from models.components import Component
@@ -27,22 +32,67 @@ AGES = (None, 0, 17, 18, 19, 50, 51)
 """Both sides of every age limit of the rules, and birth."""
 
 
-def every_patient(*, ages: Iterable[int | None] = AGES) -> Iterator[Patient]:
-    flags = (False, True)
-    groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
-    sexes: tuple[Sex | None, ...] = (None, *Sex)
-    for group, sex, age, anti_d, is_del, consent, prophylaxis in itertools.product(
-        groups, sexes, tuple(ages), flags, flags, flags, flags
-    ):
-        yield Patient(
-            group=group,
-            sex=sex,
-            age_years=age,
-            antibodies=("D",) if anti_d else (),
-            asian_del=is_del,
-            rhd_consent=CONSENT if consent else None,
-            anti_d_prophylaxis_ordered=prophylaxis,
-        )
+GROUPS: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
+SEXES: tuple[Sex | None, ...] = (None, *Sex)
+BOTH = (False, True)
+
+STANDS_FOR: Mapping[Component, Component] = {
+    Component.RED_CELLS: Component.RED_CELLS,
+    Component.WASHED_RED_CELLS: Component.RED_CELLS,
+    Component.FROZEN_RED_CELLS: Component.RED_CELLS,
+    Component.DEGLYCEROLISED_RED_CELLS: Component.RED_CELLS,
+    Component.PLATELETS: Component.PLATELETS,
+    Component.PLATELET_CONCENTRATE: Component.PLATELETS,
+    Component.POOLED_PLATELETS: Component.PLATELETS,
+    Component.FRESH_FROZEN_PLASMA: Component.FROZEN_PLASMA,
+    Component.FROZEN_PLASMA: Component.FROZEN_PLASMA,
+    Component.CRYOPRECIPITATE: Component.CRYOPRECIPITATE,
+    Component.WHOLE_BLOOD: Component.WHOLE_BLOOD,
+    Component.APHERESIS_GRANULOCYTES: Component.WHOLE_BLOOD,
+}
+"""A component to the one that stands for all of its rule of groups."""
+
+READ: Mapping[Component, frozenset[str]] = {
+    Component.RED_CELLS: frozenset({"anti_d", "is_del", "consent"}),
+    Component.WHOLE_BLOOD: frozenset({"anti_d", "is_del", "consent"}),
+    Component.PLATELETS: frozenset({"anti_d", "is_del", "prophylaxis"}),
+    Component.FROZEN_PLASMA: frozenset({"policy"}),
+    Component.CRYOPRECIPITATE: frozenset({"policy"}),
+}
+"""What a rule of groups reads beside the group, the sex, the age and the priority."""
+
+FLAGS = ("anti_d", "is_del", "consent", "prophylaxis")
+
+
+def stands_for_itself(component: Component) -> bool:
+    return STANDS_FOR[component] is component
+
+
+def build_patient(
+    group: BloodGroup | None,
+    sex: Sex | None,
+    age: int | None,
+    *,
+    anti_d: bool,
+    is_del: bool,
+    consent: bool,
+    prophylaxis: bool,
+) -> Patient:
+    return Patient(
+        group=group,
+        sex=sex,
+        age_years=age,
+        antibodies=("D",) if anti_d else (),
+        asian_del=is_del,
+        rhd_consent=CONSENT if consent else None,
+        anti_d_prophylaxis_ordered=prophylaxis,
+    )
+
+
+def every_patient() -> Iterator[Patient]:
+    for group, sex, age in itertools.product(GROUPS, SEXES, AGES):
+        for flags in itertools.product(BOTH, repeat=len(FLAGS)):
+            yield build_patient(group, sex, age, **dict(zip(FLAGS, flags, strict=True)))
 
 
 def plain_patients() -> Iterator[Patient]:
@@ -67,8 +117,7 @@ def special_patients() -> Iterator[Patient]:
 
     A woman who may bear children, so that RhD matters, with each group that may be typed.
     """
-    groups: tuple[BloodGroup | None, ...] = (None, *BloodGroup)
-    for group in groups:
+    for group in GROUPS:
         plain = Patient(group=group, sex=Sex.FEMALE, age_years=30)
         pairs = itertools.product(BloodGroup, BloodGroup) if group in _TYPED_AFTER else ()
         for (donor, own), phase in itertools.product(pairs, TransplantPhase):
@@ -76,7 +125,7 @@ def special_patients() -> Iterator[Patient]:
             yield plain.but(transplant=transplant)
         for rare in RareGroup:
             yield plain.but(rare_group=rare)
-        for mother, antibodies in itertools.product(groups, ((), ("D",), ("A",))):
+        for mother, antibodies in itertools.product(GROUPS, ((), ("D",), ("A",))):
             yield plain.but(mother=Mother(group=mother, antibodies=antibodies))
         for one, other in itertools.combinations(BloodGroup, 2):
             yield plain.but(disputed_groups=(one, other))
