@@ -49,6 +49,20 @@ _MADE = ("tests/unit/test_units_made.py",)
 _NEEDS = ("tests/unit/test_needs.py",)
 _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
+_NEEDS = ("tests/unit/test_needs.py",)
+_HLA = ("tests/unit/test_hla.py",)
+_ANTIGENS = ("tests/unit/test_antigens.py",)
+
+
+def _told(file: str) -> Command:
+    """Stories are told to the engine, which is asynchronous."""
+    options = ("asyncio_mode=auto", "asyncio_default_fixture_loop_scope=function")
+    given = [word for option in options for word in ("-o", option)]
+    return ("-p", "pytest_asyncio.plugin", *given, file)
+
+
+_RELEASE = _told("tests/unit/test_emergency_release.py")
+_MEMORY = _told("tests/unit/test_patient_memory.py")
 # Quick tests come first: most mutants die there.
 _DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
 _STATIONS: Sequence[Command] = (
@@ -71,6 +85,10 @@ KERNEL: Mapping[str, Suite] = {
     "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
     "models/shelf_lives.py": _source(_MADE),
+    "models/needs.py": _source(_NEEDS),
+    "models/platelet_matching.py": _source(_NEEDS, _HLA),
+    "models/emergency_release.py": _source(tests=(*_DECIDES, _RELEASE)),
+    "models/patient_memory.py": Suite(behaviour=(_MEMORY,)),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
@@ -90,7 +108,9 @@ STATIONS: Mapping[str, Suite] = {
 _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "compatibility": _DECIDES,
     "safety": (*_DECIDES, _RETURNS),
-    "components": (_RULEBOOK, *_DECIDES),
+    "components": (_RULEBOOK, _MADE, *_DECIDES),
+    "needs": (_NEEDS, *_DECIDES),
+    "antigens": (_ANTIGENS,),
     "testing": (("tests/unit/test_matching_release.py",),),
     "donors": (
         ("tests/unit/test_matching_eligibility.py",),
