@@ -13,6 +13,7 @@ from models.broken_rule import BrokenRuleError
 from models.components import Component
 from models.doses import WHOLE, OrderMeasure, dose_for, round_up, to_units
 from models.emergency_release import EmergencyRelease
+from models.errors import ContractError
 from models.hla import HlaTypes
 from models.patient_records import PatientCorrection, SpecialNeed
 from models.patients import Indications, Patient
@@ -141,14 +142,15 @@ class RequestLine(Value):
         weight, component = told.get("for_weight_kg"), told.get("component")
         if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT_KG:
             return told
-        if component not in set(Component):
+        if not isinstance(component, str) or component not in set(Component):
             return told
         if told.get("measure", OrderMeasure.UNIT) != OrderMeasure.UNIT:
             raise BrokenRuleError("weight_with_measure", "measure")
         quantity = dose_for(Component(component), weight)
         if quantity is None:
             raise BrokenRuleError("weight_says_nothing", "for_weight_kg")
-        return {**told, "quantity": quantity}
+        # Stated, so that an amendment does not keep the measure that the line had before.
+        return {**told, "measure": OrderMeasure.UNIT, "quantity": quantity}
 
     @field_validator("quantity")
     @classmethod
@@ -267,6 +269,7 @@ class Amendment(Value):
 
         Raises:
             pydantic.ValidationError: The amended request breaks a rule.
+            ContractError: `measure_not_stated`, of a quantity that may count something else.
         """
         changes: dict[str, object] = {
             name: value
@@ -282,12 +285,25 @@ class Amendment(Value):
         if self.lines is not None:
             before = {(line.line_no, line.component): line for line in request.lines}
             changes["lines"] = tuple(
-                _keep_needs(known, change(known, line))
+                _keep_needs(known, _change_line(known, line))
                 if (known := before.get((line.line_no, line.component)))
                 else line
                 for line in self.lines
             )
         return request.but(**changes)
+
+
+def _change_line(known: RequestLine, line: RequestLine) -> RequestLine:
+    """Return a line as changed; another quantity says anew what it counts and what it is from."""
+    is_other = line.quantity != known.quantity and known.measure is not line.measure
+    if is_other and "measure" not in line.model_fields_set:
+        raise ContractError("measure_not_stated", line_no=line.line_no, measure=known.measure)
+    changed = change(known, line)
+    asked = (changed.measure, changed.quantity)
+    is_same = asked == (known.measure, known.quantity)
+    if is_same or "for_weight_kg" in line.model_fields_set:
+        return changed
+    return changed.but(for_weight_kg=None)
 
 
 def _keep_needs(known: RequestLine, changed: RequestLine) -> RequestLine:

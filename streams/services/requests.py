@@ -29,7 +29,7 @@ from models.requests import (
     RequestStatus,
     UrgentRequest,
 )
-from models.texts.validation import describe_broken
+from models.texts.validation import describe_broken, find_place
 from models.topics import AppName
 from models.unit_states import PICKABLE_STATES
 from streams.ports import Context, DirectorySource, Received, UnitOfWork
@@ -243,7 +243,7 @@ async def _apply(
             # It may have been corrected a moment ago.
             request = recall(seen.record, request)
     amended = _add_packs(
-        amendment.apply_to(request),
+        _apply_to(amendment, request),
         amendment.massive_transfusion_packs or 0,
         directories,
         before=request.massive_transfusion_packs,
@@ -265,6 +265,21 @@ async def _apply(
     recalled = recall(record, amended)
     told = explain_recalled(amended, recalled, record)
     return Recalled(request=recalled, news=(*news, *told), patient=compare(before, record))
+
+
+def _apply_to(amendment: Amendment, request: UrgentRequest) -> UrgentRequest:
+    """Return the request as amended; refuse what contradicts what the request says already."""
+    try:
+        return amendment.apply_to(request)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        first = found[0]
+        raise ContractError(
+            "body_invalid",
+            field=find_place(first) or "(body)",
+            rule=str(describe_broken(first)),
+            errors=len(found),
+        ) from error
 
 
 def _explain_correction(correction: PatientCorrection | None) -> Iterator[Reason]:
