@@ -151,6 +151,25 @@ def test_an_exchange_takes_nothing_from_who_had_enough() -> None:
     assert [decision.outcome for decision in both] == [Outcome.RESERVED, Outcome.RESERVED]
 
 
+@pytest.mark.parametrize(("wanted", "given"), [(2, [200, 200]), (1, [200])])
+def test_what_an_exchange_sets_free_is_given_to_who_still_lacks(
+    wanted: int, given: list[int]
+) -> None:
+    """AB+ gives one bag of 1 U for one of 2 U, and no longer needs the other."""
+    first, second = (
+        build_request(
+            request_id=f"x{next(_NAMES)}",
+            group=group,
+            lines=(RequestLine(line_no=1, component=CELLS, quantity=quantity),),
+            needed_in_h=hours,
+        )
+        for group, quantity, hours in (("AB+", 2, 3), ("A+", wanted, 4))
+    )
+    both = decide([first, second], [*bags(200, 200, group="A+"), *bags(400, group="B+")])
+    assert [_tell(decision) for decision in both] == [[400], given]
+    assert [decision.outcome for decision in both] == [Outcome.RESERVED, Outcome.RESERVED]
+
+
 def _tell(decision: Decision) -> list[int | None]:
     return volumes(decision.lines[0])
 

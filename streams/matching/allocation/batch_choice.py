@@ -64,17 +64,21 @@ class BatchChoice:
     def _serve(self, line: LineChoice) -> None:
         if not line.lacks:
             return
-        for units in line.list_equals(self._shelf, line.tiers):
-            self._take_fitting(line, units)
-            if not line.lacks:
-                break
+        self._take_free(line)
         while line.lacks and self._exchange(line):
-            pass
+            # Whoever got a larger bag put back what it no longer needs.
+            self._take_free(line)
         if line.lacks and line.has_release:
             self._release(line)
         self._trim(line)
         if not line.is_useful:
             self._drop(line)
+
+    def _take_free(self, line: LineChoice) -> None:
+        for units in line.list_equals(self._shelf, line.tiers):
+            if not line.lacks:
+                return
+            self._take_fitting(line, units)
 
     def _release(self, line: LineChoice) -> None:
         """Give what a clinician takes past a test; that past which the least is passed is first."""
