@@ -39,6 +39,7 @@ def test_c06_hours_since_irradiation_count_until_the_end_of_use(
         attested_by=None,
         status="available",
         parent_id=None,
+        volume_ml=200,
         traits={"irradiated": True, "irradiated_at": (done_at - since).isoformat()},
     )
     patient = Patient.from_json({"group": "O+", "indications": ["exchange"], "age_years": 1})
