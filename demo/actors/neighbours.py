@@ -1,7 +1,9 @@
 """The neighbouring stations: each reads the shortages on Kafka and offers what it can spare.
 
 Each has its own Kafka consumer, as a separate station would. It keeps enough days of supply for its
-own patients. The system decides what it takes of an offer, and the station's staff send it.
+own patients; while patients of another station wait urgently, its director on duty confirms that it
+goes below that. How far is the system's own rule (`offer.floor_bends`). The system decides what it
+takes of an offer, and the station's staff send it.
 
 Concurrency: per station one task follows the shortages and one task makes the offers.
 """
@@ -29,6 +31,7 @@ from models.topics import TopicName
 _FIRST_LOOK_S = 900
 _LOOK_EVERY_S = 1200
 _VALID_FOR_H = 6
+_DIRECTOR = "值班主任（合成）· director on duty (synthetic)"
 
 Shelf = dict[tuple[str, str], int]
 
@@ -107,22 +110,26 @@ class Neighbour:
         }
 
     async def _answer(self, one: Shortage, shelf: Shelf) -> None:
-        missing = one.units_missing
+        missing, waited_for = one.units_missing, one.urgent_units
         for group in one.donor_groups:
             place = (one.component.value, group.value)
             keep = count_kept(self._stage.scenario, self._station, one.component, group)
-            quantity = min(missing, shelf.get(place, 0) - keep)
+            spare = max(0, shelf.get(place, 0) - keep)
+            quantity = min(missing, max(spare, min(waited_for, shelf.get(place, 0))))
             if quantity <= 0:
                 continue
             missing -= quantity
+            waited_for = max(0, waited_for - quantity)
             shelf[place] -= quantity
-            await self._post(one, group, quantity)
+            await self._post(one, group, quantity, below_floor=quantity > spare)
 
-    async def _post(self, one: Shortage, group: BloodGroup, quantity: int) -> None:
+    async def _post(
+        self, one: Shortage, group: BloodGroup, quantity: int, *, below_floor: bool
+    ) -> None:
         stage = self._stage
         key = f"{self._station.station_id[:8]}-{one.shortage_id[:18]}-{one.version}-{group.name}"
         valid_until = stage.clock.now() + timedelta(hours=_VALID_FOR_H)
-        body = {
+        body: dict[str, object] = {
             "shortage_id": one.shortage_id,
             "to_station_id": one.station_id,
             "component": one.component.value,
@@ -130,6 +137,8 @@ class Neighbour:
             "quantity": quantity,
             "valid_until": valid_until.isoformat(),
         }
+        if below_floor:
+            body |= {"below_floor": True, "confirmed_by": _DIRECTOR}
         # The shortage may have ended since it was read: then the gateway may refuse the offer.
         answer = await self._door.call(
             "POST", "/v1/offers", body=body, idempotency_key=key, may_refuse=True
