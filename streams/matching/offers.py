@@ -22,9 +22,9 @@ from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn import Burn
-from streams.matching.choice_order import place_of
 from streams.matching.floors import find_floor
 from streams.matching.journeys import to_station
+from streams.matching.offered_units import WaitingLine, order_for_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ def decide_acceptance(
     units: Sequence[UnitFacts],
     burn: Burn,
     led: Sequence[Activation] = (),
+    waiting: Sequence[WaitingLine] = (),
     in_transit: int,
     eta_s: int,
     now: datetime,
@@ -59,14 +60,15 @@ def decide_acceptance(
         units: The giver's released, unpromised units in any order.
         burn: The giver's own use of the component and group.
         led: The open activations of actual disasters that the giver leads.
+        waiting: The lines that wait for this shortage to end.
         in_transit: Units agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
         rules: The rulebook to decide by.
 
     Returns:
-        At most what was offered and is still missing, first expiry first, each cleared by the
-        safety kernel; or no units and every reason why not.
+        At most what was offered and is still missing, what fits those who wait first, then first
+        expiry first, each cleared by the safety kernel; or no units and every reason why not.
 
     Invariants: the giver keeps its days of supply at orange or above, unless a person at the giver
         confirms that it goes below for patients who wait, and then by steps. Nothing that a
@@ -88,6 +90,7 @@ def decide_acceptance(
     fit = _list_fit(
         units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now, rules=rules
     )
+    fit = order_for_waiting(fit, waiting, eta_s=eta_s, now=now, rules=rules)
     if not fit:
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     floor = find_floor(
@@ -207,7 +210,7 @@ def _list_fit(
     now: datetime,
     rules: Rulebook,
 ) -> list[Cleared]:
-    """List the units of a group that may go to the station in need, in the order of choice."""
+    """List the units of a group that may go to the station in need."""
     purpose = ForStation(
         to_station_id=shortage.station_id,
         station_id=station_id,
@@ -220,5 +223,4 @@ def _list_fit(
         for unit in units
         if unit.group is group
     )
-    fit = [answer for answer in answers if isinstance(answer, Cleared)]
-    return sorted(fit, key=lambda cleared: place_of(cleared.unit))
+    return [answer for answer in answers if isinstance(answer, Cleared)]

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from models.alerts import Activation
 from models.base import derive_id
+from models.clearance import ForPatient
 from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
@@ -17,8 +18,9 @@ from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferSta
 from streams.matching.allocation.unproven import explain_way
 from streams.matching.available_units import Cell
 from streams.matching.burn import Burn
+from streams.matching.offered_units import WaitingLine
 from streams.matching.offers import OfferVerdict, decide_acceptance
-from streams.matching.shortage import CellCount, estimate_burn
+from streams.matching.shortage import CellCount, estimate_burn, find_wanted_group
 from streams.ports import DirectorySource, Received, Timer, TimerKind, UnitOfWork
 from streams.ports.unit_of_work import Transition
 from streams.services.shortage_timing import assess_now
@@ -113,6 +115,7 @@ class OfferService:
             units=await work.stock.list_shelf({cell: None}, now=work.context.now),
             burn=await self._estimate_burn(work, giver, cell),
             led=await self._list_led(work, giver.station_id),
+            waiting=await self._list_waiting(work, shortage, receiver),
             in_transit=await work.supply.count_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=work.context.now,
@@ -124,6 +127,33 @@ class OfferService:
         """List the open activations that a station leads; exercises are none of them."""
         states = await work.supply.list_open_activations(station_id)
         return [state.activation for state in states if state.activation.lead]
+
+    async def _list_waiting(
+        self, work: UnitOfWork, shortage: Shortage, receiver: Station
+    ) -> list[WaitingLine]:
+        """List the lines that a shortage counts as waiting."""
+        directory, found = self._directories.current(), list[WaitingLine]()
+        if not shortage.uncovered_units:
+            return found
+        for uncovered in await work.supply.list_uncovered(receiver.station_id):
+            request = uncovered.request
+            (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
+            group = find_wanted_group(
+                line.component, request.patient, request.priority, receiver.policy, work.rules
+            )
+            if (line.component, group) != (shortage.component, shortage.group):
+                continue
+            found.append(
+                WaitingLine(
+                    purpose=ForPatient.of_line(
+                        request, line, policy=receiver.policy, capped_units=0
+                    ),
+                    units=uncovered.units,
+                    hospital=directory.hospitals[request.hospital_id],
+                    journey=directory.get_journey(receiver.station_id, request.hospital_id),
+                )
+            )
+        return found
 
     @staticmethod
     async def _estimate_burn(work: UnitOfWork, giver: Station, cell: Cell) -> Burn:
