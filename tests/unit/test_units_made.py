@@ -295,9 +295,13 @@ A_NEG = Patient(
 
 
 def decide_frozen(
-    asked: str, *units: tuple[str, str], patient: Patient = A_NEG, can_thaw: bool = True
+    asked: str,
+    *units: tuple[str, str],
+    patient: Patient = A_NEG,
+    can_thaw: bool = True,
+    priority: Priority = Priority.LIFE_THREATENING,
 ) -> Decision:
-    """Ask for one life-saving unit where these lie, each a component and a group."""
+    """Ask for one unit, life-saving if not told, where these lie: a component and a group each."""
     shelf = [
         build_facts(
             unit_id=f"u{at}",
@@ -313,7 +317,7 @@ def decide_frozen(
         patient=patient,
         component=Component(asked),
         quantity=1,
-        priority=Priority.LIFE_THREATENING,
+        priority=priority,
         needed_in_h=3,
     )
     case = Case(
@@ -364,6 +368,29 @@ def test_c60_frozen_bags_are_told_to_whom_nothing_else_serves() -> None:
     assert line.uncovered == 1
     (why,) = [one for one in line.refusals if one.code == "deglycerolising_would_open"]
     assert (why.params["groups"], why.params["units"]) == ("A-", 1)
+
+
+@pytest.mark.parametrize(
+    ("group", "priority", "is_told"),
+    [
+        ("O+", Priority.ROUTINE, False),
+        ("O+", Priority.URGENT, False),
+        ("O+", Priority.LIFE_THREATENING, True),
+        ("O-", Priority.ROUTINE, True),
+        (None, Priority.ROUTINE, False),
+        (None, Priority.URGENT, True),
+    ],
+)
+def test_c60_frozen_rhd_negative_bags_are_kept_as_liquid_ones_are(
+    group: str | None, priority: Priority, is_told: bool
+) -> None:
+    # Deglycerolised it would live for a day, but nobody has to make it.
+    patient = Patient(group=group, sex=Sex.MALE, age_years=60)
+    told = decide_frozen(
+        "red_cells", ("frozen_red_cells", "O-"), patient=patient, priority=priority
+    )
+    codes = {one.code for one in told.lines[0].refusals}
+    assert ("deglycerolising_would_open" in codes) is is_told
 
 
 def test_frozen_bags_of_another_group_help_nobody() -> None:

@@ -106,8 +106,14 @@ def _find_serving(
                 made, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
             )
             free = shelf.count(Cell.of(made))
+            # The day that a deglycerolised bag lives is no reason to make one: frozen it keeps.
             kept = is_kept_from(
-                made, asked, arrival_at=route.arrival_at, now=now, free=free, rules=case.rules
+                replace(made, expires_at=unit.expires_at),
+                asked,
+                arrival_at=route.arrival_at,
+                now=now,
+                free=free,
+                rules=case.rules,
             )
             if isinstance(answer, Cleared) and unit.expires_at > now and not kept:
                 found.append(unit)
