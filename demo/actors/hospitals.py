@@ -2,6 +2,8 @@
 
 Measures from the sending of a request until the hospital has its decision, in real milliseconds.
 Some messages are sent twice, as happens on real networks; some requests are amended or cancelled.
+A ward whose answer says that blood lies ready which will not last until its needed-by time takes it
+at once.
 
 Concurrency: one task per request.
 """
@@ -12,9 +14,11 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from demo.board import Latency
 from demo.casualties import PlannedRequest
+from demo.chance import draw
 from demo.kafka_clients import TopicFollower
 from demo.sending import DemoClient, HttpAnswer
 from demo.stage import DrillStage
@@ -25,6 +29,11 @@ from models.groups import BloodGroup
 from models.patients import GroupBasis
 from models.requests import Amendment, Cancellation, UrgentRequest
 from models.topics import TopicName
+
+_READS_MIN_S, _READS_MAX_S = 300, 900
+"""Simulated seconds until a ward has read its answer and spoken to its physician; an estimate."""
+
+_SOONER = "time_would_open"
 
 _WAIT_S = 20
 """How long a hospital waits in its call, in real seconds; a running system answers far sooner."""
@@ -69,7 +78,9 @@ async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> 
     await stage.sleep_until(one.at)
     stage.board.sent += 1
     send = _send_on_kafka if one.straight else _send_by_http
-    again = await send(stage, one, watch)
+    again, answer = await send(stage, one, watch)
+    if answer is not None and _says_sooner(answer):
+        await _bring_forward(stage, one)
     if one.typed is not None:
         await stage.sleep(one.typed_after_s)
         await _send_group(stage, one, one.typed)
@@ -79,9 +90,43 @@ async def _ask(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> 
         await again()
 
 
-async def _send_on_kafka(
-    stage: DrillStage, one: PlannedRequest, watch: DecisionWatch
-) -> Callable[[], Awaitable[None]]:
+Sent = tuple[Callable[[], Awaitable[None]], HttpAnswer | None]
+"""Sends the same message again; and the answer, if the request was not sent to Kafka."""
+
+
+def _says_sooner(answer: HttpAnswer) -> bool:
+    """Whether the decision says that an earlier needed-by time opens blood for what is lacking."""
+    decision = answer.body.get("decision") or {} if answer.is_accepted else {}
+    return any(
+        reason["code"] == _SOONER
+        for line in decision.get("lines", ())
+        if line["uncovered"]
+        for reason in line["refusals"]
+    )
+
+
+async def _bring_forward(stage: DrillStage, one: PlannedRequest) -> None:
+    """Take blood that does not last until it is needed; what is not won by it is taken back."""
+    chance = draw(stage.scenario.seed, "sooner", one.request.request_id)
+    await stage.sleep(chance.randint(_READS_MIN_S, _READS_MAX_S))
+    request = one.request
+    road_s = stage.scenario.routes[request.station_id, request.hospital_id]
+    sooner = stage.clock.now() + timedelta(seconds=road_s)
+    answer = await _amend(stage, one, {"needed_by": sooner.isoformat()}, key="sooner")
+    decision = answer.body.get("decision") or {} if answer.is_accepted else {}
+    zh, en = stage.scenario.get_names(request.hospital_id)
+    if any(line["uncovered"] for line in decision.get("lines", ())):
+        await _amend(stage, one, {"needed_by": request.needed_by.isoformat()}, key="as-before")
+        return
+    stage.board.note(
+        stage.clock.now(),
+        "request",
+        f"{zh}提前用血：等不到原定时间",
+        f"{en} takes blood sooner, which would not last until it was needed",
+    )
+
+
+async def _send_on_kafka(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> Sent:
     envelope = to_envelope(stage, one)
     decided = watch.expect(envelope.id)
     began = time.perf_counter()
@@ -106,7 +151,7 @@ async def _send_on_kafka(
         await stage.publisher.publish(TopicName.REQUESTS, envelope)
         stage.sent.note_envelope(envelope, accepted=True)
 
-    return again
+    return again, None
 
 
 def to_envelope(stage: DrillStage, one: PlannedRequest) -> Envelope:
@@ -123,9 +168,7 @@ def to_envelope(stage: DrillStage, one: PlannedRequest) -> Envelope:
     )
 
 
-async def _send_by_http(
-    stage: DrillStage, one: PlannedRequest, watch: DecisionWatch
-) -> Callable[[], Awaitable[None]]:
+async def _send_by_http(stage: DrillStage, one: PlannedRequest, watch: DecisionWatch) -> Sent:
     del watch  # the decision comes back in the same call
     door = stage.door("hospital", one.request.hospital_id)
     answer = await _post(door, one)
@@ -138,7 +181,7 @@ async def _send_by_http(
     async def again() -> None:
         _note_opened(stage, one, await _post(door, one))
 
-    return again
+    return again, answer
 
 
 async def _post(door: DemoClient, one: PlannedRequest) -> HttpAnswer:
@@ -207,12 +250,27 @@ async def _change(
 
 async def _send_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup) -> None:
     """Tell the group that was typed from a sample; a request that has ended needs it no more."""
+    body: dict[str, object] = {"patient": {"group": group, "group_basis": GroupBasis.ONE_SAMPLE}}
+    answer = await _amend(stage, one, body, key="typed")
+    if answer.is_accepted:
+        zh, en = stage.scenario.get_names(one.request.hospital_id)
+        stage.board.note(
+            stage.clock.now(),
+            "request",
+            f"{zh}病人定型 {group}",
+            f"{en}: a patient is typed {group}",
+        )
+
+
+async def _amend(
+    stage: DrillStage, one: PlannedRequest, body: dict[str, object], *, key: str
+) -> HttpAnswer:
+    """Amend a request, unless it has ended meanwhile."""
     hospital_id = one.request.hospital_id
     request_id = one.request.request_id
     if not one.straight:
         request_id = derive_id("request", hospital_id, request_id)
-    body = {"patient": {"group": group, "group_basis": GroupBasis.ONE_SAMPLE}}
-    key = f"{one.request.request_id}-typed"
+    key = f"{one.request.request_id}-{key}"
     answer = await stage.door("hospital", hospital_id).call(
         "PATCH",
         f"/v1/requests/{request_id}",
@@ -221,21 +279,17 @@ async def _send_group(stage: DrillStage, one: PlannedRequest, group: BloodGroup)
         wait_s=_WAIT_S,
         refusals=("request_ended",),
     )
-    if not answer.is_accepted:
-        return
-    zh, en = stage.scenario.get_names(hospital_id)
-    stage.board.note(
-        stage.clock.now(), "request", f"{zh}病人定型 {group}", f"{en}: a patient is typed {group}"
-    )
-    event = _to_change(one.request.but(request_id=request_id), dict(body), is_cancelled=False)
-    stage.sent.note(
-        event_id=derive_id("amended", hospital_id, request_id, key),
-        source=f"hospital/{hospital_id}",
-        event_type=event.TYPE,
-        subject=request_id,
-        accepted=True,
-        body=json.loads(event.to_body()),
-    )
+    if answer.is_accepted:
+        event = _to_change(one.request.but(request_id=request_id), dict(body), is_cancelled=False)
+        stage.sent.note(
+            event_id=derive_id("amended", hospital_id, request_id, key),
+            source=f"hospital/{hospital_id}",
+            event_type=event.TYPE,
+            subject=request_id,
+            accepted=True,
+            body=json.loads(event.to_body()),
+        )
+    return answer
 
 
 def _to_change(
