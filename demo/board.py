@@ -15,6 +15,7 @@ from typing import Any
 
 from demo.story import StoryMoment, Storyteller
 from models.alerts import Activation
+from models.components import Component
 from models.decisions import Decision, Outcome
 from models.donors import CallOutStatus
 from models.events.alerts import ActivationOpened, ActivationRevised, ActivationStoodDown
@@ -29,6 +30,7 @@ from models.events.shortages import (
     TransferAgreed,
     TransferCompleted,
 )
+from models.groups import BloodGroup
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, Transfer
 
 
@@ -48,12 +50,17 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockSample:
-    """Available units of one station at one simulated instant; the groups are of red cells."""
+    """Available bags of one station at one simulated instant; the groups are of red cells.
+
+    Attributes:
+        cells: Ordering units per component and group.
+    """
 
     at: datetime
     station_id: str
     by_group: dict[str, int]
     by_component: dict[str, int]
+    cells: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,8 @@ class Board:
         donated: Unit id to its donation.
         transfused: Units that a ward scanned at the bed.
         shared: Unit id to (giving station, receiving station), once arrived.
+        arrived: Unit id to when it arrived from a neighbour.
+        decisions: Request id to every decision on it, in order.
     """
 
     storyteller: Storyteller
@@ -126,6 +135,8 @@ class Board:
     transfused: set[str] = field(default_factory=set)
     failed_tests: int = 0
     shared: dict[str, tuple[str, str]] = field(default_factory=dict)
+    arrived: dict[str, datetime] = field(default_factory=dict)
+    decisions: dict[str, list[Decision]] = field(default_factory=dict)
     moments: list[StoryMoment] = field(default_factory=list)
     look_back: LookBack | None = None
 
@@ -154,6 +165,7 @@ class Board:
             self.moments.append(moment)
 
     def _see_decision(self, decision: Decision) -> None:
+        self.decisions.setdefault(decision.request_id, []).append(decision)
         self.requests[decision.request_id] = RequestView(
             hospital_id=decision.hospital_id,
             outcome=decision.outcome,
@@ -245,6 +257,18 @@ class Board:
         return next(
             (sample for sample in reversed(self.stock) if sample.station_id == station_id), None
         )
+
+    def count_free(
+        self, station_id: str, component: Component, group: BloodGroup, at: datetime
+    ) -> int:
+        """Return the units of a place that lay free at an instant, by the last sample before it."""
+        samples = (
+            sample
+            for sample in reversed(self.stock)
+            if sample.station_id == station_id and sample.at <= at
+        )
+        sample = next(samples, None)
+        return 0 if sample is None else sample.cells.get((component, group), 0)
 
     def list_ms(self, way: str = "") -> list[float]:
         """List real milliseconds from request to decision, of one way or of all."""

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -22,7 +22,8 @@ from checker import Report
 from demo.actors.faulty_senders import EXPECTED_CODES
 from demo.board import Board, percentile
 from demo.stage import DrillStage
-from models.decisions import Outcome
+from demo.unserved import Unserved, count_with_nothing, to_rows
+from models.requests import Priority
 from models.units import UnitStatus
 
 SOURCES = ("stock", "donor", "neighbour")
@@ -74,6 +75,11 @@ def _at_least(name: str, value: int, unit: str, *, goal: int) -> Figure:
     return Figure(name=name, title=title, value=value, unit=unit, goal=goal, holds=value >= goal)
 
 
+def _at_most(name: str, value: float, unit: str, *, goal: float) -> Figure:
+    title = _get_title(name)
+    return Figure(name=name, title=title, value=value, unit=unit, goal=goal, holds=value <= goal)
+
+
 def _told(name: str, value: float, unit: str) -> Figure:
     return Figure(name=name, title=_get_title(name), value=value, unit=unit, goal=None, holds=True)
 
@@ -82,13 +88,19 @@ def _get_title(name: str) -> str:
     return " · ".join(_TITLES[name])
 
 
-def list_figures(stage: DrillStage, verdict: Report, audit: Mapping[str, int]) -> list[Figure]:
+def list_figures(
+    stage: DrillStage,
+    verdict: Report,
+    audit: Mapping[str, int],
+    unserved: Sequence[Unserved],
+) -> list[Figure]:
     """List every check and figure of the day, the checker's first.
 
     Args:
         stage: After the day.
         verdict: Of the independent checker.
         audit: The document of `xuelian audit verify`.
+        unserved: The requests that got nothing or less than they asked.
     """
     return [
         *(
@@ -103,6 +115,7 @@ def list_figures(stage: DrillStage, verdict: Report, audit: Mapping[str, int]) -
             for check in verdict.checks
         ),
         *_list_demanded(stage),
+        *list_served(stage, unserved),
         _exactly("audit_breaches", audit["breached"], "rows", goal=0),
         *_list_told(stage),
         _told("audit_rows", audit["rows"], "rows"),
@@ -133,6 +146,22 @@ def _list_demanded(stage: DrillStage) -> list[Figure]:
     ]
 
 
+def list_served(stage: DrillStage, unserved: Sequence[Unserved]) -> list[Figure]:
+    """List what is demanded of the requests that end with nothing, and of the report on them."""
+    empty, sent = count_with_nothing(stage.board), max(1, stage.board.sent)
+    ended = [one for one in unserved if one.has_nothing and one.is_due]
+    dying = sum(one.priority is Priority.LIFE_THREATENING for one in ended)
+    beside = sum(one.lay_beside_free_blood for one in ended)
+    unexplained = sum(not one.is_explained for one in unserved)
+    share = round(100 * empty / sent, 1)
+    return [
+        _at_most("share_with_nothing", share, "%", goal=stage.scenario.goals.with_nothing_percent),
+        _exactly("dying_with_nothing", dying, "requests", goal=0),
+        _exactly("nothing_beside_neighbours", beside, "requests", goal=0),
+        _exactly("unserved_unexplained", unexplained, "requests", goal=0),
+    ]
+
+
 def _count_look_backs(board: Board) -> int:
     """Count the look-back if it left no usable unit and found at least one patient, else 0."""
     seen = board.look_back
@@ -147,10 +176,9 @@ def _list_told(stage: DrillStage) -> list[Figure]:
     counts = board.count_requests()
     sources = count_sources(stage)
     donated_ml = sum(given.volume_ml for given in board.donated.values())
-    empty = count_with_nothing(stage)
+    empty = count_with_nothing(board)
     return [
         _told("requests_with_nothing", empty, "requests"),
-        _told("share_with_nothing", round(100 * empty / max(1, board.sent), 1), "%"),
         _told("latency_p50", round(percentile(ms, 0.5), 1), "ms"),
         _told("latency_p99", round(percentile(ms, 0.99), 1), "ms"),
         _told("requests_sent", board.sent, "requests"),
@@ -171,15 +199,6 @@ def _list_told(stage: DrillStage) -> list[Figure]:
         _told("transfers", len(board.transfers), "transfers"),
         _told("units_transferred", len(board.shared), "units"),
     ]
-
-
-def count_with_nothing(stage: DrillStage) -> int:
-    """Count requests without a unit when the day ends; cancelled requests do not count.
-
-    Another check finds requests that waited, or expired, beside free blood.
-    """
-    nothing = {Outcome.WAITING, Outcome.EXPIRED, Outcome.REFUSED}
-    return sum(view.outcome in nothing for view in stage.board.requests.values())
 
 
 def find_source(stage: DrillStage, unit_id: str) -> str:
@@ -203,8 +222,15 @@ def list_waiting(stage: DrillStage) -> list[tuple[str, str]]:
     )
 
 
-def write_result(path: Path, figures: list[Figure], *, started_at: datetime) -> None:
-    """Write the results as data."""
+def write_result(
+    path: Path,
+    figures: list[Figure],
+    *,
+    stage: DrillStage,
+    unserved: Sequence[Unserved],
+    started_at: datetime,
+) -> None:
+    """Write the results as data, with what would have served each request that lacks something."""
     result = {
         "target": "demo",
         "commit": _find_commit(),
@@ -213,6 +239,7 @@ def write_result(path: Path, figures: list[Figure], *, started_at: datetime) -> 
         f"Python {platform.python_version()}",
         "holds": all(figure.holds for figure in figures),
         "checks": [asdict(figure) for figure in figures],
+        "unserved": to_rows(stage, unserved, read_texts()["levers"]),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -41,6 +41,7 @@ from demo.shelves import make_stock
 from demo.stage import DrillStage, KeyName, open_doors
 from demo.story import Storyteller
 from demo.summary import print_summary
+from demo.unserved import Unserved, read_unserved
 from models.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -107,8 +108,14 @@ async def _run(scenario: Scenario, *, state_dir: Path, out: Path, console: Conso
         day = await _play_and_check(
             scenario, planned, system=system, clock=clock, out=out, console=console, report=report
         )
-    figures = list_figures(day.stage, day.verdict, day.audit)
-    write_result(out / "result.json", figures, started_at=started_at)
+    figures = list_figures(day.stage, day.verdict, day.audit, day.unserved)
+    write_result(
+        out / "result.json",
+        figures,
+        stage=day.stage,
+        unserved=day.unserved,
+        started_at=started_at,
+    )
     report("撰写报告 · writing the report")
     write_report(
         out / "report.html",
@@ -116,9 +123,17 @@ async def _run(scenario: Scenario, *, state_dir: Path, out: Path, console: Conso
         figures=figures,
         verdict=day.verdict,
         lives=day.lives,
+        unserved=day.unserved,
         started_at=started_at,
     )
-    print_summary(console, day.stage, figures=figures, verdict=day.verdict, out=out)
+    print_summary(
+        console,
+        day.stage,
+        figures=figures,
+        verdict=day.verdict,
+        unserved=day.unserved,
+        out=out,
+    )
     return figures
 
 
@@ -160,6 +175,7 @@ class _Day:
     verdict: Verdict
     audit: Mapping[str, int]
     lives: list[DonatedLife]
+    unserved: list[Unserved]
 
 
 async def _play_and_check(
@@ -186,6 +202,7 @@ async def _play_and_check(
         if not await wait_for_rest(probes, patience_s=_REST_S):
             report("[yellow]仍有消息在途 · messages are still on their way[/]")
         lives = await read_lives(stage)
+        unserved = await read_unserved(stage, lives)
     # Nothing may change during the check: the workers end, and publish what they committed.
     for process in _WORKERS:
         await asyncio.to_thread(system.kill, process, hard=False)
@@ -199,7 +216,13 @@ async def _play_and_check(
     )
     report("核验审计链 · verifying the audit")
     audit = await asyncio.to_thread(system.run, "audit", "verify", "--json")
-    return _Day(stage=stage, verdict=verdict, audit=json_text.loads(audit.stdout), lives=lives)
+    return _Day(
+        stage=stage,
+        verdict=verdict,
+        audit=json_text.loads(audit.stdout),
+        lives=lives,
+        unserved=unserved,
+    )
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from demo.shapes import (
     DemoStation,
     DisasterEvent,
     DonorPlan,
+    Goals,
     RequestPlan,
     Road,
     StockPlan,
@@ -38,6 +39,7 @@ class Scenario(Value):
     seed: int
     event: DisasterEvent
     timeline: Timeline
+    goals: Goals
     demo_stations: tuple[DemoStation, ...]
     hospitals: tuple[DemoHospital, ...]
     roads: tuple[Road, ...]

@@ -50,6 +50,17 @@ class Timeline(Value):
     settle_s: float = Field(ge=0)
 
 
+class Goals(Value):
+    """What the day is measured by.
+
+    Attributes:
+        with_nothing_percent: Requests that may end without a bag, of those sent.
+    """
+
+    source: str
+    with_nothing_percent: float = Field(ge=0, le=100)
+
+
 class DemoStation(Value):
     """A station, with the short names that the tables show, Chinese first."""
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from checker import Report
-from demo.results import Figure, describe_unit, list_waiting
+from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.stage import DrillStage
+from demo.unserved import Unserved, describe_lever
 
 _EXAMPLES = 5
 
 
 def print_summary(
-    console: Console, stage: DrillStage, *, figures: list[Figure], verdict: Report, out: Path
+    console: Console,
+    stage: DrillStage,
+    *,
+    figures: list[Figure],
+    verdict: Report,
+    unserved: Sequence[Unserved],
+    out: Path,
 ) -> None:
     """Print the checks, the figures, the faults, and the path of the report."""
     console.print(
@@ -29,6 +37,7 @@ def print_summary(
             console.print(f"    {example.subject}: {example.told}", markup=False)
     for line in stage.refused.lines[:_EXAMPLES]:
         console.print(f"    {line}", markup=False)
+    _print_unserved(console, stage, unserved)
     waiting = Counter(what for _, what in list_waiting(stage))
     if waiting:
         told = ", ".join(f"{count} × {what}" for what, count in waiting.items())
@@ -39,6 +48,23 @@ def print_summary(
     else:
         failing = sum(not figure.holds for figure in figures)
         console.print(f"[bold red]✗ {failing} 项不通过 · {failing} checks fail[/]")
+
+
+def _print_unserved(console: Console, stage: DrillStage, unserved: Sequence[Unserved]) -> None:
+    """Print the requests that end with nothing, each with what would have served it."""
+    texts = read_texts()["levers"]
+    for one in unserved:
+        if not one.has_nothing:
+            continue
+        zh, en = stage.scenario.get_names(one.hospital_id)
+        console.print(
+            f"一袋未得 · nothing  {zh} · {en} {one.patient} {one.group} {one.priority}",
+            markup=False,
+        )
+        for shortfall in one.shortfalls:
+            for lever in shortfall.levers:
+                told = describe_lever(stage, lever, texts)
+                console.print(f"    {told.zh}\n    {told.en}", markup=False)
 
 
 def _table(title: str, figures: list[Figure]) -> Table:

@@ -12,19 +12,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from math import ceil
 
 from demo.chance import draw
 from demo.kafka_clients import TopicFollower
-from demo.scenario import Scenario
+from demo.levers import count_kept
 from demo.sending import list_event_ids
 from demo.stage import DrillStage
-from models.components import Component
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.shortages import OfferMade, ShortageChanged, ShortageCleared, ShortageDeclared
 from models.facilities import Station
-from models.groups import BloodGroup, RhD
+from models.groups import BloodGroup
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
 from models.topics import TopicName
 
@@ -156,17 +154,6 @@ class Neighbour:
                 accepted=True,
                 body={"offer": offer.model_dump(mode="json")},
             )
-
-
-def count_kept(
-    scenario: Scenario, station: Station, component: Component, group: BloodGroup
-) -> int:
-    """Count the units of a group that a station keeps for its own patients, down to orange."""
-    stock = scenario.stock
-    negative = group.rhd is RhD.NEGATIVE
-    share = stock.abo[group.abo] * (stock.rhd.negative if negative else 1 - stock.rhd.negative)
-    daily = station.daily_demand.get(component, 0.0) * share
-    return ceil(daily * station.policy.thresholds.orange_below_d)
 
 
 async def run_neighbours(neighbours: list[Neighbour]) -> None:

@@ -83,5 +83,6 @@ class Observer:
                 station_id=station_id,
                 by_group=dict(groups),
                 by_component=dict(components),
+                cells={(row["component"], row["group"]): int(row["units"]) for row in available},
             )
         )

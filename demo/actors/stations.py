@@ -170,6 +170,7 @@ class StationStaff:
                     unit_id, "received", station_id=transfer.to_station_id, epoch=promise["epoch"]
                 )
                 stage.board.shared[unit_id] = (transfer.from_station_id, transfer.to_station_id)
+                stage.board.arrived[unit_id] = stage.clock.now()
         finally:
             stage.busy -= 1
 

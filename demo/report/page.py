@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from demo.report.plots import (
 from demo.report.region import plot_map
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.stage import DrillStage
+from demo.unserved import Unserved, describe_lever
 
 _TILES = (
     "requests_lost",
@@ -53,6 +56,7 @@ def write_report(
     figures: list[Figure],
     verdict: Report,
     lives: list[DonatedLife],
+    unserved: Sequence[Unserved],
     started_at: datetime,
 ) -> None:
     """Write the page; it needs no network.
@@ -63,6 +67,7 @@ def write_report(
         figures: Every check and figure.
         verdict: The checker's report, with its examples.
         lives: The outcome of each donation of the day.
+        unserved: The requests that got nothing or less than they asked.
         started_at: When the run began, real time.
     """
     by_name = {figure.name: figure for figure in figures}
@@ -83,6 +88,9 @@ def write_report(
         sections=_list_sections(stage),
         moments=stage.board.moments,
         lives=lives,
+        unserved=unserved,
+        name_of=stage.scenario.get_names,
+        describe_lever=partial(describe_lever, stage, texts=read_texts()["levers"]),
         steps=count_steps(lives),
         look_back=stage.board.look_back,
         waiting=list_waiting(stage),
