@@ -7,6 +7,7 @@ other bag is passed over: the rest keeps the order of every choice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,10 +16,12 @@ from models.clearance import Cleared, ForPatient, Step
 from models.directory import Journey
 from models.doses import WHOLE, content_of
 from models.facilities import Hospital
+from models.requests import Priority
 from models.rules.rulebook import Rulebook
 from models.safety import clear
 from streams.matching.choice_order import place_of
 from streams.matching.journeys import to_hospital
+from streams.matching.on_the_way import Coming, list_unreached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,50 @@ class WaitingLine:
     units: int
     hospital: Hospital
     journey: Journey
+
+    @property
+    def comes_by(self) -> datetime:
+        """The last instant at which a bag comes to the station in time for the patient."""
+        return self.purpose.needed_by - timedelta(seconds=self.journey.eta_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """Ordering units that who waits lacks when what is on its way in time has come.
+
+    Attributes:
+        urgent: Of those, what is waited for urgently or in danger of life.
+        endangered: Of those, what is waited for in danger of life.
+    """
+
+    units: int = 0
+    urgent: int = 0
+    endangered: int = 0
+
+
+def count_lacking(
+    waiting: Sequence[WaitingLine], coming: Sequence[Coming], *, eta_s: int, now: datetime
+) -> Lacking:
+    """Count what a giver's bags would bring in time, and nothing that is on its way does.
+
+    Args:
+        waiting: The lines that lack units at the station in need.
+        coming: The bags on their way to it.
+        eta_s: Seconds from the giver to the station in need.
+        now: Aware UTC instant of the decision.
+    """
+    ranked = sorted(waiting, key=_rank)
+    unreached = list_unreached([(line.comes_by, line.units) for line in ranked], coming)
+    found = Counter[Priority]()
+    for line, units in zip(ranked, unreached, strict=True):
+        if now + timedelta(seconds=eta_s) <= line.comes_by:
+            found[line.purpose.priority] += units
+    endangered = found[Priority.LIFE_THREATENING]
+    return Lacking(
+        units=found.total(),
+        urgent=found[Priority.URGENT] + endangered,
+        endangered=endangered,
+    )
 
 
 def order_for_waiting(

@@ -24,7 +24,8 @@ from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn import Burn
 from streams.matching.floors import find_floor
 from streams.matching.journeys import to_station
-from streams.matching.offered_units import WaitingLine, order_for_waiting
+from streams.matching.offered_units import WaitingLine, count_lacking, order_for_waiting
+from streams.matching.on_the_way import Coming, count_coming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,7 @@ def decide_acceptance(
     burn: Burn,
     led: Sequence[Activation] = (),
     waiting: Sequence[WaitingLine] = (),
-    in_transit: int,
+    coming: Sequence[Coming] = (),
     eta_s: int,
     now: datetime,
     rules: Rulebook,
@@ -61,7 +62,7 @@ def decide_acceptance(
         burn: The giver's own use of the component and group.
         led: The open activations of actual disasters that the giver leads.
         waiting: The lines that wait for this shortage to end.
-        in_transit: Units agreed or on their way for this shortage.
+        coming: The bags agreed or on their way for this shortage.
         eta_s: Seconds from the giver to the receiver.
         now: Aware UTC instant of the decision.
         rules: The rulebook to decide by.
@@ -76,8 +77,11 @@ def decide_acceptance(
     """
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     obstacles += _list_led(offer, led, rules)
-    wanted = shortage.units_missing - in_transit
-    waited_for = max(0, shortage.urgent_units - in_transit)
+    in_transit = count_coming(coming)
+    # What comes too late for who waits now spares no bag that comes in time.
+    lacking = count_lacking(waiting, coming, eta_s=eta_s, now=now)
+    wanted = max(shortage.units_missing - in_transit, lacking.units)
+    waited_for = max(shortage.urgent_units - in_transit, lacking.urgent)
     if shortage.status is ShortageStatus.OPEN and wanted <= 0:
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     elif is_kept_from_shelf(offer.group, shortage) and offer.group in shortage.donor_groups:
@@ -98,7 +102,7 @@ def decide_acceptance(
         have=round_down(_sum(fit)),
         wanted=wanted,
         waited_for=waited_for,
-        in_danger=max(0, shortage.endangered_units - in_transit),
+        in_danger=max(0, shortage.endangered_units - in_transit, lacking.endangered),
         thresholds=giver.policy.thresholds,
         burn=burn,
         rules=rules.shortages,

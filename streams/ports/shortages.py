@@ -13,6 +13,7 @@ from models.decisions import Reason
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.matching.on_the_way import Coming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,8 @@ class ExchangeStore(Protocol):
         """Write a shortage as it stands from now on; its opening time stays."""
         ...
 
-    async def count_in_transit(self, shortage_id: str) -> int:
-        """Count ordering units promised to a shortage's transfers that have not arrived yet."""
+    async def list_in_transit(self, shortage_id: str) -> list[Coming]:
+        """List the bags promised to a shortage's transfers that have not arrived yet."""
         ...
 
     async def is_offer_known(self, offer_id: str) -> bool: ...

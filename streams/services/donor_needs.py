@@ -23,6 +23,7 @@ from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.donor_eligibility import DonorRecord
 from streams.matching.offers import is_agreed
+from streams.matching.on_the_way import Coming, list_unreached
 from streams.matching.shortage import find_wanted_group, list_called_groups
 from streams.matching.waves import expect_donations
 from streams.ports import DirectorySource, UnitOfWork
@@ -188,7 +189,7 @@ class StationCauses:
         self._waiting: Sequence[_WaitingLine] | None = None
         self._calls: Sequence[ReserveCall] | None = None
         self._reserve: Sequence[DonorRecord] | None = None
-        self._in_transit: dict[str, int] = {}
+        self._coming: dict[str, Sequence[Coming]] = {}
 
     def forget_calls(self) -> None:
         """Read calls and donors again when they are asked for next."""
@@ -360,13 +361,19 @@ class StationCauses:
         )
 
     async def _count_wanted(self, shortage: Shortage) -> int:
-        """Count the units that urgent patients wait for, less the units on their way."""
-        units = sum(line.units for line in await self._read_waiting() if line.is_at(shortage))
-        if shortage.shortage_id not in self._in_transit:
-            self._in_transit[shortage.shortage_id] = await self._work.supply.count_in_transit(
-                shortage.shortage_id
-            )
-        return max(0, units - self._in_transit[shortage.shortage_id])
+        """Count the units that urgent patients wait for, less what comes before a donor's would.
+
+        What comes later than that spares no donor, unless it still comes in time.
+        """
+        own = [line for line in await self._read_waiting() if line.is_at(shortage)]
+        if shortage.shortage_id not in self._coming:
+            coming = await self._work.supply.list_in_transit(shortage.shortage_id)
+            self._coming[shortage.shortage_id] = coming
+        waits = [
+            (max(line.needed_by, self._ready_at), line.units)
+            for line in sorted(own, key=lambda line: (line.priority.rank, line.needed_by))
+        ]
+        return sum(list_unreached(waits, self._coming[shortage.shortage_id]))
 
     @property
     def _ready_at(self) -> datetime:

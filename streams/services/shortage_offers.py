@@ -116,7 +116,7 @@ class OfferService:
             burn=await self._estimate_burn(work, giver, cell),
             led=await self._list_led(work, giver.station_id),
             waiting=await self._list_waiting(work, shortage, receiver),
-            in_transit=await work.supply.count_in_transit(shortage.shortage_id),
+            coming=await work.supply.list_in_transit(shortage.shortage_id),
             eta_s=journey.eta_s,
             now=work.context.now,
             rules=work.rules,

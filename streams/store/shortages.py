@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from models.base import derive_id
@@ -16,6 +16,7 @@ from models.errors import InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.matching.on_the_way import Coming
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import PromisedSince, StockCount, UncoveredLine
 from streams.ports.unit_of_work import Transition
@@ -116,10 +117,15 @@ class PgExchange:
             now=shortage.assessed_at,
         )
 
-    async def count_in_transit(self, shortage_id: str) -> int:
+    async def list_in_transit(self, shortage_id: str) -> list[Coming]:
         rows = _QUERIES.list_in_transit(self._connection, shortage_id=shortage_id)
-        holds = [content_of(Component(row["component"]), row["volume_ml"]) async for row in rows]
-        return round_down(sum(holds))
+        return [
+            Coming(
+                hundredths=content_of(Component(row["component"]), row["volume_ml"]),
+                arrives_at=row["agreed_at"] + timedelta(seconds=row["eta_s"]),
+            )
+            async for row in rows
+        ]
 
     async def is_offer_known(self, offer_id: str) -> bool:
         return await _QUERIES.find_offer(self._connection, offer_id=offer_id) is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
 
@@ -18,6 +19,7 @@ from models.units import UnitTraits
 from streams.matching.burn import Burn
 from streams.matching.offered_units import WaitingLine
 from streams.matching.offers import decide_acceptance
+from streams.matching.on_the_way import Coming, list_unreached
 from tests.support.supply import AT, make_station, make_units
 from tests.unit.test_matching_offers import make_offer, make_shortage
 
@@ -76,17 +78,26 @@ def _bags(**typed: UnitTraits) -> list[UnitFacts]:
 
 
 def _taken(
-    units: Sequence[UnitFacts], waiting: Sequence[WaitingLine], *, quantity: int
+    units: Sequence[UnitFacts],
+    waiting: Sequence[WaitingLine],
+    *,
+    quantity: int,
+    missing: int = 10,
+    coming: Sequence[Coming] = (),
+    burn: float = 0.0,
+    told: Mapping[str, object] = MappingProxyType({}),
 ) -> list[int]:
     verdict = decide_acceptance(
-        make_offer(group="B+", quantity=quantity),
-        shortage=make_shortage(group="B+", donor_groups=["B+", "O+"]),
+        make_offer(group="B+", quantity=quantity, **told),
+        shortage=make_shortage(
+            missing=missing, group="B+", donor_groups=["B+", "O+"], urgent_units=missing
+        ),
         giver=make_station("lhasa", policy={"neighbours": ["shigatse"]}),
         receiver=make_station("shigatse"),
         units=units,
-        burn=Burn(mean_per_d=0.0),
+        burn=Burn(mean_per_d=burn),
         waiting=waiting,
-        in_transit=0,
+        coming=coming,
         eta_s=ROAD_H * 3600,
         now=AT,
         rules=PACKAGED,
@@ -151,3 +162,47 @@ def test_c90_a_large_bag_covers_a_line_as_two_small_ones_do() -> None:
     ]
     line = _line(units=2, demands={"leukoreduced": True})
     assert _taken(units, [line], quantity=4) == [5, 1, 2]
+
+
+def _coming(*hours: float) -> list[Coming]:
+    return [Coming(hundredths=100, arrives_at=AT + timedelta(hours=hour)) for hour in hours]
+
+
+@pytest.mark.parametrize(
+    ("hours", "taken"),
+    [
+        ((), 2),
+        ((5.0, 11.5), 0),  # half an hour from the station to the bed
+        ((5.0, 11.6), 1),
+        ((16.0, 16.0), 2),
+    ],
+)
+def test_what_comes_too_late_spares_no_bag_that_comes_in_time(
+    hours: Sequence[float], taken: int
+) -> None:
+    line = _line(units=2, need_h=12)
+    found = _taken(_bags(), [line], quantity=4, missing=2, coming=_coming(*hours))
+    assert len(found) == taken
+
+
+def test_what_comes_too_late_bends_the_floor_of_who_comes_in_time() -> None:
+    # Three B+ a day: of six, the normal floor keeps all and one day's keep leaves three.
+    line, told = _line(units=2, need_h=12), {"below_floor": True, "confirmed_by": "Dawa"}
+    late = _coming(16, 16)
+    assert len(_taken(_bags(), [line], quantity=4, missing=2, coming=late, burn=3, told=told)) == 2
+    soon = _coming(5, 5)
+    assert _taken(_bags(), [line], quantity=4, missing=2, coming=soon, burn=3, told=told) == []
+
+
+def test_who_cannot_be_reached_in_time_asks_for_no_more_than_before() -> None:
+    line = _line(units=2, need_h=4.2)
+    assert _taken(_bags(), [line], quantity=4, missing=2, coming=_coming(16, 16)) == []
+
+
+def test_what_is_on_its_way_serves_first_whom_little_else_serves() -> None:
+    at = [AT + timedelta(hours=hour) for hour in (6, 12)]
+    assert list_unreached([(at[1], 1), (at[0], 1)], _coming(5, 11)) == (0, 0)
+    assert list_unreached([(at[0], 1), (at[1], 1)], _coming(5, 11)) == (0, 0)
+    assert list_unreached([(at[0], 2), (at[1], 1)], _coming(5, 11)) == (1, 0)
+    large = [Coming(hundredths=150, arrives_at=AT)]
+    assert list_unreached([(at[0], 2), (at[1], 1)], large) == (1, 1)

@@ -18,6 +18,7 @@ from models.rules.rulebook import PACKAGED
 from models.shortages import Offer, Shortage
 from streams.matching.burn import Burn
 from streams.matching.offers import OfferVerdict, decide_acceptance
+from streams.matching.on_the_way import Coming
 from tests.support.supply import AT, make_station, make_units
 
 SHIGATSE = make_station("shigatse")
@@ -74,7 +75,7 @@ def accept(
         units=units,
         burn=Burn(mean_per_d=burn),
         led=led,
-        in_transit=in_transit,
+        coming=[Coming(hundredths=100, arrives_at=AT)] * in_transit,
         eta_s=4 * 3600,
         now=AT,
         rules=PACKAGED,
@@ -158,7 +159,6 @@ def test_a_stranger_is_declined() -> None:
         receiver=SHIGATSE,
         units=make_units(9, station_id="chengdu"),
         burn=Burn(mean_per_d=0.0),
-        in_transit=0,
         eta_s=0,
         now=AT,
         rules=PACKAGED,

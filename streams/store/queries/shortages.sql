@@ -74,7 +74,7 @@ INSERT INTO shortages (
     assessed_at = excluded.assessed_at;
 
 -- name: list_in_transit
-SELECT u.component, u.volume_ml
+SELECT u.component, u.volume_ml, t.agreed_at, t.eta_s
 FROM promises AS p
 INNER JOIN units AS u USING (unit_id)
 INNER JOIN transfers AS t USING (transfer_id)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from models.base import derive_id
 from models.clearance import Cleared
 from models.decisions import Reason
 from models.donors import CallOutStatus
-from models.doses import round_down, sum_content
+from models.doses import content_of
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
+from streams.matching.on_the_way import Coming
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
@@ -78,17 +79,21 @@ class MemorySupply:
     async def find_shortage(self, shortage_id: str) -> Shortage | None:
         return self._state.shortages.get(shortage_id)
 
-    async def count_in_transit(self, shortage_id: str) -> int:
-        transfers = self._state.transfers
-        return round_down(
-            sum_content(
-                self._state.units[row.unit_id].unit
-                for row in self._state.promises.values()
-                if row.live.transfer_id is not None
-                and row.live.status in LIVE
-                and transfers[row.live.transfer_id].shortage_id == shortage_id
-            )
-        )
+    async def list_in_transit(self, shortage_id: str) -> list[Coming]:
+        found = []
+        for row in self._state.promises.values():
+            if row.live.transfer_id is None or row.live.status not in LIVE:
+                continue
+            transfer = self._state.transfers[row.live.transfer_id]
+            unit = self._state.units[row.unit_id].unit
+            if transfer.shortage_id == shortage_id:
+                found.append(
+                    Coming(
+                        hundredths=content_of(unit.component, unit.volume_ml),
+                        arrives_at=transfer.agreed_at + timedelta(seconds=transfer.eta_s),
+                    )
+                )
+        return found
 
     async def is_offer_known(self, offer_id: str) -> bool:
         return any(transfer.offer_id == offer_id for transfer in self._state.transfers.values())

@@ -1,0 +1,53 @@
+"""Which waits the blood on its way reaches in time.
+
+Pure. Blood that comes when its patient has no use for it any more serves nobody who waits: it
+spares neither a nearer neighbour's bag nor a donor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.doses import WHOLE, round_down, round_up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """A bag that is agreed or on its way to a station.
+
+    Attributes:
+        hundredths: Of its ordering unit, that it holds.
+    """
+
+    hundredths: int
+    arrives_at: datetime
+
+
+def count_coming(coming: Iterable[Coming]) -> int:
+    """Count the ordering units that are on their way, whenever they come."""
+    return round_down(sum(one.hundredths for one in coming))
+
+
+def list_unreached(
+    waits: Sequence[tuple[datetime, int]], coming: Iterable[Coming]
+) -> tuple[int, ...]:
+    """Return the ordering units that each wait still lacks once what is on its way has come.
+
+    Args:
+        waits: Until when a bag must have come, and how many ordering units are waited for; the
+            most urgent first.
+        coming: Each bag serves one wait: of those that come in time for it, the last to come, so
+            that the first are left for who can wait less.
+    """
+    left = sorted(coming, key=lambda one: one.arrives_at, reverse=True)
+    found = []
+    for until, units in waits:
+        lacking = units * WHOLE
+        for one in list(left):
+            if lacking > 0 and one.arrives_at <= until:
+                lacking -= one.hundredths
+                left.remove(one)
+        found.append(round_up(lacking))
+    return tuple(found)
