@@ -17,6 +17,7 @@ from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFact
 from models.compatibility import list_candidates
 from models.components import Component
 from models.decisions import Decision, LineDecision
+from models.doses import content_of, round_up
 from models.facilities import Station, StationPolicy
 from models.groups import BloodGroup, RhD
 from models.requests import HardAttributes, Priority, RequestLine, UrgentRequest
@@ -26,6 +27,8 @@ from models.safety import clear
 _OPENS = "_would_open"
 _NO_DEMAND = HardAttributes()
 _CAUSES_SHOWN = 3
+_ONE_UNIT_ML = 200
+"""Of a bag whose decision does not tell its volume."""
 
 CountFree = Callable[[str, Component, BloodGroup, datetime], int]
 """Units of a component and group that lay free at a station at an instant."""
@@ -49,10 +52,11 @@ class Lever:
 
     Attributes:
         kind: `told`: the decision said so, and its reason is `code`. `standing`: no stock serves
-            what was asked. `neighbour_free` and `neighbour_kept`: a neighbour's bags, above what it
-            keeps for its own patients, and below. `ordered_earlier`: a neighbour's bags, if
-            they had been ordered sooner; `too_far`: no order after the disaster brings them.
-            `donors` and `donors_late`. `nowhere`: no free bag of the region fits; `params` say why.
+            what was asked. `promise_lost`: what was promised was not fetched or lost.
+            `neighbour_free`, `neighbour_kept`: a neighbour's bags, above and below what it keeps
+            for its own patients. `ordered_earlier`: a neighbour's bags, had they been ordered
+            sooner. `too_far`: no order after the disaster brings them. `donors`, `donors_late`.
+            `nowhere`: no free bag of the region fits; `params` say why.
         by: Until when it had to happen.
         place: The station of the bags.
         units: Bags, or donations.
@@ -98,13 +102,28 @@ def explain_shortfalls(
         count_free: What lay free when.
     """
     lines = {line.line_no: line for line in request.lines}
+    lost = _list_lost(decisions)
     found = []
-    for line_no, told in _list_last(decisions).items():
-        lacking = told.uncovered + told.refused
-        if lacking and line_no in lines:
-            line = lines[line_no]
+    for line_no, (_, told) in _list_last(decisions).items():
+        if line_no not in lines:
+            continue
+        line = lines[line_no]
+        gone = tuple(lever for bag, lever in lost if bag.line_no == line_no)
+        lacking = (
+            told.uncovered
+            + told.refused
+            + sum(
+                round_up(content_of(bag.component, bag.volume_ml, line.measure))
+                for bag, _ in lost
+                if bag.line_no == line_no
+            )
+        )
+        if lacking and not (told.uncovered or told.refused):
+            found.append(Shortfall(line=line, lacking=lacking, levers=gone))
+        elif lacking:
             finder = _Finder(scenario, request, line, lacking, decisions, bags, count_free)
-            found.append(Shortfall(line=line, lacking=lacking, levers=tuple(finder.list_levers())))
+            levers = (*gone, *finder.list_levers())
+            found.append(Shortfall(line=line, lacking=lacking, levers=levers))
     return tuple(found)
 
 
@@ -130,9 +149,52 @@ def count_kept(
     return min(round(daily * step.keep_d) for step in steps if step.waiting.rank >= priority.rank)
 
 
-def _list_last(decisions: Sequence[Decision]) -> dict[int, LineDecision]:
-    """Return the last word on each line; a decision that ends a request repeats no lines."""
-    return {line.line_no: line for decision in decisions for line in decision.lines}
+def _list_last(decisions: Sequence[Decision]) -> dict[int, tuple[int, LineDecision]]:
+    """Return the last word on each line, and the place of its decision.
+
+    A decision that ends a request, or tells of its units alone, repeats no lines.
+    """
+    return {
+        line.line_no: (at, line) for at, decision in enumerate(decisions) for line in decision.lines
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LostBag:
+    line_no: int
+    component: Component
+    volume_ml: int
+
+
+def _list_lost(decisions: Sequence[Decision]) -> list[tuple[_LostBag, Lever]]:
+    """List the bags that a line was promised and lost after the last word on it."""
+    last = _list_last(decisions)
+    promised = {
+        bag.unit_id: (line.line_no, bag)
+        for decision in decisions
+        for line in decision.lines
+        for bag in line.reserved
+    }
+    found = []
+    for at, decision in enumerate(decisions):
+        for reason in decision.reasons:
+            line_no, bag = promised.get(str(reason.params.get("unit_id")), (0, None))
+            is_lost = reason.code == "unit_given_back" or reason.code.startswith("unit_lost_")
+            if bag is None or not is_lost or at <= last[line_no][0]:
+                continue
+            lost = _LostBag(
+                line_no=line_no, component=bag.component, volume_ml=bag.volume_ml or _ONE_UNIT_ML
+            )
+            lever = Lever(
+                kind="promise_lost",
+                by=decision.decided_at,
+                groups=(bag.group.value,),
+                units=1,
+                code=reason.code,
+                params=reason.params,
+            )
+            found.append((lost, lever))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

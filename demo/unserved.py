@@ -113,7 +113,7 @@ def describe_lever(stage: DrillStage, lever: Lever, texts: Mapping[str, Sequence
         lever: The lever.
         texts: The texts of the kinds; those that a decision gave have their own.
     """
-    if lever.kind in {"told", "standing"}:
+    if lever.code:
         return render(lever.code, lever.params)
     zh, en = texts[lever.kind]
     names = stage.scenario.get_names(lever.place) if lever.place else ("", "")

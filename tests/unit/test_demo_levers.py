@@ -20,7 +20,7 @@ from demo.unserved import Unserved, describe_lever, explain, to_rows
 from gateway.files.exports import HEADINGS, STATUS_WORDS
 from models.clearance import UnitFacts
 from models.components import Component
-from models.decisions import Decision, LineDecision, Outcome, Reason
+from models.decisions import Decision, LineDecision, Outcome, Reason, ReservedUnit
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
 from models.rules.rulebook import PACKAGED
@@ -269,6 +269,40 @@ def test_c90_what_no_stock_serves_is_told_as_that(dingri: Scenario) -> None:
         count_free=lambda *_: 50,
     )
     assert [(one.kind, one.code) for one in found.levers] == [("standing", "hospital_cannot_thaw")]
+
+
+def test_c90_a_bag_that_was_promised_and_not_fetched_is_told(dingri: Scenario) -> None:
+    bag = ReservedUnit(
+        promise_id="p-1",
+        unit_id="u-1",
+        component=Component.RED_CELLS,
+        group=O_POS,
+        expires_at=dingri.at(240),
+        epoch=1,
+        volume_ml=400,
+        reason=Reason(code="identical_group"),
+    )
+    first = _decision(dingri, uncovered=0, outcome=Outcome.RESERVED)
+    first = first.but(lines=(first.lines[0].but(reserved=(bag,)),))
+    lapsed = _decision(dingri, outcome=Outcome.EXPIRED, at_h=9).but(
+        lines=(), reasons=(Reason(code="unit_given_back", params={"unit_id": "u-1"}),)
+    )
+    request = _request(dingri)
+    (found,) = explain_shortfalls(
+        dingri, request, [first, lapsed], bags=(), count_free=lambda *_: 0
+    )
+    assert found.lacking == 2
+    assert [(one.kind, one.code, one.groups) for one in found.levers] == [
+        ("promise_lost", "unit_given_back", ("O+",))
+    ]
+    # What was decided again after the loss stands as it was decided.
+    again = _decision(dingri, uncovered=0, outcome=Outcome.RESERVED, at_h=10)
+    assert (
+        explain_shortfalls(
+            dingri, request, [first, lapsed, again], bags=(), count_free=lambda *_: 0
+        )
+        == ()
+    )
 
 
 def test_c90_a_line_that_was_covered_needs_no_lever(dingri: Scenario) -> None:
