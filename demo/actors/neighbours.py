@@ -23,6 +23,7 @@ from models.events import decode_event
 from models.events.shortages import OfferMade, ShortageChanged, ShortageCleared, ShortageDeclared
 from models.facilities import Station
 from models.groups import BloodGroup
+from models.requests import Priority
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
 from models.topics import TopicName
 
@@ -111,15 +112,21 @@ class Neighbour:
         missing, waited_for = one.units_missing, one.urgent_units
         for group in one.donor_groups:
             place = (one.component.value, group.value)
-            keep = count_kept(self._stage.scenario, self._station, one.component, group)
-            spare = max(0, shelf.get(place, 0) - keep)
-            quantity = min(missing, max(spare, min(waited_for, shelf.get(place, 0))))
+            have = shelf.get(place, 0)
+            spare = max(0, have - self._count_kept(one, group, Priority.ROUTINE))
+            bent = max(0, have - self._count_kept(one, group, _find_pressing(one)))
+            quantity = min(missing, max(spare, min(waited_for, bent)))
             if quantity <= 0:
                 continue
             missing -= quantity
             waited_for = max(0, waited_for - quantity)
             shelf[place] -= quantity
             await self._post(one, group, quantity, below_floor=quantity > spare)
+
+    def _count_kept(self, one: Shortage, group: BloodGroup, priority: Priority) -> int:
+        return count_kept(
+            self._stage.scenario, self._station, one.component, group, priority=priority
+        )
 
     async def _post(
         self, one: Shortage, group: BloodGroup, quantity: int, *, below_floor: bool
@@ -154,6 +161,13 @@ class Neighbour:
                 accepted=True,
                 body={"offer": offer.model_dump(mode="json")},
             )
+
+
+def _find_pressing(one: Shortage) -> Priority:
+    """Return how urgent the most urgent patient is for whom the director may go below the floor."""
+    if one.endangered_units:
+        return Priority.LIFE_THREATENING
+    return Priority.URGENT if one.urgent_units else Priority.ROUTINE
 
 
 async def run_neighbours(neighbours: list[Neighbour]) -> None:
