@@ -52,6 +52,7 @@ class ReservedUnit(Value):
         capped: Counts towards the cap of unconfirmed O RhD- red cells.
         emergency_release: A named clinician takes it past a test of the patient; the reason says
             who, and past what.
+        leaves_by: The latest departure with which it is given in time; None in old decisions.
         reason: Why this unit: identical or substituted group, and by which rule.
     """
 
@@ -64,6 +65,7 @@ class ReservedUnit(Value):
     volume_ml: int | None = Field(default=None, ge=-LARGEST, le=LARGEST)
     capped: bool = False
     emergency_release: bool = False
+    leaves_by: Instant | None = None
     reason: Reason
 
 
@@ -108,8 +110,8 @@ class Decision(Value):
         eta_s: Seconds from picking to the hospital; None if nothing was reserved.
         eta_estimated: The journey was estimated from coordinates, no route is recorded.
         waiting_for: `picking`, `donors_and_neighbours`, or empty when it has ended.
-        hold_until: When the reservation is given back unless it was picked; a unit that expires
-            earlier is held until its expiry.
+        hold_until: When the reservation is given back unless it was picked; a unit that could
+            not be given in time if it left later is held until then alone (`leaves_by`).
     """
 
     decision_id: Identifier

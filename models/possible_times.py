@@ -91,7 +91,7 @@ BOUNDS: Mapping[str, Mapping[str, Bound]] = {
     "Alert": {"sent_at": Bound.FREE, "occurred_at": Bound.FREE},
     "Envelope": {"time": Bound.FREE},
     # What the engine writes.
-    "ReservedUnit": {"expires_at": Bound.OURS},
+    "ReservedUnit": {"expires_at": Bound.OURS, "leaves_by": Bound.OURS},
     "StatedGroup": {"told_at": Bound.OURS},
     "GroupResult": {"told_at": Bound.OURS},
     "MadeCorrection": {"made_at": Bound.OURS},

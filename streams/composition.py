@@ -63,11 +63,10 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     requests = RequestService(directories=directory, decisions=decisions)
     recalls = Recalls(progress=progress)
     releases = Releases(recalls=recalls)
+    clearing = UnitClearances(directories=directory)
     stock = StockService(
         directories=directory,
-        scans=Scans(
-            progress=progress, releases=releases, clearing=UnitClearances(directories=directory)
-        ),
+        scans=Scans(progress=progress, releases=releases, clearing=clearing),
         releases=releases,
         splitting=DonationSplits(releases=releases),
         recalls=recalls,
@@ -116,7 +115,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
                 TimerKind.SHORTAGE_ASSESSMENT: shortages.fire,
                 TimerKind.CALL_WAVE: call_outs.fire_wave,
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
-                TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
+                TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress, clearing=clearing).fire,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,

@@ -247,6 +247,10 @@ class StockStore(Protocol):
         """Lock the units that are past expiry and still at their station, and return them."""
         ...
 
+    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
+        """Lock the units at their station that are held for a request past their own hold."""
+        ...
+
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
         """Count a station's units per component, group and status."""
         ...

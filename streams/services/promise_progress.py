@@ -50,14 +50,21 @@ class Progress:
             return
         if promise.request_id is None:
             raise InvariantViolation("promise_without_cause", promise_id=promise.promise_id)
+        if lost is not None:
+            await self.after_units_lost(work, promise.request_id, (lost,))
+            return
         states = await work.requests.lock_requests([promise.request_id])
         state = states[promise.request_id]
-        if state.status in TERMINAL_REQUEST_STATUSES:
-            return
-        if lost is not None:
-            await self._decisions.decide_again(work, state, why="unit_lost", news=(lost,))
-            return
-        await self._step(work, state)
+        if state.status not in TERMINAL_REQUEST_STATUSES:
+            await self._step(work, state)
+
+    async def after_units_lost(
+        self, work: UnitOfWork, request_id: str, lost: tuple[Reason, ...]
+    ) -> None:
+        """Decide a request again that lost units, unless it has ended."""
+        state = (await work.requests.lock_requests([request_id]))[request_id]
+        if state.status not in TERMINAL_REQUEST_STATUSES:
+            await self._decisions.decide_again(work, state, why="unit_lost", news=lost)
 
     @staticmethod
     async def is_waiting(work: UnitOfWork, promise: LivePromise) -> bool:

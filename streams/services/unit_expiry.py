@@ -1,25 +1,52 @@
-"""End units past their expiry, and advance the requests that they were promised to."""
+"""End units past their expiry, and holds of units that can no longer be given in time.
+
+Both free a request to look for other blood: it must not wait for a bag that may not leave.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from models.clearance import Step
+from models.decisions import Reason
+from models.errors import DomainRefusal
 from models.unit_states import Actor
 from models.units import UnitStatus
 from streams.ports import Timer, UnitOfWork
+from streams.ports.stock import UnitState
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.shortage_timing import assess_now
+from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_moves import MoveCause, move
 
 UNIT_EXPIRY_EVERY = timedelta(seconds=60)
 """The longest delay of noticing an expiry; no unit is chosen past its expiry in any case."""
 
 
-class ExpiryService:
-    """Ends units past their expiry and advances the requests they were promised to."""
+TOO_LATE = frozenset(
+    {
+        "expired",
+        "expires_before_arrival",
+        "expires_before_needed",
+        "expires_during_use",
+        "too_old",
+        "irradiated_too_long_ago",
+    }
+)
+"""Reasons against a unit that only grow with time."""
 
-    def __init__(self, *, progress: Progress) -> None:
+
+class ExpiryService:
+    """Ends units past their expiry and advances the requests they were promised to.
+
+    Args:
+        progress: Of requests that lose a unit.
+        clearing: Tells of a held unit whether it may still leave.
+    """
+
+    def __init__(self, *, progress: Progress, clearing: UnitClearances) -> None:
         self._progress = progress
+        self._clearing = clearing
 
     async def fire(self, work: UnitOfWork, timer: Timer) -> None:
         states = await work.stock.lock_expired(now=work.context.now)
@@ -30,6 +57,7 @@ class ExpiryService:
             if state.promise:
                 lost = explain_lost(state.unit_id, UnitStatus.EXPIRED)
                 await self._progress.after_unit_moved(work, state.promise, lost=lost)
+        await self._end_holds(work)
         for station_id in sorted({state.station_id for state in states}):
             assess_now(work, station_id)
         work.schedule(
@@ -39,3 +67,27 @@ class ExpiryService:
                 due_at=work.context.now + UNIT_EXPIRY_EVERY,
             )
         )
+
+    async def _end_holds(self, work: UnitOfWork) -> None:
+        """Give back units that could not be given in time if they left now."""
+        late: dict[str, list[UnitState]] = {}
+        for state in await work.stock.lock_held_past(now=work.context.now):
+            request_id = state.promise.request_id if state.promise else None
+            if request_id is not None and await self._is_too_late(work, state.unit_id):
+                late.setdefault(request_id, []).append(state)
+        for request_id in sorted(late):
+            for state in late[request_id]:
+                cause = MoveCause(actor=Actor.ENGINE, why="too_late_to_leave")
+                await move(work, state, UnitStatus.AVAILABLE, cause)
+            lost = tuple(
+                Reason(code="unit_too_late", params={"unit_id": state.unit_id})
+                for state in late[request_id]
+            )
+            await self._progress.after_units_lost(work, request_id, lost)
+
+    async def _is_too_late(self, work: UnitOfWork, unit_id: str) -> bool:
+        try:
+            await self._clearing.clear_promised(work, unit_id, step=Step.ISSUE)
+        except DomainRefusal as refusal:
+            return not TOO_LATE.isdisjoint(str(refusal.params["codes"]).split())
+        return False

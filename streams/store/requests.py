@@ -343,8 +343,9 @@ def _promise_rows(ruling: Ruling) -> Iterable[dict[str, Any]]:
 
 
 def _hold_until(decision: Decision, unit: ReservedUnit) -> datetime | None:
-    """Nothing is held for longer than it lives."""
-    return min(decision.hold_until, unit.expires_at) if decision.hold_until else None
+    """Nothing is held for longer than it can be given in time."""
+    last = unit.leaves_by or unit.expires_at
+    return min(decision.hold_until, last) if decision.hold_until else None
 
 
 def _decision_row(ruling: Ruling) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.unit_states import EXPIRING_STATES
+from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
 from models.units import Unit, UnitStatus, UnitTraits
 from streams.matching.available_units import Cell
 from streams.ports.stock import (
@@ -217,6 +217,16 @@ class PgStock:
         unit_ids = [row["unit_id"] async for row in rows]
         states = await self.lock_units(unit_ids)
         return [state for state in states.values() if state.status in EXPIRING_STATES]
+
+    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
+        rows = _QUERIES.list_held_past(self._connection, now=now)
+        unit_ids = [row["unit_id"] async for row in rows]
+        states = await self.lock_units(unit_ids)
+        return [
+            state
+            for state in states.values()
+            if state.status in PICKABLE_STATES and state.promise is not None
+        ]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
         rows = _QUERIES.count_stock(self._connection, station_id=station_id)

@@ -298,13 +298,15 @@ async def test_f06_no_bag_is_promised_for_a_day_on_which_it_will_have_expired(
 
 
 @held_long
-async def test_f06_nothing_is_held_for_longer_than_it_lives(engine: Engine) -> None:
+async def test_f06_nothing_is_held_for_longer_than_it_can_be_given(engine: Engine) -> None:
+    await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
+    await engine.services.directory.refresh()
     unit = build_unit("A+", expires_in_h=6.5)
     await engine.feed(counted([unit]))
     await engine.feed(opened(build_request(group="A+", quantity=1, needed_in_h=2)))
 
     row = await engine.one("SELECT hold_until FROM promises")
-    assert row["hold_until"] == unit.expires_at
+    assert row["hold_until"] == unit.expires_at - timedelta(seconds=USE_S + 20)
 
 
 async def test_f05_a_routine_order_uses_up_no_rhd_negative_blood(engine: Engine) -> None:
@@ -381,7 +383,7 @@ async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> 
     await engine.feed(opened(request))
     rows = await engine.fetch("SELECT unit_id, hold_until FROM promises ORDER BY hold_until")
     told = await last_decision(engine, request)
-    assert rows[0]["hold_until"] == short.expires_at
+    assert rows[0]["hold_until"] == short.expires_at - timedelta(seconds=USE_S + 20)
     assert rows[1]["hold_until"] == datetime.fromisoformat(told["hold_until"])
     assert rows[1]["hold_until"] == NOW + timedelta(seconds=20 + LONG_HOLD_S)
     await engine.fetch(
@@ -396,6 +398,30 @@ async def test_a_bag_that_expires_ends_alone_and_is_replaced(engine: Engine) -> 
     assert await live_units(engine) == {longer.unit_id, spare.unit_id}
     (reason,) = (await last_decision(engine, request))["reasons"][:1]
     assert (reason["code"], reason["params"]) == ("unit_lost_expired", {"unit_id": short.unit_id})
+
+
+@held_long
+async def test_c63_a_bag_that_could_not_be_given_in_time_is_replaced(engine: Engine) -> None:
+    await engine.services.directory.put_routes({("shigatse", "shigatse-people"): 20})
+    await engine.services.directory.refresh()
+    short = build_unit("A+", expires_in_h=(USE_S + 75) / 3600)
+    longer, spare = build_unit("A+", expires_in_h=48), build_unit("A+", expires_in_h=72)
+    await engine.feed(counted([short, longer, spare]))
+    request = build_request(group="A+", quantity=2, priority=DYING, needed_in_h=20 / 3600)
+    await engine.feed(opened(request))
+    await scan(engine, short.unit_id, StockChange.PICKED)
+    await engine.fetch(
+        "INSERT INTO timers VALUES ('unit_expiry:all', 'unit_expiry', 'all', $1)", NOW
+    )
+
+    await pass_time(engine, 55)
+    assert await live_units(engine) == {short.unit_id, longer.unit_id}, "it may just leave"
+    await pass_time(engine, 60)
+
+    assert await engine.status_of(request.request_id) == "reserved"
+    assert await live_units(engine) == {longer.unit_id, spare.unit_id}
+    (reason,) = (await last_decision(engine, request))["reasons"][:1]
+    assert (reason["code"], reason["params"]) == ("unit_too_late", {"unit_id": short.unit_id})
 
 
 @held_long

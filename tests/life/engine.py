@@ -177,13 +177,10 @@ class MemoryEngine:
             directories=directories, shortages=cast("ShortageService", AsDeclared()), hold_s=HOLD_S
         )
         self._requests = RequestService(directories=directories, decisions=decisions)
+        clearing = UnitClearances(directories=directories)
         self._stock = StockService(
             directories=directories,
-            scans=Scans(
-                progress=progress,
-                releases=releases,
-                clearing=UnitClearances(directories=directories),
-            ),
+            scans=Scans(progress=progress, releases=releases, clearing=clearing),
             releases=releases,
             splitting=DonationSplits(releases=releases),
             recalls=recalls,
@@ -193,7 +190,7 @@ class MemoryEngine:
             TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
             TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
-            TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress).fire,
+            TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress, clearing=clearing).fire,
         }
 
     async def feed(self, record: Received, now: datetime) -> None:

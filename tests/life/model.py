@@ -274,6 +274,13 @@ class Model:
         for bag in self.bags.values():
             if "expired" in NEXT[bag.state] and bag.expires_at <= now:
                 bag.go("expired")
+            elif self._is_held_too_late(bag, now):
+                bag.go("available")
+
+    def _is_held_too_late(self, bag: ModelBag, now: datetime) -> bool:
+        """Whether a bag is held for a patient whom it could not be given in time any more."""
+        is_held = bag.state in {"reserved", "picked"} and bag.lent_to is None
+        return is_held and not self._lasts(bag, bag.asked_by, now)
 
     def compare(
         self,

@@ -5,6 +5,7 @@ what a patient in danger of life takes. Cases by their number.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from models.components import Component
 from models.decisions import Outcome
 from models.events.stock import CountedUnit, StockChange
 from models.requests import Priority, RequestStatus
+from models.units import UnitStatus
 from streams.services import promise_progress
 from streams.services.request_decisions import NEED_STANDS_S
 from tests.life.engine import HOLD_S
@@ -78,6 +80,33 @@ WAYS: tuple[Callable[[Story], Awaitable[None]], ...] = (
     is_picked_and_cancelled,
     is_counted,
 )
+
+
+async def test_c63_a_bag_is_not_held_until_it_can_no_longer_be_given() -> None:
+    """Held until its expiry it would stand in the way of a bag that comes meanwhile."""
+    story = Story()
+    (late,) = await story.count("A+", left_h=6)
+    await story.ask("waits", need_h=1, group="A+")
+    assert story.held("waits") == [late]
+    (reserved,) = story.decisions("waits")[-1].lines[0].reserved
+    assert reserved.leaves_by == reserved.expires_at - timedelta(hours=4, seconds=ETA_S)
+    await story.go(1.4)
+    assert story.held("waits") == [late], "it can still be given in time"
+    (fresh,) = await story.count("A+")
+    await story.go(0.2)
+    assert story.held("waits") == [fresh]
+    assert story.state(late) == UnitStatus.AVAILABLE
+    assert "unit_too_late" in story.reasons("waits")
+
+
+async def test_c63_a_picked_bag_that_can_no_longer_be_given_is_replaced() -> None:
+    story = Story()
+    (late,) = await story.count("A+", left_h=6)
+    await story.ask("waits", need_h=1, group="A+")
+    await story.scan(late, StockChange.PICKED)
+    await story.go(1.6)
+    assert story.held("waits") == []
+    assert story.status("waits") == RequestStatus.OPEN, "it waits for other blood"
 
 
 async def test_c69_one_of_ten_is_partly_fulfilled_and_nine_are_owed() -> None:

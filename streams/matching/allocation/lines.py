@@ -17,10 +17,12 @@ from models.electronic_issue import explain_issue
 from models.emergency_release import name_passed
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
+from models.use_times import find_last_departure
 from streams.matching.allocation.kept_groups import is_kept_group
 from streams.matching.allocation.line_choice import LineChoice
 from streams.matching.allocation.remedies import explain_openings
 from streams.matching.available_units import Shelf
+from streams.matching.decision_inputs import Case
 
 
 class _PassedOver:
@@ -60,7 +62,7 @@ def describe_line(
         measure=line.measure,
         requested=line.quantity,
         covered_hundredths=choice.covered,
-        reserved=tuple(_reserve(cleared) for cleared in choice.chosen),
+        reserved=tuple(_reserve(cleared, case=case) for cleared in choice.chosen),
         uncovered=round_up(choice.lacks),
         refused=round_up(choice.wanted) if choice.standing else 0,
         issue=_explain_issue(choice),
@@ -110,7 +112,7 @@ def _explain_part(choice: LineChoice) -> Reason:
     )
 
 
-def _reserve(cleared: Cleared) -> ReservedUnit:
+def _reserve(cleared: Cleared, *, case: Case) -> ReservedUnit:
     unit, candidate = cleared.unit, cleared.candidate
     if candidate is None or not isinstance(cleared.purpose, ForPatient):
         raise InvariantViolation("promise_not_cleared", unit_id=unit.unit_id)
@@ -126,6 +128,9 @@ def _reserve(cleared: Cleared) -> ReservedUnit:
         volume_ml=unit.volume_ml,
         capped=cleared.capped,
         emergency_release=cleared.is_emergency_release,
+        leaves_by=find_last_departure(
+            unit, cleared.purpose, eta_s=case.journey.eta_s, rules=case.rules
+        ),
         reason=Reason(
             code="emergency_release"
             if cleared.is_emergency_release

@@ -155,6 +155,7 @@ class MemoryRequests:
                     unit_id=chosen.unit_id,
                     line_no=line.line_no,
                     capped=chosen.capped,
+                    hold_until=chosen.leaves_by,
                 )
                 self._stock.reserve(promise, why=ruling.request.request_id)
 

@@ -42,6 +42,7 @@ class PromiseRow:
     unit_id: str
     line_no: int | None
     capped: bool = False
+    hold_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

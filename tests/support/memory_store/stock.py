@@ -15,7 +15,7 @@ from models.components import Component
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
-from models.unit_states import EXPIRING_STATES
+from models.unit_states import EXPIRING_STATES, PICKABLE_STATES
 from models.units import UnitStatus
 from streams.matching.available_units import Cell
 from streams.matching.choice_order import place_of
@@ -214,6 +214,16 @@ class MemoryStock:
             self._to_state(row)
             for row in self._state.units.values()
             if row.unit.usable_until <= now and row.status in EXPIRING_STATES
+        ]
+
+    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
+        return [
+            self._to_state(unit)
+            for row in self._state.promises.values()
+            if row.live.status == "held"
+            and row.hold_until is not None
+            and row.hold_until <= now
+            and (unit := self._state.units[row.unit_id]).status in PICKABLE_STATES
         ]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
