@@ -77,14 +77,14 @@ class Asked:
         needed_by = parse_clock(settings.clock).now() + timedelta(hours=self.within_h)
         body = {
             "hospital_id": self.hospital,
-            "patient": _given(patient),
+            "patient": drop_missing(patient),
             "priority": self.priority,
             "needed_by": self.needed_by or needed_by.isoformat(),
             "lines": [self._to_line(number, need) for number, need in enumerate(self.needs, 1)],
             "massive_transfusion_packs": self.packs,
             "note": self.note,
         }
-        return _given(body)
+        return drop_missing(body)
 
     def _to_line(self, number: int, need: str) -> dict[str, Any]:
         component, _, told = need.partition("=")
@@ -141,7 +141,8 @@ def _to_attribute(text: str) -> tuple[str, object]:
     return name, int(value) if value.isdecimal() else value.split(",")
 
 
-def _given(fields: dict[str, Any]) -> dict[str, Any]:
+def drop_missing(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that were given."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -166,6 +167,23 @@ def send_request(
     return _send(settings, "/v1/requests", body, settled=settled, wait_s=wait_s, key=key, out=out)
 
 
+def send_amendment(
+    request_id: str, body: Mapping[str, Any], *, wait_s: int, key: str | None, out: Output
+) -> dict[str, Any]:
+    needed_by = body.get("needed_by")
+    settled = {"--needed-by": str(needed_by)} if needed_by else {}
+    return _send(
+        load_settings(),
+        f"/v1/requests/{request_id}",
+        body,
+        settled=settled,
+        wait_s=wait_s,
+        key=key,
+        out=out,
+        method="PATCH",
+    )
+
+
 def send_cancellation(
     request_id: str, *, reason: str, wait_s: int, key: str | None, out: Output
 ) -> dict[str, Any]:
@@ -183,6 +201,7 @@ def _send(
     wait_s: int,
     key: str | None,
     out: Output,
+    method: str = "POST",
 ) -> dict[str, Any]:
     key = make_key(key)
     headers = {"Idempotency-Key": key}
@@ -193,4 +212,4 @@ def _send(
         out.progress("等待决定 · waiting for the decision"),
         repeat_told({**settled, "--idempotency-key": key}),
     ):
-        return gateway.call("POST", path, json=body, headers=headers)
+        return gateway.call(method, path, json=body, headers=headers)

@@ -33,6 +33,15 @@ AtOption = Annotated[
     ),
 ]
 
+ThawedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--thawed-at",
+        help="冰冻的血何时融化，带时区；从此另计效期 · when the bag was thawed, with its zone",
+        show_default=False,
+    ),
+]
+
 _WORDS: ContextVar[tuple[str, ...]] = ContextVar("words", default=())
 _FIRST_UNCONFIRMED = 500
 """An answer of this status or above does not say whether the call was kept."""

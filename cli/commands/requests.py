@@ -1,4 +1,4 @@
-"""`xuelian request`: urgent requests through the gateway: new, show, cancel."""
+"""`xuelian request`: urgent requests through the gateway: new, show, amend, cancel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cli.output import JsonOption, Output
 from cli.repeat import KeyOption
 from deploy.local.exit_codes import ExitCode
 
-app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent requests: new, list, show, cancel.")
+app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent: new, list, show, amend, cancel.")
 
 WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
 
@@ -107,7 +107,7 @@ def new(
     _finish(out, answer)
 
 
-_BESIDE_FILE = frozenset({"file", "wait", "idempotency_key", "as_json"})
+_BESIDE_FILE = frozenset({"request_id", "file", "wait", "idempotency_key", "as_json"})
 
 
 def _ensure_alone(context: typer.Context) -> None:
@@ -172,6 +172,117 @@ def show(
         answer = gateway.call("GET", f"/v1/requests/{request_id}")
     out.document(answer)
     print_request(out, answer)
+
+
+@app.command()
+def amend(
+    context: typer.Context,
+    request_id: Annotated[str, typer.Argument(help="申请编号 · request id", show_default=False)],
+    *,
+    need: Annotated[
+        list[str] | None,
+        typer.Option("--need", "-n", help="成分=单位，全部写出 · component=units, all of them"),
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="患者血型 · the patient's group")] = None,
+    basis: Annotated[
+        str | None, typer.Option(help="怎么定的 · one_sample, two_samples, historical")
+    ] = None,
+    sex: Annotated[
+        str | None,
+        typer.Option(help="性别：女、男 · female, male", callback=choose("female", "male")),
+    ] = None,
+    age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
+    age_estimated: Annotated[
+        bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
+    ] = False,
+    antibody: Annotated[
+        list[str] | None, typer.Option(help="加上的抗体，可多次 · antibodies to add")
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
+    ] = None,
+    priority: Annotated[
+        str | None,
+        typer.Option(
+            help="危及生命、紧急、常规 · life_threatening, urgent, routine",
+            callback=choose("life_threatening", "urgent", "routine"),
+        ),
+    ] = None,
+    within_h: Annotated[
+        float | None,
+        typer.Option("--within", min=0, max=8760, help="几小时内送到 · hours from now"),
+    ] = None,
+    needed_by: Annotated[
+        str | None, typer.Option(help="最晚送达，带时区 · instant, instead of --within")
+    ] = None,
+    note: Annotated[str | None, typer.Option(help="备注 · a note")] = None,
+    clinician: Annotated[
+        str | None, typer.Option(help="紧急放行：负责的医师 · emergency release: by whom")
+    ] = None,
+    release_reason: Annotated[
+        str | None, typer.Option(help="紧急放行：为什么 · why it is released")
+    ] = None,
+    passes: Annotated[
+        list[str] | None, typer.Option(help="越过什么，不写即抗体 · antibodies, special_needs")
+    ] = None,
+    withdraw_release: Annotated[
+        bool, typer.Option("--withdraw-release", help="收回紧急放行 · take the release back")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="改动的 JSON，- 为标准输入 · what changes")
+    ] = None,
+    wait: WaitOption = 5,
+    idempotency_key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """更改申请；没有写的保持原样 · Amend a request; what is not written stays.
+
+    --need 要写全，没写的行不再要；抗体只加不减，撤回用 xuelian patient correct 或 --file。
+    --need states all lines, and one that is left out is asked for no more; antibodies are only
+    added: they are withdrawn by a correction (xuelian patient correct, or --file).
+
+    例 · Examples:
+      xuelian request amend 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --group A+ --basis two_samples
+      xuelian request amend 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 -n red_cells=6 --within 1
+      xuelian request amend 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --priority life_threatening \
+        --clinician "Dr Tashi" --release-reason 大出血 --passes antibodies
+    """
+    from cli import amending, asking  # noqa: PLC0415 - heavy imports stand in the commands
+    from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
+    from streams.clock import parse_clock  # noqa: PLC0415 - the same
+
+    if file is not None:
+        _ensure_alone(context)
+        body = asking.read_json_file(file)
+    else:
+        settings = load_settings()
+        amended = amending.Amended(
+            needs=tuple(need or ()),
+            group=group,
+            basis=basis,
+            sex=sex,
+            age=age,
+            age_estimated=age_estimated,
+            antibodies=tuple(antibody or ()),
+            attributes=tuple(attribute or ()),
+            priority=priority,
+            within_h=within_h,
+            needed_by=needed_by,
+            note=note,
+            clinician=clinician,
+            release_reason=release_reason,
+            passes=tuple(passes or ()),
+            withdraw_release=withdraw_release,
+        )
+        body = amended.to_body(settings, now=parse_clock(settings.clock).now())
+    if not body:
+        raise typer.BadParameter(
+            "没有写要改什么 · say what changes, such as --group", param_hint="--group"
+        )
+    out = Output(as_json=as_json)
+    answer = asking.send_amendment(request_id, body, wait_s=wait, key=idempotency_key, out=out)
+    _finish(out, answer)
 
 
 @app.command()

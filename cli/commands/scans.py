@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.output import JsonOption, Output, add_rows, build_table
-from cli.repeat import AtOption, KeyOption, make_key, repeat_told
+from cli.repeat import AtOption, KeyOption, ThawedOption, make_key, repeat_told
 from deploy.local.exit_codes import ExitCode
 
 labels = typer.Typer(no_args_is_help=True, help="标签文件 · Label files: check.")
@@ -61,6 +61,7 @@ def scan(
         float | None,
         typer.Option(min=0, max=10_080, help="退回：脱离温控的分钟数 · of a return: minutes"),
     ] = None,
+    thawed_at: ThawedOption = None,
     by: Annotated[str, typer.Option(help="谁做的 · who did it")] = "",
     reason: Annotated[str, typer.Option(help="退回、报废的原因 · to return or discard")] = "",
     wait: Annotated[
@@ -78,6 +79,7 @@ def scan(
     例 · Examples:
       xuelian scan issue --station shigatse '=G12342565432170' '=<EX001V00' '=%5100' '&>0250362359'
       xuelian scan transfuse --hospital dingri-county < scanned.txt
+      xuelian scan issue -s shigatse --thawed-at 2025-01-07T09:30+08:00 < plasma.txt
       xuelian scan return -s shigatse --reason unused --out-of-control-min 10 < scanned.txt
     """
     from cli.acts import find_now  # noqa: PLC0415 - heavy imports stand in the commands
@@ -91,6 +93,7 @@ def scan(
         "request_id": request,
         "reason": reason,
         "out_of_control_s": _to_seconds(out_of_control_min),
+        "thawed_at": thawed_at,
         "done_by": by,
     }
     settings, key = load_settings(), make_key(idempotency_key)

@@ -11,7 +11,7 @@ import typer
 from cli.commands import reconcile
 from cli.commands.news import COLOURS
 from cli.output import JsonOption, Output, add_rows, build_table, show_code, show_instant
-from cli.repeat import AtOption, KeyOption
+from cli.repeat import AtOption, KeyOption, ThawedOption
 from deploy.local.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def import_(
     """预览并导入一次盘点；有错误就一行也不导入 · Preview and import a count, whole or not at all.
 
     列名中英文均可，次序不限：血袋号或产品码、献血码、品种、血型（或 ABO 与 RhD）、规格、采血日期、
-    失效日期；可有状态、放行人、放行时间、去白细胞、辐照等。
+    失效日期；可有状态、放行人、放行时间、去白细胞、辐照、辐照时间、洗涤时间、融化时间等。
     Columns in either language and any order; docs/imports.md lists them.
     不认识的表头会问：--map 说明是哪一列，--ignore 跳过，--remember 记住（见 xuelian columns）。
     A heading that is not known is asked about: --map, --ignore, --remember.
@@ -186,6 +186,7 @@ def change(
     out_of_control_s: Annotated[
         int | None, typer.Option(help="退回：脱离温控的秒数 · of a return: seconds")
     ] = None,
+    thawed_at: ThawedOption = None,
     by: Annotated[str, typer.Option(help="谁做的 · who did it")] = "",
     reason: Annotated[str, typer.Option(help="为什么 · why")] = "",
     hospital: Annotated[
@@ -200,6 +201,7 @@ def change(
     例 · Examples:
       xuelian stock change shigatse W1234-25-000017-RC picked --epoch 1 --by 库房
       xuelian stock change dingri-county W1234-25-000017-RC transfused --epoch 1 --hospital
+      xuelian stock change shigatse W17-FFP picked --epoch 1 --thawed-at 2025-01-07T09:30+08:00
     """
     from cli.acts import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
@@ -208,6 +210,7 @@ def change(
         "change": what,
         "epoch": epoch,
         "out_of_control_s": out_of_control_s,
+        "thawed_at": thawed_at,
         "done_by": by,
         "reason": reason,
     }
