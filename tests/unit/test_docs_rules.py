@@ -88,6 +88,63 @@ def test_c01_every_corrected_value_stands_in_the_table_of_a_rule_that_exists() -
         assert row in page
 
 
+CORRECTED = {
+    "C02": ["shelf_life.red_cells"],
+    "C03": ["shelf_life.red_cells", "shelf_life.whole_blood"],
+    "C04": ["shelf_life.platelets", "transport.agitation"],
+    "C05": ["shelf_life.washed_red_cells", "shelf_life.after_washing"],
+    "C06": ["shelf_life.after_irradiation", "need.intrauterine", "need.exchange"],
+    "C07": ["shelf_life.after_thawing"],
+    "C08": ["red_cells.deglycerolised"],
+    "C09": ["component.platelet_concentrate", "granulocytes.irradiated"],
+    "C10": ["transport.longest"],
+    "C11": ["cryoprecipitate.abo"],
+    "C12": ["plasma.low_titre", "plasma.low_titre_a"],
+    "C13": ["platelets.abo"],
+    "C16": ["unknown.group"],
+    "C18": ["rhd.unprotected", "rhd.lifesaving"],
+    "C19": ["rhd.childbearing"],
+    "C20": ["rhd.preferred"],
+    "C21": ["emergency.release"],
+    "C22": ["platelets.hla_selected"],
+    "C27": ["disaster.platelet_doses"],
+    "C28": ["disaster.first_reports"],
+    "C29": ["donor.interval.whole_blood"],
+    "C30": ["donor.age"],
+    "C31": ["returns.handed_over"],
+    "C32": ["issue.electronic"],
+    "C33": ["rhd.del_donors"],
+    "C34": ["testing.nat"],
+    "C35": ["antigen.east_asia"],
+    "C37": ["group.disputed"],
+    "C46": ["need.newborn", "need.infant", "group.mother"],
+    "C50": ["group.rare"],
+    "C51": ["transplant.groups"],
+    "C52": ["need.anti_cd38"],
+    "C53": ["need.iga_deficient"],
+    "C56": ["platelets.antibodies"],
+    "C57": ["need.chronically_transfused", "need.thalassaemia", "need.sickle_cell"],
+    "C58": ["unit.of_relative"],
+    "C63": ["unit.outlives_use"],
+    "C73": ["rhd.kept_for_negative"],
+    "C74": ["reserve.emergency_o"],
+    "C75": ["offer.rhd_negative_kept"],
+    "C79": ["supply.useful_part"],
+    "C85": ["shortage.burn_rate"],
+    "C86": ["offer.floor_bends"],
+    "C88": ["donor.ready"],
+    "C89": ["donor.apheresis_serves"],
+}
+"""The rules whose value a case corrected, or which took the place of a behaviour."""
+
+
+@pytest.mark.parametrize("case", CORRECTED)
+def test_every_rule_that_a_case_corrected_stands_in_the_table(case: str) -> None:
+    told = {correction.rule: correction for correction in list_corrections()}
+    for rule in CORRECTED[case]:
+        assert rule in told, rule
+
+
 def test_c29_every_law_of_a_region_stands_on_the_page() -> None:
     page = build_page()
     for law in list_packaged_laws():

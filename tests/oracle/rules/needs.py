@@ -44,8 +44,8 @@ def _of_need(name: str) -> Says:
 NEEDS_TABLE: Table = {
     **{f"need.{name}": _of_need(name) for name in NEEDS},
     "platelets.hla_selected": says(
-        "standard", confirm=("traits",), traits=fixed(("irradiated",), "attribute")
+        "standard", unread=True, traits=fixed(("irradiated",), "attribute")
     ),
     "platelets.antibodies": says("standard"),
-    "unit.of_relative": says("standard"),
+    "unit.of_relative": says("standard", unread=True),
 }
