@@ -20,7 +20,8 @@ from streams.matching.rounding import is_enough, round_up
 from streams.matching.waves import Wave, choose_wave
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.call_outs import ReserveCall
-from streams.services.donor_needs import DonorNeed, DonorNeeds, StationCauses, Urgency
+from streams.services.donor_needs import DonorNeeds, StationCauses
+from streams.services.wanted_donations import DonorNeed, Urgency
 
 _CAME_TO_NOTHING = frozenset(
     {
