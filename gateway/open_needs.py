@@ -159,6 +159,7 @@ def list_sought(
     transfers: Sequence[Row],
     reserve: Sequence[DonorRecord],
     neighbours: Sequence[str],
+    eta_s: int,
     now: datetime,
     rules: DonorRules,
 ) -> list[dict[str, Any]]:
@@ -171,6 +172,7 @@ def list_sought(
         transfers: The transfers that serve it, with `units_live`, `agreed_at` and `eta_s`.
         reserve: The register of the station; given only where `depends_on_reserve`.
         neighbours: The stations that are told of its shortages.
+        eta_s: Seconds from the station to the hospital.
         now: The instant at which it is judged who may give.
         rules: Who may give.
     """
@@ -180,7 +182,11 @@ def list_sought(
     live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
     return [
         *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
-        *_list_too_late(request, _list_callable(lacking, calls, reserve), now=now, rules=rules),
+        *_list_too_late(
+            request,
+            _list_callable(lacking, calls, reserve),
+            there_at=now + timedelta(seconds=rules.ready_after_s + eta_s),
+        ),
         explain("sought_neighbours", {"stations": " ".join(neighbours)})
         if neighbours
         else explain("sought_no_neighbour"),
@@ -263,13 +269,12 @@ def _list_donors(
 
 
 def _list_too_late(
-    request: UrgentRequest, from_donors: Sequence[Want], *, now: datetime, rules: DonorRules
+    request: UrgentRequest, from_donors: Sequence[Want], *, there_at: datetime
 ) -> Iterator[dict[str, Any]]:
     """Say when no donor who is called now can give what the request needs in time."""
-    ready_at = now + timedelta(seconds=rules.ready_after_s)
     is_called_for = request.priority is not Priority.ROUTINE and from_donors
-    if is_called_for and ready_at > request.needed_by:
-        yield explain("sought_donors_too_late", {"at": _render_instant(ready_at)})
+    if is_called_for and there_at > request.needed_by:
+        yield explain("sought_donors_too_late", {"at": _render_instant(there_at)})
 
 
 def _render_called(under_way: Sequence[Row]) -> dict[str, Any]:

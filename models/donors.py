@@ -74,8 +74,9 @@ class CallOutStatus(StrEnum):
 class CallPurpose(StrEnum):
     """Why donors are called: their blood may be used only hours later, once it was tested.
 
-    in_time: It is ready when those who wait need it. refill: It refills what is sent now.
-    late: It comes later than needed, and no neighbour has blood that comes sooner.
+    in_time: It is at the hospital, the way there included, when some who wait need it. refill: It
+    refills what is sent now. late: It comes to all who wait later than they need it. Those whom a
+    neighbour can serve in time are counted among neither.
     """
 
     IN_TIME = "in_time"

@@ -44,14 +44,18 @@ def list_activation_groups(rules: DisasterRules) -> tuple[BloodGroup, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WaitingLine:
-    """Units that an urgent patient's line waits for, and of which group they are wanted."""
+    """Units that an urgent patient's line waits for, and of which group they are wanted.
+
+    Attributes:
+        leaves_by: When blood must leave the station to be there when it is needed.
+    """
 
     component: Component
     gives: DonationKind
     group: BloodGroup | None
     priority: Priority
     units: int
-    needed_by: datetime
+    leaves_by: datetime
 
     def is_at(self, shortage: Shortage) -> bool:
         return (self.component, self.group) == (shortage.component, shortage.group)
@@ -84,17 +88,36 @@ class DonorNeeds:
             for other in directory.stations.values()
             if other.station_id != station_id and is_agreed(other, station)
         }
-        return StationCauses(work, station, etas_s)
+        ways_s = {
+            hospital_id: directory.get_journey(station_id, hospital_id).eta_s
+            for hospital_id, hospital in directory.hospitals.items()
+            if hospital.station_id == station_id
+        }
+        return StationCauses(work, station, etas_s=etas_s, ways_s=ways_s)
 
 
 class StationCauses:
     """The open causes of one station in one transaction, all of it read once.
 
     Code that changes calls must call `forget_calls`; nothing else changes under the lock.
+
+    Args:
+        work: The transaction.
+        station: Whose causes they are.
+        etas_s: Seconds from each neighbour to the station.
+        ways_s: Seconds from the station to each hospital that it supplies.
     """
 
-    def __init__(self, work: UnitOfWork, station: Station, etas_s: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        work: UnitOfWork,
+        station: Station,
+        *,
+        etas_s: Mapping[str, int],
+        ways_s: Mapping[str, int],
+    ) -> None:
         self.station = station
+        self._ways_s = ways_s
         self._neighbours = NeighbourStock(work, etas_s)
         self._work = work
         self._now = work.context.now
@@ -255,9 +278,9 @@ class StationCauses:
         units = sum(line.units for line in own)
         share = units / max(1, sum(line.units for line in waiting))
         wanted = await self._count_wanted(shortage)
-        late = [line for line in own if line.needed_by < self._ready_at]
+        late = [line for line in own if line.leaves_by < self._ready_at]
         sooner = await self._neighbours.count_in_time(
-            [(line.needed_by, line.units) for line in late], shortage
+            [(line.leaves_by, line.units) for line in late], shortage
         )
         return DonorNeed(
             cause_id=shortage.shortage_id,
@@ -355,7 +378,9 @@ class StationCauses:
                         group=group,
                         priority=request.priority,
                         units=uncovered.units,
-                        needed_by=request.needed_by,
+                        # A hospital that another station supplies by now is near enough to both.
+                        leaves_by=request.needed_by
+                        - timedelta(seconds=self._ways_s.get(request.hospital_id, 0)),
                     )
                 )
             self._waiting = found

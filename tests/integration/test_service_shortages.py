@@ -577,6 +577,18 @@ async def test_c88_a_call_says_whether_its_blood_is_in_time(
     assert f"purpose={purpose}" in row["why"]
 
 
+async def test_c88_the_way_to_the_hospital_is_part_of_the_time(engine: SupplyEngine) -> None:
+    """Blood that is ready at the station when it is needed at the hospital comes late."""
+    await engine.put_reserve(9, staff=True, group="A+")
+    ends = ("shigatse", "shigatse-people")
+    await engine.services.directory.put_routes({ends: 3600})
+    ready_h = PACKAGED.donors.ready_after_s / 3600
+    request = build_request(group="A+", quantity=2, needed_in_h=ready_h + 0.5)
+    await engine.feed(opened(request))
+    await engine.assess()
+    assert await list_purposes(engine) == ["late"]
+
+
 async def test_c88_who_can_be_served_in_time_only_by_a_neighbour_calls_no_donor(
     engine: SupplyEngine,
 ) -> None:

@@ -39,6 +39,7 @@ def tell(
     transfers: Sequence[dict[str, Any]] = (),
     reserve: Sequence[DonorRecord] = (),
     neighbours: Sequence[str] = (),
+    eta_s: int = 0,
 ) -> list[dict[str, Any]]:
     lines = [{"line_no": line.line_no, "uncovered": line.quantity} for line in request.lines]
     wants = list_wants(request, lines, StationPolicy(), PACKAGED)
@@ -50,6 +51,7 @@ def tell(
         transfers=list_serving_transfers(wants, transfers),
         reserve=reserve if depends_on_reserve(request, wants, serving) else (),
         neighbours=neighbours,
+        eta_s=eta_s,
         now=AT,
         rules=PACKAGED.donors,
     )
@@ -108,6 +110,11 @@ def test_c88_the_answer_waits_for_no_donor_who_cannot_be_in_time() -> None:
     # Half an hour to answer, an hour to come, five hours to the release.
     assert told[1]["params"] == {"at": "01-07 15:35"}
     assert "不能等献血者" in told[1]["zh"]
+    # The blood still has to go to the hospital.
+    at_the_station = build_request(group="A+", quantity=8, needed_in_h=7)
+    assert "sought_donors_too_late" not in codes(at_the_station, reserve=donor)
+    far = tell(at_the_station, reserve=donor, eta_s=3600)
+    assert [one["params"]["at"] for one in far if "late" in one["code"]] == ["01-07 16:35"]
     assert "sought_donors_too_late" not in codes(reserve=donor)
     routine = soon.but(priority=Priority.ROUTINE)
     assert "sought_donors_too_late" not in codes(routine, reserve=donor)
@@ -266,6 +273,7 @@ def test_f11_nothing_is_sought_where_nothing_is_missing() -> None:
             transfers=[],
             reserve=[],
             neighbours=(),
+            eta_s=0,
             now=AT,
             rules=PACKAGED.donors,
         )

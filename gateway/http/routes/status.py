@@ -96,6 +96,15 @@ async def list_requests(
     )
 
 
+def _find_way_s(gateway: Gateway, request: UrgentRequest) -> int:
+    """Return the seconds from the station to the hospital; 0 if one of them is not known yet."""
+    directory = gateway.directories.current()
+    ends = request.station_id, request.hospital_id
+    if any(directory.find_location(end) is None for end in ends):
+        return 0
+    return directory.get_journey(*ends).eta_s
+
+
 @router.get(
     "/v1/requests/{request_id}",
     summary="一份申请及其经过 · One request and its timeline",
@@ -131,6 +140,7 @@ async def get_request(request_id: Identifier, gateway: GatewayDep, principal: Pa
             transfers=transfers,
             reserve=reserve,
             neighbours=list_neighbours(asked.station_id, stations),
+            eta_s=_find_way_s(gateway, asked),
             now=gateway.clock.now(),
             rules=gateway.rules.donors,
         )
