@@ -24,6 +24,9 @@ _WHOLE_ONLY = {
 }
 """Millilitres of a unit, and how many of them a bag may lack; at least one unit a bag."""
 
+_ML_OF_A_DOSE = 250
+"""Of what is asked by apheresis in millilitres."""
+
 
 def measure_content(component: str, volume_ml: int, measure: str) -> int:
     """Return what a bag holds, in hundredths of a `unit`, of a `bag`, or of an `ml`."""
@@ -40,7 +43,8 @@ def measure_content(component: str, volume_ml: int, measure: str) -> int:
 
 
 def count_units(component: str, quantity: int, measure: str) -> int:
-    """Return what was asked in hundredths of a unit; a bag counts as one."""
-    if measure == "ml":
-        return measure_content(component, quantity, "unit")
-    return quantity * WHOLE
+    """Return what was asked in hundredths of a unit, rounded up; a bag counts as one."""
+    if measure != "ml":
+        return quantity * WHOLE
+    (ml, _) = _WHOLE_ONLY.get(component, (_ML_OF_A_UNIT.get(component, _ML_OF_A_DOSE), 0))
+    return -(-quantity * WHOLE // ml)

@@ -86,10 +86,14 @@ def sum_content(bags: Iterable[LabelledBag], measure: OrderMeasure = OrderMeasur
 
 
 def to_units(component: Component, amount: int, measure: OrderMeasure) -> int:
-    """Return an amount in hundredths of the ordering unit; a bag of unknown volume is one unit."""
-    if measure is OrderMeasure.ML:
-        return content_of(component, amount // WHOLE) if amount >= WHOLE else 0
-    return amount
+    """Return an amount in hundredths of the ordering unit, rounded up.
+
+    A bag of unknown volume is one unit. Of millilitres every part counts: nothing tells of which
+    bags they will be.
+    """
+    if measure is not OrderMeasure.ML:
+        return amount
+    return -(-amount // _RULES[component].asked_by_ml)
 
 
 def round_up(hundredths: int) -> int:

@@ -25,9 +25,6 @@ larger figure is a typing error and is refused with this limit."""
 MAX_QUANTITY_ML = 20_000
 """The most millilitres in one line: as much as `MAX_QUANTITY` units of red cells."""
 
-_ML_OF_A_UNIT = 100
-"""The least millilitres that a unit of a component has; sizes a decision, decides nothing."""
-
 MAX_WEIGHT_KG = 300
 """The heaviest patient; more is a typing error."""
 
@@ -171,9 +168,7 @@ class RequestLine(Value):
     @property
     def bags_expected(self) -> int:
         """Bags that the line may need, where none holds less than a unit."""
-        if self.measure is OrderMeasure.ML:
-            return -(-self.quantity // _ML_OF_A_UNIT)
-        return self.quantity
+        return self.to_units(self.quantity)
 
 
 def _ensure_lines_fit(lines: tuple[RequestLine, ...]) -> None:

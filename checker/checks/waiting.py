@@ -118,7 +118,7 @@ def is_useful(need: Need, fit: Sequence[Unit], lacking: int) -> bool:
     asked = count_units(line.component, line.quantity, line.measure)
     lacks = lacking
     if line.measure == "ml":
-        lacks = measure_content(line.component, max(1, lacking // WHOLE), "unit")
+        lacks = count_units(line.component, ceil(lacking / WHOLE), "ml")
     share = ceil(SHARE_OF_USE * asked / WHOLE)
     least = min(LEAST_OF_USE[line.component], share) * WHOLE
     return there > 0 and there >= least - (asked - lacks)

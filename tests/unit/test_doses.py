@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from checker.content import count_units
 from models.components import Component
-from models.doses import OrderMeasure, content_of, find_ordering_unit, round_down, round_up
+from models.doses import (
+    WHOLE,
+    OrderMeasure,
+    content_of,
+    find_ordering_unit,
+    round_down,
+    round_up,
+    to_units,
+)
+from models.requests import RequestLine
 from models.rules.types.doses import DOSES, OrderingUnitRules
 
 
@@ -55,6 +65,40 @@ def test_a_bag_is_a_bag_and_a_millilitre_a_millilitre(component: Component) -> N
 def test_what_is_missing_is_rounded_up_and_what_is_there_down() -> None:
     assert [round_up(hundredths) for hundredths in (-50, 0, 1, 100, 101)] == [0, 0, 1, 1, 2]
     assert [round_down(hundredths) for hundredths in (0, 99, 100, 250)] == [0, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("component", "ml", "units"),
+    [
+        ("platelets", 1000, 4),  # a bag of 250 ml is a dose
+        ("platelets", 30, 1),
+        ("platelets", 251, 2),
+        ("apheresis_granulocytes", 500, 2),
+        ("red_cells", 200, 1),
+        ("red_cells", 201, 2),
+        ("fresh_frozen_plasma", 330, 4),
+        ("cryoprecipitate", 26, 2),
+        ("cryoprecipitate", 65, 3),
+        ("platelet_concentrate", 390, 2),
+        ("pooled_platelets", 260, 11),
+    ],
+)
+def test_millilitres_that_are_missing_are_rounded_up_to_units(
+    component: str, ml: int, units: int
+) -> None:
+    """No part of what is missing is left out of a shortage, or of the donors that it calls."""
+    told = {"line_no": 1, "component": component, "measure": "ml", "quantity": ml}
+    line = RequestLine.model_validate(told)
+    assert (line.to_units(ml), line.bags_expected) == (units, units)
+    missing = to_units(Component(component), ml * WHOLE, OrderMeasure.ML)
+    assert round_up(missing) == round_up(count_units(component, ml, "ml")) == units
+
+
+def test_an_ordering_unit_without_millilitres_does_not_load() -> None:
+    told = DOSES.model_dump()
+    told["of"]["apheresis"]["asked_ml"] = None
+    with pytest.raises(ValueError, match="asked_ml"):
+        OrderingUnitRules.model_validate(told)
 
 
 def test_only_what_comes_by_apheresis_is_ordered_in_doses() -> None:

@@ -19,6 +19,7 @@ class OrderingUnitRule(CitedRule):
     Attributes:
         unit: `U`, or `dose`: the amount that one adult is given at a time.
         ml: Millilitres on the label for one; absent where every bag is one.
+        asked_ml: Millilitres that are asked for one, where every bag is one.
         tolerance_ml: Millilitres that a bag may lack and still count as whole.
         whole: A bag holds a whole number of them, at least one.
         per_10_kg_hundredths: Hundredths of one for each 10 kg of the patient's weight; absent where
@@ -28,9 +29,21 @@ class OrderingUnitRule(CitedRule):
     components: tuple[Component, ...] = Field(min_length=1)
     unit: Literal["U", "dose"]
     ml: int | None = Field(default=None, ge=1, le=1000)
+    asked_ml: int | None = Field(default=None, ge=1, le=1000)
     tolerance_ml: int = Field(default=0, ge=0, le=100)
     whole: bool = False
     per_10_kg_hundredths: int | None = Field(default=None, ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _counts_millilitres(self) -> Self:
+        if (self.ml is None) is (self.asked_ml is None):
+            raise ValueError("asked_ml: where there is no ml, and nowhere else")
+        return self
+
+    @property
+    def asked_by_ml(self) -> int:
+        """Millilitres by which what is asked in millilitres is counted."""
+        return self.ml or self.asked_ml or 1
 
 
 class OrderingUnitRules(RuleSet):

@@ -37,6 +37,7 @@ DOSES: Table = {
         unread=True,
         components=fixed(("platelets", "apheresis_granulocytes"), "component"),
         unit=fixed("dose", "measure"),
+        asked_ml=fixed(250, "ml"),
     ),
     "dose.concentrate": says(
         "standard",
