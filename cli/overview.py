@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.decisions import STATUS_WORDS
 from cli.output import Output, add_rows, build_table, show_code, show_instant
+from gateway.rendering import name_counted
 from models.texts.instants import ZONE_ZH
 from models.texts.words import list_value_names
 
@@ -124,8 +125,10 @@ def _describe_lines(row: Row) -> str:
     told = []
     for line in row["lines"] or []:
         name = list_value_names().get(line["component"], line["component"])
-        missing = f"，缺 {line['missing']}" if line["missing"] else ""
-        told.append(f"{name}\n要 {line['quantity']}{missing}")
+        measure = name_counted(line["component"], line["measure"])
+        counted = list_value_names().get(measure, measure)
+        missing = f"\n缺 {line['missing']} {counted}" if line["missing"] else ""
+        told.append(f"{name}\n要 {line['quantity']} {counted}{missing}")
     return "\n".join(told)
 
 

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from gateway.rendering import explain
 from models.components import Component
 from models.donation_kinds import DonationKind
+from models.doses import WHOLE, content_of, round_up
 from models.facilities import Station, StationPolicy
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
@@ -44,7 +45,7 @@ class Want:
     """A line, the shortage that it is part of, and the groups that serve it.
 
     Attributes:
-        missing: Number of units that the line still waits for.
+        missing: Ordering units that the line still waits for.
         place: The group under which its need is counted; None if no group is allowed.
         groups: The groups that may be given for the line.
         gives: What donors give for it; None if none is called for its component.
@@ -69,7 +70,7 @@ def list_wants(
 
     Args:
         request: The request as it now stands.
-        lines: Its lines: `line_no` and the number of `uncovered` units.
+        lines: Its lines: `line_no`, and what is `uncovered` in the line's measure.
         policy: The policy of the station that supplies the hospital.
         rules: The station's rulebook.
     """
@@ -84,7 +85,7 @@ def list_wants(
         wants.append(
             Want(
                 component=line.component,
-                missing=missing.get(line.line_no, 0),
+                missing=line.to_units(missing.get(line.line_no, 0)),
                 place=place,
                 groups=groups,
                 gives=rules.donors.find_kind(line.component),
@@ -169,7 +170,8 @@ def list_sought(
         request: The request as it now stands.
         wants: What its lines want.
         calls: The calls that serve it, each donor once.
-        transfers: The transfers that serve it, with `units_live`, `agreed_at` and `eta_s`.
+        transfers: The transfers that serve it, with `volumes_live`, `agreed_at`
+            and `eta_s`.
         reserve: The register of the station; given only where `depends_on_reserve`.
         neighbours: The stations that are told of its shortages.
         eta_s: Seconds from the station to the hospital.
@@ -179,7 +181,7 @@ def list_sought(
     lacking = [want for want in wants if want.missing]
     if not lacking:
         return []
-    live = [row for row in transfers if row["status"] not in _ENDED and row["units_live"]]
+    live = [row for row in transfers if row["status"] not in _ENDED and row["volumes_live"]]
     return [
         *_list_donors(request, lacking, calls, reserve, now=now, rules=rules),
         *_list_too_late(
@@ -211,11 +213,14 @@ def _render_missing(lacking: Sequence[Want], live: Sequence[Row]) -> dict[str, A
         missing[want.component] += want.missing
     on_the_way: Counter[str] = Counter()
     for row in live:
-        on_the_way[row["component"]] += row["units_live"]
+        component = Component(row["component"])
+        on_the_way[component] += sum(content_of(component, ml) for ml in row["volumes_live"])
     if not missing.keys() & on_the_way.keys():
         return explain("sought_still_missing", {"missing": missing.total()})
     # A transfer serves the shortage, so other requests that wait for the same blood share it.
-    left = (missing - on_the_way).total()
+    left = sum(
+        round_up(units * WHOLE - on_the_way[component]) for component, units in missing.items()
+    )
     return explain("sought_transfer_leaves", {"missing": missing.total(), "left": left})
 
 
@@ -325,7 +330,7 @@ def _list_transfers(live: Sequence[Row]) -> Iterator[dict[str, Any]]:
     for row in live:
         agreed_at: datetime = row["agreed_at"]
         at = _render_instant(agreed_at + timedelta(seconds=row["eta_s"]))
-        params = {"from_id": row["from_station_id"], "count": row["units_live"], "at": at}
+        params = {"from_id": row["from_station_id"], "count": len(row["volumes_live"]), "at": at}
         yield explain("sought_transfer", params)
 
 

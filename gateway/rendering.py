@@ -16,12 +16,12 @@ def explain(code: str, params: Mapping[str, object] | None = None) -> dict[str, 
     text = render(code, given)
     known = list_texts().get(code)
     if "units" in given and known is not None and "{units}" not in known.en:
-        # A reason that was counted over several units says how many they are.
+        # A reason that was counted over several bags says how many they are.
         return {
             "code": code,
             "params": given,
-            "zh": f"{text.zh}（{given['units']} 单位）",
-            "en": f"{text.en} ({given['units']} units)",
+            "zh": f"{text.zh}（{given['units']} 袋）",
+            "en": f"{text.en} ({given['units']} bags)",
         }
     return {"code": code, "params": given, "zh": text.zh, "en": text.en}
 

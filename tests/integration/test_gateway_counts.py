@@ -292,17 +292,17 @@ async def test_what_is_known_of_a_donation_is_told_in_the_preview(engine: Runnin
     before = await snapshot(engine)
     told = await preview(client, content)
     assert [(error["field"], error["rule"].partition(" · ")[0]) for error in told["errors"]] == [
-        ("第 2 行 献血码", "献血 D1 在本系统隔离中，单位 W1 不能按已放行入库"),
+        ("第 2 行 献血码", "献血 D1 在本系统隔离中，血袋 W1 不能按已放行入库"),
         (
             "第 3 行 献血码",
-            "单位 W2 声明已放行，但献血 D2 的检验结果不允许：nat（核酸） 有反应，待复检",
+            "血袋 W2 声明已放行，但献血 D2 的检验结果不允许：nat（核酸） 有反应，待复检",
         ),
-        ("第 4 行 献血码", "献血 D3 已召回，单位 W3 不能入库"),
-        ("第 6 行 献血码", "献血 D5 在本系统隔离中，单位 W5 不能按已放行入库"),
+        ("第 4 行 献血码", "献血 D3 已召回，血袋 W3 不能入库"),
+        ("第 6 行 献血码", "献血 D5 在本系统隔离中，血袋 W5 不能按已放行入库"),
         (
             "第 8 行 状态",
             (
-                "退回的单位 W6 不在本系统记录里，无法查验它离开冷链多久："
+                "退回的血袋 W6 不在本系统记录里，无法查验它离开冷链多久："
                 "先由血站决定报废还是重新入库，再盘点"
             ),
         ),

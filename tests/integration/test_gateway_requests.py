@@ -248,7 +248,7 @@ async def test_the_timeline_tells_everything(world: RunningGateway) -> None:
     assert page["decision"]["lines"][0]["refusals"][-1]["code"] == "stock_short_low_titre"
     kinds = [entry["kind"] for entry in page["timeline"]]
     assert kinds == ["decision", "quarantined"]
-    assert page["timeline"][1]["reason"]["zh"].startswith("第 1 行已有 2 单位发出")
+    assert page["timeline"][1]["reason"]["zh"].startswith("第 1 行已有 2 袋发出")
     reserved = (await _open(world, unique("k"))).json()["request_id"]
     timeline = (await client.get(f"/v1/requests/{reserved}")).json()["timeline"]
     promises = [entry["promise"] for entry in timeline if entry["kind"] == "promise"]
@@ -285,7 +285,7 @@ async def test_a_refused_change_is_answered_with_its_reason(world: RunningGatewa
         headers={"Idempotency-Key": unique("c"), "Prefer": "wait=10"},
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "line_already_issued")
-    assert "第 1 行已有 2 单位发出" in answer.json()["detail"]
+    assert "第 1 行已有 2 袋发出" in answer.json()["detail"]
 
 
 async def test_the_list_is_paged_and_filtered(world: RunningGateway) -> None:

@@ -18,8 +18,8 @@ REQUEST: dict[str, Any] = {
     "needed_by": "2025-01-07T03:05:00+00:00",
     "is_late": True,
     "lines": [
-        {"component": "red_cells", "quantity": 14, "missing": 12},
-        {"component": "fresh_frozen_plasma", "quantity": 4, "missing": 0},
+        {"component": "red_cells", "measure": "unit", "quantity": 14, "missing": 12},
+        {"component": "fresh_frozen_plasma", "measure": "ml", "quantity": 400, "missing": 0},
     ],
 }
 SHORTAGE = {
@@ -48,8 +48,8 @@ def test_a_request_is_readable_at_80_columns(
     told = capsys.readouterr().out
     assert "…" not in told
     for word in (
-        "危及生命 dingri-county-hospital AB-", REQUEST["request_id"], "悬浮红细胞", "要 14，缺 12",
-        "新鲜冰冻血浆", "要 4", "2025-01-07 11:05", "北京时间", "已过 · late",
+        "危及生命 dingri-county-hospital AB-", REQUEST["request_id"], "悬浮红细胞",
+        "要 14 U", "缺 12 U", "新鲜冰冻血浆", "要 400 毫升", "2025-01-07 11:05", "北京时间", "已过 · late",
     ):  # fmt: skip
         assert word in told
 

@@ -95,7 +95,7 @@ def test_counts_donations_and_decisions_are_readable(capsys: pytest.CaptureFixtu
 REQUEST = {
     "request_id": UUIDS[4], "hospital_id": "dingri-county-hospital-with-a-long-name-0123456789",
     "patient_group": "AB-", "priority": "life_threatening", "status": "open", "needed_by": AT,
-    "lines": [{"component": "red_cells", "quantity": 14, "missing": 12}],
+    "lines": [{"component": "red_cells", "measure": "unit", "quantity": 14, "missing": 12}],
 }  # fmt: skip
 
 

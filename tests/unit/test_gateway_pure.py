@@ -83,8 +83,8 @@ def test_nothing_of_the_inside_is_told() -> None:
 
 def test_reasons_counted_over_units_say_how_many() -> None:
     told = explain("expires_before_arrival", {"units": 3})
-    assert told["zh"] == "送达前过期（3 单位）"
-    assert told["en"] == "expires before it would arrive (3 units)"
+    assert told["zh"] == "送达前过期（3 袋）"
+    assert told["en"] == "expires before it would arrive (3 bags)"
     assert explain("from_a_newer_peer")["zh"] == "from_a_newer_peer"
 
 

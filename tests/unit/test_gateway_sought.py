@@ -20,6 +20,7 @@ from gateway.open_needs import (
     list_wants,
 )
 from models.components import Component
+from models.doses import OrderMeasure
 from models.facilities import StationPolicy
 from models.patients import Patient, Sex
 from models.requests import Priority, RequestLine, UrgentRequest
@@ -83,7 +84,7 @@ def transfer(**changes: object) -> dict[str, Any]:
         "units_group": "A+",
         "status": "agreed",
         "units": 2,
-        "units_live": 2,
+        "volumes_live": [200, 200],
         "agreed_at": datetime(2025, 1, 7, 6, 40, tzinfo=UTC),
         "eta_s": 3600,
         **changes,
@@ -213,7 +214,7 @@ def test_a_routine_order_calls_nobody() -> None:
 
 def test_an_unknown_patient_is_told_of_what_she_may_get() -> None:
     woman = build_request(patient=UNKNOWN_WOMAN, priority=Priority.LIFE_THREATENING, quantity=3)
-    others = [transfer(units_live=3), transfer(blood_group="O+", units_group="A-")]
+    others = [transfer(volumes_live=[200] * 3), transfer(blood_group="O+", units_group="A-")]
     assert "sought_transfer" not in codes(woman, transfers=others)
     hers = transfer(blood_group="O+", units_group="O-")
     assert codes(woman, transfers=[hers])[-2:] == ["sought_transfer", "sought_transfer_leaves"]
@@ -226,17 +227,19 @@ def test_an_unknown_patient_is_told_of_what_she_may_get() -> None:
 def test_f12_a_transfer_on_its_way_is_told_with_its_hour() -> None:
     told = tell(transfers=[transfer()], neighbours=("lhasa",))
     text = join_texts(told)["zh"]
-    assert "lhasa 调来 2 单位，预计 01-07 15:40（北京时间）到" in text
+    assert "lhasa 调来 2 袋，预计 01-07 15:40（北京时间）到" in text
     assert text.endswith("缺 8 单位；调来的若都给这份申请，仍缺 6 单位")
     assert "sought_transfer" not in codes(transfers=[transfer(status="cancelled")])
 
 
 def test_of_a_transfer_what_was_lost_is_not_told() -> None:
     (told,) = (
-        one for one in tell(transfers=[transfer(units_live=1)]) if one["code"] == "sought_transfer"
+        one
+        for one in tell(transfers=[transfer(volumes_live=[200] * 1)])
+        if one["code"] == "sought_transfer"
     )
     assert told["params"]["count"] == 1
-    assert "sought_transfer" not in codes(transfers=[transfer(units_live=0)])
+    assert "sought_transfer" not in codes(transfers=[transfer(volumes_live=[])])
 
 
 def test_what_comes_of_one_component_leaves_the_other_missing() -> None:
@@ -244,8 +247,24 @@ def test_what_comes_of_one_component_leaves_the_other_missing() -> None:
         RequestLine(line_no=1, component=Component.RED_CELLS, quantity=2),
         RequestLine(line_no=2, component=Component.PLATELETS, quantity=3),
     )
-    told = tell(build_request(group="A+", lines=lines), transfers=[transfer(units_live=9)])
+    told = tell(
+        build_request(group="A+", lines=lines), transfers=[transfer(volumes_live=[200] * 9)]
+    )
     assert told[-1]["params"] == {"missing": 5, "left": 3}
+
+
+def test_of_what_comes_the_volumes_count_and_not_the_bags() -> None:
+    """Two bags of 300 ml are 3 U of 8; 600 ml of plasma are 6 U, of which two bags bring 4."""
+    large = tell(transfers=[transfer(volumes_live=[300, 300])])
+    assert large[-1]["params"] == {"missing": 8, "left": 5}
+    plasma = Component.FRESH_FROZEN_PLASMA
+    line = RequestLine(line_no=1, component=plasma, measure=OrderMeasure.ML, quantity=600)
+    asked = build_request(group="A+", lines=(line,))
+    assert tell(asked)[-1]["params"] == {"missing": 6}
+    coming = transfer(component=plasma.value, volumes_live=[200, 200])
+    told = tell(asked, transfers=[coming])
+    assert told[-1]["params"] == {"missing": 6, "left": 2}
+    assert "lhasa 调来 2 袋" in join_texts(told)["zh"]
 
 
 def test_a_neighbour_is_who_names_the_other() -> None:

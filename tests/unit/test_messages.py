@@ -218,7 +218,7 @@ def test_codes_within_a_chinese_sentence_are_named() -> None:
     params = {"unit_id": "RR1", "status": "discarded", "change": "discarded"}
     told = render("unit_state_forbids", {**params, "needed": "collected, quarantined"})
     assert told.zh == (
-        "单位 RR1 现为 discarded（报废），不能记为 discarded（报废）"
+        "血袋 RR1 现为 discarded（报废），不能记为 discarded（报废）"
         "（须为 collected（已采集）、quarantined（入隔离））"
     )
     assert "discarded" in told.en
@@ -239,7 +239,7 @@ def test_f72_a_text_within_a_text_keeps_to_its_language() -> None:
     assert str(join_texts([one, other])) == "甲；乙 · a; b"
     params = {"unit_id": "u-1", "reasons": str(join_texts([one, other]))}
     told = render("unit_not_cleared", params)
-    assert told == Text("单位 u-1 现在不能发出：甲；乙", "unit u-1 may not leave now: a; b")
+    assert told == Text("血袋 u-1 现在不能发出：甲；乙", "unit u-1 may not leave now: a; b")
     for code, name in (
         ("body_invalid", "rule"),
         ("moment_impossible", "why"),

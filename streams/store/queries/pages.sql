@@ -157,10 +157,11 @@ SELECT
     o.shortage_id, s.component, s.blood_group, o.body ->> 'group' AS units_group,
     t.eta_s,
     jsonb_array_length(t.body -> 'unit_ids') AS units,
-    (
-        SELECT count(*) FROM promises AS p
+    ARRAY(
+        SELECT u.volume_ml FROM promises AS p INNER JOIN units AS u USING (unit_id)
         WHERE p.transfer_id = t.transfer_id AND p.status IN ('held', 'issued')
-    ) AS units_live
+        ORDER BY u.unit_id
+    ) AS volumes_live
 FROM requests AS r
 INNER JOIN shortages AS s ON s.station_id = r.station_id AND s.assessed_at >= r.opened_at
 INNER JOIN offers AS o ON o.shortage_id = s.shortage_id
