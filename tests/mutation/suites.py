@@ -51,6 +51,7 @@ _RETURNS = ("tests/unit/test_returns.py",)
 _FACILITIES = ("tests/unit/test_facilities.py",)
 _NEEDS = ("tests/unit/test_needs.py",)
 _HLA = ("tests/unit/test_hla.py",)
+_LEARNING = ("tests/unit/test_patient_learning.py",)
 _ANTIGENS = ("tests/unit/test_antigens.py",)
 
 
@@ -88,7 +89,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/needs.py": _source(_NEEDS),
     "models/platelet_matching.py": _source(_NEEDS, _HLA),
     "models/emergency_release.py": _source(tests=(*_DECIDES, _RELEASE)),
-    "models/patient_memory.py": Suite(behaviour=(_MEMORY,)),
+    "models/patient_memory.py": Suite(behaviour=(_LEARNING, _MEMORY)),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
     "models/groups.py": _source(),
