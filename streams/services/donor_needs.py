@@ -307,8 +307,8 @@ class StationCauses:
             coming = await self._work.supply.list_in_transit(shortage.shortage_id)
             self._coming[shortage.shortage_id] = coming
         waits = [
-            (max(line.needed_by, self._ready_at), line.units)
-            for line in sorted(own, key=lambda line: (line.priority.rank, line.needed_by))
+            (max(line.leaves_by, self._ready_at), line.units)
+            for line in sorted(own, key=lambda line: (line.priority.rank, line.leaves_by))
         ]
         return sum(list_unreached(waits, self._coming[shortage.shortage_id]))
 

@@ -49,7 +49,8 @@ def test_a_request_is_readable_at_80_columns(
     assert "…" not in told
     for word in (
         "危及生命 dingri-county-hospital AB-", REQUEST["request_id"], "悬浮红细胞",
-        "要 14 U", "缺 12 U", "新鲜冰冻血浆", "要 400 毫升", "2025-01-07 11:05", "北京时间", "已过 · late",
+        "要 14 U", "缺 12 U", "新鲜冰冻血浆", "要 400 毫升", "2025-01-07 11:05", "北京时间",
+        "已过 · late",
     ):  # fmt: skip
         assert word in told
 
