@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.clearance import UnitFacts
+from models.clearance import Cleared, Refused, Step, UnitFacts
 from models.components import Component
 from models.decisions import Decision
 from models.directory import Journey
@@ -18,12 +18,14 @@ from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import HardAttributes, Priority, RequestLine
 from models.rules.rulebook import PACKAGED
+from models.safety import clear
 from models.units import UnitTraits
+from models.use_times import find_last_departure
 from streams.matching.allocation.requests import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.matching.wanted_places import list_wants
-from tests.support.safety import build_facts
+from tests.support.safety import build_facts, build_purpose, build_route
 from tests.support.world import NOW, PEOPLES, build_request
 
 Bag = Mapping[str, Any]
@@ -183,6 +185,83 @@ def test_c06_c48_the_24_h_since_irradiation_count_until_the_last_drop(indication
     reserved, decision = decide_at(just - timedelta(seconds=1))
     assert reserved == []
     assert list_codes(decision) >= {"irradiated_too_long_ago"}
+
+
+EXCHANGE: dict[str, Any] = {
+    "cmv_negative": True,
+    "hbs_negative": True,
+    "low_titre": True,
+    "antigen_negative": ("K",),
+}
+
+
+@pytest.mark.parametrize(
+    ("unit", "patient", "latest"),
+    [
+        # Its own end, less the transfusion and the way.
+        ({"expires_at": NOW + timedelta(hours=9)}, {}, NOW + timedelta(hours=5)),
+        (
+            {
+                "component": Component.FRESH_FROZEN_PLASMA,
+                "expires_at": NOW + timedelta(hours=9),
+            },
+            {},
+            NOW + timedelta(hours=7, minutes=30),
+        ),
+        (
+            {
+                "component": Component.FRESH_FROZEN_PLASMA,
+                "traits": UnitTraits(thawed_at=NOW - timedelta(hours=20)),
+                "expires_at": NOW + timedelta(days=90),
+            },
+            {},
+            NOW + timedelta(hours=3),
+        ),
+        # Its age when it is given.
+        (
+            {"collected_at": NOW - timedelta(days=4)},
+            {"age_days": 40, "age_years": 0, "indications": ("infant",)},
+            NOW + timedelta(days=1),
+        ),
+        # The hours since it was irradiated, less the transfusion; at collection if nobody says.
+        (
+            {"traits": UnitTraits(**EXCHANGE, irradiated_at=NOW - timedelta(hours=11))},
+            {"age_years": 1, "indications": ("exchange",)},
+            NOW + timedelta(hours=9),
+        ),
+        (
+            {
+                "traits": UnitTraits(**EXCHANGE, irradiated=True),
+                "collected_at": NOW - timedelta(hours=15),
+            },
+            {"age_years": 1, "indications": ("exchange",)},
+            NOW + timedelta(hours=5),
+        ),
+    ],
+)
+def test_c63_a_unit_may_leave_until_it_could_not_be_given_in_time(
+    unit: dict[str, Any], patient: dict[str, Any], latest: datetime
+) -> None:
+    facts = build_facts(**{"expires_at": NOW + timedelta(days=9), **unit})
+    told = Patient.model_validate({"group": "A+", **patient})
+    purpose = build_purpose(component=facts.component, patient=told)
+    at = find_last_departure(facts, purpose, eta_s=ETA_S, rules=PACKAGED)
+    assert at == latest - timedelta(seconds=ETA_S)
+
+    def clear_at(departure: datetime) -> Cleared | Refused:
+        arrival_at = departure + timedelta(seconds=ETA_S)
+        route = build_route(arrival_at=arrival_at, transport_s=ETA_S)
+        return clear(
+            facts,
+            purpose=purpose,
+            step=Step.RESERVE,
+            route=route,
+            now=min(departure, NOW),
+            rules=PACKAGED,
+        )
+
+    assert isinstance(clear_at(at), Cleared)
+    assert isinstance(clear_at(at + timedelta(seconds=1)), Refused), "as the kernel has it"
 
 
 def test_c52_an_anti_cd38_drug_is_told_to_the_laboratory_and_red_cells_lack_k() -> None:
