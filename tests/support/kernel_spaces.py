@@ -69,7 +69,11 @@ def shelf_lives() -> Iterator[Case]:
 
 
 def lives() -> Iterator[Case]:
-    """Every component, however it was made, about every end that this sets; the label says more."""
+    """Every component, however it was made, about every end that this sets; the label says more.
+
+    A unit ends alike whoever it is for: for a station a share of the cases is asked.
+    """
+    draw = Random("lives")
     far = NOW + timedelta(days=9_000)
     for component, made, days, off, reached_at in itertools.product(
         Component,
@@ -90,8 +94,11 @@ def lives() -> Iterator[Case]:
                 }
             ),
         )
-        for purpose in (build_purpose(component=component), build_transfer(component=component)):
-            yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+        purpose = build_purpose(component=component)
+        yield Case(unit=unit, purpose=purpose, step=Step.RESERVE, route=ROUTE)
+        if draw.random() < 1 / 4:
+            transfer = build_transfer(component=component)
+            yield Case(unit=unit, purpose=transfer, step=Step.RESERVE, route=ROUTE)
     yield from treatments(far)
 
 

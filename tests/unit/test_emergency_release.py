@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models.components import Component
-from models.decisions import ReservedUnit
-from models.emergency_release import EmergencyRelease
+from models.decisions import Reason, ReservedUnit
+from models.emergency_release import EmergencyRelease, name_passed
 from models.groups import BloodGroup
 from models.patients import Patient
 from models.requests import Amendment, RequestStatus
@@ -126,6 +126,23 @@ async def test_c21_it_names_who_and_why() -> None:
     for gone in ("clinician", "reason"):
         with pytest.raises(ValueError, match=gone):
             EmergencyRelease.model_validate({**RELEASE, gone: ""})
+
+
+async def test_c21_a_name_may_be_one_character_and_something_is_passed() -> None:
+    told = {"clinician": "李", "reason": "血"}
+    assert EmergencyRelease.model_validate(told).passes == ("antibodies",)
+    with pytest.raises(ValueError, match="passes"):
+        EmergencyRelease.model_validate({**told, "passes": ()})
+
+
+async def test_c21_everything_that_is_passed_is_named() -> None:
+    reasons = [
+        Reason(code="not_antigen_negative", params={"antigen": "E"}),
+        Reason(code="too_old", params={"max_age_d": 5}),
+        Reason(code="lacks_attribute", params={"attribute": "irradiated"}),
+        Reason(code="not_antigen_negative", params={"antigen": "E"}),
+    ]
+    assert name_passed(reasons) == "E, irradiated, too_old"
 
 
 async def test_c21_an_amendment_states_and_takes_back_a_release() -> None:
