@@ -38,7 +38,7 @@ def test_typing_a_patient() -> None:
 
 
 def test_lines_say_nothing_of_attributes_that_were_not_written() -> None:
-    plain = {"line_no": 1, "component": "red_cells", "quantity": 6}
+    plain = {"line_no": 1, "component": "red_cells", "measure": "unit", "quantity": 6}
     assert body_of(needs=("red_cells=6",)) == {"lines": [plain]}
     irradiated = {**plain, "attributes": {"irradiated": True}}
     assert body_of(needs=("红细胞=6",), attributes=("辐照",)) == {"lines": [irradiated]}
