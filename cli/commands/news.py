@@ -164,7 +164,7 @@ def overdue(
         return
     table = build_table(
         f"须处理 {len(found)} · to be looked after",
-        ["", "申请或调拨 · request or transfer", "袋，已等 · units, waited", "须到 · due"],
+        ["", "申请或调拨 · request or transfer", "多少，已等 · how much, waited", "须到 · due"],
     )
     rows = []
     for row in found:
@@ -176,11 +176,18 @@ def overdue(
             [
                 Text(f"{urgent}{zh} · {en}", style=style),
                 f"{way}\n{row['request_id'] or row['transfer_id']}",
-                f"{row['units']} 袋 · units\n{row['waited_s'] // _MINUTE_S} 分钟 · min",
+                f"{_describe_amount(row)}\n{row['waited_s'] // _MINUTE_S} 分钟 · min",
                 show_instant(row["due_at"]),
             ]
         )
     out.table(add_rows(table, rows))
+
+
+def _describe_amount(row: Mapping[str, Any]) -> str:
+    """Return what is missing in ordering units, and the bags, each by itself."""
+    missing = f"缺 {row['units']} · missing"
+    told = [missing] if row["units"] else []
+    return "\n".join([*told, *([f"{row['bags']} 袋 · bags"] if row["bags"] else [])])
 
 
 @events.command()

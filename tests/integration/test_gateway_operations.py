@@ -254,7 +254,7 @@ async def test_f68_what_waits_is_late_and_was_never_received_is_one_list(
     served = await ask(world)
     lines = {row["request_id"]: row for row in await overdue(world, "dispatcher")}
     assert lines[starving]["mark"] == "waiting"
-    assert lines[starving]["units"] == 2
+    assert (lines[starving]["units"], lines[starving]["bags"]) == (2, 0)
     assert served not in lines
 
     # One unit leaves; the hour of its arrival passes, and nobody says that it came.
@@ -287,6 +287,10 @@ async def test_f68_what_waits_is_late_and_was_never_received_is_one_list(
     world.clock.move(hours=3)
     assert await marks_of(served) == {"unacknowledged", "late"}
     assert await marks_of(starving) == {"waiting", "late"}
+    # Bags on their way are no units that are missing, and are not added to them.
+    late = {row["request_id"]: row for row in await overdue(world, "station", mark="late")}
+    amounts = [(late[one]["units"], late[one]["bags"]) for one in (served, starving)]
+    assert amounts == [(0, 2), (2, 0)]
     received = {"unit_id": unit["unit_id"], "change": "received", "epoch": unit["epoch"]}
     answer = await hospital.post("/v1/hospitals/shigatse-people/stock/changes", json=received)
     assert answer.status_code == 202, answer.text

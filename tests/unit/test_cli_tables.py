@@ -201,7 +201,7 @@ SHORTAGE = {
 OVERDUE = {
     "mark": "unacknowledged", "priority": "life_threatening", "request_id": UUIDS[8],
     "transfer_id": None, "hospital_id": "dingri-county-hospital", "station_id": "shigatse",
-    "from_station_id": None, "units": 18, "waited_s": 3600, "due_at": AT,
+    "from_station_id": None, "units": 0, "bags": 18, "waited_s": 3600, "due_at": AT,
 }  # fmt: skip
 ACTIVATION: dict[str, Any] = {
     "event_key": "us6000pi9w", "station_id": "shigatse", "status": "open", "lead": True,
@@ -240,6 +240,11 @@ PLACE = {
             ["overdue"],
             {"overdue": [OVERDUE]},
             ["‼", "无人签收", UUIDS[8], "dingri-county-hospital ← shigatse", "18 袋", "60 分钟"],
+        ),
+        (
+            ["overdue"],
+            {"overdue": [{**OVERDUE, "mark": "late", "units": 4, "bags": 2}]},
+            ["缺 4", "2 袋"],
         ),
         (
             ["overdue"],

@@ -82,6 +82,8 @@ def _to_letter(row: dict[str, Any]) -> dict[str, Any]:
         "received it, `may_have_left` 预留到期未拣、可能未扫描已离站 · not picked in time, may "
         "have left without a scan: 去看还在不在，在的盘点或扫描 · look, and count or scan what is "
         "there. "
+        "`units` 为尚缺的用血单位，`bags` 为已承诺、在途或存疑的袋数 · `units` ordering units that "
+        "are missing, `bags` are promised, on their way or doubted. "
         "危及生命者在前 · lives first."
     ),
     responses=documented(400),

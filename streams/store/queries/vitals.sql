@@ -11,7 +11,7 @@ ORDER BY is_ended, station_id, unit_id;
 -- name: list_overdue
 SELECT
     mark, request_id, transfer_id, hospital_id, station_id, from_station_id, priority, needed_by,
-    since, due_at, units, count(*) OVER (PARTITION BY mark) AS of_mark
+    since, due_at, units, bags, count(*) OVER (PARTITION BY mark) AS of_mark
 FROM list_overdue(:now::timestamptz)
 WHERE
     (:mark::text IS NULL OR mark = :mark::text)

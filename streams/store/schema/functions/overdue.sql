@@ -3,11 +3,12 @@
 -- waiting: blood is still missing; late: it cannot arrive in time any more, or the time has passed;
 -- unacknowledged: it left, should have arrived, and nobody has said that it did;
 -- may_have_left: its hold lapsed when it should have left, and nobody has scanned or counted it since.
+-- units are ordering units that nobody has promised yet; bags are promised, on their way, or doubted.
 CREATE OR REPLACE FUNCTION list_overdue(the_instant timestamptz)
 RETURNS TABLE (
     mark text, request_id text, transfer_id text, hospital_id text, station_id text,
     from_station_id text, priority text, needed_by timestamptz, since timestamptz,
-    due_at timestamptz, units bigint
+    due_at timestamptz, units bigint, bags bigint
 ) LANGUAGE sql STABLE ROWS 100 AS $$
     WITH live AS (
         SELECT r.*, d.eta_s
@@ -36,7 +37,7 @@ RETURNS TABLE (
     )
     SELECT
         'waiting', l.request_id, NULL, l.hospital_id, l.station_id, NULL, l.priority, l.needed_by,
-        l.opened_at, l.needed_by, sum(x.uncovered_units)
+        l.opened_at, l.needed_by, sum(x.uncovered_units), 0
     FROM live AS l
     INNER JOIN request_lines AS x ON x.request_id = l.request_id AND x.uncovered > 0
     GROUP BY l.request_id, l.hospital_id, l.station_id, l.priority, l.needed_by, l.opened_at
@@ -47,7 +48,8 @@ RETURNS TABLE (
         (
             SELECT coalesce(sum(x.uncovered_units), 0) FROM request_lines AS x
             WHERE x.request_id = l.request_id
-        ) + (
+        ),
+        (
             SELECT count(*) FROM promises AS p
             WHERE p.request_id = l.request_id AND p.status IN ('held', 'issued')
         )
@@ -64,7 +66,7 @@ RETURNS TABLE (
     SELECT
         'unacknowledged', r.request_id, NULL, r.hospital_id, r.station_id, NULL, r.priority,
         r.needed_by, min(i.issued_at), min(i.issued_at + make_interval(secs => coalesce(i.eta_s, 0))),
-        count(*)
+        0, count(*)
     FROM issued AS i
     -- Whatever became of the request meanwhile: blood that left is somewhere.
     INNER JOIN requests AS r ON r.request_id = i.request_id
@@ -87,7 +89,7 @@ RETURNS TABLE (
     UNION ALL
     SELECT
         'may_have_left', r.request_id, NULL, r.hospital_id, u.station_id, NULL, r.priority,
-        r.needed_by, u.doubted_at, u.doubted_at, count(*)
+        r.needed_by, u.doubted_at, u.doubted_at, 0, count(*)
     FROM units AS u
     -- The request whose hold lapsed, whoever has the unit now.
     INNER JOIN promises AS p ON p.unit_id = u.unit_id AND p.ended_at = u.doubted_at
