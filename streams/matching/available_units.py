@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from models.clearance import UnitFacts
 from models.components import Component
+from models.doses import sum_content
 from models.errors import InvariantViolation
 from models.groups import BloodGroup
 from models.requests import Priority
@@ -76,9 +77,9 @@ class Shelf:
         for tier in tiers:
             yield from tuple(self._places.get((cell, tier), ()))
 
-    def count(self, cell: Cell) -> int:
-        """Return how many units of a place are free."""
-        return sum(len(self._places.get((cell, tier), ())) for tier in FREE_TIERS)
+    def measure(self, cell: Cell) -> int:
+        """Return what the free units of a place hold, in hundredths of the ordering unit."""
+        return sum_content(self.list_units(cell))
 
     def is_promised(self, unit: UnitFacts) -> bool:
         """Return whether another request would lose the unit."""

@@ -231,6 +231,28 @@ def test_f65_no_pack_is_no_amendment() -> None:
         Amendment(request_id="q", hospital_id="h", station_id="s", massive_transfusion_packs=0)
 
 
+@pytest.mark.parametrize(
+    ("shelf", "given"),
+    [
+        ((400,) * 3, [400]),  # 4 U stay, in two bags
+        ((400,) * 2, []),
+        ((100,) * 8, []),  # eight bags are 4 U
+        ((100,) * 10, [100, 100]),
+        ((200,) * 5, [200]),
+        ((200,) * 4, []),
+    ],
+)
+def test_the_last_o_that_stays_is_counted_in_units(
+    shelf: tuple[int, ...], given: list[int]
+) -> None:
+    """Four units of O RhD+ stay for those who cannot wait, the red cells of a pack."""
+    line = RequestLine(line_no=1, component=CELLS, quantity=2)
+    request = build_request(group="A+", lines=(line,), needed_in_h=48)
+    units = [replace(one, expires_at=NOW + timedelta(days=30)) for one in bags(*shelf, group="O+")]
+    (decision,) = decide([request], units)
+    assert volumes(decision.lines[0]) == given
+
+
 def test_a_part_of_no_use_tells_units() -> None:
     line = RequestLine(line_no=1, component=CRYO, quantity=10)
     (decision,) = decide(

@@ -58,7 +58,7 @@ class EmergencyReserveRule(CitedRule):
     """The last O RhD+ red cells of a station, kept from who can wait and has another group.
 
     Attributes:
-        o_units: Units that stay, of each component that carries red cells.
+        o_units: Ordering units that stay, of each component that carries red cells.
         given_ahead_h: Hours before the last moment to send them at which they are given after all.
     """
 

@@ -105,7 +105,7 @@ def _find_serving(
             answer = clear(
                 made, purpose=asked, step=Step.RESERVE, route=route, now=now, rules=case.rules
             )
-            free = shelf.count(Cell.of(made))
+            free = shelf.measure(Cell.of(made))
             # The day that a deglycerolised bag lives is no reason to make one: frozen it keeps.
             kept = is_kept_from(
                 replace(made, expires_at=unit.expires_at),

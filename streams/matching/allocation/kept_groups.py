@@ -14,6 +14,7 @@ from models.clearance import ForPatient, UnitFacts
 from models.compatibility import Candidate, list_candidates
 from models.components import Component
 from models.decisions import Decision, Reason
+from models.doses import WHOLE, content_of
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient
 from models.recipients import find_recipient
@@ -114,8 +115,8 @@ def find_kept(
         waiting: Whoever is served by that: the same patient, or one with whom that patient
             exchanges units.
         now: Aware UTC instant.
-        free: Free units of the unit's component and group at the station, this one among them;
-            None if it is not free.
+        free: What the free units of its component and group at the station hold, this one among
+            them, in hundredths of the ordering unit; None if it is not free.
         rules: The rulebook to decide by.
     """
     if waiting.is_in_danger or not unit.component.spec.carries_red_cells:
@@ -127,7 +128,8 @@ def find_kept(
         kept = rules.compatibility.cite(rules.compatibility.kept_for_negative)
         return Reason(code="kept_for_rhd_negative", rule=kept)
     rule = rules.policies.emergency_reserve
-    is_last = unit.group is BloodGroup.O_POS and free is not None and free <= rule.o_units
+    left = None if free is None else free - content_of(unit.component, unit.volume_ml)
+    is_last = unit.group is BloodGroup.O_POS and left is not None and left < rule.o_units * WHOLE
     given_from = waiting.find_last_o(now=now, rules=rules) if is_last else None
     if given_from is None:
         return None
@@ -152,7 +154,7 @@ def is_kept_from(
         purpose: The line and the patient, who alone is served by it.
         arrival_at: When the unit would arrive if it left now.
         now: Aware UTC instant.
-        free: Free units of its component and group at the station.
+        free: As of `find_kept`.
         rules: The rulebook to decide by.
     """
     candidates = list_candidates(

@@ -149,7 +149,7 @@ class LineChoice:
             is_kept_group=self._is_kept_group(unit, waiting),
             waiting=waiting,
             now=self._now,
-            free=None if free_on is None else free_on.count(Cell.of(unit)),
+            free=None if free_on is None else free_on.measure(Cell.of(unit)),
             rules=self.case.rules,
         )
 

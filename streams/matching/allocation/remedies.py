@@ -102,7 +102,7 @@ def explain_openings(
     ]
 
     def is_given(unit: UnitFacts, asked: ForPatient) -> bool:
-        free = shelf.count(Cell.of(unit))
+        free = shelf.measure(Cell.of(unit))
         return is_cleared(unit, asked) and not is_kept_from(
             unit, asked, arrival_at=route.arrival_at, now=now, free=free, rules=case.rules
         )
