@@ -22,11 +22,12 @@ from cli.repeat import make_key, repeat_told
 from deploy.local.resolved_settings import load_settings
 from gateway.files.cells import CellError, read_group
 from gateway.files.products import find_product
-from models.doses import OrderMeasure
+from models.components import Component
+from models.doses import OrderMeasure, find_ordering_unit
 from models.errors import ContractError
 from models.groups import BloodGroup
 from models.texts import render
-from models.texts.words import list_field_names
+from models.texts.words import list_field_names, list_value_names
 from streams.clock import parse_clock
 from streams.settings import Settings
 
@@ -34,7 +35,10 @@ _AMOUNT = re.compile(r"(\d+)\s*(\D*)")
 _MEASURES = {
     "": OrderMeasure.UNIT,
     "u": OrderMeasure.UNIT,
+    "单位": OrderMeasure.UNIT,
     "治疗量": OrderMeasure.UNIT,
+    "dose": OrderMeasure.UNIT,
+    "doses": OrderMeasure.UNIT,
     "袋": OrderMeasure.BAG,
     "bag": OrderMeasure.BAG,
     "bags": OrderMeasure.BAG,
@@ -42,6 +46,8 @@ _MEASURES = {
     "毫升": OrderMeasure.ML,
 }
 """What is written behind a number of `--need`."""
+_ORDERED_IN = {"u": "U", "单位": "U", "治疗量": "dose", "dose": "dose", "doses": "dose"}
+"""Words that name an ordering unit, which the component must be ordered in."""
 _WEIGHTS = frozenset({"kg", "公斤"})
 """Written behind the weight of the patient that the dose is for."""
 
@@ -100,9 +106,11 @@ class Asked:
                 param_hint="--need",
             )
         product = find_product(component)
+        named = component if product is None else product.component
+        _ensure_ordered_so(named, told, need)
         return {
             "line_no": number,
-            "component": component if product is None else product.component,
+            "component": named,
             **asked,
             "attributes": {
                 **dict.fromkeys(() if product is None else product.treatments, True),
@@ -120,6 +128,25 @@ def _read_amount(told: str) -> dict[str, Any] | None:
         return {"for_weight_kg": int(amount[1])}
     measure = _MEASURES.get(amount[2])
     return None if measure is None else {"measure": measure, "quantity": int(amount[1])}
+
+
+def _ensure_ordered_so(component: str, told: str, need: str) -> None:
+    """Refuse U of what is ordered in doses, and doses of what is ordered in U.
+
+    10 U of platelets by apheresis are one dose to whoever writes them so, and ten doses to us.
+    """
+    amount = _AMOUNT.fullmatch(told.strip().casefold())
+    word = _ORDERED_IN.get(amount[2]) if amount else None
+    if word is None or component not in set(Component):
+        return
+    unit = find_ordering_unit(Component(component)).unit
+    if unit != word:
+        counted = list_value_names().get(unit, unit)
+        raise typer.BadParameter(
+            f"{need}：{component} 以 {counted} 计（单采血小板 10 U 即一个治疗量） · "
+            f"{need}: {component} is ordered in {unit} (10 U by apheresis are one dose)",
+            param_hint="--need",
+        )
 
 
 def _read_group(told: str | None) -> str | None:

@@ -169,6 +169,18 @@ def test_wrong_usage_is_code_2(words: list[str]) -> None:
             ["request", "new", "-n", "red_cells=-1"],
             "--need：red_cells=-1：写成 成分=数量，如 red_cells=4（U）、red_cells=2bag、",
         ),
+        (
+            ["request", "new", "-n", "platelets=10U"],
+            "--need：platelets=10U：platelets 以 治疗量 计（单采血小板 10 U 即一个治疗量）",
+        ),
+        (
+            ["request", "new", "-n", "单采血小板=10单位"],
+            "--need：单采血小板=10单位：platelets 以 治疗量",
+        ),
+        (
+            ["request", "new", "-n", "red_cells=2治疗量"],
+            "--need：red_cells=2治疗量：red_cells 以 U 计",
+        ),
         (["request", "new", "--packs", "1", "--within", "nan"], "--within：最大 8760"),
         (["route", "set", "a", "b", "inf"], "minutes：最大 10080"),
         (["keys", "create", "king"], "scope 不能写“king”，只能是其中之一：hospital（医院）、"),
