@@ -6,6 +6,8 @@ bag of platelets by apheresis is one dose; 1 U of cryoprecipitate is 25 ± 5 ml.
 
 from __future__ import annotations
 
+from math import ceil
+
 WHOLE = 100
 
 _ML_OF_A_UNIT = {
@@ -48,3 +50,17 @@ def count_units(component: str, quantity: int, measure: str) -> int:
         return quantity * WHOLE
     (ml, _) = _WHOLE_ONLY.get(component, (_ML_OF_A_UNIT.get(component, _ML_OF_A_DOSE), 0))
     return -(-quantity * WHOLE // ml)
+
+
+_HUNDREDTHS_PER_10_KG = {
+    "fresh_frozen_plasma": 150,
+    "frozen_plasma": 150,
+    "cryoprecipitate": 150,
+    "platelet_concentrate": 200,
+    "pooled_platelets": 200,
+}
+
+
+def count_dose(component: str, weight_kg: int) -> int:
+    """Return the units for a patient of this weight; of what comes by apheresis one dose."""
+    return ceil(_HUNDREDTHS_PER_10_KG.get(component, 0) * weight_kg / 10 / WHOLE) or 1

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from checker.compatibility import Patient
+from checker.content import count_dose
 from checker.memory import Memory, name_patient
 from checker.rows import Request
 from checker.world import REQUESTS, World, parse_instant
@@ -145,6 +146,9 @@ def _amend_line(
     before: Mapping[str, Any], line: Mapping[str, Any], *, counts: str
 ) -> dict[str, Any]:
     attributes = {**(before.get("attributes") or {}), **(line.get("attributes") or {})}
+    if line.get("quantity") is None and line.get("for_weight_kg") is not None:
+        dose = count_dose(str(line["component"]), int(line["for_weight_kg"]))
+        return {**line, "measure": "unit", "quantity": dose, "attributes": attributes}
     measure = before.get("measure", counts) if counts != "bag" else counts
     return {"measure": measure, **line, "attributes": attributes}
 

@@ -169,6 +169,12 @@ def _check_blood(world: World) -> tuple[Check, ...]:
             findings=promises.find_over_promised(world, histories),
         ),
         Check.of(
+            name="under_promised",
+            title="承诺不足 · whole by name, less than asked",
+            unit="lines",
+            findings=promises.find_under_promised(world, histories),
+        ),
+        Check.of(
             name="incompatible",
             title="不相容的血 · incompatible units",
             unit="promises",

@@ -1,4 +1,4 @@
-"""Checks of promises: none twice for a unit, none that differs from its unit, none in excess.
+"""Checks of promises: none twice, none that differs from its unit, none too much or too little.
 
 Promises are read twice: from the rows of PostgreSQL, and replayed from the decisions and transfers
 on Kafka without those rows. An index that is missing in the database shows in both; a log that
@@ -16,7 +16,7 @@ from checker.content import WHOLE, measure_content
 from checker.history import Version
 from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
-from checker.rows import Promise
+from checker.rows import Promise, Request
 from checker.world import World
 
 
@@ -123,6 +123,45 @@ def find_over_promised(world: World, histories: dict[str, list[Version]]) -> Ite
             total = sum(_measure(world, promise, asked[0][0]) for promise in covering) / WHOLE
             told = f"第 {line_no} 行 · line {line_no}: {total:g} > {asked[0][1]} {asked[0][0]}"
             yield Finding(subject=request_id, told=told)
+
+
+def find_under_promised(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
+    """Find requests that are said to be whole, and whose bags hold less than was asked."""
+    held: dict[tuple[str, int], list[Promise]] = defaultdict(list)
+    for promise in world.rows.promises:
+        request = world.requests.get(promise.request_id or "")
+        if request is not None and promise.line_no is not None and _counts(world, promise, request):
+            held[request.request_id, promise.line_no].append(promise)
+    for request in world.rows.requests:
+        if request.status not in {"reserved", "fulfilled"}:
+            continue
+        for line_no in histories[request.request_id][-1].lines:
+            line = world.lines.get((request.request_id, line_no))
+            found = held[request.request_id, line_no]
+            if line is None:
+                told = f"第 {line_no} 行未决定 · line {line_no} was never decided"
+                yield Finding(subject=request.request_id, told=told)
+                continue
+            total = sum(_measure(world, promise, line.measure) for promise in found)
+            if total < line.quantity * WHOLE:
+                told = (
+                    f"第 {line_no} 行 · line {line_no}: {total / WHOLE:g} < "
+                    f"{line.quantity} {line.measure}"
+                )
+                yield Finding(subject=request.request_id, told=told)
+
+
+def _counts(world: World, promise: Promise, request: Request) -> bool:
+    """Whether a bag is the request's, was when it ended, or was there and not needed."""
+    if promise.status in {"held", "issued", "received"}:
+        return True
+    ended_at = promise.ended_at
+    if ended_at is None:
+        return False
+    return (request.status == "fulfilled" and ended_at >= request.decided_at) or any(
+        scan.change == "received" and promise.held_at <= scan.recorded_at <= ended_at
+        for scan in world.scans.get(promise.unit_id, ())
+    )
 
 
 def _is_over(world: World, covering: list[Promise], measure: str, quantity: int) -> bool:

@@ -90,7 +90,8 @@ def test_every_check_has_a_fault() -> None:
     told_only = {"kafka_duplicates"}
     named = {
         "requests_lost", "events_lost", "requests_without_state", "decisions_missing",
-        "decisions_unknown", "promised_twice", "promise_mismatch", "over_promised", "incompatible",
+        "decisions_unknown", "promised_twice", "promise_mismatch", "over_promised",
+        "under_promised", "incompatible",
         "expired_before_arrival", "quarantined_promised", "ineligible_calls", "donors_called_twice",
         "contacts_called_twice", "rare_donors_called",
         "out_of_order", "sequence_gaps", "ids_reused", "outbox_left", "outbox_unpublished",

@@ -166,6 +166,12 @@ def promise_too_many(seed: Seed) -> None:
     promise(seed, "U6", at=minutes(1), request_id="r-reserved")
 
 
+def promise_too_little(seed: Seed) -> None:
+    """A bag of half a unit is told as the whole one that was asked."""
+    unit_id = seed.row("promises", request_id="r-reserved")["unit_id"]
+    seed.row("units", unit_id=unit_id)["volume_ml"] = 100
+
+
 def patient_of(seed: Seed, request_id: str, **changes: object) -> None:
     row = seed.row("requests", request_id=request_id)
     row["body"]["patient"] |= changes
@@ -420,6 +426,7 @@ FAULTS: tuple[tuple[str, str, Plant], ...] = (
     ("promise_mismatch", "row of another group", mislabel_promise),
     ("promise_mismatch", "told as another group", plant_other_unit),
     ("over_promised", "three for two", promise_too_many),
+    ("under_promised", "half a unit", promise_too_little),
     ("incompatible", "ABO", lambda seed: patient_of(seed, "r-reserved", group="O+")),
     ("incompatible", "anti-D", lambda seed: patient_of(seed, "r-reserved", antibodies=["D"])),
     ("incompatible", "antibody", lambda seed: patient_of(seed, "r-reserved", antibodies=["Mur"])),
