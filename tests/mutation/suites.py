@@ -65,6 +65,7 @@ _RELEASE = _told("tests/unit/test_emergency_release.py")
 _MEMORY = _told("tests/unit/test_patient_memory.py")
 # Quick tests come first: most mutants die there.
 _DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
+_OF_NEEDS = (_KERNEL, "-k", "of_a_patient or in_days or hla or antigens or washed or mixtures")
 _STATIONS: Sequence[Command] = (
     (_MAY_SET,),
     ("tests/unit/test_overrides_effect.py", "tests/unit/test_overrides_elsewhere.py"),
@@ -85,9 +86,9 @@ KERNEL: Mapping[str, Suite] = {
     "models/rules/types/compatibility.py": _source(_FORMS),
     "models/components.py": _source(_FORMS),
     "models/shelf_lives.py": _source(_MADE),
-    "models/needs.py": _source(_NEEDS),
-    "models/platelet_matching.py": _source(_NEEDS, _HLA),
-    "models/emergency_release.py": _source(tests=(*_DECIDES, _RELEASE)),
+    "models/needs.py": _source(_NEEDS, _OF_NEEDS),
+    "models/platelet_matching.py": _source(_NEEDS, _HLA, _OF_NEEDS),
+    "models/emergency_release.py": _source(_RELEASE, _OF_NEEDS),
     "models/patient_memory.py": Suite(behaviour=(_LEARNING, _MEMORY)),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
@@ -109,7 +110,7 @@ _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "compatibility": _DECIDES,
     "safety": (*_DECIDES, _RETURNS),
     "components": (_RULEBOOK, _MADE, *_DECIDES),
-    "needs": (_NEEDS, *_DECIDES),
+    "needs": (_NEEDS, _OF_NEEDS),
     "antigens": (_ANTIGENS,),
     "testing": (("tests/unit/test_matching_release.py",),),
     "donors": (
