@@ -29,7 +29,8 @@ test-fast: setup ## Unit, contract and property tests, on two processes
 	@$(BIN)/python -m pytest -n 2 tests/unit tests/contract tests/property -m "not slow and not exhaustive"
 
 test: test-fast ## Run every test; on real Kafka and PostgreSQL
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/property/test_safety_kernel.py tests/property tests/unit -m "slow or exhaustive"
+	@$(BIN)/python -m pytest tests/property -m exhaustive
+	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/unit -m "slow and not exhaustive"
 	@$(BIN)/python -m pytest tests/integration tests/e2e tests/chaos
 
 test-newest: ## Unit and contract tests on the newest Python that this machine runs
