@@ -37,7 +37,7 @@ class Suite:
 
 
 _KERNEL = "tests/unit/test_safety_kernel.py"
-_CASES = ("tests/unit/test_groups_of_patients.py",)
+_CASES = ("tests/unit/test_groups_of_patients.py", "tests/unit/test_recipients.py")
 _MAY_SET = "tests/unit/test_rules_bind_stations.py"
 _TABLES = "tests/unit/test_rules_as_sources_say.py"
 _SEAL = ("tests/unit/test_safety_seal.py", "-k", "not sees and not only_the_kernel")
