@@ -49,6 +49,6 @@ def _list_of_hla(
         yield Reason(code="hla_untyped", params={"loci": loci}, rule=rule)
     for name in list_hit(donor, antibodies):
         yield Reason(code="hla_antibody_hits", params={"antigen": name}, rule=rule)
-    if own and not antibodies:
+    if not antibodies:
         for name in list_foreign(donor, own):
             yield Reason(code="hla_mismatched", params={"antigen": name}, rule=rule)

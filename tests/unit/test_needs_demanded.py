@@ -17,6 +17,7 @@ from models.platelet_matching import list_platelet_reasons
 from models.requests import HardAttributes, Priority
 from models.rules.rulebook import PACKAGED
 from models.units import UnitTraits
+from tests.support.rules import change_rule
 from tests.support.safety import build_facts, build_purpose
 
 RED, PLATELETS = Component.RED_CELLS, Component.PLATELETS
@@ -58,6 +59,20 @@ def test_each_demand_names_the_rule_that_makes_it() -> None:
         3,
         "request.attributes@2026-3",
     )
+
+
+def test_of_two_times_since_irradiation_the_shorter_is_demanded() -> None:
+    rules = change_rule("needs", "need.exchange", irradiated_within_h=12)
+    both = ask(indications=["intrauterine", "exchange"])
+    found = find_demands(both, RED, rules)
+    assert found.irradiated_within == (12, "need.exchange@2026-3")
+
+
+def test_who_has_anti_k_is_spared_k_and_nothing_else() -> None:
+    rules = change_rule("needs", "need.exchange", antigen_negative=["K", "E"])
+    exchange: dict[str, Any] = {"indications": ["exchange"]}
+    assert find_demands(ask(**exchange), RED, rules).antigens.keys() == {"K", "E"}
+    assert list(find_demands(ask(**exchange, antibodies=["k"]), RED, rules).antigens) == ["E"]
 
 
 def test_nothing_is_demanded_for_whom_nothing_is_told() -> None:
