@@ -128,6 +128,36 @@ async def test_c21_it_names_who_and_why() -> None:
             EmergencyRelease.model_validate({**RELEASE, gone: ""})
 
 
+ABO = ("A", "B", "AB", "A1", "H")
+CODES = ("recalled", "not_released", "other_group", "hla_untyped", "del_not_excluded")
+NEEDS = ("irradiated", "cmv_negative", "leukoreduced", "washed")
+
+
+@pytest.mark.parametrize(
+    ("passes", "passed"),
+    [
+        (("antibodies",), {"D", "E", "K", "HPA-1a"}),
+        (("special_needs",), {*NEEDS, "too_old"}),
+        (("antibodies", "special_needs"), {"D", "E", "K", "HPA-1a", *NEEDS, "too_old"}),
+    ],
+)
+async def test_c21_what_each_release_passes_and_what_none_does(
+    passes: tuple[str, ...], passed: set[str]
+) -> None:
+    given = EmergencyRelease.model_validate({**RELEASE, "passes": passes})
+    antigens = (*ABO, "D", "E", "K", "HPA-1a")
+    reasons = [
+        *(Reason(code="not_antigen_negative", params={"antigen": name}) for name in antigens),
+        *(
+            Reason(code="lacks_attribute", params={"attribute": name})
+            for name in (*NEEDS, "low_titre", "hbs_negative", "iga_deficient")
+        ),
+        Reason(code="too_old", params={"max_age_d": 5}),
+        *(Reason(code=code) for code in CODES),
+    ]
+    assert {name_passed([one]) for one in reasons if given.may_pass(one)} == passed
+
+
 async def test_c21_a_name_may_be_one_character_and_something_is_passed() -> None:
     told = {"clinician": "李", "reason": "血"}
     assert EmergencyRelease.model_validate(told).passes == ("antibodies",)
