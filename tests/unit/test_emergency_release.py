@@ -10,7 +10,7 @@ from models.components import Component
 from models.decisions import Reason, ReservedUnit
 from models.emergency_release import EmergencyRelease, name_passed
 from models.groups import BloodGroup
-from models.patients import Patient
+from models.patients import Mother, Patient
 from models.requests import Amendment, RequestStatus
 from tests.support.town_story import Story
 from tests.support.world import build_request
@@ -156,6 +156,21 @@ async def test_c21_what_each_release_passes_and_what_none_does(
         *(Reason(code=code) for code in CODES),
     ]
     assert {name_passed([one]) for one in reasons if given.may_pass(one)} == passed
+
+
+async def test_c21_a_holder_of_anti_d_is_chosen_for_as_if_without_it() -> None:
+    given = EmergencyRelease.model_validate(RELEASE)
+    holder = Patient.model_validate(
+        {"group": "A-", "antibodies": ["D", "E"], "mother": {"antibodies": ["D", "K"]}}
+    )
+    first, second = given.list_patients(holder)
+    assert first == holder
+    assert (second.antibodies, second.has_anti_d) == (("E",), False)
+    assert second.mother == Mother(antibodies=("K",))
+    for other in (Patient(), holder.but(antibodies=("E",), mother=None)):
+        assert given.list_patients(other) == (other,)
+    needs = EmergencyRelease.model_validate({**RELEASE, "passes": ["special_needs"]})
+    assert needs.list_patients(holder) == (holder,)
 
 
 async def test_c21_a_name_may_be_one_character_and_something_is_passed() -> None:
