@@ -1,27 +1,29 @@
-"""Order the units of a giver for the patients whom a station lacks them for.
+"""Match the units of a giver with the patients whom a station lacks them for.
 
 Pure and deterministic. A neighbour's bag helps nobody if the patient who waits needs another one:
 leukoreduced, tested for an antigen, or young. What fits a patient who waits goes first, and no
-other bag is passed over: the rest keeps the order of every choice.
+other bag is passed over: the rest keeps the order of every choice. What is on its way counts for a
+patient only if it fits and comes in time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from models.clearance import Cleared, ForPatient, Step
+from models.clearance import Cleared, ForPatient, Step, UnitFacts
 from models.directory import Journey
-from models.doses import WHOLE, content_of
+from models.doses import WHOLE, content_of, round_up
 from models.facilities import Hospital
 from models.requests import Priority
 from models.rules.rulebook import Rulebook
 from models.safety import clear
+from models.units import UnitStatus
 from streams.matching.choice_order import place_of
 from streams.matching.journeys import to_hospital
-from streams.matching.on_the_way import Coming, list_unreached
+from streams.matching.on_the_way import Coming, latest_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,94 +46,99 @@ class WaitingLine:
         """The last instant at which a bag comes to the station in time for the patient."""
         return self.purpose.needed_by - timedelta(seconds=self.journey.eta_s)
 
+    @property
+    def rank(self) -> tuple[int, datetime, str, int]:
+        """Return its place among those who wait; the smallest is served first."""
+        purpose = self.purpose
+        return (
+            purpose.priority.rank,
+            purpose.needed_by,
+            purpose.request_id,
+            purpose.line.line_no,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lacking:
-    """Ordering units that who waits lacks when what is on its way in time has come.
+class Served:
+    """The bags of an offer in the order in which they are taken, and whom they serve in time.
 
     Attributes:
+        units: Ordering units that bring somebody in time what nothing on its way does.
         urgent: Of those, what is waited for urgently or in danger of life.
         endangered: Of those, what is waited for in danger of life.
     """
 
-    units: int = 0
-    urgent: int = 0
-    endangered: int = 0
+    ordered: tuple[Cleared, ...]
+    units: int
+    urgent: int
+    endangered: int
 
 
-def count_lacking(
-    waiting: Sequence[WaitingLine], coming: Sequence[Coming], *, eta_s: int, now: datetime
-) -> Lacking:
-    """Count what a giver's bags would bring in time, and nothing that is on its way does.
+def serve_waiting(
+    offered: Sequence[Cleared],
+    waiting: Sequence[WaitingLine],
+    coming: Sequence[Coming] = (),
+    *,
+    eta_s: int,
+    now: datetime,
+    rules: Rulebook,
+) -> Served:
+    """Put first the units that serve those who wait, the most urgent line first.
 
     Args:
-        waiting: The lines that lack units at the station in need.
+        offered: Units cleared for the station in need.
+        waiting: Its lines that lack such units.
         coming: The bags on their way to it.
         eta_s: Seconds from the giver to the station in need.
         now: Aware UTC instant of the decision.
+        rules: The rulebook to decide by.
     """
-    ranked = sorted(waiting, key=_rank)
-    unreached = list_unreached([(line.comes_by, line.units) for line in ranked], coming)
+    arrives_at = now + timedelta(seconds=eta_s)
+    on_the_way = latest_first(coming)
+    left = sorted(offered, key=lambda cleared: place_of(cleared.unit))
+    first: list[Cleared] = []
     found = Counter[Priority]()
-    for line, units in zip(ranked, unreached, strict=True):
-        if now + timedelta(seconds=eta_s) <= line.comes_by:
-            found[line.purpose.priority] += units
+    for line in sorted(waiting, key=lambda line: line.rank):
+        lacking = line.units * WHOLE
+        in_time = [one for one in on_the_way if one.arrives_at <= line.comes_by]
+        for one in _list_serving(in_time, line, lacking=lacking, rules=rules):
+            lacking -= one.hundredths
+            on_the_way.remove(one)
+        # An offered bag is judged as if it were on its way already.
+        offers = {one.unit.unit_id: one for one in left}
+        sent = [Coming(unit=one.unit, arrives_at=arrives_at) for one in left]
+        brought = 0
+        for one in _list_serving(sent, line, lacking=lacking, rules=rules):
+            brought += one.hundredths
+            first.append(offers[one.unit.unit_id])
+            left.remove(offers[one.unit.unit_id])
+        if arrives_at <= line.comes_by:
+            found[line.purpose.priority] += round_up(min(brought, lacking))
     endangered = found[Priority.LIFE_THREATENING]
-    return Lacking(
+    return Served(
+        ordered=(*first, *left),
         units=found.total(),
         urgent=found[Priority.URGENT] + endangered,
         endangered=endangered,
     )
 
 
-def order_for_waiting(
-    offered: Sequence[Cleared],
-    waiting: Sequence[WaitingLine],
-    *,
-    eta_s: int,
-    now: datetime,
-    rules: Rulebook,
-) -> list[Cleared]:
-    """Put first the units that serve those who wait, the most urgent line first.
-
-    Args:
-        offered: Units cleared for the station in need.
-        waiting: Its lines that lack such units.
-        eta_s: Seconds from the giver to the station in need.
-        now: Aware UTC instant of the decision.
-        rules: The rulebook to decide by.
-    """
-    left = sorted(offered, key=lambda cleared: place_of(cleared.unit))
-    first: list[Cleared] = []
-    for line in sorted(waiting, key=_rank):
-        lacking = line.units * WHOLE
-        for one in list(left):
-            if lacking <= 0:
-                break
-            if _serves(one, line, eta_s=eta_s, now=now, rules=rules):
-                lacking -= content_of(one.unit.component, one.unit.volume_ml)
-                first.append(one)
-                left.remove(one)
-    return [*first, *left]
+def _list_serving(
+    bags: Sequence[Coming], line: WaitingLine, *, lacking: int, rules: Rulebook
+) -> Iterator[Coming]:
+    """Yield bags that serve a line until it lacks nothing."""
+    for one in bags:
+        if lacking <= 0:
+            return
+        if _serves(one.unit, line, arrives_at=one.arrives_at, rules=rules):
+            lacking -= content_of(one.unit.component, one.unit.volume_ml)
+            yield one
 
 
-def _rank(line: WaitingLine) -> tuple[int, datetime, str, int]:
-    purpose = line.purpose
-    return (
-        purpose.priority.rank,
-        purpose.needed_by,
-        purpose.request_id,
-        purpose.line.line_no,
-    )
-
-
-def _serves(
-    offered: Cleared, line: WaitingLine, *, eta_s: int, now: datetime, rules: Rulebook
-) -> bool:
+def _serves(unit: UnitFacts, line: WaitingLine, *, arrives_at: datetime, rules: Rulebook) -> bool:
     """Ask the kernel what it will be asked when the unit has come to the station in need."""
-    arrives_at = now + timedelta(seconds=eta_s)
     answer = clear(
-        replace(offered.unit, station_id=line.purpose.station_id),
+        replace(unit, station_id=line.purpose.station_id, status=UnitStatus.AVAILABLE),
         purpose=line.purpose,
         step=Step.RESERVE,
         route=to_hospital(line.hospital, line.journey, now=arrives_at),

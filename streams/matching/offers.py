@@ -24,7 +24,7 @@ from models.shortages import Offer, Shortage, ShortageStatus
 from streams.matching.burn import Burn
 from streams.matching.floors import find_floor
 from streams.matching.journeys import to_station
-from streams.matching.offered_units import WaitingLine, count_lacking, order_for_waiting
+from streams.matching.offered_units import WaitingLine, serve_waiting
 from streams.matching.on_the_way import Coming, count_coming
 
 
@@ -78,10 +78,13 @@ def decide_acceptance(
     obstacles = _list_obstacles(offer, shortage, giver, receiver, now)
     obstacles += _list_led(offer, led, rules)
     in_transit = count_coming(coming)
-    # What comes too late for who waits now spares no bag that comes in time.
-    lacking = count_lacking(waiting, coming, eta_s=eta_s, now=now)
-    wanted = max(shortage.units_missing - in_transit, lacking.units)
-    waited_for = max(shortage.urgent_units - in_transit, lacking.urgent)
+    fit = _list_fit(
+        units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now, rules=rules
+    )
+    # What comes too late for who waits now, or does not fit, spares no bag that does.
+    served = serve_waiting(fit, waiting, coming, eta_s=eta_s, now=now, rules=rules)
+    wanted = max(shortage.units_missing - in_transit, served.units)
+    waited_for = max(shortage.urgent_units - in_transit, served.urgent)
     if shortage.status is ShortageStatus.OPEN and wanted <= 0:
         obstacles.append(Reason(code="nothing_missing", params={"in_transit": in_transit}))
     elif is_kept_from_shelf(offer.group, shortage) and offer.group in shortage.donor_groups:
@@ -91,10 +94,6 @@ def decide_acceptance(
             obstacles.append(Reason(code="rhd_negative_for_who_waits", rule=rule))
     if obstacles:
         return OfferVerdict(taken=(), reasons=tuple(obstacles))
-    fit = _list_fit(
-        units, giver.station_id, shortage, group=offer.group, eta_s=eta_s, now=now, rules=rules
-    )
-    fit = order_for_waiting(fit, waiting, eta_s=eta_s, now=now, rules=rules)
     if not fit:
         return OfferVerdict(taken=(), reasons=(Reason(code="no_unit_left"),))
     floor = find_floor(
@@ -102,13 +101,13 @@ def decide_acceptance(
         have=round_down(_sum(fit)),
         wanted=wanted,
         waited_for=waited_for,
-        in_danger=max(0, shortage.endangered_units - in_transit, lacking.endangered),
+        in_danger=max(0, shortage.endangered_units - in_transit, served.endangered),
         thresholds=giver.policy.thresholds,
         burn=burn,
         rules=rules.shortages,
     )
     most = min(wanted, offer.quantity, floor.spare if floor.is_bent else wanted)
-    taken = _take(fit, wanted=most * WHOLE, spare=_sum(fit) - floor.keep * WHOLE)
+    taken = _take(served.ordered, wanted=most * WHOLE, spare=_sum(fit) - floor.keep * WHOLE)
     if not taken:
         return OfferVerdict(taken=(), reasons=(floor.explain(rules.shortages),))
     reason = Reason(

@@ -10,24 +10,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from models.doses import WHOLE, round_down, round_up
+from models.clearance import UnitFacts
+from models.doses import WHOLE, content_of, round_down, round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coming:
-    """A bag that is agreed or on its way to a station.
+    """A bag that is agreed or on its way to a station."""
 
-    Attributes:
-        hundredths: Of its ordering unit, that it holds.
-    """
-
-    hundredths: int
+    unit: UnitFacts
     arrives_at: datetime
+
+    @property
+    def hundredths(self) -> int:
+        """Return how much it holds, in hundredths of its ordering unit."""
+        return content_of(self.unit.component, self.unit.volume_ml)
 
 
 def count_coming(coming: Iterable[Coming]) -> int:
     """Count the ordering units that are on their way, whenever they come."""
     return round_down(sum(one.hundredths for one in coming))
+
+
+def latest_first(coming: Iterable[Coming]) -> list[Coming]:
+    """Return bags in the order in which waits use them: the first to come are left to the last."""
+    return sorted(coming, key=lambda one: (one.arrives_at, one.unit.unit_id), reverse=True)
 
 
 def list_unreached(
@@ -38,10 +45,9 @@ def list_unreached(
     Args:
         waits: Until when a bag must have come, and how many ordering units are waited for; the
             most urgent first.
-        coming: Each bag serves one wait: of those that come in time for it, the last to come, so
-            that the first are left for who can wait less.
+        coming: Each bag serves one wait.
     """
-    left = sorted(coming, key=lambda one: one.arrives_at, reverse=True)
+    left = latest_first(coming)
     found = []
     for until, units in waits:
         lacking = units * WHOLE

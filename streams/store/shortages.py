@@ -23,6 +23,7 @@ from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition
 from streams.store.locks import PgLocks
 from streams.store.query_files import load_queries
+from streams.store.stock import to_facts
 
 if TYPE_CHECKING:
     from streams.store.database import Connection
@@ -121,7 +122,7 @@ class PgExchange:
         rows = _QUERIES.list_in_transit(self._connection, shortage_id=shortage_id)
         return [
             Coming(
-                hundredths=content_of(Component(row["component"]), row["volume_ml"]),
+                unit=to_facts(row),
                 arrives_at=row["agreed_at"] + timedelta(seconds=row["eta_s"]),
             )
             async for row in rows

@@ -50,7 +50,7 @@ class PgStock:
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
         rows = _QUERIES.list_shelf(self._connection, **_list_places(wants), now=now)
-        return [_to_facts(row) async for row in rows]
+        return [to_facts(row) async for row in rows]
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
         wanted = list(unit_ids)
@@ -187,7 +187,7 @@ class PgStock:
         rows = _QUERIES.list_promised(self._connection, **_list_places(wants), now=now)
         return [
             TakeableUnit(
-                unit=_to_facts(row),
+                unit=to_facts(row),
                 request_id=row["request_id"],
                 priority=Priority(row["priority"]),
             )
@@ -287,7 +287,8 @@ def _list_places(wants: Mapping[Cell, int | None]) -> dict[str, list[Any]]:
     }
 
 
-def _to_facts(row: asyncpg.Record) -> UnitFacts:
+def to_facts(row: asyncpg.Record) -> UnitFacts:
+    """Read a unit of a row that has the columns of `list_shelf`."""
     traits, status = row["traits"], row["status"]
     return UnitFacts(
         unit_id=row["unit_id"],
@@ -309,7 +310,7 @@ def _to_facts(row: asyncpg.Record) -> UnitFacts:
 
 def _to_promised(row: asyncpg.Record) -> PromisedUnit:
     return PromisedUnit(
-        unit=_to_facts(row),
+        unit=to_facts(row),
         request_id=row["request_id"],
         line_no=row["line_no"],
         transfer_id=row["transfer_id"],

@@ -15,7 +15,7 @@ from models.facilities import Hospital, StationPolicy
 from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
 from models.rules.rulebook import PACKAGED
-from models.units import UnitTraits
+from models.units import UnitStatus, UnitTraits
 from streams.matching.burn import Burn
 from streams.matching.offered_units import WaitingLine
 from streams.matching.offers import decide_acceptance
@@ -164,8 +164,20 @@ def test_c90_a_large_bag_covers_a_line_as_two_small_ones_do() -> None:
     assert _taken(units, [line], quantity=4) == [5, 1, 2]
 
 
-def _coming(*hours: float) -> list[Coming]:
-    return [Coming(hundredths=100, arrives_at=AT + timedelta(hours=hour)) for hour in hours]
+def _coming(*hours: float, traits: UnitTraits | None = None, volume_ml: int = 200) -> list[Coming]:
+    bags = make_units(len(hours), group=BloodGroup.B_POS, station_id="ngari", expires_in_h=240)
+    return [
+        Coming(
+            unit=replace(
+                bag,
+                traits=traits or UnitTraits(),
+                volume_ml=volume_ml,
+                status=UnitStatus.IN_TRANSIT,
+            ),
+            arrives_at=AT + timedelta(hours=hour),
+        )
+        for bag, hour in zip(bags, hours, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -194,6 +206,17 @@ def test_what_comes_too_late_bends_the_floor_of_who_comes_in_time() -> None:
     assert _taken(_bags(), [line], quantity=4, missing=2, coming=soon, burn=3, told=told) == []
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_what_is_on_its_way_and_does_not_fit_spares_no_bag_that_does(fits: bool) -> None:
+    typed = UnitTraits(leukoreduced=True)
+    line = _line(demands={"leukoreduced": True})
+    coming = _coming(5, traits=typed if fits else None)
+    units = _bags(u5=typed)
+    assert _taken(units, [line], quantity=3, missing=1, coming=coming) == ([] if fits else [5])
+    # Nothing of the offer fits: nothing comes beside what is on its way.
+    assert _taken(_bags(), [line], quantity=3, missing=1, coming=coming) == []
+
+
 def test_who_cannot_be_reached_in_time_asks_for_no_more_than_before() -> None:
     line = _line(units=2, need_h=4.2)
     assert _taken(_bags(), [line], quantity=4, missing=2, coming=_coming(16, 16)) == []
@@ -204,5 +227,5 @@ def test_what_is_on_its_way_serves_first_whom_little_else_serves() -> None:
     assert list_unreached([(at[1], 1), (at[0], 1)], _coming(5, 11)) == (0, 0)
     assert list_unreached([(at[0], 1), (at[1], 1)], _coming(5, 11)) == (0, 0)
     assert list_unreached([(at[0], 2), (at[1], 1)], _coming(5, 11)) == (1, 0)
-    large = [Coming(hundredths=150, arrives_at=AT)]
+    large = _coming(0, volume_ml=300)
     assert list_unreached([(at[0], 2), (at[1], 1)], large) == (1, 1)

@@ -75,7 +75,7 @@ def accept(
         units=units,
         burn=Burn(mean_per_d=burn),
         led=led,
-        coming=[Coming(hundredths=100, arrives_at=AT)] * in_transit,
+        coming=[Coming(unit=unit, arrives_at=AT) for unit in make_units(in_transit)],
         eta_s=4 * 3600,
         now=AT,
         rules=PACKAGED,

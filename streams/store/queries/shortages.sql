@@ -74,7 +74,10 @@ INSERT INTO shortages (
     assessed_at = excluded.assessed_at;
 
 -- name: list_in_transit
-SELECT u.component, u.volume_ml, t.agreed_at, t.eta_s
+SELECT
+    u.unit_id, u.station_id, u.component, u.blood_group, u.volume_ml, u.status, u.collected_at,
+    u.expires_at, u.released_at, u.epoch, u.traits, u.out_of_control_s,
+    u.doubted_at IS NOT NULL AS may_have_left, t.agreed_at, t.eta_s
 FROM promises AS p
 INNER JOIN units AS u USING (unit_id)
 INNER JOIN transfers AS t USING (transfer_id)

@@ -47,7 +47,7 @@ class MemoryStock:
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
         return [
-            _to_facts(row)
+            to_facts(row)
             for row in self._state.units.values()
             if row.status is UnitStatus.AVAILABLE
             and row.unit.usable_until > now
@@ -69,7 +69,7 @@ class MemoryStock:
     async def list_sent(self, request_id: str) -> list[PromisedUnit]:
         return [
             PromisedUnit(
-                unit=_to_facts(unit),
+                unit=to_facts(unit),
                 request_id=request_id,
                 line_no=row.line_no,
                 transfer_id=None,
@@ -85,7 +85,7 @@ class MemoryStock:
         for row in self._state.promises.values():
             if row.unit_id == unit_id and row.live.status in LIVE:
                 return PromisedUnit(
-                    unit=_to_facts(self._state.units[unit_id]),
+                    unit=to_facts(self._state.units[unit_id]),
                     request_id=row.live.request_id,
                     line_no=row.line_no,
                     transfer_id=row.live.transfer_id,
@@ -177,7 +177,7 @@ class MemoryStock:
     def _list_takeable(self, now: datetime) -> list[TakeableUnit]:
         found = [
             TakeableUnit(
-                unit=_to_facts(unit), request_id=request_id, priority=request.request.priority
+                unit=to_facts(unit), request_id=request_id, priority=request.request.priority
             )
             for row in self._state.promises.values()
             if (request_id := row.live.request_id) is not None
@@ -292,7 +292,7 @@ class MemoryStock:
         )
 
 
-def _to_facts(row: UnitRow) -> UnitFacts:
+def to_facts(row: UnitRow) -> UnitFacts:
     return UnitFacts(
         unit_id=row.unit.unit_id,
         station_id=row.unit.station_id,

@@ -11,7 +11,6 @@ from models.base import derive_id
 from models.clearance import Cleared
 from models.decisions import Reason
 from models.donors import CallOutStatus
-from models.doses import content_of
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
 from streams.matching.on_the_way import Coming
 from streams.ports.alerts import ActivationState
@@ -20,7 +19,7 @@ from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import PromisedSince, StockCount
 from streams.ports.stock import LivePromise
 from tests.support.memory_store.rows import PromiseRow, State
-from tests.support.memory_store.stock import LIVE, MemoryStock
+from tests.support.memory_store.stock import LIVE, MemoryStock, to_facts
 
 
 class MemorySupply:
@@ -85,11 +84,11 @@ class MemorySupply:
             if row.live.transfer_id is None or row.live.status not in LIVE:
                 continue
             transfer = self._state.transfers[row.live.transfer_id]
-            unit = self._state.units[row.unit_id].unit
+            row_of_unit = self._state.units[row.unit_id]
             if transfer.shortage_id == shortage_id:
                 found.append(
                     Coming(
-                        hundredths=content_of(unit.component, unit.volume_ml),
+                        unit=to_facts(row_of_unit),
                         arrives_at=transfer.agreed_at + timedelta(seconds=transfer.eta_s),
                     )
                 )
