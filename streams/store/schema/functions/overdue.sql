@@ -77,6 +77,7 @@ RETURNS TABLE (
         'unacknowledged', NULL, t.transfer_id, NULL, t.to_station_id, t.from_station_id, NULL, NULL,
         t.updated_at,
         t.updated_at + make_interval(secs => t.eta_s),
+        0,
         (
             SELECT count(*) FROM promises AS p
             WHERE p.transfer_id = t.transfer_id AND p.status = 'issued'
