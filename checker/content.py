@@ -26,9 +26,6 @@ _WHOLE_ONLY = {
 }
 """Millilitres of a unit, and how many of them a bag may lack; at least one unit a bag."""
 
-_ML_OF_A_DOSE = 250
-"""Of what is asked by apheresis in millilitres."""
-
 
 def measure_content(component: str, volume_ml: int, measure: str) -> int:
     """Return what a bag holds, in hundredths of a `unit`, of a `bag`, or of an `ml`."""
@@ -42,14 +39,6 @@ def measure_content(component: str, volume_ml: int, measure: str) -> int:
     if component in _ML_OF_A_UNIT:
         return max(1, volume_ml * WHOLE // _ML_OF_A_UNIT[component])
     return WHOLE
-
-
-def count_units(component: str, quantity: int, measure: str) -> int:
-    """Return what was asked in hundredths of a unit, rounded up; a bag counts as one."""
-    if measure != "ml":
-        return quantity * WHOLE
-    (ml, _) = _WHOLE_ONLY.get(component, (_ML_OF_A_UNIT.get(component, _ML_OF_A_DOSE), 0))
-    return -(-quantity * WHOLE // ml)
 
 
 _HUNDREDTHS_PER_10_KG = {

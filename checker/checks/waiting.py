@@ -18,7 +18,7 @@ from math import ceil
 from checker.attributes import is_beyond_hospital, list_lacking
 from checker.checks.patients import describe, find_terms
 from checker.compatibility import O_NEGATIVE_CAP, is_kept_as_del
-from checker.content import WHOLE, count_units, measure_content
+from checker.content import WHOLE, measure_content
 from checker.history import Version
 from checker.lives import find_duration, find_end
 from checker.report import Finding
@@ -112,16 +112,17 @@ def find_danger_beside_promised(
 def is_useful(need: Need, fit: Sequence[Unit], lacking: int) -> bool:
     """Whether some units that fit are of use to who lacks so much (hundredths of the measure)."""
     line = need.line
-    there = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
-    if line.component not in LEAST_OF_USE:
-        return bool(there)
-    asked = count_units(line.component, line.quantity, line.measure)
-    lacks = lacking
-    if line.measure == "ml":
-        lacks = count_units(line.component, ceil(lacking / WHOLE), "ml")
-    share = ceil(SHARE_OF_USE * asked / WHOLE)
-    least = min(LEAST_OF_USE[line.component], share) * WHOLE
-    return there > 0 and there >= least - (asked - lacks)
+    units = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
+    if line.component not in LEAST_OF_USE or not units:
+        return bool(units)
+    covered = line.quantity * WHOLE - lacking
+    there = covered + sum(
+        measure_content(one.component, one.volume_ml, line.measure) for one in fit
+    )
+    # What a bag that was promised holds beside the line's own measure is not looked up.
+    units += covered if line.measure == "unit" else 0
+    share = ceil(SHARE_OF_USE * line.quantity) * WHOLE
+    return there >= share or units >= LEAST_OF_USE[line.component] * WHOLE
 
 
 def _read_promised(world: World) -> Mapping[tuple[str, str], list[tuple[datetime, Unit]]]:

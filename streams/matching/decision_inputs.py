@@ -24,6 +24,7 @@ class Case:
         version: Version of the decision to be made, 1 or more.
         held: Bags already promised and still live, wherever they are, by line number.
         covered: What these bags hold, in hundredths of the line's measure, by line number.
+        covered_units: The same in hundredths of the ordering unit.
         issued: Those of them that have left the station.
         received: Those of them that have arrived.
         directory_version: Version of the directory that hospital, policy and journey are from.
@@ -48,6 +49,7 @@ class Case:
     same_patient: tuple[str, ...] = ()
     held: Mapping[int, int] = field(default_factory=dict)
     covered: Mapping[int, int] = field(default_factory=dict)
+    covered_units: Mapping[int, int] = field(default_factory=dict)
     issued: int = 0
     received: int = 0
     capped_before: int = 0

@@ -10,7 +10,7 @@ from typing import Protocol
 from models.clearance import Cleared
 from models.components import Component
 from models.decisions import Decision
-from models.doses import round_up, sum_content
+from models.doses import OrderMeasure, round_up, sum_content
 from models.patient_records import PatientRecord
 from models.requests import RequestLine, RequestStatus, UrgentRequest
 from streams.ports.clearances import ensure_cleared
@@ -90,10 +90,14 @@ class RequestState:
             for line in self.lines
         )
 
-    def find_covered(self, line: RequestLine) -> int:
-        """Return what the bags of a line hold, in hundredths of its measure."""
+    def find_covered(self, line: RequestLine, measure: OrderMeasure | None = None) -> int:
+        """Return what the bags of a line hold, in hundredths of a measure, or else of its own."""
         bags = (state.bags for state in self.lines if state.line_no == line.line_no)
-        return sum(sum_content(found, line.measure) for found in bags)
+        return sum(sum_content(found, measure or line.measure) for found in bags)
+
+    def map_covered(self, measure: OrderMeasure | None = None) -> dict[int, int]:
+        """Return `find_covered` of every line, by its number."""
+        return {line.line_no: self.find_covered(line, measure) for line in self.request.lines}
 
     @property
     def owed(self) -> int:

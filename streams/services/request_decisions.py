@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from models.base import derive_id
 from models.decisions import Decision, Outcome, Reason
+from models.doses import OrderMeasure
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
 from streams.matching.allocation.kept_groups import list_releases
@@ -323,9 +324,6 @@ class RequestDecisions:
                 patient_reference=request.patient.reference,
             )
         held = {line.line_no: len(line.bags) for line in before.lines} if before else {}
-        covered = (
-            {line.line_no: before.find_covered(line) for line in request.lines} if before else {}
-        )
         return Case(
             request=request,
             hospital=directory.hospitals[request.hospital_id],
@@ -336,7 +334,8 @@ class RequestDecisions:
             rules=work.rules,
             directory_version=directory.version,
             held=held,
-            covered=covered,
+            covered=before.map_covered() if before else {},
+            covered_units=before.map_covered(OrderMeasure.UNIT) if before else {},
             issued=before.issued if before else 0,
             received=before.received if before else 0,
             capped_before=capped,

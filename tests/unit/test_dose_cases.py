@@ -119,6 +119,28 @@ def test_c79_the_least_of_use_counts_units_not_bags() -> None:
     assert (len(in_ml.reserved), in_ml.uncovered) == (2, 100)
 
 
+@pytest.mark.parametrize(
+    ("shelf", "measure", "asked", "reserved"),
+    [
+        ((23,) * 6, OrderMeasure.ML, 250, 6),  # 138 ml, and yet 6 U
+        ((23,) * 5, OrderMeasure.ML, 250, 0),
+        ((25,) * 2, OrderMeasure.ML, 50, 2),  # all that was asked for a child
+        ((150,), OrderMeasure.BAG, 2, 1),  # a pool of six is the dose of an adult
+        ((125,), OrderMeasure.BAG, 2, 0),
+        ((25,), OrderMeasure.BAG, 1, 1),
+        ((125, 125), OrderMeasure.BAG, 3, 2),
+    ],
+)
+def test_c79_what_helps_is_a_dose_or_its_share_of_what_was_asked(
+    shelf: tuple[int, ...], measure: OrderMeasure, asked: int, reserved: int
+) -> None:
+    line = serve(bags(*shelf, component=CRYO), asked, component=CRYO, measure=measure)
+    assert len(line.reserved) == reserved
+    dropped = [one.params for one in line.refusals if one.code == "part_of_no_use"]
+    assert len(dropped) == (not reserved)
+    assert all(told["missing"] == 1 and told["least"] == 6 for told in dropped)
+
+
 def test_the_bag_that_fits_never_costs_a_rare_one() -> None:
     plain, rare = bags(400), bags(200, antigen_negative=("E",))
     assert volumes(serve([*plain, *rare], 1)) == [400]

@@ -80,7 +80,16 @@ class UsefulPartRule(CitedRule):
 
     def least_of(self, component: Component, *, asked: int) -> int:
         """Return the units from which on a part is of use."""
-        return min(getattr(self, component.value, 1), ceil(self.share * asked))
+        return min(self.find_least(component), self.share_of(asked))
+
+    def find_least(self, component: Component) -> int:
+        """Return the units that help whoever asked, however many were asked."""
+        least: int = getattr(self, component.value, 1)
+        return least
+
+    def share_of(self, asked: int) -> int:
+        """Return the part of what was asked that helps, in its own measure."""
+        return ceil(self.share * asked)
 
 
 class PolicyRules(RuleSet):

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from models.clearance import Cleared, ForPatient, Refused, Route, Step, UnitFacts
 from models.compatibility import Candidate
 from models.decisions import Reason
-from models.doses import WHOLE, content_of, round_up, to_units
+from models.doses import WHOLE, OrderMeasure, content_of, sum_content
 from models.groups import BloodGroup
 from models.needs import count_unmet, find_demands, list_components
 from models.requests import Priority, RequestLine
@@ -92,22 +92,28 @@ class LineChoice:
     def least_useful(self) -> int:
         """Ordering units from which on the line is of use, with what it has already."""
         part = self.case.rules.policies.useful_part
-        asked = round_up(self._in_units(self.line.wanted))
+        if self.line.measure is OrderMeasure.BAG:
+            return part.find_least(self.line.component)
+        asked = self.line.to_units(self.line.quantity)
         return part.least_of(self.line.component, asked=asked)
 
     @property
     def useful_units(self) -> int:
-        """What the line has with all its units, in hundredths of the ordering unit."""
-        return self._in_units(self.covered)
-
-    def _in_units(self, amount: int) -> int:
-        return to_units(self.line.component, amount, self.line.measure)
+        """What all bags of the line hold, in hundredths of the ordering unit."""
+        before = self.case.covered_units.get(self.line.line_no, 0)
+        return before + sum_content(cleared.unit for cleared in self.chosen)
 
     @property
     def is_useful(self) -> bool:
-        """Whether the units help the patient; where one unit helps, so does half of one."""
-        least = self.least_useful
-        return not self._chosen or least <= 1 or self.useful_units >= least * WHOLE
+        """Whether the units help the patient; where one unit helps, so does half of one.
+
+        They do if they are a dose, or their share of what was asked in its own measure.
+        """
+        part, component = self.case.rules.policies.useful_part, self.line.component
+        if not self._chosen or part.find_least(component) <= 1:
+            return True
+        share = part.share_of(self.line.quantity) * WHOLE
+        return self.covered >= share or self.useful_units >= self.least_useful * WHOLE
 
     def purpose(self, *, capped: int, is_released: bool = False) -> ForPatient:
         """Return the purpose of a unit.
