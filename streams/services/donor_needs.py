@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from models.components import Component
 from models.donation_kinds import DonationKind
@@ -298,16 +298,16 @@ class StationCauses:
         )
 
     async def _count_wanted(self, shortage: Shortage) -> int:
-        """Count the units that urgent patients wait for, less what comes before a donor's would.
+        """Count the units that urgent patients wait for, less what is on its way.
 
-        What comes later than that spares no donor, unless it still comes in time.
+        What comes too late spares no donor whose blood would be in time.
         """
         own = [line for line in await self._read_waiting() if line.is_at(shortage)]
         if shortage.shortage_id not in self._coming:
             coming = await self._work.supply.list_in_transit(shortage.shortage_id)
             self._coming[shortage.shortage_id] = coming
         waits = [
-            (max(line.leaves_by, self._ready_at), line.units)
+            (line.leaves_by if line.leaves_by >= self._ready_at else _WHENEVER, line.units)
             for line in sorted(own, key=lambda line: (line.priority.rank, line.leaves_by))
         ]
         return sum(list_unreached(waits, self._coming[shortage.shortage_id]))
@@ -386,6 +386,8 @@ class StationCauses:
             self._waiting = found
         return self._waiting
 
+
+_WHENEVER = datetime.max.replace(tzinfo=UTC)
 
 _LOST = frozenset({UnitStatus.DISCARDED, UnitStatus.EXPIRED, UnitStatus.RECALLED})
 """A donation of which nothing is left but this did not serve the disaster it was given for."""

@@ -48,7 +48,7 @@ async def _lay(engine: SupplyEngine, station_id: str, *traits: UnitTraits) -> No
     units = [
         build_unit(
             "A+",
-            unit_id=f"{station_id}-{at}",
+            unit_id=f"{station_id.upper()}-{at}",
             station_id=station_id,
             expires_in_h=240 + at,
             traits=one,
@@ -91,7 +91,7 @@ async def test_c90_the_bag_that_comes_is_one_that_the_patient_can_have(
     await _lay(engine, "lhasa", plain, plain, typed)
     await _ask(engine, quantity=1, antigen_negative=["Jka"])
     await _offer(engine, "lhasa", quantity=1)
-    assert await _list_held(engine) == ["lhasa-2"]
+    assert await _list_held(engine) == ["LHASA-2"]
 
 
 async def test_what_comes_too_late_spares_no_bag_that_comes_in_time(
@@ -101,9 +101,9 @@ async def test_what_comes_too_late_spares_no_bag_that_comes_in_time(
     await _lay(engine, "lhasa", UnitTraits(), UnitTraits())
     await _ask(engine, quantity=2)
     await _offer(engine, "ngari", quantity=2)
-    assert await _list_held(engine) == ["ngari-0", "ngari-1"]
+    assert await _list_held(engine) == ["NGARI-0", "NGARI-1"]
     await _offer(engine, "lhasa", quantity=2)
-    assert await _list_held(engine) == ["lhasa-0", "lhasa-1", "ngari-0", "ngari-1"]
+    assert await _list_held(engine) == ["LHASA-0", "LHASA-1", "NGARI-0", "NGARI-1"]
 
 
 async def test_what_comes_in_time_leaves_nothing_missing(engine: SupplyEngine) -> None:
@@ -112,4 +112,18 @@ async def test_what_comes_in_time_leaves_nothing_missing(engine: SupplyEngine) -
     await _ask(engine, quantity=2)
     await _offer(engine, "lhasa", quantity=2)
     await _offer(engine, "ngari", quantity=2)
-    assert await _list_held(engine) == ["lhasa-0", "lhasa-1"]
+    assert await _list_held(engine) == ["LHASA-0", "LHASA-1"]
+
+
+@pytest.mark.parametrize(("station_id", "are_spared"), [("ngari", False), ("lhasa", True)])
+async def test_what_comes_too_late_spares_no_donor_whose_blood_would_be_in_time(
+    engine: SupplyEngine, station_id: str, are_spared: bool
+) -> None:
+    await engine.put_reserve(10, staff=True, group="A+")
+    await _lay(engine, station_id, UnitTraits(), UnitTraits())
+    await _ask(engine, quantity=2)
+    called = await engine.calls("called")
+    assert called
+    await _offer(engine, station_id, quantity=2)
+    await engine.fire_timers()
+    assert await engine.calls("called") == ([] if are_spared else called)
