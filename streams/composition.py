@@ -64,6 +64,7 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
     recalls = Recalls(progress=progress)
     releases = Releases(recalls=recalls)
     clearing = UnitClearances(directories=directory)
+    expiry = ExpiryService(progress=progress, clearing=clearing)
     stock = StockService(
         directories=directory,
         scans=Scans(progress=progress, releases=releases, clearing=clearing),
@@ -115,7 +116,8 @@ def build_services(*, database: Database, clock: Clock, hold_s: int, rules: Rule
                 TimerKind.SHORTAGE_ASSESSMENT: shortages.fire,
                 TimerKind.CALL_WAVE: call_outs.fire_wave,
                 TimerKind.NO_SHOW: call_outs.fire_no_show,
-                TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress, clearing=clearing).fire,
+                TimerKind.UNIT_EXPIRY: expiry.fire,
+                TimerKind.HOLD_PAST: expiry.end_holds,
                 TimerKind.FEED_RETENTION: timers.fire_retention,
                 TimerKind.AUDIT_SEAL: fire_seal,
                 TimerKind.EXERCISE_END: alerts.end_exercise,

@@ -247,8 +247,12 @@ class StockStore(Protocol):
         """Lock the units that are past expiry and still at their station, and return them."""
         ...
 
-    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
-        """Lock the units at their station that are held for a request past their own hold."""
+    async def list_held_past(self, *, now: datetime) -> list[str]:
+        """List requests for which units at their station are held past their own hold."""
+        ...
+
+    async def lock_held_past(self, request_id: str, *, now: datetime) -> list[UnitState]:
+        """Lock those units of one request, and return them."""
         ...
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:

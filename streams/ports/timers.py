@@ -15,6 +15,7 @@ from typing import Protocol
 
 class TimerKind(StrEnum):
     HOLD_LAPSE = "hold_lapse"
+    HOLD_PAST = "hold_past"
     REQUEST_EXPIRY = "request_expiry"
     UNIT_EXPIRY = "unit_expiry"
     SHORTAGE_ASSESSMENT = "shortage_assessment"

@@ -12,8 +12,7 @@ from models.decisions import Reason
 from models.errors import DomainRefusal
 from models.unit_states import Actor
 from models.units import UnitStatus
-from streams.ports import Timer, UnitOfWork
-from streams.ports.stock import UnitState
+from streams.ports import Timer, TimerKind, UnitOfWork
 from streams.services.promise_progress import Progress, explain_lost
 from streams.services.shortage_timing import assess_now
 from streams.services.unit_clearance import UnitClearances
@@ -57,7 +56,11 @@ class ExpiryService:
             if state.promise:
                 lost = explain_lost(state.unit_id, UnitStatus.EXPIRED)
                 await self._progress.after_unit_moved(work, state.promise, lost=lost)
-        await self._end_holds(work)
+        # Each request is looked at by a timer of its own: one that is faulty keeps no other back.
+        for request_id in await work.stock.list_held_past(now=work.context.now):
+            work.schedule(
+                Timer(kind=TimerKind.HOLD_PAST, subject=request_id, due_at=work.context.now)
+            )
         for station_id in sorted({state.station_id for state in states}):
             assess_now(work, station_id)
         work.schedule(
@@ -68,20 +71,17 @@ class ExpiryService:
             )
         )
 
-    async def _end_holds(self, work: UnitOfWork) -> None:
-        """Give back units that could not be given in time if they left now."""
-        late: dict[str, list[UnitState]] = {}
-        for state in await work.stock.lock_held_past(now=work.context.now):
-            request_id = state.promise.request_id if state.promise else None
-            if request_id is not None and await self._is_too_late(work, state.unit_id):
-                late.setdefault(request_id, []).append(state)
-        for request_id in sorted(late):
-            for state in late[request_id]:
-                cause = MoveCause(actor=Actor.ENGINE, why="too_late_to_leave")
-                await move(work, state, UnitStatus.AVAILABLE, cause)
+    async def end_holds(self, work: UnitOfWork, timer: Timer) -> None:
+        """Give back a request's units that could not be given in time if they left now."""
+        request_id = timer.subject
+        states = await work.stock.lock_held_past(request_id, now=work.context.now)
+        late = [state for state in states if await self._is_too_late(work, state.unit_id)]
+        for state in late:
+            cause = MoveCause(actor=Actor.ENGINE, why="too_late_to_leave")
+            await move(work, state, UnitStatus.AVAILABLE, cause)
+        if late:
             lost = tuple(
-                Reason(code="unit_too_late", params={"unit_id": state.unit_id})
-                for state in late[request_id]
+                Reason(code="unit_too_late", params={"unit_id": state.unit_id}) for state in late
             )
             await self._progress.after_units_lost(work, request_id, lost)
 

@@ -218,8 +218,12 @@ class PgStock:
         states = await self.lock_units(unit_ids)
         return [state for state in states.values() if state.status in EXPIRING_STATES]
 
-    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
+    async def list_held_past(self, *, now: datetime) -> list[str]:
         rows = _QUERIES.list_held_past(self._connection, now=now)
+        return [row["request_id"] async for row in rows]
+
+    async def lock_held_past(self, request_id: str, *, now: datetime) -> list[UnitState]:
+        rows = _QUERIES.list_units_held_past(self._connection, request_id=request_id, now=now)
         unit_ids = [row["unit_id"] async for row in rows]
         states = await self.lock_units(unit_ids)
         return [

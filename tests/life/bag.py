@@ -21,6 +21,7 @@ class ModelBag:
         attested: Its station attested its release, without results known to us.
         promise_id: Of its live promise; None until that was seen.
         asked_by: The request that it is for, or that it reached.
+        leaves_by: The latest departure in time, when it was promised last.
         lent_to: The station that it is promised to.
         handed_over: A hospital received it.
         lacks: The antigens that its label says it was tested for and lacks.
@@ -41,6 +42,7 @@ class ModelBag:
     handed_over: bool = False
     promise_id: str | None = None
     asked_by: str | None = None
+    leaves_by: datetime | None = None
     lent_to: str | None = None
     had_by: set[str] = field(default_factory=set)
     lacks: frozenset[str] = frozenset()

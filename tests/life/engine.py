@@ -178,6 +178,7 @@ class MemoryEngine:
         )
         self._requests = RequestService(directories=directories, decisions=decisions)
         clearing = UnitClearances(directories=directories)
+        expiry = ExpiryService(progress=progress, clearing=clearing)
         self._stock = StockService(
             directories=directories,
             scans=Scans(progress=progress, releases=releases, clearing=clearing),
@@ -190,7 +191,8 @@ class MemoryEngine:
             TimerKind.REQUEST_EXPIRY: timers.fire_request_expiry(progress),
             TimerKind.PATIENT_CHANGED: PatientChanges(decisions=decisions).look_again,
             TimerKind.HOLD_LAPSE: timers.fire_hold_lapse(progress, transfers),
-            TimerKind.UNIT_EXPIRY: ExpiryService(progress=progress, clearing=clearing).fire,
+            TimerKind.UNIT_EXPIRY: expiry.fire,
+            TimerKind.HOLD_PAST: expiry.end_holds,
         }
 
     async def feed(self, record: Received, now: datetime) -> None:

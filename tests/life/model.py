@@ -274,12 +274,10 @@ class Model:
         for bag in self.bags.values():
             if "expired" in NEXT[bag.state] and bag.expires_at <= now:
                 bag.go("expired")
-            elif self._is_held_too_late(bag, now):
-                bag.go("available")
 
     def _is_held_too_late(self, bag: ModelBag, now: datetime) -> bool:
         """Whether a bag is held for a patient whom it could not be given in time any more."""
-        is_held = bag.state in {"reserved", "picked"} and bag.lent_to is None
+        is_held = BOUND.get(bag.state) == "held" and bag.asked_by is not None
         return is_held and not self._lasts(bag, bag.asked_by, now)
 
     def compare(
@@ -317,15 +315,21 @@ class Model:
             self._compare_one(bag, state, live.get(unit_id), now, lapse=lapse)
         self._count_served()
         if is_rest:
-            self._settle_patients()
+            self._settle_patients(now)
 
-    def _settle_patients(self) -> None:
-        """Check that nothing lies promised to a patient who must not have it by now."""
+    def _settle_patients(self, now: datetime) -> None:
+        """Check that nothing lies promised to a patient who must not have it by now.
+
+        By the way as it was when a bag was promised, which is when its hold was set.
+        """
         self.unsettled.clear()
         for bag in self.bags.values():
             is_held = BOUND.get(bag.state) == "held" and bag.asked_by is not None
             if is_held and not self._suits(bag, bag.asked_by):
                 raise BreachError(f"{bag.unit_id} is still held for {bag.asked_by}")
+            is_due = bag.leaves_by is not None and bag.leaves_by <= now
+            if is_due and self._is_held_too_late(bag, now):
+                raise BreachError(f"{bag.unit_id} is still held and could not be given in time")
 
     def _count_served(self) -> None:
         """Check that no request has a bag more than it asked for.
@@ -347,14 +351,16 @@ class Model:
             raise BreachError(f"{bag.unit_id}: {state} under {promise}")
         if promise is not None and promise.promise_id != bag.promise_id:
             self._learn(bag, state, promise, now, lapse=lapse)
-        elif promise is None and self._may_be_free(bag, lapse=lapse) and state == "available":
+        elif promise is None and self._may_be_free(bag, now, lapse=lapse) and state == "available":
             bag.go(state)
         elif bag.state != state:
             raise BreachError(f"{bag.unit_id}: foretold {bag.state}, is {state}")
 
-    def _may_be_free(self, bag: ModelBag, *, lapse: bool) -> bool:
-        """Whether a hold may have lapsed, or its request have been decided again."""
+    def _may_be_free(self, bag: ModelBag, now: datetime, *, lapse: bool) -> bool:
+        """Whether a hold may have lapsed or be too late, or its request have been decided again."""
         is_held = BOUND.get(bag.state) == "held"
+        if self._is_held_too_late(bag, now):
+            return True
         return (lapse and bag.state == "reserved") or (is_held and bag.asked_by in self.unsettled)
 
     def _learn(
@@ -366,7 +372,7 @@ class Model:
                 raise BreachError(f"{bag.unit_id}: {bag.state} was lent as {promise}")
             bag.promise_id = promise.promise_id
             return
-        may_be_free = self._may_be_free(bag, lapse=lapse)
+        may_be_free = self._may_be_free(bag, now, lapse=lapse)
         is_free = bag.state == "available" or may_be_free or self._is_taken(bag, promise)
         if not is_free or state != "reserved":
             raise BreachError(f"{bag.unit_id}: {bag.state} was promised as {state}")
@@ -374,6 +380,7 @@ class Model:
         self._judge(bag, promise, now)
         bag.go(state)
         bag.promise_id, bag.asked_by = promise.promise_id, promise.request_id
+        bag.leaves_by = bag.expires_at - RUNS_IN["red_cells"] - self.eta
 
     def _judge(self, bag: ModelBag, promise: Promise, now: datetime) -> None:
         """Judge a promise: the bag is released, not recalled, compatible, in time and usable."""

@@ -231,15 +231,25 @@ freed AS (
 SELECT unit_id, station_id, request_id FROM freed ORDER BY unit_id;
 
 -- name: list_held_past
-SELECT u.unit_id FROM promises AS p
+SELECT DISTINCT p.request_id FROM promises AS p
 INNER JOIN units AS u ON u.unit_id = p.unit_id
 WHERE
     p.status = 'held'
     AND p.request_id IS NOT NULL
     AND p.hold_until <= :now::timestamptz
     AND u.status IN ('reserved', 'picked')
-ORDER BY u.unit_id
+ORDER BY p.request_id
 LIMIT 1000;
+
+-- name: list_units_held_past
+SELECT u.unit_id FROM promises AS p
+INNER JOIN units AS u ON u.unit_id = p.unit_id
+WHERE
+    p.status = 'held'
+    AND p.request_id = :request_id::text
+    AND p.hold_until <= :now::timestamptz
+    AND u.status IN ('reserved', 'picked')
+ORDER BY u.unit_id;
 
 -- name: list_expired
 SELECT unit_id FROM units

@@ -216,14 +216,25 @@ class MemoryStock:
             if row.unit.usable_until <= now and row.status in EXPIRING_STATES
         ]
 
-    async def lock_held_past(self, *, now: datetime) -> list[UnitState]:
+    async def list_held_past(self, *, now: datetime) -> list[str]:
+        found = {row.live.request_id for row in self._list_held_past(now)}
+        return sorted(request_id for request_id in found if request_id is not None)
+
+    async def lock_held_past(self, request_id: str, *, now: datetime) -> list[UnitState]:
         return [
-            self._to_state(unit)
+            self._to_state(self._state.units[row.unit_id])
+            for row in self._list_held_past(now)
+            if row.live.request_id == request_id
+        ]
+
+    def _list_held_past(self, now: datetime) -> list[PromiseRow]:
+        return [
+            row
             for row in self._state.promises.values()
             if row.live.status == "held"
             and row.hold_until is not None
             and row.hold_until <= now
-            and (unit := self._state.units[row.unit_id]).status in PICKABLE_STATES
+            and self._state.units[row.unit_id].status in PICKABLE_STATES
         ]
 
     async def count_stock(self, station_id: str) -> list[tuple[Component, BloodGroup, str, int]]:
