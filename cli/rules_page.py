@@ -64,6 +64,7 @@ UNITS = {
     "day kept, by who waits": "保留天数，按谁在等",
     "theta, beta": "θ、β",
     "hundredth": "百分之一",
+    "bag": "袋",
     "unit": "单位",
     "week": "周",
     "year": "岁",

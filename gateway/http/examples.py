@@ -40,7 +40,7 @@ REQUEST: Examples = {
     },
 }
 AMENDMENT = _one(
-    "改为 6 单位 · six units instead",
+    "改为 6 U · six units instead",
     {"lines": [{"line_no": 1, "component": "red_cells", "quantity": 6}]},
 )
 PATIENT_CHANGE: Examples = {
@@ -283,7 +283,7 @@ ANSWER: Examples = {
     },
 }
 OFFER = _one(
-    "提供 10 单位 · ten units",
+    "提供 10 U · ten units",
     {
         "shortage_id": "6f5a7c2e-3b0d-5e0a-9d43-8d2f1c6b7a10",
         "to_station_id": "shigatse",

@@ -87,7 +87,7 @@ def test_list_can_be_narrowed() -> None:
 def test_show_tells_values_units_source_and_what_may_be_set() -> None:
     exit_code, text = run("show", "unknown.o_negative_cap@2026-3")
     assert exit_code == 0
-    for part in ("o_negative_units = 4", "单位 unit", "Victoria", "1–4", "local"):
+    for part in ("o_negative_units = 4", "袋 bag", "Victoria", "1–4", "local"):
         assert part in text
     _, found = told("show", "donor.interval.whole_blood")
     assert (found["kind"], found["values"][0]["value"]) == ("law", 6)
@@ -118,7 +118,7 @@ def test_list_and_show_tell_the_stations_own_values(good: Path) -> None:
     assert found["version"].startswith("2026-3+")
     exit_code, text = run("show", "unknown.o_negative_cap", rules_file=good)
     assert exit_code == 0
-    assert "o_negative_units = 3 单位 unit ✎" in text
+    assert "o_negative_units = 3 袋 bag ✎" in text
 
 
 def test_check_tells_what_would_change(good: Path) -> None:

@@ -108,11 +108,13 @@ async def open_request(gateway: GatewayDep, call: CallDep, principal: Asker) -> 
     description=(
         "没有写的字段保持原样，`patient` 和同号同品种的行之内也一样；"
         "在这两处和 `note` 写 null 表示取消该值。"
-        "`lines` 要写全：没有列出的行不再要。抗体和特殊需要只增不减，另报一个血型则两个都不作数："
+        "`lines` 要写全：没有列出的行不再要；原以毫升或袋计的行，改数量时须再写 `measure`。"
+        "抗体和特殊需要只增不减，另报一个血型则两个都不作数："
         "撤回和裁定写在 `correction` 里，须有具名的人和理由。\n\n"
         "A missing field stays as it was, inside `patient` and inside a line of the same number "
         "and component too; in these two, and for `note`, null takes a value away. `lines` are "
-        "stated whole: a line that is not listed is asked for no more. Antibodies and special "
+        "stated whole: a line that is not listed is asked for no more, and one in millilitres or "
+        "bags states its `measure` again with another quantity. Antibodies and special "
         "needs are added, never taken away, and a second group makes both doubtful: what is to "
         "go, or which is right, stands in `correction` with a named person and a reason."
     ),

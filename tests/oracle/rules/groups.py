@@ -115,7 +115,7 @@ COMPATIBILITY: Table = {
     "unknown.o_negative_cap": says(
         "local",
         confirm=("o_negative_units",),
-        o_negative_units=lower(O_NEGATIVE_CAP, "unit", least=1),
+        o_negative_units=lower(O_NEGATIVE_CAP, "bag", least=1),
     ),
     "rhd.anti_d": says("standard"),
     "rhd.childbearing": says(
