@@ -140,6 +140,10 @@ def _take(fit: Sequence[Cleared], *, wanted: int, spare: int) -> tuple[Cleared, 
     for cleared in sorted(larger, key=lambda cleared: _sum([cleared])):
         if _sum(taken) < wanted and _sum([*taken, cleared]) <= spare:
             taken.append(cleared)
+    for cleared in reversed(taken.copy()):
+        # Without it there is enough: the giver keeps it.
+        if _sum(taken) - _sum([cleared]) >= wanted:
+            taken.remove(cleared)
     return tuple(taken)
 
 

@@ -110,6 +110,8 @@ def of_volumes(*ml: int) -> list[UnitFacts]:
         ((400, 200), 1, [200]),  # the bag that fits
         ((400, 400), 1, [400]),  # else the whole bag
         ((100, 100, 100), 2, [100, 100, 100]),
+        ((200, 400), 2, [400]),  # the giver keeps the bag without which there is enough
+        ((100, 200, 400), 3, [200, 400]),
     ],
 )
 def test_f08_an_offer_is_taken_in_units(
