@@ -109,7 +109,9 @@ async def test_f66_what_goes_on_is_told_worst_first(world: RunningGateway) -> No
     assert waiting.index(dying) < waiting.index(routine)
     worst = found["requests"][waiting.index(dying)]
     assert (worst["hospital_id"], worst["patient_group"]) == ("shigatse-people", "B-")
-    missing = {"line_no": 1, "component": "red_cells", "quantity": 2, "missing": 2}
+    missing = {
+        "line_no": 1, "component": "red_cells", "measure": "unit", "quantity": 2, "missing": 2,
+    }  # fmt: skip
     assert worst["lines"] == [missing]
     assert found["dead_letters"] is not None
     other = (await world.client("other_hospital").get("/v1/overview")).json()
