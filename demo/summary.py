@@ -13,6 +13,7 @@ from checker import Report
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.stage import DrillStage
 from demo.unserved import Unserved, describe_lever
+from models.texts.words import name_value
 
 _EXAMPLES = 5
 
@@ -58,7 +59,7 @@ def _print_unserved(console: Console, stage: DrillStage, unserved: Sequence[Unse
             continue
         zh, en = stage.scenario.get_names(one.hospital_id)
         console.print(
-            f"一袋未得 · nothing  {zh} · {en} {one.patient} {one.group} {one.priority}",
+            f"一袋未得 · nothing  {zh} · {en} {one.patient} {one.group} {name_value(one.priority)}",
             markup=False,
         )
         for shortfall in one.shortfalls:

@@ -27,6 +27,7 @@ from demo.report.region import plot_map
 from demo.results import Figure, describe_unit, list_waiting, read_texts
 from demo.stage import DrillStage
 from demo.unserved import Unserved, describe_lever
+from models.texts.words import name_field, name_value
 
 _TILES = (
     "requests_lost",
@@ -73,6 +74,8 @@ def write_report(
     by_name = {figure.name: figure for figure in figures}
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters["unit"] = describe_unit
+    environment.filters["named"] = name_value
+    environment.filters["field"] = _name_field
     template = environment.from_string(
         files("demo.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     )
@@ -102,6 +105,11 @@ def write_report(
         plotly_js=get_plotlyjs(),
     )
     path.write_text(page, encoding="utf-8")
+
+
+def _name_field(name: str) -> str:
+    known = name_field(name)
+    return f"{name}（{known}）" if known else name
 
 
 def _list_sections(stage: DrillStage) -> list[Section]:
