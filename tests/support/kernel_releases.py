@@ -38,7 +38,8 @@ def releases(components: Iterable[Component] = tuple(Component)) -> Iterator[Cas
         HardAttributes(),
         HardAttributes(irradiated=True, antigen_negative=("K",)),
         HardAttributes(low_titre=True),
-        HardAttributes(max_age_d=1, cmv_negative=True),
+        HardAttributes(max_age_d=1),
+        HardAttributes(cmv_negative=True),
     )
     for component in components:
         draw = Random(f"releases {component}")
