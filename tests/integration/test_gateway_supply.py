@@ -50,7 +50,9 @@ async def test_stock_is_counted(world: RunningGateway) -> None:
             "component": "red_cells",
             "group": "O+",
             "status": "available",
-            "units": 24,
+            "bags": 24,
+            "units": 24.0,
+            "counted": "U",
             "first_expires_at": "2025-01-27T01:30:00Z",
         }
     ]
