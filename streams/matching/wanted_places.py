@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from models.decisions import Decision
-from models.doses import round_up
+from models.doses import WHOLE, round_up
 from models.groups import BloodGroup
 from models.needs import SERVING, list_components, list_needs
 from models.requests import HardAttributes, RequestLine
@@ -90,3 +90,18 @@ def lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
         for line in decision.lines
         for cell in cut
     )
+
+
+def exceeds_from(decisions: Sequence[Decision], cut: set[Cell]) -> set[Cell]:
+    """List the places that were not read to their end, and gave a line more than it asked for.
+
+    A bag that fits may lie further back.
+    """
+    found = {
+        Cell(station_id=decision.station_id, component=unit.component, group=unit.group)
+        for decision in decisions
+        for line in decision.lines
+        if (line.covered_hundredths or 0) > line.requested * WHOLE
+        for unit in line.reserved
+    }
+    return found & cut

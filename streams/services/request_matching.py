@@ -1,9 +1,9 @@
 """Match requests with the shelf: read what is needed, choose, and take back what who dies needs.
 
 Reading locks nothing. First as much of the shelf is read as usually suffices; where that leaves
-something uncovered, all of it. Where a patient in danger of life lacks units even then, what is
-promised to others and not picked is read too; it is taken back last of all, just before the
-decisions are written.
+something uncovered, all of it; where it gives more than was asked, those places to their end. Where
+a patient in danger of life lacks units even then, what is promised to others and not picked is read
+too; it is taken back last of all, just before the decisions are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streams.matching.allocation.remedies import LOOKED_AT
 from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.wanted_places import lacks_from, list_beyond, list_wants
+from streams.matching.wanted_places import exceeds_from, lacks_from, list_beyond, list_wants
 from streams.ports import UnitOfWork
 from streams.ports.stock import TakeableUnit
 from streams.services.unit_moves import take_back
@@ -58,6 +58,9 @@ class Matching:
         }
         if cut and lacks_from(self._decisions, cut):
             self._wants = dict.fromkeys(self._wants)
+            await self._read_shelf(self._wants)
+        elif further := exceeds_from(self._decisions, cut):
+            self._wants = {**self._wants, **dict.fromkeys(further)}
             await self._read_shelf(self._wants)
         await self._read_promised()
 

@@ -230,6 +230,19 @@ async def test_f07_another_measure_counts_the_same_bags_anew() -> None:
     assert len(story.held("q")) == 2
 
 
+@pytest.mark.parametrize("fits", [200, 400])
+async def test_f07_the_bag_that_fits_is_found_behind_many_that_expire_sooner(fits: int) -> None:
+    """A shelf is read as far as usually suffices; a bag of 2 U for 1 U is a reason to look on."""
+    story = Story()
+    for _ in range(12):
+        await story.count("A+", volume_ml=400, left_h=300)
+    await story.count("A+", volume_ml=fits, left_h=310)
+    await story.ask("q", 1, URGENT, group="A+")
+    (line,) = story.decisions("q")[-1].lines
+    assert volumes(line) == [fits]
+    assert line.covered_hundredths == fits // 2
+
+
 async def test_f65_a_pack_is_added_to_a_running_request() -> None:
     story = Story()
     await story.count(*["A+"] * 6)

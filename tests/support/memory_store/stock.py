@@ -6,6 +6,7 @@ writer; a failed transaction is undone by a return to the copy from before.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -46,12 +47,14 @@ class MemoryStock:
     async def list_shelf(
         self, wants: Mapping[Cell, int | None], *, now: datetime
     ) -> list[UnitFacts]:
+        places: dict[Cell, list[UnitFacts]] = defaultdict(list)
+        for row in self._state.units.values():
+            if row.status is UnitStatus.AVAILABLE and row.unit.usable_until > now:
+                places[_cell_of(row)].append(to_facts(row))
         return [
-            to_facts(row)
-            for row in self._state.units.values()
-            if row.status is UnitStatus.AVAILABLE
-            and row.unit.usable_until > now
-            and _cell_of(row) in wants
+            unit
+            for cell, most in wants.items()
+            for unit in sorted(places[cell], key=place_of)[:most]
         ]
 
     async def lock_units(self, unit_ids: Sequence[str]) -> dict[str, UnitState]:
