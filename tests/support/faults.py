@@ -168,8 +168,7 @@ def promise_too_many(seed: Seed) -> None:
 
 def promise_too_little(seed: Seed) -> None:
     """A bag of half a unit is told as the whole one that was asked."""
-    unit_id = seed.row("promises", request_id="r-reserved")["unit_id"]
-    seed.row("units", unit_id=unit_id)["volume_ml"] = 100
+    seed.row("units", unit_id="U1")["volume_ml"] = 100
 
 
 def patient_of(seed: Seed, request_id: str, **changes: object) -> None:
