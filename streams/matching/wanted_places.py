@@ -93,7 +93,7 @@ def lacks_from(decisions: Sequence[Decision], cut: set[Cell]) -> bool:
 
 
 def exceeds_from(decisions: Sequence[Decision], cut: set[Cell]) -> set[Cell]:
-    """List the places that were not read to their end, and gave a line more than it asked for.
+    """List the places that were not read to their end and gave a line more than it asked for.
 
     A bag that fits may lie further back.
     """

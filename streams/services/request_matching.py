@@ -1,7 +1,7 @@
 """Match requests with the shelf: read what is needed, choose, and take back what who dies needs.
 
 Reading locks nothing. First as much of the shelf is read as usually suffices; where that leaves
-something uncovered, all of it; where it gives more than was asked, those places to their end. Where
+something uncovered, all of it; where it gives more than was asked, some more of those places. Where
 a patient in danger of life lacks units even then, what is promised to others and not picked is read
 too; it is taken back last of all, just before the decisions are written.
 """
@@ -26,6 +26,11 @@ from streams.ports.stock import TakeableUnit
 from streams.services.unit_moves import take_back
 
 TAKEN = "taken_for_life_threatening"
+
+
+READ_FOR_SIZE = 200
+"""How far a place is read for a bag that holds no more than is missing; half a unit too much is no
+reason to read a shelf of thousands."""
 
 
 class Matching:
@@ -60,7 +65,7 @@ class Matching:
             self._wants = dict.fromkeys(self._wants)
             await self._read_shelf(self._wants)
         elif further := exceeds_from(self._decisions, cut):
-            self._wants = {**self._wants, **dict.fromkeys(further)}
+            self._wants = {**self._wants, **dict.fromkeys(further, READ_FOR_SIZE)}
             await self._read_shelf(self._wants)
         await self._read_promised()
 
