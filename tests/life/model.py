@@ -31,10 +31,6 @@ _WITHOUT_EPOCH = {"quarantined", "restocked", "discarded"}
 """Changes of a unit under no promise, or whatever its promise."""
 
 
-_TRANSFUSED_WITHIN = timedelta(hours=4)
-"""Red cells are still good at the end of their transfusion."""
-
-
 class BreachError(AssertionError):
     """The system did something that is not allowed or was not predicted."""
 
@@ -170,18 +166,22 @@ class Model:
                 candidate.unit_id,
             ),
         )
-        left, larger = most * WHOLE, []
+        left, larger = most * WHOLE, list[tuple[int, ModelBag]]()
+        lent = list[tuple[int, ModelBag]]()
         for candidate in in_order:
             holds = measure_content(candidate.component, candidate.volume_ml, "unit")
-            if holds > left:
-                larger.append((holds, candidate))
-                continue
-            left -= holds
-            candidate.lie_for(to)
+            (larger if holds > left else lent).append((holds, candidate))
+            left -= holds if holds <= left else 0
         # Nothing is kept here for others: the smallest of the larger ones covers what is left.
         for holds, candidate in sorted(larger, key=lambda one: one[0]):
             if left > 0:
                 left -= holds
+                lent.append((holds, candidate))
+        for holds, candidate in reversed(lent):
+            # Without it there is enough.
+            if left + holds <= 0:
+                left += holds
+            else:
                 candidate.lie_for(to)
 
     def _may_go(self, bag: ModelBag, now: datetime) -> bool:
