@@ -31,7 +31,8 @@ test-fast: setup ## Unit, contract and property tests, on two processes
 test: test-fast ## Run every test; on real Kafka and PostgreSQL
 	@$(BIN)/python -m pytest tests/property -m exhaustive
 	@$(BIN)/python -m pytest -n 2 --dist worksteal tests/property tests/unit -m "slow and not exhaustive"
-	@$(BIN)/python -m pytest tests/integration tests/e2e tests/chaos
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration
+	@$(BIN)/python -m pytest tests/e2e tests/chaos
 
 test-newest: ## Unit and contract tests on the newest Python that this machine runs
 	@versions=$${PYENV_ROOT:-$$HOME/.pyenv}/versions; \

@@ -118,6 +118,7 @@ def promise_to_two_and_hide_it(seed: Seed) -> None:
     decide(seed, "r-twice", at=5, units=["U1"])
     first = seed.row("promises", promise_id="U1.e1")
     first |= {"status": "released", "ended_at": minutes(4)}
+    seed.row("request_lines", request_id="r-reserved")["quantity"] = 1
 
 
 def release_late(seed: Seed) -> None:
