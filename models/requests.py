@@ -137,8 +137,10 @@ class RequestLine(Value):
         if not isinstance(told, dict) or told.get("quantity") is not None:
             return told
         weight, component = told.get("for_weight_kg"), told.get("component")
-        if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT_KG:
+        if weight is None:
             return told
+        if type(weight) is not int or not 1 <= weight <= MAX_WEIGHT_KG:
+            raise BrokenRuleError("broken_field_for_weight_kg", "for_weight_kg")
         if not isinstance(component, str) or component not in set(Component):
             return told
         if told.get("measure", OrderMeasure.UNIT) != OrderMeasure.UNIT:

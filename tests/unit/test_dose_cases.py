@@ -338,8 +338,9 @@ def test_f07_a_line_for_a_patient_of_so_many_kilograms(
     [
         ({"component": "red_cells", "for_weight_kg": 60}, "weight_says_nothing"),
         ({"component": "cryoprecipitate", "for_weight_kg": 60, "measure": "ml"}, "weight_with"),
-        ({"component": "cryoprecipitate", "for_weight_kg": 0}, "greater than or equal to 1"),
-        ({"component": "cryoprecipitate", "for_weight_kg": "60"}, "quantity"),
+        ({"component": "cryoprecipitate", "for_weight_kg": 0}, "broken_field_for_weight_kg"),
+        ({"component": "cryoprecipitate", "for_weight_kg": "60"}, "broken_field_for_weight_kg"),
+        ({"component": "cryoprecipitate", "for_weight_kg": 3.5}, "broken_field_for_weight_kg"),
         ({"component": "no_such", "for_weight_kg": 60}, "component"),
         ({"component": "cryoprecipitate"}, "quantity"),
     ],
