@@ -129,10 +129,10 @@ class Storyteller:
             TransferStatus.IN_TRANSIT: ("调剂在途", "on the road"),
         }
         zh, en = steps[one.status]
-        units = len(one.unit_ids)
+        bags = len(one.unit_ids)
         return StoryMoment(
             at=at,
             kind="transfer",
-            zh=f"{from_zh} → {to_zh} {zh} {units} 单位",
-            en=f"{from_en} → {to_en}: {units} units {en}",
+            zh=f"{from_zh} → {to_zh} {zh} {bags} 袋",
+            en=f"{from_en} → {to_en}: {bags} bags {en}",
         )
