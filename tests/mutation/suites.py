@@ -63,6 +63,7 @@ def _told(file: str) -> Command:
 
 _RELEASE = _told("tests/unit/test_emergency_release.py")
 _MEMORY = _told("tests/unit/test_patient_memory.py")
+_DOSES = (("tests/unit/test_doses.py",), _told("tests/unit/test_dose_cases.py"))
 # Quick tests come first: most mutants die there.
 _DECIDES: Sequence[Command] = ((_KERNEL, "-k", "not agree"), (_KERNEL, "-k", "agree"))
 _OF_NEEDS = (_KERNEL, "-k", "of_a_patient or in_days or hla or antigens or washed or mixtures")
@@ -89,6 +90,7 @@ KERNEL: Mapping[str, Suite] = {
     "models/needs.py": _source(_NEEDS, _OF_NEEDS),
     "models/platelet_matching.py": _source(_NEEDS, _HLA, _OF_NEEDS),
     "models/emergency_release.py": _source(_RELEASE, _OF_NEEDS),
+    "models/doses.py": Suite(behaviour=_DOSES),
     "models/patient_memory.py": Suite(behaviour=(_LEARNING, _MEMORY)),
     "models/rules/types/shelf_life.py": _source(_FORMS, _RULEBOOK),
     "models/rules/types/safety.py": _source(_FORMS),
@@ -128,7 +130,7 @@ _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "figures": (("tests/unit/test_figures.py",),),
     "policies": (_FACILITIES,),
     "packs": (_FACILITIES,),
-    "doses": (("tests/unit/test_doses.py",),),
+    "doses": _DOSES,
 }
 """Rule file to the tests of decisions by its values; the values of other files decide nothing."""
 
