@@ -110,3 +110,10 @@ def test_a_component_without_an_ordering_unit_does_not_load() -> None:
     del told["of"]["plasma"]
     with pytest.raises(ValueError, match="each in one rule"):
         OrderingUnitRules.model_validate(told)
+
+
+def test_the_least_and_the_names() -> None:
+    """A bag with next to nothing in it counts for something; nothing is missing below zero."""
+    assert content_of(Component.RED_CELLS, 1) == 1
+    assert (round_up(-250), round_up(0), round_up(1)) == (0, 0, 1)
+    assert [measure.value for measure in OrderMeasure] == ["unit", "bag", "ml"]
