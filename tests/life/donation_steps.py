@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from checker.life import NEEDED_TESTS
+from checker.lives import UNSTATED_DAYS
 from models.components import Component
 from models.donors import Answer, CallOut, Donation
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested, MadeComponent
@@ -20,6 +21,7 @@ from tests.oracle.components import COMPONENTS
 _SHARE_RELEASED = 0.5
 _SHARE_AT_NEIGHBOUR = 0.2
 _SHARE_SEPARATED = 0.2
+_SHARE_FROZEN = 0.15
 _SHARE_CORRECTIONS = 0.5
 _FOUND = {"result_id", "test", "outcome", "supersedes", "performed_at", "run_id", "method"}
 _MADE = (Component.RED_CELLS, Component.FRESH_FROZEN_PLASMA)
@@ -30,7 +32,9 @@ _METHODS = ("driven", "triplex HBV HCV HIV", "PCR HBV", "HCV/HIV duplex", "HEV R
 async def count(hand: Hand) -> None:
     """A stock count names a unit that was not known, with or without an attested release."""
     station_id = NEIGHBOUR_ID if hand.happens(_SHARE_AT_NEIGHBOUR) else STATION_ID
-    unit = hand.make_unit(Component.RED_CELLS, station_id=station_id, may_be_typed=True)
+    is_frozen = hand.happens(_SHARE_FROZEN)
+    component = Component.FROZEN_RED_CELLS if is_frozen else Component.RED_CELLS
+    unit = hand.make_unit(component, station_id=station_id, may_be_typed=not is_frozen)
     released = hand.happens(_SHARE_RELEASED)
     who = Attestation(released_by="quality", released_at=unit.collected_at)
     counted = CountedUnit(unit=unit, released=released)
@@ -112,6 +116,48 @@ async def split(hand: Hand) -> None:
             expires_at=bag.collected_at
             + timedelta(days=COMPONENTS[made_component.component].shelf_d),
         )
+    hand.model.settle(bag.donation_id, hand.now)
+
+
+async def deglycerolise(hand: Hand) -> None:
+    """A station takes the glycerol out of a frozen bag, which may be in stock already."""
+    bags = hand.model.bags.values()
+    bag = hand.pick([bag for bag in bags if bag.component == "frozen_red_cells"])
+    if bag is None:
+        return
+    made = MadeComponent(
+        unit_id=hand.next("u"),
+        component=Component.DEGLYCEROLISED_RED_CELLS,
+        volume_ml=bag.volume_ml,
+    )
+    await hand.send(
+        DonationSplit(
+            station_id=STATION_ID,
+            donation_id=bag.donation_id,
+            unit_id=bag.unit_id,
+            split_at=hand.now,
+            components=(made,),
+        )
+    )
+    if bag.state not in {"available", "quarantined"} or bag.place != STATION_ID:
+        return
+    # What a station attested of the bag holds of what is made of it; else the results say it.
+    is_attested = bag.attested and bag.state == "available"
+    bag.go("split")
+    hand.model.bags[made.unit_id] = ModelBag(
+        unit_id=made.unit_id,
+        donation_id=bag.donation_id,
+        group=bag.group,
+        component=made.component,
+        volume_ml=made.volume_ml,
+        state="available" if is_attested else "quarantined",
+        place=STATION_ID,
+        had_by=set(bag.had_by),
+        collected_at=bag.collected_at,
+        expires_at=hand.now + timedelta(days=UNSTATED_DAYS["deglycerolised_red_cells"]),
+        released=is_attested,
+        attested=is_attested,
+    )
     hand.model.settle(bag.donation_id, hand.now)
 
 

@@ -19,6 +19,7 @@ STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "count": (donation_steps.count, 4),
     "collect": (donation_steps.collect, 1),
     "split": (donation_steps.split, 2),
+    "deglycerolise": (donation_steps.deglycerolise, 1),
     "test_one": (donation_steps.send_one, 2),
     "test_all": (donation_steps.send_results, 3),
     "recall": (donation_steps.recall, 1),
