@@ -277,8 +277,7 @@ def _list_of_patient(
     used: Use,
     rules: Rulebook,
 ) -> Iterator[Reason]:
-    asked = purpose.line.component
-    if unit.component is not asked and unit.component not in list_components(purpose, rules):
+    if unit.component not in list_components(purpose, rules):
         yield Reason(code="other_component")
     yield from _list_of_glycerol(unit.component, rules)
     yield from _list_of_group(unit, purpose, candidate, rules)
