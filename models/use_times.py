@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from models.clearance import ForPatient, UnitFacts
 from models.decisions import Reason
+from models.emergency_release import EmergencyRelease
 from models.needs import Demands, find_demands
 from models.rules.rulebook import Rulebook
 from models.shelf_lives import find_end
@@ -34,13 +35,19 @@ def find_use(unit: UnitFacts, arrival_at: datetime, purpose: ForPatient, rules: 
 
 
 def find_last_departure(
-    unit: UnitFacts, purpose: ForPatient, *, eta_s: int, rules: Rulebook
+    unit: UnitFacts,
+    purpose: ForPatient,
+    *,
+    release: EmergencyRelease | None,
+    eta_s: int,
+    rules: Rulebook,
 ) -> datetime:
     """Return the latest departure after which the unit could not be given in time any more.
 
     Args:
         unit: A unit that is cleared for the patient.
         purpose: The patient and the line.
+        release: That counts for the patient; what it passes ends no hold.
         eta_s: Seconds on the way.
         rules: The rulebook to decide by.
     """
@@ -50,7 +57,8 @@ def find_last_departure(
     )
     takes = _find_duration(unit, rules)
     begins = [end.at - takes]
-    if demands.max_age is not None:
+    may_be_old = release is not None and release.may_pass(Reason(code="too_old"))
+    if demands.max_age is not None and not may_be_old:
         begins.append(unit.collected_at + timedelta(days=demands.max_age[0]))
     if demands.irradiated_within is not None and unit.traits.irradiated:
         within = timedelta(hours=demands.irradiated_within[0])

@@ -13,6 +13,7 @@ from models.clearance import Cleared, Refused, Step, UnitFacts
 from models.components import Component
 from models.decisions import Decision
 from models.directory import Journey
+from models.emergency_release import EmergencyRelease
 from models.facilities import StationPolicy
 from models.groups import BloodGroup
 from models.patients import Patient
@@ -245,7 +246,7 @@ def test_c63_a_unit_may_leave_until_it_could_not_be_given_in_time(
     facts = build_facts(**{"expires_at": NOW + timedelta(days=9), **unit})
     told = Patient.model_validate({"group": "A+", **patient})
     purpose = build_purpose(component=facts.component, patient=told)
-    at = find_last_departure(facts, purpose, eta_s=ETA_S, rules=PACKAGED)
+    at = find_last_departure(facts, purpose, release=None, eta_s=ETA_S, rules=PACKAGED)
     assert at == latest - timedelta(seconds=ETA_S)
 
     def clear_at(departure: datetime) -> Cleared | Refused:
@@ -262,6 +263,44 @@ def test_c63_a_unit_may_leave_until_it_could_not_be_given_in_time(
 
     assert isinstance(clear_at(at), Cleared)
     assert isinstance(clear_at(at + timedelta(seconds=1)), Refused), "as the kernel has it"
+
+
+@pytest.mark.parametrize(
+    ("passes", "unit", "patient", "latest"),
+    [
+        # Too old or not irradiated, and taken all the same: its own end alone counts.
+        (
+            "special_needs",
+            {"collected_at": NOW - timedelta(days=9)},
+            {"age_days": 40, "age_years": 0, "indications": ("infant",)},
+            timedelta(days=9) - timedelta(hours=4),
+        ),
+        (
+            "special_needs",
+            {"collected_at": NOW - timedelta(days=4)},
+            {"age_years": 1, "indications": ("exchange",)},
+            timedelta(days=9) - timedelta(hours=4),
+        ),
+        # What is passed is another thing.
+        (
+            "antibodies",
+            {"collected_at": NOW - timedelta(days=4)},
+            {"age_days": 40, "age_years": 0, "indications": ("infant",)},
+            timedelta(days=1),
+        ),
+    ],
+)
+def test_what_a_clinician_passes_ends_no_hold(
+    passes: str, unit: dict[str, Any], patient: dict[str, Any], latest: timedelta
+) -> None:
+    facts = build_facts(**{"expires_at": NOW + timedelta(days=9), **unit})
+    told = Patient.model_validate({"group": "A+", **patient})
+    purpose = build_purpose(component=facts.component, patient=told)
+    release = EmergencyRelease.model_validate(
+        {"clinician": "Dr A", "reason": "bleeds to death", "passes": [passes]}
+    )
+    at = find_last_departure(facts, purpose, release=release, eta_s=ETA_S, rules=PACKAGED)
+    assert at == NOW + latest - timedelta(seconds=ETA_S)
 
 
 def test_c52_an_anti_cd38_drug_is_told_to_the_laboratory_and_red_cells_lack_k() -> None:

@@ -17,6 +17,7 @@ from models.electronic_issue import explain_issue
 from models.emergency_release import name_passed
 from models.errors import InvariantViolation
 from models.recipients import find_recipient
+from models.safety import find_release
 from models.use_times import find_last_departure
 from streams.matching.allocation.kept_groups import is_kept_group
 from streams.matching.allocation.line_choice import LineChoice
@@ -129,7 +130,11 @@ def _reserve(cleared: Cleared, *, case: Case) -> ReservedUnit:
         capped=cleared.capped,
         emergency_release=cleared.is_emergency_release,
         leaves_by=find_last_departure(
-            unit, cleared.purpose, eta_s=case.journey.eta_s, rules=case.rules
+            unit,
+            cleared.purpose,
+            release=find_release(cleared.purpose, case.rules),
+            eta_s=case.journey.eta_s,
+            rules=case.rules,
         ),
         reason=Reason(
             code="emergency_release"
