@@ -18,6 +18,7 @@ class Amended:
     """The options of `request amend`; an option that was not given changes nothing."""
 
     needs: tuple[str, ...] = ()
+    packs: int | None = None
     group: str | None = None
     basis: str | None = None
     sex: str | None = None
@@ -53,6 +54,7 @@ class Amended:
             "priority": self.priority,
             "needed_by": self.needed_by or (needed_by.isoformat() if needed_by else None),
             "lines": [_state_line(line) for line in asked["lines"]] or None,
+            "massive_transfusion_packs": self.packs,
             "note": self.note,
             "emergency_release": self._to_release(),
         }

@@ -15,6 +15,18 @@ from deploy.local.exit_codes import ExitCode
 app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent: new, list, show, amend, cancel.")
 
 WaitOption = Annotated[int, typer.Option(min=0, max=30, help="等决定的秒数 · seconds to wait")]
+SexOption = Annotated[
+    str | None,
+    typer.Option(help="性别：女、男 · female, male", callback=choose("female", "male")),
+]
+AgeOption = Annotated[int | None, typer.Option(help="年龄 · age in years")]
+AgeEstimatedOption = Annotated[
+    bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
+]
+AttributeOption = Annotated[
+    list[str] | None,
+    typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
+]
 
 
 @app.command()
@@ -30,21 +42,13 @@ def new(
     ] = None,
     packs: Annotated[int, typer.Option(help="大量输血包 · MTP packs")] = 0,
     group: Annotated[str | None, typer.Option(help="患者血型，未知则省 · such as A+")] = None,
-    sex: Annotated[
-        str | None,
-        typer.Option(help="性别：女、男 · female, male", callback=choose("female", "male")),
-    ] = None,
-    age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
-    age_estimated: Annotated[
-        bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
-    ] = False,
+    sex: SexOption = None,
+    age: AgeOption = None,
+    age_estimated: AgeEstimatedOption = False,
     antibody: Annotated[
         list[str] | None, typer.Option(help="患者抗体，可多次 · antibodies")
     ] = None,
-    attribute: Annotated[
-        list[str] | None,
-        typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
-    ] = None,
+    attribute: AttributeOption = None,
     priority: Annotated[
         str,
         typer.Option(
@@ -181,27 +185,22 @@ def amend(
     *,
     need: Annotated[
         list[str] | None,
-        typer.Option("--need", "-n", help="成分=单位，全部写出 · component=units, all of them"),
+        typer.Option("--need", "-n", help="成分=数量（U），全部写出 · in U, all of them"),
+    ] = None,
+    packs: Annotated[
+        int | None, typer.Option(help="再加几个大量输血包 · so many MTP packs more")
     ] = None,
     group: Annotated[str | None, typer.Option(help="患者血型 · the patient's group")] = None,
     basis: Annotated[
         str | None, typer.Option(help="怎么定的 · one_sample, two_samples, historical")
     ] = None,
-    sex: Annotated[
-        str | None,
-        typer.Option(help="性别：女、男 · female, male", callback=choose("female", "male")),
-    ] = None,
-    age: Annotated[int | None, typer.Option(help="年龄 · age in years")] = None,
-    age_estimated: Annotated[
-        bool, typer.Option("--age-estimated", help="年龄是估计的 · the age is an estimate")
-    ] = False,
+    sex: SexOption = None,
+    age: AgeOption = None,
+    age_estimated: AgeEstimatedOption = False,
     antibody: Annotated[
         list[str] | None, typer.Option(help="加上的抗体，可多次 · antibodies to add")
     ] = None,
-    attribute: Annotated[
-        list[str] | None,
-        typer.Option("--attribute", "-a", help="血液须有，如 irradiated · demanded"),
-    ] = None,
+    attribute: AttributeOption = None,
     priority: Annotated[
         str | None,
         typer.Option(
@@ -259,6 +258,7 @@ def amend(
         settings = load_settings()
         amended = amending.Amended(
             needs=tuple(need or ()),
+            packs=packs,
             group=group,
             basis=basis,
             sex=sex,

@@ -37,6 +37,10 @@ def test_typing_a_patient() -> None:
     assert body_of(antibodies=("E", "c")) == {"patient": {"antibodies": ["E", "c"]}}
 
 
+def test_f65_a_pack_is_added_to_a_running_request() -> None:
+    assert body_of(packs=1) == {"massive_transfusion_packs": 1}
+
+
 def test_lines_say_nothing_of_attributes_that_were_not_written() -> None:
     plain = {"line_no": 1, "component": "red_cells", "measure": "unit", "quantity": 6}
     assert body_of(needs=("red_cells=6",)) == {"lines": [plain]}
