@@ -57,9 +57,11 @@ def find_last_departure(
     )
     takes = _find_duration(unit, rules)
     begins = [end.at - takes]
-    may_be_old = release is not None and release.may_pass(Reason(code="too_old"))
-    if demands.max_age is not None and not may_be_old:
-        begins.append(unit.collected_at + timedelta(days=demands.max_age[0]))
+    if demands.max_age is not None:
+        max_age_d, rule = demands.max_age
+        old = Reason(code="too_old", params={"max_age_d": max_age_d}, rule=rule)
+        if release is None or not release.may_pass(old):
+            begins.append(unit.collected_at + timedelta(days=max_age_d))
     if demands.irradiated_within is not None and unit.traits.irradiated:
         within = timedelta(hours=demands.irradiated_within[0])
         begins.append(_find_irradiation(unit) + within - takes)

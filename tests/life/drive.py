@@ -29,13 +29,13 @@ STEPS: Mapping[str, tuple[Callable[[Hand], Awaitable[None]], int]] = {
     "inform": (request_steps.inform, 1),
     "correct": (request_steps.correct, 1),
     "refit": (request_steps.refit, 1),
-    "scan": (unit_steps.scan, 14),
+    "scan": (unit_steps.scan, 18),
     "lend": (unit_steps.lend, 2),
 }
 """Step to its function and its weight, without waiting; the weights are chosen so that every kind
 of move occurs in a few hundred sequences."""
 
-WEIGHTS: Mapping[str, int] = {**{name: weight for name, (_, weight) in STEPS.items()}, "wait": 2}
+WEIGHTS: Mapping[str, int] = {**{name: weight for name, (_, weight) in STEPS.items()}, "wait": 3}
 
 _ADDING = frozenset({"count", "collect"})
 _SHARE_TIMERS_IN_TIME = 0.7
