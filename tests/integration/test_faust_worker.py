@@ -70,7 +70,7 @@ class Group:
             )
         try:
             assert process.stdout is not None
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (line := await process.stdout.readline()) != b"ready\n":
                     assert line, (self.folder / "stderr").read_text()[-3000:]
             yield process

@@ -102,7 +102,7 @@ async def agree_transfer(world: RunningGateway, services: Services, *, group: st
 async def fire(world: RunningGateway, services: Services, kind: str) -> None:
     """Fire all timers of a kind at once, and no other."""
     rows = await world.database.fetch(
-        "UPDATE timers SET due_at = '-infinity' WHERE kind = $1 RETURNING 1", kind
+        "UPDATE timers SET due_at = '2000-01-01T00:00:00Z' WHERE kind = $1 RETURNING 1", kind
     )
     for _ in rows:
         await services.timers.fire_one()

@@ -111,7 +111,7 @@ class SupplyEngine(Engine):
     async def _fire_kind(self, kind: str, *, like: str = "%") -> int:
         """Fire at once what is set of one kind for the next second; nothing else fires."""
         rows = await self.fetch(
-            "UPDATE timers SET due_at = '-infinity' WHERE kind = $1 "
+            "UPDATE timers SET due_at = '2000-01-01T00:00:00Z' WHERE kind = $1 "
             "AND subject LIKE $2 AND due_at <= $3 RETURNING 1",
             kind,
             like,
