@@ -132,9 +132,11 @@ class OfferService:
         self, work: UnitOfWork, shortage: Shortage, receiver: Station
     ) -> list[WaitingLine]:
         """List the lines that a shortage counts as waiting."""
-        directory, found = self._directories.current(), list[WaitingLine]()
+        found = list[WaitingLine]()
         if not shortage.uncovered_units:
             return found
+        # Another worker may have decided for a hospital that was registered a moment ago.
+        directory = await self._directories.ensure_current()
         for uncovered in await work.supply.list_uncovered(receiver.station_id):
             request = uncovered.request
             (line,) = (line for line in request.lines if line.line_no == uncovered.line_no)
