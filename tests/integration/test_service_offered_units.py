@@ -9,11 +9,13 @@ import pytest
 from deploy.local.embedded_services import Endpoints
 from models.components import Component
 from models.requests import HardAttributes, RequestLine
+from models.rules.rulebook import PACKAGED
 from models.units import UnitTraits
 from tests.support.supply_engine import SupplyEngine, build_supply_engine
 from tests.support.world import (
     LHASA,
     NOW,
+    PEOPLES,
     SHIGATSE,
     build_request,
     build_unit,
@@ -127,3 +129,21 @@ async def test_what_comes_too_late_spares_no_donor_whose_blood_would_be_in_time(
     await _offer(engine, station_id, quantity=2)
     await engine.fire_timers()
     assert await engine.calls("called") == ([] if are_spared else called)
+
+
+async def test_an_offer_is_acted_on_by_a_worker_that_has_not_yet_read_of_the_hospital(
+    engine: SupplyEngine,
+) -> None:
+    await _lay(engine, "lhasa", UnitTraits())
+    reads_later = await engine.under(PACKAGED)
+    assert isinstance(reads_later, SupplyEngine)
+    registered_now = PEOPLES.but(
+        hospital_id="lhatse-county", name_zh="拉孜县人民医院", name_en="Lhatse County Hospital"
+    )
+    await engine.services.directory.put_hospital(registered_now)
+    await engine.services.directory.refresh()
+    await engine.feed(opened(build_request(hospital=registered_now, quantity=1, needed_in_h=10)))
+    await engine.assess()
+    assert "lhatse-county" not in reads_later.services.directory.current().hospitals
+    await _offer(reads_later, "lhasa", quantity=1)
+    assert await _list_held(engine) == ["LHASA-0"]
