@@ -21,12 +21,12 @@ from pathlib import Path
 import aiohttp
 import uvloop
 
+from bench.bench_data import STATIONS, BenchClient
+from bench.cost_floors import time_copy
 from bench.databases import clone_database, name_database
-from bench.floors import time_copy
 from bench.kafka import count_records
+from bench.processor_shares import Shares
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from bench.shares import Shares
-from bench.world import STATIONS, BenchClient
 from deploy.local.local_system import LocalSystem
 from deploy.local.resolved_settings import load_settings
 from models.texts.instants import BEIJING

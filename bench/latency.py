@@ -12,10 +12,10 @@ from typing import Any
 
 import aiohttp
 
-from bench.floors import Rate
+from bench.bench_data import build_requests
+from bench.cost_floors import Rate
 from bench.kafka import DecisionLog
 from bench.percentiles import open_loop
-from bench.world import build_requests
 from models.requests import UrgentRequest
 
 _RUNS = count()

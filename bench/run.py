@@ -17,14 +17,14 @@ from statistics import median
 
 import aiohttp
 
+from bench.bench_data import BenchClient, build_requests
+from bench.cost_floors import KafkaFloor, Rate, count_commits, count_fsyncs, time_commits, time_http
 from bench.databases import analyse, read_wal_position
-from bench.floors import KafkaFloor, Rate, count_commits, count_fsyncs, time_commits, time_http
 from bench.kafka import DecisionLog
 from bench.latency import time_requests
 from bench.percentiles import Summary, summarise
+from bench.processor_shares import Shares
 from bench.results import MeasuredCheck, inform, within
-from bench.shares import Shares
-from bench.world import BenchClient, build_requests
 from deploy.local.local_system import LocalSystem
 from deploy.local.resolved_settings import load_settings
 from models.events.requests import RequestOpened

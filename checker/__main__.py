@@ -16,10 +16,10 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from checker.laws import NATIONAL, REGIONS, Law, read_law_file
+from checker.donor_laws import NATIONAL, REGIONS, Law, read_law_file
 from checker.report import Report
 from checker.run import check
-from checker.sent import SentLogError
+from checker.sent_log import SentLogError
 
 
 def main(arguments: list[str] | None = None) -> int:

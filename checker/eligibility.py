@@ -3,9 +3,9 @@
 Pure. The calendar day of a call depends on the time zone (UTC or China's). A rule counts as broken
 only if it is broken on both days, so that a call near midnight is not judged a fault.
 
-Source: the law of the region (`checker.laws`) for the interval between donations of whole blood and
-for the ages; GB 18467-2011 (50 kg for men, 45 kg for women; four weeks after platelets; who gives
-platelets by apheresis: two weeks after platelets, three months after whole blood).
+Source: the law of the region (`checker.donor_laws`) for the interval between donations of whole
+blood and for the ages; GB 18467-2011 (50 kg for men, 45 kg for women; four weeks after platelets;
+who gives platelets by apheresis: two weeks after platelets, three months after whole blood).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from checker.laws import NATIONAL, Law, find_ages, find_interval
-from checker.world import parse_instant
+from checker.donor_laws import NATIONAL, Law, find_ages, find_interval
+from checker.evidence import parse_instant
 
 AFTER_PLATELETS = timedelta(weeks=4)
 PLATELETS_APART = timedelta(weeks=2)

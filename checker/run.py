@@ -16,24 +16,24 @@ from checker.checks import (
     arrivals,
     audit,
     donors,
-    life,
-    order,
+    event_order,
+    expiry,
     outbox,
     patients,
     promises,
     requests,
-    shelf,
-    standing,
-    waited,
-    waiting,
+    unit_moves,
+    unit_states,
+    waited_during_run,
+    waiting_at_end,
 )
-from checker.history import read_histories
-from checker.laws import NATIONAL, Law
-from checker.log import read_log
+from checker.database_rows import read_rows
+from checker.donor_laws import NATIONAL, Law
+from checker.evidence import REACTION, World
+from checker.kafka_log import read_log
 from checker.report import Check, Report
-from checker.rows import read_rows
-from checker.sent import read_sent
-from checker.world import REACTION, World
+from checker.request_versions import read_histories
+from checker.sent_log import read_sent
 
 
 async def check(
@@ -184,31 +184,31 @@ def _check_blood(world: World) -> tuple[Check, ...]:
             name="waiting_beside_blood",
             title="有合适的血却在等 · waiting beside blood that fits",
             unit="requests",
-            findings=waiting.find_waiting_beside_blood(world, histories),
+            findings=waiting_at_end.find_waiting_beside_blood(world, histories),
         ),
         Check.of(
             name="waited_beside_blood",
             title="曾有合适的血却在等 · waited beside blood that fits",
             unit="requests",
-            findings=waited.find_waited_beside_blood(world, histories),
+            findings=waited_during_run.find_waited_beside_blood(world, histories),
         ),
         Check.of(
             name="danger_beside_promised",
             title="危及生命却等着未拣的血 · in danger beside what is promised and not picked",
             unit="requests",
-            findings=waiting.find_danger_beside_promised(world, histories),
+            findings=waiting_at_end.find_danger_beside_promised(world, histories),
         ),
         Check.of(
             name="expired_before_arrival",
             title="到达或需用前失效 · units expired before arrival or need",
             unit="units",
-            findings=shelf.find_expired(world),
+            findings=expiry.find_expired(world),
         ),
         Check.of(
             name="quarantined_promised",
             title="未放行而许出 · quarantined units promised",
             unit="promises",
-            findings=shelf.find_quarantined(world),
+            findings=expiry.find_quarantined(world),
         ),
     )
 
@@ -219,61 +219,61 @@ def _check_life(world: World) -> tuple[Check, ...]:
             name="moved_against_life",
             title="状态变动不合规 · steps that no unit may make",
             unit="units",
-            findings=life.find_moved_against_life(world),
+            findings=unit_moves.find_moved_against_life(world),
         ),
         Check.of(
             name="issued_unreleased",
             title="未放行而发出 · issued without a release",
             unit="units",
-            findings=life.find_issued_unreleased(world),
+            findings=unit_moves.find_issued_unreleased(world),
         ),
         Check.of(
             name="released_against_results",
             title="检验不合格而放行 · released against the results",
             unit="units",
-            findings=life.find_released_against_results(world),
+            findings=unit_moves.find_released_against_results(world),
         ),
         Check.of(
             name="used_after_recall",
             title="召回后仍使用 · used after a recall",
             unit="units",
-            findings=life.find_used_after_recall(world),
+            findings=unit_moves.find_used_after_recall(world),
         ),
         Check.of(
             name="missed_by_recall",
             title="召回遗漏 · missed by a recall",
             unit="units",
-            findings=life.find_missed_by_recall(world),
+            findings=unit_moves.find_missed_by_recall(world),
         ),
         Check.of(
             name="bound_otherwise",
             title="状态与承诺矛盾 · units whose promise says otherwise",
             unit="units",
-            findings=standing.find_bound_otherwise(world),
+            findings=unit_states.find_bound_otherwise(world),
         ),
         Check.of(
             name="used_expired",
             title="失效后仍使用 · used after they expired",
             unit="scans",
-            findings=standing.find_used_expired(world),
+            findings=unit_states.find_used_expired(world),
         ),
         Check.of(
             name="restocked_warm",
             title="失控后再入库 · restocked though too warm",
             unit="units",
-            findings=standing.find_restocked_warm(world),
+            findings=unit_states.find_restocked_warm(world),
         ),
         Check.of(
             name="restocked_from_hospital",
             title="医院签收后再入库 · restocked though a hospital had received it",
             unit="units",
-            findings=standing.find_restocked_from_hospital(world),
+            findings=unit_states.find_restocked_from_hospital(world),
         ),
         Check.of(
             name="made_of_nothing",
             title="来历不明的成分 · components of no split bag",
             unit="units",
-            findings=standing.find_made_of_nothing(world),
+            findings=unit_states.find_made_of_nothing(world),
         ),
     )
 
@@ -313,13 +313,13 @@ def _check_log(world: World) -> tuple[Check, ...]:
             name="out_of_order",
             title="同键乱序 · events out of order",
             unit="events",
-            findings=order.find_out_of_order(world),
+            findings=event_order.find_out_of_order(world),
         ),
         Check.of(
             name="sequence_gaps",
             title="序号缺漏 · gaps in sequences",
             unit="numbers",
-            findings=order.find_gaps(world),
+            findings=event_order.find_gaps(world),
         ),
         Check.of(
             name="ids_reused",
@@ -343,7 +343,7 @@ def _check_log(world: World) -> tuple[Check, ...]:
             name="kafka_duplicates",
             title="Kafka 上的重复 · repeats on Kafka",
             unit="records",
-            findings=order.find_duplicates(world),
+            findings=event_order.find_duplicates(world),
             told=True,
         ),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cli.files import ensure_folder_writable
-from gateway.files.own_words import OwnWords
+from gateway.files.station_words import OwnWords
 from gateway.station_files import read_columns_file
 from models.errors import ConfigurationError
 from streams.settings import Settings

@@ -19,9 +19,9 @@ from streams.clock import parse_clock
 from streams.kafka.raw_records import RawPublisher
 from streams.services.record_replay import Correction, DeadLetter, Replay, Replayed
 from streams.settings import Settings
+from streams.store.command_database import run_on_database
 from streams.store.database import Database
 from streams.store.dead_letters import PgDeadLetters
-from streams.store.one_shot import run_on_database
 
 
 def list_letters(

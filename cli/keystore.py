@@ -14,9 +14,9 @@ from models.rules.rulebook import PACKAGED
 from streams.clock import parse_clock
 from streams.settings import Settings
 from streams.store.api_keys import ApiKey, IssuedKey, PgKeys
+from streams.store.command_database import run_on_database
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
-from streams.store.one_shot import run_on_database
 
 # An identifier without the underscore, which separates the id from the secret in the key's text.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")

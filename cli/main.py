@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from cli.arguments import guard
 from cli.commands import (
+    alerts_and_events,
     audit,
     columns,
     demo,
@@ -25,20 +26,19 @@ from cli.commands import (
     facilities,
     figures,
     keys,
-    news,
     overview,
     patients,
     processes,
     requests,
     rules,
     scans,
+    setup,
     stock,
-    stores,
     up,
 )
 from cli.failures import describe_failure
 from cli.output import is_json_wanted, print_failure
-from cli.repeat import remember_words
+from cli.repeat_command import remember_words
 from deploy.local.exit_codes import ExitCode
 
 _DEBUG = "xuelian.debug"
@@ -120,14 +120,14 @@ app.add_typer(donation.app, name="donation", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(scans.scan)
 app.add_typer(scans.labels, name="labels", rich_help_panel=_WORK)
 app.add_typer(columns.app, name="columns", rich_help_panel=_WORK)
-app.add_typer(news.alert, name="alert", rich_help_panel=_WORK)
-app.command(rich_help_panel=_WORK)(news.shortages)
-app.command(rich_help_panel=_WORK)(news.overdue)
+app.add_typer(alerts_and_events.alert, name="alert", rich_help_panel=_WORK)
+app.command(rich_help_panel=_WORK)(alerts_and_events.shortages)
+app.command(rich_help_panel=_WORK)(alerts_and_events.overdue)
 app.add_typer(overview.call_outs, name="call-outs", rich_help_panel=_WORK)
 app.add_typer(overview.transfers, name="transfers", rich_help_panel=_WORK)
 app.add_typer(overview.activations, name="activations", rich_help_panel=_WORK)
 app.command(rich_help_panel=_WORK)(figures.figures)
-app.add_typer(news.events, name="events", rich_help_panel=_WORK)
+app.add_typer(alerts_and_events.events, name="events", rich_help_panel=_WORK)
 
 _REGISTERS = "登记 · Registers"
 app.add_typer(facilities.stations, name="station", rich_help_panel=_REGISTERS)
@@ -140,15 +140,15 @@ app.command(rich_help_panel=_SYSTEM)(up.up)
 app.command(rich_help_panel=_SYSTEM)(example.init)
 app.command(rich_help_panel=_SYSTEM)(demo.demo)
 app.command(rich_help_panel=_SYSTEM)(doctor.doctor)
-app.add_typer(stores.services, name="services", rich_help_panel=_SYSTEM)
+app.add_typer(setup.services, name="services", rich_help_panel=_SYSTEM)
 
 _CARE = "维护 · Operations"
 app.add_typer(rules.app, name="rules", rich_help_panel=_CARE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_CARE)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=_CARE)
 app.add_typer(audit.app, name="audit", rich_help_panel=_CARE)
-app.command(rich_help_panel=_CARE)(stores.migrate)
-app.add_typer(stores.topics, name="topics", rich_help_panel=_CARE)
+app.command(rich_help_panel=_CARE)(setup.migrate)
+app.add_typer(setup.topics, name="topics", rich_help_panel=_CARE)
 
 _SERVERS = "进程 · Processes"
 app.command(rich_help_panel=_SERVERS)(processes.gateway)

@@ -93,7 +93,7 @@ class Output:
         if not table.rows:
             self.say(f"{table.title}：没有 · none")
             return
-        from cli.fitting import fit  # noqa: PLC0415 - `--help` must not pay for it
+        from cli.table_layout import fit  # noqa: PLC0415 - `--help` must not pay for it
 
         screen = console()
         # A table that does not fit becomes lines, which the terminal wraps or a pipe takes whole.

@@ -13,11 +13,11 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from demo.chance import divide, draw
 from demo.patients import draw_patient
+from demo.random_draws import divide, draw
 from demo.scenario import Scenario
-from demo.shapes import DemoHospital
-from demo.special import add_special_cases
+from demo.scenario_schema import DemoHospital
+from demo.special_requests import add_special_cases
 from models.components import Component
 from models.doses import WHOLE, content_of
 from models.groups import BloodGroup

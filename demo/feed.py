@@ -15,7 +15,7 @@ from datetime import datetime
 import httpx
 from httpx_sse import aconnect_sse
 
-from demo.sending import DemoClient
+from demo.http_clients import DemoClient
 from models.events import EventData, decode_event
 
 _RECONNECT_S = 0.2

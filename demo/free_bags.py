@@ -11,10 +11,10 @@ import io
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from demo.levers import FreeBag
-from demo.lives import DonatedLife
+from demo.actor_context import DrillStage
+from demo.donation_outcomes import DonatedLife
 from demo.scenario import Scenario
-from demo.stage import DrillStage
+from demo.serving_options import FreeBag
 from models.clearance import UnitFacts
 from models.components import Component
 from models.events.stock import CountedUnit

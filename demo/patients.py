@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from demo.chance import draw
+from demo.random_draws import draw
 from demo.scenario import Scenario
 from models.groups import Abo, BloodGroup, RhD
 from models.patients import Patient, Sex

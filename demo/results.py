@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from checker import Report
+from demo.actor_context import DrillStage
 from demo.actors.faulty_senders import EXPECTED_CODES
-from demo.board import Board, percentile
-from demo.stage import DrillStage
+from demo.day_record import Board, percentile
 from demo.unserved import Unserved, count_with_nothing, to_rows
 from models.requests import Priority
 from models.units import UnitStatus

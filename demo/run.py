@@ -23,23 +23,23 @@ from rich.console import Console
 
 from checker import Report as Verdict
 from checker import check
-from demo.board import Board
+from demo.actor_context import DrillStage, KeyName, open_doors
 from demo.casualties import PlannedRequest, plan_requests
 from demo.clock import DrillClock
-from demo.evening import register
+from demo.day import play
+from demo.day_record import Board
+from demo.donation_outcomes import DonatedLife, read_lives
+from demo.donor_reserve import make_donors
+from demo.event_lines import Storyteller
+from demo.http_clients import RefusedAnswer, SentLog
+from demo.idle_wait import wait_for_rest
+from demo.initial_stock import make_stock
 from demo.kafka_clients import HospitalProducer
-from demo.live import show
-from demo.lives import DonatedLife, read_lives
-from demo.people import make_donors
-from demo.play import play
+from demo.live_view import show
+from demo.registration import register
 from demo.report import write_report
-from demo.rest import wait_for_rest
 from demo.results import Figure, list_figures, write_result
 from demo.scenario import Scenario, read_scenario
-from demo.sending import RefusedAnswer, SentLog
-from demo.shelves import make_stock
-from demo.stage import DrillStage, KeyName, open_doors
-from demo.story import Storyteller
 from demo.summary import print_summary
 from demo.unserved import Unserved, read_unserved
 from models.errors import ConfigurationError

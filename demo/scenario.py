@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
-from demo.shapes import (
+from demo.scenario_schema import (
     AlertPlan,
     DemoHospital,
     DemoStation,

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from checker import Report
+from demo.actor_context import DrillStage
 from demo.results import Figure, describe_unit, list_waiting, read_texts
-from demo.stage import DrillStage
 from demo.unserved import Unserved, describe_lever
 from models.texts.words import name_value
 

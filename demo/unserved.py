@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from demo.board import Board
+from demo.actor_context import DrillStage
+from demo.day_record import Board
+from demo.donation_outcomes import DonatedLife
 from demo.free_bags import read_free_bags
-from demo.levers import FreeBag, Lever, Shortfall, explain_shortfalls
-from demo.lives import DonatedLife
-from demo.stage import DrillStage
+from demo.serving_options import FreeBag, Lever, Shortfall, explain_shortfalls
 from models.decisions import Outcome
 from models.requests import Priority, UrgentRequest
 from models.texts import Text, render

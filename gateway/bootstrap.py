@@ -12,18 +12,18 @@ import functools
 import structlog
 import uvloop
 
-from gateway.dependencies import GatewayParts
+from gateway.gateway_parts import GatewayParts
 from gateway.http.app import create_app
 from gateway.http.server import build_server
 from gateway.runtime import Gateway
 from models.errors import ConfigurationError, InvariantViolation, TransientError
 from models.rules.rulebook import Rulebook
 from streams.clock import parse_clock
-from streams.heap import settle_heap
+from streams.garbage_collection import settle_heap
 from streams.kafka.broker_probe import probe_broker
+from streams.kafka.consumer_lag import measure_unread
 from streams.kafka.producer import KafkaPublisher
-from streams.kafka.tail import KafkaTail
-from streams.kafka.unread import measure_unread
+from streams.kafka.topic_follower import KafkaTail
 from streams.rules_file import load_rulebook
 from streams.settings import Settings
 from streams.store.database import Database

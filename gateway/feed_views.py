@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gateway.intake.wakes import FOLLOWED
+from gateway.intake.waiting_calls import FOLLOWED
 from models.access import KeyScope, Principal
 from models.envelope import Envelope
 from models.errors import DomainRefusal

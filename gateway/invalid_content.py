@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gateway.code_hints import find_word
 from gateway.files.row_errors import describe_fault, describe_place
-from gateway.files.tables import RowError
-from gateway.word_hints import find_word
+from gateway.files.table_values import RowError
 from models.base import Value
 from models.errors import ContractError
 from models.possible_times import list_impossible

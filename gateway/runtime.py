@@ -17,15 +17,15 @@ from typing import Any
 import structlog
 
 from gateway.auth import Authenticator
+from gateway.consumer_lag import UnreadLook
 from gateway.counts.previews import KeptReads
-from gateway.dependencies import GatewayParts
+from gateway.gateway_parts import GatewayParts
 from gateway.intake.acceptance import Submissions
 from gateway.intake.accepted_requests import Accepted
 from gateway.intake.fate_lookup import FateLookup
-from gateway.intake.wakes import FOLLOWED_TOGETHER, Wakes, follow
+from gateway.intake.waiting_calls import FOLLOWED_TOGETHER, Wakes, follow
 from gateway.metrics import GatewayMetrics
 from gateway.station_files import StationFiles, read_columns_file, read_label_file
-from gateway.unread_records import UnreadLook
 from gateway.vitals import VitalSigns
 from models.errors import TransientError
 from streams.clock import SystemClock

@@ -10,8 +10,8 @@ import asyncio
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from gateway.files.own_words import NO_WORDS, OwnWords, parse_own_words
-from gateway.labels.book import LabelBook, parse_label_book
+from gateway.files.station_words import NO_WORDS, OwnWords, parse_own_words
+from gateway.labels.label_file import LabelBook, parse_label_book
 from models.errors import ConfigurationError, DomainRefusal
 from models.texts import render
 

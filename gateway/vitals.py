@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import structlog
 
+from gateway.consumer_lag import UnreadLook
 from gateway.metrics import VitalMetrics
-from gateway.unread_records import UnreadLook
 from models.errors import TransientError
 from models.requests import Priority
 from models.shortages import ShortageLevel

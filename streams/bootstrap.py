@@ -27,7 +27,7 @@ from streams.agents.worker import (
 )
 from streams.clock import parse_clock
 from streams.composition import Services, build_services
-from streams.heap import settle_heap
+from streams.garbage_collection import settle_heap
 from streams.kafka.producer import KafkaPublisher
 from streams.kafka.topic_admin import check_topics
 from streams.ports import Clock, Timer, TimerKind

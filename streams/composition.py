@@ -12,15 +12,15 @@ from streams.services import timers
 from streams.services.alert_activations import Activations
 from streams.services.alerts import AlertService
 from streams.services.audit_seals import fire_seal
+from streams.services.component_preparation import DonationSplits
 from streams.services.donation_recalls import Recalls
-from streams.services.donation_release import Releases
-from streams.services.donation_splits import DonationSplits
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_changes import RegisterService
 from streams.services.donor_needs import DonorNeeds
 from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
+from streams.services.quarantine_release import Releases
 from streams.services.record_intake import Decide, Intake, one_by_one
 from streams.services.record_locks import list_record_locks
 from streams.services.request_decisions import RequestDecisions
@@ -29,7 +29,7 @@ from streams.services.shortage_offers import OfferService
 from streams.services.shortage_transfers import Transfers
 from streams.services.shortages import ShortageService
 from streams.services.stock import StockService
-from streams.services.stock_days import StockDayService
+from streams.services.stock_daily_record import StockDayService
 from streams.services.timers import TimerService
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_expiry import ExpiryService

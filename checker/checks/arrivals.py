@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from checker.log import Record
+from checker.evidence import INBOUND, World
+from checker.kafka_log import Record
 from checker.report import Finding
-from checker.sent import REQUEST_OPENED, Sent
-from checker.world import INBOUND, World
+from checker.sent_log import REQUEST_OPENED, Sent
 
 
 def find_lost_requests(world: World) -> Iterator[Finding]:

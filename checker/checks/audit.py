@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from checker.database_rows import Link
+from checker.evidence import World
 from checker.report import Finding
-from checker.rows import Link
-from checker.world import World
 
 AUDIT = "blood.audit.v1"
 SEALED = "blood.audit.sealed.v1"

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from checker.compatibility import PLASMA_COMPONENTS
+from checker.database_rows import CallOut, Donor
 from checker.eligibility import list_reasons
+from checker.evidence import World
 from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
-from checker.rows import CallOut, Donor
-from checker.world import World
 
 _LIVE = {"called", "accepted", "arrived"}
 _CHINA = timezone(timedelta(hours=8))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checker.evidence import World
 from checker.report import Finding
-from checker.world import World
 
 
 def find_left(world: World) -> Iterator[Finding]:

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from checker.attributes import (
+from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
+from checker.database_rows import Promise, Request, Unit
+from checker.evidence import World
+from checker.report import Finding
+from checker.request_versions import Version
+from checker.shelf_lives import find_duration
+from checker.unit_attributes import (
     WITH_RED_CELLS,
     is_beyond_hospital,
     is_passed,
     list_lacking,
     serves,
 )
-from checker.compatibility import O_NEGATIVE_CAP, Situation, Terms, get_allowed, is_kept_as_del
-from checker.history import Version
-from checker.lives import find_duration
-from checker.report import Finding
-from checker.rows import Promise, Request, Unit
-from checker.world import World
 
 
 def find_incompatible(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:

@@ -11,13 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from checker.checks.replay import replay_bindings
-from checker.content import WHOLE, measure_content
-from checker.history import Version
+from checker.bag_content import WHOLE, measure_content
+from checker.checks.holders import replay_bindings
+from checker.database_rows import Promise, Request
+from checker.evidence import World
 from checker.intervals import Binding, list_overlaps
 from checker.report import Finding
-from checker.rows import Promise, Request
-from checker.world import World
+from checker.request_versions import Version
 
 
 def find_promised_twice(world: World) -> Iterator[Finding]:

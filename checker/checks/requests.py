@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 
+from checker.database_rows import Request
+from checker.evidence import World
 from checker.report import Finding
-from checker.rows import Request
-from checker.world import World
 
 OPEN = {"open", "reserved", "partly_refused"}
 ENDED = {"refused", "cancelled", "expired", "partly_fulfilled", "fulfilled"}

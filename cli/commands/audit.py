@@ -50,7 +50,7 @@ def verify(
       xuelian audit verify
       xuelian audit verify --station nagqu --since 100000 --json
     """
-    from cli import auditing  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import audit_report  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     out = Output(as_json=as_json)
@@ -63,10 +63,10 @@ def verify(
                 told = rows
                 step(f"{rows:,} 行 · rows")
 
-        verdict = auditing.verify_audit(
+        verdict = audit_report.verify_audit(
             load_resolved(), with_seals=not offline, station_id=station, since=since, report=report
         )
-    out.document(auditing.verdict_to_json(verdict))
+    out.document(audit_report.verdict_to_json(verdict))
     _report(out, verdict)
     if not verdict.holds:
         raise typer.Exit(ExitCode.FAILED)
@@ -120,12 +120,12 @@ def show(
     例 · Example:
       xuelian audit show --subject 4c1f5c1e-0d5b-5d7a-9a55-3d0e4c0a7b21
     """
-    from cli import auditing  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import audit_report  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
-    rows = auditing.list_history(load_resolved(), subject, limit=limit)
+    rows = audit_report.list_history(load_resolved(), subject, limit=limit)
     out = Output(as_json=as_json)
-    out.document({"audit": [auditing.row_to_json(row) for row in rows]})
+    out.document({"audit": [audit_report.row_to_json(row) for row in rows]})
     if not rows:
         out.say("没有记录 · nothing is recorded")
         return

@@ -19,7 +19,7 @@ def doctor(*, as_json: JsonOption = False) -> None:
       xuelian doctor
       xuelian doctor --json | jq '.checks[] | select(.ok | not)'
     """
-    from cli.checks import Check, run_checks  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.doctor_checks import Check, run_checks  # noqa: PLC0415 - heavy imports stand in the commands
 
     out = Output(as_json=as_json)
     done: list[Check] = []

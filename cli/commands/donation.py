@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.output import JsonOption, Output
-from cli.repeat import AtOption, KeyOption
+from cli.repeat_command import AtOption, KeyOption
 
 if TYPE_CHECKING:
-    from cli.acts import Act
+    from cli.send_and_wait import Act
 
 app = typer.Typer(no_args_is_help=True, help="献血 · Donations: show, results, split, recall.")
 
@@ -55,8 +55,8 @@ def results(
     例 · Example:
       xuelian donation results shigatse W1234-25-000017 --file results.json
     """
-    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.request_opening import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import Act  # noqa: PLC0415 - heavy imports stand in the commands
 
     act = Act(key=idempotency_key)
     _send(station, donation_id, "results", read_json_file(file), act=act, as_json=as_json)
@@ -79,8 +79,8 @@ def split(
     例 · Example:
       xuelian donation split shigatse W1234-25-000017 --file split.json
     """
-    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
-    from cli.asking import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.request_opening import read_json_file  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import Act  # noqa: PLC0415 - heavy imports stand in the commands
 
     act = Act(key=idempotency_key, moment="split_at", at=at)
     _send(station, donation_id, "split", read_json_file(file), act=act, as_json=as_json)
@@ -106,7 +106,7 @@ def recall(
     例 · Example:
       xuelian donation recall shigatse W1234-25-000017 --reason "献血后告知" --by "质管科"
     """
-    from cli.acts import Act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import Act  # noqa: PLC0415 - heavy imports stand in the commands
 
     body = {"reason": reason, "recalled_by": by}
     act = Act(key=idempotency_key, moment="recalled_at", at=at)
@@ -125,7 +125,7 @@ def _send(
     as_json: bool,
 ) -> None:
     out = Output(as_json=as_json)
-    from cli.acts import send_act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     send_act(
         f"/v1/stations/{station}/donations/{donation_id}/{what}",

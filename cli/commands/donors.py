@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.choices import choose
+from cli.bilingual_choices import choose
 from cli.output import JsonOption, Output, add_rows, build_table, show_expiry, show_instant
 
 app = typer.Typer(no_args_is_help=True, help="献血者名册 · Donors: import, list, show, set.")

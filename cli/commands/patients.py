@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.output import JsonOption, Output, show, show_instant
-from cli.repeat import KeyOption
+from cli.repeat_command import KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="病人的记录 · Patients: show, tell, correct.")
 
@@ -99,7 +99,7 @@ def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _change(
     hospital: str, reference: str, body: Mapping[str, Any], *, key: str | None, as_json: bool
 ) -> None:
-    from cli.repeat import make_key, repeat_told  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.repeat_command import make_key, repeat_told  # noqa: PLC0415 - heavy imports stand in the commands
 
     out, key = Output(as_json=as_json), make_key(key)
     headers = {"Idempotency-Key": key, "Prefer": "wait=5"}

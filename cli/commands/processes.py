@@ -64,7 +64,7 @@ def gateway(owner_pid: OwnerOption = None, *, as_json: JsonLogs = False) -> None
       XUELIAN_GATEWAY_PORT=8480 xuelian gateway
     """
     from cli.logs import configure_logging  # noqa: PLC0415 - heavy imports stand in the commands
-    from deploy.local.ownership import follow_owner  # noqa: PLC0415 - the same
+    from deploy.local.parent_watch import follow_owner  # noqa: PLC0415 - the same
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     follow_owner(owner_pid)
@@ -79,7 +79,7 @@ def _run_engine(role: str, owner_pid: int | None, *, as_json: bool) -> None:
     import asyncio  # noqa: PLC0415 - heavy imports stand in the commands
 
     from cli.logs import configure_logging  # noqa: PLC0415 - the same
-    from deploy.local.ownership import follow_owner  # noqa: PLC0415 - the same
+    from deploy.local.parent_watch import follow_owner  # noqa: PLC0415 - the same
     from deploy.local.resolved_settings import load_resolved  # noqa: PLC0415 - the same
 
     follow_owner(owner_pid)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli.output import JsonOption, Output
-from cli.repeat import AtOption, KeyOption
+from cli.repeat_command import AtOption, KeyOption
 
 app = typer.Typer(no_args_is_help=True, help="盘点差异 · Differences of counts: list, show, close.")
 
@@ -99,7 +99,7 @@ def close(
       xuelian stock reconcile close shigatse 5f1d7c0a-7c1e-5d4e-9a36-0e6f4c1b2d38 \
         --kind missing --as issued --reason 停电期间手工发血
     """
-    from cli.acts import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     if not unit_ids and kind is None:
         raise typer.BadParameter(

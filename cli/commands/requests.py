@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.choices import choose
+from cli.bilingual_choices import choose
 from cli.output import JsonOption, Output
-from cli.repeat import KeyOption
+from cli.repeat_command import KeyOption
 from deploy.local.exit_codes import ExitCode
 
 app = typer.Typer(no_args_is_help=True, help="紧急用血 · Urgent: new, list, show, amend, cancel.")
@@ -83,9 +83,9 @@ def new(
       xuelian request new --packs 1 --sex female --age 34 --priority life_threatening --within 1
       xuelian request new --file request.json --json
     """
-    from cli import asking  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import request_opening  # noqa: PLC0415 - heavy imports stand in the commands
 
-    asked = asking.Asked(
+    asked = request_opening.Asked(
         hospital=hospital,
         needs=tuple(need or ()),
         packs=packs,
@@ -107,7 +107,9 @@ def new(
     if file is not None:
         _ensure_alone(context)
     out = Output(as_json=as_json)
-    answer = asking.send_request(asked, file=file, wait_s=wait, key=idempotency_key, out=out)
+    answer = request_opening.send_request(
+        asked, file=file, wait_s=wait, key=idempotency_key, out=out
+    )
     _finish(out, answer)
 
 
@@ -247,16 +249,16 @@ def amend(
       xuelian request amend 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --priority life_threatening \
         --clinician "Dr Tashi" --release-reason 大出血 --passes antibodies
     """
-    from cli import amending, asking  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import request_amendment, request_opening  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
     from streams.clock import parse_clock  # noqa: PLC0415 - the same
 
     if file is not None:
         _ensure_alone(context)
-        body = asking.read_json_file(file)
+        body = request_opening.read_json_file(file)
     else:
         settings = load_settings()
-        amended = amending.Amended(
+        amended = request_amendment.Amended(
             needs=tuple(need or ()),
             packs=packs,
             group=group,
@@ -281,7 +283,9 @@ def amend(
             "没有写要改什么 · say what changes, such as --group", param_hint="--group"
         )
     out = Output(as_json=as_json)
-    answer = asking.send_amendment(request_id, body, wait_s=wait, key=idempotency_key, out=out)
+    answer = request_opening.send_amendment(
+        request_id, body, wait_s=wait, key=idempotency_key, out=out
+    )
     _finish(out, answer)
 
 
@@ -299,10 +303,10 @@ def cancel(
     例 · Example:
       xuelian request cancel 3f0c3a62-5c5e-5a53-9c43-3f5a6c2b7a10 --reason 已转院
     """
-    from cli import asking  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli import request_opening  # noqa: PLC0415 - heavy imports stand in the commands
 
     out = Output(as_json=as_json)
-    answer = asking.send_cancellation(
+    answer = request_opening.send_cancellation(
         request_id, reason=reason, wait_s=wait, key=idempotency_key, out=out
     )
     _finish(out, answer)

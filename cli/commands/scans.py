@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.output import JsonOption, Output, add_rows, build_table
-from cli.repeat import AtOption, KeyOption, ThawedOption, make_key, repeat_told
+from cli.repeat_command import AtOption, KeyOption, ThawedOption, make_key, repeat_told
 from deploy.local.exit_codes import ExitCode
 
 labels = typer.Typer(no_args_is_help=True, help="标签文件 · Label files: check.")
@@ -82,8 +82,8 @@ def scan(
       xuelian scan issue -s shigatse --thawed-at 2025-01-07T09:30+08:00 < plasma.txt
       xuelian scan return -s shigatse --reason unused --out-of-control-min 10 < scanned.txt
     """
-    from cli.acts import find_now  # noqa: PLC0415 - heavy imports stand in the commands
     from cli.gateway import GatewayClient  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import find_now  # noqa: PLC0415 - heavy imports stand in the commands
     from deploy.local.resolved_settings import load_settings  # noqa: PLC0415 - the same
 
     path = _find_path(station=station, hospital=hospital)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.commands import reconcile
-from cli.commands.news import COLOURS
+from cli.commands.alerts_and_events import COLOURS
 from cli.output import JsonOption, Output, add_rows, build_table, show_code, show_instant
-from cli.repeat import AtOption, KeyOption, ThawedOption
+from cli.repeat_command import AtOption, KeyOption, ThawedOption
 from deploy.local.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ def change(
       xuelian stock change dingri-county W1234-25-000017-RC transfused --epoch 1 --hospital
       xuelian stock change shigatse W17-FFP picked --epoch 1 --thawed-at 2025-01-07T09:30+08:00
     """
-    from cli.acts import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
+    from cli.send_and_wait import Act, send_act  # noqa: PLC0415 - heavy imports stand in the commands
 
     body = {
         "unit_id": unit,

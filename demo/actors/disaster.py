@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from demo.sending import list_event_ids
-from demo.stage import DrillStage
+from demo.actor_context import DrillStage
+from demo.http_clients import list_event_ids
 from models.alerts import Alert, AlertKind
 from models.events.alerts import AlertReceived
 

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
 
+from demo.actor_context import DrillStage
 from demo.actors.stations import StationStaff
-from demo.board import Given
-from demo.chance import draw
+from demo.day_record import Given
+from demo.http_clients import list_event_ids
 from demo.kafka_clients import TopicFollower
-from demo.sending import list_event_ids
-from demo.shapes import Answers
-from demo.stage import DrillStage
+from demo.random_draws import draw
+from demo.scenario_schema import Answers
 from models.components import Component
 from models.donors import CallOut, CallOutStatus, Donor
 from models.envelope import Envelope

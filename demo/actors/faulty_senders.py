@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from demo.actor_context import DrillStage
 from demo.actors.hospitals import to_envelope
 from demo.casualties import PlannedRequest
-from demo.stage import DrillStage
 from models.envelope import Envelope
 from models.events.requests import RequestOpened
 from models.topics import TopicName

@@ -16,12 +16,12 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from demo.board import Latency
+from demo.actor_context import DrillStage
 from demo.casualties import PlannedRequest
-from demo.chance import draw
+from demo.day_record import Latency
+from demo.http_clients import DemoClient, HttpAnswer
 from demo.kafka_clients import TopicFollower
-from demo.sending import DemoClient, HttpAnswer
-from demo.stage import DrillStage
+from demo.random_draws import draw
 from models.base import derive_id
 from models.envelope import Envelope
 from models.events.requests import RequestAmended, RequestCancelled, RequestOpened

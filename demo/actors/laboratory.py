@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from demo.sending import list_event_ids
-from demo.stage import DrillStage
+from demo.actor_context import DrillStage
+from demo.http_clients import list_event_ids
 from models.events.donations import DonationTested
 from models.laboratory import LabResult, LabTest
 from models.rules.rulebook import PACKAGED

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
-from demo.board import LookBack
-from demo.sending import list_event_ids
-from demo.stage import DrillStage
+from demo.actor_context import DrillStage
+from demo.day_record import LookBack
+from demo.http_clients import list_event_ids
 from models.events.donations import DonationRecalled
 
 _AFTER_H = 5.0

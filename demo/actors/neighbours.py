@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from demo.chance import draw
+from demo.actor_context import DrillStage
+from demo.http_clients import list_event_ids
 from demo.kafka_clients import TopicFollower
-from demo.levers import count_kept
-from demo.sending import list_event_ids
-from demo.stage import DrillStage
+from demo.random_draws import draw
+from demo.serving_options import count_kept
 from models.envelope import Envelope
 from models.events import decode_event
 from models.events.shortages import OfferMade, ShortageChanged, ShortageCleared, ShortageDeclared

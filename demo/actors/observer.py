@@ -9,10 +9,10 @@ import asyncio
 import json
 from collections import Counter
 
-from demo.board import StockSample
+from demo.actor_context import DrillStage
+from demo.day_record import StockSample
 from demo.feed import follow_events
 from demo.kafka_clients import TopicFollower
-from demo.stage import DrillStage
 from models.topics import TOPICS, AppName, TopicName
 
 _SHELF_EVERY_REAL_S = 0.7

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from demo.actor_context import DrillStage
 from demo.actors.laboratory import send_results
-from demo.chance import draw
 from demo.feed import follow_events
-from demo.sending import HttpAnswer, find_code, list_event_ids
-from demo.stage import DrillStage
+from demo.http_clients import HttpAnswer, find_code, list_event_ids
+from demo.random_draws import draw
 from models.decisions import Decision
 from models.events.requests import RequestDecided
 from models.events.shortages import TransferAgreed

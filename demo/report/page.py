@@ -14,8 +14,9 @@ from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from checker import Report
-from demo.live import CHINA
-from demo.lives import DonatedLife, count_steps
+from demo.actor_context import DrillStage
+from demo.donation_outcomes import DonatedLife, count_steps
+from demo.live_view import CHINA
 from demo.report.plots import (
     plot_donors,
     plot_latency,
@@ -25,7 +26,6 @@ from demo.report.plots import (
 )
 from demo.report.region import plot_map
 from demo.results import Figure, describe_unit, list_waiting, read_texts
-from demo.stage import DrillStage
 from demo.unserved import Unserved, describe_lever
 from models.texts.words import name_field, name_value
 

@@ -9,11 +9,11 @@ from math import log10
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from demo.board import percentile
-from demo.live import CHINA
+from demo.actor_context import DrillStage
+from demo.day_record import percentile
+from demo.live_view import CHINA
 from demo.report.style import AXIS, BLOOD, GROUPS, HOURS, INK, KINDS, MUTED, SKY, SOURCES, layout
 from demo.results import find_source
-from demo.stage import DrillStage
 
 _WAYS = {
     "http": (SKY, "HTTP（同一次调用）· HTTP, one call"),

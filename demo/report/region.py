@@ -10,8 +10,8 @@ from collections import Counter
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from demo.actor_context import DrillStage
 from demo.report.style import AXIS, BLOOD, GOLD, INK, LEAF, SKY, layout
-from demo.stage import DrillStage
 from models.facilities import Location
 
 _WIDEST = 9.0

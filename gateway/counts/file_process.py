@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import sys
 
-from gateway.counts.files import CountRead, ReadOptions, read_here
+from gateway.counts.count_files import CountRead, ReadOptions, read_here
 from models.errors import ContractError, TransientError
 
 APART_BYTES = 250_000

@@ -17,8 +17,8 @@ from typing import Any
 
 import orjson
 
-from gateway.counts.counting import Count
-from gateway.counts.files import CountRead
+from gateway.counts.count_files import CountRead
+from gateway.counts.count_parts import Count
 from models.errors import ContractError
 from streams.services.count_plans import CountPlan, Loud
 

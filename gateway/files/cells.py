@@ -14,7 +14,7 @@ from functools import lru_cache
 from math import isfinite
 
 from gateway.files.columns import WORDS
-from gateway.files.headings import fold
+from gateway.files.heading_words import fold
 from models.base import NO_CODES
 
 Cell = str | int | float | bool | date | datetime | time | timedelta

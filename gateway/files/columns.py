@@ -1,6 +1,6 @@
 """The typed content of `columns.toml`: how stations head their columns and what they write there.
 
-Pure data, read once. A station's own words are added by `gateway.files.own_words`.
+Pure data, read once. A station's own words are added by `gateway.files.station_words`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import chain
 
 from pydantic import Field
 
-from gateway.files.headings import HeadingWords, fold, to_word
+from gateway.files.heading_words import HeadingWords, fold, to_word
 from models.base import Value
 from models.components import Component
 

@@ -18,13 +18,13 @@ from gateway.files.cells import (
     read_sex,
     read_weight,
 )
-from gateway.files.count_rows import settle_group
-from gateway.files.grids import read_sheets
-from gateway.files.imports import find_impossible
-from gateway.files.own_words import NO_WORDS, OwnWords
+from gateway.files.counted_units import settle_group
 from gateway.files.rows import finish, read_json
+from gateway.files.sheet_rows import read_sheets
 from gateway.files.sheets import Sheet
-from gateway.files.tables import Fields, Layout, Parsed
+from gateway.files.station_words import NO_WORDS, OwnWords
+from gateway.files.stock_imports import find_impossible
+from gateway.files.table_values import Fields, Layout, Parsed
 from models.donors import Donor
 from models.texts.instants import BEIJING
 

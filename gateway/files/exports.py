@@ -14,7 +14,7 @@ from typing import Any
 
 import xlsxwriter
 
-from gateway.files.count_rows import DONE_AT, NAMES, TRAIT_FLAGS
+from gateway.files.counted_units import DONE_AT, NAMES, TRAIT_FLAGS
 from models.texts.instants import BEIJING
 
 _YES_NO = {True: "是", False: "否", None: ""}

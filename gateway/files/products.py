@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.files.cells import Cell, CellError
 from gateway.files.columns import WORDS
-from gateway.files.headings import fold, to_word
+from gateway.files.heading_words import fold, to_word
 from models.components import Component
 
 _PLAIN_MARKS = frozenset(" ()[]【】_-、,·/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from gateway.files.tables import RowError
+from gateway.files.table_values import RowError
 from models.texts import Text, render
 
 _IN_ROWS = {

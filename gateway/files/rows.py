@@ -14,8 +14,8 @@ from typing import Any, Generic
 from pydantic import ValidationError
 
 from gateway.files.cells import CellError
-from gateway.files.headings import fold
-from gateway.files.tables import (
+from gateway.files.heading_words import fold
+from gateway.files.table_values import (
     FieldFault,
     Layout,
     Parsed,

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from starlette.responses import Response
 
-from gateway.dependencies import GatewayParts
+from gateway.gateway_parts import GatewayParts
 from gateway.http import error_handlers
 from gateway.http.middleware import Authenticated, Bounded, DepartedClients, Measured, Strict
 from gateway.http.openapi import describe
+from gateway.http.repeated_parameters import ensure_stated_once
 from gateway.http.routes import (
     alerts,
     call_outs,
@@ -34,7 +35,6 @@ from gateway.http.routes import (
     status,
     stock,
 )
-from gateway.http.stated_once import ensure_stated_once
 from gateway.runtime import Gateway
 
 DESCRIPTION = """

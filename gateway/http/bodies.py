@@ -10,8 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import Sheet, open_file
-from gateway.files.tables import Parsed, ensure_table
-from gateway.http.calls import HttpCall
+from gateway.files.table_values import Parsed, ensure_table
+from gateway.http.call_headers import HttpCall
 from gateway.invalid_content import FieldError, InvalidContent, of_rows, of_validation
 from models.base import Value
 from models.texts import render

@@ -8,13 +8,13 @@ from hashlib import sha256
 
 from pydantic import Field
 
-from gateway.counts.counting import Count
+from gateway.counts.count_files import ReadOptions
+from gateway.counts.count_parts import Count
 from gateway.counts.file_process import read_count
-from gateway.counts.files import ReadOptions
 from gateway.counts.previews import PreviewToken
-from gateway.files.own_words import NO_WORDS
+from gateway.files.station_words import NO_WORDS
 from gateway.http.bodies import validate
-from gateway.http.calls import HttpCall
+from gateway.http.call_headers import HttpCall
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.runtime import Gateway
 from gateway.station_files import get_own_words

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.http import problems
-from gateway.http.calls import HttpCall
+from gateway.http.call_headers import HttpCall
 from gateway.http.responses import to_response
 from gateway.intake.acceptance import Caller
 from gateway.intake.submission import IDEMPOTENCY_KEY, Sent

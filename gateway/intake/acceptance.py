@@ -21,7 +21,7 @@ import orjson
 
 from gateway.intake.fate_lookup import FateLookup
 from gateway.intake.submission import IDEMPOTENCY_KEY, Sent, SentDigests, Submission
-from gateway.intake.wakes import Wakes
+from gateway.intake.waiting_calls import Wakes
 from gateway.invalid_content import ensure_possible
 from gateway.metrics import GatewayMetrics
 from models.base import derive_id

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gateway.labels.book import BookProduct, LabelBook
-from gateway.labels.scanned import (
+from gateway.labels.barcode_values import (
     Division,
     DonationNumber,
     GroupCode,
@@ -24,6 +23,7 @@ from gateway.labels.scanned import (
     Scanned,
     find_part,
 )
+from gateway.labels.label_file import BookProduct, LabelBook
 from gateway.labels.unit_names import is_divided, name_unit
 from models.errors import ContractError, DomainRefusal, InvariantViolation, XuelianError
 from models.groups import BloodGroup

@@ -12,6 +12,18 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from gateway.labels import structures
+from gateway.labels.barcode_values import (
+    Division,
+    DonationNumber,
+    GroupCode,
+    LabelMoment,
+    Moment,
+    OtherStructure,
+    Part,
+    ProductCode,
+    Scanned,
+    SpecialTesting,
+)
 from gateway.labels.check_characters import (
     FIRST_CHECK_FLAG,
     MODULUS,
@@ -25,19 +37,7 @@ from gateway.labels.isbt128_form import (
     split_joined,
     squeeze,
 )
-from gateway.labels.moments import find_instant
-from gateway.labels.scanned import (
-    Division,
-    DonationNumber,
-    GroupCode,
-    LabelMoment,
-    Moment,
-    OtherStructure,
-    Part,
-    ProductCode,
-    Scanned,
-    SpecialTesting,
-)
+from gateway.labels.label_dates import find_instant
 from gateway.labels.structures import BY_IDENTIFIER, COMPOUND, Structure
 from models.errors import ContractError
 from models.groups import BloodGroup

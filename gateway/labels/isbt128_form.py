@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from gateway.labels import structures
+from gateway.labels.barcode_values import DonationNumber
 from gateway.labels.check_characters import compute_check_character
-from gateway.labels.scanned import DonationNumber
 from gateway.labels.structures import BY_IDENTIFIER, DIN_FORM, Structure
 from models.errors import ContractError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gateway.labels.scanned import Part, Scanned
+from gateway.labels.barcode_values import Part, Scanned
 
 
 class LabelReader(Protocol):

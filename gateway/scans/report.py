@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.labels.bags import ScannedLine
-from gateway.labels.scanned import (
+from gateway.labels.barcode_values import (
     Division,
     LabelMoment,
     OtherStructure,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gateway.invalid_content import InvalidContent
 from gateway.labels.bags import assemble
-from gateway.labels.book import LabelBook
+from gateway.labels.label_file import LabelBook
 from gateway.runtime import Gateway
 from gateway.scans.actions import ensure_actor, list_unfilled
 from gateway.scans.batch import EngineWord, ScanBatch, ScanOutcome

@@ -21,8 +21,8 @@ from models.components import Component
 from models.decisions import Reason
 from models.facilities import Location, Station
 from models.rules.types.disasters import DisasterRules
-from streams.matching.need import NeedEstimate
-from streams.matching.rounding import round_up
+from streams.matching.disaster_need import NeedEstimate
+from streams.matching.float_sums import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

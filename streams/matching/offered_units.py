@@ -22,8 +22,8 @@ from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.units import UnitStatus
 from streams.matching.choice_order import place_of
-from streams.matching.journeys import to_hospital
-from streams.matching.on_the_way import Coming, latest_first
+from streams.matching.kernel_routes import to_hospital
+from streams.matching.units_on_the_way import Coming, latest_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

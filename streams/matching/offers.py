@@ -21,11 +21,11 @@ from models.groups import BloodGroup, RhD
 from models.rules.rulebook import Rulebook
 from models.safety import clear
 from models.shortages import Offer, Shortage, ShortageStatus
-from streams.matching.burn import Burn
-from streams.matching.floors import find_floor
-from streams.matching.journeys import to_station
+from streams.matching.burn_rate import Burn
+from streams.matching.giver_floors import find_floor
+from streams.matching.kernel_routes import to_station
 from streams.matching.offered_units import WaitingLine, serve_waiting
-from streams.matching.on_the_way import Coming, count_coming
+from streams.matching.units_on_the_way import Coming, count_coming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

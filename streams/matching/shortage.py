@@ -24,9 +24,9 @@ from models.requests import Priority, RequestLine
 from models.rules.rulebook import Rulebook
 from models.rules.types.shortages import ShortageRules
 from models.shortages import Shortage, ShortageLevel, ShortageStatus, level_of
-from streams.matching.allocation.kept_groups import is_kept_group
-from streams.matching.burn import Burn, find_burn
-from streams.matching.rounding import round_up
+from streams.matching.allocation.protected_groups import is_kept_group
+from streams.matching.burn_rate import Burn, find_burn
+from streams.matching.float_sums import round_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

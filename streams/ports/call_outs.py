@@ -9,7 +9,7 @@ from typing import Protocol
 
 from models.donors import CallOut, CallOutStatus
 from streams.matching.donor_eligibility import DonorRecord
-from streams.matching.waves import CallState
+from streams.matching.donor_waves import CallState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from models.decisions import Reason
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
-from streams.matching.on_the_way import Coming
+from streams.matching.units_on_the_way import Coming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from streams.matching.activation import (
     end_exercise,
     find_lead,
 )
-from streams.matching.waves import count_callable
+from streams.matching.donor_waves import count_callable
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.alerts import ActivationState
 from streams.services.donor_call_outs import CallOuts

@@ -17,7 +17,7 @@ from models.events.alerts import AlertReceived, AlertUnanswered
 from models.facilities import Station
 from streams.matching.activation import decide_activations
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
-from streams.matching.need import NeedEstimate, estimate_need
+from streams.matching.disaster_need import NeedEstimate, estimate_need
 from streams.ports import DirectorySource, Received, Timer, Transition, UnitOfWork
 from streams.ports.alerts import ActivationState, AlertOutcome, ToldAlert
 from streams.services.alert_activations import Activations, count_supplies

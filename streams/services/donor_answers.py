@@ -28,8 +28,8 @@ from streams.ports import (
 )
 from streams.ports.call_outs import ReserveCall
 from streams.ports.stock import NewUnit
-from streams.services.donation_release import Releases
 from streams.services.donor_call_outs import CallOuts, list_call_obstacles
+from streams.services.quarantine_release import Releases
 from streams.services.station_lookup import get_own_station
 from streams.services.unit_moves import MoveCause, move, record_birth
 

@@ -16,8 +16,8 @@ from models.donors import CallOut, CallOutStatus
 from models.events.donors import CallOutClosed, CallOutIssued
 from models.rules.types.donors import DonorRules
 from streams.matching.donor_eligibility import DonorRecord, list_obstacles
-from streams.matching.rounding import is_enough, round_up
-from streams.matching.waves import Wave, choose_wave
+from streams.matching.donor_waves import Wave, choose_wave
+from streams.matching.float_sums import is_enough, round_up
 from streams.ports import Timer, TimerKind, Transition, UnitOfWork
 from streams.ports.call_outs import ReserveCall
 from streams.services.donor_needs import DonorNeeds, StationCauses

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from streams.ports import Timer, UnitOfWork
 from streams.services.alerts import AlertService
-from streams.services.donation_release import Releases
 from streams.services.donor_call_outs import CallOuts
+from streams.services.quarantine_release import Releases
 
 
 class RegisterService:

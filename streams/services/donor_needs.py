@@ -20,10 +20,10 @@ from models.rules.types.disasters import DisasterRules
 from models.shortages import Shortage
 from models.units import UnitStatus
 from streams.matching.donor_eligibility import DonorRecord
+from streams.matching.donor_waves import expect_donations
 from streams.matching.offers import is_agreed
-from streams.matching.on_the_way import Coming, list_unreached
 from streams.matching.shortage import find_wanted_group, list_called_groups
-from streams.matching.waves import expect_donations
+from streams.matching.units_on_the_way import Coming, list_unreached
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall

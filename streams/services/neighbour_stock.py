@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from models.shortages import Shortage
 from streams.ports import UnitOfWork
-from streams.services.stock_places import count_stock
+from streams.services.stock_levels import count_stock
 
 Wait = tuple[datetime, int]
 """When units are needed, and how many."""

@@ -16,7 +16,7 @@ from models.possible_times import list_impossible
 from models.texts import render
 from models.topics import AppName
 from streams.ports import Begin, Claim, Clock, Context, Received, Record, UnitOfWork, Unreadable
-from streams.services.begun_again import TRIES, LocksUnsettledError, begin_again
+from streams.services.transaction_restart import TRIES, LocksUnsettledError, begin_again
 
 Decide = Callable[[UnitOfWork, Sequence[Received]], Awaitable[None]]
 """Acts on records that are new, in order; one call per batch."""

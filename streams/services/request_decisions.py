@@ -16,9 +16,9 @@ from models.decisions import Decision, Outcome, Reason
 from models.doses import OrderMeasure
 from models.events.requests import RequestDecided
 from models.requests import RequestStatus, UrgentRequest
-from streams.matching.allocation.kept_groups import list_releases
+from streams.matching.allocation.batch_decision import Matched, decide_batch
+from streams.matching.allocation.protected_groups import list_releases
 from streams.matching.allocation.remedies import list_ways
-from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.ports import Context, DirectorySource, Timer, TimerKind, UnitOfWork

@@ -16,11 +16,11 @@ from models.clearance import UnitFacts
 from models.decisions import Decision
 from models.requests import Priority
 from models.units import UnitStatus
+from streams.matching.allocation.batch_decision import Matched, decide_batch
 from streams.matching.allocation.remedies import LOOKED_AT
-from streams.matching.allocation.requests import Matched, decide_batch
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.wanted_places import exceeds_from, lacks_from, list_beyond, list_wants
+from streams.matching.shelf_reads import exceeds_from, lacks_from, list_beyond, list_wants
 from streams.ports import UnitOfWork
 from streams.ports.stock import TakeableUnit
 from streams.services.unit_moves import take_back

@@ -15,9 +15,9 @@ from models.errors import ContractError
 from models.events.shortages import OfferDeclined, OfferMade, TransferAgreed
 from models.facilities import Station
 from models.shortages import Offer, OfferStatus, Shortage, Transfer, TransferStatus
-from streams.matching.allocation.unproven import explain_way
+from streams.matching.allocation.unproven_facts import explain_way
 from streams.matching.available_units import Cell
-from streams.matching.burn import Burn
+from streams.matching.burn_rate import Burn
 from streams.matching.offered_units import WaitingLine
 from streams.matching.offers import OfferVerdict, decide_acceptance
 from streams.matching.shortage import CellCount, estimate_burn, find_wanted_group
@@ -26,7 +26,7 @@ from streams.ports.unit_of_work import Transition
 from streams.services.shortage_timing import assess_now
 from streams.services.shortages import ShortageService
 from streams.services.station_lookup import get_named_station
-from streams.services.stock_places import count_stock
+from streams.services.stock_levels import count_stock
 
 
 class OfferService:

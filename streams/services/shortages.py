@@ -18,7 +18,7 @@ from streams.ports import DirectorySource, Timer, Transition, UnitOfWork
 from streams.services.donor_call_outs import CallOuts
 from streams.services.shortage_timing import assess_later, find_station
 from streams.services.station_lookup import get_own_station
-from streams.services.stock_places import count_places
+from streams.services.stock_levels import count_places
 
 _EVENTS = {
     ShortageStep.DECLARED: ShortageDeclared,

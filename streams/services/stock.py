@@ -10,9 +10,9 @@ from models.errors import ContractError
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested
 from models.events.stock import DifferencesClosed, StockChanged, StockCounted
 from streams.ports import DirectorySource, Received, UnitOfWork
+from streams.services.component_preparation import DonationSplits
 from streams.services.donation_recalls import Recalls
-from streams.services.donation_release import Releases
-from streams.services.donation_splits import DonationSplits
+from streams.services.quarantine_release import Releases
 from streams.services.stock_counts import Counts
 from streams.services.stock_differences import DifferenceClosure
 from streams.services.unit_scans import Scans

@@ -20,7 +20,7 @@ from models.events.stock import CountedUnit, CountPart, StockCounted
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.counts import CountHead, Taken
-from streams.services.donation_release import Releases
+from streams.services.quarantine_release import Releases
 from streams.services.stock_entries import ensure_may_enter, to_new
 from streams.services.unit_moves import MoveCause, move, name_actor, record_birth
 

@@ -23,7 +23,7 @@ from models.laboratory import StationResult
 from models.rules.rulebook import Rulebook
 from models.texts import join_texts, render
 from models.units import UnitStatus
-from streams.matching.release import decide_release
+from streams.matching.quarantine_release import decide_release
 from streams.ports import UnitOfWork
 from streams.ports.donations import DonationStore, Spellings
 from streams.ports.stock import NewUnit

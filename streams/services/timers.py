@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from models.errors import InvariantViolation, TransientError
 from streams.ports import Begin, Clock, Context, Timer, TimerKind, UnitOfWork
 from streams.ports.locks import LocksMissingError
-from streams.services.begun_again import LocksUnsettledError, begin_again
 from streams.services.promise_progress import Progress
 from streams.services.record_locks import list_timer_locks
 from streams.services.request_rematching import look_again
 from streams.services.shortage_transfers import Transfers
+from streams.services.transaction_restart import LocksUnsettledError, begin_again
 
 TIMER = "timer"
 """Actor of what a timer does; the cause names the timer."""

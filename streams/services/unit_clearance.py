@@ -11,7 +11,7 @@ from models.decisions import Reason
 from models.errors import DomainRefusal, InvariantViolation, TransientError
 from models.safety import clear
 from models.texts import join_texts, render
-from streams.matching.journeys import to_hospital, to_station
+from streams.matching.kernel_routes import to_hospital, to_station
 from streams.ports import DirectorySource, UnitOfWork
 from streams.ports.stock import LivePromise, PromisedUnit
 from streams.services.request_patients import read_with_record

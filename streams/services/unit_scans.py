@@ -16,8 +16,8 @@ from models.unit_states import Actor, describe_states_for
 from models.units import UnitStatus
 from streams.ports import Received, UnitOfWork
 from streams.ports.stock import LivePromise, UnitScan, UnitState
-from streams.services.donation_release import Releases
 from streams.services.promise_progress import Progress, explain_lost
+from streams.services.quarantine_release import Releases
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_moves import MoveCause, move, name_actor
 from streams.services.unit_scan_checks import (

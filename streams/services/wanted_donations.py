@@ -16,7 +16,7 @@ from models.facilities import Station
 from models.groups import BloodGroup
 from models.rules.types.donors import DonorRules
 from models.units import UnitStatus
-from streams.matching.waves import expect_donations
+from streams.matching.donor_waves import expect_donations
 from streams.ports.call_outs import ReserveCall
 
 LIVE_CALLS = frozenset({CallOutStatus.CALLED, CallOutStatus.ACCEPTED, CallOutStatus.ARRIVED})

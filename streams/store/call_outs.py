@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from models.donors import CallOut, CallOutStatus, Donor
 from streams.matching.donor_eligibility import DonorRecord
-from streams.matching.waves import CallState
+from streams.matching.donor_waves import CallState
 from streams.ports.call_outs import ReserveCall
 from streams.ports.unit_of_work import Transition
 from streams.store.audit import RecordTransition

@@ -16,7 +16,7 @@ from models.errors import InvariantViolation, TransientError
 from models.groups import BloodGroup
 from models.requests import UrgentRequest
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
-from streams.matching.on_the_way import Coming
+from streams.matching.units_on_the_way import Coming
 from streams.ports.clearances import ensure_cleared_for_transfer
 from streams.ports.shortages import PromisedSince, StockCount, UncoveredLine
 from streams.ports.unit_of_work import Transition

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.dependencies import GatewayParts
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import ReleaseTerms, parse_units_json
+from gateway.files.stock_imports import ReleaseTerms, parse_units_json
+from gateway.gateway_parts import GatewayParts
 from gateway.http import examples
 from gateway.http.app import create_app
 from gateway.http.routes.call_outs import NewAnswer

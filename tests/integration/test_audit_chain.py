@@ -9,7 +9,7 @@ from itertools import pairwise
 import asyncpg
 import pytest
 
-from cli.auditing import verify
+from cli.audit_report import verify
 from deploy.local.embedded_services import Endpoints
 from models.audit import GENESIS, SYSTEM_CHAIN, AuditRow, ChainHead, hash_row
 from streams.ports import Context, Transition

@@ -18,7 +18,7 @@ from pydantic import PostgresDsn
 
 from deploy.local.child_processes import Child
 from deploy.local.local_system import LocalSystem
-from deploy.local.ownership import is_owned_by
+from deploy.local.parent_watch import is_owned_by
 from models.errors import ConfigurationError, TransientError
 from streams.settings import Settings
 from streams.store.schema_update import apply_migrations
@@ -36,7 +36,7 @@ OWNER = textwrap.dedent(
 OWNED = textwrap.dedent(
     """
     import sys, time
-    from deploy.local.ownership import follow_owner
+    from deploy.local.parent_watch import follow_owner
     follow_owner(int(sys.argv[1]))
     time.sleep(60)
     """

@@ -15,8 +15,8 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from deploy.local.embedded_services import Endpoints
-from gateway.unread_records import KEPT_S
-from streams.kafka.unread import measure_unread
+from gateway.consumer_lag import KEPT_S
+from streams.kafka.consumer_lag import measure_unread
 from streams.store.dead_letters import PgDeadLetters
 from tests.support.gateway import (
     RunningGateway,

@@ -13,7 +13,7 @@ import pytest_asyncio
 from stdnum.iso7064 import mod_37_2
 
 from deploy.local.embedded_services import Endpoints
-from gateway.labels.scanned import Moment, ProductCode
+from gateway.labels.barcode_values import Moment, ProductCode
 from gateway.station_files import read_label_file
 from models.errors import ConfigurationError
 from models.groups import BloodGroup

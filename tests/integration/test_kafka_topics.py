@@ -13,8 +13,8 @@ from models.envelope import Envelope
 from models.errors import ConfigurationError, TransientError
 from models.topics import TOPICS, TopicName
 from streams.kafka.producer import KafkaPublisher
-from streams.kafka.tail import KafkaTail
 from streams.kafka.topic_admin import apply_topics, check_topics, plan_topics
+from streams.kafka.topic_follower import KafkaTail
 from tests.support.kafka import (
     create_topic,
     delete_topic,

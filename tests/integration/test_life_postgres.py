@@ -12,13 +12,13 @@ from random import Random
 
 import pytest
 
-from checker.checks import life, patients, promises, shelf, standing
-from checker.history import read_histories
-from checker.rows import Rows, read_rows
-from checker.world import World
+from checker.checks import expiry, patients, promises, unit_moves, unit_states
+from checker.database_rows import Rows, read_rows
+from checker.evidence import World
+from checker.request_versions import read_histories
 from deploy.local.embedded_services import Endpoints
 from tests.life.drive import Drive
-from tests.life.town import BEGIN
+from tests.life.facilities import BEGIN
 from tests.support.database import fresh_dsn
 from tests.support.life_rival import Rival
 from tests.support.life_system import PgSystem, build_engine_on
@@ -43,17 +43,17 @@ async def ensure_sound(dsn: str) -> None:
     """Let the independent checker judge the rows."""
     world = World(rows=await read_rows(dsn))
     findings = [
-        *life.find_moved_against_life(world),
-        *life.find_issued_unreleased(world),
-        *life.find_released_against_results(world),
-        *life.find_used_after_recall(world),
-        *life.find_missed_by_recall(world),
-        *standing.find_bound_otherwise(world),
-        *standing.find_used_expired(world),
-        *standing.find_restocked_warm(world),
-        *standing.find_made_of_nothing(world),
-        *shelf.find_quarantined(world),
-        *shelf.find_expired(world),
+        *unit_moves.find_moved_against_life(world),
+        *unit_moves.find_issued_unreleased(world),
+        *unit_moves.find_released_against_results(world),
+        *unit_moves.find_used_after_recall(world),
+        *unit_moves.find_missed_by_recall(world),
+        *unit_states.find_bound_otherwise(world),
+        *unit_states.find_used_expired(world),
+        *unit_states.find_restocked_warm(world),
+        *unit_states.find_made_of_nothing(world),
+        *expiry.find_quarantined(world),
+        *expiry.find_expired(world),
         *promises.find_promised_twice(world),
         *promises.find_mismatches(world),
     ]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 
-from checker.release import name_tests
+from checker.quarantine_release import name_tests
 from deploy.local.embedded_services import Endpoints
 from models.errors import InvariantViolation
 from models.laboratory import LabOutcome, LabTest

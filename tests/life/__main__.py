@@ -14,8 +14,8 @@ from bench.results import MeasuredCheck, inform, print_checks, within, write_res
 from models.unit_states import MOVES
 from streams.clock import SystemClock
 from tests.life.drive import Drive
+from tests.life.memory_system import MemorySystem
 from tests.life.model import BreachError
-from tests.life.system import MemorySystem
 
 _TELL_EVERY = 500
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checker.life import NEEDED_TESTS
-from checker.lives import UNSTATED_DAYS
+from checker.shelf_lives import UNSTATED_DAYS
+from checker.unit_states import NEEDED_TESTS
 from models.components import Component
 from models.donors import Answer, CallOut, Donation
 from models.events.donations import DonationRecalled, DonationSplit, DonationTested, MadeComponent
@@ -13,9 +13,9 @@ from models.events.donors import CallOutAnswered
 from models.events.stock import Attestation, CountedUnit, StockCounted
 from models.groups import BloodGroup
 from models.laboratory import LabOutcome, LabResult, LabTest
-from tests.life.bag import Finding, ModelBag
-from tests.life.hand import Hand, to_bag
-from tests.life.town import NEIGHBOUR_ID, STATION_ID
+from tests.life.facilities import NEIGHBOUR_ID, STATION_ID
+from tests.life.model_objects import Finding, ModelBag
+from tests.life.step_tools import Hand, to_bag
 from tests.oracle.components import COMPONENTS
 
 _SHARE_RELEASED = 0.5

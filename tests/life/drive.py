@@ -8,9 +8,9 @@ from datetime import timedelta
 from random import Random
 
 from tests.life import donation_steps, request_steps, unit_steps
-from tests.life.driven import System
-from tests.life.hand import Hand
+from tests.life.driven_system import System
 from tests.life.model import Model
+from tests.life.step_tools import Hand
 
 MOST_BAGS = 14
 """Enough for several bags in every state; more would only make the sequences slower."""

@@ -15,14 +15,14 @@ from models.rules.rulebook import PACKAGED
 from models.topics import TopicName
 from streams.ports import Context, Received, Record, Timer, TimerKind, Transition, UnitOfWork
 from streams.services import timers
+from streams.services.component_preparation import DonationSplits
 from streams.services.donation_recalls import Recalls
-from streams.services.donation_release import Releases
-from streams.services.donation_splits import DonationSplits
 from streams.services.donor_answers import AnswerService
 from streams.services.donor_call_outs import CallOuts
 from streams.services.donor_needs import DonorNeeds
 from streams.services.patient_changes import PatientChanges
 from streams.services.promise_progress import Progress
+from streams.services.quarantine_release import Releases
 from streams.services.request_decisions import RequestDecisions
 from streams.services.requests import RequestService
 from streams.services.shortage_offers import OfferService

@@ -10,19 +10,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from checker.bag_content import WHOLE, measure_content
 from checker.compatibility import Patient, Situation, get_allowed
-from checker.content import WHOLE, measure_content
-from checker.life import (
+from checker.quarantine_release import list_against, list_counting, list_missing
+from checker.recipients import Special
+from checker.shelf_lives import RUNS_IN
+from checker.unit_states import (
     BOUND,
     FRESH_CHANGES,
     NEXT,
     STILL_THERE,
     find_unrestockable,
 )
-from checker.lives import RUNS_IN
-from checker.recipients import Special
-from checker.release import list_against, list_counting, list_missing
-from tests.life.bag import Ask, Finding, ModelBag, ModelScan, Promise, Told
+from tests.life.model_objects import Ask, Finding, ModelBag, ModelScan, Promise, Told
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
 """Change to the state that it makes; every other is called as its state is."""

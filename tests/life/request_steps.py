@@ -12,9 +12,9 @@ from models.groups import BloodGroup
 from models.patient_records import PatientChange, PatientCorrection
 from models.patients import Patient, Sex
 from models.requests import Amendment, Cancellation, Priority, RequestLine, UrgentRequest
-from tests.life.bag import Ask, Told
-from tests.life.hand import ANTIGENS, Hand
-from tests.life.town import ETA_S, GROUPS, HOSPITAL_ID, STATION_ID, build_directory
+from tests.life.facilities import ETA_S, GROUPS, HOSPITAL_ID, STATION_ID, build_directory
+from tests.life.model_objects import Ask, Told
+from tests.life.step_tools import ANTIGENS, Hand
 
 _SOURCE = f"hospital/{HOSPITAL_ID}"
 _SHARE_USABLE = 0.8

@@ -9,9 +9,9 @@ from models.events.shortages import OfferMade
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.groups import BloodGroup
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
-from tests.life.bag import ModelBag, ModelScan
-from tests.life.hand import Hand
-from tests.life.town import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
+from tests.life.facilities import HOSPITAL_ID, NEIGHBOUR_ID, OTHER_HOSPITAL_ID, STATION_ID
+from tests.life.model_objects import ModelBag, ModelScan
+from tests.life.step_tools import Hand
 
 _SHARE_UNDER_WAY = 0.6
 _SHARE_NEXT_STEPS = 0.75

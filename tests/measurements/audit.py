@@ -24,10 +24,10 @@ import asyncpg
 import psutil
 import uvloop
 
+from bench.bench_data import STATIONS, build_requests
 from bench.databases import clone_database, name_database
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from bench.world import STATIONS, build_requests
-from cli.auditing import verify
+from cli.audit_report import verify
 from deploy.local.embedded_services import EmbeddedServices
 from models.requests import UrgentRequest
 from models.rules.rulebook import PACKAGED

@@ -25,10 +25,10 @@ from typing import Any
 import asyncpg
 import uvloop
 
+from bench.bench_data import list_stations, name_stations
 from bench.databases import clone_database, name_database
 from bench.percentiles import summarise
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
-from bench.world import list_stations, name_stations
 from deploy.local.embedded_services import EmbeddedServices
 from models.donors import Donor
 from models.errors import TransientError

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
-from bench.world import STATIONS, list_hospitals, list_stations, make_units
+from bench.bench_data import STATIONS, list_hospitals, list_stations, make_units
 from models.rules.rulebook import PACKAGED
 from streams.store.database import Database
 from streams.store.directory import PgDirectory
@@ -19,7 +19,7 @@ _COLUMNS = (
 
 
 async def fill(dsn: str, *, requests: int, now: datetime) -> None:
-    """Write what `bench.world.lay_out` sends to a gateway straight to the tables."""
+    """Write what `bench.bench_data.lay_out` sends to a gateway straight to the tables."""
     await fill_places(dsn)
     rows = [
         (

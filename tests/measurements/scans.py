@@ -20,11 +20,11 @@ from statistics import median
 
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from gateway.labels.bags import assemble
-from gateway.labels.book import LabelBook, parse_label_book
+from gateway.labels.barcode_values import ProductCode
 from gateway.labels.check_characters import compute_check_character
+from gateway.labels.label_dates import find_instant
+from gateway.labels.label_file import LabelBook, parse_label_book
 from gateway.labels.label_reader import LabelReader
-from gateway.labels.moments import find_instant
-from gateway.labels.scanned import ProductCode
 from gateway.scans.batch import MAX_LINES
 from models.errors import ContractError
 from models.groups import BloodGroup

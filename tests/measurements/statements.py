@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from bench.bench_data import build_requests
 from bench.databases import clone_database, name_database
-from bench.world import build_requests
 from models.events.requests import RequestOpened
 from models.requests import UrgentRequest
 from models.rules.rulebook import PACKAGED

@@ -19,10 +19,10 @@ from statistics import median
 import uvloop
 from aiokafka import AIOKafkaProducer
 
+from bench.bench_data import build_requests
 from bench.kafka import DecisionLog
 from bench.results import MeasuredCheck, inform, print_checks, within, write_result
 from bench.run import MeasuredSystem, say, started
-from bench.world import build_requests
 from models.topics import TopicName
 from tests.measurements.statements import BATCH, SqlFloor, build_records
 

@@ -114,13 +114,13 @@ _OF_VALUES: Mapping[str, Sequence[Command]] = {
     "components": (_RULEBOOK, _MADE, *_DECIDES),
     "needs": (_NEEDS, _OF_NEEDS),
     "antigens": (_ANTIGENS,),
-    "testing": (("tests/unit/test_matching_release.py",),),
+    "testing": (("tests/unit/test_matching_quarantine_release.py",),),
     "donors": (
         ("tests/unit/test_matching_eligibility.py",),
-        ("tests/unit/test_matching_waves.py",),
+        ("tests/unit/test_matching_donor_waves.py",),
     ),
     "disasters": (
-        ("tests/unit/test_matching_need.py",),
+        ("tests/unit/test_matching_disaster_need.py",),
         ("tests/unit/test_matching_activation.py",),
     ),
     "shortages": (

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from checker.attributes import FROZEN, is_beyond_hospital, list_lacking, serves
 from checker.compatibility import (
     O_NEGATIVE_CAP,
     Patient,
@@ -25,9 +24,10 @@ from checker.compatibility import (
     get_allowed,
     is_kept_as_del,
 )
-from checker.life import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
-from checker.lives import PLATELETS, RUNS_IN, find_end
-from checker.rows import Unit
+from checker.database_rows import Unit
+from checker.shelf_lives import PLATELETS, RUNS_IN, find_end
+from checker.unit_attributes import FROZEN, is_beyond_hospital, list_lacking, serves
+from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 from tests.oracle.components import COMPONENTS
 
 TRANSFUSED_WITHIN = timedelta(hours=4)

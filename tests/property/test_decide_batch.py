@@ -21,10 +21,10 @@ from models.requests import HardAttributes, Priority, RequestLine
 from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from models.units import UnitStatus, UnitTraits
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.journeys import to_hospital
+from streams.matching.kernel_routes import to_hospital
 from tests.support.world import NOW, PEOPLES, build_request, one_unit_ml
 
 COMPONENTS = (Component.RED_CELLS, Component.PLATELETS, Component.FRESH_FROZEN_PLASMA)

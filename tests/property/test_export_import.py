@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.files.exports import RELEASED_BY_RESULTS, write_csv, write_xlsx
-from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import decode_file, open_csv, open_workbook
+from gateway.files.stock_imports import ReleaseTerms, parse_units
 from models.base import BagId
 from models.components import Component
 from models.events.stock import Attestation

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.labels.bags import assemble
-from gateway.labels.isbt128 import IsbtReader
-from gateway.labels.scanned import (
+from gateway.labels.barcode_values import (
     DonationNumber,
     GroupCode,
     LabelMoment,
@@ -19,6 +18,7 @@ from gateway.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
+from gateway.labels.isbt128 import IsbtReader
 from gateway.labels.structures import OTHERS, PRODUCT, SINGLE, SPECIAL_TESTING
 from models.errors import ContractError
 from models.groups import BloodGroup

@@ -14,14 +14,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from streams.matching import release as release_rules
-from streams.matching.journeys import to_station
-from streams.services import donation_recalls, donation_release, unit_scan_checks
+from streams.matching import quarantine_release as release_rules
+from streams.matching.kernel_routes import to_station
+from streams.services import donation_recalls, quarantine_release, unit_scan_checks
 from streams.services.unit_clearance import UnitClearances
 from streams.services.unit_scans import Scans
 from tests.life.drive import WEIGHTS, Drive
+from tests.life.memory_system import MemorySystem
 from tests.life.model import BreachError
-from tests.life.system import MemorySystem
 
 
 def at_once(work: Coroutine[Any, Any, None]) -> None:
@@ -130,7 +130,7 @@ def _overwrite_instead_of_correcting(patch: pytest.MonkeyPatch) -> None:
 
 
 def _recall_nothing_afterwards(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(donation_release, "_must_come_back", lambda *_: False)
+    patch.setattr(quarantine_release, "_must_come_back", lambda *_: False)
 
 
 def _leave_the_neighbouring_bag(patch: pytest.MonkeyPatch) -> None:

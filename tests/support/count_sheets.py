@@ -9,14 +9,14 @@ from typing import Any
 
 import xlsxwriter
 
-from gateway.files.imports import ReleaseTerms, parse_units
-from gateway.files.own_words import (
+from gateway.files.row_errors import describe_fault, describe_place, group_errors
+from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.station_words import (
     NO_WORDS,
     OwnWords,
 )
-from gateway.files.row_errors import describe_fault, describe_place, group_errors
-from gateway.files.sheets import open_csv, open_workbook
-from gateway.files.tables import Parsed
+from gateway.files.stock_imports import ReleaseTerms, parse_units
+from gateway.files.table_values import Parsed
 from models.events.stock import Attestation, CountedUnit
 from models.texts import list_texts
 from models.texts.instants import BEIJING

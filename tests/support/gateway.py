@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from deploy.local.embedded_services import Endpoints
-from gateway.dependencies import GatewayParts
+from gateway.gateway_parts import GatewayParts
 from gateway.http.app import create_app
 from gateway.http.server import GatewayServer, build_server
 from gateway.runtime import Gateway
@@ -26,10 +26,10 @@ from models.topics import TopicName
 from streams.composition import Services, build_services
 from streams.kafka.broker_probe import probe_broker
 from streams.kafka.codec import read_record
+from streams.kafka.consumer_lag import measure_unread
 from streams.kafka.producer import KafkaPublisher
-from streams.kafka.tail import KafkaTail
 from streams.kafka.topic_admin import apply_topics
-from streams.kafka.unread import measure_unread
+from streams.kafka.topic_follower import KafkaTail
 from streams.relay.outbox import OutboxRelay
 from streams.settings import Settings
 from streams.store.api_keys import PgKeys

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from gateway.files.donor_imports import parse_donors
-from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import open_csv
-from gateway.files.tables import Parsed
+from gateway.files.stock_imports import ReleaseTerms, parse_units
+from gateway.files.table_values import Parsed
 from models.donors import Donor
 from models.events.stock import CountedUnit
 

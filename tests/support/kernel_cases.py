@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 import checker.compatibility as other_hands
-from checker.rows import Unit
+from checker.database_rows import Unit
 from models.clearance import Cleared, ForPatient, Purpose, Route, Step, UnitFacts
 from models.decisions import Reason
 from models.patients import Patient

@@ -10,11 +10,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.labels import structures
-from gateway.labels.check_characters import DIN_LENGTH, compute_check_flags
-from gateway.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
-from gateway.labels.isbt128_form import form_error
-from gateway.labels.moments import CENTURY, CENTURY_STARTS, find_instant
-from gateway.labels.scanned import (
+from gateway.labels.barcode_values import (
     Division,
     DonationNumber,
     GroupCode,
@@ -25,6 +21,10 @@ from gateway.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
+from gateway.labels.check_characters import DIN_LENGTH, compute_check_flags
+from gateway.labels.isbt128 import GENERAL_GROUPS, UNSPECIFIED_ORDER
+from gateway.labels.isbt128_form import form_error
+from gateway.labels.label_dates import CENTURY, CENTURY_STARTS, find_instant
 from models.errors import ContractError
 from models.groups import BloodGroup
 

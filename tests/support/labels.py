@@ -6,7 +6,7 @@ import random
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from gateway.labels.book import LabelBook, parse_label_book
+from gateway.labels.label_file import LabelBook, parse_label_book
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -18,7 +18,7 @@ from models.laboratory import LabOutcome, LabTest
 from models.requests import Amendment, Cancellation, RequestLine
 from models.shortages import Offer, Shortage, ShortageLevel, ShortageStatus
 from streams.ports import Received
-from tests.life.town import GROUPS, HOSPITAL_ID, NEIGHBOUR_ID, STATION_ID
+from tests.life.facilities import GROUPS, HOSPITAL_ID, NEIGHBOUR_ID, STATION_ID
 from tests.support.engine import Engine
 from tests.support.laboratory import build_result, from_laboratory, list_clear
 from tests.support.life_system import PgSystem

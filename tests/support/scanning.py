@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from gateway.labels.scanned import Moment, ProductCode
+from gateway.labels.barcode_values import Moment, ProductCode
 from models.groups import BloodGroup
 from tests.support.gateway import RunningGateway, request_body
 from tests.support.kafka import unique

@@ -37,9 +37,9 @@ from models.requests import (
     UrgentRequest,
 )
 from models.units import Unit, UnitTraits
-from tests.life.hand import Hand
-from tests.life.system import MemorySystem
-from tests.life.town import HOSPITAL_ID, STATION_ID
+from tests.life.facilities import HOSPITAL_ID, STATION_ID
+from tests.life.memory_system import MemorySystem
+from tests.life.step_tools import Hand
 from tests.support.world import one_unit_ml
 
 

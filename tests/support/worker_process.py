@@ -25,7 +25,7 @@ from streams.agents.worker import (
     stop_on_signals,
     wait_for_topics,
 )
-from streams.heap import settle_heap
+from streams.garbage_collection import settle_heap
 from streams.kafka.topic_admin import check_topics
 from streams.ports import Received, Record
 from streams.settings import Settings

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.document_figures import quote
 from bench.percentiles import summarise
-from bench.quote import quote
 from bench.results import MeasuredCheck, inform, within, write_result
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from checker.bag_content import count_dose
 from checker.checks.promises import find_over_promised, find_under_promised
-from checker.content import count_dose
-from checker.history import _amend, read_histories
-from checker.rows import Promise, Scan
-from checker.world import World
+from checker.database_rows import Promise, Scan
+from checker.evidence import World
+from checker.request_versions import _amend, read_histories
 from models.components import Component
 from models.doses import dose_for
 from tests.support.seeding import minutes

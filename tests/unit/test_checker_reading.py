@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from checker.checks.arrivals import find_lost_requests
-from checker.history import RowError, read_histories
-from checker.log import Log, to_record
+from checker.database_rows import DeadLetter, Request, Rows
+from checker.evidence import World, canonical
+from checker.kafka_log import Log, to_record
 from checker.report import Check, Finding, Report
-from checker.rows import DeadLetter, Request, Rows
-from checker.sent import Sent, SentLogError, read_sent
-from checker.world import World, canonical
+from checker.request_versions import RowError, read_histories
+from checker.sent_log import Sent, SentLogError, read_sent
 from tests.support.seeding import minutes
 
 LINE = {"event_id": "e1", "type": "blood.request.opened.v1", "subject": "r1", "accepted": True}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from checker.checks.waited import find_waited_beside_blood
-from checker.checks.waiting import find_danger_beside_promised, find_waiting_beside_blood
-from checker.history import read_histories
-from checker.rows import Decision, Facility, Line, Promise, Request, Rows, Step, Unit
-from checker.world import World
+from checker.checks.waited_during_run import find_waited_beside_blood
+from checker.checks.waiting_at_end import find_danger_beside_promised, find_waiting_beside_blood
+from checker.database_rows import Decision, Facility, Line, Promise, Request, Rows, Step, Unit
+from checker.evidence import World
+from checker.request_versions import read_histories
 from tests.support.seeding import minutes
 
 HOSPITAL = Facility(facility_id="h", body={"can_thaw": True, "cannot_use": []})

@@ -19,11 +19,11 @@ from models.patients import Patient, Sex
 from models.requests import HardAttributes, Priority, RequestLine, UrgentRequest
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.units import UnitStatus, UnitTraits
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.choice_order import count_rare
 from streams.matching.decision_inputs import Case
-from streams.matching.wanted_places import list_wants
+from streams.matching.shelf_reads import list_wants
 from tests.support.rules import change_rule
 from tests.support.world import NOW, PEOPLES, build_request, one_unit_ml
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.asking import Asked
 from cli.failures import describe_failure, render_code
 from cli.gateway import GatewayClient, _to_failure, _without_rows
 from cli.main import app
+from cli.request_opening import Asked
 from cli.texts import OWN_TEXTS
 from deploy.local.errors import ServicesUnavailableError
 from deploy.local.exit_codes import ExitCode
@@ -205,7 +205,7 @@ def test_a_choice_is_read_by_its_chinese_name(monkeypatch: pytest.MonkeyPatch) -
         asked.append(one)
         return {"status": "refused", "request_id": "r1"}
 
-    monkeypatch.setattr("cli.asking.send_request", keep)
+    monkeypatch.setattr("cli.request_opening.send_request", keep)
     words = ["request", "new", "-n", "red_cells=1", "--sex", "女", "--priority", "危及生命"]
     CliRunner().invoke(app, words)
     assert [(one.sex, one.priority) for one in asked] == [("female", "life_threatening")]
@@ -289,7 +289,7 @@ def test_an_act_that_was_not_confirmed_is_told_with_the_command_that_repeats_it(
 def test_an_option_that_was_left_empty_is_told_with_what_was_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("cli.repeat.uuid4", lambda: "made-up")
+    monkeypatch.setattr("cli.repeat_command.uuid4", lambda: "made-up")
     words = ["request", "cancel", "r1", "--reason", "x", "--idempotency-key", ""]
     found = CliRunner().invoke(app, words, env={"XUELIAN_GATEWAY_URL": "http://127.0.0.1:9"})
     command = shlex.split(found.stderr.splitlines()[1])

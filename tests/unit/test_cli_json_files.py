@@ -32,7 +32,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         raise ContractError("body_not_json", line=1, column=1, detail="stop here")
 
     monkeypatch.setattr(GatewayClient, "call", call)
-    monkeypatch.setattr("cli.acts.find_now", lambda _: "2025-01-07T01:00:00Z")
+    monkeypatch.setattr("cli.send_and_wait.find_now", lambda _: "2025-01-07T01:00:00Z")
     return bodies
 
 

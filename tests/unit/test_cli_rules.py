@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.checks import check_rules
+from cli.doctor_checks import check_rules
 from cli.main import app
 from gateway.bootstrap import run_gateway
 from models.errors import ConfigurationError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import PostgresDsn, SecretStr
 
-from cli.checks import check_variables
+from cli.doctor_checks import check_variables
 from deploy.local.resolved_settings import env_of, load_settings, uses_own_servers
 from models.errors import ConfigurationError
 from streams.settings import Settings

@@ -13,10 +13,10 @@ from rich.text import Text
 from cli.decisions import print_request
 from cli.donations import print_donation
 from cli.fields import print_fields
-from cli.fitting import fit, wrap
 from cli.output import Output, add_rows, build_table
 from cli.overview import print_calls, print_requests
 from cli.reports import print_counts, print_differences
+from cli.table_layout import fit, wrap
 from tests.support.answering import answering
 from tests.support.commands import xuelian
 

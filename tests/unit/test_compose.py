@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.local.artifacts import KAFKA_VERSION
+from deploy.local.kafka_jars import KAFKA_VERSION
 from deploy.local.postgres_install import get_major
 from streams.settings import Settings
 

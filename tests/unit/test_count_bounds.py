@@ -12,11 +12,11 @@ import xlsxwriter
 from gateway.files.cells import CellError, InstantReader, read_day
 from gateway.files.columns import WORDS
 from gateway.files.exports import STATUS_WORDS
-from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
-from gateway.files.own_words import OwnWords
 from gateway.files.row_errors import describe_fault
 from gateway.files.sheets import open_csv, open_workbook
-from gateway.files.tables import Parsed
+from gateway.files.station_words import OwnWords
+from gateway.files.stock_imports import ReleaseTerms, parse_units, parse_units_json
+from gateway.files.table_values import Parsed
 from models.errors import ContractError
 from models.texts.instants import BEIJING
 from tests.support.count_sheets import HEAD, JSON_ROW, RELEASING, bag, codes, parse, told

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gateway.files.donor_imports import parse_donors
-from gateway.files.imports import ReleaseTerms, parse_units
-from gateway.files.own_words import (
-    NO_WORDS,
-)
 from gateway.files.row_errors import group_errors
 from gateway.files.sheets import open_csv
+from gateway.files.station_words import (
+    NO_WORDS,
+)
+from gateway.files.stock_imports import ReleaseTerms, parse_units
 from models.texts.instants import BEIJING
 from tests.support.count_sheets import (
     HEAD,

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
+from gateway.counts.count_files import CountRead, ReadOptions, read_here
 from gateway.counts.count_intake import _ensure_as_previewed
-from gateway.counts.counting import Count
+from gateway.counts.count_parts import Count
 from gateway.counts.file_process import APART_BYTES, read_count
-from gateway.counts.files import CountRead, ReadOptions, read_here
 from gateway.counts.previews import KeptReads, PreviewToken
-from gateway.files.own_words import NO_WORDS
 from gateway.files.sheets import CSV
+from gateway.files.station_words import NO_WORDS
 from models.errors import ContractError, DomainRefusal
 from models.events import decode_event
 from models.events.stock import PART_UNITS, Attestation, StockCounted

@@ -9,15 +9,15 @@ import pytest
 
 from cli.columns import write_own_words
 from gateway.files.donor_imports import parse_donors
-from gateway.files.imports import parse_units
-from gateway.files.own_words import (
+from gateway.files.row_errors import describe_fault
+from gateway.files.sheets import open_csv
+from gateway.files.station_words import (
     NO_WORDS,
     OwnHeadings,
     OwnWords,
     parse_own_words,
 )
-from gateway.files.row_errors import describe_fault
-from gateway.files.sheets import open_csv
+from gateway.files.stock_imports import parse_units
 from models.errors import ConfigurationError, ContractError
 from models.texts import list_texts
 from models.texts.instants import BEIJING

@@ -7,8 +7,8 @@ from itertools import chain
 import pytest
 
 from gateway.files.columns import WORDS
-from gateway.files.own_words import NO_WORDS, OwnWords
-from gateway.files.tables import Parsed
+from gateway.files.station_words import NO_WORDS, OwnWords
+from gateway.files.table_values import Parsed
 from models.errors import ContractError
 from models.events.stock import CountedUnit
 from tests.support.count_sheets import HEAD, bag, codes, parse, told

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gateway.files.columns import WORDS
-from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.products import find_product, find_refusal
 from gateway.files.sheets import open_csv
+from gateway.files.stock_imports import ReleaseTerms, parse_units, parse_units_json
 from models.doses import content_of
 from models.texts import list_texts
 from models.texts.instants import BEIJING

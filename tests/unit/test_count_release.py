@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
-from gateway.files.own_words import (
+from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.station_words import (
     NO_WORDS,
 )
-from gateway.files.sheets import open_csv, open_workbook
+from gateway.files.stock_imports import ReleaseTerms, parse_units, parse_units_json
 from models.errors import ContractError
 from models.texts.instants import BEIJING
 from tests.support.count_sheets import (

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
+from demo.actor_context import DrillStage
 from demo.actors.hospitals import run_hospitals
 from demo.actors.neighbours import Neighbour
-from demo.board import Board
 from demo.casualties import PlannedRequest
+from demo.day_record import Board
+from demo.event_lines import Storyteller
+from demo.http_clients import HttpAnswer, SentLog
 from demo.scenario import Scenario, read_scenario
-from demo.sending import HttpAnswer, SentLog
-from demo.stage import DrillStage
-from demo.story import Storyteller
 from models.components import Component
 from models.envelope import Envelope
 from models.events.shortages import ShortageDeclared

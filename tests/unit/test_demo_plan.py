@@ -7,18 +7,18 @@ from typing import cast
 
 import pytest
 
+from demo.actor_context import DrillStage
 from demo.actors.disaster import list_alerts
-from demo.people import make_donors
+from demo.donor_reserve import make_donors
+from demo.initial_stock import make_stock
 from demo.scenario import Scenario, read_scenario
-from demo.shelves import make_stock
-from demo.stage import DrillStage
 from models.alerts import Alert
 from models.components import Component
 from models.rules.rulebook import PACKAGED
 from streams.matching.activation import StationSupply, decide_activations
+from streams.matching.disaster_need import estimate_need
 from streams.matching.donor_eligibility import DonorRecord, list_obstacles
-from streams.matching.need import estimate_need
-from streams.matching.waves import choose_wave
+from streams.matching.donor_waves import choose_wave
 
 
 @pytest.fixture(scope="module")

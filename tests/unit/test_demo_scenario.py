@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from demo.casualties import count_units, plan_requests
-from demo.people import make_donors
+from demo.donor_reserve import make_donors
+from demo.initial_stock import make_stock
 from demo.scenario import Scenario, list_scenarios, read_scenario
-from demo.shelves import make_stock
 from models.components import Component
 from models.groups import BloodGroup
 from models.patients import Sex

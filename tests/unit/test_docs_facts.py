@@ -20,7 +20,7 @@ from gateway import auth, vitals
 from gateway.counts import file_process
 from gateway.files.columns import WORDS
 from gateway.files.sheets import HEAD_WITHIN
-from gateway.http import calls, middleware
+from gateway.http import call_headers, middleware
 from gateway.intake import acceptance
 from models import possible_times, requests
 from models.access import KeyScope
@@ -35,10 +35,16 @@ from models.topics import BY_NAME, MAX_MESSAGE_BYTES, TOPICS, TopicName
 from streams.agents.app import SESSION_TIMEOUT_S
 from streams.agents.worker import STUCK_S
 from streams.kafka.topic_admin import plan_topics
-from streams.matching import wanted_places
+from streams.matching import shelf_reads
 from streams.ports import SHARDS
 from streams.relay.timer_runner import LOOK_EVERY_S
-from streams.services import audit_seals, request_decisions, request_rematching, stock_days, timers
+from streams.services import (
+    audit_seals,
+    request_decisions,
+    request_rematching,
+    stock_daily_record,
+    timers,
+)
 from streams.settings import Settings
 from streams.store.inbox import PUBLISHED_BODY_BYTES
 from tests.support.routes import list_scopes
@@ -158,12 +164,12 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("operations.md", "8 MB each at most", log_files.LOG_LIMIT_BYTES / 2**20, 8),
         ("api.md", "at most 1,000,000 bytes", MAX_MESSAGE_BYTES, 1_000_000),
         ("api.md", "60 days ahead at most", possible_times.MOST_AHEAD_D, 60),
-        ("api.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
+        ("api.md", "(30 s at most)", call_headers.MAX_WAIT_S, 30),
         ("api.md", "(looked at every 15 s at most)", request_decisions.WAYS_EVERY_S, 15),
         ("api.md", "events are kept for 7 days", timers.OUTBOX_KEPT.days, 7),
         ("api.md", "within 72 h after the event", PACKAGED.disasters.first_reports.early_h, 72),
         ("api.md", "ends by itself after 12 h", PACKAGED.disasters.exercise.ends_after_h, 12),
-        ("labels.md", "(30 s at most)", calls.MAX_WAIT_S, 30),
+        ("labels.md", "(30 s at most)", call_headers.MAX_WAIT_S, 30),
         ("demo.md", "compressed 1,000 times", read_scenario("dingri").timeline.speed, 1000),
         (
             "decisions/0002-postgresql-truth-at-least-once.md",
@@ -206,7 +212,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         (
             "decisions/0004-optimistic-choice-of-units.md",
             "plus 4 spare units",
-            wanted_places.SPARE_UNITS,
+            shelf_reads.SPARE_UNITS,
             4,
         ),
         (
@@ -225,7 +231,7 @@ def test_partitions_and_retention_are_as_told() -> None:
         ("api.md", "1 U of cryoprecipitate is some 25 ml", ML[Component.CRYOPRECIPITATE], 25),
         ("imports.md", "the 250 ml", WORDS.doses.therapeutic.ml, 250),
         ("imports.md", "over 250,000 bytes", file_process.APART_BYTES, 250_000),
-        ("figures.md", "at 08:00 Beijing time", stock_days.RECORD_AT.hour, 8),
+        ("figures.md", "at 08:00 Beijing time", stock_daily_record.RECORD_AT.hour, 8),
         (
             "figures.md",
             "burn rate × 3 days",

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from checker.donor_laws import REGIONS, find_ages, find_interval, read_law_file
 from checker.eligibility import list_reasons
-from checker.laws import REGIONS, find_ages, find_interval, read_law_file
 from models.errors import ConfigurationError, DomainRefusal
 from models.patients import Sex
 from models.rules.citations import Reading

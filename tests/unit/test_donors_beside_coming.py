@@ -13,7 +13,7 @@ import pytest
 from models.requests import UrgentRequest
 from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage
-from streams.matching.on_the_way import Coming
+from streams.matching.units_on_the_way import Coming
 from streams.ports import UnitOfWork
 from streams.ports.shortages import UncoveredLine
 from streams.services.donor_needs import StationCauses

@@ -17,15 +17,15 @@ import psutil
 import pytest
 
 from deploy.local.accounts import Account
+from deploy.local.broker_probe import find_metadata
 from deploy.local.embedded_services import EmbeddedServices
 from deploy.local.errors import ServicesUnavailableError, StateMismatchError
+from deploy.local.health_wait import wait_healthy
 from deploy.local.kafka import new_uuid
-from deploy.local.layout import ensure_record, move_taken_ports
 from deploy.local.postgres_install import get_major, get_programs
-from deploy.local.probes import find_metadata
 from deploy.local.server_processes import PidFile, adopt, find_birth, launch, stop
 from deploy.local.state import StateFolder, is_port_free
-from deploy.local.waiting import wait_healthy
+from deploy.local.state_layout import ensure_record, move_taken_ports
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"]
 

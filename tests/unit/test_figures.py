@@ -11,8 +11,8 @@ from models.figures import StockDay
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
 from models.shortages import ShortageLevel
-from streams.matching.figures import is_counted, is_safe, rate_safe_stock
-from streams.services.stock_days import find_next
+from streams.matching.safe_stock_rate import is_counted, is_safe, rate_safe_stock
+from streams.services.stock_daily_record import find_next
 
 DAY = date(2025, 1, 7)
 

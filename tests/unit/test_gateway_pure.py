@@ -10,10 +10,10 @@ from starlette.requests import Request
 
 from gateway.feed_views import view_of
 from gateway.http import problems
-from gateway.http.calls import HttpCall
+from gateway.http.call_headers import HttpCall
 from gateway.http.routes.requests import _warn
 from gateway.intake.accepted_requests import Accepted, AcceptedRequest
-from gateway.intake.wakes import FOLLOWED, Wakes
+from gateway.intake.waiting_calls import FOLLOWED, Wakes
 from gateway.rendering import explain, explain_decision
 from models.access import KeyScope, Principal
 from models.envelope import Envelope

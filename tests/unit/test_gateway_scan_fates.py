@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from gateway.intake.acceptance import Caller, Submissions
-from gateway.intake.wakes import Wakes
+from gateway.intake.waiting_calls import Wakes
 from gateway.labels.bags import Bag
 from gateway.metrics import GatewayMetrics
 from gateway.scans.actions import ScanAction, Scanner

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.open_needs import (
+from gateway.uncovered_needs import (
     count_calls,
     depends_on_reserve,
     join_texts,

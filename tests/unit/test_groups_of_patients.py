@@ -19,7 +19,7 @@ from models.patients import Mother, Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.units import UnitStatus, UnitTraits
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.store.requests import list_recipients

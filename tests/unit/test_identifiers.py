@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.files.cells import CellError, InstantReader, clean, read_code, read_day
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import ReleaseTerms, parse_units, parse_units_json
 from gateway.files.sheets import open_csv, open_workbook
-from gateway.files.tables import Parsed
+from gateway.files.stock_imports import ReleaseTerms, parse_units, parse_units_json
+from gateway.files.table_values import Parsed
 from gateway.labels.unit_names import name_unit
 from models.base import BagId, Day, Instant, to_spelling_key
 from models.events import EVENT_CLASSES

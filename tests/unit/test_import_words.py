@@ -21,13 +21,13 @@ from gateway.files.cells import (
     read_text,
 )
 from gateway.files.columns import WORDS
-from gateway.files.doses import read_volume, settle_dose
-from gateway.files.headings import fold, to_word
-from gateway.files.imports import ReleaseTerms, parse_units
-from gateway.files.own_words import OwnWords
+from gateway.files.heading_words import fold, to_word
+from gateway.files.printed_volumes import read_volume, settle_dose
 from gateway.files.products import find_product
 from gateway.files.sheets import decode_file, open_csv, open_workbook
-from gateway.files.tables import Parsed
+from gateway.files.station_words import OwnWords
+from gateway.files.stock_imports import ReleaseTerms, parse_units
+from gateway.files.table_values import Parsed
 from models.components import Component
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit

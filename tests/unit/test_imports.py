@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.files.donor_imports import parse_donors_json
-from gateway.files.imports import ReleaseTerms, parse_units_json
 from gateway.files.sheets import decode_file
-from gateway.files.tables import Parsed
+from gateway.files.stock_imports import ReleaseTerms, parse_units_json
+from gateway.files.table_values import Parsed
 from gateway.labels.unit_names import name_unit
 from models.errors import ContractError
 from models.events.stock import Attestation, CountedAs, CountedUnit

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.http.examples import SCAN
 from gateway.labels.bags import Label, Session, assemble
-from gateway.labels.book import parse_label_book
+from gateway.labels.label_file import parse_label_book
 from gateway.labels.unit_names import name_unit
 from gateway.scans.comparison import ensure_agrees, list_compared
 from models.components import Component

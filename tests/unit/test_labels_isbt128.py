@@ -7,8 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
-from gateway.labels.scanned import (
+from gateway.labels.barcode_values import (
     Division,
     DonationNumber,
     GroupCode,
@@ -20,6 +19,7 @@ from gateway.labels.scanned import (
     Scanned,
     SpecialTesting,
 )
+from gateway.labels.isbt128 import GENERAL_GROUPS, IsbtReader
 from gateway.labels.structures import BY_IDENTIFIER, SINGLE
 from models.errors import ContractError
 from models.groups import BloodGroup

@@ -16,7 +16,7 @@ import pytest
 from cli.commands import up
 from cli.failures import describe_failure
 from cli.output import Output
-from deploy.local.roster import ensure_port_free
+from deploy.local.process_table import ensure_port_free
 from deploy.local.running_systems import find_running, hold_folder
 from models.errors import ConfigurationError
 from streams.settings import Settings

@@ -17,7 +17,7 @@ from streams.matching.activation import (
     decide_activations,
     end_exercise,
 )
-from streams.matching.need import estimate_need
+from streams.matching.disaster_need import estimate_need
 from tests.support.supply import AT, make_alert, make_station
 
 SHIGATSE = make_station("shigatse")

@@ -16,10 +16,10 @@ from models.groups import BloodGroup
 from models.requests import Priority, UrgentRequest
 from models.rules.rulebook import PACKAGED
 from models.units import UnitStatus, UnitTraits
-from streams.matching.burn import Burn
+from streams.matching.burn_rate import Burn
 from streams.matching.offered_units import WaitingLine
 from streams.matching.offers import decide_acceptance
-from streams.matching.on_the_way import Coming, list_unreached
+from streams.matching.units_on_the_way import Coming, list_unreached
 from tests.support.supply import AT, make_station, make_units
 from tests.unit.test_matching_offers import make_offer, make_shortage
 

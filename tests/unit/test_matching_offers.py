@@ -16,9 +16,9 @@ from models.components import Component
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED
 from models.shortages import Offer, Shortage
-from streams.matching.burn import Burn
+from streams.matching.burn_rate import Burn
 from streams.matching.offers import OfferVerdict, decide_acceptance
-from streams.matching.on_the_way import Coming
+from streams.matching.units_on_the_way import Coming
 from tests.support.supply import AT, make_station, make_units
 
 SHIGATSE = make_station("shigatse")

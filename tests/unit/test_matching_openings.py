@@ -14,7 +14,7 @@ from models.groups import BloodGroup
 from models.patients import Patient, Sex
 from models.requests import Priority
 from models.rules.rulebook import PACKAGED, Rulebook
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from tests.support.rules import accept

@@ -14,7 +14,7 @@ from models.facilities import StationPolicy
 from models.groups import BloodGroup, RhD
 from models.rules.rulebook import PACKAGED
 from models.shortages import Shortage, ShortageLevel, ShortageStatus
-from streams.matching.burn import Burn
+from streams.matching.burn_rate import Burn
 from streams.matching.shortage import (
     CellCount,
     ShortageChange,

@@ -22,10 +22,10 @@ from models.rules.rulebook import PACKAGED
 from models.safety import clear
 from models.units import UnitTraits
 from models.use_times import find_last_departure
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
-from streams.matching.wanted_places import list_wants
+from streams.matching.shelf_reads import list_wants
 from tests.support.safety import build_facts, build_purpose, build_route
 from tests.support.world import NOW, PEOPLES, build_request
 

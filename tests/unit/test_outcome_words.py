@@ -6,7 +6,7 @@ import pytest
 
 from cli.decisions import STATUS_WORDS
 from cli.event_words import _OUTCOMES
-from demo.live import OUTCOMES
+from demo.live_view import OUTCOMES
 from models.decisions import Outcome
 from models.requests import RequestStatus
 

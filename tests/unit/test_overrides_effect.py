@@ -23,18 +23,18 @@ from models.shelf_lives import find_end
 from models.units import UnitStatus, UnitTraits
 from streams.matching.activation import StationSupply, decide_activations
 from streams.matching.alert_doubts import list_untimely
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
+from streams.matching.disaster_need import estimate_need
 from streams.matching.donor_eligibility import list_obstacles
-from streams.matching.need import estimate_need
-from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
-from streams.matching.waves import (
+from streams.matching.donor_waves import (
     CallState,
     expect_acceptance,
     expect_donations,
     expect_show_up,
 )
+from streams.matching.shortage import CellCount, decide_shortage, estimate_burn, measure
 from tests.support.rules import Effect, accept
 from tests.support.safety import build_purpose
 from tests.support.supply import AT, make_alert, make_record, make_station

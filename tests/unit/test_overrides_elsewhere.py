@@ -15,7 +15,7 @@ from models.figures import StockDay
 from models.groups import BloodGroup
 from models.rules.rulebook import PACKAGED, Rulebook
 from models.shortages import ShortageLevel
-from streams.matching.figures import is_counted, is_safe
+from streams.matching.safe_stock_rate import is_counted, is_safe
 from tests.support.rules import Effect
 from tests.unit.test_overrides_effect import EFFECTS
 

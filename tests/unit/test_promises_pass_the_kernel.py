@@ -167,13 +167,13 @@ def test_states_are_told_by_name_where_units_move() -> None:
 
 
 KERNEL_CALLERS = {
-    ("streams/matching/allocation/line_choice.py", "RESERVE"),
+    ("streams/matching/allocation/line_state.py", "RESERVE"),
     ("streams/matching/offers.py", "RESERVE"),
     # These count or order only: nothing is promised by them.
-    ("demo/levers.py", "RESERVE"),
+    ("demo/serving_options.py", "RESERVE"),
     ("streams/matching/offered_units.py", "RESERVE"),
     ("streams/matching/allocation/remedies.py", "RESERVE"),
-    ("streams/matching/allocation/frozen_bags.py", "RESERVE"),
+    ("streams/matching/allocation/frozen_red_cells.py", "RESERVE"),
     ("streams/services/unit_clearance.py", "the caller's"),
 }
 

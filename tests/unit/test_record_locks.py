@@ -18,9 +18,9 @@ from models.facilities import StationPolicy
 from models.topics import TOPICS, AppName
 from streams.ports import Timer, TimerKind
 from streams.ports.locks import LocksMissingError, name_disaster
-from streams.services.begun_again import TRIES, begin_again
 from streams.services.record_locks import LOCKS_OF_EVENTS, list_record_locks, list_timer_locks
 from streams.services.request_rematching import go_on_after
+from streams.services.transaction_restart import TRIES, begin_again
 from tests.support.supply import make_alert, make_station
 from tests.support.supply_engine import build_offer
 from tests.support.world import NOW, build_record, build_request, build_unit, counted, opened

@@ -252,7 +252,7 @@ MAY_NAME_THEM = {
     "cli/rules_page.py",  # describes the package
     "cli/unit_life_page.py",  # the same
     "cli/keystore.py",  # reads names of facilities, and decides nothing
-    "demo/levers.py",  # explains a drill, whose stations have no rules of their own
+    "demo/serving_options.py",  # explains a drill, whose stations have no rules of their own
     "demo/actors/laboratory.py",  # tests as the standard says
 }
 

@@ -26,7 +26,7 @@ from models.safety import clear
 from models.seal import KERNEL, Seal
 from models.shortages import Transfer, TransferStatus
 from models.units import UnitStatus
-from streams.matching.allocation.requests import Matched, decide_batch
+from streams.matching.allocation.batch_decision import Matched, decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from streams.ports import Context

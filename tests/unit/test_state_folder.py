@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.elsewhere import list_other_systems
 from deploy.local.kafka import NODE_MARK
+from deploy.local.other_state_folders import list_other_systems
 from streams import settings as settings_module
 from streams.settings import Settings, find_state_dir
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.files.imports import ReleaseTerms, parse_units
 from gateway.files.sheets import open_csv
+from gateway.files.stock_imports import ReleaseTerms, parse_units
 from models.components import Component
 from models.decisions import Decision, Outcome
 from models.directory import Directory, Journey
@@ -22,7 +22,7 @@ from models.rules.rulebook import PACKAGED
 from models.shelf_lives import Anticoagulant, PlateletBag
 from models.texts.instants import BEIJING
 from models.units import Unit, UnitTraits
-from streams.matching.allocation.requests import decide_batch
+from streams.matching.allocation.batch_decision import decide_batch
 from streams.matching.available_units import Shelf
 from streams.matching.decision_inputs import Case
 from tests.support.safety import build_facts

@@ -17,7 +17,7 @@ from models.units import UnitStatus
 from streams.services import promise_progress
 from streams.services.request_decisions import NEED_STANDS_S
 from tests.life.engine import HOLD_S
-from tests.life.town import ETA_S, build_directory
+from tests.life.facilities import ETA_S, build_directory
 from tests.support.town_story import Story
 
 DYING, URGENT, ROUTINE = Priority.LIFE_THREATENING, Priority.URGENT, Priority.ROUTINE

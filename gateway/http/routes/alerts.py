@@ -11,7 +11,7 @@ from fastapi import APIRouter, Body, Depends, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from gateway.http.calls import HttpCall
+from gateway.http.call_headers import HttpCall
 from gateway.http.dependencies import LOOK_LIMIT_S, CallDep, GatewayDep
 from gateway.http.event_intake import publish
 from gateway.http.examples import ALERT, CONFIRMATION
@@ -27,7 +27,7 @@ from models.base import Identifier, Line, Value, derive_id
 from models.errors import DomainRefusal, TransientError
 from models.events.alerts import AlertReceived
 from streams.matching.alert_doubts import find_unreached, list_in_reach, list_untimely
-from streams.matching.need import estimate_need
+from streams.matching.disaster_need import estimate_need
 from streams.ports.alerts import AlertOutcome
 
 log = structlog.get_logger(__name__)

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from gateway.counts.count_files import MOST_ERRORS
 from gateway.counts.count_intake import CountOutcome, compare, send_count
-from gateway.counts.counting import Count
-from gateway.counts.files import MOST_ERRORS
+from gateway.counts.count_parts import Count
 from gateway.counts.previews import PreviewToken, describe_plan
-from gateway.files.tables import RowError
+from gateway.files.table_values import RowError
 from gateway.http.count_calls import CountQuery, read_call
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import answer_refused, render_sent

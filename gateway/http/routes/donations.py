@@ -29,7 +29,7 @@ from models.events.donations import (
 )
 from models.groups import BloodGroup
 from models.laboratory import LabResult
-from streams.matching.release import decide_release
+from streams.matching.quarantine_release import decide_release
 
 log = structlog.get_logger(__name__)
 

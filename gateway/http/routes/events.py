@@ -21,7 +21,7 @@ from gateway.feed_views import View, view_of
 from gateway.http.dependencies import CallDep, GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.scopes import KnownKey
-from gateway.intake.wakes import FOLLOWED
+from gateway.intake.waiting_calls import FOLLOWED
 from gateway.invalid_content import FieldError, InvalidContent
 from gateway.rendering import explain
 from gateway.runtime import Gateway

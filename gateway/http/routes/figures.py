@@ -16,7 +16,7 @@ from models.base import Day, Identifier, Value
 from models.errors import ContractError
 from models.figures import MAX_DAYS, FigureRules
 from models.texts.instants import BEIJING
-from streams.matching.figures import rate_safe_stock
+from streams.matching.safe_stock_rate import rate_safe_stock
 
 router = APIRouter(tags=["figures"])
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from gateway.http.calls import HttpCall
+from gateway.http.call_headers import HttpCall
 from gateway.http.dependencies import CallDep, GatewayDep, ensure_station
 from gateway.http.event_intake import render_wait
 from gateway.http.examples import SCAN, SCAN_AT_HOSPITAL

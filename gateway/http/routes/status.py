@@ -17,7 +17,9 @@ from gateway.http.dependencies import GatewayDep
 from gateway.http.openapi import problems as documented
 from gateway.http.responses import to_response
 from gateway.http.scopes import Party
-from gateway.open_needs import (
+from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
+from gateway.runtime import Gateway
+from gateway.uncovered_needs import (
     count_calls,
     depends_on_reserve,
     join_texts,
@@ -27,8 +29,6 @@ from gateway.open_needs import (
     list_sought,
     list_wants,
 )
-from gateway.rendering import explain, explain_decision, explain_reason, explain_waiting
-from gateway.runtime import Gateway
 from models.access import KeyScope, Principal
 from models.base import Identifier, Instant, Value
 from models.errors import ContractError, DomainRefusal

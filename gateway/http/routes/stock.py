@@ -27,7 +27,7 @@ from models.errors import DomainRefusal
 from models.events.stock import UNDER_PROMISE, StockChange, StockChanged
 from models.facilities import Station
 from models.units import UnitStatus
-from streams.services.stock_places import measure_places
+from streams.services.stock_levels import measure_places
 
 router = APIRouter(tags=["stock"])
 

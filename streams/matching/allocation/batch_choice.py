@@ -18,8 +18,8 @@ from datetime import datetime
 
 from models.clearance import Cleared, Refused, UnitFacts
 from models.requests import Priority
-from streams.matching.allocation.kept_groups import Waiting
-from streams.matching.allocation.line_choice import LineChoice
+from streams.matching.allocation.line_state import LineChoice
+from streams.matching.allocation.protected_groups import Waiting
 from streams.matching.available_units import FREE_TIERS, Shelf
 from streams.matching.decision_inputs import Case
 

@@ -21,8 +21,8 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent
 from models.requests import Priority, RequestLine
 from models.safety import clear
-from streams.matching.allocation import frozen_bags
-from streams.matching.allocation.kept_groups import is_kept_from
+from streams.matching.allocation import frozen_red_cells
+from streams.matching.allocation.protected_groups import is_kept_from
 from streams.matching.available_units import Cell, Shelf
 from streams.matching.decision_inputs import Case
 
@@ -75,7 +75,7 @@ def list_cells(case: Case, line: RequestLine) -> Iterator[Cell]:
                 groups |= _groups_of(case, component, patient)
         for group in sorted(groups):
             yield Cell(station_id=case.request.station_id, component=component, group=group)
-    yield from frozen_bags.list_frozen_cells(case, line)
+    yield from frozen_red_cells.list_frozen_cells(case, line)
 
 
 def explain_openings(
@@ -120,7 +120,7 @@ def explain_openings(
         units = [unit for unit in _list_lying(case, component, shelf) if is_given(unit, other)]
         if units:
             yield _explain(Fact.COMPONENT, units)
-    yield from frozen_bags.explain_openings(case, purpose, shelf=shelf, now=now)
+    yield from frozen_red_cells.explain_openings(case, purpose, shelf=shelf, now=now)
 
 
 def list_ways(decision: Decision) -> frozenset[tuple[int, str, str]]:

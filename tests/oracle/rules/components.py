@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from checker.attributes import FROZEN
-from checker.lives import DAYS, THAWED_H
+from checker.shelf_lives import DAYS, THAWED_H
+from checker.unit_attributes import FROZEN
 from tests.oracle.components import COMPONENTS
 from tests.oracle.rules.saying import Says, Table, fixed, higher, lower, narrower, says
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from checker.donor_laws import NATIONAL
 from checker.eligibility import (
     AFTER_PLATELETS,
     MINIMUM_KG,
     PLATELETS_AFTER_MONTHS,
     PLATELETS_APART,
 )
-from checker.laws import NATIONAL
 from tests.oracle.rules.saying import Table, fewer, fixed, free, higher, lower, says
 
 (_LAW,) = NATIONAL

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from checker.life import RESTOCKED_WITHIN
-from checker.lives import RUNS_IN
+from checker.shelf_lives import RUNS_IN
+from checker.unit_states import RESTOCKED_WITHIN
 from tests.oracle.rules.saying import Says, Table, fewer, fixed, higher, lower, off, says
 from tests.oracle.safety import (
     ON_THE_WAY,

@@ -12,7 +12,7 @@ from models.clearance import Cleared
 from models.decisions import Reason
 from models.donors import CallOutStatus
 from models.shortages import Offer, OfferStatus, Shortage, Transfer
-from streams.matching.on_the_way import Coming
+from streams.matching.units_on_the_way import Coming
 from streams.ports.alerts import ActivationState
 from streams.ports.call_outs import ReserveCall
 from streams.ports.clearances import ensure_cleared_for_transfer
