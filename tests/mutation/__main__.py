@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--group", choices=GROUPS, action="append", help="all of them if not given")
     parser.add_argument("--only", default="", help="mutants whose name matches this pattern")
+    parser.add_argument(
+        "--quick", action="store_true", help="tables first: the same dead, in a third of the time"
+    )
     parser.add_argument("--out", type=Path, default=Path("build"))
     asked = parser.parse_args()
     started_at = datetime.now(UTC)
@@ -48,7 +51,8 @@ def main() -> int:
     record.parent.mkdir(parents=True, exist_ok=True)
     with record.open("w", encoding="utf-8", buffering=1) as told:
         for title, suites in chosen.items():
-            tasks = [task for task in list_tasks(suites) if re.search(asked.only, task.name)]
+            listed = list_tasks(suites, quick=asked.quick)
+            tasks = [task for task in listed if re.search(asked.only, task.name)]
             found = []
             for verdict in judge(tasks, processes=asked.processes):
                 found.append(verdict)

@@ -63,10 +63,16 @@ class End(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A mutant with the tests for it; None is the original."""
+    """A mutant with the tests for it; None is the original.
+
+    Attributes:
+        quick: The quickest tests run first. The same mutants die, and less is learned of what
+            noticed them: a table of the sources notices before a decision could.
+    """
 
     mutant: AnyMutant | None
     suite: Suite
+    quick: bool = False
 
     @property
     def name(self) -> str:
@@ -82,13 +88,14 @@ class Task:
             "terms": [(End.TERMS, suite.terms), (End.TABLES, suite.tables)],
             "name": [(End.TABLES, suite.tables)],
         }
-        return [
+        told: list[tuple[End, Sequence[Command]]] = [
             (
                 end,
                 [tuple(word.format(rule=mutant.rule) for word in command) for command in commands],
             )
             for end, commands in stages[mutant.about]
         ]
+        return told[::-1] if self.quick else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +105,7 @@ class Verdict:
     took_s: float
 
 
-def list_tasks(suites: Mapping[str, Suite]) -> list[Task]:
+def list_tasks(suites: Mapping[str, Suite], *, quick: bool = False) -> list[Task]:
     """List every mutant of the files, of source and of rules, with its tests."""
     tasks: list[Task] = []
     for path, suite in suites.items():
@@ -109,7 +116,7 @@ def list_tasks(suites: Mapping[str, Suite]) -> list[Task]:
         else:
             module = path.removesuffix(".py").replace("/", ".")
             found = mutate_source(text, path=path, module=module)
-        tasks += [Task(mutant=mutant, suite=suite) for mutant in found]
+        tasks += [Task(mutant=mutant, suite=suite, quick=quick) for mutant in found]
     return tasks
 
 
