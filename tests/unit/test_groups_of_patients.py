@@ -361,6 +361,11 @@ def test_c37_a_disputed_group_is_not_believed() -> None:
     # A new sample is what opens the rest.
     waiting = decide(patient, lay(RED, "B+"))
     assert "typing_would_open" in [one.code for one in line_of(waiting).refusals]
+    # Either may be RhD-, and then RhD- is best for a man as well.
+    man = patient.but(sex=Sex.MALE, age_years=40)
+    assert given(decide(man, lay(RED, "O+", "O-"))) == ["O-"]
+    whole = lay(Component.WHOLE_BLOOD, "O+", "O-", low_titre=True)
+    assert given(decide(man, whole)) == ["O-"]
 
 
 def test_what_postgresql_judges_by_has_every_group_of_every_patient() -> None:
@@ -426,6 +431,9 @@ def test_c20_scarce_rhd_negative_goes_first_to_whom_it_is_preferred_for(
     man = typed("O-", age_years=70)
     preferred = Patient.model_validate({"group": "O-", **first})
     late = decide_all([man, preferred], lay(RED, "O-"), priority=priority)
+    assert [given(decision) for decision in late] == [[], ["O-"]]
+    partial_d = Patient.model_validate({"group": "A+", **first, "antibodies": ("D",)})
+    late = decide_all([man, partial_d], lay(RED, "O-"), priority=priority)
     assert [given(decision) for decision in late] == [[], ["O-"]]
     # Of two men, and among RhD+ patients, whoever needs it first comes first.
     assert given(decide_all([man, man], lay(RED, "O-"), priority=priority)[0]) == ["O-"]
