@@ -242,6 +242,12 @@ TOLD: list[tuple[str, dict[str, Any], dict[str, object], str]] = [
         {},
         "unit.expiry",
     ),
+    (
+        "expires_during_use",
+        {"expires_at": NOW + timedelta(hours=3)},
+        {"takes_s": 14_400},
+        "unit.outlives_use",
+    ),
     ("out_of_control", {"out_of_control_s": 1801}, {}, "transport.out_of_control"),
     ("other_component", {"component": Component.WASHED_RED_CELLS}, {}, ""),
     ("other_group", {"group": BloodGroup.B_POS}, {}, "red_cells.abo"),
