@@ -102,7 +102,14 @@ def test_c02_red_cells_in_an_additive_solution_keep_for_42_days(solution: str) -
         label("red_cells", age=0 * DAY, left=41 * DAY)
 
 
-@pytest.mark.parametrize("solution", ["cpd", "acd_b"])
+@pytest.mark.parametrize("solution", ["cpda_1", "map", "sagm"])
+def test_red_cells_of_35_days_have_no_label_of_42(solution: str) -> None:
+    label("red_cells", age=0 * DAY, left=35 * DAY, anticoagulant=solution)
+    with pytest.raises(ValidationError, match="expiry_too_late"):
+        label("red_cells", age=0 * DAY, left=42 * DAY, anticoagulant=solution)
+
+
+@pytest.mark.parametrize("solution", ["cpd", "acd_b", "cp2d"])
 @pytest.mark.parametrize("component", ["red_cells", "whole_blood"])
 def test_c03_a_bag_of_21_days_has_no_label_of_35(solution: str, component: str) -> None:
     with pytest.raises(ValidationError, match="expiry_too_late") as told:
