@@ -9,10 +9,9 @@ Source: components.toml in rules/data cites each value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from models.components import Component, ComponentClass, ComponentRules
 from models.rules.citations import CitedRule
@@ -44,8 +43,7 @@ class PlateletBag(StrEnum):
     ORDINARY = "ordinary"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(NamedTuple):
     """The end of a life, half-open, and the rule that sets it; None: the label alone."""
 
     at: datetime
@@ -87,7 +85,7 @@ def find_end(
         rules: The rules to judge by.
     """
     ends = [End(at=expires_at), find_latest_label(component, collected_at, traits, rules)]
-    if traits.washed and component is not Component.WASHED_RED_CELLS:
+    if traits.washed:
         washed_at = traits.washed_at or collected_at
         keeps = timedelta(hours=rules.washing.keeps_h)
         ends.append(End(at=washed_at + keeps, rule=rules.washing))

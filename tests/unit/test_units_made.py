@@ -19,7 +19,7 @@ from models.groups import BloodGroup
 from models.patients import Patient, RhdConsent, Sex
 from models.requests import HardAttributes, Priority
 from models.rules.rulebook import PACKAGED
-from models.shelf_lives import Anticoagulant, PlateletBag
+from models.shelf_lives import Anticoagulant, PlateletBag, find_full_life, rests_on_label
 from models.texts.instants import BEIJING
 from models.units import Unit, UnitTraits
 from streams.matching.allocation.batch_decision import decide_batch
@@ -107,6 +107,12 @@ def test_red_cells_of_35_days_have_no_label_of_42(solution: str) -> None:
     label("red_cells", age=0 * DAY, left=35 * DAY, anticoagulant=solution)
     with pytest.raises(ValidationError, match="expiry_too_late"):
         label("red_cells", age=0 * DAY, left=42 * DAY, anticoagulant=solution)
+
+
+def test_red_cells_in_saline_keep_for_a_day() -> None:
+    label("red_cells", age=0 * DAY, left=1 * DAY, anticoagulant="saline")
+    with pytest.raises(ValidationError, match="expiry_too_late"):
+        label("red_cells", age=0 * DAY, left=3 * DAY, anticoagulant="saline")
 
 
 @pytest.mark.parametrize("solution", ["cpd", "acd_b", "cp2d"])
@@ -451,3 +457,34 @@ def test_c03_what_a_bag_does_not_say_is_told() -> None:
     journey = Journey(eta_s=1800, estimated=False)
     assert "life_rests_on_label" in reasons_of(journey)
     assert "life_rests_on_label" not in reasons_of(journey, anticoagulant="cpda_1")
+
+
+AT_ITS_END = NOW + 21 * DAY
+"""Where CPD would end; nobody knows of any other solution."""
+
+
+@pytest.mark.parametrize(
+    ("component", "traits", "at", "rests"),
+    [
+        (Component.RED_CELLS, {}, AT_ITS_END, True),
+        (Component.RED_CELLS, {}, AT_ITS_END - timedelta(seconds=1), False),
+        (Component.RED_CELLS, {"anticoagulant": "cpda_1"}, AT_ITS_END, False),
+        (Component.WASHED_RED_CELLS, {}, NOW + 1 * DAY, True),
+        (Component.WASHED_RED_CELLS, {"washed": True, "washed_at": NOW}, NOW + 1 * DAY, False),
+    ],
+)
+def test_a_life_rests_on_the_label_where_nothing_else_says_it(
+    component: Component, traits: dict[str, object], at: datetime, rests: bool
+) -> None:
+    stated = UnitTraits.model_validate(traits)
+    assert rests_on_label(component, NOW, stated, PACKAGED.components, at=at) is rests
+
+
+def test_a_full_life_begins_with_the_preparation() -> None:
+    def ends(component: Component, **traits: object) -> datetime:
+        stated = UnitTraits.model_validate(traits)
+        return find_full_life(component, NOW - 9 * DAY, stated, PACKAGED.components)
+
+    assert ends(Component.RED_CELLS, anticoagulant="cpd") == NOW + 12 * DAY
+    deglycerolised = ends(Component.DEGLYCEROLISED_RED_CELLS, deglycerolised_at=NOW)
+    assert deglycerolised == NOW + 1 * DAY
