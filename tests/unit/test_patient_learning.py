@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from models.components import Component
+from models.group_results import count_results
 from models.groups import BloodGroup
 from models.patient_memory import (
     apply_change,
@@ -114,6 +116,37 @@ def test_c38_a_request_that_states_a_group_keeps_how_it_was_determined() -> None
     record = learnt(told(group="A+", group_basis="one_sample"))
     asked = ask(group="A+", group_basis="two_samples")
     assert recall(record, asked, opened_at=NOW).patient.group_basis is GroupBasis.TWO_SAMPLES
+
+
+def typed_by(record: PatientRecord, *, is_typed: bool | None = None) -> int:
+    """Return how many results of A+ a record has after a request that states two samples of it."""
+    asked = ask(group="A+", group_basis="two_samples")
+    told_now = {} if is_typed is None else {"is_typed": is_typed}
+    return count_results(remember(record, asked, now=NOW, **told_now), BloodGroup.A_POS)
+
+
+def test_c32_a_request_tells_a_result_and_its_amendment_none() -> None:
+    assert typed_by(BLANK) == 2
+    assert typed_by(BLANK, is_typed=False) == 0
+
+
+def test_c32_a_settled_group_has_no_results_yet() -> None:
+    record = remember(BLANK, ask(group="A+", group_basis="two_samples"), now=NOW)
+    settled = correct(record, correction(group="A+"), now=NOW, by="x")
+    assert count_results(settled, BloodGroup.A_POS) == 0
+    kept = correct(record, correction(withdrawn_antibodies=["E"]), now=NOW, by="x")
+    assert count_results(kept, BloodGroup.A_POS) == 2
+
+
+def test_c32_more_than_five_results_are_not_counted() -> None:
+    record = BLANK
+    for day in range(4):
+        asked = ask(group="A+", group_basis="two_samples")
+        record = remember(record, asked, now=NOW + timedelta(days=9 * day))
+    assert count_results(record, BloodGroup.A_POS) == 5
+    assert told(concordant_results=5).concordant_results == 5
+    with pytest.raises(ValidationError, match="concordant_results"):
+        told(concordant_results=6)
 
 
 def test_c37_of_two_groups_an_untyped_request_takes_neither() -> None:
