@@ -143,7 +143,15 @@ def _is_absent(antigen: str, tested: set[str], group: str) -> bool:
     return bool(parts) and all(_is_absent(part, tested, group) for part in parts)
 
 
-_NEEDS = {"irradiated", "cmv_negative", "leukoreduced", "washed"}
+_NEEDS = {
+    "irradiated",
+    "irradiated_too_long_ago",
+    "cmv_negative",
+    "leukoreduced",
+    "washed",
+    "hbs_negative",
+    "iga_deficient",
+}
 _OF_ABO = {"A-", "B-", "AB-", "A1-", "H-"}
 
 
@@ -154,6 +162,6 @@ def is_passed(lack: str, passes: frozenset[str]) -> bool:
         lack: As `list_lacking` names it.
         passes: `antibodies`, `special_needs`.
     """
-    if lack.endswith("-"):
+    if lack.endswith("-") or lack.startswith("hla_"):
         return "antibodies" in passes and lack not in _OF_ABO
     return "special_needs" in passes and (lack in _NEEDS or lack.startswith("max_age_d"))

@@ -25,11 +25,16 @@ ALWAYS_KEPT = frozenset({"A", "B", "AB", "A1", "H"})
 """Antibodies that no release passes: they are against the ABO group itself."""
 
 
+_NEEDS = frozenset({*SpecialNeed, "hbs_negative", "iga_deficient"})
+"""Attributes that a release may pass; low titre is not among them, since it is about ABO."""
+
+
 class Passable(StrEnum):
     """What a release may pass.
 
-    antibodies: an antigen that a unit was not shown to lack. special_needs: irradiated,
-    CMV-negative, leukoreduced, washed, the age of the blood.
+    antibodies: an antigen that a unit was not shown to lack, of red cells, platelets or HLA; a
+    donor who may be DEL. special_needs: irradiated and when, CMV-negative, leukoreduced, washed,
+    without sickle haemoglobin, IgA-deficient, the age of the blood.
     """
 
     ANTIBODIES = "antibodies"
@@ -70,10 +75,12 @@ class EmergencyRelease(Value):
         match reason.code:
             case "not_antigen_negative":
                 return self.passes_antibodies and reason.params["antigen"] not in ALWAYS_KEPT
+            case "del_not_excluded" | "hla_untyped" | "hla_mismatched" | "hla_antibody_hits":
+                return self.passes_antibodies
             case "lacks_attribute":
-                is_need = reason.params["attribute"] in {*SpecialNeed}
+                is_need = reason.params["attribute"] in _NEEDS
                 return is_need and Passable.SPECIAL_NEEDS in self.passes
-            case "too_old":
+            case "too_old" | "irradiated_too_long_ago":
                 return Passable.SPECIAL_NEEDS in self.passes
             case _:
                 return False
@@ -85,8 +92,18 @@ def _without_d(antibodies: Antigens) -> Antigens:
 
 def name_passed(reasons: Iterable[Reason]) -> str:
     """Name what is passed in a few words: antigens, attributes, the age of the blood."""
-    names = {
-        str(reason.params.get("antigen") or reason.params.get("attribute") or reason.code)
-        for reason in reasons
-    }
-    return ", ".join(sorted(names))
+    return ", ".join(sorted({_name(reason) for reason in reasons}))
+
+
+def _name(reason: Reason) -> str:
+    told = reason.params
+    match reason.code:
+        case "hla_mismatched" | "hla_antibody_hits":
+            # A2 alone would be read as a blood group.
+            return f"HLA-{told['antigen']}"
+        case "hla_untyped":
+            return "HLA"
+        case "del_not_excluded":
+            return "DEL"
+        case code:
+            return str(told.get("antigen") or told.get("attribute") or code)

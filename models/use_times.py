@@ -63,8 +63,10 @@ def find_last_departure(
         if release is None or not release.may_pass(old):
             begins.append(unit.collected_at + timedelta(days=max_age_d))
     if demands.irradiated_within is not None and unit.traits.irradiated:
-        within = timedelta(hours=demands.irradiated_within[0])
-        begins.append(_find_irradiation(unit) + within - takes)
+        hours, rule = demands.irradiated_within
+        long_ago = Reason(code="irradiated_too_long_ago", params={"hours": hours}, rule=rule)
+        if release is None or not release.may_pass(long_ago):
+            begins.append(_find_irradiation(unit) + timedelta(hours=hours) - takes)
     return min(begins) - timedelta(seconds=eta_s)
 
 

@@ -65,7 +65,8 @@ def _fault_under(
     if terms.lacks_titre(unit.traits):
         return f"须低效价 · low titre needed: {unit.blood_group} → {recipient}"
     situation = describe(world, unit, request, version)
-    if is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation):
+    is_del = is_kept_as_del(blood_group=unit.blood_group, traits=unit.traits, situation=situation)
+    if is_del and "antibodies" not in version.passes:
         return f"C 阳性、未排除 DEL · may be of a DEL donor: {unit.blood_group} → {recipient}"
     used_at = max(promise.held_at, version.needed_by)
     lacking = [

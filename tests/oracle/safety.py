@@ -36,7 +36,15 @@ TRANSFUSED_WITHIN = timedelta(hours=4)
 UNAGITATED_WITHIN = timedelta(days=1)
 
 ABO_ANTIGENS = {"A", "B", "AB", "A1", "H"}
-NEEDS = ("irradiated", "cmv_negative", "leukoreduced", "washed")
+NEEDS = (
+    "irradiated",
+    "cmv_negative",
+    "leukoreduced",
+    "washed",
+    "hbs_negative",
+    "iga_deficient",
+)
+"""What a clinician may go without; low titre is about ABO."""
 
 STEP_TO = {"reserve": "reserved", "issue": "issued"}
 """Step to the state that it makes."""
@@ -134,8 +142,10 @@ def _is_passed(name: str, passes: frozenset[str]) -> bool:
     """Whether a clinician's word is enough; never against the ABO group."""
     if name.startswith("not_antigen_negative"):
         return "antibodies" in passes and name.split()[1] not in ABO_ANTIGENS
-    is_need = name in {f"lacks_attribute {need}" for need in NEEDS} or name == "too_old"
-    return is_need and "special_needs" in passes
+    if name.startswith("hla_") or name == "del_not_excluded":
+        return "antibodies" in passes
+    needs = {f"lacks_attribute {need}" for need in NEEDS}
+    return name in {*needs, "too_old", "irradiated_too_long_ago"} and "special_needs" in passes
 
 
 def _is_asked_for(unit: Unit, to: Bed | Depot) -> bool:

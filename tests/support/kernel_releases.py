@@ -11,7 +11,7 @@ from models.clearance import Step, UnitFacts
 from models.components import Component
 from models.emergency_release import EmergencyRelease
 from models.groups import BloodGroup
-from models.patients import Patient
+from models.patients import Indication, Patient
 from models.requests import HardAttributes, Priority
 from models.units import UnitTraits
 from tests.support.kernel_cases import Case
@@ -40,6 +40,8 @@ def releases(components: Iterable[Component] = tuple(Component)) -> Iterator[Cas
         HardAttributes(low_titre=True),
         HardAttributes(max_age_d=1),
         HardAttributes(cmv_negative=True),
+        HardAttributes(hla_matched=("A2", "B46")),
+        HardAttributes(iga_deficient=True, indications=(Indication.INTRAUTERINE,)),
     )
     for component in components:
         draw = Random(f"releases {component}")
@@ -69,16 +71,16 @@ def releases(components: Iterable[Component] = tuple(Component)) -> Iterator[Cas
 
 
 def _lay(component: Component, *, released: bool, recalled: bool) -> Iterator[UnitFacts]:
-    for group, tested, irradiated, age in itertools.product(
+    for group, typed, irradiated, age in itertools.product(
         (BloodGroup.O_NEG, BloodGroup.O_POS, BloodGroup.A_POS, BloodGroup.AB_NEG),
-        ((), ("E",)),
+        ({}, {"antigen_negative": ("E",)}, {"c_positive": True, "hla": ("A2", "B7")}),
         BOTH,
         (timedelta(hours=6), timedelta(days=2)),
     ):
         yield build_facts(
             component=component,
             group=group,
-            traits=UnitTraits(antigen_negative=tested, irradiated=irradiated),
+            traits=UnitTraits.model_validate({**typed, "irradiated": irradiated}),
             released=released,
             recalled=recalled,
             collected_at=NOW - age,

@@ -100,6 +100,55 @@ async def test_c21_anti_d_is_passed_as_any_antibody(story: Story) -> None:
     assert story.groups_held("p") == ["A+"]
 
 
+async def test_c33_what_may_be_del_goes_before_rhd_positive(story: Story) -> None:
+    """A release opens RhD+ to a holder of anti-D; a bag with a trace of D at most is better."""
+    await story.count("A+")
+    (doubted,) = await story.count("A-", c_positive=True)
+    woman = {**DYING, "sex": "female", "age_years": 25}
+    await story.ask("p", group="A-", antibodies=("D",), **woman)
+    assert story.groups_held("p") == []
+    await release(story, "p")
+    assert story.held("p") == [doubted]
+    (unit,) = list_reserved(story, "p")
+    assert unit.emergency_release, "it is told as loudly as any other"
+
+
+@pytest.mark.parametrize("hla", [(), ("A2", "B46", "Cw1")])
+async def test_c21_no_hla_antibody_lets_a_bleeding_patient_die(
+    story: Story, hla: tuple[str, ...]
+) -> None:
+    platelets = Component.PLATELETS
+    await story.count("A+", component=platelets, left_h=72, hla=hla)
+    told: dict[str, Any] = {"component": platelets, "group": "A+", "hla_antibodies": ("A2",)}
+    await story.ask("p", **told, **DYING)
+    assert story.groups_held("p") == []
+    (line,) = story.decisions("p")[-1].lines
+    assert "release_would_open" in {reason.code for reason in line.refusals}
+    await release(story, "p", "antibodies", "special_needs")
+    assert story.groups_held("p") == ["A+"]
+
+
+async def test_c53_no_iga_deficiency_lets_a_bleeding_patient_die(story: Story) -> None:
+    await story.count("A+")
+    await story.ask("p", group="A+", indications=("iga_deficient",), **DYING)
+    assert story.groups_held("p") == []
+    await release(story, "p", "special_needs")
+    assert story.groups_held("p") == ["A+"]
+
+
+async def test_c48_the_hours_since_irradiation_are_passed_as_its_lack_is(story: Story) -> None:
+    """A bag that was never irradiated would be given; one that was, a day ago, as well."""
+    await story.count("O+", irradiated=True)
+    await story.go(24)
+    fetus = {**DYING, "indications": ("intrauterine",)}
+    await story.ask("p", group="O+", **fetus)
+    assert story.groups_held("p") == []
+    await release(story, "p", "special_needs")
+    assert story.groups_held("p") == ["O+"]
+    await story.go(0.2)
+    assert story.groups_held("p") == ["O+"], "what is passed ends no hold"
+
+
 async def test_c21_special_needs_are_passed_only_where_it_is_said(story: Story) -> None:
     await story.count("A+")
     irradiated = {"irradiated": True}
@@ -129,16 +178,25 @@ async def test_c21_it_names_who_and_why() -> None:
 
 
 ABO = ("A", "B", "AB", "A1", "H")
-CODES = ("recalled", "not_released", "other_group", "hla_untyped", "del_not_excluded")
-NEEDS = ("irradiated", "cmv_negative", "leukoreduced", "washed")
+CODES = ("recalled", "not_released", "other_group", "not_low_titre", "relative_not_irradiated")
+NEEDS = (
+    "irradiated",
+    "cmv_negative",
+    "leukoreduced",
+    "washed",
+    "hbs_negative",
+    "iga_deficient",
+)
+ANTIBODIES = {"D", "E", "K", "HPA-1a", "DEL", "HLA", "HLA-A2", "HLA-B7"}
+SPECIAL = {*NEEDS, "too_old", "irradiated_too_long_ago"}
 
 
 @pytest.mark.parametrize(
     ("passes", "passed"),
     [
-        (("antibodies",), {"D", "E", "K", "HPA-1a"}),
-        (("special_needs",), {*NEEDS, "too_old"}),
-        (("antibodies", "special_needs"), {"D", "E", "K", "HPA-1a", *NEEDS, "too_old"}),
+        (("antibodies",), ANTIBODIES),
+        (("special_needs",), SPECIAL),
+        (("antibodies", "special_needs"), ANTIBODIES | SPECIAL),
     ],
 )
 async def test_c21_what_each_release_passes_and_what_none_does(
@@ -150,9 +208,14 @@ async def test_c21_what_each_release_passes_and_what_none_does(
         *(Reason(code="not_antigen_negative", params={"antigen": name}) for name in antigens),
         *(
             Reason(code="lacks_attribute", params={"attribute": name})
-            for name in (*NEEDS, "low_titre", "hbs_negative", "iga_deficient")
+            for name in (*NEEDS, "low_titre")
         ),
         Reason(code="too_old", params={"max_age_d": 5}),
+        Reason(code="irradiated_too_long_ago", params={"hours": 24}),
+        Reason(code="del_not_excluded"),
+        Reason(code="hla_untyped", params={"loci": "A, B"}),
+        Reason(code="hla_antibody_hits", params={"antigen": "A2"}),
+        Reason(code="hla_mismatched", params={"antigen": "B7"}),
         *(Reason(code=code) for code in CODES),
     ]
     assert {name_passed([one]) for one in reasons if given.may_pass(one)} == passed
