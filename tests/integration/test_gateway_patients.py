@@ -103,13 +103,16 @@ async def test_c38_a_forgotten_antibody_still_counts(world: RunningGateway) -> N
 
 
 async def test_c36_antibodies_survive_typing(world: RunningGateway) -> None:
-    first = await ask(world, unique("P"), group="A+", antibodies=["E"])
-    answer = await world.client("hospital").patch(
-        f"/v1/requests/{first['request_id']}",
-        json={"patient": {"group": "A+", "antibodies": []}},
-        headers=_headers(),
-    )
-    assert list_groups(answer.json()) == []
+    """Amended to A+, of which untyped bags lie there; then a later sample shows no antibody."""
+    told = await ask(world, unique("P"), group="A-", antibodies=["D", "E"])
+    path = f"/v1/requests/{told['request_id']}"
+    client = world.client("hospital")
+    changes: list[dict[str, Any]] = [{"group": "A+"}, {"antibodies": []}]
+    for patient in changes:
+        answer = await client.patch(path, json={"patient": patient}, headers=_headers())
+        assert (answer.status_code, list_groups(answer.json())) == (200, [])
+        request = (await client.get(path)).json()["request"]
+        assert request["patient"]["antibodies"] == ["D", "E"]
 
 
 async def test_a_correction_without_a_person_is_refused_by_name(world: RunningGateway) -> None:

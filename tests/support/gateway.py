@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -176,8 +176,11 @@ async def _serve(
 
 
 @asynccontextmanager
-async def running_engine(gateway: RunningGateway) -> AsyncIterator[Services]:
-    """Decide what arrives on the topics of requests and stock, and publish it, in this loop."""
+async def running_engine(
+    gateway: RunningGateway,
+    topics: Collection[TopicName] = (TopicName.REQUESTS, TopicName.STOCK),
+) -> AsyncIterator[Services]:
+    """Decide what arrives on some topics, and publish it, in this loop."""
     services = build_services(
         database=gateway.database, clock=gateway.clock, hold_s=3600, rules=PACKAGED
     )
@@ -189,7 +192,7 @@ async def running_engine(gateway: RunningGateway) -> AsyncIterator[Services]:
         report=lambda _part, _why: None,
     )
     stop = asyncio.Event()
-    consumer = await _stand_at_end(gateway.bootstrap)
+    consumer = await _stand_at_end(gateway.bootstrap, topics)
     deciding = asyncio.create_task(_decide_forever(consumer, services, relay))
     relaying = asyncio.create_task(relay.run(stop))
     try:
@@ -204,12 +207,12 @@ async def running_engine(gateway: RunningGateway) -> AsyncIterator[Services]:
         await publisher.stop()
 
 
-async def _stand_at_end(bootstrap: str) -> AIOKafkaConsumer:
+async def _stand_at_end(bootstrap: str, topics: Collection[TopicName]) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
     await consumer.start()
     partitions = [
         TopicPartition(topic, number)
-        for topic in (TopicName.REQUESTS, TopicName.STOCK)
+        for topic in topics
         for number in sorted(await consumer._client._wait_on_metadata(topic))
     ]
     consumer.assign(partitions)
