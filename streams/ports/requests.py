@@ -99,13 +99,12 @@ class RequestState:
         """Return `find_covered` of every line, by its number."""
         return {line.line_no: self.find_covered(line, measure) for line in self.request.lines}
 
-    @property
-    def owed(self) -> int:
-        """What the bags of the lines do not cover, in ordering units."""
-        return sum(
-            line.to_units(round_up(line.wanted - self.find_covered(line)))
-            for line in self.request.lines
+    def list_owed(self) -> list[tuple[RequestLine, int]]:
+        """List the lines that their bags do not cover, each with what is owed, in its measure."""
+        owed = (
+            (line, round_up(line.wanted - self.find_covered(line))) for line in self.request.lines
         )
+        return [(line, amount) for line, amount in owed if amount]
 
     @property
     def is_whole(self) -> bool:

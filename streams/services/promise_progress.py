@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.decisions import Reason
+from models.doses import OrderMeasure, find_ordering_unit
 from models.errors import InvariantViolation
 from models.requests import TERMINAL_REQUEST_STATUSES, RequestStatus
 from models.units import UnitStatus
@@ -32,6 +33,24 @@ def explain_lost(unit_id: str, to: UnitStatus) -> Reason:
             return Reason(code="unit_lost_returned", params={"unit_id": unit_id})
         case other:
             raise InvariantViolation("unit_not_lost", unit_id=unit_id, status=other)
+
+
+def _explain_owed(state: RequestState) -> list[Reason]:
+    """Explain what is owed, line by line: nobody adds doses of platelets to units of plasma."""
+    return [
+        Reason(
+            code="units_still_owed",
+            params={
+                "line_no": line.line_no,
+                "component": line.component,
+                "owed": amount,
+                "counted": line.measure
+                if line.measure is not OrderMeasure.UNIT
+                else find_ordering_unit(line.component).unit,
+            },
+        )
+        for line, amount in state.list_owed()
+    ]
 
 
 class Progress:
@@ -145,8 +164,7 @@ class Progress:
         outcome, waiting_for = ENDS[state.is_whole, stage]
         if not state.is_whole and (state.held or state.issued or state.received):
             # No more are looked for: whoever still needs them must hear it now and ask again.
-            owed = Reason(code="units_still_owed", params={"units": state.owed})
-            reasons = (*reasons, owed)
+            reasons = (*reasons, *_explain_owed(state))
         await self._decisions.close(
             work,
             state,

@@ -37,17 +37,33 @@ async def clinic(clinics: Clinics) -> Clinic:
 
 
 async def test_c69_one_of_ten_is_partly_fulfilled_and_nine_are_owed(clinic: Clinic) -> None:
+    """Nine units of red cells and a dose of platelets, each by its name, in the list too."""
     await clinic.lay("A+")
-    ten = await clinic.ask(quantity=10, group="A+")
+    lines = [("red_cells", 10), ("fresh_frozen_plasma", 2), ("platelets", 1)]
+    await clinic.lay("A+", "A+", component="fresh_frozen_plasma")
+    ten = await clinic.ask(
+        lines=[
+            {"line_no": at, "component": component, "quantity": quantity}
+            for at, (component, quantity) in enumerate(lines, 1)
+        ],
+        group="A+",
+    )
     await clinic.scan(ten, "picked", "issued", "departed")
     await clinic.pass_time(hours=5)
     assert (await clinic.see(ten))["status"] == "partly_refused"
     await clinic.scan(ten, "received")
     seen = await clinic.see(ten)
     assert seen["status"] == "partly_fulfilled"
-    owed = reasons(seen)["units_still_owed"]
-    assert owed["params"]["units"] == 9
-    assert "还欠 9" in owed["zh"]
+    owed = [one for one in seen["decision"]["reasons"] if one["code"] == "units_still_owed"]
+    assert [one["zh"].partition("，")[0] for one in owed] == [
+        "red_cells（悬浮红细胞） 还欠 9 U",
+        "platelets（血小板） 还欠 1 dose（治疗量）",
+    ]
+    (row,) = (await clinic.hospital.get("/v1/requests")).json()["requests"]
+    assert (row["status"], [line["missing"] for line in row["lines"]]) == (
+        "partly_fulfilled",
+        [9, 0, 1],
+    )
 
 
 async def test_c70_freed_blood_goes_to_who_waits(clinic: Clinic) -> None:

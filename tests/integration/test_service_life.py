@@ -424,7 +424,10 @@ async def test_a_hold_that_lapses_leaves_what_is_packed(engine: LifeEngine) -> N
     assert [(one["code"], one["params"]) for one in told["reasons"]] == [
         ("hold_lapsed", {"units_given_back": 1}),
         ("unit_given_back", {"unit_id": "B"}),
-        ("units_still_owed", {"units": 1}),
+        (
+            "units_still_owed",
+            {"line_no": 1, "component": "red_cells", "owed": 1, "counted": "U"},
+        ),
     ]
     await engine.scan_all("A", C.ISSUED, C.RECEIVED)
     assert await engine.status_of(request_id) == "partly_fulfilled"

@@ -200,9 +200,9 @@ class Story:
         ]
 
     def owed(self, name: str) -> float:
-        """Return how many units a request is told to be owed; 0 if it is told nothing."""
+        """Return how much a request is told to be owed; 0 if it is told nothing."""
         told = self.decisions(name)[-1].reasons
-        return sum(float(one.params["units"]) for one in told if one.code == "units_still_owed")
+        return sum(float(one.params["owed"]) for one in told if one.code == "units_still_owed")
 
     def reasons(self, name: str) -> list[str]:
         """The codes of the reasons of the newest decision on a request."""

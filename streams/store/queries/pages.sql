@@ -37,13 +37,23 @@ SELECT body, version, changed_at FROM patients
 WHERE hospital_id = :hospital_id::text AND reference_key = lower(:reference::text);
 
 -- name: list_requests
+-- Of a request of which no more is looked for, the decision tells what is owed of a line.
 SELECT
     request_id, hospital_id, station_id, priority, needed_by, status, waiting_for, version,
     opened_at, decided_at, body -> 'patient' ->> 'group' AS patient_group,
     (
         SELECT jsonb_agg(jsonb_build_object(
             'line_no', l.line_no, 'component', l.component, 'measure', l.measure,
-            'quantity', l.quantity, 'missing', l.uncovered
+            'quantity', l.quantity, 'missing', greatest(l.uncovered, (
+                SELECT sum((x -> 'params' ->> 'owed')::int)
+                FROM decisions AS d
+                CROSS JOIN LATERAL jsonb_array_elements(d.body -> 'reasons') AS x
+                WHERE
+                    d.request_id = l.request_id
+                    AND d.version = requests.version
+                    AND x ->> 'code' = 'units_still_owed'
+                    AND x -> 'params' ->> 'line_no' = l.line_no::text
+            ))
         ) ORDER BY l.line_no)
         FROM request_lines AS l WHERE l.request_id = requests.request_id
     ) AS lines
