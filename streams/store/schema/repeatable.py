@@ -3,13 +3,17 @@
 `apply_repeatable` writes each part that is not as `schema_parts` says: a function file by its
 digest, a table by its rows and the version of the rules. `ensure_repeatable` refuses a process
 whose functions or rules are not those of the database, so that the engine and PostgreSQL never
-follow different rules. It compares versions and no rows: a worker that starts again after a crash
-must not wait for every kind of patient to be asked about.
+follow different rules.
+
+Both read the rows of the tables, so a row that somebody changed by hand is found. At the start of a
+process only the tables that are made in no time are made again to compare them: a worker that
+starts again after a crash must not wait for every kind of patient to be asked about. Of
+`compatible_groups` it compares the version of the rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -19,7 +23,12 @@ import asyncpg
 
 from models.errors import ConfigurationError
 from models.rules.rulebook import Rulebook
-from streams.store.schema.rule_tables import RULE_TABLES, list_rule_tables
+from streams.store.schema.rule_tables import (
+    RULE_TABLES,
+    RuleTable,
+    list_quick_tables,
+    list_rule_tables,
+)
 
 if TYPE_CHECKING:
     from streams.store.database import Database
@@ -71,13 +80,17 @@ async def ensure_repeatable(database: Database, rules: Rulebook) -> None:
         TransientError: PostgreSQL is away.
     """
     known = {row["name"]: row for row in await database.fetch(_KNOWN)}
-    expected = {file.name: ("digest", file.digest) for file in _list_function_files()}
-    expected |= dict.fromkeys(RULE_TABLES, ("rules_version", rules.version))
-    differing = [
-        name
-        for name, (column, value) in expected.items()
+    expected = [(file.name, "digest", file.digest) for file in _list_function_files()]
+    expected += [(name, "rules_version", rules.version) for name in RULE_TABLES]
+    expected += [(table.name, "digest", table.digest) for table in list_quick_tables(rules)]
+    for name, columns in RULE_TABLES.items():
+        rows = await database.fetch(_select(name, columns))
+        expected.append((name, "digest", _digest_rows(name, columns, rows)))
+    differing = {
+        name: None
+        for name, column, value in expected
         if name not in known or known[name][column] != value
-    ]
+    }
     if differing:
         raise ConfigurationError("schema_parts_differ", parts=", ".join(differing))
 
@@ -105,7 +118,8 @@ async def _write_tables(
     for table in list_rule_tables(rules):
         before = known.get(table.name)
         version = rules.version
-        if before is None or before["digest"] != table.digest:
+        rows = await connection.fetch(_select(table.name, table.columns))
+        if _digest_rows(table.name, table.columns, rows) != table.digest:
             await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own name
             await connection.copy_records_to_table(
                 table.name, columns=table.columns, records=table.rows
@@ -114,6 +128,14 @@ async def _write_tables(
         if before is None or (before["digest"], before["rules_version"]) != (table.digest, version):
             await connection.execute(_SAY, table.name, table.digest, version)
     return written
+
+
+def _select(name: str, columns: Sequence[str]) -> str:
+    return f"SELECT {', '.join(columns)} FROM {name}"  # noqa: S608 - our own names
+
+
+def _digest_rows(name: str, columns: tuple[str, ...], rows: Sequence[asyncpg.Record]) -> str:
+    return RuleTable(name=name, columns=columns, rows=tuple(map(tuple, rows))).digest
 
 
 def _list_function_files() -> Iterator[_FunctionFile]:

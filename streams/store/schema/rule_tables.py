@@ -43,34 +43,37 @@ class RuleTable:
         return sha256(orjson.dumps([self.columns, sorted(self.rows)])).hexdigest()
 
 
-RULE_TABLES = ("unit_transitions", "needed_tests", "compatible_groups")
+RULE_TABLES: Mapping[str, tuple[str, ...]] = {
+    "unit_transitions": ("from_state", "to_state", "cause", "actors", "needs_release", "promise"),
+    "needed_tests": ("test", "unnamed_counts"),
+    "compatible_groups": (
+        "component", "of_class", "recipient", "donor", "rule", "low_titre", "priorities", "needs",
+    ),
+}  # fmt: skip
+"""The columns of each such table."""
 
 
 def list_rule_tables(rules: Rulebook) -> tuple[RuleTable, ...]:
     """Make every such table of a rulebook."""
+    groups = _build_table("compatible_groups", _list_compatible_groups(rules))
+    return (*list_quick_tables(rules), groups)
+
+
+def list_quick_tables(rules: Rulebook) -> tuple[RuleTable, ...]:
+    """Make the tables that are made in no time; the compatible groups take seconds."""
+    unnamed_counts = rules.testing.nat.unnamed_counts
+    tests = [
+        (test.value, rule is rules.testing.nat and unnamed_counts)
+        for test, rule in rules.testing.needed
+    ]
     return (
-        RuleTable(
-            name="unit_transitions",
-            columns=("from_state", "to_state", "cause", "actors", "needs_release", "promise"),
-            rows=tuple(_list_transitions()),
-        ),
-        RuleTable(
-            name="needed_tests",
-            columns=("test", "unnamed_counts"),
-            rows=tuple(
-                (test.value, rule is rules.testing.nat and rules.testing.nat.unnamed_counts)
-                for test, rule in rules.testing.needed
-            ),
-        ),
-        RuleTable(
-            name="compatible_groups",
-            columns=(
-                "component", "of_class", "recipient", "donor", "rule", "low_titre", "priorities",
-                "needs",
-            ),
-            rows=tuple(_list_compatible_groups(rules)),
-        ),
-    )  # fmt: skip
+        _build_table("unit_transitions", _list_transitions()),
+        _build_table("needed_tests", tests),
+    )
+
+
+def _build_table(name: str, rows: Iterable[Row]) -> RuleTable:
+    return RuleTable(name=name, columns=RULE_TABLES[name], rows=tuple(rows))
 
 
 def _list_transitions() -> Iterator[Row]:
