@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from checker.unit_attributes import FROZEN, is_beyond_hospital, is_passed, list_lacking, serves
 from checker.compatibility import (
     O_NEGATIVE_CAP,
     Patient,
@@ -29,22 +30,14 @@ from checker.shelf_lives import PLATELETS, RUNS_IN, find_end
 from checker.unit_attributes import FROZEN, is_beyond_hospital, list_lacking, serves
 from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
 from tests.oracle.components import COMPONENTS
+from checker.unit_states import NEXT, RESTOCKED_COMPONENTS, RESTOCKED_WITHIN
+from checker.shelf_lives import PLATELETS, find_duration, find_end
+from checker.database_rows import Unit
 
 TRANSFUSED_WITHIN = timedelta(hours=4)
 """Red cells out of temperature control; other blood is never out of it."""
 
 UNAGITATED_WITHIN = timedelta(days=1)
-
-ABO_ANTIGENS = {"A", "B", "AB", "A1", "H"}
-NEEDS = (
-    "irradiated",
-    "cmv_negative",
-    "leukoreduced",
-    "washed",
-    "hbs_negative",
-    "iga_deficient",
-)
-"""What a clinician may go without; low titre is about ABO."""
 
 STEP_TO = {"reserve": "reserved", "issue": "issued"}
 """Step to the state that it makes."""
@@ -131,21 +124,13 @@ def list_reasons(
         found.add("other_component")
     if isinstance(to, Depot):
         return found if unit.blood_group in to.groups else found | {"other_group"}
-    found |= _of_use(unit, to, way, until)
-    found |= _of_the_group(unit, to) | _of_the_demand(unit, to, way)
-    if to.is_in_danger and found and all(_is_passed(name, to.passes) for name in found):
-        return {f"passed {name}" for name in found}
-    return found
-
-
-def _is_passed(name: str, passes: frozenset[str]) -> bool:
-    """Whether a clinician's word is enough; never against the ABO group."""
-    if name.startswith("not_antigen_negative"):
-        return "antibodies" in passes and name.split()[1] not in ABO_ANTIGENS
-    if name.startswith("hla_") or name == "del_not_excluded":
-        return "antibodies" in passes
-    needs = {f"lacks_attribute {need}" for need in NEEDS}
-    return name in {*needs, "too_old", "irradiated_too_long_ago"} and "special_needs" in passes
+    found |= _of_use(unit, to, way, until) | _of_the_group(unit, to)
+    lacking = _of_the_demand(unit, to, way)
+    demanded = {_name_lack(lack) for lack in lacking}
+    is_passed_whole = not found and all(is_passed(lack, to.passes) for lack in lacking)
+    if to.is_in_danger and demanded and is_passed_whole:
+        return {f"passed {name}" for name in demanded}
+    return found | demanded
 
 
 def _is_asked_for(unit: Unit, to: Bed | Depot) -> bool:
@@ -176,7 +161,7 @@ def _of_use(unit: Unit, to: Bed, way: Way, until: datetime) -> set[str]:
 
 def _find_done(unit: Unit, to: Bed, way: Way) -> datetime:
     """Find when the last of a unit is given: thawed, if it must be, and run in."""
-    takes = RUNS_IN[COMPONENTS[unit.component].kind]
+    takes = find_duration(unit.component)
     if unit.component in FROZEN and not unit.traits.get("thawed_at"):
         takes += THAWS_IN
     return max(way.arrival_at, to.needed_by) + takes
@@ -261,10 +246,10 @@ def list_terms(
     )
 
 
-def _of_the_demand(unit: Unit, to: Bed, way: Way) -> set[str]:
+def _of_the_demand(unit: Unit, to: Bed, way: Way) -> list[str]:
     # The age of the blood counts when it is used: once it is there, and not before the need.
     used_at = max(way.arrival_at, to.needed_by)
-    lacking = list_lacking(
+    return list_lacking(
         unit=unit,
         wanted=to.wanted,
         patient=to.patient,
@@ -272,7 +257,6 @@ def _of_the_demand(unit: Unit, to: Bed, way: Way) -> set[str]:
         done_at=_find_done(unit, to, way),
         emergency=to.priority == "life_threatening",
     )
-    return {_name_lack(lack) for lack in lacking}
 
 
 def _name_lack(lack: str) -> str:

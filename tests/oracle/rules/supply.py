@@ -7,6 +7,9 @@ target of 6 d and Shandong's red at 3 d. The rest are assumptions that a station
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from checker.checks.waiting import GIVEN_AHEAD, LEAST_OF_USE, SHARE_OF_USE
 from tests.oracle.rules.saying import Table, fixed, free, says
 
 DISASTERS: Table = {
@@ -159,14 +162,14 @@ POLICIES: Table = {
         "local",
         confirm=("o_units", "given_ahead_h"),
         o_units=free(4, "unit", least=0, most=200),
-        given_ahead_h=free(6.0, "h", least=0, most=72),
+        given_ahead_h=free(GIVEN_AHEAD / timedelta(hours=1), "h", least=0, most=72),
     ),
     # 1 U per 10 kg (McMaster textbook of internal medicine), an adult of 60 kg.
     "supply.useful_part": says(
         "local",
         confirm=("cryoprecipitate", "share"),
-        cryoprecipitate=free(6, "unit", least=1, most=30),
-        share=free(0.6, "share", least=0.1, most=1),
+        cryoprecipitate=free(LEAST_OF_USE["cryoprecipitate"], "unit", least=1, most=30),
+        share=free(SHARE_OF_USE, "share", least=0.1, most=1),
     ),
 }
 
