@@ -6,7 +6,7 @@ has its own compatibility table, eligibility rule and reading of the schema. It 
 Run it on a system that has come to rest: a message that is still on its way counts as lost.
 """
 
-from checker.report import Check, Report
+from checker.report import CheckResult, Report
 from checker.run import check
 
-__all__ = ["Check", "Report", "check"]
+__all__ = ["CheckResult", "Report", "check"]

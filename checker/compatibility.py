@@ -169,7 +169,7 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class GroupTerms:
     """The terms on which a group may go to a patient.
 
     Attributes:
@@ -205,7 +205,7 @@ class Situation:
         return self.priority == "life_threatening"
 
 
-def get_allowed(situation: Situation) -> dict[str, Terms]:
+def get_allowed(situation: Situation) -> dict[str, GroupTerms]:
     """Return every donor group that may be given, with its terms.
 
     Raises:
@@ -286,15 +286,15 @@ def _completions(patient: Patient) -> list[tuple[str, int]]:
     return [(sex, age) for sex in sexes]
 
 
-def _rows(text: str) -> dict[str, Terms]:
-    return {group: Terms() for group in text.split()}
+def _rows(text: str) -> dict[str, GroupTerms]:
+    return {group: GroupTerms() for group in text.split()}
 
 
-def _only_negative(allowed: Mapping[str, Terms]) -> dict[str, Terms]:
+def _only_negative(allowed: Mapping[str, GroupTerms]) -> dict[str, GroupTerms]:
     return {group: terms for group, terms in allowed.items() if group.endswith("-")}
 
 
-def _red_cells(situation: Situation) -> dict[str, Terms]:
+def _red_cells(situation: Situation) -> dict[str, GroupTerms]:
     patient = situation.patient
     if patient.group is None:
         return _unknown_group_o(situation)
@@ -317,50 +317,50 @@ def _may_have_positive(situation: Situation) -> bool:
     )
 
 
-def _unknown_group_o(situation: Situation) -> dict[str, Terms]:
+def _unknown_group_o(situation: Situation) -> dict[str, GroupTerms]:
     if situation.patient.has_anti_d:
         # RhD+ would harm the patient and only O- is left, so the cap does not apply.
-        return {"O-": Terms()}
-    allowed = {"O-": Terms(capped=not situation.patient.untyped_rhd)}
+        return {"O-": GroupTerms()}
+    allowed = {"O-": GroupTerms(capped=not situation.patient.untyped_rhd)}
     if not is_protected_while_unknown(situation) or situation.emergency:
         # O RhD+ is never withheld where it may save a life.
-        allowed["O+"] = Terms()
+        allowed["O+"] = GroupTerms()
     return allowed
 
 
-def _whole_blood(situation: Situation) -> dict[str, Terms]:
+def _whole_blood(situation: Situation) -> dict[str, GroupTerms]:
     """Allow identical ABO with RhD as for red cells; in an emergency low-titre group O as well."""
     by_red_cells = _red_cells(situation)
     patient = situation.patient
     if patient.group is None:
         if not situation.emergency:
             return {}
-        return {g: Terms(low_titre=True, capped=t.capped) for g, t in by_red_cells.items()}
+        return {g: GroupTerms(low_titre=True, capped=t.capped) for g, t in by_red_cells.items()}
     abo = patient.group[:-1]
     allowed = {group: terms for group, terms in by_red_cells.items() if group[:-1] == abo}
     if situation.emergency:
         for group in ("O-", "O+"):
             if group in by_red_cells:
-                allowed.setdefault(group, Terms(low_titre=True))
+                allowed.setdefault(group, GroupTerms(low_titre=True))
     return allowed
 
 
-def _plasma(situation: Situation) -> dict[str, Terms]:
+def _plasma(situation: Situation) -> dict[str, GroupTerms]:
     group = situation.patient.group
     abo = "unknown" if group is None else group[:-1]
     allowed = _rows(PLASMA["AB" if group is None else abo])
     for donor in LOW_TITRE_PLASMA[abo].split():
         if donor[0] == "B" or abo == "B" or situation.low_titre_a_plasma:
-            allowed[donor] = Terms(low_titre=True)
+            allowed[donor] = GroupTerms(low_titre=True)
     return allowed
 
 
-def _platelets(situation: Situation) -> dict[str, Terms]:
+def _platelets(situation: Situation) -> dict[str, GroupTerms]:
     """Allow plasma-compatible groups without condition, and every other group only of low titre."""
     patient = situation.patient
     abo = "AB" if patient.group is None else patient.group[:-1]
     compatible = PLASMA[abo].split()
-    allowed = {g: Terms(low_titre=g not in compatible) for g in _EVERY_GROUP.split()}
+    allowed = {g: GroupTerms(low_titre=g not in compatible) for g in _EVERY_GROUP.split()}
     return _only_negative(allowed) if _needs_negative_platelets(situation) else allowed
 
 

@@ -133,7 +133,7 @@ class Inbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outbox:
+class OutboxEvent:
     topic: str
     key: str
     sequence: int | None
@@ -154,7 +154,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StateChange:
     """A unit's change of state in the audit; identifiers rise in the order of the unit's lock."""
 
     audit_id: int
@@ -265,12 +265,12 @@ class Rows:
     shortages: list[Shortage] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     inbox: list[Inbox] = field(default_factory=list)
-    outbox: list[Outbox] = field(default_factory=list)
+    outbox: list[OutboxEvent] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     stations: list[Facility] = field(default_factory=list)
     hospitals: list[Facility] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
-    trail: list[Step] = field(default_factory=list)
+    trail: list[StateChange] = field(default_factory=list)
     found: list[Found] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     recalls: list[Recall] = field(default_factory=list)
@@ -313,12 +313,12 @@ async def _read_all(connection: asyncpg.Connection[asyncpg.Record]) -> Rows:
         shortages=await _read(connection, Shortage, "shortages"),
         activations=await _read(connection, Activation, "activations"),
         inbox=await _read(connection, Inbox, "inbox"),
-        outbox=await _read(connection, Outbox, "outbox"),
+        outbox=await _read(connection, OutboxEvent, "outbox"),
         dead_letters=await _read(connection, DeadLetter, "dead_letters"),
         stations=await _read(connection, Facility, "stations", "station_id"),
         hospitals=await _read(connection, Facility, "hospitals", "hospital_id"),
         keys=await _read(connection, Key, "outbox_keys"),
-        trail=await _read(connection, Step, "audit WHERE subject_kind = 'unit'"),
+        trail=await _read(connection, StateChange, "audit WHERE subject_kind = 'unit'"),
         found=await _read(
             connection, Found, "reconciliation_differences WHERE resolution = 'moved_here'"
         ),

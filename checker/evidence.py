@@ -14,6 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from checker.database_rows import (
+from checker.donor_laws import NATIONAL, Law
+from checker.kafka_log import Coordinate, Log, LogRecord
+from checker.database_rows import (
     Facility,
     Line,
     Link,
@@ -22,12 +25,13 @@ from checker.database_rows import (
     Result,
     Rows,
     Scan,
-    Step,
+    StateChange,
     Unit,
 )
 from checker.donor_laws import NATIONAL, Law
 from checker.kafka_log import Coordinate, Log, Record
 from checker.sent_log import Sent
+from checker.sent_log import SentMessage
 
 INBOUND = (
     "blood.requests.v1",
@@ -77,7 +81,7 @@ class World:
         laws: On donors, of the region whose stations are judged.
     """
 
-    sent: tuple[Sent, ...] = ()
+    sent: tuple[SentMessage, ...] = ()
     log: Log = field(default_factory=Log)
     rows: Rows = field(default_factory=Rows)
     as_of: datetime | None = None
@@ -120,9 +124,9 @@ class World:
         return found
 
     @cached_property
-    def recorded(self) -> Mapping[str, list[Step]]:
+    def recorded(self) -> Mapping[str, list[StateChange]]:
         """Unit id to its rows of the audit, in the order in which its row was locked."""
-        found: dict[str, list[Step]] = defaultdict(list)
+        found: dict[str, list[StateChange]] = defaultdict(list)
         for row in sorted(self.rows.trail, key=lambda step: step.audit_id):
             found[row.subject].append(row)
         return found
@@ -145,7 +149,7 @@ class World:
         return found
 
     @cached_property
-    def stays(self) -> Mapping[str, list[Step]]:
+    def stays(self) -> Mapping[str, list[StateChange]]:
         """Unit id to the rows that leave its state unchanged: it was moved to another station."""
         return {
             unit_id: [row for row in rows if row.from_state == row.to_state]
@@ -187,9 +191,9 @@ class World:
         return frozenset((row.source, row.event_id) for row in self.rows.inbox)
 
     @cached_property
-    def decisions_on_log(self) -> Mapping[str, tuple[dict[str, Any], Record]]:
+    def decisions_on_log(self) -> Mapping[str, tuple[dict[str, Any], LogRecord]]:
         """Decision id to its body and the first record that carries it."""
-        found: dict[str, tuple[dict[str, Any], Record]] = {}
+        found: dict[str, tuple[dict[str, Any], LogRecord]] = {}
         for record in self.log.of(DECISIONS):
             if isinstance(record.body, dict) and isinstance(record.body.get("decision"), dict):
                 decision = record.body["decision"]

@@ -27,7 +27,7 @@ Coordinate = tuple[str, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class LogRecord:
     """A record; an attribute whose header is missing or not text is None."""
 
     topic: str
@@ -67,21 +67,21 @@ class Log:
         trimmed: Topics whose oldest records are gone; a record missing there proves nothing.
     """
 
-    topics: Mapping[str, tuple[Record, ...]] = field(default_factory=dict)
+    topics: Mapping[str, tuple[LogRecord, ...]] = field(default_factory=dict)
     trimmed: frozenset[str] = frozenset()
 
     @cached_property
-    def at(self) -> Mapping[Coordinate, Record]:
+    def at(self) -> Mapping[Coordinate, LogRecord]:
         return {record.coordinate: record for record in self.all()}
 
-    def all(self) -> Iterable[Record]:
+    def all(self) -> Iterable[LogRecord]:
         for records in self.topics.values():
             yield from records
 
-    def of(self, topic: str) -> tuple[Record, ...]:
+    def of(self, topic: str) -> tuple[LogRecord, ...]:
         return self.topics.get(topic, ())
 
-    def list_dead_letters(self) -> list[Record]:
+    def list_dead_letters(self) -> list[LogRecord]:
         return [record for record in self.all() if record.topic.endswith(DEAD_LETTER_SUFFIX)]
 
 
@@ -134,7 +134,7 @@ async def _list_partitions(bootstrap: str) -> list[TopicPartition]:
 async def _read_partitions(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> Log:
     starts = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
-    found: dict[TopicPartition, list[Record]] = {partition: [] for partition in partitions}
+    found: dict[TopicPartition, list[LogRecord]] = {partition: [] for partition in partitions}
     pending = {partition for partition in partitions if starts[partition] < ends[partition]}
     while pending:
         batches = await consumer.getmany(*pending, timeout_ms=_POLL_MS)
@@ -154,7 +154,7 @@ async def _read_partitions(consumer: AIOKafkaConsumer, partitions: list[TopicPar
         for partition in tuple(pending):
             if await consumer.position(partition) >= ends[partition]:
                 pending.remove(partition)
-    topics: dict[str, tuple[Record, ...]] = {}
+    topics: dict[str, tuple[LogRecord, ...]] = {}
     for partition in partitions:
         topics[partition.topic] = topics.get(partition.topic, ()) + tuple(found[partition])
     trimmed = frozenset(partition.topic for partition in partitions if starts[partition] > 0)
@@ -169,11 +169,11 @@ def to_record(
     key: bytes | None,
     value: bytes | None,
     headers: Iterable[tuple[str, bytes]],
-) -> Record:
+) -> LogRecord:
     """Read the CloudEvents headers of a record leniently; the last of repeated headers counts."""
     texts = {name: _text(raw) for name, raw in headers}
     sequence = texts.get("ce_sequence") or ""
-    return Record(
+    return LogRecord(
         topic=topic,
         partition=partition,
         offset=offset,

@@ -26,8 +26,8 @@ EVERYTHING = CELLS | PLASMA_COMPONENTS
 RH_AND_K = ("C", "c", "E", "e", "K")
 
 
-class Need(NamedTuple):
-    """A need.
+class Demand(NamedTuple):
+    """What one need of a patient demands of a unit.
 
     Attributes:
         of: The components for which it demands anything.
@@ -47,20 +47,20 @@ class Need(NamedTuple):
 
 NEWBORN_TO_D = 28
 _FOR_FETUS = ("irradiated", "cmv_negative", "hbs_negative", "low_titre")
-NEEDS: Mapping[str, Need] = {
-    "newborn": Need(RED_CELLS, ("cmv_negative",), 5, waived=("cmv_negative",)),
-    "infant": Need(RED_CELLS, (), 5),
-    "after_intrauterine": Need(CELLS, ("irradiated",)),
-    "intrauterine": Need(CELLS, _FOR_FETUS, 5, 24, ("K",), (), (*_FOR_FETUS[1:], "K")),
-    "exchange": Need(RED_CELLS, _FOR_FETUS, 5, 24, ("K",), (), (*_FOR_FETUS, "K")),
-    "chronically_transfused": Need(RED_CELLS, matched=RH_AND_K, waived=RH_AND_K),
-    "thalassaemia": Need(RED_CELLS, matched=RH_AND_K, waived=RH_AND_K),
-    "sickle_cell": Need(
+NEEDS: Mapping[str, Demand] = {
+    "newborn": Demand(RED_CELLS, ("cmv_negative",), 5, waived=("cmv_negative",)),
+    "infant": Demand(RED_CELLS, (), 5),
+    "after_intrauterine": Demand(CELLS, ("irradiated",)),
+    "intrauterine": Demand(CELLS, _FOR_FETUS, 5, 24, ("K",), (), (*_FOR_FETUS[1:], "K")),
+    "exchange": Demand(RED_CELLS, _FOR_FETUS, 5, 24, ("K",), (), (*_FOR_FETUS, "K")),
+    "chronically_transfused": Demand(RED_CELLS, matched=RH_AND_K, waived=RH_AND_K),
+    "thalassaemia": Demand(RED_CELLS, matched=RH_AND_K, waived=RH_AND_K),
+    "sickle_cell": Demand(
         RED_CELLS, ("hbs_negative",), matched=RH_AND_K, waived=("hbs_negative", *RH_AND_K)
     ),
-    "iga_deficient": Need(EVERYTHING, ("iga_deficient",)),
-    "anti_cd38": Need(RED_CELLS, lacks=("K",), matched=RH_AND_K[:4], waived=RH_AND_K),
-    "gvhd_risk": Need(CELLS, ("irradiated",)),
+    "iga_deficient": Demand(EVERYTHING, ("iga_deficient",)),
+    "anti_cd38": Demand(RED_CELLS, lacks=("K",), matched=RH_AND_K[:4], waived=RH_AND_K),
+    "gvhd_risk": Demand(CELLS, ("irradiated",)),
 }
 
 
@@ -79,7 +79,7 @@ def find_demanded(
     """Find what is demanded beside what the line asks for itself."""
     asked = [need for need in _list_needs(patient, wanted) if component in need.of]
 
-    def keep(names: tuple[str, ...], need: Need) -> set[str]:
+    def keep(names: tuple[str, ...], need: Demand) -> set[str]:
         return set(names) - set(need.waived if emergency else ())
 
     traits = {name for need in asked for name in keep(need.traits, need)}
@@ -97,7 +97,7 @@ def find_demanded(
     )
 
 
-def _list_needs(patient: Patient, wanted: Mapping[str, Any]) -> Iterator[Need]:
+def _list_needs(patient: Patient, wanted: Mapping[str, Any]) -> Iterator[Demand]:
     names = {*patient.needs, *(wanted.get("indications") or ())}
     if patient.age_days is not None and patient.age_days <= NEWBORN_TO_D:
         names.add("newborn")
@@ -109,7 +109,7 @@ def _list_needs(patient: Patient, wanted: Mapping[str, Any]) -> Iterator[Need]:
         yield NEEDS[name]
 
 
-def _list_antigens(need: Need, patient: Patient) -> tuple[str, ...]:
+def _list_antigens(need: Demand, patient: Patient) -> tuple[str, ...]:
     """A unit without K has k, which a holder of anti-k must not get."""
     lacks = () if "k" in patient.antibodies else need.lacks
     return (*lacks, *(name for name in need.matched if name in patient.lacking))

@@ -25,7 +25,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class CheckResult:
     """A named count against its goal.
 
     Attributes:
@@ -46,7 +46,7 @@ class Check:
     @classmethod
     def of(
         cls, *, name: str, title: str, unit: str, findings: Iterable[Finding], told: bool = False
-    ) -> Check:
+    ) -> CheckResult:
         """Count findings; with `told` the count is information and always holds."""
         found = sorted(findings, key=lambda finding: (finding.subject, finding.told))
         return cls(
@@ -81,14 +81,14 @@ class Report:
         read: How much was read, per source; without it, no faults could mean that nothing was read.
     """
 
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     read: dict[str, int]
 
     @property
     def holds(self) -> bool:
         return all(check.holds for check in self.checks)
 
-    def get(self, name: str) -> Check:
+    def get(self, name: str) -> CheckResult:
         """Return the check of that name.
 
         Raises:
@@ -99,7 +99,7 @@ class Report:
                 return check
         raise KeyError(name)
 
-    def list_failed(self) -> tuple[Check, ...]:
+    def list_failed(self) -> tuple[CheckResult, ...]:
         return tuple(check for check in self.checks if not check.holds)
 
     def to_json(self) -> dict[str, object]:
@@ -126,7 +126,7 @@ class Report:
         return table
 
 
-def _verdict(check: Check) -> str:
+def _verdict(check: CheckResult) -> str:
     if check.goal is None:
         return "[dim]仅供参考 · told only[/dim]"
     return "[green]通过 · holds[/green]" if check.holds else "[bold red]不通过 · FAILS[/bold red]"

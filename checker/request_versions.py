@@ -20,7 +20,7 @@ from checker.evidence import REQUESTS, World, parse_instant
 from checker.patient_memory import Memory, name_patient
 
 
-class RowError(ValueError):
+class RequestRowError(ValueError):
     """The JSON of a row does not have the expected form, so the row cannot be judged."""
 
 
@@ -49,9 +49,9 @@ def read_histories(world: World) -> dict[str, list[Version]]:
     """Return every version of every request that PostgreSQL has, the current one last.
 
     Raises:
-        RowError: A request's body has no patient.
+        RequestRowError: A request's body has no patient.
     """
-    told = _Told()
+    told = _ToldVersions()
     for record in world.log.of(REQUESTS):
         if record.coordinate in world.quarantined.coordinates or not isinstance(record.body, dict):
             continue
@@ -64,7 +64,7 @@ def read_histories(world: World) -> dict[str, list[Version]]:
 
 
 @dataclass(slots=True)
-class _Told:
+class _ToldVersions:
     """The versions of each request as the log tells them, and what is known of each patient.
 
     Attributes:
@@ -84,16 +84,16 @@ class _Told:
         if isinstance(opened, dict):
             request_id = str(opened.get("request_id"))
             told = self.bodies.setdefault(request_id, _amend({}, opened, counts=counts))
-            self._tell(request_id, told, kept, {})
+            self._add_version(request_id, told, kept, {})
         elif isinstance(amended, dict) and str(amended.get("request_id")) in self.bodies:
             request_id = str(amended["request_id"])
             self.bodies[request_id] = _amend(self.bodies[request_id], amended, counts=counts)
             correction = amended.get("correction") or {}
-            self._tell(request_id, self.bodies[request_id], kept, correction)
+            self._add_version(request_id, self.bodies[request_id], kept, correction)
         elif isinstance(changed, dict):
             self._change(changed, kept)
 
-    def _tell(
+    def _add_version(
         self,
         request_id: str,
         body: dict[str, Any],
@@ -153,11 +153,11 @@ def _amend_line(
     return {"measure": measure, **line, "attributes": attributes}
 
 
-def _current(request: Request, told: _Told) -> Version:
+def _current(request: Request, told: _ToldVersions) -> Version:
     """Return the request as PostgreSQL has it, with everything that was told of its patient."""
     body = request.body.get("request", request.body)
     if "patient" not in body:
-        raise RowError(f"requests.body of {request.request_id} has no patient")
+        raise RequestRowError(f"requests.body of {request.request_id} has no patient")
     named = {**body, "request_id": request.request_id, "hospital_id": request.hospital_id}
     memory = told.taken_in.get(name_patient(named))
     if memory is not None:

@@ -34,6 +34,13 @@ from checker.kafka_log import read_log
 from checker.report import Check, Report
 from checker.request_versions import read_histories
 from checker.sent_log import read_sent
+from checker.request_versions import read_histories
+from checker.donor_laws import NATIONAL, Law
+from checker.kafka_log import read_log
+from checker.report import CheckResult, Report
+from checker.database_rows import read_rows
+from checker.sent_log import read_sent
+from checker.evidence import REACTION, World
 
 
 async def check(
@@ -112,33 +119,33 @@ def judge(world: World) -> Report:
     )
 
 
-def _check_requests(world: World) -> tuple[Check, ...]:
+def _check_requests(world: World) -> tuple[CheckResult, ...]:
     return (
-        Check.of(
+        CheckResult.of(
             name="requests_lost",
             title="丢失的请求 · requests lost",
             unit="requests",
             findings=arrivals.find_lost_requests(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="events_lost",
             title="丢失的其他消息 · other messages lost",
             unit="events",
             findings=arrivals.find_lost_events(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="requests_without_state",
             title="状态不明的请求 · requests without a state",
             unit="requests",
             findings=requests.find_without_state(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="decisions_missing",
             title="未上 Kafka 的决定 · decisions that never appeared",
             unit="decisions",
             findings=requests.find_missing_decisions(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="decisions_unknown",
             title="数据库不认的决定 · decisions PostgreSQL does not stand behind",
             unit="decisions",
@@ -147,64 +154,64 @@ def _check_requests(world: World) -> tuple[Check, ...]:
     )
 
 
-def _check_blood(world: World) -> tuple[Check, ...]:
+def _check_blood(world: World) -> tuple[CheckResult, ...]:
     histories = read_histories(world)
     return (
-        Check.of(
+        CheckResult.of(
             name="promised_twice",
             title="一袋两许 · units promised twice",
             unit="overlaps",
             findings=promises.find_promised_twice(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="promise_mismatch",
             title="承诺与血袋不符 · promises that are not the unit's",
             unit="promises",
             findings=promises.find_mismatches(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="over_promised",
             title="超量承诺 · lines with more than asked",
             unit="lines",
             findings=promises.find_over_promised(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="under_promised",
             title="承诺不足 · whole by name, less than asked",
             unit="lines",
             findings=promises.find_under_promised(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="incompatible",
             title="不相容的血 · incompatible units",
             unit="promises",
             findings=patients.find_incompatible(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="waiting_beside_blood",
             title="有合适的血却在等 · waiting beside blood that fits",
             unit="requests",
             findings=waiting_at_end.find_waiting_beside_blood(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="waited_beside_blood",
             title="曾有合适的血却在等 · waited beside blood that fits",
             unit="requests",
             findings=waited_during_run.find_waited_beside_blood(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="danger_beside_promised",
             title="危及生命却等着未拣的血 · in danger beside what is promised and not picked",
             unit="requests",
             findings=waiting_at_end.find_danger_beside_promised(world, histories),
         ),
-        Check.of(
+        CheckResult.of(
             name="expired_before_arrival",
             title="到达或需用前失效 · units expired before arrival or need",
             unit="units",
             findings=expiry.find_expired(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="quarantined_promised",
             title="未放行而许出 · quarantined units promised",
             unit="promises",
@@ -213,63 +220,63 @@ def _check_blood(world: World) -> tuple[Check, ...]:
     )
 
 
-def _check_life(world: World) -> tuple[Check, ...]:
+def _check_life(world: World) -> tuple[CheckResult, ...]:
     return (
-        Check.of(
+        CheckResult.of(
             name="moved_against_life",
             title="状态变动不合规 · steps that no unit may make",
             unit="units",
             findings=unit_moves.find_moved_against_life(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="issued_unreleased",
             title="未放行而发出 · issued without a release",
             unit="units",
             findings=unit_moves.find_issued_unreleased(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="released_against_results",
             title="检验不合格而放行 · released against the results",
             unit="units",
             findings=unit_moves.find_released_against_results(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="used_after_recall",
             title="召回后仍使用 · used after a recall",
             unit="units",
             findings=unit_moves.find_used_after_recall(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="missed_by_recall",
             title="召回遗漏 · missed by a recall",
             unit="units",
             findings=unit_moves.find_missed_by_recall(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="bound_otherwise",
             title="状态与承诺矛盾 · units whose promise says otherwise",
             unit="units",
             findings=unit_states.find_bound_otherwise(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="used_expired",
             title="失效后仍使用 · used after they expired",
             unit="scans",
             findings=unit_states.find_used_expired(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="restocked_warm",
             title="失控后再入库 · restocked though too warm",
             unit="units",
             findings=unit_states.find_restocked_warm(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="restocked_from_hospital",
             title="医院签收后再入库 · restocked though a hospital had received it",
             unit="units",
             findings=unit_states.find_restocked_from_hospital(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="made_of_nothing",
             title="来历不明的成分 · components of no split bag",
             unit="units",
@@ -278,27 +285,27 @@ def _check_life(world: World) -> tuple[Check, ...]:
     )
 
 
-def _check_donors(world: World) -> tuple[Check, ...]:
+def _check_donors(world: World) -> tuple[CheckResult, ...]:
     return (
-        Check.of(
+        CheckResult.of(
             name="ineligible_calls",
             title="呼叫了不合格的献血者 · donors called while ineligible",
             unit="calls",
             findings=donors.find_ineligible_calls(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="donors_called_twice",
             title="同时两次呼叫 · donors on two live calls",
             unit="overlaps",
             findings=donors.find_called_twice(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="contacts_called_twice",
             title="同一人或联系方式同一事件呼叫两次 · one person called twice for one cause",
             unit="calls",
             findings=donors.find_contacts_called_twice(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="rare_donors_called",
             title="RhD 阳性即可却呼叫 RhD 阴性献血者 · RhD- donors called for what RhD+ serves",
             unit="calls",
@@ -307,39 +314,39 @@ def _check_donors(world: World) -> tuple[Check, ...]:
     )
 
 
-def _check_log(world: World) -> tuple[Check, ...]:
+def _check_log(world: World) -> tuple[CheckResult, ...]:
     return (
-        Check.of(
+        CheckResult.of(
             name="out_of_order",
             title="同键乱序 · events out of order",
             unit="events",
             findings=event_order.find_out_of_order(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="sequence_gaps",
             title="序号缺漏 · gaps in sequences",
             unit="numbers",
             findings=event_order.find_gaps(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="ids_reused",
             title="同一编号两种内容 · ids with two contents",
             unit="events",
             findings=arrivals.find_reused_ids(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="outbox_left",
             title="发件箱遗留 · outbox left behind",
             unit="rows",
             findings=outbox.find_left(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="outbox_unpublished",
             title="标记已发而不在 Kafka · marked published, not on Kafka",
             unit="rows",
             findings=outbox.find_unpublished(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="kafka_duplicates",
             title="Kafka 上的重复 · repeats on Kafka",
             unit="records",
@@ -349,15 +356,15 @@ def _check_log(world: World) -> tuple[Check, ...]:
     )
 
 
-def _check_audit(world: World) -> tuple[Check, ...]:
+def _check_audit(world: World) -> tuple[CheckResult, ...]:
     return (
-        Check.of(
+        CheckResult.of(
             name="audit_broken",
             title="审计链破损 · breaches in the audit",
             unit="rows",
             findings=audit.find_broken(world),
         ),
-        Check.of(
+        CheckResult.of(
             name="audit_rewritten",
             title="与已公布的链头不符 · sealed heads that do not stand",
             unit="heads",

@@ -18,7 +18,7 @@ class SentLogError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentMessage:
     """A message as its sender knows it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Sent:
     body: Any
 
 
-def read_sent(path: Path) -> tuple[Sent, ...]:
+def read_sent(path: Path) -> tuple[SentMessage, ...]:
     """Read a sent log.
 
     Raises:
@@ -50,10 +50,10 @@ def read_sent(path: Path) -> tuple[Sent, ...]:
         )
 
 
-def _parse(line: str, *, number: int) -> Sent:
+def _parse(line: str, *, number: int) -> SentMessage:
     try:
         row = json.loads(line)
-        sent = Sent(
+        sent = SentMessage(
             event_id=str(row["event_id"]),
             source=str(row.get("source") or ""),
             type=str(row["type"]),

@@ -9,6 +9,10 @@ from checker.evidence import INBOUND, World
 from checker.kafka_log import Record
 from checker.report import Finding
 from checker.sent_log import REQUEST_OPENED, Sent
+from checker.kafka_log import LogRecord
+from checker.report import Finding
+from checker.sent_log import REQUEST_OPENED, SentMessage
+from checker.evidence import INBOUND, World
 
 
 def find_lost_requests(world: World) -> Iterator[Finding]:
@@ -53,7 +57,7 @@ def find_lost_events(world: World) -> Iterator[Finding]:
 def find_reused_ids(world: World) -> Iterator[Finding]:
     """Find event ids that have two contents without the second being quarantined."""
     for topic_group in (list(_inbound(world)), list(_own(world))):
-        seen: dict[tuple[str, str], list[Record]] = defaultdict(list)
+        seen: dict[tuple[str, str], list[LogRecord]] = defaultdict(list)
         for record in topic_group:
             seen[record.identity].append(record)
         for (_, event_id), records in seen.items():
@@ -68,26 +72,26 @@ def find_reused_ids(world: World) -> Iterator[Finding]:
                 )
 
 
-def _inbound(world: World) -> Iterator[Record]:
+def _inbound(world: World) -> Iterator[LogRecord]:
     for topic in INBOUND:
         yield from world.log.of(topic)
 
 
-def _own(world: World) -> Iterator[Record]:
+def _own(world: World) -> Iterator[LogRecord]:
     return (record for record in world.log.all() if record.sequence is not None)
 
 
-def _is_kept(world: World, sent: Sent) -> bool:
+def _is_kept(world: World, sent: SentMessage) -> bool:
     return sent.subject in world.requests or _is_quarantined(world, sent)
 
 
-def _is_quarantined(world: World, sent: Sent) -> bool:
+def _is_quarantined(world: World, sent: SentMessage) -> bool:
     return world.quarantined.has(event_id=sent.event_id, subject=sent.subject, body=sent.body)
 
 
-def _is_settled_request(world: World, record: Record) -> bool:
+def _is_settled_request(world: World, record: LogRecord) -> bool:
     return record.subject in world.requests or record.coordinate in world.quarantined.coordinates
 
 
-def _where(records: Iterable[Record]) -> str:
+def _where(records: Iterable[LogRecord]) -> str:
     return ", ".join(f"{r.topic}/{r.partition}@{r.offset}" for r in records)

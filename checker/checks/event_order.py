@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from checker.evidence import World
 from checker.kafka_log import Record
+from checker.kafka_log import LogRecord
 from checker.report import Finding
 
 
@@ -16,7 +17,7 @@ def find_out_of_order(world: World) -> Iterator[Finding]:
     The log may repeat an event (it is sent again after a crash); only its first place counts.
     """
     for records in world.log.topics.values():
-        newest: dict[tuple[int, str], Record] = {}
+        newest: dict[tuple[int, str], LogRecord] = {}
         seen: set[tuple[int, str, str]] = set()
         for record in records:
             if record.sequence is None or record.key is None:

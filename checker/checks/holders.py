@@ -30,7 +30,7 @@ Reports = Mapping[str, list[tuple[str, datetime]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
+class _ToldPromise:
     promise_id: str
     unit_id: str
     line_no: int
@@ -56,7 +56,7 @@ def replay_bindings(world: World) -> dict[str, list[Binding]]:
 def _replay_request(
     decisions: list[dict[str, Any]], reports: Reports
 ) -> Iterator[tuple[str, Binding]]:
-    bound: dict[_Told, datetime] = {}
+    bound: dict[_ToldPromise, datetime] = {}
     for decision in sorted(decisions, key=lambda decision: int(decision["version"])):
         at = parse_instant(decision["decided_at"])
         for promise in _list_given_up(decision, bound, reports):
@@ -67,7 +67,9 @@ def _replay_request(
         yield promise.unit_id, _bind(promise, begun_at, None, reports)
 
 
-def _bind(told: _Told, begins_at: datetime, ends_at: datetime | None, reports: Reports) -> Binding:
+def _bind(
+    told: _ToldPromise, begins_at: datetime, ends_at: datetime | None, reports: Reports
+) -> Binding:
     """Return the binding of a unit, which ends when its request gives it up or it comes back."""
     came_back_at = _came_back(told.unit_id, begins_at, reports)
     ends = [at for at in (ends_at, came_back_at) if at is not None]
@@ -81,14 +83,14 @@ def _came_back(unit_id: str, since: datetime, reports: Reports) -> datetime | No
 
 
 def _list_given_up(
-    decision: Mapping[str, Any], bound: Mapping[_Told, datetime], reports: Reports
-) -> list[_Told]:
+    decision: Mapping[str, Any], bound: Mapping[_ToldPromise, datetime], reports: Reports
+) -> list[_ToldPromise]:
     """List the bound units that a decision leaves no room for."""
     if decision.get("outcome") in ENDED:
         return list(bound)
     named, lost = set(_list_told(decision)), _list_lost(decision)
-    given_up: list[_Told] = []
-    earlier: dict[int, list[_Told]] = defaultdict(list)
+    given_up: list[_ToldPromise] = []
+    earlier: dict[int, list[_ToldPromise]] = defaultdict(list)
     for promise in bound:
         if promise.unit_id in lost and promise not in named:
             given_up.append(promise)
@@ -129,19 +131,19 @@ def _measure_kept(line: Mapping[str, Any]) -> int:
     return int(covered) - sum(_measure(line, promise) for promise in _list_of_line(line))
 
 
-def _measure(line: Mapping[str, Any], promise: _Told) -> int:
+def _measure(line: Mapping[str, Any], promise: _ToldPromise) -> int:
     measure = str(line.get("measure", "bag"))
     return measure_content(promise.component, promise.volume_ml, measure)
 
 
-def _list_told(decision: Mapping[str, Any]) -> Iterator[_Told]:
+def _list_told(decision: Mapping[str, Any]) -> Iterator[_ToldPromise]:
     for line in decision.get("lines") or ():
         yield from _list_of_line(line)
 
 
-def _list_of_line(line: Mapping[str, Any]) -> Iterator[_Told]:
+def _list_of_line(line: Mapping[str, Any]) -> Iterator[_ToldPromise]:
     for unit in line.get("reserved") or ():
-        yield _Told(
+        yield _ToldPromise(
             promise_id=str(unit["promise_id"]),
             unit_id=str(unit["unit_id"]),
             line_no=int(line["line_no"]),
@@ -150,7 +152,7 @@ def _list_of_line(line: Mapping[str, Any]) -> Iterator[_Told]:
         )
 
 
-def _has_left(told: _Told, since: datetime, reports: Reports) -> bool:
+def _has_left(told: _ToldPromise, since: datetime, reports: Reports) -> bool:
     return any(what == "issued" and at >= since for what, at in reports.get(told.unit_id, ()))
 
 

@@ -19,6 +19,12 @@ from checker.unit_attributes import (
     list_lacking,
     serves,
 )
+from checker.compatibility import O_NEGATIVE_CAP, GroupTerms, Situation, get_allowed, is_kept_as_del
+from checker.request_versions import Version
+from checker.shelf_lives import find_duration
+from checker.report import Finding
+from checker.database_rows import Promise, Request, Unit
+from checker.evidence import World
 
 
 def find_incompatible(world: World, histories: dict[str, list[Version]]) -> Iterator[Finding]:
@@ -84,7 +90,7 @@ def _fault_under(
     return f"缺少 · lacks {', '.join(lacking)}" if lacking else ""
 
 
-def find_terms(world: World, unit: Unit, request: Request, version: Version) -> Terms | None:
+def find_terms(world: World, unit: Unit, request: Request, version: Version) -> GroupTerms | None:
     """Find the terms on which the unit's group may go to the patient; None if it may not."""
     situation = describe(world, unit, request, version)
     terms = get_allowed(situation).get(unit.blood_group)

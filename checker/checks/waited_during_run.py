@@ -19,6 +19,9 @@ from checker.bag_content import WHOLE
 from checker.checks.waiting_at_end import Need, fits, is_useful, was_warm
 from checker.database_rows import Line, Request, Unit
 from checker.evidence import World
+from checker.checks.waiting_at_end import OpenNeed, fits, is_useful, was_warm
+from checker.bag_content import WHOLE
+from checker.request_versions import Version
 from checker.report import Finding
 from checker.request_versions import Version
 
@@ -97,8 +100,8 @@ def _lay_beside(
     )
 
 
-def _need(lack: _Lack, version: Version, now: datetime) -> Need:
-    return Need(request=lack.request, line=lack.line, version=version, now=now)
+def _need(lack: _Lack, version: Version, now: datetime) -> OpenNeed:
+    return OpenNeed(request=lack.request, line=lack.line, version=version, now=now)
 
 
 def _read_free(world: World, now: datetime) -> Mapping[tuple[str, str], list[_Free]]:

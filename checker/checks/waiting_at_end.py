@@ -43,7 +43,7 @@ _COVERING = {"held", "issued", "received"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class OpenNeed:
     """A line with uncovered units, as of some instant."""
 
     request: Request
@@ -66,7 +66,7 @@ def find_waiting_beside_blood(
             continue
         if missing[line.request_id, line.line_no] <= 0:
             continue
-        need = Need(
+        need = OpenNeed(
             request=request,
             line=line,
             version=histories[request.request_id][-1],
@@ -96,7 +96,7 @@ def find_danger_beside_promised(
         if request is None or request.status != "open" or request.priority != EMERGENCY:
             continue
         version = histories[request.request_id][-1]
-        need = Need(request=request, line=line, version=version, now=now)
+        need = OpenNeed(request=request, line=line, version=version, now=now)
         lacking = missing[line.request_id, line.line_no]
         fit = [
             unit
@@ -109,7 +109,7 @@ def find_danger_beside_promised(
             yield Finding(subject=request.request_id, told=told)
 
 
-def is_useful(need: Need, fit: Sequence[Unit], lacking: int) -> bool:
+def is_useful(need: OpenNeed, fit: Sequence[Unit], lacking: int) -> bool:
     """Whether some units that fit are of use to who lacks so much (hundredths of the measure)."""
     line = need.line
     units = sum(measure_content(unit.component, unit.volume_ml, "unit") for unit in fit)
@@ -179,7 +179,7 @@ def _is_covering(promise: Promise, request: Request) -> bool:
     return promise.ended_at is None or promise.ended_at >= request.decided_at
 
 
-def fits(world: World, unit: Unit, need: Need) -> bool:
+def fits(world: World, unit: Unit, need: OpenNeed) -> bool:
     """Whether every rule of the checker allows this unit, with time to spare."""
     used_at = max(need.now, need.request.needed_by) + ON_THE_WAY
     return (
@@ -196,7 +196,7 @@ def fits(world: World, unit: Unit, need: Need) -> bool:
     )
 
 
-def _is_of_use(world: World, unit: Unit, need: Need) -> bool:
+def _is_of_use(world: World, unit: Unit, need: OpenNeed) -> bool:
     """Whether the hospital can use the unit, and the unit does not expire too soon."""
     hospital = world.hospitals.get(need.request.hospital_id)
     return (
@@ -207,7 +207,7 @@ def _is_of_use(world: World, unit: Unit, need: Need) -> bool:
     )
 
 
-def _is_of_group(world: World, unit: Unit, need: Need) -> bool:
+def _is_of_group(world: World, unit: Unit, need: OpenNeed) -> bool:
     if _may_be_kept(unit, need):
         return False
     terms = find_terms(world, unit, need.request, need.version)
@@ -219,7 +219,7 @@ def _is_of_group(world: World, unit: Unit, need: Need) -> bool:
     return not terms.capped or _count_capped(world, need.request) < O_NEGATIVE_CAP
 
 
-def _may_be_kept(unit: Unit, need: Need) -> bool:
+def _may_be_kept(unit: Unit, need: OpenNeed) -> bool:
     """Whether the unit may be kept for others: it is scarce, and who asks is not in danger."""
     seen = need.version.patient.seen_by(unit.component)
     if need.version.priority == EMERGENCY:

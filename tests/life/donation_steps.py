@@ -16,6 +16,9 @@ from models.laboratory import LabOutcome, LabResult, LabTest
 from tests.life.facilities import NEIGHBOUR_ID, STATION_ID
 from tests.life.model_objects import Finding, ModelBag
 from tests.life.step_tools import Hand, to_bag
+from tests.life.model_objects import LabFinding, ModelBag
+from tests.life.step_tools import Hand, to_bag
+from tests.life.facilities import NEIGHBOUR_ID, STATION_ID
 from tests.oracle.components import COMPONENTS
 
 _SHARE_RELEASED = 0.5
@@ -219,7 +222,7 @@ async def _send_result(
     others = {other.result_id for other in known if other.station_id != bag.place}
     if corrects in others:
         return  # a station may correct its own results only
-    finding = Finding(
+    finding = LabFinding(
         donation_id=bag.donation_id,
         station_id=bag.place,
         recorded_at=hand.now,

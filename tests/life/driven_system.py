@@ -13,6 +13,7 @@ from models.groups import BloodGroup
 from models.shortages import Shortage
 from streams.ports import Received
 from tests.life.model_objects import Promise
+from tests.life.model_objects import SeenPromise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class SystemState:
     """
 
     units: Mapping[str, SeenUnit]
-    promises: Sequence[Promise]
+    promises: Sequence[SeenPromise]
     held: Mapping[str, Sequence[str]]
 
 

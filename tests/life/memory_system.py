@@ -15,6 +15,8 @@ from streams.matching.donor_waves import CallState
 from streams.ports import Received
 from streams.ports.call_outs import ReserveCall
 from tests.life.driven_system import SeenUnit, SystemState
+from tests.life.model_objects import SeenPromise
+from tests.life.driven_system import SeenUnit, SystemState
 from tests.life.engine import MemoryEngine
 from tests.life.facilities import build_directory
 from tests.life.model_objects import Promise
@@ -86,10 +88,10 @@ class MemorySystem:
         }
         return SystemState(units=units, promises=promises, held=held)
 
-    def _to_promise(self, row: PromiseRow) -> Promise:
+    def _to_promise(self, row: PromiseRow) -> SeenPromise:
         transfer_id = row.live.transfer_id
         transfer = self.engine.state.transfers[transfer_id] if transfer_id else None
-        return Promise(
+        return SeenPromise(
             promise_id=row.live.promise_id,
             unit_id=row.unit_id,
             request_id=row.live.request_id,

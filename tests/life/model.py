@@ -23,6 +23,10 @@ from checker.unit_states import (
     find_unrestockable,
 )
 from tests.life.model_objects import Ask, Finding, ModelBag, ModelScan, Promise, Told
+from checker.shelf_lives import RUNS_IN
+from checker.recipients import Special
+from checker.quarantine_release import list_against, list_counting, list_missing
+from tests.life.model_objects import Ask, LabFinding, ModelBag, ModelScan, SeenPromise, Told
 
 _BECOMES = {"departed": "in_transit", "restocked": "available"}
 """Change to the state that it makes; every other is called as its state is."""
@@ -53,7 +57,7 @@ class Model:
     between_stations: timedelta
     usable: bool = True
     bags: dict[str, ModelBag] = field(default_factory=dict)
-    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    findings: dict[str, list[LabFinding]] = field(default_factory=dict)
     recalled: set[str] = field(default_factory=set)
     patients: dict[str, Ask] = field(default_factory=dict)
     records: dict[str, Told] = field(default_factory=dict)
@@ -131,7 +135,7 @@ class Model:
         """Note that the open requests of a patient will be decided again."""
         self.unsettled |= {of for of in live if self.patients[of].told is told}
 
-    def _is_taken(self, bag: ModelBag, promise: Promise) -> bool:
+    def _is_taken(self, bag: ModelBag, promise: SeenPromise) -> bool:
         """Whether a patient in danger of life has taken an unpicked bag from one who is not."""
         loser = self.patients.get(bag.asked_by or "")
         taker = self.patients.get(promise.request_id or "")
@@ -283,7 +287,7 @@ class Model:
     def compare(
         self,
         units: Mapping[str, tuple[str, str]],
-        promises: Iterable[Promise],
+        promises: Iterable[SeenPromise],
         *,
         now: datetime,
         lapse: bool,
@@ -301,7 +305,7 @@ class Model:
         Raises:
             BreachError: The state is not as predicted, and no allowed promise explains it.
         """
-        live: dict[str, Promise] = {}
+        live: dict[str, SeenPromise] = {}
         for promise in promises:
             if promise.unit_id in live:
                 raise BreachError(f"{promise.unit_id} is promised twice")
@@ -345,7 +349,7 @@ class Model:
                 raise BreachError(f"{request_id} has {holds} of {ask}")
 
     def _compare_one(
-        self, bag: ModelBag, state: str, promise: Promise | None, now: datetime, *, lapse: bool
+        self, bag: ModelBag, state: str, promise: SeenPromise | None, now: datetime, *, lapse: bool
     ) -> None:
         if (promise.status if promise else None) != BOUND.get(state):
             raise BreachError(f"{bag.unit_id}: {state} under {promise}")
@@ -364,7 +368,7 @@ class Model:
         return (lapse and bag.state == "reserved") or (is_held and bag.asked_by in self.unsettled)
 
     def _learn(
-        self, bag: ModelBag, state: str, promise: Promise, now: datetime, *, lapse: bool
+        self, bag: ModelBag, state: str, promise: SeenPromise, now: datetime, *, lapse: bool
     ) -> None:
         """Learn a new promise: to a station it must be as predicted; to a request it is judged."""
         if promise.to_station_id is not None:
@@ -382,7 +386,7 @@ class Model:
         bag.promise_id, bag.asked_by = promise.promise_id, promise.request_id
         bag.leaves_by = bag.expires_at - RUNS_IN["red_cells"] - self.eta
 
-    def _judge(self, bag: ModelBag, promise: Promise, now: datetime) -> None:
+    def _judge(self, bag: ModelBag, promise: SeenPromise, now: datetime) -> None:
         """Judge a promise: the bag is released, not recalled, compatible, in time and usable."""
         missing, found, _ = self.list_wrong(bag)
         if not bag.released or found or (missing and not bag.attested):

@@ -71,14 +71,14 @@ class ModelBag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding(Result):
+class LabFinding(Result):
     """A laboratory result, with the run that gave it."""
 
     run_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class SeenPromise:
     """A promise as the system reports it, to a request or to a station."""
 
     promise_id: str

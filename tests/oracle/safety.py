@@ -19,9 +19,9 @@ from typing import Any
 from checker.unit_attributes import FROZEN, is_beyond_hospital, is_passed, list_lacking, serves
 from checker.compatibility import (
     O_NEGATIVE_CAP,
+    GroupTerms,
     Patient,
     Situation,
-    Terms,
     get_allowed,
     is_kept_as_del,
 )
@@ -235,7 +235,7 @@ def _of_the_group(unit: Unit, to: Bed) -> set[str]:
 @cache
 def list_terms(
     component: str, patient: Patient, priority: str, low_titre_a_plasma: bool
-) -> dict[str, Terms]:
+) -> dict[str, GroupTerms]:
     return get_allowed(
         Situation(
             component=component,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.compatibility import RHD_FALLBACK, Patient, Situation, Terms, get_allowed
+from checker.compatibility import RHD_FALLBACK, GroupTerms, Patient, Situation, get_allowed
 from models import compatibility as engine
 from models import patients
 from models.components import Component, ComponentClass
@@ -32,13 +32,14 @@ def told_by_engine(
     priority: Priority,
     policy: StationPolicy,
     rules: Rulebook = PACKAGED,
-) -> dict[str, Terms]:
+) -> dict[str, GroupTerms]:
     listed = engine.list_candidates(
         component=component, patient=patient, priority=priority, policy=policy, rules=rules
     )
     assert [one.rank for one in listed] == list(range(len(listed)))
     found = {
-        str(one.group): Terms(low_titre=one.low_titre_only, capped=one.capped) for one in listed
+        str(one.group): GroupTerms(low_titre=one.low_titre_only, capped=one.capped)
+        for one in listed
     }
     assert len(found) == len(listed)
     return found
@@ -49,7 +50,7 @@ def told_by_table(
     patient: patients.Patient,
     priority: Priority,
     policy: StationPolicy,
-) -> dict[str, Terms]:
+) -> dict[str, GroupTerms]:
     return get_allowed(
         Situation(
             component=component.value,

@@ -20,7 +20,7 @@ from models.rules.rulebook import PACKAGED
 from tests.support.kernel_tables import POLICIES, READ, STANDS_FOR, every_patient
 
 Candidates = tuple[Candidate, ...]
-Terms = dict[str, other_hands.Terms]
+Terms = dict[str, other_hands.GroupTerms]
 
 
 def find_misfits(components: Iterable[Component], *, most: int = 5) -> tuple[int, list[str]]:

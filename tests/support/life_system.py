@@ -22,6 +22,8 @@ from streams.services.shortages import ShortageService
 from streams.store.database import Database
 from streams.store.unit_of_work import PgBegin
 from tests.life.driven_system import SeenUnit, SystemState
+from tests.life.model_objects import SeenPromise
+from tests.life.driven_system import SeenUnit, SystemState
 from tests.life.engine import HOLD_S, AsDeclared
 from tests.life.facilities import build_directory
 from tests.life.memory_system import build_donor
@@ -117,7 +119,7 @@ class PgSystem:
                 )
                 for row in units
             },
-            promises=[Promise(**dict(row)) for row in rows],
+            promises=[SeenPromise(**dict(row)) for row in rows],
             held={
                 request["request_id"]: [
                     row["unit_id"]

@@ -16,10 +16,13 @@ from checker.database_rows import Promise, Rows, Step, Unit
 from checker.evidence import World
 from checker.intervals import Binding, list_overlaps
 from checker.kafka_log import Log, Record, to_record
+from checker.kafka_log import Log, LogRecord, to_record
+from checker.database_rows import Promise, Rows, StateChange, Unit
+from checker.evidence import World
 from tests.support.seeding import minutes
 
 
-def record(topic: str, offset: int, body: dict[str, Any]) -> Record:
+def record(topic: str, offset: int, body: dict[str, Any]) -> LogRecord:
     return to_record(
         topic=topic,
         partition=0,
@@ -212,7 +215,7 @@ def promise(epoch: int, held_at: float, ended_at: float | None) -> Promise:
 
 def twice(first_ended_at: float, *states: str) -> int:
     trail = [
-        Step(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
+        StateChange(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(promises=[promise(1, 1, first_ended_at), promise(2, 5, None)], trail=trail)
@@ -243,7 +246,7 @@ def quarantined(released_at: float, *states: str) -> int:
         traits={},
     )
     trail = [
-        Step(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
+        StateChange(audit_id=at, subject="U1", from_state="", to_state=state, at=minutes(at))
         for at, state in enumerate(states)
     ]
     rows = Rows(units=[unit], promises=[promise(1, 1, None)], trail=trail)

@@ -14,6 +14,12 @@ from checker.kafka_log import Log, to_record
 from checker.report import Check, Finding, Report
 from checker.request_versions import RowError, read_histories
 from checker.sent_log import Sent, SentLogError, read_sent
+from checker.request_versions import RequestRowError, read_histories
+from checker.kafka_log import Log, to_record
+from checker.report import CheckResult, Finding, Report
+from checker.database_rows import DeadLetter, Request, Rows
+from checker.sent_log import SentLogError, SentMessage, read_sent
+from checker.evidence import World, canonical
 from tests.support.seeding import minutes
 
 LINE = {"event_id": "e1", "type": "blood.request.opened.v1", "subject": "r1", "accepted": True}
@@ -51,8 +57,8 @@ def test_a_record_with_broken_headers_is_kept() -> None:
     assert (record.event_id, record.sequence, record.body) == (None, None, None)
 
 
-def sent(event_id: str = "e1", subject: str = "r1", body: object = None) -> Sent:
-    return Sent(
+def sent(event_id: str = "e1", subject: str = "r1", body: object = None) -> SentMessage:
+    return SentMessage(
         event_id=event_id,
         source="hospital/h",
         type="blood.request.opened.v1",
@@ -62,7 +68,7 @@ def sent(event_id: str = "e1", subject: str = "r1", body: object = None) -> Sent
     )
 
 
-def lost(*messages: Sent, **letter: object) -> list[str]:
+def lost(*messages: SentMessage, **letter: object) -> list[str]:
     fields: dict[str, object] = {"headers": [], "body": None} | letter
     row = DeadLetter(
         topic="blood.requests.v1",
@@ -110,14 +116,14 @@ def test_a_request_without_a_patient_is_not_guessed_at() -> None:
         body={},
         decided_at=minutes(0),
     )
-    with pytest.raises(RowError, match="r1"):
+    with pytest.raises(RequestRowError, match="r1"):
         read_histories(World(rows=Rows(requests=[request])))
 
 
 def test_a_report_keeps_few_examples_and_every_count() -> None:
     findings = [Finding(subject=f"r{number:03}", told="x") for number in range(50)]
-    failed = Check.of(name="a", title="a", unit="u", findings=findings)
-    told = Check.of(name="b", title="b", unit="u", findings=findings, told=True)
+    failed = CheckResult.of(name="a", title="a", unit="u", findings=findings)
+    told = CheckResult.of(name="b", title="b", unit="u", findings=findings, told=True)
     report = Report(checks=(failed, told), read={})
 
     assert (failed.value, len(failed.examples), failed.holds) == (50, 20, False)

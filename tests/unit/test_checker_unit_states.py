@@ -10,6 +10,10 @@ from checker.checks.unit_moves import find_moved_against_life
 from checker.database_rows import Rows, Step
 from checker.evidence import World
 from checker.unit_states import BOUND, NEXT
+from checker.checks.unit_moves import find_moved_against_life
+from checker.unit_states import BOUND, NEXT
+from checker.database_rows import Rows, StateChange
+from checker.evidence import World
 from models.unit_states import MOVES, PromiseEffect
 from models.units import UnitStatus
 from tests.support.world import NOW
@@ -19,7 +23,7 @@ STATES = sorted(UnitStatus)
 
 def is_found(*steps: tuple[str, str]) -> bool:
     trail = [
-        Step(audit_id=number, subject="u", from_state=was, to_state=became, at=NOW)
+        StateChange(audit_id=number, subject="u", from_state=was, to_state=became, at=NOW)
         for number, (was, became) in enumerate(steps)
     ]
     return bool(list(find_moved_against_life(World(rows=Rows(trail=trail)))))

@@ -11,6 +11,11 @@ from checker.checks.waiting_at_end import find_danger_beside_promised, find_wait
 from checker.database_rows import Decision, Facility, Line, Promise, Request, Rows, Step, Unit
 from checker.evidence import World
 from checker.request_versions import read_histories
+from checker.checks.waited_during_run import find_waited_beside_blood
+from checker.checks.waiting_at_end import find_danger_beside_promised, find_waiting_beside_blood
+from checker.request_versions import read_histories
+from checker.database_rows import Decision, Facility, Line, Promise, Request, Rows, StateChange, Unit
+from checker.evidence import World
 from tests.support.seeding import minutes
 
 HOSPITAL = Facility(facility_id="h", body={"can_thaw": True, "cannot_use": []})
@@ -70,7 +75,7 @@ def build(
     requests: list[Request],
     decisions: list[Decision],
     *,
-    trail: tuple[Step, ...] = (),
+    trail: tuple[StateChange, ...] = (),
     promises: tuple[Promise, ...] = (),
 ) -> World:
     lines = [
@@ -107,7 +112,7 @@ def test_c71_who_waited_beside_a_free_bag_is_found_afterwards(
     served_at: float, *, is_found: bool
 ) -> None:
     """Served at last, so that nothing is wrong at the end of the run."""
-    step = Step(
+    step = StateChange(
         audit_id=1,
         subject="u",
         from_state="available",

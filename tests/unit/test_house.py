@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("models", "streams", "gateway", "deploy", "cli", "demo", "bench", "tests/life")
+ROOMS = ("models", "streams", "gateway", "deploy", "cli", "demo", "bench", "checker", "tests/life")
 SOURCES = {
     path: ast.parse(path.read_text(encoding="utf-8"))
     for room in ROOMS
@@ -31,7 +31,21 @@ def test_a_class_name_is_of_one_thing() -> None:
             if isinstance(node, ast.ClassDef):
                 found[node.name].append(str(path.relative_to(ROOT)))
     assert len(found) > 500
-    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    assert all(len(places) == 2 for places in twice.values()), twice
+    assert {
+        name: places
+        for name, places in twice.items()
+        if name not in SAID_AGAIN or not any(place.startswith("checker/") for place in places)
+    } == {}
+    assert twice.keys() == SAID_AGAIN
+
+
+SAID_AGAIN = {
+    "Activation", "CallOut", "DeadLetter", "Decision", "Donor", "Law", "Patient", "Recall",
+    "Shortage", "Transfer", "Unit",
+}  # fmt: skip
+"""One thing of which the checker has a class of its own: it shares no code with what it checks."""
 
 
 def test_functions_are_named_by_what_they_do() -> None:
